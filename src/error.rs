@@ -1,0 +1,80 @@
+//! The one error type. Every message says what was wanted, what was found, and where.
+
+use std::fmt;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, in one line that a user can act on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file as the user named it.
+        path: String,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A `config.json` that describes no model this crate can run.
+    #[error("{file}: {reason}")]
+    Config {
+        /// The configuration's file name.
+        file: String,
+        /// Key, expected and found.
+        reason: String,
+    },
+    /// A checkpoint whose tensors are not those its configuration asks for.
+    #[error("{file}: {reason}")]
+    Checkpoint {
+        /// The file, or the folder when several are concerned.
+        file: String,
+        /// Tensor, expected and found; one line a problem.
+        reason: String,
+    },
+    /// A picture that could not be decoded.
+    #[error("{name}: {reason}")]
+    Image {
+        /// The picture's file name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A request that makes no sense for this model or this input.
+    #[error("{0}")]
+    Input(String),
+    /// The graphics device is missing, too small, or failed.
+    #[error("{0}")]
+    Device(String),
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// An [`Error::Input`] from anything printable.
+    pub fn input(reason: impl fmt::Display) -> Self {
+        Self::Input(reason.to_string())
+    }
+
+    /// An [`Error::Device`] from anything printable.
+    pub fn device(reason: impl fmt::Display) -> Self {
+        Self::Device(reason.to_string())
+    }
+
+    /// An [`Error::Io`] at `path`.
+    pub fn io(path: impl fmt::Display, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_string(), source }
+    }
+
+    /// An [`Error::Checkpoint`] in `file`.
+    pub fn checkpoint(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Checkpoint { file: file.to_string(), reason: reason.to_string() }
+    }
+
+    /// An [`Error::Image`] about the picture `name`.
+    pub fn image(name: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Image { name: name.to_string(), reason: reason.to_string() }
+    }
+}
