@@ -1,1 +1,50 @@
-//! x
+//! InternViT, OpenGVLab's vision transformer, on any GPU: WGSL kernels scheduled through wgpu,
+//! natively and in the browser.
+//!
+//! Reading order: [`model`] says what an encoder is, [`weights`] where its tensors are,
+//! [`plan`] records a forward pass as data; [`reference`] runs it as plain loops and [`gpu`] on
+//! a device; [`image`] makes pixels of files and [`view`] pictures of features. [`Encoder`] joins
+//! them. ARCHITECTURE.md tells the same story with reasons.
+//!
+//! ```no_run
+//! use internvit::{Checkpoint, Device, Encoder, Images, image};
+//! use std::ops::ControlFlow::Continue;
+//!
+//! # fn main() -> internvit::Result<()> {
+//! pollster::block_on(async {
+//!     let checkpoint = Checkpoint::open_path("model".as_ref()).await?;
+//!     let size = checkpoint.spec.sizes.image as u32;
+//!     let mut encoder =
+//!         Encoder::load(checkpoint, &Device::Auto, &mut async |_, _| Continue(())).await?;
+//!
+//!     let bytes = std::fs::read("cat.jpg").expect("a photograph");
+//!     let cat = image::decode("cat.jpg", &bytes)?;
+//!     let cat = image::Resize::Squash.fit(&cat, size, 14)?;
+//!     let features = encoder
+//!         .encode(Images::Pictures(&[cat]), &[], &mut async |_, _| Continue(()))
+//!         .await?;
+//!     let tokens = &features.tensors["last_hidden_state"]; // [1, 1 + h·w, C]
+//!     println!("{:?}", tokens.shape);
+//!     Ok(())
+//! })
+//! # }
+//! ```
+
+pub mod encoder;
+pub mod error;
+pub mod features;
+pub mod gpu;
+pub mod image;
+pub mod model;
+pub mod plan;
+pub mod reference;
+pub mod view;
+pub mod weights;
+
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+pub use encoder::{Device, Encoder, Images};
+pub use error::{Error, Result};
+pub use features::{Features, Tensor};
+pub use weights::Checkpoint;

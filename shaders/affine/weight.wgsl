@@ -1,0 +1,5 @@
+@group(2) @binding(0) var<storage, read> weight: array<vec4f>; // [C]
+
+fn affine(quad: u32, value: vec4f) -> vec4f {
+    return value * weight[quad];
+}

@@ -1,0 +1,35 @@
+// LayerNorm: (x - mean) / sqrt(variance + EPS); RMSNorm: x / sqrt(mean(x²) + EPS); then affine.
+//
+// A workgroup owns a row; each lane every 64th quad of it. Statistics in f32, the variance from
+// centred values, for rows with a large mean.
+// Holes: load_x(quad), store_y(quad, v) with their bindings in group 1; affine(quad, v) in group 2.
+const C = 192u;
+const LAYER = true; // LayerNorm, otherwise RMSNorm
+const EPS = 1e-6;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+    let row = group.y * groups.x + group.x;
+    if row >= size.rows {
+        return;
+    }
+    let start = row * (C / 4u);
+    var mean = 0.0;
+    if LAYER {
+        var sum = vec4f();
+        for (var i = lane; i < C / 4u; i += 64u) {
+            sum += load_x(start + i);
+        }
+        mean = workgroup_sum(lane, dot(sum, vec4f(1.0))) / f32(C);
+    }
+    var squares = 0.0;
+    for (var i = lane; i < C / 4u; i += 64u) {
+        let v = load_x(start + i) - mean;
+        squares += dot(v, v);
+    }
+    let scale = inverseSqrt(workgroup_sum(lane, squares) / f32(C) + EPS);
+    for (var i = lane; i < C / 4u; i += 64u) {
+        store_y(start + i, affine(i, (load_x(start + i) - mean) * scale));
+    }
+}

@@ -1,0 +1,91 @@
+//! `internvit bisect`
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Parser;
+use internvit::image::Resize;
+use internvit::{Device, Encoder, Error, Images, Result};
+use serde_json::json;
+
+use super::{input, open_model, print_json};
+
+/// Runs GPU and CPU step by step and names the first value at which they part.
+#[derive(Parser)]
+#[command(after_help = "Example:\n  internvit bisect cat.jpg --model InternViT-300M-448px \
+    --tolerance 1e-4")]
+pub(super) struct Args {
+    /// A photograph
+    #[arg(required_unless_present = "pixel_values")]
+    image: Option<PathBuf>,
+    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// A file with the tensor pixel_values [B, 3, H, W] in place of an image
+    #[arg(long, value_name = "FILE", conflicts_with = "image")]
+    pixel_values: Option<PathBuf>,
+    /// Relative L2 difference beyond which a value is wrong
+    #[arg(long, default_value_t = 1e-4)]
+    tolerance: f64,
+    /// gpu, or part of an adapter's name
+    #[arg(long, default_value = "gpu")]
+    device: Device,
+    /// Print every step, not only the first that is wrong
+    #[arg(long)]
+    all: bool,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let checkpoint = open_model(args.model.as_ref()).await?;
+    let sizes = checkpoint.spec.sizes;
+    let mut go_on = async |_, _| ControlFlow::Continue(());
+    let mut encoder = Encoder::load(checkpoint, &args.device, &mut go_on).await?;
+    let (values, photo);
+    let images = match (&args.pixel_values, &args.image) {
+        (Some(file), _) => {
+            values = input::read_tensor(file, "pixel_values").await?;
+            Images::PixelValues { shape: values.0, values: &values.1 }
+        }
+        (None, Some(image)) => {
+            photo =
+                input::prepare(image, sizes.image as u32, sizes.patch as u32, Resize::Squash, 1)?;
+            Images::Pictures(&photo.pictures)
+        }
+        (None, None) => return Err(Error::input("no image")),
+    };
+    let (mut steps, mut worst, mut first_wrong) = (0, 0.0f64, None);
+    encoder
+        .compare(images, &mut async |name, difference| {
+            steps += 1;
+            worst = worst.max(difference);
+            // NaN counts as wrong.
+            let wrong = !(difference <= args.tolerance);
+            if args.all && !args.json {
+                println!("{difference:9.2e} {name}");
+            }
+            if wrong && first_wrong.is_none() {
+                first_wrong = Some((name.to_string(), difference));
+            }
+            if wrong && !args.all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .await?;
+    if args.json {
+        let first = first_wrong.as_ref().map(|(name, d)| json!({ "slot": name, "difference": d }));
+        print_json(&json!({ "steps": steps, "worst": worst, "first_wrong": first }));
+    }
+    match first_wrong {
+        Some((name, difference)) => Err(Error::device(format!(
+            "{name}: GPU and CPU differ by {difference:.2e}, tolerance {:.0e}",
+            args.tolerance
+        ))),
+        None => {
+            if !args.json {
+                println!("{steps} steps agree; the largest difference is {worst:.2e}");
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `internvit devices`
+
+use clap::Parser;
+use indicatif::HumanBytes;
+use internvit::Result;
+use internvit::gpu::adapters;
+use serde_json::json;
+
+use super::print_json;
+
+/// The graphics adapters, best first, with the features and limits that matter.
+#[derive(Parser)]
+#[command(after_help = "Example:\n  internvit devices --json")]
+pub(super) struct Args {
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let list = adapters().await;
+    if args.json {
+        print_json(&json!(list));
+        return Ok(());
+    }
+    if list.is_empty() {
+        println!("no graphics adapter found; encoding runs on the CPU");
+    }
+    for a in list {
+        println!("{} ({}, {}) {}", a.name, a.backend, a.kind, a.driver);
+        println!(
+            "  bindings {}, buffers {}, {} storage buffers, {} workgroup memory, {} invocations",
+            HumanBytes(a.max_binding),
+            HumanBytes(a.max_buffer),
+            a.storage_buffers,
+            HumanBytes(a.workgroup_memory.into()),
+            a.invocations
+        );
+        let features = if a.features.is_empty() { "none".into() } else { a.features.join(", ") };
+        println!("  optional features: {features}");
+    }
+    Ok(())
+}

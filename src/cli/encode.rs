@@ -1,0 +1,218 @@
+//! `internvit encode`
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use internvit::image::{Grid, Resize};
+use internvit::view::pca_picture;
+use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
+use serde_json::json;
+
+use super::{input, open_model, output, print_json, progress};
+
+/// Features of photographs.
+///
+/// Writes last_hidden_state [images, tokens, C], pooler_output [images, C] and the hidden states
+/// asked for, as f32. With --tiles an image becomes several rows: its tiles row by row, then a
+/// thumbnail; image_index says which image a row belongs to.
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  internvit encode cat.jpg --out cat.safetensors\n  \
+    internvit encode photos/*.jpg --model InternViT-300M-448px --hidden-states 12,24 --out f.npz\n  \
+    internvit encode cat.jpg --tiles 12 --picture cat-features.png")]
+pub(super) struct Args {
+    /// Photographs: PNG, JPEG, WebP, GIF, BMP or TIFF
+    #[arg(required_unless_present_any = ["pixel_values", "pixel_embeds"])]
+    images: Vec<PathBuf>,
+    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Side of the square, or short side with --resize native; the model's own if left out
+    #[arg(long)]
+    image_size: Option<u32>,
+    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio
+    #[arg(long, default_value = "squash")]
+    resize: Resize,
+    /// Cut each image into at most so many tiles of the image size, as InternVL does
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    tiles: u32,
+    /// Hidden states to keep: 0 is the embedding, i the output of block i
+    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
+    hidden_states: Vec<usize>,
+    /// Which tokens to write
+    #[arg(long, value_enum, default_value_t = Tokens::All)]
+    tokens: Tokens,
+    /// A file with the tensor pixel_values [B, 3, H, W] in place of images
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "pixel_embeds"])]
+    pixel_values: Option<PathBuf>,
+    /// A file with the tensor pixel_embeds [B, N, C] in place of images
+    #[arg(long, value_name = "FILE", conflicts_with = "images")]
+    pixel_embeds: Option<PathBuf>,
+    /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// Where to write: .safetensors, .npz, or .npy (last_hidden_state alone)
+    #[arg(long, value_name = "FILE", required_unless_present = "picture")]
+    out: Option<PathBuf>,
+    /// Where to write the picture of the first three principal components (one image)
+    #[arg(long, value_name = "FILE.png")]
+    picture: Option<PathBuf>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Tokens {
+    /// Class token and patches
+    All,
+    /// Patches, row by row
+    Patches,
+    /// The class token
+    Cls,
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    if let Some(out) = &args.out {
+        output::Format::of(out)?;
+    }
+    if args.picture.is_some() && args.images.len() != 1 {
+        return Err(Error::input("--picture takes one image"));
+    }
+    if args.tiles > 1 && args.resize != Resize::Squash {
+        return Err(Error::input("--tiles squashes each tile; leave --resize out"));
+    }
+    let checkpoint = open_model(args.model.as_ref()).await?;
+    if checkpoint.random_weights() && !args.json {
+        eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
+    }
+    let bar = progress::bytes("loading", checkpoint.manifest.bytes());
+    let mut encoder = Encoder::load(checkpoint, &args.device, &mut async |done, _| {
+        bar.set_position(done);
+        ControlFlow::Continue(())
+    })
+    .await?;
+    bar.finish_and_clear();
+    if let Some(why) = encoder.why_cpu() {
+        eprintln!("note: computing on the CPU: {why}");
+    }
+    let start = std::time::Instant::now();
+    let (features, index) = match (&args.pixel_values, &args.pixel_embeds) {
+        (Some(file), _) => {
+            let (shape, values) = input::read_tensor(file, "pixel_values").await?;
+            let images = Images::PixelValues { shape, values: &values };
+            (encode(&mut encoder, images, &args.hidden_states).await?, None)
+        }
+        (_, Some(file)) => {
+            let (shape, values) = input::read_tensor(file, "pixel_embeds").await?;
+            let images = Images::PixelEmbeds { shape, values: &values };
+            (encode(&mut encoder, images, &args.hidden_states).await?, None)
+        }
+        _ => {
+            let (features, index) = encode_photos(&mut encoder, &args).await?;
+            (features, Some(index))
+        }
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let shape = features.tensors["last_hidden_state"].shape.clone();
+    if let Some(out) = &args.out {
+        output::write(out, &tensors(&features, index.as_deref(), &args))?;
+    }
+    let device = encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone());
+    if args.json {
+        let out = args.out.as_ref().map(|p| p.display().to_string());
+        print_json(&json!({
+            "images": args.images, "device": device, "seconds": seconds,
+            "last_hidden_state": shape, "grid": features.grid, "out": out,
+        }));
+    } else {
+        eprintln!("{shape:?} on {device} in {seconds:.2} s");
+    }
+    Ok(())
+}
+
+async fn encode(encoder: &mut Encoder, images: Images<'_>, taps: &[usize]) -> Result<Features> {
+    let bar = progress::steps("encoding", 0);
+    let features = encoder
+        .encode(images, taps, &mut async |done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+            ControlFlow::Continue(())
+        })
+        .await?;
+    bar.finish_and_clear();
+    Ok(features)
+}
+
+/// Encodes the images one after the other; with each row the index of its image.
+async fn encode_photos(encoder: &mut Encoder, args: &Args) -> Result<(Features, Vec<f32>)> {
+    let sizes = encoder.spec().sizes;
+    let (side, patch) = (args.image_size.unwrap_or(sizes.image as u32), sizes.patch as u32);
+    if !side.is_multiple_of(patch) && args.resize != Resize::Native {
+        return Err(Error::input(format!("--image-size {side}: expected a multiple of {patch}")));
+    }
+    let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
+    let bar = progress::steps("images", args.images.len() as u64);
+    for (number, path) in args.images.iter().enumerate() {
+        let photo = input::prepare(path, side, patch, args.resize, args.tiles)?;
+        let features =
+            encode(encoder, Images::Pictures(&photo.pictures), &args.hidden_states).await?;
+        if let Some(file) = &args.picture {
+            let Grid { cols, rows } = photo.grid;
+            let region = args.resize.region(photo.original.width, photo.original.height, side);
+            let board = [rows as usize, cols as usize];
+            output::write_png(file, &pca_picture(&features, board, &photo.original, region))?;
+        }
+        index.extend(std::iter::repeat_n(number as f32, photo.pictures.len()));
+        match &mut all {
+            None => all = Some(features),
+            Some(all) => append(all, features, path)?,
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let all = all.ok_or_else(|| Error::input("no images"))?;
+    Ok((all, index))
+}
+
+fn append(all: &mut Features, more: Features, path: &std::path::Path) -> Result<()> {
+    for (name, tensor) in more.tensors {
+        let Some(known) = all.tensors.get_mut(&name) else { continue };
+        if known.shape[1..] != tensor.shape[1..] {
+            return Err(Error::input(format!(
+                "{}: {:?} tokens, but the images before have {:?}; encode images of other \
+                 shapes one by one, or with --resize squash or crop",
+                path.display(),
+                &tensor.shape[1..],
+                &known.shape[1..]
+            )));
+        }
+        known.shape[0] += tensor.shape[0];
+        known.values.extend(tensor.values);
+    }
+    all.batch += more.batch;
+    Ok(())
+}
+
+/// What is written, last_hidden_state first.
+fn tensors(features: &Features, index: Option<&[f32]>, args: &Args) -> Vec<(String, Tensor)> {
+    let mut names: Vec<&String> = features.tensors.keys().collect();
+    names.sort_by_key(|name| *name != "last_hidden_state");
+    let mut list: Vec<(String, Tensor)> = names
+        .into_iter()
+        .map(|name| {
+            let prefix = features.prefix;
+            let tensor = match args.tokens {
+                Tokens::Patches => features.tokens(name, prefix..),
+                Tokens::Cls => features.tokens(name, ..1),
+                Tokens::All => features.tensors[name].clone(),
+            };
+            (name.clone(), tensor)
+        })
+        .collect();
+    if let (Some(index), true) = (index, args.tiles > 1) {
+        let tensor = Tensor { shape: vec![index.len()], values: index.to_vec() };
+        list.push(("image_index".into(), tensor));
+    }
+    list
+}

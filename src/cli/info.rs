@@ -1,0 +1,101 @@
+//! `internvit info`
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use indicatif::HumanBytes;
+use internvit::{Error, Result};
+use serde_json::json;
+
+use super::{open_model, print_json};
+
+/// A model's configuration, tensors, bytes and work.
+#[derive(Parser)]
+#[command(after_help = "Example:\n  internvit info --model InternViT-300M-448px --tensors")]
+pub(super) struct Args {
+    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Side of the image for the work; the model's own if left out
+    #[arg(long)]
+    image_size: Option<usize>,
+    /// List every tensor
+    #[arg(long)]
+    tensors: bool,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let checkpoint = open_model(args.model.as_ref()).await?;
+    let (spec, manifest) = (&checkpoint.spec, &checkpoint.manifest);
+    let side = args.image_size.unwrap_or(spec.sizes.image);
+    if side < spec.sizes.patch {
+        return Err(Error::input(format!("--image-size {side}: less than a patch")));
+    }
+    let tokens = spec.prefix_tokens() + (side / spec.sizes.patch).pow(2);
+    let flop = spec.flop(tokens);
+    if args.json {
+        let tensors: Vec<_> = manifest
+            .tensors
+            .iter()
+            .map(|(name, t)| {
+                let types: Vec<_> = t.parts.iter().map(|p| format!("{:?}", p.dtype)).collect();
+                json!({ "name": name, "shape": t.shape, "stored": types })
+            })
+            .collect();
+        print_json(&json!({
+            "model": checkpoint.name(), "spec": spec, "parameters": manifest.parameters(),
+            "bytes": manifest.bytes(), "image_size": side, "tokens": tokens,
+            "flop": { "patch": flop.patch, "linear": flop.linear, "attention": flop.attention,
+                      "total": flop.total() },
+            "random_weights": checkpoint.random_weights(),
+            "tensors": tensors,
+        }));
+        return Ok(());
+    }
+    let s = &spec.sizes;
+    println!("{}", checkpoint.name());
+    println!(
+        "  {} layers, {} channels, {} heads of {}, MLP {}",
+        s.layers,
+        s.hidden,
+        s.heads,
+        spec.head_dim(),
+        s.mlp
+    );
+    println!("  {:?}Norm, q/k norm {:?}, qkv bias {}", spec.norm.kind, spec.qk_norm, spec.qkv_bias);
+    println!("  image {} px, patch {} px", s.image, s.patch);
+    println!(
+        "  {} tensors, {:.1} M parameters, {}",
+        manifest.tensors.len(),
+        manifest.parameters() as f64 / 1e6,
+        HumanBytes(manifest.bytes())
+    );
+    println!(
+        "  {side} × {side} px: {tokens} tokens, {:.2} GFLOP (patches {:.2}, linear {:.2}, \
+        attention {:.2})",
+        flop.total() / 1e9,
+        flop.patch / 1e9,
+        flop.linear / 1e9,
+        flop.attention / 1e9
+    );
+    if checkpoint.random_weights() {
+        println!("  random weights: its features mean nothing");
+    }
+    if args.tensors {
+        for (name, tensor) in &manifest.tensors {
+            for part in &tensor.parts {
+                println!(
+                    "  {name} {:?} {:?} {} ({})",
+                    tensor.shape,
+                    part.dtype,
+                    HumanBytes(part.range.end - part.range.start),
+                    checkpoint.file_name(part.file)
+                );
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! `internvit init`
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use internvit::weights::{StoredType, init_checkpoint};
+use internvit::{Error, Result};
+
+use super::progress;
+
+/// A random checkpoint of any configuration, for tests and benchmarks at real size.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  internvit init --config config.json --seed 1 --out random-300m \
+    --dtype f16"
+)]
+pub(super) struct Args {
+    /// A config.json as a checkpoint has it
+    #[arg(long)]
+    config: PathBuf,
+    /// The same seed gives the same bytes
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Folder for config.json and model.safetensors
+    #[arg(long)]
+    out: PathBuf,
+    /// Number type of the weights
+    #[arg(long, value_enum, default_value_t = Type::F16)]
+    dtype: Type,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Type {
+    F32,
+    F16,
+    Bf16,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    let file = args.config.display().to_string();
+    let config = std::fs::read_to_string(&args.config).map_err(|e| Error::io(&file, e))?;
+    let dtype = match args.dtype {
+        Type::F32 => StoredType::F32,
+        Type::F16 => StoredType::F16,
+        Type::Bf16 => StoredType::Bf16,
+    };
+    let bar = progress::bytes("writing", 0);
+    init_checkpoint(&file, &config, args.seed, dtype, &args.out, &|done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    eprintln!("{}", args.out.display());
+    Ok(())
+}

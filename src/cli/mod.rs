@@ -1,0 +1,67 @@
+//! The command line: one file a subcommand, no arithmetic.
+
+mod bisect;
+mod devices;
+mod encode;
+mod info;
+mod init;
+mod input;
+mod output;
+mod preprocess;
+mod progress;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use internvit::{Checkpoint, Result};
+
+/// InternViT on any GPU: features of photographs from the command line.
+#[derive(Parser)]
+#[command(name = "internvit", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Encode(encode::Args),
+    Preprocess(preprocess::Args),
+    Info(info::Args),
+    Devices(devices::Args),
+    Init(init::Args),
+    Bisect(bisect::Args),
+}
+
+/// Parses the arguments and runs the subcommand.
+pub(crate) fn run() -> Result<()> {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        // Help and version are no errors; a wrong argument ends with 1 like any other error.
+        let code = i32::from(error.use_stderr());
+        let _ = error.print();
+        std::process::exit(code);
+    });
+    pollster::block_on(async {
+        match cli.command {
+            Command::Encode(args) => encode::run(args).await,
+            Command::Preprocess(args) => preprocess::run(args),
+            Command::Info(args) => info::run(args).await,
+            Command::Devices(args) => devices::run(args).await,
+            Command::Init(args) => init::run(args),
+            Command::Bisect(args) => bisect::run(args).await,
+        }
+    })
+}
+
+/// The model that `--model` names, or the bundled one.
+async fn open_model(path: Option<&PathBuf>) -> Result<Checkpoint> {
+    match path {
+        Some(path) => Checkpoint::open_path(path).await,
+        None => Checkpoint::bundled().await,
+    }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &serde_json::Value) {
+    println!("{value:#}");
+}

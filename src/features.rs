@@ -1,0 +1,59 @@
+//! What an encoder returns.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, RangeBounds};
+
+/// A named f32 tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Shape, outermost dimension first.
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: Vec<f32>,
+}
+
+/// What an encoder returns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// Pictures.
+    pub batch: usize,
+    /// Rows and columns of patches; unknown where embeddings were given.
+    pub grid: Option<[usize; 2]>,
+    /// Tokens before the patches.
+    pub prefix: usize,
+    /// `last_hidden_state` `[batch, tokens, C]`, `pooler_output` `[batch, C]`, and
+    /// `hidden_states.{i}` `[batch, tokens, C]` for every i that was asked for.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+impl Features {
+    /// Some tokens of a tensor `[batch, tokens, C]`; `pooler_output` is returned as it is.
+    pub fn tokens(&self, name: &str, range: impl RangeBounds<usize>) -> Tensor {
+        let tensor = &self.tensors[name];
+        let &[batch, tokens, c] = tensor.shape.as_slice() else { return tensor.clone() };
+        let start = match range.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before + 1,
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(last) => last + 1,
+            Bound::Excluded(end) => *end,
+            Bound::Unbounded => tokens,
+        };
+        let pictures = tensor.values.chunks_exact(tokens * c);
+        let values = pictures.flat_map(|p| &p[start * c..end * c]).copied().collect();
+        Tensor { shape: vec![batch, end - start, c], values }
+    }
+}
+
+/// `|a - b| / |b|`, infinite where a holds a NaN or lengths differ.
+pub fn relative_l2(a: &[f32], b: &[f32]) -> f64 {
+    if a.len() != b.len() || a.iter().any(|v| !v.is_finite()) {
+        return f64::INFINITY;
+    }
+    let pairs = a.iter().zip(b).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+    let (difference, size) =
+        pairs.fold((0.0, 0.0), |(d, s), (a, b)| (d + (a - b).powi(2), s + b * b));
+    if difference == 0.0 { 0.0 } else { (difference / size).sqrt() }
+}

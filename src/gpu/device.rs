@@ -1,0 +1,218 @@
+//! Adapters, and the device with what it can do.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{Error, Result};
+
+/// Which adapter is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The best: a discrete GPU, else another GPU, else software.
+    Auto,
+    /// The one whose name contains these words, whatever the case.
+    Named(String),
+}
+
+/// What the kernels' table and the plans' split over bindings need to know of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// The adapter computes on the CPU (lavapipe, SwiftShader, WARP).
+    pub software: bool,
+    /// Bytes of one storage binding.
+    pub max_binding: u64,
+    /// Bytes of one buffer.
+    pub max_buffer: u64,
+}
+
+/// An open device.
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    /// What it can do.
+    pub caps: Caps,
+    /// Name and API, for people.
+    pub report: AdapterReport,
+    pub(super) pipelines: std::cell::RefCell<super::kernels::Pipelines>,
+    /// The first error that no call returned.
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+/// An adapter, described.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct AdapterReport {
+    /// The adapter's name.
+    pub name: String,
+    /// Vulkan, Metal, Dx12 or BrowserWebGpu.
+    pub backend: String,
+    /// Kind of device.
+    pub kind: String,
+    /// Driver and version.
+    pub driver: String,
+    /// Optional features that matter here.
+    pub features: Vec<&'static str>,
+    /// Bytes of one storage binding.
+    pub max_binding: u64,
+    /// Bytes of one buffer.
+    pub max_buffer: u64,
+    /// Bytes of workgroup memory.
+    pub workgroup_memory: u32,
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    /// Storage buffers of a stage.
+    pub storage_buffers: u32,
+}
+
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    wgpu::Instance::new(descriptor)
+}
+
+/// Every adapter that could be chosen, the best first.
+pub async fn adapters() -> Vec<AdapterReport> {
+    ranked().await.iter().map(report).collect()
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn ranked() -> Vec<wgpu::Adapter> {
+    let mut list = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
+    list.sort_by_key(|adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
+        wgpu::DeviceType::Cpu => 3,
+    });
+    list
+}
+
+/// A browser offers one adapter.
+#[cfg(target_arch = "wasm32")]
+async fn ranked() -> Vec<wgpu::Adapter> {
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..Default::default()
+    };
+    instance().request_adapter(&options).await.into_iter().collect()
+}
+
+fn report(adapter: &wgpu::Adapter) -> AdapterReport {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let known = [
+        (wgpu::Features::SHADER_F16, "shader-f16"),
+        (wgpu::Features::SUBGROUP, "subgroups"),
+        (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
+        (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative-matrix"),
+    ];
+    AdapterReport {
+        name: if info.name.is_empty() { "WebGPU adapter".into() } else { info.name },
+        backend: format!("{:?}", info.backend),
+        kind: format!("{:?}", info.device_type),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
+        features: known.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| *n).collect(),
+        max_binding: limits.max_storage_buffer_binding_size,
+        max_buffer: limits.max_buffer_size,
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+        invocations: limits.max_compute_invocations_per_workgroup,
+        storage_buffers: limits.max_storage_buffers_per_shader_stage,
+    }
+}
+
+impl Gpu {
+    /// Opens a device with all the binding and buffer size that it has.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where there is no adapter, none of that name, or the driver refuses.
+    pub async fn open(choice: &Choice) -> Result<Self> {
+        Self::open_with(choice, |limits| limits).await
+    }
+
+    /// Opens a device with WebGPU's default limits, as the smallest browser offers them.
+    pub async fn open_default_limits(choice: &Choice) -> Result<Self> {
+        Self::open_with(choice, |_| wgpu::Limits::default()).await
+    }
+
+    async fn open_with(
+        choice: &Choice,
+        limits: impl Fn(wgpu::Limits) -> wgpu::Limits,
+    ) -> Result<Self> {
+        let adapters = ranked().await;
+        let names = || {
+            let names: Vec<_> = adapters.iter().map(|a| report(a).name).collect();
+            if names.is_empty() { "none".to_string() } else { names.join(", ") }
+        };
+        let adapter = match choice {
+            Choice::Auto => adapters.first(),
+            Choice::Named(name) => adapters
+                .iter()
+                .find(|a| report(a).name.to_lowercase().contains(&name.to_lowercase())),
+        };
+        let adapter = adapter.ok_or_else(|| match choice {
+            Choice::Auto => Error::device("no graphics adapter found"),
+            Choice::Named(name) => {
+                Error::device(format!("no adapter called {name:?}; found: {}", names()))
+            }
+        })?;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("internvit"),
+            required_limits: limits(offered(adapter)),
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|e| Error::device(format!("{}: {e}", report(adapter).name)))?;
+        let limits = device.limits();
+        let report = report(adapter);
+        // SwiftShader does not always call itself a fallback adapter.
+        let software = report.kind == "Cpu" || report.name.to_lowercase().contains("swiftshader");
+        let caps = Caps {
+            software,
+            max_binding: limits.max_storage_buffer_binding_size,
+            max_buffer: limits.max_buffer_size,
+        };
+        let fault: Arc<Mutex<Option<String>>> = Default::default();
+        let (on_error, on_lost) = (fault.clone(), fault.clone());
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&on_error, e.to_string())));
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                note(&on_lost, format!("the graphics device was lost: {message}"));
+            }
+        });
+        Ok(Self { device, queue, caps, report, pipelines: Default::default(), fault })
+    }
+
+    /// Waits until the device has done all that was submitted.
+    pub(super) async fn finished(&self) -> Result<()> {
+        #[cfg(target_arch = "wasm32")]
+        {
+            let (send, receive) = futures_channel::oneshot::channel();
+            self.queue.on_submitted_work_done(move || {
+                let _ = send.send(());
+            });
+            let _ = receive.await;
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(Error::device)?;
+        self.check()
+    }
+
+    /// The first error that no call returned, once.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.take().map_or(Ok(()), |reason| Err(Error::Device(reason)))
+    }
+}
+
+fn note(fault: &Mutex<Option<String>>, message: String) {
+    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+}
+
+/// WebGPU's defaults, with the sizes that the adapter has.
+fn offered(adapter: &wgpu::Adapter) -> wgpu::Limits {
+    let has = adapter.limits();
+    wgpu::Limits {
+        max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+        max_buffer_size: has.max_buffer_size,
+        ..wgpu::Limits::default()
+    }
+}

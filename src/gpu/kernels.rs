@@ -1,0 +1,156 @@
+//! The one table that chooses kernels. The shader check and the kernels' tests go through the same
+//! rows, so none can be untested.
+
+use std::collections::HashMap;
+
+use super::{Caps, Gpu, link};
+use crate::Result;
+use crate::model::NormKind;
+use crate::plan::Finish;
+
+/// A kernel, ready to be linked: equal kernels share a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    /// The main file, then the files that fill its holes.
+    pub files: Vec<&'static str>,
+    /// Names and values.
+    pub knobs: Vec<(&'static str, String)>,
+}
+
+/// A variant of the linear kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearRow {
+    /// The main file.
+    pub file: &'static str,
+    /// For software adapters; the other is for GPUs.
+    pub software: bool,
+    /// Rows that a workgroup owns.
+    pub tile_rows: usize,
+}
+
+/// Variants of the linear kernel. The first that fits the device is taken.
+pub const LINEAR: [LinearRow; 2] = [
+    LinearRow { file: "linear_direct", software: true, tile_rows: 32 },
+    LinearRow { file: "linear_tiled", software: false, tile_rows: 64 },
+];
+
+/// A tile shape of the attention kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionRow {
+    /// For heads of up to so many channels.
+    pub max_head_dim: usize,
+    /// Queries of a workgroup.
+    pub tile_q: usize,
+    /// Keys at a time.
+    pub tile_k: usize,
+}
+
+const fn attention(max_head_dim: usize, tile_q: usize, tile_k: usize) -> AttentionRow {
+    AttentionRow { max_head_dim, tile_q, tile_k }
+}
+
+/// Tiles by width of head: queries, keys and scores together stay under 16 KiB.
+pub const ATTENTION: [AttentionRow; 3] =
+    [attention(64, 32, 16), attention(128, 16, 8), attention(256, 8, 4)];
+
+/// The row for heads of `head_dim` channels.
+pub fn attention_row(head_dim: usize) -> AttentionRow {
+    let row = ATTENTION.iter().find(|row| head_dim <= row.max_head_dim);
+    *row.expect("the configuration's check bounds head_dim")
+}
+
+impl LinearRow {
+    /// The variant for a device.
+    pub fn choose(caps: &Caps) -> Self {
+        LINEAR[usize::from(!caps.software)]
+    }
+
+    /// The kernel for `k` inputs and `cols` outputs a plane.
+    pub fn kernel(self, k: usize, cols: usize, finish: &Finish, bias: bool) -> Kernel {
+        let hole = match finish {
+            Finish::Store if bias => "finish/bias",
+            Finish::Store => "finish/store",
+            Finish::Gelu => "finish/gelu",
+            Finish::Residual { .. } => "finish/residual",
+        };
+        let mut files = vec![self.file, "weight/f32", hole, "shared/size"];
+        if *finish == Finish::Gelu {
+            files.push("shared/gelu");
+        }
+        let mut knobs = vec![("K", format!("{k}u")), ("COLS", format!("{cols}u"))];
+        if self.file == "linear_tiled" {
+            knobs.push(("TILE_ROWS", format!("{}u", self.tile_rows)));
+        }
+        Kernel { files, knobs }
+    }
+}
+
+impl AttentionRow {
+    /// The kernel for `heads` heads of `head_dim` channels.
+    pub fn kernel(self, heads: usize, head_dim: usize) -> Kernel {
+        let knobs = vec![
+            ("D", format!("{head_dim}u")),
+            ("HEADS", format!("{heads}u")),
+            ("TILE_Q", format!("{}u", self.tile_q)),
+            ("TILE_K", format!("{}u", self.tile_k)),
+        ];
+        Kernel { files: vec!["attention", "shared/size"], knobs }
+    }
+}
+
+impl Kernel {
+    /// Patches from pictures of bytes or of f32 planes.
+    pub fn unfold(rgba: bool, patch: usize) -> Self {
+        let pixel = if rgba { "pixel/rgba" } else { "pixel/planes" };
+        Self {
+            files: vec!["unfold", pixel, "shared/size"],
+            knobs: vec![("PATCH", format!("{patch}u"))],
+        }
+    }
+
+    /// Class token and positions.
+    pub fn embed(c: usize) -> Self {
+        Self { files: vec!["embed", "shared/size"], knobs: vec![("C", format!("{c}u"))] }
+    }
+
+    /// A norm over `c` channels.
+    pub fn norm(c: usize, kind: NormKind, eps: f32, bias: bool, in_place: bool) -> Self {
+        let place = if in_place { "place/in_place" } else { "place/into" };
+        let affine = if bias { "affine/weight_bias" } else { "affine/weight" };
+        let knobs = vec![
+            ("C", format!("{c}u")),
+            ("LAYER", (kind == NormKind::Layer).to_string()),
+            ("EPS", format!("{eps:e}")),
+        ];
+        Self { files: vec!["norm", place, affine, "shared/size", "shared/sum"], knobs }
+    }
+}
+
+/// Pipelines by kernel.
+pub(super) type Pipelines = HashMap<Kernel, wgpu::ComputePipeline>;
+
+impl Gpu {
+    /// The kernel's pipeline, compiled at first use.
+    pub(super) fn pipeline(&self, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
+        if let Some(pipeline) = self.pipelines.borrow().get(kernel) {
+            return Ok(pipeline.clone());
+        }
+        let name = kernel.files[0];
+        let source = link(&kernel.files, &kernel.knobs)?;
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        self.check()?;
+        self.pipelines.borrow_mut().insert(kernel.clone(), pipeline.clone());
+        Ok(pipeline)
+    }
+}

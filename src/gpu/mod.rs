@@ -1,0 +1,18 @@
+//! The GPU executor, and the only room that says `wgpu`: device and limits, shaders linked from
+//! files, one table that chooses kernels, weights packed as the kernels read them, and plans
+//! prepared into dispatches.
+
+mod device;
+mod kernels;
+mod link;
+mod pack;
+mod prepare;
+mod run;
+mod weights;
+
+pub use device::{AdapterReport, Caps, Choice, Gpu, adapters};
+pub use kernels::{ATTENTION, Kernel, LINEAR, attention_row};
+pub use link::{SHADERS, link};
+pub use pack::{PANEL, pack_linear, packed_len};
+pub use prepare::{Prepared, Size};
+pub use weights::GpuWeights;

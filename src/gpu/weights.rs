@@ -1,0 +1,146 @@
+//! A checkpoint's tensors on the device, uploaded one at a time.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use super::Gpu;
+use super::pack::{PANEL, pack_linear, packed_len};
+use crate::plan::{Op, Plan};
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
+
+/// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels.
+pub struct GpuWeights {
+    buffers: HashMap<String, wgpu::Buffer>,
+    bytes: u64,
+}
+
+/// How a tensor lies on the device.
+#[derive(Clone, Copy)]
+enum Layout {
+    Plain,
+    Panels { planes: usize, cols: usize, k: usize },
+}
+
+/// Bytes that may wait in staging memory before the queue is flushed.
+const STAGED: u64 = 32 << 20;
+
+impl GpuWeights {
+    /// Uploads what `plan` uses from `checkpoint`. `progress` is told the stored bytes read so far
+    /// and may stop the upload, which then ends with [`Error::Cancelled`].
+    ///
+    /// Host memory: one tensor as stored and as f32, and a few panels.
+    pub async fn upload(
+        gpu: &Gpu,
+        plan: &Plan,
+        checkpoint: &Checkpoint,
+        progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        let mut this = Self { buffers: HashMap::new(), bytes: 0 };
+        let mut done = 0;
+        for step in &plan.steps {
+            for name in step.op.weights() {
+                if this.buffers.contains_key(name) {
+                    continue;
+                }
+                let values = checkpoint.tensor(name).await?;
+                let buffer = put(gpu, name, layout(plan, &step.op, name), &values).await?;
+                this.bytes += buffer.size();
+                this.buffers.insert(name.into(), buffer);
+                let parts = &checkpoint.manifest.tensors[name].parts;
+                done += parts.iter().map(|p| p.range.end - p.range.start).sum::<u64>();
+                if progress(done).await.is_break() {
+                    return Err(Error::Cancelled);
+                }
+            }
+        }
+        gpu.finished().await?;
+        Ok(this)
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<&wgpu::Buffer> {
+        self.buffers.get(name).ok_or_else(|| {
+            Error::device(format!("{name}: not on the device; load the model again"))
+        })
+    }
+}
+
+fn layout(plan: &Plan, op: &Op, name: &str) -> Layout {
+    match op {
+        Op::Linear { x, y, weight, .. } if weight == name => {
+            let (x, y) = (&plan.slots[*x], &plan.slots[*y]);
+            Layout::Panels { planes: y.planes, cols: y.cols, k: x.cols }
+        }
+        _ => Layout::Plain,
+    }
+}
+
+async fn put(gpu: &Gpu, name: &str, layout: Layout, values: &[f32]) -> Result<wgpu::Buffer> {
+    let len = match layout {
+        Layout::Plain => values.len(),
+        Layout::Panels { planes, cols, k } => packed_len(planes, cols, k),
+    };
+    let size = 4 * len as u64;
+    if size > gpu.caps.max_buffer {
+        return Err(Error::device(format!(
+            "{name}: {size} bytes, but {} allows buffers of {} bytes",
+            gpu.report.name, gpu.caps.max_buffer
+        )));
+    }
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+    let buffer = gpu.buffer(name, size, usage).await?;
+    match layout {
+        Layout::Plain => gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(values)),
+        Layout::Panels { planes, cols, k } => {
+            let panels = planes * cols.div_ceil(PANEL);
+            let panel_bytes = (PANEL * k * 4) as u64;
+            let chunk = (STAGED / panel_bytes).max(1) as usize;
+            for first in (0..panels).step_by(chunk) {
+                let last = panels.min(first + chunk);
+                let packed = pack_linear(values, cols, k, first..last);
+                let at = first as u64 * panel_bytes;
+                gpu.queue.write_buffer(&buffer, at, bytemuck::cast_slice(&packed));
+                if last - first == chunk {
+                    flush(gpu).await?;
+                }
+            }
+        }
+    }
+    if size > STAGED / 8 {
+        flush(gpu).await?;
+    }
+    Ok(buffer)
+}
+
+/// Hands staged writes to the device and frees their memory.
+async fn flush(gpu: &Gpu) -> Result<()> {
+    gpu.queue.submit([]);
+    gpu.finished().await
+}
+
+impl Gpu {
+    /// A buffer, or an error that names it where the device has no memory left.
+    pub(super) async fn buffer(
+        &self,
+        label: &str,
+        size: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: size.max(16),
+            usage,
+            mapped_at_creation: false,
+        });
+        match scope.pop().await {
+            None => Ok(buffer),
+            Some(e) => Err(Error::device(format!("{label}: no memory for {size} bytes: {e}"))),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Files of many formats to one kind of picture: upright, RGB, 8 bits.
+
+use std::io::{Cursor, ErrorKind};
+
+use image::error::ImageError;
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use super::{MAX_PIXELS, Picture};
+use crate::{Error, Result};
+
+/// The most bytes a decoder may ask for at once.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// The longest side: JPEG's own limit. It bounds the row and column buffers of a resize.
+const MAX_SIDE: u32 = 65_535;
+
+/// The picture in `bytes`; `name` serves the error messages only.
+///
+/// Reads PNG, JPEG, WebP, GIF, BMP and TIFF, told apart by their content. The result is what
+/// Pillow's `convert("RGB")` gives: alpha is dropped (not composited), grey and palettes are
+/// expanded, CMYK is multiplied out, colour profiles are ignored. Of 16-bit channels the high byte
+/// is kept (Pillow does so for colour; it clips 16-bit grey at 255, which no user wants). The
+/// EXIF orientation is applied; of an animation the first frame is taken.
+///
+/// # Errors
+/// [`Error::Image`] for a file that is empty, cut off, broken or of another format, and for a
+/// picture of more than [`MAX_PIXELS`] pixels or with a side of 0 or above 65,535.
+pub fn decode(name: &str, bytes: &[u8]) -> Result<Picture> {
+    let refuse = |reason: String| Error::image(name, reason);
+    if bytes.is_empty() {
+        return Err(refuse("the file is empty".into()));
+    }
+    let Some((format, label)) = image::guess_format(bytes).ok().and_then(known) else {
+        let known = "PNG, JPEG, WebP, GIF, BMP, TIFF";
+        return Err(refuse(format!("not a picture this program can read ({known})")));
+    };
+    let broken = |error: ImageError| refuse(explain(label, error));
+    if format == ImageFormat::Jpeg && !has_end_marker(bytes) {
+        return Err(refuse(cut_off(label)));
+    }
+
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    check_size(&decoder).map_err(refuse)?;
+    // Pixels without a readable orientation are still worth showing.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    picture.apply_orientation(orientation);
+
+    let (width, height) = (picture.width(), picture.height());
+    Ok(Picture { width, height, rgb: rgb8(picture) })
+}
+
+/// The formats that are built in, with the names users know them by.
+fn known(format: ImageFormat) -> Option<(ImageFormat, &'static str)> {
+    let label = match format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+        _ => return None,
+    };
+    Some((format, label))
+}
+
+/// Refuses a picture by its header, before memory is taken for its pixels.
+fn check_size(decoder: &impl ImageDecoder) -> std::result::Result<(), String> {
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        Err(format!("a picture of {width} × {height} has no pixels"))
+    } else if width.max(height) > MAX_SIDE {
+        Err(format!("{width} × {height} is too large: a side may have {MAX_SIDE} pixels"))
+    } else if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_BYTES {
+        Err(format!(
+            "{width} × {height} is too large: a picture may have {MAX_PIXELS} pixels \
+             and take {MAX_BYTES} bytes"
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a JPEG's chain of segments reaches the end marker.
+///
+/// The decoder paints what is missing from a truncated file grey and reports success; a picture
+/// half grey would give features that look right and are not.
+fn has_end_marker(bytes: &[u8]) -> bool {
+    // Not the start of a segment: stuffing, padding, restarts, the start of the image.
+    let standalone = |code: u8| matches!(code, 0 | 1 | 0xD0..=0xD8 | 0xFF);
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(2).position(|m| m[0] == 0xFF && !standalone(m[1])) {
+        match rest[at + 1..] {
+            [0xD9, ..] => return true,
+            [_, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([high, low]));
+                rest = rest.get(at + 2 + length..).unwrap_or_default();
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn cut_off(label: &str) -> String {
+    format!("the {label} data is cut off")
+}
+
+/// The decoder's reason, for a user.
+fn explain(label: &str, error: ImageError) -> String {
+    match error {
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => cut_off(label),
+        ImageError::Limits(_) => format!("decoding would take more than {MAX_BYTES} bytes"),
+        ImageError::Unsupported(error) => format!("a kind of {label} not supported here: {error}"),
+        error => format!("the {label} data is broken or cut off: {error}"),
+    }
+}
+
+/// Eight bits a channel, without alpha.
+fn rgb8(picture: DynamicImage) -> Vec<u8> {
+    match picture.color() {
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
+            picture.into_rgb16().iter().map(|value| (value >> 8) as u8).collect()
+        }
+        _ => picture.into_rgb8().into_raw(),
+    }
+}

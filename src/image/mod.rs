@@ -1,0 +1,54 @@
+//! The image room: a file's bytes in, the encoder's pixels out.
+//!
+//! The order of work is [`decode`], then either [`Resize::fit`] (one picture of one shape) or
+//! [`tiles`] (InternVL's tiling with a thumbnail), then [`pixel_values`] or [`rgba`]. Every step
+//! computes what the reference pipeline computes with Pillow and torchvision, the resize to the
+//! last bit. Nothing here reads files or knows the model.
+
+mod decode;
+mod pixels;
+mod resize;
+mod tiles;
+
+pub use decode::decode;
+pub use pixels::{MEAN, STD, pixel_values, rgba};
+pub use resize::{Resize, resize};
+pub use tiles::{Grid, tile_grid, tiles};
+
+use std::fmt;
+
+/// The most pixels a picture may have, before or after a resize: 2²⁸, 768 MiB of RGB.
+pub const MAX_PIXELS: u64 = 1 << 28;
+
+/// An upright RGB picture, 8 bits a channel, rows top to bottom.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `[height, width, 3]`, so `width * height * 3` bytes.
+    pub rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// The rows of the rectangle `[left, top, width, height]`, which must lie inside.
+    fn cut(&self, [left, top, width, height]: [u32; 4]) -> Picture {
+        let columns = left as usize * 3..(left + width) as usize * 3;
+        let rows = self.rows().skip(top as usize).take(height as usize);
+        let rgb = rows.flat_map(|row| &row[columns.clone()]).copied().collect();
+        Picture { width, height, rgb }
+    }
+
+    /// The rows, top to bottom.
+    fn rows(&self) -> std::slice::ChunksExact<'_, u8> {
+        self.rgb.chunks_exact((self.width as usize * 3).max(1))
+    }
+}
+
+/// The size only: the pixels would fill the screen.
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture({} × {})", self.width, self.height)
+    }
+}

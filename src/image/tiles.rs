@@ -1,0 +1,54 @@
+//! InternVL's dynamic tiling: a large picture as a grid of squares and a thumbnail.
+//!
+//! The rule is `dynamic_preprocess` of InternVL's `dataset.py` with `min_num` 1.
+
+use super::{Picture, resize};
+
+/// A grid of tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Tiles in a row.
+    pub cols: u32,
+    /// Rows of tiles.
+    pub rows: u32,
+}
+
+/// The grid of at most `max_tiles` tiles whose shape is closest to `width` : `height`.
+///
+/// Of grids with the same shape a larger one is taken while the picture has more than half as many
+/// pixels as that grid with tiles of `size` × `size`. A `max_tiles` of 0 counts as 1.
+pub fn tile_grid(width: u32, height: u32, max_tiles: u32, size: u32) -> Grid {
+    let aspect = f64::from(width) / f64::from(height);
+    let pixels = f64::from(width) * f64::from(height);
+    let half_tile = 0.5 * f64::from(size) * f64::from(size);
+
+    let mut grids: Vec<Grid> = (1..=max_tiles)
+        .flat_map(|cols| (1..=max_tiles / cols).map(move |rows| Grid { cols, rows }))
+        .collect();
+    grids.sort_by_key(|grid| grid.cols * grid.rows);
+
+    let mut best = (f64::INFINITY, Grid { cols: 1, rows: 1 });
+    for grid in grids {
+        let distance = (aspect - f64::from(grid.cols) / f64::from(grid.rows)).abs();
+        let tied = distance == best.0;
+        let worth = pixels > half_tile * f64::from(grid.cols * grid.rows);
+        if distance < best.0 || tied && worth {
+            best = (distance, grid);
+        }
+    }
+    best.1
+}
+
+/// The picture stretched over its [`tile_grid`] and cut, row by row, into squares of `size` pixels;
+/// when there is more than one, the whole picture as a square follows as the last.
+pub fn tiles(picture: &Picture, max_tiles: u32, size: u32) -> (Grid, Vec<Picture>) {
+    let grid = tile_grid(picture.width, picture.height, max_tiles, size);
+    let whole = resize(picture, grid.cols * size, grid.rows * size);
+    let places = (0..grid.rows).flat_map(|row| (0..grid.cols).map(move |col| (col, row)));
+    let cut = |(col, row)| whole.cut([col * size, row * size, size, size]);
+    let mut tiles: Vec<Picture> = places.map(cut).collect();
+    if tiles.len() > 1 {
+        tiles.push(resize(picture, size, size));
+    }
+    (grid, tiles)
+}

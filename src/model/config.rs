@@ -1,0 +1,203 @@
+//! `config.json` in its two dialects: OpenGVLab's remote code and the Hugging Face port.
+
+use serde_json::{Map, Value};
+
+use super::spec::*;
+use crate::{Error, Result};
+
+/// Reads a `Spec` from the text of a `config.json`; `file` names it in errors.
+///
+/// A vision-language model's configuration is accepted: its `vision_config` is taken. Absent keys
+/// have the defaults of the configuration class that wrote the file: InternViT-6B-224px for
+/// OpenGVLab's `intern_vit_6b`, the 300M shape for the port's `internvl_vision`.
+pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
+    let value: Value = serde_json::from_str(text).map_err(|e| error(file, e))?;
+    let top = value.as_object().ok_or_else(|| error(file, "expected an object"))?;
+    let map = match top.get("vision_config") {
+        Some(inner) => inner.as_object().ok_or_else(|| {
+            error(file, "vision_config: expected an object, found something else")
+        })?,
+        None => top,
+    };
+    let spec = Reader { file, map, port: is_port(map) }.spec()?;
+    check(file, &spec)?;
+    Ok(spec)
+}
+
+fn error(file: &str, reason: impl std::fmt::Display) -> Error {
+    Error::Config { file: file.into(), reason: reason.to_string() }
+}
+
+fn is_port(map: &Map<String, Value>) -> bool {
+    match map.get("model_type").and_then(Value::as_str) {
+        Some(kind) => kind == "internvl_vision",
+        None => map.contains_key("use_qk_norm") || map.contains_key("attention_bias"),
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    map: &'a Map<String, Value>,
+    port: bool,
+}
+
+impl Reader<'_> {
+    fn spec(&self) -> Result<Spec> {
+        let port = self.port;
+        let pick = |remote: usize, hf: usize| if port { hf } else { remote };
+        if let Some(kind) = self.map.get("model_type").and_then(Value::as_str)
+            && !matches!(kind, "intern_vit_6b" | "internvl_vision" | "intern_vit_300m")
+        {
+            return Err(self.error(format_args!(
+                "model_type: expected intern_vit_6b or internvl_vision, found {kind:?}"
+            )));
+        }
+        let norm = Norm { kind: self.norm_kind()?, eps: self.eps()? };
+        self.activation()?;
+        Ok(Spec {
+            sizes: Sizes {
+                hidden: self.size("hidden_size", pick(3200, 1024))?,
+                layers: self.size("num_hidden_layers", pick(48, 24))?,
+                heads: self.size("num_attention_heads", pick(25, 16))?,
+                mlp: self.size("intermediate_size", pick(12800, 4096))?,
+                patch: self.side("patch_size", 14)?,
+                channels: self.size("num_channels", 3)?,
+                image: self.side("image_size", pick(224, 448))?,
+            },
+            prefix: Prefix { cls: true, registers: 0 },
+            position: Position::Table(Resample::Bicubic),
+            norm,
+            qk_norm: if self.flag(if port { "use_qk_norm" } else { "qk_normalization" }, !port)? {
+                QkNorm::FullWidth
+            } else {
+                QkNorm::None
+            },
+            qkv_bias: self.flag(if port { "attention_bias" } else { "qkv_bias" }, false)?,
+            activation: Activation::GeluErf,
+            final_norm: if port && !self.flag("use_mean_pooling", true)? {
+                FinalNorm::Tokens
+            } else {
+                FinalNorm::None
+            },
+            pool: Pool::Cls,
+        })
+    }
+
+    fn error(&self, reason: impl std::fmt::Display) -> Error {
+        error(self.file, reason)
+    }
+
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.map.get(key).filter(|v| !v.is_null())
+    }
+
+    fn size(&self, key: &str, default: usize) -> Result<usize> {
+        let Some(value) = self.get(key) else { return Ok(default) };
+        self.count(key, value)
+    }
+
+    fn count(&self, key: &str, value: &Value) -> Result<usize> {
+        match value.as_u64() {
+            Some(n) if (1..=1 << 20).contains(&n) => Ok(n as usize),
+            _ => Err(self.error(format_args!(
+                "{key}: expected a whole number from 1 to 1048576, found {value}"
+            ))),
+        }
+    }
+
+    /// A square's side, written as a number or as a pair of equal numbers.
+    fn side(&self, key: &str, default: usize) -> Result<usize> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(Value::Array(pair)) => match pair.as_slice() {
+                [a, b] if a == b => self.count(key, a),
+                _ => Err(self.error(format_args!(
+                    "{key}: expected two equal numbers, found {}",
+                    Value::Array(pair.clone())
+                ))),
+            },
+            Some(value) => self.count(key, value),
+        }
+    }
+
+    fn flag(&self, key: &str, default: bool) -> Result<bool> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(Value::Bool(b)) => Ok(*b),
+            Some(v) => Err(self.error(format_args!("{key}: expected true or false, found {v}"))),
+        }
+    }
+
+    fn norm_kind(&self) -> Result<NormKind> {
+        let default = if self.port { "layer_norm" } else { "rms_norm" };
+        match self.get("norm_type").map_or(Some(default), Value::as_str) {
+            Some("rms_norm") => Ok(NormKind::Rms),
+            Some("layer_norm") => Ok(NormKind::Layer),
+            found => Err(self.error(format_args!(
+                "norm_type: expected \"rms_norm\" or \"layer_norm\", found {found:?}"
+            ))),
+        }
+    }
+
+    fn eps(&self) -> Result<f32> {
+        match self.get("layer_norm_eps").map_or(Some(1e-6), Value::as_f64) {
+            Some(eps) if (0.0..1.0).contains(&eps) => Ok(eps as f32),
+            _ => Err(self.error(format_args!(
+                "layer_norm_eps: expected a number from 0 to 1, found {:?}",
+                self.get("layer_norm_eps")
+            ))),
+        }
+    }
+
+    fn activation(&self) -> Result<()> {
+        match self.get("hidden_act").map_or(Some("gelu"), Value::as_str) {
+            Some("gelu") => Ok(()),
+            found => {
+                Err(self.error(format_args!("hidden_act: expected \"gelu\", found {found:?}")))
+            }
+        }
+    }
+}
+
+/// Refuses what the kernels cannot compute exactly.
+fn check(file: &str, spec: &Spec) -> Result<()> {
+    let s = &spec.sizes;
+    let rules = [
+        (s.channels == 3, format!("num_channels: expected 3, found {}", s.channels)),
+        (s.patch % 2 == 0, format!("patch_size: expected an even number, found {}", s.patch)),
+        (
+            s.image >= s.patch,
+            format!("image_size: expected at least the patch size {}, found {}", s.patch, s.image),
+        ),
+        (
+            s.hidden.is_multiple_of(s.heads),
+            format!(
+                "num_attention_heads: expected a divisor of hidden_size {}, found {}",
+                s.hidden, s.heads
+            ),
+        ),
+        (
+            spec.head_dim().is_multiple_of(8) && spec.head_dim() <= 256,
+            format!(
+                "hidden_size / num_attention_heads: expected a multiple of 8 up to 256, found {}",
+                spec.head_dim()
+            ),
+        ),
+        (
+            s.mlp.is_multiple_of(4),
+            format!("intermediate_size: expected a multiple of 4, found {}", s.mlp),
+        ),
+        (
+            s.hidden <= 1 << 15 && s.mlp <= 1 << 17 && s.layers <= 1 << 10 && s.image <= 1 << 14,
+            format!(
+                "expected at most 32768 channels, 131072 MLP channels, 1024 layers, 16384 px; \
+                 found {}, {}, {}, {}",
+                s.hidden, s.mlp, s.layers, s.image
+            ),
+        ),
+    ];
+    match rules.into_iter().find(|(holds, _)| !holds) {
+        Some((_, reason)) => Err(error(file, reason)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,15 @@
+//! What an encoder is: sizes and small enums, read from `config.json`, and the names and shapes
+//! of its tensors. Data only; nothing here reads a file or computes a feature.
+
+mod catalogue;
+mod config;
+mod names;
+mod spec;
+
+pub use catalogue::{CATALOGUE, Entry};
+pub use config::parse_config;
+pub use names::{Key, Naming, Wanted, wanted};
+pub use spec::{
+    Activation, FinalNorm, Flop, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes,
+    Spec,
+};

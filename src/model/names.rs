@@ -1,0 +1,192 @@
+//! Tensor names. The canonical ones are those of OpenGVLab's `InternVisionModel`; the Hugging Face
+//! port and mmseg-style backbones are renamed to them.
+
+use super::spec::*;
+
+/// A tensor that a spec asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Canonical name.
+    pub name: String,
+    /// Shape, outermost dimension first.
+    pub shape: Vec<usize>,
+}
+
+/// Every tensor of `spec`, in the order of the forward pass.
+pub fn wanted(spec: &Spec) -> Vec<Wanted> {
+    let s = &spec.sizes;
+    let (c, m) = (s.hidden, s.mlp);
+    let mut list = Vec::new();
+    let mut add = |name: String, shape: &[usize]| list.push(Wanted { name, shape: shape.into() });
+    let grid = spec.native_grid();
+    add("embeddings.class_embedding".into(), &[1, 1, c]);
+    add("embeddings.patch_embedding.weight".into(), &[c, s.channels, s.patch, s.patch]);
+    add("embeddings.patch_embedding.bias".into(), &[c]);
+    add("embeddings.position_embedding".into(), &[1, spec.prefix_tokens() + grid * grid, c]);
+    let layer_norm = spec.norm.kind == NormKind::Layer;
+    for i in 0..s.layers {
+        let mut add =
+            |name: &str, shape: &[usize]| add(format!("encoder.layers.{i}.{name}"), shape);
+        let mut norm = |name: &str| {
+            add(&format!("{name}.weight"), &[c]);
+            if layer_norm {
+                add(&format!("{name}.bias"), &[c]);
+            }
+        };
+        norm("norm1");
+        norm("norm2");
+        add("attn.qkv.weight", &[3 * c, c]);
+        if spec.qkv_bias {
+            add("attn.qkv.bias", &[3 * c]);
+        }
+        if spec.qk_norm == QkNorm::FullWidth {
+            add("attn.q_norm.weight", &[c]);
+            add("attn.k_norm.weight", &[c]);
+        }
+        add("attn.proj.weight", &[c, c]);
+        add("attn.proj.bias", &[c]);
+        add("ls1", &[c]);
+        add("ls2", &[c]);
+        add("mlp.fc1.weight", &[m, c]);
+        add("mlp.fc1.bias", &[m]);
+        add("mlp.fc2.weight", &[c, m]);
+        add("mlp.fc2.bias", &[c]);
+    }
+    if spec.final_norm == FinalNorm::Tokens {
+        add("layernorm.weight".into(), &[c]);
+        if layer_norm {
+            add("layernorm.bias".into(), &[c]);
+        }
+    }
+    list
+}
+
+/// How a checkpoint names its vision tensors: one of three schemes behind a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// What stands before every vision tensor, for example `vision_model.`.
+    pub prefix: String,
+    scheme: Scheme,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    OpenGvLab,
+    HuggingFace,
+    Mmseg,
+}
+
+/// What a checkpoint's key means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A whole canonical tensor.
+    Whole(String),
+    /// One third (0 q, 1 k, 2 v) of a canonical fused tensor.
+    Third(String, usize),
+    /// Not the encoder's: a language model, a head, a mask token.
+    Elsewhere,
+    /// Under the encoder's prefix, but nothing the encoder knows.
+    Unknown,
+}
+
+/// The CLS token's key, which tells the scheme; the longest first, for one ends in another.
+const CLS: [(&str, Scheme); 3] = [
+    ("embeddings.class_embedding", Scheme::OpenGvLab),
+    ("embeddings.cls_token", Scheme::HuggingFace),
+    ("cls_token", Scheme::Mmseg),
+];
+
+/// Parts of larger models that may share the encoder's prefix.
+const NEIGHBOURS: [&str; 13] = [
+    "up1.",
+    "up2.",
+    "up3.",
+    "up4.",
+    "clip_projector",
+    "decode_head.",
+    "auxiliary_head.",
+    "mlp1.",
+    "multi_modal_projector.",
+    "language_model.",
+    "lm_head.",
+    "head.",
+    "embeddings.mask_token",
+];
+
+/// (port, canonical) inside a layer.
+const PORT: [(&str, &str); 9] = [
+    ("layernorm_before.", "norm1."),
+    ("layernorm_after.", "norm2."),
+    ("attention.q_norm.", "attn.q_norm."),
+    ("attention.k_norm.", "attn.k_norm."),
+    ("attention.projection_layer.", "attn.proj."),
+    ("lambda_1", "ls1"),
+    ("lambda_2", "ls2"),
+    ("mlp.fc1.", "mlp.fc1."),
+    ("mlp.fc2.", "mlp.fc2."),
+];
+
+impl Naming {
+    /// Finds scheme and prefix among a checkpoint's keys; `None` where no key is a CLS token.
+    pub fn detect<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let found = keys.filter_map(|key| {
+            CLS.iter().enumerate().find_map(|(rank, (name, scheme))| {
+                let prefix = key.strip_suffix(name)?;
+                let whole = prefix.is_empty() || prefix.ends_with('.');
+                whole.then(|| (rank, Naming { prefix: prefix.into(), scheme: *scheme }))
+            })
+        });
+        found.min_by_key(|(rank, naming)| (*rank, naming.prefix.len())).map(|(_, naming)| naming)
+    }
+
+    /// The canonical meaning of a checkpoint's key.
+    pub fn read(&self, key: &str) -> Key {
+        let Some(rest) = key.strip_prefix(&self.prefix) else { return Key::Elsewhere };
+        if NEIGHBOURS.iter().any(|n| rest.starts_with(n)) {
+            return Key::Elsewhere;
+        }
+        let renamed = match self.scheme {
+            Scheme::OpenGvLab => Some(Key::Whole(rest.into())),
+            Scheme::HuggingFace => from_port(rest),
+            Scheme::Mmseg => from_mmseg(rest),
+        };
+        renamed.unwrap_or(Key::Unknown)
+    }
+}
+
+fn from_port(rest: &str) -> Option<Key> {
+    let whole = |name: &str| Some(Key::Whole(name.into()));
+    if let Some(tail) = rest.strip_prefix("embeddings.patch_embeddings.projection.") {
+        return Some(Key::Whole(format!("embeddings.patch_embedding.{tail}")));
+    }
+    match rest {
+        "embeddings.cls_token" => return whole("embeddings.class_embedding"),
+        "embeddings.position_embeddings" => return whole("embeddings.position_embedding"),
+        "layernorm.weight" | "layernorm.bias" => return whole(rest),
+        _ => {}
+    }
+    let (layer, name) = rest.strip_prefix("encoder.layer.")?.split_once('.')?;
+    for (third, q) in ["q", "k", "v"].into_iter().enumerate() {
+        if let Some(tail) = name.strip_prefix(&format!("attention.{q}_proj.")) {
+            return Some(Key::Third(format!("encoder.layers.{layer}.attn.qkv.{tail}"), third));
+        }
+    }
+    let (tail, canonical) = PORT.iter().find_map(|(p, c)| Some((name.strip_prefix(p)?, c)))?;
+    Some(Key::Whole(format!("encoder.layers.{layer}.{canonical}{tail}")))
+}
+
+fn from_mmseg(rest: &str) -> Option<Key> {
+    let name = match rest {
+        "cls_token" => "embeddings.class_embedding".into(),
+        "pos_embed" => "embeddings.position_embedding".into(),
+        _ => {
+            if let Some(tail) = rest.strip_prefix("patch_embed.proj.") {
+                format!("embeddings.patch_embedding.{tail}")
+            } else {
+                let (layer, name) = rest.strip_prefix("blocks.")?.split_once('.')?;
+                format!("encoder.layers.{layer}.{}", name.replace(".gamma", ""))
+            }
+        }
+    };
+    Some(Key::Whole(name))
+}

@@ -1,0 +1,170 @@
+//! The axes along which vision encoders differ, as far as InternViT needs them.
+
+use serde::{Deserialize, Serialize};
+
+/// One encoder, complete: two equal specs compute the same function of the same weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Widths, counts and the native picture.
+    pub sizes: Sizes,
+    /// Tokens that stand before the patch tokens.
+    pub prefix: Prefix,
+    /// How a token learns where it is.
+    pub position: Position,
+    /// The norm before attention and before the MLP.
+    pub norm: Norm,
+    /// The norm of queries and keys.
+    pub qk_norm: QkNorm,
+    /// Whether the q, k and v projections add a bias.
+    pub qkv_bias: bool,
+    /// The MLP's activation.
+    pub activation: Activation,
+    /// A norm after the last block.
+    pub final_norm: FinalNorm,
+    /// What `pooler_output` is.
+    pub pool: Pool,
+}
+
+/// Widths and counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sizes {
+    /// Channels of a token, `C`.
+    pub hidden: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Attention heads; `hidden / heads` is the head's width.
+    pub heads: usize,
+    /// Width of the MLP's hidden layer.
+    pub mlp: usize,
+    /// Side of a square patch, pixels.
+    pub patch: usize,
+    /// Channels of a picture.
+    pub channels: usize,
+    /// Side of the square picture that the position table was made for, pixels.
+    pub image: usize,
+}
+
+/// Tokens before the patches, in the order of the fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prefix {
+    /// A class token.
+    pub cls: bool,
+    /// Register tokens.
+    pub registers: usize,
+}
+
+/// Where positions come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Position {
+    /// A learned table: one row a prefix token, then one a patch of the native grid.
+    Table(Resample),
+}
+
+/// How a position table is brought to another grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Resample {
+    /// PyTorch's bicubic: a = -0.75, half-pixel centres, no antialiasing, border clamped.
+    Bicubic,
+}
+
+/// A norm over a token's channels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Norm {
+    /// Which statistics.
+    pub kind: NormKind,
+    /// Added to the variance or mean square before the root.
+    pub eps: f32,
+}
+
+/// Which statistics a norm takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NormKind {
+    /// Mean and biased variance; weight and bias.
+    Layer,
+    /// Mean square; weight only.
+    Rms,
+}
+
+/// The norm of queries and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QkNorm {
+    /// No norm.
+    None,
+    /// RMSNorm over all heads together, before the split into heads.
+    FullWidth,
+}
+
+/// The MLP's activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Activation {
+    /// x · ½(1 + erf(x/√2)), exact.
+    GeluErf,
+}
+
+/// A norm after the last block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FinalNorm {
+    /// No norm.
+    None,
+    /// The encoder's norm over every token.
+    Tokens,
+}
+
+/// What stands for the whole picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pool {
+    /// Token 0.
+    Cls,
+}
+
+/// Floating-point operations of one picture, a multiply-add counted as two.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Flop {
+    /// Patch embedding.
+    pub patch: f64,
+    /// The four linear layers of every block.
+    pub linear: f64,
+    /// QKᵀ and the product with V, every block.
+    pub attention: f64,
+}
+
+impl Flop {
+    /// All together.
+    pub fn total(self) -> f64 {
+        self.patch + self.linear + self.attention
+    }
+}
+
+impl Spec {
+    /// Channels of one head.
+    pub fn head_dim(&self) -> usize {
+        self.sizes.hidden / self.sizes.heads
+    }
+
+    /// Side of the native patch grid.
+    pub fn native_grid(&self) -> usize {
+        self.sizes.image / self.sizes.patch
+    }
+
+    /// Tokens before the patches.
+    pub fn prefix_tokens(&self) -> usize {
+        usize::from(self.prefix.cls) + self.prefix.registers
+    }
+
+    /// Values of one flattened patch.
+    pub fn patch_values(&self) -> usize {
+        self.sizes.channels * self.sizes.patch * self.sizes.patch
+    }
+
+    /// Work for one picture of `tokens` tokens (prefix included).
+    pub fn flop(&self, tokens: usize) -> Flop {
+        let s = &self.sizes;
+        let (c, m, l, n) = (s.hidden as f64, s.mlp as f64, s.layers as f64, tokens as f64);
+        let patches = (tokens - self.prefix_tokens()) as f64;
+        Flop {
+            patch: 2.0 * patches * self.patch_values() as f64 * c,
+            linear: 2.0 * l * n * (4.0 * c * c + 2.0 * c * m),
+            attention: 4.0 * l * n * n * c,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! A forward pass as data: operations over slots. No precision, no kernel and no device is
+//! named here; `reference` and `gpu` run it.
+
+mod arena;
+mod encoder;
+mod op;
+mod position;
+mod text;
+
+pub use arena::{Arena, plan_arena};
+pub use encoder::{Input, record};
+pub use op::{Finish, Op, Plan, Role, Slot, SlotId, Step, Value};
+pub use position::resize_position;

@@ -1,0 +1,40 @@
+//! Twin of `shaders/attention.wgsl`.
+
+use super::linear::dot;
+
+/// `softmax(q·kᵀ / √d) · v` for every picture, head and token.
+///
+/// `qkv` holds the planes q, k, v, each `[batch·tokens, C]`; head h has channels `h·d .. (h+1)·d`;
+/// `y` `[batch·tokens, C]`.
+pub fn attention(qkv: &[f32], [batch, tokens, c]: [usize; 3], heads: usize, y: &mut [f32]) {
+    let d = c / heads;
+    let scale = 1.0 / (d as f32).sqrt();
+    let (q, rest) = qkv.split_at(batch * tokens * c);
+    let (k, v) = rest.split_at(batch * tokens * c);
+    let mut scores = vec![0.0f32; tokens];
+    for picture in 0..batch {
+        for head in 0..heads {
+            let at = |token: usize| (picture * tokens + token) * c + head * d;
+            for query in 0..tokens {
+                for (key, score) in scores.iter_mut().enumerate() {
+                    *score = scale * dot(&q[at(query)..][..d], &k[at(key)..][..d]);
+                }
+                softmax(&mut scores);
+                let out = &mut y[at(query)..][..d];
+                out.fill(0.0);
+                for (key, weight) in scores.iter().enumerate() {
+                    for (o, v) in out.iter_mut().zip(&v[at(key)..][..d]) {
+                        *o += weight * v;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn softmax(scores: &mut [f32]) {
+    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    scores.iter_mut().for_each(|s| *s = (*s - max).exp());
+    let sum: f64 = scores.iter().map(|s| f64::from(*s)).sum();
+    scores.iter_mut().for_each(|s| *s = (f64::from(*s) / sum) as f32);
+}

@@ -1,0 +1,126 @@
+//! The plain twins: every operation as loops over f32 slices that anyone can check against the
+//! formula. They are the oracle of the kernels' tests and run a plan where there is no GPU.
+
+mod attention;
+mod embed;
+mod linear;
+mod norm;
+mod unfold;
+
+pub use attention::attention;
+pub use embed::embed;
+pub use linear::linear;
+pub use norm::norm;
+pub use unfold::{unfold_planes, unfold_rgba};
+
+use std::ops::ControlFlow;
+
+use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
+
+/// Runs `plan` for `batch` pictures and returns its outputs by slot.
+///
+/// After each step `watch` sees the slot that was written (all planes, `[planes, batch·rows,
+/// cols]`) and may stop the run, which then ends with [`Error::Cancelled`].
+pub async fn run(
+    plan: &Plan,
+    batch: usize,
+    checkpoint: &Checkpoint,
+    inputs: &[(SlotId, Value<'_>)],
+    watch: &mut impl AsyncFnMut(&Step, &[f32]) -> ControlFlow<()>,
+) -> Result<Vec<(SlotId, Vec<f32>)>> {
+    let mut values: Vec<Vec<f32>> = vec![Vec::new(); plan.slots.len()];
+    let mut pixels: &[u8] = &[];
+    for (slot, value) in inputs {
+        match value {
+            Value::F32(v) => values[*slot] = v.to_vec(),
+            Value::Rgba(v) => pixels = v,
+        }
+    }
+    let mut last_use = vec![0; plan.slots.len()];
+    for (at, step) in plan.steps.iter().enumerate() {
+        step.op.reads().into_iter().for_each(|slot| last_use[slot] = at);
+    }
+    for (at, step) in plan.steps.iter().enumerate() {
+        let out = step.op.writes();
+        let mut y = std::mem::take(&mut values[out]);
+        y.resize(plan.slots[out].len(batch), 0.0);
+        let result =
+            Twin { plan, batch, checkpoint, values: &values, pixels }.step(step, y).await?;
+        values[out] = result;
+        if watch(step, &values[out]).await.is_break() {
+            return Err(Error::Cancelled);
+        }
+        for slot in step.op.reads() {
+            if last_use[slot] == at && plan.slots[slot].role == Role::Temporary && slot != out {
+                values[slot] = Vec::new();
+            }
+        }
+    }
+    let kept = values.into_iter().enumerate();
+    Ok(kept.filter(|(slot, _)| plan.slots[*slot].role == Role::Output).collect())
+}
+
+struct Twin<'a> {
+    plan: &'a Plan,
+    batch: usize,
+    checkpoint: &'a Checkpoint,
+    values: &'a [Vec<f32>],
+    pixels: &'a [u8],
+}
+
+impl Twin<'_> {
+    async fn step(&self, step: &Step, mut y: Vec<f32>) -> Result<Vec<f32>> {
+        let slots = &self.plan.slots;
+        match &step.op {
+            Op::Unfold { pixels, patch, .. } => {
+                let source = &slots[*pixels];
+                if source.role == Role::Rgba {
+                    unfold_rgba(self.pixels, [source.rows, source.cols], *patch, &mut y);
+                } else {
+                    let size = [source.rows / 3, source.cols];
+                    unfold_planes(&self.values[*pixels], size, *patch, &mut y);
+                }
+            }
+            Op::Linear { x, y: out, weight, bias, finish } => {
+                let w = self.checkpoint.tensor(weight).await?;
+                let b = self.optional(bias.as_deref()).await?;
+                let scale = match finish {
+                    Finish::Residual { scale } => Some(self.checkpoint.tensor(scale).await?),
+                    _ => None,
+                };
+                let gelu = *finish == Finish::Gelu;
+                let sizes = [slots[*x].cols, slots[*out].cols];
+                linear(&self.values[*x], &w, b.as_deref(), sizes, gelu, scale.as_deref(), &mut y);
+            }
+            Op::Embed { patches, position, cls, .. } => {
+                let cls = self.checkpoint.tensor(cls).await?;
+                embed(&self.values[*patches], &self.values[*position], &cls, &mut y);
+            }
+            Op::Norm { x, y: out, plane, weight, bias, kind, eps } => {
+                let w = self.checkpoint.tensor(weight).await?;
+                let b = self.optional(bias.as_deref()).await?;
+                let len = slots[*out].plane_len(self.batch);
+                let part = &mut y[plane * len..][..len];
+                if x != out {
+                    part.copy_from_slice(&self.values[*x][plane * len..][..len]);
+                }
+                norm(part, &w, b.as_deref(), *kind, *eps);
+            }
+            Op::Attention { qkv, heads, .. } => {
+                let cols = slots[*qkv].cols;
+                attention(&self.values[*qkv], [self.batch, self.plan.tokens, cols], *heads, &mut y);
+            }
+            Op::Keep { x, .. } => y.copy_from_slice(&self.values[*x]),
+        }
+        Ok(y)
+    }
+
+    async fn optional(&self, name: Option<&str>) -> Result<Option<Vec<f32>>> {
+        match name {
+            Some(name) => self.checkpoint.tensor(name).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Twin of `shaders/norm.wgsl`.
+
+use crate::model::NormKind;
+
+/// Normalises every row of `rows` `[n, C]` in place; `weight` and `bias` are `[C]`.
+///
+/// LayerNorm: `(x - mean) / √(variance + eps) · weight + bias`, variance biased.
+/// RMSNorm: `x / √(mean(x²) + eps) · weight`.
+pub fn norm(rows: &mut [f32], weight: &[f32], bias: Option<&[f32]>, kind: NormKind, eps: f32) {
+    let count = weight.len() as f64;
+    for row in rows.chunks_exact_mut(weight.len()) {
+        let mean = match kind {
+            NormKind::Layer => row.iter().map(|v| f64::from(*v)).sum::<f64>() / count,
+            NormKind::Rms => 0.0,
+        };
+        let square = row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count;
+        let scale = 1.0 / (square + f64::from(eps)).sqrt();
+        for (i, v) in row.iter_mut().enumerate() {
+            let unit = ((f64::from(*v) - mean) * scale) as f32;
+            *v = unit * weight[i] + bias.map_or(0.0, |b| b[i]);
+        }
+    }
+}

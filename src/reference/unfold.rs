@@ -1,0 +1,39 @@
+//! Twin of `shaders/unfold.wgsl`.
+
+use crate::image::{MEAN, STD};
+
+/// RGBA bytes `[batch, height, width, 4]` to normalised patch rows `[batch·patches, 3·patch²]`.
+pub fn unfold_rgba(pixels: &[u8], size: [usize; 2], patch: usize, rows: &mut [f32]) {
+    let [height, width] = size;
+    unfold(size, patch, rows, |picture, channel, y, x| {
+        let byte = pixels[((picture * height + y) * width + x) * 4 + channel];
+        (f32::from(byte) / 255.0 - MEAN[channel]) / STD[channel]
+    });
+}
+
+/// f32 planes `[batch, 3, height, width]` to patch rows `[batch·patches, 3·patch²]`.
+pub fn unfold_planes(planes: &[f32], size: [usize; 2], patch: usize, rows: &mut [f32]) {
+    let [height, width] = size;
+    unfold(size, patch, rows, |picture, channel, y, x| {
+        planes[((picture * 3 + channel) * height + y) * width + x]
+    });
+}
+
+fn unfold(
+    [height, width]: [usize; 2],
+    patch: usize,
+    rows: &mut [f32],
+    value: impl Fn(usize, usize, usize, usize) -> f32,
+) {
+    let (grid_rows, grid_cols) = (height / patch, width / patch);
+    let row_len = 3 * patch * patch;
+    for (index, row) in rows.chunks_exact_mut(row_len).enumerate() {
+        let picture = index / (grid_rows * grid_cols);
+        let top = index / grid_cols % grid_rows * patch;
+        let left = index % grid_cols * patch;
+        for (k, out) in row.iter_mut().enumerate() {
+            let (channel, y, x) = (k / (patch * patch), k / patch % patch, k % patch);
+            *out = value(picture, channel, top + y, left + x);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A checkpoint: configuration, manifest, and its tensors one at a time.
+
+use super::{Manifest, Source, read_header};
+use crate::model::{Key, Naming, Spec, parse_config};
+use crate::{Error, Result};
+
+/// An opened checkpoint. No tensor is in memory; each is read when asked for.
+pub struct Checkpoint {
+    /// The encoder that the configuration describes.
+    pub spec: Spec,
+    /// Every tensor and where its bytes are.
+    pub manifest: Manifest,
+    /// The text of `config.json`.
+    pub config: String,
+    name: String,
+    files: Vec<Source>,
+}
+
+impl Checkpoint {
+    /// Opens a checkpoint from its configuration's text and its files: safetensors, and among them
+    /// the index where there are several. Every header is checked against the configuration.
+    pub async fn open(name: &str, config: &str, files: Vec<Source>) -> Result<Self> {
+        let spec = parse_config(&format!("{name}/config.json"), config)?;
+        let (index, files): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|f| f.name().ends_with(".index.json"));
+        if let Some(index) = index.first() {
+            for shard in shards(index).await? {
+                let there =
+                    |f: &Source| f.name() == shard || f.name().ends_with(&format!("/{shard}"));
+                if !files.iter().any(there) {
+                    return Err(Error::checkpoint(name, format!("{shard}: missing shard")));
+                }
+            }
+        }
+        if files.is_empty() {
+            return Err(Error::checkpoint(name, "expected a .safetensors file, found none"));
+        }
+        let mut headers = Vec::new();
+        for file in &files {
+            headers.push((file.name().to_string(), read_header(file).await?));
+        }
+        let manifest = Manifest::new(&spec, name, &headers)?;
+        Ok(Self { spec, manifest, config: config.into(), name: name.into(), files })
+    }
+
+    /// Opens a folder with `config.json` and `model.safetensors`, or with shards and
+    /// `model.safetensors.index.json`; or a `.safetensors` file with `config.json` beside it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn open_path(path: &std::path::Path) -> Result<Self> {
+        let (folder, files) = find_files(path).await?;
+        let config = folder.join("config.json");
+        let text = std::fs::read_to_string(&config).map_err(|e| Error::io(config.display(), e))?;
+        let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
+        Self::open(&folder.display().to_string(), &text, files).await
+    }
+
+    /// The model that comes with the crate: InternViT-Tiny, 224 px, 5.5 M parameters.
+    #[cfg(feature = "bundled")]
+    pub async fn bundled() -> Result<Self> {
+        let config = include_str!("../../www/model/config.json");
+        let bytes: &'static [u8] = include_bytes!("../../www/model/model.safetensors");
+        Self::open("bundled", config, vec![Source::memory("bundled/model.safetensors", bytes)])
+            .await
+    }
+
+    /// The folder, or another name for it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that holds part of a tensor.
+    pub fn file_name(&self, file: usize) -> &str {
+        self.files[file].name()
+    }
+
+    /// Whether the configuration says that the weights were never trained.
+    pub fn random_weights(&self) -> bool {
+        serde_json::from_str::<serde_json::Value>(&self.config)
+            .is_ok_and(|config| config["random_weights"] == true)
+    }
+
+    /// A tensor by canonical name as f32, row-major.
+    pub async fn tensor(&self, name: &str) -> Result<Vec<f32>> {
+        let tensor = self.manifest.tensors.get(name).ok_or_else(|| {
+            Error::checkpoint(&self.name, format!("{name}: not a tensor of this encoder"))
+        })?;
+        let mut values = Vec::new();
+        for part in &tensor.parts {
+            let bytes = self.files[part.file].read(part.range.clone()).await?;
+            let decoded = part.dtype.decode(&bytes);
+            if values.is_empty() {
+                values = decoded;
+            } else {
+                values.extend_from_slice(&decoded);
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The shards that hold an index's vision tensors.
+async fn shards(index: &Source) -> Result<Vec<String>> {
+    let bad = |reason: String| Error::checkpoint(index.name(), reason);
+    let bytes = index.read(0..index.size()).await?;
+    let value: serde_json::Value =
+        serde_json::from_slice(&bytes).map_err(|e| bad(format!("not an index: {e}")))?;
+    let map = value["weight_map"]
+        .as_object()
+        .ok_or_else(|| bad("expected an object weight_map, found none".into()))?;
+    // A vision-language model's other shards need not be there.
+    let naming = Naming::detect(map.keys().map(String::as_str));
+    let mut shards: Vec<String> = Vec::new();
+    for (key, file) in map {
+        if naming.as_ref().is_some_and(|naming| naming.read(key) == Key::Elsewhere) {
+            continue;
+        }
+        match file.as_str() {
+            Some(file) if !file.contains(['/', '\\']) && file.ends_with(".safetensors") => {
+                shards.push(file.into());
+            }
+            _ => {
+                return Err(bad(format!("{key}: expected the name of a shard, found {file}")));
+            }
+        }
+    }
+    shards.sort();
+    shards.dedup();
+    Ok(shards)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn find_files(
+    path: &std::path::Path,
+) -> Result<(std::path::PathBuf, Vec<std::path::PathBuf>)> {
+    if path.is_file() {
+        let folder = path.parent().unwrap_or(std::path::Path::new(".")).to_path_buf();
+        return Ok((folder, vec![path.to_path_buf()]));
+    }
+    if !path.is_dir() {
+        return Err(Error::input(format!("{}: no such file or folder", path.display())));
+    }
+    let index = path.join("model.safetensors.index.json");
+    let files = if index.is_file() {
+        let names = shards(&Source::file(&index)?).await?;
+        names.into_iter().map(|name| path.join(name)).collect()
+    } else {
+        vec![path.join("model.safetensors")]
+    };
+    if let Some(missing) = files.iter().find(|f| !f.is_file()) {
+        return Err(Error::checkpoint(
+            path.display(),
+            format!("{}: missing", missing.file_name().unwrap_or_default().to_string_lossy()),
+        ));
+    }
+    Ok((path.to_path_buf(), files))
+}

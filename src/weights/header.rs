@@ -1,0 +1,119 @@
+//! The header of a safetensors file.
+
+use std::ops::Range;
+
+use safetensors::tensor::{Dtype, Metadata};
+
+use super::Source;
+use crate::{Error, Result};
+
+/// The number types in which weights may be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoredType {
+    /// IEEE single.
+    F32,
+    /// IEEE half.
+    F16,
+    /// The upper half of a single.
+    Bf16,
+}
+
+impl StoredType {
+    /// Bytes of one value.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// Little-endian bytes to f32, exactly.
+    pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+            bytes.as_chunks::<N>().0.iter().map(|b| value(*b)).collect()
+        }
+        match self {
+            Self::F32 => each(bytes, f32::from_le_bytes),
+            Self::F16 => each(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+            Self::Bf16 => each(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
+        }
+    }
+
+    /// f32 to little-endian bytes, rounded to nearest even.
+    pub fn encode(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::F16 => {
+                values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect()
+            }
+            Self::Bf16 => {
+                values.iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect()
+            }
+        }
+    }
+}
+
+/// A tensor as a file holds it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The file's own name for it.
+    pub key: String,
+    /// `None` for a type that is no weight's (integers, 8-bit floats).
+    pub dtype: Option<StoredType>,
+    /// The type's name, for messages.
+    pub dtype_name: String,
+    /// Shape, outermost dimension first.
+    pub shape: Vec<usize>,
+    /// Bytes from the start of the file.
+    pub range: Range<u64>,
+}
+
+/// A header longer than this is refused unread (the largest known is under 1 MB).
+const MAX_HEADER: u64 = 100_000_000;
+
+/// Reads and checks the header: lengths, types, offsets without overlap or hole, nothing after the
+/// last tensor. Tensors come in the order of their offsets.
+pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
+    let file = source.name();
+    let bad = |reason: String| Error::checkpoint(file, reason);
+    let size = source.size();
+    if size < 8 {
+        return Err(bad(format!("not a safetensors file: {size} bytes, expected at least 8")));
+    }
+    let mut length = [0; 8];
+    length.copy_from_slice(&source.read(0..8).await?);
+    let length = u64::from_le_bytes(length);
+    if length > MAX_HEADER || length + 8 > size {
+        return Err(bad(format!(
+            "not a safetensors file, or cut short: the header claims {length} bytes in a file of \
+             {size}"
+        )));
+    }
+    let bytes = source.read(8..8 + length).await?;
+    let header: Metadata = serde_json::from_slice(&bytes)
+        .map_err(|e| bad(format!("the safetensors header cannot be read: {e}")))?;
+    let expected = 8 + length + header.data_len() as u64;
+    if expected != size {
+        return Err(bad(format!(
+            "cut short or too long: the header describes {expected} bytes, the file has {size}"
+        )));
+    }
+    let mut list: Vec<Stored> = header
+        .tensors()
+        .into_iter()
+        .map(|(key, info)| Stored {
+            key,
+            dtype: match info.dtype {
+                Dtype::F32 => Some(StoredType::F32),
+                Dtype::F16 => Some(StoredType::F16),
+                Dtype::BF16 => Some(StoredType::Bf16),
+                _ => None,
+            },
+            dtype_name: info.dtype.to_string(),
+            shape: info.shape.clone(),
+            range: 8 + length + info.data_offsets.0 as u64..8 + length + info.data_offsets.1 as u64,
+        })
+        .collect();
+    list.sort_by(|a, b| (a.range.start, &a.key).cmp(&(b.range.start, &b.key)));
+    Ok(list)
+}

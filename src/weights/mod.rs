@@ -1,0 +1,18 @@
+//! Checkpoints: safetensors headers, ranged reading, and the manifest that matches what a file
+//! holds with what a spec wants before anything is allocated.
+
+mod checkpoint;
+mod header;
+mod manifest;
+mod random;
+mod source;
+#[cfg(not(target_arch = "wasm32"))]
+mod write;
+
+pub use checkpoint::Checkpoint;
+pub use header::{Stored, StoredType, read_header};
+pub use manifest::{Manifest, Part, Tensor};
+pub use random::random_tensor;
+pub use source::Source;
+#[cfg(not(target_arch = "wasm32"))]
+pub use write::{init_checkpoint, write_safetensors};

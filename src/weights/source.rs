@@ -1,0 +1,90 @@
+//! Where bytes come from: memory, a file, or whoever the browser asks. Always by range.
+
+use std::ops::Range;
+
+use crate::Result;
+
+#[cfg(target_arch = "wasm32")]
+type Reader = dyn Fn(Range<u64>) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>;
+
+/// One file of a checkpoint.
+pub struct Source {
+    name: String,
+    size: u64,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    Memory(std::borrow::Cow<'static, [u8]>),
+    #[cfg(not(target_arch = "wasm32"))]
+    File(std::sync::Mutex<std::fs::File>),
+    #[cfg(target_arch = "wasm32")]
+    Reader(Box<Reader>),
+}
+
+impl Source {
+    /// Bytes already in memory.
+    pub fn memory(name: &str, bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self { name: name.into(), size: bytes.len() as u64, bytes: Bytes::Memory(bytes) }
+    }
+
+    /// A file, read range by range, never whole.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn file(path: &std::path::Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let open = || -> std::io::Result<_> {
+            let file = std::fs::File::open(path)?;
+            let size = file.metadata()?.len();
+            Ok((file, size))
+        };
+        let (file, size) = open().map_err(|e| crate::Error::io(&name, e))?;
+        Ok(Self { name, size, bytes: Bytes::File(std::sync::Mutex::new(file)) })
+    }
+
+    /// Bytes that a function fetches on demand.
+    #[cfg(target_arch = "wasm32")]
+    pub fn reader(name: &str, size: u64, read: Box<Reader>) -> Self {
+        Self { name: name.into(), size, bytes: Bytes::Reader(read) }
+    }
+
+    /// The file as the user named it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The bytes of `range`, which lies within the file.
+    pub async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        assert!(range.start <= range.end && range.end <= self.size, "a range inside the file");
+        match &self.bytes {
+            Bytes::Memory(bytes) => Ok(bytes[range.start as usize..range.end as usize].to_vec()),
+            #[cfg(not(target_arch = "wasm32"))]
+            Bytes::File(file) => {
+                use std::io::{Read, Seek, SeekFrom};
+                let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut bytes = vec![0; (range.end - range.start) as usize];
+                file.seek(SeekFrom::Start(range.start))
+                    .and_then(|_| file.read_exact(&mut bytes))
+                    .map_err(|e| crate::Error::io(&self.name, e))?;
+                Ok(bytes)
+            }
+            #[cfg(target_arch = "wasm32")]
+            Bytes::Reader(read) => {
+                let wanted = range.end - range.start;
+                let bytes = read(range).await?;
+                if bytes.len() as u64 != wanted {
+                    return Err(crate::Error::checkpoint(
+                        &self.name,
+                        format!("expected {wanted} bytes, received {}", bytes.len()),
+                    ));
+                }
+                Ok(bytes)
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Writing safetensors, one tensor in memory at a time.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, View, serialize_to_file};
+
+use super::{StoredType, random_tensor};
+use crate::model::{parse_config, wanted};
+use crate::{Error, Result};
+
+/// Writes f32 tensors (name, shape, values) to `path`, whole or not at all.
+pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>, &[f32])]) -> Result<()> {
+    let views = tensors.iter().map(|(name, shape, values)| {
+        let bytes = || StoredType::F32.encode(values);
+        (name, Lazy { dtype: StoredType::F32, shape, bytes })
+    });
+    save(path, views)
+}
+
+/// Writes a random checkpoint (`config.json`, `model.safetensors`) of the configuration `config`
+/// into `folder`; `progress` is told the bytes written and their total.
+pub fn init_checkpoint(
+    file: &str,
+    config: &str,
+    seed: u64,
+    dtype: StoredType,
+    folder: &Path,
+    progress: &dyn Fn(u64, u64),
+) -> Result<()> {
+    let spec = parse_config(file, config)?;
+    let mut value: serde_json::Value = serde_json::from_str(config)
+        .map_err(|e| Error::Config { file: file.into(), reason: e.to_string() })?;
+    value["random_weights"] = true.into();
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), e))?;
+    let path = folder.join("config.json");
+    let text = format!("{value:#}\n");
+    std::fs::write(&path, text).map_err(|e| Error::io(path.display(), e))?;
+
+    let list = wanted(&spec);
+    let size = |shape: &[usize]| (shape.iter().product::<usize>() * dtype.bytes()) as u64;
+    let total = list.iter().map(|w| size(&w.shape)).sum();
+    let done = std::cell::Cell::new(0);
+    let views = list.iter().map(|w| {
+        let done = &done;
+        let bytes = move || {
+            let bytes = dtype.encode(&random_tensor(seed, &w.name, &w.shape));
+            done.set(done.get() + bytes.len() as u64);
+            progress(done.get(), total);
+            bytes
+        };
+        (&w.name, Lazy { dtype, shape: &w.shape, bytes })
+    });
+    let path = folder.join("model.safetensors");
+    save(&path, views)
+}
+
+/// Writes to a temporary file beside `path` and renames it, with an ordinary new file's rights.
+fn save<'a, V: View>(path: &Path, views: impl Iterator<Item = (&'a String, V)>) -> Result<()> {
+    let io = |e| Error::io(path.display(), e);
+    let probe = path.with_extension(format!("{}.part", std::process::id()));
+    let rights = std::fs::File::create(&probe).and_then(|f| f.metadata()).map_err(io)?;
+    std::fs::remove_file(&probe).map_err(io)?;
+    serialize_to_file(views, None, path).map_err(|e| failed(path, e))?;
+    std::fs::set_permissions(path, rights.permissions()).map_err(io)
+}
+
+fn failed(path: &Path, error: safetensors::SafeTensorError) -> Error {
+    match error {
+        safetensors::SafeTensorError::IoError(e) => Error::io(path.display(), e),
+        other => Error::checkpoint(path.display(), other),
+    }
+}
+
+/// A tensor whose bytes are made when they are written.
+struct Lazy<'a, F> {
+    dtype: StoredType,
+    shape: &'a [usize],
+    bytes: F,
+}
+
+impl<F: Fn() -> Vec<u8>> View for Lazy<'_, F> {
+    fn dtype(&self) -> Dtype {
+        match self.dtype {
+            StoredType::F32 => Dtype::F32,
+            StoredType::F16 => Dtype::F16,
+            StoredType::Bf16 => Dtype::BF16,
+        }
+    }
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned((self.bytes)())
+    }
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.bytes()
+    }
+}

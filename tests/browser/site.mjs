@@ -1,0 +1,53 @@
+// A served page and a visitor who minds what must never happen.
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { after, before } from "node:test";
+import { serve } from "../../web/tools/serve.mjs";
+import { browser } from "./chromium.mjs";
+
+export const path = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+
+/** A software adapter is slow, and so is the first run of each shader. */
+export const PATIENCE = 90_000;
+
+/** Call at the top of a spec; `site` is filled before its first test. */
+export function openSite() {
+  const site = { url: "", browser: null };
+  let server;
+  before(async () => {
+    server = await serve({
+      "/pkg/": path("web/pkg"), "/golden/": path("tests/golden"), "/blank/": path("tests/browser/blank"), "/": path("www"),
+    });
+    site.url = server.url;
+    site.browser = await browser();
+  });
+  after(async () => {
+    await site.browser?.close();
+    server?.close();
+  });
+  return site;
+}
+
+/**
+ * A fresh page. When the test ends, it fails if anything was asked of another
+ * origin or an error reached the console.
+ */
+export async function visit(site, t, { query = "", prepare = async () => {}, ...options } = {}) {
+  const context = await site.browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const trouble = [];
+  context.on("request", (request) => {
+    const own = request.url().startsWith(site.url) || /^(blob|data):/.test(request.url());
+    if (!own) trouble.push(`asked another origin for ${request.url()}`);
+  });
+  page.on("console", (message) => message.type() === "error" && trouble.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => trouble.push(`uncaught: ${error.message}`));
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(trouble, []);
+  });
+  await prepare(page);
+  await page.goto(site.url + query);
+  return page;
+}

@@ -1,0 +1,10 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sizes } from "../../web/tools/sizes.mjs";
+
+test("the page stays small", (t) => {
+  const { wasm, page, text } = sizes();
+  t.diagnostic(text);
+  assert.ok(wasm.brotli < 700_000, `the wasm is ${wasm.brotli} bytes compressed`);
+  assert.ok(page.brotli < 1_500_000, `the page is ${page.brotli} bytes compressed`);
+});

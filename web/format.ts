@@ -1,0 +1,17 @@
+// Numbers as people read them.
+
+const plain = new Intl.NumberFormat("en");
+const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+
+export function bytes(count: number): string {
+  return count < 1e6 ? `${short.format(count / 1e3)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+}
+
+export function duration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${short.format(milliseconds)} ms` : `${short.format(milliseconds / 1000)} s`;
+}
+
+export function many(count: number): string {
+  if (count >= 1e9) return `${short.format(count / 1e9)} billion`;
+  return count >= 1e6 ? `${short.format(count / 1e6)} million` : plain.format(count);
+}

@@ -1,0 +1,51 @@
+// A model's files, from the server or from the visitor's disk, as blobs to read ranges of.
+
+import type { ModelSource } from "./protocol";
+
+export interface ModelFiles {
+  name: string;
+  config: string;
+  files: { name: string; blob: Blob }[];
+}
+
+/** What has been fetched once stays as a blob, which the browser may keep on disk. */
+const fetched = new Map<string, ModelFiles>();
+
+export async function fetchModel(
+  folder: string,
+  signal: AbortSignal,
+  progress: (done: number, total: number) => void,
+): Promise<ModelFiles> {
+  const known = fetched.get(folder);
+  if (known) return known;
+  const config = await (await get(new URL("config.json", folder), signal)).text();
+  const response = await get(new URL("model.safetensors", folder), signal);
+  // The length of a compressed body says nothing about its content.
+  const total = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let done = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    parts.push(part.value);
+    done += part.value.length;
+    progress(done, total);
+  }
+  const model = { name: "InternViT-Tiny", config, files: [{ name: "model.safetensors", blob: new Blob(parts) }] };
+  fetched.set(folder, model);
+  return model;
+}
+
+export async function localModel({ config, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
+  const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
+  return { name: first.name, config: await config.text(), files: weights.map((file) => ({ name: file.name, blob: file })) };
+}
+
+async function get(url: URL, signal: AbortSignal): Promise<Response> {
+  const file = url.pathname.split("/").at(-1);
+  const response = await fetch(url, { signal }).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    throw new Error(`The bundled model's ${file} could not be fetched: is the server still running?`);
+  });
+  if (!response.ok) throw new Error(`The bundled model's ${file} is missing on the server (${response.status}).`);
+  return response;
+}

@@ -1,0 +1,65 @@
+// Which model is loaded, and the choice of another.
+
+import { part } from "./dom";
+import { chooser } from "./files";
+import { bytes, many } from "./format";
+import type { Model, ModelSource } from "./protocol";
+
+/** Where the page keeps the model that comes with it. */
+export const bundled: ModelSource = { folder: new URL("model/", document.baseURI).href };
+
+export interface ModelPicker {
+  loading(source: ModelSource): void;
+  loaded(source: ModelSource, model: Model): void;
+  none(): void;
+}
+
+export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void, onBundled: () => void): ModelPicker {
+  const name = part(root, ".name", HTMLElement);
+  const summary = part(root, ".summary", HTMLElement);
+  const note = part(root, ".note", HTMLElement);
+  const back = part(root, "#bundled-model", HTMLButtonElement);
+  chooser([part(root, "#own-model", HTMLButtonElement)], part(root, "#model-files", HTMLInputElement), onFiles);
+  back.addEventListener("click", onBundled);
+
+  return {
+    loading(source) {
+      name.textContent = "folder" in source ? "InternViT-Tiny" : source.weights[0]?.name ?? "Your files";
+      summary.textContent = "Loading …";
+      note.hidden = true;
+    },
+    loaded(source, { name: title, info }) {
+      name.textContent = title;
+      summary.textContent = `${many(info.parameters)} parameters (${bytes(info.bytes)}), ${info.layers} layers of ` +
+        `${info.heads} heads and width ${info.hidden}, patches of ${info.patch} × ${info.patch} pixels`;
+      note.hidden = !info.random_weights;
+      note.textContent = "folder" in source
+        ? "The bundled model has random weights: it shows that everything runs, not what a trained network sees."
+        : "This model has random weights: nothing was trained.";
+      back.hidden = "folder" in source;
+    },
+    none() {
+      summary.textContent = "No model is loaded.";
+      note.hidden = true;
+      back.hidden = false;
+    },
+  };
+}
+
+/** Whether a file belongs to a model and is no photograph. */
+export function isModelFile({ name }: File): boolean {
+  return /\.(json|safetensors)$/i.test(name);
+}
+
+/** Sorts what the visitor picked; a sentence says what is missing. */
+export function chosenModel(files: File[]): ModelSource {
+  const weights = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
+  const configs = files.filter(({ name }) => /\.json$/i.test(name) && !/\.index\.json$/i.test(name));
+  const config = configs.find(({ name }) => name === "config.json") ?? configs[0];
+  if (!config) throw new Error("Choose the model's config.json together with its .safetensors files.");
+  if (!weights.some(({ name }) => /\.safetensors$/i.test(name))) {
+    throw new Error("Choose the model's .safetensors files together with its config.json.");
+  }
+  return { config, weights };
+}
+

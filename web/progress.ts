@@ -1,0 +1,44 @@
+// One bar for whatever runs: the latest to begin owns it.
+
+import { part } from "./dom";
+import { bytes } from "./format";
+import type { Progress } from "./protocol";
+
+export interface Work {
+  report(progress: Progress): void;
+  end(): void;
+}
+
+export function progressBar(root: HTMLElement) {
+  const label = part(root, "label", HTMLLabelElement);
+  const bar = part(root, "progress", HTMLProgressElement);
+  const button = part(root, "button", HTMLButtonElement);
+  let owner: Work | null = null;
+
+  return {
+    begin(title: string, cancel: () => void): Work {
+      label.textContent = `${title} …`;
+      bar.removeAttribute("value");
+      button.onclick = cancel;
+      root.hidden = false;
+      const work: Work = {
+        report(progress) {
+          if (owner !== work) return;
+          label.textContent = `${title}: ${describe(progress)}`;
+          if (progress.total > 0) bar.value = progress.done / progress.total;
+        },
+        end() {
+          if (owner === work) root.hidden = true;
+        },
+      };
+      owner = work;
+      return work;
+    },
+  };
+}
+
+function describe({ stage, done, total }: Progress): string {
+  if (stage === "encode") return `layer ${done} of ${total}`;
+  const amount = total > 0 ? `${bytes(done)} of ${bytes(total)}` : bytes(done);
+  return stage === "fetch" ? `${amount} fetched` : `${amount} prepared`;
+}

@@ -1,0 +1,30 @@
+// What a visitor downloads before the model: the page's own files, compressed.
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { root } from "./run.mjs";
+
+/** Bytes as { raw, gzip, brotli } of the wasm alone and of the whole page. */
+export function sizes() {
+  const www = join(root, "www");
+  const bundled = readdirSync(join(www, "js"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const wasm = { raw: 0, gzip: 0, brotli: 0 };
+  const page = { raw: 0, gzip: 0, brotli: 0 };
+  for (const file of [join(www, "index.html"), join(www, "styles.css"), join(www, "favicon.svg"), ...bundled]) {
+    const bytes = readFileSync(file);
+    const packed = /\.(jpg|png|webp)$/.test(file);
+    const size = {
+      raw: bytes.length,
+      gzip: packed ? bytes.length : gzipSync(bytes).length,
+      brotli: packed ? bytes.length : brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length,
+    };
+    for (const sum of file.endsWith(".wasm") ? [wasm, page] : [page]) {
+      for (const key of Object.keys(sum)) sum[key] += size[key];
+    }
+  }
+  const line = (name, { raw, gzip, brotli }) =>
+    `${name.padEnd(6)}${[raw, gzip, brotli].map((n) => `${(n / 1000).toFixed(0)} kB`.padStart(10)).join("")}`;
+  return { wasm, page, text: `size         raw      gzip    brotli\n${line("wasm", wasm)}\n${line("page", page)}` };
+}

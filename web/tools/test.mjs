@@ -1,0 +1,22 @@
+// `npm test`: set-up and every test, the cheapest first.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "./build.mjs";
+import { printTimes, root, run, step } from "./run.mjs";
+import { setup } from "./setup.mjs";
+
+await step("set-up", () => setup({ tests: true }));
+await step("types", () => run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"]));
+// A skipped test is no test: without an adapter the GPU tests fail.
+await step("Rust tests", () => run("cargo", ["test", "--release"], { REQUIRE_GPU: "1" }));
+await step("page build", () => build());
+await step("browser tests", async () => {
+  const { launchServer } = await import("../../tests/browser/chromium.mjs");
+  const chromium = await launchServer();
+  const specs = readdirSync(join(root, "tests/browser")).filter((name) => name.endsWith(".spec.mjs"));
+  // One file at a time: a software adapter takes all cores for itself.
+  run(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...specs.map((name) => `tests/browser/${name}`)],
+    { CHROMIUM_ENDPOINT: chromium.wsEndpoint() });
+  await chromium.close();
+});
+printTimes();

@@ -1,0 +1,122 @@
+// Owns the Rust engine, so that the page never waits for it.
+
+import init, { Engine, type Encoded } from "#internvit";
+import { fetchModel, localModel } from "./model-files";
+import type { Ask, Call, Calls, Encoding, FromWorker, Progress, ToWorker } from "./protocol";
+
+/** One call being answered. */
+interface Job {
+  signal: AbortSignal;
+  /** What the answer gives away instead of copying. */
+  transfer: Transferable[];
+  progress(progress: Progress): void;
+}
+
+type Handlers = { [K in Call]: (given: Calls[K]["given"], job: Job) => Promise<Calls[K]["answer"]> };
+
+let engine: Engine | null = null;
+let encoded: Encoded | null = null;
+let running: { id: number; abort: AbortController } | null = null;
+
+const handlers: Handlers = {
+  async open(choice) {
+    await init();
+    engine = await Engine.open(choice);
+    return engine.device();
+  },
+
+  async load(source, { signal, progress }) {
+    const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
+    const model = "folder" in source ? await fetchModel(source.folder, signal, report("fetch")) : await localModel(source);
+    const read = async (file: number, start: number, end: number) => {
+      signal.throwIfAborted();
+      const part = model.files[file]?.blob.slice(start, end);
+      return new Uint8Array((await part?.arrayBuffer()) ?? []);
+    };
+    const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
+    const info = await opened().load(model.config, files, read, report("load"));
+    return { name: model.name, info };
+  },
+
+  async encode({ photo, settings }, { signal, progress, transfer }) {
+    const bytes = new Uint8Array(await photo.arrayBuffer());
+    let lastPause = performance.now();
+    const onLayer = async (done: number, total: number) => {
+      progress({ stage: "encode", done, total });
+      // Now and then the worker must look into its letter box: the visitor may have cancelled.
+      if (performance.now() - lastPause > 30) {
+        await pause();
+        lastPause = performance.now();
+      }
+      return !signal.aborted;
+    };
+    const next = await opened().encode(photo.name, bytes, settings, onLayer);
+    encoded?.free();
+    encoded = next;
+    const encoding = await describe(next);
+    transfer.push(encoding.photo, encoding.pca);
+    return encoding;
+  },
+
+  async tensor(name, { transfer }) {
+    if (!encoded) throw new Error("There are no features yet: encode a photograph first.");
+    const data = encoded.tensor(name);
+    transfer.push(data.buffer);
+    return { shape: [...encoded.shape(name)], data };
+  },
+};
+
+function opened(): Engine {
+  if (!engine) throw new Error("The network could not be started on this device.");
+  return engine;
+}
+
+async function describe(encoded: Encoded): Promise<Encoding> {
+  const { width, height, rows, cols, tiles, tokens, hidden, milliseconds } = encoded;
+  const bitmap = (rgba: Uint8Array<ArrayBuffer>) =>
+    createImageBitmap(new ImageData(new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length), width, height));
+  const [photo, pca] = await Promise.all([bitmap(encoded.photo()), bitmap(encoded.pca())]);
+  return { photo, pca, rows, cols, tiles, tokens, hidden, milliseconds, tensors: encoded.names() };
+}
+
+/** A turn of the event loop, without the delay that timers get when nested. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
+async function answer({ id, call, given }: Ask) {
+  const post = (message: FromWorker, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
+  const abort = new AbortController();
+  running = { id, abort };
+  const job: Job = { signal: abort.signal, transfer: [], progress: (progress) => post({ id, progress }) };
+  try {
+    // The compiler cannot see that a call and what it is given belong together.
+    const handler = handlers[call] as (given: Ask["given"], job: Job) => Promise<Calls[Call]["answer"]>;
+    const result = await handler(given, job);
+    post({ id, answer: result }, job.transfer);
+  } catch (error) {
+    post({ id, failure: sentence(error) });
+  } finally {
+    running = null;
+  }
+}
+
+function sentence(error: unknown): string {
+  // A trap leaves the module's memory in an unknown state: nothing more can be asked of it.
+  if (error instanceof WebAssembly.RuntimeError) {
+    return `The network stopped unexpectedly (${error.message}). Reload the page to start it again.`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
+  if (!("cancel" in data)) void answer(data);
+  else if (data.cancel === running?.id) running.abort.abort();
+});
