@@ -70,7 +70,10 @@ impl Prepared {
             let expected = &self.plan.slots[*slot];
             assert!((expected.role == Role::Rgba) == (role == Role::Rgba), "the slot's own type");
             assert_eq!(bytes.len(), 4 * expected.len(batch), "the slot's own size");
-            gpu.queue.write_buffer(&self.buffers[slot], 0, bytes);
+            let stride = 4 * expected.plane_stride(self.plan.batch) as u64;
+            for (plane, part) in bytes.chunks_exact(bytes.len() / expected.planes).enumerate() {
+                gpu.queue.write_buffer(&self.buffers[slot], plane as u64 * stride, part);
+            }
         }
     }
 

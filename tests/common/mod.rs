@@ -1,0 +1,123 @@
+//! What the tests share: fixtures, random checkpoints, the GPU, comparison.
+#![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use internvit::gpu::{Choice, Gpu};
+use internvit::weights::{Source, StoredType, init_checkpoint, read_header};
+use internvit::{Checkpoint, Tensor};
+
+pub fn wait<F: Future>(future: F) -> F::Output {
+    pollster::block_on(future)
+}
+
+/// The GPU (lavapipe counts), or `None` where there is none and none is required.
+pub fn gpu() -> Option<Gpu> {
+    present(wait(Gpu::open(&Choice::Auto)))
+}
+
+/// The same with WebGPU's default limits.
+pub fn small_gpu() -> Option<Gpu> {
+    present(wait(Gpu::open_default_limits(&Choice::Auto)))
+}
+
+fn present(gpu: internvit::Result<Gpu>) -> Option<Gpu> {
+    match gpu {
+        Ok(gpu) => Some(gpu),
+        Err(e) if std::env::var_os("REQUIRE_GPU").is_some() => panic!("REQUIRE_GPU is set: {e}"),
+        Err(e) => {
+            eprintln!("SKIPPED, no GPU: {e}");
+            None
+        }
+    }
+}
+
+pub fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+pub fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("www/samples").join(name)
+}
+
+/// An empty folder of this test's own.
+pub fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Every f32, f16 or bf16 tensor of a safetensors file.
+pub fn tensors(path: &Path) -> HashMap<String, Tensor> {
+    let source = Source::file(path).unwrap();
+    let list = wait(read_header(&source)).unwrap();
+    list.into_iter()
+        .filter_map(|s| {
+            let bytes = wait(source.read(s.range)).unwrap();
+            Some((s.key, Tensor { shape: s.shape, values: s.dtype?.decode(&bytes) }))
+        })
+        .collect()
+}
+
+/// A small configuration in OpenGVLab's dialect.
+pub fn config(hidden: usize, heads: usize, mlp: usize, layers: usize, extra: &str) -> String {
+    format!(
+        r#"{{"model_type": "intern_vit_6b", "hidden_size": {hidden}, "num_attention_heads": {heads},
+        "intermediate_size": {mlp}, "num_hidden_layers": {layers}, "image_size": 56,
+        "patch_size": 14, "norm_type": "layer_norm", "qkv_bias": true,
+        "qk_normalization": false {extra}}}"#
+    )
+}
+
+/// A random checkpoint of `config` in f32.
+pub fn random_checkpoint(name: &str, config: &str) -> Checkpoint {
+    let folder = scratch(name);
+    init_checkpoint("config.json", config, 1, StoredType::F32, &folder, &|_, _| ()).unwrap();
+    wait(Checkpoint::open_path(&folder)).unwrap()
+}
+
+/// Numbers between -1 and 1, the same for the same seed.
+pub fn noise(seed: u32, len: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as f32 / u32::MAX as f32 * 2.0 - 1.0
+        })
+        .collect()
+}
+
+/// Fails where the relative L2 difference is larger than `tolerance`, and says where it is worst.
+pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}: lengths");
+    if let Some(at) = found.iter().position(|v| v.is_nan()) {
+        panic!("{what}: NaN at {at} of {}", found.len());
+    }
+    let distance = internvit::features::relative_l2(found, expected);
+    if distance > tolerance {
+        let worst = (0..found.len())
+            .max_by(|a, b| {
+                (found[*a] - expected[*a]).abs().total_cmp(&(found[*b] - expected[*b]).abs())
+            })
+            .unwrap();
+        panic!(
+            "{what}: relative L2 {distance:.2e} exceeds {tolerance:.0e}; worst at {worst}: found \
+             {}, expected {}",
+            found[worst], expected[worst]
+        );
+    }
+}
+
+/// Progress that nobody watches.
+pub async fn on(_: usize, _: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+pub async fn on_bytes(_: u64, _: u64) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}

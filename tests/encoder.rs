@@ -1,0 +1,195 @@
+//! The whole encoder against fixtures computed in float64 from the weights as stored.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+use common::*;
+use internvit::gpu::Gpu;
+use internvit::{Checkpoint, Device, Encoder, Features, Images};
+
+/// f32 against float64.
+const TOLERANCE: f64 = 1e-5;
+
+const FIXTURES: [&str; 4] = [
+    "encoder_hf_native",
+    "encoder_interpolated_nonsquare",
+    "encoder_ln_bias_bf16",
+    "encoder_rms_qknorm_f16",
+];
+
+fn encode(encoder: &mut Encoder, fixture: &str, taps: &[usize]) -> Features {
+    let input = tensors(&golden(fixture).join("input.safetensors")).remove("pixel_values").unwrap();
+    let shape: [usize; 4] = input.shape.as_slice().try_into().unwrap();
+    wait(encoder.encode(Images::PixelValues { shape, values: &input.values }, taps, &mut on))
+        .unwrap()
+}
+
+fn check(encoder: &mut Encoder, fixture: &str, who: &str) {
+    let expected = tensors(&golden(fixture).join("expected.safetensors"));
+    let taps: Vec<usize> = expected
+        .keys()
+        .filter_map(|name| name.strip_prefix("hidden_states.")?.parse().ok())
+        .collect();
+    let found = encode(encoder, fixture, &taps);
+    for (name, tensor) in &expected {
+        assert_eq!(found.tensors[name].shape, tensor.shape, "{fixture} {name}");
+        let what = format!("{who} {fixture} {name}");
+        assert_close(&what, &found.tensors[name].values, &tensor.values, TOLERANCE);
+    }
+    if who == "gpu" {
+        // Kept for the browser's test, which must agree with it to 1e-4.
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/golden-native");
+        std::fs::create_dir_all(&folder).unwrap();
+        let last = &found.tensors["last_hidden_state"];
+        let list = [("last_hidden_state".to_string(), last.shape.clone(), last.values.as_slice())];
+        let file = folder.join(format!("{fixture}.safetensors"));
+        internvit::weights::write_safetensors(&file, &list).unwrap();
+    }
+}
+
+fn open(fixture: &str) -> Checkpoint {
+    wait(Checkpoint::open_path(&golden(fixture))).unwrap()
+}
+
+fn on_gpu(fixture: &str, gpu: Gpu) -> Encoder {
+    wait(Encoder::on_gpu(open(fixture), gpu, &mut on_bytes)).unwrap()
+}
+
+#[test]
+fn twins_match_float64() {
+    for fixture in FIXTURES {
+        let mut encoder = wait(Encoder::load(open(fixture), &Device::Cpu, &mut on_bytes)).unwrap();
+        check(&mut encoder, fixture, "cpu");
+    }
+}
+
+#[test]
+fn gpu_matches_float64() {
+    for fixture in FIXTURES {
+        let Some(gpu) = gpu() else { return };
+        check(&mut on_gpu(fixture, gpu), fixture, "gpu");
+    }
+}
+
+/// The other variant of the linear kernel, with WebGPU's default limits.
+#[test]
+fn gpu_kernels_match_float64_with_default_limits() {
+    for fixture in FIXTURES {
+        let Some(mut gpu) = small_gpu() else { return };
+        gpu.caps.software = !gpu.caps.software;
+        check(&mut on_gpu(fixture, gpu), fixture, "other variant");
+    }
+}
+
+/// Split over bindings of 384 KiB, several runs a batch.
+#[test]
+fn split_runs_match_float64() {
+    let Some(mut gpu) = gpu() else { return };
+    gpu.caps.max_binding = 384 << 10;
+    check(&mut on_gpu("encoder_interpolated_nonsquare", gpu), FIXTURES[1], "split");
+}
+
+/// What the first block takes can be given instead of pixels.
+#[test]
+fn embeddings_take_the_place_of_pixels() {
+    for device in [Device::Cpu, Device::Gpu] {
+        if device == Device::Gpu && gpu().is_none() {
+            return;
+        }
+        let fixture = "encoder_rms_qknorm_f16";
+        let mut encoder = wait(Encoder::load(open(fixture), &device, &mut on_bytes)).unwrap();
+        let whole = encode(&mut encoder, fixture, &[0]);
+        let embedded = &whole.tensors["hidden_states.0"];
+        let shape: [usize; 3] = embedded.shape.as_slice().try_into().unwrap();
+        let images = Images::PixelEmbeds { shape, values: &embedded.values };
+        let again = wait(encoder.encode(images, &[], &mut on)).unwrap();
+        assert_eq!(again.tensors["last_hidden_state"], whole.tensors["last_hidden_state"]);
+        assert_eq!(again.grid, None);
+    }
+}
+
+/// Every legal width of head, both norms, with and without biases: GPU against twins.
+#[test]
+fn configurations_agree() {
+    let variants = [
+        (128, 2, 260, ""),
+        (160, 2, 64, r#", "norm_type": "rms_norm", "qkv_bias": false, "qk_normalization": true"#),
+        (256, 2, 516, r#", "qk_normalization": true"#),
+        (72, 3, 36, r#", "norm_type": "rms_norm""#),
+    ];
+    for (i, (hidden, heads, mlp, extra)) in variants.into_iter().enumerate() {
+        let Some(gpu) = gpu() else { return };
+        // A later key wins, as in every JSON reader.
+        let checkpoint =
+            random_checkpoint(&format!("agree-{i}"), &config(hidden, heads, mlp, 2, extra));
+        let mut encoder = wait(Encoder::on_gpu(checkpoint, gpu, &mut on_bytes)).unwrap();
+        let values = noise(3, 2 * 3 * 70 * 42);
+        let images = Images::PixelValues { shape: [2, 3, 70, 42], values: &values };
+        wait(encoder.compare(images, &mut async |name, difference| {
+            assert!(difference < 3e-6, "{hidden} {heads} {name}: {difference}");
+            std::ops::ControlFlow::Continue(())
+        }))
+        .unwrap();
+    }
+}
+
+/// 4,097 tokens within WebGPU's default limits.
+#[test]
+fn four_thousand_tokens() {
+    let Some(gpu) = small_gpu() else { return };
+    let checkpoint = random_checkpoint("long", &config(64, 1, 64, 1, ""));
+    let mut encoder = wait(Encoder::on_gpu(checkpoint, gpu, &mut on_bytes)).unwrap();
+    let side = 64 * 14;
+    let values = noise(5, 3 * side * side);
+    let images = Images::PixelValues { shape: [1, 3, side, side], values: &values };
+    wait(encoder.compare(images, &mut async |name, difference| {
+        assert!(difference < 3e-6, "{name}: {difference}");
+        std::ops::ControlFlow::Continue(())
+    }))
+    .unwrap();
+}
+
+#[test]
+fn the_same_input_gives_the_same_bits() {
+    let Some(gpu) = gpu() else { return };
+    let mut encoder = on_gpu("encoder_ln_bias_bf16", gpu);
+    let first = encode(&mut encoder, "encoder_ln_bias_bf16", &[]);
+    let _other = encode(&mut encoder, "encoder_ln_bias_bf16", &[1]);
+    assert_eq!(first, encode(&mut encoder, "encoder_ln_bias_bf16", &[]));
+}
+
+#[test]
+fn a_run_can_be_cancelled() {
+    for device in [Device::Cpu, Device::Gpu] {
+        if device == Device::Gpu && gpu().is_none() {
+            return;
+        }
+        let mut encoder = wait(Encoder::load(open(FIXTURES[0]), &device, &mut on_bytes)).unwrap();
+        let values = vec![0.0; 3 * 84 * 84];
+        let images = Images::PixelValues { shape: [1, 3, 84, 84], values: &values };
+        let stop =
+            wait(encoder.encode(images, &[], &mut async |_, _| std::ops::ControlFlow::Break(())));
+        assert_eq!(stop.unwrap_err().to_string(), "cancelled");
+        wait(encoder.encode(images, &[], &mut on)).unwrap();
+    }
+}
+
+#[test]
+fn unfit_inputs_are_refused() {
+    let mut encoder = wait(Encoder::load(open(FIXTURES[0]), &Device::Cpu, &mut on_bytes)).unwrap();
+    let values = vec![0.0; 3 * 84 * 84];
+    let pixels = |shape| Images::PixelValues { shape, values: &values };
+    let embeds = |shape| Images::PixelEmbeds { shape, values: &values };
+    let cases = [
+        (pixels([1, 3, 84, 83]), vec![], "multiples of 14"),
+        (pixels([1, 1, 84, 84]), vec![], "expected 3 channels"),
+        (pixels([2, 3, 84, 84]), vec![], "expected 42336 values"),
+        (pixels([0, 3, 84, 84]), vec![], "at least one"),
+        (pixels([1, 3, 84, 84]), vec![3], "hidden state 3: expected 0 to 2"),
+        (embeds([1, 5, 63]), vec![], "expected 64 channels"),
+        (Images::Pictures(&[]), vec![], "no pictures"),
+    ];
+    for (images, taps, expected) in cases {
+        let error = wait(encoder.encode(images, &taps, &mut on)).unwrap_err().to_string();
+        assert!(error.contains(expected), "expected {expected:?} in {error:?}");
+    }
+}

@@ -1,0 +1,251 @@
+//! Every kernel against its twin on random inputs, one operation at a time, over sizes that are
+//! no multiples of the tiles. Outputs are poisoned with NaN first.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+use std::ops::ControlFlow;
+
+use common::*;
+use internvit::gpu::{Gpu, GpuWeights, LINEAR, Prepared};
+use internvit::model::NormKind;
+use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
+use internvit::{Checkpoint, reference};
+
+/// f32 sums of up to some thousand terms, in another order than the twin's.
+const TOLERANCE: f64 = 2e-6;
+
+fn slot(name: &str, planes: usize, rows: usize, cols: usize, role: Role) -> Slot {
+    Slot { name: name.into(), planes, rows, cols, role }
+}
+
+/// Runs one operation on both executors and compares its output.
+fn check(
+    gpu: &Gpu,
+    checkpoint: &Checkpoint,
+    batch: usize,
+    tokens: usize,
+    slots: Vec<Slot>,
+    op: Op,
+) {
+    for linear in LINEAR {
+        let what = format!("{} {op:?} batch {batch} tokens {tokens} {slots:?}", linear.file);
+        let steps = vec![Step { op: op.clone(), layer: 0 }];
+        let plan = Plan { batch, tokens, slots: slots.clone(), steps };
+        let (out, mut fed) = (op.writes(), Vec::new());
+        for id in op.reads() {
+            fed.push((id, noise(id as u32 + 1, slots[id].planes * slots[id].plane_len(batch))));
+        }
+        let bytes: Vec<Vec<u8>> = fed
+            .iter()
+            .map(|(_, v)| {
+                v.iter().flat_map(|v| ((v * 127.0 + 128.0) as u32).to_le_bytes()).collect()
+            })
+            .collect();
+        let inputs: Vec<_> = fed
+            .iter()
+            .zip(&bytes)
+            .map(|((id, v), b)| match slots[*id].role {
+                Role::Rgba => (*id, Value::Rgba(b)),
+                _ => (*id, Value::F32(v)),
+            })
+            .collect();
+        let expected =
+            wait(reference::run(&plan, batch, checkpoint, &inputs, &mut async |_: &_, _: &_| {
+                ControlFlow::Continue(())
+            }))
+            .unwrap();
+        let weights = wait(GpuWeights::upload(gpu, &plan, checkpoint, &mut async |_| {
+            ControlFlow::Continue(())
+        }))
+        .unwrap();
+        let mut prepared = wait(Prepared::with_linear(gpu, plan, &weights, linear)).unwrap();
+        prepared.poison(gpu, out);
+        wait(prepared.run(gpu, batch, &inputs, &mut on)).unwrap();
+        let found = wait(prepared.read(gpu, out, batch)).unwrap();
+        let (_, expected) = expected.iter().find(|(id, _)| *id == out).unwrap();
+        assert_close(&what, &found, expected, TOLERANCE);
+        if !matches!(op, Op::Linear { .. }) {
+            return; // the variants of the linear kernel make no difference
+        }
+    }
+}
+
+const FC1: &str = "encoder.layers.0.mlp.fc1";
+const FC2: &str = "encoder.layers.0.mlp.fc2";
+const QKV: &str = "encoder.layers.0.attn.qkv";
+
+fn linear(name: &str, bias: bool, finish: Finish) -> Op {
+    Op::Linear {
+        x: 0,
+        y: 1,
+        weight: format!("{name}.weight"),
+        bias: bias.then(|| format!("{name}.bias")),
+        finish,
+    }
+}
+
+/// (hidden, heads, mlp, rows of one picture, batch)
+const SIZES: [(usize, usize, usize, usize, usize); 6] = [
+    (8, 1, 4, 1, 1),
+    (8, 1, 4, 33, 3),
+    (24, 1, 68, 5, 2),
+    (64, 1, 132, 65, 1),
+    (192, 3, 768, 31, 1),
+    (320, 4, 1028, 129, 1),
+];
+
+#[test]
+fn linear_in_every_variant_and_finish() {
+    let Some(gpu) = gpu() else { return };
+    for (i, (c, heads, m, rows, batch)) in SIZES.into_iter().enumerate() {
+        let checkpoint = random_checkpoint(&format!("linear-{i}"), &config(c, heads, m, 1, ""));
+        let wide = || vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, m, Role::Output)];
+        let narrow =
+            || vec![slot("x", 1, rows, m, Role::Input), slot("y", 1, rows, c, Role::Output)];
+        let qkv = || vec![slot("x", 1, rows, c, Role::Input), slot("y", 3, rows, c, Role::Output)];
+        let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
+        check(&gpu, &checkpoint, batch, rows, wide(), linear(FC1, false, Finish::Store));
+        check(&gpu, &checkpoint, batch, rows, wide(), linear(FC1, true, Finish::Store));
+        check(&gpu, &checkpoint, batch, rows, wide(), linear(FC1, true, Finish::Gelu));
+        check(&gpu, &checkpoint, batch, rows, narrow(), linear(FC2, true, residual));
+        check(&gpu, &checkpoint, batch, rows, qkv(), linear(QKV, false, Finish::Store));
+        check(&gpu, &checkpoint, batch, rows, qkv(), linear(QKV, true, Finish::Store));
+    }
+}
+
+/// Bindings of 40 KiB: rows, panels and planes are all split, and nothing changes.
+#[test]
+fn linear_split_over_bindings() {
+    let Some(mut gpu) = gpu() else { return };
+    let (c, m, rows) = (64, 132, 320);
+    let checkpoint = random_checkpoint("split", &config(c, 1, m, 1, ""));
+    gpu.caps.max_binding = 40 << 10;
+    let wide = vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, m, Role::Output)];
+    check(&gpu, &checkpoint, 1, rows, wide, linear(FC1, true, Finish::Gelu));
+    let narrow = vec![slot("x", 1, rows, m, Role::Input), slot("y", 1, rows, c, Role::Output)];
+    let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
+    check(&gpu, &checkpoint, 1, rows, narrow, linear(FC2, true, residual));
+    let qkv = vec![slot("x", 1, 130, c, Role::Input), slot("y", 3, 130, c, Role::Output)];
+    check(&gpu, &checkpoint, 1, 130, qkv, linear(QKV, true, Finish::Store));
+}
+
+#[test]
+fn attention_for_every_width_of_head() {
+    let Some(gpu) = gpu() else { return };
+    for (d, heads, tokens, batch) in [
+        (8, 3, 1, 1),
+        (8, 1, 17, 3),
+        (24, 2, 40, 1),
+        (40, 1, 33, 2),
+        (64, 2, 65, 2),
+        (72, 1, 31, 1),
+        (80, 3, 37, 1),
+        (128, 2, 50, 2),
+        (200, 1, 19, 1),
+        (256, 1, 21, 1),
+    ] {
+        let c = d * heads;
+        let checkpoint = random_checkpoint("attention", &config(c, heads, 8, 1, ""));
+        let slots =
+            vec![slot("qkv", 3, tokens, c, Role::Input), slot("y", 1, tokens, c, Role::Output)];
+        check(&gpu, &checkpoint, batch, tokens, slots, Op::Attention { qkv: 0, y: 1, heads });
+    }
+}
+
+/// Scores so large that exp overflows unless the maximum is subtracted.
+#[test]
+fn attention_with_large_scores() {
+    let Some(gpu) = gpu() else { return };
+    let (c, tokens) = (64, 70);
+    let checkpoint = random_checkpoint("large-scores", &config(c, 1, 8, 1, ""));
+    let slots = vec![slot("qkv", 3, tokens, c, Role::Input), slot("y", 1, tokens, c, Role::Output)];
+    let steps = vec![Step { op: Op::Attention { qkv: 0, y: 1, heads: 1 }, layer: 0 }];
+    let plan = Plan { batch: 1, tokens, slots, steps };
+    let qkv: Vec<f32> = noise(9, 3 * tokens * c).iter().map(|v| v * 40.0).collect();
+    let inputs = [(0, Value::F32(&qkv))];
+    let mut watch = async |_: &_, _: &_| ControlFlow::Continue(());
+    let expected = wait(reference::run(&plan, 1, &checkpoint, &inputs, &mut watch)).unwrap();
+    let mut go_on = async |_| ControlFlow::Continue(());
+    let weights = wait(GpuWeights::upload(&gpu, &plan, &checkpoint, &mut go_on)).unwrap();
+    let mut prepared = wait(Prepared::new(&gpu, plan, &weights)).unwrap();
+    wait(prepared.run(&gpu, 1, &inputs, &mut on)).unwrap();
+    let found = wait(prepared.read(&gpu, 1, 1)).unwrap();
+    // Scores reach 10^4, so their own rounding (6e-8 relative) is 1e-3 in the exponent.
+    assert_close("large scores", &found, &expected[0].1, 2e-3);
+}
+
+fn norm(plane: usize, in_place: bool, kind: NormKind) -> Op {
+    let name = "encoder.layers.0.norm1";
+    Op::Norm {
+        x: 0,
+        y: usize::from(!in_place),
+        plane,
+        weight: format!("{name}.weight"),
+        bias: (kind == NormKind::Layer).then(|| format!("{name}.bias")),
+        kind,
+        eps: 1e-6,
+    }
+}
+
+#[test]
+fn norms_of_both_kinds_and_places() {
+    let Some(gpu) = gpu() else { return };
+    for (c, rows, batch) in [(8, 1, 1), (24, 5, 3), (192, 33, 1), (1028, 7, 2), (3200, 3, 1)] {
+        let heads = if c == 1028 { 257 } else { 1 };
+        // 1028 channels are no legal width for attention, but a norm does not mind.
+        let c = if heads == 257 { 1032 } else { c };
+        let heads = c / 8;
+        let checkpoint = random_checkpoint(&format!("norm-{c}"), &config(c, heads, 4, 1, ""));
+        for kind in [NormKind::Layer, NormKind::Rms] {
+            let slots =
+                vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, c, Role::Output)];
+            check(&gpu, &checkpoint, batch, rows, slots, norm(0, false, kind));
+        }
+    }
+}
+
+/// More rows than a dimension has workgroups (65,535), and more values than 64 times that.
+#[test]
+fn more_than_65535_workgroups() {
+    let Some(gpu) = gpu() else { return };
+    let checkpoint = random_checkpoint("many", &config(8, 1, 4, 1, ""));
+    let rows = 70_000;
+    let slots = vec![slot("x", 1, rows, 8, Role::Input), slot("y", 1, rows, 8, Role::Output)];
+    check(&gpu, &checkpoint, 1, rows, slots, norm(0, false, NormKind::Layer));
+    let (side, patches) = (14 * 170, 170 * 170);
+    let slots = vec![
+        slot("pixels", 1, side, side, Role::Rgba),
+        slot("rows", 1, patches, 588, Role::Output),
+    ];
+    check(&gpu, &checkpoint, 1, patches + 1, slots, Op::Unfold { pixels: 0, rows: 1, patch: 14 });
+}
+
+#[test]
+fn unfold_from_bytes_and_planes() {
+    let Some(gpu) = gpu() else { return };
+    let checkpoint = random_checkpoint("unfold", &config(8, 1, 4, 1, ""));
+    for (h, w, patch, batch) in [(1, 1, 14, 1), (2, 3, 14, 2), (3, 1, 16, 1), (5, 4, 2, 3)] {
+        let rows = || slot("rows", 1, h * w, 3 * patch * patch, Role::Output);
+        let op = Op::Unfold { pixels: 0, rows: 1, patch };
+        let bytes = slot("pixels", 1, h * patch, w * patch, Role::Rgba);
+        check(&gpu, &checkpoint, batch, h * w + 1, vec![bytes, rows()], op.clone());
+        let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);
+        check(&gpu, &checkpoint, batch, h * w + 1, vec![planes, rows()], op);
+    }
+}
+
+#[test]
+fn embed_for_batches() {
+    let Some(gpu) = gpu() else { return };
+    for (c, patches, batch) in [(8, 1, 1), (24, 6, 3), (192, 20, 2)] {
+        let checkpoint = random_checkpoint(&format!("embed-{c}"), &config(c, c / 8, 4, 1, ""));
+        let slots = vec![
+            slot("patches", 1, patches, c, Role::Input),
+            slot("position", 1, patches + 1, c, Role::Shared),
+            slot("y", 1, patches + 1, c, Role::Output),
+        ];
+        let cls = "embeddings.class_embedding".to_string();
+        let op = Op::Embed { patches: 0, position: 1, y: 2, cls };
+        check(&gpu, &checkpoint, batch, patches + 1, slots, op);
+    }
+}
