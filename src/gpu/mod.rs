@@ -8,6 +8,7 @@ mod link;
 mod pack;
 mod prepare;
 mod run;
+mod steps;
 mod weights;
 
 pub use device::{AdapterReport, Caps, Choice, Gpu, adapters};

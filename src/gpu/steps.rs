@@ -1,0 +1,301 @@
+//! One operation of a plan as dispatches: kernel, bindings, workgroups, split where a binding
+//! would be too large.
+
+use std::collections::HashMap;
+
+use super::kernels::{Kernel, LinearRow, attention_row};
+use super::pack::PANEL;
+use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
+use super::{Gpu, GpuWeights};
+use crate::plan::{Finish, Op, Plan, Role, SlotId};
+use crate::{Error, Result};
+
+/// A range of a buffer, in bytes.
+struct Bind<'a> {
+    buffer: &'a wgpu::Buffer,
+    offset: u64,
+    bytes: u64,
+}
+
+/// A step between planning and binding.
+pub(super) enum Planned {
+    Dispatch(std::ops::Range<usize>),
+    Copy { from: wgpu::Buffer, to: wgpu::Buffer, bytes: u64 },
+}
+
+/// A dispatch whose uniform has no buffer yet.
+pub(super) struct Pending<'a> {
+    pipeline: wgpu::ComputePipeline,
+    bindings: [Vec<Bind<'a>>; 3],
+    counts: [u32; 3],
+    rows: Rows,
+}
+
+impl Pending<'_> {
+    pub(super) fn bind(self, gpu: &Gpu, uniforms: &wgpu::Buffer, uniform: usize) -> Dispatch {
+        let size = Bind {
+            buffer: uniforms,
+            offset: uniform as u64 * UNIFORM_STRIDE,
+            bytes: size_of::<Size>() as u64,
+        };
+        let mut size = Some(size);
+        let mut groups = Vec::new();
+        for (index, bindings) in self.bindings.into_iter().enumerate() {
+            if index > 0 && bindings.is_empty() {
+                continue;
+            }
+            let all: Vec<Bind> = size.take().into_iter().chain(bindings).collect();
+            let entries: Vec<_> = all
+                .iter()
+                .enumerate()
+                .map(|(binding, bind)| wgpu::BindGroupEntry {
+                    binding: binding as u32,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: bind.buffer,
+                        offset: bind.offset,
+                        size: wgpu::BufferSize::new(bind.bytes),
+                    }),
+                })
+                .collect();
+            groups.push(gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: None,
+                layout: &self.pipeline.get_bind_group_layout(index as u32),
+                entries: &entries,
+            }));
+        }
+        let Pending { pipeline, counts, rows, .. } = self;
+        Dispatch { pipeline, groups, counts, uniform, rows }
+    }
+}
+
+pub(super) struct Builder<'a> {
+    gpu: &'a Gpu,
+    plan: &'a Plan,
+    weights: &'a GpuWeights,
+    linear: LinearRow,
+    buffers: &'a HashMap<SlotId, wgpu::Buffer>,
+    pub(super) pending: Vec<Pending<'a>>,
+    pub(super) sizes: Vec<Size>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        gpu: &'a Gpu,
+        plan: &'a Plan,
+        weights: &'a GpuWeights,
+        linear: LinearRow,
+        buffers: &'a HashMap<SlotId, wgpu::Buffer>,
+    ) -> Self {
+        Self { gpu, plan, weights, linear, buffers, pending: Vec::new(), sizes: Vec::new() }
+    }
+
+    /// Plans one operation: its dispatches are appended to `pending`, their uniforms to `sizes`.
+    pub(super) fn step(&mut self, op: &Op) -> Result<Planned> {
+        let first = self.pending.len();
+        match op {
+            Op::Unfold { pixels, rows, patch } => self.unfold(*pixels, *rows, *patch)?,
+            Op::Linear { x, y, weight, bias, finish } => {
+                self.linear([*x, *y], weight, bias.as_deref(), finish)?;
+            }
+            Op::Embed { patches, position, y, cls } => {
+                self.embed([*patches, *position, *y], cls)?;
+            }
+            Op::Norm { .. } => self.norm(op)?,
+            Op::Attention { qkv, y, heads } => self.attention(*qkv, *y, *heads)?,
+            Op::Keep { x, y } => {
+                return Ok(Planned::Copy {
+                    from: self.buffers[x].clone(),
+                    to: self.buffers[y].clone(),
+                    bytes: 4 * self.plan.slots[*x].plane_len(self.plan.batch) as u64,
+                });
+            }
+        }
+        Ok(Planned::Dispatch(first..self.pending.len()))
+    }
+
+    fn unfold(&mut self, pixels: SlotId, rows: SlotId, patch: usize) -> Result<()> {
+        let source = &self.plan.slots[pixels];
+        let out = &self.plan.slots[rows];
+        let rgba = source.role == Role::Rgba;
+        let size = Size {
+            height: (if rgba { source.rows } else { source.rows / 3 }) as u32,
+            width: source.cols as u32,
+            ..self.rows_size(rows)
+        };
+        let bindings = [vec![self.whole(rows)?], vec![self.whole(pixels)?], vec![]];
+        let unit = Unit::Values(out.cols / 4);
+        self.push(&Kernel::unfold(rgba, patch), bindings, size, self.cut(rows, 0, unit))
+    }
+
+    fn embed(&mut self, [patches, position, y]: [SlotId; 3], cls: &str) -> Result<()> {
+        let c = self.plan.slots[y].cols;
+        let mut bindings = vec![self.whole(patches)?, self.whole(position)?];
+        bindings.push(self.weight(cls)?);
+        bindings.push(self.whole(y)?);
+        let cut = self.cut(y, 0, Unit::Values(c / 4));
+        let size = self.rows_size(y);
+        self.push(&Kernel::embed(c), [bindings, vec![], vec![]], size, cut)
+    }
+
+    fn norm(&mut self, op: &Op) -> Result<()> {
+        let Op::Norm { x, y, plane, weight, bias, kind, eps } = op else {
+            unreachable!("called for norms only")
+        };
+        let c = self.plan.slots[*y].cols;
+        let kernel = Kernel::norm(c, *kind, *eps, bias.is_some(), x == y);
+        let all = self.plan.slots[*y].rows * self.plan.batch;
+        for (first, rows) in self.row_chunks(all, c) {
+            let mut place = vec![self.range(*y, *plane, first, rows)?];
+            if x != y {
+                place.insert(0, self.range(*x, *plane, first, rows)?);
+            }
+            let mut affine = vec![self.weight(weight)?];
+            if let Some(bias) = bias {
+                affine.push(self.weight(bias)?);
+            }
+            let size = Size { rows: rows as u32, ..self.rows_size(*y) };
+            let cut = self.cut(*y, first, Unit::Values(64));
+            self.push(&kernel, [vec![], place, affine], size, cut)?;
+        }
+        Ok(())
+    }
+
+    /// A product, split over rows and panels so that every binding fits.
+    fn linear(
+        &mut self,
+        [x, y]: [SlotId; 2],
+        weight: &str,
+        bias: Option<&str>,
+        finish: &Finish,
+    ) -> Result<()> {
+        let batch = self.plan.batch;
+        let (k, out) = (self.plan.slots[x].cols, &self.plan.slots[y]);
+        let (planes, cols) = (out.planes, out.cols);
+        let kernel = self.linear.kernel(k, cols, finish, bias.is_some());
+        let per_plane = cols.div_ceil(PANEL);
+        let panel_bytes = (PANEL * k * 4) as u64;
+        let most = (self.gpu.caps.max_binding / panel_bytes).max(1) as usize;
+        let stride = out.plane_stride(batch);
+        let chunks = self.row_chunks(out.rows * batch, k.max(cols));
+        // Planes share a dispatch where all of them fit one binding.
+        let bytes = 4 * (planes * stride) as u64;
+        let joined = chunks.len() == 1 && bytes <= self.gpu.caps.max_binding;
+        let span = if joined { planes * per_plane } else { per_plane };
+        for start in (0..planes * per_plane).step_by(span) {
+            for first in (start..start + span).step_by(most) {
+                let panels = most.min(start + span - first);
+                for &(first_row, rows) in &chunks {
+                    let first_plane = if joined { 0 } else { first / per_plane };
+                    let mut w = self.weight(weight)?;
+                    w.offset = first as u64 * panel_bytes;
+                    w.bytes = panels as u64 * panel_bytes;
+                    let mut end = vec![if joined {
+                        self.whole(y)?
+                    } else {
+                        self.range(y, first_plane, first_row, rows)?
+                    }];
+                    if let Some(bias) = bias {
+                        end.push(self.weight(bias)?);
+                    }
+                    if let Finish::Residual { scale } = finish {
+                        end.push(self.weight(scale)?);
+                    }
+                    let size = Size {
+                        rows: rows as u32,
+                        first_panel: first as u32,
+                        first_plane: first_plane as u32,
+                        plane_stride: (stride / 4) as u32,
+                        ..Default::default()
+                    };
+                    let cut = self.cut(y, first_row, Unit::Rows(self.linear.tile_rows));
+                    let x_bind = self.range(x, 0, first_row, rows)?;
+                    self.push(&kernel, [vec![x_bind], vec![w], end], size, cut)?;
+                    self.last_counts()[0] = panels as u32;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attention(&mut self, qkv: SlotId, y: SlotId, heads: usize) -> Result<()> {
+        let d = self.plan.slots[y].cols / heads;
+        let row = attention_row(d);
+        let rows = self.plan.slots[y].rows * self.plan.batch;
+        let mut bindings = Vec::new();
+        for plane in 0..3 {
+            bindings.push(self.range(qkv, plane, 0, rows)?);
+        }
+        bindings.push(self.whole(y)?);
+        let size = self.rows_size(y);
+        let kernel = row.kernel(heads, d);
+        self.push(&kernel, [bindings, vec![], vec![]], size, Rows::Pictures)?;
+        let tiles = self.plan.tokens.div_ceil(row.tile_q) as u32;
+        *self.last_counts() = [tiles, heads as u32, self.plan.batch as u32];
+        Ok(())
+    }
+
+    fn last_counts(&mut self) -> &mut [u32; 3] {
+        &mut self.pending.last_mut().expect("a dispatch was pushed").counts
+    }
+
+    fn push(
+        &mut self,
+        kernel: &Kernel,
+        bindings: [Vec<Bind<'a>>; 3],
+        size: Size,
+        rows: Rows,
+    ) -> Result<()> {
+        let pipeline = self.gpu.pipeline(kernel)?;
+        self.pending.push(Pending { pipeline, bindings, counts: [1; 3], rows });
+        self.sizes.push(size);
+        Ok(())
+    }
+
+    fn rows_size(&self, slot: SlotId) -> Size {
+        Size {
+            rows: (self.plan.slots[slot].rows * self.plan.batch) as u32,
+            tokens: self.plan.tokens as u32,
+            ..Default::default()
+        }
+    }
+
+    fn cut(&self, slot: SlotId, first: usize, unit: Unit) -> Rows {
+        Rows::Cut { first, per_picture: self.plan.slots[slot].rows, unit }
+    }
+
+    /// Pieces (first row, rows) of `rows` rows, each at most one binding of rows of `cols` values.
+    /// Pieces start at multiples of 64 rows, so bindings are aligned.
+    fn row_chunks(&self, rows: usize, cols: usize) -> Vec<(usize, usize)> {
+        let most = self.gpu.caps.max_binding as usize / (4 * cols) / 64 * 64;
+        let most = most.max(64);
+        (0..rows).step_by(most).map(|first| (first, most.min(rows - first))).collect()
+    }
+
+    fn weight(&self, name: &str) -> Result<Bind<'a>> {
+        let buffer = self.weights.get(name)?;
+        Ok(Bind { buffer, offset: 0, bytes: buffer.size() })
+    }
+
+    /// All planes of a slot.
+    fn whole(&self, slot: SlotId) -> Result<Bind<'a>> {
+        let s = &self.plan.slots[slot];
+        self.fits(slot, 0, 4 * (s.planes * s.plane_stride(self.plan.batch)) as u64)
+    }
+
+    /// Rows of one plane of a slot.
+    fn range(&self, slot: SlotId, plane: usize, first: usize, rows: usize) -> Result<Bind<'a>> {
+        let s = &self.plan.slots[slot];
+        let at = plane * s.plane_stride(self.plan.batch) + first * s.cols;
+        self.fits(slot, 4 * at as u64, 4 * (rows * s.cols) as u64)
+    }
+
+    fn fits(&self, slot: SlotId, offset: u64, bytes: u64) -> Result<Bind<'a>> {
+        if bytes > self.gpu.caps.max_binding {
+            return Err(Error::device(format!(
+                "{}: {bytes} bytes, but {} allows bindings of {} bytes; use a smaller picture",
+                self.plan.slots[slot].name, self.gpu.report.name, self.gpu.caps.max_binding
+            )));
+        }
+        Ok(Bind { buffer: &self.buffers[&slot], offset, bytes })
+    }
+}

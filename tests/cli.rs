@@ -1,0 +1,231 @@
+//! The command line on real photographs.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::*;
+use serde_json::Value;
+
+fn internvit(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_internvit")).args(args).output().unwrap()
+}
+
+fn ok(args: &[&str]) -> String {
+    let output = internvit(args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Exit code 1 and one line on standard error that says what is wrong.
+fn fails(args: &[&str], expected: &str) {
+    let output = internvit(args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {error}");
+    assert!(error.contains(expected), "{args:?}: expected {expected:?} in {error:?}");
+    assert!(!error.contains("panicked"), "{args:?}: {error}");
+    let ours = error.lines().filter(|l| l.starts_with("internvit: ")).count();
+    assert!(ours == 1 || error.starts_with("error:"), "{args:?}: {error}");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+const PHOTOS: [&str; 5] =
+    ["astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg"];
+
+#[test]
+fn all_five_photographs_are_encoded() {
+    if gpu().is_none() {
+        return;
+    }
+    let folder = scratch("cli-five");
+    let out = folder.join("features.safetensors");
+    let photos: Vec<_> = PHOTOS.iter().map(|p| sample(p)).collect();
+    let mut args = vec!["encode"];
+    args.extend(photos.iter().map(|p| text(p)));
+    args.extend(["--hidden-states", "0,6", "--json", "--out", text(&out)]);
+    let report: Value = serde_json::from_str(&ok(&args)).unwrap();
+    assert_eq!(report["last_hidden_state"], serde_json::json!([5, 257, 192]));
+    assert_eq!(report["grid"], serde_json::json!([16, 16]));
+    let features = tensors(&out);
+    let mut names: Vec<_> = features.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["hidden_states.0", "hidden_states.6", "last_hidden_state", "pooler_output"]);
+    assert!(features.values().all(|t| t.values.iter().all(|v| v.is_finite())));
+    assert_eq!(features["pooler_output"].shape, [5, 192]);
+    assert_eq!(
+        features["pooler_output"].values[192..384],
+        features["last_hidden_state"].values[257 * 192..258 * 192]
+    );
+}
+
+#[test]
+fn every_format_and_choice_of_tokens() {
+    let folder = scratch("cli-formats");
+    let cat = sample("chelsea.png");
+    let file = |name: &str| folder.join(name);
+    let common = ["encode", text(&cat), "--image-size", "56", "--device", "cpu", "--out"];
+    let run = |out: &Path, more: &[&str]| {
+        let mut args = common.to_vec();
+        args.push(text(out));
+        args.extend(more);
+        ok(&args);
+    };
+    run(&file("all.safetensors"), &[]);
+    run(&file("patches.safetensors"), &["--tokens", "patches"]);
+    run(&file("cls.safetensors"), &["--tokens", "cls"]);
+    run(&file("all.npy"), &[]);
+    run(&file("all.npz"), &["--hidden-states", "12"]);
+    let all = tensors(&file("all.safetensors")).remove("last_hidden_state").unwrap();
+    assert_eq!(all.shape, [1, 17, 192]);
+    let patches = tensors(&file("patches.safetensors")).remove("last_hidden_state").unwrap();
+    assert_eq!((patches.shape, &patches.values[..]), (vec![1, 16, 192], &all.values[192..]));
+    let cls = tensors(&file("cls.safetensors")).remove("last_hidden_state").unwrap();
+    assert_eq!((cls.shape, &cls.values[..]), (vec![1, 1, 192], &all.values[..192]));
+
+    let npy = std::fs::read(file("all.npy")).unwrap();
+    let npy = npyz::NpyFile::new(&npy[..]).unwrap();
+    assert_eq!(npy.shape(), [1, 17, 192]);
+    assert_eq!(npy.into_vec::<f32>().unwrap(), all.values);
+    let mut npz = npyz::npz::NpzArchive::open(file("all.npz")).unwrap();
+    let names: Vec<String> = npz.array_names().map(str::to_string).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    let last = npz.by_name("hidden_states.12").unwrap().unwrap();
+    assert_eq!(last.into_vec::<f32>().unwrap(), all.values);
+}
+
+#[test]
+fn a_picture_has_the_photographs_size() {
+    let folder = scratch("cli-picture");
+    let (cat, out) = (sample("chelsea.png"), folder.join("pca.png"));
+    for more in [&["--resize", "crop"][..], &["--resize", "native"], &["--tiles", "6"]] {
+        let mut args = vec!["encode", text(&cat), "--image-size", "56", "--device", "cpu"];
+        args.extend(["--picture", text(&out)]);
+        args.extend(more);
+        ok(&args);
+        let picture = internvit::image::decode("pca.png", &std::fs::read(&out).unwrap()).unwrap();
+        assert_eq!((picture.width, picture.height), (451, 300), "{more:?}");
+        let first = &picture.rgb[..3];
+        assert!(picture.rgb.chunks_exact(3).any(|p| p != first), "{more:?}: one colour");
+    }
+}
+
+#[test]
+fn preprocess_then_encode_is_encode() {
+    if gpu().is_none() {
+        return;
+    }
+    let folder = scratch("cli-preprocess");
+    let photo = sample("rocket.jpg");
+    let (pixels, a, b) = (
+        folder.join("pixels.safetensors"),
+        folder.join("a.safetensors"),
+        folder.join("b.safetensors"),
+    );
+    let report = ok(&[
+        "preprocess",
+        text(&photo),
+        "--size",
+        "224",
+        "--tiles",
+        "4",
+        "--json",
+        "--out",
+        text(&pixels),
+    ]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let (cols, rows) =
+        (report["grid"]["cols"].as_u64().unwrap(), report["grid"]["rows"].as_u64().unwrap());
+    assert_eq!(report["pixel_values"], serde_json::json!([cols * rows + 1, 3, 224, 224]));
+    ok(&["encode", text(&photo), "--tiles", "4", "--out", text(&a)]);
+    ok(&["encode", "--pixel-values", text(&pixels), "--out", text(&b)]);
+    let (a, b) = (tensors(&a), tensors(&b));
+    let name = "last_hidden_state";
+    assert_close(name, &a[name].values, &b[name].values, 1e-5);
+    assert_eq!(a["image_index"].shape, [(cols * rows + 1) as usize]);
+}
+
+#[test]
+fn info_init_bisect_and_devices() {
+    let folder = scratch("cli-init");
+    let config = folder.join("given.json");
+    std::fs::write(&config, common::config(32, 2, 64, 2, "")).unwrap();
+    let model = folder.join("model");
+    ok(&[
+        "init",
+        "--config",
+        text(&config),
+        "--seed",
+        "3",
+        "--out",
+        text(&model),
+        "--dtype",
+        "bf16",
+    ]);
+    let info: Value =
+        serde_json::from_str(&ok(&["info", "--model", text(&model), "--json"])).unwrap();
+    assert_eq!(info["spec"]["sizes"]["hidden"], 32);
+    assert_eq!(info["tokens"], 17);
+    assert_eq!(info["random_weights"], true);
+    assert_eq!(info["bytes"].as_u64(), info["parameters"].as_u64().map(|p| 2 * p));
+    assert!(ok(&["info"]).contains("12 layers, 192 channels"));
+    let devices: Value = serde_json::from_str(&ok(&["devices", "--json"])).unwrap();
+    if gpu().is_none() {
+        return;
+    }
+    assert!(!devices[0]["name"].as_str().unwrap().is_empty());
+    let cat = sample("chelsea.png");
+    let said = ok(&["bisect", text(&cat), "--model", text(&model)]);
+    assert!(said.contains("steps agree"), "{said}");
+    // Nothing agrees to 0: the first slot beyond the tolerance is named.
+    fails(
+        &["bisect", text(&cat), "--model", text(&model), "--tolerance", "0"],
+        "GPU and CPU differ by",
+    );
+}
+
+#[test]
+fn errors_are_one_clear_line() {
+    let folder = scratch("cli-errors");
+    let cat = sample("chelsea.png");
+    let cat = text(&cat);
+    let junk = folder.join("junk.jpg");
+    std::fs::write(&junk, b"no picture").unwrap();
+    let out = folder.join("f.safetensors");
+    let out = text(&out);
+    fails(&["encode", "nowhere.jpg", "--out", out], "nowhere.jpg: No such file");
+    fails(&["encode", text(&junk), "--out", out], "junk.jpg: not a picture");
+    fails(&["encode", cat, "--out", "features.txt"], "ending in .safetensors, .npz or .npy");
+    fails(&["encode", cat, "--model", "nowhere", "--out", out], "nowhere: no such file or folder");
+    fails(&["encode", cat, "--out", out, "--device", "no such card"], "no adapter called");
+    fails(
+        &["encode", cat, "--out", out, "--hidden-states", "13"],
+        "hidden state 13: expected 0 to 12",
+    );
+    fails(&["encode", cat, "--out", out, "--image-size", "225"], "expected a multiple of 14");
+    fails(&["encode", cat, "--out", out, "--resize", "stretch"], "squash, crop or native");
+    fails(&["encode", "--pixel-values", cat, "--out", out], "not a safetensors file");
+    fails(
+        &["encode", cat, "--out", "/no/such/folder/f.npy", "--device", "cpu", "--image-size", "28"],
+        "/no/such/folder/f.npy: No such file",
+    );
+    fails(&["encode", cat, cat, "--picture", out], "--picture takes one image");
+    fails(&["encode"], "required");
+    fails(&["no-such-command"], "unrecognized subcommand");
+    let leftovers: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    assert_eq!(leftovers.len(), 1, "nothing half-written: {leftovers:?}");
+}
+
+#[test]
+fn every_subcommand_helps_with_an_example() {
+    for name in ["encode", "preprocess", "info", "devices", "init", "bisect"] {
+        let help = ok(&[name, "--help"]);
+        assert!(help.contains(&format!("internvit {name}")), "{help}");
+        assert!(help.contains("Example"), "{help}");
+    }
+    assert!(ok(&["--version"]).starts_with("internvit "));
+}

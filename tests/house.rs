@@ -1,0 +1,125 @@
+//! The house's rules, read from the files themselves (ARCHITECTURE.md says why).
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path, found) } else { found.push(path) }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    walk(&root.join(folder), &mut found);
+    found.sort();
+    found
+        .into_iter()
+        .filter(|p| p.extension().is_some_and(|e| e == ending))
+        .map(|p| {
+            let name = p.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+            (name, std::fs::read_to_string(&p).unwrap())
+        })
+        .collect()
+}
+
+/// Files under src/ that hold `word` outside comments.
+fn saying(word: &str) -> Vec<String> {
+    files("src", "rs")
+        .into_iter()
+        .filter(|(_, text)| {
+            text.lines().any(|l| !l.trim_start().starts_with("//") && l.contains(word))
+        })
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[test]
+fn only_the_gpu_room_says_wgpu() {
+    assert!(saying("wgpu").iter().all(|f| f.starts_with("src/gpu/")), "{:?}", saying("wgpu"));
+}
+
+#[test]
+fn only_the_browsers_door_says_wasm_bindgen() {
+    assert_eq!(saying("wasm_bindgen"), ["src/web.rs"]);
+}
+
+#[test]
+fn few_files_know_the_target() {
+    let list = saying("target_arch");
+    assert!(list.len() <= 5, "{list:?}");
+}
+
+#[test]
+fn image_and_model_do_no_io() {
+    for word in ["std::fs", "std::io::Read", "std::net", "File::"] {
+        for file in saying(word) {
+            assert!(
+                !file.starts_with("src/image/") && !file.starts_with("src/model/"),
+                "{file}: {word}"
+            );
+        }
+    }
+}
+
+#[test]
+fn plans_name_no_device() {
+    for word in ["Vulkan", "wgsl", "f16", "gpu::", "reference::"] {
+        assert!(
+            saying(word).iter().all(|f| !f.starts_with("src/plan/")),
+            "{word}: {:?}",
+            saying(word)
+        );
+    }
+}
+
+/// Imports point down: each room with the rooms that it may use.
+#[test]
+fn imports_point_down() {
+    let rooms: [(&str, &[&str]); 9] = [
+        ("error", &[]),
+        ("image", &["error"]),
+        ("model", &["error"]),
+        ("features", &[]),
+        ("weights", &["error", "model"]),
+        ("plan", &["error", "image", "model"]),
+        ("reference", &["error", "image", "model", "plan", "weights"]),
+        ("gpu", &["error", "image", "model", "plan", "weights"]),
+        ("view", &["error", "image", "features"]),
+    ];
+    let names: Vec<&str> = rooms.iter().map(|(name, _)| *name).chain(["encoder"]).collect();
+    for (room, allowed) in rooms {
+        let inside = |name: &str| {
+            name.starts_with(&format!("src/{room}/")) || name == format!("src/{room}.rs")
+        };
+        for (name, text) in files("src", "rs").iter().filter(|(name, _)| inside(name)) {
+            for other in names.iter().filter(|o| **o != room && !allowed.contains(o)) {
+                let used = text.contains(&format!("crate::{other}::"));
+                assert!(!used, "{name} uses crate::{other}");
+            }
+        }
+    }
+}
+
+/// Sizes are a sign, not a limit; beyond these a file has more than one reason to change.
+#[test]
+fn files_stay_readable() {
+    for (name, text) in files("src", "rs") {
+        assert!(text.lines().count() <= 400, "{name}: {} lines", text.lines().count());
+    }
+    for (name, text) in files("shaders", "wgsl") {
+        assert!(text.lines().count() <= 150, "{name}: {} lines", text.lines().count());
+        assert!(text.starts_with("//") || name.contains("affine"), "{name}: no formula at the top");
+    }
+}
+
+#[test]
+fn nothing_is_left_open() {
+    for (name, text) in files("src", "rs").into_iter().chain(files("web", "ts")) {
+        for word in ["todo!", "unimplemented!", "dbg!", "console.log"] {
+            let found = text.lines().any(|l| !l.contains("\"todo!\"") && l.contains(word));
+            assert!(!found || name.contains("node_modules"), "{name}: {word}");
+        }
+    }
+}
