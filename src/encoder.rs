@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use crate::features::{Features, Tensor, relative_l2};
 use crate::gpu::{Choice, Gpu, GpuWeights, Prepared};
-use crate::image::Picture;
+use crate::images::{Fed, Images, check};
 use crate::model::Spec;
-use crate::plan::{Arena, Input, Plan, SlotId, Value, plan_arena, record, resize_position};
+use crate::plan::{Arena, Input, Plan, SlotId, plan_arena, record, resize_position};
 use crate::weights::Checkpoint;
 use crate::{Error, Result, reference};
 
@@ -35,27 +35,6 @@ impl std::str::FromStr for Device {
             name => Self::Named(name.into()),
         })
     }
-}
-
-/// What an encoder takes.
-#[derive(Clone, Copy, Debug)]
-pub enum Images<'a> {
-    /// Pictures of one size, both sides multiples of the patch.
-    Pictures(&'a [Picture]),
-    /// Normalised pixels `[batch, 3, height, width]`.
-    PixelValues {
-        /// The four lengths.
-        shape: [usize; 4],
-        /// Row-major.
-        values: &'a [f32],
-    },
-    /// Embeddings `[batch, tokens, C]`, class token and positions included.
-    PixelEmbeds {
-        /// The three lengths.
-        shape: [usize; 3],
-        /// Row-major.
-        values: &'a [f32],
-    },
 }
 
 /// A checkpoint on a device.
@@ -334,99 +313,4 @@ fn named(plan: &Plan, batch: usize, list: Vec<(SlotId, Vec<f32>)>) -> Vec<(Strin
             (slot.name.clone(), Tensor { shape, values })
         })
         .collect()
-}
-
-/// What goes into the input slots for some pictures of a batch.
-enum Fed<'a> {
-    Rgba(Vec<u8>),
-    F32(&'static str, &'a [f32]),
-}
-
-impl<'a> Fed<'a> {
-    fn new(images: Images<'a>, first: usize, batch: usize) -> Self {
-        let part = |values: &'a [f32], one: usize| &values[first * one..(first + batch) * one];
-        match images {
-            Images::Pictures(list) => Self::Rgba(crate::image::rgba(&list[first..first + batch])),
-            Images::PixelValues { shape, values } => {
-                Self::F32("pixels", part(values, shape[1..].iter().product()))
-            }
-            Images::PixelEmbeds { shape, values } => {
-                Self::F32("pixel_embeds", part(values, shape[1..].iter().product()))
-            }
-        }
-    }
-
-    fn inputs(&self, plan: &Plan, position: Option<&'a [f32]>) -> Vec<(SlotId, Value<'_>)> {
-        let (name, value) = match self {
-            Self::Rgba(bytes) => ("pixels", Value::Rgba(bytes)),
-            Self::F32(name, values) => (*name, Value::F32(values)),
-        };
-        let position = position.map(|p| ("position", Value::F32(p)));
-        [Some((name, value)), position]
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, value)| Some((plan.slot(name)?, value)))
-            .collect()
-    }
-}
-
-/// Checks an input against the spec; what it is and how many pictures.
-fn check(images: Images<'_>, taps: &[usize], spec: &Spec) -> Result<(Input, usize)> {
-    let (s, layers) = (&spec.sizes, spec.sizes.layers);
-    if let Some(tap) = taps.iter().find(|tap| **tap > layers) {
-        return Err(Error::input(format!("hidden state {tap}: expected 0 to {layers}")));
-    }
-    let sides = |height: usize, width: usize| {
-        let good = |side: usize| side > 0 && side.is_multiple_of(s.patch);
-        if good(height) && good(width) {
-            return Ok(());
-        }
-        Err(Error::input(format!(
-            "pictures of {height} × {width} pixels: expected multiples of {}",
-            s.patch
-        )))
-    };
-    let values = |found: usize, shape: &[usize]| match shape.iter().product::<usize>() {
-        expected if expected == found && found > 0 => Ok(()),
-        expected => Err(Error::input(format!(
-            "shape {shape:?}: expected {expected} values, at least one; found {found}"
-        ))),
-    };
-    match images {
-        Images::Pictures(list) => {
-            let Some(first) = list.first() else { return Err(Error::input("no pictures")) };
-            let (height, width) = (first.height as usize, first.width as usize);
-            sides(height, width)?;
-            match list.iter().find(|p| (p.width, p.height) != (first.width, first.height)) {
-                None => Ok((Input::Rgba { height, width }, list.len())),
-                Some(other) => Err(Error::input(format!(
-                    "pictures of one batch: expected {width} × {height}, found {} × {}",
-                    other.width, other.height
-                ))),
-            }
-        }
-        Images::PixelValues { shape, values: v } => {
-            let [batch, channels, height, width] = shape;
-            if channels != s.channels {
-                return Err(Error::input(format!(
-                    "pixel_values of shape {shape:?}: expected {} channels",
-                    s.channels
-                )));
-            }
-            sides(height, width)?;
-            values(v.len(), &shape)?;
-            Ok((Input::PixelValues { height, width }, batch))
-        }
-        Images::PixelEmbeds { shape, values: v } => {
-            let [batch, tokens, c] = shape;
-            if c != s.hidden {
-                return Err(Error::input(format!(
-                    "pixel_embeds of shape {shape:?}: expected {} channels",
-                    s.hidden
-                )));
-            }
-            values(v.len(), &shape)?;
-            Ok((Input::PixelEmbeds { tokens }, batch))
-        }
-    }
 }

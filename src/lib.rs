@@ -35,6 +35,7 @@ pub mod error;
 pub mod features;
 pub mod gpu;
 pub mod image;
+mod images;
 pub mod model;
 pub mod plan;
 pub mod reference;
@@ -44,7 +45,8 @@ pub mod weights;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
-pub use encoder::{Device, Encoder, Images};
+pub use encoder::{Device, Encoder};
 pub use error::{Error, Result};
 pub use features::{Features, Tensor};
+pub use images::Images;
 pub use weights::Checkpoint;

@@ -77,13 +77,14 @@ fn plans_name_no_device() {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 9] = [
+    let rooms: [(&str, &[&str]); 10] = [
         ("error", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
         ("features", &[]),
         ("weights", &["error", "model"]),
         ("plan", &["error", "image", "model"]),
+        ("images", &["error", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),
         ("gpu", &["error", "image", "model", "plan", "weights"]),
         ("view", &["error", "image", "features"]),
