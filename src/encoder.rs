@@ -128,6 +128,14 @@ impl Encoder {
         }
     }
 
+    /// Bytes of weights on the device; 0 on the CPU, which reads them as it goes.
+    pub fn weight_bytes(&self) -> u64 {
+        match &self.backend {
+            Backend::Gpu(_, weights) => weights.bytes(),
+            Backend::Cpu => 0,
+        }
+    }
+
     /// Why the CPU computes although a GPU was hoped for.
     pub fn why_cpu(&self) -> Option<&str> {
         self.why_cpu.as_deref()

@@ -22,7 +22,8 @@ const handlers: Handlers = {
   async open(choice) {
     await init();
     engine = await Engine.open(choice);
-    return engine.device();
+    const device = engine.device();
+    return device.kind === "gpu" ? { ...device, name: (await adapterName()) || device.name } : device;
   },
 
   async load(source, { signal, progress }) {
@@ -41,7 +42,7 @@ const handlers: Handlers = {
   async encode({ photo, settings }, { signal, progress, transfer }) {
     const bytes = new Uint8Array(await photo.arrayBuffer());
     let lastPause = performance.now();
-    const onLayer = async (done: number, total: number) => {
+    const onStep = async (done: number, total: number) => {
       progress({ stage: "encode", done, total });
       // Now and then the worker must look into its letter box: the visitor may have cancelled.
       if (performance.now() - lastPause > 30) {
@@ -50,7 +51,7 @@ const handlers: Handlers = {
       }
       return !signal.aborted;
     };
-    const next = await opened().encode(photo.name, bytes, settings, onLayer);
+    const next = await opened().encode(photo.name, bytes, settings, onStep);
     encoded?.free();
     encoded = next;
     const encoding = await describe(next);
@@ -69,6 +70,14 @@ const handlers: Handlers = {
 function opened(): Engine {
   if (!engine) throw new Error("The network could not be started on this device.");
   return engine;
+}
+
+/** The browser's own words for the adapter, which do not reach the module through wgpu. */
+async function adapterName(): Promise<string> {
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) return "";
+  const { description, vendor, architecture } = adapter.info;
+  return description || [vendor, architecture].filter(Boolean).join(" ");
 }
 
 async function describe(encoded: Encoded): Promise<Encoding> {

@@ -65,15 +65,18 @@ test("what is no picture gives an alert, and the page goes on", async (t) => {
   await page.locator("#photo-file").setInputFiles(text);
   await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
   assert.equal(await state(page), "empty");
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  assert.equal((await page.getByRole("alert").textContent()).trim(), "");
   await page.getByRole("button", { name: "Coffee" }).click();
   await shown(page);
-  assert.equal((await page.getByRole("alert").textContent()).trim(), "");
   // With a picture on the stage, that picture stays.
   await page.locator("#photo-file").setInputFiles(text);
   await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
   await shown(page);
   assert.match(await fact(page, "Photograph"), /coffee\.png/);
-  await page.getByRole("button", { name: "Dismiss" }).click();
+  // The next photograph takes the alert away.
+  await page.getByRole("button", { name: "Cat" }).click();
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor();
   assert.equal((await page.getByRole("alert").textContent()).trim(), "");
 });
 
@@ -197,9 +200,17 @@ for (const colorScheme of ["light", "dark"]) {
 }
 
 const state = (page) => page.locator("#stage").getAttribute("data-state");
-const shown = (page) => page.locator('#stage[data-state="shown"]').waitFor();
 const loaded = (page) => page.locator("#model .summary", { hasText: "parameters" }).waitFor();
 const frame = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+/** Waits for a picture on the stage; an alert in its place is the failure, at once. */
+async function shown(page) {
+  const outcome = await page.waitForFunction(() => {
+    const alarm = document.querySelector("#alert").textContent;
+    return document.querySelector("#stage").dataset.state === "shown" ? "shown" : alarm;
+  });
+  assert.equal(await outcome.jsonValue(), "shown");
+}
 
 async function fact(page, term) {
   return page.locator("#facts div", { has: page.locator("dt", { hasText: term }) }).locator("dd").textContent();

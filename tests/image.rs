@@ -1,0 +1,217 @@
+//! Decoding and resizing against Pillow's results.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+use std::collections::HashMap;
+use std::path::Path;
+
+use common::*;
+use internvit::image::{
+    MEAN, Picture, Resize, STD, decode, pixel_values, resize, rgba, tile_grid, tiles,
+};
+use safetensors::SafeTensors;
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images").join(name)).unwrap()
+}
+
+/// u8 tensors `[height, width, 3]` as pictures.
+fn expected(bytes: &[u8]) -> HashMap<String, Picture> {
+    let file = SafeTensors::deserialize(bytes).unwrap();
+    file.iter()
+        .map(|(name, view)| {
+            let &[height, width, 3] = view.shape() else { panic!("{name}") };
+            let rgb = view.data().to_vec();
+            (name.to_string(), Picture { width: width as u32, height: height as u32, rgb })
+        })
+        .collect()
+}
+
+fn assert_within(what: &str, found: &Picture, expected: &Picture, most: u8) {
+    assert_eq!((found.width, found.height), (expected.width, expected.height), "{what}");
+    let apart = found.rgb.iter().zip(&expected.rgb).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+    assert!(apart <= most, "{what}: {apart} apart, at most {most}");
+}
+
+/// tests/images/make.py says what Pillow makes of each file.
+#[test]
+fn every_format_decodes_as_pillow_does() {
+    let list = expected(&fixture("expected.safetensors"));
+    assert!(list.len() > 30);
+    for (name, picture) in &list {
+        // JPEG decoders differ by a few units, more where colour is subsampled or converted twice.
+        let most = match name.as_str() {
+            "progressive.jpg" => 6,
+            "cmyk.jpg" | "ycck.jpg" => 4,
+            name if name.ends_with(".jpg") => 3,
+            _ => 0,
+        };
+        assert_within(name, &decode(name, &fixture(name)).unwrap(), picture, most);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_the_cause() {
+    let cat = std::fs::read(sample("chelsea.png")).unwrap();
+    let rocket = std::fs::read(sample("rocket.jpg")).unwrap();
+    let cases: [(&str, Vec<u8>, &str); 9] = [
+        ("empty.jpg", vec![], "the file is empty"),
+        ("notes.txt", b"no picture at all".to_vec(), "not a picture this program can read"),
+        ("cut.png", cat[..cat.len() / 2].to_vec(), "cut off"),
+        ("cut.jpg", rocket[..rocket.len() / 2].to_vec(), "cut off"),
+        ("head.jpg", rocket[..100].to_vec(), "cut off"),
+        ("head.png", cat[..20].to_vec(), "cut off"),
+        ("bomb.png", fixture("bomb.png"), "60000 × 60000 is too large"),
+        ("cut.webp", fixture("rgb.webp")[..40].to_vec(), "WebP"),
+        ("cut.gif", fixture("still.gif")[..60].to_vec(), "GIF"),
+    ];
+    for (name, bytes, reason) in cases {
+        let error = decode(name, &bytes).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{name}: ")), "{error}");
+        assert!(error.contains(reason), "expected {reason:?} in {error:?}");
+    }
+}
+
+/// Any cut of any file is an error or a picture, never a panic.
+#[test]
+fn cut_files_do_not_panic() {
+    for entry in
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images")).unwrap()
+    {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with(".py") || name.ends_with(".safetensors") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        for length in (0..bytes.len()).step_by(bytes.len() / 40 + 1) {
+            let _ = decode(&name, &bytes[..length]);
+            let mut changed = bytes.clone();
+            changed[length] ^= 0x5a;
+            let _ = decode(&name, &changed);
+        }
+    }
+}
+
+#[test]
+fn the_content_counts_and_not_the_ending() {
+    assert_eq!(
+        decode("wrong.png", &fixture("rgb.bmp")).unwrap(),
+        decode("a", &fixture("rgb.png")).unwrap()
+    );
+}
+
+/// Pillow's results for the photographs; see the fixture's own metadata.
+#[test]
+fn resizing_equals_pillow() {
+    let bytes = std::fs::read(golden("preprocess/expected_u8_112.safetensors")).unwrap();
+    let list = expected(&bytes);
+    assert_eq!(list.len(), 15);
+    for (name, picture) in &list {
+        let (photo, mode) = name.split_once('.').unwrap();
+        let file = if photo == "rocket" { "rocket.jpg".into() } else { format!("{photo}.png") };
+        let original = decode(&file, &std::fs::read(sample(&file)).unwrap()).unwrap();
+        let found = match mode {
+            "squash" => Resize::Squash.fit(&original, 112, 14).unwrap(),
+            "crop" => Resize::Crop.fit(&original, 112, 14).unwrap(),
+            _ => {
+                // The box left 10, top 20, right 70, bottom 60.
+                let rows = original.rgb.chunks_exact(original.width as usize * 3).skip(20).take(40);
+                let rgb = rows.flat_map(|row| row[30..210].to_vec()).collect();
+                resize(&Picture { width: 60, height: 40, rgb }, 84, 98)
+            }
+        };
+        // From a JPEG the decoders' difference is added to the resize's.
+        assert_within(name, &found, picture, if photo == "rocket" { 3 } else { 1 });
+    }
+}
+
+#[test]
+fn tiling_equals_internvl() {
+    let text = std::fs::read_to_string(golden("preprocess/tiling.json")).unwrap();
+    let rows: Vec<HashMap<String, u32>> = serde_json::from_str(&text).unwrap();
+    assert_eq!(rows.len(), 136);
+    for row in rows {
+        let grid = tile_grid(row["width"], row["height"], row["max_num"], 448);
+        assert_eq!((grid.cols, grid.rows), (row["cols"], row["rows"]), "{row:?}");
+        let count = grid.cols * grid.rows;
+        assert_eq!(count + u32::from(count > 1), row["tiles"], "{row:?}");
+    }
+}
+
+fn gradient(width: u32, height: u32) -> Picture {
+    let pixel = |i: u32| [(i % width) as u8, (i / width) as u8, 7];
+    Picture { width, height, rgb: (0..width * height).flat_map(pixel).collect() }
+}
+
+/// Tiles are the squashed whole cut row by row, and a thumbnail comes last.
+#[test]
+fn tiles_are_cut_row_by_row() {
+    let picture = gradient(84, 56);
+    let (grid, list) = tiles(&picture, 6, 28);
+    assert_eq!((grid.cols, grid.rows, list.len()), (3, 2, 7));
+    let whole = resize(&picture, 84, 56);
+    for (i, tile) in list[..6].iter().enumerate() {
+        assert_eq!((tile.width, tile.height), (28, 28));
+        let (col, row) = (i as u32 % 3 * 28, i as u32 / 3 * 28);
+        let at = ((row * 84 + col) * 3) as usize;
+        assert_eq!(tile.rgb[..3], whole.rgb[at..at + 3], "tile {i}");
+    }
+    assert_eq!(list[6], resize(&picture, 28, 28));
+    let (grid, list) = tiles(&gradient(28, 28), 1, 28);
+    assert_eq!((grid.cols, grid.rows, list.len()), (1, 1, 1));
+}
+
+#[test]
+fn native_keeps_the_ratio_in_whole_patches() {
+    let cases = [
+        ((451, 300), (336, 224)),
+        ((300, 451), (224, 336)),
+        ((100, 100), (224, 224)),
+        ((1000, 10), (22400, 224)),
+    ];
+    for ((width, height), expected) in cases {
+        let found = Resize::Native.output(width, height, 224, 14);
+        assert_eq!(found, expected, "{width} × {height}");
+    }
+}
+
+#[test]
+fn odd_shapes_are_resized_or_refused() {
+    let dot = decode("dot.png", &fixture("dot.png")).unwrap();
+    let tall = decode("tall.png", &fixture("tall.png")).unwrap();
+    assert_eq!((tall.width, tall.height), (1, 20000));
+    for mode in [Resize::Squash, Resize::Crop, Resize::Native] {
+        let picture = mode.fit(&dot, 28, 14).unwrap();
+        assert_eq!(picture.rgb, [10, 20, 30].repeat(28 * 28), "{mode}");
+    }
+    assert_eq!(Resize::Squash.fit(&tall, 28, 14).unwrap().width, 28);
+    assert_eq!(Resize::Crop.fit(&tall, 28, 14).unwrap().height, 28);
+    let error = Resize::Native.fit(&tall, 448, 14).unwrap_err().to_string();
+    assert!(error.contains("would pass the limit"), "{error}");
+    assert!(Resize::Squash.fit(&dot, 0, 14).is_err());
+    let (_, list) = tiles(&tall, 12, 28);
+    assert_eq!(list.len(), 13);
+}
+
+#[test]
+fn pixels_are_normalised_channel_by_channel() {
+    let picture = Picture { width: 2, height: 1, rgb: vec![0, 128, 255, 255, 0, 1] };
+    let values = pixel_values(std::slice::from_ref(&picture));
+    let normal =
+        |channel: usize, byte: u8| (f32::from(byte) / 255.0 - MEAN[channel]) / STD[channel];
+    let expected = [(0, 0), (0, 255), (1, 128), (1, 0), (2, 255), (2, 1)];
+    for (value, (channel, byte)) in values.iter().zip(expected) {
+        assert!((value - normal(channel, byte)).abs() < 1e-6);
+    }
+    assert_eq!(rgba(&[picture]), [0, 128, 255, 255, 255, 0, 1, 255]);
+}
+
+#[test]
+fn resize_modes_are_named() {
+    for name in ["squash", "crop", "native"] {
+        assert_eq!(name.parse::<Resize>().unwrap().to_string(), name);
+    }
+    let error = "stretch".parse::<Resize>().unwrap_err().to_string();
+    assert!(error.contains("squash, crop or native"), "{error}");
+}
