@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use js_sys::{Error as JsError, Float32Array, Function, Promise, Uint8Array, Uint32Array};
+use js_sys::{Error as JsError, Float32Array, Function, Promise, Reflect, Uint8Array, Uint32Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -82,7 +82,7 @@ impl Engine {
         let report = match gpu {
             Some(Ok(gpu)) => DeviceReport {
                 kind: "gpu",
-                name: gpu.report.name.clone(),
+                name: adapter_name().await.unwrap_or(gpu.report.name),
                 backend: "WebGPU".into(),
                 reason: None,
             },
@@ -274,6 +274,21 @@ impl Encoded {
         let unknown = || js(Error::input(format!("no tensor called {name}")));
         self.features.tensors.get(name).ok_or_else(unknown)
     }
+}
+
+/// The adapter's vendor and architecture, which browsers tell more readily than its name.
+async fn adapter_name() -> Option<String> {
+    let get = |of: &JsValue, key: &str| Reflect::get(of, &key.into()).ok();
+    let gpu = get(&get(&js_sys::global(), "navigator")?, "gpu")?;
+    let request: Function = get(&gpu, "requestAdapter")?.dyn_into().ok()?;
+    let adapter: Promise = request.call0(&gpu).ok()?.dyn_into().ok()?;
+    let info = get(&JsFuture::from(adapter).await.ok()?, "info")?;
+    let field = |key: &str| get(&info, key)?.as_string().filter(|text| !text.is_empty());
+    field("description").or_else(|| {
+        let words: Vec<_> =
+            [field("vendor"), field("architecture")].into_iter().flatten().collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    })
 }
 
 async fn run(

@@ -64,7 +64,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             // NaN counts as wrong.
             let wrong = !(difference <= args.tolerance);
             if args.all && !args.json {
-                println!("{difference:9.2e} {name}");
+                say!("{difference:9.2e} {name}");
             }
             if wrong && first_wrong.is_none() {
                 first_wrong = Some((name.to_string(), difference));
@@ -83,7 +83,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         ))),
         None => {
             if !args.json {
-                println!("{steps} steps agree; the largest difference is {worst:.2e}");
+                say!("{steps} steps agree; the largest difference is {worst:.2e}");
             }
             Ok(())
         }

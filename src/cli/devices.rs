@@ -24,11 +24,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     if list.is_empty() {
-        println!("no graphics adapter found; encoding runs on the CPU");
+        say!("no graphics adapter found; encoding runs on the CPU");
     }
     for a in list {
-        println!("{} ({}, {}) {}", a.name, a.backend, a.kind, a.driver);
-        println!(
+        say!("{} ({}, {}) {}", a.name, a.backend, a.kind, a.driver);
+        say!(
             "  bindings {}, buffers {}, {} storage buffers, {} workgroup memory, {} invocations",
             HumanBytes(a.max_binding),
             HumanBytes(a.max_buffer),
@@ -37,7 +37,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             a.invocations
         );
         let features = if a.features.is_empty() { "none".into() } else { a.features.join(", ") };
-        println!("  optional features: {features}");
+        say!("  optional features: {features}");
     }
     Ok(())
 }

@@ -56,8 +56,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     let s = &spec.sizes;
-    println!("{}", checkpoint.name());
-    println!(
+    say!("{}", checkpoint.name());
+    say!(
         "  {} layers, {} channels, {} heads of {}, MLP {}",
         s.layers,
         s.hidden,
@@ -65,15 +65,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
         spec.head_dim(),
         s.mlp
     );
-    println!("  {:?}Norm, q/k norm {:?}, qkv bias {}", spec.norm.kind, spec.qk_norm, spec.qkv_bias);
-    println!("  image {} px, patch {} px", s.image, s.patch);
-    println!(
+    say!("  {:?}Norm, q/k norm {:?}, qkv bias {}", spec.norm.kind, spec.qk_norm, spec.qkv_bias);
+    say!("  image {} px, patch {} px", s.image, s.patch);
+    say!(
         "  {} tensors, {:.1} M parameters, {}",
         manifest.tensors.len(),
         manifest.parameters() as f64 / 1e6,
         HumanBytes(manifest.bytes())
     );
-    println!(
+    say!(
         "  {side} × {side} px: {tokens} tokens, {:.2} GFLOP (patches {:.2}, linear {:.2}, \
         attention {:.2})",
         flop.total() / 1e9,
@@ -82,12 +82,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
         flop.attention / 1e9
     );
     if checkpoint.random_weights() {
-        println!("  random weights: its features mean nothing");
+        say!("  random weights: its features mean nothing");
     }
     if args.tensors {
         for (name, tensor) in &manifest.tensors {
             for part in &tensor.parts {
-                println!(
+                say!(
                     "  {name} {:?} {:?} {} ({})",
                     tensor.shape,
                     part.dtype,

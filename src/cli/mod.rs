@@ -1,5 +1,13 @@
 //! The command line: one file a subcommand, no arithmetic.
 
+/// As `println!`, but a reader that has gone (`| head`) is no reason to panic.
+macro_rules! say {
+    ($($arg:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($arg)*);
+    }};
+}
+
 mod bisect;
 mod devices;
 mod encode;
@@ -63,5 +71,5 @@ async fn open_model(path: Option<&PathBuf>) -> Result<Checkpoint> {
 
 /// Prints a value as JSON.
 fn print_json(value: &serde_json::Value) {
-    println!("{value:#}");
+    say!("{value:#}");
 }

@@ -164,7 +164,10 @@ fn check(file: &str, spec: &Spec) -> Result<()> {
     let s = &spec.sizes;
     let rules = [
         (s.channels == 3, format!("num_channels: expected 3, found {}", s.channels)),
-        (s.patch % 2 == 0, format!("patch_size: expected an even number, found {}", s.patch)),
+        (
+            s.patch.is_multiple_of(2),
+            format!("patch_size: expected an even number, found {}", s.patch),
+        ),
         (
             s.image >= s.patch,
             format!("image_size: expected at least the patch size {}, found {}", s.patch, s.image),

@@ -1,5 +1,5 @@
 // Running other programs, and saying how long it took.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -20,6 +20,12 @@ export function run(command, args, env = {}) {
   });
   if (error) stop(`${command} did not start: ${error.message}`);
   if (status !== 0) stop(`Failed: ${command} ${args.join(" ")}`);
+}
+
+/** The same while this process goes on serving; resolves to the exit status. */
+export function runBeside(command, args, env = {}) {
+  const child = spawn(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+  return new Promise((done, failed) => child.on("error", failed).on("exit", (status) => done(status ?? 1)));
 }
 
 /** A program's standard output, or null where it is missing or fails; `complaints: "inherit"` shows why. */

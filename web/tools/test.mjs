@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
-import { printTimes, root, run, step } from "./run.mjs";
+import { printTimes, root, run, runBeside, step, stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 await step("set-up", () => setup({ tests: true }));
@@ -15,8 +15,9 @@ await step("browser tests", async () => {
   const chromium = await launchServer();
   const specs = readdirSync(join(root, "tests/browser")).filter((name) => name.endsWith(".spec.mjs"));
   // One file at a time: a software adapter takes all cores for itself.
-  run(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...specs.map((name) => `tests/browser/${name}`)],
-    { CHROMIUM_ENDPOINT: chromium.wsEndpoint() });
+  const args = ["--test", "--test-concurrency=1", "--test-reporter=spec", ...specs.map((name) => `tests/browser/${name}`)];
+  const status = await runBeside(process.execPath, args, { CHROMIUM_ENDPOINT: chromium.wsEndpoint() });
   await chromium.close();
+  if (status !== 0) stop("Browser tests failed.");
 });
 printTimes();
