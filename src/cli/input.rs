@@ -1,6 +1,6 @@
 //! What the user names on the command line, brought to the encoder's shape.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use internvit::image::{Grid, Picture, Resize, decode, tiles};
 use internvit::weights::{Source, read_header};
@@ -43,7 +43,7 @@ pub(super) fn prepare(
 
 /// The f32 tensor `name` of a safetensors file, which must have `N` dimensions.
 pub(super) async fn read_tensor<const N: usize>(
-    path: &PathBuf,
+    path: &Path,
     name: &str,
 ) -> Result<([usize; N], Vec<f32>)> {
     let source = Source::file(path)?;
