@@ -82,7 +82,7 @@ impl Engine {
         let report = match gpu {
             Some(Ok(gpu)) => DeviceReport {
                 kind: "gpu",
-                name: adapter_name().await.unwrap_or(gpu.report.name),
+                name: gpu.report.name,
                 backend: "WebGPU".into(),
                 reason: None,
             },
@@ -162,7 +162,7 @@ impl Engine {
         };
         let start = now();
         let images = Images::Pictures(&pictures);
-        let features = run(encoder, images, &options.hidden_states, &progress).await?;
+        let features = run(encoder, images, &options.hidden_states, Some(&progress)).await?;
         let milliseconds = now() - start;
         let board = [grid.rows as usize, grid.cols as usize];
         Ok(Encoded { photo, features, board, region, milliseconds })
@@ -182,7 +182,7 @@ impl Engine {
             .map_err(|s| js(Error::input(format!("shape {s:?}: expected four lengths"))))?;
         let start = now();
         let images = Images::PixelValues { shape, values: &values };
-        let features = run(encoder, images, &hidden_states, &Function::default()).await?;
+        let features = run(encoder, images, &hidden_states, None).await?;
         let photo = Picture { width: 1, height: 1, rgb: vec![0; 3] };
         let (region, milliseconds) = ([0.0, 0.0, 1.0, 1.0], now() - start);
         Ok(Encoded { photo, features, board: [1, 1], region, milliseconds })
@@ -276,28 +276,14 @@ impl Encoded {
     }
 }
 
-/// The adapter's vendor and architecture, which browsers tell more readily than its name.
-async fn adapter_name() -> Option<String> {
-    let get = |of: &JsValue, key: &str| Reflect::get(of, &key.into()).ok();
-    let gpu = get(&get(&js_sys::global(), "navigator")?, "gpu")?;
-    let request: Function = get(&gpu, "requestAdapter")?.dyn_into().ok()?;
-    let adapter: Promise = request.call0(&gpu).ok()?.dyn_into().ok()?;
-    let info = get(&JsFuture::from(adapter).await.ok()?, "info")?;
-    let field = |key: &str| get(&info, key)?.as_string().filter(|text| !text.is_empty());
-    field("description").or_else(|| {
-        let words: Vec<_> =
-            [field("vendor"), field("architecture")].into_iter().flatten().collect();
-        (!words.is_empty()).then(|| words.join(" "))
-    })
-}
-
 async fn run(
     encoder: &mut Encoder,
     images: Images<'_>,
     taps: &[usize],
-    progress: &Function,
+    progress: Option<&Function>,
 ) -> JsResult<Features> {
     let mut told = async |done, total| {
+        let Some(progress) = progress else { return ControlFlow::Continue(()) };
         turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
     };
     encoder.encode(images, taps, &mut told).await.map_err(js)

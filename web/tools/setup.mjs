@@ -47,7 +47,9 @@ function wasmBindgen() {
   const version = /name = "wasm-bindgen"\r?\nversion = "([^"]+)"/.exec(lock)?.[1];
   if (!version) stop("Cargo.lock does not name wasm-bindgen.");
   if (ask(bindgen, ["--version"])?.trim() === `wasm-bindgen ${version}`) return;
-  run("cargo", ["install", "wasm-bindgen-cli", "--version", version, "--locked", "--root", "target/tools"]);
+  const install = ["install", "wasm-bindgen-cli", "--version", version, "--root", "target/tools"];
+  // A registry's mirror may not have every version that the tool's own lock file names yet.
+  if (ask("cargo", [...install, "--locked"], "inherit") === null) run("cargo", install);
 }
 
 /** Linux without a GPU gets Mesa's software Vulkan; macOS and Windows bring their own API. */
