@@ -50,6 +50,13 @@ fn every_format_decodes_as_pillow_does() {
     }
 }
 
+/// palette.png and palette.tiff were saved from one picture.
+#[test]
+fn palettes_of_tiffs_are_expanded() {
+    let [tiff, png] = ["palette.tiff", "palette.png"].map(|n| decode(n, &fixture(n)).unwrap());
+    assert_eq!(tiff, png);
+}
+
 #[test]
 fn what_cannot_be_read_is_refused_with_the_cause() {
     let cat = std::fs::read(sample("chelsea.png")).unwrap();

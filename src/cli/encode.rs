@@ -97,22 +97,24 @@ pub(super) async fn run(args: Args) -> Result<()> {
         eprintln!("note: computing on the CPU: {why}");
     }
     let start = std::time::Instant::now();
+    let bar = progress::Share::new("encoding", args.images.len().max(1));
     let (features, index) = match (&args.pixel_values, &args.pixel_embeds) {
         (Some(file), _) => {
             let (shape, values) = input::read_tensor(file, "pixel_values").await?;
             let images = Images::PixelValues { shape, values: &values };
-            (encode(&mut encoder, images, &args.hidden_states).await?, None)
+            (encode(&mut encoder, images, &args.hidden_states, &bar).await?, None)
         }
         (_, Some(file)) => {
             let (shape, values) = input::read_tensor(file, "pixel_embeds").await?;
             let images = Images::PixelEmbeds { shape, values: &values };
-            (encode(&mut encoder, images, &args.hidden_states).await?, None)
+            (encode(&mut encoder, images, &args.hidden_states, &bar).await?, None)
         }
         _ => {
-            let (features, index) = encode_photos(&mut encoder, &args).await?;
+            let (features, index) = encode_photos(&mut encoder, &args, &bar).await?;
             (features, Some(index))
         }
     };
+    bar.finish();
     let seconds = start.elapsed().as_secs_f64();
     let shape = features.tensors["last_hidden_state"].shape.clone();
     if let Some(out) = &args.out {
@@ -131,32 +133,37 @@ pub(super) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-async fn encode(encoder: &mut Encoder, images: Images<'_>, taps: &[usize]) -> Result<Features> {
-    let bar = progress::steps("encoding", 0);
-    let features = encoder
+/// Encodes one batch; it counts as one on the bar.
+async fn encode(
+    encoder: &mut Encoder,
+    images: Images<'_>,
+    taps: &[usize],
+    bar: &progress::Share,
+) -> Result<Features> {
+    encoder
         .encode(images, taps, &mut async |done, total| {
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
+            bar.set(done, total);
             ControlFlow::Continue(())
         })
-        .await?;
-    bar.finish_and_clear();
-    Ok(features)
+        .await
 }
 
 /// Encodes the images one after the other; with each row the index of its image.
-async fn encode_photos(encoder: &mut Encoder, args: &Args) -> Result<(Features, Vec<f32>)> {
+async fn encode_photos(
+    encoder: &mut Encoder,
+    args: &Args,
+    bar: &progress::Share,
+) -> Result<(Features, Vec<f32>)> {
     let sizes = encoder.spec().sizes;
     let (side, patch) = (args.image_size.unwrap_or(sizes.image as u32), sizes.patch as u32);
     if !side.is_multiple_of(patch) && args.resize != Resize::Native {
         return Err(Error::input(format!("--image-size {side}: expected a multiple of {patch}")));
     }
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
-    let bar = progress::steps("images", args.images.len() as u64);
     for (number, path) in args.images.iter().enumerate() {
         let photo = input::prepare(path, side, patch, args.resize, args.tiles)?;
-        let features =
-            encode(encoder, Images::Pictures(&photo.pictures), &args.hidden_states).await?;
+        let images = Images::Pictures(&photo.pictures);
+        let features = encode(encoder, images, &args.hidden_states, bar).await?;
         if let Some(file) = &args.picture {
             let Grid { cols, rows } = photo.grid;
             let region = args.resize.region(photo.original.width, photo.original.height, side);
@@ -168,9 +175,8 @@ async fn encode_photos(encoder: &mut Encoder, args: &Args) -> Result<(Features, 
             None => all = Some(features),
             Some(all) => append(all, features, path)?,
         }
-        bar.inc(1);
+        bar.next();
     }
-    bar.finish_and_clear();
     let all = all.ok_or_else(|| Error::input("no images"))?;
     Ok((all, index))
 }

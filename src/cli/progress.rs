@@ -1,5 +1,6 @@
 //! Progress bars: on a terminal, and nowhere else.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -10,9 +11,35 @@ pub(super) fn bytes(message: &'static str, total: u64) -> ProgressBar {
     bar(message, total, "{msg:12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
 }
 
-/// A bar over pieces of work.
-pub(super) fn steps(message: &'static str, total: u64) -> ProgressBar {
-    bar(message, total, "{msg:12} {wide_bar} {pos}/{len} {eta}")
+/// A bar over tasks of equal weight, each of which tells how far it is.
+pub(super) struct Share {
+    bar: ProgressBar,
+    before: Cell<u64>,
+}
+
+/// Positions of the bar for one task.
+const UNIT: u64 = 1000;
+
+impl Share {
+    pub(super) fn new(message: &'static str, tasks: usize) -> Self {
+        let bar = bar(message, tasks as u64 * UNIT, "{msg:12} {wide_bar} {percent:3} % {eta}");
+        Self { bar, before: Cell::new(0) }
+    }
+
+    /// The present task has done `done` of `total`.
+    pub(super) fn set(&self, done: usize, total: usize) {
+        self.bar.set_position(self.before.get() + UNIT * done as u64 / total.max(1) as u64);
+    }
+
+    /// The present task is done.
+    pub(super) fn next(&self) {
+        self.before.set(self.before.get() + UNIT);
+        self.bar.set_position(self.before.get());
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 fn bar(message: &'static str, total: u64, template: &str) -> ProgressBar {

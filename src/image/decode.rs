@@ -6,6 +6,7 @@ use image::error::ImageError;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use super::palette::palette;
 use super::{MAX_PIXELS, Picture};
 use crate::{Error, Result};
 
@@ -35,20 +36,48 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Picture> {
         let known = "PNG, JPEG, WebP, GIF, BMP, TIFF";
         return Err(refuse(format!("not a picture this program can read ({known})")));
     };
-    let broken = |error: ImageError| refuse(explain(label, error));
     if format == ImageFormat::Jpeg && !has_end_marker(bytes) {
         return Err(refuse(cut_off(label)));
     }
 
+    if format == ImageFormat::Tiff
+        && let Some((grey, colours)) = palette(bytes)
+    {
+        let mut picture = read(&grey, format).map_err(|e| refuse(e.text(label)))?;
+        for pixel in picture.rgb.as_chunks_mut::<3>().0 {
+            *pixel = colours[usize::from(pixel[0])];
+        }
+        return Ok(picture);
+    }
+    read(bytes, format).map_err(|e| refuse(e.text(label)))
+}
+
+/// Why a picture was not read.
+enum Refusal {
+    Decoder(ImageError),
+    Size(String),
+}
+
+impl Refusal {
+    fn text(self, label: &str) -> String {
+        match self {
+            Self::Decoder(error) => explain(label, error),
+            Self::Size(reason) => reason,
+        }
+    }
+}
+
+/// Header, size check, pixels, orientation.
+fn read(bytes: &[u8], format: ImageFormat) -> std::result::Result<Picture, Refusal> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(broken)?;
-    check_size(&decoder).map_err(refuse)?;
+    let mut decoder = reader.into_decoder().map_err(Refusal::Decoder)?;
+    check_size(&decoder).map_err(Refusal::Size)?;
     // Pixels without a readable orientation are still worth showing.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(Refusal::Decoder)?;
     picture.apply_orientation(orientation);
 
     let (width, height) = (picture.width(), picture.height());

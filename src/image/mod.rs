@@ -6,6 +6,7 @@
 //! last bit. Nothing here reads files or knows the model.
 
 mod decode;
+mod palette;
 mod pixels;
 mod resize;
 mod tiles;

@@ -29,6 +29,7 @@ for (const device of ["gpu", "cpu"]) {
       agree(actual, expected, GOLDEN, "float64");
       const native = path(`target/golden-native/${name}.safetensors`);
       if (existsSync(native)) agree(actual, readSafetensors(native), NATIVE, "native");
+      else if (process.env.REQUIRE_GPU) assert.fail(`${native} is missing: cargo test writes it`);
       else t.diagnostic("no native result to compare with: run cargo test --release first");
     });
   }

@@ -16,7 +16,7 @@ await step("browser tests", async () => {
   const specs = readdirSync(join(root, "tests/browser")).filter((name) => name.endsWith(".spec.mjs"));
   // One file at a time: a software adapter takes all cores for itself.
   const args = ["--test", "--test-concurrency=1", "--test-reporter=spec", ...specs.map((name) => `tests/browser/${name}`)];
-  const status = await runBeside(process.execPath, args, { CHROMIUM_ENDPOINT: chromium.wsEndpoint() });
+  const status = await runBeside(process.execPath, args, { CHROMIUM_ENDPOINT: chromium.wsEndpoint(), REQUIRE_GPU: "1" });
   await chromium.close();
   if (status !== 0) stop("Browser tests failed.");
 });
