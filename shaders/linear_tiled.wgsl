@@ -2,7 +2,7 @@
 //
 // A workgroup of 16 × 16 owns TILE_ROWS rows × 64 outputs (one panel of weights); an invocation
 // TILE_ROWS / 16 rows × one quad of outputs. 8 KiB of workgroup memory at 64 rows.
-// Holes: load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in group 2.
+// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in group 2.
 const K = 192u;         // inputs, a multiple of 4
 const COLS = 192u;      // outputs of one plane, a multiple of 4
 const TILE_ROWS = 64u;
@@ -11,8 +11,6 @@ const PANELS = (COLS + 63u) / 64u; // of one plane
 const TILE_K = 16u;
 const ROWS = TILE_ROWS / 16u;
 const_assert TILE_ROWS % 16u == 0u && TILE_ROWS <= 128u;
-
-@group(0) @binding(1) var<storage, read> x: array<vec4f>; // [rows, K]
 
 var<workgroup> tile_x: array<vec4f, TILE_ROWS * TILE_K / 4u>; // [row][k / 4]
 var<workgroup> tile_w: array<vec4f, TILE_K * 16u>;            // [k][quad]
@@ -28,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
             let k4 = k / 4u + i % (TILE_K / 4u);
             tile_x[i] = vec4f();
             if row < size.rows && k4 < K / 4u {
-                tile_x[i] = x[row * (K / 4u) + k4];
+                tile_x[i] = load_x(row, k4);
             }
         }
         tile_w[lane] = vec4f();

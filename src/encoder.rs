@@ -6,8 +6,10 @@ use std::ops::ControlFlow;
 use crate::features::{Features, Tensor, relative_l2};
 use crate::gpu::{Choice, Gpu, GpuWeights, Prepared};
 use crate::images::{Fed, Images, check};
-use crate::model::Spec;
-use crate::plan::{Arena, Input, Plan, SlotId, plan_arena, record, resize_position};
+use crate::model::{HeadKind, Spec};
+use crate::plan::{
+    Arena, Input, Plan, SlotId, plan_arena, record, record_segment, resize_position,
+};
 use crate::weights::Checkpoint;
 use crate::{Error, Result, reference};
 
@@ -52,8 +54,17 @@ enum Backend {
 
 /// The last plan, prepared; pictures of the same size use it again.
 struct Ready {
-    key: (Input, Vec<usize>, usize),
+    key: (Input, Task, usize),
     prepared: Prepared,
+}
+
+/// What a plan computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Task {
+    /// The last hidden state, and these.
+    Features(Vec<usize>),
+    /// The segmentation head's logits.
+    Logits,
 }
 
 /// Device memory for the activations of one batch, beyond which it is cut into several runs.
@@ -93,11 +104,15 @@ impl Encoder {
         gpu: Gpu,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let total = checkpoint.manifest.bytes();
+        let total = checkpoint.bytes();
         // Any plan names all weights that lie on the device, and their layouts.
         let patch = checkpoint.spec.sizes.patch;
-        let plan = record(&checkpoint.spec, Input::Rgba { height: patch, width: patch }, 1, &[]);
-        let weights = GpuWeights::upload(&gpu, &plan, &checkpoint, &mut async |done| {
+        let input = Input::Rgba { height: 2 * patch, width: 2 * patch };
+        let mut plans = vec![record(&checkpoint.spec, input, 1, &[])];
+        if let Some(head) = &checkpoint.head {
+            plans.push(record_segment(&checkpoint.spec, &head.spec, head.channels, input, 1));
+        }
+        let weights = GpuWeights::upload(&gpu, &plans, &checkpoint, &mut async |done| {
             progress(done, total).await
         })
         .await?;
@@ -155,18 +170,71 @@ impl Encoder {
     ) -> Result<Features> {
         let (input, count) = check(images, taps, &self.checkpoint.spec)?;
         let spec = &self.checkpoint.spec;
-        let position = match input.grid(spec.sizes.patch) {
+        let (grid, prefix) = (input.grid(spec.sizes.patch), spec.prefix_tokens());
+        let task = Task::Features(taps.to_vec());
+        let mut tensors = self.run_all(&task, input, count, images, progress).await?;
+        let last = &tensors["last_hidden_state"];
+        let (tokens, c) = (last.shape[1], last.shape[2]);
+        let values = last.values.chunks_exact(tokens * c).flat_map(|p| p[..c].to_vec()).collect();
+        tensors.insert("pooler_output".into(), Tensor { shape: vec![count, c], values });
+        Ok(Features { batch: count, grid, prefix, tensors })
+    }
+
+    /// The segmentation head's logits `[batch, classes, h', w']` for pictures of one size; h' and
+    /// w' are the patch grid's for a linear head, four times as many for UPerNet.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`]; [`Error::Input`] where the model has no head.
+    pub async fn segment(
+        &mut self,
+        images: Images<'_>,
+        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Tensor> {
+        let (input, count) = check(images, &[], &self.checkpoint.spec)?;
+        let Some(head) = &self.checkpoint.head else {
+            return Err(Error::input(format!("{}: no segmentation head", self.checkpoint.name())));
+        };
+        let (classes, padded) = (head.spec.classes, head.padded_classes());
+        let scale = if head.spec.kind == HeadKind::Uper { 4 } else { 1 };
+        let Some([rows, cols]) = input.grid(self.checkpoint.spec.sizes.patch) else {
+            return Err(Error::input("segmentation takes pictures, not embeddings"));
+        };
+        if scale > 1 && (rows < 2 || cols < 2) {
+            return Err(Error::input("UPerNet takes pictures of at least 2 × 2 patches"));
+        }
+        let mut tensors = self.run_all(&Task::Logits, input, count, images, progress).await?;
+        let logits = tensors.remove("logits").map_or(Vec::new(), |tensor| tensor.values);
+        let area = rows * scale * cols * scale;
+        let mut values = Vec::with_capacity(count * classes * area);
+        for picture in logits.chunks_exact(area * padded) {
+            for class in 0..classes {
+                values.extend(picture.iter().skip(class).step_by(padded));
+            }
+        }
+        Ok(Tensor { shape: vec![count, classes, rows * scale, cols * scale], values })
+    }
+
+    /// Runs a task for all pictures, as many at once as the device can take.
+    async fn run_all(
+        &mut self,
+        task: &Task,
+        input: Input,
+        count: usize,
+        images: Images<'_>,
+        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<BTreeMap<String, Tensor>> {
+        let position = match input.grid(self.checkpoint.spec.sizes.patch) {
             Some(grid) => Some(self.position(grid).await?),
             None => None,
         };
-        let capacity = self.capacity(input, taps, count);
+        let capacity = self.capacity(task, input, count);
         let runs = count.div_ceil(capacity);
         let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
         for run in 0..runs {
             let first = run * capacity;
             let batch = capacity.min(count - first);
             let mut part = async |done, total| progress(run * total + done, runs * total).await;
-            let piece = Piece { input, taps, capacity, first, batch };
+            let piece = Piece { task, input, capacity, first, batch };
             let outputs = self.run(piece, images, position.as_deref(), &mut part).await?;
             for (name, tensor) in outputs {
                 let all = tensors.entry(name).or_insert_with(|| Tensor {
@@ -176,13 +244,18 @@ impl Encoder {
                 all.values.extend(tensor.values);
             }
         }
+        Ok(tensors)
+    }
+
+    fn plan(&self, task: &Task, input: Input, batch: usize) -> Plan {
         let spec = &self.checkpoint.spec;
-        let last = &tensors["last_hidden_state"];
-        let (tokens, c) = (last.shape[1], last.shape[2]);
-        let values = last.values.chunks_exact(tokens * c).flat_map(|p| p[..c].to_vec()).collect();
-        tensors.insert("pooler_output".into(), Tensor { shape: vec![count, c], values });
-        let (grid, prefix) = (input.grid(spec.sizes.patch), spec.prefix_tokens());
-        Ok(Features { batch: count, grid, prefix, tensors })
+        match (task, &self.checkpoint.head) {
+            (Task::Features(taps), _) => record(spec, input, batch, taps),
+            (Task::Logits, Some(head)) => {
+                record_segment(spec, &head.spec, head.channels, input, batch)
+            }
+            (Task::Logits, None) => unreachable!("segment checks that there is a head"),
+        }
     }
 
     /// Runs GPU and twins side by side on one batch and reports for each step the slot's name and
@@ -234,11 +307,14 @@ impl Encoder {
         position: Option<&[f32]>,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Vec<(String, Tensor)>> {
-        let Piece { input, taps, capacity, first, batch } = piece;
+        let Piece { task, input, capacity, first, batch } = piece;
         let fed = Fed::new(images, first, batch);
+        let key = (input, task.clone(), capacity);
+        let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
+        let plan = (!known).then(|| self.plan(task, input, capacity));
         let outputs = match &self.backend {
             Backend::Cpu => {
-                let plan = record(&self.checkpoint.spec, input, batch, taps);
+                let plan = self.plan(task, input, batch);
                 let inputs = fed.inputs(&plan, position);
                 let (mut done, total) = (0, plan.steps.len());
                 let mut watch = async |_: &_, _: &_| {
@@ -250,10 +326,8 @@ impl Encoder {
                 named(&plan, batch, list)
             }
             Backend::Gpu(gpu, weights) => {
-                let key = (input, taps.to_vec(), capacity);
-                if self.ready.as_ref().is_none_or(|ready| ready.key != key) {
+                if let Some(plan) = plan {
                     self.ready = None;
-                    let plan = record(&self.checkpoint.spec, input, capacity, taps);
                     let prepared = Prepared::new(gpu, plan, weights).await?;
                     self.ready = Some(Ready { key, prepared });
                 }
@@ -282,11 +356,11 @@ impl Encoder {
     }
 
     /// Pictures a run can take.
-    fn capacity(&self, input: Input, taps: &[usize], count: usize) -> usize {
+    fn capacity(&self, task: &Task, input: Input, count: usize) -> usize {
         let Backend::Gpu(gpu, _) = &self.backend else { return 1 };
         let mut batch = count;
         while batch > 1 {
-            let plan = record(&self.checkpoint.spec, input, batch, taps);
+            let plan = self.plan(task, input, batch);
             if fits(&plan, &plan_arena(&plan), gpu.caps.max_binding) {
                 break;
             }
@@ -297,8 +371,8 @@ impl Encoder {
 }
 
 struct Piece<'a> {
+    task: &'a Task,
     input: Input,
-    taps: &'a [usize],
     capacity: usize,
     first: usize,
     batch: usize,

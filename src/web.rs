@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use js_sys::{Error as JsError, Float32Array, Function, Promise, Reflect, Uint8Array, Uint32Array};
+use js_sys::{Error as JsError, Float32Array, Function, Promise, Uint8Array, Uint32Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;

@@ -54,9 +54,12 @@ fn check(
                 ControlFlow::Continue(())
             }))
             .unwrap();
-        let weights = wait(GpuWeights::upload(gpu, &plan, checkpoint, &mut async |_| {
-            ControlFlow::Continue(())
-        }))
+        let weights = wait(GpuWeights::upload(
+            gpu,
+            std::slice::from_ref(&plan),
+            checkpoint,
+            &mut async |_| ControlFlow::Continue(()),
+        ))
         .unwrap();
         let mut prepared = wait(Prepared::with_linear(gpu, plan, &weights, linear)).unwrap();
         prepared.poison(gpu, out);
@@ -80,6 +83,7 @@ fn linear(name: &str, bias: bool, finish: Finish) -> Op {
         y: 1,
         weight: format!("{name}.weight"),
         bias: bias.then(|| format!("{name}.bias")),
+        window: None,
         finish,
     }
 }
@@ -166,7 +170,9 @@ fn attention_with_large_scores() {
     let mut watch = async |_: &_, _: &_| ControlFlow::Continue(());
     let expected = wait(reference::run(&plan, 1, &checkpoint, &inputs, &mut watch)).unwrap();
     let mut go_on = async |_| ControlFlow::Continue(());
-    let weights = wait(GpuWeights::upload(&gpu, &plan, &checkpoint, &mut go_on)).unwrap();
+    let weights =
+        wait(GpuWeights::upload(&gpu, std::slice::from_ref(&plan), &checkpoint, &mut go_on))
+            .unwrap();
     let mut prepared = wait(Prepared::new(&gpu, plan, &weights)).unwrap();
     wait(prepared.run(&gpu, 1, &inputs, &mut on)).unwrap();
     let found = wait(prepared.read(&gpu, 1, 1)).unwrap();
@@ -184,6 +190,7 @@ fn norm(plane: usize, in_place: bool, kind: NormKind) -> Op {
         bias: (kind == NormKind::Layer).then(|| format!("{name}.bias")),
         kind,
         eps: 1e-6,
+        gelu: false,
     }
 }
 
@@ -247,5 +254,65 @@ fn embed_for_batches() {
         let cls = "embeddings.class_embedding".to_string();
         let op = Op::Embed { patches: 0, position: 1, y: 2, cls };
         check(&gpu, &checkpoint, batch, patches + 1, slots, op);
+    }
+}
+
+#[test]
+fn maps_are_pooled_resized_and_interleaved() {
+    let Some(gpu) = gpu() else { return };
+    let checkpoint = random_checkpoint("maps", &config(8, 1, 4, 1, ""));
+    for ([h, w], to, c, batch) in [
+        ([2, 2], [1, 1], 4, 1),
+        ([5, 7], [3, 2], 12, 2),
+        ([9, 6], [6, 6], 64, 1),
+        ([4, 4], [8, 5], 8, 3),
+    ] {
+        let map = |name: &str, size: [usize; 2], planes: usize, c: usize, role: Role| {
+            slot(name, planes, size[0] * size[1], c, role)
+        };
+        let x = || map("x", [h, w], 1, c, Role::Input);
+        let y = |size, c| map("y", size, 1, c, Role::Output);
+        let from = [h, w];
+        let mean = Op::Pool { x: 0, y: 1, from, to, max: false };
+        check(&gpu, &checkpoint, batch, 1, vec![x(), y(to, c)], mean);
+        let half = [h / 2, w / 2];
+        let max = Op::Pool { x: 0, y: 1, from, to: half, max: true };
+        check(&gpu, &checkpoint, batch, 1, vec![x(), y(half, c)], max);
+        let resize = Op::Resize { x: 0, y: 1, from, to, column: 0, add: false };
+        check(&gpu, &checkpoint, batch, 1, vec![x(), y(to, c)], resize);
+        let add = Op::Resize { x: 0, y: 1, from, to, column: 8, add: true };
+        check(&gpu, &checkpoint, batch, 1, vec![x(), y(to, c + 12)], add);
+        let planes = map("x", from, 4, c, Role::Input);
+        let interleave = Op::Interleave { x: 0, y: 1, from };
+        check(&gpu, &checkpoint, batch, 1, vec![planes, y([2 * h, 2 * w], c)], interleave);
+        let skip = Op::Keep { x: 0, y: 1, skip: 1 };
+        check(
+            &gpu,
+            &checkpoint,
+            batch,
+            1,
+            vec![x(), slot("y", 1, h * w - 1, c, Role::Output)],
+            skip,
+        );
+    }
+}
+
+/// A 3 × 3 convolution is a product over windows. The MLP's second matrix serves as its weights.
+#[test]
+fn convolutions_over_windows() {
+    let Some(gpu) = gpu() else { return };
+    for ([h, w], c, batch) in [([1, 1], 8, 1), ([3, 5], 8, 2), ([9, 10], 16, 1)] {
+        let checkpoint = random_checkpoint("windows", &config(24, 3, 9 * c, 1, ""));
+        let slots =
+            vec![slot("x", 1, h * w, c, Role::Input), slot("y", 1, h * w, 24, Role::Output)];
+        let op = Op::Linear {
+            x: 0,
+            y: 1,
+            weight: format!("{FC2}.weight"),
+            bias: Some(format!("{FC2}.bias")),
+            window: Some([h, w]),
+            finish: Finish::Relu,
+        };
+        check(&gpu, &checkpoint, batch, 1, slots, op);
     }
 }

@@ -23,18 +23,25 @@ fn kernels() -> Vec<Kernel> {
     for row in LINEAR {
         for finish in [&Finish::Store, &Finish::Gelu, &residual] {
             for (k, cols) in [(588, 1024), (3200, 9600), (12, 68)] {
-                list.push(row.kernel(k, cols, finish, true));
+                list.push(row.kernel([k, cols], finish, true, false));
             }
         }
-        list.push(row.kernel(3200, 3200, &Finish::Store, false));
+        list.push(row.kernel([3200, 3200], &Finish::Store, false, false));
+        list.push(row.kernel([9 * 16, 12], &Finish::Relu, true, true));
     }
     for d in (8..=256).step_by(8) {
         list.push(attention_row(d).kernel(3, d));
     }
+    for max in [true, false] {
+        list.push(Kernel::pool(64, max));
+        list.push(Kernel::resize(16, 48, max));
+    }
+    list.push(Kernel::interleave(64));
     for (kind, bias, in_place) in [
-        (NormKind::Layer, true, false),
-        (NormKind::Rms, false, false),
-        (NormKind::Rms, false, true),
+        (NormKind::Layer, [true, false], false),
+        (NormKind::Layer, [true, true], false),
+        (NormKind::Rms, [false, false], false),
+        (NormKind::Rms, [false, false], true),
     ] {
         list.push(Kernel::norm(3200, kind, 1e-6, bias, in_place));
     }
@@ -87,8 +94,20 @@ fn sizes_have_one_layout() {
             vec![$((stringify!($field).to_string(), std::mem::offset_of!(Size, $field))),*]
         };
     }
-    let expected =
-        expected!(rows, tokens, first_panel, first_plane, plane_stride, height, width, spare);
+    let expected = expected!(
+        rows,
+        tokens,
+        first_panel,
+        first_plane,
+        plane_stride,
+        height,
+        width,
+        out_width,
+        first_row,
+        column,
+        spare0,
+        spare1
+    );
     assert_eq!(found, expected);
     assert_eq!(*span as usize, size_of::<Size>());
 }

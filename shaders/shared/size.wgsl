@@ -2,13 +2,17 @@
 // in `Size` in src/gpu/prepare.rs, and a test compares the two.
 struct Size {
     rows: u32,         // rows of this dispatch
-    tokens: u32,       // tokens of one picture
+    tokens: u32,       // rows of one picture: tokens, or pixels of the map that is written
     first_panel: u32,  // linear: first panel of weights in this dispatch
     first_plane: u32,  // linear: plane at which the output binding starts
-    plane_stride: u32, // linear: vec4s from one output plane to the next
-    height: u32,       // unfold: pixels
-    width: u32,        // unfold: pixels
-    spare: u32,
+    plane_stride: u32, // linear, interleave: vec4s from one plane to the next
+    height: u32,       // unfold: pixels; maps: rows of the map that is read
+    width: u32,        // unfold: pixels; maps: columns of the map that is read
+    out_width: u32,    // maps: columns of the map that is written
+    first_row: u32,    // linear over windows: first row of this dispatch
+    column: u32,       // resize: first quad of a row that is written
+    spare0: u32,
+    spare1: u32,
 }
 
 @group(0) @binding(0) var<uniform> size: Size;

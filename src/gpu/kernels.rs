@@ -65,15 +65,24 @@ impl LinearRow {
         LINEAR[usize::from(!caps.software)]
     }
 
-    /// The kernel for `k` inputs and `cols` outputs a plane.
-    pub fn kernel(self, k: usize, cols: usize, finish: &Finish, bias: bool) -> Kernel {
+    /// The kernel for `k` inputs and `cols` outputs a plane; over windows of a map, k is nine
+    /// times its channels.
+    pub fn kernel(
+        self,
+        [k, cols]: [usize; 2],
+        finish: &Finish,
+        bias: bool,
+        windows: bool,
+    ) -> Kernel {
         let hole = match finish {
             Finish::Store if bias => "finish/bias",
             Finish::Store => "finish/store",
             Finish::Gelu => "finish/gelu",
+            Finish::Relu => "finish/relu",
             Finish::Residual { .. } => "finish/residual",
         };
-        let mut files = vec![self.file, "weight/f32", hole, "shared/size"];
+        let input = if windows { "input/window" } else { "input/rows" };
+        let mut files = vec![self.file, input, "weight/f32", hole, "shared/size"];
         if *finish == Finish::Gelu {
             files.push("shared/gelu");
         }
@@ -113,16 +122,48 @@ impl Kernel {
         Self { files: vec!["embed", "shared/size"], knobs: vec![("C", format!("{c}u"))] }
     }
 
-    /// A norm over `c` channels.
-    pub fn norm(c: usize, kind: NormKind, eps: f32, bias: bool, in_place: bool) -> Self {
+    /// Four planes to one map.
+    pub fn interleave(c: usize) -> Self {
+        Self { files: vec!["interleave", "shared/size"], knobs: vec![("C", format!("{c}u"))] }
+    }
+
+    /// Pooling over a map.
+    pub fn pool(c: usize, max: bool) -> Self {
+        let knobs = vec![("C", format!("{c}u")), ("MAX", max.to_string())];
+        Self { files: vec!["pool", "shared/size"], knobs }
+    }
+
+    /// Bilinear resize of `c` channels into a map of `wide`.
+    pub fn resize(c: usize, wide: usize, add: bool) -> Self {
+        let knobs =
+            vec![("C", format!("{c}u")), ("WIDE", format!("{wide}u")), ("ADD", add.to_string())];
+        Self { files: vec!["resize", "shared/size"], knobs }
+    }
+
+    /// A norm over `c` channels, with or without bias and GELU.
+    pub fn norm(
+        c: usize,
+        kind: NormKind,
+        eps: f32,
+        [bias, gelu]: [bool; 2],
+        in_place: bool,
+    ) -> Self {
         let place = if in_place { "place/in_place" } else { "place/into" };
-        let affine = if bias { "affine/weight_bias" } else { "affine/weight" };
+        let affine = match (bias, gelu) {
+            (true, true) => "affine/weight_bias_gelu",
+            (true, false) => "affine/weight_bias",
+            (false, _) => "affine/weight",
+        };
         let knobs = vec![
             ("C", format!("{c}u")),
             ("LAYER", (kind == NormKind::Layer).to_string()),
             ("EPS", format!("{eps:e}")),
         ];
-        Self { files: vec!["norm", place, affine, "shared/size", "shared/sum"], knobs }
+        let mut files = vec!["norm", place, affine, "shared/size", "shared/sum"];
+        if gelu {
+            files.push("shared/gelu");
+        }
+        Self { files, knobs }
     }
 }
 

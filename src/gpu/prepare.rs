@@ -20,7 +20,11 @@ pub struct Size {
     pub plane_stride: u32,
     pub height: u32,
     pub width: u32,
-    pub spare: u32,
+    pub out_width: u32,
+    pub first_row: u32,
+    pub column: u32,
+    pub spare0: u32,
+    pub spare1: u32,
 }
 
 /// A plan on a device.
@@ -42,7 +46,8 @@ pub(super) struct PreparedStep {
 
 pub(super) enum Work {
     Dispatch(Vec<Dispatch>),
-    Copy { from: wgpu::Buffer, to: wgpu::Buffer, bytes: u64 },
+    /// From, to, and ranges (from, to, bytes).
+    Copy(wgpu::Buffer, wgpu::Buffer, Vec<[u64; 3]>),
 }
 
 pub(super) struct Dispatch {
@@ -109,7 +114,7 @@ impl Prepared {
         for (work, step) in works.into_iter().zip(&plan.steps) {
             let flop = plan.flop(&step.op, plan.batch);
             let work = match work {
-                Planned::Copy { from, to, bytes } => Work::Copy { from, to, bytes },
+                Planned::Copy(from, to, ranges) => Work::Copy(from, to, ranges),
                 Planned::Dispatch(range) => {
                     Work::Dispatch(range.filter_map(|i| dispatches[i].take()).collect())
                 }

@@ -85,8 +85,10 @@ impl Prepared {
         while at < end && (at == first || flop < budget) {
             flop += self.steps[at].flop;
             match &self.steps[at].work {
-                Work::Copy { from, to, bytes } => {
-                    encoder.copy_buffer_to_buffer(from, 0, to, 0, *bytes);
+                Work::Copy(from, to, ranges) => {
+                    for [start, end, bytes] in ranges {
+                        encoder.copy_buffer_to_buffer(from, *start, to, *end, *bytes);
+                    }
                     at += 1;
                 }
                 Work::Dispatch(_) => {

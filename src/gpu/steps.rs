@@ -20,7 +20,7 @@ struct Bind<'a> {
 /// A step between planning and binding.
 pub(super) enum Planned {
     Dispatch(std::ops::Range<usize>),
-    Copy { from: wgpu::Buffer, to: wgpu::Buffer, bytes: u64 },
+    Copy(wgpu::Buffer, wgpu::Buffer, Vec<[u64; 3]>),
 }
 
 /// A dispatch whose uniform has no buffer yet.
@@ -94,20 +94,21 @@ impl<'a> Builder<'a> {
         let first = self.pending.len();
         match op {
             Op::Unfold { pixels, rows, patch } => self.unfold(*pixels, *rows, *patch)?,
-            Op::Linear { x, y, weight, bias, finish } => {
-                self.linear([*x, *y], weight, bias.as_deref(), finish)?;
-            }
+            Op::Linear { .. } => self.linear(op)?,
             Op::Embed { patches, position, y, cls } => {
                 self.embed([*patches, *position, *y], cls)?;
             }
             Op::Norm { .. } => self.norm(op)?,
             Op::Attention { qkv, y, heads } => self.attention(*qkv, *y, *heads)?,
-            Op::Keep { x, y } => {
-                return Ok(Planned::Copy {
-                    from: self.buffers[x].clone(),
-                    to: self.buffers[y].clone(),
-                    bytes: 4 * self.plan.slots[*x].plane_len(self.plan.batch) as u64,
-                });
+            Op::Keep { x, y, skip } => return Ok(self.keep(*x, *y, *skip)),
+            Op::Interleave { x, y, from } => self.interleave(*x, *y, *from)?,
+            Op::Pool { x, y, from, to, max } => {
+                let kernel = Kernel::pool(self.plan.slots[*y].cols, *max);
+                self.map(&kernel, [*x, *y], *from, to[1], 0)?;
+            }
+            Op::Resize { x, y, from, to, column, add } => {
+                let (c, wide) = (self.plan.slots[*x].cols, self.plan.slots[*y].cols);
+                self.map(&Kernel::resize(c, wide, *add), [*x, *y], *from, to[1], *column)?;
             }
         }
         Ok(Planned::Dispatch(first..self.pending.len()))
@@ -138,11 +139,11 @@ impl<'a> Builder<'a> {
     }
 
     fn norm(&mut self, op: &Op) -> Result<()> {
-        let Op::Norm { x, y, plane, weight, bias, kind, eps } = op else {
+        let Op::Norm { x, y, plane, weight, bias, kind, eps, gelu } = op else {
             unreachable!("called for norms only")
         };
         let c = self.plan.slots[*y].cols;
-        let kernel = Kernel::norm(c, *kind, *eps, bias.is_some(), x == y);
+        let kernel = Kernel::norm(c, *kind, *eps, [bias.is_some(), *gelu], x == y);
         let all = self.plan.slots[*y].rows * self.plan.batch;
         for (first, rows) in self.row_chunks(all, c) {
             let mut place = vec![self.range(*y, *plane, first, rows)?];
@@ -161,17 +162,15 @@ impl<'a> Builder<'a> {
     }
 
     /// A product, split over rows and panels so that every binding fits.
-    fn linear(
-        &mut self,
-        [x, y]: [SlotId; 2],
-        weight: &str,
-        bias: Option<&str>,
-        finish: &Finish,
-    ) -> Result<()> {
-        let batch = self.plan.batch;
-        let (k, out) = (self.plan.slots[x].cols, &self.plan.slots[y]);
+    fn linear(&mut self, op: &Op) -> Result<()> {
+        let Op::Linear { x, y, weight, bias, window, finish } = op else {
+            unreachable!("called for products only")
+        };
+        let (x, y, batch) = (*x, *y, self.plan.batch);
+        let out = &self.plan.slots[y];
+        let k = self.plan.slots[x].cols * if window.is_some() { 9 } else { 1 };
         let (planes, cols) = (out.planes, out.cols);
-        let kernel = self.linear.kernel(k, cols, finish, bias.is_some());
+        let kernel = self.linear.kernel([k, cols], finish, bias.is_some(), window.is_some());
         let per_plane = cols.div_ceil(PANEL);
         let panel_bytes = (PANEL * k * 4) as u64;
         let most = (self.gpu.caps.max_binding / panel_bytes).max(1) as usize;
@@ -205,16 +204,64 @@ impl<'a> Builder<'a> {
                         first_panel: first as u32,
                         first_plane: first_plane as u32,
                         plane_stride: (stride / 4) as u32,
+                        tokens: out.rows as u32,
+                        height: window.map_or(0, |w| w[0] as u32),
+                        width: window.map_or(0, |w| w[1] as u32),
+                        first_row: first_row as u32,
                         ..Default::default()
                     };
                     let cut = self.cut(y, first_row, Unit::Rows(self.linear.tile_rows));
-                    let x_bind = self.range(x, 0, first_row, rows)?;
+                    let x_bind = match window {
+                        None => self.range(x, 0, first_row, rows)?,
+                        Some(_) => self.whole(x)?,
+                    };
                     self.push(&kernel, [vec![x_bind], vec![w], end], size, cut)?;
                     self.last_counts()[0] = panels as u32;
                 }
             }
         }
         Ok(())
+    }
+
+    fn keep(&self, x: SlotId, y: SlotId, skip: usize) -> Planned {
+        let (from, to) = (&self.plan.slots[x], &self.plan.slots[y]);
+        let bytes = |rows: usize| 4 * (rows * to.cols) as u64;
+        let ranges = if skip == 0 {
+            vec![[0, 0, bytes(to.rows * self.plan.batch)]]
+        } else {
+            let range = |i| [bytes(i * from.rows + skip), bytes(i * to.rows), bytes(to.rows)];
+            (0..self.plan.batch).map(range).collect()
+        };
+        Planned::Copy(self.buffers[&x].clone(), self.buffers[&y].clone(), ranges)
+    }
+
+    fn interleave(&mut self, x: SlotId, y: SlotId, from: [usize; 2]) -> Result<()> {
+        let kernel = Kernel::interleave(self.plan.slots[y].cols);
+        self.map(&kernel, [x, y], from, 2 * from[1], 0)
+    }
+
+    /// A kernel that reads one map and writes another, four channels an invocation.
+    fn map(
+        &mut self,
+        kernel: &Kernel,
+        [x, y]: [SlotId; 2],
+        from: [usize; 2],
+        out_width: usize,
+        column: usize,
+    ) -> Result<()> {
+        let source = &self.plan.slots[x];
+        let size = Size {
+            height: from[0] as u32,
+            width: from[1] as u32,
+            out_width: out_width as u32,
+            column: (column / 4) as u32,
+            tokens: self.plan.slots[y].rows as u32,
+            plane_stride: (source.plane_stride(self.plan.batch) / 4) as u32,
+            ..self.rows_size(y)
+        };
+        let cut = self.cut(y, 0, Unit::Values(source.cols / 4));
+        let bindings = [vec![self.whole(x)?, self.whole(y)?], vec![], vec![]];
+        self.push(kernel, bindings, size, cut)
     }
 
     fn attention(&mut self, qkv: SlotId, y: SlotId, heads: usize) -> Result<()> {

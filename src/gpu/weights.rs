@@ -26,19 +26,21 @@ enum Layout {
 const STAGED: u64 = 32 << 20;
 
 impl GpuWeights {
-    /// Uploads what `plan` uses from `checkpoint`. `progress` is told the stored bytes read so far
+    /// Uploads what `plans` use from `checkpoint`. `progress` is told the stored bytes read so far
     /// and may stop the upload, which then ends with [`Error::Cancelled`].
     ///
     /// Host memory: one tensor as stored and as f32, and a few panels.
     pub async fn upload(
         gpu: &Gpu,
-        plan: &Plan,
+        plans: &[Plan],
         checkpoint: &Checkpoint,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         let mut this = Self { buffers: HashMap::new(), bytes: 0 };
         let mut done = 0;
-        for step in &plan.steps {
+        for (plan, step) in
+            plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, step)))
+        {
             for name in step.op.weights() {
                 if this.buffers.contains_key(name) {
                     continue;
@@ -47,8 +49,7 @@ impl GpuWeights {
                 let buffer = put(gpu, name, layout(plan, &step.op, name), &values).await?;
                 this.bytes += buffer.size();
                 this.buffers.insert(name.into(), buffer);
-                let parts = &checkpoint.manifest.tensors[name].parts;
-                done += parts.iter().map(|p| p.range.end - p.range.start).sum::<u64>();
+                done += checkpoint.stored_bytes(name);
                 if progress(done).await.is_break() {
                     return Err(Error::Cancelled);
                 }
@@ -72,9 +73,10 @@ impl GpuWeights {
 
 fn layout(plan: &Plan, op: &Op, name: &str) -> Layout {
     match op {
-        Op::Linear { x, y, weight, .. } if weight == name => {
+        Op::Linear { x, y, weight, window, .. } if weight == name => {
             let (x, y) = (&plan.slots[*x], &plan.slots[*y]);
-            Layout::Panels { planes: y.planes, cols: y.cols, k: x.cols }
+            let k = x.cols * if window.is_some() { 9 } else { 1 };
+            Layout::Panels { planes: y.planes, cols: y.cols, k }
         }
         _ => Layout::Plain,
     }

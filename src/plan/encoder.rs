@@ -1,7 +1,8 @@
 //! The encoder, recorded: it reads as the paper does.
 
+use super::head::{Map, record_head};
 use super::op::*;
-use crate::model::{Activation, FinalNorm, NormKind, QkNorm, Spec};
+use crate::model::{Activation, FinalNorm, HeadSpec, NormKind, QkNorm, Spec};
 
 /// What an encoder is fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +69,32 @@ pub fn record(spec: &Spec, input: Input, batch: usize, taps: &[usize]) -> Plan {
     r.plan
 }
 
+/// Records the forward pass and a segmentation head of `d` channels on the outputs of its blocks;
+/// blocks that it does not need are left out. The output is `logits`, `[h'·w', classes]` with
+/// classes rounded up to a multiple of 4.
+pub fn record_segment(spec: &Spec, head: &HeadSpec, d: usize, input: Input, batch: usize) -> Plan {
+    let tokens = input.tokens(spec);
+    let plan = Plan { batch, tokens, slots: Vec::new(), steps: Vec::new() };
+    let mut r = Recorder { spec, plan, layer: 0 };
+    let x = r.embed(input);
+    let size = input.grid(spec.sizes.patch).unwrap_or([tokens - spec.prefix_tokens(), 1]);
+    let mut kept = std::collections::BTreeMap::new();
+    for layer in 1..=head.out_indices.iter().max().map_or(0, |last| last + 1) {
+        r.layer = layer;
+        r.block(x);
+        if head.out_indices.contains(&(layer - 1)) {
+            let name = format!("{}.level", layer - 1);
+            let (rows, cols) = (size[0] * size[1], spec.sizes.hidden);
+            let y = r.plan.add(&name, rows, cols, Role::Temporary);
+            r.push(Op::Keep { x, y, skip: spec.prefix_tokens() });
+            kept.insert(layer - 1, Map { slot: y, size });
+        }
+    }
+    let levels: Vec<Map> = head.out_indices.iter().map(|index| kept[index]).collect();
+    record_head(&mut r.plan, head, d, &levels);
+    r.plan
+}
+
 struct Recorder<'a> {
     spec: &'a Spec,
     plan: Plan,
@@ -82,7 +109,7 @@ impl Recorder<'_> {
             Input::PixelEmbeds { .. } => {
                 let given = self.slot("pixel_embeds", tokens, c, Role::Input);
                 let x = self.slot("hidden_state", tokens, c, Role::Temporary);
-                self.push(Op::Keep { x: given, y: x });
+                self.push(Op::Keep { x: given, y: x, skip: 0 });
                 return x;
             }
             Input::Rgba { height, width } => (
@@ -124,6 +151,7 @@ impl Recorder<'_> {
                     bias: None,
                     kind: NormKind::Rms,
                     eps: self.spec.norm.eps,
+                    gelu: false,
                 });
             }
         }
@@ -159,7 +187,7 @@ impl Recorder<'_> {
         let slot = Slot { name, role: Role::Output, ..self.plan.slots[x].clone() };
         self.plan.slots.push(slot);
         let y = self.plan.slots.len() - 1;
-        self.push(Op::Keep { x, y });
+        self.push(Op::Keep { x, y, skip: 0 });
     }
 
     fn norm(&mut self, x: SlotId, name: &str) -> SlotId {
@@ -173,13 +201,15 @@ impl Recorder<'_> {
             bias: (norm.kind == NormKind::Layer).then(|| format!("{name}.bias")),
             kind: norm.kind,
             eps: norm.eps,
+            gelu: false,
         });
         y
     }
 
     fn linear(&mut self, x: SlotId, y: SlotId, name: &str, bias: bool, finish: Finish) {
         let bias = bias.then(|| format!("{name}.bias"));
-        self.push(Op::Linear { x, y, weight: format!("{name}.weight"), bias, finish });
+        let weight = format!("{name}.weight");
+        self.push(Op::Linear { x, y, weight, bias, window: None, finish });
     }
 
     /// A new slot; inside a block its name carries the block's number.
@@ -188,8 +218,7 @@ impl Recorder<'_> {
             0 => name.to_string(),
             layer => format!("{}.{name}", layer - 1),
         };
-        self.plan.slots.push(Slot { name, planes: 1, rows, cols, role });
-        self.plan.slots.len() - 1
+        self.plan.add(&name, rows, cols, role)
     }
 
     fn push(&mut self, op: Op) {

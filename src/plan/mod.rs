@@ -3,11 +3,13 @@
 
 mod arena;
 mod encoder;
+mod head;
 mod op;
 mod position;
 mod text;
 
 pub use arena::{Arena, plan_arena};
-pub use encoder::{Input, record};
+pub use encoder::{Input, record, record_segment};
+pub use head::{Map, record_head};
 pub use op::{Finish, Op, Plan, Role, Slot, SlotId, Step, Value};
 pub use position::resize_position;

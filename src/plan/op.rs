@@ -83,7 +83,7 @@ pub enum Op {
     },
     /// `y = finish(x · Wᵀ + b)`, W `[planes·y.cols, x.cols]`.
     Linear {
-        /// `[rows, in]`.
+        /// `[rows, in]`; with a window `[height·width, in / 9]`.
         x: SlotId,
         /// `[planes, rows, out]`; output o of W goes to plane o / out.
         y: SlotId,
@@ -91,6 +91,9 @@ pub enum Op {
         weight: String,
         /// b's name.
         bias: Option<String>,
+        /// Height and width of the map x, of which each pixel's 3 × 3 window, zero outside, in the
+        /// order y, x, channel, is a row: a convolution.
+        window: Option<[usize; 2]>,
         /// What becomes of the sum.
         finish: Finish,
     },
@@ -121,6 +124,8 @@ pub enum Op {
         kind: NormKind,
         /// Added before the root.
         eps: f32,
+        /// GELU afterwards (only with a bias).
+        gelu: bool,
     },
     /// `softmax(q·kᵀ / √d) · v` for every head over all tokens of one picture.
     Attention {
@@ -131,12 +136,51 @@ pub enum Op {
         /// Number of heads.
         heads: usize,
     },
-    /// Copies `x` to `y`, to be read after the run.
+    /// Copies `x` to `y`, without the first rows of each picture.
     Keep {
-        /// Any slot.
+        /// `[skip + rows, C]`.
         x: SlotId,
-        /// An output of the same shape.
+        /// `[rows, C]`.
         y: SlotId,
+        /// Rows of a picture that are left out.
+        skip: usize,
+    },
+    /// Four planes to one map of twice the height and width: `y[2r + i][2c + j] = x[2i + j][r][c]`.
+    Interleave {
+        /// Planes `[4, height·width, C]`.
+        x: SlotId,
+        /// `[2 height·2 width, C]`.
+        y: SlotId,
+        /// Height and width of a plane.
+        from: [usize; 2],
+    },
+    /// Pooling: the mean over adaptive bins, or the maximum of 2 × 2 pixels with stride 2.
+    Pool {
+        /// `[from[0]·from[1], C]`.
+        x: SlotId,
+        /// `[to[0]·to[1], C]`.
+        y: SlotId,
+        /// Height and width of x.
+        from: [usize; 2],
+        /// Height and width of y.
+        to: [usize; 2],
+        /// The maximum; otherwise the mean.
+        max: bool,
+    },
+    /// Bilinear resize (half-pixel centres, border clamped) into some columns of y, or added.
+    Resize {
+        /// `[from[0]·from[1], C]`.
+        x: SlotId,
+        /// `[to[0]·to[1], at least column + C]`.
+        y: SlotId,
+        /// Height and width of x.
+        from: [usize; 2],
+        /// Height and width of y.
+        to: [usize; 2],
+        /// First column of y that is written.
+        column: usize,
+        /// Add to what y holds.
+        add: bool,
     },
 }
 
@@ -147,6 +191,8 @@ pub enum Finish {
     Store,
     /// `½ s (1 + erf(s/√2))`.
     Gelu,
+    /// `max(s, 0)`.
+    Relu,
     /// `y + scale ⊙ s`: LayerScale and residual.
     Residual {
         /// LayerScale's name, `[out]`.
@@ -176,6 +222,8 @@ impl Op {
             Self::Linear { x, .. } | Self::Norm { x, .. } | Self::Keep { x, .. } => vec![*x],
             Self::Embed { patches, position, .. } => vec![*patches, *position],
             Self::Attention { qkv, .. } => vec![*qkv],
+            Self::Resize { x, y, add: true, .. } => vec![*x, *y],
+            Self::Interleave { x, .. } | Self::Pool { x, .. } | Self::Resize { x, .. } => vec![*x],
         }
     }
 
@@ -187,7 +235,10 @@ impl Op {
             | Self::Embed { y, .. }
             | Self::Norm { y, .. }
             | Self::Attention { y, .. }
-            | Self::Keep { y, .. } => *y,
+            | Self::Keep { y, .. }
+            | Self::Interleave { y, .. }
+            | Self::Pool { y, .. }
+            | Self::Resize { y, .. } => *y,
         }
     }
 
@@ -203,13 +254,30 @@ impl Op {
             }
             Self::Embed { cls, .. } => [Some(cls), None, None],
             Self::Norm { weight, bias, .. } => [Some(weight), bias.as_ref(), None],
-            Self::Unfold { .. } | Self::Attention { .. } | Self::Keep { .. } => [None; 3],
+            Self::Unfold { .. }
+            | Self::Attention { .. }
+            | Self::Keep { .. }
+            | Self::Interleave { .. }
+            | Self::Pool { .. }
+            | Self::Resize { .. } => [None; 3],
         };
         names.into_iter().flatten().map(String::as_str).collect()
     }
 }
 
 impl Plan {
+    /// Adds a slot of one plane.
+    pub fn add(&mut self, name: &str, rows: usize, cols: usize, role: Role) -> SlotId {
+        self.slots.push(Slot { name: name.into(), planes: 1, rows, cols, role });
+        self.slots.len() - 1
+    }
+
+    /// Adds a step behind the encoder's blocks.
+    pub fn push(&mut self, op: Op) {
+        let layer = self.steps.last().map_or(0, |step| step.layer);
+        self.steps.push(Step { op, layer });
+    }
+
     /// The slot called `name`.
     pub fn slot(&self, name: &str) -> Option<SlotId> {
         self.slots.iter().position(|slot| slot.name == name)
@@ -223,8 +291,9 @@ impl Plan {
     /// Work of a step for `batch` pictures, a multiply-add counted as two.
     pub fn flop(&self, op: &Op, batch: usize) -> f64 {
         match op {
-            Op::Linear { x, y, .. } => {
-                2.0 * self.slots[*x].cols as f64 * self.slots[*y].len(batch) as f64
+            Op::Linear { x, y, window, .. } => {
+                let k = self.slots[*x].cols * if window.is_some() { 9 } else { 1 };
+                2.0 * k as f64 * self.slots[*y].len(batch) as f64
             }
             Op::Attention { y, .. } => 4.0 * (self.slots[*y].len(batch) * self.tokens) as f64,
             other => self.slots[other.writes()].len(batch) as f64,

@@ -29,6 +29,9 @@ impl Op {
             Self::Norm { .. } => "norm",
             Self::Attention { .. } => "attention",
             Self::Keep { .. } => "keep",
+            Self::Interleave { .. } => "interleave",
+            Self::Pool { .. } => "pool",
+            Self::Resize { .. } => "resize",
         }
     }
 }

@@ -3,7 +3,20 @@
 /// Rows of `x` for which a row of weights is used while it is in the cache.
 const BLOCK: usize = 16;
 
-/// `y = x·Wᵀ + b`, then GELU, or `y + scale ⊙ (x·Wᵀ + b)` where `scale` is given.
+/// What becomes of `s = x·Wᵀ + b`.
+#[derive(Clone, Copy, Debug)]
+pub enum After<'a> {
+    /// `s`
+    Store,
+    /// `½ s (1 + erf(s/√2))`
+    Gelu,
+    /// `max(s, 0)`
+    Relu,
+    /// `y + scale ⊙ s`
+    Residual(&'a [f32]),
+}
+
+/// `y = after(x·Wᵀ + b)`.
 ///
 /// `sizes` are [in, out]; `x` `[rows, in]`, `w` `[planes·out, in]`, `y` `[planes, rows, out]`.
 pub fn linear(
@@ -11,8 +24,7 @@ pub fn linear(
     w: &[f32],
     bias: Option<&[f32]>,
     [k, out]: [usize; 2],
-    gelu: bool,
-    scale: Option<&[f32]>,
+    after: After<'_>,
     y: &mut [f32],
 ) {
     let rows = x.len() / k;
@@ -20,9 +32,13 @@ pub fn linear(
         for (o, weights) in w.chunks_exact(k).enumerate() {
             for row in first..rows.min(first + BLOCK) {
                 let sum = dot(&x[row * k..][..k], weights) + bias.map_or(0.0, |b| b[o]);
-                let sum = if gelu { gelu_erf(sum) } else { sum };
                 let cell = &mut y[((o / out) * rows + row) * out + o % out];
-                *cell = scale.map_or(sum, |s| *cell + s[o] * sum);
+                *cell = match after {
+                    After::Store => sum,
+                    After::Gelu => gelu_erf(sum),
+                    After::Relu => sum.max(0.0),
+                    After::Residual(scale) => *cell + scale[o] * sum,
+                };
             }
         }
     }
@@ -42,7 +58,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-fn gelu_erf(x: f32) -> f32 {
+pub(super) fn gelu_erf(x: f32) -> f32 {
     let x = f64::from(x);
     (0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2))) as f32
 }

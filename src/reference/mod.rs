@@ -4,12 +4,14 @@
 mod attention;
 mod embed;
 mod linear;
+mod map;
 mod norm;
 mod unfold;
 
 pub use attention::attention;
 pub use embed::embed;
-pub use linear::linear;
+pub use linear::{After, linear};
+pub use map::{interleave, pool, resize, windows};
 pub use norm::norm;
 pub use unfold::{unfold_planes, unfold_rgba};
 
@@ -83,22 +85,33 @@ impl Twin<'_> {
                     unfold_planes(&self.values[*pixels], size, *patch, &mut y);
                 }
             }
-            Op::Linear { x, y: out, weight, bias, finish } => {
+            Op::Linear { x, y: out, weight, bias, window, finish } => {
                 let w = self.checkpoint.tensor(weight).await?;
                 let b = self.optional(bias.as_deref()).await?;
                 let scale = match finish {
                     Finish::Residual { scale } => Some(self.checkpoint.tensor(scale).await?),
                     _ => None,
                 };
-                let gelu = *finish == Finish::Gelu;
-                let sizes = [slots[*x].cols, slots[*out].cols];
-                linear(&self.values[*x], &w, b.as_deref(), sizes, gelu, scale.as_deref(), &mut y);
+                let after = match (finish, &scale) {
+                    (Finish::Residual { .. }, Some(scale)) => After::Residual(scale),
+                    (Finish::Gelu, _) => After::Gelu,
+                    (Finish::Relu, _) => After::Relu,
+                    _ => After::Store,
+                };
+                let (x, k, cols) = (&self.values[*x], slots[*x].cols, slots[*out].cols);
+                match window {
+                    None => linear(x, &w, b.as_deref(), [k, cols], after, &mut y),
+                    Some(size) => {
+                        let rows = windows(x, *size, k);
+                        linear(&rows, &w, b.as_deref(), [9 * k, cols], after, &mut y);
+                    }
+                }
             }
             Op::Embed { patches, position, cls, .. } => {
                 let cls = self.checkpoint.tensor(cls).await?;
                 embed(&self.values[*patches], &self.values[*position], &cls, &mut y);
             }
-            Op::Norm { x, y: out, plane, weight, bias, kind, eps } => {
+            Op::Norm { x, y: out, plane, weight, bias, kind, eps, gelu } => {
                 let w = self.checkpoint.tensor(weight).await?;
                 let b = self.optional(bias.as_deref()).await?;
                 let len = slots[*out].plane_len(self.batch);
@@ -106,13 +119,29 @@ impl Twin<'_> {
                 if x != out {
                     part.copy_from_slice(&self.values[*x][plane * len..][..len]);
                 }
-                norm(part, &w, b.as_deref(), *kind, *eps);
+                norm(part, &w, b.as_deref(), *kind, *eps, *gelu);
             }
             Op::Attention { qkv, heads, .. } => {
                 let cols = slots[*qkv].cols;
                 attention(&self.values[*qkv], [self.batch, self.plan.tokens, cols], *heads, &mut y);
             }
-            Op::Keep { x, .. } => y.copy_from_slice(&self.values[*x]),
+            Op::Keep { x, y: out, skip } => {
+                let (from, to) = (&slots[*x], &slots[*out]);
+                let pictures = self.values[*x].chunks_exact(from.rows * from.cols);
+                for (picture, kept) in pictures.zip(y.chunks_exact_mut(to.rows * to.cols)) {
+                    kept.copy_from_slice(&picture[skip * from.cols..]);
+                }
+            }
+            Op::Interleave { x, from, .. } => {
+                interleave(&self.values[*x], *from, slots[*x].cols, &mut y);
+            }
+            Op::Pool { x, from, to, max, .. } => {
+                pool(&self.values[*x], [*from, *to], slots[*x].cols, *max, &mut y);
+            }
+            Op::Resize { x, y: out, from, to, column, add } => {
+                let columns = [slots[*x].cols, slots[*out].cols, *column];
+                resize(&self.values[*x], [*from, *to], columns, *add, &mut y);
+            }
         }
         Ok(y)
     }

@@ -1,12 +1,20 @@
 //! Twin of `shaders/norm.wgsl`.
 
+use super::linear::gelu_erf;
 use crate::model::NormKind;
 
 /// Normalises every row of `rows` `[n, C]` in place; `weight` and `bias` are `[C]`.
 ///
 /// LayerNorm: `(x - mean) / √(variance + eps) · weight + bias`, variance biased.
-/// RMSNorm: `x / √(mean(x²) + eps) · weight`.
-pub fn norm(rows: &mut [f32], weight: &[f32], bias: Option<&[f32]>, kind: NormKind, eps: f32) {
+/// RMSNorm: `x / √(mean(x²) + eps) · weight`. GELU afterwards where it is asked for.
+pub fn norm(
+    rows: &mut [f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    kind: NormKind,
+    eps: f32,
+    gelu: bool,
+) {
     let count = weight.len() as f64;
     for row in rows.chunks_exact_mut(weight.len()) {
         let mean = match kind {
@@ -17,7 +25,8 @@ pub fn norm(rows: &mut [f32], weight: &[f32], bias: Option<&[f32]>, kind: NormKi
         let scale = 1.0 / (square + f64::from(eps)).sqrt();
         for (i, v) in row.iter_mut().enumerate() {
             let unit = ((f64::from(*v) - mean) * scale) as f32;
-            *v = unit * weight[i] + bias.map_or(0.0, |b| b[i]);
+            let value = unit * weight[i] + bias.map_or(0.0, |b| b[i]);
+            *v = if gelu { gelu_erf(value) } else { value };
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A checkpoint: configuration, manifest, and its tensors one at a time.
 
-use super::{Manifest, Source, read_header};
-use crate::model::{Key, Naming, Spec, parse_config};
+use super::{Head, Manifest, Source, Stored, read_header};
+use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
 use crate::{Error, Result};
 
 /// An opened checkpoint. No tensor is in memory; each is read when asked for.
@@ -10,6 +10,8 @@ pub struct Checkpoint {
     pub spec: Spec,
     /// Every tensor and where its bytes are.
     pub manifest: Manifest,
+    /// The segmentation head, where the configuration describes one.
+    pub head: Option<Head>,
     /// The text of `config.json`.
     pub config: String,
     name: String,
@@ -40,7 +42,11 @@ impl Checkpoint {
             headers.push((file.name().to_string(), read_header(file).await?));
         }
         let manifest = Manifest::new(&spec, name, &headers)?;
-        Ok(Self { spec, manifest, config: config.into(), name: name.into(), files })
+        let head = match parse_head(&format!("{name}/config.json"), config, &spec)? {
+            Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
+            None => None,
+        };
+        Ok(Self { spec, manifest, head, config: config.into(), name: name.into(), files })
     }
 
     /// Opens a folder with `config.json` and `model.safetensors`, or with shards and
@@ -63,6 +69,17 @@ impl Checkpoint {
             .await
     }
 
+    /// Takes the segmentation head `head` from a file of its own, in place of any other.
+    pub async fn attach_head(&mut self, head: HeadSpec, file: Source) -> Result<()> {
+        let headers = read_header(&file).await?;
+        let mut all: Vec<(String, Vec<Stored>)> =
+            self.files.iter().map(|f| (f.name().to_string(), Vec::new())).collect();
+        all.push((file.name().to_string(), headers));
+        self.head = Some(Head::new(head, self.spec.sizes.hidden, &all, "backbone.")?);
+        self.files.push(file);
+        Ok(())
+    }
+
     /// The folder, or another name for it.
     pub fn name(&self) -> &str {
         &self.name
@@ -79,8 +96,22 @@ impl Checkpoint {
             .is_ok_and(|config| config["random_weights"] == true)
     }
 
-    /// A tensor by canonical name as f32, row-major.
+    /// Bytes of all tensors as stored, the head's included.
+    pub fn bytes(&self) -> u64 {
+        self.manifest.bytes() + self.head.as_ref().map_or(0, Head::bytes)
+    }
+
+    /// Bytes of a tensor as stored; the head's are not counted one by one.
+    pub fn stored_bytes(&self, name: &str) -> u64 {
+        let parts = self.manifest.tensors.get(name).into_iter().flat_map(|t| &t.parts);
+        parts.map(|p| p.range.end - p.range.start).sum()
+    }
+
+    /// A tensor by canonical name as f32, row-major; a head's folded tensors begin with `head.`.
     pub async fn tensor(&self, name: &str) -> Result<Vec<f32>> {
+        if let (Some(name), Some(head)) = (name.strip_prefix("head."), &self.head) {
+            return head.tensor(&self.files, name).await;
+        }
         let tensor = self.manifest.tensors.get(name).ok_or_else(|| {
             Error::checkpoint(&self.name, format!("{name}: not a tensor of this encoder"))
         })?;

@@ -2,6 +2,7 @@
 //! holds with what a spec wants before anything is allocated.
 
 mod checkpoint;
+mod head;
 mod header;
 mod manifest;
 mod random;
@@ -10,6 +11,7 @@ mod source;
 mod write;
 
 pub use checkpoint::Checkpoint;
+pub use head::Head;
 pub use header::{Stored, StoredType, read_header};
 pub use manifest::{Manifest, Part, Tensor};
 pub use random::random_tensor;

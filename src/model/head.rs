@@ -1,0 +1,136 @@
+//! Segmentation heads on multi-level features, as mmsegmentation builds them.
+
+use serde_json::Value;
+
+use super::spec::Spec;
+use crate::{Error, Result};
+
+/// A segmentation head: what stands under `segmentation` in `config.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadSpec {
+    /// Which head.
+    pub kind: HeadKind,
+    /// 0-based blocks whose outputs it takes.
+    pub out_indices: Vec<usize>,
+    /// Number of classes.
+    pub classes: usize,
+    /// Their names; empty where the configuration gives none.
+    pub names: Vec<String>,
+    /// Their colours; empty where the configuration gives none.
+    pub palette: Vec<[u8; 3]>,
+}
+
+/// Which head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadKind {
+    /// BatchNorm (where its tensors exist) and a 1 × 1 convolution on one level.
+    Linear,
+    /// A feature pyramid of four levels and UPerNet.
+    Uper,
+}
+
+/// Scales of UPerNet's pyramid pooling.
+pub const POOL_SCALES: [usize; 4] = [1, 2, 3, 6];
+
+/// The `segmentation` object of a `config.json`; `None` where there is none.
+pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec>> {
+    let bad = |reason: String| Error::Config { file: file.into(), reason };
+    let top: Value = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+    let Some(map) = top.get("segmentation").filter(|v| !v.is_null()) else { return Ok(None) };
+    let kind = match map["head"].as_str() {
+        Some("linear") => HeadKind::Linear,
+        Some("uper") => HeadKind::Uper,
+        _ => {
+            return Err(bad(format!(
+                "segmentation.head: expected \"linear\" or \"uper\", found {}",
+                map["head"]
+            )));
+        }
+    };
+    let wanted = if kind == HeadKind::Linear { 1 } else { 4 };
+    let layers = spec.sizes.layers;
+    let indices: Option<Vec<usize>> = map["out_indices"].as_array().and_then(|list| {
+        list.iter().map(|v| v.as_u64().map(|i| i as usize).filter(|i| *i < layers)).collect()
+    });
+    let out_indices = indices.filter(|list| list.len() == wanted).ok_or_else(|| {
+        bad(format!(
+            "segmentation.out_indices: expected {wanted} numbers below {layers}, found {}",
+            map["out_indices"]
+        ))
+    })?;
+    let classes =
+        map["num_classes"].as_u64().filter(|n| (1..=4096).contains(n)).ok_or_else(|| {
+            bad(format!(
+                "segmentation.num_classes: expected a number from 1 to 4096, found {}",
+                map["num_classes"]
+            ))
+        })? as usize;
+    let names: Vec<String> = list(map, "classes", classes, file)?;
+    let palette: Vec<[u8; 3]> = list(map, "palette", classes, file)?;
+    Ok(Some(HeadSpec { kind, out_indices, classes, names, palette }))
+}
+
+/// An optional list with one entry a class.
+fn list<T: serde::de::DeserializeOwned>(
+    map: &Value,
+    key: &str,
+    classes: usize,
+    file: &str,
+) -> Result<Vec<T>> {
+    if map[key].is_null() {
+        return Ok(Vec::new());
+    }
+    let found: Option<Vec<T>> = serde_json::from_value(map[key].clone()).ok();
+    found.filter(|list| list.len() == classes).ok_or_else(|| Error::Config {
+        file: file.into(),
+        reason: format!("segmentation.{key}: expected one entry for each of {classes} classes"),
+    })
+}
+
+impl HeadSpec {
+    /// The tensors of the head as mmseg names them, with their shapes, for levels of `c` channels
+    /// and a decoder of `d` channels. `norm` says whether a linear head has its BatchNorm.
+    pub fn wanted(&self, c: usize, d: usize, norm: bool) -> Vec<(String, Vec<usize>)> {
+        let mut list = Vec::new();
+        let mut add = |name: &str, shape: &[usize]| list.push((name.to_string(), shape.to_vec()));
+        let input = if self.kind == HeadKind::Linear { c } else { d };
+        add("decode_head.conv_seg.weight", &[self.classes, input, 1, 1]);
+        add("decode_head.conv_seg.bias", &[self.classes]);
+        if self.kind == HeadKind::Linear {
+            for name in BATCH_NORM.iter().filter(|_| norm) {
+                add(&format!("decode_head.norm.{name}"), &[c]);
+            }
+            return list;
+        }
+        for up in ["up1.0", "up1.3", "up2.0"] {
+            add(&format!("{up}.weight"), &[c, c, 2, 2]);
+            add(&format!("{up}.bias"), &[c]);
+        }
+        add("up1.1.weight", &[c]);
+        add("up1.1.bias", &[c]);
+        for (name, inputs, side) in self.convolutions(c, d) {
+            add(&format!("decode_head.{name}.conv.weight"), &[d, inputs, side, side]);
+            for part in BATCH_NORM {
+                add(&format!("decode_head.{name}.bn.{part}"), &[d]);
+            }
+        }
+        list
+    }
+
+    /// UPerNet's convolutions with BatchNorm: name, input channels, side of the kernel.
+    fn convolutions(&self, c: usize, d: usize) -> Vec<(String, usize, usize)> {
+        let numbered = |name: &str, n: usize| {
+            (0..n).map(|i| name.replace('#', &i.to_string())).collect::<Vec<_>>()
+        };
+        let mut list: Vec<(String, usize, usize)> = Vec::new();
+        list.extend(numbered("psp_modules.#.1", 4).into_iter().map(|name| (name, c, 1)));
+        list.extend(numbered("lateral_convs.#", 3).into_iter().map(|name| (name, c, 1)));
+        list.extend(numbered("fpn_convs.#", 3).into_iter().map(|name| (name, d, 3)));
+        list.push(("bottleneck".into(), c + 4 * d, 3));
+        list.push(("fpn_bottleneck".into(), 4 * d, 3));
+        list
+    }
+}
+
+/// The tensors of a BatchNorm with running statistics.
+pub const BATCH_NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];

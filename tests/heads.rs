@@ -1,0 +1,157 @@
+//! Segmentation heads against fixtures computed in float64.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+use std::ops::ControlFlow;
+
+use common::*;
+use internvit::gpu::{Gpu, GpuWeights, Prepared};
+use internvit::model::{HeadKind, HeadSpec};
+use internvit::plan::{Map, Plan, Role, Value, record_head};
+use internvit::weights::{Head, Source, read_header};
+use internvit::{Checkpoint, Device, Encoder, Images, Tensor, reference};
+
+const TOLERANCE: f64 = 1e-5;
+
+fn segment(fixture: &str, gpu: Option<Gpu>) -> Tensor {
+    let checkpoint = wait(Checkpoint::open_path(&golden(fixture))).unwrap();
+    let mut encoder = match gpu {
+        Some(gpu) => wait(Encoder::on_gpu(checkpoint, gpu, &mut on_bytes)),
+        None => wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)),
+    }
+    .unwrap();
+    let input = tensors(&golden(fixture).join("input.safetensors")).remove("pixel_values").unwrap();
+    let shape: [usize; 4] = input.shape.as_slice().try_into().unwrap();
+    let images = Images::PixelValues { shape, values: &input.values };
+    wait(encoder.segment(images, &mut on)).unwrap()
+}
+
+#[test]
+fn whole_models_match_float64() {
+    for fixture in ["segment_mmseg_linear", "segment_mmseg_uper"] {
+        let expected = tensors(&golden(fixture).join("expected.safetensors"));
+        let logits = &expected["logits"];
+        let check = |who: &str, found: &Tensor| {
+            assert_eq!(found.shape, logits.shape, "{who} {fixture}");
+            assert_close(&format!("{who} {fixture}"), &found.values, &logits.values, TOLERANCE);
+        };
+        check("cpu", &segment(fixture, None));
+        if let Some(gpu) = gpu() {
+            check("gpu", &segment(fixture, Some(gpu)));
+        }
+        if let Some(mut gpu) = small_gpu() {
+            gpu.caps.software = !gpu.caps.software;
+            check("other variant", &segment(fixture, Some(gpu)));
+        }
+    }
+}
+
+/// A checkpoint whose head is UPerNet with the fixture's tensors.
+fn uper() -> (Checkpoint, HeadSpec, usize) {
+    let folder = scratch("uper-head");
+    let config = config(16, 2, 32, 4, "");
+    let mut checkpoint = random_checkpoint("uper-head", &config);
+    let spec = HeadSpec {
+        kind: HeadKind::Uper,
+        out_indices: vec![0, 1, 2, 3],
+        classes: 7,
+        names: Vec::new(),
+        palette: Vec::new(),
+    };
+    let source = Source::file(&golden("uper_head/head.safetensors")).unwrap();
+    wait(checkpoint.attach_head(spec.clone(), source)).unwrap();
+    assert!(folder.exists());
+    (checkpoint, spec, 12)
+}
+
+#[test]
+fn pyramid_and_upernet_match_float64() {
+    let (checkpoint, spec, d) = uper();
+    let input = tensors(&golden("uper_head/input.safetensors"));
+    let expected = tensors(&golden("uper_head/expected.safetensors"));
+    let mut plan = Plan { batch: 1, tokens: 65, slots: Vec::new(), steps: Vec::new() };
+    let mut levels = Vec::new();
+    for i in 0..4 {
+        let slot = plan.add(&format!("level.{i}"), 64, 16, Role::Input);
+        levels.push(Map { slot, size: [8, 8] });
+    }
+    let logits = record_head(&mut plan, &spec, d, &levels);
+    assert_eq!(logits.size, [32, 32]);
+    // [1, C, h, w] to [h·w, C].
+    let rows: Vec<Vec<f32>> =
+        (0..4).map(|i| to_rows(&input[&format!("level.{i}")].values, 16)).collect();
+    let inputs: Vec<_> =
+        levels.iter().zip(&rows).map(|(map, rows)| (map.slot, Value::F32(rows))).collect();
+    let found =
+        wait(reference::run(&plan, 1, &checkpoint, &inputs, &mut async |step: &_, v: &[f32]| {
+            // The pyramid's levels are values on the way.
+            let slot = &plan.slots[step_slot(step)];
+            let level = [("head.up1.3", 0), ("head.up2.0", 1), ("head.up4", 3)];
+            if let Some((_, i)) = level.iter().find(|(name, _)| *name == slot.name) {
+                let name = format!("fpn.{i}");
+                assert_close(&name, v, &to_rows(&expected[&name].values, 16), TOLERANCE);
+            }
+            ControlFlow::Continue(())
+        }))
+        .unwrap();
+    let wanted = to_rows(&expected["logits"].values, 7);
+    assert_close("twins: logits", &drop_padding(&found[0].1), &wanted, TOLERANCE);
+
+    let Some(gpu) = gpu() else { return };
+    let mut go_on = async |_| ControlFlow::Continue(());
+    let weights = GpuWeights::upload(&gpu, std::slice::from_ref(&plan), &checkpoint, &mut go_on);
+    let mut prepared = wait(Prepared::new(&gpu, plan.clone(), &wait(weights).unwrap())).unwrap();
+    wait(prepared.run(&gpu, 1, &inputs, &mut on)).unwrap();
+    let found = wait(prepared.read(&gpu, logits.slot, 1)).unwrap();
+    assert_close("gpu: logits", &drop_padding(&found), &wanted, TOLERANCE);
+}
+
+fn step_slot(step: &internvit::plan::Step) -> usize {
+    step.op.writes()
+}
+
+fn to_rows(planes: &[f32], c: usize) -> Vec<f32> {
+    let area = planes.len() / c;
+    (0..area).flat_map(|p| (0..c).map(move |i| planes[i * area + p])).collect()
+}
+
+/// Seven classes of eight columns.
+fn drop_padding(rows: &[f32]) -> Vec<f32> {
+    rows.chunks_exact(8).flat_map(|row| &row[..7]).copied().collect()
+}
+
+#[test]
+fn wrong_heads_are_named() {
+    let config = config(16, 2, 32, 4, "");
+    let cases = [
+        ("linear", vec![0], 5, "decode_head.conv_seg.weight: missing"),
+        ("uper", vec![0, 1, 2, 3], 9, "expected shape [9, 12, 1, 1]"),
+    ];
+    for (kind, out_indices, classes, expected) in cases {
+        let mut checkpoint = random_checkpoint("wrong-head", &config);
+        let kind = if kind == "uper" { HeadKind::Uper } else { HeadKind::Linear };
+        let (names, palette) = (Vec::new(), Vec::new());
+        let spec = HeadSpec { kind, out_indices, classes, names, palette };
+        let file = match kind {
+            HeadKind::Uper => golden("uper_head/head.safetensors"),
+            HeadKind::Linear => golden("uper_head/input.safetensors"),
+        };
+        let source = Source::file(&file).unwrap();
+        assert!(!wait(read_header(&source)).unwrap().is_empty());
+        let error = wait(checkpoint.attach_head(spec, source)).unwrap_err().to_string();
+        assert!(error.contains(expected), "expected {expected:?} in {error:?}");
+    }
+}
+
+/// The folded tensors of a head have the sizes that the plan expects.
+#[test]
+fn folding_pads_classes() {
+    let (checkpoint, spec, d) = uper();
+    let head: &Head = checkpoint.head.as_ref().unwrap();
+    assert_eq!((head.padded_classes(), head.channels, spec.classes), (8, d, 7));
+    let weight = wait(checkpoint.tensor("head.conv_seg.weight")).unwrap();
+    assert_eq!(weight.len(), 8 * 12);
+    assert!(weight[7 * 12..].iter().all(|v| *v == 0.0));
+    assert_eq!(wait(checkpoint.tensor("head.up1.0.weight")).unwrap().len(), 4 * 16 * 16);
+    assert_eq!(wait(checkpoint.tensor("head.bottleneck.weight")).unwrap().len(), 12 * 9 * 64);
+}
