@@ -4,6 +4,7 @@
 mod common;
 use common::*;
 use internvit::gpu::Gpu;
+use internvit::weights::Values;
 use internvit::{Checkpoint, Device, Encoder, Features, Images};
 
 /// f32 against float64.
@@ -40,7 +41,8 @@ fn check(encoder: &mut Encoder, fixture: &str, who: &str) {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/golden-native");
         std::fs::create_dir_all(&folder).unwrap();
         let last = &found.tensors["last_hidden_state"];
-        let list = [("last_hidden_state".to_string(), last.shape.clone(), last.values.as_slice())];
+        let list =
+            [("last_hidden_state".to_string(), last.shape.clone(), Values::F32(&last.values))];
         let file = folder.join(format!("{fixture}.safetensors"));
         internvit::weights::write_safetensors(&file, &list).unwrap();
     }

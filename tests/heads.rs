@@ -155,3 +155,56 @@ fn folding_pads_classes() {
     assert_eq!(wait(checkpoint.tensor("head.up1.0.weight")).unwrap().len(), 4 * 16 * 16);
     assert_eq!(wait(checkpoint.tensor("head.bottleneck.weight")).unwrap().len(), 12 * 9 * 64);
 }
+
+fn internvit(args: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_internvit")).args(args).output().unwrap()
+}
+
+fn integers(path: &std::path::Path, name: &str) -> (Vec<usize>, Vec<i32>) {
+    let bytes = std::fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor(name).unwrap();
+    let values = view.data().as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b)).collect();
+    (view.shape().to_vec(), values)
+}
+
+#[test]
+fn the_command_line_gives_the_fixtures_labels() {
+    let out = scratch("cli-segment").join("maps.safetensors");
+    for fixture in ["segment_mmseg_linear", "segment_mmseg_uper"] {
+        let (model, input) = (golden(fixture), golden(fixture).join("input.safetensors"));
+        let args = ["segment", "--model", model.to_str().unwrap(), "--pixel-values"];
+        let more = [input.to_str().unwrap(), "--device", "cpu", "--out", out.to_str().unwrap()];
+        let output = internvit(&[&args[..], &more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let expected = golden(fixture).join("expected.safetensors");
+        assert_eq!(integers(&out, "labels"), integers(&expected, "labels"), "{fixture}");
+        let (found, expected) = (tensors(&out), tensors(&expected));
+        assert_close(fixture, &found["logits"].values, &expected["logits"].values, TOLERANCE);
+    }
+}
+
+/// A wide photograph is covered by windows; several photographs go to folders.
+#[test]
+fn photographs_are_segmented_in_windows() {
+    let folder = scratch("cli-windows");
+    let model = golden("segment_mmseg_linear");
+    let photos = [sample("coffee.png"), sample("rocket.jpg")];
+    let (pictures, labels) = (folder.join("pictures"), folder.join("labels"));
+    let args = ["segment", photos[0].to_str().unwrap(), photos[1].to_str().unwrap(), "--model"];
+    let more = [model.to_str().unwrap(), "--device", "cpu", "--json", "--picture"];
+    let last = [pictures.to_str().unwrap(), "--labels", labels.to_str().unwrap()];
+    let output = internvit(&[&args[..], &more, &last].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (name, size) in [("coffee", (600, 400)), ("rocket", (640, 427))] {
+        for folder in [&pictures, &labels] {
+            let file = folder.join(format!("{name}.png"));
+            let picture = internvit::image::decode(name, &std::fs::read(file).unwrap()).unwrap();
+            assert_eq!((picture.width, picture.height), size, "{name}");
+        }
+    }
+    let refused = internvit(&["segment", photos[0].to_str().unwrap(), "--json"]);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(error.contains("no segmentation head"), "{error}");
+}

@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::*;
-use internvit::weights::{StoredType, init_checkpoint, write_safetensors};
+use internvit::weights::{StoredType, Values, init_checkpoint, write_safetensors};
 use internvit::{Checkpoint, Tensor};
 
 type Named = Vec<(String, Tensor)>;
@@ -20,7 +20,7 @@ fn canonical(folder: &Path, config: &str) -> Named {
 
 fn write(path: &Path, list: &[(String, Tensor)]) {
     let views: Vec<_> =
-        list.iter().map(|(n, t)| (n.clone(), t.shape.clone(), t.values.as_slice())).collect();
+        list.iter().map(|(n, t)| (n.clone(), t.shape.clone(), Values::F32(&t.values))).collect();
     write_safetensors(path, &views).unwrap();
 }
 

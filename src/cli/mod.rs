@@ -17,6 +17,7 @@ mod input;
 mod output;
 mod preprocess;
 mod progress;
+mod segment;
 
 use std::path::PathBuf;
 
@@ -34,6 +35,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Encode(encode::Args),
+    Segment(segment::Args),
     Preprocess(preprocess::Args),
     Info(info::Args),
     Devices(devices::Args),
@@ -52,6 +54,7 @@ pub(crate) fn run() -> Result<()> {
     pollster::block_on(async {
         match cli.command {
             Command::Encode(args) => encode::run(args).await,
+            Command::Segment(args) => segment::run(args).await,
             Command::Preprocess(args) => preprocess::run(args),
             Command::Info(args) => info::run(args).await,
             Command::Devices(args) => devices::run(args).await,

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use internvit::image::Picture;
-use internvit::weights::write_safetensors;
+use internvit::weights::{Values, write_safetensors};
 use internvit::{Error, Result, Tensor};
 use npyz::WriterBuilder;
 
@@ -42,7 +42,7 @@ pub(super) fn write(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
         Format::Safetensors => {
             let views: Vec<_> = tensors
                 .iter()
-                .map(|(name, t)| (name.clone(), t.shape.clone(), t.values.as_slice()))
+                .map(|(name, t)| (name.clone(), t.shape.clone(), Values::F32(&t.values)))
                 .collect();
             write_safetensors(path, &views)
         }

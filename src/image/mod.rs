@@ -34,7 +34,7 @@ pub struct Picture {
 
 impl Picture {
     /// The rows of the rectangle `[left, top, width, height]`, which must lie inside.
-    fn cut(&self, [left, top, width, height]: [u32; 4]) -> Picture {
+    pub fn cut(&self, [left, top, width, height]: [u32; 4]) -> Picture {
         let columns = left as usize * 3..(left + width) as usize * 3;
         let rows = self.rows().skip(top as usize).take(height as usize);
         let rgb = rows.flat_map(|row| &row[columns.clone()]).copied().collect();

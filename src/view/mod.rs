@@ -2,6 +2,8 @@
 
 mod overlay;
 mod pca;
+mod segments;
 
 pub use overlay::{paint, pca_grid, pca_picture};
 pub use pca::{pca_rgb, stitch};
+pub use segments::{Canvas, default_palette, labels, paint_labels, shares, window_starts};

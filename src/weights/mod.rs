@@ -17,4 +17,4 @@ pub use manifest::{Manifest, Part, Tensor};
 pub use random::random_tensor;
 pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]
-pub use write::{init_checkpoint, write_safetensors};
+pub use write::{Values, init_checkpoint, write_safetensors};

@@ -9,11 +9,27 @@ use super::{StoredType, random_tensor};
 use crate::model::{parse_config, wanted};
 use crate::{Error, Result};
 
-/// Writes f32 tensors (name, shape, values) to `path`, whole or not at all.
-pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>, &[f32])]) -> Result<()> {
+/// Values to be written.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// IEEE single.
+    F32(&'a [f32]),
+    /// 32-bit integers, such as labels.
+    I32(&'a [i32]),
+}
+
+/// Writes tensors (name, shape, values) to `path`, whole or not at all.
+pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>, Values<'_>)]) -> Result<()> {
     let views = tensors.iter().map(|(name, shape, values)| {
-        let bytes = || StoredType::F32.encode(values);
-        (name, Lazy { dtype: StoredType::F32, shape, bytes })
+        let dtype = match values {
+            Values::F32(_) => Dtype::F32,
+            Values::I32(_) => Dtype::I32,
+        };
+        let bytes = || match values {
+            Values::F32(values) => StoredType::F32.encode(values),
+            Values::I32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        };
+        (name, Lazy { dtype, shape, bytes })
     });
     save(path, views)
 }
@@ -41,6 +57,11 @@ pub fn init_checkpoint(
     let size = |shape: &[usize]| (shape.iter().product::<usize>() * dtype.bytes()) as u64;
     let total = list.iter().map(|w| size(&w.shape)).sum();
     let done = std::cell::Cell::new(0);
+    let stored = match dtype {
+        StoredType::F32 => Dtype::F32,
+        StoredType::F16 => Dtype::F16,
+        StoredType::Bf16 => Dtype::BF16,
+    };
     let views = list.iter().map(|w| {
         let done = &done;
         let bytes = move || {
@@ -49,7 +70,7 @@ pub fn init_checkpoint(
             progress(done.get(), total);
             bytes
         };
-        (&w.name, Lazy { dtype, shape: &w.shape, bytes })
+        (&w.name, Lazy { dtype: stored, shape: &w.shape, bytes })
     });
     let path = folder.join("model.safetensors");
     save(&path, views)
@@ -74,18 +95,14 @@ fn failed(path: &Path, error: safetensors::SafeTensorError) -> Error {
 
 /// A tensor whose bytes are made when they are written.
 struct Lazy<'a, F> {
-    dtype: StoredType,
+    dtype: Dtype,
     shape: &'a [usize],
     bytes: F,
 }
 
 impl<F: Fn() -> Vec<u8>> View for Lazy<'_, F> {
     fn dtype(&self) -> Dtype {
-        match self.dtype {
-            StoredType::F32 => Dtype::F32,
-            StoredType::F16 => Dtype::F16,
-            StoredType::Bf16 => Dtype::BF16,
-        }
+        self.dtype
     }
     fn shape(&self) -> &[usize] {
         self.shape
@@ -94,6 +111,6 @@ impl<F: Fn() -> Vec<u8>> View for Lazy<'_, F> {
         Cow::Owned((self.bytes)())
     }
     fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype.bytes()
+        self.shape.iter().product::<usize>() * self.dtype.bitsize() / 8
     }
 }

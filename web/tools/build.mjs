@@ -24,7 +24,7 @@ function wasm() {
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
   const triple = "wasm32-unknown-unknown";
   run("cargo", ["build", "--lib", "--profile", "wasm", "--target", triple, "--no-default-features"]);
-  run(bindgen, ["--target", "web", "--out-dir", out, join(target, triple, "wasm/internvit.wasm")]);
+  run(bindgen, ["--target", "web", "--remove-name-section", "--remove-producers-section", "--out-dir", out, join(target, triple, "wasm/internvit.wasm")]);
   return true;
 }
 

@@ -1,0 +1,261 @@
+//! `internvit segment`
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use internvit::image::{Picture, Resize, resize};
+use internvit::model::{HeadKind, HeadSpec, parse_head};
+use internvit::view::{Canvas, default_palette, labels, paint_labels, shares, window_starts};
+use internvit::weights::{Source, Values, write_safetensors};
+use internvit::{Checkpoint, Device, Encoder, Error, Images, Result, Tensor};
+use serde_json::json;
+
+use super::{input, open_model, output, print_json, progress};
+
+/// Segmentation maps of photographs, by a model with a segmentation head.
+///
+/// Each photograph's short side is resized to the window's; longer photographs are covered by
+/// overlapping windows whose logits are averaged. With several photographs, --out, --picture and
+/// --labels name folders.
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  internvit segment street.jpg --model upernet-6b --picture \
+    overlay.png --labels labels.png\n  internvit segment photos/*.jpg --model DIR --head \
+    taught.safetensors --out maps")]
+pub(super) struct Args {
+    /// Photographs: PNG, JPEG, WebP, GIF, BMP or TIFF
+    #[arg(required_unless_present = "pixel_values")]
+    images: Vec<PathBuf>,
+    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// A head in a safetensors file of its own, in place of the model's
+    #[arg(long, value_name = "FILE")]
+    head: Option<PathBuf>,
+    /// Side of the window; the model's image size if left out
+    #[arg(long)]
+    window: Option<u32>,
+    /// Pixels from one window to the next; 322 of 504 parts of the window if left out
+    #[arg(long)]
+    stride: Option<u32>,
+    /// A file with the tensor pixel_values [B, 3, H, W] in place of images, taken whole
+    #[arg(long, value_name = "FILE", conflicts_with = "images")]
+    pixel_values: Option<PathBuf>,
+    /// auto, gpu, cpu, or part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// Tensors logits [B, classes, h, w] and labels [B, H, W] (i32)
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: Option<PathBuf>,
+    /// The map over the photograph
+    #[arg(long, value_name = "FILE.png")]
+    picture: Option<PathBuf>,
+    /// The map alone, a grey value a class
+    #[arg(long, value_name = "FILE.png")]
+    labels: Option<PathBuf>,
+    /// Opacity of the map over the photograph, 0 to 1
+    #[arg(long, default_value_t = 0.6)]
+    opacity: f32,
+    /// Print classes and their shares as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A map and the photograph it belongs to.
+struct Map {
+    name: String,
+    photo: Option<Picture>,
+    logits: Tensor,
+    size: [usize; 2],
+    labels: Vec<i32>,
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    if args.out.is_none() && args.picture.is_none() && args.labels.is_none() && !args.json {
+        return Err(Error::input("nothing to write: give --out, --picture, --labels or --json"));
+    }
+    if !(0.0..=1.0).contains(&args.opacity) {
+        return Err(Error::input("--opacity: expected a number from 0 to 1"));
+    }
+    let mut checkpoint = open_model(args.model.as_ref()).await?;
+    if let Some(file) = &args.head {
+        attach(&mut checkpoint, file).await?;
+    }
+    let Some(head) = checkpoint.head.as_ref().map(|head| head.spec.clone()) else {
+        return Err(Error::input(format!(
+            "{}: no segmentation head: config.json has no \"segmentation\", and --head is not given",
+            checkpoint.name()
+        )));
+    };
+    let bar = progress::bytes("loading", checkpoint.bytes());
+    let mut encoder = Encoder::load(checkpoint, &args.device, &mut async |done, _| {
+        bar.set_position(done);
+        ControlFlow::Continue(())
+    })
+    .await?;
+    bar.finish_and_clear();
+    if let Some(why) = encoder.why_cpu() {
+        eprintln!("note: computing on the CPU: {why}");
+    }
+    if let Some(file) = &args.pixel_values {
+        let (shape, values) = input::read_tensor(file, "pixel_values").await?;
+        let images = Images::PixelValues { shape, values: &values };
+        let logits = encoder.segment(images, &mut async |_, _| ControlFlow::Continue(())).await?;
+        return finish(&args, &head, &whole(file, shape, logits));
+    }
+    let bar = progress::Share::new("segmenting", args.images.len());
+    for path in &args.images {
+        let map = slide(&mut encoder, path, &args, &head, &bar).await?;
+        finish(&args, &head, &[map])?;
+        bar.next();
+    }
+    bar.finish();
+    Ok(())
+}
+
+/// The head of a file of its own: as the model's configuration describes it, or a linear head on
+/// the last block.
+async fn attach(checkpoint: &mut Checkpoint, file: &Path) -> Result<()> {
+    let source = Source::file(file)?;
+    let spec = match parse_head("config.json", &checkpoint.config, &checkpoint.spec)? {
+        Some(spec) => spec,
+        None => {
+            let list = internvit::weights::read_header(&source).await?;
+            let bias = list.iter().find(|s| s.key == "decode_head.conv_seg.bias");
+            let classes = bias.and_then(|s| s.shape.first().copied()).ok_or_else(|| {
+                Error::checkpoint(file.display(), "decode_head.conv_seg.bias: missing")
+            })?;
+            HeadSpec {
+                kind: HeadKind::Linear,
+                out_indices: vec![checkpoint.spec.sizes.layers - 1],
+                classes,
+                names: Vec::new(),
+                palette: Vec::new(),
+            }
+        }
+    };
+    checkpoint.attach_head(spec, source).await
+}
+
+/// Maps of pixel values, each taken whole.
+fn whole(file: &Path, [batch, _, height, width]: [usize; 4], logits: Tensor) -> Vec<Map> {
+    let one: usize = logits.shape[1..].iter().product();
+    let maps = logits.values.chunks_exact(one).take(batch).map(|values| {
+        let mut shape = logits.shape.clone();
+        shape[0] = 1;
+        let logits = Tensor { shape, values: values.to_vec() };
+        let labels = labels(&logits, [height, width]);
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Map { name, photo: None, logits, size: [height, width], labels }
+    });
+    maps.collect()
+}
+
+/// The map of a photograph, window by window.
+async fn slide(
+    encoder: &mut Encoder,
+    path: &Path,
+    args: &Args,
+    head: &HeadSpec,
+    bar: &progress::Share,
+) -> Result<Map> {
+    let sizes = encoder.spec().sizes;
+    let (side, patch) = (args.window.unwrap_or(sizes.image as u32), sizes.patch as u32);
+    if side == 0 || !side.is_multiple_of(patch) {
+        return Err(Error::input(format!("--window {side}: expected a multiple of {patch}")));
+    }
+    let stride = args.stride.unwrap_or((side * 322 / 504).max(1)) as usize;
+    if stride == 0 {
+        return Err(Error::input("--stride: expected at least 1"));
+    }
+    let photo = input::read_picture(path)?;
+    let picture = Resize::Native.fit(&photo, side, patch)?;
+    let (height, width, side) = (picture.height as usize, picture.width as usize, side as usize);
+    let mut canvas = Canvas::new(head.classes, [height, width]);
+    let (tops, lefts) = (window_starts(height, side, stride), window_starts(width, side, stride));
+    let total = tops.len() * lefts.len();
+    for (number, (top, left)) in
+        tops.iter().flat_map(|top| lefts.iter().map(move |left| (*top, *left))).enumerate()
+    {
+        let window = picture.cut([left as u32, top as u32, side as u32, side as u32]);
+        let images = Images::Pictures(std::slice::from_ref(&window));
+        let logits = encoder
+            .segment(images, &mut async |done, steps| {
+                bar.set(number * steps + done, total * steps);
+                ControlFlow::Continue(())
+            })
+            .await?;
+        canvas.add(&logits, [top, left], [side, side]);
+    }
+    let logits = canvas.finish();
+    let size = [photo.height as usize, photo.width as usize];
+    let labels = labels(&logits, size);
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Map { name, photo: Some(photo), logits, size, labels })
+}
+
+/// Writes what was asked for.
+fn finish(args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()> {
+    let many = args.images.len() > 1;
+    let Some(first) = maps.first() else { return Ok(()) };
+    let file = |path: &Path, ending: &str| -> Result<PathBuf> {
+        if !many {
+            return Ok(path.to_path_buf());
+        }
+        std::fs::create_dir_all(path).map_err(|e| Error::io(path.display(), e))?;
+        Ok(path.join(format!("{}.{ending}", first.name)))
+    };
+    if let Some(out) = &args.out {
+        let logits: Vec<f32> = maps.iter().flat_map(|m| m.logits.values.iter().copied()).collect();
+        let labels: Vec<i32> = maps.iter().flat_map(|m| m.labels.iter().copied()).collect();
+        let mut shape = first.logits.shape.clone();
+        shape[0] = maps.len();
+        let [height, width] = first.size;
+        let list = [
+            ("logits".to_string(), shape, Values::F32(&logits)),
+            ("labels".to_string(), vec![maps.len(), height, width], Values::I32(&labels)),
+        ];
+        write_safetensors(&file(out, "safetensors")?, &list)?;
+    }
+    let [height, width] = first.size;
+    if let Some(path) = &args.picture {
+        let palette = match head.palette.is_empty() {
+            true => default_palette(head.classes),
+            false => head.palette.clone(),
+        };
+        let (width, height) = (width as u32, height as u32);
+        let grey = Picture { width: 1, height: 1, rgb: vec![128; 3] };
+        let photo = first.photo.clone().unwrap_or_else(|| resize(&grey, width, height));
+        let picture = paint_labels(&first.labels, &palette, &photo, args.opacity);
+        output::write_png(&file(path, "png")?, &picture)?;
+    }
+    if let Some(path) = &args.labels {
+        let rgb = first.labels.iter().flat_map(|l| [(*l).min(255) as u8; 3]).collect();
+        let picture = Picture { width: width as u32, height: height as u32, rgb };
+        output::write_png(&file(path, "png")?, &picture)?;
+    }
+    report(args, head, first);
+    Ok(())
+}
+
+fn report(args: &Args, head: &HeadSpec, map: &Map) {
+    let shares = shares(&map.labels, head.classes);
+    let name =
+        |class: usize| head.names.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
+    let mut list: Vec<_> = shares.iter().enumerate().filter(|(_, share)| **share > 0.0).collect();
+    list.sort_by(|a, b| b.1.total_cmp(a.1));
+    if args.json {
+        let classes: Vec<_> = list
+            .iter()
+            .map(|(class, share)| json!({ "class": class, "name": name(*class), "percent": share }))
+            .collect();
+        print_json(&json!({ "image": map.name, "size": map.size, "classes": classes }));
+        return;
+    }
+    let shown: Vec<_> = list
+        .iter()
+        .take(5)
+        .map(|(class, share)| format!("{} {share:.1} %", name(*class)))
+        .collect();
+    eprintln!("{}: {}", map.name, shown.join(", "));
+}

@@ -1,0 +1,181 @@
+//! From a segmentation head's logits to labels and pictures.
+
+use crate::features::Tensor;
+use crate::image::Picture;
+
+/// Logits summed over windows of a larger picture.
+pub struct Canvas {
+    classes: usize,
+    size: [usize; 2],
+    sums: Vec<f32>,
+    counts: Vec<f32>,
+}
+
+/// The first rows or columns of windows of `side` pixels with `stride` over `length` pixels; the
+/// last is shifted back inside.
+pub fn window_starts(length: usize, side: usize, stride: usize) -> Vec<usize> {
+    let last = length.saturating_sub(side);
+    (0..last.div_ceil(stride) + 1).map(|i| (i * stride).min(last)).collect()
+}
+
+impl Canvas {
+    /// An empty canvas of height and width `size`.
+    pub fn new(classes: usize, size: [usize; 2]) -> Self {
+        let area = size[0] * size[1];
+        Self { classes, size, sums: vec![0.0; classes * area], counts: vec![0.0; area] }
+    }
+
+    /// Adds one window's logits `[1, classes, h', w']`, resized to the window's `[height, width]`,
+    /// at `[top, left]`.
+    pub fn add(&mut self, logits: &Tensor, [top, left]: [usize; 2], window: [usize; 2]) {
+        let area = self.size[0] * self.size[1];
+        let (rows, cols) = (window[0], window[1]);
+        for (class, plane) in planes(logits).enumerate() {
+            let resized = resize_plane(plane, [logits.shape[2], logits.shape[3]], window);
+            for (y, row) in resized.chunks_exact(cols).enumerate() {
+                let at = class * area + (top + y) * self.size[1] + left;
+                self.sums[at..at + cols].iter_mut().zip(row).for_each(|(s, v)| *s += v);
+            }
+        }
+        for y in top..top + rows {
+            let at = y * self.size[1] + left;
+            self.counts[at..at + cols].iter_mut().for_each(|n| *n += 1.0);
+        }
+    }
+
+    /// The mean logits `[1, classes, height, width]`.
+    pub fn finish(mut self) -> Tensor {
+        for plane in self.sums.chunks_exact_mut(self.counts.len()) {
+            plane.iter_mut().zip(&self.counts).for_each(|(s, n)| *s /= n.max(1.0));
+        }
+        let [height, width] = self.size;
+        Tensor { shape: vec![1, self.classes, height, width], values: self.sums }
+    }
+}
+
+/// The class with the largest logit for each pixel of a picture of height and width `size`, logits
+/// resized bilinearly first (half-pixel centres, border clamped). The first of equals wins.
+pub fn labels(logits: &Tensor, size: [usize; 2]) -> Vec<i32> {
+    let from = [logits.shape[2], logits.shape[3]];
+    let mut best = vec![f32::NEG_INFINITY; size[0] * size[1]];
+    let mut labels = vec![0; best.len()];
+    for (class, plane) in planes(logits).enumerate() {
+        let resized = resize_plane(plane, from, size);
+        for ((value, best), label) in resized.iter().zip(&mut best).zip(&mut labels) {
+            if value > best {
+                *best = *value;
+                *label = class as i32;
+            }
+        }
+    }
+    labels
+}
+
+/// Each class's share of the picture, in percent.
+pub fn shares(labels: &[i32], classes: usize) -> Vec<f64> {
+    let mut counts = vec![0usize; classes];
+    labels.iter().for_each(|label| counts[*label as usize] += 1);
+    counts.iter().map(|n| *n as f64 * 100.0 / labels.len().max(1) as f64).collect()
+}
+
+/// Labels in the palette's colours over the photograph; `opacity` from 0 to 1.
+pub fn paint_labels(labels: &[i32], palette: &[[u8; 3]], photo: &Picture, opacity: f32) -> Picture {
+    let mix = |under: u8, over: u8| {
+        (f32::from(under) + (f32::from(over) - f32::from(under)) * opacity).round() as u8
+    };
+    let pixels = photo.rgb.as_chunks::<3>().0.iter().zip(labels);
+    let rgb = pixels.flat_map(|(under, label)| {
+        let over = palette[*label as usize % palette.len()];
+        std::array::from_fn::<u8, 3, _>(|i| mix(under[i], over[i]))
+    });
+    Picture { width: photo.width, height: photo.height, rgb: rgb.collect() }
+}
+
+/// Distinct colours for any number of classes: hues at the golden angle, three lightnesses.
+pub fn default_palette(classes: usize) -> Vec<[u8; 3]> {
+    (0..classes)
+        .map(|i| {
+            let hue = (i as f32 * 137.508) % 360.0;
+            let light = [0.55, 0.4, 0.7][i % 3];
+            let chroma = (1.0 - (2.0 * light - 1.0f32).abs()) * 0.75;
+            [0.0, 8.0, 4.0].map(|n: f32| {
+                let k = (n + hue / 30.0) % 12.0;
+                let part = (k - 3.0).min(9.0 - k).clamp(-1.0, 1.0);
+                ((light - chroma / 2.0 * part) * 255.0).round() as u8
+            })
+        })
+        .collect()
+}
+
+fn planes(logits: &Tensor) -> impl Iterator<Item = &[f32]> {
+    logits.values.chunks_exact(logits.shape[2] * logits.shape[3]).take(logits.shape[1])
+}
+
+fn resize_plane(plane: &[f32], [h, w]: [usize; 2], [height, width]: [usize; 2]) -> Vec<f32> {
+    if [h, w] == [height, width] {
+        return plane.to_vec();
+    }
+    let (rows, cols) = (taps(h, height), taps(w, width));
+    let mut out = Vec::with_capacity(height * width);
+    for (top, bottom, down) in &rows {
+        for (left, right, across) in &cols {
+            let upper = mix(plane[top * w + left], plane[top * w + right], *across);
+            let lower = mix(plane[bottom * w + left], plane[bottom * w + right], *across);
+            out.push(mix(upper, lower, *down));
+        }
+    }
+    out
+}
+
+fn mix(a: f32, b: f32, t: f32) -> f32 {
+    a + (b - a) * t
+}
+
+/// For each of `to` outputs the two inputs it lies between, and how far along.
+fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
+    (0..to)
+        .map(|i| {
+            let at = ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
+            let low = at as usize;
+            (low, (low + 1).min(from - 1), (at - low as f64) as f32)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Starts as mmseg's slide inference places windows of 504 with stride 322.
+    #[test]
+    fn windows_cover_the_picture() {
+        assert_eq!(window_starts(504, 504, 322), [0]);
+        assert_eq!(window_starts(672, 504, 322), [0, 168]);
+        assert_eq!(window_starts(1200, 504, 322), [0, 322, 644, 696]);
+        assert_eq!(window_starts(100, 504, 322), [0]);
+    }
+
+    #[test]
+    fn overlapping_windows_are_averaged() {
+        let window = |value: f32| Tensor { shape: vec![1, 1, 1, 1], values: vec![value] };
+        let mut canvas = Canvas::new(1, [1, 3]);
+        canvas.add(&window(1.0), [0, 0], [1, 2]);
+        canvas.add(&window(3.0), [0, 1], [1, 2]);
+        assert_eq!(canvas.finish().values, [1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn the_largest_logit_wins() {
+        let logits = Tensor { shape: vec![1, 2, 1, 2], values: vec![1.0, 0.0, 0.0, 1.0] };
+        assert_eq!(labels(&logits, [1, 4]), [0, 0, 1, 1]);
+        assert_eq!(shares(&[0, 0, 1, 1], 3), [50.0, 50.0, 0.0]);
+    }
+
+    #[test]
+    fn colours_differ() {
+        let mut palette = default_palette(150);
+        palette.sort_unstable();
+        palette.dedup();
+        assert!(palette.len() > 140, "{}", palette.len());
+    }
+}
