@@ -177,15 +177,51 @@ impl Engine {
         hidden_states: Vec<usize>,
     ) -> JsResult<Encoded> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
-        let shape: [usize; 4] = shape
-            .try_into()
-            .map_err(|s| js(Error::input(format!("shape {s:?}: expected four lengths"))))?;
         let start = now();
-        let images = Images::PixelValues { shape, values: &values };
+        let images = Images::PixelValues { shape: four(shape)?, values: &values };
         let features = run(encoder, images, &hidden_states, None).await?;
         let photo = Picture { width: 1, height: 1, rgb: vec![0; 3] };
         let (region, milliseconds) = ([0.0, 0.0, 1.0, 1.0], now() - start);
         Ok(Encoded { photo, features, board: [1, 1], region, milliseconds })
+    }
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// The segmentation head's logits `[batch, classes, h', w']` for `pixel_values` of shape
+    /// `[batch, 3, height, width]`.
+    pub async fn segment_pixel_values(
+        &mut self,
+        shape: Vec<usize>,
+        values: Vec<f32>,
+    ) -> JsResult<Logits> {
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        let images = Images::PixelValues { shape: four(shape)?, values: &values };
+        let mut go_on = async |_, _| ControlFlow::Continue(());
+        Ok(Logits { tensor: encoder.segment(images, &mut go_on).await.map_err(js)? })
+    }
+}
+
+fn four(shape: Vec<usize>) -> JsResult<[usize; 4]> {
+    let wrong = |s: Vec<usize>| js(Error::input(format!("shape {s:?}: expected four lengths")));
+    shape.try_into().map_err(wrong)
+}
+
+/// A segmentation head's logits.
+#[wasm_bindgen]
+pub struct Logits {
+    tensor: crate::Tensor,
+}
+
+#[wasm_bindgen]
+impl Logits {
+    /// `[batch, classes, height, width]`
+    pub fn shape(&self) -> Vec<u32> {
+        self.tensor.shape.iter().map(|d| *d as u32).collect()
+    }
+    /// Row-major.
+    pub fn values(&self) -> Vec<f32> {
+        self.tensor.values.clone()
     }
 }
 

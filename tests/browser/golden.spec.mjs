@@ -35,6 +35,20 @@ for (const device of ["gpu", "cpu"]) {
   }
 }
 
+for (const name of readdirSync(path("tests/golden")).filter((name) => name.startsWith("segment_"))) {
+  test(`${name} on the gpu`, async (t) => {
+    const page = await visit(site, t, { query: "blank/" });
+    const folder = path(`tests/golden/${name}`);
+    const logits = await page.evaluate(segment, {
+      folder: `/golden/${name}/`,
+      config: readFileSync(`${folder}/config.json`, "utf8"),
+      input: plain(readSafetensors(`${folder}/input.safetensors`).pixel_values),
+    });
+    const { logits: expected } = readSafetensors(`${folder}/expected.safetensors`);
+    agree({ logits }, { logits: expected }, GOLDEN, "float64");
+  });
+}
+
 function agree(actual, expected, tolerance, what) {
   for (const [tensor, { shape, data }] of Object.entries(expected)) {
     assert.ok(actual[tensor], `${tensor} is missing`);
@@ -47,6 +61,22 @@ function agree(actual, expected, tolerance, what) {
 /** Typed arrays do not survive the way into the page. */
 function plain({ shape, data }) {
   return { shape, data: [...data] };
+}
+
+/** Runs in the page. */
+async function segment({ folder, config, input }) {
+  const { default: init, Engine } = await import("/pkg/internvit.js");
+  await init();
+  const engine = await Engine.open("gpu");
+  const weights = await (await fetch(`${folder}model.safetensors`)).blob();
+  await engine.load(
+    config,
+    [{ name: "model.safetensors", size: weights.size }],
+    async (_file, start, end) => new Uint8Array(await weights.slice(start, end).arrayBuffer()),
+    () => {},
+  );
+  const logits = await engine.segment_pixel_values(new Uint32Array(input.shape), new Float32Array(input.data));
+  return { shape: [...logits.shape()], data: [...logits.values()] };
 }
 
 /** Runs in the page. */
