@@ -57,6 +57,7 @@ fn uper() -> (Checkpoint, HeadSpec, usize) {
         classes: 7,
         names: Vec::new(),
         palette: Vec::new(),
+        whole: false,
     };
     let source = Source::file(&golden("uper_head/head.safetensors")).unwrap();
     wait(checkpoint.attach_head(spec.clone(), source)).unwrap();
@@ -131,7 +132,7 @@ fn wrong_heads_are_named() {
         let mut checkpoint = random_checkpoint("wrong-head", &config);
         let kind = if kind == "uper" { HeadKind::Uper } else { HeadKind::Linear };
         let (names, palette) = (Vec::new(), Vec::new());
-        let spec = HeadSpec { kind, out_indices, classes, names, palette };
+        let spec = HeadSpec { kind, out_indices, classes, names, palette, whole: false };
         let file = match kind {
             HeadKind::Uper => golden("uper_head/head.safetensors"),
             HeadKind::Linear => golden("uper_head/input.safetensors"),
@@ -207,4 +208,44 @@ fn photographs_are_segmented_in_windows() {
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1));
     assert!(error.contains("no segmentation head"), "{error}");
+}
+
+/// What is taught on one photograph is applied to others, and to itself with the same result.
+#[test]
+fn a_taught_head_is_applied() {
+    let folder = scratch("cli-teach");
+    let (head, first) = (folder.join("taught.safetensors"), folder.join("first.png"));
+    let cat = sample("chelsea.png");
+    let args = ["teach", cat.to_str().unwrap(), "--device", "cpu", "--layer", "4"];
+    let points = ["--point", "cat:225,150", "--point", "cat:60,280", "--point", "wall:440,10"];
+    let out = ["--out", head.to_str().unwrap(), "--picture", first.to_str().unwrap()];
+    let output = internvit(&[&args[..], &points, &out].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let labels = folder.join("labels.png");
+    let args = ["segment", cat.to_str().unwrap(), "--device", "cpu", "--json"];
+    let more = ["--head", head.to_str().unwrap(), "--labels", labels.to_str().unwrap()];
+    let output = internvit(&[&args[..], &more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("\"wall\"") && said.contains("\"cat\""), "{said}");
+    // The head was taught on the whole photograph, and is applied to it whole.
+    let again = folder.join("again.png");
+    let args = ["segment", cat.to_str().unwrap(), "--device", "cpu", "--picture"];
+    let more = [again.to_str().unwrap(), "--head", head.to_str().unwrap()];
+    assert!(internvit(&[&args[..], &more].concat()).status.success());
+    let [a, b] = [&first, &again]
+        .map(|f| internvit::image::decode("map", &std::fs::read(f).unwrap()).unwrap());
+    let same = a.rgb.iter().zip(&b.rgb).filter(|(a, b)| a == b).count();
+    assert!(same as f64 > 0.995 * a.rgb.len() as f64, "{same} of {}", a.rgb.len());
+    let picture = internvit::image::decode("l", &std::fs::read(labels).unwrap()).unwrap();
+    let at = |x: usize, y: usize| picture.rgb[(y * 451 + x) * 3];
+    assert_eq!((at(225, 150), at(440, 10)), (0, 1), "the taught points keep their classes");
+
+    for (point, expected) in [("cat", "expected CLASS:X,Y"), ("cat:1,2", "at least two classes")] {
+        let args = ["teach", cat.to_str().unwrap(), "--point", point, "--out", "x.safetensors"];
+        let error = internvit(&args);
+        let text = String::from_utf8_lossy(&error.stderr).into_owned();
+        assert!(error.status.code() == Some(1) && text.contains(expected), "{text}");
+    }
 }

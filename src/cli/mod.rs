@@ -18,6 +18,7 @@ mod output;
 mod preprocess;
 mod progress;
 mod segment;
+mod teach;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,7 @@ struct Cli {
 enum Command {
     Encode(encode::Args),
     Segment(segment::Args),
+    Teach(teach::Args),
     Preprocess(preprocess::Args),
     Info(info::Args),
     Devices(devices::Args),
@@ -55,6 +57,7 @@ pub(crate) fn run() -> Result<()> {
         match cli.command {
             Command::Encode(args) => encode::run(args).await,
             Command::Segment(args) => segment::run(args).await,
+            Command::Teach(args) => teach::run(args).await,
             Command::Preprocess(args) => preprocess::run(args),
             Command::Info(args) => info::run(args).await,
             Command::Devices(args) => devices::run(args).await,

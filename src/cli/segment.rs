@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// Pixels from one window to the next; 322 of 504 parts of the window if left out
     #[arg(long)]
     stride: Option<u32>,
+    /// Take each photograph whole, its short side resized to the window's (taught heads always do)
+    #[arg(long, conflicts_with = "stride")]
+    whole: bool,
     /// A file with the tensor pixel_values [B, 3, H, W] in place of images, taken whole
     #[arg(long, value_name = "FILE", conflicts_with = "images")]
     pixel_values: Option<PathBuf>,
@@ -113,11 +116,18 @@ pub(super) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The head of a file of its own: as the model's configuration describes it, or a linear head on
-/// the last block.
+/// The head of a file of its own: as the file's metadata or the model's configuration describes it,
+/// or a linear head on the last block.
 async fn attach(checkpoint: &mut Checkpoint, file: &Path) -> Result<()> {
     let source = Source::file(file)?;
-    let spec = match parse_head("config.json", &checkpoint.config, &checkpoint.spec)? {
+    let name = file.display().to_string();
+    let said = internvit::weights::read_metadata(&source, "segmentation").await?;
+    let own = said.map(|text| format!("{{\"segmentation\": {text}}}"));
+    let (name, config) = match &own {
+        Some(config) => (name.as_str(), config),
+        None => ("config.json", &checkpoint.config),
+    };
+    let spec = match parse_head(name, config, &checkpoint.spec)? {
         Some(spec) => spec,
         None => {
             let list = internvit::weights::read_header(&source).await?;
@@ -131,6 +141,7 @@ async fn attach(checkpoint: &mut Checkpoint, file: &Path) -> Result<()> {
                 classes,
                 names: Vec::new(),
                 palette: Vec::new(),
+                whole: false,
             }
         }
     };
@@ -170,22 +181,25 @@ async fn slide(
     }
     let photo = input::read_picture(path)?;
     let picture = Resize::Native.fit(&photo, side, patch)?;
-    let (height, width, side) = (picture.height as usize, picture.width as usize, side as usize);
+    let (height, width) = (picture.height as usize, picture.width as usize);
     let mut canvas = Canvas::new(head.classes, [height, width]);
-    let (tops, lefts) = (window_starts(height, side, stride), window_starts(width, side, stride));
+    let side = side as usize;
+    let window = if args.whole || head.whole { [height, width] } else { [side, side] };
+    let tops = window_starts(height, window[0], stride);
+    let lefts = window_starts(width, window[1], stride);
     let total = tops.len() * lefts.len();
     for (number, (top, left)) in
         tops.iter().flat_map(|top| lefts.iter().map(move |left| (*top, *left))).enumerate()
     {
-        let window = picture.cut([left as u32, top as u32, side as u32, side as u32]);
-        let images = Images::Pictures(std::slice::from_ref(&window));
+        let part = picture.cut([left as u32, top as u32, window[1] as u32, window[0] as u32]);
+        let images = Images::Pictures(std::slice::from_ref(&part));
         let logits = encoder
             .segment(images, &mut async |done, steps| {
                 bar.set(number * steps + done, total * steps);
                 ControlFlow::Continue(())
             })
             .await?;
-        canvas.add(&logits, [top, left], [side, side]);
+        canvas.add(&logits, [top, left], window);
     }
     let logits = canvas.finish();
     let size = [photo.height as usize, photo.width as usize];

@@ -18,6 +18,8 @@ pub struct HeadSpec {
     pub names: Vec<String>,
     /// Their colours; empty where the configuration gives none.
     pub palette: Vec<[u8; 3]>,
+    /// Photographs are taken whole, as the head was taught, and not window by window.
+    pub whole: bool,
 }
 
 /// Which head.
@@ -67,7 +69,8 @@ pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec
         })? as usize;
     let names: Vec<String> = list(map, "classes", classes, file)?;
     let palette: Vec<[u8; 3]> = list(map, "palette", classes, file)?;
-    Ok(Some(HeadSpec { kind, out_indices, classes, names, palette }))
+    let whole = map["whole"].as_bool().unwrap_or(false);
+    Ok(Some(HeadSpec { kind, out_indices, classes, names, palette, whole }))
 }
 
 /// An optional list with one entry a class.

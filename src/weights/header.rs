@@ -74,6 +74,35 @@ const MAX_HEADER: u64 = 100_000_000;
 /// Reads and checks the header: lengths, types, offsets without overlap or hole, nothing after the
 /// last tensor. Tensors come in the order of their offsets.
 pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
+    let (start, header) = parse(source).await?;
+    let mut list: Vec<Stored> = header
+        .tensors()
+        .into_iter()
+        .map(|(key, info)| Stored {
+            key,
+            dtype: match info.dtype {
+                Dtype::F32 => Some(StoredType::F32),
+                Dtype::F16 => Some(StoredType::F16),
+                Dtype::BF16 => Some(StoredType::Bf16),
+                _ => None,
+            },
+            dtype_name: info.dtype.to_string(),
+            shape: info.shape.clone(),
+            range: start + info.data_offsets.0 as u64..start + info.data_offsets.1 as u64,
+        })
+        .collect();
+    list.sort_by(|a, b| (a.range.start, &a.key).cmp(&(b.range.start, &b.key)));
+    Ok(list)
+}
+
+/// The text that the header holds under `key` in its metadata.
+pub async fn read_metadata(source: &Source, key: &str) -> Result<Option<String>> {
+    let (_, header) = parse(source).await?;
+    Ok(header.metadata().as_ref().and_then(|map| map.get(key).cloned()))
+}
+
+/// Where the first tensor begins, and the header.
+async fn parse(source: &Source) -> Result<(u64, Metadata)> {
     let file = source.name();
     let bad = |reason: String| Error::checkpoint(file, reason);
     let size = source.size();
@@ -98,22 +127,5 @@ pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
             "cut short or too long: the header describes {expected} bytes, the file has {size}"
         )));
     }
-    let mut list: Vec<Stored> = header
-        .tensors()
-        .into_iter()
-        .map(|(key, info)| Stored {
-            key,
-            dtype: match info.dtype {
-                Dtype::F32 => Some(StoredType::F32),
-                Dtype::F16 => Some(StoredType::F16),
-                Dtype::BF16 => Some(StoredType::Bf16),
-                _ => None,
-            },
-            dtype_name: info.dtype.to_string(),
-            shape: info.shape.clone(),
-            range: 8 + length + info.data_offsets.0 as u64..8 + length + info.data_offsets.1 as u64,
-        })
-        .collect();
-    list.sort_by(|a, b| (a.range.start, &a.key).cmp(&(b.range.start, &b.key)));
-    Ok(list)
+    Ok((8 + length, header))
 }

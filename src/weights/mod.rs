@@ -12,9 +12,9 @@ mod write;
 
 pub use checkpoint::Checkpoint;
 pub use head::Head;
-pub use header::{Stored, StoredType, read_header};
+pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use manifest::{Manifest, Part, Tensor};
 pub use random::random_tensor;
 pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]
-pub use write::{Values, init_checkpoint, write_safetensors};
+pub use write::{Values, init_checkpoint, write_safetensors, write_safetensors_with};

@@ -1,6 +1,7 @@
 //! Writing safetensors, one tensor in memory at a time.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, View, serialize_to_file};
@@ -20,6 +21,15 @@ pub enum Values<'a> {
 
 /// Writes tensors (name, shape, values) to `path`, whole or not at all.
 pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>, Values<'_>)]) -> Result<()> {
+    write_safetensors_with(path, tensors, HashMap::new())
+}
+
+/// As [`write_safetensors`], with metadata in the header.
+pub fn write_safetensors_with(
+    path: &Path,
+    tensors: &[(String, Vec<usize>, Values<'_>)],
+    metadata: HashMap<String, String>,
+) -> Result<()> {
     let views = tensors.iter().map(|(name, shape, values)| {
         let dtype = match values {
             Values::F32(_) => Dtype::F32,
@@ -31,7 +41,7 @@ pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>, Values<'_>
         };
         (name, Lazy { dtype, shape, bytes })
     });
-    save(path, views)
+    save(path, views, Some(metadata).filter(|m| !m.is_empty()))
 }
 
 /// Writes a random checkpoint (`config.json`, `model.safetensors`) of the configuration `config`
@@ -73,16 +83,20 @@ pub fn init_checkpoint(
         (&w.name, Lazy { dtype: stored, shape: &w.shape, bytes })
     });
     let path = folder.join("model.safetensors");
-    save(&path, views)
+    save(&path, views, None)
 }
 
 /// Writes to a temporary file beside `path` and renames it, with an ordinary new file's rights.
-fn save<'a, V: View>(path: &Path, views: impl Iterator<Item = (&'a String, V)>) -> Result<()> {
+fn save<'a, V: View>(
+    path: &Path,
+    views: impl Iterator<Item = (&'a String, V)>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
     let io = |e| Error::io(path.display(), e);
     let probe = path.with_extension(format!("{}.part", std::process::id()));
     let rights = std::fs::File::create(&probe).and_then(|f| f.metadata()).map_err(io)?;
     std::fs::remove_file(&probe).map_err(io)?;
-    serialize_to_file(views, None, path).map_err(|e| failed(path, e))?;
+    serialize_to_file(views, metadata, path).map_err(|e| failed(path, e))?;
     std::fs::set_permissions(path, rights.permissions()).map_err(io)
 }
 

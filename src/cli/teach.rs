@@ -1,0 +1,144 @@
+//! `internvit teach`
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Parser;
+use internvit::image::Resize;
+use internvit::view::{default_palette, fit, labels, paint_labels, shares};
+use internvit::weights::{Values, write_safetensors_with};
+use internvit::{Device, Encoder, Error, Images, Result, Tensor};
+use serde_json::json;
+
+use super::{input, open_model, output, progress};
+
+/// Teaches a segmentation from a few points: a linear head on frozen features.
+///
+/// The head is a safetensors file of mmseg's linear head, which `internvit segment --head` applies
+/// to any photograph with the same model.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  internvit teach cat.jpg --point cat:220,160 --point cat:90,200 \
+    --point wall:430,20 --out taught.safetensors --picture overlay.png\n  \
+    internvit segment other.jpg --head taught.safetensors --picture other-overlay.png"
+)]
+pub(super) struct Args {
+    /// A photograph
+    image: PathBuf,
+    /// A point and its class, in the photograph's pixels; once for every point
+    #[arg(long = "point", value_name = "CLASS:X,Y", required = true, value_parser = parse_point)]
+    points: Vec<Point>,
+    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// The block whose output is classified; the last if left out
+    #[arg(long)]
+    layer: Option<usize>,
+    /// Short side to which the photograph is resized; the model's image size if left out
+    #[arg(long)]
+    image_size: Option<u32>,
+    /// auto, gpu, cpu, or part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// The head
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+    /// The map over the photograph
+    #[arg(long, value_name = "FILE.png")]
+    picture: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+struct Point {
+    class: String,
+    x: u32,
+    y: u32,
+}
+
+fn parse_point(text: &str) -> std::result::Result<Point, String> {
+    let parse = || {
+        let (class, place) = text.rsplit_once(':')?;
+        let (x, y) = place.split_once(',')?;
+        Some(Point { class: class.into(), x: x.parse().ok()?, y: y.parse().ok()? })
+    };
+    parse().filter(|p| !p.class.is_empty()).ok_or("expected CLASS:X,Y, such as cat:220,160".into())
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let mut names: Vec<String> = Vec::new();
+    for point in &args.points {
+        if !names.contains(&point.class) {
+            names.push(point.class.clone());
+        }
+    }
+    if names.len() < 2 {
+        return Err(Error::input("points of at least two classes are needed"));
+    }
+    let checkpoint = open_model(args.model.as_ref()).await?;
+    let sizes = checkpoint.spec.sizes;
+    let layer = args.layer.unwrap_or(sizes.layers);
+    if !(1..=sizes.layers).contains(&layer) {
+        return Err(Error::input(format!("--layer {layer}: expected 1 to {}", sizes.layers)));
+    }
+    let photo = input::read_picture(&args.image)?;
+    let side = args.image_size.unwrap_or(sizes.image as u32);
+    let picture = Resize::Native.fit(&photo, side, sizes.patch as u32)?;
+    let mut go_on = async |_, _| ControlFlow::Continue(());
+    let mut encoder = Encoder::load(checkpoint, &args.device, &mut go_on).await?;
+    let bar = progress::Share::new("encoding", 1);
+    let features = encoder
+        .encode(Images::Pictures(&[picture]), &[layer], &mut async |done, total| {
+            bar.set(done, total);
+            ControlFlow::Continue(())
+        })
+        .await?;
+    bar.finish();
+    let [rows, cols] = features.grid.unwrap_or([1, 1]);
+    let tokens = features.tokens(&format!("hidden_states.{layer}"), features.prefix..);
+    let mut examples = Vec::new();
+    for Point { class, x, y } in &args.points {
+        if *x >= photo.width || *y >= photo.height {
+            return Err(Error::input(format!(
+                "{class}:{x},{y}: outside the photograph of {} × {} pixels",
+                photo.width, photo.height
+            )));
+        }
+        let row = *y as usize * rows / photo.height as usize;
+        let col = *x as usize * cols / photo.width as usize;
+        let class = names.iter().position(|n| n == class).unwrap_or(0);
+        examples.push((row * cols + col, class));
+    }
+    let c = sizes.hidden;
+    let taught = fit(&tokens.values, c, names.len(), &examples);
+
+    let palette = default_palette(names.len());
+    let segmentation = json!({
+        "head": "linear", "out_indices": [layer - 1], "num_classes": names.len(),
+        "classes": names, "palette": palette, "whole": true,
+    });
+    let (ones, zeros) = (vec![1.0f32; c], vec![0.0f32; c]);
+    let entry = |name: &str, shape: &[usize], values| {
+        (format!("decode_head.{name}"), shape.to_vec(), Values::F32(values))
+    };
+    let list = [
+        entry("norm.weight", &[c], &ones),
+        entry("norm.bias", &[c], &zeros),
+        entry("norm.running_mean", &[c], &taught.mean),
+        entry("norm.running_var", &[c], &taught.variance),
+        entry("conv_seg.weight", &[names.len(), c, 1, 1], &taught.weight),
+        entry("conv_seg.bias", &[names.len()], &taught.bias),
+    ];
+    let metadata = [("segmentation".to_string(), segmentation.to_string())];
+    write_safetensors_with(&args.out, &list, metadata.into())?;
+
+    let shape = vec![1, names.len(), rows, cols];
+    let logits = Tensor { shape, values: taught.logits(&tokens.values) };
+    let map = labels(&logits, [photo.height as usize, photo.width as usize]);
+    if let Some(path) = &args.picture {
+        output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6))?;
+    }
+    let shares = shares(&map, names.len());
+    let shown: Vec<_> = names.iter().zip(shares).map(|(n, s)| format!("{n} {s:.1} %")).collect();
+    eprintln!("{}", shown.join(", "));
+    Ok(())
+}

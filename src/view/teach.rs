@@ -1,0 +1,166 @@
+//! Teaching a segmentation: a linear classifier on frozen features, fitted to a few patches.
+
+/// A classifier on standardised tokens, in the form of a linear segmentation head: BatchNorm
+/// statistics, then a 1 × 1 convolution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taught {
+    /// Mean of each channel, `[C]`.
+    pub mean: Vec<f32>,
+    /// Variance of each channel, `[C]`.
+    pub variance: Vec<f32>,
+    /// `[classes, C]`.
+    pub weight: Vec<f32>,
+    /// `[classes]`.
+    pub bias: Vec<f32>,
+}
+
+/// A patch that the user has named: its token's index and its class.
+pub type Example = (usize, usize);
+
+/// BatchNorm's eps, which the exported head applies again.
+const EPS: f32 = 1e-5;
+/// Weight decay, on tokens scaled to a length of about 1.
+const DECAY: f32 = 1e-3;
+const ITERATIONS: usize = 300;
+
+/// Fits a classifier to `examples` among `tokens` `[n, c]`; channels are standardised over all
+/// tokens. Multinomial logistic regression with weight decay, every class of equal weight, by
+/// Nesterov's accelerated gradient from zero: the same examples give the same classifier.
+///
+/// # Panics
+/// Where an example's token or class does not exist.
+pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Taught {
+    let (mean, variance) = statistics(tokens, c);
+    let scale = 1.0 / (c as f32).sqrt();
+    let rows: Vec<(Vec<f32>, usize)> = examples
+        .iter()
+        .map(|(token, class)| {
+            assert!(*class < classes, "a class that exists");
+            let row = &tokens[token * c..][..c];
+            let unit = |i: usize| (row[i] - mean[i]) / (variance[i] + EPS).sqrt() * scale;
+            ((0..c).map(unit).chain([1.0]).collect(), *class)
+        })
+        .collect();
+    let mut share = vec![0.0f32; classes];
+    rows.iter().for_each(|(_, class)| share[*class] += 1.0);
+    let known = share.iter().filter(|n| **n > 0.0).count().max(1) as f32;
+
+    // Weights and, in the last column, the bias.
+    let width = c + 1;
+    let mut now = vec![0.0f32; classes * width];
+    let mut before = now.clone();
+    for step in 0..ITERATIONS {
+        let momentum = step as f32 / (step as f32 + 3.0);
+        let ahead: Vec<f32> =
+            now.iter().zip(&before).map(|(n, b)| n + momentum * (n - b)).collect();
+        let mut gradient: Vec<f32> = ahead.iter().map(|w| DECAY * w).collect();
+        for (row, class) in &rows {
+            let mut p = softmax(ahead.chunks_exact(width).map(|w| dot(w, row)));
+            p[*class] -= 1.0;
+            for (g, error) in gradient.chunks_exact_mut(width).zip(&p) {
+                let error = error / (share[*class] * known);
+                g.iter_mut().zip(row).for_each(|(g, x)| *g += error * x);
+            }
+        }
+        before = now;
+        now = ahead.iter().zip(&gradient).map(|(w, g)| w - g).collect();
+    }
+    let weight =
+        now.chunks_exact(width).flat_map(|w| w[..c].iter().map(move |v| v * scale)).collect();
+    // A class without examples is never the answer.
+    let bias = now
+        .chunks_exact(width)
+        .zip(&share)
+        .map(|(w, n)| if *n > 0.0 { w[c] } else { -1e4 })
+        .collect();
+    Taught { mean, variance, weight, bias }
+}
+
+impl Taught {
+    /// Logits of tokens `[n, C]`: `[classes, n]`.
+    pub fn logits(&self, tokens: &[f32]) -> Vec<f32> {
+        let c = self.mean.len();
+        let standard: Vec<f32> = tokens
+            .chunks_exact(c)
+            .flat_map(|row| {
+                (0..c).map(|i| (row[i] - self.mean[i]) / (self.variance[i] + EPS).sqrt())
+            })
+            .collect();
+        let planes = self.weight.chunks_exact(c).zip(&self.bias);
+        planes.flat_map(|(w, b)| standard.chunks_exact(c).map(move |x| dot(w, x) + b)).collect()
+    }
+}
+
+/// Mean and variance of each channel.
+fn statistics(tokens: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
+    let n = (tokens.len() / c) as f64;
+    let column = |i: usize| tokens.iter().skip(i).step_by(c).map(|v| f64::from(*v));
+    (0..c)
+        .map(|i| {
+            let mean = column(i).sum::<f64>() / n;
+            let variance = column(i).map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+            (mean as f32, variance as f32)
+        })
+        .unzip()
+}
+
+fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
+    let mut p: Vec<f32> = scores.collect();
+    let max = p.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    p.iter_mut().for_each(|s| *s = (*s - max).exp());
+    let sum: f32 = p.iter().sum();
+    p.iter_mut().for_each(|s| *s /= sum);
+    p
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two clouds on the first channel, a large offset, and three channels of noise.
+    fn clouds() -> (Vec<f32>, usize) {
+        let noise = |i: usize, k: usize| ((i * 7 + k * 13) % 11) as f32 / 11.0 - 0.5;
+        let tokens = (0..40)
+            .flat_map(|i| {
+                let side = if i < 20 { 1.0 } else { -1.0 };
+                [100.0 + side + 0.5 * noise(i, 0), noise(i, 1), noise(i, 2), noise(i, 3)]
+            })
+            .collect();
+        (tokens, 4)
+    }
+
+    #[test]
+    fn two_clicks_separate_two_clouds() {
+        let (tokens, c) = clouds();
+        let taught = fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]);
+        let logits = taught.logits(&tokens);
+        for i in 0..40 {
+            assert_eq!(logits[i] > logits[40 + i], i < 20, "token {i}");
+        }
+        assert_eq!(taught, fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]));
+    }
+
+    #[test]
+    fn a_class_without_examples_is_never_the_answer() {
+        let (tokens, c) = clouds();
+        let logits = fit(&tokens, c, 3, &[(3, 0), (25, 2)]).logits(&tokens);
+        assert!((0..40).all(|i| logits[40 + i] < logits[i].min(logits[80 + i])));
+    }
+
+    /// At the optimum the gradient vanishes: for two balanced examples x and -x the weights are
+    /// ±a·x with a·DECAY = 1 - sigmoid(2a|x|²).
+    #[test]
+    fn the_fit_is_the_optimum() {
+        let tokens = [1.0, -1.0];
+        let taught = fit(&tokens, 1, 2, &[(0, 0), (1, 1)]);
+        let x = 1.0 / (1.0f32 + EPS).sqrt();
+        let a = taught.weight[0] / x;
+        let rest = 1.0 - 1.0 / (1.0 + (-2.0 * a * x * x).exp());
+        assert!((a * DECAY - rest).abs() < 2e-4, "{a} {rest}");
+        assert!(taught.bias.iter().all(|b| b.abs() < 1e-4));
+    }
+}
