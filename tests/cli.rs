@@ -229,3 +229,22 @@ fn every_subcommand_helps_with_an_example() {
     }
     assert!(ok(&["--version"]).starts_with("internvit "));
 }
+
+/// Every command of the README names a subcommand and options that exist.
+#[test]
+fn the_readmes_commands_exist() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let commands: Vec<&str> = readme
+        .lines()
+        .filter_map(|l| l.strip_prefix("internvit ").or(l.strip_prefix("cargo run --release -- ")))
+        .map(|l| l.split('#').next().unwrap())
+        .collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands {
+        let help = ok(&[command.split_whitespace().next().unwrap(), "--help"]);
+        for option in command.split_whitespace().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{command}: no {option}");
+        }
+    }
+}

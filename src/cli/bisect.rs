@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use internvit::image::Resize;
-use internvit::{Device, Encoder, Error, Images, Result};
+use internvit::{Device, Error, Images, Result};
 use serde_json::json;
 
-use super::{input, open_model, print_json};
+use super::{input, load, open_model, print_json};
 
 /// Runs GPU and CPU step by step and names the first value at which they part.
 #[derive(Parser)]
@@ -41,8 +41,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = open_model(args.model.as_ref()).await?;
     let sizes = checkpoint.spec.sizes;
-    let mut go_on = async |_, _| ControlFlow::Continue(());
-    let mut encoder = Encoder::load(checkpoint, &args.device, &mut go_on).await?;
+    let mut encoder = load(checkpoint, &args.device).await?;
     let (values, photo);
     let images = match (&args.pixel_values, &args.image) {
         (Some(file), _) => {

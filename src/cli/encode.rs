@@ -9,7 +9,7 @@ use internvit::view::pca_picture;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
-use super::{input, open_model, output, print_json, progress};
+use super::{input, load, open_model, output, print_json, progress};
 
 /// Features of photographs.
 ///
@@ -86,16 +86,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if checkpoint.random_weights() && !args.json {
         eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
     }
-    let bar = progress::bytes("loading", checkpoint.manifest.bytes());
-    let mut encoder = Encoder::load(checkpoint, &args.device, &mut async |done, _| {
-        bar.set_position(done);
-        ControlFlow::Continue(())
-    })
-    .await?;
-    bar.finish_and_clear();
-    if let Some(why) = encoder.why_cpu() {
-        eprintln!("note: computing on the CPU: {why}");
-    }
+    let mut encoder = load(checkpoint, &args.device).await?;
     let start = std::time::Instant::now();
     let bar = progress::Share::new("encoding", args.images.len().max(1));
     let (features, index) = match (&args.pixel_values, &args.pixel_embeds) {

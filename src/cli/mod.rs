@@ -20,10 +20,11 @@ mod progress;
 mod segment;
 mod teach;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use internvit::{Checkpoint, Result};
+use internvit::{Checkpoint, Device, Encoder, Result};
 
 /// InternViT on any GPU: features of photographs from the command line.
 #[derive(Parser)]
@@ -73,6 +74,21 @@ async fn open_model(path: Option<&PathBuf>) -> Result<Checkpoint> {
         Some(path) => Checkpoint::open_path(path).await,
         None => Checkpoint::bundled().await,
     }
+}
+
+/// Brings a model to a device, with a bar, and says where the CPU takes a GPU's place.
+async fn load(checkpoint: Checkpoint, device: &Device) -> Result<Encoder> {
+    let bar = progress::bytes("loading", checkpoint.bytes());
+    let encoder = Encoder::load(checkpoint, device, &mut async |done, _| {
+        bar.set_position(done);
+        ControlFlow::Continue(())
+    })
+    .await?;
+    bar.finish_and_clear();
+    if let Some(why) = encoder.why_cpu() {
+        eprintln!("note: computing on the CPU: {why}");
+    }
+    Ok(encoder)
 }
 
 /// Prints a value as JSON.

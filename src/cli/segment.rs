@@ -11,7 +11,7 @@ use internvit::weights::{Source, Values, write_safetensors};
 use internvit::{Checkpoint, Device, Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
 
-use super::{input, open_model, output, print_json, progress};
+use super::{input, load, open_model, output, print_json, progress};
 
 /// Segmentation maps of photographs, by a model with a segmentation head.
 ///
@@ -90,16 +90,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             checkpoint.name()
         )));
     };
-    let bar = progress::bytes("loading", checkpoint.bytes());
-    let mut encoder = Encoder::load(checkpoint, &args.device, &mut async |done, _| {
-        bar.set_position(done);
-        ControlFlow::Continue(())
-    })
-    .await?;
-    bar.finish_and_clear();
-    if let Some(why) = encoder.why_cpu() {
-        eprintln!("note: computing on the CPU: {why}");
-    }
+    let mut encoder = load(checkpoint, &args.device).await?;
     if let Some(file) = &args.pixel_values {
         let (shape, values) = input::read_tensor(file, "pixel_values").await?;
         let images = Images::PixelValues { shape, values: &values };

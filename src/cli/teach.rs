@@ -7,10 +7,10 @@ use clap::Parser;
 use internvit::image::Resize;
 use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::{Values, write_safetensors_with};
-use internvit::{Device, Encoder, Error, Images, Result, Tensor};
+use internvit::{Device, Error, Images, Result, Tensor};
 use serde_json::json;
 
-use super::{input, open_model, output, progress};
+use super::{input, load, open_model, output, progress};
 
 /// Teaches a segmentation from a few points: a linear head on frozen features.
 ///
@@ -83,8 +83,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let photo = input::read_picture(&args.image)?;
     let side = args.image_size.unwrap_or(sizes.image as u32);
     let picture = Resize::Native.fit(&photo, side, sizes.patch as u32)?;
-    let mut go_on = async |_, _| ControlFlow::Continue(());
-    let mut encoder = Encoder::load(checkpoint, &args.device, &mut go_on).await?;
+    let mut encoder = load(checkpoint, &args.device).await?;
     let bar = progress::Share::new("encoding", 1);
     let features = encoder
         .encode(Images::Pictures(&[picture]), &[layer], &mut async |done, total| {

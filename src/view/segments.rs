@@ -91,20 +91,32 @@ pub fn paint_labels(labels: &[i32], palette: &[[u8; 3]], photo: &Picture, opacit
     Picture { width: photo.width, height: photo.height, rgb: rgb.collect() }
 }
 
-/// Distinct colours for any number of classes: hues at the golden angle, three lightnesses.
+/// Okabe and Ito's colours, which people with any colour vision can tell apart, ordered such that
+/// the first two differ most.
+const OKABE_ITO: [[u8; 3]; 7] = [
+    [230, 159, 0],
+    [0, 114, 178],
+    [0, 158, 115],
+    [204, 121, 167],
+    [86, 180, 233],
+    [213, 94, 0],
+    [240, 228, 66],
+];
+
+/// Distinct colours for any number of classes: Okabe and Ito's seven, then hues at the golden angle
+/// in three lightnesses.
 pub fn default_palette(classes: usize) -> Vec<[u8; 3]> {
-    (0..classes)
-        .map(|i| {
-            let hue = (i as f32 * 137.508) % 360.0;
-            let light = [0.55, 0.4, 0.7][i % 3];
-            let chroma = (1.0 - (2.0 * light - 1.0f32).abs()) * 0.75;
-            [0.0, 8.0, 4.0].map(|n: f32| {
-                let k = (n + hue / 30.0) % 12.0;
-                let part = (k - 3.0).min(9.0 - k).clamp(-1.0, 1.0);
-                ((light - chroma / 2.0 * part) * 255.0).round() as u8
-            })
+    let more = (OKABE_ITO.len()..classes).map(|i| {
+        let hue = (i as f32 * 137.508) % 360.0;
+        let light = [0.55, 0.4, 0.7][i % 3];
+        let chroma = (1.0 - (2.0 * light - 1.0f32).abs()) * 0.75;
+        [0.0, 8.0, 4.0].map(|n: f32| {
+            let k = (n + hue / 30.0) % 12.0;
+            let part = (k - 3.0).min(9.0 - k).clamp(-1.0, 1.0);
+            ((light - chroma / 2.0 * part) * 255.0).round() as u8
         })
-        .collect()
+    });
+    OKABE_ITO.into_iter().take(classes).chain(more).collect()
 }
 
 fn planes(logits: &Tensor) -> impl Iterator<Item = &[f32]> {
