@@ -249,3 +249,31 @@ fn a_taught_head_is_applied() {
         assert!(error.status.code() == Some(1) && text.contains(expected), "{text}");
     }
 }
+
+#[test]
+fn segmentation_configurations() {
+    use internvit::model::{ade20k, parse_config, parse_head};
+    let text = |inner: &str| config(16, 2, 32, 4, &format!(r#", "segmentation": {{{inner}}}"#));
+    let head = |inner: &str| {
+        let text = text(inner);
+        parse_head("config.json", &text, &parse_config("config.json", &text).unwrap())
+    };
+    let ade = head(r#""head": "uper", "out_indices": [0, 1, 2, 3], "num_classes": 150"#);
+    let ade = ade.unwrap().unwrap();
+    assert_eq!((ade.names[2].as_str(), ade.palette[2]), ("sky", [6, 230, 230]));
+    assert_eq!((ade.names[149].as_str(), ade.palette[149]), ("flag", [92, 0, 255]));
+    assert_eq!(ade20k().count(), 150);
+    let cases = [
+        (r#""head": "fcn""#, "segmentation.head: expected"),
+        (r#""head": "linear", "out_indices": [4], "num_classes": 2"#, "expected 1 numbers below 4"),
+        (r#""head": "linear", "out_indices": [3], "num_classes": 0"#, "num_classes: expected"),
+        (
+            r#""head": "linear", "out_indices": [3], "num_classes": 2, "classes": ["a"]"#,
+            "segmentation.classes: expected one entry for each of 2 classes",
+        ),
+    ];
+    for (inner, expected) in cases {
+        let error = head(inner).unwrap_err().to_string();
+        assert!(error.contains(expected), "expected {expected:?} in {error:?}");
+    }
+}

@@ -67,10 +67,26 @@ pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec
                 map["num_classes"]
             ))
         })? as usize;
-    let names: Vec<String> = list(map, "classes", classes, file)?;
-    let palette: Vec<[u8; 3]> = list(map, "palette", classes, file)?;
+    let mut names: Vec<String> = list(map, "classes", classes, file)?;
+    let mut palette: Vec<[u8; 3]> = list(map, "palette", classes, file)?;
+    if classes == 150 && names.is_empty() {
+        names = ade20k().map(|(_, name)| name.to_string()).collect();
+        if palette.is_empty() {
+            palette = ade20k().map(|(colour, _)| colour).collect();
+        }
+    }
     let whole = map["whole"].as_bool().unwrap_or(false);
     Ok(Some(HeadSpec { kind, out_indices, classes, names, palette, whole }))
+}
+
+/// ADE20K's 150 classes, for which the published heads were trained, with the colours in which they
+/// are usually shown.
+pub fn ade20k() -> impl Iterator<Item = ([u8; 3], &'static str)> {
+    include_str!("ade20k.txt").lines().filter_map(|line| {
+        let (colour, name) = line.split_once(' ')?;
+        let [_, r, g, b] = u32::from_str_radix(colour, 16).ok()?.to_be_bytes();
+        Some(([r, g, b], name))
+    })
 }
 
 /// An optional list with one entry a class.

@@ -9,7 +9,7 @@ mod spec;
 
 pub use catalogue::{CATALOGUE, Entry};
 pub use config::parse_config;
-pub use head::{BATCH_NORM, HeadKind, HeadSpec, POOL_SCALES, parse_head};
+pub use head::{BATCH_NORM, HeadKind, HeadSpec, POOL_SCALES, ade20k, parse_head};
 pub use names::{Key, Naming, Wanted, wanted};
 pub use spec::{
     Activation, FinalNorm, Flop, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes,
