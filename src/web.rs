@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::image::{Grid, Picture, Resize, decode, tiles};
+use crate::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use crate::view::{paint, pca_grid};
 use crate::weights::{Checkpoint, Source};
 use crate::{Device, Encoder, Error, Features, Images};
@@ -153,6 +153,11 @@ impl Engine {
             0 | 1 => {
                 let picture = resize.fit(&photo, side, patch).map_err(js)?;
                 (Grid { cols: 1, rows: 1 }, vec![picture])
+            }
+            most if u64::from(most) * u64::from(side).pow(2) > MAX_PIXELS => {
+                return Err(js(Error::input(format!(
+                    "{most} tiles of {side} pixels are too many"
+                ))));
             }
             most => tiles(&photo, most, side),
         };

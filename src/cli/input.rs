@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use internvit::image::{Grid, Picture, Resize, decode, tiles};
+use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use internvit::weights::{Source, read_header};
 use internvit::{Error, Result};
 
@@ -29,6 +29,11 @@ pub(super) fn prepare(
     max_tiles: u32,
 ) -> Result<Photo> {
     let original = read_picture(path)?;
+    if u64::from(max_tiles) * u64::from(size).pow(2) > MAX_PIXELS {
+        return Err(Error::input(format!(
+            "{max_tiles} tiles of {size} × {size} would pass the limit of {MAX_PIXELS} pixels"
+        )));
+    }
     let (grid, pictures) = if max_tiles > 1 {
         tiles(&original, max_tiles, size)
     } else {

@@ -36,7 +36,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Picture> {
         let known = "PNG, JPEG, WebP, GIF, BMP, TIFF";
         return Err(refuse(format!("not a picture this program can read ({known})")));
     };
-    if format == ImageFormat::Jpeg && !has_end_marker(bytes) {
+    if !is_whole(format, bytes) {
         return Err(refuse(cut_off(label)));
     }
 
@@ -116,10 +116,22 @@ fn check_size(decoder: &impl ImageDecoder) -> std::result::Result<(), String> {
     }
 }
 
-/// Whether a JPEG's chain of segments reaches the end marker.
+/// Whether the file reaches its own end, as far as a decoder would not tell.
 ///
-/// The decoder paints what is missing from a truncated file grey and reports success; a picture
-/// half grey would give features that look right and are not.
+/// The JPEG decoder paints what is missing grey and reports success, and a WebP's orientation comes
+/// after its pixels: such a picture would give features that look right and are not.
+fn is_whole(format: ImageFormat, bytes: &[u8]) -> bool {
+    match (format, bytes) {
+        (ImageFormat::Jpeg, _) => has_end_marker(bytes),
+        // "RIFF", then the length of what follows.
+        (ImageFormat::WebP, [_, _, _, _, a, b, c, d, rest @ ..]) => {
+            rest.len() as u64 >= u64::from(u32::from_le_bytes([*a, *b, *c, *d]))
+        }
+        _ => true,
+    }
+}
+
+/// Whether a JPEG's chain of segments reaches the end marker.
 fn has_end_marker(bytes: &[u8]) -> bool {
     // Not the start of a segment: stuffing, padding, restarts, the start of the image.
     let standalone = |code: u8| matches!(code, 0 | 1 | 0xD0..=0xD8 | 0xFF);

@@ -103,7 +103,8 @@ def main():
     deep("deep-grey-alpha.png", np.concatenate([wide[..., :1], opacity], -1), 4)
     deep("deep-alpha.png", np.concatenate([wide, opacity], -1), 6)
 
-    store("cmyk.jpg", rgb.convert("CMYK"), quality=95)
+    black = Image.linear_gradient("L").resize(rgb.size)
+    store("cmyk.jpg", Image.merge("CMYK", [*rgb.split(), black]), quality=95)
     # The same samples declared YCCK: byte 11 after "Adobe" is the colour transform.
     data = bytearray(open("cmyk.jpg", "rb").read())
     data[data.index(b"Adobe") + 11] = 2
