@@ -8,7 +8,7 @@ use crate::gpu::{Choice, Gpu, GpuWeights, Prepared};
 use crate::images::{Fed, Images, check};
 use crate::model::{HeadKind, Spec};
 use crate::plan::{
-    Arena, Input, Plan, SlotId, plan_arena, record, record_segment, resize_position,
+    Arena, Input, Plan, SlotId, Step, plan_arena, record, record_segment, resize_position,
 };
 use crate::weights::Checkpoint;
 use crate::{Error, Result, reference};
@@ -157,7 +157,8 @@ impl Encoder {
     }
 
     /// Encodes `images`; `taps` are the hidden states wanted besides the last, 0 the embedding, i
-    /// the output of block i. `progress` is told the steps done and their number, and may stop.
+    /// the output of block i. `progress` is told the block reached and the number of
+    /// blocks, and may stop.
     ///
     /// # Errors
     /// [`Error::Input`] for pictures of different or unfit sizes and for unknown hidden states,
@@ -316,11 +317,8 @@ impl Encoder {
             Backend::Cpu => {
                 let plan = self.plan(task, input, batch);
                 let inputs = fed.inputs(&plan, position);
-                let (mut done, total) = (0, plan.steps.len());
-                let mut watch = async |_: &_, _: &_| {
-                    done += 1;
-                    progress(done, total).await
-                };
+                let blocks = plan.blocks();
+                let mut watch = async |step: &Step, _: &[f32]| progress(step.layer, blocks).await;
                 let list =
                     reference::run(&plan, batch, &self.checkpoint, &inputs, &mut watch).await?;
                 named(&plan, batch, list)

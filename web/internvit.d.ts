@@ -16,7 +16,7 @@ export class Engine {
     read: (file: number, start: number, end: number) => Promise<Uint8Array>,
     progress: (doneBytes: number, totalBytes: number) => void,
   ): Promise<ModelInfo>;
-  /** `progress` counts the steps of the plan; its false cancels, and the promise rejects. */
+  /** `progress` counts the blocks; its false cancels, and the promise rejects. */
   encode(
     name: string,
     bytes: Uint8Array,

@@ -38,7 +38,7 @@ export function progressBar(root: HTMLElement) {
 }
 
 function describe({ stage, done, total }: Progress): string {
-  if (stage === "encode") return `step ${done} of ${total}`;
+  if (stage === "encode") return `block ${done} of ${total}`;
   const amount = total > 0 ? `${bytes(done)} of ${bytes(total)}` : bytes(done);
   return stage === "fetch" ? `${amount} fetched` : `${amount} prepared`;
 }

@@ -56,7 +56,7 @@ export interface Tensor {
   data: Float32Array<ArrayBuffer>;
 }
 
-/** Done and total are bytes, and steps of the plan for "encode"; a total of 0 is not known. */
+/** Done and total are bytes, and blocks for "encode"; a total of 0 is not known. */
 export interface Progress {
   stage: "fetch" | "load" | "encode";
   done: number;

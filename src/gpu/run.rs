@@ -17,8 +17,8 @@ const STAGING: u64 = 64 << 20;
 impl Prepared {
     /// Runs for `batch` pictures; outputs stay on the device until [`Prepared::read`].
     ///
-    /// `progress` is told the steps done and their number after each submission, and may stop the
-    /// run, which then ends with [`Error::Cancelled`].
+    /// `progress` is told the block reached and the number of blocks after each submission, and may
+    /// stop the run, which then ends with [`Error::Cancelled`].
     pub async fn run(
         &mut self,
         gpu: &Gpu,
@@ -33,7 +33,8 @@ impl Prepared {
         while done < total {
             done = self.submit(gpu, done, budget, total);
             gpu.finished().await?;
-            if progress(done, total).await.is_break() {
+            let block = self.plan.steps[done - 1].layer;
+            if progress(block, self.plan.blocks()).await.is_break() {
                 return Err(Error::Cancelled);
             }
         }

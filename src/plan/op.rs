@@ -283,6 +283,11 @@ impl Plan {
         self.slots.iter().position(|slot| slot.name == name)
     }
 
+    /// Number of blocks; at least 1, so that it can be divided by.
+    pub fn blocks(&self) -> usize {
+        self.steps.last().map_or(1, |step| step.layer.max(1))
+    }
+
     /// Slots that are read after a run, in the order in which they are filled.
     pub fn outputs(&self) -> impl Iterator<Item = SlotId> + '_ {
         (0..self.slots.len()).filter(|slot| self.slots[*slot].role == Role::Output)
