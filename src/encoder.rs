@@ -1,14 +1,19 @@
 //! The façade: a checkpoint on a device, pictures in, features out.
 
+mod inspect;
+
+pub use inspect::Held;
+use inspect::{Part, Values};
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::features::{Features, Tensor, relative_l2};
+use crate::features::{Features, Tensor};
 use crate::gpu::{Choice, Gpu, GpuWeights, Prepared};
 use crate::images::{Fed, Images, check};
 use crate::model::{HeadKind, Spec};
 use crate::plan::{
-    Arena, Input, Plan, SlotId, Step, plan_arena, record, record_segment, resize_position,
+    Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment, resize_position,
 };
 use crate::weights::Checkpoint;
 use crate::{Error, Result, reference};
@@ -169,16 +174,16 @@ impl Encoder {
         taps: &[usize],
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Features> {
-        let (input, count) = check(images, taps, &self.checkpoint.spec)?;
-        let spec = &self.checkpoint.spec;
-        let (grid, prefix) = (input.grid(spec.sizes.patch), spec.prefix_tokens());
-        let task = Task::Features(taps.to_vec());
-        let mut tensors = self.run_all(&task, input, count, images, progress).await?;
-        let last = &tensors["last_hidden_state"];
-        let (tokens, c) = (last.shape[1], last.shape[2]);
+        let held = self.hold(images, taps, false, progress).await?;
+        let mut tensors = BTreeMap::new();
+        for name in held.names() {
+            tensors.insert(name.to_string(), held.tensor(self, name).await?);
+        }
+        let last: &Tensor = &tensors["last_hidden_state"];
+        let (count, tokens, c) = (held.batch, last.shape[1], last.shape[2]);
         let values = last.values.chunks_exact(tokens * c).flat_map(|p| p[..c].to_vec()).collect();
         tensors.insert("pooler_output".into(), Tensor { shape: vec![count, c], values });
-        Ok(Features { batch: count, grid, prefix, tensors })
+        Ok(Features { batch: count, grid: held.grid, prefix: held.prefix, tensors })
     }
 
     /// The segmentation head's logits `[batch, classes, h', w']` for pictures of one size; h' and
@@ -203,8 +208,9 @@ impl Encoder {
         if scale > 1 && (rows < 2 || cols < 2) {
             return Err(Error::input("UPerNet takes pictures of at least 2 × 2 patches"));
         }
-        let mut tensors = self.run_all(&Task::Logits, input, count, images, progress).await?;
-        let logits = tensors.remove("logits").map_or(Vec::new(), |tensor| tensor.values);
+        let parts = self.run_all(&Task::Logits, input, count, images, false, progress).await?;
+        let held = Held { batch: count, grid: None, prefix: 0, parts };
+        let logits = held.tensor(self, "logits").await?.values;
         let area = rows * scale * cols * scale;
         let mut values = Vec::with_capacity(count * classes * area);
         for picture in logits.chunks_exact(area * padded) {
@@ -222,30 +228,26 @@ impl Encoder {
         input: Input,
         count: usize,
         images: Images<'_>,
+        keep: bool,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<BTreeMap<String, Tensor>> {
+    ) -> Result<BTreeMap<String, Vec<Part>>> {
         let position = match input.grid(self.checkpoint.spec.sizes.patch) {
             Some(grid) => Some(self.position(grid).await?),
             None => None,
         };
         let capacity = self.capacity(task, input, count);
         let runs = count.div_ceil(capacity);
-        let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
+        let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
         for run in 0..runs {
             let first = run * capacity;
             let batch = capacity.min(count - first);
             let mut part = async |done, total| progress(run * total + done, runs * total).await;
-            let piece = Piece { task, input, capacity, first, batch };
-            let outputs = self.run(piece, images, position.as_deref(), &mut part).await?;
-            for (name, tensor) in outputs {
-                let all = tensors.entry(name).or_insert_with(|| Tensor {
-                    shape: [vec![count], tensor.shape[1..].to_vec()].concat(),
-                    values: Vec::new(),
-                });
-                all.values.extend(tensor.values);
+            let piece = Piece { task, input, capacity, first, batch, keep };
+            for (name, part) in self.run(piece, images, position.as_deref(), &mut part).await? {
+                parts.entry(name).or_default().push(part);
             }
         }
-        Ok(tensors)
+        Ok(parts)
     }
 
     fn plan(&self, task: &Task, input: Input, batch: usize) -> Plan {
@@ -259,56 +261,14 @@ impl Encoder {
         }
     }
 
-    /// Runs GPU and twins side by side on one batch and reports for each step the slot's name and
-    /// the relative L2 difference, until `watch` stops.
-    ///
-    /// # Errors
-    /// As [`Encoder::encode`]; [`Error::Device`] where there is no GPU to compare with.
-    pub async fn compare(
-        &mut self,
-        images: Images<'_>,
-        watch: &mut impl AsyncFnMut(&str, f64) -> ControlFlow<()>,
-    ) -> Result<()> {
-        let (input, count) = check(images, &[], &self.checkpoint.spec)?;
-        let position = match input.grid(self.checkpoint.spec.sizes.patch) {
-            Some(grid) => Some(self.position(grid).await?),
-            None => None,
-        };
-        let Backend::Gpu(gpu, weights) = &self.backend else {
-            return Err(Error::device("bisect compares the GPU with the CPU, and there is no GPU"));
-        };
-        let plan = record(&self.checkpoint.spec, input, count, &[]);
-        let mut prepared = Prepared::new(gpu, plan.clone(), weights).await?;
-        let fed = Fed::new(images, 0, count);
-        let inputs = fed.inputs(&plan, position.as_deref());
-        let mut expected = Vec::new();
-        reference::run(&plan, count, &self.checkpoint, &inputs, &mut async |_, values| {
-            expected.push(values.to_vec());
-            ControlFlow::Continue(())
-        })
-        .await?;
-        let mut expected = expected.into_iter();
-        let result = prepared
-            .trace(gpu, count, &inputs, &mut async |at, values| {
-                let name = &plan.slots[plan.steps[at].op.writes()].name;
-                let twin = expected.next().unwrap_or_default();
-                watch(name, relative_l2(&values, &twin)).await
-            })
-            .await;
-        match result {
-            Err(Error::Cancelled) => Ok(()),
-            other => other,
-        }
-    }
-
     async fn run(
         &mut self,
         piece: Piece<'_>,
         images: Images<'_>,
         position: Option<&[f32]>,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Vec<(String, Tensor)>> {
-        let Piece { task, input, capacity, first, batch } = piece;
+    ) -> Result<Vec<(String, Part)>> {
+        let Piece { task, input, capacity, first, batch, keep } = piece;
         let fed = Fed::new(images, first, batch);
         let key = (input, task.clone(), capacity);
         let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
@@ -321,7 +281,8 @@ impl Encoder {
                 let mut watch = async |step: &Step, _: &[f32]| progress(step.layer, blocks).await;
                 let list =
                     reference::run(&plan, batch, &self.checkpoint, &inputs, &mut watch).await?;
-                named(&plan, batch, list)
+                let list = list.into_iter().map(|(slot, values)| (slot, Values::Host(values)));
+                named(&plan, batch, list.collect())
             }
             Backend::Gpu(gpu, weights) => {
                 if let Some(plan) = plan {
@@ -337,7 +298,11 @@ impl Encoder {
                 prepared.run(gpu, batch, &inputs, progress).await?;
                 let mut list = Vec::new();
                 for slot in plan.outputs() {
-                    list.push((slot, prepared.read(gpu, slot, batch).await?));
+                    let values = match keep {
+                        true => Values::Device(prepared.copy(gpu, slot, batch).await?),
+                        false => Values::Host(prepared.read(gpu, slot, batch).await?),
+                    };
+                    list.push((slot, values));
                 }
                 named(&plan, batch, list)
             }
@@ -374,23 +339,22 @@ struct Piece<'a> {
     capacity: usize,
     first: usize,
     batch: usize,
+    keep: bool,
 }
 
 fn fits(plan: &Plan, arena: &Arena, max_binding: u64) -> bool {
     let bytes = |values: usize| 4 * values as u64;
-    let slot = |slot: &crate::plan::Slot| bytes(slot.plane_stride(plan.batch)) <= max_binding;
+    let slot = |slot: &Slot| bytes(slot.plane_stride(plan.batch)) <= max_binding;
     let arena_bytes: u64 = arena.sizes.iter().map(|v| bytes(*v)).sum();
     plan.slots.iter().all(slot)
         && arena.sizes.iter().all(|v| bytes(*v) <= 2 * max_binding)
         && arena_bytes <= ACTIVATIONS
 }
 
-fn named(plan: &Plan, batch: usize, list: Vec<(SlotId, Vec<f32>)>) -> Vec<(String, Tensor)> {
-    list.into_iter()
-        .map(|(slot, values)| {
-            let slot = &plan.slots[slot];
-            let shape = vec![batch, slot.rows, slot.cols];
-            (slot.name.clone(), Tensor { shape, values })
-        })
-        .collect()
+fn named(plan: &Plan, batch: usize, list: Vec<(SlotId, Values)>) -> Vec<(String, Part)> {
+    let part = |(slot, values)| {
+        let slot: &Slot = &plan.slots[slot];
+        (slot.name.clone(), Part { shape: [batch, slot.rows, slot.cols], values })
+    };
+    list.into_iter().map(part).collect()
 }

@@ -126,12 +126,21 @@ impl Prepared {
         for plane in 0..s.planes {
             let start = 4 * (plane * s.plane_stride(self.plan.batch)) as u64;
             let bytes = 4 * s.plane_len(batch) as u64;
-            for from in (0..bytes).step_by(STAGING as usize) {
-                let length = STAGING.min(bytes - from);
-                gpu.read_into(&self.buffers[&slot], start + from, length, &mut values).await?;
-            }
+            gpu.read_into(&self.buffers[&slot], start, bytes, &mut values).await?;
         }
         Ok(values)
+    }
+
+    /// Copies a slot of one plane into a buffer of its own on the device, `[batch·rows, cols]`.
+    pub async fn copy(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<wgpu::Buffer> {
+        let s = &self.plan.slots[slot];
+        let bytes = 4 * s.plane_len(batch) as u64;
+        let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let buffer = gpu.buffer(&s.name, bytes, usage).await?;
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.buffers[&slot], 0, &buffer, 0, bytes);
+        gpu.queue.submit([encoder.finish()]);
+        Ok(buffer)
     }
 
     /// Fills a slot's whole buffer with NaN, so that what a kernel leaves out shows.
@@ -143,7 +152,28 @@ impl Prepared {
 }
 
 impl Gpu {
+    /// Reads a buffer of f32 values back.
+    pub async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<f32>> {
+        let mut values = Vec::with_capacity(buffer.size() as usize / 4);
+        self.read_into(buffer, 0, buffer.size(), &mut values).await?;
+        Ok(values)
+    }
+
     async fn read_into(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+        values: &mut Vec<f32>,
+    ) -> Result<()> {
+        for from in (0..bytes).step_by(STAGING as usize) {
+            let length = STAGING.min(bytes - from);
+            self.read_piece(buffer, offset + from, length, values).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_piece(
         &self,
         buffer: &wgpu::Buffer,
         offset: u64,

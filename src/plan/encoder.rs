@@ -2,7 +2,7 @@
 
 use super::head::{Map, record_head};
 use super::op::*;
-use crate::model::{Activation, FinalNorm, HeadSpec, NormKind, QkNorm, Spec};
+use crate::model::{Activation, FinalNorm, HeadSpec, NormKind, Spec};
 
 /// What an encoder is fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,10 +95,12 @@ pub fn record_segment(spec: &Spec, head: &HeadSpec, d: usize, input: Input, batc
     r.plan
 }
 
-struct Recorder<'a> {
-    spec: &'a Spec,
-    plan: Plan,
-    layer: usize,
+/// A plan in the making.
+pub(super) struct Recorder<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) plan: Plan,
+    /// The block that is being recorded, from 1; 0 outside.
+    pub(super) layer: usize,
 }
 
 impl Recorder<'_> {
@@ -137,24 +139,7 @@ impl Recorder<'_> {
         let (c, m, tokens) = (self.spec.sizes.hidden, self.spec.sizes.mlp, self.plan.tokens);
         let block = format!("encoder.layers.{}", self.layer - 1);
 
-        let a = self.norm(x, &format!("{block}.norm1"));
-        let qkv = self.slot("qkv", tokens, c, Role::Temporary);
-        self.plan.slots[qkv].planes = 3;
-        self.linear(a, qkv, &format!("{block}.attn.qkv"), self.spec.qkv_bias, Finish::Store);
-        if self.spec.qk_norm == QkNorm::FullWidth {
-            for (plane, name) in ["q_norm", "k_norm"].into_iter().enumerate() {
-                self.push(Op::Norm {
-                    x: qkv,
-                    y: qkv,
-                    plane,
-                    weight: format!("{block}.attn.{name}.weight"),
-                    bias: None,
-                    kind: NormKind::Rms,
-                    eps: self.spec.norm.eps,
-                    gelu: false,
-                });
-            }
-        }
+        let qkv = self.qkv(x, Role::Temporary);
         let o = self.slot("attention", tokens, c, Role::Temporary);
         self.push(Op::Attention { qkv, y: o, heads: self.spec.sizes.heads });
         let scale = format!("{block}.ls1");
@@ -190,7 +175,7 @@ impl Recorder<'_> {
         self.push(Op::Keep { x, y, skip: 0 });
     }
 
-    fn norm(&mut self, x: SlotId, name: &str) -> SlotId {
+    pub(super) fn norm(&mut self, x: SlotId, name: &str) -> SlotId {
         let norm = self.spec.norm;
         let y = self.slot("normed", self.plan.tokens, self.spec.sizes.hidden, Role::Temporary);
         self.push(Op::Norm {
@@ -206,14 +191,14 @@ impl Recorder<'_> {
         y
     }
 
-    fn linear(&mut self, x: SlotId, y: SlotId, name: &str, bias: bool, finish: Finish) {
+    pub(super) fn linear(&mut self, x: SlotId, y: SlotId, name: &str, bias: bool, finish: Finish) {
         let bias = bias.then(|| format!("{name}.bias"));
         let weight = format!("{name}.weight");
         self.push(Op::Linear { x, y, weight, bias, window: None, finish });
     }
 
     /// A new slot; inside a block its name carries the block's number.
-    fn slot(&mut self, name: &str, rows: usize, cols: usize, role: Role) -> SlotId {
+    pub(super) fn slot(&mut self, name: &str, rows: usize, cols: usize, role: Role) -> SlotId {
         let name = match self.layer {
             0 => name.to_string(),
             layer => format!("{}.{name}", layer - 1),
@@ -221,7 +206,7 @@ impl Recorder<'_> {
         self.plan.add(&name, rows, cols, role)
     }
 
-    fn push(&mut self, op: Op) {
+    pub(super) fn push(&mut self, op: Op) {
         self.plan.steps.push(Step { op, layer: self.layer });
     }
 }

@@ -2,6 +2,7 @@
 //! named here; `reference` and `gpu` run it.
 
 mod arena;
+mod attention;
 mod encoder;
 mod head;
 mod op;
@@ -9,6 +10,7 @@ mod position;
 mod text;
 
 pub use arena::{Arena, plan_arena};
+pub use attention::record_attention;
 pub use encoder::{Input, record, record_segment};
 pub use head::{Map, record_head};
 pub use op::{Finish, Op, Plan, Role, Slot, SlotId, Step, Value};

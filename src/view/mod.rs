@@ -1,11 +1,25 @@
 //! From features to pictures.
 
+mod attention;
+mod clusters;
+mod colours;
+mod foreground;
+mod math;
+mod norms;
 mod overlay;
 mod pca;
 mod segments;
+mod similarity;
 mod teach;
 
+pub use attention::Attention;
+pub use clusters::{Clusters, clusters};
+pub use colours::{heat, heat_grid};
+pub use foreground::{foreground, otsu};
+pub use math::{extent, middle};
+pub use norms::norms;
 pub use overlay::{paint, pca_grid, pca_picture};
-pub use pca::{pca_rgb, stitch};
+pub use pca::{PcaBasis, pca_foreground, pca_rgb, stitch};
 pub use segments::{Canvas, default_palette, labels, paint_labels, shares, window_starts};
+pub use similarity::similarity;
 pub use teach::{Example, Taught, fit};

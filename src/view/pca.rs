@@ -1,40 +1,87 @@
 //! The first three principal components of patch tokens as red, green and blue.
 
-/// One RGB colour a token. `tokens` is `[n, c]` row-major.
-///
-/// Components are found by orthogonal iteration on the centred tokens from a fixed start, so the
-/// result is the same on every run; signs are fixed by making the largest loading positive. Each
-/// component is scaled so that the middle 98 % of tokens span the colour range.
-pub fn pca_rgb(tokens: &[f32], c: usize) -> Vec<[u8; 3]> {
-    let n = tokens.len() / c;
-    let mut mean = vec![0.0f64; c];
-    for row in tokens.chunks_exact(c) {
-        mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) / n as f64);
-    }
-    let centred: Vec<f32> = tokens
-        .chunks_exact(c)
-        .flat_map(|row| row.iter().zip(&mean).map(|(v, m)| (f64::from(*v) - m) as f32))
-        .collect();
-    let scores = principal_scores(&centred, c);
-    let mut colours = vec![[0u8; 3]; n];
-    for channel in 0..3 {
-        let mut sorted: Vec<f32> = scores.iter().map(|s| s[channel]).collect();
-        sorted.sort_by(f32::total_cmp);
-        let low = sorted[(n - 1) / 100];
-        let high = sorted[n - 1 - (n - 1) / 100];
-        let span = (high - low).max(f32::MIN_POSITIVE);
-        for (colour, score) in colours.iter_mut().zip(&scores) {
-            colour[channel] =
-                ((score[channel] - low) / span * 255.0).round().clamp(0.0, 255.0) as u8;
+use super::foreground::foreground;
+use super::math::{dot, middle};
+
+/// Three directions in feature space, and the part of each that colours show. One basis for several
+/// layers or pictures makes their colours comparable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PcaBasis {
+    /// Mean of the tokens it was fitted to, `[C]`.
+    pub mean: Vec<f32>,
+    /// Directions of largest variance, each `[C]` of length 1; zero where there are too few tokens.
+    pub directions: [Vec<f32>; 3],
+    /// Lowest and highest score shown, per direction.
+    pub ranges: [[f32; 2]; 3],
+}
+
+impl PcaBasis {
+    /// The basis of `tokens` `[n, c]`.
+    ///
+    /// Components are found by orthogonal iteration on the centred tokens from a fixed start, so
+    /// the result is the same on every run; signs are fixed by making the largest loading positive.
+    /// Each component's range is the middle 98 % of tokens.
+    pub fn fit(tokens: &[f32], c: usize) -> Self {
+        let n = (tokens.len() / c).max(1);
+        let mut sum = vec![0.0f64; c];
+        for row in tokens.chunks_exact(c) {
+            sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v) / n as f64);
         }
+        let mean: Vec<f32> = sum.iter().map(|v| *v as f32).collect();
+        let centred: Vec<f32> = tokens
+            .chunks_exact(c)
+            .flat_map(|row| row.iter().zip(&sum).map(|(v, m)| (f64::from(*v) - m) as f32))
+            .collect();
+        let directions = principal_directions(&centred, c);
+        let mut this = Self { mean, directions, ranges: [[0.0; 2]; 3] };
+        let scores = this.scores(tokens);
+        this.ranges = std::array::from_fn(|k| {
+            middle(&scores.iter().map(|score| score[k]).collect::<Vec<_>>())
+        });
+        this
     }
-    colours
+
+    /// What `tokens` `[n, c]` have of each direction: `[n]`.
+    pub fn scores(&self, tokens: &[f32]) -> Vec<[f32; 3]> {
+        let one = |row: &[f32]| {
+            let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(v, m)| v - m).collect();
+            std::array::from_fn(|k| dot(&centred, &self.directions[k]))
+        };
+        tokens.chunks_exact(self.mean.len()).map(one).collect()
+    }
+
+    /// One RGB colour a token.
+    pub fn colours(&self, tokens: &[f32]) -> Vec<[u8; 3]> {
+        let channel = |score: f32, [low, high]: [f32; 2]| {
+            let span = (high - low).max(f32::MIN_POSITIVE);
+            ((score - low) / span * 255.0).round().clamp(0.0, 255.0) as u8
+        };
+        let one = |score: [f32; 3]| std::array::from_fn(|k| channel(score[k], self.ranges[k]));
+        self.scores(tokens).into_iter().map(one).collect()
+    }
+}
+
+/// One RGB colour a token of `tokens` `[n, c]`, in their own basis.
+pub fn pca_rgb(tokens: &[f32], c: usize) -> Vec<[u8; 3]> {
+    PcaBasis::fit(tokens, c).colours(tokens)
+}
+
+/// Foreground patches of `tokens` `[rows·cols, c]`, told apart by the first component, and the
+/// basis of these patches alone, which shows what differs within them (Oquab et al. 2023, DINOv2,
+/// arXiv:2304.07193).
+pub fn pca_foreground(tokens: &[f32], c: usize, grid: [usize; 2]) -> (Vec<bool>, PcaBasis) {
+    let scores = PcaBasis::fit(tokens, c).scores(tokens);
+    let first: Vec<f32> = scores.iter().map(|score| score[0]).collect();
+    let front = foreground(&first, grid);
+    let rows = tokens.chunks_exact(c).zip(&front).filter(|(_, front)| **front);
+    let inside: Vec<f32> = rows.flat_map(|(row, _)| row).copied().collect();
+    (front, PcaBasis::fit(&inside, c))
 }
 
 const ITERATIONS: usize = 60;
 
-/// Projections of centred rows on the three directions of largest variance.
-fn principal_scores(rows: &[f32], c: usize) -> Vec<[f32; 3]> {
+/// The three directions of largest variance of centred rows.
+fn principal_directions(rows: &[f32], c: usize) -> [Vec<f32>; 3] {
     // Any start that is not orthogonal to the answer will do.
     let mut basis: [Vec<f32>; 3] = std::array::from_fn(|k| {
         (0..c).map(|i| ((i * (2 * k + 1)) as f32 * 0.7 + k as f32).cos()).collect()
@@ -57,7 +104,7 @@ fn principal_scores(rows: &[f32], c: usize) -> Vec<[f32; 3]> {
             direction.iter_mut().for_each(|v| *v = -*v);
         }
     }
-    rows.chunks_exact(c).map(|row| std::array::from_fn(|k| dot(row, &basis[k]))).collect()
+    basis
 }
 
 /// Gram and Schmidt. A direction without length (too few tokens) becomes zero.
@@ -73,10 +120,6 @@ fn orthonormalise(basis: &mut [Vec<f32>; 3]) {
         let scale = if length > 1e-20 { 1.0 / length } else { 0.0 };
         direction.iter_mut().for_each(|d| *d *= scale);
     }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Joins the patch tokens of tiles to one grid. `tokens` holds for each tile (row-major on a

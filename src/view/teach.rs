@@ -1,5 +1,7 @@
 //! Teaching a segmentation: a linear classifier on frozen features, fitted to a few patches.
 
+use super::math::dot;
+
 /// A classifier on standardised tokens, in the form of a linear segmentation head: BatchNorm
 /// statistics, then a 1 × 1 convolution.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,10 +113,6 @@ fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
     let sum: f32 = p.iter().sum();
     p.iter_mut().for_each(|s| *s /= sum);
     p
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]
