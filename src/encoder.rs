@@ -15,7 +15,7 @@ use crate::model::{HeadKind, Spec};
 use crate::plan::{
     Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment, resize_position,
 };
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result, reference};
 
 /// Where to compute.
@@ -179,11 +179,7 @@ impl Encoder {
         for name in held.names() {
             tensors.insert(name.to_string(), held.tensor(self, name).await?);
         }
-        let last: &Tensor = &tensors["last_hidden_state"];
-        let (count, tokens, c) = (held.batch, last.shape[1], last.shape[2]);
-        let values = last.values.chunks_exact(tokens * c).flat_map(|p| p[..c].to_vec()).collect();
-        tensors.insert("pooler_output".into(), Tensor { shape: vec![count, c], values });
-        Ok(Features { batch: count, grid: held.grid, prefix: held.prefix, tensors })
+        Ok(Features { batch: held.batch, grid: held.grid, prefix: held.prefix, tensors })
     }
 
     /// The segmentation head's logits `[batch, classes, h', w']` for pictures of one size; h' and
@@ -197,28 +193,24 @@ impl Encoder {
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Tensor> {
         let (input, count) = check(images, &[], &self.checkpoint.spec)?;
-        let Some(head) = &self.checkpoint.head else {
-            return Err(Error::input(format!("{}: no segmentation head", self.checkpoint.name())));
-        };
-        let (classes, padded) = (head.spec.classes, head.padded_classes());
-        let scale = if head.spec.kind == HeadKind::Uper { 4 } else { 1 };
-        let Some([rows, cols]) = input.grid(self.checkpoint.spec.sizes.patch) else {
+        let Some(grid) = input.grid(self.checkpoint.spec.sizes.patch) else {
             return Err(Error::input("segmentation takes pictures, not embeddings"));
         };
-        if scale > 1 && (rows < 2 || cols < 2) {
-            return Err(Error::input("UPerNet takes pictures of at least 2 × 2 patches"));
-        }
+        self.head_for(grid)?;
         let parts = self.run_all(&Task::Logits, input, count, images, false, progress).await?;
         let held = Held { batch: count, grid: None, prefix: 0, parts };
         let logits = held.tensor(self, "logits").await?.values;
-        let area = rows * scale * cols * scale;
-        let mut values = Vec::with_capacity(count * classes * area);
-        for picture in logits.chunks_exact(area * padded) {
-            for class in 0..classes {
-                values.extend(picture.iter().skip(class).step_by(padded));
-            }
+        Ok(planar(&logits, count, self.head_for(grid)?, grid))
+    }
+
+    /// The head, where there is one that can take `grid` patches.
+    fn head_for(&self, [rows, cols]: [usize; 2]) -> Result<&Head> {
+        let none = || Error::input(format!("{}: no segmentation head", self.checkpoint.name()));
+        let head = self.checkpoint.head.as_ref().ok_or_else(none)?;
+        if head.spec.kind == HeadKind::Uper && rows.min(cols) < 2 {
+            return Err(Error::input("UPerNet takes pictures of at least 2 × 2 patches"));
         }
-        Ok(Tensor { shape: vec![count, classes, rows * scale, cols * scale], values })
+        Ok(head)
     }
 
     /// Runs a task for all pictures, as many at once as the device can take.
@@ -357,4 +349,17 @@ fn named(plan: &Plan, batch: usize, list: Vec<(SlotId, Values)>) -> Vec<(String,
         (slot.name.clone(), Part { shape: [batch, slot.rows, slot.cols], values })
     };
     list.into_iter().map(part).collect()
+}
+
+/// Logits as the plan leaves them, `[count, h'·w', padded classes]`, to `[count, classes, h', w']`.
+fn planar(logits: &[f32], count: usize, head: &Head, grid: [usize; 2]) -> Tensor {
+    let [height, width] = grid.map(|n| n * head.spec.scale());
+    let (classes, padded) = (head.spec.classes, head.padded_classes());
+    let mut values = Vec::with_capacity(count * classes * height * width);
+    for picture in logits.chunks_exact(height * width * padded) {
+        for class in 0..classes {
+            values.extend(picture.iter().skip(class).step_by(padded));
+        }
+    }
+    Tensor { shape: vec![count, classes, height, width], values }
 }

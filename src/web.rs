@@ -1,18 +1,22 @@
 //! The browser's door: thin, and without logic of its own. The page's worker is its only caller.
 
+mod js;
+mod photo;
+
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use js_sys::{Error as JsError, Float32Array, Function, Promise, Uint8Array, Uint32Array};
+use js_sys::Function;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
+use self::js::*;
+use self::photo::{Photo, Request};
+use crate::encoder::Held;
 use crate::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
-use crate::view::{paint, pca_grid};
-use crate::weights::{Checkpoint, Source};
-use crate::{Device, Encoder, Error, Features, Images};
-
-type JsResult<T> = Result<T, JsValue>;
+use crate::view::{PcaBasis, default_palette, fit};
+use crate::weights::{Checkpoint, LinearHead, Source};
+use crate::{Device, Encoder, Error, Images};
 
 /// Panics that should not happen are at least told to the console.
 #[wasm_bindgen(start)]
@@ -26,6 +30,12 @@ pub struct Engine {
     device: Device,
     encoder: Option<Encoder>,
     report: DeviceReport,
+    photos: BTreeMap<u32, Photo>,
+    /// The number of the last photograph.
+    last: u32,
+    /// Colours that PCA pictures share.
+    basis: Option<PcaBasis>,
+    taught: Option<LinearHead>,
 }
 
 #[derive(Clone, Serialize)]
@@ -34,12 +44,6 @@ struct DeviceReport {
     name: String,
     backend: String,
     reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct FileInfo {
-    name: String,
-    size: f64,
 }
 
 #[derive(Serialize)]
@@ -53,6 +57,8 @@ struct ModelInfo {
     bytes: f64,
     norm: String,
     random_weights: bool,
+    /// Classes of its segmentation head; 0 where it has none.
+    classes: usize,
 }
 
 #[derive(Default, Deserialize)]
@@ -61,7 +67,43 @@ struct Options {
     image_size: Option<u32>,
     resize: Option<Resize>,
     tiles: Option<u32>,
-    hidden_states: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct PhotoInfo {
+    photo: u32,
+    width: u32,
+    height: u32,
+    region: [f64; 4],
+    rows: usize,
+    cols: usize,
+    tiles: usize,
+    tokens: usize,
+    hidden: usize,
+    milliseconds: f64,
+    tensors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Lesson {
+    layer: usize,
+    names: Vec<String>,
+    examples: Vec<LessonExample>,
+}
+
+#[derive(Deserialize)]
+struct LessonExample {
+    photo: u32,
+    token: usize,
+    class: usize,
+}
+
+#[derive(Serialize)]
+struct TaughtInfo {
+    layer: usize,
+    names: Vec<String>,
+    palette: Vec<[u8; 3]>,
+    milliseconds: f64,
 }
 
 #[wasm_bindgen]
@@ -90,7 +132,8 @@ impl Engine {
             Some(Err(e)) => cpu(Some(e.to_string())),
             None => cpu(None),
         };
-        Ok(Engine { device, encoder: None, report })
+        let (photos, basis, taught) = (BTreeMap::new(), None, None);
+        Ok(Engine { device, encoder: None, report, photos, last: 0, basis, taught })
     }
 
     /// `{ kind, name, backend, reason }`
@@ -112,6 +155,8 @@ impl Engine {
         let checkpoint = Checkpoint::open("model", &config, sources).await.map_err(js)?;
         // The model before is let go first: both may not fit the device together.
         self.encoder = None;
+        self.photos.clear();
+        (self.basis, self.taught) = (None, None);
         let device = if self.report.kind == "cpu" { Device::Cpu } else { self.device.clone() };
         let encoder = Encoder::load(checkpoint, &device, &mut async |done, total| {
             turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
@@ -129,24 +174,27 @@ impl Engine {
             bytes: checkpoint.manifest.bytes() as f64,
             norm: format!("{:?}Norm", spec.norm.kind),
             random_weights: checkpoint.random_weights(),
+            classes: checkpoint.head.as_ref().map_or(0, |head| head.spec.classes),
         };
         self.encoder = Some(encoder);
         to_js(&info)
     }
 
-    /// Encodes a photograph file. `progress(done, total)` returns false, or a promise of it, to
-    /// cancel.
+    /// Encodes a photograph file; the features of all layers stay on the device until `forget`.
+    /// `progress(done, total)` returns false, or a promise of it, to cancel. Answers with what is
+    /// known of the photograph, its number among it.
     pub async fn encode(
         &mut self,
         name: String,
         bytes: Vec<u8>,
         options: JsValue,
         progress: Function,
-    ) -> JsResult<Encoded> {
+    ) -> JsResult<JsValue> {
         let options: Options = serde_wasm_bindgen::from_value(options)?;
         let photo = decode(&name, &bytes).map_err(js)?;
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
-        let (side, patch) = (encoder.spec().sizes.image as u32, encoder.spec().sizes.patch as u32);
+        let sizes = encoder.spec().sizes;
+        let (side, patch) = (sizes.image as u32, sizes.patch as u32);
         let side = options.image_size.unwrap_or(side);
         let resize = options.resize.unwrap_or(Resize::Squash);
         let (grid, pictures) = match options.tiles.unwrap_or(1) {
@@ -166,11 +214,10 @@ impl Engine {
             _ => [0.0, 0.0, photo.width.into(), photo.height.into()],
         };
         let start = now();
-        let images = Images::Pictures(&pictures);
-        let features = run(encoder, images, &options.hidden_states, Some(&progress)).await?;
-        let milliseconds = now() - start;
+        let layers: Vec<usize> = (0..=sizes.layers).collect();
+        let held = hold(encoder, Images::Pictures(&pictures), &layers, Some(&progress)).await?;
         let board = [grid.rows as usize, grid.cols as usize];
-        Ok(Encoded { photo, features, board, region, milliseconds })
+        self.add(Photo::new(photo, held, board, region, now() - start))
     }
 
     /// Encodes `pixel_values` of shape `[batch, 3, height, width]`, for tests and for those who
@@ -180,30 +227,145 @@ impl Engine {
         shape: Vec<usize>,
         values: Vec<f32>,
         hidden_states: Vec<usize>,
-    ) -> JsResult<Encoded> {
+    ) -> JsResult<JsValue> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let start = now();
         let images = Images::PixelValues { shape: four(shape)?, values: &values };
-        let features = run(encoder, images, &hidden_states, None).await?;
+        let held = hold(encoder, images, &hidden_states, None).await?;
         let photo = Picture { width: 1, height: 1, rgb: vec![0; 3] };
-        let (region, milliseconds) = ([0.0, 0.0, 1.0, 1.0], now() - start);
-        Ok(Encoded { photo, features, board: [1, 1], region, milliseconds })
+        self.add(Photo::new(photo, held, [1, 1], [0.0, 0.0, 1.0, 1.0], now() - start))
     }
-}
 
-#[wasm_bindgen]
-impl Engine {
-    /// The segmentation head's logits `[batch, classes, h', w']` for `pixel_values` of shape
-    /// `[batch, 3, height, width]`.
+    /// The segmentation head's logits `{ shape, data }`, `[batch, classes, h', w']`, for
+    /// `pixel_values` of shape `[batch, 3, height, width]`.
     pub async fn segment_pixel_values(
         &mut self,
         shape: Vec<usize>,
         values: Vec<f32>,
-    ) -> JsResult<Logits> {
+    ) -> JsResult<JsValue> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let images = Images::PixelValues { shape: four(shape)?, values: &values };
         let mut go_on = async |_, _| ControlFlow::Continue(());
-        Ok(Logits { tensor: encoder.segment(images, &mut go_on).await.map_err(js)? })
+        tensor(&encoder.segment(images, &mut go_on).await.map_err(js)?)
+    }
+
+    fn add(&mut self, photo: Photo) -> JsResult<JsValue> {
+        let [rows, cols] = photo.grid();
+        self.last += 1;
+        let info = PhotoInfo {
+            photo: self.last,
+            width: photo.picture.width,
+            height: photo.picture.height,
+            region: photo.region,
+            rows,
+            cols,
+            tiles: photo.held.batch,
+            tokens: photo.held.shape().0,
+            hidden: photo.held.shape().1,
+            milliseconds: photo.milliseconds,
+            tensors: photo.held.names().map(String::from).collect(),
+        };
+        self.photos.insert(self.last, photo);
+        to_js(&info)
+    }
+}
+
+/// What there is to do with encoded photographs.
+#[wasm_bindgen]
+impl Engine {
+    /// Lets a photograph's features go.
+    pub fn forget(&mut self, photo: u32) {
+        self.photos.remove(&photo);
+    }
+
+    /// The photograph, upright, RGBA.
+    pub fn pixels(&self, photo: u32) -> JsResult<Vec<u8>> {
+        let photo = self.photos.get(&photo).ok_or_else(|| no_photo(photo))?;
+        Ok(crate::image::rgba(std::slice::from_ref(&photo.picture)))
+    }
+
+    /// A tensor `{ shape, data }`, read from the device.
+    pub async fn tensor(&mut self, photo: u32, name: String) -> JsResult<JsValue> {
+        let photo = self.photos.get(&photo).ok_or_else(|| no_photo(photo))?;
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
+        tensor(&photo.held.tensor(encoder, &name).await.map_err(js)?)
+    }
+
+    /// A view of a photograph: `protocol.ts` has the requests and the answer.
+    pub async fn view(&mut self, id: u32, request: JsValue) -> JsResult<JsValue> {
+        let request: Request = serde_wasm_bindgen::from_value(request)?;
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
+        let query = match &request {
+            Request::Similarity { layer, token, of } => {
+                let other = self.photos.get_mut(of).ok_or_else(|| no_photo(*of))?;
+                let c = encoder.spec().sizes.hidden;
+                let tokens = other.read(encoder, *layer).await.map_err(js)?;
+                let found = tokens.chunks_exact(c).nth(*token).map(<[f32]>::to_vec);
+                found.ok_or_else(|| js(Error::input(format!("no patch {token}"))))?
+            }
+            _ => Vec::new(),
+        };
+        let photo = self.photos.get_mut(&id).ok_or_else(|| no_photo(id))?;
+        let taught = self.taught.as_ref();
+        let shown = photo.show(encoder, request, &query, &mut self.basis, taught).await;
+        map(shown.map_err(js)?)
+    }
+
+    /// Fits a linear head to patches that the visitor has named:
+    /// `{ layer, names, examples: [{ photo, token, class }] }`. Answers with the head,
+    /// `{ layer, names, palette, milliseconds }`.
+    pub async fn teach(&mut self, lesson: JsValue) -> JsResult<JsValue> {
+        let lesson: Lesson = serde_wasm_bindgen::from_value(lesson)?;
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
+        let c = encoder.spec().sizes.hidden;
+        let (mut tokens, mut examples, mut first) = (Vec::new(), Vec::new(), 0);
+        for (id, photo) in &mut self.photos {
+            let own = lesson.examples.iter().filter(|example| example.photo == *id);
+            let own: Vec<_> = own.map(|e| (first + e.token, e.class)).collect();
+            if own.is_empty() {
+                continue;
+            }
+            tokens.extend_from_slice(photo.read(encoder, lesson.layer).await.map_err(js)?);
+            first = tokens.len() / c;
+            examples.extend(own);
+        }
+        let classes = lesson.names.len();
+        if examples.iter().any(|(token, class)| *token >= first || *class >= classes) {
+            return Err(js(Error::input("an example's patch or class does not exist")));
+        }
+        let start = precise_now();
+        let fitted = fit(&tokens, c, classes, &examples);
+        let milliseconds = precise_now() - start;
+        self.taught = Some(LinearHead {
+            layer: lesson.layer,
+            palette: default_palette(classes),
+            names: lesson.names,
+            mean: fitted.mean,
+            variance: fitted.variance,
+            weight: fitted.weight,
+            bias: fitted.bias,
+        });
+        self.taught_info(milliseconds)
+    }
+
+    /// The taught head as a safetensors file.
+    pub fn export_head(&self) -> JsResult<Vec<u8>> {
+        let none = || js(Error::input("nothing has been taught yet"));
+        self.taught.as_ref().ok_or_else(none)?.to_bytes().map_err(js)
+    }
+
+    /// Takes over a head that was exported; answers as `teach` does.
+    pub async fn import_head(&mut self, name: String, bytes: Vec<u8>) -> JsResult<JsValue> {
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
+        let source = Source::memory(&name, bytes);
+        self.taught = Some(LinearHead::read(&source, encoder.spec()).await.map_err(js)?);
+        self.taught_info(0.0)
+    }
+
+    fn taught_info(&self, milliseconds: f64) -> JsResult<JsValue> {
+        let Some(head) = &self.taught else { return Ok(JsValue::NULL) };
+        let (layer, names, palette) = (head.layer, head.names.clone(), head.palette.clone());
+        to_js(&TaughtInfo { layer, names, palette, milliseconds })
     }
 }
 
@@ -212,175 +374,15 @@ fn four(shape: Vec<usize>) -> JsResult<[usize; 4]> {
     shape.try_into().map_err(wrong)
 }
 
-/// A segmentation head's logits.
-#[wasm_bindgen]
-pub struct Logits {
-    tensor: crate::Tensor,
-}
-
-#[wasm_bindgen]
-impl Logits {
-    /// `[batch, classes, height, width]`
-    pub fn shape(&self) -> Vec<u32> {
-        self.tensor.shape.iter().map(|d| *d as u32).collect()
-    }
-    /// Row-major.
-    pub fn values(&self) -> Vec<f32> {
-        self.tensor.values.clone()
-    }
-}
-
-/// A photograph and its features.
-#[wasm_bindgen]
-pub struct Encoded {
-    photo: Picture,
-    features: Features,
-    board: [usize; 2],
-    region: [f64; 4],
-    milliseconds: f64,
-}
-
-#[wasm_bindgen]
-impl Encoded {
-    /// Pixels in a row of the photograph.
-    #[wasm_bindgen(getter)]
-    pub fn width(&self) -> u32 {
-        self.photo.width
-    }
-    /// Rows of the photograph.
-    #[wasm_bindgen(getter)]
-    pub fn height(&self) -> u32 {
-        self.photo.height
-    }
-    /// Rows of patches, over all tiles.
-    #[wasm_bindgen(getter)]
-    pub fn rows(&self) -> usize {
-        self.features.grid.map_or(0, |[rows, _]| rows * self.board[0])
-    }
-    /// Columns of patches, over all tiles.
-    #[wasm_bindgen(getter)]
-    pub fn cols(&self) -> usize {
-        self.features.grid.map_or(0, |[_, cols]| cols * self.board[1])
-    }
-    /// Pictures that were encoded: tiles and thumbnail.
-    #[wasm_bindgen(getter)]
-    pub fn tiles(&self) -> usize {
-        self.features.batch
-    }
-    /// Tokens of one picture.
-    #[wasm_bindgen(getter)]
-    pub fn tokens(&self) -> usize {
-        self.features.tensors["last_hidden_state"].shape[1]
-    }
-    /// Channels of a token.
-    #[wasm_bindgen(getter)]
-    pub fn hidden(&self) -> usize {
-        self.features.tensors["last_hidden_state"].shape[2]
-    }
-    /// Time from pixels to features.
-    #[wasm_bindgen(getter)]
-    pub fn milliseconds(&self) -> f64 {
-        self.milliseconds
-    }
-    /// The photograph, upright, RGBA.
-    pub fn photo(&self) -> Vec<u8> {
-        crate::image::rgba(std::slice::from_ref(&self.photo))
-    }
-    /// The PCA picture at the photograph's size, RGBA.
-    pub fn pca(&self) -> Vec<u8> {
-        let grid = pca_grid(&self.features, self.board);
-        crate::image::rgba(&[paint(&grid, &self.photo, self.region)])
-    }
-    /// The PCA colours, one pixel a patch, RGBA.
-    pub fn pca_grid(&self) -> Vec<u8> {
-        crate::image::rgba(&[pca_grid(&self.features, self.board)])
-    }
-    /// Names of the tensors.
-    pub fn names(&self) -> Vec<String> {
-        self.features.tensors.keys().cloned().collect()
-    }
-    /// A tensor's values, row-major.
-    pub fn tensor(&self, name: &str) -> JsResult<Float32Array> {
-        self.find(name).map(|t| Float32Array::from(t.values.as_slice()))
-    }
-    /// A tensor's shape.
-    pub fn shape(&self, name: &str) -> JsResult<Uint32Array> {
-        self.find(name).map(|t| {
-            let shape: Vec<u32> = t.shape.iter().map(|d| *d as u32).collect();
-            Uint32Array::from(shape.as_slice())
-        })
-    }
-
-    fn find(&self, name: &str) -> JsResult<&crate::Tensor> {
-        let unknown = || js(Error::input(format!("no tensor called {name}")));
-        self.features.tensors.get(name).ok_or_else(unknown)
-    }
-}
-
-async fn run(
+async fn hold(
     encoder: &mut Encoder,
     images: Images<'_>,
     taps: &[usize],
     progress: Option<&Function>,
-) -> JsResult<Features> {
+) -> JsResult<Held> {
     let mut told = async |done, total| {
         let Some(progress) = progress else { return ControlFlow::Continue(()) };
         turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
     };
-    encoder.encode(images, taps, &mut told).await.map_err(js)
-}
-
-/// Waits for a callback's answer; false, and an exception, mean stop.
-async fn turn(answer: JsResult<JsValue>) -> ControlFlow<()> {
-    let answer = match answer {
-        Ok(value) => JsFuture::from(Promise::resolve(&value)).await,
-        Err(thrown) => Err(thrown),
-    };
-    match answer {
-        Ok(value) if value.as_bool() != Some(false) => ControlFlow::Continue(()),
-        _ => ControlFlow::Break(()),
-    }
-}
-
-fn source(index: usize, file: FileInfo, read: &Function) -> Source {
-    let (read, name) = (read.clone(), file.name.clone());
-    let reader = move |range: std::ops::Range<u64>| {
-        let (start, end) = (number(range.start as f64), number(range.end as f64));
-        let promise = read.call3(&JsValue::NULL, &number(index as f64), &start, &end);
-        let name = name.clone();
-        Box::pin(async move {
-            let bytes = match promise {
-                Ok(promise) => JsFuture::from(Promise::resolve(&promise)).await,
-                Err(thrown) => Err(thrown),
-            };
-            let failed = |e: JsValue| Error::checkpoint(&name, text(&e));
-            Ok(Uint8Array::new(&bytes.map_err(failed)?).to_vec())
-        }) as std::pin::Pin<Box<dyn Future<Output = crate::Result<Vec<u8>>>>>
-    };
-    Source::reader(&file.name, file.size as u64, Box::new(reader))
-}
-
-fn text(error: &JsValue) -> String {
-    let message = error.dyn_ref::<JsError>().map(|e| String::from(e.message()));
-    message.or_else(|| error.as_string()).unwrap_or_else(|| "reading failed".into())
-}
-
-fn no_model() -> JsValue {
-    js(Error::input("no model is loaded"))
-}
-
-fn js(error: Error) -> JsValue {
-    JsError::new(&error.to_string()).into()
-}
-
-fn number(value: f64) -> JsValue {
-    JsValue::from_f64(value)
-}
-
-fn now() -> f64 {
-    js_sys::Date::now()
-}
-
-fn to_js(value: &impl Serialize) -> JsResult<JsValue> {
-    Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
+    encoder.hold(images, taps, true, &mut told).await.map_err(js)
 }

@@ -42,7 +42,7 @@ fn only_the_gpu_room_says_wgpu() {
 
 #[test]
 fn only_the_browsers_door_says_wasm_bindgen() {
-    assert_eq!(saying("wasm_bindgen"), ["src/web.rs"]);
+    assert!(saying("wasm_bindgen").iter().all(|file| file.starts_with("src/web")));
 }
 
 #[test]

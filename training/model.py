@@ -53,7 +53,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(c, eps), nn.LayerNorm(c, eps)
         self.attn, self.mlp = Attention(c, heads), Mlp(c, hidden)
-        self.ls1, self.ls2 = nn.Parameter(torch.full((c,), 0.1)), nn.Parameter(torch.full((c,), 0.1))
+        self.ls1, self.ls2 = nn.Parameter(torch.full((c,), 0.5)), nn.Parameter(torch.full((c,), 0.5))
 
     def forward(self, x):
         x = x + self.ls1 * self.attn(self.norm1(x))
@@ -89,6 +89,21 @@ def waves(grid, c):
     return 0.1 * torch.cat([rows, cols], 2).reshape(1, grid * grid, c)
 
 
+def cosines(c, patch):
+    """Patch filters to start from: two-dimensional cosines (the DCT), 3/4 of them in luminance, the
+    rest in two colour differences, high frequencies raised as photographs hold little of them."""
+    place = (torch.arange(patch) + 0.5) / patch
+    wave = torch.stack([math.sqrt((2 if k else 1) / patch) * (math.pi * k * place).cos() for k in range(patch)])
+    order = sorted((u * u + v * v, u, v) for u in range(patch) for v in range(patch))
+    rows = []
+    for colour, count, gain in (((1, 1, 1), 3 * c // 4, 1.0), ((1, 0, -1), c // 8, 3.0), ((1, -2, 1), c // 8, 3.0)):
+        colour = F.normalize(torch.tensor(colour, dtype=torch.float32), dim=0)
+        for square, u, v in order[:count]:
+            scale = gain * (0.25 * min(8, math.sqrt(square)) if square else 0.08)
+            rows.append(scale * torch.einsum("c,y,x->cyx", colour, wave[v], wave[u]))
+    return torch.stack(rows)
+
+
 class InternViT(nn.Module):
     def __init__(self, k=CONFIG):
         super().__init__()
@@ -102,6 +117,9 @@ class InternViT(nn.Module):
             if isinstance(m, nn.Linear):
                 nn.init.trunc_normal_(m.weight, std=0.03)
                 nn.init.zeros_(m.bias)
+        with torch.no_grad():
+            self.embeddings.patch_embedding.weight.copy_(cosines(k["hidden_size"], k["patch_size"]))
+            self.embeddings.patch_embedding.bias.zero_()
 
     def forward(self, pixels):
         x = self.embeddings(pixels)

@@ -16,7 +16,7 @@ function deviceName({ name, backend }: Device): string {
 }
 
 export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, device: Device) {
-  const { photo: { width, height }, rows, cols, tiles, tokens, hidden, milliseconds } = encoding;
+  const { width, height, rows, cols, tiles, tokens, hidden, milliseconds } = encoding;
   const facts: [string, string][] = [
     ["Photograph", `${photo}, ${width} × ${height}`],
     ["Time", duration(milliseconds)],

@@ -1,6 +1,6 @@
 // The interface of the Rust module, src/web.rs, as the worker uses it.
 
-import type { Device, DeviceChoice, ModelInfo, Settings } from "./protocol";
+import type { Device, DeviceChoice, Encoded, Lesson, ModelInfo, Settings, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
 
 export default function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module }): Promise<unknown>;
 
@@ -16,37 +16,24 @@ export class Engine {
     read: (file: number, start: number, end: number) => Promise<Uint8Array>,
     progress: (doneBytes: number, totalBytes: number) => void,
   ): Promise<ModelInfo>;
-  /** `progress` counts the blocks; its false cancels, and the promise rejects. */
+  /**
+   * `progress` counts the blocks; its false cancels, and the promise rejects.
+   * The features of all layers stay on the device until `forget`.
+   */
   encode(
     name: string,
     bytes: Uint8Array,
     options: Settings,
     progress: (done: number, total: number) => boolean | Promise<boolean>,
   ): Promise<Encoded>;
-}
-
-/** One photograph's features. They lie in the module's memory until free(). */
-export class Encoded {
-  private constructor();
-  free(): void;
-  /** The photograph's size, upright. */
-  readonly width: number;
-  readonly height: number;
-  /** The grid of patches, over all tiles. */
-  readonly rows: number;
-  readonly cols: number;
-  readonly tiles: number;
-  readonly tokens: number;
-  readonly hidden: number;
-  readonly milliseconds: number;
-  /** RGBA [height, width, 4]. */
-  photo(): Uint8Array<ArrayBuffer>;
-  /** RGBA [height, width, 4]: the three strongest directions of the patch features. */
-  pca(): Uint8Array<ArrayBuffer>;
-  /** RGBA [rows, cols, 4]. */
-  pca_grid(): Uint8Array<ArrayBuffer>;
+  /** RGBA [height, width, 4], upright. */
+  pixels(photo: number): Uint8Array<ArrayBuffer>;
   /** "last_hidden_state", "pooler_output", "hidden_states.3" ... */
-  names(): string[];
-  tensor(name: string): Float32Array<ArrayBuffer>;
-  shape(name: string): Uint32Array;
+  tensor(photo: number, name: string): Promise<Tensor>;
+  view(photo: number, request: ViewRequest): Promise<ViewMap>;
+  teach(lesson: Lesson): Promise<Taught>;
+  /** The taught head as a safetensors file, and back. */
+  export_head(): Uint8Array<ArrayBuffer>;
+  import_head(name: string, bytes: Uint8Array): Promise<Taught>;
+  forget(photo: number): void;
 }

@@ -1,10 +1,11 @@
-// The page: joins the components to the engine and keeps what is on the stage.
+// The page: joins the components to the engine and keeps the photographs of this visit.
 
 import { part } from "./dom";
 import { Engine } from "./engine";
 import { showDevice, showFacts } from "./facts";
 import { acceptFiles, chooser } from "./files";
 import { duration } from "./format";
+import { howItWorks } from "./how";
 import { bundled, chosenModel, isModelFile, modelPicker } from "./model-picker";
 import { notice } from "./notice";
 import { progressBar } from "./progress";
@@ -12,7 +13,8 @@ import type { DeviceChoice, Model, ModelSource, Progress } from "./protocol";
 import { sampleList } from "./samples";
 import { named, npy, save } from "./save";
 import { settingsForm } from "./settings";
-import { pictureView } from "./views/picture";
+import { MOST, shotStrip, type Shot } from "./shots";
+import { workbench } from "./workbench";
 
 const find = (id: string) => part(document, `#${id}`, HTMLElement);
 
@@ -20,14 +22,16 @@ const engine = new Engine();
 const messages = notice(find("alert"), find("status"));
 const bar = progressBar(find("progress"));
 const stage = find("stage");
-const picture = pictureView(stage);
+const bench = workbench(stage, engine, messages.alarm);
+const how = howItWorks(part(document, "#how", HTMLDetailsElement), engine);
+const strip = shotStrip(find("shots"), (shot) => void open(shot));
 const picker = modelPicker(find("model"), chooseModelFiles, () => void changeModel(bundled));
-const settings = settingsForm(part(document, "#settings", HTMLFormElement), () => void encode());
-const samples = sampleList(find("samples"), changePhoto, messages.alarm);
+const settings = settingsForm(part(document, "#settings", HTMLFormElement), () => void encodeAgain());
+const samples = sampleList(find("samples"), (file) => void openFile(file), messages.alarm);
 
-/** The photograph on the stage, and the one whose features are shown. */
-let photo: File | null = null;
-let shown: File | null = null;
+/** The photographs of this visit, and the one on the stage. */
+let shots: Shot[] = [];
+let shown: Shot | null = null;
 let loading = new AbortController();
 let encoding = new AbortController();
 /** How many patches the model sees side by side, as far as is known. */
@@ -35,8 +39,27 @@ let patches = 16;
 
 acceptFiles(document.body, takeFiles);
 chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(document, "#photo-file", HTMLInputElement), takeFiles);
-find("save-picture").addEventListener("click", () => void attempt(savePicture));
-find("save-features").addEventListener("click", () => void attempt(saveFeatures));
+const onClick = (id: string, work: () => Promise<void>) =>
+  find(id).addEventListener("click", () => void work().catch(messages.alarm));
+onClick("save-picture", async () => {
+  if (shown) save(await bench.png(), named(shown.file.name, `${bench.choice.view}.png`));
+});
+onClick("save-data", async () => {
+  const data = bench.data();
+  if (shown && data) save(npy(data), named(shown.file.name, `${bench.choice.view}.npy`));
+});
+onClick("save-features", async () => {
+  if (!shown?.encoding) return;
+  const name = `hidden_states.${bench.layer}`;
+  save(npy(await engine.call("tensor", { photo: shown.encoding.photo, name })), named(shown.file.name, `layer-${bench.layer}.npy`));
+});
+onClick("copy-link", async () => {
+  await navigator.clipboard.writeText(location.href);
+  messages.say("The link is copied. It holds the view, not the photograph.");
+});
+stage.addEventListener("head", (event) => {
+  if (event instanceof CustomEvent) save(new Blob([event.detail]), "taught.safetensors");
+});
 
 const device = engine.call("open", deviceChoice());
 device.then((device) => showDevice(find("device"), device), messages.alarm);
@@ -48,9 +71,12 @@ function deviceChoice(): DeviceChoice {
 }
 
 function takeFiles(files: File[]) {
-  const [first] = files;
   if (files.some(isModelFile)) chooseModelFiles(files);
-  else if (first) changePhoto(first);
+  else void openAll(files);
+}
+
+async function openAll(files: File[]) {
+  for (const file of files) if (!(await openFile(file))) return;
 }
 
 function chooseModelFiles(files: File[]) {
@@ -66,7 +92,7 @@ async function changeModel(source: ModelSource) {
   loading.abort();
   encoding.abort();
   model = load(source);
-  if (await model) await encode();
+  if ((await model) && shown) await encode(shown);
 }
 
 /** Null where the model did not load; the visitor knows why by then. */
@@ -78,8 +104,11 @@ async function load(source: ModelSource): Promise<Model | null> {
       await device; // without one, its reason is the message
       return engine.call("load", source, options);
     });
+    // The features of the model before went with it; the photographs stay.
+    for (const shot of shots) shot.encoding = null;
     picker.loaded(source, model);
     settings.fit(model.info);
+    bench.fit(model.info);
     patches = model.info.image_size / model.info.patch;
     messages.say(`The model ${model.name} is loaded.`);
     return model;
@@ -91,45 +120,80 @@ async function load(source: ModelSource): Promise<Model | null> {
   }
 }
 
-function changePhoto(file: File) {
-  photo = file;
-  void encode();
+/** Opens a file, or goes back to it where it is open already. */
+function openFile(file: File): Promise<boolean> {
+  return open(shots.find((shot) => shot.file === file) ?? { file, encoding: null, preview: null });
 }
 
-async function encode() {
-  const file = photo;
-  if (!file) return;
+async function open(shot: Shot): Promise<boolean> {
+  encoding.abort();
+  if (!shot.encoding) return encode(shot);
+  messages.clear();
+  await present(shot);
+  return true;
+}
+
+async function present(shot: Shot) {
+  shown = shot;
+  stage.dataset.state = "shown";
+  samples.mark(shot.file);
+  strip.show(shots, shot);
+  bench.show(shot, shots);
+  if (!shot.encoding) return;
+  showFacts(find("facts"), shot.file.name, shot.encoding, await device);
+  settings.enable(true);
+  const layers = (await model)?.info.layers;
+  if (layers) await how.show(shot.encoding, layers).catch(messages.alarm);
+}
+
+async function encodeAgain() {
+  if (shown) await encode(shown);
+}
+
+/** False where it failed or another photograph came first. */
+async function encode(shot: Shot): Promise<boolean> {
+  const { file } = shot;
   const abort = (encoding = (encoding.abort(), new AbortController()));
   messages.clear();
   samples.mark(file);
-  void preview(file, abort.signal);
+  void preview(shot, abort.signal);
   try {
     if (!(await model)) throw new Error("Load a model first: the bundled one, or your own files.");
     abort.signal.throwIfAborted();
     const request = { photo: file, settings: settings.read() };
     const result = await run(`Encoding ${file.name}`, abort, (options) => engine.call("encode", request, options));
-    shown = file;
-    stage.dataset.state = "shown";
-    picture.show(result, file.name);
-    showFacts(find("facts"), file.name, result, await device);
-    settings.enable(true);
-    messages.say(`${file.name} took ${duration(result.milliseconds)}. Its features are shown as colours.`);
+    if (shot.encoding) void engine.call("forget", shot.encoding.photo);
+    shot.encoding = result;
+    shot.preview = null;
+    if (!shots.includes(shot)) shots.push(shot);
+    while (shots.length > MOST) letGo(shots.find((one) => one !== shot));
+    void present(shot);
+    messages.say(`${file.name} took ${duration(result.milliseconds)}. Its features are shown.`);
+    return true;
   } catch (error) {
-    if (encoding !== abort) return; // another photograph has taken its place
-    photo = shown;
-    samples.mark(shown);
-    stage.dataset.state = picture.revert() ? "shown" : "empty";
+    if (encoding !== abort) return false; // another photograph has taken its place
+    samples.mark(shown?.file ?? null);
+    stage.dataset.state = bench.revert() ? "shown" : "empty";
     complain(error, "Cancelled.");
+    return false;
   } finally {
     abort.abort(); // ends a preview that is still being decoded
   }
 }
 
+function letGo(shot: Shot | undefined) {
+  if (!shot) return;
+  shots = shots.filter((one) => one !== shot);
+  bench.drop(shot);
+  if (shot.encoding) void engine.call("forget", shot.encoding.photo);
+}
+
 /** The browser's own decoder is quick; what it cannot read, Rust may. */
-async function preview(file: File, signal: AbortSignal) {
-  const bitmap = await createImageBitmap(file).catch(() => null);
+async function preview(shot: Shot, signal: AbortSignal) {
+  const bitmap = await createImageBitmap(shot.file).catch(() => null);
   if (!bitmap || signal.aborted) return;
-  picture.preview(bitmap, patches);
+  shot.preview = bitmap;
+  bench.preview(bitmap, patches);
   stage.dataset.state = "busy";
 }
 
@@ -146,18 +210,6 @@ async function run<T>(
   } finally {
     work.end();
   }
-}
-
-async function savePicture() {
-  if (shown) save(await picture.png(), named(shown.name, "features.png"));
-}
-
-async function saveFeatures() {
-  if (shown) save(npy(await engine.call("tensor", "last_hidden_state")), named(shown.name, "features.npy"));
-}
-
-async function attempt(work: () => Promise<void>) {
-  await work().catch(messages.alarm);
 }
 
 function complain(error: unknown, cancelled: string) {

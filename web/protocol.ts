@@ -21,6 +21,8 @@ export interface ModelInfo {
   norm: string;
   /** Whether its config.json admits that nothing was trained. */
   random_weights: boolean;
+  /** Classes of its segmentation head; 0 where it has none. */
+  classes: number;
 }
 
 export interface Model {
@@ -35,13 +37,16 @@ export interface Settings {
   image_size?: number;
   resize?: "squash" | "crop" | "native";
   tiles?: number;
-  hidden_states?: number[];
 }
 
-/** What views draw. The tensors stay with the worker until a view asks for one. */
-export interface Encoding {
-  photo: ImageBitmap;
-  pca: ImageBitmap;
+/** An encoded photograph. Its features stay on the device until a view asks for them. */
+export interface Encoded {
+  /** The engine's number for it. */
+  photo: number;
+  width: number;
+  height: number;
+  /** What the network saw of it: left, top, width, height in pixels. */
+  region: [number, number, number, number];
   rows: number;
   cols: number;
   tiles: number;
@@ -49,6 +54,50 @@ export interface Encoding {
   hidden: number;
   milliseconds: number;
   tensors: string[];
+}
+
+export type Encoding = Encoded & { bitmap: ImageBitmap };
+
+/** Layer 0 is the embedding, i the output of block i; a token is a patch's place in the grid. */
+export type ViewRequest =
+  | { view: "pca"; layer: number; foreground: boolean; basis: "own" | "keep" | "kept" }
+  | { view: "similarity"; layer: number; token: number; of: number }
+  | { view: "attention"; layer: number; token: number | null; head: number | null }
+  | { view: "rollout"; layer: number; token: number | null }
+  | { view: "clusters"; layer: number; k: number }
+  | { view: "norms"; layer: number }
+  | { view: "segmentation" }
+  | { view: "taught" };
+
+/** A view's colours, to be stretched over the photograph's region, and its data. */
+export interface ViewMap extends Tensor {
+  rgba: Uint8Array<ArrayBuffer>;
+  width: number;
+  height: number;
+  /** Values of the darkest and the brightest colour. */
+  range: [number, number] | null;
+  /** For each pixel of rgba its class or cluster. */
+  labels: Uint8Array<ArrayBuffer>;
+  names: string[];
+  palette: [number, number, number][];
+  /** Percent of the region. */
+  shares: number[];
+  /** The patch that resembles most. */
+  best: number | null;
+}
+
+/** Patches that the visitor has named. */
+export interface Lesson {
+  layer: number;
+  names: string[];
+  examples: { photo: number; token: number; class: number }[];
+}
+
+export interface Taught {
+  layer: number;
+  names: string[];
+  palette: [number, number, number][];
+  milliseconds: number;
 }
 
 export interface Tensor {
@@ -68,7 +117,12 @@ export interface Calls {
   open: { given: DeviceChoice; answer: Device };
   load: { given: ModelSource; answer: Model };
   encode: { given: { photo: File; settings: Settings }; answer: Encoding };
-  tensor: { given: string; answer: Tensor };
+  tensor: { given: { photo: number; name: string }; answer: Tensor };
+  view: { given: { photo: number; request: ViewRequest }; answer: ViewMap };
+  teach: { given: Lesson; answer: Taught };
+  exportHead: { given: null; answer: Uint8Array<ArrayBuffer> };
+  importHead: { given: File; answer: Taught };
+  forget: { given: number; answer: null };
 }
 
 export type Call = keyof Calls;

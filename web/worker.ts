@@ -1,8 +1,8 @@
 // Owns the Rust engine, so that the page never waits for it.
 
-import init, { Engine, type Encoded } from "#internvit";
+import init, { Engine } from "#internvit";
 import { fetchModel, localModel } from "./model-files";
-import type { Ask, Call, Calls, Encoding, FromWorker, Progress, ToWorker } from "./protocol";
+import type { Ask, Call, Calls, FromWorker, Progress, ToWorker } from "./protocol";
 
 /** One call being answered. */
 interface Job {
@@ -15,7 +15,6 @@ interface Job {
 type Handlers = { [K in Call]: (given: Calls[K]["given"], job: Job) => Promise<Calls[K]["answer"]> };
 
 let engine: Engine | null = null;
-let encoded: Encoded | null = null;
 let running: { id: number; abort: AbortController } | null = null;
 
 const handlers: Handlers = {
@@ -51,19 +50,40 @@ const handlers: Handlers = {
       }
       return !signal.aborted;
     };
-    const next = await opened().encode(photo.name, bytes, settings, onStep);
-    encoded?.free();
-    encoded = next;
-    const encoding = await describe(next);
-    transfer.push(encoding.photo, encoding.pca);
-    return encoding;
+    const encoded = await opened().encode(photo.name, bytes, settings, onStep);
+    const { width, height } = encoded;
+    const rgba = opened().pixels(encoded.photo);
+    const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
+    const bitmap = await createImageBitmap(new ImageData(pixels, width, height));
+    transfer.push(bitmap);
+    return { ...encoded, bitmap };
   },
 
-  async tensor(name, { transfer }) {
-    if (!encoded) throw new Error("There are no features yet: encode a photograph first.");
-    const data = encoded.tensor(name);
-    transfer.push(data.buffer);
-    return { shape: [...encoded.shape(name)], data };
+  async tensor({ photo, name }, { transfer }) {
+    const tensor = await opened().tensor(photo, name);
+    transfer.push(tensor.data.buffer);
+    return tensor;
+  },
+
+  async view({ photo, request }, { transfer }) {
+    const map = await opened().view(photo, request);
+    transfer.push(map.data.buffer, map.rgba.buffer, map.labels.buffer);
+    return map;
+  },
+
+  teach: (lesson) => opened().teach(lesson),
+
+  async exportHead() {
+    return opened().export_head();
+  },
+
+  async importHead(file) {
+    return opened().import_head(file.name, new Uint8Array(await file.arrayBuffer()));
+  },
+
+  async forget(photo) {
+    opened().forget(photo);
+    return null;
   },
 };
 
@@ -78,14 +98,6 @@ async function adapterName(): Promise<string> {
   if (!adapter) return "";
   const { description, vendor, architecture } = adapter.info;
   return description || [vendor, architecture].filter(Boolean).join(" ");
-}
-
-async function describe(encoded: Encoded): Promise<Encoding> {
-  const { width, height, rows, cols, tiles, tokens, hidden, milliseconds } = encoded;
-  const bitmap = (rgba: Uint8Array<ArrayBuffer>) =>
-    createImageBitmap(new ImageData(new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length), width, height));
-  const [photo, pca] = await Promise.all([bitmap(encoded.photo()), bitmap(encoded.pca())]);
-  return { photo, pca, rows, cols, tiles, tokens, hidden, milliseconds, tensors: encoded.names() };
 }
 
 /** A turn of the event loop, without the delay that timers get when nested. */

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use internvit::image::Resize;
 use internvit::view::{default_palette, fit, labels, paint_labels, shares};
-use internvit::weights::{Values, write_safetensors_with};
+use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
-use serde_json::json;
 
 use super::{input, load, open_model, output, progress};
 
@@ -111,24 +110,16 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let taught = fit(&tokens.values, c, names.len(), &examples);
 
     let palette = default_palette(names.len());
-    let segmentation = json!({
-        "head": "linear", "out_indices": [layer - 1], "num_classes": names.len(),
-        "classes": names, "palette": palette, "whole": true,
-    });
-    let (ones, zeros) = (vec![1.0f32; c], vec![0.0f32; c]);
-    let entry = |name: &str, shape: &[usize], values| {
-        (format!("decode_head.{name}"), shape.to_vec(), Values::F32(values))
+    let head = LinearHead {
+        layer,
+        names: names.clone(),
+        palette: palette.clone(),
+        mean: taught.mean.clone(),
+        variance: taught.variance.clone(),
+        weight: taught.weight.clone(),
+        bias: taught.bias.clone(),
     };
-    let list = [
-        entry("norm.weight", &[c], &ones),
-        entry("norm.bias", &[c], &zeros),
-        entry("norm.running_mean", &[c], &taught.mean),
-        entry("norm.running_var", &[c], &taught.variance),
-        entry("conv_seg.weight", &[names.len(), c, 1, 1], &taught.weight),
-        entry("conv_seg.bias", &[names.len()], &taught.bias),
-    ];
-    let metadata = [("segmentation".to_string(), segmentation.to_string())];
-    write_safetensors_with(&args.out, &list, metadata.into())?;
+    std::fs::write(&args.out, head.to_bytes()?).map_err(|e| Error::io(args.out.display(), e))?;
 
     let shape = vec![1, names.len(), rows, cols];
     let logits = Tensor { shape, values: taught.logits(&tokens.values) };

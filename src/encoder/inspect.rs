@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::{Backend, Encoder, Task};
+use super::{Backend, Encoder, Task, planar};
 use crate::features::{Tensor, relative_l2};
-use crate::gpu::Prepared;
+use crate::gpu::{Buffer, Prepared};
 use crate::images::{Fed, Images, check};
-use crate::plan::{Value, record, record_attention};
+use crate::plan::{Plan, Role, SlotId, Value, record, record_attention, record_head_alone};
 use crate::view::Attention;
 use crate::{Error, Result, reference};
 
@@ -31,20 +31,34 @@ pub(super) struct Part {
 
 pub(super) enum Values {
     Host(Vec<f32>),
-    Device(wgpu::Buffer),
+    Device(Buffer),
 }
 
 impl Held {
-    /// Names of the tensors: `last_hidden_state`, and `hidden_states.{i}` for those asked for.
+    /// Names of the tensors: `last_hidden_state`, `pooler_output`, and `hidden_states.{i}` for those
+    /// asked for.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.parts.keys().map(String::as_str)
+        self.parts.keys().map(String::as_str).chain(["pooler_output"])
     }
 
-    /// Reads a tensor `[batch, tokens, C]`; `encoder` is the one that computed it.
+    /// Tokens of a picture and channels of a token.
+    pub fn shape(&self) -> (usize, usize) {
+        let part = self.parts.get("last_hidden_state").and_then(|parts| parts.first());
+        part.map_or((0, 0), |part| (part.shape[1], part.shape[2]))
+    }
+
+    /// Reads a tensor `[batch, tokens, C]`, or `pooler_output` `[batch, C]`, the first token;
+    /// `encoder` is the one that computed it.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such tensor, [`Error::Device`].
     pub async fn tensor(&self, encoder: &Encoder, name: &str) -> Result<Tensor> {
+        if name == "pooler_output" {
+            let last = Box::pin(self.tensor(encoder, "last_hidden_state")).await?;
+            let (tokens, c) = (last.shape[1], last.shape[2]);
+            let first = last.values.chunks_exact(tokens * c).flat_map(|picture| &picture[..c]);
+            return Ok(Tensor { shape: vec![self.batch, c], values: first.copied().collect() });
+        }
         let unknown = || Error::input(format!("no tensor called {name}"));
         let parts = self.parts.get(name).ok_or_else(unknown)?;
         let mut values = Vec::new();
@@ -91,7 +105,7 @@ impl Encoder {
     /// # Errors
     /// [`Error::Input`] where there is no such block, [`Error::Device`].
     pub async fn attention(&self, hidden: &[f32], layer: usize) -> Result<Attention> {
-        let sizes = self.checkpoint.spec.sizes;
+        let sizes = self.spec().sizes;
         if !(1..=sizes.layers).contains(&layer) {
             let text = format!("block {layer}: the model has blocks 1 to {}", sizes.layers);
             return Err(Error::input(text));
@@ -103,22 +117,49 @@ impl Encoder {
             unreachable!("the plan has an input and an output")
         };
         let inputs = [(given, Value::F32(hidden))];
-        let mut planes = match &self.backend {
-            Backend::Cpu => {
-                let mut go_on = async |_: &_, _: &[f32]| ControlFlow::Continue(());
-                let list = reference::run(&plan, 1, &self.checkpoint, &inputs, &mut go_on).await?;
-                list.into_iter().next().map_or(Vec::new(), |(_, values)| values)
-            }
-            Backend::Gpu(gpu, weights) => {
-                let mut prepared = Prepared::new(gpu, plan, weights).await?;
-                let mut go_on = async |_, _| ControlFlow::Continue(());
-                prepared.run(gpu, 1, &inputs, &mut go_on).await?;
-                prepared.read(gpu, qkv, 1).await?
-            }
-        };
+        let mut planes = self.run_plan(plan, &inputs, qkv).await?;
         planes.truncate(2 * tokens * channels);
         let keys = planes.split_off(tokens * channels);
         Ok(Attention { heads: sizes.heads, channels, queries: planes, keys })
+    }
+
+    /// The segmentation head alone, on features: `levels` are the outputs of the blocks that its
+    /// `out_indices` name, each `[rows·cols, C]` without prefix. Logits `[1, classes, h', w']`, as
+    /// [`Encoder::segment`] gives them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model has no head, [`Error::Device`].
+    pub async fn segment_features(&self, levels: &[Vec<f32>], grid: [usize; 2]) -> Result<Tensor> {
+        let head = self.head_for(grid)?;
+        let plan = record_head_alone(self.spec(), &head.spec, head.channels, grid);
+        let Some(logits) = plan.slot("logits") else { unreachable!("a head gives logits") };
+        let given = plan.slots.iter().enumerate().filter(|(_, slot)| slot.role == Role::Input);
+        let inputs: Vec<(SlotId, Value<'_>)> =
+            given.zip(levels).map(|((id, _), level)| (id, Value::F32(level))).collect();
+        let values = self.run_plan(plan, &inputs, logits).await?;
+        Ok(planar(&values, 1, head, grid))
+    }
+
+    /// Runs a plan for one picture and returns one of its outputs.
+    async fn run_plan(
+        &self,
+        plan: Plan,
+        inputs: &[(SlotId, Value<'_>)],
+        output: SlotId,
+    ) -> Result<Vec<f32>> {
+        match &self.backend {
+            Backend::Cpu => {
+                let mut go_on = async |_: &_, _: &[f32]| ControlFlow::Continue(());
+                let list = reference::run(&plan, 1, &self.checkpoint, inputs, &mut go_on).await?;
+                let found = list.into_iter().find(|(slot, _)| *slot == output);
+                Ok(found.map_or(Vec::new(), |(_, values)| values))
+            }
+            Backend::Gpu(gpu, weights) => {
+                let mut prepared = Prepared::new(gpu, plan, weights).await?;
+                prepared.run(gpu, 1, inputs, &mut async |_, _| ControlFlow::Continue(())).await?;
+                prepared.read(gpu, output, 1).await
+            }
+        }
     }
 
     /// Runs GPU and twins side by side on one batch and reports for each step the slot's name and

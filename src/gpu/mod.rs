@@ -17,3 +17,4 @@ pub use link::{SHADERS, link};
 pub use pack::{PANEL, pack_linear, packed_len};
 pub use prepare::{Prepared, Size};
 pub use weights::GpuWeights;
+pub use wgpu::Buffer;

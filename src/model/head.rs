@@ -107,6 +107,11 @@ fn list<T: serde::de::DeserializeOwned>(
 }
 
 impl HeadSpec {
+    /// Rows of logits for each row of patches; likewise columns.
+    pub fn scale(&self) -> usize {
+        if self.kind == HeadKind::Uper { 4 } else { 1 }
+    }
+
     /// The tensors of the head as mmseg names them, with their shapes, for levels of `c` channels
     /// and a decoder of `d` channels. `norm` says whether a linear head has its BatchNorm.
     pub fn wanted(&self, c: usize, d: usize, norm: bool) -> Vec<(String, Vec<usize>)> {

@@ -2,7 +2,7 @@
 //! `[height·width, channels]`.
 
 use super::op::*;
-use crate::model::{HeadKind, HeadSpec, NormKind, POOL_SCALES};
+use crate::model::{HeadKind, HeadSpec, NormKind, POOL_SCALES, Spec};
 
 /// A map in a plan.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,20 @@ pub fn record_head(plan: &mut Plan, head: &HeadSpec, d: usize, levels: &[Map]) -
     slot.name = "logits".into();
     slot.role = Role::Output;
     logits
+}
+
+/// Records `head` alone, of `d` channels, for one picture of `grid` patches. Inputs: `level.{i}`
+/// `[rows·cols, C]` for each of its `out_indices` in turn.
+pub fn record_head_alone(spec: &Spec, head: &HeadSpec, d: usize, grid: [usize; 2]) -> Plan {
+    let (rows, cols) = (grid[0] * grid[1], spec.sizes.hidden);
+    let mut plan = Plan { batch: 1, tokens: rows, slots: Vec::new(), steps: Vec::new() };
+    let mut level = |i: &usize| Map {
+        slot: plan.add(&format!("level.{i}"), rows, cols, Role::Input),
+        size: grid,
+    };
+    let levels: Vec<Map> = head.out_indices.iter().map(&mut level).collect();
+    record_head(&mut plan, head, d, &levels);
+    plan
 }
 
 struct HeadRecorder<'a> {

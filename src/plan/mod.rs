@@ -12,6 +12,6 @@ mod text;
 pub use arena::{Arena, plan_arena};
 pub use attention::record_attention;
 pub use encoder::{Input, record, record_segment};
-pub use head::{Map, record_head};
+pub use head::{Map, record_head, record_head_alone};
 pub use op::{Finish, Op, Plan, Role, Slot, SlotId, Step, Value};
 pub use position::resize_position;

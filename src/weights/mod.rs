@@ -4,6 +4,7 @@
 mod checkpoint;
 mod head;
 mod header;
+mod linear_head;
 mod manifest;
 mod random;
 mod source;
@@ -13,8 +14,9 @@ mod write;
 pub use checkpoint::Checkpoint;
 pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
+pub use linear_head::LinearHead;
 pub use manifest::{Manifest, Part, Tensor};
 pub use random::random_tensor;
 pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]
-pub use write::{Values, init_checkpoint, write_safetensors, write_safetensors_with};
+pub use write::{Values, init_checkpoint, write_safetensors};

@@ -21,15 +21,6 @@ pub enum Values<'a> {
 
 /// Writes tensors (name, shape, values) to `path`, whole or not at all.
 pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>, Values<'_>)]) -> Result<()> {
-    write_safetensors_with(path, tensors, HashMap::new())
-}
-
-/// As [`write_safetensors`], with metadata in the header.
-pub fn write_safetensors_with(
-    path: &Path,
-    tensors: &[(String, Vec<usize>, Values<'_>)],
-    metadata: HashMap<String, String>,
-) -> Result<()> {
     let views = tensors.iter().map(|(name, shape, values)| {
         let dtype = match values {
             Values::F32(_) => Dtype::F32,
@@ -41,7 +32,7 @@ pub fn write_safetensors_with(
         };
         (name, Lazy { dtype, shape, bytes })
     });
-    save(path, views, Some(metadata).filter(|m| !m.is_empty()))
+    save(path, views, None)
 }
 
 /// Writes a random checkpoint (`config.json`, `model.safetensors`) of the configuration `config`

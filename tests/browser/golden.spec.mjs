@@ -76,7 +76,7 @@ async function segment({ folder, config, input }) {
     () => {},
   );
   const logits = await engine.segment_pixel_values(new Uint32Array(input.shape), new Float32Array(input.data));
-  return { shape: [...logits.shape()], data: [...logits.values()] };
+  return { shape: logits.shape, data: [...logits.data] };
 }
 
 /** Runs in the page. */
@@ -93,8 +93,12 @@ async function encode({ device, folder, config, input, layers }) {
     async (_file, start, end) => new Uint8Array(await weights.slice(start, end).arrayBuffer()),
     () => {},
   );
-  const encoded = await engine.encode_pixel_values(new Uint32Array(input.shape), new Float32Array(input.data), new Uint32Array(layers));
-  const tensors = encoded.names().map((name) => [name, { shape: [...encoded.shape(name)], data: [...encoded.tensor(name)] }]);
-  encoded.free();
-  return Object.fromEntries(tensors);
+  const { photo, tensors } = await engine.encode_pixel_values(new Uint32Array(input.shape), new Float32Array(input.data), new Uint32Array(layers));
+  const all = {};
+  for (const name of tensors) {
+    const { shape, data } = await engine.tensor(photo, name);
+    all[name] = { shape, data: [...data] };
+  }
+  engine.forget(photo);
+  return all;
 }

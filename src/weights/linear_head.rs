@@ -1,0 +1,109 @@
+//! A taught head as a file: mmseg's linear head, its classes and its block in the metadata.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::{Source, StoredType, read_header, read_metadata};
+use crate::model::{HeadKind, Spec, parse_head};
+use crate::{Error, Result};
+
+/// BatchNorm statistics and a 1 × 1 convolution on one block's patch tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearHead {
+    /// The block whose output it takes, from 1.
+    pub layer: usize,
+    /// The classes' names.
+    pub names: Vec<String>,
+    /// The classes' colours.
+    pub palette: Vec<[u8; 3]>,
+    /// Mean of each channel, `[C]`.
+    pub mean: Vec<f32>,
+    /// Variance of each channel, `[C]`.
+    pub variance: Vec<f32>,
+    /// `[classes, C]`.
+    pub weight: Vec<f32>,
+    /// `[classes]`.
+    pub bias: Vec<f32>,
+}
+
+impl LinearHead {
+    /// The bytes of its safetensors file, f32.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where lengths do not fit each other.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let (classes, c) = (self.names.len(), self.mean.len());
+        let segmentation = json!({
+            "head": "linear", "out_indices": [self.layer - 1], "num_classes": classes,
+            "classes": self.names, "palette": self.palette, "whole": true,
+        });
+        let (ones, zeros) = (vec![1.0f32; c], vec![0.0f32; c]);
+        let list: [(&str, Vec<usize>, &[f32]); 6] = [
+            ("norm.weight", vec![c], &ones),
+            ("norm.bias", vec![c], &zeros),
+            ("norm.running_mean", vec![c], &self.mean),
+            ("norm.running_var", vec![c], &self.variance),
+            ("conv_seg.weight", vec![classes, c, 1, 1], &self.weight),
+            ("conv_seg.bias", vec![classes], &self.bias),
+        ];
+        let list = list.map(|(name, shape, values)| {
+            (format!("decode_head.{name}"), shape, StoredType::F32.encode(values))
+        });
+        let mut views = Vec::new();
+        for (name, shape, bytes) in &list {
+            let dtype = safetensors::Dtype::F32;
+            let view = safetensors::tensor::TensorView::new(dtype, shape.clone(), bytes);
+            views.push((name, view.map_err(|e| Error::input(format!("{name}: {e}")))?));
+        }
+        let metadata = HashMap::from([("segmentation".to_string(), segmentation.to_string())]);
+        safetensors::serialize(views, Some(metadata)).map_err(|e| Error::input(e.to_string()))
+    }
+
+    /// Reads a head that [`LinearHead::to_bytes`] wrote, for a model of `spec`.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] and [`Error::Config`] for other files, and for heads of other models.
+    pub async fn read(source: &Source, spec: &Spec) -> Result<Self> {
+        let file = source.name();
+        let bad = |reason: String| Error::checkpoint(file, reason);
+        let said = read_metadata(source, "segmentation").await?.ok_or_else(|| {
+            bad("no classes in its metadata: expected a head that was taught and exported".into())
+        })?;
+        let head = parse_head(file, &format!("{{\"segmentation\": {said}}}"), spec)?;
+        let head = head.filter(|h| h.kind == HeadKind::Linear && h.names.len() == h.classes);
+        let head = head.ok_or_else(|| bad("expected a linear head with named classes".into()))?;
+        let list = read_header(source).await?;
+        let (classes, c) = (head.classes, spec.sizes.hidden);
+        let mut parts = Vec::new();
+        let wanted: [(&str, Vec<usize>); 6] = [
+            ("norm.weight", vec![c]),
+            ("norm.bias", vec![c]),
+            ("norm.running_mean", vec![c]),
+            ("norm.running_var", vec![c]),
+            ("conv_seg.weight", vec![classes, c, 1, 1]),
+            ("conv_seg.bias", vec![classes]),
+        ];
+        for (name, shape) in wanted {
+            let name = format!("decode_head.{name}");
+            let stored = list.iter().find(|s| s.key == name);
+            let stored = stored.ok_or_else(|| bad(format!("{name}: missing")))?;
+            let dtype = stored.dtype.filter(|_| stored.shape == shape).ok_or_else(|| {
+                bad(format!("{name}: expected shape {shape:?}, found {:?}", stored.shape))
+            })?;
+            parts.push(dtype.decode(&source.read(stored.range.clone()).await?));
+        }
+        let Ok([scale, shift, mean, variance, mut weight, mut bias]) =
+            <[Vec<f32>; 6]>::try_from(parts)
+        else {
+            unreachable!("six tensors")
+        };
+        // A scale and shift of BatchNorm's own goes into the convolution.
+        for (row, bias) in weight.chunks_exact_mut(c).zip(&mut bias) {
+            *bias += row.iter().zip(&shift).map(|(w, s)| w * s).sum::<f32>();
+            row.iter_mut().zip(&scale).for_each(|(w, s)| *w *= s);
+        }
+        let layer = head.out_indices[0] + 1;
+        Ok(Self { layer, names: head.names, palette: head.palette, mean, variance, weight, bias })
+    }
+}

@@ -1,0 +1,389 @@
+// The views at work: controls, pictures, legends, and what is asked of the engine.
+
+import { address, readAddress, viewNames, type Choice } from "./choice";
+import { make, part } from "./dom";
+import type { Engine } from "./engine";
+import { showLegend } from "./legend";
+import type { ModelInfo, Taught, Tensor, ViewMap } from "./protocol";
+import type { Shot } from "./shots";
+import { makeStage, type Mark, type Scene } from "./stage";
+import { classColours, teachPanel } from "./teach";
+import { placeOf, requestFor, tokenAt, views } from "./views";
+
+export interface Workbench {
+  /** Shows a photograph that is about to be encoded. */
+  preview(photo: ImageBitmap, patches: number): void;
+  show(shot: Shot, shots: readonly Shot[]): void;
+  /** Goes back to the last photograph shown; false where there is none. */
+  revert(): boolean;
+  fit(model: ModelInfo): void;
+  drop(shot: Shot): void;
+  png(): Promise<Blob>;
+  data(): Tensor | null;
+  readonly choice: Readonly<Choice>;
+  readonly layer: number;
+}
+
+const REVEAL_MILLISECONDS = 500;
+
+export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unknown) => void): Workbench {
+  const input = (id: string) => part(root, `#${id}`, HTMLInputElement);
+  const select = (id: string) => part(root, `#${id}`, HTMLSelectElement);
+  const [layer, fade, clusters] = [input("layer"), input("fade"), input("clusters")];
+  const [foreground, keep, rollout] = [input("foreground"), input("keep"), input("rollout")];
+  const [other, head] = [select("other"), select("head")];
+  const caption = part(root, "#caption", HTMLElement);
+  const readout = part(root, "#readout", HTMLElement);
+  const legend = part(root, "#legend", HTMLElement);
+  const otherFrame = part(root, "#other-frame", HTMLElement);
+  const panel = part(root, "#view", HTMLElement);
+
+  let choice = readAddress(location.hash);
+  let model: ModelInfo | null = null;
+  let current: Shot | null = null;
+  let shots: readonly Shot[] = [];
+  let hovered: number | null = null;
+  let map: ViewMap | null = null;
+  let taught: Taught | null = null;
+  let lessonChanged = false;
+  let revealing = 0;
+
+  const hands = (second: boolean) => ({
+    hover(token: number | null, place: [number, number] | null) {
+      if (choice.view === "similarity" && !second) {
+        if (token === hovered) return;
+        hovered = token;
+        void update();
+      } else read(second ? partner() : current, token, place);
+    },
+    pick(token: number, drag: boolean) {
+      if (!current?.encoding || second) return;
+      const at = placeOf(token, current.encoding);
+      if (choice.view === "teach") {
+        if (!lesson.add(current, at, drag)) return;
+        lessonChanged = true;
+      } else if (drag) return;
+      else if (choice.view === "similarity" || choice.view === "attention") choice.at = at;
+      else return;
+      void update();
+    },
+  });
+  const stage = makeStage(part(root, "#frame", HTMLElement), part(root, "#frame canvas", HTMLCanvasElement), hands(false));
+  const otherStage = makeStage(otherFrame, part(root, "#other-frame canvas", HTMLCanvasElement), hands(true));
+
+  const lesson = teachPanel(part(root, "#teach", HTMLElement), {
+    changed() {
+      lessonChanged = true;
+      void update();
+    },
+    exportHead() {
+      engine.call("exportHead", null).then((bytes) => root.dispatchEvent(new CustomEvent("head", { detail: bytes })), alarm);
+    },
+    async importHead(file) {
+      try {
+        taught = await engine.call("importHead", file);
+        lesson.take(taught);
+        lesson.say(`${file.name}: ${taught.names.join(", ")}, on layer ${taught.layer}.`);
+        choice.layer = taught.layer;
+        lessonChanged = false;
+        sync();
+        await update();
+      } catch (error) {
+        alarm(error);
+      }
+    },
+  });
+
+  // Tabs, as the ARIA practices describe them.
+  const tabs = viewNames.map((name) => {
+    const tab = make("button", { type: "button", id: `tab-${name}`, textContent: views[name].title, role: "tab" });
+    tab.setAttribute("aria-controls", "view");
+    tab.addEventListener("click", () => turn(name));
+    tab.addEventListener("keydown", ({ key }) => {
+      const step = key === "ArrowRight" ? 1 : key === "ArrowLeft" ? -1 : 0;
+      if (step === 0) return;
+      const next = viewNames[(viewNames.indexOf(name) + step + viewNames.length) % viewNames.length] ?? name;
+      turn(next);
+      root.querySelector<HTMLElement>(`#tab-${next}`)?.focus();
+    });
+    return tab;
+  });
+  part(root, "#views", HTMLElement).replaceChildren(...tabs);
+
+  function turn(view: Choice["view"]) {
+    if (choice.view === view) return;
+    choice = { ...choice, view, opacity: null };
+    hovered = null;
+    map = null;
+    sync();
+    void update();
+  }
+
+  layer.addEventListener("input", () => {
+    choice.layer = layer.valueAsNumber === model?.layers ? null : layer.valueAsNumber;
+    lessonChanged = true;
+    sync();
+    void update();
+  });
+  fade.addEventListener("input", () => {
+    choice.opacity = fade.valueAsNumber;
+    cancelAnimationFrame(revealing);
+    sync();
+    for (const one of [stage, otherStage]) if (one.scene) one.show({ ...one.scene, opacity: opacity() });
+  });
+  clusters.addEventListener("input", () => {
+    choice.clusters = clusters.valueAsNumber;
+    sync();
+    void update();
+  });
+  foreground.addEventListener("change", () => {
+    choice.foreground = foreground.checked;
+    void update();
+  });
+  keep.addEventListener("change", () => {
+    kept = false;
+    void update();
+  });
+  rollout.addEventListener("change", () => {
+    choice.rollout = rollout.checked;
+    head.disabled = rollout.checked;
+    void update();
+  });
+  head.addEventListener("change", () => {
+    choice.head = head.value === "" ? null : Number(head.value);
+    void update();
+  });
+  part(root, "#class-token", HTMLButtonElement).addEventListener("click", () => {
+    choice.at = null;
+    void update();
+  });
+  other.addEventListener("change", () => void update());
+  addEventListener("hashchange", () => {
+    choice = readAddress(location.hash);
+    sync();
+    void update();
+  });
+
+  /** Whether the colours to be kept have been fixed yet. */
+  let kept = false;
+  const layers = () => model?.layers ?? 12;
+  const layerNow = () => Math.min(choice.layer ?? layers(), layers());
+  const partner = () => shots.find((shot) => String(shot.encoding?.photo) === other.value && shot.encoding) ?? null;
+
+  /** Controls as the choice has them. */
+  function sync() {
+    const view = views[choice.view];
+    for (const tab of tabs) {
+      const on = tab.id === `tab-${choice.view}`;
+      tab.ariaSelected = String(on);
+      tab.tabIndex = on ? 0 : -1;
+    }
+    root.dataset.view = choice.view;
+    panel.setAttribute("aria-labelledby", `tab-${choice.view}`);
+    for (const control of root.querySelectorAll<HTMLElement>("[data-for]")) {
+      control.hidden = !control.dataset.for?.split(" ").includes(choice.view);
+    }
+    layer.max = String(layers());
+    layer.min = choice.view === "attention" || choice.view === "teach" ? "1" : "0";
+    layer.valueAsNumber = layerNow();
+    const name = layerNow() === 0 ? "embedding" : `${layerNow()} of ${layers()}`;
+    part(root, "#layer-name", HTMLElement).textContent = name;
+    layer.setAttribute("aria-valuetext", name);
+    fade.valueAsNumber = opacity();
+    part(root, "#fade-name", HTMLElement).textContent = `${opacity()} %`;
+    clusters.valueAsNumber = choice.clusters;
+    part(root, "#clusters-name", HTMLElement).textContent = String(choice.clusters);
+    foreground.checked = choice.foreground;
+    rollout.checked = choice.rollout;
+    head.disabled = choice.rollout;
+    head.value = choice.head === null ? "" : String(choice.head);
+    caption.textContent = view.about;
+  }
+
+  let busy = false;
+  let again = false;
+  /** Asks for the view, one request at a time; of those that come meanwhile only the last. */
+  async function update() {
+    again = true;
+    delete root.dataset.drawn;
+    if (busy) return;
+    busy = true;
+    try {
+      while (again) {
+        again = false;
+        await paint();
+      }
+    } catch (error) {
+      alarm(error);
+    } finally {
+      busy = false;
+      root.dataset.drawn = choice.view;
+    }
+  }
+
+  async function paint() {
+    const shot = current;
+    if (!shot?.encoding) return;
+    const before = location.pathname + location.search + address(choice);
+    if (before !== location.pathname + location.search + location.hash) history.replaceState(null, "", before);
+    if (choice.view === "teach") await learn();
+    const second = choice.view === "similarity" ? partner() : null;
+    const held = tokenAt(choice.at, shot.encoding);
+    const token = choice.view === "similarity" ? (hovered ?? held) : choice.view === "attention" ? held : null;
+    const of = keep.checked ? (kept ? "kept" : "keep") : "own";
+    const request = requestFor(choice, layerNow(), of, token, shot.encoding.photo, taught !== null);
+    const target = second?.encoding ?? shot.encoding;
+    const asked = choice.view;
+    if (request?.view === "segmentation" && model?.classes === 0) {
+      finish(shot, null, null);
+      readout.textContent = "This model has no segmentation head. The bundled one has, and you can teach one of your own.";
+      return;
+    }
+    const answer = request && (await engine.call("view", { photo: target.photo, request }));
+    if (shot !== current || !shot.encoding || asked !== choice.view) return;
+    if (request?.view === "pca" && keep.checked) kept = true;
+    map = answer;
+    finish(shot, second, token);
+  }
+
+  /** Fits the taught head where the lesson has changed. */
+  async function learn() {
+    if (!lessonChanged) return;
+    lessonChanged = false;
+    const asked = lesson.lesson(Math.max(1, layerNow()));
+    if (asked) {
+      taught = await engine.call("teach", asked);
+      const patches = asked.examples.length;
+      lesson.say(`Learned from ${patches} patches on layer ${taught.layer} in ${Math.max(1, Math.round(taught.milliseconds))} ms.`);
+    } else if (!lesson.imported) {
+      taught = null;
+      lesson.say("");
+    }
+  }
+
+  function finish(shot: Shot, second: Shot | null, token: number | null) {
+    if (!shot.encoding) return;
+    const view = views[choice.view];
+    const marks: Mark[] = token === null ? [] : [{ token, colour: null }];
+    if (choice.view === "teach") {
+      for (const example of lesson.examples(shot)) {
+        const at = tokenAt(example.at, shot.encoding);
+        if (at !== null) marks.push({ token: at, colour: classColours[example.class] ?? null });
+      }
+    }
+    const scene = (of: Shot, over: ViewMap | null, list: Mark[]): Scene | null =>
+      of.encoding && {
+        photo: of.encoding.bitmap,
+        grid: of.encoding,
+        map: over,
+        smooth: view.smooth,
+        shaded: choice.view === "pca" && choice.foreground,
+        outlines: view.outlines,
+        marks: list,
+        opacity: opacityNow(),
+        label: `${view.title} of ${of.file.name}`,
+      };
+    const main = scene(shot, second ? null : map, marks);
+    if (main) stage.show(main);
+    otherFrame.hidden = second === null;
+    if (second) {
+      const best = map?.best ?? null;
+      const over = scene(second, map, best === null ? [] : [{ token: best, colour: null }]);
+      if (over) otherStage.show(over);
+    }
+    showLegend(legend, map, number);
+    read(second ?? shot, second ? map?.best ?? null : token, null);
+    if (choice.view === "similarity" && token === null) {
+      readout.textContent = "Point at a patch of the picture.";
+    }
+  }
+
+  function number(value: number): string {
+    if (choice.view === "attention") return `${(100 * value).toPrecision(2)} %`;
+    return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  }
+
+  /** The patch under the pointer, in words. */
+  function read(shot: Shot | null, token: number | null, place: [number, number] | null) {
+    if (!shot?.encoding || token === null || !map) {
+      readout.textContent = "";
+      return;
+    }
+    const { cols } = shot.encoding;
+    const where = `Row ${Math.floor(token / cols) + 1}, column ${(token % cols) + 1}`;
+    const said = views[choice.view].read(map, token, place ?? placeOf(token, shot.encoding), choice);
+    readout.textContent = `${where}: ${said}`;
+  }
+
+  let rising: number | null = null;
+  const opacity = () => choice.opacity ?? views[choice.view].opacity;
+  const opacityNow = () => (rising ?? 1) * opacity();
+
+  /** A new picture rises out of its photograph, unless the visitor prefers stillness. */
+  function reveal() {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const begin = performance.now();
+    rising = 0;
+    const step = (now: number) => {
+      rising = Math.min(1, Math.max(0, now - begin) / REVEAL_MILLISECONDS);
+      if (stage.scene) stage.show({ ...stage.scene, opacity: opacityNow() });
+      if (rising < 1) revealing = requestAnimationFrame(step);
+      else rising = null;
+    };
+    cancelAnimationFrame(revealing);
+    revealing = requestAnimationFrame(step);
+  }
+
+  sync();
+  return {
+    get choice() {
+      return choice;
+    },
+    get layer() {
+      return layerNow();
+    },
+    preview(photo, patches) {
+      part(root, "#frame", HTMLElement).style.setProperty("--patches", String(patches));
+      otherFrame.hidden = true;
+      stage.show({ photo, grid: null, map: null, smooth: true, shaded: false, outlines: false, marks: [], opacity: 0, label: "The photograph" });
+    },
+    show(shot, all) {
+      const fresh = shot !== current;
+      current = shot;
+      shots = all;
+      const chosen = other.value;
+      other.replaceChildren(
+        make("option", { value: "", textContent: "this photograph" }),
+        ...all
+          .filter((one) => one !== shot && one.encoding)
+          .map((one) => make("option", { value: String(one.encoding?.photo), textContent: one.file.name })),
+      );
+      other.value = chosen;
+      if (other.selectedIndex < 0) other.value = "";
+      hovered = null;
+      map = null;
+      lessonChanged = true;
+      if (fresh) reveal();
+      void update();
+    },
+    revert() {
+      if (!current?.encoding) return false;
+      void update();
+      return true;
+    },
+    fit(info) {
+      model = info;
+      taught = null;
+      kept = false;
+      lessonChanged = true;
+      head.replaceChildren(
+        make("option", { value: "", textContent: "mean of all" }),
+        ...Array.from({ length: info.heads }, (_, index) => make("option", { value: String(index), textContent: String(index + 1) })),
+      );
+      sync();
+    },
+    drop: (shot) => lesson.drop(shot),
+    png: () => (otherFrame.hidden ? stage : otherStage).png(),
+    data: () => map && { shape: map.shape, data: map.data },
+  };
+}
