@@ -47,6 +47,14 @@ impl Features {
     }
 }
 
+/// Rows of several layers side by side: `[n, c]` each to `[n, layers·c]`.
+pub fn side_by_side(layers: &[Vec<f32>], c: usize) -> Vec<f32> {
+    let [first, _, ..] = layers else { return layers.first().cloned().unwrap_or_default() };
+    let rows = 0..first.len() / c;
+    rows.flat_map(|row| layers.iter().flat_map(move |layer| &layer[row * c..][..c]).copied())
+        .collect()
+}
+
 /// `|a - b| / |b|`, infinite where a holds a NaN or lengths differ.
 pub fn relative_l2(a: &[f32], b: &[f32]) -> f64 {
     if a.len() != b.len() || a.iter().any(|v| !v.is_finite()) {

@@ -86,7 +86,7 @@ struct PhotoInfo {
 
 #[derive(Deserialize)]
 struct Lesson {
-    layer: usize,
+    layers: Vec<usize>,
     names: Vec<String>,
     examples: Vec<LessonExample>,
 }
@@ -100,7 +100,7 @@ struct LessonExample {
 
 #[derive(Serialize)]
 struct TaughtInfo {
-    layer: usize,
+    layers: Vec<usize>,
     names: Vec<String>,
     palette: Vec<[u8; 3]>,
     milliseconds: f64,
@@ -312,12 +312,12 @@ impl Engine {
     }
 
     /// Fits a linear head to patches that the visitor has named:
-    /// `{ layer, names, examples: [{ photo, token, class }] }`. Answers with the head,
-    /// `{ layer, names, palette, milliseconds }`.
+    /// `{ layers, names, examples: [{ photo, token, class }] }`. Answers with the head,
+    /// `{ layers, names, palette, milliseconds }`.
     pub async fn teach(&mut self, lesson: JsValue) -> JsResult<JsValue> {
         let lesson: Lesson = serde_wasm_bindgen::from_value(lesson)?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
-        let c = encoder.spec().sizes.hidden;
+        let c = encoder.spec().sizes.hidden * lesson.layers.len();
         let (mut tokens, mut examples, mut first) = (Vec::new(), Vec::new(), 0);
         for (id, photo) in &mut self.photos {
             let own = lesson.examples.iter().filter(|example| example.photo == *id);
@@ -325,7 +325,7 @@ impl Engine {
             if own.is_empty() {
                 continue;
             }
-            tokens.extend_from_slice(photo.read(encoder, lesson.layer).await.map_err(js)?);
+            tokens.extend(photo.read_all(encoder, &lesson.layers).await.map_err(js)?);
             first = tokens.len() / c;
             examples.extend(own);
         }
@@ -337,7 +337,7 @@ impl Engine {
         let fitted = fit(&tokens, c, classes, &examples);
         let milliseconds = precise_now() - start;
         self.taught = Some(LinearHead {
-            layer: lesson.layer,
+            layers: lesson.layers,
             palette: default_palette(classes),
             names: lesson.names,
             mean: fitted.mean,
@@ -364,8 +364,9 @@ impl Engine {
 
     fn taught_info(&self, milliseconds: f64) -> JsResult<JsValue> {
         let Some(head) = &self.taught else { return Ok(JsValue::NULL) };
-        let (layer, names, palette) = (head.layer, head.names.clone(), head.palette.clone());
-        to_js(&TaughtInfo { layer, names, palette, milliseconds })
+        let (layers, names) = (head.layers.clone(), head.names.clone());
+        let palette = head.palette.clone();
+        to_js(&TaughtInfo { layers, names, palette, milliseconds })
     }
 }
 

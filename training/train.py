@@ -127,7 +127,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--out", type=Path, required=True, help="folder for config.json and model.safetensors")
     arguments.add_argument("--work", type=Path, default=Path("target/training"), help="folder for the state")
-    arguments.add_argument("--steps", type=int, default=2800)
+    arguments.add_argument("--steps", type=int, default=2400)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments.add_argument("--workers", type=int, default=2, help="processes that draw scenes")

@@ -21,10 +21,13 @@ export function progressBar(root: HTMLElement) {
       bar.removeAttribute("value");
       button.onclick = cancel;
       root.hidden = false;
+      let stage = "";
+      let begin = 0;
       const work: Work = {
         report(progress) {
           if (owner !== work) return;
-          label.textContent = `${title}: ${describe(progress)}`;
+          if (stage !== progress.stage) [stage, begin] = [progress.stage, performance.now()];
+          label.textContent = `${title}: ${describe(progress)}${left(progress, performance.now() - begin)}`;
           if (progress.total > 0) bar.value = progress.done / progress.total;
         },
         end() {
@@ -41,4 +44,10 @@ function describe({ stage, done, total }: Progress): string {
   if (stage === "encode") return `block ${done} of ${total}`;
   const amount = total > 0 ? `${bytes(done)} of ${bytes(total)}` : bytes(done);
   return stage === "fetch" ? `${amount} fetched` : `${amount} prepared`;
+}
+
+/** The time that is left, once it can be told. */
+function left({ done, total }: Progress, elapsed: number): string {
+  if (elapsed < 1000 || done <= 0 || done >= total) return "";
+  return `, about ${Math.ceil((elapsed * (total - done)) / done / 1000)} s left`;
 }

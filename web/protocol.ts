@@ -88,13 +88,14 @@ export interface ViewMap extends Tensor {
 
 /** Patches that the visitor has named. */
 export interface Lesson {
-  layer: number;
+  /** Several are put side by side. */
+  layers: number[];
   names: string[];
   examples: { photo: number; token: number; class: number }[];
 }
 
 export interface Taught {
-  layer: number;
+  layers: number[];
   names: string[];
   palette: [number, number, number][];
   milliseconds: number;

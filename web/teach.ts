@@ -16,7 +16,7 @@ export interface TeachPanel {
   /** Adds a patch of the class in hand; false where that patch has it already. */
   add(shot: Shot, at: [number, number], drag: boolean): boolean;
   /** What the engine is to fit; null before two classes have patches. */
-  lesson(layer: number): Lesson | null;
+  lesson(layers: number[]): Lesson | null;
   examples(shot: Shot): Example[];
   /** A head that was imported takes the place of the classes. */
   take(taught: Taught): void;
@@ -138,14 +138,14 @@ export function teachPanel(root: HTMLElement, actions: TeachActions): TeachPanel
       render();
       return true;
     },
-    lesson(layer) {
+    lesson(layers) {
       if (new Set(examples.map((example) => example.class)).size < 2) return null;
       const placed = examples.flatMap(({ shot, at, class: index }) => {
         const encoding: Encoded | null = shot.encoding;
         const token = encoding && tokenAt(at, encoding);
         return encoding && token !== null ? [{ photo: encoding.photo, token, class: index }] : [];
       });
-      return new Set(placed.map((example) => example.class)).size < 2 ? null : { layer, names: [...names], examples: placed };
+      return new Set(placed.map((example) => example.class)).size < 2 ? null : { layers, names: [...names], examples: placed };
     },
     examples: (shot) => examples.filter((example) => example.shot === shot),
     take(taught) {

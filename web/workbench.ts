@@ -30,7 +30,7 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
   const input = (id: string) => part(root, `#${id}`, HTMLInputElement);
   const select = (id: string) => part(root, `#${id}`, HTMLSelectElement);
   const [layer, fade, clusters] = [input("layer"), input("fade"), input("clusters")];
-  const [foreground, keep, rollout] = [input("foreground"), input("keep"), input("rollout")];
+  const [foreground, keep, rollout, earlier] = [input("foreground"), input("keep"), input("rollout"), input("earlier")];
   const [other, head] = [select("other"), select("head")];
   const caption = part(root, "#caption", HTMLElement);
   const readout = part(root, "#readout", HTMLElement);
@@ -83,8 +83,9 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
       try {
         taught = await engine.call("importHead", file);
         lesson.take(taught);
-        lesson.say(`${file.name}: ${taught.names.join(", ")}, on layer ${taught.layer}.`);
-        choice.layer = taught.layer;
+        lesson.say(`${file.name}: ${taught.names.join(", ")}, on ${named(taught.layers)}.`);
+        choice.layer = Math.max(...taught.layers);
+        earlier.checked = taught.layers.length > 1;
         lessonChanged = false;
         sync();
         await update();
@@ -164,10 +165,22 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
     void update();
   });
 
+  earlier.addEventListener("change", () => {
+    lessonChanged = true;
+    void update();
+  });
+
   /** Whether the colours to be kept have been fixed yet. */
   let kept = false;
   const layers = () => model?.layers ?? 12;
   const layerNow = () => Math.min(choice.layer ?? layers(), layers());
+  /** The layers to teach on: the slider's, and with it those at one and two thirds of the way. */
+  const layersNow = () => {
+    const last = Math.max(1, layerNow());
+    const all = earlier.checked ? [Math.ceil(last / 3), Math.ceil((2 * last) / 3), last] : [last];
+    return [...new Set(all)];
+  };
+  const named = (list: number[]) => (list.length > 1 ? `layers ${list.join(", ")}` : `layer ${list[0]}`);
   const partner = () => shots.find((shot) => String(shot.encoding?.photo) === other.value && shot.encoding) ?? null;
 
   /** Controls as the choice has them. */
@@ -250,11 +263,11 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
   async function learn() {
     if (!lessonChanged) return;
     lessonChanged = false;
-    const asked = lesson.lesson(Math.max(1, layerNow()));
+    const asked = lesson.lesson(layersNow());
     if (asked) {
       taught = await engine.call("teach", asked);
       const patches = asked.examples.length;
-      lesson.say(`Learned from ${patches} patches on layer ${taught.layer} in ${Math.max(1, Math.round(taught.milliseconds))} ms.`);
+      lesson.say(`Learned from ${patches} patches on ${named(taught.layers)} in ${Math.max(1, Math.round(taught.milliseconds))} ms.`);
     } else if (!lesson.imported) {
       taught = null;
       lesson.say("");

@@ -87,6 +87,32 @@ pub(super) fn write_png(path: &Path, picture: &Picture) -> Result<()> {
     .map_err(failed)
 }
 
+/// Writes labels `[height, width]` as a palette PNG: a pixel's index is its label. More than 256
+/// classes do not fit a palette.
+pub(super) fn write_labels(
+    path: &Path,
+    labels: &[i32],
+    [height, width]: [usize; 2],
+    palette: &[[u8; 3]],
+) -> Result<()> {
+    if palette.len() > 256 {
+        let reason = format!("{} classes: a palette holds 256; write --out", palette.len());
+        return Err(Error::image(path.display(), reason));
+    }
+    let bytes: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
+    whole(path, |part| {
+        let file = BufWriter::new(File::create(part)?);
+        let mut encoder = png::Encoder::new(file, width as u32, height as u32);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(palette.as_flattened());
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&bytes)?;
+        writer.finish().map_err(Into::into)
+    })
+    .map_err(|e| Error::io(path.display(), e))
+}
+
 fn dims(tensor: &Tensor) -> Vec<u64> {
     tensor.shape.iter().map(|d| *d as u64).collect()
 }

@@ -53,7 +53,7 @@ pub(super) struct Args {
     /// The map over the photograph
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
-    /// The map alone, a grey value a class
+    /// The map alone, as a palette PNG: a pixel's index is its class
     #[arg(long, value_name = "FILE.png")]
     labels: Option<PathBuf>,
     /// Opacity of the map over the photograph, 0 to 1
@@ -223,11 +223,11 @@ fn finish(args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()> {
         write_safetensors(&file(out, "safetensors")?, &list)?;
     }
     let [height, width] = first.size;
+    let palette = match head.palette.is_empty() {
+        true => default_palette(head.classes),
+        false => head.palette.clone(),
+    };
     if let Some(path) = &args.picture {
-        let palette = match head.palette.is_empty() {
-            true => default_palette(head.classes),
-            false => head.palette.clone(),
-        };
         let (width, height) = (width as u32, height as u32);
         let grey = Picture { width: 1, height: 1, rgb: vec![128; 3] };
         let photo = first.photo.clone().unwrap_or_else(|| resize(&grey, width, height));
@@ -235,9 +235,7 @@ fn finish(args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()> {
         output::write_png(&file(path, "png")?, &picture)?;
     }
     if let Some(path) = &args.labels {
-        let rgb = first.labels.iter().flat_map(|l| [(*l).min(255) as u8; 3]).collect();
-        let picture = Picture { width: width as u32, height: height as u32, rgb };
-        output::write_png(&file(path, "png")?, &picture)?;
+        output::write_labels(&file(path, "png")?, &first.labels, first.size, &palette)?;
     }
     report(args, head, first);
     Ok(())

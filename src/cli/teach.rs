@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Parser;
+use internvit::features::side_by_side;
 use internvit::image::Resize;
 use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::LinearHead;
@@ -30,9 +31,10 @@ pub(super) struct Args {
     /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
     #[arg(long)]
     model: Option<PathBuf>,
-    /// The block whose output is classified; the last if left out
-    #[arg(long)]
-    layer: Option<usize>,
+    /// The block whose output is classified, or several side by side, as in 4,8,12; the last if
+    /// left out
+    #[arg(long, value_delimiter = ',')]
+    layer: Vec<usize>,
     /// Short side to which the photograph is resized; the model's image size if left out
     #[arg(long)]
     image_size: Option<u32>,
@@ -75,8 +77,13 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     let checkpoint = open_model(args.model.as_ref()).await?;
     let sizes = checkpoint.spec.sizes;
-    let layer = args.layer.unwrap_or(sizes.layers);
-    if !(1..=sizes.layers).contains(&layer) {
+    let mut layers = args.layer.clone();
+    layers.sort_unstable();
+    layers.dedup();
+    if layers.is_empty() {
+        layers.push(sizes.layers);
+    }
+    if let Some(layer) = layers.iter().find(|layer| !(1..=sizes.layers).contains(*layer)) {
         return Err(Error::input(format!("--layer {layer}: expected 1 to {}", sizes.layers)));
     }
     let photo = input::read_picture(&args.image)?;
@@ -85,14 +92,17 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let mut encoder = load(checkpoint, &args.device).await?;
     let bar = progress::Share::new("encoding", 1);
     let features = encoder
-        .encode(Images::Pictures(&[picture]), &[layer], &mut async |done, total| {
+        .encode(Images::Pictures(&[picture]), &layers, &mut async |done, total| {
             bar.set(done, total);
             ControlFlow::Continue(())
         })
         .await?;
     bar.finish();
     let [rows, cols] = features.grid.unwrap_or([1, 1]);
-    let tokens = features.tokens(&format!("hidden_states.{layer}"), features.prefix..);
+    let read = |layer: &usize| {
+        features.tokens(&format!("hidden_states.{layer}"), features.prefix..).values
+    };
+    let tokens = side_by_side(&layers.iter().map(read).collect::<Vec<_>>(), sizes.hidden);
     let mut examples = Vec::new();
     for Point { class, x, y } in &args.points {
         if *x >= photo.width || *y >= photo.height {
@@ -106,12 +116,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
         let class = names.iter().position(|n| n == class).unwrap_or(0);
         examples.push((row * cols + col, class));
     }
-    let c = sizes.hidden;
-    let taught = fit(&tokens.values, c, names.len(), &examples);
+    let taught = fit(&tokens, sizes.hidden * layers.len(), names.len(), &examples);
 
     let palette = default_palette(names.len());
     let head = LinearHead {
-        layer,
+        layers,
         names: names.clone(),
         palette: palette.clone(),
         mean: taught.mean.clone(),
@@ -122,7 +131,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     std::fs::write(&args.out, head.to_bytes()?).map_err(|e| Error::io(args.out.display(), e))?;
 
     let shape = vec![1, names.len(), rows, cols];
-    let logits = Tensor { shape, values: taught.logits(&tokens.values) };
+    let logits = Tensor { shape, values: taught.logits(&tokens) };
     let map = labels(&logits, [photo.height as usize, photo.width as usize]);
     if let Some(path) = &args.picture {
         output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6))?;

@@ -25,7 +25,8 @@ pub struct HeadSpec {
 /// Which head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadKind {
-    /// BatchNorm (where its tensors exist) and a 1 × 1 convolution on one level.
+    /// BatchNorm (where its tensors exist) and a 1 × 1 convolution, on one level or on several side
+    /// by side.
     Linear,
     /// A feature pyramid of four levels and UPerNet.
     Uper,
@@ -49,14 +50,15 @@ pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec
             )));
         }
     };
-    let wanted = if kind == HeadKind::Linear { 1 } else { 4 };
+    let right = |n: usize| if kind == HeadKind::Linear { n >= 1 } else { n == 4 };
     let layers = spec.sizes.layers;
     let indices: Option<Vec<usize>> = map["out_indices"].as_array().and_then(|list| {
         list.iter().map(|v| v.as_u64().map(|i| i as usize).filter(|i| *i < layers)).collect()
     });
-    let out_indices = indices.filter(|list| list.len() == wanted).ok_or_else(|| {
+    let out_indices = indices.filter(|list| right(list.len())).ok_or_else(|| {
         bad(format!(
-            "segmentation.out_indices: expected {wanted} numbers below {layers}, found {}",
+            "segmentation.out_indices: expected {} numbers below {layers}, found {}",
+            if kind == HeadKind::Linear { "one or more" } else { "4" },
             map["out_indices"]
         ))
     })?;
@@ -117,12 +119,13 @@ impl HeadSpec {
     pub fn wanted(&self, c: usize, d: usize, norm: bool) -> Vec<(String, Vec<usize>)> {
         let mut list = Vec::new();
         let mut add = |name: &str, shape: &[usize]| list.push((name.to_string(), shape.to_vec()));
-        let input = if self.kind == HeadKind::Linear { c } else { d };
+        let side_by_side = c * self.out_indices.len();
+        let input = if self.kind == HeadKind::Linear { side_by_side } else { d };
         add("decode_head.conv_seg.weight", &[self.classes, input, 1, 1]);
         add("decode_head.conv_seg.bias", &[self.classes]);
         if self.kind == HeadKind::Linear {
             for name in BATCH_NORM.iter().filter(|_| norm) {
-                add(&format!("decode_head.norm.{name}"), &[c]);
+                add(&format!("decode_head.norm.{name}"), &[side_by_side]);
             }
             return list;
         }

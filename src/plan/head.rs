@@ -19,7 +19,7 @@ pub struct Map {
 pub fn record_head(plan: &mut Plan, head: &HeadSpec, d: usize, levels: &[Map]) -> Map {
     let mut r = HeadRecorder { plan, d };
     let last = match head.kind {
-        HeadKind::Linear => levels[0],
+        HeadKind::Linear => r.side_by_side(levels),
         HeadKind::Uper => {
             let pyramid = r.fpn(levels);
             r.uper(pyramid)
@@ -52,6 +52,17 @@ struct HeadRecorder<'a> {
 }
 
 impl HeadRecorder<'_> {
+    /// One map of all levels' channels.
+    fn side_by_side(&mut self, levels: &[Map]) -> Map {
+        let [first, _, ..] = levels else { return levels[0] };
+        let c = self.cols(*first);
+        let wide = self.slot("head.levels", first.size, c * levels.len());
+        for (i, level) in levels.iter().enumerate() {
+            self.resize(*level, wide, i * c, false);
+        }
+        wide
+    }
+
     /// Levels at 4, 2, 1 and ½ times the patch grid's resolution.
     fn fpn(&mut self, levels: &[Map]) -> [Map; 4] {
         let a = self.transposed(levels[0], "up1.0");

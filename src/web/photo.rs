@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::encoder::Held;
+use crate::features::side_by_side;
 use crate::image::Picture;
 use crate::view::{
     Attention, PcaBasis, Taught, clusters, default_palette, extent, heat_grid, labels, middle,
@@ -104,6 +105,19 @@ impl Photo {
             self.tokens = Some((layer, self.stitch(&tensor.values, tensor.shape[2])));
         }
         Ok(self.tokens.as_ref().map_or(&[], |(_, tokens)| tokens))
+    }
+
+    /// The patch tokens of several layers, side by side.
+    pub(super) async fn read_all(
+        &mut self,
+        encoder: &Encoder,
+        layers: &[usize],
+    ) -> Result<Vec<f32>> {
+        let mut list = Vec::new();
+        for layer in layers {
+            list.push(self.read(encoder, *layer).await?.to_vec());
+        }
+        Ok(side_by_side(&list, encoder.spec().sizes.hidden))
     }
 
     /// Queries and keys of a block, for each tile.
@@ -233,7 +247,7 @@ impl Photo {
                 let none = || Error::input("nothing has been taught yet");
                 let head = taught.ok_or_else(none)?;
                 let [rows, cols] = self.grid();
-                let values = taught_logits(head, self.read(encoder, head.layer).await?);
+                let values = taught_logits(head, &self.read_all(encoder, &head.layers).await?);
                 let shape = vec![1, head.names.len(), rows, cols];
                 self.classes(Tensor { shape, values }, head.names.clone(), head.palette.clone())
             }

@@ -8,11 +8,12 @@ use super::{Source, StoredType, read_header, read_metadata};
 use crate::model::{HeadKind, Spec, parse_head};
 use crate::{Error, Result};
 
-/// BatchNorm statistics and a 1 × 1 convolution on one block's patch tokens.
+/// BatchNorm statistics and a 1 × 1 convolution on the patch tokens of one block, or of several
+/// side by side: C is the sum of their channels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearHead {
-    /// The block whose output it takes, from 1.
-    pub layer: usize,
+    /// The blocks whose outputs it takes, from 1.
+    pub layers: Vec<usize>,
     /// The classes' names.
     pub names: Vec<String>,
     /// The classes' colours.
@@ -34,8 +35,9 @@ impl LinearHead {
     /// [`Error::Input`] where lengths do not fit each other.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let (classes, c) = (self.names.len(), self.mean.len());
+        let indices: Vec<usize> = self.layers.iter().map(|layer| layer - 1).collect();
         let segmentation = json!({
-            "head": "linear", "out_indices": [self.layer - 1], "num_classes": classes,
+            "head": "linear", "out_indices": indices, "num_classes": classes,
             "classes": self.names, "palette": self.palette, "whole": true,
         });
         let (ones, zeros) = (vec![1.0f32; c], vec![0.0f32; c]);
@@ -74,7 +76,7 @@ impl LinearHead {
         let head = head.filter(|h| h.kind == HeadKind::Linear && h.names.len() == h.classes);
         let head = head.ok_or_else(|| bad("expected a linear head with named classes".into()))?;
         let list = read_header(source).await?;
-        let (classes, c) = (head.classes, spec.sizes.hidden);
+        let (classes, c) = (head.classes, spec.sizes.hidden * head.out_indices.len());
         let mut parts = Vec::new();
         let wanted: [(&str, Vec<usize>); 6] = [
             ("norm.weight", vec![c]),
@@ -103,7 +105,7 @@ impl LinearHead {
             *bias += row.iter().zip(&shift).map(|(w, s)| w * s).sum::<f32>();
             row.iter_mut().zip(&scale).for_each(|(w, s)| *w *= s);
         }
-        let layer = head.out_indices[0] + 1;
-        Ok(Self { layer, names: head.names, palette: head.palette, mean, variance, weight, bias })
+        let layers = head.out_indices.iter().map(|index| index + 1).collect();
+        Ok(Self { layers, names: head.names, palette: head.palette, mean, variance, weight, bias })
     }
 }

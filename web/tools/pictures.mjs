@@ -1,10 +1,30 @@
-// Makes the pictures of the page under docs/pictures: `node web/tools/pictures.mjs`.
+// Makes the pictures under docs/pictures, as a visitor would save them: `node web/tools/pictures.mjs`.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { root } from "./run.mjs";
 import { serve } from "./serve.mjs";
 import { setup } from "./setup.mjs";
+
+/** For each photograph a patch to compare with, and ten clicks to teach by, as parts of its size. */
+const photos = {
+  cat: {
+    button: "Cat",
+    patch: [0.56, 0.75],
+    teach: [
+      ["cat", [[0.5, 0.5], [0.3, 0.12], [0.15, 0.75], [0.62, 0.9], [0.7, 0.08]]],
+      ["background", [[0.93, 0.3], [0.02, 0.2], [0.95, 0.75], [0.88, 0.05], [0.85, 0.93]]],
+    ],
+  },
+  coffee: {
+    button: "Coffee",
+    patch: [0.2, 0.6],
+    teach: [
+      ["cup", [[0.48, 0.42], [0.35, 0.1], [0.2, 0.6], [0.6, 0.72], [0.45, 0.85]]],
+      ["table", [[0.05, 0.5], [0.9, 0.6], [0.85, 0.12], [0.1, 0.9], [0.9, 0.93]]],
+    ],
+  },
+};
 
 await setup({ tests: true });
 await build();
@@ -13,11 +33,47 @@ const server = await serve({ "/": join(root, "www") });
 const chromium = await browser();
 const folder = join(root, "docs/pictures");
 mkdirSync(folder, { recursive: true });
-const page = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1280, height: 900 } });
+const page = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1280, height: 940 } });
+page.setDefaultTimeout(120_000);
 await page.goto(server.url);
-await page.getByRole("button", { name: "Cat" }).click();
-await page.getByRole("status").filter({ hasText: "Its features are shown" }).waitFor({ state: "attached", timeout: 120_000 });
-await page.getByRole("slider").fill("60");
-await page.screenshot({ path: join(folder, "page.png") });
+
+const drawn = () => page.locator('#stage[data-state="shown"][data-drawn]').waitFor();
+const canvas = page.locator("#frame canvas");
+
+async function click([x, y]) {
+  await canvas.scrollIntoViewIfNeeded();
+  const { width, height } = await canvas.boundingBox();
+  await canvas.click({ position: { x: x * width, y: y * height } });
+  await drawn();
+}
+
+for (const [name, { button, patch, teach }] of Object.entries(photos)) {
+  await page.getByRole("button", { name: button }).click();
+  await page.locator("#facts", { hasText: name === "cat" ? "chelsea.png" : `${name}.png` }).waitFor();
+  for (const view of ["PCA", "Similarity", "Attention", "Clusters", "Norms", "Segmentation", "Teach"]) {
+    await page.getByRole("tab", { name: view }).click();
+    await drawn();
+    if (view === "Similarity") await click(patch);
+    if (view === "Attention") await page.getByRole("button", { name: "Class token" }).click();
+    if (view === "Teach") {
+      if (await page.getByRole("button", { name: "Clear" }).isEnabled()) await page.getByRole("button", { name: "Clear" }).click();
+      for (const [index, [label, places]] of teach.entries()) {
+        const text = page.locator("#teach input[type=text]").nth(index);
+        await text.fill(label);
+        await text.blur();
+        await page.locator("#teach input[type=radio]").nth(index).check();
+        for (const place of places) await click(place);
+      }
+    }
+    await drawn();
+    const download = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save picture" }).click();
+    await (await download).saveAs(join(folder, `${name}-${view.toLowerCase()}.png`));
+    if (name === "cat" && view === "Teach") {
+      await page.evaluate(() => scrollTo(0, 0));
+      await page.screenshot({ path: join(folder, "page.png") });
+    }
+  }
+}
 await chromium.close();
 server.close();
