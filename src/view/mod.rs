@@ -8,6 +8,7 @@ mod math;
 mod norms;
 mod overlay;
 mod pca;
+mod principal;
 mod segments;
 mod similarity;
 mod teach;
