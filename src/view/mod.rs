@@ -21,7 +21,9 @@ pub use foreground::{foreground, otsu};
 pub use marks::{beside, mark};
 pub use math::{extent, middle};
 pub use norms::norms;
-pub use overlay::{blend, outline, paint, paint_patches, pca_grid, pca_picture};
+pub use overlay::{
+    blend, outline, paint, paint_patches, patch_centre, patch_under, pca_grid, pca_picture,
+};
 pub use pca::{PcaBasis, pca_foreground, pca_rgb, stitch};
 pub use segments::{Canvas, default_palette, labels, paint_labels, shares, window_starts};
 pub use similarity::similarity;

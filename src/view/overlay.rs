@@ -89,6 +89,30 @@ pub fn blend(under: &Picture, over: &Picture, opacity: f32) -> Picture {
     Picture { rgb: under.rgb.iter().zip(&over.rgb).map(mix).collect(), ..*under }
 }
 
+/// The patch of a `[rows, cols]` grid over `region` that shows the photograph's pixel `[x, y]`;
+/// `None` where no patch does.
+pub fn patch_under(
+    [x, y]: [u32; 2],
+    grid: [usize; 2],
+    photo: &Picture,
+    region: [f64; 4],
+) -> Option<usize> {
+    patch_at([x as usize, y as usize], grid, pixels(photo, region))
+}
+
+/// The photograph's pixel `[x, y]` in the middle of a patch.
+pub fn patch_centre(
+    patch: usize,
+    [rows, cols]: [usize; 2],
+    photo: &Picture,
+    region: [f64; 4],
+) -> [u32; 2] {
+    let [left, top, width, height] = pixels(photo, region);
+    let middle = |index: usize, count: usize, length: usize| (2 * index + 1) * length / (2 * count);
+    let (x, y) = (middle(patch % cols, cols, width), middle(patch / cols, rows, height));
+    [(left + x) as u32, (top + y) as u32]
+}
+
 /// The patch of a `[rows, cols]` grid that shows a pixel `[x, y]`; `region` is the grid's, in
 /// whole pixels.
 fn patch_at([x, y]: [usize; 2], [rows, cols]: [usize; 2], region: [usize; 4]) -> Option<usize> {
@@ -133,6 +157,19 @@ mod tests {
         assert_eq!(reds(&whole), [upper.clone(), upper, lower.clone(), lower]);
         let part = paint_patches(&colours, [2, 2], &grey(6, 4), [1.0, 0.0, 4.0, 4.0]);
         assert_eq!(reds(&part)[0], [25, 1, 1, 2, 2, 25]);
+    }
+
+    #[test]
+    fn patches_and_pixels() {
+        let (photo, region, grid) = (grey(60, 40), [10.0, 0.0, 40.0, 40.0], [3, 5]);
+        for patch in 0..15 {
+            let centre = patch_centre(patch, grid, &photo, region);
+            assert_eq!(patch_under(centre, grid, &photo, region), Some(patch));
+        }
+        assert_eq!(patch_under([10, 0], grid, &photo, region), Some(0));
+        assert_eq!(patch_under([9, 0], grid, &photo, region), None);
+        assert_eq!(patch_under([49, 39], grid, &photo, region), Some(14));
+        assert_eq!(patch_under([50, 39], grid, &photo, region), None);
     }
 
     #[test]

@@ -112,9 +112,9 @@ fn eigen(mut a: Square) -> ([f64; BLOCK], Square) {
         };
         a.iter_mut().for_each(rotate);
         v.iter_mut().for_each(rotate);
-        for i in 0..BLOCK {
-            (a[p][i], a[q][i]) = (cos * a[p][i] - sin * a[q][i], sin * a[p][i] + cos * a[q][i]);
-        }
+        let (upper, lower) = (a[p], a[q]);
+        a[p] = std::array::from_fn(|i| cos * upper[i] - sin * lower[i]);
+        a[q] = std::array::from_fn(|i| sin * upper[i] + cos * lower[i]);
     }
     let mut order: [usize; BLOCK] = std::array::from_fn(|i| i);
     order.sort_by(|i, j| a[*j][*j].total_cmp(&a[*i][*i]));
