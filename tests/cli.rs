@@ -2,37 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[path = "common/cli.rs"]
+mod run;
+
 use std::path::Path;
-use std::process::{Command, Output};
 
 use common::*;
+use run::*;
 use serde_json::Value;
-
-fn internvit(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_internvit")).args(args).output().unwrap()
-}
-
-fn ok(args: &[&str]) -> String {
-    let output = internvit(args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Exit code 1 and one line on standard error that says what is wrong.
-fn fails(args: &[&str], expected: &str) {
-    let output = internvit(args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {error}");
-    assert!(error.contains(expected), "{args:?}: expected {expected:?} in {error:?}");
-    assert!(!error.contains("panicked"), "{args:?}: {error}");
-    let ours = error.lines().filter(|l| l.starts_with("internvit: ")).count();
-    assert!(ours == 1 || error.starts_with("error:"), "{args:?}: {error}");
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 const PHOTOS: [&str; 5] =
     ["astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg"];
@@ -222,7 +199,9 @@ fn errors_are_one_clear_line() {
 
 #[test]
 fn every_subcommand_helps_with_an_example() {
-    for name in ["encode", "segment", "teach", "preprocess", "info", "devices", "init", "bisect"] {
+    for name in
+        ["encode", "look", "segment", "teach", "preprocess", "info", "devices", "init", "bisect"]
+    {
         let help = ok(&[name, "--help"]);
         assert!(help.contains(&format!("internvit {name}")), "{help}");
         assert!(help.contains("Example"), "{help}");

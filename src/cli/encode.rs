@@ -146,10 +146,7 @@ async fn encode_photos(
     bar: &progress::Share,
 ) -> Result<(Features, Vec<f32>)> {
     let sizes = encoder.spec().sizes;
-    let (side, patch) = (args.image_size.unwrap_or(sizes.image as u32), sizes.patch as u32);
-    if !side.is_multiple_of(patch) && args.resize != Resize::Native {
-        return Err(Error::input(format!("--image-size {side}: expected a multiple of {patch}")));
-    }
+    let (side, patch) = (input::side(args.image_size, &sizes, args.resize)?, sizes.patch as u32);
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
     for (number, path) in args.images.iter().enumerate() {
         let photo = input::prepare(path, side, patch, args.resize, args.tiles)?;

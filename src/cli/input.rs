@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
+use internvit::model::Sizes;
 use internvit::weights::{Source, read_header};
 use internvit::{Error, Result};
 
@@ -18,6 +19,16 @@ pub(super) struct Photo {
 pub(super) fn read_picture(path: &Path) -> Result<Picture> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
     decode(&path.display().to_string(), &bytes)
+}
+
+/// What `--image-size` says, or the model's own size: a multiple of the patch unless `resize` makes
+/// it one.
+pub(super) fn side(given: Option<u32>, sizes: &Sizes, resize: Resize) -> Result<u32> {
+    let (side, patch) = (given.unwrap_or(sizes.image as u32), sizes.patch as u32);
+    if !side.is_multiple_of(patch) && resize != Resize::Native {
+        return Err(Error::input(format!("--image-size {side}: expected a multiple of {patch}")));
+    }
+    Ok(side)
 }
 
 /// Reads a photograph and brings it to the encoder's size.

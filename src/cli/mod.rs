@@ -14,6 +14,7 @@ mod encode;
 mod info;
 mod init;
 mod input;
+mod look;
 mod output;
 mod preprocess;
 mod progress;
@@ -37,6 +38,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Encode(encode::Args),
+    Look(look::Args),
     Segment(segment::Args),
     Teach(teach::Args),
     Preprocess(preprocess::Args),
@@ -57,6 +59,7 @@ pub(crate) fn run() -> Result<()> {
     pollster::block_on(async {
         match cli.command {
             Command::Encode(args) => encode::run(args).await,
+            Command::Look(args) => look::run(args).await,
             Command::Segment(args) => segment::run(args).await,
             Command::Teach(args) => teach::run(args).await,
             Command::Preprocess(args) => preprocess::run(args),

@@ -4,10 +4,12 @@ mod attention;
 mod clusters;
 mod colours;
 mod foreground;
+mod marks;
 mod math;
 mod norms;
 mod overlay;
 mod pca;
+mod principal;
 mod segments;
 mod similarity;
 mod teach;
@@ -16,9 +18,12 @@ pub use attention::Attention;
 pub use clusters::{Clusters, clusters};
 pub use colours::{heat, heat_grid};
 pub use foreground::{foreground, otsu};
+pub use marks::{beside, mark};
 pub use math::{extent, middle};
 pub use norms::norms;
-pub use overlay::{paint, pca_grid, pca_picture};
+pub use overlay::{
+    blend, outline, paint, paint_patches, patch_centre, patch_under, pca_grid, pca_picture,
+};
 pub use pca::{PcaBasis, pca_foreground, pca_rgb, stitch};
 pub use segments::{Canvas, default_palette, labels, paint_labels, shares, window_starts};
 pub use similarity::similarity;

@@ -34,16 +34,157 @@ pub fn pca_picture(
 
 /// `grid` upsampled over `region` of a darkened `photo`.
 pub fn paint(grid: &Picture, photo: &Picture, region: [f64; 4]) -> Picture {
+    let [left, top, width, height] = pixels(photo, region);
+    let over = resize(grid, width as u32, height as u32);
+    let mut painted = darkened(photo);
+    let stride = photo.width as usize * 3;
+    for (y, row) in over.rgb.chunks_exact(width * 3).enumerate() {
+        let start = (top + y) * stride + left * 3;
+        painted.rgb[start..start + row.len()].copy_from_slice(row);
+    }
+    painted
+}
+
+/// One colour a patch of a `[rows, cols]` grid over `region` of a darkened `photo`, with sharp
+/// edges; where there is none, the darkened photograph shows.
+pub fn paint_patches(
+    colours: &[Option<[u8; 3]>],
+    grid: [usize; 2],
+    photo: &Picture,
+    region: [f64; 4],
+) -> Picture {
+    let region = pixels(photo, region);
+    let mut painted = darkened(photo);
+    for (at, rgb) in painted.rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let (x, y) = (at % photo.width as usize, at / photo.width as usize);
+        if let Some(colour) = patch_at([x, y], grid, region).and_then(|patch| colours[patch]) {
+            *rgb = colour;
+        }
+    }
+    painted
+}
+
+/// Black lines on `picture` where the labels of a `[rows, cols]` grid over `region` change.
+pub fn outline(labels: &[usize], grid: [usize; 2], picture: &mut Picture, region: [f64; 4]) {
+    let region = pixels(picture, region);
+    let width = picture.width as usize;
+    // Wide enough to be seen when a large picture is shown small.
+    let line = (picture.width.min(picture.height) as usize / 300).max(1);
+    let label = |x: usize, y: usize| patch_at([x, y], grid, region).map(|patch| labels[patch]);
+    for (at, rgb) in picture.rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let (x, y) = (at % width, at / width);
+        let Some(here) = label(x, y) else { continue };
+        let ahead = [(x + line, y), (x, y + line), (x + line, y + line)];
+        if ahead.iter().any(|(x, y)| label(*x, *y).is_some_and(|other| other != here)) {
+            *rgb = [0; 3];
+        }
+    }
+}
+
+/// `over` at `opacity` (0 to 1) on `under`, a picture of the same size.
+pub fn blend(under: &Picture, over: &Picture, opacity: f32) -> Picture {
+    let mix = |(under, over): (&u8, &u8)| {
+        (f32::from(*under) + (f32::from(*over) - f32::from(*under)) * opacity).round() as u8
+    };
+    Picture { rgb: under.rgb.iter().zip(&over.rgb).map(mix).collect(), ..*under }
+}
+
+/// The patch of a `[rows, cols]` grid over `region` that shows the photograph's pixel `[x, y]`;
+/// `None` where no patch does.
+pub fn patch_under(
+    [x, y]: [u32; 2],
+    grid: [usize; 2],
+    photo: &Picture,
+    region: [f64; 4],
+) -> Option<usize> {
+    patch_at([x as usize, y as usize], grid, pixels(photo, region))
+}
+
+/// The photograph's pixel `[x, y]` in the middle of a patch.
+pub fn patch_centre(
+    patch: usize,
+    [rows, cols]: [usize; 2],
+    photo: &Picture,
+    region: [f64; 4],
+) -> [u32; 2] {
+    let [left, top, width, height] = pixels(photo, region);
+    let middle = |index: usize, count: usize, length: usize| (2 * index + 1) * length / (2 * count);
+    let (x, y) = (middle(patch % cols, cols, width), middle(patch / cols, rows, height));
+    [(left + x) as u32, (top + y) as u32]
+}
+
+/// The patch of a `[rows, cols]` grid that shows a pixel `[x, y]`; `region` is the grid's, in
+/// whole pixels.
+fn patch_at([x, y]: [usize; 2], [rows, cols]: [usize; 2], region: [usize; 4]) -> Option<usize> {
+    let [left, top, width, height] = region;
+    let (x, y) = (x.checked_sub(left)?, y.checked_sub(top)?);
+    (x < width && y < height).then(|| y * rows / height * cols + x * cols / width)
+}
+
+/// A region in whole pixels, at least one, inside the photograph.
+fn pixels(photo: &Picture, region: [f64; 4]) -> [usize; 4] {
     let clip = |v: f64, max: u32| v.round().clamp(0.0, f64::from(max)) as u32;
     let (left, top) = (clip(region[0], photo.width - 1), clip(region[1], photo.height - 1));
     let width = clip(region[2], photo.width - left).max(1);
     let height = clip(region[3], photo.height - top).max(1);
-    let over = resize(grid, width, height);
-    let mut rgb: Vec<u8> = photo.rgb.iter().map(|v| v / 4).collect();
-    let stride = photo.width as usize * 3;
-    for (y, row) in over.rgb.chunks_exact(width as usize * 3).enumerate() {
-        let start = (top as usize + y) * stride + left as usize * 3;
-        rgb[start..start + row.len()].copy_from_slice(row);
+    [left, top, width, height].map(|v| v as usize)
+}
+
+fn darkened(photo: &Picture) -> Picture {
+    Picture { rgb: photo.rgb.iter().map(|v| v / 4).collect(), ..*photo }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: [f64; 4] = [0.0, 0.0, 6.0, 4.0];
+
+    fn grey(width: u32, height: u32) -> Picture {
+        Picture { width, height, rgb: vec![100; (width * height * 3) as usize] }
     }
-    Picture { width: photo.width, height: photo.height, rgb }
+
+    fn reds(picture: &Picture) -> Vec<Vec<u8>> {
+        let rows = picture.rgb.chunks_exact(picture.width as usize * 3);
+        rows.map(|row| row.iter().step_by(3).copied().collect()).collect()
+    }
+
+    #[test]
+    fn patches_have_sharp_edges() {
+        let colours = [Some([1; 3]), Some([2; 3]), None, Some([3; 3])];
+        let whole = paint_patches(&colours, [2, 2], &grey(6, 4), WHOLE);
+        let (upper, lower) = (vec![1, 1, 1, 2, 2, 2], vec![25, 25, 25, 3, 3, 3]);
+        assert_eq!(reds(&whole), [upper.clone(), upper, lower.clone(), lower]);
+        let part = paint_patches(&colours, [2, 2], &grey(6, 4), [1.0, 0.0, 4.0, 4.0]);
+        assert_eq!(reds(&part)[0], [25, 1, 1, 2, 2, 25]);
+    }
+
+    #[test]
+    fn patches_and_pixels() {
+        let (photo, region, grid) = (grey(60, 40), [10.0, 0.0, 40.0, 40.0], [3, 5]);
+        for patch in 0..15 {
+            let centre = patch_centre(patch, grid, &photo, region);
+            assert_eq!(patch_under(centre, grid, &photo, region), Some(patch));
+        }
+        assert_eq!(patch_under([10, 0], grid, &photo, region), Some(0));
+        assert_eq!(patch_under([9, 0], grid, &photo, region), None);
+        assert_eq!(patch_under([49, 39], grid, &photo, region), Some(14));
+        assert_eq!(patch_under([50, 39], grid, &photo, region), None);
+    }
+
+    #[test]
+    fn outlines_run_between_labels() {
+        let mut picture = grey(6, 4);
+        outline(&[5, 5, 5, 7], [2, 2], &mut picture, WHOLE);
+        let (plain, edge) = (vec![100; 6], vec![100, 100, 0, 100, 100, 100]);
+        assert_eq!(reds(&picture), [plain, vec![100, 100, 0, 0, 0, 0], edge.clone(), edge]);
+    }
+
+    #[test]
+    fn opacity_runs_from_the_photograph_to_the_view() {
+        let (under, over) = (grey(6, 4), Picture { rgb: vec![200; 72], ..grey(6, 4) });
+        assert_eq!(blend(&under, &over, 0.0), under);
+        assert_eq!(blend(&under, &over, 1.0), over);
+        assert_eq!(blend(&under, &over, 0.25).rgb[0], 125);
+    }
 }

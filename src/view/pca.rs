@@ -2,6 +2,7 @@
 
 use super::foreground::foreground;
 use super::math::{dot, middle};
+use super::principal::principal_directions;
 
 /// Three directions in feature space, and the part of each that colours show. One basis for several
 /// layers or pictures makes their colours comparable.
@@ -18,21 +19,26 @@ pub struct PcaBasis {
 impl PcaBasis {
     /// The basis of `tokens` `[n, c]`.
     ///
-    /// Components are found by orthogonal iteration on the centred tokens from a fixed start, so
-    /// the result is the same on every run; signs are fixed by making the largest loading positive.
-    /// Each component's range is the middle 98 % of tokens.
+    /// Computed in f64 from a fixed start, so the result is the same on every run; signs are fixed
+    /// by making the largest loading positive. Each component's range is the middle 98 % of tokens.
     pub fn fit(tokens: &[f32], c: usize) -> Self {
         let n = (tokens.len() / c).max(1);
         let mut sum = vec![0.0f64; c];
         for row in tokens.chunks_exact(c) {
             sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v) / n as f64);
         }
-        let mean: Vec<f32> = sum.iter().map(|v| *v as f32).collect();
-        let centred: Vec<f32> = tokens
+        let centred: Vec<f64> = tokens
             .chunks_exact(c)
-            .flat_map(|row| row.iter().zip(&sum).map(|(v, m)| (f64::from(*v) - m) as f32))
+            .flat_map(|row| row.iter().zip(&sum).map(|(v, m)| f64::from(*v) - m))
             .collect();
-        let directions = principal_directions(&centred, c);
+        // Below this lies what rounding tokens to f32 leaves, which is no direction.
+        let floor = 1e-13 * tokens.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+        let directions = principal_directions(&centred, c, floor).map(|direction| {
+            let largest = direction.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
+            let sign = if largest.is_some_and(|v| v < 0.0) { -1.0 } else { 1.0 };
+            direction.iter().map(|v| (sign * v) as f32).collect()
+        });
+        let mean = sum.iter().map(|v| *v as f32).collect();
         let mut this = Self { mean, directions, ranges: [[0.0; 2]; 3] };
         let scores = this.scores(tokens);
         this.ranges = std::array::from_fn(|k| {
@@ -48,6 +54,28 @@ impl PcaBasis {
             std::array::from_fn(|k| dot(&centred, &self.directions[k]))
         };
         tokens.chunks_exact(self.mean.len()).map(one).collect()
+    }
+
+    /// Each direction's share, from 0 to 1, of the variance of `tokens` `[n, c]`; 0 of none.
+    pub fn shares(&self, tokens: &[f32]) -> [f64; 3] {
+        let n = (tokens.len() / self.mean.len()).max(1) as f64;
+        let variance = |values: &mut dyn Iterator<Item = f32>| {
+            let (sum, squares) = values.fold((0.0, 0.0), |(sum, squares), v| {
+                let v = f64::from(v);
+                (sum + v, squares + v * v)
+            });
+            squares / n - (sum / n).powi(2)
+        };
+        let channel = |(i, mean): (usize, &f32)| {
+            let column = tokens.iter().skip(i).step_by(self.mean.len());
+            variance(&mut column.map(|v| v - mean))
+        };
+        let total: f64 = self.mean.iter().enumerate().map(channel).sum();
+        let scores = self.scores(tokens);
+        std::array::from_fn(|k| match variance(&mut scores.iter().map(|score| score[k])) {
+            along if total > 0.0 => along / total,
+            _ => 0.0,
+        })
     }
 
     /// One RGB colour a token.
@@ -76,50 +104,6 @@ pub fn pca_foreground(tokens: &[f32], c: usize, grid: [usize; 2]) -> (Vec<bool>,
     let rows = tokens.chunks_exact(c).zip(&front).filter(|(_, front)| **front);
     let inside: Vec<f32> = rows.flat_map(|(row, _)| row).copied().collect();
     (front, PcaBasis::fit(&inside, c))
-}
-
-const ITERATIONS: usize = 60;
-
-/// The three directions of largest variance of centred rows.
-fn principal_directions(rows: &[f32], c: usize) -> [Vec<f32>; 3] {
-    // Any start that is not orthogonal to the answer will do.
-    let mut basis: [Vec<f32>; 3] = std::array::from_fn(|k| {
-        (0..c).map(|i| ((i * (2 * k + 1)) as f32 * 0.7 + k as f32).cos()).collect()
-    });
-    orthonormalise(&mut basis);
-    for _ in 0..ITERATIONS {
-        let mut next: [Vec<f32>; 3] = std::array::from_fn(|_| vec![0.0; c]);
-        for row in rows.chunks_exact(c) {
-            for (direction, sum) in basis.iter().zip(&mut next) {
-                let score = dot(row, direction);
-                sum.iter_mut().zip(row).for_each(|(s, v)| *s += score * v);
-            }
-        }
-        basis = next;
-        orthonormalise(&mut basis);
-    }
-    for direction in &mut basis {
-        let largest = direction.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
-        if largest.is_some_and(|v| v < 0.0) {
-            direction.iter_mut().for_each(|v| *v = -*v);
-        }
-    }
-    basis
-}
-
-/// Gram and Schmidt. A direction without length (too few tokens) becomes zero.
-fn orthonormalise(basis: &mut [Vec<f32>; 3]) {
-    for k in 0..3 {
-        let (done, rest) = basis.split_at_mut(k);
-        let direction = &mut rest[0];
-        for other in done.iter() {
-            let along = dot(direction, other);
-            direction.iter_mut().zip(other).for_each(|(d, o)| *d -= along * o);
-        }
-        let length = dot(direction, direction).sqrt();
-        let scale = if length > 1e-20 { 1.0 / length } else { 0.0 };
-        direction.iter_mut().for_each(|d| *d *= scale);
-    }
 }
 
 /// Joins the patch tokens of tiles to one grid. `tokens` holds for each tile (row-major on a

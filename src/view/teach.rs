@@ -1,6 +1,6 @@
 //! Teaching a segmentation: a linear classifier on frozen features, fitted to a few patches.
 
-use super::math::dot;
+use super::math::{dot, length};
 
 /// A classifier on standardised tokens, in the form of a linear segmentation head: BatchNorm
 /// statistics, then a 1 × 1 convolution.
@@ -23,7 +23,9 @@ pub type Example = (usize, usize);
 const EPS: f32 = 1e-5;
 /// Weight decay, on tokens scaled to a length of about 1.
 const DECAY: f32 = 1e-3;
-const ITERATIONS: usize = 300;
+const ITERATIONS: usize = 2000;
+/// How far off, relative to the weights, the fit may end.
+const SETTLED: f64 = 3e-4;
 
 /// Fits a classifier to `examples` among `tokens` `[n, c]`; channels are standardised over all
 /// tokens. Multinomial logistic regression with weight decay, every class of equal weight, by
@@ -47,12 +49,18 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Ta
     rows.iter().for_each(|(_, class)| share[*class] += 1.0);
     let known = share.iter().filter(|n| **n > 0.0).count().max(1) as f32;
 
+    // The loss bends at most so much; a token that stands out would make longer steps overshoot.
+    let bend = |(row, class): &(Vec<f32>, usize)| 0.5 * dot(row, row) / (share[*class] * known);
+    let bend = DECAY + rows.iter().map(bend).sum::<f32>();
+    // Nesterov's momentum for a loss that bends at least by the decay.
+    let root = (DECAY / bend).sqrt();
+    let most = (1.0 - root) / (1.0 + root);
     // Weights and, in the last column, the bias.
     let width = c + 1;
     let mut now = vec![0.0f32; classes * width];
     let mut before = now.clone();
     for step in 0..ITERATIONS {
-        let momentum = step as f32 / (step as f32 + 3.0);
+        let momentum = (step as f32 / (step as f32 + 3.0)).min(most);
         let ahead: Vec<f32> =
             now.iter().zip(&before).map(|(n, b)| n + momentum * (n - b)).collect();
         let mut gradient: Vec<f32> = ahead.iter().map(|w| DECAY * w).collect();
@@ -64,8 +72,13 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Ta
                 g.iter_mut().zip(row).for_each(|(g, x)| *g += error * x);
             }
         }
+        // The loss bends at least by the decay, so the optimum is not farther than this.
+        if length(&gradient) <= SETTLED * f64::from(DECAY) * length(&ahead) {
+            now = ahead;
+            break;
+        }
         before = now;
-        now = ahead.iter().zip(&gradient).map(|(w, g)| w - g).collect();
+        now = ahead.iter().zip(&gradient).map(|(w, g)| w - g / bend).collect();
     }
     let weight =
         now.chunks_exact(width).flat_map(|w| w[..c].iter().map(move |v| v * scale)).collect();

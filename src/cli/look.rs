@@ -1,0 +1,306 @@
+//! `internvit look`
+
+mod basis;
+mod shown;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum};
+use internvit::image::{Picture, Resize};
+use internvit::view::patch_under;
+use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
+
+use super::{input, load, open_model, output, progress};
+use shown::Shown;
+
+/// A photograph as the encoder sees it: a view of its patches, painted over it.
+///
+/// Views: pca (three principal components as red, green and blue), similarity (cosines with one
+/// patch, of the same photograph or of another), attention (one block's), rollout (attention through
+/// all blocks up to one), clusters (k-means) and norms (which show outliers).
+#[derive(Parser)]
+#[command(after_help = "Examples:\n  internvit look cat.jpg --view pca --foreground\n  \
+    internvit look cat.jpg --view similarity --at 220,160 --other dog.jpg --out match.png\n  \
+    internvit look cat.jpg --view attention --layer 12 --head 0 --data attention.npy")]
+pub(super) struct Args {
+    /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF
+    image: PathBuf,
+    /// What to show
+    #[arg(long, value_enum)]
+    view: View,
+    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// The hidden state: 0 is the embedding, i the output of block i (for attention and rollout the
+    /// block, from 1); the last if left out
+    #[arg(long)]
+    layer: Option<usize>,
+    /// Side of the square, or short side with --resize native; the model's own if left out
+    #[arg(long)]
+    image_size: Option<u32>,
+    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio
+    #[arg(long, default_value = "squash")]
+    resize: Resize,
+    /// similarity, attention, rollout: a point in the photograph's pixels, whose patch asks; for
+    /// attention and rollout the class token asks if left out
+    #[arg(long, value_name = "X,Y", value_parser = parse_point)]
+    at: Option<[u32; 2]>,
+    /// similarity: another photograph, whose patches are compared with the one at the point
+    #[arg(long, value_name = "IMAGE")]
+    other: Option<PathBuf>,
+    /// attention: one head, from 0; the mean of all if left out
+    #[arg(long)]
+    head: Option<usize>,
+    /// clusters: how many, 2 to 32; 6 if left out
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=32))]
+    clusters: Option<u32>,
+    /// pca: the foreground alone, in a basis of its own, over the darkened photograph
+    #[arg(long)]
+    foreground: bool,
+    /// pca: a saved basis, so that colours are comparable
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "save_basis")]
+    basis: Option<PathBuf>,
+    /// pca: where to save the basis: mean [C], directions [3, C], ranges [3, 2]
+    #[arg(long, value_name = "FILE.safetensors")]
+    save_basis: Option<PathBuf>,
+    /// Opacity of the view over the photograph, 0 to 1; 1 for pca, else 0.75 if left out
+    #[arg(long)]
+    opacity: Option<f32>,
+    /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// Where to write the picture; IMAGE's name with the view's in the current folder if left out
+    #[arg(long, value_name = "FILE.png")]
+    out: Option<PathBuf>,
+    /// Where to write the patches' values as f32 [rows, cols]: .safetensors, .npz or .npy; pca adds
+    /// an axis of 3 at the end, attention one at the front: heads, then their mean, or one head
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum View {
+    /// Three principal components as red, green and blue
+    Pca,
+    /// Cosines with the patch at a point
+    Similarity,
+    /// Where a token looks in one block
+    Attention,
+    /// Where a token looks through all blocks
+    Rollout,
+    /// Patches in groups
+    Clusters,
+    /// Lengths of the tokens
+    Norms,
+}
+
+/// A photograph and what the encoder made of it.
+struct Seen {
+    photo: Picture,
+    /// The part that the encoder saw, `[left, top, width, height]` in pixels.
+    region: [f64; 4],
+    features: Features,
+    grid: [usize; 2],
+}
+
+fn parse_point(text: &str) -> std::result::Result<[u32; 2], String> {
+    let point = text.split_once(',').and_then(|(x, y)| Some([x.parse().ok()?, y.parse().ok()?]));
+    point.ok_or("expected X,Y in pixels, such as 220,160".into())
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    args.check()?;
+    let out = args.out();
+    args.check_files(&out)?;
+    let checkpoint = open_model(args.model.as_ref()).await?;
+    let sizes = checkpoint.spec.sizes;
+    let (first, last) = (usize::from(args.view.of_block()), sizes.layers);
+    if let Some(layer) = args.layer.filter(|layer| !(first..=last).contains(layer)) {
+        return Err(Error::input(format!("--layer {layer}: expected {first} to {last}")));
+    }
+    if let Some(head) = args.head.filter(|head| *head >= sizes.heads) {
+        let most = sizes.heads - 1;
+        return Err(Error::input(format!("--head {head}: expected 0 to {most}")));
+    }
+    let basis = match &args.basis {
+        Some(file) => Some(basis::read(file, sizes.hidden).await?),
+        None => None,
+    };
+    input::side(args.image_size, &sizes, args.resize)?;
+    if checkpoint.random_weights() {
+        eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
+    }
+    let mut encoder = load(checkpoint, &args.device).await?;
+    let bar = progress::Share::new("encoding", 1 + usize::from(args.other.is_some()));
+    let seen = see(&mut encoder, &args.image, &args, &bar).await?;
+    let at = args.at.map(|point| seen.patch(point, args.resize)).transpose()?;
+    let other = match &args.other {
+        Some(path) => Some(see(&mut encoder, path, &args, &bar).await?),
+        None => None,
+    };
+    bar.finish();
+    let shown = match args.view {
+        View::Pca => shown::pca(&seen, &args, basis),
+        View::Similarity => shown::similarity(&seen, other.as_ref(), at.unwrap_or(0), &args),
+        View::Attention => shown::attention(&seen, at, &args, &encoder).await?,
+        View::Rollout => shown::rollout(&seen, at, &args, &encoder).await?,
+        View::Clusters => shown::clusters(&seen, &args),
+        View::Norms => shown::norms(&seen, &args),
+    };
+    write(&args, &out, shown)
+}
+
+/// Encodes a photograph with the hidden states that the view needs.
+async fn see(
+    encoder: &mut Encoder,
+    path: &Path,
+    args: &Args,
+    bar: &progress::Share,
+) -> Result<Seen> {
+    let sizes = encoder.spec().sizes;
+    let side = input::side(args.image_size, &sizes, args.resize)?;
+    let photo = input::prepare(path, side, sizes.patch as u32, args.resize, 1)?;
+    let taps: Vec<usize> = match args.view {
+        View::Attention => vec![args.block(encoder) - 1],
+        View::Rollout => (0..args.block(encoder)).collect(),
+        _ => args.layer.into_iter().collect(),
+    };
+    let features = encoder
+        .encode(Images::Pictures(&photo.pictures), &taps, &mut async |done, total| {
+            bar.set(done, total);
+            ControlFlow::Continue(())
+        })
+        .await?;
+    bar.next();
+    let region = args.resize.region(photo.original.width, photo.original.height, side);
+    let grid = features.grid.unwrap_or([1, 1]);
+    Ok(Seen { photo: photo.original, region, features, grid })
+}
+
+fn write(args: &Args, out: &Path, shown: Shown) -> Result<()> {
+    output::write_png(out, &shown.picture)?;
+    let mut written = vec![out.display().to_string()];
+    if let Some(path) = &args.data {
+        output::write(path, &[(args.view.name(), shown.data)])?;
+        written.push(path.display().to_string());
+    }
+    if let (Some(path), Some(basis)) = (&args.save_basis, &shown.basis) {
+        basis::write(path, basis)?;
+        written.push(path.display().to_string());
+    }
+    say!("wrote {}", written.join(", "));
+    say!("{}", shown.said);
+    Ok(())
+}
+
+impl View {
+    fn name(self) -> String {
+        self.to_possible_value().map_or(String::new(), |value| value.get_name().into())
+    }
+
+    /// Whether the view is of a block rather than of a hidden state.
+    fn of_block(self) -> bool {
+        matches!(self, View::Attention | View::Rollout)
+    }
+}
+
+impl Args {
+    /// Refuses what the view does not know, before any work is done.
+    fn check(&self) -> Result<()> {
+        use View::*;
+        let options: [(&str, bool, &[View]); 7] = [
+            ("--at", self.at.is_some(), &[Similarity, Attention, Rollout]),
+            ("--other", self.other.is_some(), &[Similarity]),
+            ("--head", self.head.is_some(), &[Attention]),
+            ("--clusters", self.clusters.is_some(), &[Clusters]),
+            ("--foreground", self.foreground, &[Pca]),
+            ("--basis", self.basis.is_some(), &[Pca]),
+            ("--save-basis", self.save_basis.is_some(), &[Pca]),
+        ];
+        for (option, given, views) in options {
+            if given && !views.contains(&self.view) {
+                let names: Vec<_> = views.iter().map(|view| view.name()).collect();
+                let (names, view) = (names.join(", "), self.view.name());
+                let text =
+                    format!("{option} is for --view {names}; --view {view} does not know it");
+                return Err(Error::input(text));
+            }
+        }
+        if self.view == Similarity && self.at.is_none() {
+            return Err(Error::input(
+                "--view similarity needs --at X,Y: the patch to compare with",
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.opacity()) {
+            return Err(Error::input("--opacity: expected a number from 0 to 1"));
+        }
+        Ok(())
+    }
+
+    /// Refuses names of files that cannot be meant.
+    fn check_files(&self, out: &Path) -> Result<()> {
+        if let Some(data) = &self.data {
+            output::Format::of(data)?;
+        }
+        let endings = [(Some(out), "png"), (self.save_basis.as_deref(), "safetensors")];
+        for (path, ending) in endings {
+            let wrong = |path: &&Path| path.extension().is_none_or(|e| e != ending);
+            if let Some(path) = path.filter(wrong) {
+                let path = path.display();
+                return Err(Error::input(format!("{path}: expected a name ending in .{ending}")));
+            }
+        }
+        let inputs = [Some(&self.image), self.other.as_ref(), self.basis.as_ref()];
+        let outputs = [Some(out), self.data.as_deref(), self.save_basis.as_deref()];
+        for path in outputs.into_iter().flatten() {
+            let same = |input: &&PathBuf| match (path.canonicalize(), input.canonicalize()) {
+                (Ok(path), Ok(input)) => path == input,
+                _ => false,
+            };
+            if inputs.into_iter().flatten().any(|input| same(&input)) {
+                let path = path.display();
+                return Err(Error::input(format!("{path}: would be overwritten, but is an input")));
+            }
+        }
+        if self.data.is_some() && self.data == self.save_basis {
+            return Err(Error::input("--data and --save-basis name the same file"));
+        }
+        Ok(())
+    }
+
+    fn out(&self) -> PathBuf {
+        let stem = self.image.file_stem().unwrap_or_default().to_string_lossy();
+        self.out.clone().unwrap_or_else(|| format!("{stem}-{}.png", self.view.name()).into())
+    }
+
+    fn opacity(&self) -> f32 {
+        self.opacity.unwrap_or(if self.view == View::Pca { 1.0 } else { 0.75 })
+    }
+
+    /// The block whose attention is shown.
+    fn block(&self, encoder: &Encoder) -> usize {
+        self.layer.unwrap_or(encoder.spec().sizes.layers)
+    }
+}
+
+impl Seen {
+    /// The patch that shows the photograph's pixel `point`.
+    fn patch(&self, [x, y]: [u32; 2], resize: Resize) -> Result<usize> {
+        let Picture { width, height, .. } = self.photo;
+        if x >= width || y >= height {
+            return Err(Error::input(format!(
+                "--at {x},{y}: outside the photograph of {width} × {height} pixels"
+            )));
+        }
+        patch_under([x, y], self.grid, &self.photo, self.region).ok_or_else(|| {
+            Error::input(format!("--at {x},{y}: --resize {resize} leaves this point out"))
+        })
+    }
+
+    /// The patches' tokens `[1, rows·cols, C]` of hidden state `layer`, the last if `None`.
+    fn patches(&self, layer: Option<usize>) -> Tensor {
+        let name = layer.map_or("last_hidden_state".into(), |i| format!("hidden_states.{i}"));
+        self.features.tokens(&name, self.features.prefix..)
+    }
+}

@@ -1,0 +1,32 @@
+//! Running the command line.
+#![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+pub fn internvit(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_internvit")).args(args).output().unwrap()
+}
+
+pub fn ok(args: &[&str]) -> String {
+    let output = internvit(args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Exit code 1 and one line on standard error that says what is wrong.
+pub fn fails(args: &[&str], expected: &str) {
+    let output = internvit(args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {error}");
+    assert!(error.contains(expected), "{args:?}: expected {expected:?} in {error:?}");
+    assert!(!error.contains("panicked"), "{args:?}: {error}");
+    let ours = error.lines().filter(|l| l.starts_with("internvit: ")).count();
+    assert!(ours == 1 || error.starts_with("error:"), "{args:?}: {error}");
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
