@@ -269,7 +269,10 @@ fn segmentation_configurations() {
     assert_eq!(ade20k().count(), 150);
     let cases = [
         (r#""head": "fcn""#, "segmentation.head: expected"),
-        (r#""head": "linear", "out_indices": [4], "num_classes": 2"#, "expected one or more numbers below 4"),
+        (
+            r#""head": "linear", "out_indices": [4], "num_classes": 2"#,
+            "expected one or more numbers below 4",
+        ),
         (r#""head": "linear", "out_indices": [3], "num_classes": 0"#, "num_classes: expected"),
         (
             r#""head": "linear", "out_indices": [3], "num_classes": 2, "classes": ["a"]"#,

@@ -6,7 +6,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::*;
-use internvit::gpu::{Gpu, GpuWeights, LINEAR, Prepared};
+use internvit::gpu::{Family, Gpu, GpuWeights, Prepared};
 use internvit::model::NormKind;
 use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
 use internvit::{Checkpoint, reference};
@@ -27,8 +27,8 @@ fn check(
     slots: Vec<Slot>,
     op: Op,
 ) {
-    for linear in LINEAR {
-        let what = format!("{} {op:?} batch {batch} tokens {tokens} {slots:?}", linear.file);
+    for family in Family::ALL {
+        let what = format!("{family:?} {op:?} batch {batch} tokens {tokens} {slots:?}");
         let steps = vec![Step { op: op.clone(), layer: 0 }];
         let plan = Plan { batch, tokens, slots: slots.clone(), steps };
         let (out, mut fed) = (op.writes(), Vec::new());
@@ -61,14 +61,14 @@ fn check(
             &mut async |_| ControlFlow::Continue(()),
         ))
         .unwrap();
-        let mut prepared = wait(Prepared::with_linear(gpu, plan, &weights, linear)).unwrap();
+        let mut prepared = wait(Prepared::with_family(gpu, plan, &weights, family)).unwrap();
         prepared.poison(gpu, out);
         wait(prepared.run(gpu, batch, &inputs, &mut on)).unwrap();
         let found = wait(prepared.read(gpu, out, batch)).unwrap();
         let (_, expected) = expected.iter().find(|(id, _)| *id == out).unwrap();
         assert_close(&what, &found, expected, TOLERANCE);
-        if !matches!(op, Op::Linear { .. }) {
-            return; // the variants of the linear kernel make no difference
+        if !matches!(op, Op::Linear { .. } | Op::Attention { .. }) {
+            return; // all families share the kernel
         }
     }
 }

@@ -2,7 +2,7 @@
 //! without a GPU.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use internvit::gpu::{ATTENTION, Kernel, LINEAR, SHADERS, Size, attention_row, link};
+use internvit::gpu::{ATTENTION, AttentionRow, Family, Kernel, LINEAR, SHADERS, Size, link};
 use internvit::model::NormKind;
 use internvit::plan::Finish;
 use naga::{AddressSpace, StorageAccess};
@@ -30,7 +30,9 @@ fn kernels() -> Vec<Kernel> {
         list.push(row.kernel([9 * 16, 12], &Finish::Relu, true, true));
     }
     for d in (8..=256).step_by(8) {
-        list.push(attention_row(d).kernel(3, d));
+        for family in Family::ALL {
+            list.push(AttentionRow::choose(family, d).kernel(3, d));
+        }
     }
     for max in [true, false] {
         list.push(Kernel::pool(64, max));
@@ -119,5 +121,8 @@ fn every_shader_file_is_used() {
     for (name, _) in SHADERS {
         assert!(used.contains(name), "shaders/{name}.wgsl is used by no kernel");
     }
-    assert!(ATTENTION.windows(2).all(|w| w[0].max_head_dim < w[1].max_head_dim));
+    for family in Family::ALL {
+        let row = |d| AttentionRow::choose(family, d);
+        assert!((8..256).all(|d| row(d).max_head_dim <= row(d + 1).max_head_dim), "{ATTENTION:?}");
+    }
 }

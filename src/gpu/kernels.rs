@@ -17,26 +17,49 @@ pub struct Kernel {
     pub knobs: Vec<(&'static str, String)>,
 }
 
+/// Kernels of one kind of device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// For adapters that compute on the CPU: no workgroup memory, no barriers.
+    Software,
+    /// For any GPU, within WebGPU's default limits.
+    Portable,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Software, Self::Portable];
+
+    /// The family for a device.
+    pub fn of(caps: &Caps) -> Self {
+        if caps.software { Self::Software } else { Self::Portable }
+    }
+}
+
 /// A variant of the linear kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinearRow {
+    /// The devices it is for.
+    pub family: Family,
     /// The main file.
     pub file: &'static str,
-    /// For software adapters; the other is for GPUs.
-    pub software: bool,
     /// Rows that a workgroup owns.
     pub tile_rows: usize,
 }
 
-/// Variants of the linear kernel. The first that fits the device is taken.
+/// Variants of the linear kernel; the family's first is taken.
 pub const LINEAR: [LinearRow; 2] = [
-    LinearRow { file: "linear_direct", software: true, tile_rows: 32 },
-    LinearRow { file: "linear_tiled", software: false, tile_rows: 64 },
+    LinearRow { family: Family::Software, file: "linear_direct", tile_rows: 32 },
+    LinearRow { family: Family::Portable, file: "linear_tiled", tile_rows: 64 },
 ];
 
-/// A tile shape of the attention kernel.
+/// A tile shape of an attention kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttentionRow {
+    /// The devices it is for.
+    pub family: Family,
+    /// The main file.
+    pub file: &'static str,
     /// For heads of up to so many channels.
     pub max_head_dim: usize,
     /// Queries of a workgroup.
@@ -45,24 +68,30 @@ pub struct AttentionRow {
     pub tile_k: usize,
 }
 
-const fn attention(max_head_dim: usize, tile_q: usize, tile_k: usize) -> AttentionRow {
-    AttentionRow { max_head_dim, tile_q, tile_k }
+const fn tiled(max_head_dim: usize, tile_q: usize, tile_k: usize) -> AttentionRow {
+    AttentionRow { family: Family::Portable, file: "attention_tiled", max_head_dim, tile_q, tile_k }
 }
 
-/// Tiles by width of head: queries, keys and scores together stay under 16 KiB.
-pub const ATTENTION: [AttentionRow; 3] =
-    [attention(64, 32, 16), attention(128, 16, 8), attention(256, 8, 4)];
-
-/// The row for heads of `head_dim` channels.
-pub fn attention_row(head_dim: usize) -> AttentionRow {
-    let row = ATTENTION.iter().find(|row| head_dim <= row.max_head_dim);
-    *row.expect("the configuration's check bounds head_dim")
-}
+/// Tiles by width of head, the first that fits is taken. In workgroup memory, queries, keys and
+/// scores together stay under 16 KiB.
+pub const ATTENTION: [AttentionRow; 4] = [
+    AttentionRow {
+        family: Family::Software,
+        file: "attention_direct",
+        max_head_dim: 256,
+        tile_q: 32,
+        tile_k: 8,
+    },
+    tiled(64, 32, 16),
+    tiled(128, 16, 8),
+    tiled(256, 8, 4),
+];
 
 impl LinearRow {
-    /// The variant for a device.
-    pub fn choose(caps: &Caps) -> Self {
-        LINEAR[usize::from(!caps.software)]
+    /// The variant for a kind of device.
+    pub fn choose(family: Family) -> Self {
+        let row = LINEAR.into_iter().find(|row| row.family == family);
+        row.expect("every family has a row")
     }
 
     /// The kernel for `k` inputs and `cols` outputs a plane; over windows of a map, k is nine
@@ -87,7 +116,7 @@ impl LinearRow {
             files.push("shared/gelu");
         }
         let mut knobs = vec![("K", format!("{k}u")), ("COLS", format!("{cols}u"))];
-        if self.file == "linear_tiled" {
+        if self.family == Family::Portable {
             knobs.push(("TILE_ROWS", format!("{}u", self.tile_rows)));
         }
         Kernel { files, knobs }
@@ -95,15 +124,27 @@ impl LinearRow {
 }
 
 impl AttentionRow {
+    /// The row for heads of `head_dim` channels.
+    pub fn choose(family: Family, head_dim: usize) -> Self {
+        let fits = |row: &Self| row.family == family && head_dim <= row.max_head_dim;
+        let row = ATTENTION.into_iter().find(fits);
+        row.expect("the configuration's check bounds head_dim")
+    }
+
+    /// Workgroups for one head: in x over tiles of queries, in y over slices of its channels.
+    pub fn groups(self, tokens: usize, head_dim: usize) -> [usize; 2] {
+        let slices = if self.family == Family::Software { head_dim.div_ceil(32) } else { 1 };
+        [tokens.div_ceil(self.tile_q), slices]
+    }
+
     /// The kernel for `heads` heads of `head_dim` channels.
     pub fn kernel(self, heads: usize, head_dim: usize) -> Kernel {
-        let knobs = vec![
-            ("D", format!("{head_dim}u")),
-            ("HEADS", format!("{heads}u")),
-            ("TILE_Q", format!("{}u", self.tile_q)),
-            ("TILE_K", format!("{}u", self.tile_k)),
-        ];
-        Kernel { files: vec!["attention", "shared/size"], knobs }
+        let mut knobs = vec![("D", format!("{head_dim}u")), ("HEADS", format!("{heads}u"))];
+        if self.family == Family::Portable {
+            knobs.push(("TILE_Q", format!("{}u", self.tile_q)));
+            knobs.push(("TILE_K", format!("{}u", self.tile_k)));
+        }
+        Kernel { files: vec![self.file, "shared/size"], knobs }
     }
 }
 

@@ -12,7 +12,7 @@ mod steps;
 mod weights;
 
 pub use device::{AdapterReport, Caps, Choice, Gpu, adapters};
-pub use kernels::{ATTENTION, Kernel, LINEAR, attention_row};
+pub use kernels::{ATTENTION, AttentionRow, Family, Kernel, LINEAR};
 pub use link::{SHADERS, link};
 pub use pack::{PANEL, pack_linear, packed_len};
 pub use prepare::{Prepared, Size};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::kernels::LinearRow;
+use super::kernels::Family;
 use super::steps::{Builder, Planned};
 use super::{Gpu, GpuWeights};
 use crate::plan::{Arena, Plan, SlotId, plan_arena};
@@ -85,20 +85,19 @@ impl Prepared {
     /// # Errors
     /// [`Error::Device`] where a slot does not fit the device's limits or memory.
     pub async fn new(gpu: &Gpu, plan: Plan, weights: &GpuWeights) -> Result<Self> {
-        let row = LinearRow::choose(&gpu.caps);
-        Self::with_linear(gpu, plan, weights, row).await
+        Self::with_family(gpu, plan, weights, Family::of(&gpu.caps)).await
     }
 
-    /// As [`Prepared::new`], with a given variant of the linear kernel.
-    pub async fn with_linear(
+    /// As [`Prepared::new`], with the kernels of a given family.
+    pub async fn with_family(
         gpu: &Gpu,
         plan: Plan,
         weights: &GpuWeights,
-        linear: LinearRow,
+        family: Family,
     ) -> Result<Self> {
         let arena = plan_arena(&plan);
         let (buffers, bytes) = allocate(gpu, &plan, &arena).await?;
-        let mut builder = Builder::new(gpu, &plan, weights, linear, &buffers);
+        let mut builder = Builder::new(gpu, &plan, weights, family, &buffers);
         let mut works = Vec::new();
         for step in &plan.steps {
             works.push(builder.step(&step.op)?);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::kernels::{Kernel, LinearRow, attention_row};
+use super::kernels::{AttentionRow, Family, Kernel, LinearRow};
 use super::pack::PANEL;
 use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
 use super::{Gpu, GpuWeights};
@@ -72,7 +72,7 @@ pub(super) struct Builder<'a> {
     gpu: &'a Gpu,
     plan: &'a Plan,
     weights: &'a GpuWeights,
-    linear: LinearRow,
+    family: Family,
     buffers: &'a HashMap<SlotId, wgpu::Buffer>,
     pub(super) pending: Vec<Pending<'a>>,
     pub(super) sizes: Vec<Size>,
@@ -83,10 +83,10 @@ impl<'a> Builder<'a> {
         gpu: &'a Gpu,
         plan: &'a Plan,
         weights: &'a GpuWeights,
-        linear: LinearRow,
+        family: Family,
         buffers: &'a HashMap<SlotId, wgpu::Buffer>,
     ) -> Self {
-        Self { gpu, plan, weights, linear, buffers, pending: Vec::new(), sizes: Vec::new() }
+        Self { gpu, plan, weights, family, buffers, pending: Vec::new(), sizes: Vec::new() }
     }
 
     /// Plans one operation: its dispatches are appended to `pending`, their uniforms to `sizes`.
@@ -170,7 +170,8 @@ impl<'a> Builder<'a> {
         let out = &self.plan.slots[y];
         let k = self.plan.slots[x].cols * if window.is_some() { 9 } else { 1 };
         let (planes, cols) = (out.planes, out.cols);
-        let kernel = self.linear.kernel([k, cols], finish, bias.is_some(), window.is_some());
+        let row = LinearRow::choose(self.family);
+        let kernel = row.kernel([k, cols], finish, bias.is_some(), window.is_some());
         let per_plane = cols.div_ceil(PANEL);
         let panel_bytes = (PANEL * k * 4) as u64;
         let most = (self.gpu.caps.max_binding / panel_bytes).max(1) as usize;
@@ -210,7 +211,7 @@ impl<'a> Builder<'a> {
                         first_row: first_row as u32,
                         ..Default::default()
                     };
-                    let cut = self.cut(y, first_row, Unit::Rows(self.linear.tile_rows));
+                    let cut = self.cut(y, first_row, Unit::Rows(row.tile_rows));
                     let x_bind = match window {
                         None => self.range(x, 0, first_row, rows)?,
                         Some(_) => self.whole(x)?,
@@ -266,7 +267,7 @@ impl<'a> Builder<'a> {
 
     fn attention(&mut self, qkv: SlotId, y: SlotId, heads: usize) -> Result<()> {
         let d = self.plan.slots[y].cols / heads;
-        let row = attention_row(d);
+        let row = AttentionRow::choose(self.family, d);
         let rows = self.plan.slots[y].rows * self.plan.batch;
         let mut bindings = Vec::new();
         for plane in 0..3 {
@@ -276,8 +277,8 @@ impl<'a> Builder<'a> {
         let size = self.rows_size(y);
         let kernel = row.kernel(heads, d);
         self.push(&kernel, [bindings, vec![], vec![]], size, Rows::Pictures)?;
-        let tiles = self.plan.tokens.div_ceil(row.tile_q) as u32;
-        *self.last_counts() = [tiles, heads as u32, self.plan.batch as u32];
+        let [tiles, slices] = row.groups(self.plan.tokens, d);
+        *self.last_counts() = [tiles as u32, (heads * slices) as u32, self.plan.batch as u32];
         Ok(())
     }
 

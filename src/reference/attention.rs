@@ -1,4 +1,4 @@
-//! Twin of `shaders/attention.wgsl`.
+//! Twin of `shaders/attention_direct.wgsl` and `shaders/attention_tiled.wgsl`.
 
 use super::linear::dot;
 
