@@ -1,15 +1,15 @@
 // softmax(q · kᵀ / √D) · v with an online softmax, for software adapters: no workgroup memory, no
 // barrier, sums in named variables (SwiftShader keeps arrays in memory).
 //
-// An invocation owns one query and eight quads of its head's output, and takes eight keys at a time;
-// heads of more than eight quads compute their scores once a slice.
+// An invocation owns four queries of one head and takes sixteen keys at a time: their 64 scores stay
+// in variables, the output gathers in y itself.
 const D = 64u;     // channels of a head, a multiple of 4
 const HEADS = 3u;
 
 const D4 = D / 4u;
-const SLICES = (D4 + 7u) / 8u;
 const ROW = HEADS * D4;
 const SCALE = 1.0 / sqrt(f32(D));
+const LEAST = vec4f(-3e38);
 const_assert D % 4u == 0u;
 
 @group(0) @binding(1) var<storage, read> q: array<vec4f>;       // [batch · tokens, HEADS · D]
@@ -17,82 +17,144 @@ const_assert D % 4u == 0u;
 @group(0) @binding(3) var<storage, read> v: array<vec4f>;       // [batch · tokens, HEADS · D]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [batch · tokens, HEADS · D]
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let picture = id.z * size.tokens;
-    let last = picture + size.tokens - 1u;
-    let head = id.y / SLICES * D4;
-    let slice = id.y % SLICES * 8u;
-    let own = min(picture + id.x, last) * ROW + head;
-    let c0 = min(slice, D4 - 1u);
-    let c1 = min(slice + 1u, D4 - 1u);
-    let c2 = min(slice + 2u, D4 - 1u);
-    let c3 = min(slice + 3u, D4 - 1u);
-    let c4 = min(slice + 4u, D4 - 1u);
-    let c5 = min(slice + 5u, D4 - 1u);
-    let c6 = min(slice + 6u, D4 - 1u);
-    let c7 = min(slice + 7u, D4 - 1u);
-    var best = -3e38;
-    var total = 0.0;
-    var y0 = vec4f();
-    var y1 = vec4f();
-    var y2 = vec4f();
-    var y3 = vec4f();
-    var y4 = vec4f();
-    var y5 = vec4f();
-    var y6 = vec4f();
-    var y7 = vec4f();
-    for (var first = picture; first <= last; first += 8u) {
-        let k0 = first * ROW + head;
-        let k1 = min(first + 1u, last) * ROW + head;
-        let k2 = min(first + 2u, last) * ROW + head;
-        let k3 = min(first + 3u, last) * ROW + head;
-        let k4 = min(first + 4u, last) * ROW + head;
-        let k5 = min(first + 5u, last) * ROW + head;
-        let k6 = min(first + 6u, last) * ROW + head;
-        let k7 = min(first + 7u, last) * ROW + head;
-        var low = vec4f();
-        var high = vec4f();
-        for (var c = 0u; c < D4; c++) {
-            let x = q[own + c];
-            low += vec4f(dot(x, k[k0 + c]), dot(x, k[k1 + c]), dot(x, k[k2 + c]), dot(x, k[k3 + c]));
-            high += vec4f(dot(x, k[k4 + c]), dot(x, k[k5 + c]), dot(x, k[k6 + c]), dot(x, k[k7 + c]));
-        }
-        let left = vec4u(last - first); // keys after the first
-        low = select(vec4f(-3e38), low * SCALE, vec4u(0u, 1u, 2u, 3u) <= left);
-        high = select(vec4f(-3e38), high * SCALE, vec4u(4u, 5u, 6u, 7u) <= left);
-        let m = max(low, high);
-        let highest = max(best, max(max(m.x, m.y), max(m.z, m.w)));
-        let rescale = exp(best - highest);
-        best = highest;
-        low = exp(low - highest);
-        high = exp(high - highest);
-        total = total * rescale + dot(low + high, vec4f(1.0));
-        y0 = y0 * rescale + weighted(low, high, k0, k1, k2, k3, k4, k5, k6, k7, c0);
-        y1 = y1 * rescale + weighted(low, high, k0, k1, k2, k3, k4, k5, k6, k7, c1);
-        y2 = y2 * rescale + weighted(low, high, k0, k1, k2, k3, k4, k5, k6, k7, c2);
-        y3 = y3 * rescale + weighted(low, high, k0, k1, k2, k3, k4, k5, k6, k7, c3);
-        y4 = y4 * rescale + weighted(low, high, k0, k1, k2, k3, k4, k5, k6, k7, c4);
-        y5 = y5 * rescale + weighted(low, high, k0, k1, k2, k3, k4, k5, k6, k7, c5);
-        y6 = y6 * rescale + weighted(low, high, k0, k1, k2, k3, k4, k5, k6, k7, c6);
-        y7 = y7 * rescale + weighted(low, high, k0, k1, k2, k3, k4, k5, k6, k7, c7);
-    }
-    if id.x >= size.tokens {
+    let start = id.z * size.tokens * ROW + id.y * D4; // the head's first quad in its picture
+    let last = size.tokens - 1u;
+    let query = id.x * 4u;
+    if query > last {
         return;
     }
-    let scale = 1.0 / total;
-    if slice < D4 { y[own + slice] = y0 * scale; }
-    if slice + 1u < D4 { y[own + slice + 1u] = y1 * scale; }
-    if slice + 2u < D4 { y[own + slice + 2u] = y2 * scale; }
-    if slice + 3u < D4 { y[own + slice + 3u] = y3 * scale; }
-    if slice + 4u < D4 { y[own + slice + 4u] = y4 * scale; }
-    if slice + 5u < D4 { y[own + slice + 5u] = y5 * scale; }
-    if slice + 6u < D4 { y[own + slice + 6u] = y6 * scale; }
-    if slice + 7u < D4 { y[own + slice + 7u] = y7 * scale; }
+    // Queries past the last one repeat it: they write what it writes.
+    let q0 = start + query * ROW;
+    let q1 = start + min(query + 1u, last) * ROW;
+    let q2 = start + min(query + 2u, last) * ROW;
+    let q3 = start + min(query + 3u, last) * ROW;
+    var best = LEAST;    // of each query's scores
+    var total = vec4f(); // of each query's weights
+    for (var key = 0u; key < size.tokens; key += 16u) {
+        var a0 = vec4f(); // a: scores of query 0 with four keys each, b: of query 1, …
+        var a1 = vec4f();
+        var a2 = vec4f();
+        var a3 = vec4f();
+        var b0 = vec4f();
+        var b1 = vec4f();
+        var b2 = vec4f();
+        var b3 = vec4f();
+        var c0 = vec4f();
+        var c1 = vec4f();
+        var c2 = vec4f();
+        var c3 = vec4f();
+        var d0 = vec4f();
+        var d1 = vec4f();
+        var d2 = vec4f();
+        var d3 = vec4f();
+        for (var i = 0u; i < D4; i++) {
+            let x0 = q[q0 + i] * SCALE;
+            let x1 = q[q1 + i] * SCALE;
+            let x2 = q[q2 + i] * SCALE;
+            let x3 = q[q3 + i] * SCALE;
+            let k0 = keys(start + i, key, last);
+            let k1 = keys(start + i, key + 4u, last);
+            let k2 = keys(start + i, key + 8u, last);
+            let k3 = keys(start + i, key + 12u, last);
+            a0 += x0 * k0;
+            a1 += x0 * k1;
+            a2 += x0 * k2;
+            a3 += x0 * k3;
+            b0 += x1 * k0;
+            b1 += x1 * k1;
+            b2 += x1 * k2;
+            b3 += x1 * k3;
+            c0 += x2 * k0;
+            c1 += x2 * k1;
+            c2 += x2 * k2;
+            c3 += x2 * k3;
+            d0 += x3 * k0;
+            d1 += x3 * k1;
+            d2 += x3 * k2;
+            d3 += x3 * k3;
+        }
+        if key + 15u > last { // keys past the last one weigh nothing
+            let n = vec4u(0u, 1u, 2u, 3u) + key;
+            let m0 = n <= vec4u(last);
+            let m1 = n + 4u <= vec4u(last);
+            let m2 = n + 8u <= vec4u(last);
+            let m3 = n + 12u <= vec4u(last);
+            a0 = select(LEAST, a0, m0);
+            a1 = select(LEAST, a1, m1);
+            a2 = select(LEAST, a2, m2);
+            a3 = select(LEAST, a3, m3);
+            b0 = select(LEAST, b0, m0);
+            b1 = select(LEAST, b1, m1);
+            b2 = select(LEAST, b2, m2);
+            b3 = select(LEAST, b3, m3);
+            c0 = select(LEAST, c0, m0);
+            c1 = select(LEAST, c1, m1);
+            c2 = select(LEAST, c2, m2);
+            c3 = select(LEAST, c3, m3);
+            d0 = select(LEAST, d0, m0);
+            d1 = select(LEAST, d1, m1);
+            d2 = select(LEAST, d2, m2);
+            d3 = select(LEAST, d3, m3);
+        }
+        let highest = max(best, vec4f(
+            top(max(max(a0, a1), max(a2, a3))), top(max(max(b0, b1), max(b2, b3))),
+            top(max(max(c0, c1), max(c2, c3))), top(max(max(d0, d1), max(d2, d3)))));
+        let rescale = exp(best - highest);
+        best = highest;
+        let a = mat4x4f(exp(a0 - best.x), exp(a1 - best.x), exp(a2 - best.x), exp(a3 - best.x));
+        let b = mat4x4f(exp(b0 - best.y), exp(b1 - best.y), exp(b2 - best.y), exp(b3 - best.y));
+        let c = mat4x4f(exp(c0 - best.z), exp(c1 - best.z), exp(c2 - best.z), exp(c3 - best.z));
+        let d = mat4x4f(exp(d0 - best.w), exp(d1 - best.w), exp(d2 - best.w), exp(d3 - best.w));
+        total = total * rescale + vec4f(sum(a), sum(b), sum(c), sum(d));
+        for (var i = 0u; i < D4; i++) {
+            let v0 = values(start + i, key, last);
+            let v1 = values(start + i, key + 4u, last);
+            let v2 = values(start + i, key + 8u, last);
+            let v3 = values(start + i, key + 12u, last);
+            var y0 = v0 * a[0] + v1 * a[1] + v2 * a[2] + v3 * a[3];
+            var y1 = v0 * b[0] + v1 * b[1] + v2 * b[2] + v3 * b[3];
+            var y2 = v0 * c[0] + v1 * c[1] + v2 * c[2] + v3 * c[3];
+            var y3 = v0 * d[0] + v1 * d[1] + v2 * d[2] + v3 * d[3];
+            if key > 0u {
+                y0 += y[q0 + i] * rescale.x;
+                y1 += y[q1 + i] * rescale.y;
+                y2 += y[q2 + i] * rescale.z;
+                y3 += y[q3 + i] * rescale.w;
+            }
+            y[q3 + i] = y3;
+            y[q2 + i] = y2;
+            y[q1 + i] = y1;
+            y[q0 + i] = y0;
+        }
+    }
+    for (var i = 0u; i < D4; i++) {
+        let y0 = y[q0 + i] / total.x;
+        let y1 = y[q1 + i] / total.y;
+        let y2 = y[q2 + i] / total.z;
+        let y3 = y[q3 + i] / total.w;
+        y[q0 + i] = y0;
+        y[q1 + i] = y1;
+        y[q2 + i] = y2;
+        y[q3 + i] = y3;
+    }
 }
 
-/// Quad `c` of eight values, by their weights.
-fn weighted(low: vec4f, high: vec4f, k0: u32, k1: u32, k2: u32, k3: u32, k4: u32, k5: u32, k6: u32, k7: u32, c: u32) -> vec4f {
-    return mat4x4f(v[k0 + c], v[k1 + c], v[k2 + c], v[k3 + c]) * low
-        + mat4x4f(v[k4 + c], v[k5 + c], v[k6 + c], v[k7 + c]) * high;
+fn keys(at: u32, key: u32, last: u32) -> mat4x4f {
+    return mat4x4f(k[at + min(key, last) * ROW], k[at + min(key + 1u, last) * ROW],
+        k[at + min(key + 2u, last) * ROW], k[at + min(key + 3u, last) * ROW]);
+}
+
+fn values(at: u32, key: u32, last: u32) -> mat4x4f {
+    return mat4x4f(v[at + min(key, last) * ROW], v[at + min(key + 1u, last) * ROW],
+        v[at + min(key + 2u, last) * ROW], v[at + min(key + 3u, last) * ROW]);
+}
+
+fn top(x: vec4f) -> f32 {
+    return max(max(x.x, x.y), max(x.z, x.w));
+}
+
+fn sum(m: mat4x4f) -> f32 {
+    return dot(m[0] + m[1] + m[2] + m[3], vec4f(1.0));
 }

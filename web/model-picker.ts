@@ -33,9 +33,7 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
       summary.textContent = `${many(info.parameters)} parameters (${bytes(info.bytes)}), ${info.layers} layers of ` +
         `${info.heads} heads and width ${info.hidden}, patches of ${info.patch} × ${info.patch} pixels`;
       note.hidden = !info.random_weights;
-      note.textContent = "folder" in source
-        ? "The bundled model has random weights: it shows that everything runs, not what a trained network sees."
-        : "This model has random weights: nothing was trained.";
+      note.textContent = "This model has random weights: nothing was trained.";
       back.hidden = "folder" in source;
     },
     none() {

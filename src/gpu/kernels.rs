@@ -49,7 +49,7 @@ pub struct LinearRow {
 
 /// Variants of the linear kernel; the family's first is taken.
 pub const LINEAR: [LinearRow; 2] = [
-    LinearRow { family: Family::Software, file: "linear_direct", tile_rows: 32 },
+    LinearRow { family: Family::Software, file: "linear_direct", tile_rows: 16 },
     LinearRow { family: Family::Portable, file: "linear_tiled", tile_rows: 64 },
 ];
 
@@ -80,7 +80,7 @@ pub const ATTENTION: [AttentionRow; 4] = [
         file: "attention_direct",
         max_head_dim: 256,
         tile_q: 32,
-        tile_k: 8,
+        tile_k: 16,
     },
     tiled(64, 32, 16),
     tiled(128, 16, 8),
@@ -129,12 +129,6 @@ impl AttentionRow {
         let fits = |row: &Self| row.family == family && head_dim <= row.max_head_dim;
         let row = ATTENTION.into_iter().find(fits);
         row.expect("the configuration's check bounds head_dim")
-    }
-
-    /// Workgroups for one head: in x over tiles of queries, in y over slices of its channels.
-    pub fn groups(self, tokens: usize, head_dim: usize) -> [usize; 2] {
-        let slices = if self.family == Family::Software { head_dim.div_ceil(32) } else { 1 };
-        [tokens.div_ceil(self.tile_q), slices]
     }
 
     /// The kernel for `heads` heads of `head_dim` channels.

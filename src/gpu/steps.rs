@@ -277,8 +277,8 @@ impl<'a> Builder<'a> {
         let size = self.rows_size(y);
         let kernel = row.kernel(heads, d);
         self.push(&kernel, [bindings, vec![], vec![]], size, Rows::Pictures)?;
-        let [tiles, slices] = row.groups(self.plan.tokens, d);
-        *self.last_counts() = [tiles as u32, (heads * slices) as u32, self.plan.batch as u32];
+        let tiles = self.plan.tokens.div_ceil(row.tile_q) as u32;
+        *self.last_counts() = [tiles, heads as u32, self.plan.batch as u32];
         Ok(())
     }
 
