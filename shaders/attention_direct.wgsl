@@ -9,7 +9,6 @@ const HEADS = 3u;
 const D4 = D / 4u;
 const ROW = HEADS * D4;
 const SCALE = 1.0 / sqrt(f32(D));
-const LEAST = vec4f(-3e38);
 const_assert D % 4u == 0u;
 
 @group(0) @binding(1) var<storage, read> q: array<vec4f>;       // [batch · tokens, HEADS · D]
@@ -30,25 +29,29 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let q1 = start + min(query + 1u, last) * ROW;
     let q2 = start + min(query + 2u, last) * ROW;
     let q3 = start + min(query + 3u, last) * ROW;
-    var best = LEAST;    // of each query's scores
-    var total = vec4f(); // of each query's weights
+    var best = vec4f(-3e38); // of each query's scores
+    var total = vec4f();     // of each query's weights
     for (var key = 0u; key < size.tokens; key += 16u) {
-        var a0 = vec4f(); // a: scores of query 0 with four keys each, b: of query 1, …
-        var a1 = vec4f();
-        var a2 = vec4f();
-        var a3 = vec4f();
-        var b0 = vec4f();
-        var b1 = vec4f();
-        var b2 = vec4f();
-        var b3 = vec4f();
-        var c0 = vec4f();
-        var c1 = vec4f();
-        var c2 = vec4f();
-        var c3 = vec4f();
-        var d0 = vec4f();
-        var d1 = vec4f();
-        var d2 = vec4f();
-        var d3 = vec4f();
+        let m0 = beyond(key, last); // keys past the last one weigh nothing
+        let m1 = beyond(key + 4u, last);
+        let m2 = beyond(key + 8u, last);
+        let m3 = beyond(key + 12u, last);
+        var a0 = m0; // a: scores of query 0 with four keys each, b: of query 1, …
+        var a1 = m1;
+        var a2 = m2;
+        var a3 = m3;
+        var b0 = m0;
+        var b1 = m1;
+        var b2 = m2;
+        var b3 = m3;
+        var c0 = m0;
+        var c1 = m1;
+        var c2 = m2;
+        var c3 = m3;
+        var d0 = m0;
+        var d1 = m1;
+        var d2 = m2;
+        var d3 = m3;
         for (var i = 0u; i < D4; i++) {
             let x0 = q[q0 + i] * SCALE;
             let x1 = q[q1 + i] * SCALE;
@@ -74,29 +77,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             d1 += x3 * k1;
             d2 += x3 * k2;
             d3 += x3 * k3;
-        }
-        if key + 15u > last { // keys past the last one weigh nothing
-            let n = vec4u(0u, 1u, 2u, 3u) + key;
-            let m0 = n <= vec4u(last);
-            let m1 = n + 4u <= vec4u(last);
-            let m2 = n + 8u <= vec4u(last);
-            let m3 = n + 12u <= vec4u(last);
-            a0 = select(LEAST, a0, m0);
-            a1 = select(LEAST, a1, m1);
-            a2 = select(LEAST, a2, m2);
-            a3 = select(LEAST, a3, m3);
-            b0 = select(LEAST, b0, m0);
-            b1 = select(LEAST, b1, m1);
-            b2 = select(LEAST, b2, m2);
-            b3 = select(LEAST, b3, m3);
-            c0 = select(LEAST, c0, m0);
-            c1 = select(LEAST, c1, m1);
-            c2 = select(LEAST, c2, m2);
-            c3 = select(LEAST, c3, m3);
-            d0 = select(LEAST, d0, m0);
-            d1 = select(LEAST, d1, m1);
-            d2 = select(LEAST, d2, m2);
-            d3 = select(LEAST, d3, m3);
         }
         let highest = max(best, vec4f(
             top(max(max(a0, a1), max(a2, a3))), top(max(max(b0, b1), max(b2, b3))),
@@ -149,6 +129,10 @@ fn keys(at: u32, key: u32, last: u32) -> mat4x4f {
 fn values(at: u32, key: u32, last: u32) -> mat4x4f {
     return mat4x4f(v[at + min(key, last) * ROW], v[at + min(key + 1u, last) * ROW],
         v[at + min(key + 2u, last) * ROW], v[at + min(key + 3u, last) * ROW]);
+}
+
+fn beyond(key: u32, last: u32) -> vec4f {
+    return select(vec4f(), vec4f(-3e38), vec4u(0u, 1u, 2u, 3u) + key > vec4u(last));
 }
 
 fn top(x: vec4f) -> f32 {

@@ -68,7 +68,7 @@ test("what is no picture gives an alert, and the page goes on", async (t) => {
   // With a picture on the stage, that picture stays.
   await page.locator("#photo-file").setInputFiles(text);
   await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
-  await shown(page);
+  await page.locator("#stage[data-state=shown][data-drawn]").waitFor();
   assert.match(await fact(page, "Photograph"), /coffee\.png/);
   // The next photograph takes the alert away.
   await page.getByRole("button", { name: "Cat" }).click();
