@@ -8,6 +8,7 @@ use inspect::{Part, Values};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::cpu::{self, CpuWeights, Workspace};
 use crate::features::{Features, Tensor};
 use crate::gpu::{Choice, Gpu, GpuWeights, Prepared};
 use crate::images::{Fed, Images, check};
@@ -16,7 +17,7 @@ use crate::plan::{
     Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment, resize_position,
 };
 use crate::weights::{Checkpoint, Head};
-use crate::{Error, Result, reference};
+use crate::{Error, Result};
 
 /// Where to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -26,7 +27,7 @@ pub enum Device {
     Auto,
     /// A GPU (a software adapter counts as one), or an error.
     Gpu,
-    /// The plain twins.
+    /// The CPU, all cores.
     Cpu,
     /// The adapter whose name contains these words.
     Named(String),
@@ -54,7 +55,7 @@ pub struct Encoder {
 
 enum Backend {
     Gpu(Box<Gpu>, GpuWeights),
-    Cpu,
+    Cpu(CpuWeights, Workspace),
 }
 
 /// The last plan, prepared; pictures of the same size use it again.
@@ -98,8 +99,8 @@ impl Encoder {
         };
         match gpu {
             Some(Ok(gpu)) => Self::on_gpu(checkpoint, gpu, progress).await,
-            Some(Err(e)) => Ok(Self::on_cpu(checkpoint, Some(e.to_string()))),
-            None => Ok(Self::on_cpu(checkpoint, None)),
+            Some(Err(e)) => Self::on_cpu(checkpoint, Some(e.to_string()), progress).await,
+            None => Self::on_cpu(checkpoint, None, progress).await,
         }
     }
 
@@ -110,24 +111,26 @@ impl Encoder {
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         let total = checkpoint.bytes();
-        // Any plan names all weights that lie on the device, and their layouts.
-        let patch = checkpoint.spec.sizes.patch;
-        let input = Input::Rgba { height: 2 * patch, width: 2 * patch };
-        let mut plans = vec![record(&checkpoint.spec, input, 1, &[])];
-        if let Some(head) = &checkpoint.head {
-            plans.push(record_segment(&checkpoint.spec, &head.spec, head.channels, input, 1));
-        }
-        let weights = GpuWeights::upload(&gpu, &plans, &checkpoint, &mut async |done| {
-            progress(done, total).await
-        })
-        .await?;
+        let plans = all_weights(&checkpoint);
+        let mut told = async |done| progress(done, total).await;
+        let weights = GpuWeights::upload(&gpu, &plans, &checkpoint, &mut told).await?;
         let _ = progress(total, total).await;
         let backend = Backend::Gpu(Box::new(gpu), weights);
         Ok(Self { checkpoint, backend, why_cpu: None, ready: None })
     }
 
-    fn on_cpu(checkpoint: Checkpoint, why_cpu: Option<String>) -> Self {
-        Self { checkpoint, backend: Backend::Cpu, why_cpu, ready: None }
+    async fn on_cpu(
+        checkpoint: Checkpoint,
+        why_cpu: Option<String>,
+        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        let total = checkpoint.bytes();
+        let plans = all_weights(&checkpoint);
+        let mut told = async |done| progress(done, total).await;
+        let weights = CpuWeights::load(&plans, &checkpoint, &mut told).await?;
+        let _ = progress(total, total).await;
+        let backend = Backend::Cpu(weights, Workspace::default());
+        Ok(Self { checkpoint, backend, why_cpu, ready: None })
     }
 
     /// What the checkpoint describes.
@@ -144,15 +147,15 @@ impl Encoder {
     pub fn gpu(&self) -> Option<&Gpu> {
         match &self.backend {
             Backend::Gpu(gpu, _) => Some(gpu),
-            Backend::Cpu => None,
+            Backend::Cpu(..) => None,
         }
     }
 
-    /// Bytes of weights on the device; 0 on the CPU, which reads them as it goes.
+    /// Bytes of weights on the device.
     pub fn weight_bytes(&self) -> u64 {
         match &self.backend {
             Backend::Gpu(_, weights) => weights.bytes(),
-            Backend::Cpu => 0,
+            Backend::Cpu(weights, _) => weights.bytes(),
         }
     }
 
@@ -265,14 +268,14 @@ impl Encoder {
         let key = (input, task.clone(), capacity);
         let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
         let plan = (!known).then(|| self.plan(task, input, capacity));
-        let outputs = match &self.backend {
-            Backend::Cpu => {
-                let plan = self.plan(task, input, batch);
+        let alone = self.plan(task, input, batch);
+        let outputs = match &mut self.backend {
+            Backend::Cpu(weights, workspace) => {
+                let plan = alone;
                 let inputs = fed.inputs(&plan, position);
                 let blocks = plan.blocks();
-                let mut watch = async |step: &Step, _: &[f32]| progress(step.layer, blocks).await;
-                let list =
-                    reference::run(&plan, batch, &self.checkpoint, &inputs, &mut watch).await?;
+                let mut watch = async |step: &Step| progress(step.layer, blocks).await;
+                let list = cpu::run(&plan, batch, weights, workspace, &inputs, &mut watch).await?;
                 let list = list.into_iter().map(|(slot, values)| (slot, Values::Host(values)));
                 named(&plan, batch, list.collect())
             }
@@ -332,6 +335,17 @@ struct Piece<'a> {
     first: usize,
     batch: usize,
     keep: bool,
+}
+
+/// Plans that name all weights of a checkpoint, and their layouts, as any plan of its does.
+fn all_weights(checkpoint: &Checkpoint) -> Vec<Plan> {
+    let patch = checkpoint.spec.sizes.patch;
+    let input = Input::Rgba { height: 2 * patch, width: 2 * patch };
+    let mut plans = vec![record(&checkpoint.spec, input, 1, &[])];
+    if let Some(head) = &checkpoint.head {
+        plans.push(record_segment(&checkpoint.spec, &head.spec, head.channels, input, 1));
+    }
+    plans
 }
 
 fn fits(plan: &Plan, arena: &Arena, max_binding: u64) -> bool {

@@ -2,7 +2,7 @@
 //! natively and in the browser.
 //!
 //! Reading order: [`model`] says what an encoder is, [`weights`] where its tensors are,
-//! [`plan`] records a forward pass as data; [`mod@reference`] runs it as plain loops and [`gpu`] on
+//! [`plan`] records a forward pass as data; [`mod@reference`] runs it as plain loops, [`cpu`] fast, [`gpu`] on
 //! a device; [`image`] makes pixels of files and [`view`] pictures of features. [`Encoder`] joins
 //! them. ARCHITECTURE.md tells the same story with reasons.
 //!
@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+pub mod cpu;
 pub mod encoder;
 pub mod error;
 pub mod features;

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+use std::ops::ControlFlow;
+
 use common::*;
 use internvit::gpu::Gpu;
+use internvit::plan::{Input, Value, record, resize_position};
 use internvit::weights::Values;
-use internvit::{Checkpoint, Device, Encoder, Features, Images};
+use internvit::{Checkpoint, Device, Encoder, Features, Images, reference};
 
 /// f32 against float64.
 const TOLERANCE: f64 = 1e-5;
@@ -57,10 +60,37 @@ fn on_gpu(fixture: &str, gpu: Gpu) -> Encoder {
 }
 
 #[test]
-fn twins_match_float64() {
+fn cpu_matches_float64() {
     for fixture in FIXTURES {
         let mut encoder = wait(Encoder::load(open(fixture), &Device::Cpu, &mut on_bytes)).unwrap();
         check(&mut encoder, fixture, "cpu");
+    }
+}
+
+/// The oracle of the kernels' tests, itself held against float64.
+#[test]
+fn twins_match_float64() {
+    for fixture in FIXTURES {
+        let checkpoint = open(fixture);
+        let spec = checkpoint.spec.clone();
+        let given = tensors(&golden(fixture).join("input.safetensors"));
+        let expected = tensors(&golden(fixture).join("expected.safetensors"));
+        let given = &given["pixel_values"];
+        let [batch, _, height, width] = given.shape.as_slice().try_into().unwrap();
+        let input = Input::PixelValues { height, width };
+        let grid = input.grid(spec.sizes.patch).unwrap();
+        let table = wait(checkpoint.tensor("embeddings.position_embedding")).unwrap();
+        let [prefix, c] = [spec.prefix_tokens(), spec.sizes.hidden];
+        let position = resize_position(&table, prefix, spec.native_grid(), grid, c);
+        let plan = record(&spec, input, batch, &[]);
+        let inputs = [
+            (plan.slot("pixels").unwrap(), Value::F32(&given.values)),
+            (plan.slot("position").unwrap(), Value::F32(&position)),
+        ];
+        let go_on = &mut async |_: &_, _: &[f32]| ControlFlow::Continue(());
+        let mut found = wait(reference::run(&plan, batch, &checkpoint, &inputs, go_on)).unwrap();
+        let last = &expected["last_hidden_state"].values;
+        assert_close(&format!("twins {fixture}"), &found.pop().unwrap().1, last, TOLERANCE);
     }
 }
 

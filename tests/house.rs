@@ -77,7 +77,7 @@ fn plans_name_no_device() {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 10] = [
+    let rooms: [(&str, &[&str]); 11] = [
         ("error", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
@@ -86,6 +86,7 @@ fn imports_point_down() {
         ("plan", &["error", "image", "model"]),
         ("images", &["error", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),
+        ("cpu", &["error", "image", "model", "plan", "weights", "reference"]),
         ("gpu", &["error", "image", "model", "plan", "weights"]),
         ("view", &["error", "image", "features"]),
     ];

@@ -6,6 +6,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::*;
+use internvit::cpu::{self, CpuWeights, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Prepared};
 use internvit::model::NormKind;
 use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
@@ -61,16 +62,36 @@ fn check(
             &mut async |_| ControlFlow::Continue(()),
         ))
         .unwrap();
+        let plan_again = plan.clone();
         let mut prepared = wait(Prepared::with_family(gpu, plan, &weights, family)).unwrap();
         prepared.poison(gpu, out);
         wait(prepared.run(gpu, batch, &inputs, &mut on)).unwrap();
         let found = wait(prepared.read(gpu, out, batch)).unwrap();
         let (_, expected) = expected.iter().find(|(id, _)| *id == out).unwrap();
         assert_close(&what, &found, expected, TOLERANCE);
+        let found = wait(on_cpu(&plan_again, batch, checkpoint, &inputs));
+        assert_close(&format!("CPU {what}"), &found, expected, TOLERANCE);
         if !matches!(op, Op::Linear { .. } | Op::Attention { .. }) {
             return; // all families share the kernel
         }
     }
+}
+
+/// What the fast CPU executor makes of a plan of one step.
+async fn on_cpu(
+    plan: &Plan,
+    batch: usize,
+    checkpoint: &Checkpoint,
+    inputs: &[(usize, Value<'_>)],
+) -> Vec<f32> {
+    let go_on = &mut async |_| ControlFlow::Continue(());
+    let weights = CpuWeights::load(std::slice::from_ref(plan), checkpoint, go_on).await.unwrap();
+    let go_on = &mut async |_: &_| ControlFlow::Continue(());
+    let mut space = Workspace::default();
+    // A second run finds the first one's memory.
+    cpu::run(plan, batch, &weights, &mut space, inputs, go_on).await.unwrap();
+    let mut outputs = cpu::run(plan, batch, &weights, &mut space, inputs, go_on).await.unwrap();
+    outputs.pop().unwrap().1
 }
 
 const FC1: &str = "encoder.layers.0.mlp.fc1";

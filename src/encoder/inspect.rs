@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::{Backend, Encoder, Task, planar};
+use crate::cpu::{self, Workspace};
 use crate::features::{Tensor, relative_l2};
 use crate::gpu::{Buffer, Prepared};
 use crate::images::{Fed, Images, check};
@@ -69,7 +70,7 @@ impl Held {
                 (Values::Device(buffer), Backend::Gpu(gpu, _)) => {
                     values.extend(gpu.read(buffer).await?);
                 }
-                (Values::Device(_), Backend::Cpu) => {
+                (Values::Device(_), Backend::Cpu(..)) => {
                     return Err(Error::device("these features lie on another device"));
                 }
             }
@@ -148,9 +149,10 @@ impl Encoder {
         output: SlotId,
     ) -> Result<Vec<f32>> {
         match &self.backend {
-            Backend::Cpu => {
-                let mut go_on = async |_: &_, _: &[f32]| ControlFlow::Continue(());
-                let list = reference::run(&plan, 1, &self.checkpoint, inputs, &mut go_on).await?;
+            Backend::Cpu(weights, _) => {
+                let mut go_on = async |_: &_| ControlFlow::Continue(());
+                let mut space = Workspace::default();
+                let list = cpu::run(&plan, 1, weights, &mut space, inputs, &mut go_on).await?;
                 let found = list.into_iter().find(|(slot, _)| *slot == output);
                 Ok(found.map_or(Vec::new(), |(_, values)| values))
             }

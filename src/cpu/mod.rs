@@ -1,0 +1,175 @@
+//! The fast executor where there is no GPU: products by a SIMD library on all cores, the rest by
+//! the plain twins. A plan runs as it does in `reference`, and is held against it in the tests.
+
+mod attention;
+mod linear;
+mod norm;
+mod weights;
+
+pub use attention::attention;
+pub use linear::{Matrix, linear};
+pub use norm::norm;
+pub use weights::CpuWeights;
+
+use std::ops::ControlFlow;
+
+use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
+use crate::reference::{embed, interleave, pool, resize, unfold_planes, unfold_rgba, windows};
+use crate::{Error, Result};
+
+/// The memory of a plan's slots, kept from run to run.
+#[derive(Default)]
+pub struct Workspace {
+    values: Vec<Vec<f32>>,
+    free: Vec<Vec<f32>>,
+}
+
+impl Workspace {
+    /// Memory for `len` values: what an earlier slot left, or new.
+    fn take(&mut self, len: usize) -> Vec<f32> {
+        let fit = |v: &&Vec<f32>| v.capacity() >= len;
+        let best = self.free.iter().enumerate().filter(|(_, v)| fit(v));
+        let mut values = match best.min_by_key(|(_, v)| v.capacity()).map(|(at, _)| at) {
+            Some(at) => self.free.swap_remove(at),
+            None => Vec::with_capacity(len),
+        };
+        values.resize(len, 0.0);
+        values
+    }
+
+    fn give(&mut self, values: Vec<f32>) {
+        if values.capacity() > 0 {
+            self.free.push(values);
+        }
+    }
+}
+
+/// Runs `plan` for `batch` pictures and returns its outputs by slot.
+///
+/// After each step `watch` may stop the run, which then ends with [`Error::Cancelled`].
+pub async fn run(
+    plan: &Plan,
+    batch: usize,
+    weights: &CpuWeights,
+    workspace: &mut Workspace,
+    inputs: &[(SlotId, Value<'_>)],
+    watch: &mut impl AsyncFnMut(&Step) -> ControlFlow<()>,
+) -> Result<Vec<(SlotId, Vec<f32>)>> {
+    let leftover: Vec<_> = workspace.values.drain(..).collect();
+    leftover.into_iter().for_each(|values| workspace.give(values));
+    workspace.values.resize_with(plan.slots.len(), Vec::new);
+    let mut pixels: &[u8] = &[];
+    for (slot, value) in inputs {
+        match value {
+            Value::F32(v) => {
+                let mut own = workspace.take(v.len());
+                own.copy_from_slice(v);
+                workspace.values[*slot] = own;
+            }
+            Value::Rgba(v) => pixels = v,
+        }
+    }
+    let mut last_use = vec![0; plan.slots.len()];
+    for (at, step) in plan.steps.iter().enumerate() {
+        step.op.reads().into_iter().for_each(|slot| last_use[slot] = at);
+    }
+    for (at, step) in plan.steps.iter().enumerate() {
+        let (out, len) = (step.op.writes(), plan.slots[step.op.writes()].len(batch));
+        let mut y = std::mem::take(&mut workspace.values[out]);
+        if y.len() != len {
+            workspace.give(y);
+            y = workspace.take(len);
+        }
+        let values = &workspace.values;
+        Fast { plan, batch, weights, values, pixels }.step(&step.op, &mut y)?;
+        workspace.values[out] = y;
+        if watch(step).await.is_break() {
+            return Err(Error::Cancelled);
+        }
+        for slot in step.op.reads() {
+            if last_use[slot] == at && plan.slots[slot].role == Role::Temporary && slot != out {
+                let done = std::mem::take(&mut workspace.values[slot]);
+                workspace.give(done);
+            }
+        }
+    }
+    let outputs = plan.outputs().map(|slot| (slot, std::mem::take(&mut workspace.values[slot])));
+    Ok(outputs.collect())
+}
+
+struct Fast<'a> {
+    plan: &'a Plan,
+    batch: usize,
+    weights: &'a CpuWeights,
+    values: &'a [Vec<f32>],
+    pixels: &'a [u8],
+}
+
+impl Fast<'_> {
+    fn step(&self, op: &Op, y: &mut [f32]) -> Result<()> {
+        let slots = &self.plan.slots;
+        match op {
+            Op::Unfold { pixels, patch, .. } => {
+                let source = &slots[*pixels];
+                if source.role == Role::Rgba {
+                    unfold_rgba(self.pixels, [source.rows, source.cols], *patch, y);
+                } else {
+                    let size = [source.rows / 3, source.cols];
+                    unfold_planes(&self.values[*pixels], size, *patch, y);
+                }
+            }
+            Op::Linear { x, weight, bias, window, finish, .. } => {
+                let bias = self.optional(bias.as_deref())?;
+                let scale = match finish {
+                    Finish::Residual { scale } => Some(self.weights.vector(scale)?),
+                    _ => None,
+                };
+                let (x, c, weight) =
+                    (&self.values[*x], slots[*x].cols, self.weights.matrix(weight)?);
+                match window {
+                    None => linear(x, weight, bias, finish, scale, y)?,
+                    Some(size) => linear(&windows(x, *size, c), weight, bias, finish, scale, y)?,
+                }
+            }
+            Op::Embed { patches, position, cls, .. } => {
+                let cls = self.weights.vector(cls)?;
+                embed(&self.values[*patches], &self.values[*position], cls, y);
+            }
+            Op::Norm { x, y: out, plane, weight, bias, kind, eps, gelu } => {
+                let (w, b) = (self.weights.vector(weight)?, self.optional(bias.as_deref())?);
+                let len = slots[*out].plane_len(self.batch);
+                let part = &mut y[plane * len..][..len];
+                if x != out {
+                    part.copy_from_slice(&self.values[*x][plane * len..][..len]);
+                }
+                norm(part, w, b, *kind, *eps, *gelu);
+            }
+            Op::Attention { qkv, heads, .. } => {
+                let size = [self.batch, self.plan.tokens, slots[*qkv].cols];
+                attention(&self.values[*qkv], size, *heads, y)?;
+            }
+            Op::Keep { x, y: out, skip } => {
+                let (from, to) = (&slots[*x], &slots[*out]);
+                let pictures = self.values[*x].chunks_exact(from.rows * from.cols);
+                for (picture, kept) in pictures.zip(y.chunks_exact_mut(to.rows * to.cols)) {
+                    kept.copy_from_slice(&picture[skip * from.cols..]);
+                }
+            }
+            Op::Interleave { x, from, .. } => {
+                interleave(&self.values[*x], *from, slots[*x].cols, y);
+            }
+            Op::Pool { x, from, to, max, .. } => {
+                pool(&self.values[*x], [*from, *to], slots[*x].cols, *max, y);
+            }
+            Op::Resize { x, y: out, from, to, column, add } => {
+                let columns = [slots[*x].cols, slots[*out].cols, *column];
+                resize(&self.values[*x], [*from, *to], columns, *add, y);
+            }
+        }
+        Ok(())
+    }
+
+    fn optional(&self, name: Option<&str>) -> Result<Option<&[f32]>> {
+        name.map(|name| self.weights.vector(name)).transpose()
+    }
+}

@@ -1,0 +1,39 @@
+//! LayerNorm and RMSNorm by rows on all cores; the twin is `reference::norm`.
+
+use rayon::prelude::*;
+use rten_simd::{SimdOp, SimdUnaryOp};
+use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Sum, SumSquare, SumSquareSub};
+
+use crate::model::NormKind;
+
+/// Norms each row of `x` `[rows, C]` in place; C is the length of `weight`.
+pub fn norm(
+    x: &mut [f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    kind: NormKind,
+    eps: f32,
+    gelu: bool,
+) {
+    let c = weight.len();
+    x.par_chunks_exact_mut(c).with_min_len(16).for_each(|row| {
+        let (mean, squares) = match kind {
+            NormKind::Layer => {
+                let mean = Sum::new(row).dispatch() / c as f32;
+                (mean, SumSquareSub::new(row, mean).dispatch())
+            }
+            NormKind::Rms => (0.0, SumSquare::new(row).dispatch()),
+        };
+        let options = NormalizeOptions {
+            pre_scale_bias: mean,
+            scale: 1.0 / (squares / c as f32 + eps).sqrt(),
+            element_scale: Some(weight),
+            element_bias: bias,
+            ..Default::default()
+        };
+        Normalize::new_mut(row, options).dispatch();
+        if gelu {
+            Gelu {}.map_mut(row);
+        }
+    });
+}
