@@ -22,7 +22,7 @@ use crate::{Error, Result};
 /// Where to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Device {
-    /// A GPU, or the CPU where there is none.
+    /// A GPU, or the CPU where there is none but in software.
     #[default]
     Auto,
     /// A GPU (a software adapter counts as one), or an error.
@@ -94,7 +94,7 @@ impl Encoder {
         };
         let gpu = match device {
             Device::Cpu => None,
-            Device::Auto => Some(Gpu::open(&choice).await),
+            Device::Auto => Some(Gpu::open_hardware().await),
             Device::Gpu | Device::Named(_) => Some(Ok(Gpu::open(&choice).await?)),
         };
         match gpu {

@@ -13,6 +13,7 @@ use wasm_bindgen::prelude::*;
 use self::js::*;
 use self::photo::{Photo, Request};
 use crate::encoder::Held;
+use crate::gpu::{Choice, Gpu};
 use crate::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use crate::view::{PcaBasis, default_palette, fit};
 use crate::weights::{Checkpoint, LinearHead, Source};
@@ -113,7 +114,8 @@ impl Engine {
         let device: Device = device.parse().unwrap_or_default();
         let gpu = match device {
             Device::Cpu => None,
-            _ => Some(crate::gpu::Gpu::open(&crate::gpu::Choice::Auto).await),
+            Device::Auto => Some(Gpu::open_hardware().await),
+            _ => Some(Gpu::open(&Choice::Auto).await),
         };
         let cpu = |reason| DeviceReport {
             kind: "cpu",

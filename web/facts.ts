@@ -8,7 +8,7 @@ export function showDevice(root: HTMLElement, device: Device) {
   part(root, ".name", HTMLElement).textContent = deviceName(device);
   const note = part(root, ".note", HTMLElement);
   note.hidden = device.kind === "gpu";
-  note.textContent = `The network runs on the processor, which gives the same result more slowly. ${device.reason ?? ""}`;
+  note.textContent = `The network runs on the processor, which gives the same result.${device.reason ? ` (${device.reason})` : ""}`;
 }
 
 function deviceName({ name, backend }: Device): string {

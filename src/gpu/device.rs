@@ -126,6 +126,20 @@ impl Gpu {
         Self::open_with(choice, |limits| limits).await
     }
 
+    /// As [`Gpu::open`] for the best adapter, unless that computes on the CPU, where `cpu` is
+    /// several times as fast.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where there is no GPU, or the driver refuses.
+    pub async fn open_hardware() -> Result<Self> {
+        let gpu = Self::open(&Choice::Auto).await?;
+        if gpu.caps.software {
+            let name = &gpu.report.name;
+            return Err(Error::device(format!("no GPU, only a software adapter ({name})")));
+        }
+        Ok(gpu)
+    }
+
     /// Opens a device with WebGPU's default limits, as the smallest browser offers them.
     pub async fn open_default_limits(choice: &Choice) -> Result<Self> {
         Self::open_with(choice, |_| wgpu::Limits::default()).await

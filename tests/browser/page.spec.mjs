@@ -150,7 +150,7 @@ test("without WebGPU the page says so and the CPU does the work", async (t) => {
     const missing = 'Object.defineProperty(WorkerNavigator.prototype, "gpu", { value: undefined });';
     await route.fulfill({ response, body: missing + (await response.text()) });
   });
-  const page = await visit(site, t, { prepare });
+  const page = await visit(site, t, { prepare, query: "?device=auto" });
   await page.locator("#device .note", { hasText: "processor" }).waitFor();
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
@@ -161,6 +161,14 @@ test("without WebGPU the page says so and the CPU does the work", async (t) => {
 test("the address can ask for the CPU", async (t) => {
   const page = await visit(site, t, { query: "?device=cpu" });
   await page.locator("#device .name", { hasText: "CPU" }).waitFor();
+});
+
+test("left alone, the page prefers the processor to a software adapter", async (t) => {
+  const page = await visit(site, t, { query: "?device=auto" });
+  await page.locator("#device .note", { hasText: /swiftshader|software/i }).waitFor();
+  await page.getByRole("button", { name: "Cat" }).click();
+  await shown(page);
+  assert.match(await fact(page, "Device"), /CPU/);
 });
 
 test("everything shows before the module has arrived", async (t) => {

@@ -28,6 +28,13 @@ export function openSite() {
   return site;
 }
 
+/** The kernels are what is tested: left alone, the page takes the processor where WebGPU is software. */
+function onGpu(query) {
+  if (query.startsWith("blank/") || query.includes("device=")) return query;
+  const [search, hash] = query.split("#");
+  return `${search}${search.includes("?") ? "&" : "?"}device=gpu${hash === undefined ? "" : `#${hash}`}`;
+}
+
 /**
  * A fresh page. When the test ends, it fails if anything was asked of another
  * origin or an error reached the console.
@@ -48,6 +55,6 @@ export async function visit(site, t, { query = "", prepare = async () => {}, ...
     assert.deepEqual(trouble, []);
   });
   await prepare(page);
-  await page.goto(site.url + query);
+  await page.goto(site.url + onGpu(query));
   return page;
 }
