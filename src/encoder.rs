@@ -1,9 +1,11 @@
 //! The façade: a checkpoint on a device, pictures in, features out.
 
 mod inspect;
+mod profile;
 
 pub use inspect::Held;
 use inspect::{Part, Values};
+pub use profile::{Profile, Row};
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

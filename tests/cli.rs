@@ -199,9 +199,18 @@ fn errors_are_one_clear_line() {
 
 #[test]
 fn every_subcommand_helps_with_an_example() {
-    for name in
-        ["encode", "look", "segment", "teach", "preprocess", "info", "devices", "init", "bisect"]
-    {
+    for name in [
+        "encode",
+        "look",
+        "segment",
+        "teach",
+        "preprocess",
+        "info",
+        "devices",
+        "init",
+        "bisect",
+        "bench",
+    ] {
         let help = ok(&[name, "--help"]);
         assert!(help.contains(&format!("internvit {name}")), "{help}");
         assert!(help.contains("Example"), "{help}");

@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod bench;
 mod bisect;
 mod devices;
 mod encode;
@@ -17,6 +18,7 @@ mod input;
 mod look;
 mod output;
 mod preprocess;
+mod preset;
 mod progress;
 mod segment;
 mod teach;
@@ -46,6 +48,7 @@ enum Command {
     Devices(devices::Args),
     Init(init::Args),
     Bisect(bisect::Args),
+    Bench(bench::Args),
 }
 
 /// Parses the arguments and runs the subcommand.
@@ -67,6 +70,7 @@ pub(crate) fn run() -> Result<()> {
             Command::Devices(args) => devices::run(args).await,
             Command::Init(args) => init::run(args),
             Command::Bisect(args) => bisect::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
         }
     })
 }

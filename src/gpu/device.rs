@@ -118,12 +118,13 @@ fn report(adapter: &wgpu::Adapter) -> AdapterReport {
 }
 
 impl Gpu {
-    /// Opens a device with all the binding and buffer size that it has.
+    /// Opens a device with all the binding and buffer size that it has, and with timestamps
+    /// where it has them.
     ///
     /// # Errors
     /// [`Error::Device`] where there is no adapter, none of that name, or the driver refuses.
     pub async fn open(choice: &Choice) -> Result<Self> {
-        Self::open_with(choice, |limits| limits).await
+        Self::open_with(choice, |limits| limits, wgpu::Features::TIMESTAMP_QUERY).await
     }
 
     /// As [`Gpu::open`] for the best adapter, unless that computes on the CPU, where `cpu` is
@@ -140,14 +141,16 @@ impl Gpu {
         Ok(gpu)
     }
 
-    /// Opens a device with WebGPU's default limits, as the smallest browser offers them.
+    /// Opens a device with WebGPU's default limits and no optional feature, as the smallest browser
+    /// offers them.
     pub async fn open_default_limits(choice: &Choice) -> Result<Self> {
-        Self::open_with(choice, |_| wgpu::Limits::default()).await
+        Self::open_with(choice, |_| wgpu::Limits::default(), wgpu::Features::empty()).await
     }
 
     async fn open_with(
         choice: &Choice,
         limits: impl Fn(wgpu::Limits) -> wgpu::Limits,
+        features: wgpu::Features,
     ) -> Result<Self> {
         let adapters = ranked().await;
         let names = || {
@@ -168,6 +171,7 @@ impl Gpu {
         })?;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("internvit"),
+            required_features: features & adapter.features(),
             required_limits: limits(offered(adapter)),
             ..Default::default()
         };

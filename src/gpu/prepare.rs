@@ -51,6 +51,8 @@ pub(super) enum Work {
 }
 
 pub(super) struct Dispatch {
+    /// The main file's name.
+    pub(super) kernel: &'static str,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) groups: Vec<wgpu::BindGroup>,
     pub(super) counts: [u32; 3],

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::prepare::Work;
+use super::prepare::{Dispatch, Work};
 use super::{Gpu, Prepared};
 use crate::plan::{Role, SlotId, Value};
 use crate::{Error, Result};
@@ -27,7 +27,7 @@ impl Prepared {
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<()> {
         self.start(gpu, batch, inputs);
-        let budget = if gpu.caps.software { PIECE_SOFTWARE } else { PIECE_GPU };
+        let budget = gpu.piece();
         let total = self.steps.len();
         let mut done = 0;
         while done < total {
@@ -60,7 +60,7 @@ impl Prepared {
         Ok(())
     }
 
-    fn start(&mut self, gpu: &Gpu, batch: usize, inputs: &[(SlotId, Value<'_>)]) {
+    pub(super) fn start(&mut self, gpu: &Gpu, batch: usize, inputs: &[(SlotId, Value<'_>)]) {
         assert!((1..=self.plan.batch).contains(&batch), "a batch within the plan's capacity");
         self.set_batch(gpu, batch);
         for (slot, value) in inputs {
@@ -79,7 +79,7 @@ impl Prepared {
     }
 
     /// Submits steps from `first` until `budget` is reached, at most to `end`; where it stopped.
-    fn submit(&self, gpu: &Gpu, first: usize, budget: f64, end: usize) -> usize {
+    pub(super) fn submit(&self, gpu: &Gpu, first: usize, budget: f64, end: usize) -> usize {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut flop = 0.0;
         let mut at = first;
@@ -87,9 +87,7 @@ impl Prepared {
             flop += self.steps[at].flop;
             match &self.steps[at].work {
                 Work::Copy(from, to, ranges) => {
-                    for [start, end, bytes] in ranges {
-                        encoder.copy_buffer_to_buffer(from, *start, to, *end, *bytes);
-                    }
+                    copy(&mut encoder, [from, to], ranges);
                     at += 1;
                 }
                 Work::Dispatch(_) => {
@@ -98,14 +96,7 @@ impl Prepared {
                     while at < end
                         && let Work::Dispatch(list) = &self.steps[at].work
                     {
-                        for dispatch in list.iter().filter(|d| d.counts.iter().all(|n| *n > 0)) {
-                            pass.set_pipeline(&dispatch.pipeline);
-                            for (index, group) in dispatch.groups.iter().enumerate() {
-                                pass.set_bind_group(index as u32, group, &[]);
-                            }
-                            let [x, y, z] = dispatch.counts;
-                            pass.dispatch_workgroups(x, y, z);
-                        }
+                        dispatch_all(&mut pass, list);
                         flop += self.steps[at].flop;
                         at += 1;
                         if flop >= budget {
@@ -151,7 +142,33 @@ impl Prepared {
     }
 }
 
+pub(super) fn dispatch_all(pass: &mut wgpu::ComputePass<'_>, list: &[Dispatch]) {
+    for dispatch in list.iter().filter(|d| d.counts.iter().all(|n| *n > 0)) {
+        pass.set_pipeline(&dispatch.pipeline);
+        for (index, group) in dispatch.groups.iter().enumerate() {
+            pass.set_bind_group(index as u32, group, &[]);
+        }
+        let [x, y, z] = dispatch.counts;
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
+pub(super) fn copy(
+    encoder: &mut wgpu::CommandEncoder,
+    [from, to]: [&wgpu::Buffer; 2],
+    ranges: &[[u64; 3]],
+) {
+    for [start, end, bytes] in ranges {
+        encoder.copy_buffer_to_buffer(from, *start, to, *end, *bytes);
+    }
+}
+
 impl Gpu {
+    /// Work of one submission.
+    pub(super) fn piece(&self) -> f64 {
+        if self.caps.software { PIECE_SOFTWARE } else { PIECE_GPU }
+    }
+
     /// Reads a buffer of f32 values back.
     pub async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<f32>> {
         let mut values = Vec::with_capacity(buffer.size() as usize / 4);
@@ -159,12 +176,12 @@ impl Gpu {
         Ok(values)
     }
 
-    async fn read_into(
+    pub(super) async fn read_into<T: bytemuck::Pod>(
         &self,
         buffer: &wgpu::Buffer,
         offset: u64,
         bytes: u64,
-        values: &mut Vec<f32>,
+        values: &mut Vec<T>,
     ) -> Result<()> {
         for from in (0..bytes).step_by(STAGING as usize) {
             let length = STAGING.min(bytes - from);
@@ -173,12 +190,12 @@ impl Gpu {
         Ok(())
     }
 
-    async fn read_piece(
+    async fn read_piece<T: bytemuck::Pod>(
         &self,
         buffer: &wgpu::Buffer,
         offset: u64,
         bytes: u64,
-        values: &mut Vec<f32>,
+        values: &mut Vec<T>,
     ) -> Result<()> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let staging = self.buffer("staging", bytes, usage).await?;

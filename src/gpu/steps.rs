@@ -25,6 +25,7 @@ pub(super) enum Planned {
 
 /// A dispatch whose uniform has no buffer yet.
 pub(super) struct Pending<'a> {
+    kernel: &'static str,
     pipeline: wgpu::ComputePipeline,
     bindings: [Vec<Bind<'a>>; 3],
     counts: [u32; 3],
@@ -63,8 +64,8 @@ impl Pending<'_> {
                 entries: &entries,
             }));
         }
-        let Pending { pipeline, counts, rows, .. } = self;
-        Dispatch { pipeline, groups, counts, uniform, rows }
+        let Pending { kernel, pipeline, counts, rows, .. } = self;
+        Dispatch { kernel, pipeline, groups, counts, uniform, rows }
     }
 }
 
@@ -294,7 +295,8 @@ impl<'a> Builder<'a> {
         rows: Rows,
     ) -> Result<()> {
         let pipeline = self.gpu.pipeline(kernel)?;
-        self.pending.push(Pending { pipeline, bindings, counts: [1; 3], rows });
+        let kernel = kernel.files[0];
+        self.pending.push(Pending { kernel, pipeline, bindings, counts: [1; 3], rows });
         self.sizes.push(size);
         Ok(())
     }

@@ -59,6 +59,17 @@ impl GpuWeights {
         Ok(this)
     }
 
+    /// One tensor that `plan` uses, from memory.
+    pub(super) async fn of(gpu: &Gpu, plan: &Plan, name: &str, values: &[f32]) -> Result<Self> {
+        let mut this = Self { buffers: HashMap::new(), bytes: 0 };
+        for step in plan.steps.iter().filter(|step| step.op.weights().contains(&name)) {
+            let buffer = put(gpu, name, layout(plan, &step.op, name), values).await?;
+            this.bytes += buffer.size();
+            this.buffers.insert(name.into(), buffer);
+        }
+        Ok(this)
+    }
+
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -120,7 +131,7 @@ async fn put(gpu: &Gpu, name: &str, layout: Layout, values: &[f32]) -> Result<wg
 }
 
 /// Hands staged writes to the device and frees their memory.
-async fn flush(gpu: &Gpu) -> Result<()> {
+pub(super) async fn flush(gpu: &Gpu) -> Result<()> {
     gpu.queue.submit([]);
     gpu.finished().await
 }

@@ -304,4 +304,34 @@ impl Plan {
             other => self.slots[other.writes()].len(batch) as f64,
         }
     }
+
+    /// Bytes that a step moves at least for `batch` pictures: each operand and each weight read
+    /// once, each result written once.
+    pub fn traffic(&self, op: &Op, batch: usize) -> f64 {
+        let y = &self.slots[op.writes()];
+        let all = |slots: Vec<SlotId>| slots.iter().map(|s| self.slots[*s].len(batch)).sum();
+        let (read, written, weights): (usize, usize, usize) = match op {
+            Op::Linear { x, bias, window, finish, .. } => {
+                let k = self.slots[*x].cols * if window.is_some() { 9 } else { 1 };
+                let scale = matches!(finish, Finish::Residual { .. });
+                let vectors = usize::from(bias.is_some()) + usize::from(scale);
+                (all(op.reads()), y.len(batch), y.planes * y.cols * (k + vectors))
+            }
+            Op::Norm { bias, .. } => {
+                let plane = y.plane_len(batch);
+                (plane, plane, y.cols * (1 + usize::from(bias.is_some())))
+            }
+            Op::Keep { .. } => (y.len(batch), y.len(batch), 0),
+            Op::Resize { x, add, .. } => {
+                let changed = y.rows * batch * self.slots[*x].cols;
+                let held = if *add { changed } else { 0 };
+                (self.slots[*x].len(batch) + held, changed, 0)
+            }
+            Op::Embed { .. } => (all(op.reads()), y.len(batch), y.cols),
+            Op::Unfold { .. } | Op::Attention { .. } | Op::Interleave { .. } | Op::Pool { .. } => {
+                (all(op.reads()), y.len(batch), 0)
+            }
+        };
+        4.0 * (read + written + weights) as f64
+    }
 }

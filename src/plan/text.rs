@@ -19,6 +19,23 @@ impl fmt::Display for Plan {
     }
 }
 
+impl Plan {
+    /// What a step does, the same in every block: `linear qkv <- normed [3, 257, 192]`.
+    pub fn describe(&self, op: &Op) -> String {
+        let name = |id: SlotId| {
+            let name = self.slots[id].name.as_str();
+            match name.split_once('.') {
+                Some((block, rest)) if block.parse::<usize>().is_ok() => rest,
+                _ => name,
+            }
+        };
+        let y = &self.slots[op.writes()];
+        let from: Vec<_> = op.reads().into_iter().map(name).collect();
+        let shape = [y.planes, y.rows, y.cols];
+        format!("{} {} <- {} {shape:?}", op.name(), name(op.writes()), from.join(", "))
+    }
+}
+
 impl Op {
     /// The operation's name, as in shader files, twins and timings.
     pub fn name(&self) -> &'static str {

@@ -1,0 +1,194 @@
+//! Where the time goes: a run's operations by kernel, beside what the device can do at most.
+
+use std::ops::ControlFlow;
+
+use super::{Backend, Encoder, Ready, Task};
+use crate::gpu::{Ceilings, Prepared, StepTime, Timer};
+use crate::images::{Fed, Images, check};
+use crate::plan::{Finish, Plan, Step};
+use crate::weights::random_tensor;
+use crate::{Error, Result, cpu};
+
+/// The times of one encoding, operation by operation.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Profile {
+    /// What the rows were timed with.
+    pub timer: Timer,
+    /// The whole run by the clock, uploads included, in seconds.
+    pub seconds: f64,
+    /// Kernels in the order of their first step. What blocks repeat is one row.
+    pub rows: Vec<Row>,
+}
+
+/// Equal operations of one kernel.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Row {
+    /// The kernel's main file; on the CPU the operation's name.
+    pub kernel: String,
+    /// What is written of what, as plans print it, and its shape `[planes, rows, columns]`.
+    pub operation: String,
+    /// Dispatches, or calls.
+    pub dispatches: usize,
+    /// Time in all, seconds.
+    pub seconds: f64,
+    /// Operations in all, a multiply-add counted as two.
+    pub flop: f64,
+    /// Bytes read and written at least.
+    pub bytes: f64,
+}
+
+impl Profile {
+    /// Time of all rows, seconds.
+    pub fn summed(&self) -> f64 {
+        self.rows.iter().map(|row| row.seconds).sum()
+    }
+
+    /// Operations of all rows.
+    pub fn flop(&self) -> f64 {
+        self.rows.iter().map(|row| row.flop).sum()
+    }
+
+    fn add(&mut self, plan: &Plan, batch: usize, times: &[StepTime]) {
+        for (step, time) in plan.steps.iter().zip(times) {
+            let operation = plan.describe(&step.op);
+            let same = |row: &&mut Row| row.kernel == time.kernel && row.operation == operation;
+            let (flop, bytes) = (plan.flop(&step.op, batch), plan.traffic(&step.op, batch));
+            match self.rows.iter_mut().find(same) {
+                Some(row) => {
+                    row.dispatches += time.dispatches;
+                    row.seconds += time.seconds;
+                    row.flop += flop;
+                    row.bytes += bytes;
+                }
+                None => self.rows.push(Row {
+                    kernel: time.kernel.into(),
+                    operation,
+                    dispatches: time.dispatches,
+                    seconds: time.seconds,
+                    flop,
+                    bytes,
+                }),
+            }
+        }
+    }
+}
+
+impl Row {
+    /// The larger of the two shares of a ceiling that the row reaches, and which one. Beyond 1
+    /// operands come from caches that are faster than the memory of the plain copy.
+    pub fn share(&self, ceilings: &Ceilings) -> (f64, &'static str) {
+        let product = self.flop / self.seconds / ceilings.product;
+        let copy = self.bytes / self.seconds / ceilings.copy;
+        if product > copy { (product, "product") } else { (copy, "copy") }
+    }
+}
+
+/// Side of the product and values of the copy that a CPU is measured with.
+const CPU_SIDE: usize = 1024;
+const CPU_COPIED: usize = 16 << 20;
+
+impl Encoder {
+    /// Encodes `images` once and times every operation: with the device's timestamps where it has
+    /// them, else, and on the CPU, with `clock`, which tells seconds from any start. `progress` is
+    /// told as by [`Encoder::encode`].
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub async fn profile(
+        &mut self,
+        images: Images<'_>,
+        clock: &dyn Fn() -> f64,
+        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Profile> {
+        let (input, count) = check(images, &[], &self.checkpoint.spec)?;
+        let position = match input.grid(self.checkpoint.spec.sizes.patch) {
+            Some(grid) => Some(self.position(grid).await?),
+            None => None,
+        };
+        let task = Task::Features(Vec::new());
+        let capacity = self.capacity(&task, input, count);
+        let timer = self.gpu().map_or(Timer::Clock, |gpu| gpu.timer());
+        let mut profile = Profile { timer, seconds: 0.0, rows: Vec::new() };
+        for first in (0..count).step_by(capacity) {
+            let batch = capacity.min(count - first);
+            let fed = Fed::new(images, first, batch);
+            let plan = self.plan(&task, input, capacity);
+            let inputs = fed.inputs(&plan, position.as_deref());
+            let start;
+            let times = match &mut self.backend {
+                Backend::Cpu(weights, workspace) => {
+                    start = clock();
+                    let mut before = start;
+                    let mut times = Vec::new();
+                    let mut watch = async |step: &Step| {
+                        let now = clock();
+                        let seconds = now - before;
+                        times.push(StepTime { kernel: step.op.name(), dispatches: 1, seconds });
+                        let answer = progress(step.layer, plan.blocks()).await;
+                        before = clock();
+                        answer
+                    };
+                    cpu::run(&plan, batch, weights, workspace, &inputs, &mut watch).await?;
+                    times
+                }
+                Backend::Gpu(gpu, weights) => {
+                    let key = (input, task.clone(), capacity);
+                    if self.ready.as_ref().is_none_or(|ready| ready.key != key) {
+                        self.ready = None;
+                        let prepared = Prepared::new(gpu, plan.clone(), weights).await?;
+                        self.ready = Some(Ready { key, prepared });
+                    }
+                    let Some(Ready { prepared, .. }) = &mut self.ready else {
+                        return Err(Error::device("no plan is ready"));
+                    };
+                    start = clock();
+                    prepared.profile(gpu, batch, &inputs, clock, progress).await?
+                }
+            };
+            profile.seconds += clock() - start;
+            profile.add(&plan, batch, &times);
+        }
+        Ok(profile)
+    }
+
+    /// Measures what the device can do at most: a plain copy and a plain product.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    pub async fn ceilings(&self, clock: &dyn Fn() -> f64) -> Result<Ceilings> {
+        let Some(gpu) = self.gpu() else { return Ok(cpu_ceilings(clock)) };
+        gpu.ceilings(clock).await
+    }
+
+    /// Bytes on the device that hold the last run's values; 0 on the CPU.
+    pub fn slot_bytes(&self) -> u64 {
+        self.ready.as_ref().map_or(0, |ready| ready.prepared.bytes())
+    }
+}
+
+fn cpu_ceilings(clock: &dyn Fn() -> f64) -> Ceilings {
+    let fastest = |run: &mut dyn FnMut()| {
+        let time = |_| {
+            let start = clock();
+            run();
+            clock() - start
+        };
+        (0..3).map(time).fold(f64::INFINITY, f64::min)
+    };
+    let from = vec![1.0f32; CPU_COPIED];
+    let mut to = vec![0.0f32; CPU_COPIED];
+    let copy = fastest(&mut || to.copy_from_slice(std::hint::black_box(&from)));
+    let side = CPU_SIDE;
+    let x = random_tensor(1, "x", &[side, side]);
+    let w = random_tensor(1, "w", &[side, side]);
+    let w = cpu::Matrix::pack(&w, [1, side]);
+    let mut y = vec![0.0; side * side];
+    let product = fastest(&mut || {
+        let _ = cpu::linear(&x, &w, None, &Finish::Store, None, &mut y);
+    });
+    Ceilings {
+        copy: 8.0 * CPU_COPIED as f64 / copy,
+        product: 2.0 * (side as f64).powi(3) / product,
+        side,
+    }
+}

@@ -1,0 +1,167 @@
+//! Benchmarks measure what they say: every figure is there, positive, and adds up.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+#[path = "common/cli.rs"]
+mod run;
+
+use std::time::Instant;
+
+use common::*;
+use internvit::encoder::Profile;
+use internvit::gpu::{Gpu, Timer};
+use internvit::image::Picture;
+use internvit::{Device, Encoder, Images};
+use run::*;
+use serde_json::Value;
+
+fn number(value: &Value, path: &str) -> f64 {
+    value.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path} in {value:#}"))
+}
+
+/// Runs the command and checks what holds on any device.
+fn report(args: &[&str]) -> Value {
+    let report: Value = serde_json::from_str(&ok(args)).unwrap();
+    for path in [
+        "/tokens",
+        "/encode/min_ms",
+        "/encode/images_per_s",
+        "/encode/gflop",
+        "/encode/gflop_per_s",
+        "/first_result/load_weights_ms",
+        "/first_result/pipelines_and_first_run_ms",
+        "/ceilings/copy_gb_per_s",
+        "/ceilings/product_gflop_per_s",
+        "/profile/run_ms",
+    ] {
+        assert!(number(&report, path) > 0.0, "{path} in {report:#}");
+    }
+    let [min, median, max] =
+        ["min", "median", "max"].map(|n| number(&report, &format!("/encode/{n}_ms")));
+    assert!(min <= median && median <= max, "{report:#}");
+    let rows = report["profile"]["kernels"].as_array().unwrap();
+    let sum = |key: &str| rows.iter().map(|row| number(row, &format!("/{key}"))).sum::<f64>();
+    let (kernels, all) =
+        (number(&report, "/profile/kernels_ms"), number(&report, "/profile/run_ms"));
+    assert!((sum("ms") / kernels - 1.0).abs() < 1e-9, "{report:#}");
+    assert!((sum("share") - 1.0).abs() < 1e-9, "{report:#}");
+    assert!(kernels > 0.3 * all && kernels < 1.02 * all, "{report:#}");
+    for row in rows {
+        for key in ["dispatches", "ms", "gflop_per_s", "gb_per_s", "of_ceiling"] {
+            assert!(number(row, &format!("/{key}")) > 0.0, "{key} in {row:#}");
+        }
+        assert!(["copy", "product"].contains(&row["bound"].as_str().unwrap()), "{row:#}");
+    }
+    report
+}
+
+fn has_row(report: &Value, kernel: &str, operation: &str, dispatches: u64) -> bool {
+    report["profile"]["kernels"].as_array().unwrap().iter().any(|row| {
+        row["kernel"].as_str().unwrap().starts_with(kernel)
+            && row["operation"] == operation
+            && row["dispatches"] == dispatches
+    })
+}
+
+#[test]
+fn the_tiny_preset_on_the_gpu() {
+    if gpu().is_none() {
+        return;
+    }
+    let report = report(&["bench", "--preset", "tiny", "--runs", "3", "--batch", "2", "--json"]);
+    assert_eq!(report["encode"]["runs"], 3);
+    assert_eq!(report["tokens"], 257);
+    assert!(number(&report, "/first_result/open_device_ms") > 0.0);
+    // 5.5 M parameters of 4 bytes; matrices are filled up to panels.
+    let weights = number(&report, "/memory/weight_bytes");
+    assert!((21e6..24e6).contains(&weights), "{weights}");
+    assert!(number(&report, "/memory/slot_bytes") > 4.0 * 2.0 * 257.0 * 192.0);
+    if cfg!(target_os = "linux") {
+        assert!(number(&report, "/memory/host_peak_bytes") > 1e6);
+    }
+    assert!(has_row(&report, "linear_", "linear qkv <- normed [3, 257, 192]", 12), "{report:#}");
+    assert!(
+        has_row(&report, "norm", "norm normed <- hidden_state [1, 257, 192]", 24),
+        "{report:#}"
+    );
+    assert!(has_row(&report, "copy", "keep last_hidden_state <- hidden_state [1, 257, 192]", 1));
+}
+
+#[test]
+fn the_tiny_preset_on_the_cpu() {
+    let report = report(&[
+        "bench",
+        "--preset",
+        "tiny",
+        "--image-size",
+        "56",
+        "--device",
+        "cpu",
+        "--runs",
+        "1",
+        "--json",
+    ]);
+    assert_eq!(report["device"]["name"], "CPU");
+    assert_eq!(report["profile"]["timer"], "clock");
+    assert!(has_row(&report, "attention", "attention attention <- qkv [1, 17, 192]", 12));
+}
+
+#[test]
+fn the_table_says_what_was_measured() {
+    let said = ok(&["bench", "--image-size", "28", "--device", "cpu", "--runs", "1"]);
+    for part in ["images/s", "first result", "memory", "by the clock", "of ceiling", "linear mlp"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}
+
+/// With timestamps and without, the same operations.
+#[test]
+fn both_timers_see_the_same_kernels() {
+    let (Some(full), Some(small)) = (gpu(), small_gpu()) else { return };
+    let stamped = full.timer() == Timer::Timestamps;
+    assert_eq!(small.timer(), Timer::Clock);
+    let profile = |name: &str, gpu: Gpu| -> Profile {
+        let checkpoint = random_checkpoint(name, &config(64, 2, 128, 3, ""));
+        let mut encoder = wait(Encoder::on_gpu(checkpoint, gpu, &mut on_bytes)).unwrap();
+        let picture = Picture { width: 56, height: 28, rgb: vec![100; 56 * 28 * 3] };
+        let begin = Instant::now();
+        let clock = || begin.elapsed().as_secs_f64();
+        let pictures = vec![picture; 3];
+        wait(encoder.profile(Images::Pictures(&pictures), &clock, &mut on)).unwrap()
+    };
+    let (a, b) = (profile("bench-stamped", full), profile("bench-clocked", small));
+    assert_eq!(a.timer == Timer::Timestamps, stamped);
+    assert!(a.summed() <= a.seconds && b.summed() <= b.seconds);
+    let what = |profile: &Profile| -> Vec<_> {
+        profile.rows.iter().map(|r| (r.kernel.clone(), r.operation.clone(), r.dispatches)).collect()
+    };
+    assert_eq!(what(&a), what(&b));
+    assert_eq!((a.flop(), what(&a).len()), (b.flop(), 10));
+}
+
+#[test]
+fn errors_are_one_clear_line_before_anything_is_made() {
+    fails(&["bench", "--preset", "7b"], "[possible values: tiny, 300m, 6b-layer]");
+    fails(&["bench", "--preset", "tiny", "--model", "x"], "cannot be used with");
+    fails(&["bench", "--model", "nowhere"], "nowhere: no such file or folder");
+    fails(&["bench", "--device", "no such card"], "no adapter called");
+    fails(&["bench", "--batch", "0"], "0 is not in");
+    fails(
+        &["bench", "--preset", "tiny", "--image-size", "225", "--device", "cpu"],
+        "pictures of 225 × 225 pixels: expected multiples of 14",
+    );
+}
+
+/// Products and attention of a profile are the work that the spec counts.
+#[test]
+fn a_profile_on_the_cpu_counts_the_work() {
+    let checkpoint = random_checkpoint("bench-cpu", &config(64, 2, 128, 2, ""));
+    let expected = checkpoint.spec.flop(17).total();
+    let mut encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
+    let pictures = [Picture { width: 56, height: 56, rgb: vec![9; 56 * 56 * 3] }];
+    let begin = Instant::now();
+    let clock = || begin.elapsed().as_secs_f64();
+    let profile = wait(encoder.profile(Images::Pictures(&pictures), &clock, &mut on)).unwrap();
+    let products = profile.rows.iter().filter(|r| ["linear", "attention"].contains(&&*r.kernel));
+    assert_eq!(products.map(|r| r.flop).sum::<f64>(), expected);
+}
