@@ -28,7 +28,7 @@ fn check(
     slots: Vec<Slot>,
     op: Op,
 ) {
-    for family in Family::ALL {
+    for family in Family::ALL.into_iter().filter(|family| family.runs_on(&gpu.caps)) {
         let what = format!("{family:?} {op:?} batch {batch} tokens {tokens} {slots:?}");
         let steps = vec![Step { op: op.clone(), layer: 0 }];
         let plan = Plan { batch, tokens, slots: slots.clone(), steps };

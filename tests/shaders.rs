@@ -5,6 +5,7 @@
 use internvit::gpu::{ATTENTION, AttentionRow, Family, Kernel, LINEAR, SHADERS, Size, link};
 use internvit::model::NormKind;
 use internvit::plan::Finish;
+use naga::valid::Capabilities;
 use naga::{AddressSpace, StorageAccess};
 
 const WORKGROUP_BYTES: u32 = 16_384;
@@ -54,10 +55,13 @@ fn parse(kernel: &Kernel) -> naga::Module {
     let source = link(&kernel.files, &kernel.knobs).unwrap();
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|e| panic!("{kernel:?}: {}", e.emit_to_string(&source)));
-    let mut validator = naga::valid::Validator::new(
-        naga::valid::ValidationFlags::all(),
-        naga::valid::Capabilities::empty(),
-    );
+    // Only the family for subgroups asks for more than WebGPU's core.
+    let more = if kernel.files[0] == "linear_subgroup" {
+        Capabilities::SUBGROUP
+    } else {
+        Capabilities::empty()
+    };
+    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), more);
     if let Err(e) = validator.validate(&module) {
         panic!("{kernel:?}: {}", e.emit_to_string(&source));
     }

@@ -18,6 +18,8 @@ pub enum Choice {
 pub struct Caps {
     /// The adapter computes on the CPU (lavapipe, SwiftShader, WARP).
     pub software: bool,
+    /// Invocations of a subgroup; 0 where they vary, or where the device has none.
+    pub subgroup: u32,
     /// Bytes of one storage binding.
     pub max_binding: u64,
     /// Bytes of one buffer.
@@ -124,7 +126,8 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`] where there is no adapter, none of that name, or the driver refuses.
     pub async fn open(choice: &Choice) -> Result<Self> {
-        Self::open_with(choice, |limits| limits, wgpu::Features::TIMESTAMP_QUERY).await
+        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
+        Self::open_with(choice, |limits| limits, wanted).await
     }
 
     /// As [`Gpu::open`] for the best adapter, unless that computes on the CPU, where `cpu` is
@@ -183,8 +186,12 @@ impl Gpu {
         let report = report(adapter);
         // SwiftShader does not always call itself a fallback adapter.
         let software = report.kind == "Cpu" || report.name.to_lowercase().contains("swiftshader");
+        let info = adapter.get_info();
+        let sizes = [info.subgroup_min_size, info.subgroup_max_size];
+        let even = device.features().contains(wgpu::Features::SUBGROUP) && sizes[0] == sizes[1];
         let caps = Caps {
             software,
+            subgroup: if even { sizes[0] } else { 0 },
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
         };

@@ -22,17 +22,28 @@ pub struct Kernel {
 pub enum Family {
     /// For adapters that compute on the CPU: no workgroup memory, no barriers.
     Software,
+    /// The same with subgroups of 8 invocations.
+    SoftwareSubgroups,
     /// For any GPU, within WebGPU's default limits.
     Portable,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Software, Self::Portable];
+    pub const ALL: [Self; 3] = [Self::Software, Self::SoftwareSubgroups, Self::Portable];
 
     /// The family for a device.
     pub fn of(caps: &Caps) -> Self {
-        if caps.software { Self::Software } else { Self::Portable }
+        match (caps.software, caps.subgroup) {
+            (true, 8) => Self::SoftwareSubgroups,
+            (true, _) => Self::Software,
+            (false, _) => Self::Portable,
+        }
+    }
+
+    /// Whether a device can run it, well or not.
+    pub fn runs_on(self, caps: &Caps) -> bool {
+        self != Self::SoftwareSubgroups || caps.subgroup == 8
     }
 }
 
@@ -48,8 +59,9 @@ pub struct LinearRow {
 }
 
 /// Variants of the linear kernel; the family's first is taken.
-pub const LINEAR: [LinearRow; 2] = [
+pub const LINEAR: [LinearRow; 3] = [
     LinearRow { family: Family::Software, file: "linear_direct", tile_rows: 16 },
+    LinearRow { family: Family::SoftwareSubgroups, file: "linear_subgroup", tile_rows: 16 },
     LinearRow { family: Family::Portable, file: "linear_tiled", tile_rows: 64 },
 ];
 
@@ -72,16 +84,15 @@ const fn tiled(max_head_dim: usize, tile_q: usize, tile_k: usize) -> AttentionRo
     AttentionRow { family: Family::Portable, file: "attention_tiled", max_head_dim, tile_q, tile_k }
 }
 
+const fn direct(family: Family) -> AttentionRow {
+    AttentionRow { family, file: "attention_direct", max_head_dim: 256, tile_q: 32, tile_k: 16 }
+}
+
 /// Tiles by width of head, the first that fits is taken. In workgroup memory, queries, keys and
 /// scores together stay under 16 KiB.
-pub const ATTENTION: [AttentionRow; 4] = [
-    AttentionRow {
-        family: Family::Software,
-        file: "attention_direct",
-        max_head_dim: 256,
-        tile_q: 32,
-        tile_k: 16,
-    },
+pub const ATTENTION: [AttentionRow; 5] = [
+    direct(Family::Software),
+    direct(Family::SoftwareSubgroups),
     tiled(64, 32, 16),
     tiled(128, 16, 8),
     tiled(256, 8, 4),

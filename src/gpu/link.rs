@@ -28,6 +28,7 @@ shaders![
     "input/window",
     "interleave",
     "linear_direct",
+    "linear_subgroup",
     "linear_tiled",
     "norm",
     "pixel/planes",
