@@ -36,6 +36,8 @@ fn report(args: &[&str]) -> Value {
     ] {
         assert!(number(&report, path) > 0.0, "{path} in {report:#}");
     }
+    // No memory is so fast: a copy that was optimised away would be.
+    assert!(number(&report, "/ceilings/copy_gb_per_s") < 1e5, "{report:#}");
     let [min, median, max] =
         ["min", "median", "max"].map(|n| number(&report, &format!("/encode/{n}_ms")));
     assert!(min <= median && median <= max, "{report:#}");

@@ -1,5 +1,6 @@
 //! Where the time goes: a run's operations by kernel, beside what the device can do at most.
 
+use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use super::{Backend, Encoder, Ready, Task};
@@ -177,13 +178,14 @@ fn cpu_ceilings(clock: &dyn Fn() -> f64) -> Ceilings {
     };
     let from = vec![1.0f32; CPU_COPIED];
     let mut to = vec![0.0f32; CPU_COPIED];
-    let copy = fastest(&mut || to.copy_from_slice(std::hint::black_box(&from)));
+    let copy = fastest(&mut || black_box(&mut to).copy_from_slice(black_box(&from)));
     let side = CPU_SIDE;
     let x = random_tensor(1, "x", &[side, side]);
     let w = random_tensor(1, "w", &[side, side]);
     let mut y = vec![0.0; side * side];
     let store = reference::After::Store;
-    let product = fastest(&mut || reference::linear(&x, &w, None, [side, side], store, &mut y));
+    let product =
+        fastest(&mut || reference::linear(&x, &w, None, [side, side], store, black_box(&mut y)));
     Ceilings {
         copy: 8.0 * CPU_COPIED as f64 / copy,
         product: 2.0 * (side as f64).powi(3) / product,
