@@ -1,5 +1,6 @@
 //! Where the time goes: a run's operations by kernel, beside what the device can do at most.
 
+use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use super::{Backend, Encoder, Ready, Task};
@@ -177,7 +178,7 @@ fn cpu_ceilings(clock: &dyn Fn() -> f64) -> Ceilings {
     };
     let from = vec![1.0f32; CPU_COPIED];
     let mut to = vec![0.0f32; CPU_COPIED];
-    let copy = fastest(&mut || to.copy_from_slice(std::hint::black_box(&from)));
+    let copy = fastest(&mut || black_box(&mut to).copy_from_slice(black_box(&from)));
     let side = CPU_SIDE;
     let x = random_tensor(1, "x", &[side, side]);
     let w = random_tensor(1, "w", &[side, side]);
