@@ -71,7 +71,7 @@ fn check(
         assert_close(&what, &found, expected, TOLERANCE);
         let found = wait(on_cpu(&plan_again, batch, checkpoint, &inputs));
         assert_close(&format!("CPU {what}"), &found, expected, TOLERANCE);
-        if !matches!(op, Op::Linear { .. } | Op::Attention { .. }) {
+        if !matches!(op, Op::Linear { .. } | Op::Attention { .. } | Op::Norm { .. }) {
             return; // all families share the kernel
         }
     }

@@ -46,7 +46,9 @@ fn kernels() -> Vec<Kernel> {
         (NormKind::Rms, [false, false], false),
         (NormKind::Rms, [false, false], true),
     ] {
-        list.push(Kernel::norm(3200, kind, 1e-6, bias, in_place));
+        for family in Family::ALL {
+            list.push(Kernel::norm(family, 3200, kind, 1e-6, bias, in_place));
+        }
     }
     list
 }

@@ -188,6 +188,7 @@ impl Kernel {
 
     /// A norm over `c` channels, with or without bias and GELU.
     pub fn norm(
+        family: Family,
         c: usize,
         kind: NormKind,
         eps: f32,
@@ -205,7 +206,10 @@ impl Kernel {
             ("LAYER", (kind == NormKind::Layer).to_string()),
             ("EPS", format!("{eps:e}")),
         ];
-        let mut files = vec!["norm", place, affine, "shared/size", "shared/sum"];
+        let mut files = match family {
+            Family::Portable => vec!["norm", place, affine, "shared/size", "shared/sum"],
+            _ => vec!["norm_direct", place, affine, "shared/size"],
+        };
         if gelu {
             files.push("shared/gelu");
         }

@@ -31,6 +31,7 @@ shaders![
     "linear_subgroup",
     "linear_tiled",
     "norm",
+    "norm_direct",
     "pixel/planes",
     "pixel/rgba",
     "place/in_place",

@@ -144,8 +144,10 @@ impl<'a> Builder<'a> {
             unreachable!("called for norms only")
         };
         let c = self.plan.slots[*y].cols;
-        let kernel = Kernel::norm(c, *kind, *eps, [bias.is_some(), *gelu], x == y);
+        let kernel = Kernel::norm(self.family, c, *kind, *eps, [bias.is_some(), *gelu], x == y);
         let all = self.plan.slots[*y].rows * self.plan.batch;
+        // A workgroup a row, or an invocation.
+        let unit = Unit::Values(if self.family == Family::Portable { 64 } else { 1 });
         for (first, rows) in self.row_chunks(all, c) {
             let mut place = vec![self.range(*y, *plane, first, rows)?];
             if x != y {
@@ -156,7 +158,7 @@ impl<'a> Builder<'a> {
                 affine.push(self.weight(bias)?);
             }
             let size = Size { rows: rows as u32, ..self.rows_size(*y) };
-            let cut = self.cut(*y, first, Unit::Values(64));
+            let cut = self.cut(*y, first, unit);
             self.push(&kernel, [vec![], place, affine], size, cut)?;
         }
         Ok(())
