@@ -112,6 +112,26 @@ fn gpu_kernels_match_float64_with_default_limits() {
     }
 }
 
+/// Weights that 16 bits hold exactly take half the memory and give the same result.
+#[test]
+fn half_weights_match_float64() {
+    for (fixture, halved) in FIXTURES.into_iter().zip([false, false, true, true]) {
+        for software in [true, false] {
+            let Some(mut gpu) = gpu() else { return };
+            gpu.caps.software = software;
+            gpu.caps.half_weights = false;
+            let whole = on_gpu(fixture, gpu).weight_bytes() as f64;
+            let Some(mut gpu) = common::gpu() else { return };
+            gpu.caps.software = software;
+            gpu.caps.half_weights = true;
+            let mut encoder = on_gpu(fixture, gpu);
+            let share = encoder.weight_bytes() as f64 / whole;
+            assert_eq!(share < 0.6, halved, "{fixture}: {share}");
+            check(&mut encoder, fixture, "half weights");
+        }
+    }
+}
+
 /// Split over bindings of 384 KiB, several runs a batch.
 #[test]
 fn split_runs_match_float64() {

@@ -2,7 +2,9 @@
 //! without a GPU.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use internvit::gpu::{ATTENTION, AttentionRow, Family, Kernel, LINEAR, SHADERS, Size, link};
+use internvit::gpu::{
+    ATTENTION, AttentionRow, Family, Format, Kernel, LINEAR, SHADERS, Size, link,
+};
 use internvit::model::NormKind;
 use internvit::plan::Finish;
 use naga::valid::Capabilities;
@@ -24,11 +26,13 @@ fn kernels() -> Vec<Kernel> {
     for row in LINEAR {
         for finish in [&Finish::Store, &Finish::Gelu, &residual] {
             for (k, cols) in [(588, 1024), (3200, 9600), (12, 68)] {
-                list.push(row.kernel([k, cols], finish, true, false));
+                for format in Format::ALL {
+                    list.push(row.kernel([k, cols], finish, true, false, format));
+                }
             }
         }
-        list.push(row.kernel([3200, 3200], &Finish::Store, false, false));
-        list.push(row.kernel([9 * 16, 12], &Finish::Relu, true, true));
+        list.push(row.kernel([3200, 3200], &Finish::Store, false, false, Format::F16));
+        list.push(row.kernel([9 * 16, 12], &Finish::Relu, true, true, Format::F32));
     }
     for d in (8..=256).step_by(8) {
         for family in Family::ALL {

@@ -20,6 +20,9 @@ pub struct Caps {
     pub software: bool,
     /// Invocations of a subgroup; 0 where they vary, or where the device has none.
     pub subgroup: u32,
+    /// Weights that 16 bits hold exactly are stored so: half the memory and its traffic. On the CPU
+    /// the unpacking costs more.
+    pub half_weights: bool,
     /// Bytes of one storage binding.
     pub max_binding: u64,
     /// Bytes of one buffer.
@@ -192,6 +195,7 @@ impl Gpu {
         let caps = Caps {
             software,
             subgroup: if even { sizes[0] } else { 0 },
+            half_weights: !software,
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
         };

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Caps, Gpu, link};
+use super::{Caps, Format, Gpu, link};
 use crate::Result;
 use crate::model::NormKind;
 use crate::plan::Finish;
@@ -113,6 +113,7 @@ impl LinearRow {
         finish: &Finish,
         bias: bool,
         windows: bool,
+        format: Format,
     ) -> Kernel {
         let hole = match finish {
             Finish::Store if bias => "finish/bias",
@@ -122,7 +123,7 @@ impl LinearRow {
             Finish::Residual { .. } => "finish/residual",
         };
         let input = if windows { "input/window" } else { "input/rows" };
-        let mut files = vec![self.file, input, "weight/f32", hole, "shared/size"];
+        let mut files = vec![self.file, input, format.hole(), hole, "shared/size"];
         if *finish == Finish::Gelu {
             files.push("shared/gelu");
         }

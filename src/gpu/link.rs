@@ -42,6 +42,8 @@ shaders![
     "shared/size",
     "shared/sum",
     "unfold",
+    "weight/bf16",
+    "weight/f16",
     "weight/f32",
 ];
 

@@ -15,7 +15,7 @@ mod weights;
 pub use device::{AdapterReport, Caps, Choice, Gpu, adapters};
 pub use kernels::{ATTENTION, AttentionRow, Family, Kernel, LINEAR};
 pub use link::{SHADERS, link};
-pub use pack::{PANEL, pack_linear, packed_len};
+pub use pack::{Format, PANEL, pack_linear, packed_len};
 pub use prepare::{Prepared, Size};
 pub use profile::{Ceilings, StepTime, Timer};
 pub use weights::GpuWeights;

@@ -4,8 +4,62 @@
 
 use std::ops::Range;
 
+use half::{bf16, f16};
+
 /// Outputs of a panel.
 pub const PANEL: usize = 64;
+
+/// How a packed weight is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// IEEE single.
+    F32,
+    /// IEEE half.
+    F16,
+    /// The upper half of a single.
+    Bf16,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
+    /// The smallest format that holds every value exactly.
+    pub fn exact(values: &[f32]) -> Self {
+        let half = |v: &f32| v.is_finite() && f16::from_f32(*v).to_f32() == *v;
+        let brain = |v: &f32| v.to_bits() & 0xffff == 0;
+        if values.iter().all(brain) {
+            Self::Bf16
+        } else if values.iter().all(half) {
+            Self::F16
+        } else {
+            Self::F32
+        }
+    }
+
+    /// Bytes of a value.
+    pub fn bytes(self) -> usize {
+        if self == Self::F32 { 4 } else { 2 }
+    }
+
+    /// The hole that reads it.
+    pub fn hole(self) -> &'static str {
+        match self {
+            Self::F32 => "weight/f32",
+            Self::F16 => "weight/f16",
+            Self::Bf16 => "weight/bf16",
+        }
+    }
+
+    /// Little-endian bytes.
+    pub fn encode(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => bytemuck::cast_slice(values).to_vec(),
+            Self::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+            Self::Bf16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
+        }
+    }
+}
 
 /// Values of a packed `[planes·cols, k]` matrix.
 pub fn packed_len(planes: usize, cols: usize, k: usize) -> usize {
@@ -31,6 +85,26 @@ pub fn pack_linear(w: &[f32], cols: usize, k: usize, panels: Range<usize>) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_lost() {
+        let eighths: Vec<f32> = (-20..20).map(|i| i as f32 / 8.0).collect();
+        let thirds: Vec<f32> = (-20..20).map(|i| i as f32 / 3.0).collect();
+        let halves: Vec<f32> = thirds.iter().map(|v| f16::from_f32(v * 1e-5).to_f32()).collect();
+        assert_eq!(Format::exact(&eighths), Format::Bf16);
+        assert_eq!(Format::exact(&halves), Format::F16); // below the normal range, too
+        assert_eq!(Format::exact(&thirds), Format::F32);
+        assert_eq!(Format::exact(&[f32::INFINITY, halves[0]]), Format::F32);
+        for (format, values) in [(Format::Bf16, &eighths), (Format::F16, &halves)] {
+            let bytes = format.encode(values);
+            let words = bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b));
+            let back: Vec<f32> = match format {
+                Format::F16 => words.map(|w| f16::from_bits(w).to_f32()).collect(),
+                _ => words.map(|w| bf16::from_bits(w).to_f32()).collect(),
+            };
+            assert_eq!(&back, values);
+        }
+    }
 
     #[test]
     fn every_weight_is_where_the_kernel_looks() {

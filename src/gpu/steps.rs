@@ -174,9 +174,10 @@ impl<'a> Builder<'a> {
         let k = self.plan.slots[x].cols * if window.is_some() { 9 } else { 1 };
         let (planes, cols) = (out.planes, out.cols);
         let row = LinearRow::choose(self.family);
-        let kernel = row.kernel([k, cols], finish, bias.is_some(), window.is_some());
+        let format = self.weights.get(weight)?.1;
+        let kernel = row.kernel([k, cols], finish, bias.is_some(), window.is_some(), format);
         let per_plane = cols.div_ceil(PANEL);
-        let panel_bytes = (PANEL * k * 4) as u64;
+        let panel_bytes = (PANEL * k * format.bytes()) as u64;
         let most = (self.gpu.caps.max_binding / panel_bytes).max(1) as usize;
         let stride = out.plane_stride(batch);
         let chunks = self.row_chunks(out.rows * batch, k.max(cols));
@@ -324,7 +325,7 @@ impl<'a> Builder<'a> {
     }
 
     fn weight(&self, name: &str) -> Result<Bind<'a>> {
-        let buffer = self.weights.get(name)?;
+        let (buffer, _) = self.weights.get(name)?;
         Ok(Bind { buffer, offset: 0, bytes: buffer.size() })
     }
 
