@@ -8,7 +8,8 @@ export function showDevice(root: HTMLElement, device: Device) {
   part(root, ".name", HTMLElement).textContent = deviceName(device);
   const note = part(root, ".note", HTMLElement);
   note.hidden = device.kind === "gpu";
-  note.textContent = `The network runs on the processor, which gives the same result.${device.reason ? ` (${device.reason})` : ""}`;
+  const why = device.reason ? `: ${device.reason}` : "";
+  note.textContent = `The network runs on the processor${why}. The result is the same.`;
 }
 
 function deviceName({ name, backend }: Device): string {

@@ -141,8 +141,7 @@ impl Gpu {
     pub async fn open_hardware() -> Result<Self> {
         let gpu = Self::open(&Choice::Auto).await?;
         if gpu.caps.software {
-            let name = &gpu.report.name;
-            return Err(Error::device(format!("no GPU, only a software adapter ({name})")));
+            return Err(Error::device("no GPU, only a software adapter"));
         }
         Ok(gpu)
     }
