@@ -35,6 +35,33 @@ pub enum Device {
     Named(String),
 }
 
+/// What a [`Device`] turned out to be.
+pub enum Opened {
+    /// An open device.
+    Gpu(Box<Gpu>),
+    /// The CPU, and why where a GPU was hoped for.
+    Cpu(Option<String>),
+}
+
+impl Device {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where a GPU is demanded and there is none, or the driver refuses.
+    pub async fn open(&self) -> Result<Opened> {
+        let gpu = match self {
+            Self::Cpu => return Ok(Opened::Cpu(None)),
+            Self::Auto => match Gpu::open_hardware().await {
+                Ok(gpu) => gpu,
+                Err(why) => return Ok(Opened::Cpu(Some(why.to_string()))),
+            },
+            Self::Gpu => Gpu::open(&Choice::Auto).await?,
+            Self::Named(name) => Gpu::open(&Choice::Named(name.clone())).await?,
+        };
+        Ok(Opened::Gpu(Box::new(gpu)))
+    }
+}
+
 impl std::str::FromStr for Device {
     type Err = std::convert::Infallible;
     fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
@@ -90,19 +117,9 @@ impl Encoder {
         device: &Device,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let choice = match device {
-            Device::Named(name) => Choice::Named(name.clone()),
-            _ => Choice::Auto,
-        };
-        let gpu = match device {
-            Device::Cpu => None,
-            Device::Auto => Some(Gpu::open_hardware().await),
-            Device::Gpu | Device::Named(_) => Some(Ok(Gpu::open(&choice).await?)),
-        };
-        match gpu {
-            Some(Ok(gpu)) => Self::on_gpu(checkpoint, gpu, progress).await,
-            Some(Err(e)) => Self::on_cpu(checkpoint, Some(e.to_string()), progress).await,
-            None => Self::on_cpu(checkpoint, None, progress).await,
+        match device.open().await? {
+            Opened::Gpu(gpu) => Self::on_gpu(checkpoint, *gpu, progress).await,
+            Opened::Cpu(why) => Self::on_cpu(checkpoint, why, progress).await,
         }
     }
 
@@ -270,10 +287,9 @@ impl Encoder {
         let key = (input, task.clone(), capacity);
         let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
         let plan = (!known).then(|| self.plan(task, input, capacity));
-        let alone = self.plan(task, input, batch);
         let outputs = match &mut self.backend {
             Backend::Cpu(weights, workspace) => {
-                let plan = alone;
+                let Some(plan) = plan else { unreachable!("the CPU keeps no plan") };
                 let inputs = fed.inputs(&plan, position);
                 let blocks = plan.blocks();
                 let mut watch = async |step: &Step| progress(step.layer, blocks).await;

@@ -12,8 +12,7 @@ use wasm_bindgen::prelude::*;
 
 use self::js::*;
 use self::photo::{Photo, Request};
-use crate::encoder::Held;
-use crate::gpu::{Choice, Gpu};
+use crate::encoder::{Held, Opened};
 use crate::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use crate::view::{PcaBasis, default_palette, fit};
 use crate::weights::{Checkpoint, LinearHead, Source};
@@ -112,27 +111,19 @@ impl Engine {
     /// `auto` (a GPU, else the CPU), `gpu` or `cpu`.
     pub async fn open(device: String) -> JsResult<Engine> {
         let device: Device = device.parse().unwrap_or_default();
-        let gpu = match device {
-            Device::Cpu => None,
-            Device::Auto => Some(Gpu::open_hardware().await),
-            _ => Some(Gpu::open(&Choice::Auto).await),
-        };
-        let cpu = |reason| DeviceReport {
-            kind: "cpu",
-            name: "CPU".into(),
-            backend: "WebAssembly".into(),
-            reason,
-        };
-        let report = match gpu {
-            Some(Ok(gpu)) => DeviceReport {
+        let report = match device.open().await.map_err(js)? {
+            Opened::Gpu(gpu) => DeviceReport {
                 kind: "gpu",
                 name: gpu.report.name,
                 backend: "WebGPU".into(),
                 reason: None,
             },
-            Some(Err(e)) if device == Device::Gpu => return Err(js(e)),
-            Some(Err(e)) => cpu(Some(e.to_string())),
-            None => cpu(None),
+            Opened::Cpu(reason) => DeviceReport {
+                kind: "cpu",
+                name: "CPU".into(),
+                backend: "WebAssembly".into(),
+                reason,
+            },
         };
         let (photos, basis, taught) = (BTreeMap::new(), None, None);
         Ok(Engine { device, encoder: None, report, photos, last: 0, basis, taught })

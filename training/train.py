@@ -9,6 +9,7 @@ there. It needs PyTorch, NumPy, Pillow and safetensors (training/requirements.tx
 import argparse
 import json
 import math
+import os
 import time
 from pathlib import Path
 
@@ -133,6 +134,8 @@ def main():
     arguments.add_argument("--workers", type=int, default=2, help="processes that draw scenes")
     a = arguments.parse_args()
 
+    if a.device == "cpu":  # beside the processes that draw scenes; more threads than cores crawl
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) - a.workers))
     torch.manual_seed(a.seed)
     schedule = [(count, side) for part, count, side in PHASES for _ in range(round(part * a.steps))]
     pupil = Pupil().to(a.device)

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::HumanBytes;
-use internvit::encoder::{Profile, Row};
-use internvit::gpu::{Ceilings, Choice, Gpu, Timer};
+use internvit::encoder::{Opened, Profile, Row};
+use internvit::gpu::{Ceilings, Timer};
 use internvit::image::Picture;
 use internvit::{Device, Encoder, Images, Result};
 use serde_json::{Value, json};
@@ -93,20 +93,25 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let start = clock();
-    let gpu = open(&args.device).await?;
+    let device = args.device.open().await?;
     let opened = clock();
-    let mut encoder = match gpu {
-        Some(gpu) => {
+    let mut encoder = match device {
+        Opened::Gpu(gpu) => {
             let bar = progress::bytes("loading", checkpoint.bytes());
             let mut told = async |done, _| {
                 bar.set_position(done);
                 ControlFlow::Continue(())
             };
-            let encoder = Encoder::on_gpu(checkpoint, gpu, &mut told).await?;
+            let encoder = Encoder::on_gpu(checkpoint, *gpu, &mut told).await?;
             bar.finish_and_clear();
             encoder
         }
-        None => load(checkpoint, &Device::Cpu).await?,
+        Opened::Cpu(why) => {
+            if let Some(why) = why {
+                eprintln!("note: computing on the CPU: {why}");
+            }
+            load(checkpoint, &Device::Cpu).await?
+        }
     };
     let loaded = clock();
 
@@ -171,22 +176,6 @@ pub(super) async fn run(args: Args) -> Result<()> {
         report.print()
     }
     Ok(())
-}
-
-/// The GPU that `device` means, if it means one.
-async fn open(device: &Device) -> Result<Option<Gpu>> {
-    match device {
-        Device::Cpu => Ok(None),
-        Device::Gpu => Gpu::open(&Choice::Auto).await.map(Some),
-        Device::Named(name) => Gpu::open(&Choice::Named(name.clone())).await.map(Some),
-        Device::Auto => match Gpu::open_hardware().await {
-            Ok(gpu) => Ok(Some(gpu)),
-            Err(why) => {
-                eprintln!("note: computing on the CPU: {why}");
-                Ok(None)
-            }
-        },
-    }
 }
 
 /// Whether another run is wanted after `done` in `seconds`.

@@ -14,7 +14,7 @@ pub use weights::CpuWeights;
 use std::ops::ControlFlow;
 
 use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
-use crate::reference::{embed, interleave, pool, resize, unfold_planes, unfold_rgba, windows};
+use crate::reference::{embed, plain, windows};
 use crate::{Error, Result};
 
 /// The memory of a plan's slots, kept from run to run.
@@ -69,10 +69,7 @@ pub async fn run(
             Value::Rgba(v) => pixels = v,
         }
     }
-    let mut last_use = vec![0; plan.slots.len()];
-    for (at, step) in plan.steps.iter().enumerate() {
-        step.op.reads().into_iter().for_each(|slot| last_use[slot] = at);
-    }
+    let last_use = plan.last_uses();
     for (at, step) in plan.steps.iter().enumerate() {
         let (out, len) = (step.op.writes(), plan.slots[step.op.writes()].len(batch));
         let mut y = std::mem::take(&mut workspace.values[out]);
@@ -109,15 +106,6 @@ impl Fast<'_> {
     fn step(&self, op: &Op, y: &mut [f32]) -> Result<()> {
         let slots = &self.plan.slots;
         match op {
-            Op::Unfold { pixels, patch, .. } => {
-                let source = &slots[*pixels];
-                if source.role == Role::Rgba {
-                    unfold_rgba(self.pixels, [source.rows, source.cols], *patch, y);
-                } else {
-                    let size = [source.rows / 3, source.cols];
-                    unfold_planes(&self.values[*pixels], size, *patch, y);
-                }
-            }
             Op::Linear { x, weight, bias, window, finish, .. } => {
                 let bias = self.optional(bias.as_deref())?;
                 let scale = match finish {
@@ -148,23 +136,7 @@ impl Fast<'_> {
                 let size = [self.batch, self.plan.tokens, slots[*qkv].cols];
                 attention(&self.values[*qkv], size, *heads, y)?;
             }
-            Op::Keep { x, y: out, skip } => {
-                let (from, to) = (&slots[*x], &slots[*out]);
-                let pictures = self.values[*x].chunks_exact(from.rows * from.cols);
-                for (picture, kept) in pictures.zip(y.chunks_exact_mut(to.rows * to.cols)) {
-                    kept.copy_from_slice(&picture[skip * from.cols..]);
-                }
-            }
-            Op::Interleave { x, from, .. } => {
-                interleave(&self.values[*x], *from, slots[*x].cols, y);
-            }
-            Op::Pool { x, from, to, max, .. } => {
-                pool(&self.values[*x], [*from, *to], slots[*x].cols, *max, y);
-            }
-            Op::Resize { x, y: out, from, to, column, add } => {
-                let columns = [slots[*x].cols, slots[*out].cols, *column];
-                resize(&self.values[*x], [*from, *to], columns, *add, y);
-            }
+            _ => plain(op, self.plan, self.values, self.pixels, y),
         }
         Ok(())
     }

@@ -23,16 +23,23 @@ impl Slot {
     }
 }
 
+impl Plan {
+    /// For each slot the index of the last step that reads or writes it.
+    pub fn last_uses(&self) -> Vec<usize> {
+        let mut last = vec![0; self.slots.len()];
+        for (at, step) in self.steps.iter().enumerate() {
+            for slot in step.op.reads().into_iter().chain([step.op.writes()]) {
+                last[slot] = at;
+            }
+        }
+        last
+    }
+}
+
 /// Assigns buffers greedily: a slot takes the first buffer whose last reader is over before the
 /// slot is written, so no operation reads and writes the same buffer except in place.
 pub fn plan_arena(plan: &Plan) -> Arena {
-    let mut last_use = vec![0; plan.slots.len()];
-    for (at, step) in plan.steps.iter().enumerate() {
-        for slot in step.op.reads() {
-            last_use[slot] = at;
-        }
-        last_use[step.op.writes()] = at;
-    }
+    let last_use = plan.last_uses();
     let mut buffer = vec![None; plan.slots.len()];
     let mut sizes: Vec<usize> = Vec::new();
     let mut free_from: Vec<usize> = Vec::new();

@@ -40,10 +40,7 @@ pub async fn run(
             Value::Rgba(v) => pixels = v,
         }
     }
-    let mut last_use = vec![0; plan.slots.len()];
-    for (at, step) in plan.steps.iter().enumerate() {
-        step.op.reads().into_iter().for_each(|slot| last_use[slot] = at);
-    }
+    let last_use = plan.last_uses();
     for (at, step) in plan.steps.iter().enumerate() {
         let out = step.op.writes();
         let mut y = std::mem::take(&mut values[out]);
@@ -64,6 +61,40 @@ pub async fn run(
     Ok(kept.filter(|(slot, _)| plan.slots[*slot].role == Role::Output).collect())
 }
 
+/// The operations that take no weights; `rgba` are the bytes of an [`Role::Rgba`] input.
+pub fn plain(op: &Op, plan: &Plan, values: &[Vec<f32>], rgba: &[u8], y: &mut [f32]) {
+    let slots = &plan.slots;
+    match op {
+        Op::Unfold { pixels, patch, .. } => {
+            let source = &slots[*pixels];
+            if source.role == Role::Rgba {
+                unfold_rgba(rgba, [source.rows, source.cols], *patch, y);
+            } else {
+                let size = [source.rows / 3, source.cols];
+                unfold_planes(&values[*pixels], size, *patch, y);
+            }
+        }
+        Op::Keep { x, y: out, skip } => {
+            let (from, to) = (&slots[*x], &slots[*out]);
+            let pictures = values[*x].chunks_exact(from.rows * from.cols);
+            for (picture, kept) in pictures.zip(y.chunks_exact_mut(to.rows * to.cols)) {
+                kept.copy_from_slice(&picture[skip * from.cols..]);
+            }
+        }
+        Op::Interleave { x, from, .. } => {
+            interleave(&values[*x], *from, slots[*x].cols, y);
+        }
+        Op::Pool { x, from, to, max, .. } => {
+            pool(&values[*x], [*from, *to], slots[*x].cols, *max, y);
+        }
+        Op::Resize { x, y: out, from, to, column, add } => {
+            let columns = [slots[*x].cols, slots[*out].cols, *column];
+            resize(&values[*x], [*from, *to], columns, *add, y);
+        }
+        _ => unreachable!("this operation takes weights, or is attention"),
+    }
+}
+
 struct Twin<'a> {
     plan: &'a Plan,
     batch: usize,
@@ -76,15 +107,6 @@ impl Twin<'_> {
     async fn step(&self, step: &Step, mut y: Vec<f32>) -> Result<Vec<f32>> {
         let slots = &self.plan.slots;
         match &step.op {
-            Op::Unfold { pixels, patch, .. } => {
-                let source = &slots[*pixels];
-                if source.role == Role::Rgba {
-                    unfold_rgba(self.pixels, [source.rows, source.cols], *patch, &mut y);
-                } else {
-                    let size = [source.rows / 3, source.cols];
-                    unfold_planes(&self.values[*pixels], size, *patch, &mut y);
-                }
-            }
             Op::Linear { x, y: out, weight, bias, window, finish } => {
                 let w = self.checkpoint.tensor(weight).await?;
                 let b = self.optional(bias.as_deref()).await?;
@@ -125,23 +147,7 @@ impl Twin<'_> {
                 let cols = slots[*qkv].cols;
                 attention(&self.values[*qkv], [self.batch, self.plan.tokens, cols], *heads, &mut y);
             }
-            Op::Keep { x, y: out, skip } => {
-                let (from, to) = (&slots[*x], &slots[*out]);
-                let pictures = self.values[*x].chunks_exact(from.rows * from.cols);
-                for (picture, kept) in pictures.zip(y.chunks_exact_mut(to.rows * to.cols)) {
-                    kept.copy_from_slice(&picture[skip * from.cols..]);
-                }
-            }
-            Op::Interleave { x, from, .. } => {
-                interleave(&self.values[*x], *from, slots[*x].cols, &mut y);
-            }
-            Op::Pool { x, from, to, max, .. } => {
-                pool(&self.values[*x], [*from, *to], slots[*x].cols, *max, &mut y);
-            }
-            Op::Resize { x, y: out, from, to, column, add } => {
-                let columns = [slots[*x].cols, slots[*out].cols, *column];
-                resize(&self.values[*x], [*from, *to], columns, *add, &mut y);
-            }
+            _ => plain(&step.op, self.plan, self.values, self.pixels, &mut y),
         }
         Ok(y)
     }
