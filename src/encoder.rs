@@ -1,78 +1,27 @@
 //! The façade: a checkpoint on a device, pictures in, features out.
 
 mod inspect;
+mod open;
 mod profile;
+mod run;
 
 pub use inspect::Held;
-use inspect::{Part, Values};
+pub use open::{Device, Opened};
 pub use profile::{Profile, Row};
+use run::{Ready, Task};
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use crate::cpu::{self, CpuWeights, Workspace};
+use crate::cpu::{CpuWeights, Workspace};
 use crate::features::{Features, Tensor};
-use crate::gpu::{Choice, Gpu, GpuWeights, Prepared};
-use crate::images::{Fed, Images, check};
+use crate::gpu::{Gpu, GpuWeights};
+use crate::images::{Images, check};
 use crate::model::{HeadKind, Spec};
-use crate::plan::{
-    Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment, resize_position,
-};
+use crate::plan::{Input, Plan, record, record_segment};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
-
-/// Where to compute.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Device {
-    /// A GPU, or the CPU where there is none but in software.
-    #[default]
-    Auto,
-    /// A GPU (a software adapter counts as one), or an error.
-    Gpu,
-    /// The CPU, all cores.
-    Cpu,
-    /// The adapter whose name contains these words.
-    Named(String),
-}
-
-/// What a [`Device`] turned out to be.
-pub enum Opened {
-    /// An open device.
-    Gpu(Box<Gpu>),
-    /// The CPU, and why where a GPU was hoped for.
-    Cpu(Option<String>),
-}
-
-impl Device {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where a GPU is demanded and there is none, or the driver refuses.
-    pub async fn open(&self) -> Result<Opened> {
-        let gpu = match self {
-            Self::Cpu => return Ok(Opened::Cpu(None)),
-            Self::Auto => match Gpu::open_hardware().await {
-                Ok(gpu) => gpu,
-                Err(why) => return Ok(Opened::Cpu(Some(why.to_string()))),
-            },
-            Self::Gpu => Gpu::open(&Choice::Auto).await?,
-            Self::Named(name) => Gpu::open(&Choice::Named(name.clone())).await?,
-        };
-        Ok(Opened::Gpu(Box::new(gpu)))
-    }
-}
-
-impl std::str::FromStr for Device {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "gpu" => Self::Gpu,
-            "cpu" => Self::Cpu,
-            name => Self::Named(name.into()),
-        })
-    }
-}
 
 /// A checkpoint on a device.
 pub struct Encoder {
@@ -80,30 +29,14 @@ pub struct Encoder {
     backend: Backend,
     why_cpu: Option<String>,
     ready: Option<Ready>,
+    /// The position table of the last grid.
+    position: Option<([usize; 2], Arc<[f32]>)>,
 }
 
 enum Backend {
     Gpu(Box<Gpu>, GpuWeights),
     Cpu(CpuWeights, Workspace),
 }
-
-/// The last plan, prepared; pictures of the same size use it again.
-struct Ready {
-    key: (Input, Task, usize),
-    prepared: Prepared,
-}
-
-/// What a plan computes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Task {
-    /// The last hidden state, and these.
-    Features(Vec<usize>),
-    /// The segmentation head's logits.
-    Logits,
-}
-
-/// Device memory for the activations of one batch, beyond which it is cut into several runs.
-const ACTIVATIONS: u64 = 1 << 30;
 
 impl Encoder {
     /// Brings `checkpoint` to a device. `progress` is told the bytes read and their total, and may
@@ -135,7 +68,7 @@ impl Encoder {
         let weights = GpuWeights::upload(&gpu, &plans, &checkpoint, &mut told).await?;
         let _ = progress(total, total).await;
         let backend = Backend::Gpu(Box::new(gpu), weights);
-        Ok(Self { checkpoint, backend, why_cpu: None, ready: None })
+        Ok(Self { checkpoint, backend, why_cpu: None, ready: None, position: None })
     }
 
     async fn on_cpu(
@@ -149,7 +82,7 @@ impl Encoder {
         let weights = CpuWeights::load(&plans, &checkpoint, &mut told).await?;
         let _ = progress(total, total).await;
         let backend = Backend::Cpu(weights, Workspace::default());
-        Ok(Self { checkpoint, backend, why_cpu, ready: None })
+        Ok(Self { checkpoint, backend, why_cpu, ready: None, position: None })
     }
 
     /// What the checkpoint describes.
@@ -234,125 +167,6 @@ impl Encoder {
         }
         Ok(head)
     }
-
-    /// Runs a task for all pictures, as many at once as the device can take.
-    async fn run_all(
-        &mut self,
-        task: &Task,
-        input: Input,
-        count: usize,
-        images: Images<'_>,
-        keep: bool,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<BTreeMap<String, Vec<Part>>> {
-        let position = match input.grid(self.checkpoint.spec.sizes.patch) {
-            Some(grid) => Some(self.position(grid).await?),
-            None => None,
-        };
-        let capacity = self.capacity(task, input, count);
-        let runs = count.div_ceil(capacity);
-        let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
-        for run in 0..runs {
-            let first = run * capacity;
-            let batch = capacity.min(count - first);
-            let mut part = async |done, total| progress(run * total + done, runs * total).await;
-            let piece = Piece { task, input, capacity, first, batch, keep };
-            for (name, part) in self.run(piece, images, position.as_deref(), &mut part).await? {
-                parts.entry(name).or_default().push(part);
-            }
-        }
-        Ok(parts)
-    }
-
-    fn plan(&self, task: &Task, input: Input, batch: usize) -> Plan {
-        let spec = &self.checkpoint.spec;
-        match (task, &self.checkpoint.head) {
-            (Task::Features(taps), _) => record(spec, input, batch, taps),
-            (Task::Logits, Some(head)) => {
-                record_segment(spec, &head.spec, head.channels, input, batch)
-            }
-            (Task::Logits, None) => unreachable!("segment checks that there is a head"),
-        }
-    }
-
-    async fn run(
-        &mut self,
-        piece: Piece<'_>,
-        images: Images<'_>,
-        position: Option<&[f32]>,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Vec<(String, Part)>> {
-        let Piece { task, input, capacity, first, batch, keep } = piece;
-        let fed = Fed::new(images, first, batch);
-        let key = (input, task.clone(), capacity);
-        let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
-        let plan = (!known).then(|| self.plan(task, input, capacity));
-        let outputs = match &mut self.backend {
-            Backend::Cpu(weights, workspace) => {
-                let Some(plan) = plan else { unreachable!("the CPU keeps no plan") };
-                let inputs = fed.inputs(&plan, position);
-                let blocks = plan.blocks();
-                let mut watch = async |step: &Step| progress(step.layer, blocks).await;
-                let list = cpu::run(&plan, batch, weights, workspace, &inputs, &mut watch).await?;
-                let list = list.into_iter().map(|(slot, values)| (slot, Values::Host(values)));
-                named(&plan, batch, list.collect())
-            }
-            Backend::Gpu(gpu, weights) => {
-                if let Some(plan) = plan {
-                    self.ready = None;
-                    let prepared = Prepared::new(gpu, plan, weights).await?;
-                    self.ready = Some(Ready { key, prepared });
-                }
-                let Some(Ready { prepared, .. }) = &mut self.ready else {
-                    return Err(Error::device("no plan is ready"));
-                };
-                let plan = prepared.plan().clone();
-                let inputs = fed.inputs(&plan, position);
-                prepared.run(gpu, batch, &inputs, progress).await?;
-                let mut list = Vec::new();
-                for slot in plan.outputs() {
-                    let values = match keep {
-                        true => Values::Device(prepared.copy(gpu, slot, batch).await?),
-                        false => Values::Host(prepared.read(gpu, slot, batch).await?),
-                    };
-                    list.push((slot, values));
-                }
-                named(&plan, batch, list)
-            }
-        };
-        Ok(outputs)
-    }
-
-    /// The position table for a grid, `[prefix + h·w, C]`.
-    async fn position(&self, grid: [usize; 2]) -> Result<Vec<f32>> {
-        let spec = &self.checkpoint.spec;
-        let table = self.checkpoint.tensor("embeddings.position_embedding").await?;
-        let (prefix, from) = (spec.prefix_tokens(), spec.native_grid());
-        Ok(resize_position(&table, prefix, from, grid, spec.sizes.hidden))
-    }
-
-    /// Pictures a run can take.
-    fn capacity(&self, task: &Task, input: Input, count: usize) -> usize {
-        let Backend::Gpu(gpu, _) = &self.backend else { return 1 };
-        let mut batch = count;
-        while batch > 1 {
-            let plan = self.plan(task, input, batch);
-            if fits(&plan, &plan_arena(&plan), gpu.caps.max_binding) {
-                break;
-            }
-            batch = batch.div_ceil(2);
-        }
-        batch
-    }
-}
-
-struct Piece<'a> {
-    task: &'a Task,
-    input: Input,
-    capacity: usize,
-    first: usize,
-    batch: usize,
-    keep: bool,
 }
 
 /// Plans that name all weights of a checkpoint, and their layouts, as any plan of its does.
@@ -364,23 +178,6 @@ fn all_weights(checkpoint: &Checkpoint) -> Vec<Plan> {
         plans.push(record_segment(&checkpoint.spec, &head.spec, head.channels, input, 1));
     }
     plans
-}
-
-fn fits(plan: &Plan, arena: &Arena, max_binding: u64) -> bool {
-    let bytes = |values: usize| 4 * values as u64;
-    let slot = |slot: &Slot| bytes(slot.plane_stride(plan.batch)) <= max_binding;
-    let arena_bytes: u64 = arena.sizes.iter().map(|v| bytes(*v)).sum();
-    plan.slots.iter().all(slot)
-        && arena.sizes.iter().all(|v| bytes(*v) <= 2 * max_binding)
-        && arena_bytes <= ACTIVATIONS
-}
-
-fn named(plan: &Plan, batch: usize, list: Vec<(SlotId, Values)>) -> Vec<(String, Part)> {
-    let part = |(slot, values)| {
-        let slot: &Slot = &plan.slots[slot];
-        (slot.name.clone(), Part { shape: [batch, slot.rows, slot.cols], values })
-    };
-    list.into_iter().map(part).collect()
 }
 
 /// Logits as the plan leaves them, `[count, h'·w', padded classes]`, to `[count, classes, h', w']`.

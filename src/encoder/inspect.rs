@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::{Backend, Encoder, Task, planar};
+use super::run::Task;
+use super::{Backend, Encoder, planar};
 use crate::cpu::{self, Workspace};
 use crate::features::{Tensor, relative_l2};
-use crate::gpu::{Buffer, Prepared};
+use crate::gpu::{Buffer, Prepared, Reading};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Plan, Role, SlotId, Value, record, record_attention, record_head_alone};
 use crate::view::Attention;
@@ -32,6 +33,8 @@ pub(super) struct Part {
 
 pub(super) enum Values {
     Host(Vec<f32>),
+    /// Being read back; runs leave none behind.
+    Coming(Reading),
     Device(Buffer),
 }
 
@@ -70,7 +73,7 @@ impl Held {
                 (Values::Device(buffer), Backend::Gpu(gpu, _)) => {
                     values.extend(gpu.read(buffer).await?);
                 }
-                (Values::Device(_), Backend::Cpu(..)) => {
+                (Values::Coming(_) | Values::Device(_), _) => {
                     return Err(Error::device("these features lie on another device"));
                 }
             }
@@ -175,10 +178,7 @@ impl Encoder {
         watch: &mut impl AsyncFnMut(&str, f64) -> ControlFlow<()>,
     ) -> Result<()> {
         let (input, count) = check(images, &[], &self.checkpoint.spec)?;
-        let position = match input.grid(self.checkpoint.spec.sizes.patch) {
-            Some(grid) => Some(self.position(grid).await?),
-            None => None,
-        };
+        let position = self.position(input).await?;
         let Backend::Gpu(gpu, weights) = &self.backend else {
             return Err(Error::device("bisect compares the GPU with the CPU, and there is no GPU"));
         };

@@ -102,10 +102,7 @@ impl Encoder {
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Profile> {
         let (input, count) = check(images, &[], &self.checkpoint.spec)?;
-        let position = match input.grid(self.checkpoint.spec.sizes.patch) {
-            Some(grid) => Some(self.position(grid).await?),
-            None => None,
-        };
+        let position = self.position(input).await?;
         let task = Task::Features(Vec::new());
         let capacity = self.capacity(&task, input, count);
         let timer = self.gpu().map_or(Timer::Clock, |gpu| gpu.timer());

@@ -1,5 +1,6 @@
 //! Adapters, and the device with what it can do.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{Error, Result};
@@ -37,10 +38,18 @@ pub struct Gpu {
     pub caps: Caps,
     /// Name and API, for people.
     pub report: AdapterReport,
-    pub(super) pipelines: std::cell::RefCell<super::kernels::Pipelines>,
+    pub(super) pipelines: RefCell<super::kernels::Pipelines>,
+    /// Staging buffers, kept from read to read.
+    pub(super) staging: RefCell<Vec<wgpu::Buffer>>,
     /// The first error that no call returned.
     fault: Arc<Mutex<Option<String>>>,
 }
+
+/// A submission that can be waited for.
+pub struct Submitted(
+    #[cfg(target_arch = "wasm32")] futures_channel::oneshot::Receiver<()>,
+    #[cfg(not(target_arch = "wasm32"))] wgpu::SubmissionIndex,
+);
 
 /// An adapter, described.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -206,22 +215,44 @@ impl Gpu {
                 note(&on_lost, format!("the graphics device was lost: {message}"));
             }
         });
-        Ok(Self { device, queue, caps, report, pipelines: Default::default(), fault })
+        let (pipelines, staging) = Default::default();
+        Ok(Self { device, queue, caps, report, pipelines, staging, fault })
     }
 
-    /// Waits until the device has done all that was submitted.
-    pub(super) async fn finished(&self) -> Result<()> {
+    /// Submits what `encoder` recorded.
+    pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> Submitted {
+        let _index = self.queue.submit([encoder.finish()]);
         #[cfg(target_arch = "wasm32")]
         {
             let (send, receive) = futures_channel::oneshot::channel();
             self.queue.on_submitted_work_done(move || {
                 let _ = send.send(());
             });
-            let _ = receive.await;
+            Submitted(receive)
         }
         #[cfg(not(target_arch = "wasm32"))]
-        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(Error::device)?;
+        Submitted(_index)
+    }
+
+    /// Waits until the device has done a submission, and those before it.
+    pub async fn wait(&self, submitted: Submitted) -> Result<()> {
+        #[cfg(target_arch = "wasm32")]
+        let _ = submitted.0.await;
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            let index = Some(submitted.0);
+            let wait = wgpu::PollType::Wait { submission_index: index, timeout: None };
+            self.device.poll(wait).map_err(Error::device)?;
+        }
         self.check()
+    }
+
+    /// Hands what waits to be uploaded to the device, frees its staging memory, and waits until
+    /// the device has done all that was submitted.
+    pub(super) async fn flush(&self) -> Result<()> {
+        let encoder = self.device.create_command_encoder(&Default::default());
+        let submitted = self.submit(encoder);
+        self.wait(submitted).await
     }
 
     /// The first error that no call returned, once.

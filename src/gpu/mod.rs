@@ -8,15 +8,17 @@ mod link;
 mod pack;
 mod prepare;
 mod profile;
+mod read;
 mod run;
 mod steps;
 mod weights;
 
-pub use device::{AdapterReport, Caps, Choice, Gpu, adapters};
+pub use device::{AdapterReport, Caps, Choice, Gpu, Submitted, adapters};
 pub use kernels::{ATTENTION, AttentionRow, Family, Kernel, LINEAR};
 pub use link::{SHADERS, link};
 pub use pack::{Format, PANEL, pack_linear, packed_len};
 pub use prepare::{Prepared, Size};
 pub use profile::{Ceilings, StepTime, Timer};
+pub use read::Reading;
 pub use weights::GpuWeights;
 pub use wgpu::Buffer;

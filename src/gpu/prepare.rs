@@ -36,6 +36,8 @@ pub struct Prepared {
     sizes: Vec<Size>,
     arena: Arena,
     bytes: u64,
+    /// Pictures that the uniforms are set for.
+    batch: usize,
 }
 
 /// A step of the plan: its dispatches, or a copy.
@@ -122,8 +124,9 @@ impl Prepared {
             };
             steps.push(PreparedStep { flop, work });
         }
-        let mut this = Self { plan, buffers, steps, uniforms, sizes, arena, bytes };
-        this.set_batch(gpu, this.plan.batch);
+        let batch = plan.batch;
+        let mut this = Self { plan, buffers, steps, uniforms, sizes, arena, bytes, batch: 0 };
+        this.set_batch(gpu, batch);
         Ok(this)
     }
 
@@ -144,6 +147,10 @@ impl Prepared {
 
     /// Makes the next run one of `batch` pictures, at most the plan's.
     pub(super) fn set_batch(&mut self, gpu: &Gpu, batch: usize) {
+        if self.batch == batch {
+            return;
+        }
+        self.batch = batch;
         let mut bytes = vec![0u8; self.sizes.len() * UNIFORM_STRIDE as usize];
         for step in &mut self.steps {
             let Work::Dispatch(list) = &mut step.work else { continue };

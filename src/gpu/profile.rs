@@ -4,7 +4,6 @@ use std::ops::{ControlFlow, Range};
 
 use super::prepare::Work;
 use super::run::{copy, dispatch_all};
-use super::weights::flush;
 use super::{Gpu, GpuWeights, Prepared};
 use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
 use crate::weights::random_tensor;
@@ -138,7 +137,7 @@ impl Prepared {
     ) -> Result<Vec<StepTime>> {
         self.start(gpu, batch, inputs);
         // What waits to be uploaded is not the first step's work.
-        flush(gpu).await?;
+        gpu.flush().await?;
         let mut times = Vec::with_capacity(self.steps.len());
         while times.len() < self.steps.len() {
             let steps = self.piece(gpu, times.len());
@@ -181,8 +180,8 @@ impl Prepared {
         let mut seconds = Vec::new();
         for at in steps {
             let start = clock();
-            self.submit(gpu, at, 0.0, at + 1);
-            gpu.finished().await?;
+            let (_, submitted) = self.submit(gpu, at, 0.0, at + 1);
+            gpu.wait(submitted).await?;
             seconds.push(clock() - start);
         }
         Ok(seconds)
@@ -214,7 +213,7 @@ impl Prepared {
             }
         }
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
-        gpu.queue.submit([encoder.finish()]);
+        gpu.submit(encoder);
         let mut words: Vec<u32> = Vec::new();
         gpu.read_into(&resolved, 0, bytes, &mut words).await?;
         let ticks = |w: &[u32]| u64::from(w[0]) | u64::from(w[1]) << 32;

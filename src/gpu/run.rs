@@ -1,9 +1,9 @@
-//! Running a prepared plan: upload, submit in bounded pieces, read back.
+//! Running a prepared plan: upload, submit in bounded pieces.
 
 use std::ops::ControlFlow;
 
 use super::prepare::{Dispatch, Work};
-use super::{Gpu, Prepared};
+use super::{Gpu, Prepared, Submitted};
 use crate::plan::{Role, SlotId, Value};
 use crate::{Error, Result};
 
@@ -11,34 +11,39 @@ use crate::{Error, Result};
 const PIECE_GPU: f64 = 100e9;
 /// The same for a device that computes on the CPU.
 const PIECE_SOFTWARE: f64 = 0.3e9;
-/// Bytes read back at a time.
-const STAGING: u64 = 64 << 20;
 
 impl Prepared {
-    /// Runs for `batch` pictures; outputs stay on the device until [`Prepared::read`].
+    /// Runs for `batch` pictures; outputs stay on the device until they are read. Input slots that
+    /// `inputs` leaves out keep what the run before gave them.
     ///
     /// `progress` is told the block reached and the number of blocks after each submission, and may
-    /// stop the run, which then ends with [`Error::Cancelled`].
+    /// stop the run, which then ends with [`Error::Cancelled`]. While the device works on one
+    /// submission the next is made, and the last may still be under way on return.
     pub async fn run(
         &mut self,
         gpu: &Gpu,
         batch: usize,
         inputs: &[(SlotId, Value<'_>)],
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<()> {
+    ) -> Result<Submitted> {
         self.start(gpu, batch, inputs);
-        let budget = gpu.piece();
-        let total = self.steps.len();
-        let mut done = 0;
-        while done < total {
-            done = self.submit(gpu, done, budget, total);
-            gpu.finished().await?;
-            let block = self.plan.steps[done - 1].layer;
-            if progress(block, self.plan.blocks()).await.is_break() {
-                return Err(Error::Cancelled);
+        let (budget, total) = (gpu.piece(), self.steps.len());
+        let (mut done, mut last) = self.submit(gpu, 0, budget, total);
+        loop {
+            let reached = self.plan.steps[done - 1].layer;
+            let mut told = async || match progress(reached, self.plan.blocks()).await {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::Cancelled),
+            };
+            if done == total {
+                told().await?;
+                return Ok(last);
             }
+            let (next, submitted) = self.submit(gpu, done, budget, total);
+            gpu.wait(std::mem::replace(&mut last, submitted)).await?;
+            told().await?;
+            done = next;
         }
-        Ok(())
     }
 
     /// Runs step by step; after each, `watch` sees the index of the step and what it wrote.
@@ -79,7 +84,13 @@ impl Prepared {
     }
 
     /// Submits steps from `first` until `budget` is reached, at most to `end`; where it stopped.
-    pub(super) fn submit(&self, gpu: &Gpu, first: usize, budget: f64, end: usize) -> usize {
+    pub(super) fn submit(
+        &self,
+        gpu: &Gpu,
+        first: usize,
+        budget: f64,
+        end: usize,
+    ) -> (usize, Submitted) {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         let mut flop = 0.0;
         let mut at = first;
@@ -106,20 +117,7 @@ impl Prepared {
                 }
             }
         }
-        gpu.queue.submit([encoder.finish()]);
-        at
-    }
-
-    /// Reads a slot back: `[planes, batch·rows, cols]`.
-    pub async fn read(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<Vec<f32>> {
-        let s = &self.plan.slots[slot];
-        let mut values = Vec::with_capacity(s.len(batch));
-        for plane in 0..s.planes {
-            let start = 4 * (plane * s.plane_stride(self.plan.batch)) as u64;
-            let bytes = 4 * s.plane_len(batch) as u64;
-            gpu.read_into(&self.buffers[&slot], start, bytes, &mut values).await?;
-        }
-        Ok(values)
+        (at, gpu.submit(encoder))
     }
 
     /// Copies a slot of one plane into a buffer of its own on the device, `[batch·rows, cols]`.
@@ -130,7 +128,7 @@ impl Prepared {
         let buffer = gpu.buffer(&s.name, bytes, usage).await?;
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&self.buffers[&slot], 0, &buffer, 0, bytes);
-        gpu.queue.submit([encoder.finish()]);
+        gpu.submit(encoder);
         Ok(buffer)
     }
 
@@ -167,49 +165,5 @@ impl Gpu {
     /// Work of one submission.
     pub(super) fn piece(&self) -> f64 {
         if self.caps.software { PIECE_SOFTWARE } else { PIECE_GPU }
-    }
-
-    /// Reads a buffer of f32 values back.
-    pub async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<f32>> {
-        let mut values = Vec::with_capacity(buffer.size() as usize / 4);
-        self.read_into(buffer, 0, buffer.size(), &mut values).await?;
-        Ok(values)
-    }
-
-    pub(super) async fn read_into<T: bytemuck::Pod>(
-        &self,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
-        values: &mut Vec<T>,
-    ) -> Result<()> {
-        for from in (0..bytes).step_by(STAGING as usize) {
-            let length = STAGING.min(bytes - from);
-            self.read_piece(buffer, offset + from, length, values).await?;
-        }
-        Ok(())
-    }
-
-    async fn read_piece<T: bytemuck::Pod>(
-        &self,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
-        values: &mut Vec<T>,
-    ) -> Result<()> {
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = self.buffer("staging", bytes, usage).await?;
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
-        self.queue.submit([encoder.finish()]);
-        let (send, receive) = futures_channel::oneshot::channel();
-        staging.slice(..bytes).map_async(wgpu::MapMode::Read, move |result| {
-            let _ = send.send(result);
-        });
-        self.finished().await?;
-        receive.await.map_err(Error::device)?.map_err(Error::device)?;
-        let view = staging.slice(..bytes).get_mapped_range().map_err(Error::device)?;
-        values.extend_from_slice(bytemuck::cast_slice(&view));
-        Ok(())
     }
 }

@@ -54,7 +54,7 @@ impl GpuWeights {
                 }
             }
         }
-        gpu.finished().await?;
+        gpu.flush().await?;
         Ok(this)
     }
 
@@ -133,21 +133,15 @@ async fn put(
                 let at = first as u64 * panel_bytes;
                 gpu.queue.write_buffer(&buffer, at, &format.encode(&packed));
                 if last - first == chunk {
-                    flush(gpu).await?;
+                    gpu.flush().await?;
                 }
             }
         }
     }
     if size > STAGED / 8 {
-        flush(gpu).await?;
+        gpu.flush().await?;
     }
     Ok(buffer)
-}
-
-/// Hands staged writes to the device and frees their memory.
-pub(super) async fn flush(gpu: &Gpu) -> Result<()> {
-    gpu.queue.submit([]);
-    gpu.finished().await
 }
 
 impl Gpu {

@@ -1,0 +1,202 @@
+//! Running a task for any number of pictures, in as many runs as the device needs.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::inspect::{Part, Values};
+use super::{Backend, Encoder};
+use crate::gpu::Prepared;
+use crate::images::{Fed, Images};
+use crate::plan::{
+    Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment, resize_position,
+};
+use crate::{Error, Result, cpu};
+
+/// The last plan, prepared; pictures of the same size use it again.
+pub(super) struct Ready {
+    pub(super) key: (Input, Task, usize),
+    pub(super) prepared: Prepared,
+}
+
+/// What a plan computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// The last hidden state, and these.
+    Features(Vec<usize>),
+    /// The segmentation head's logits.
+    Logits,
+}
+
+/// Device memory for the activations of one batch, beyond which it is cut into several runs.
+const ACTIVATIONS: u64 = 1 << 30;
+
+impl Encoder {
+    /// Runs a task for all pictures, as many at once as the device can take. While the device
+    /// computes one run, the next is uploaded.
+    pub(super) async fn run_all(
+        &mut self,
+        task: &Task,
+        input: Input,
+        count: usize,
+        images: Images<'_>,
+        keep: bool,
+        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<BTreeMap<String, Vec<Part>>> {
+        let position = self.position(input).await?;
+        let capacity = self.capacity(task, input, count);
+        let runs = count.div_ceil(capacity);
+        let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
+        let mut coming = Vec::new();
+        for run in 0..runs {
+            let first = run * capacity;
+            let batch = capacity.min(count - first);
+            let mut part = async |done, total| progress(run * total + done, runs * total).await;
+            let piece = Piece { task, input, capacity, first, batch, keep };
+            let next = self.run(piece, images, position.as_deref(), &mut part).await?;
+            self.arrive(std::mem::replace(&mut coming, next), &mut parts).await?;
+        }
+        self.arrive(coming, &mut parts).await?;
+        Ok(parts)
+    }
+
+    /// Waits for what is being read back, and files it by name.
+    async fn arrive(
+        &self,
+        list: Vec<(String, Part)>,
+        parts: &mut BTreeMap<String, Vec<Part>>,
+    ) -> Result<()> {
+        for (name, Part { shape, values }) in list {
+            let values = match (values, &self.backend) {
+                (Values::Coming(reading), Backend::Gpu(gpu, _)) => {
+                    Values::Host(reading.values(gpu).await?)
+                }
+                (values, _) => values,
+            };
+            parts.entry(name).or_default().push(Part { shape, values });
+        }
+        Ok(())
+    }
+
+    pub(super) fn plan(&self, task: &Task, input: Input, batch: usize) -> Plan {
+        let spec = &self.checkpoint.spec;
+        match (task, &self.checkpoint.head) {
+            (Task::Features(taps), _) => record(spec, input, batch, taps),
+            (Task::Logits, Some(head)) => {
+                record_segment(spec, &head.spec, head.channels, input, batch)
+            }
+            (Task::Logits, None) => unreachable!("segment checks that there is a head"),
+        }
+    }
+
+    async fn run(
+        &mut self,
+        piece: Piece<'_>,
+        images: Images<'_>,
+        position: Option<&[f32]>,
+        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Vec<(String, Part)>> {
+        let Piece { task, input, capacity, first, batch, keep } = piece;
+        let fed = Fed::new(images, first, batch);
+        let key = (input, task.clone(), capacity);
+        let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
+        let plan = (!known).then(|| self.plan(task, input, capacity));
+        let outputs = match &mut self.backend {
+            Backend::Cpu(weights, workspace) => {
+                let Some(plan) = plan else { unreachable!("the CPU keeps no plan") };
+                let inputs = fed.inputs(&plan, position);
+                let blocks = plan.blocks();
+                let mut watch = async |step: &Step| progress(step.layer, blocks).await;
+                let list = cpu::run(&plan, batch, weights, workspace, &inputs, &mut watch).await?;
+                let list = list.into_iter().map(|(slot, values)| (slot, Values::Host(values)));
+                named(&plan, batch, list.collect())
+            }
+            Backend::Gpu(gpu, weights) => {
+                if let Some(plan) = plan {
+                    self.ready = None;
+                    let prepared = Prepared::new(gpu, plan, weights).await?;
+                    self.ready = Some(Ready { key, prepared });
+                }
+                let Some(Ready { prepared, .. }) = &mut self.ready else {
+                    return Err(Error::device("no plan is ready"));
+                };
+                // Positions stay in their slot from run to run.
+                let inputs = fed.inputs(prepared.plan(), position.filter(|_| !known));
+                let last = prepared.run(gpu, batch, &inputs, progress).await?;
+                let mut list = Vec::new();
+                for slot in prepared.plan().outputs() {
+                    let values = match keep {
+                        true => Values::Device(prepared.copy(gpu, slot, batch).await?),
+                        false => match prepared.begin_read(gpu, slot, batch).await? {
+                            Some(reading) => Values::Coming(reading),
+                            None => Values::Host(prepared.read(gpu, slot, batch).await?),
+                        },
+                    };
+                    list.push((slot, values));
+                }
+                if keep {
+                    gpu.wait(last).await?;
+                }
+                named(prepared.plan(), batch, list)
+            }
+        };
+        Ok(outputs)
+    }
+
+    /// The position table for an input's grid, `[prefix + h·w, C]`; none for embeddings.
+    pub(super) async fn position(&mut self, input: Input) -> Result<Option<Arc<[f32]>>> {
+        let spec = &self.checkpoint.spec;
+        let Some(grid) = input.grid(spec.sizes.patch) else { return Ok(None) };
+        if let Some((known, table)) = &self.position
+            && *known == grid
+        {
+            return Ok(Some(table.clone()));
+        }
+        let table = self.checkpoint.tensor("embeddings.position_embedding").await?;
+        let (prefix, from) = (spec.prefix_tokens(), spec.native_grid());
+        let table: Arc<[f32]> =
+            resize_position(&table, prefix, from, grid, spec.sizes.hidden).into();
+        self.position = Some((grid, table.clone()));
+        Ok(Some(table))
+    }
+
+    /// Pictures a run can take.
+    pub(super) fn capacity(&self, task: &Task, input: Input, count: usize) -> usize {
+        let Backend::Gpu(gpu, _) = &self.backend else { return 1 };
+        let mut batch = count;
+        while batch > 1 {
+            let plan = self.plan(task, input, batch);
+            if fits(&plan, &plan_arena(&plan), gpu.caps.max_binding) {
+                break;
+            }
+            batch = batch.div_ceil(2);
+        }
+        batch
+    }
+}
+
+struct Piece<'a> {
+    task: &'a Task,
+    input: Input,
+    capacity: usize,
+    first: usize,
+    batch: usize,
+    keep: bool,
+}
+
+fn fits(plan: &Plan, arena: &Arena, max_binding: u64) -> bool {
+    let bytes = |values: usize| 4 * values as u64;
+    let slot = |slot: &Slot| bytes(slot.plane_stride(plan.batch)) <= max_binding;
+    let arena_bytes: u64 = arena.sizes.iter().map(|v| bytes(*v)).sum();
+    plan.slots.iter().all(slot)
+        && arena.sizes.iter().all(|v| bytes(*v) <= 2 * max_binding)
+        && arena_bytes <= ACTIVATIONS
+}
+
+fn named(plan: &Plan, batch: usize, list: Vec<(SlotId, Values)>) -> Vec<(String, Part)> {
+    let part = |(slot, values)| {
+        let slot: &Slot = &plan.slots[slot];
+        (slot.name.clone(), Part { shape: [batch, slot.rows, slot.cols], values })
+    };
+    list.into_iter().map(part).collect()
+}

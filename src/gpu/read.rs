@@ -1,0 +1,123 @@
+//! Reading back: from a buffer into staging memory that is kept, from there into vectors.
+
+use futures_channel::oneshot::Receiver;
+
+use super::{Gpu, Prepared, Submitted};
+use crate::plan::SlotId;
+use crate::{Error, Result};
+
+/// Bytes read back at a time.
+const STAGING: u64 = 64 << 20;
+/// Staging buffers kept from read to read: one being read while the next is filled.
+const KEPT: usize = 2;
+
+/// Values on their way to the host.
+pub struct Reading {
+    staging: wgpu::Buffer,
+    bytes: u64,
+    copied: Submitted,
+    mapped: Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Reading {
+    /// The values, once the device has got there.
+    pub async fn values<T: bytemuck::Pod>(self, gpu: &Gpu) -> Result<Vec<T>> {
+        let mut values = Vec::with_capacity(self.bytes as usize / size_of::<T>());
+        self.into(gpu, &mut values).await?;
+        Ok(values)
+    }
+
+    async fn into<T: bytemuck::Pod>(self, gpu: &Gpu, values: &mut Vec<T>) -> Result<()> {
+        gpu.wait(self.copied).await?;
+        self.mapped.await.map_err(Error::device)?.map_err(Error::device)?;
+        let view = self.staging.slice(..self.bytes).get_mapped_range().map_err(Error::device)?;
+        values.extend_from_slice(bytemuck::cast_slice(&view));
+        drop(view);
+        self.staging.unmap();
+        let mut kept = gpu.staging.borrow_mut();
+        kept.push(self.staging);
+        kept.sort_by_key(|buffer| std::cmp::Reverse(buffer.size()));
+        kept.truncate(KEPT);
+        Ok(())
+    }
+}
+
+impl Prepared {
+    /// Reads a slot back: `[planes, batch·rows, cols]`.
+    pub async fn read(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<Vec<f32>> {
+        let s = &self.plan.slots[slot];
+        let mut values = Vec::with_capacity(s.len(batch));
+        for plane in 0..s.planes {
+            let start = 4 * (plane * s.plane_stride(self.plan.batch)) as u64;
+            let bytes = 4 * s.plane_len(batch) as u64;
+            gpu.read_into(&self.buffers[&slot], start, bytes, &mut values).await?;
+        }
+        Ok(values)
+    }
+
+    /// Begins to read a slot of one plane, `[batch·rows, cols]`, and does not wait; `None` where
+    /// it is too large for one piece of staging memory.
+    pub async fn begin_read(
+        &self,
+        gpu: &Gpu,
+        slot: SlotId,
+        batch: usize,
+    ) -> Result<Option<Reading>> {
+        let bytes = 4 * self.plan.slots[slot].plane_len(batch) as u64;
+        if bytes > STAGING {
+            return Ok(None);
+        }
+        gpu.begin_read(&self.buffers[&slot], 0, bytes).await.map(Some)
+    }
+}
+
+impl Gpu {
+    /// Reads a buffer of f32 values back.
+    pub async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<f32>> {
+        let mut values = Vec::with_capacity(buffer.size() as usize / 4);
+        self.read_into(buffer, 0, buffer.size(), &mut values).await?;
+        Ok(values)
+    }
+
+    pub(super) async fn read_into<T: bytemuck::Pod>(
+        &self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+        values: &mut Vec<T>,
+    ) -> Result<()> {
+        for from in (0..bytes).step_by(STAGING as usize) {
+            let length = STAGING.min(bytes - from);
+            self.begin_read(buffer, offset + from, length).await?.into(self, values).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Reading> {
+        let staging = self.staging(bytes).await?;
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
+        let copied = self.submit(encoder);
+        let (send, mapped) = futures_channel::oneshot::channel();
+        staging.slice(..bytes).map_async(wgpu::MapMode::Read, move |result| {
+            let _ = send.send(result);
+        });
+        Ok(Reading { staging, bytes, copied, mapped })
+    }
+
+    /// A kept staging buffer of at least `bytes`, or a new one.
+    async fn staging(&self, bytes: u64) -> Result<wgpu::Buffer> {
+        let kept = {
+            let mut kept = self.staging.borrow_mut();
+            let fits = kept.iter().rposition(|buffer| buffer.size() >= bytes);
+            fits.map(|at| kept.remove(at))
+        };
+        match kept {
+            Some(buffer) => Ok(buffer),
+            None => {
+                let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+                self.buffer("staging", bytes, usage).await
+            }
+        }
+    }
+}
