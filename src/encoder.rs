@@ -1,11 +1,13 @@
 //! The façade: a checkpoint on a device, pictures in, features out.
 
 mod inspect;
+mod measure;
 mod open;
 mod profile;
 mod run;
 
 pub use inspect::Held;
+pub use measure::Measured;
 pub use open::{Device, Opened};
 pub use profile::{Profile, Row};
 use run::{Ready, Task};

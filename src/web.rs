@@ -1,5 +1,6 @@
 //! The browser's door: thin, and without logic of its own. The page's worker is its only caller.
 
+mod benchmark;
 mod js;
 mod photo;
 
@@ -36,6 +37,8 @@ pub struct Engine {
     /// Colours that PCA pictures share.
     basis: Option<PcaBasis>,
     taught: Option<LinearHead>,
+    /// What opening the device and loading the model took, in seconds.
+    times: [f64; 2],
 }
 
 #[derive(Clone, Serialize)]
@@ -110,6 +113,7 @@ struct TaughtInfo {
 impl Engine {
     /// `auto` (a GPU, else the CPU), `gpu` or `cpu`.
     pub async fn open(device: String) -> JsResult<Engine> {
+        let start = precise_now();
         let device: Device = device.parse().unwrap_or_default();
         let report = match device.open().await.map_err(js)? {
             Opened::Gpu(gpu) => DeviceReport {
@@ -126,7 +130,8 @@ impl Engine {
             },
         };
         let (photos, basis, taught) = (BTreeMap::new(), None, None);
-        Ok(Engine { device, encoder: None, report, photos, last: 0, basis, taught })
+        let times = [(precise_now() - start) / 1e3, 0.0];
+        Ok(Engine { device, encoder: None, report, photos, last: 0, basis, taught, times })
     }
 
     /// `{ kind, name, backend, reason }`
@@ -143,6 +148,7 @@ impl Engine {
         read: Function,
         progress: Function,
     ) -> JsResult<JsValue> {
+        let start = precise_now();
         let files: Vec<FileInfo> = serde_wasm_bindgen::from_value(files)?;
         let sources = files.into_iter().enumerate().map(|(i, f)| source(i, f, &read)).collect();
         let checkpoint = Checkpoint::open("model", &config, sources).await.map_err(js)?;
@@ -170,6 +176,7 @@ impl Engine {
             classes: checkpoint.head.as_ref().map_or(0, |head| head.spec.classes),
         };
         self.encoder = Some(encoder);
+        self.times[1] = (precise_now() - start) / 1e3;
         to_js(&info)
     }
 

@@ -153,7 +153,7 @@ fn errors_are_one_clear_line() {
     fails(&["bench", "--batch", "0"], "0 is not in");
     fails(
         &["bench", "--preset", "tiny", "--image-size", "225", "--device", "cpu"],
-        "pictures of 225 × 225 pixels: expected multiples of 14",
+        "--image-size 225: expected a multiple of 14",
     );
 }
 

@@ -40,6 +40,60 @@ fn all_five_photographs_are_encoded() {
     );
 }
 
+/// Several at once give what one by one gives, in the same order.
+#[test]
+fn photographs_in_batches() {
+    let folder = scratch("cli-batches");
+    let photos: Vec<_> = PHOTOS.iter().map(|p| sample(p)).collect();
+    // Photographs of several shapes do not make one tensor; the error names the first other one.
+    let out = folder.join("mixed.npy");
+    let mixed = ["encode", text(&photos[0]), text(&photos[1]), text(&photos[2])];
+    let native = ["--resize", "native", "--image-size", "56", "--batch", "4"];
+    let rest = ["--device", "cpu", "--out", text(&out)];
+    fails(&[&mixed[..], &native, &rest].concat(), "chelsea.png: ");
+    let mut args = vec!["encode", "--image-size", "56", "--tokens", "cls", "--json"];
+    args.extend(photos.iter().map(|p| text(p)));
+    let pooled = |device: &str, batch: &str| {
+        let out = folder.join(format!("{device}-{batch}.safetensors"));
+        let mut args = args.clone();
+        args.extend(["--device", device, "--batch", batch, "--out", text(&out)]);
+        let report: Value = serde_json::from_str(&ok(&args)).unwrap();
+        assert_eq!(report["last_hidden_state"], serde_json::json!([5, 17, 192]));
+        tensors(&out).remove("pooler_output").unwrap()
+    };
+    let expected = pooled("cpu", "1");
+    assert_eq!(pooled("cpu", "2"), expected);
+    if gpu().is_some() {
+        assert_close("batches of 3", &pooled("gpu", "3").values, &expected.values, 1e-5);
+    }
+}
+
+/// Compiled pipelines are kept where the system keeps caches; a damaged file is no obstacle.
+#[test]
+#[cfg(target_os = "linux")]
+fn pipelines_are_kept_on_disk() {
+    if gpu().is_none() {
+        return;
+    }
+    let folder = scratch("cli-pipelines");
+    let out = folder.join("f.npy");
+    let run = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_internvit"));
+        command.args(["encode", text(&sample("chelsea.png")), "--image-size", "28"]);
+        command.args(["--device", "gpu", "--out", text(&out)]).env("XDG_CACHE_HOME", &folder);
+        assert!(command.status().unwrap().success());
+        let mut files = std::fs::read_dir(folder.join("internvit")).unwrap();
+        let file = files.next().unwrap().unwrap().path();
+        assert!(files.next().is_none(), "nothing half-written is left");
+        file
+    };
+    let file = run();
+    let kept = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &kept[..kept.len() / 2]).unwrap();
+    assert_eq!(run(), file);
+    assert_eq!(std::fs::read(&file).unwrap().len(), kept.len());
+}
+
 #[test]
 fn every_format_and_choice_of_tokens() {
     let folder = scratch("cli-formats");

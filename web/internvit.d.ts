@@ -1,6 +1,6 @@
 // The interface of the Rust module, src/web.rs, as the worker uses it.
 
-import type { Device, DeviceChoice, Encoded, Lesson, ModelInfo, Settings, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
+import type { Benchmark, BenchmarkRequest, Device, DeviceChoice, Encoded, Lesson, ModelInfo, Settings, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
 
 export default function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module }): Promise<unknown>;
 
@@ -36,4 +36,9 @@ export class Engine {
   export_head(): Uint8Array<ArrayBuffer>;
   import_head(name: string, bytes: Uint8Array): Promise<Taught>;
   forget(photo: number): void;
+  /** `progress` is told the part done of 1; its false cancels. */
+  benchmark(
+    request: BenchmarkRequest,
+    progress: (done: number, total: number) => boolean | Promise<boolean>,
+  ): Promise<Benchmark>;
 }

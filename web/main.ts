@@ -1,5 +1,6 @@
 // The page: joins the components to the engine and keeps the photographs of this visit.
 
+import { benchmark, type Measure } from "./benchmark";
 import { part } from "./dom";
 import { Engine } from "./engine";
 import { showDevice, showFacts } from "./facts";
@@ -41,6 +42,7 @@ acceptFiles(document.body, takeFiles);
 chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(document, "#photo-file", HTMLInputElement), takeFiles);
 const onClick = (id: string, work: () => Promise<void>) =>
   find(id).addEventListener("click", () => void work().catch(messages.alarm));
+benchmark(part(document, "#benchmark", HTMLDetailsElement), measure);
 onClick("save-picture", async () => {
   if (shown) save(await bench.png(), named(shown.file.name, `${bench.choice.view}.png`));
 });
@@ -178,6 +180,21 @@ async function encode(shot: Shot): Promise<boolean> {
     return false;
   } finally {
     abort.abort(); // ends a preview that is still being decoded
+  }
+}
+
+async function measure(request: Parameters<Measure>[0]): ReturnType<Measure> {
+  messages.clear();
+  const abort = new AbortController();
+  try {
+    const loaded = await model;
+    if (!loaded) throw new Error("Load a model first: the bundled one, or your own files.");
+    const report = await run("Measuring", abort, (options) => engine.call("benchmark", request, options));
+    messages.say(`One picture takes ${duration(report.encode.median_ms / report.batch)}.`);
+    return { report, model: loaded, device: await device };
+  } catch (error) {
+    complain(error, "Cancelled.");
+    return null;
   }
 }
 

@@ -41,6 +41,7 @@ export function progressBar(root: HTMLElement) {
 }
 
 function describe({ stage, done, total }: Progress): string {
+  if (stage === "measure") return `${Math.round((100 * done) / total)} %`;
   if (stage === "encode") return `block ${done} of ${total}`;
   const amount = total > 0 ? `${bytes(done)} of ${bytes(total)}` : bytes(done);
   return stage === "fetch" ? `${amount} fetched` : `${amount} prepared`;

@@ -106,9 +106,49 @@ export interface Tensor {
   data: Float32Array<ArrayBuffer>;
 }
 
-/** Done and total are bytes, and blocks for "encode"; a total of 0 is not known. */
+/** What to measure; the model's own image size, and as many runs as some 20 s allow, where left out. */
+export interface BenchmarkRequest {
+  side?: number;
+  batch: number;
+  runs?: number;
+}
+
+/** What was measured: times in milliseconds, as `internvit bench --json` gives them. */
+export interface Benchmark {
+  batch: number;
+  image_size: number;
+  tokens: number;
+  encode: {
+    runs: number;
+    median_ms: number;
+    min_ms: number;
+    max_ms: number;
+    images_per_s: number;
+    gflop: number;
+    gflop_per_s: number;
+  };
+  first_result: { open_device_ms: number; load_weights_ms: number; pipelines_and_first_run_ms: number };
+  ceilings: { copy_gb_per_s: number; product_gflop_per_s: number; product_side: number };
+  memory: { weight_bytes: number; slot_bytes: number; host_peak_bytes: number };
+  profile: { timer: "timestamps" | "clock"; run_ms: number; kernels_ms: number; kernels: KernelTime[] };
+}
+
+/** All equal operations of one kernel; `of_ceiling` is a share of the copy's or the product's. */
+export interface KernelTime {
+  kernel: string;
+  operation: string;
+  dispatches: number;
+  ms: number;
+  share: number;
+  gflop_per_s: number;
+  gb_per_s: number;
+  bound: "copy" | "product";
+  of_ceiling: number;
+}
+
+/** Done and total are bytes, blocks for "encode", a part of 1 for "measure"; a total of 0 is not known. */
 export interface Progress {
-  stage: "fetch" | "load" | "encode";
+  stage: "fetch" | "load" | "encode" | "measure";
   done: number;
   total: number;
 }
@@ -124,6 +164,7 @@ export interface Calls {
   exportHead: { given: null; answer: Uint8Array<ArrayBuffer> };
   importHead: { given: File; answer: Taught };
   forget: { given: number; answer: null };
+  benchmark: { given: BenchmarkRequest; answer: Benchmark };
 }
 
 export type Call = keyof Calls;

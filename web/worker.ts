@@ -40,17 +40,7 @@ const handlers: Handlers = {
 
   async encode({ photo, settings }, { signal, progress, transfer }) {
     const bytes = new Uint8Array(await photo.arrayBuffer());
-    let lastPause = performance.now();
-    const onStep = async (done: number, total: number) => {
-      progress({ stage: "encode", done, total });
-      // Now and then the worker must look into its letter box: the visitor may have cancelled.
-      if (performance.now() - lastPause > 30) {
-        await pause();
-        lastPause = performance.now();
-      }
-      return !signal.aborted;
-    };
-    const encoded = await opened().encode(photo.name, bytes, settings, onStep);
+    const encoded = await opened().encode(photo.name, bytes, settings, steps("encode", signal, progress));
     const { width, height } = encoded;
     const rgba = opened().pixels(encoded.photo);
     const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
@@ -85,7 +75,23 @@ const handlers: Handlers = {
     opened().forget(photo);
     return null;
   },
+
+  benchmark: (request, { signal, progress }) => opened().benchmark(request, steps("measure", signal, progress)),
 };
+
+/** What the engine tells of its steps; it stops at false. */
+function steps(stage: Progress["stage"], signal: AbortSignal, progress: Job["progress"]) {
+  let lastPause = performance.now();
+  return async (done: number, total: number) => {
+    progress({ stage, done, total });
+    // Now and then the worker must look into its letter box: the visitor may have cancelled.
+    if (performance.now() - lastPause > 30) {
+      await pause();
+      lastPause = performance.now();
+    }
+    return !signal.aborted;
+  };
+}
 
 function opened(): Engine {
   if (!engine) throw new Error("The network could not be started on this device.");

@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::HumanBytes;
-use internvit::encoder::{Opened, Profile, Row};
+use internvit::encoder::{Measured, Opened, Row};
 use internvit::gpu::{Ceilings, Timer};
-use internvit::image::Picture;
+use internvit::image::{Picture, Resize};
+use internvit::model::Spec;
 use internvit::{Device, Encoder, Images, Result};
 use serde_json::{Value, json};
 
 use super::preset::Preset;
-use super::{load, open_model, print_json, progress};
+use super::{input, load, open_model, print_json, progress};
 
 /// How fast a model runs here, and which kernels take the time.
 ///
@@ -50,39 +51,29 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Seconds for the encodings, and for the profiled ones, where their number is not given.
-const ENCODING: f64 = 12.0;
-const PROFILING: f64 = 8.0;
-/// Seconds of warming up, unless one encoding takes longer.
-const WARMING: f64 = 0.5;
-
-/// Everything measured; times in seconds, memory in bytes.
+/// What was measured, with what only the command line knows; times in seconds.
 struct Report {
     model: String,
     device: Value,
-    batch: u16,
     side: u32,
-    tokens: usize,
     open: f64,
     load: f64,
-    first: f64,
-    /// Whether the first encoding is left out of `times`.
-    warm: bool,
-    times: Vec<f64>,
-    profile: Profile,
-    ceilings: Ceilings,
-    weights: u64,
-    slots: u64,
+    measured: Measured,
     host: Option<u64>,
+    ceilings: Ceilings,
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
+    let side = |spec: &Spec| input::side(args.image_size, &spec.sizes, Resize::Squash);
     let (checkpoint, _folder) = match args.preset {
-        Some(preset) => preset.open().await.map(|(model, folder)| (model, Some(folder)))?,
+        Some(preset) => {
+            // A wrong size shows before gigabytes are written.
+            side(&preset.spec())?;
+            preset.open().await.map(|(model, folder)| (model, Some(folder)))?
+        }
         None => (open_model(args.model.as_ref()).await?, None),
     };
-    let sizes = checkpoint.spec.sizes;
-    let side = args.image_size.unwrap_or(sizes.image as u32);
+    let side = side(&checkpoint.spec)?;
     let model = match args.preset {
         Some(preset) => format!("{} (random weights)", preset.name()),
         None => checkpoint.name().to_string(),
@@ -115,59 +106,24 @@ pub(super) async fn run(args: Args) -> Result<()> {
     };
     let loaded = clock();
 
-    let pixel = |i: u32| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8;
-    let rgb = (0..3 * side * side).map(pixel).collect();
-    let pictures = vec![Picture { width: side, height: side, rgb }; args.batch.into()];
+    let pictures = vec![Picture::noise(side); args.batch.into()];
     let images = Images::Pictures(&pictures);
-    let bar = progress::Share::new("measuring", 1 + 2 * usize::from(args.runs.unwrap_or(10)));
-    let mut told = async |done, total| {
-        bar.set(done, total);
+    let bar = progress::Share::new("measuring", 1);
+    let mut told = async |part: f64| {
+        bar.set((1e3 * part) as usize, 1000);
         ControlFlow::Continue(())
     };
-    let start_first = clock();
-    let features = encoder.encode(images, &[], &mut told).await?;
-    let first = clock() - start_first;
-    bar.next();
-    while clock() - start_first < WARMING {
-        encoder.encode(images, &[], &mut told).await?;
-    }
-    // Where one encoding fills the budget, another would only double the wait.
-    let warm = args.runs.is_some() || first <= ENCODING;
-    let mut times = if warm { Vec::new() } else { vec![first] };
-    let since = clock();
-    while warm && more(args.runs, times.len(), clock() - since, ENCODING) {
-        let start = clock();
-        encoder.encode(images, &[], &mut told).await?;
-        times.push(clock() - start);
-        bar.next();
-    }
-    let mut profiles = Vec::new();
-    let since = clock();
-    while more(args.runs, profiles.len(), clock() - since, PROFILING) {
-        profiles.push(encoder.profile(images, &clock, &mut told).await?);
-        bar.next();
-    }
+    let measured = encoder.measure(images, args.runs.map(usize::from), &clock, &mut told).await?;
     bar.finish();
-    times.sort_by(f64::total_cmp);
-    profiles.sort_by(|a, b| a.summed().total_cmp(&b.summed()));
-    let mut profile = profiles.swap_remove(profiles.len() / 2);
-    profile.rows.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    let host = host_peak();
     let report = Report {
         model,
         device: encoder.gpu().map_or(json!({ "name": "CPU" }), |gpu| json!(gpu.report)),
-        batch: args.batch,
         side,
-        tokens: features.tensors["last_hidden_state"].shape[1],
         open: opened - start,
         load: loaded - opened,
-        first,
-        warm,
-        times,
-        profile,
-        weights: encoder.weight_bytes(),
-        slots: encoder.slot_bytes(),
-        host,
+        measured,
+        // Before the ceilings, which need memory of their own.
+        host: host_peak(),
         ceilings: encoder.ceilings(&clock).await?,
     };
     if args.json {
@@ -178,14 +134,6 @@ pub(super) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Whether another run is wanted after `done` in `seconds`.
-fn more(runs: Option<u16>, done: usize, seconds: f64, budget: f64) -> bool {
-    match runs {
-        Some(runs) => done < runs.into(),
-        None => done == 0 || done < 10 && seconds + seconds / done as f64 <= budget,
-    }
-}
-
 /// The most memory that this process held so far, where the system tells (Linux).
 fn host_peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -194,98 +142,58 @@ fn host_peak() -> Option<u64> {
 }
 
 impl Report {
-    fn median(&self) -> f64 {
-        let n = self.times.len();
-        (self.times[(n - 1) / 2] + self.times[n / 2]) / 2.0
-    }
-
-    fn longest(&self) -> f64 {
-        self.times.iter().copied().fold(0.0, f64::max)
-    }
-
     fn timer(&self) -> &'static str {
-        match self.profile.timer {
+        match self.measured.profile.timer {
             Timer::Timestamps => "the device's timestamps",
             Timer::Clock => "the clock, step by step",
         }
     }
 
     fn json(&self) -> Value {
-        let (profile, median) = (&self.profile, self.median());
-        let row = |row: &Row| {
-            let (share, bound) = row.share(&self.ceilings);
-            json!({
-                "kernel": row.kernel, "operation": row.operation, "dispatches": row.dispatches,
-                "ms": 1e3 * row.seconds, "share": row.seconds / profile.summed(),
-                "gflop_per_s": row.flop / row.seconds / 1e9,
-                "gb_per_s": row.bytes / row.seconds / 1e9,
-                "bound": bound, "of_ceiling": share,
-            })
-        };
-        json!({
-            "model": self.model, "device": self.device, "batch": self.batch,
-            "image_size": self.side, "tokens": self.tokens,
-            "encode": {
-                "runs": self.times.len(), "warm": self.warm, "median_ms": 1e3 * median,
-                "min_ms": 1e3 * self.times[0], "max_ms": 1e3 * self.longest(),
-                "images_per_s": f64::from(self.batch) / median,
-                "gflop": profile.flop() / 1e9, "gflop_per_s": profile.flop() / median / 1e9,
-            },
-            "first_result": {
-                "open_device_ms": 1e3 * self.open, "load_weights_ms": 1e3 * self.load,
-                "pipelines_and_first_run_ms": 1e3 * self.first,
-            },
-            "ceilings": {
-                "copy_gb_per_s": self.ceilings.copy / 1e9,
-                "product_gflop_per_s": self.ceilings.product / 1e9,
-                "product_side": self.ceilings.side,
-            },
-            "memory": {
-                "weight_bytes": self.weights, "slot_bytes": self.slots,
-                "host_peak_bytes": self.host,
-            },
-            "profile": {
-                "timer": profile.timer, "run_ms": 1e3 * profile.seconds,
-                "kernels_ms": 1e3 * profile.summed(),
-                "kernels": profile.rows.iter().map(row).collect::<Vec<_>>(),
-            },
-        })
+        let before = [("open_device", self.open), ("load_weights", self.load)];
+        let mut report = self.measured.json(&self.ceilings, &before);
+        report["model"] = json!(self.model);
+        report["device"] = self.device.clone();
+        report["image_size"] = json!(self.side);
+        report["memory"]["host_peak_bytes"] = json!(self.host);
+        report
     }
 
     fn print(&self) {
-        let (profile, median, c) = (&self.profile, self.median(), &self.ceilings);
-        let runs = match self.warm {
-            true => format!("median of {}", self.times.len()),
+        let m = &self.measured;
+        let (profile, median, c) = (&m.profile, m.median(), &self.ceilings);
+        let runs = match m.warm {
+            true => format!("median of {}", m.times.len()),
             false => "the first run alone".into(),
         };
         let device = self.device["name"].as_str().unwrap_or_default();
         say!(
             "{} on {device}: {} × {side} × {side} px, {} tokens each",
             self.model,
-            self.batch,
-            self.tokens,
+            m.batch,
+            m.tokens,
             side = self.side
         );
         say!(
             "  encode        {:.2} ms ({}; {:.2} to {:.2}), {:.2} images/s, {:.1} GFLOP/s",
             1e3 * median,
             runs,
-            1e3 * self.times[0],
-            1e3 * self.longest(),
-            f64::from(self.batch) / median,
+            1e3 * m.times[0],
+            1e3 * m.longest(),
+            m.images_per_second(),
             profile.flop() / median / 1e9
         );
         say!(
             "  first result  device {:.0} ms, weights {:.0} ms, pipelines and first run {:.0} ms",
             1e3 * self.open,
             1e3 * self.load,
-            1e3 * self.first
+            1e3 * m.first
         );
         let host = self.host.map_or(String::new(), |b| format!("; host at most {}", HumanBytes(b)));
         say!(
             "  memory        weights {}, activations {}{host}",
-            HumanBytes(self.weights),
-            HumanBytes(self.slots)
+            HumanBytes(m.weights),
+            HumanBytes(m.slots)
         );
         say!(
             "  ceilings      copy {:.1} GB/s, product of side {} {:.1} GFLOP/s",

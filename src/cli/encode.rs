@@ -1,14 +1,15 @@
 //! `internvit encode`
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use internvit::image::{Grid, Resize};
+use internvit::image::{Grid, Picture, Resize};
 use internvit::view::pca_picture;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
+use super::photos::{Photos, Shape};
 use super::{input, load, open_model, output, print_json, progress};
 
 /// Features of photographs.
@@ -36,6 +37,9 @@ pub(super) struct Args {
     /// Cut each image into at most so many tiles of the image size, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
+    /// Pictures encoded at once; 8 on a GPU and 1 elsewhere if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    batch: Option<u16>,
     /// Hidden states to keep: 0 is the embedding, i the output of block i
     #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
     hidden_states: Vec<usize>,
@@ -124,7 +128,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Encodes one batch; it counts as one on the bar.
+/// Encodes one batch.
 async fn encode(
     encoder: &mut Encoder,
     images: Images<'_>,
@@ -139,37 +143,64 @@ async fn encode(
         .await
 }
 
-/// Encodes the images one after the other; with each row the index of its image.
+/// Pictures of one run on a GPU, which a single one would leave idle.
+const BATCH: usize = 8;
+
+/// Encodes the images in their order, several of one size at once; with each row the index of its
+/// image.
 async fn encode_photos(
     encoder: &mut Encoder,
     args: &Args,
     bar: &progress::Share,
 ) -> Result<(Features, Vec<f32>)> {
     let sizes = encoder.spec().sizes;
-    let (side, patch) = (input::side(args.image_size, &sizes, args.resize)?, sizes.patch as u32);
+    let side = input::side(args.image_size, &sizes, args.resize)?;
+    let (patch, resize) = (sizes.patch as u32, args.resize);
+    let hardware = encoder.gpu().is_some_and(|gpu| !gpu.caps.software);
+    let batch = args.batch.map_or(if hardware { BATCH } else { 1 }, usize::from);
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
-    for (number, path) in args.images.iter().enumerate() {
-        let photo = input::prepare(path, side, patch, args.resize, args.tiles)?;
-        let images = Images::Pictures(&photo.pictures);
-        let features = encode(encoder, images, &args.hidden_states, bar).await?;
+    let mut pictures: Vec<Picture> = Vec::new();
+    let mut waiting: Vec<&PathBuf> = Vec::new();
+    let mut photos = Photos::read(&args.images, Shape { side, patch, resize, tiles: args.tiles });
+    let mut paths = args.images.iter().enumerate();
+    loop {
+        let photo = photos.next().transpose()?;
+        let size = |p: &Picture| (p.width, p.height);
+        let fits = photo.as_ref().is_some_and(|photo| {
+            pictures.len() + photo.pictures.len() <= batch
+                && pictures.first().is_none_or(|first| size(first) == size(&photo.pictures[0]))
+        });
+        if !fits && !pictures.is_empty() {
+            let images = Images::Pictures(&pictures);
+            let features = encode(encoder, images, &args.hidden_states, bar).await?;
+            match &mut all {
+                None => all = Some(features),
+                Some(all) => append(all, features, waiting[0])?,
+            }
+            waiting.iter().for_each(|_| bar.next());
+            waiting.clear();
+            pictures.clear();
+        }
+        let (Some(photo), Some((number, path))) = (photo, paths.next()) else { break };
+        index.extend(std::iter::repeat_n(number as f32, photo.pictures.len()));
         if let Some(file) = &args.picture {
+            let images = Images::Pictures(&photo.pictures);
+            let features = encode(encoder, images, &args.hidden_states, bar).await?;
             let Grid { cols, rows } = photo.grid;
-            let region = args.resize.region(photo.original.width, photo.original.height, side);
+            let region = resize.region(photo.original.width, photo.original.height, side);
             let board = [rows as usize, cols as usize];
             output::write_png(file, &pca_picture(&features, board, &photo.original, region))?;
+            bar.next();
+            return Ok((features, index)); // --picture takes one image
         }
-        index.extend(std::iter::repeat_n(number as f32, photo.pictures.len()));
-        match &mut all {
-            None => all = Some(features),
-            Some(all) => append(all, features, path)?,
-        }
-        bar.next();
+        waiting.push(path);
+        pictures.extend(photo.pictures);
     }
     let all = all.ok_or_else(|| Error::input("no images"))?;
     Ok((all, index))
 }
 
-fn append(all: &mut Features, more: Features, path: &std::path::Path) -> Result<()> {
+fn append(all: &mut Features, more: Features, path: &Path) -> Result<()> {
     for (name, tensor) in more.tensors {
         let Some(known) = all.tensors.get_mut(&name) else { continue };
         if known.shape[1..] != tensor.shape[1..] {

@@ -17,6 +17,7 @@ mod init;
 mod input;
 mod look;
 mod output;
+mod photos;
 mod preprocess;
 mod preset;
 mod progress;

@@ -27,7 +27,7 @@ impl Preset {
         self.to_possible_value().map_or(String::new(), |value| value.get_name().into())
     }
 
-    fn spec(self) -> Spec {
+    pub(super) fn spec(self) -> Spec {
         let [small, .., large] = &CATALOGUE;
         let (mut small, mut large) = (small.spec(), large.spec());
         match self {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cache::PipelineCache;
 use crate::{Error, Result};
 
 /// Which adapter is wanted.
@@ -39,6 +40,7 @@ pub struct Gpu {
     /// Name and API, for people.
     pub report: AdapterReport,
     pub(super) pipelines: RefCell<super::kernels::Pipelines>,
+    pub(super) cache: Option<PipelineCache>,
     /// Staging buffers, kept from read to read.
     pub(super) staging: RefCell<Vec<wgpu::Buffer>>,
     /// The first error that no call returned.
@@ -133,12 +135,14 @@ fn report(adapter: &wgpu::Adapter) -> AdapterReport {
 
 impl Gpu {
     /// Opens a device with all the binding and buffer size that it has, and with timestamps
-    /// where it has them.
+    /// where it has them. Compiled pipelines are kept in the user's cache folder.
     ///
     /// # Errors
     /// [`Error::Device`] where there is no adapter, none of that name, or the driver refuses.
     pub async fn open(choice: &Choice) -> Result<Self> {
-        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
+        let wanted = wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::PIPELINE_CACHE;
         Self::open_with(choice, |limits| limits, wanted).await
     }
 
@@ -215,8 +219,9 @@ impl Gpu {
                 note(&on_lost, format!("the graphics device was lost: {message}"));
             }
         });
+        let cache = PipelineCache::open(&device, &info);
         let (pipelines, staging) = Default::default();
-        Ok(Self { device, queue, caps, report, pipelines, staging, fault })
+        Ok(Self { device, queue, caps, report, pipelines, cache, staging, fault })
     }
 
     /// Submits what `encoder` recorded.

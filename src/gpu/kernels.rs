@@ -239,10 +239,17 @@ impl Gpu {
             module: &module,
             entry_point: Some("main"),
             compilation_options: Default::default(),
-            cache: None,
+            cache: self.cache.as_ref().map(|cache| &cache.pipelines),
         });
         self.check()?;
         self.pipelines.borrow_mut().insert(kernel.clone(), pipeline.clone());
         Ok(pipeline)
+    }
+
+    /// Keeps what has been compiled for later processes.
+    pub(super) fn save_pipelines(&self) {
+        if let Some(cache) = &self.cache {
+            cache.save(self.pipelines.borrow().len());
+        }
     }
 }

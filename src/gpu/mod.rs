@@ -2,6 +2,7 @@
 //! files, one table that chooses kernels, weights packed as the kernels read them, and plans
 //! prepared into dispatches.
 
+mod cache;
 mod device;
 mod kernels;
 mod link;

@@ -106,6 +106,7 @@ impl Prepared {
         for step in &plan.steps {
             works.push(builder.step(&step.op)?);
         }
+        gpu.save_pipelines();
         let Builder { pending, sizes, .. } = builder;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let uniforms = gpu.buffer("sizes", sizes.len() as u64 * UNIFORM_STRIDE, usage).await?;

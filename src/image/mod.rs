@@ -33,6 +33,12 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// A square of noise, always the same: for benchmarks.
+    pub fn noise(side: u32) -> Self {
+        let value = |i: u32| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8;
+        Self { width: side, height: side, rgb: (0..3 * side * side).map(value).collect() }
+    }
+
     /// The rows of the rectangle `[left, top, width, height]`, which must lie inside.
     pub fn cut(&self, [left, top, width, height]: [u32; 4]) -> Picture {
         let columns = left as usize * 3..(left + width) as usize * 3;

@@ -32,6 +32,29 @@ test("the slider fades to the photograph", async (t) => {
   assert.notDeepEqual(await middle(page), features);
 });
 
+test("the benchmark measures, and its table is kept as JSON", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await loaded(page);
+  await page.getByText("Benchmark", { exact: true }).click();
+  await page.getByRole("button", { name: "Measure" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.locator("#status", { hasText: "Cancelled." }).waitFor({ state: "attached" });
+  await page.getByRole("button", { name: "Measure" }).click();
+  await page.locator("#benchmark tbody tr").first().waitFor({ timeout: 60_000 });
+  const { bytes } = await saved(page, "Save as JSON");
+  const report = JSON.parse(bytes.toString());
+  assert.equal(report.tokens, 257);
+  assert.ok(report.encode.min_ms > 0 && report.encode.min_ms <= report.encode.median_ms);
+  assert.ok(report.memory.host_peak_bytes > report.memory.weight_bytes);
+  assert.ok(report.first_result.load_weights_ms > 0);
+  const sum = report.profile.kernels.reduce((sum, { ms }) => sum + ms, 0);
+  assert.ok(Math.abs(sum / report.profile.kernels_ms - 1) < 1e-9);
+  assert.equal(await page.locator("#benchmark tbody tr").count(), report.profile.kernels.length);
+  assert.match(await page.locator("#benchmark dd").first().textContent(), /^[\d.,]+ m?s, median of \d+/);
+  assert.deepEqual(await axe(page), []);
+  await fits(page);
+});
+
 test("a photograph can be chosen, dropped and pasted", async (t) => {
   const page = await visit(site, t);
   await page.locator("#photo-file").setInputFiles(cat);

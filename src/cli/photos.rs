@@ -1,0 +1,65 @@
+//! Photographs decoded and resized on threads of their own, a few ahead of the encoder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use internvit::image::Resize;
+use internvit::{Error, Result};
+
+use super::input::{Photo, prepare};
+
+/// Threads at most: decoding is quicker than encoding on most devices.
+const THREADS: usize = 4;
+
+/// How photographs are brought to the encoder's size.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) side: u32,
+    pub(super) patch: u32,
+    pub(super) resize: Resize,
+    pub(super) tiles: u32,
+}
+
+/// Photographs in the order of their paths, each as [`prepare`] gives it. Each thread holds at most
+/// two that nobody has taken.
+pub(super) struct Photos {
+    lanes: Vec<Receiver<Result<Photo>>>,
+    taken: usize,
+    paths: Arc<[PathBuf]>,
+}
+
+impl Photos {
+    /// Begins to read `paths`.
+    pub(super) fn read(paths: &[PathBuf], shape: Shape) -> Self {
+        let paths: Arc<[PathBuf]> = paths.into();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let lanes = cores.min(THREADS).min(paths.len());
+        let lane = |first: usize| {
+            let (send, receive) = sync_channel(1);
+            let paths = paths.clone();
+            thread::spawn(move || {
+                for path in paths.iter().skip(first).step_by(lanes) {
+                    let Shape { side, patch, resize, tiles } = shape;
+                    if send.send(prepare(path, side, patch, resize, tiles)).is_err() {
+                        return;
+                    }
+                }
+            });
+            receive
+        };
+        Self { lanes: (0..lanes).map(lane).collect(), taken: 0, paths }
+    }
+}
+
+impl Iterator for Photos {
+    type Item = Result<Photo>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let path = self.paths.get(self.taken)?;
+        let photo = self.lanes[self.taken % self.lanes.len()].recv();
+        self.taken += 1;
+        Some(photo.unwrap_or_else(|_| Err(Error::image(path.display(), "decoding stopped"))))
+    }
+}
