@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use super::{Encoder, Profile, Row};
+use crate::Result;
 use crate::gpu::Ceilings;
 use crate::images::Images;
-use crate::Result;
 
 /// Seconds for the encodings, and for the profiled ones, where their number is not given.
 const ENCODING: f64 = 12.0;

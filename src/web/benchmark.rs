@@ -45,12 +45,12 @@ impl Engine {
         let images = Images::Pictures(&pictures);
         let measured =
             encoder.measure(images, request.runs, &clock, &mut told).await.map_err(js)?;
+        // The module's memory grows only, so what it has is what it needed at most.
+        let pages = core::arch::wasm32::memory_size::<0>();
         let ceilings = encoder.ceilings(&clock).await.map_err(js)?;
         let before = [("open_device", times[0]), ("load_weights", times[1])];
         let mut report = measured.json(&ceilings, &before);
         report["image_size"] = json!(side);
-        // The module's memory grows only, so what it has is what it needed at most.
-        let pages = core::arch::wasm32::memory_size::<0>();
         report["memory"]["host_peak_bytes"] = json!((pages as f64) * 65536.0);
         to_js(&report)
     }

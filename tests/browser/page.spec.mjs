@@ -52,7 +52,9 @@ test("the benchmark measures, and its table is kept as JSON", async (t) => {
   assert.equal(await page.locator("#benchmark tbody tr").count(), report.profile.kernels.length);
   assert.match(await page.locator("#benchmark dd").first().textContent(), /^[\d.,]+ m?s, median of \d+/);
   assert.deepEqual(await axe(page), []);
+  await page.setViewportSize(phone.viewport);
   await fits(page);
+  assert.ok(await page.locator("#benchmark dd").first().isVisible());
 });
 
 test("a photograph can be chosen, dropped and pasted", async (t) => {
