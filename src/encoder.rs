@@ -1,8 +1,10 @@
 //! The façade: a checkpoint on a device, pictures in, features out.
 
+mod device;
 mod inspect;
 mod profile;
 
+pub use device::{Device, Opened};
 pub use inspect::Held;
 use inspect::{Part, Values};
 pub use profile::{Profile, Row};
@@ -12,7 +14,7 @@ use std::ops::ControlFlow;
 
 use crate::cpu::{self, CpuWeights, Workspace};
 use crate::features::{Features, Tensor};
-use crate::gpu::{Choice, Gpu, GpuWeights, Prepared};
+use crate::gpu::{Gpu, GpuWeights, Precision, Prepared};
 use crate::images::{Fed, Images, check};
 use crate::model::{HeadKind, Spec};
 use crate::plan::{
@@ -20,59 +22,6 @@ use crate::plan::{
 };
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
-
-/// Where to compute.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Device {
-    /// A GPU, or the CPU where there is none but in software.
-    #[default]
-    Auto,
-    /// A GPU (a software adapter counts as one), or an error.
-    Gpu,
-    /// The CPU, all cores.
-    Cpu,
-    /// The adapter whose name contains these words.
-    Named(String),
-}
-
-/// What a [`Device`] turned out to be.
-pub enum Opened {
-    /// An open device.
-    Gpu(Box<Gpu>),
-    /// The CPU, and why where a GPU was hoped for.
-    Cpu(Option<String>),
-}
-
-impl Device {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where a GPU is demanded and there is none, or the driver refuses.
-    pub async fn open(&self) -> Result<Opened> {
-        let gpu = match self {
-            Self::Cpu => return Ok(Opened::Cpu(None)),
-            Self::Auto => match Gpu::open_hardware().await {
-                Ok(gpu) => gpu,
-                Err(why) => return Ok(Opened::Cpu(Some(why.to_string()))),
-            },
-            Self::Gpu => Gpu::open(&Choice::Auto).await?,
-            Self::Named(name) => Gpu::open(&Choice::Named(name.clone())).await?,
-        };
-        Ok(Opened::Gpu(Box::new(gpu)))
-    }
-}
-
-impl std::str::FromStr for Device {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "gpu" => Self::Gpu,
-            "cpu" => Self::Cpu,
-            name => Self::Named(name.into()),
-        })
-    }
-}
 
 /// A checkpoint on a device.
 pub struct Encoder {
@@ -117,7 +66,21 @@ impl Encoder {
         device: &Device,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        match device.open().await? {
+        Self::load_as(checkpoint, device, Precision::F32, progress).await
+    }
+
+    /// As [`Encoder::load`], in a precision.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`]; [`Error::Device`] too where f16 is asked of the CPU or does not hold a
+    /// weight.
+    pub async fn load_as(
+        checkpoint: Checkpoint,
+        device: &Device,
+        precision: Precision,
+        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        match device.open_as(precision).await? {
             Opened::Gpu(gpu) => Self::on_gpu(checkpoint, *gpu, progress).await,
             Opened::Cpu(why) => Self::on_cpu(checkpoint, why, progress).await,
         }

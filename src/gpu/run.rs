@@ -2,6 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use half::f16;
+
+use super::pack::Format;
 use super::prepare::{Dispatch, Work};
 use super::{Gpu, Prepared};
 use crate::plan::{Role, SlotId, Value};
@@ -64,14 +67,20 @@ impl Prepared {
         assert!((1..=self.plan.batch).contains(&batch), "a batch within the plan's capacity");
         self.set_batch(gpu, batch);
         for (slot, value) in inputs {
+            let halves;
             let (bytes, role): (&[u8], Role) = match value {
+                Value::F32(values) if self.half[*slot] => {
+                    halves = Format::F16.encode(values);
+                    (&halves, Role::Input)
+                }
                 Value::F32(values) => (bytemuck::cast_slice(values), Role::Input),
                 Value::Rgba(bytes) => (bytes, Role::Rgba),
             };
             let expected = &self.plan.slots[*slot];
             assert!((expected.role == Role::Rgba) == (role == Role::Rgba), "the slot's own type");
-            assert_eq!(bytes.len(), 4 * expected.len(batch), "the slot's own size");
-            let stride = 4 * expected.plane_stride(self.plan.batch) as u64;
+            let size = self.value_bytes(*slot);
+            assert_eq!(bytes.len(), size * expected.len(batch), "the slot's own size");
+            let stride = (size * expected.plane_stride(self.plan.batch)) as u64;
             for (plane, part) in bytes.chunks_exact(bytes.len() / expected.planes).enumerate() {
                 gpu.queue.write_buffer(&self.buffers[slot], plane as u64 * stride, part);
             }
@@ -115,9 +124,16 @@ impl Prepared {
         let s = &self.plan.slots[slot];
         let mut values = Vec::with_capacity(s.len(batch));
         for plane in 0..s.planes {
-            let start = 4 * (plane * s.plane_stride(self.plan.batch)) as u64;
-            let bytes = 4 * s.plane_len(batch) as u64;
-            gpu.read_into(&self.buffers[&slot], start, bytes, &mut values).await?;
+            let size = self.value_bytes(slot);
+            let start = (size * plane * s.plane_stride(self.plan.batch)) as u64;
+            let bytes = (size * s.plane_len(batch)) as u64;
+            if self.half[slot] {
+                let mut halves: Vec<f16> = Vec::new();
+                gpu.read_into(&self.buffers[&slot], start, bytes, &mut halves).await?;
+                values.extend(halves.into_iter().map(f16::to_f32));
+            } else {
+                gpu.read_into(&self.buffers[&slot], start, bytes, &mut values).await?;
+            }
         }
         Ok(values)
     }
@@ -137,8 +153,13 @@ impl Prepared {
     /// Fills a slot's whole buffer with NaN, so that what a kernel leaves out shows.
     pub fn poison(&self, gpu: &Gpu, slot: SlotId) {
         let s = &self.plan.slots[slot];
-        let values = vec![f32::NAN; s.planes * s.plane_stride(self.plan.batch)];
-        gpu.queue.write_buffer(&self.buffers[&slot], 0, bytemuck::cast_slice(&values));
+        let bytes = self.value_bytes(slot) * s.planes * s.plane_stride(self.plan.batch);
+        // All ones are no number in f32 nor in f16.
+        gpu.queue.write_buffer(&self.buffers[&slot], 0, &vec![0xff; bytes]);
+    }
+
+    fn value_bytes(&self, slot: SlotId) -> usize {
+        if self.half[slot] { 2 } else { 4 }
     }
 }
 

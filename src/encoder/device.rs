@@ -1,0 +1,67 @@
+//! Where to compute, and in which precision.
+
+use crate::gpu::{Choice, Gpu, Precision};
+use crate::{Error, Result};
+
+/// Where to compute.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Device {
+    /// A GPU, or the CPU where there is none but in software.
+    #[default]
+    Auto,
+    /// A GPU (a software adapter counts as one), or an error.
+    Gpu,
+    /// The CPU, all cores.
+    Cpu,
+    /// The adapter whose name contains these words.
+    Named(String),
+}
+
+/// What a [`Device`] turned out to be.
+pub enum Opened {
+    /// An open device.
+    Gpu(Box<Gpu>),
+    /// The CPU, and why where a GPU was hoped for.
+    Cpu(Option<String>),
+}
+
+impl Device {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where a GPU is demanded and there is none, or the driver refuses.
+    pub async fn open(&self) -> Result<Opened> {
+        self.open_as(Precision::F32).await
+    }
+
+    /// As [`Device::open`], for a precision.
+    ///
+    /// # Errors
+    /// As [`Device::open`], and where the CPU, which computes in f32, would be asked for f16.
+    pub async fn open_as(&self, precision: Precision) -> Result<Opened> {
+        let whole = precision == Precision::F32;
+        let gpu = match self {
+            Self::Cpu if whole => return Ok(Opened::Cpu(None)),
+            Self::Cpu => return Err(Error::device("the CPU computes in f32 only")),
+            Self::Auto => match Gpu::open_hardware(precision).await {
+                Err(why) if whole => return Ok(Opened::Cpu(Some(why.to_string()))),
+                gpu => gpu?,
+            },
+            Self::Gpu => Gpu::open_as(&Choice::Auto, precision).await?,
+            Self::Named(name) => Gpu::open_as(&Choice::Named(name.clone()), precision).await?,
+        };
+        Ok(Opened::Gpu(Box::new(gpu)))
+    }
+}
+
+impl std::str::FromStr for Device {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "gpu" => Self::Gpu,
+            "cpu" => Self::Cpu,
+            name => Self::Named(name.into()),
+        })
+    }
+}
