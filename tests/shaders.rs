@@ -125,6 +125,36 @@ fn every_kernel_is_valid_and_within_the_default_limits() {
     }
 }
 
+/// Products run on matrix units where x and W are f16 and the tiles divide the inputs.
+#[test]
+fn products_that_suit_run_on_matrix_units() {
+    let (finish, format) = (&Finish::Store, Format::F16);
+    let suits = Product {
+        k: 1024,
+        cols: 4096,
+        finish,
+        bias: false,
+        windows: false,
+        format,
+        half: [true, true],
+    };
+    let file = |matrix, product: &Product<'_>| {
+        let row = LinearRow::choose(Family::Matrix, matrix, product);
+        (row.file, row.matrix)
+    };
+    assert_eq!(file(16, &suits), ("linear_matrix", Some(16)));
+    assert_eq!(file(8, &suits), ("linear_matrix", Some(8)));
+    assert_eq!(file(8, &Product { k: 584, ..suits }), ("linear_matrix", Some(8)));
+    for other in [
+        Product { k: 588, ..suits },
+        Product { windows: true, ..suits },
+        Product { format: Format::Bf16, ..suits },
+        Product { half: [false, true], ..suits },
+    ] {
+        assert_eq!(file(16, &other), ("linear_tiled", None));
+    }
+}
+
 /// The uniform's fields in Rust and in WGSL.
 #[test]
 fn sizes_have_one_layout() {

@@ -13,7 +13,7 @@ pub struct Arena {
 
 /// Rows of a plane are rounded up to this many, so that every plane starts at a multiple of 256
 /// bytes whatever the width (a multiple of 4).
-pub const ROW_UNIT: usize = 16;
+const ROW_UNIT: usize = 16;
 
 impl Slot {
     /// Values from the start of one plane to the next for a capacity of `batch` pictures.
