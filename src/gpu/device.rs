@@ -252,18 +252,22 @@ impl Gpu {
                 Error::device(format!("no adapter called {name:?}; found: {}", names()))
             }
         })?;
-        let features = features & adapter.features();
-        // SAFETY: experimental features may have undefined behaviour where they are used wrongly.
-        // One is used, by one shader, whose matrices lie within workgroup memory for every size.
-        let experimental = unsafe { wgpu::ExperimentalFeatures::enabled() };
+        let mut features = features & adapter.features();
+        if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
+            features.remove(MATRIX);
+        }
+        let experimental_features = if features.contains(MATRIX) {
+            // SAFETY: experimental features may have undefined behaviour where they are used
+            // wrongly. One is used, by one shader, whose matrices lie within its workgroup memory.
+            unsafe { wgpu::ExperimentalFeatures::enabled() }
+        } else {
+            wgpu::ExperimentalFeatures::disabled()
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("internvit"),
             required_features: features,
             required_limits: limits(offered(adapter)),
-            experimental_features: match features.contains(MATRIX) {
-                true => experimental,
-                false => wgpu::ExperimentalFeatures::disabled(),
-            },
+            experimental_features,
             ..Default::default()
         };
         let (device, queue) = adapter
