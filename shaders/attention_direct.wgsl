@@ -2,7 +2,8 @@
 // barrier, sums in named variables (SwiftShader keeps arrays in memory).
 //
 // An invocation owns four queries of one head and takes sixteen keys at a time: their 64 scores stay
-// in variables, the output gathers in y itself.
+// in variables, the output gathers in y itself, which therefore is f32.
+// Hole: the type X of what is read.
 const D = 64u;     // channels of a head, a multiple of 4
 const HEADS = 3u;
 
@@ -11,9 +12,9 @@ const ROW = HEADS * D4;
 const SCALE = 1.0 / sqrt(f32(D));
 const_assert D % 4u == 0u;
 
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;       // [batch · tokens, HEADS · D]
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;       // [batch · tokens, HEADS · D]
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;       // [batch · tokens, HEADS · D]
+@group(0) @binding(1) var<storage, read> q: array<X>;           // [batch · tokens, HEADS · D]
+@group(0) @binding(2) var<storage, read> k: array<X>;           // [batch · tokens, HEADS · D]
+@group(0) @binding(3) var<storage, read> v: array<X>;           // [batch · tokens, HEADS · D]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [batch · tokens, HEADS · D]
 
 @compute @workgroup_size(8)
@@ -53,10 +54,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         var d2 = m2;
         var d3 = m3;
         for (var i = 0u; i < D4; i++) {
-            let x0 = q[q0 + i] * SCALE;
-            let x1 = q[q1 + i] * SCALE;
-            let x2 = q[q2 + i] * SCALE;
-            let x3 = q[q3 + i] * SCALE;
+            let x0 = from_x(q[q0 + i]) * SCALE;
+            let x1 = from_x(q[q1 + i]) * SCALE;
+            let x2 = from_x(q[q2 + i]) * SCALE;
+            let x3 = from_x(q[q3 + i]) * SCALE;
             let k0 = keys(start + i, key, last);
             let k1 = keys(start + i, key + 4u, last);
             let k2 = keys(start + i, key + 8u, last);
@@ -122,13 +123,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 
 fn keys(at: u32, key: u32, last: u32) -> mat4x4f {
-    return mat4x4f(k[at + min(key, last) * ROW], k[at + min(key + 1u, last) * ROW],
-        k[at + min(key + 2u, last) * ROW], k[at + min(key + 3u, last) * ROW]);
+    return mat4x4f(from_x(k[at + min(key, last) * ROW]),
+        from_x(k[at + min(key + 1u, last) * ROW]), from_x(k[at + min(key + 2u, last) * ROW]),
+        from_x(k[at + min(key + 3u, last) * ROW]));
 }
 
 fn values(at: u32, key: u32, last: u32) -> mat4x4f {
-    return mat4x4f(v[at + min(key, last) * ROW], v[at + min(key + 1u, last) * ROW],
-        v[at + min(key + 2u, last) * ROW], v[at + min(key + 3u, last) * ROW]);
+    return mat4x4f(from_x(v[at + min(key, last) * ROW]),
+        from_x(v[at + min(key + 1u, last) * ROW]), from_x(v[at + min(key + 2u, last) * ROW]),
+        from_x(v[at + min(key + 3u, last) * ROW]));
 }
 
 fn beyond(key: u32, last: u32) -> vec4f {

@@ -4,6 +4,7 @@
 //
 // A workgroup of 128 owns TILE_Q queries of one head of one picture; LANES invocations share a
 // query, each owning every LANES-th quad of its output.
+// Holes: the types X and Y of what is read and written.
 const D = 64u;       // channels of a head, a multiple of 8
 const HEADS = 3u;
 const TILE_Q = 32u;  // queries; TILE_Q · D <= 2048
@@ -15,10 +16,10 @@ const QUADS = (D4 + LANES - 1u) / LANES;
 const SCALE = 1.0 / sqrt(f32(D));
 const_assert 128u % TILE_Q == 0u && D % 4u == 0u;
 
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;       // [batch · tokens, HEADS · D]
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;       // [batch · tokens, HEADS · D]
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;       // [batch · tokens, HEADS · D]
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [batch · tokens, HEADS · D]
+@group(0) @binding(1) var<storage, read> q: array<X>;       // [batch · tokens, HEADS · D]
+@group(0) @binding(2) var<storage, read> k: array<X>;       // [batch · tokens, HEADS · D]
+@group(0) @binding(3) var<storage, read> v: array<X>;       // [batch · tokens, HEADS · D]
+@group(0) @binding(4) var<storage, read_write> y: array<Y>; // [batch · tokens, HEADS · D]
 
 var<workgroup> tile_q: array<vec4f, TILE_Q * D4>;
 var<workgroup> tile_kv: array<vec4f, TILE_K * D4>; // keys, then values
@@ -31,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let head = group.y * D4;
     for (var i = lane; i < TILE_Q * D4; i += 128u) {
         let token = min(first_query + i / D4, size.tokens - 1u);
-        tile_q[i] = q[(picture + token) * (HEADS * D4) + head + i % D4] * SCALE;
+        tile_q[i] = from_x(q[(picture + token) * (HEADS * D4) + head + i % D4]) * SCALE;
     }
     let query = lane / LANES;
     let slice = lane % LANES;
@@ -42,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         workgroupBarrier(); // the values of the tile before have been used
         for (var i = lane; i < TILE_K * D4; i += 128u) {
             let token = min(first_key + i / D4, size.tokens - 1u);
-            tile_kv[i] = k[(picture + token) * (HEADS * D4) + head + i % D4];
+            tile_kv[i] = from_x(k[(picture + token) * (HEADS * D4) + head + i % D4]);
         }
         workgroupBarrier();
         for (var i = lane; i < TILE_Q * TILE_K; i += 128u) {
@@ -55,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         workgroupBarrier();
         for (var i = lane; i < TILE_K * D4; i += 128u) {
             let token = min(first_key + i / D4, size.tokens - 1u);
-            tile_kv[i] = v[(picture + token) * (HEADS * D4) + head + i % D4];
+            tile_kv[i] = from_x(v[(picture + token) * (HEADS * D4) + head + i % D4]);
         }
         workgroupBarrier();
         var highest = best;
@@ -86,7 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var s = 0u; s < QUADS; s++) {
         let c = s * LANES + slice;
         if c < D4 {
-            y[(picture + token) * (HEADS * D4) + head + c] = sums[s] / total;
+            y[(picture + token) * (HEADS * D4) + head + c] = to_y(sums[s] / total);
         }
     }
 }

@@ -2,7 +2,8 @@
 // variables (SwiftShader keeps arrays in memory).
 //
 // A workgroup of 8 × 2 owns 16 rows × 64 outputs (one panel); an invocation 8 rows × two quads.
-// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in group 2.
+// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in
+// group 2, and the types X and Y of what is read and written.
 const K = 192u;    // inputs, a multiple of 4
 const COLS = 192u; // outputs of one plane, a multiple of 4
 

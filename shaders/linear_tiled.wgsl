@@ -2,7 +2,8 @@
 //
 // A workgroup of 16 × 16 owns TILE_ROWS rows × 64 outputs (one panel of weights); an invocation
 // TILE_ROWS / 16 rows × one quad of outputs. 8 KiB of workgroup memory at 64 rows.
-// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in group 2.
+// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in
+// group 2, and the types X and Y of what is read and written.
 const K = 192u;         // inputs, a multiple of 4
 const COLS = 192u;      // outputs of one plane, a multiple of 4
 const TILE_ROWS = 64u;

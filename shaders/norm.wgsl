@@ -2,7 +2,8 @@
 //
 // A workgroup owns a row; each lane every 64th quad of it. Statistics in f32, the variance from
 // centred values, for rows with a large mean.
-// Holes: load_x(quad), store_y(quad, v) with their bindings in group 1; affine(quad, v) in group 2.
+// Holes: load_x(quad), store_y(quad, v) with their bindings in group 1 and their types X and Y;
+// affine(quad, v) in group 2.
 const C = 192u;
 const LAYER = true; // LayerNorm, otherwise RMSNorm
 const EPS = 1e-6;

@@ -1,6 +1,7 @@
 // LayerNorm and RMSNorm as in norm.wgsl, for software adapters: an invocation owns a row, so there is
 // neither workgroup memory nor a barrier.
-// Holes: load_x(quad), store_y(quad, v) with their bindings in group 1; affine(quad, v) in group 2.
+// Holes: load_x(quad), store_y(quad, v) with their bindings in group 1 and their types X and Y;
+// affine(quad, v) in group 2.
 const C = 192u;
 const LAYER = true; // LayerNorm, otherwise RMSNorm
 const EPS = 1e-6;

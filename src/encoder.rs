@@ -1,14 +1,14 @@
 //! The façade: a checkpoint on a device, pictures in, features out.
 
+mod device;
 mod inspect;
 mod measure;
-mod open;
 mod profile;
 mod run;
 
+pub use device::{Device, Opened};
 pub use inspect::Held;
 pub use measure::Measured;
-pub use open::{Device, Opened};
 pub use profile::{Profile, Row};
 use run::{Ready, Task};
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::cpu::{CpuWeights, Workspace};
 use crate::features::{Features, Tensor};
-use crate::gpu::{Gpu, GpuWeights};
+use crate::gpu::{Gpu, GpuWeights, Precision};
 use crate::images::{Images, check};
 use crate::model::{HeadKind, Spec};
 use crate::plan::{Input, Plan, record, record_segment};
@@ -52,7 +52,21 @@ impl Encoder {
         device: &Device,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        match device.open().await? {
+        Self::load_as(checkpoint, device, Precision::F32, progress).await
+    }
+
+    /// As [`Encoder::load`], in a precision.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`]; [`Error::Device`] too where f16 is asked of the CPU or does not hold a
+    /// weight.
+    pub async fn load_as(
+        checkpoint: Checkpoint,
+        device: &Device,
+        precision: Precision,
+        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        match device.open_as(precision).await? {
             Opened::Gpu(gpu) => Self::on_gpu(checkpoint, *gpu, progress).await,
             Opened::Cpu(why) => Self::on_cpu(checkpoint, why, progress).await,
         }

@@ -220,6 +220,25 @@ fn info_init_bisect_and_devices() {
 }
 
 #[test]
+fn f16_is_near_f32() {
+    if gpu().is_none() {
+        return;
+    }
+    let (folder, cat) = (scratch("dtype"), sample("chelsea.png"));
+    let encoded = ["f32", "f16"].map(|dtype| {
+        let out = folder.join(format!("{dtype}.safetensors"));
+        let common =
+            ["encode", text(&cat), "--image-size", "56", "--device", "gpu", "--dtype", dtype];
+        ok(&[&common[..], &["--out", text(&out)]].concat());
+        tensors(&out).remove("last_hidden_state").unwrap().values
+    });
+    assert_close("f16", &encoded[1], &encoded[0], 3e-3);
+    assert_ne!(encoded[0], encoded[1]);
+    let common = ["encode", text(&cat), "--device", "cpu", "--dtype", "f16", "--out", "f.npy"];
+    fails(&common, "the CPU computes in f32 only");
+}
+
+#[test]
 fn errors_are_one_clear_line() {
     let folder = scratch("cli-errors");
     let cat = sample("chelsea.png");

@@ -7,13 +7,15 @@ use std::ops::ControlFlow;
 
 use common::*;
 use internvit::cpu::{self, CpuWeights, Workspace};
-use internvit::gpu::{Family, Gpu, GpuWeights, Prepared};
+use internvit::gpu::{Family, Gpu, GpuWeights, Precision, Prepared};
 use internvit::model::NormKind;
 use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
 use internvit::{Checkpoint, reference};
 
 /// f32 sums of up to some thousand terms, in another order than the twin's.
 const TOLERANCE: f64 = 2e-6;
+/// Inputs, weights and outputs rounded to f16, each by up to 2^-11 and 2e-4 in the mean.
+const HALF: f64 = 6e-4;
 
 fn slot(name: &str, planes: usize, rows: usize, cols: usize, role: Role) -> Slot {
     Slot { name: name.into(), planes, rows, cols, role }
@@ -25,11 +27,20 @@ fn check(
     checkpoint: &Checkpoint,
     batch: usize,
     tokens: usize,
-    slots: Vec<Slot>,
+    mut slots: Vec<Slot>,
     op: Op,
 ) {
+    let half = gpu.precision == Precision::F16;
+    if half {
+        // What lies between kernels is f16; what goes in and comes out is not.
+        for slot in slots.iter_mut().filter(|slot| slot.role != Role::Rgba) {
+            slot.role = Role::Temporary;
+        }
+    }
     for family in Family::ALL.into_iter().filter(|family| family.runs_on(&gpu.caps)) {
-        let what = format!("{family:?} {op:?} batch {batch} tokens {tokens} {slots:?}");
+        let precision = gpu.precision;
+        let what =
+            format!("{family:?} {precision:?} {op:?} batch {batch} tokens {tokens} {slots:?}");
         let steps = vec![Step { op: op.clone(), layer: 0 }];
         let plan = Plan { batch, tokens, slots: slots.clone(), steps };
         let (out, mut fed) = (op.writes(), Vec::new());
@@ -50,11 +61,12 @@ fn check(
                 _ => (*id, Value::F32(v)),
             })
             .collect();
-        let expected =
-            wait(reference::run(&plan, batch, checkpoint, &inputs, &mut async |_: &_, _: &_| {
-                ControlFlow::Continue(())
-            }))
-            .unwrap();
+        let mut expected = Vec::new();
+        let watch = &mut async |_: &_, values: &[f32]| {
+            expected = values.to_vec();
+            ControlFlow::Continue(())
+        };
+        wait(reference::run(&plan, batch, checkpoint, &inputs, watch)).unwrap();
         let weights = wait(GpuWeights::upload(
             gpu,
             std::slice::from_ref(&plan),
@@ -67,10 +79,11 @@ fn check(
         prepared.poison(gpu, out);
         wait(prepared.run(gpu, batch, &inputs, &mut on)).unwrap();
         let found = wait(prepared.read(gpu, out, batch)).unwrap();
-        let (_, expected) = expected.iter().find(|(id, _)| *id == out).unwrap();
-        assert_close(&what, &found, expected, TOLERANCE);
-        let found = wait(on_cpu(&plan_again, batch, checkpoint, &inputs));
-        assert_close(&format!("CPU {what}"), &found, expected, TOLERANCE);
+        assert_close(&what, &found, &expected, if half { HALF } else { TOLERANCE });
+        if !half {
+            let found = wait(on_cpu(&plan_again, batch, checkpoint, &inputs));
+            assert_close(&format!("CPU {what}"), &found, &expected, TOLERANCE);
+        }
         if !matches!(op, Op::Linear { .. } | Op::Attention { .. } | Op::Norm { .. }) {
             return; // all families share the kernel
         }
@@ -94,6 +107,18 @@ async fn on_cpu(
     outputs.pop().unwrap().1
 }
 
+/// In f16 fewer cases do, since only loads and stores differ, and the products by matrices.
+fn cases<T>(gpu: &Gpu, list: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    list.into_iter().step_by(if gpu.precision == Precision::F16 { 2 } else { 1 })
+}
+
+/// What holds for both.
+fn in_both_precisions(test: impl Fn(&mut Gpu)) {
+    for mut gpu in [gpu(), half_gpu()].into_iter().flatten() {
+        test(&mut gpu);
+    }
+}
+
 const FC1: &str = "encoder.layers.0.mlp.fc1";
 const FC2: &str = "encoder.layers.0.mlp.fc2";
 const QKV: &str = "encoder.layers.0.attn.qkv";
@@ -110,71 +135,78 @@ fn linear(name: &str, bias: bool, finish: Finish) -> Op {
 }
 
 /// (hidden, heads, mlp, rows of one picture, batch)
-const SIZES: [(usize, usize, usize, usize, usize); 6] = [
+const SIZES: [(usize, usize, usize, usize, usize); 7] = [
     (8, 1, 4, 1, 1),
     (8, 1, 4, 33, 3),
     (24, 1, 68, 5, 2),
     (64, 1, 132, 65, 1),
     (192, 3, 768, 31, 1),
     (320, 4, 1028, 129, 1),
+    (32, 2, 80, 130, 2),
 ];
 
 #[test]
 fn linear_in_every_variant_and_finish() {
-    let Some(gpu) = gpu() else { return };
-    for (i, (c, heads, m, rows, batch)) in SIZES.into_iter().enumerate() {
-        let checkpoint = random_checkpoint(&format!("linear-{i}"), &config(c, heads, m, 1, ""));
-        let wide = || vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, m, Role::Output)];
-        let narrow =
-            || vec![slot("x", 1, rows, m, Role::Input), slot("y", 1, rows, c, Role::Output)];
-        let qkv = || vec![slot("x", 1, rows, c, Role::Input), slot("y", 3, rows, c, Role::Output)];
-        let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
-        check(&gpu, &checkpoint, batch, rows, wide(), linear(FC1, false, Finish::Store));
-        check(&gpu, &checkpoint, batch, rows, wide(), linear(FC1, true, Finish::Store));
-        check(&gpu, &checkpoint, batch, rows, wide(), linear(FC1, true, Finish::Gelu));
-        check(&gpu, &checkpoint, batch, rows, narrow(), linear(FC2, true, residual));
-        check(&gpu, &checkpoint, batch, rows, qkv(), linear(QKV, false, Finish::Store));
-        check(&gpu, &checkpoint, batch, rows, qkv(), linear(QKV, true, Finish::Store));
-    }
+    in_both_precisions(|gpu| {
+        for (i, (c, heads, m, rows, batch)) in cases(gpu, SIZES.into_iter().enumerate()) {
+            let checkpoint = random_checkpoint(&format!("linear-{i}"), &config(c, heads, m, 1, ""));
+            let wide =
+                || vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, m, Role::Output)];
+            let narrow =
+                || vec![slot("x", 1, rows, m, Role::Input), slot("y", 1, rows, c, Role::Output)];
+            let qkv =
+                || vec![slot("x", 1, rows, c, Role::Input), slot("y", 3, rows, c, Role::Output)];
+            let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
+            check(gpu, &checkpoint, batch, rows, wide(), linear(FC1, false, Finish::Store));
+            check(gpu, &checkpoint, batch, rows, wide(), linear(FC1, true, Finish::Store));
+            check(gpu, &checkpoint, batch, rows, wide(), linear(FC1, true, Finish::Gelu));
+            check(gpu, &checkpoint, batch, rows, narrow(), linear(FC2, true, residual));
+            check(gpu, &checkpoint, batch, rows, qkv(), linear(QKV, false, Finish::Store));
+            check(gpu, &checkpoint, batch, rows, qkv(), linear(QKV, true, Finish::Store));
+        }
+    });
 }
 
 /// Bindings of 40 KiB: rows, panels and planes are all split, and nothing changes.
 #[test]
 fn linear_split_over_bindings() {
-    let Some(mut gpu) = gpu() else { return };
-    let (c, m, rows) = (64, 132, 320);
-    let checkpoint = random_checkpoint("split", &config(c, 1, m, 1, ""));
-    gpu.caps.max_binding = 40 << 10;
-    let wide = vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, m, Role::Output)];
-    check(&gpu, &checkpoint, 1, rows, wide, linear(FC1, true, Finish::Gelu));
-    let narrow = vec![slot("x", 1, rows, m, Role::Input), slot("y", 1, rows, c, Role::Output)];
-    let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
-    check(&gpu, &checkpoint, 1, rows, narrow, linear(FC2, true, residual));
-    let qkv = vec![slot("x", 1, 130, c, Role::Input), slot("y", 3, 130, c, Role::Output)];
-    check(&gpu, &checkpoint, 1, 130, qkv, linear(QKV, true, Finish::Store));
+    in_both_precisions(|gpu| {
+        let (c, m, rows) = (64, 132, 320);
+        let checkpoint = random_checkpoint("split", &config(c, 1, m, 1, ""));
+        gpu.caps.max_binding = 40 << 10;
+        let wide = vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, m, Role::Output)];
+        check(gpu, &checkpoint, 1, rows, wide, linear(FC1, true, Finish::Gelu));
+        let narrow = vec![slot("x", 1, rows, m, Role::Input), slot("y", 1, rows, c, Role::Output)];
+        let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
+        check(gpu, &checkpoint, 1, rows, narrow, linear(FC2, true, residual));
+        let qkv = vec![slot("x", 1, 130, c, Role::Input), slot("y", 3, 130, c, Role::Output)];
+        check(gpu, &checkpoint, 1, 130, qkv, linear(QKV, true, Finish::Store));
+    });
 }
 
 #[test]
 fn attention_for_every_width_of_head() {
-    let Some(gpu) = gpu() else { return };
-    for (d, heads, tokens, batch) in [
-        (8, 3, 1, 1),
-        (8, 1, 17, 3),
-        (24, 2, 40, 1),
-        (40, 1, 33, 2),
-        (64, 2, 65, 2),
-        (72, 1, 31, 1),
-        (80, 3, 37, 1),
-        (128, 2, 50, 2),
-        (200, 1, 19, 1),
-        (256, 1, 21, 1),
-    ] {
-        let c = d * heads;
-        let checkpoint = random_checkpoint("attention", &config(c, heads, 8, 1, ""));
-        let slots =
-            vec![slot("qkv", 3, tokens, c, Role::Input), slot("y", 1, tokens, c, Role::Output)];
-        check(&gpu, &checkpoint, batch, tokens, slots, Op::Attention { qkv: 0, y: 1, heads });
-    }
+    in_both_precisions(|gpu| {
+        let list = [
+            (8, 3, 1, 1),
+            (8, 1, 17, 3),
+            (24, 2, 40, 1),
+            (40, 1, 33, 2),
+            (64, 2, 65, 2),
+            (72, 1, 31, 1),
+            (80, 3, 37, 1),
+            (128, 2, 50, 2),
+            (200, 1, 19, 1),
+            (256, 1, 21, 1),
+        ];
+        for (d, heads, tokens, batch) in cases(gpu, list) {
+            let c = d * heads;
+            let checkpoint = random_checkpoint("attention", &config(c, heads, 8, 1, ""));
+            let slots =
+                vec![slot("qkv", 3, tokens, c, Role::Input), slot("y", 1, tokens, c, Role::Output)];
+            check(gpu, &checkpoint, batch, tokens, slots, Op::Attention { qkv: 0, y: 1, heads });
+        }
+    });
 }
 
 /// Scores so large that exp overflows unless the maximum is subtracted.
@@ -217,19 +249,19 @@ fn norm(plane: usize, in_place: bool, kind: NormKind) -> Op {
 
 #[test]
 fn norms_of_both_kinds_and_places() {
-    let Some(gpu) = gpu() else { return };
-    for (c, rows, batch) in [(8, 1, 1), (24, 5, 3), (192, 33, 1), (1028, 7, 2), (3200, 3, 1)] {
-        let heads = if c == 1028 { 257 } else { 1 };
+    in_both_precisions(|gpu| {
         // 1028 channels are no legal width for attention, but a norm does not mind.
-        let c = if heads == 257 { 1032 } else { c };
-        let heads = c / 8;
-        let checkpoint = random_checkpoint(&format!("norm-{c}"), &config(c, heads, 4, 1, ""));
-        for kind in [NormKind::Layer, NormKind::Rms] {
-            let slots =
-                vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, c, Role::Output)];
-            check(&gpu, &checkpoint, batch, rows, slots, norm(0, false, kind));
+        let list = [(8, 1, 1), (24, 5, 3), (192, 33, 1), (1032, 7, 2), (3200, 3, 1)];
+        for (c, rows, batch) in cases(gpu, list) {
+            let name = format!("norm-{c}");
+            let checkpoint = random_checkpoint(&name, &config(c, c / 8, 4, 1, ""));
+            for kind in [NormKind::Layer, NormKind::Rms] {
+                let slots =
+                    vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, c, Role::Output)];
+                check(gpu, &checkpoint, batch, rows, slots, norm(0, false, kind));
+            }
         }
-    }
+    });
 }
 
 /// More rows than a dimension has workgroups (65,535), and more values than 64 times that.
@@ -250,16 +282,17 @@ fn more_than_65535_workgroups() {
 
 #[test]
 fn unfold_from_bytes_and_planes() {
-    let Some(gpu) = gpu() else { return };
-    let checkpoint = random_checkpoint("unfold", &config(8, 1, 4, 1, ""));
-    for (h, w, patch, batch) in [(1, 1, 14, 1), (2, 3, 14, 2), (3, 1, 16, 1), (5, 4, 2, 3)] {
-        let rows = || slot("rows", 1, h * w, 3 * patch * patch, Role::Output);
-        let op = Op::Unfold { pixels: 0, rows: 1, patch };
-        let bytes = slot("pixels", 1, h * patch, w * patch, Role::Rgba);
-        check(&gpu, &checkpoint, batch, h * w + 1, vec![bytes, rows()], op.clone());
-        let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);
-        check(&gpu, &checkpoint, batch, h * w + 1, vec![planes, rows()], op);
-    }
+    in_both_precisions(|gpu| {
+        let checkpoint = random_checkpoint("unfold", &config(8, 1, 4, 1, ""));
+        for (h, w, patch, batch) in [(1, 1, 14, 1), (2, 3, 14, 2), (3, 1, 16, 1), (5, 4, 2, 3)] {
+            let rows = || slot("rows", 1, h * w, 3 * patch * patch, Role::Output);
+            let op = Op::Unfold { pixels: 0, rows: 1, patch };
+            let bytes = slot("pixels", 1, h * patch, w * patch, Role::Rgba);
+            check(gpu, &checkpoint, batch, h * w + 1, vec![bytes, rows()], op.clone());
+            let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);
+            check(gpu, &checkpoint, batch, h * w + 1, vec![planes, rows()], op);
+        }
+    });
 }
 
 #[test]
@@ -321,19 +354,20 @@ fn maps_are_pooled_resized_and_interleaved() {
 /// A 3 × 3 convolution is a product over windows. The MLP's second matrix serves as its weights.
 #[test]
 fn convolutions_over_windows() {
-    let Some(gpu) = gpu() else { return };
-    for ([h, w], c, batch) in [([1, 1], 8, 1), ([3, 5], 8, 2), ([9, 10], 16, 1)] {
-        let checkpoint = random_checkpoint("windows", &config(24, 3, 9 * c, 1, ""));
-        let slots =
-            vec![slot("x", 1, h * w, c, Role::Input), slot("y", 1, h * w, 24, Role::Output)];
-        let op = Op::Linear {
-            x: 0,
-            y: 1,
-            weight: format!("{FC2}.weight"),
-            bias: Some(format!("{FC2}.bias")),
-            window: Some([h, w]),
-            finish: Finish::Relu,
-        };
-        check(&gpu, &checkpoint, batch, 1, slots, op);
-    }
+    in_both_precisions(|gpu| {
+        for ([h, w], c, batch) in [([1, 1], 8, 1), ([3, 5], 8, 2), ([9, 10], 16, 1)] {
+            let checkpoint = random_checkpoint("windows", &config(24, 3, 9 * c, 1, ""));
+            let slots =
+                vec![slot("x", 1, h * w, c, Role::Input), slot("y", 1, h * w, 24, Role::Output)];
+            let op = Op::Linear {
+                x: 0,
+                y: 1,
+                weight: format!("{FC2}.weight"),
+                bias: Some(format!("{FC2}.bias")),
+                window: Some([h, w]),
+                finish: Finish::Relu,
+            };
+            check(gpu, &checkpoint, batch, 1, slots, op);
+        }
+    });
 }

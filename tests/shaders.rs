@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use internvit::gpu::{
-    ATTENTION, AttentionRow, Family, Format, Kernel, LINEAR, SHADERS, Size, link,
+    ATTENTION, AttentionRow, Family, Format, Kernel, LINEAR, LinearRow, Norm, Product, SHADERS,
+    Size, link,
 };
 use internvit::model::NormKind;
 use internvit::plan::Finish;
@@ -18,25 +19,37 @@ const STORAGE_BUFFERS: usize = 8;
 fn kernels() -> Vec<Kernel> {
     let residual = Finish::Residual { scale: "ls1".into() };
     let mut list = vec![
-        Kernel::unfold(true, 14),
-        Kernel::unfold(false, 16),
+        Kernel::unfold(true, 14, false),
+        Kernel::unfold(false, 16, true),
         Kernel::embed(192),
         Kernel::embed(12),
     ];
     for row in LINEAR {
-        for finish in [&Finish::Store, &Finish::Gelu, &residual] {
-            for (k, cols) in [(588, 1024), (3200, 9600), (12, 68)] {
-                for format in Format::ALL {
-                    list.push(row.kernel([k, cols], finish, true, false, format));
+        for (finish, y) in [(&Finish::Store, true), (&Finish::Gelu, true), (&residual, false)] {
+            for (k, cols) in [(592, 1024), (3200, 9600), (48, 68)] {
+                for (format, x) in Format::ALL.into_iter().zip([false, true, true]) {
+                    let half = [x, x && y];
+                    let product =
+                        Product { k, cols, finish, bias: true, windows: false, format, half };
+                    list.extend(of_all_subgroups(row, &product));
                 }
             }
         }
-        list.push(row.kernel([3200, 3200], &Finish::Store, false, false, Format::F16));
-        list.push(row.kernel([9 * 16, 12], &Finish::Relu, true, true, Format::F32));
+        let (finish, format) = (&Finish::Store, Format::F16);
+        let half = [row.matrix.is_some(); 2];
+        let plain =
+            Product { k: 3200, cols: 3200, finish, bias: false, windows: false, format, half };
+        list.extend(of_all_subgroups(row, &plain));
+        let (finish, format) = (&Finish::Relu, Format::F32);
+        let windows =
+            Product { k: 9 * 12, cols: 12, finish, bias: true, windows: true, format, half };
+        list.extend(of_all_subgroups(row, &windows));
     }
     for d in (8..=256).step_by(8) {
         for family in Family::ALL {
-            list.push(AttentionRow::choose(family, d).kernel(3, d));
+            for half in [false, true] {
+                list.push(AttentionRow::choose(family, d).kernel(3, d, [half; 2]));
+            }
         }
     }
     for max in [true, false] {
@@ -44,29 +57,48 @@ fn kernels() -> Vec<Kernel> {
         list.push(Kernel::resize(16, 48, max));
     }
     list.push(Kernel::interleave(64));
-    for (kind, bias, in_place) in [
+    for (kind, [bias, gelu], in_place) in [
         (NormKind::Layer, [true, false], false),
         (NormKind::Layer, [true, true], false),
         (NormKind::Rms, [false, false], false),
         (NormKind::Rms, [false, false], true),
     ] {
         for family in Family::ALL {
-            list.push(Kernel::norm(family, 3200, kind, 1e-6, bias, in_place));
+            for half in [[false; 2], [in_place, true]] {
+                let norm = Norm { c: 3200, kind, eps: 1e-6, bias, gelu, in_place, half };
+                list.extend([0, 8, 16, 32, 64, 128].map(|n| Kernel::norm(family, n, &norm)));
+            }
         }
     }
     list
+}
+
+/// A row's kernel for a product that it takes, for subgroups of every size where it matters.
+fn of_all_subgroups(row: LinearRow, product: &Product<'_>) -> Vec<Kernel> {
+    if LinearRow::choose(row.family, row.matrix.unwrap_or(0), product) != row {
+        return Vec::new();
+    }
+    let sizes: &[u32] = if row.matrix.is_some() { &[8, 16, 32, 64] } else { &[0] };
+    sizes.iter().map(|lanes| row.kernel(product, *lanes)).collect()
 }
 
 fn parse(kernel: &Kernel) -> naga::Module {
     let source = link(&kernel.files, &kernel.knobs).unwrap();
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|e| panic!("{kernel:?}: {}", e.emit_to_string(&source)));
-    // Only the family for subgroups asks for more than WebGPU's core.
-    let more = if kernel.files[0] == "linear_subgroup" {
-        Capabilities::SUBGROUP
-    } else {
-        Capabilities::empty()
-    };
+    // What a device must have beyond WebGPU's core, by the files that use it.
+    let has = |file| kernel.files.contains(&file);
+    let needs = [
+        (has("linear_subgroup") || has("shared/sum_subgroup"), Capabilities::SUBGROUP),
+        (has("x/f16") || has("y/f16"), Capabilities::SHADER_FLOAT16_IN_FLOAT32),
+        (
+            has("linear_matrix"),
+            Capabilities::SUBGROUP
+                | Capabilities::SHADER_FLOAT16
+                | Capabilities::COOPERATIVE_MATRIX,
+        ),
+    ];
+    let more = needs.iter().filter(|(used, _)| *used).map(|(_, more)| *more).collect();
     let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), more);
     if let Err(e) = validator.validate(&module) {
         panic!("{kernel:?}: {}", e.emit_to_string(&source));
@@ -90,6 +122,36 @@ fn every_kernel_is_valid_and_within_the_default_limits() {
             matches!(v.space, AddressSpace::Storage { access } if access.contains(StorageAccess::STORE))
         });
         assert_eq!(writable.count(), 1, "{kernel:?}: one output");
+    }
+}
+
+/// Products run on matrix units where x and W are f16 and the tiles divide the inputs.
+#[test]
+fn products_that_suit_run_on_matrix_units() {
+    let (finish, format) = (&Finish::Store, Format::F16);
+    let suits = Product {
+        k: 1024,
+        cols: 4096,
+        finish,
+        bias: false,
+        windows: false,
+        format,
+        half: [true, true],
+    };
+    let file = |matrix, product: &Product<'_>| {
+        let row = LinearRow::choose(Family::Matrix, matrix, product);
+        (row.file, row.matrix)
+    };
+    assert_eq!(file(16, &suits), ("linear_matrix", Some(16)));
+    assert_eq!(file(8, &suits), ("linear_matrix", Some(8)));
+    assert_eq!(file(8, &Product { k: 584, ..suits }), ("linear_matrix", Some(8)));
+    for other in [
+        Product { k: 588, ..suits },
+        Product { windows: true, ..suits },
+        Product { format: Format::Bf16, ..suits },
+        Product { half: [false, true], ..suits },
+    ] {
+        assert_eq!(file(16, &other), ("linear_tiled", None));
     }
 }
 

@@ -1,6 +1,6 @@
 // The 3 × 3 window around each pixel of a map, zero outside: K = 9 · channels in the order y, x,
 // channel. The window is never stored.
-@group(0) @binding(1) var<storage, read> x: array<vec4f>; // [pictures · height · width, K / 9]
+@group(0) @binding(1) var<storage, read> x: array<X>; // [pictures · height · width, K / 9]
 
 fn load_x(row: u32, quad: u32) -> vec4f {
     let channels = K / 36u;
@@ -14,5 +14,5 @@ fn load_x(row: u32, quad: u32) -> vec4f {
         return vec4f();
     }
     let source = pixel - inside + py * size.width + px;
-    return x[source * channels + quad % channels];
+    return from_x(x[source * channels + quad % channels]);
 }

@@ -1,10 +1,10 @@
 // Reads and writes the same slot.
-@group(1) @binding(0) var<storage, read_write> y: array<vec4f>;
+@group(1) @binding(0) var<storage, read_write> y: array<Y>;
 
 fn load_x(quad: u32) -> vec4f {
-    return y[quad];
+    return from_x(y[quad]);
 }
 
 fn store_y(quad: u32, value: vec4f) {
-    y[quad] = value;
+    y[quad] = to_y(value);
 }

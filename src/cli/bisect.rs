@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Parser;
+use internvit::gpu::Precision;
 use internvit::image::Resize;
 use internvit::{Device, Error, Images, Result};
 use serde_json::json;
@@ -41,7 +42,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = open_model(args.model.as_ref()).await?;
     let sizes = checkpoint.spec.sizes;
-    let mut encoder = load(checkpoint, &args.device).await?;
+    let mut encoder = load(checkpoint, &args.device, Precision::F32).await?;
     let (values, photo);
     let images = match (&args.pixel_values, &args.image) {
         (Some(file), _) => {

@@ -36,6 +36,13 @@ pub(super) async fn run(args: Args) -> Result<()> {
             HumanBytes(a.workgroup_memory.into()),
             a.invocations
         );
+        let [least, most] = a.subgroup;
+        if most > 0 {
+            say!("  subgroups of {least} to {most}");
+        }
+        if !a.matrices.is_empty() {
+            say!("  cooperative matrices {}", a.matrices.join(", "));
+        }
         let features = if a.features.is_empty() { "none".into() } else { a.features.join(", ") };
         say!("  optional features: {features}");
     }

@@ -28,6 +28,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use internvit::gpu::Precision;
 use internvit::{Checkpoint, Device, Encoder, Result};
 
 /// InternViT on any GPU: features of photographs from the command line.
@@ -85,9 +86,9 @@ async fn open_model(path: Option<&PathBuf>) -> Result<Checkpoint> {
 }
 
 /// Brings a model to a device, with a bar, and says where the CPU takes a GPU's place.
-async fn load(checkpoint: Checkpoint, device: &Device) -> Result<Encoder> {
+async fn load(checkpoint: Checkpoint, device: &Device, dtype: Precision) -> Result<Encoder> {
     let bar = progress::bytes("loading", checkpoint.bytes());
-    let encoder = Encoder::load(checkpoint, device, &mut async |done, _| {
+    let encoder = Encoder::load_as(checkpoint, device, dtype, &mut async |done, _| {
         bar.set_position(done);
         ControlFlow::Continue(())
     })

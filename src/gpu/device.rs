@@ -15,6 +15,30 @@ pub enum Choice {
     Named(String),
 }
 
+/// How values lie in the device's memory between kernels, and matrices of weights.
+///
+/// The residual stream, statistics of norms, softmax and all sums are f32 in either; so are vectors
+/// of weights, and what goes in and comes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// IEEE single: results agree with float64 to some 1e-6.
+    #[default]
+    F32,
+    /// IEEE half, 1e-3: half the memory, and the matrix units of GPUs that have them.
+    F16,
+}
+
+impl std::str::FromStr for Precision {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "f32" => Ok(Self::F32),
+            "f16" => Ok(Self::F16),
+            other => Err(Error::input(format!("{other:?}: expected f32 or f16"))),
+        }
+    }
+}
+
 /// What the kernels' table and the plans' split over bindings need to know of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caps {
@@ -25,6 +49,9 @@ pub struct Caps {
     /// Weights that 16 bits hold exactly are stored so: half the memory and its traffic. On the CPU
     /// the unpacking costs more.
     pub half_weights: bool,
+    /// Rows of the square matrices of f16 that a subgroup multiplies and adds in f32: 8, 16, or 0
+    /// where there are none, or where the device was opened for f32.
+    pub matrix: u32,
     /// Bytes of one storage binding.
     pub max_binding: u64,
     /// Bytes of one buffer.
@@ -37,6 +64,8 @@ pub struct Gpu {
     pub(super) queue: wgpu::Queue,
     /// What it can do.
     pub caps: Caps,
+    /// What it was opened for.
+    pub precision: Precision,
     /// Name and API, for people.
     pub report: AdapterReport,
     pub(super) pipelines: RefCell<super::kernels::Pipelines>,
@@ -66,6 +95,10 @@ pub struct AdapterReport {
     pub driver: String,
     /// Optional features that matter here.
     pub features: Vec<&'static str>,
+    /// Invocations of a subgroup, at least and at most.
+    pub subgroup: [u32; 2],
+    /// Shapes of cooperative matrices, rows × columns × depth and the types multiplied and added.
+    pub matrices: Vec<String>,
     /// Bytes of one storage binding.
     pub max_binding: u64,
     /// Bytes of one buffer.
@@ -77,6 +110,10 @@ pub struct AdapterReport {
     /// Storage buffers of a stage.
     pub storage_buffers: u32,
 }
+
+/// What products by matrix units take.
+const MATRIX: wgpu::Features =
+    wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -125,12 +162,40 @@ fn report(adapter: &wgpu::Adapter) -> AdapterReport {
         kind: format!("{:?}", info.device_type),
         driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
         features: known.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| *n).collect(),
+        subgroup: [info.subgroup_min_size, info.subgroup_max_size],
+        matrices: matrices(adapter),
         max_binding: limits.max_storage_buffer_binding_size,
         max_buffer: limits.max_buffer_size,
         workgroup_memory: limits.max_compute_workgroup_storage_size,
         invocations: limits.max_compute_invocations_per_workgroup,
         storage_buffers: limits.max_storage_buffers_per_shader_stage,
     }
+}
+
+fn matrices(adapter: &wgpu::Adapter) -> Vec<String> {
+    let list = adapter.cooperative_matrix_properties().into_iter();
+    let mut shapes: Vec<_> = list
+        .map(|m| {
+            let types = format!("{:?} to {:?}", m.ab_type, m.cr_type).to_lowercase();
+            format!("{} × {} × {} {types}", m.m_size, m.n_size, m.k_size)
+        })
+        .collect();
+    shapes.dedup();
+    shapes
+}
+
+/// Side of the largest square matrices of f16 that are added in f32. Vulkan is where the kernels have
+/// been run.
+fn matrix_side(adapter: &wgpu::Adapter) -> u32 {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    if adapter.get_info().backend != wgpu::Backend::Vulkan {
+        return 0;
+    }
+    let list = adapter.cooperative_matrix_properties();
+    let fits = |m: &&wgpu::CooperativeMatrixProperties| {
+        m.m_size == m.n_size && m.n_size == m.k_size && m.ab_type == F16 && m.cr_type == F32
+    };
+    list.iter().filter(fits).map(|m| m.m_size).max().unwrap_or(0)
 }
 
 impl Gpu {
@@ -140,19 +205,30 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`] where there is no adapter, none of that name, or the driver refuses.
     pub async fn open(choice: &Choice) -> Result<Self> {
-        let wanted = wgpu::Features::TIMESTAMP_QUERY
-            | wgpu::Features::SUBGROUP
-            | wgpu::Features::PIPELINE_CACHE;
-        Self::open_with(choice, |limits| limits, wanted).await
+        Self::open_as(choice, Precision::F32).await
     }
 
-    /// As [`Gpu::open`] for the best adapter, unless that computes on the CPU, where `cpu` is
+    /// As [`Gpu::open`], for a precision.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub async fn open_as(choice: &Choice, precision: Precision) -> Result<Self> {
+        let mut wanted = wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::PIPELINE_CACHE;
+        if precision == Precision::F16 {
+            wanted |= MATRIX;
+        }
+        Self::open_with(choice, |limits| limits, wanted, precision).await
+    }
+
+    /// As [`Gpu::open_as`] for the best adapter, unless that computes on the CPU, where `cpu` is
     /// several times as fast.
     ///
     /// # Errors
     /// [`Error::Device`] where there is no GPU, or the driver refuses.
-    pub async fn open_hardware() -> Result<Self> {
-        let gpu = Self::open(&Choice::Auto).await?;
+    pub async fn open_hardware(precision: Precision) -> Result<Self> {
+        let gpu = Self::open_as(&Choice::Auto, precision).await?;
         if gpu.caps.software {
             return Err(Error::device("no GPU, only a software adapter"));
         }
@@ -162,13 +238,15 @@ impl Gpu {
     /// Opens a device with WebGPU's default limits and no optional feature, as the smallest browser
     /// offers them.
     pub async fn open_default_limits(choice: &Choice) -> Result<Self> {
-        Self::open_with(choice, |_| wgpu::Limits::default(), wgpu::Features::empty()).await
+        let (limits, features) = (|_| wgpu::Limits::default(), wgpu::Features::empty());
+        Self::open_with(choice, limits, features, Precision::F32).await
     }
 
     async fn open_with(
         choice: &Choice,
         limits: impl Fn(wgpu::Limits) -> wgpu::Limits,
         features: wgpu::Features,
+        precision: Precision,
     ) -> Result<Self> {
         let adapters = ranked().await;
         let names = || {
@@ -187,10 +265,22 @@ impl Gpu {
                 Error::device(format!("no adapter called {name:?}; found: {}", names()))
             }
         })?;
+        let mut features = features & adapter.features();
+        if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
+            features.remove(MATRIX);
+        }
+        let experimental_features = if features.contains(MATRIX) {
+            // SAFETY: experimental features may have undefined behaviour where they are used
+            // wrongly. One is used, by one shader, whose matrices lie within its workgroup memory.
+            unsafe { wgpu::ExperimentalFeatures::enabled() }
+        } else {
+            wgpu::ExperimentalFeatures::disabled()
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("internvit"),
-            required_features: features & adapter.features(),
+            required_features: features,
             required_limits: limits(offered(adapter)),
+            experimental_features,
             ..Default::default()
         };
         let (device, queue) = adapter
@@ -204,9 +294,11 @@ impl Gpu {
         let info = adapter.get_info();
         let sizes = [info.subgroup_min_size, info.subgroup_max_size];
         let even = device.features().contains(wgpu::Features::SUBGROUP) && sizes[0] == sizes[1];
+        let matrices = even && sizes[0] <= 64 && device.features().contains(MATRIX);
         let caps = Caps {
             software,
             subgroup: if even { sizes[0] } else { 0 },
+            matrix: if matrices { matrix_side(adapter) } else { 0 },
             half_weights: !software,
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
@@ -221,7 +313,7 @@ impl Gpu {
         });
         let cache = PipelineCache::open(&device, &info);
         let (pipelines, staging) = Default::default();
-        Ok(Self { device, queue, caps, report, pipelines, cache, staging, fault })
+        Ok(Self { device, queue, caps, precision, report, pipelines, cache, staging, fault })
     }
 
     /// Submits what `encoder` recorded.

@@ -26,24 +26,37 @@ pub enum Family {
     SoftwareSubgroups,
     /// For any GPU, within WebGPU's default limits.
     Portable,
+    /// The same, but products of f16 by matrix units.
+    Matrix,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Software, Self::SoftwareSubgroups, Self::Portable];
+    pub const ALL: [Self; 4] =
+        [Self::Software, Self::SoftwareSubgroups, Self::Portable, Self::Matrix];
 
     /// The family for a device.
     pub fn of(caps: &Caps) -> Self {
-        match (caps.software, caps.subgroup) {
-            (true, 8) => Self::SoftwareSubgroups,
-            (true, _) => Self::Software,
-            (false, _) => Self::Portable,
+        match (caps.software, caps.subgroup, caps.matrix) {
+            (true, 8, _) => Self::SoftwareSubgroups,
+            (true, ..) => Self::Software,
+            (false, _, 0) => Self::Portable,
+            (false, ..) => Self::Matrix,
         }
     }
 
     /// Whether a device can run it, well or not.
     pub fn runs_on(self, caps: &Caps) -> bool {
-        self != Self::SoftwareSubgroups || caps.subgroup == 8
+        match self {
+            Self::Software | Self::Portable => true,
+            Self::SoftwareSubgroups => caps.subgroup == 8,
+            Self::Matrix => caps.matrix > 0,
+        }
+    }
+
+    /// Whether it is for adapters that compute on the CPU.
+    pub fn software(self) -> bool {
+        matches!(self, Self::Software | Self::SoftwareSubgroups)
     }
 }
 
@@ -56,14 +69,74 @@ pub struct LinearRow {
     pub file: &'static str,
     /// Rows that a workgroup owns.
     pub tile_rows: usize,
+    /// Side of the matrices that it multiplies, where it does.
+    pub matrix: Option<u32>,
 }
 
-/// Variants of the linear kernel; the family's first is taken.
-pub const LINEAR: [LinearRow; 3] = [
-    LinearRow { family: Family::Software, file: "linear_direct", tile_rows: 16 },
-    LinearRow { family: Family::SoftwareSubgroups, file: "linear_subgroup", tile_rows: 16 },
-    LinearRow { family: Family::Portable, file: "linear_tiled", tile_rows: 64 },
+const fn linear(family: Family, file: &'static str, tile_rows: usize) -> LinearRow {
+    LinearRow { family, file, tile_rows, matrix: None }
+}
+
+const fn matrix(side: u32, tile_rows: usize) -> LinearRow {
+    let (family, file) = (Family::Matrix, "linear_matrix");
+    LinearRow { family, file, tile_rows, matrix: Some(side) }
+}
+
+/// Variants of the linear kernel; the family's first that fits is taken.
+pub const LINEAR: [LinearRow; 6] = [
+    linear(Family::Software, "linear_direct", 16),
+    linear(Family::SoftwareSubgroups, "linear_subgroup", 16),
+    linear(Family::Portable, "linear_tiled", 64),
+    matrix(16, 128),
+    matrix(8, 32),
+    linear(Family::Matrix, "linear_tiled", 64),
 ];
+
+/// A product, as the choice of its kernel sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Product<'a> {
+    /// Inputs; over windows nine times the map's channels.
+    pub k: usize,
+    /// Outputs of a plane.
+    pub cols: usize,
+    /// What becomes of the sums.
+    pub finish: &'a Finish,
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// Whether the input are windows of a map.
+    pub windows: bool,
+    /// How the weights are stored.
+    pub format: Format,
+    /// Whether x and y are f16.
+    pub half: [bool; 2],
+}
+
+impl Product<'_> {
+    /// Whether matrix units can compute it with matrices of so many rows.
+    fn suits(&self, side: u32) -> bool {
+        let stored = self.half[0] && self.format == Format::F16;
+        stored && !self.windows && self.k.is_multiple_of(side as usize)
+    }
+}
+
+/// A norm, as the choice of its kernel sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Norm {
+    /// Channels.
+    pub c: usize,
+    /// Which statistics.
+    pub kind: NormKind,
+    /// Added before the root.
+    pub eps: f32,
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// Whether GELU follows.
+    pub gelu: bool,
+    /// Whether x and y are the same slot.
+    pub in_place: bool,
+    /// Whether x and y are f16.
+    pub half: [bool; 2],
+}
 
 /// A tile shape of an attention kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +153,8 @@ pub struct AttentionRow {
     pub tile_k: usize,
 }
 
-const fn tiled(max_head_dim: usize, tile_q: usize, tile_k: usize) -> AttentionRow {
-    AttentionRow { family: Family::Portable, file: "attention_tiled", max_head_dim, tile_q, tile_k }
+const fn tiled(family: Family, max_head_dim: usize, [tile_q, tile_k]: [usize; 2]) -> AttentionRow {
+    AttentionRow { family, file: "attention_tiled", max_head_dim, tile_q, tile_k }
 }
 
 const fn direct(family: Family) -> AttentionRow {
@@ -90,46 +163,53 @@ const fn direct(family: Family) -> AttentionRow {
 
 /// Tiles by width of head, the first that fits is taken. In workgroup memory, queries, keys and
 /// scores together stay under 16 KiB.
-pub const ATTENTION: [AttentionRow; 5] = [
+pub const ATTENTION: [AttentionRow; 8] = [
     direct(Family::Software),
     direct(Family::SoftwareSubgroups),
-    tiled(64, 32, 16),
-    tiled(128, 16, 8),
-    tiled(256, 8, 4),
+    tiled(Family::Portable, 64, [32, 16]),
+    tiled(Family::Portable, 128, [16, 8]),
+    tiled(Family::Portable, 256, [8, 4]),
+    tiled(Family::Matrix, 64, [32, 16]),
+    tiled(Family::Matrix, 128, [16, 8]),
+    tiled(Family::Matrix, 256, [8, 4]),
 ];
 
 impl LinearRow {
-    /// The variant for a kind of device.
-    pub fn choose(family: Family) -> Self {
-        let row = LINEAR.into_iter().find(|row| row.family == family);
-        row.expect("every family has a row")
+    /// The variant for a product on a kind of device whose matrix units, if any, take matrices of
+    /// so many rows.
+    pub fn choose(family: Family, matrix: u32, product: &Product<'_>) -> Self {
+        let fits = |row: &Self| {
+            let side = row.matrix;
+            row.family == family && side.is_none_or(|side| side == matrix && product.suits(side))
+        };
+        LINEAR.into_iter().find(fits).expect("every family has a row for all products")
     }
 
-    /// The kernel for `k` inputs and `cols` outputs a plane; over windows of a map, k is nine
-    /// times its channels.
-    pub fn kernel(
-        self,
-        [k, cols]: [usize; 2],
-        finish: &Finish,
-        bias: bool,
-        windows: bool,
-        format: Format,
-    ) -> Kernel {
+    /// The kernel for a product, where subgroups have `lanes` invocations.
+    pub fn kernel(self, product: &Product<'_>, lanes: u32) -> Kernel {
+        let Product { k, cols, finish, format, .. } = *product;
         let hole = match finish {
-            Finish::Store if bias => "finish/bias",
+            Finish::Store if product.bias => "finish/bias",
             Finish::Store => "finish/store",
             Finish::Gelu => "finish/gelu",
             Finish::Relu => "finish/relu",
             Finish::Residual { .. } => "finish/residual",
         };
-        let input = if windows { "input/window" } else { "input/rows" };
-        let mut files = vec![self.file, input, format.hole(), hole, "shared/size"];
+        let input = if product.windows { "input/window" } else { "input/rows" };
+        let [x, y] = stored(product.half);
+        let mut files = match self.matrix {
+            Some(8) => vec![self.file, "tile/8", hole, y, "shared/size"],
+            Some(_) => vec![self.file, "tile/16", hole, y, "shared/size"],
+            None => vec![self.file, input, x, format.hole(), hole, y, "shared/size"],
+        };
         if *finish == Finish::Gelu {
             files.push("shared/gelu");
         }
         let mut knobs = vec![("K", format!("{k}u")), ("COLS", format!("{cols}u"))];
-        if self.family == Family::Portable {
-            knobs.push(("TILE_ROWS", format!("{}u", self.tile_rows)));
+        match (self.matrix, self.family.software()) {
+            (Some(_), _) => knobs.push(("LANES", format!("{lanes}u"))),
+            (None, true) => {}
+            (None, false) => knobs.push(("TILE_ROWS", format!("{}u", self.tile_rows))),
         }
         Kernel { files, knobs }
     }
@@ -143,23 +223,39 @@ impl AttentionRow {
         row.expect("the configuration's check bounds head_dim")
     }
 
-    /// The kernel for `heads` heads of `head_dim` channels.
-    pub fn kernel(self, heads: usize, head_dim: usize) -> Kernel {
+    /// The kernel for `heads` heads of `head_dim` channels; `half` says whether q, k, v, and y, are
+    /// f16.
+    pub fn kernel(self, heads: usize, head_dim: usize, half: [bool; 2]) -> Kernel {
         let mut knobs = vec![("D", format!("{head_dim}u")), ("HEADS", format!("{heads}u"))];
-        if self.family == Family::Portable {
+        if !self.family.software() {
             knobs.push(("TILE_Q", format!("{}u", self.tile_q)));
             knobs.push(("TILE_K", format!("{}u", self.tile_k)));
         }
-        Kernel { files: vec![self.file, "shared/size"], knobs }
+        let [x, y] = stored(half);
+        let mut files = vec![self.file, x, "shared/size"];
+        if !self.gathers() {
+            files.push(y);
+        }
+        Kernel { files, knobs }
+    }
+
+    /// Whether sums gather in y itself, which must be f32 then.
+    pub fn gathers(self) -> bool {
+        self.file == "attention_direct"
     }
 }
 
+/// The files that say how what is read and what is written is stored.
+fn stored(half: [bool; 2]) -> [&'static str; 2] {
+    [if half[0] { "x/f16" } else { "x/f32" }, if half[1] { "y/f16" } else { "y/f32" }]
+}
+
 impl Kernel {
-    /// Patches from pictures of bytes or of f32 planes.
-    pub fn unfold(rgba: bool, patch: usize) -> Self {
+    /// Patches, f16 or not, from pictures of bytes or of f32 planes.
+    pub fn unfold(rgba: bool, patch: usize, half: bool) -> Self {
         let pixel = if rgba { "pixel/rgba" } else { "pixel/planes" };
         Self {
-            files: vec!["unfold", pixel, "shared/size"],
+            files: vec!["unfold", pixel, stored([false, half])[1], "shared/size"],
             knobs: vec![("PATCH", format!("{patch}u"))],
         }
     }
@@ -187,31 +283,31 @@ impl Kernel {
         Self { files: vec!["resize", "shared/size"], knobs }
     }
 
-    /// A norm over `c` channels, with or without bias and GELU.
-    pub fn norm(
-        family: Family,
-        c: usize,
-        kind: NormKind,
-        eps: f32,
-        [bias, gelu]: [bool; 2],
-        in_place: bool,
-    ) -> Self {
-        let place = if in_place { "place/in_place" } else { "place/into" };
-        let affine = match (bias, gelu) {
+    /// A norm; `lanes` are the invocations of a subgroup, 0 where they vary or there are none.
+    pub fn norm(family: Family, lanes: u32, norm: &Norm) -> Self {
+        let [x, y] = stored(norm.half);
+        let place = if norm.in_place { "place/in_place" } else { "place/into" };
+        let affine = match (norm.bias, norm.gelu) {
             (true, true) => "affine/weight_bias_gelu",
             (true, false) => "affine/weight_bias",
             (false, _) => "affine/weight",
         };
-        let knobs = vec![
-            ("C", format!("{c}u")),
-            ("LAYER", (kind == NormKind::Layer).to_string()),
-            ("EPS", format!("{eps:e}")),
+        let mut knobs = vec![
+            ("C", format!("{}u", norm.c)),
+            ("LAYER", (norm.kind == NormKind::Layer).to_string()),
+            ("EPS", format!("{:e}", norm.eps)),
         ];
-        let mut files = match family {
-            Family::Portable => vec!["norm", place, affine, "shared/size", "shared/sum"],
-            _ => vec!["norm_direct", place, affine, "shared/size"],
-        };
-        if gelu {
+        let file = if family.software() { "norm_direct" } else { "norm" };
+        let mut files = vec![file, place, x, y, affine, "shared/size"];
+        match (family.software(), lanes) {
+            (true, _) => {}
+            (false, 0) => files.push("shared/sum"),
+            (false, _) => {
+                files.push("shared/sum_subgroup");
+                knobs.push(("LANES", format!("{lanes}u")));
+            }
+        }
+        if norm.gelu {
             files.push("shared/gelu");
         }
         Self { files, knobs }

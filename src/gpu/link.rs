@@ -28,6 +28,7 @@ shaders![
     "input/window",
     "interleave",
     "linear_direct",
+    "linear_matrix",
     "linear_subgroup",
     "linear_tiled",
     "norm",
@@ -41,10 +42,17 @@ shaders![
     "shared/gelu",
     "shared/size",
     "shared/sum",
+    "shared/sum_subgroup",
+    "tile/16",
+    "tile/8",
     "unfold",
     "weight/bf16",
     "weight/f16",
     "weight/f32",
+    "x/f16",
+    "x/f32",
+    "y/f16",
+    "y/f32",
 ];
 
 /// The text of `files` (the kernel first, then its holes) with `knobs` set.

@@ -14,8 +14,8 @@ mod run;
 mod steps;
 mod weights;
 
-pub use device::{AdapterReport, Caps, Choice, Gpu, Submitted, adapters};
-pub use kernels::{ATTENTION, AttentionRow, Family, Kernel, LINEAR};
+pub use device::{AdapterReport, Caps, Choice, Gpu, Precision, Submitted, adapters};
+pub use kernels::{ATTENTION, AttentionRow, Family, Kernel, LINEAR, LinearRow, Norm, Product};
 pub use link::{SHADERS, link};
 pub use pack::{Format, PANEL, pack_linear, packed_len};
 pub use prepare::{Prepared, Size};

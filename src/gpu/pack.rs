@@ -37,6 +37,11 @@ impl Format {
         }
     }
 
+    /// Whether f16 can hold every value, rounded.
+    pub(super) fn f16_holds(values: &[f32]) -> bool {
+        values.iter().all(|v| f16::from_f32(*v).is_finite())
+    }
+
     /// Bytes of a value.
     pub fn bytes(self) -> usize {
         if self == Self::F32 { 4 } else { 2 }
@@ -104,6 +109,13 @@ mod tests {
             };
             assert_eq!(&back, values);
         }
+    }
+
+    #[test]
+    fn what_f16_cannot_hold_is_told() {
+        assert!(Format::f16_holds(&[65504.0, -1e-9, 0.1]));
+        assert!(!Format::f16_holds(&[0.0, 7e4]));
+        assert!(!Format::f16_holds(&[f32::NAN]));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::kernels::Family;
+use super::kernels::{AttentionRow, Family};
 use super::steps::{Builder, Planned};
-use super::{Gpu, GpuWeights};
-use crate::plan::{Arena, Plan, SlotId, plan_arena};
+use super::{Gpu, GpuWeights, Precision};
+use crate::plan::{Arena, Finish, Op, Plan, Role, SlotId, arena_of};
 use crate::{Error, Result};
 
 /// The uniform of every kernel; the same fields stand in `shaders/shared/size.wgsl`.
@@ -31,6 +31,8 @@ pub struct Size {
 pub struct Prepared {
     pub(super) plan: Plan,
     pub(super) buffers: HashMap<SlotId, wgpu::Buffer>,
+    /// Slots that hold f16.
+    pub(super) half: Vec<bool>,
     pub(super) steps: Vec<PreparedStep>,
     uniforms: wgpu::Buffer,
     sizes: Vec<Size>,
@@ -99,9 +101,10 @@ impl Prepared {
         weights: &GpuWeights,
         family: Family,
     ) -> Result<Self> {
-        let arena = plan_arena(&plan);
-        let (buffers, bytes) = allocate(gpu, &plan, &arena).await?;
-        let mut builder = Builder::new(gpu, &plan, weights, family, &buffers);
+        let half = halves(&plan, family, gpu.precision);
+        let arena = arena_of(&plan, &|slot| words(&plan, &half, slot));
+        let (buffers, bytes) = allocate(gpu, &plan, &arena, &half).await?;
+        let mut builder = Builder::new(gpu, &plan, weights, family, &half, &buffers);
         let mut works = Vec::new();
         for step in &plan.steps {
             works.push(builder.step(&step.op)?);
@@ -126,7 +129,7 @@ impl Prepared {
             steps.push(PreparedStep { flop, work });
         }
         let batch = plan.batch;
-        let mut this = Self { plan, buffers, steps, uniforms, sizes, arena, bytes, batch: 0 };
+        let mut this = Self { plan, buffers, half, steps, uniforms, sizes, arena, bytes, batch: 0 };
         this.set_batch(gpu, batch);
         Ok(this)
     }
@@ -188,27 +191,60 @@ fn split(count: usize) -> (u32, u32) {
     (count.div_ceil(y) as u32, y as u32)
 }
 
+/// Which slots hold f16: those between products, norms and attention that are not the residual
+/// stream. What is fed, kept, copied or mapped is f32.
+fn halves(plan: &Plan, family: Family, precision: Precision) -> Vec<bool> {
+    if precision == Precision::F32 {
+        return vec![false; plan.slots.len()];
+    }
+    // Planes start at multiples of 256 bytes.
+    let aligned = |planes: usize, cols: usize| planes == 1 || cols.is_multiple_of(8);
+    let inside = plan.slots.iter().map(|s| s.role == Role::Temporary && aligned(s.planes, s.cols));
+    let mut half: Vec<bool> = inside.collect();
+    for step in &plan.steps {
+        let whole = match &step.op {
+            Op::Linear { y, finish: Finish::Residual { .. }, .. } => vec![*y],
+            Op::Attention { y, heads, .. }
+                if AttentionRow::choose(family, plan.slots[*y].cols / heads).gathers() =>
+            {
+                vec![*y]
+            }
+            Op::Unfold { pixels, .. } => vec![*pixels],
+            Op::Linear { .. } | Op::Norm { .. } | Op::Attention { .. } => {
+                vec![]
+            }
+            other => other.reads().into_iter().chain([other.writes()]).collect(),
+        };
+        whole.into_iter().for_each(|slot| half[slot] = false);
+    }
+    half
+}
+
+/// Room that a slot takes, in units of four bytes.
+fn words(plan: &Plan, half: &[bool], slot: SlotId) -> usize {
+    let values = plan.slots[slot].planes * plan.slots[slot].plane_stride(plan.batch);
+    if half[slot] { values / 2 } else { values }
+}
+
 async fn allocate(
     gpu: &Gpu,
     plan: &Plan,
     arena: &Arena,
+    half: &[bool],
 ) -> Result<(HashMap<SlotId, wgpu::Buffer>, u64)> {
     let usage =
         wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
     let mut total = 0;
     let mut shared = Vec::new();
-    for (i, values) in arena.sizes.iter().enumerate() {
+    for (i, words) in arena.sizes.iter().enumerate() {
         let label = format!("arena.{i}");
-        shared.push(new_buffer(gpu, &label, *values, usage, &mut total).await?);
+        shared.push(new_buffer(gpu, &label, *words, usage, &mut total).await?);
     }
     let mut buffers = HashMap::new();
     for (id, slot) in plan.slots.iter().enumerate() {
         let buffer = match arena.buffer[id] {
             Some(index) => shared[index].clone(),
-            None => {
-                let values = slot.planes * slot.plane_stride(plan.batch);
-                new_buffer(gpu, &slot.name, values, usage, &mut total).await?
-            }
+            None => new_buffer(gpu, &slot.name, words(plan, half, id), usage, &mut total).await?,
         };
         buffers.insert(id, buffer);
     }
@@ -218,11 +254,11 @@ async fn allocate(
 async fn new_buffer(
     gpu: &Gpu,
     label: &str,
-    values: usize,
+    words: usize,
     usage: wgpu::BufferUsages,
     total: &mut u64,
 ) -> Result<wgpu::Buffer> {
-    let bytes = 4 * values as u64;
+    let bytes = 4 * words as u64;
     if bytes > gpu.caps.max_buffer {
         return Err(Error::device(format!(
             "{label}: {bytes} bytes, but {} allows buffers of {} bytes; use a smaller picture",

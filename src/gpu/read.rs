@@ -1,6 +1,7 @@
 //! Reading back: from a buffer into staging memory that is kept, from there into vectors.
 
 use futures_channel::oneshot::Receiver;
+use half::f16;
 
 use super::{Gpu, Prepared, Submitted};
 use crate::plan::SlotId;
@@ -48,15 +49,22 @@ impl Prepared {
         let s = &self.plan.slots[slot];
         let mut values = Vec::with_capacity(s.len(batch));
         for plane in 0..s.planes {
-            let start = 4 * (plane * s.plane_stride(self.plan.batch)) as u64;
-            let bytes = 4 * s.plane_len(batch) as u64;
-            gpu.read_into(&self.buffers[&slot], start, bytes, &mut values).await?;
+            let size = self.value_bytes(slot);
+            let start = (size * plane * s.plane_stride(self.plan.batch)) as u64;
+            let bytes = (size * s.plane_len(batch)) as u64;
+            if self.half[slot] {
+                let mut halves: Vec<f16> = Vec::new();
+                gpu.read_into(&self.buffers[&slot], start, bytes, &mut halves).await?;
+                values.extend(halves.into_iter().map(f16::to_f32));
+            } else {
+                gpu.read_into(&self.buffers[&slot], start, bytes, &mut values).await?;
+            }
         }
         Ok(values)
     }
 
-    /// Begins to read a slot of one plane, `[batch·rows, cols]`, and does not wait; `None` where
-    /// it is too large for one piece of staging memory.
+    /// Begins to read an output, `[batch·rows, cols]`, and does not wait; `None` where it is too
+    /// large for one piece of staging memory.
     pub async fn begin_read(
         &self,
         gpu: &Gpu,

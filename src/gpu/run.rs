@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::pack::Format;
 use super::prepare::{Dispatch, Work};
 use super::{Gpu, Prepared, Submitted};
 use crate::plan::{Role, SlotId, Value};
@@ -69,14 +70,20 @@ impl Prepared {
         assert!((1..=self.plan.batch).contains(&batch), "a batch within the plan's capacity");
         self.set_batch(gpu, batch);
         for (slot, value) in inputs {
+            let halves;
             let (bytes, role): (&[u8], Role) = match value {
+                Value::F32(values) if self.half[*slot] => {
+                    halves = Format::F16.encode(values);
+                    (&halves, Role::Input)
+                }
                 Value::F32(values) => (bytemuck::cast_slice(values), Role::Input),
                 Value::Rgba(bytes) => (bytes, Role::Rgba),
             };
             let expected = &self.plan.slots[*slot];
             assert!((expected.role == Role::Rgba) == (role == Role::Rgba), "the slot's own type");
-            assert_eq!(bytes.len(), 4 * expected.len(batch), "the slot's own size");
-            let stride = 4 * expected.plane_stride(self.plan.batch) as u64;
+            let size = self.value_bytes(*slot);
+            assert_eq!(bytes.len(), size * expected.len(batch), "the slot's own size");
+            let stride = (size * expected.plane_stride(self.plan.batch)) as u64;
             for (plane, part) in bytes.chunks_exact(bytes.len() / expected.planes).enumerate() {
                 gpu.queue.write_buffer(&self.buffers[slot], plane as u64 * stride, part);
             }
@@ -135,8 +142,13 @@ impl Prepared {
     /// Fills a slot's whole buffer with NaN, so that what a kernel leaves out shows.
     pub fn poison(&self, gpu: &Gpu, slot: SlotId) {
         let s = &self.plan.slots[slot];
-        let values = vec![f32::NAN; s.planes * s.plane_stride(self.plan.batch)];
-        gpu.queue.write_buffer(&self.buffers[&slot], 0, bytemuck::cast_slice(&values));
+        let bytes = self.value_bytes(slot) * s.planes * s.plane_stride(self.plan.batch);
+        // All ones are no number in f32 nor in f16.
+        gpu.queue.write_buffer(&self.buffers[&slot], 0, &vec![0xff; bytes]);
+    }
+
+    pub(super) fn value_bytes(&self, slot: SlotId) -> usize {
+        if self.half[slot] { 2 } else { 4 }
     }
 }
 

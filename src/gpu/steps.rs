@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::kernels::{AttentionRow, Family, Kernel, LinearRow};
+use super::kernels::{AttentionRow, Family, Kernel, LinearRow, Norm, Product};
 use super::pack::PANEL;
 use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
 use super::{Gpu, GpuWeights};
@@ -74,6 +74,7 @@ pub(super) struct Builder<'a> {
     plan: &'a Plan,
     weights: &'a GpuWeights,
     family: Family,
+    half: &'a [bool],
     buffers: &'a HashMap<SlotId, wgpu::Buffer>,
     pub(super) pending: Vec<Pending<'a>>,
     pub(super) sizes: Vec<Size>,
@@ -85,9 +86,10 @@ impl<'a> Builder<'a> {
         plan: &'a Plan,
         weights: &'a GpuWeights,
         family: Family,
+        half: &'a [bool],
         buffers: &'a HashMap<SlotId, wgpu::Buffer>,
     ) -> Self {
-        Self { gpu, plan, weights, family, buffers, pending: Vec::new(), sizes: Vec::new() }
+        Self { gpu, plan, weights, family, half, buffers, pending: Vec::new(), sizes: Vec::new() }
     }
 
     /// Plans one operation: its dispatches are appended to `pending`, their uniforms to `sizes`.
@@ -126,7 +128,8 @@ impl<'a> Builder<'a> {
         };
         let bindings = [vec![self.whole(rows)?], vec![self.whole(pixels)?], vec![]];
         let unit = Unit::Values(out.cols / 4);
-        self.push(&Kernel::unfold(rgba, patch), bindings, size, self.cut(rows, 0, unit))
+        let kernel = Kernel::unfold(rgba, patch, self.half[rows]);
+        self.push(&kernel, bindings, size, self.cut(rows, 0, unit))
     }
 
     fn embed(&mut self, [patches, position, y]: [SlotId; 3], cls: &str) -> Result<()> {
@@ -140,25 +143,28 @@ impl<'a> Builder<'a> {
     }
 
     fn norm(&mut self, op: &Op) -> Result<()> {
-        let Op::Norm { x, y, plane, weight, bias, kind, eps, gelu } = op else {
+        let &Op::Norm { x, y, plane, ref weight, ref bias, kind, eps, gelu } = op else {
             unreachable!("called for norms only")
         };
-        let c = self.plan.slots[*y].cols;
-        let kernel = Kernel::norm(self.family, c, *kind, *eps, [bias.is_some(), *gelu], x == y);
-        let all = self.plan.slots[*y].rows * self.plan.batch;
-        // A workgroup a row, or an invocation.
-        let unit = Unit::Values(if self.family == Family::Portable { 64 } else { 1 });
+        let c = self.plan.slots[y].cols;
+        let (bias_is, in_place) = (bias.is_some(), x == y);
+        let half = [self.half[x], self.half[y]];
+        let norm = Norm { c, kind, eps, bias: bias_is, gelu, in_place, half };
+        let kernel = Kernel::norm(self.family, self.gpu.caps.subgroup, &norm);
+        let all = self.plan.slots[y].rows * self.plan.batch;
+        // An invocation a row, or a workgroup.
+        let unit = Unit::Values(if self.family.software() { 1 } else { 64 });
         for (first, rows) in self.row_chunks(all, c) {
-            let mut place = vec![self.range(*y, *plane, first, rows)?];
-            if x != y {
-                place.insert(0, self.range(*x, *plane, first, rows)?);
+            let mut place = vec![self.range(y, plane, first, rows)?];
+            if !in_place {
+                place.insert(0, self.range(x, plane, first, rows)?);
             }
             let mut affine = vec![self.weight(weight)?];
             if let Some(bias) = bias {
                 affine.push(self.weight(bias)?);
             }
-            let size = Size { rows: rows as u32, ..self.rows_size(*y) };
-            let cut = self.cut(*y, first, unit);
+            let size = Size { rows: rows as u32, ..self.rows_size(y) };
+            let cut = self.cut(y, first, unit);
             self.push(&kernel, [vec![], place, affine], size, cut)?;
         }
         Ok(())
@@ -166,23 +172,27 @@ impl<'a> Builder<'a> {
 
     /// A product, split over rows and panels so that every binding fits.
     fn linear(&mut self, op: &Op) -> Result<()> {
-        let Op::Linear { x, y, weight, bias, window, finish } = op else {
+        let &Op::Linear { x, y, ref weight, ref bias, window, ref finish } = op else {
             unreachable!("called for products only")
         };
-        let (x, y, batch) = (*x, *y, self.plan.batch);
+        let batch = self.plan.batch;
         let out = &self.plan.slots[y];
         let k = self.plan.slots[x].cols * if window.is_some() { 9 } else { 1 };
         let (planes, cols) = (out.planes, out.cols);
-        let row = LinearRow::choose(self.family);
         let format = self.weights.get(weight)?.1;
-        let kernel = row.kernel([k, cols], finish, bias.is_some(), window.is_some(), format);
+        let (bias_is, windows) = (bias.is_some(), window.is_some());
+        let half = [self.half[x], self.half[y]];
+        let product = Product { k, cols, finish, bias: bias_is, windows, format, half };
+        let caps = &self.gpu.caps;
+        let row = LinearRow::choose(self.family, caps.matrix, &product);
+        let kernel = row.kernel(&product, caps.subgroup);
         let per_plane = cols.div_ceil(PANEL);
         let panel_bytes = (PANEL * k * format.bytes()) as u64;
         let most = (self.gpu.caps.max_binding / panel_bytes).max(1) as usize;
         let stride = out.plane_stride(batch);
         let chunks = self.row_chunks(out.rows * batch, k.max(cols));
         // Planes share a dispatch where all of them fit one binding.
-        let bytes = 4 * (planes * stride) as u64;
+        let bytes = self.bytes(y, planes * stride);
         let joined = chunks.len() == 1 && bytes <= self.gpu.caps.max_binding;
         let span = if joined { planes * per_plane } else { per_plane };
         for start in (0..planes * per_plane).step_by(span) {
@@ -279,7 +289,7 @@ impl<'a> Builder<'a> {
         }
         bindings.push(self.whole(y)?);
         let size = self.rows_size(y);
-        let kernel = row.kernel(heads, d);
+        let kernel = row.kernel(heads, d, [self.half[qkv], self.half[y]]);
         self.push(&kernel, [bindings, vec![], vec![]], size, Rows::Pictures)?;
         let tiles = self.plan.tokens.div_ceil(row.tile_q) as u32;
         *self.last_counts() = [tiles, heads as u32, self.plan.batch as u32];
@@ -332,14 +342,19 @@ impl<'a> Builder<'a> {
     /// All planes of a slot.
     fn whole(&self, slot: SlotId) -> Result<Bind<'a>> {
         let s = &self.plan.slots[slot];
-        self.fits(slot, 0, 4 * (s.planes * s.plane_stride(self.plan.batch)) as u64)
+        self.fits(slot, 0, self.bytes(slot, s.planes * s.plane_stride(self.plan.batch)))
     }
 
     /// Rows of one plane of a slot.
     fn range(&self, slot: SlotId, plane: usize, first: usize, rows: usize) -> Result<Bind<'a>> {
         let s = &self.plan.slots[slot];
         let at = plane * s.plane_stride(self.plan.batch) + first * s.cols;
-        self.fits(slot, 4 * at as u64, 4 * (rows * s.cols) as u64)
+        self.fits(slot, self.bytes(slot, at), self.bytes(slot, rows * s.cols))
+    }
+
+    /// Bytes of so many values of a slot.
+    fn bytes(&self, slot: SlotId, values: usize) -> u64 {
+        (if self.half[slot] { 2 } else { 4 }) * values as u64
     }
 
     fn fits(&self, slot: SlotId, offset: u64, bytes: u64) -> Result<Bind<'a>> {

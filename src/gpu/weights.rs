@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use super::Gpu;
 use super::pack::{Format, PANEL, pack_linear, packed_len};
+use super::{Gpu, Precision};
 use crate::plan::{Op, Plan};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
-/// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels, in 16
-/// bits where that loses nothing and the device gains.
+/// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels: in
+/// f16 where that is the device's precision, else in 16 bits where that loses nothing and the
+/// device gains.
 pub struct GpuWeights {
     buffers: HashMap<String, (wgpu::Buffer, Format)>,
     bytes: u64,
@@ -68,8 +69,12 @@ impl GpuWeights {
     }
 
     async fn put(&mut self, gpu: &Gpu, name: &str, layout: Layout, values: &[f32]) -> Result<()> {
-        let format = match layout {
-            Layout::Panels { .. } if gpu.caps.half_weights => Format::exact(values),
+        let format = match (layout, gpu.precision) {
+            (Layout::Panels { .. }, Precision::F16) if Format::f16_holds(values) => Format::F16,
+            (Layout::Panels { .. }, Precision::F16) => {
+                return Err(Error::device(format!("{name}: values beyond the range of f16")));
+            }
+            (Layout::Panels { .. }, _) if gpu.caps.half_weights => Format::exact(values),
             _ => Format::F32,
         };
         let buffer = put(gpu, name, layout, format, values).await?;

@@ -39,17 +39,21 @@ impl Plan {
 /// Assigns buffers greedily: a slot takes the first buffer whose last reader is over before the
 /// slot is written, so no operation reads and writes the same buffer except in place.
 pub fn plan_arena(plan: &Plan) -> Arena {
+    arena_of(plan, &|slot| plan.slots[slot].planes * plan.slots[slot].plane_stride(plan.batch))
+}
+
+/// As [`plan_arena`], where slots take the room that `need` tells, in units of a f32 value.
+pub fn arena_of(plan: &Plan, need: &dyn Fn(SlotId) -> usize) -> Arena {
     let last_use = plan.last_uses();
     let mut buffer = vec![None; plan.slots.len()];
     let mut sizes: Vec<usize> = Vec::new();
     let mut free_from: Vec<usize> = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
         let id = step.op.writes();
-        let slot = &plan.slots[id];
-        if slot.role != Role::Temporary || buffer[id].is_some() {
+        if plan.slots[id].role != Role::Temporary || buffer[id].is_some() {
             continue;
         }
-        let need = slot.planes * slot.plane_stride(plan.batch);
+        let need = need(id);
         let free = (0..sizes.len()).filter(|b| free_from[*b] <= at);
         // The tightest buffer that is large enough, else the largest.
         let best = free.min_by_key(|b| (sizes[*b] < need, sizes[*b].abs_diff(need)));

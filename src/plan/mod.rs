@@ -9,7 +9,7 @@ mod op;
 mod position;
 mod text;
 
-pub use arena::{Arena, plan_arena};
+pub use arena::{Arena, arena_of, plan_arena};
 pub use attention::record_attention;
 pub use encoder::{Input, record, record_segment};
 pub use head::{Map, record_head, record_head_alone};

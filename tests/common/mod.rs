@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use internvit::gpu::{Choice, Gpu};
+use internvit::gpu::{Choice, Gpu, Precision};
 use internvit::weights::{Source, StoredType, init_checkpoint, read_header};
 use internvit::{Checkpoint, Tensor};
 
@@ -17,6 +17,11 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 /// The GPU (lavapipe counts), or `None` where there is none and none is required.
 pub fn gpu() -> Option<Gpu> {
     present(wait(Gpu::open(&Choice::Auto)))
+}
+
+/// The same, for f16 between kernels.
+pub fn half_gpu() -> Option<Gpu> {
+    present(wait(Gpu::open_as(&Choice::Auto, Precision::F16)))
 }
 
 /// The same with WebGPU's default limits.

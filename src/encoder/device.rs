@@ -1,7 +1,7 @@
-//! Where to compute, and what that turned out to be: the one place that opens a device.
+//! Where to compute, and in which precision.
 
-use crate::Result;
-use crate::gpu::{Choice, Gpu};
+use crate::gpu::{Choice, Gpu, Precision};
+use crate::{Error, Result};
 
 /// Where to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -29,16 +29,26 @@ impl Device {
     /// Opens it.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] where a GPU is demanded and there is none, or the driver refuses.
+    /// [`Error::Device`] where a GPU is demanded and there is none, or the driver refuses.
     pub async fn open(&self) -> Result<Opened> {
+        self.open_as(Precision::F32).await
+    }
+
+    /// As [`Device::open`], for a precision.
+    ///
+    /// # Errors
+    /// As [`Device::open`], and where the CPU, which computes in f32, would be asked for f16.
+    pub async fn open_as(&self, precision: Precision) -> Result<Opened> {
+        let whole = precision == Precision::F32;
         let gpu = match self {
-            Self::Cpu => return Ok(Opened::Cpu(None)),
-            Self::Auto => match Gpu::open_hardware().await {
-                Ok(gpu) => gpu,
-                Err(why) => return Ok(Opened::Cpu(Some(why.to_string()))),
+            Self::Cpu if whole => return Ok(Opened::Cpu(None)),
+            Self::Cpu => return Err(Error::device("the CPU computes in f32 only")),
+            Self::Auto => match Gpu::open_hardware(precision).await {
+                Err(why) if whole => return Ok(Opened::Cpu(Some(why.to_string()))),
+                gpu => gpu?,
             },
-            Self::Gpu => Gpu::open(&Choice::Auto).await?,
-            Self::Named(name) => Gpu::open(&Choice::Named(name.clone())).await?,
+            Self::Gpu => Gpu::open_as(&Choice::Auto, precision).await?,
+            Self::Named(name) => Gpu::open_as(&Choice::Named(name.clone()), precision).await?,
         };
         Ok(Opened::Gpu(Box::new(gpu)))
     }
