@@ -6,18 +6,22 @@ use clap::{Parser, ValueEnum};
 use internvit::weights::{StoredType, init_checkpoint};
 use internvit::{Error, Result};
 
+use super::preset::Preset;
 use super::progress;
 
 /// A random checkpoint of any configuration, for tests and benchmarks at real size.
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  internvit init --config config.json --seed 1 --out random-300m \
-    --dtype f16"
+    --dtype f16\n  internvit init --preset 300m --out random-300m"
 )]
 pub(super) struct Args {
     /// A config.json as a checkpoint has it
-    #[arg(long)]
-    config: PathBuf,
+    #[arg(long, required_unless_present = "preset")]
+    config: Option<PathBuf>,
+    /// A known shape in place of a configuration
+    #[arg(long, value_enum, conflicts_with = "config")]
+    preset: Option<Preset>,
     /// The same seed gives the same bytes
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -37,8 +41,15 @@ enum Type {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let file = args.config.display().to_string();
-    let config = std::fs::read_to_string(&args.config).map_err(|e| Error::io(&file, e))?;
+    let (file, config) = match (&args.config, args.preset) {
+        (Some(path), _) => {
+            let file = path.display().to_string();
+            let config = std::fs::read_to_string(path).map_err(|e| Error::io(&file, e))?;
+            (file, config)
+        }
+        (None, Some(preset)) => (preset.name(), preset.config()),
+        (None, None) => return Err(Error::input("no configuration")),
+    };
     let dtype = match args.dtype {
         Type::F32 => StoredType::F32,
         Type::F16 => StoredType::F16,

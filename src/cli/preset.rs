@@ -44,6 +44,11 @@ impl Preset {
         }
     }
 
+    /// Its `config.json`.
+    pub(super) fn config(self) -> String {
+        config(&self.spec())
+    }
+
     /// A checkpoint with random weights, in a folder that is removed with its guard.
     pub(super) async fn open(self) -> Result<(Checkpoint, TempDir)> {
         let folder = tempfile::Builder::new().prefix("internvit-").tempdir();
@@ -53,7 +58,7 @@ impl Preset {
             bar.set_length(total);
             bar.set_position(done);
         };
-        let (config, path) = (config(&self.spec()), folder.path());
+        let (config, path) = (self.config(), folder.path());
         init_checkpoint("config.json", &config, 1, StoredType::F16, path, &told)?;
         bar.finish_and_clear();
         Ok((Checkpoint::open_path(path).await?, folder))
