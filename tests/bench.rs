@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use common::*;
 use internvit::encoder::Profile;
-use internvit::gpu::{Gpu, Timer};
+use internvit::gpu::{Family, Gpu, Timer};
 use internvit::image::Picture;
 use internvit::{Device, Encoder, Images};
 use run::*;
@@ -91,6 +91,23 @@ fn the_tiny_preset_on_the_gpu() {
     assert!(has_row(&report, "copy", "keep last_hidden_state <- hidden_state [1, 257, 192]", 1));
 }
 
+/// Every family that the device can run, and one by name.
+#[test]
+fn families_are_measured_side_by_side() {
+    let Some(gpu) = gpu() else { return };
+    let small = ["bench", "--image-size", "28", "--runs", "1", "--device", "gpu"];
+    let said = ok(&[&small[..], &["--tune"]].concat());
+    for family in Family::ALL {
+        let row = said.lines().find(|line| line.starts_with(&format!("{} ", family.name())));
+        assert_eq!(row.is_some(), family.runs_on(&gpu.caps), "{} in {said}", family.name());
+        assert!(row.is_none_or(|row| row.matches(" ms").count() == 4), "{said}");
+    }
+    let forced = ok(&[&small[..], &["--kernels", "portable", "--json"]].concat());
+    let report: Value = serde_json::from_str(&forced).unwrap();
+    assert_eq!((&report["kernels"], &report["dtype"]), (&"portable".into(), &"f32".into()));
+    assert!(forced.contains("attention_tiled"), "{forced}");
+}
+
 #[test]
 fn the_tiny_preset_on_the_cpu() {
     let report = report(&[
@@ -122,7 +139,8 @@ fn the_table_says_what_was_measured() {
 #[test]
 fn both_timers_see_the_same_kernels() {
     let (Some(mut full), Some(small)) = (gpu(), small_gpu()) else { return };
-    full.caps.subgroup = small.caps.subgroup; // the same kernels on both
+    full.caps.subgroup = small.caps.subgroup;
+    full.family = small.family; // the same kernels on both
     let stamped = full.timer() == Timer::Timestamps;
     assert_eq!(small.timer(), Timer::Clock);
     let profile = |name: &str, gpu: Gpu| -> Profile {
@@ -151,6 +169,12 @@ fn errors_are_one_clear_line() {
     fails(&["bench", "--model", "nowhere"], "nowhere: no such file or folder");
     fails(&["bench", "--device", "no such card"], "no adapter called");
     fails(&["bench", "--batch", "0"], "0 is not in");
+    fails(
+        &["bench", "--kernels", "fast"],
+        "expected one of software, software-subgroups, portable",
+    );
+    fails(&["bench", "--kernels", "portable", "--device", "cpu"], "--kernels: the CPU has none");
+    fails(&["bench", "--tune", "--device", "cpu"], "--tune: the CPU has no kernels");
     fails(
         &["bench", "--preset", "tiny", "--image-size", "225", "--device", "cpu"],
         "--image-size 225: expected a multiple of 14",

@@ -7,10 +7,10 @@ use std::time::Instant;
 use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::encoder::{Measured, Opened, Row};
-use internvit::gpu::{Ceilings, Precision, Timer};
+use internvit::gpu::{Ceilings, Family, Gpu, Precision, Timer};
 use internvit::image::{Picture, Resize};
 use internvit::model::Spec;
-use internvit::{Device, Encoder, Images, Result};
+use internvit::{Checkpoint, Device, Encoder, Error, Images, Result};
 use serde_json::{Value, json};
 
 use super::preset::Preset;
@@ -49,6 +49,13 @@ pub(super) struct Args {
     /// allow, at least one (where the first alone takes longer, that one)
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     runs: Option<u16>,
+    /// Take a family of kernels that is not the device's own: software, software-subgroups,
+    /// portable or matrix
+    #[arg(long, value_name = "FAMILY")]
+    kernels: Option<Family>,
+    /// Measure every family of kernels that the device can run, each in a table row
+    #[arg(long, conflicts_with_all = ["kernels", "json"])]
+    tune: bool,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -59,6 +66,9 @@ struct Report {
     model: String,
     device: Value,
     side: u32,
+    dtype: &'static str,
+    /// The family of kernels; none on the CPU.
+    kernels: Option<&'static str>,
     open: f64,
     load: f64,
     measured: Measured,
@@ -68,7 +78,7 @@ struct Report {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let side = |spec: &Spec| input::side(args.image_size, &spec.sizes, Resize::Squash);
-    let (checkpoint, _folder) = match args.preset {
+    let (checkpoint, folder) = match args.preset {
         Some(preset) => {
             // A wrong size shows before gigabytes are written.
             side(&preset.spec())?;
@@ -77,6 +87,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
         None => (open_model(args.model.as_ref()).await?, None),
     };
     let side = side(&checkpoint.spec)?;
+    if args.tune {
+        let preset = folder.as_ref().map(|folder| folder.path().to_path_buf());
+        return tune(&args, preset.or(args.model.clone()), side).await;
+    }
     let model = match args.preset {
         Some(preset) => format!("{} (random weights)", preset.name()),
         None => checkpoint.name().to_string(),
@@ -90,15 +104,14 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let device = args.device.open_as(args.dtype).await?;
     let opened = clock();
     let mut encoder = match device {
-        Opened::Gpu(gpu) => {
-            let bar = progress::bytes("loading", checkpoint.bytes());
-            let mut told = async |done, _| {
-                bar.set_position(done);
-                ControlFlow::Continue(())
-            };
-            let encoder = Encoder::on_gpu(checkpoint, *gpu, &mut told).await?;
-            bar.finish_and_clear();
-            encoder
+        Opened::Gpu(mut gpu) => {
+            if let Some(family) = args.kernels {
+                force(&mut gpu, family)?;
+            }
+            on_gpu(checkpoint, *gpu).await?
+        }
+        Opened::Cpu(_) if args.kernels.is_some() => {
+            return Err(Error::input("--kernels: the CPU has none; name a GPU with --device"));
         }
         Opened::Cpu(why) => {
             if let Some(why) = why {
@@ -122,6 +135,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
         model,
         device: encoder.gpu().map_or(json!({ "name": "CPU" }), |gpu| json!(gpu.report)),
         side,
+        dtype: if args.dtype == Precision::F16 { "f16" } else { "f32" },
+        kernels: encoder.gpu().map(|gpu| gpu.family.name()),
         open: opened - start,
         load: loaded - opened,
         measured,
@@ -133,6 +148,74 @@ pub(super) async fn run(args: Args) -> Result<()> {
         print_json(&report.json())
     } else {
         report.print()
+    }
+    Ok(())
+}
+
+async fn on_gpu(checkpoint: Checkpoint, gpu: Gpu) -> Result<Encoder> {
+    let bar = progress::bytes("loading", checkpoint.bytes());
+    let mut told = async |done, _| {
+        bar.set_position(done);
+        ControlFlow::Continue(())
+    };
+    let encoder = Encoder::on_gpu(checkpoint, gpu, &mut told).await?;
+    bar.finish_and_clear();
+    Ok(encoder)
+}
+
+/// Makes the device run the kernels of a family.
+fn force(gpu: &mut Gpu, family: Family) -> Result<()> {
+    if !family.runs_on(&gpu.caps) {
+        let (name, family) = (&gpu.report.name, family.name());
+        return Err(Error::device(format!("{name} cannot run the kernels of {family}")));
+    }
+    gpu.family = family;
+    Ok(())
+}
+
+/// Every family of kernels on one device: what `src/gpu/kernels.rs` is filled from.
+async fn tune(args: &Args, model: Option<PathBuf>, side: u32) -> Result<()> {
+    let begin = Instant::now();
+    let clock = || begin.elapsed().as_secs_f64();
+    let pictures = vec![Picture::noise(side); args.batch.into()];
+    let mut shown = false;
+    let device = if args.device == Device::Auto { &Device::Gpu } else { &args.device };
+    for family in Family::ALL {
+        let Opened::Gpu(mut gpu) = device.open_as(args.dtype).await? else {
+            return Err(Error::input("--tune: the CPU has no kernels; name a GPU with --device"));
+        };
+        if !family.runs_on(&gpu.caps) {
+            continue;
+        }
+        if !std::mem::replace(&mut shown, true) {
+            say!("{} runs {}\n", gpu.report.name, gpu.family.name());
+            say!(
+                "{:18} {:>10} {:>10} {:>10} {:>10}",
+                "kernels",
+                "encode",
+                "linear",
+                "attention",
+                "norm"
+            );
+        }
+        force(&mut gpu, family)?;
+        let mut encoder = on_gpu(open_model(model.as_ref()).await?, *gpu).await?;
+        let runs = Some(usize::from(args.runs.unwrap_or(3)));
+        let mut go_on = async |_| ControlFlow::Continue(());
+        let measured =
+            encoder.measure(Images::Pictures(&pictures), runs, &clock, &mut go_on).await?;
+        let all = |kind: &str| {
+            let rows = measured.profile.rows.iter().filter(|row| row.kernel.starts_with(kind));
+            format!("{:.2} ms", 1e3 * rows.map(|row| row.seconds).sum::<f64>())
+        };
+        say!(
+            "{:18} {:>10} {:>10} {:>10} {:>10}",
+            family.name(),
+            format!("{:.2} ms", 1e3 * measured.median()),
+            all("linear"),
+            all("attention"),
+            all("norm")
+        );
     }
     Ok(())
 }
@@ -158,6 +241,8 @@ impl Report {
         report["model"] = json!(self.model);
         report["device"] = self.device.clone();
         report["image_size"] = json!(self.side);
+        report["dtype"] = json!(self.dtype);
+        report["kernels"] = json!(self.kernels);
         report["memory"]["host_peak_bytes"] = json!(self.host);
         report
     }

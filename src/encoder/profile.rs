@@ -53,13 +53,13 @@ impl Profile {
         for (step, time) in plan.steps.iter().zip(times) {
             let operation = plan.describe(&step.op);
             let same = |row: &&mut Row| row.kernel == time.kernel && row.operation == operation;
-            let (flop, bytes) = (plan.flop(&step.op, batch), plan.traffic(&step.op, batch));
+            let flop = plan.flop(&step.op, batch);
             match self.rows.iter_mut().find(same) {
                 Some(row) => {
                     row.dispatches += time.dispatches;
                     row.seconds += time.seconds;
                     row.flop += flop;
-                    row.bytes += bytes;
+                    row.bytes += time.bytes;
                 }
                 None => self.rows.push(Row {
                     kernel: time.kernel.into(),
@@ -67,7 +67,7 @@ impl Profile {
                     dispatches: time.dispatches,
                     seconds: time.seconds,
                     flop,
-                    bytes,
+                    bytes: time.bytes,
                 }),
             }
         }
@@ -121,7 +121,9 @@ impl Encoder {
                     let mut watch = async |step: &Step| {
                         let now = clock();
                         let seconds = now - before;
-                        times.push(StepTime { kernel: step.op.name(), dispatches: 1, seconds });
+                        let bytes = plan.traffic(&step.op, batch, &|_| 4);
+                        let kernel = step.op.name();
+                        times.push(StepTime { kernel, dispatches: 1, seconds, bytes });
                         let answer = progress(step.layer, plan.blocks()).await;
                         before = clock();
                         answer

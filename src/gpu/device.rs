@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::PipelineCache;
+use super::kernels::Family;
 use crate::{Error, Result};
 
 /// Which adapter is wanted.
@@ -66,6 +67,8 @@ pub struct Gpu {
     pub caps: Caps,
     /// What it was opened for.
     pub precision: Precision,
+    /// The kernels it runs: the best for it, unless another family is put here.
+    pub family: Family,
     /// Name and API, for people.
     pub report: AdapterReport,
     pub(super) pipelines: RefCell<super::kernels::Pipelines>,
@@ -313,7 +316,19 @@ impl Gpu {
         });
         let cache = PipelineCache::open(&device, &info);
         let (pipelines, staging) = Default::default();
-        Ok(Self { device, queue, caps, precision, report, pipelines, cache, staging, fault })
+        let family = Family::of(&caps);
+        Ok(Self {
+            device,
+            queue,
+            caps,
+            precision,
+            family,
+            report,
+            pipelines,
+            cache,
+            staging,
+            fault,
+        })
     }
 
     /// Submits what `encoder` recorded.

@@ -35,6 +35,16 @@ impl Family {
     pub const ALL: [Self; 4] =
         [Self::Software, Self::SoftwareSubgroups, Self::Portable, Self::Matrix];
 
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Software => "software",
+            Self::SoftwareSubgroups => "software-subgroups",
+            Self::Portable => "portable",
+            Self::Matrix => "matrix",
+        }
+    }
+
     /// The family for a device.
     pub fn of(caps: &Caps) -> Self {
         match (caps.software, caps.subgroup, caps.matrix) {
@@ -57,6 +67,16 @@ impl Family {
     /// Whether it is for adapters that compute on the CPU.
     pub fn software(self) -> bool {
         matches!(self, Self::Software | Self::SoftwareSubgroups)
+    }
+}
+
+impl std::str::FromStr for Family {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let names = Self::ALL.map(Self::name);
+        let found = Self::ALL.into_iter().find(|family| family.name() == text);
+        found.ok_or_else(|| format!("expected one of {}", names.join(", ")))
     }
 }
 

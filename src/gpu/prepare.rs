@@ -45,6 +45,8 @@ pub struct Prepared {
 /// A step of the plan: its dispatches, or a copy.
 pub(super) struct PreparedStep {
     pub(super) flop: f64,
+    /// Bytes of a value of its matrix of weights, where it has one.
+    pub(super) matrix: usize,
     pub(super) work: Work,
 }
 
@@ -91,7 +93,7 @@ impl Prepared {
     /// # Errors
     /// [`Error::Device`] where a slot does not fit the device's limits or memory.
     pub async fn new(gpu: &Gpu, plan: Plan, weights: &GpuWeights) -> Result<Self> {
-        Self::with_family(gpu, plan, weights, Family::of(&gpu.caps)).await
+        Self::with_family(gpu, plan, weights, gpu.family).await
     }
 
     /// As [`Prepared::new`], with the kernels of a given family.
@@ -120,13 +122,17 @@ impl Prepared {
         let mut steps = Vec::new();
         for (work, step) in works.into_iter().zip(&plan.steps) {
             let flop = plan.flop(&step.op, plan.batch);
+            let matrix = match &step.op {
+                Op::Linear { weight, .. } => weights.get(weight)?.1.bytes(),
+                _ => 0,
+            };
             let work = match work {
                 Planned::Copy(from, to, ranges) => Work::Copy(from, to, ranges),
                 Planned::Dispatch(range) => {
                     Work::Dispatch(range.filter_map(|i| dispatches[i].take()).collect())
                 }
             };
-            steps.push(PreparedStep { flop, work });
+            steps.push(PreparedStep { flop, matrix, work });
         }
         let batch = plan.batch;
         let mut this = Self { plan, buffers, half, steps, uniforms, sizes, arena, bytes, batch: 0 };

@@ -28,6 +28,8 @@ pub struct StepTime {
     pub dispatches: usize,
     /// Time.
     pub seconds: f64,
+    /// Bytes moved at least, as values are stored.
+    pub bytes: f64,
 }
 
 /// What was measured as the most that a device does.
@@ -70,7 +72,7 @@ impl Gpu {
         let mut plan = Plan { batch: 1, tokens: 1, slots: Vec::new(), steps: Vec::new() };
         let (x, y) = slots(&mut plan, COPIED);
         plan.steps.push(Step { op: Op::Keep { x, y, skip: 0 }, layer: 0 });
-        let bytes = plan.traffic(&plan.steps[0].op, 1);
+        let bytes = plan.traffic(&plan.steps[0].op, 1, &|_| 4);
         let copied = bytes / self.fastest(plan, "", &[], &[], clock).await?;
 
         let mut side = 1024;
@@ -150,7 +152,10 @@ impl Prepared {
                     Work::Dispatch(list) => (list.first().map_or("", |d| d.kernel), list.len()),
                     Work::Copy(_, _, ranges) => ("copy", ranges.len()),
                 };
-                times.push(StepTime { kernel, dispatches, seconds });
+                let matrix = self.steps[at].matrix;
+                let size = |slot: Option<SlotId>| slot.map_or(matrix, |s| self.value_bytes(s));
+                let bytes = self.plan.traffic(&self.plan.steps[at].op, batch, &size);
+                times.push(StepTime { kernel, dispatches, seconds, bytes });
             }
             let block = self.plan.steps[times.len() - 1].layer;
             if progress(block, self.plan.blocks()).await.is_break() {

@@ -306,32 +306,37 @@ impl Plan {
     }
 
     /// Bytes that a step moves at least for `batch` pictures: each operand and each weight read
-    /// once, each result written once.
-    pub fn traffic(&self, op: &Op, batch: usize) -> f64 {
-        let y = &self.slots[op.writes()];
-        let all = |slots: Vec<SlotId>| slots.iter().map(|s| self.slots[*s].len(batch)).sum();
-        let (read, written, weights): (usize, usize, usize) = match op {
+    /// once, each result written once. `size` tells the bytes of a value in a slot, or, without
+    /// slot, in a matrix of weights.
+    pub fn traffic(&self, op: &Op, batch: usize, size: &dyn Fn(Option<SlotId>) -> usize) -> f64 {
+        let out = op.writes();
+        let y = &self.slots[out];
+        let read = |slot: SlotId, values: usize| values * size(Some(slot));
+        let all: usize = op.reads().iter().map(|s| read(*s, self.slots[*s].len(batch))).sum();
+        let written = read(out, y.len(batch));
+        let bytes = match op {
             Op::Linear { x, bias, window, finish, .. } => {
                 let k = self.slots[*x].cols * if window.is_some() { 9 } else { 1 };
                 let scale = matches!(finish, Finish::Residual { .. });
                 let vectors = usize::from(bias.is_some()) + usize::from(scale);
-                (all(op.reads()), y.len(batch), y.planes * y.cols * (k + vectors))
+                all + written + y.planes * y.cols * (k * size(None) + 4 * vectors)
             }
-            Op::Norm { bias, .. } => {
+            Op::Norm { x, bias, .. } => {
                 let plane = y.plane_len(batch);
-                (plane, plane, y.cols * (1 + usize::from(bias.is_some())))
+                let vectors = 1 + usize::from(bias.is_some());
+                read(*x, plane) + read(out, plane) + 4 * y.cols * vectors
             }
-            Op::Keep { .. } => (y.len(batch), y.len(batch), 0),
+            Op::Keep { .. } => 2 * written,
             Op::Resize { x, add, .. } => {
                 let changed = y.rows * batch * self.slots[*x].cols;
-                let held = if *add { changed } else { 0 };
-                (self.slots[*x].len(batch) + held, changed, 0)
+                let times = if *add { 2 } else { 1 };
+                read(*x, self.slots[*x].len(batch)) + times * read(out, changed)
             }
-            Op::Embed { .. } => (all(op.reads()), y.len(batch), y.cols),
+            Op::Embed { .. } => all + written + 4 * y.cols,
             Op::Unfold { .. } | Op::Attention { .. } | Op::Interleave { .. } | Op::Pool { .. } => {
-                (all(op.reads()), y.len(batch), 0)
+                all + written
             }
         };
-        4.0 * (read + written + weights) as f64
+        bytes as f64
     }
 }
