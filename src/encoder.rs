@@ -2,6 +2,7 @@
 
 mod inspect;
 mod profile;
+mod team;
 
 pub use inspect::Held;
 use inspect::{Part, Values};
@@ -10,7 +11,7 @@ pub use profile::{Profile, Row};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::cpu::{self, CpuWeights, Workspace};
+use crate::cpu::{self, CpuWeights, Team, Workspace};
 use crate::features::{Features, Tensor};
 use crate::gpu::{Choice, Gpu, GpuWeights, Prepared};
 use crate::images::{Fed, Images, check};
@@ -119,7 +120,7 @@ impl Encoder {
     ) -> Result<Self> {
         match device.open().await? {
             Opened::Gpu(gpu) => Self::on_gpu(checkpoint, *gpu, progress).await,
-            Opened::Cpu(why) => Self::on_cpu(checkpoint, why, progress).await,
+            Opened::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
         }
     }
 
@@ -141,12 +142,13 @@ impl Encoder {
     async fn on_cpu(
         checkpoint: Checkpoint,
         why_cpu: Option<String>,
+        team: Option<Team>,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         let total = checkpoint.bytes();
         let plans = all_weights(&checkpoint);
         let mut told = async |done| progress(done, total).await;
-        let weights = CpuWeights::load(&plans, &checkpoint, &mut told).await?;
+        let weights = CpuWeights::load(&plans, &checkpoint, team, &mut told).await?;
         let _ = progress(total, total).await;
         let backend = Backend::Cpu(weights, Workspace::default());
         Ok(Self { checkpoint, backend, why_cpu, ready: None })
