@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_simd::SimdUnaryOp;
-use rten_tensor::NdTensorView;
 use rten_vecmath::Gelu;
 
+use super::gemm::{Panels, product};
 use crate::plan::Finish;
+use crate::weights::StoredType;
 use crate::{Error, Result};
 
 /// W of a product, or some of its output columns, packed: one matrix `[in, columns]` a plane.
 pub struct Matrix {
-    planes: Vec<PackedBMatrix<f32>>,
+    planes: Vec<Panels>,
     k: usize,
     out: usize,
     columns: Range<usize>,
@@ -23,27 +23,25 @@ impl Matrix {
     /// Packs `w` `[planes·out, in]`.
     pub fn pack(w: &[f32], [planes, out]: [usize; 2]) -> Self {
         let planes: Vec<_> = w.chunks_exact(w.len() / planes).collect();
-        Self::pack_columns(&planes, out, 0..out)
+        Self::pack_columns(&planes, out, 0..out, StoredType::F32)
     }
 
-    /// Packs `columns` of `out`: of each plane these rows of W, `[columns, in]`.
+    /// Packs `columns` of `out`, in as many bits as they are `stored` in: of each plane these rows
+    /// of W, `[columns, in]`.
     pub(super) fn pack_columns<W: AsRef<[f32]>>(
         planes: &[W],
         out: usize,
         columns: Range<usize>,
+        stored: StoredType,
     ) -> Self {
-        let product = GemmExecutor::<f32>::new();
         let k = planes.first().map_or(0, |w| w.as_ref().len() / columns.len());
-        let pack = |w: &W| {
-            let w = NdTensorView::from_data([columns.len(), k], w.as_ref());
-            product.prepack_b(w.transposed())
-        };
+        let pack = |w: &W| Panels::pack(w.as_ref(), [columns.len(), k], [k, 1]).halved(stored);
         Self { planes: planes.iter().map(pack).collect(), k, out, columns }
     }
 
-    /// Bytes of the values.
+    /// Bytes in memory.
     pub(super) fn bytes(&self) -> u64 {
-        4 * (self.planes.len() * self.k * self.columns.len()) as u64
+        self.planes.iter().map(|plane| plane.bytes() as u64).sum()
     }
 
     /// Whether other members keep columns too.
@@ -77,14 +75,13 @@ impl Matrix {
         y: &mut [f32],
     ) -> Result<()> {
         let rows = x.len() / self.k;
-        let product = GemmExecutor::<f32>::new();
+        if x.len() != rows * self.k {
+            return Err(Error::device(format!("{} values in rows of {}", x.len(), self.k)));
+        }
         let parts = y.chunks_exact_mut(rows * self.columns.len());
         for (plane, (w, part)) in self.planes.iter().zip(parts).enumerate() {
-            let bias = bias.map(|b| BiasVector::Row(&b[plane * self.out..][self.columns.clone()]));
-            let x = NdTensorView::try_from_data([rows, self.k], x).map_err(Error::device)?;
-            let options = GemmOptions { bias, ..Default::default() };
-            let (x, w) = (GemmInputA::Unpacked(x), GemmInputB::Packed(w));
-            product.gemm(part, x, w, options).map_err(Error::device)?;
+            let bias = bias.map(|b| &b[plane * self.out..][self.columns.clone()]);
+            product(x, self.k, w, 1.0, bias, part);
         }
         match finish {
             Finish::Gelu => y.par_chunks_mut(CHUNK).for_each(|part| Gelu {}.map_mut(part)),

@@ -2,6 +2,7 @@
 //! the plain twins. A plan runs as it does in `reference`, and is held against it in the tests.
 
 mod attention;
+mod gemm;
 mod linear;
 mod norm;
 mod team;
@@ -148,7 +149,8 @@ impl Fast<'_> {
                 let (qkv, c) = (&self.values[*qkv], slots[*qkv].cols);
                 let (size, d) = ([self.batch, self.plan.tokens, c], c / heads);
                 let Some(team) = self.weights.team() else {
-                    return attention(qkv, size, *heads, 0..*heads, y);
+                    attention(qkv, size, *heads, 0..*heads, y);
+                    return Ok(());
                 };
                 let columns = |share: Share| {
                     let part = share.heads(*heads);
@@ -161,7 +163,8 @@ impl Fast<'_> {
                 let own = || {
                     let part = team.share().heads(*heads);
                     let mut y = vec![0.0; size[0] * size[1] * part.len() * d];
-                    attention(qkv, size, *heads, part, &mut y).map(|()| y)
+                    attention(qkv, size, *heads, part, &mut y);
+                    Ok(y)
                 };
                 self.shared(team, c, columns, ask, own, None, y).await?;
             }

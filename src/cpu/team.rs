@@ -180,7 +180,7 @@ impl Helper {
             }
             Task::Attention { qkv, size, heads } => {
                 let mut y = vec![0.0; size.iter().product()];
-                attention(qkv, *size, *heads, 0..*heads, &mut y)?;
+                attention(qkv, *size, *heads, 0..*heads, &mut y);
                 Ok(y)
             }
         }

@@ -8,7 +8,8 @@ use crate::plan::{Finish, Op, Plan, Slot};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
-/// Every weight that plans of one spec use, by canonical name, as f32; in a team the engine's part.
+/// Every weight that plans of one spec use, by canonical name: matrices in 16 bits where the
+/// checkpoint has them so, the rest as f32; in a team the engine's part.
 #[derive(Default)]
 pub struct CpuWeights {
     matrices: HashMap<String, Matrix>,
@@ -29,7 +30,7 @@ impl CpuWeights {
     /// there is a team. `progress` is told the stored bytes done so far and may stop, which ends
     /// with [`Error::Cancelled`].
     ///
-    /// Memory: the weights as f32, and one tensor more while it is packed.
+    /// Memory: the weights, and one tensor as f32 twice while it is packed.
     pub async fn load(
         plans: &[Plan],
         checkpoint: &Checkpoint,
@@ -120,8 +121,11 @@ fn is_shared(op: &Op) -> bool {
 async fn matrix(checkpoint: &Checkpoint, op: &Op, y: &Slot, share: Share) -> Result<Matrix> {
     let [name, ..] = op.weights()[..] else { unreachable!("a product has a weight") };
     let columns = if is_shared(op) { share.columns(y.cols) } else { 0..y.cols };
+    let stored = checkpoint.stored_type(name);
     if columns.len() == y.cols {
-        return Ok(Matrix::pack(&checkpoint.tensor(name).await?, [y.planes, y.cols]));
+        let w = checkpoint.tensor(name).await?;
+        let planes: Vec<_> = w.chunks_exact(w.len() / y.planes).collect();
+        return Ok(Matrix::pack_columns(&planes, y.cols, columns, stored));
     }
     let mut planes = Vec::new();
     for plane in 0..y.planes {
@@ -129,7 +133,7 @@ async fn matrix(checkpoint: &Checkpoint, op: &Op, y: &Slot, share: Share) -> Res
         let rows = first + columns.start..first + columns.end;
         planes.push(checkpoint.rows(name, rows).await?);
     }
-    Ok(Matrix::pack_columns(&planes, y.cols, columns))
+    Ok(Matrix::pack_columns(&planes, y.cols, columns, stored))
 }
 
 fn missing(name: &str) -> Error {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Head, Manifest, Source, Stored, Tensor, read_header};
+use super::{Head, Manifest, Source, Stored, StoredType, Tensor, read_header};
 use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
 use crate::{Error, Result};
 
@@ -107,6 +107,15 @@ impl Checkpoint {
     pub fn stored_bytes(&self, name: &str) -> u64 {
         let parts = self.manifest.tensors.get(name).into_iter().flat_map(|t| &t.parts);
         parts.map(|p| p.range.end - p.range.start).sum()
+    }
+
+    /// The type that holds every value of a tensor: its own, or f32 where parts differ or are folded.
+    pub fn stored_type(&self, name: &str) -> StoredType {
+        let parts = self.manifest.tensors.get(name).map_or(&[][..], |tensor| &tensor.parts);
+        match parts {
+            [first, rest @ ..] if rest.iter().all(|part| part.dtype == first.dtype) => first.dtype,
+            _ => StoredType::F32,
+        }
     }
 
     /// A tensor by canonical name as f32, row-major; a head's folded tensors begin with `head.`.
