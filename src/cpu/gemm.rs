@@ -92,7 +92,10 @@ impl Panels {
 const DEPTH: usize = 256;
 
 /// Rows at a time at most: what is packed of them stays in the second-level cache.
-const ROWS: usize = 512;
+const ROWS: usize = 528;
+
+/// Rows are divided between threads by multiples of this: whole tiles on every machine.
+const TILES: usize = 12;
 
 /// `x` is `rows` of length k, `stride` apart; `y` `[rows, columns]`; `bias` `[columns]`.
 pub(super) fn product(
@@ -104,7 +107,9 @@ pub(super) fn product(
     y: &mut [f32],
 ) {
     let rows = y.len() / w.columns;
-    let each = rows.div_ceil(rayon::current_num_threads()).clamp(64, ROWS).next_multiple_of(8);
+    let threads = rayon::current_num_threads();
+    let parts = threads * rows.div_ceil(threads * ROWS);
+    let each = rows.div_ceil(parts).next_multiple_of(TILES).max(2 * TILES);
     y.par_chunks_mut(each * w.columns).enumerate().for_each(|(at, y)| {
         Block { x: &x[at * each * stride..], stride, w, alpha, bias, y }.dispatch();
     });
@@ -226,5 +231,61 @@ fn finish<I: Isa>(isa: I, sums: [I::F32; 2], alpha: f32, begin: Begin<'_>, y: &m
                 y.iter_mut().zip(values.as_ref()).for_each(|(y, value)| *y = *value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::random_tensor;
+
+    /// Rows, columns and depths around every edge of tiles and blocks, against sums in f64.
+    #[test]
+    fn products_of_any_size() {
+        for (rows, columns, k) in [(1, 1, 1), (5, 7, 3), (13, 33, 257), (523, 40, 300)] {
+            let stride = k + 3;
+            let x = random_tensor(1, "x", &[rows, stride]);
+            let w = random_tensor(2, "w", &[columns, k]);
+            let bias = random_tensor(3, "bias", &[columns]);
+            let panels = Panels::pack(&w, [columns, k], [k, 1]);
+            let mut y = vec![f32::NAN; rows * columns];
+            product(&x[..rows * stride - 3], stride, &panels, 0.5, Some(&bias), &mut y);
+            for (at, y) in y.iter().enumerate() {
+                let (row, column) = (at / columns, at % columns);
+                let terms = x[row * stride..].iter().zip(&w[column * k..][..k]);
+                let sum: f64 = terms.map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+                let expected = 0.5 * sum + f64::from(bias[column]);
+                let close = (f64::from(*y) - expected).abs() <= 1e-6 * (1.0 + expected.abs());
+                assert!(close, "{rows} × {columns} × {k}: {y} at {at}, expected {expected}");
+            }
+        }
+    }
+
+    /// Every finite half, subnormal ones too, and every bfloat are widened exactly.
+    #[test]
+    fn sixteen_bits_lose_nothing() {
+        let all = 0..=u16::MAX;
+        let halves: Vec<f32> = all
+            .clone()
+            .map(|bits| half::f16::from_bits(bits).to_f32())
+            .filter(|v| v.is_finite())
+            .collect();
+        let bfloats: Vec<f32> =
+            all.map(|bits| f32::from_bits(u32::from(bits) << 16)).filter(|v| !v.is_nan()).collect();
+        for (stored, values) in [(StoredType::F16, halves), (StoredType::Bf16, bfloats)] {
+            let width = Width.dispatch();
+            let k = values.len();
+            let panels = Panels::pack(&values, [1, k], [k, 1]).halved(stored);
+            assert_eq!(panels.bytes(), 2 * width * k);
+            let mut space = vec![0.0; width * k];
+            let wide = panels.panel(0, 0, &mut space).iter().step_by(width);
+            assert!(wide.zip(&values).all(|(a, b)| a.to_bits() == b.to_bits()), "{stored:?}");
+        }
+    }
+
+    #[test]
+    fn an_infinite_half_stays_wide() {
+        let panels = Panels::pack(&[f32::INFINITY], [1, 1], [1, 1]).halved(StoredType::F16);
+        assert_eq!(panels.bytes(), 4 * Width.dispatch());
     }
 }

@@ -1,4 +1,4 @@
-//! `y = finish(x · Wᵀ + b)` by the library's product; its twin is `reference::linear`.
+//! `y = finish(x · Wᵀ + b)`; its twin is `reference::linear`.
 
 use std::ops::Range;
 

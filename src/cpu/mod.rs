@@ -1,5 +1,5 @@
-//! The fast executor where there is no GPU: products by a SIMD library on all cores, the rest by
-//! the plain twins. A plan runs as it does in `reference`, and is held against it in the tests.
+//! The fast executor where there is no GPU: SIMD products on all cores, the rest by the plain
+//! twins. A plan runs as it does in `reference`, and is held against it in the tests.
 
 mod attention;
 mod gemm;
@@ -18,9 +18,9 @@ use std::ops::{ControlFlow, Range};
 
 use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
 use crate::reference::{embed, plain, windows};
+use crate::{Error, Result};
 use linear::{place, take};
 use team::give_way;
-use crate::{Error, Result};
 
 /// The memory of a plan's slots, kept from run to run.
 #[derive(Default)]
@@ -117,8 +117,7 @@ impl Fast<'_> {
                     Finish::Residual { scale } => Some(self.weights.vector(scale)?),
                     _ => None,
                 };
-                let (x, c, weight) =
-                    (&self.values[*x], slots[*x].cols, self.weights.matrix(name)?);
+                let (x, c, weight) = (&self.values[*x], slots[*x].cols, self.weights.matrix(name)?);
                 match (window, self.weights.team()) {
                     (Some(size), _) => {
                         linear(&windows(x, *size, c), weight, bias, finish, scale, y)?;
