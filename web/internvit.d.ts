@@ -2,7 +2,7 @@
 
 import type { Device, DeviceChoice, Encoded, Lesson, ModelInfo, Settings, Task, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
 
-declare function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module }): Promise<unknown>;
+declare function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module } | undefined): Promise<unknown>;
 declare namespace init {
   /** What init has compiled: other workers need not do it again. */
   let __wbindgen_wasm_module: WebAssembly.Module;

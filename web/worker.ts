@@ -23,7 +23,7 @@ let running: { id: number; abort: AbortController } | null = null;
 
 const handlers: Handlers = {
   async open(given) {
-    await init();
+    await init(relaxedSimd() ? { module_or_path: new URL("./pkg/internvit_relaxed.wasm", import.meta.url) } : undefined);
     engine = await Engine.open(given.device);
     const device = engine.device();
     if (device.kind === "cpu") threads = given.threads ?? usualThreads();
@@ -106,6 +106,13 @@ const handlers: Handlers = {
 function opened(): Engine {
   if (!engine) throw new Error("The network could not be started on this device.");
   return engine;
+}
+
+/** Whether the browser knows f32x4.relaxed_madd: a module whose only function multiplies zeros. */
+function relaxedSimd(): boolean {
+  const zero = [0x41, 0, 0xfd, 0x0f];
+  const code = [0x0a, 20, 1, 18, 0, ...zero, ...zero, ...zero, 0xfd, 0x85, 2, 0x1a, 0x0b];
+  return WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, ...code]));
 }
 
 /** The browser's own words for the adapter, which do not reach the module through wgpu. */

@@ -199,7 +199,7 @@ mod tests {
                 let share = Share { member, members };
                 let part = share.columns(count);
                 assert_eq!(part.start, next, "{count} columns, {share:?}");
-                assert!(part.start % PANEL == 0 || part.is_empty());
+                assert!(part.start.is_multiple_of(PANEL) || part.is_empty());
                 assert!(member > 0 || !part.is_empty());
                 next = part.end;
             }
