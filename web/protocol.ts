@@ -126,7 +126,7 @@ export interface Progress {
 
 /** Each call the worker answers: what it is given and what it gives back. */
 export interface Calls {
-  /** `threads` is for the CPU; null is as many as suit the machine. */
+  /** `threads` is for the CPU; null is as many as suit the machine and the model. */
   open: { given: { device: DeviceChoice; threads: number | null }; answer: Device };
   load: { given: ModelSource; answer: Model };
   encode: { given: { photo: File; settings: Settings }; answer: Encoding };

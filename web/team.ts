@@ -5,8 +5,12 @@ import type { FromHelper, ModelFiles, Task, ToHelper } from "./protocol";
 /** More share no work worth the way, and each takes memory of its own. */
 const MOST = 8;
 
+/** Bytes of a model below which the way to a helper costs more than it saves. */
+const SMALL = 64e6;
+
 /** How many workers compute where the visitor does not say. */
-export function usualThreads(): number {
+export function usualThreads({ files }: ModelFiles): number {
+  if (files.reduce((sum, { blob }) => sum + blob.size, 0) < SMALL) return 1;
   return Math.max(1, Math.min(MOST, navigator.hardwareConcurrency || 1));
 }
 

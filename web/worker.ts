@@ -17,7 +17,8 @@ interface Job {
 type Handlers = { [K in Call]: (given: Calls[K]["given"], job: Job) => Promise<Calls[K]["answer"]> };
 
 let engine: Engine | null = null;
-let threads = 1;
+/** As many as the visitor wants; null as suit the machine and the model. */
+let wanted: number | null = 1;
 const team = new Team();
 let running: { id: number; abort: AbortController } | null = null;
 
@@ -26,7 +27,7 @@ const handlers: Handlers = {
     await init(relaxedSimd() ? { module_or_path: new URL("./pkg/internvit_relaxed.wasm", import.meta.url) } : undefined);
     engine = await Engine.open(given.device);
     const device = engine.device();
-    if (device.kind === "cpu") threads = given.threads ?? usualThreads();
+    wanted = device.kind === "cpu" ? given.threads : 1;
     return device.kind === "gpu" ? { ...device, name: (await adapterName()) || device.name } : device;
   },
 
@@ -37,6 +38,7 @@ const handlers: Handlers = {
     const load = (members: number) =>
       opened().load(model.config, files, readRanges(model, signal), report("load"), members, team.ask);
     const name = model.name;
+    const threads = wanted ?? usualThreads(model);
     team.dismiss();
     if (threads === 1) return { name, info: await load(1), threads, alone: null };
     let alone: string | null = null;
