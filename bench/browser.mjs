@@ -1,14 +1,18 @@
 // The module and onnxruntime-web in the same Chromium, with the same weights and the same input:
 //
 //   python bench/peers.py --model www/model --export target/peers     # writes the ONNX file
-//   (cd bench && npm install) && node bench/browser.mjs target/peers [model folder] [runs]
+//   (cd bench && npm install) && node bench/browser.mjs target/peers [model folder] [runs] [words of the rows wanted]
+//
+// Memory is the peak of the page's process, workers included.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { serve } from "../web/tools/serve.mjs";
 import { browser } from "../tests/browser/chromium.mjs";
 import { path } from "../tests/browser/site.mjs";
 
-const [peers = "target/peers", model = "www/model", runs = "5"] = process.argv.slice(2);
+const [peers = "target/peers", model = "www/model", runs = "5", only = ""] = process.argv.slice(2);
 const server = await serve({
-  "/pkg/": path("web/pkg"), "/blank/": path("tests/browser/blank"), "/model/": path(model), "/peers/": path(peers),
+  "/blank/": path("tests/browser/blank"), "/model/": resolve(model), "/peers/": resolve(peers),
   "/ort/": path("bench/node_modules/onnxruntime-web/dist"), "/": path("www"),
 });
 const chromium = await browser();
@@ -18,30 +22,41 @@ async function inPage(run, given) {
   page.setDefaultTimeout(900_000);
   await page.goto(`${server.url}blank/`);
   const result = await page.evaluate(run, { runs: Number(runs), ...given });
+  const bytes = await memory();
   await page.close();
-  return result;
+  return { ...result, bytes };
 }
 
-async function ours({ device, runs }) {
-  const { default: init, Engine } = await import("/pkg/internvit.js");
-  await init();
+/** What the largest renderer process has had at most; it holds the page and its workers. Linux only. */
+async function memory() {
+  const session = await chromium.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  const peak = ({ id }) => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1] ?? 0);
+  return Math.max(...processInfo.filter(({ type }) => type === "renderer").map(peak));
+}
+
+async function ours({ device, threads, runs }) {
+  const { Engine } = await import("/js/engine.js");
   const begin = performance.now();
-  const engine = await Engine.open(device);
+  const engine = new Engine();
+  await engine.call("open", { device, threads });
   const config = await (await fetch("/model/config.json")).text();
   const weights = await (await fetch("/model/model.safetensors")).blob();
-  await engine.load(config, [{ name: "model.safetensors", size: weights.size }],
-    async (_file, start, end) => new Uint8Array(await weights.slice(start, end).arrayBuffer()), () => {});
+  const source = { config: new File([config], "config.json"), weights: [new File([weights], "model.safetensors")] };
+  const { threads: answered } = await engine.call("load", source);
+  if (answered !== threads) throw new Error(`${answered} threads instead of ${threads}`);
   const load = performance.now() - begin;
   const side = JSON.parse(config).image_size;
-  const input = new Float32Array(3 * side * side).map((_, i) => Math.sin(i * 0.01));
+  const data = new Float32Array(3 * side * side).map((_, i) => Math.sin(i * 0.01));
   const times = [];
   let values;
   for (let i = 0; i <= runs; i++) {
     const start = performance.now();
-    const { photo } = await engine.encode_pixel_values(new Uint32Array([1, 3, side, side]), input, new Uint32Array([]));
-    values = (await engine.tensor(photo, "last_hidden_state")).data;
+    const { photo } = await engine.call("encodePixels", { pixels: { shape: [1, 3, side, side], data }, layers: [] });
+    values = (await engine.call("tensor", { photo, name: "last_hidden_state" })).data;
     times.push(performance.now() - start);
-    engine.forget(photo);
+    await engine.call("forget", photo);
   }
   return { load, times, values: [...values] };
 }
@@ -70,21 +85,23 @@ async function theirs({ provider, threads, runs }) {
 
 const rows = [];
 const all = {
-  "internvit, WebGPU": () => inPage(ours, { device: "gpu" }),
+  "internvit, WebGPU": () => inPage(ours, { device: "gpu", threads: 1 }),
   "onnxruntime-web, WebGPU": () => inPage(theirs, { provider: "webgpu", threads: 2 }),
-  "internvit, WASM, 1 thread": () => inPage(ours, { device: "cpu" }),
-  "onnxruntime-web, WASM, 1 thread": () => inPage(theirs, { provider: "wasm", threads: 1 }),
-  "onnxruntime-web, WASM, 2 threads": () => inPage(theirs, { provider: "wasm", threads: 2 }),
 };
+for (const threads of [1, 2]) {
+  const words = `WASM, ${threads} thread${threads === 1 ? "" : "s"}`;
+  all[`internvit, ${words}`] = () => inPage(ours, { device: "cpu", threads });
+  all[`onnxruntime-web, ${words}`] = () => inPage(theirs, { provider: "wasm", threads });
+}
 let truth;
-for (const [who, run] of Object.entries(all)) {
-  const { load, times: [first, ...rest], values } = await run();
+for (const [who, run] of Object.entries(all).filter(([who]) => who.includes(only))) {
+  const { load, times: [first, ...rest], values, bytes } = await run();
   truth ??= values;
   const square = (list) => list.reduce((sum, v) => sum + v * v, 0);
   const differs = Math.sqrt(square(values.map((v, i) => v - truth[i])) / square(truth));
   const median = rest.sort((a, b) => a - b)[rest.length >> 1];
-  rows.push({ who, load_ms: Math.round(load), first_ms: Math.round(first), median_ms: Math.round(10 * median) / 10, relative_l2: differs });
-  console.log(`${who.padEnd(34)} load ${load.toFixed(0).padStart(6)} ms, first ${first.toFixed(0).padStart(6)} ms, median ${median.toFixed(1).padStart(8)} ms, differs by ${differs.toExponential(1)}`);
+  rows.push({ who, load_ms: Math.round(load), first_ms: Math.round(first), median_ms: Math.round(10 * median) / 10, peak_bytes: bytes, relative_l2: differs });
+  console.log(`${who.padEnd(34)} load ${load.toFixed(0).padStart(6)} ms, first ${first.toFixed(0).padStart(6)} ms, median ${median.toFixed(1).padStart(8)} ms, memory ${(bytes / 1e6).toFixed(0).padStart(5)} MB, differs by ${differs.toExponential(1)}`);
 }
 console.log(JSON.stringify({ chromium: chromium.version(), runs: Number(runs), rows }));
 await chromium.close();

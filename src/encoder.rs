@@ -5,6 +5,7 @@ mod inspect;
 mod measure;
 mod profile;
 mod run;
+mod team;
 
 pub use device::{Device, Opened};
 pub use inspect::Held;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::cpu::{CpuWeights, Workspace};
+use crate::cpu::{CpuWeights, Team, Workspace};
 use crate::features::{Features, Tensor};
 use crate::gpu::{Gpu, GpuWeights, Precision};
 use crate::images::{Images, check};
@@ -68,7 +69,7 @@ impl Encoder {
     ) -> Result<Self> {
         match device.open_as(precision).await? {
             Opened::Gpu(gpu) => Self::on_gpu(checkpoint, *gpu, progress).await,
-            Opened::Cpu(why) => Self::on_cpu(checkpoint, why, progress).await,
+            Opened::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
         }
     }
 
@@ -90,12 +91,13 @@ impl Encoder {
     async fn on_cpu(
         checkpoint: Checkpoint,
         why_cpu: Option<String>,
+        team: Option<Team>,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         let total = checkpoint.bytes();
         let plans = all_weights(&checkpoint);
         let mut told = async |done| progress(done, total).await;
-        let weights = CpuWeights::load(&plans, &checkpoint, &mut told).await?;
+        let weights = CpuWeights::load(&plans, &checkpoint, team, &mut told).await?;
         let _ = progress(total, total).await;
         let backend = Backend::Cpu(weights, Workspace::default());
         Ok(Self { checkpoint, backend, why_cpu, ready: None, position: None })

@@ -3,6 +3,7 @@
 mod benchmark;
 mod js;
 mod photo;
+mod team;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -13,10 +14,11 @@ use wasm_bindgen::prelude::*;
 
 use self::js::*;
 use self::photo::{Photo, Request};
+use self::team::team;
 use crate::encoder::{Held, Opened};
 use crate::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use crate::view::{PcaBasis, default_palette, fit};
-use crate::weights::{Checkpoint, LinearHead, Source};
+use crate::weights::{LinearHead, Source};
 use crate::{Device, Encoder, Error, Images};
 
 /// Panics that should not happen are at least told to the console.
@@ -140,28 +142,33 @@ impl Engine {
     }
 
     /// Loads a model from the text of its `config.json` and its files, of which ranges are read
-    /// through `read(file, start, end) -> Promise<Uint8Array>`.
+    /// through `read(file, start, end) -> Promise<Uint8Array>`. On the CPU `members` compute, this
+    /// engine and helpers that `ask(helper, task) -> Promise<Float32Array>` reaches.
     pub async fn load(
         &mut self,
         config: String,
         files: JsValue,
         read: Function,
         progress: Function,
+        members: usize,
+        ask: Function,
     ) -> JsResult<JsValue> {
         let start = precise_now();
-        let files: Vec<FileInfo> = serde_wasm_bindgen::from_value(files)?;
-        let sources = files.into_iter().enumerate().map(|(i, f)| source(i, f, &read)).collect();
-        let checkpoint = Checkpoint::open("model", &config, sources).await.map_err(js)?;
+        let checkpoint = checkpoint(&config, files, &read).await?;
         // The model before is let go first: both may not fit the device together.
         self.encoder = None;
         self.photos.clear();
         (self.basis, self.taught) = (None, None);
-        let device = if self.report.kind == "cpu" { Device::Cpu } else { self.device.clone() };
-        let encoder = Encoder::load(checkpoint, &device, &mut async |done, total| {
+        let on_cpu = self.report.kind == "cpu";
+        let device = if on_cpu { Device::Cpu } else { self.device.clone() };
+        let mut told = async |done, total| {
             turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
-        })
-        .await
-        .map_err(js)?;
+        };
+        let encoder = match on_cpu && members > 1 {
+            true => Encoder::with_team(checkpoint, team(members, ask), &mut told).await,
+            false => Encoder::load(checkpoint, &device, &mut told).await,
+        };
+        let encoder = encoder.map_err(js)?;
         let (spec, checkpoint) = (encoder.spec(), encoder.checkpoint());
         let info = ModelInfo {
             hidden: spec.sizes.hidden,

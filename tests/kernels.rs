@@ -98,7 +98,8 @@ async fn on_cpu(
     inputs: &[(usize, Value<'_>)],
 ) -> Vec<f32> {
     let go_on = &mut async |_| ControlFlow::Continue(());
-    let weights = CpuWeights::load(std::slice::from_ref(plan), checkpoint, go_on).await.unwrap();
+    let plans = std::slice::from_ref(plan);
+    let weights = CpuWeights::load(plans, checkpoint, None, go_on).await.unwrap();
     let go_on = &mut async |_: &_| ControlFlow::Continue(());
     let mut space = Workspace::default();
     // A second run finds the first one's memory.

@@ -2,26 +2,29 @@
 
 import { make, part } from "./dom";
 import { duration } from "./format";
-import type { Device, Encoding } from "./protocol";
+import type { Device, Encoding, Model } from "./protocol";
 
-export function showDevice(root: HTMLElement, device: Device) {
-  part(root, ".name", HTMLElement).textContent = deviceName(device);
+/** The model, once it is loaded, says on how many threads. */
+export function showDevice(root: HTMLElement, device: Device, model: Model | null) {
+  part(root, ".name", HTMLElement).textContent = deviceName(device, model);
   const note = part(root, ".note", HTMLElement);
   note.hidden = device.kind === "gpu";
   const why = device.reason ? `: ${device.reason}` : "";
-  note.textContent = `The network runs on the processor${why}. The result is the same.`;
+  const alone = model?.alone ? ` It does so on one thread: ${model.alone}.` : "";
+  note.textContent = `The network runs on the processor${why}. The result is the same.${alone}`;
 }
 
-function deviceName({ name, backend }: Device): string {
-  return `${name} (${backend})`;
+function deviceName({ kind, name, backend }: Device, model: Model | null): string {
+  if (kind === "gpu" || !model) return `${name} (${backend})`;
+  return `${name}, ${model.threads} ${model.threads === 1 ? "thread" : "threads"} (${backend})`;
 }
 
-export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, device: Device) {
+export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, device: Device, model: Model | null) {
   const { width, height, rows, cols, tiles, tokens, hidden, milliseconds } = encoding;
   const facts: [string, string][] = [
     ["Photograph", `${photo}, ${width} × ${height}`],
     ["Time", duration(milliseconds)],
-    ["Device", deviceName(device)],
+    ["Device", deviceName(device, model)],
     ["Patches", `${cols} × ${rows}`],
     ["Tokens", `${tokens} × ${hidden}`],
   ];

@@ -1,20 +1,30 @@
 // The interface of the Rust module, src/web.rs, as the worker uses it.
 
-import type { Benchmark, BenchmarkRequest, Device, DeviceChoice, Encoded, Lesson, ModelInfo, Settings, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
+import type { Benchmark, BenchmarkRequest, Device, DeviceChoice, Encoded, Lesson, ModelInfo, Settings, Task, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
 
-export default function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module }): Promise<unknown>;
+declare function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module } | undefined): Promise<unknown>;
+declare namespace init {
+  /** What init has compiled: other workers need not do it again. */
+  let __wbindgen_wasm_module: WebAssembly.Module;
+}
+export default init;
 
 export class Engine {
   private constructor();
   /** "auto" takes the GPU where there is one, else the CPU. */
   static open(device: DeviceChoice): Promise<Engine>;
   device(): Device;
-  /** Reads each tensor's range as it needs it, so no file need be in memory whole. */
+  /**
+   * Reads each tensor's range as it needs it, so no file need be in memory whole. On the CPU `members`
+   * compute: this engine, and helpers 1, 2 … which `ask` reaches.
+   */
   load(
     config: string,
     files: { name: string; size: number }[],
     read: (file: number, start: number, end: number) => Promise<Uint8Array>,
     progress: (doneBytes: number, totalBytes: number) => void,
+    members: number,
+    ask: (helper: number, task: Task) => Promise<Float32Array | null>,
   ): Promise<ModelInfo>;
   /**
    * `progress` counts the blocks; its false cancels, and the promise rejects.
@@ -26,6 +36,7 @@ export class Engine {
     options: Settings,
     progress: (done: number, total: number) => boolean | Promise<boolean>,
   ): Promise<Encoded>;
+  encode_pixel_values(shape: Uint32Array, values: Float32Array, hiddenStates: Uint32Array): Promise<Encoded>;
   /** RGBA [height, width, 4], upright. */
   pixels(photo: number): Uint8Array<ArrayBuffer>;
   /** "last_hidden_state", "pooler_output", "hidden_states.3" ... */
@@ -41,4 +52,18 @@ export class Engine {
     request: BenchmarkRequest,
     progress: (done: number, total: number) => boolean | Promise<boolean>,
   ): Promise<Benchmark>;
+}
+
+/** A worker's part of a model. */
+export class Helper {
+  private constructor();
+  static load(
+    config: string,
+    files: { name: string; size: number }[],
+    read: (file: number, start: number, end: number) => Promise<Uint8Array>,
+    member: number,
+    members: number,
+  ): Promise<Helper>;
+  linear(weight: string, x: Float32Array): Float32Array<ArrayBuffer>;
+  attention(qkv: Float32Array, size: Uint32Array, heads: number): Float32Array<ArrayBuffer>;
 }

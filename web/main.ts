@@ -63,13 +63,19 @@ stage.addEventListener("head", (event) => {
   if (event instanceof CustomEvent) save(new Blob([event.detail]), "taught.safetensors");
 });
 
-const device = engine.call("open", deviceChoice());
-device.then((device) => showDevice(find("device"), device), messages.alarm);
+const device = engine.call("open", { device: deviceChoice(), threads: threadChoice() });
+device.then((device) => showDevice(find("device"), device, null), messages.alarm);
 let model = load(bundled);
 
 function deviceChoice(): DeviceChoice {
   const asked = new URLSearchParams(location.search).get("device");
   return asked === "cpu" || asked === "gpu" ? asked : "auto";
+}
+
+/** At most 64: a mistyped number should not start a thousand workers. */
+function threadChoice(): number | null {
+  const asked = Number(new URLSearchParams(location.search).get("threads"));
+  return Number.isInteger(asked) && asked >= 1 ? Math.min(asked, 64) : null;
 }
 
 function takeFiles(files: File[]) {
@@ -109,6 +115,7 @@ async function load(source: ModelSource): Promise<Model | null> {
     // The features of the model before went with it; the photographs stay.
     for (const shot of shots) shot.encoding = null;
     picker.loaded(source, model);
+    showDevice(find("device"), await device, model);
     settings.fit(model.info);
     bench.fit(model.info);
     patches = model.info.image_size / model.info.patch;
@@ -142,7 +149,7 @@ async function present(shot: Shot) {
   strip.show(shots, shot);
   bench.show(shot, shots);
   if (!shot.encoding) return;
-  showFacts(find("facts"), shot.file.name, shot.encoding, await device);
+  showFacts(find("facts"), shot.file.name, shot.encoding, await device, await model);
   settings.enable(true);
   const layers = (await model)?.info.layers;
   if (layers) await how.show(shot.encoding, layers).catch(messages.alarm);

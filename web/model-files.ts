@@ -1,12 +1,6 @@
 // A model's files, from the server or from the visitor's disk, as blobs to read ranges of.
 
-import type { ModelSource } from "./protocol";
-
-export interface ModelFiles {
-  name: string;
-  config: string;
-  files: { name: string; blob: Blob }[];
-}
+import type { ModelFiles, ModelSource } from "./protocol";
 
 /** What has been fetched once stays as a blob, which the browser may keep on disk. */
 const fetched = new Map<string, ModelFiles>();
@@ -38,6 +32,15 @@ export async function fetchModel(
 export async function localModel({ config, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
   const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
   return { name: first.name, config: await config.text(), files: weights.map((file) => ({ name: file.name, blob: file })) };
+}
+
+/** How the module reads a model: ranges of its files, until the visitor has enough. */
+export function readRanges({ files }: ModelFiles, signal?: AbortSignal) {
+  return async (file: number, start: number, end: number) => {
+    signal?.throwIfAborted();
+    const part = files[file]?.blob.slice(start, end);
+    return new Uint8Array((await part?.arrayBuffer()) ?? []);
+  };
 }
 
 async function get(url: URL, signal: AbortSignal): Promise<Response> {

@@ -28,6 +28,17 @@ export interface ModelInfo {
 export interface Model {
   name: string;
   info: ModelInfo;
+  /** Workers that compute, on the CPU. */
+  threads: number;
+  /** Why there are not as many as were wanted. */
+  alone: string | null;
+}
+
+/** A model as blobs to read ranges of. */
+export interface ModelFiles {
+  name: string;
+  config: string;
+  files: { name: string; blob: Blob }[];
 }
 
 /** A folder that holds config.json and model.safetensors, or the visitor's own files. */
@@ -155,9 +166,12 @@ export interface Progress {
 
 /** Each call the worker answers: what it is given and what it gives back. */
 export interface Calls {
-  open: { given: DeviceChoice; answer: Device };
+  /** `threads` is for the CPU; null is as many as suit the machine and the model. */
+  open: { given: { device: DeviceChoice; threads: number | null }; answer: Device };
   load: { given: ModelSource; answer: Model };
   encode: { given: { photo: File; settings: Settings }; answer: Encoding };
+  /** Pixels prepared elsewhere, `[batch, 3, height, width]`; `layers` are the hidden states wanted besides the last. */
+  encodePixels: { given: { pixels: Tensor; layers: number[] }; answer: Encoded };
   tensor: { given: { photo: number; name: string }; answer: Tensor };
   view: { given: { photo: number; request: ViewRequest }; answer: ViewMap };
   teach: { given: Lesson; answer: Taught };
@@ -177,3 +191,12 @@ export type FromWorker =
   | { id: number; progress: Progress }
   | { id: number; answer: Calls[Call]["answer"] }
   | { id: number; failure: string };
+
+/** What the engine asks a helper for: its columns of a product, or attention of some heads. */
+export type Task =
+  | { weight: string; x: Float32Array<ArrayBuffer> }
+  | { qkv: Float32Array<ArrayBuffer>; size: number[]; heads: number };
+
+export type ToHelper = { module: WebAssembly.Module; model: ModelFiles; member: number; members: number } | { task: Task };
+
+export type FromHelper = { id: number; answer: Float32Array<ArrayBuffer> | null } | { id: number; failure: string };

@@ -1,8 +1,10 @@
 // Owns the Rust engine, so that the page never waits for it.
 
 import init, { Engine } from "#internvit";
-import { fetchModel, localModel } from "./model-files";
+import { help } from "./helper";
+import { fetchModel, localModel, readRanges } from "./model-files";
 import type { Ask, Call, Calls, FromWorker, Progress, ToWorker } from "./protocol";
+import { HELPER, Team, usualThreads } from "./team";
 
 /** One call being answered. */
 interface Job {
@@ -15,27 +17,40 @@ interface Job {
 type Handlers = { [K in Call]: (given: Calls[K]["given"], job: Job) => Promise<Calls[K]["answer"]> };
 
 let engine: Engine | null = null;
+/** As many as the visitor wants; null as suit the machine and the model. */
+let wanted: number | null = 1;
+const team = new Team();
 let running: { id: number; abort: AbortController } | null = null;
 
 const handlers: Handlers = {
-  async open(choice) {
-    await init();
-    engine = await Engine.open(choice);
+  async open(given) {
+    await init(relaxedSimd() ? { module_or_path: new URL("./pkg/internvit_relaxed.wasm", import.meta.url) } : undefined);
+    engine = await Engine.open(given.device);
     const device = engine.device();
+    wanted = device.kind === "cpu" ? given.threads : 1;
     return device.kind === "gpu" ? { ...device, name: (await adapterName()) || device.name } : device;
   },
 
   async load(source, { signal, progress }) {
     const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
     const model = "folder" in source ? await fetchModel(source.folder, signal, report("fetch")) : await localModel(source);
-    const read = async (file: number, start: number, end: number) => {
-      signal.throwIfAborted();
-      const part = model.files[file]?.blob.slice(start, end);
-      return new Uint8Array((await part?.arrayBuffer()) ?? []);
-    };
     const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-    const info = await opened().load(model.config, files, read, report("load"));
-    return { name: model.name, info };
+    const load = (members: number) =>
+      opened().load(model.config, files, readRanges(model, signal), report("load"), members, team.ask);
+    const name = model.name;
+    const threads = wanted ?? usualThreads(model);
+    team.dismiss();
+    if (threads === 1) return { name, info: await load(1), threads, alone: null };
+    let alone: string | null = null;
+    const hired = team.load(threads, init.__wbindgen_wasm_module, model).catch((error: unknown) => {
+      alone = sentence(error);
+    });
+    const info = await load(threads).finally(() => signal.aborted && team.dismiss());
+    await hired;
+    if (alone === null) return { name, info, threads, alone };
+    // Without the helpers' parts the engine needs them all.
+    team.dismiss();
+    return { name, info: await load(1), threads: 1, alone };
   },
 
   async encode({ photo, settings }, { signal, progress, transfer }) {
@@ -48,6 +63,9 @@ const handlers: Handlers = {
     transfer.push(bitmap);
     return { ...encoded, bitmap };
   },
+
+  encodePixels: ({ pixels: { shape, data }, layers }) =>
+    opened().encode_pixel_values(new Uint32Array(shape), data, new Uint32Array(layers)),
 
   async tensor({ photo, name }, { transfer }) {
     const tensor = await opened().tensor(photo, name);
@@ -98,6 +116,13 @@ function opened(): Engine {
   return engine;
 }
 
+/** Whether the browser knows f32x4.relaxed_madd: a module whose only function multiplies zeros. */
+function relaxedSimd(): boolean {
+  const zero = [0x41, 0, 0xfd, 0x0f];
+  const code = [0x0a, 20, 1, 18, 0, ...zero, ...zero, ...zero, 0xfd, 0x85, 2, 0x1a, 0x0b];
+  return WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, ...code]));
+}
+
 /** The browser's own words for the adapter, which do not reach the module through wgpu. */
 async function adapterName(): Promise<string> {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
@@ -143,7 +168,12 @@ function sentence(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
-  if (!("cancel" in data)) void answer(data);
-  else if (data.cancel === running?.id) running.abort.abort();
-});
+function serve() {
+  self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
+    if (!("cancel" in data)) void answer(data);
+    else if (data.cancel === running?.id) running.abort.abort();
+  });
+}
+
+if (self.name === HELPER) help();
+else serve();

@@ -1,28 +1,94 @@
-//! `y = finish(x · Wᵀ + b)` by the library's product; its twin is `reference::linear`.
+//! `y = finish(x · Wᵀ + b)`; its twin is `reference::linear`.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
-use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_simd::SimdUnaryOp;
-use rten_tensor::NdTensorView;
 use rten_vecmath::Gelu;
 
+use super::{Panels, product};
 use crate::plan::Finish;
+use crate::weights::StoredType;
 use crate::{Error, Result};
 
-/// W of a product, packed: one matrix `[in, out]` a plane.
+/// W of a product, or some of its output columns, packed: one matrix `[in, columns]` a plane.
 pub struct Matrix {
-    planes: Vec<PackedBMatrix<f32>>,
+    planes: Vec<Panels>,
     k: usize,
     out: usize,
+    columns: Range<usize>,
 }
 
 impl Matrix {
     /// Packs `w` `[planes·out, in]`.
     pub fn pack(w: &[f32], [planes, out]: [usize; 2]) -> Self {
-        let k = w.len() / (planes * out);
-        let product = GemmExecutor::<f32>::new();
-        let pack = |w| product.prepack_b(NdTensorView::from_data([out, k], w).transposed());
-        Self { planes: w.chunks_exact(out * k).map(pack).collect(), k, out }
+        let planes: Vec<_> = w.chunks_exact(w.len() / planes).collect();
+        Self::pack_columns(&planes, out, 0..out, StoredType::F32)
+    }
+
+    /// Packs `columns` of `out`, in as many bits as they are `stored` in: of each plane these rows
+    /// of W, `[columns, in]`.
+    pub(super) fn pack_columns<W: AsRef<[f32]>>(
+        planes: &[W],
+        out: usize,
+        columns: Range<usize>,
+        stored: StoredType,
+    ) -> Self {
+        let k = planes.first().map_or(0, |w| w.as_ref().len() / columns.len());
+        let pack = |w: &W| Panels::pack(w.as_ref(), [columns.len(), k], [k, 1]).halved(stored);
+        Self { planes: planes.iter().map(pack).collect(), k, out, columns }
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.planes.iter().map(|plane| plane.bytes() as u64).sum()
+    }
+
+    /// Whether other members keep columns too.
+    pub(super) fn is_part(&self) -> bool {
+        self.columns.len() < self.out
+    }
+
+    /// Where this matrix's columns `[planes, rows, columns]` belong in y.
+    pub(super) fn columns(&self) -> Range<usize> {
+        self.columns.clone()
+    }
+
+    /// This matrix's columns of `finish(x · Wᵀ + b)`, `[planes, rows, columns]`; a residual is left
+    /// to the caller. `bias` is `[planes·out]`.
+    pub(super) fn product(
+        &self,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        finish: &Finish,
+    ) -> Result<Vec<f32>> {
+        let mut y = vec![0.0; self.planes.len() * (x.len() / self.k) * self.columns.len()];
+        self.product_into(x, bias, finish, &mut y)?;
+        Ok(y)
+    }
+
+    fn product_into(
+        &self,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        finish: &Finish,
+        y: &mut [f32],
+    ) -> Result<()> {
+        let rows = x.len() / self.k;
+        if x.len() != rows * self.k {
+            return Err(Error::device(format!("{} values in rows of {}", x.len(), self.k)));
+        }
+        let parts = y.chunks_exact_mut(rows * self.columns.len());
+        for (plane, (w, part)) in self.planes.iter().zip(parts).enumerate() {
+            let bias = bias.map(|b| &b[plane * self.out..][self.columns.clone()]);
+            product(x, self.k, w, 1.0, bias, part);
+        }
+        match finish {
+            Finish::Gelu => y.par_chunks_mut(CHUNK).for_each(|part| Gelu {}.map_mut(part)),
+            Finish::Relu => y.par_iter_mut().with_min_len(CHUNK).for_each(|v| *v = v.max(0.0)),
+            Finish::Store | Finish::Residual { .. } => {}
+        }
+        Ok(())
     }
 }
 
@@ -38,31 +104,33 @@ pub fn linear(
     scale: Option<&[f32]>,
     y: &mut [f32],
 ) -> Result<()> {
-    let (rows, out) = (x.len() / w.k, w.out);
-    let product = GemmExecutor::<f32>::new();
-    let mut sums = Vec::new();
-    if scale.is_some() {
-        sums.resize(y.len(), 0.0);
+    if scale.is_none() {
+        return w.product_into(x, bias, finish, y);
     }
-    let target: &mut [f32] = if scale.is_some() { &mut sums } else { y };
-    for (plane, (w, part)) in w.planes.iter().zip(target.chunks_exact_mut(rows * out)).enumerate() {
-        let bias = bias.map(|b| BiasVector::Row(&b[plane * out..][..out]));
-        let x = GemmInputA::Unpacked(NdTensorView::from_data([rows, x.len() / rows], x));
-        let options = GemmOptions { bias, ..Default::default() };
-        product.gemm(part, x, GemmInputB::Packed(w), options).map_err(Error::device)?;
-    }
-    match (finish, scale) {
-        (Finish::Gelu, _) => y.par_chunks_mut(CHUNK).for_each(|part| Gelu {}.map_mut(part)),
-        (Finish::Relu, _) => y.par_iter_mut().with_min_len(CHUNK).for_each(|v| *v = v.max(0.0)),
-        (_, Some(scale)) => {
-            let lines = y.par_chunks_exact_mut(out).zip(sums.par_chunks_exact(out));
-            lines.with_min_len(CHUNK / out + 1).for_each(|(y, sums)| {
-                for ((y, sum), scale) in y.iter_mut().zip(sums).zip(scale) {
-                    *y += scale * sum;
-                }
-            });
-        }
-        _ => {}
-    }
+    place(&w.product(x, bias, finish)?, w.columns(), w.out, scale, y);
     Ok(())
+}
+
+/// Puts `part` `[rows, columns]` into columns of `y` `[rows, out]`; with a residual's `scale`
+/// `[out]`, `y + scale ⊙ part`.
+pub(super) fn place(
+    part: &[f32],
+    columns: Range<usize>,
+    out: usize,
+    scale: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    let lines = y.par_chunks_exact_mut(out).zip(part.par_chunks_exact(columns.len()));
+    lines.with_min_len(CHUNK / out + 1).for_each(|(y, part)| {
+        let y = &mut y[columns.clone()];
+        let Some(scale) = scale else { return y.copy_from_slice(part) };
+        for ((y, part), scale) in y.iter_mut().zip(part).zip(&scale[columns.clone()]) {
+            *y += scale * part;
+        }
+    });
+}
+
+/// The opposite: some columns of `x` `[rows, out]`.
+pub(super) fn take(x: &[f32], columns: Range<usize>, out: usize) -> Vec<f32> {
+    x.chunks_exact(out).flat_map(|line| &line[columns.clone()]).copied().collect()
 }

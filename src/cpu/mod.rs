@@ -1,21 +1,34 @@
-//! The fast executor where there is no GPU: products by a SIMD library on all cores, the rest by
-//! the plain twins. A plan runs as it does in `reference`, and is held against it in the tests.
+//! The fast executor where there is no GPU: SIMD products on all cores, the rest by the plain
+//! twins. A plan runs as it does in `reference`, and is held against it in the tests.
 
 mod attention;
+// The library's tiles are too large for the registers of WebAssembly.
+#[cfg(any(target_arch = "wasm32", test))]
+mod gemm;
 mod linear;
 mod norm;
+#[cfg(not(target_arch = "wasm32"))]
+mod product;
+mod team;
 mod weights;
 
 pub use attention::attention;
 pub use linear::{Matrix, linear};
 pub use norm::norm;
+pub use team::{Helper, Job, Jobs, Share, Task, Team};
 pub use weights::CpuWeights;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
 use crate::reference::{embed, plain, windows};
 use crate::{Error, Result};
+#[cfg(target_arch = "wasm32")]
+use gemm::{Panels, product};
+use linear::{place, take};
+#[cfg(not(target_arch = "wasm32"))]
+use product::{Panels, product};
+use team::give_way;
 
 /// The memory of a plan's slots, kept from run to run.
 #[derive(Default)]
@@ -78,7 +91,7 @@ pub async fn run(
             y = workspace.take(len);
         }
         let values = &workspace.values;
-        Fast { plan, batch, weights, values, pixels }.step(&step.op, &mut y)?;
+        Fast { plan, batch, weights, values, pixels }.step(&step.op, &mut y).await?;
         workspace.values[out] = y;
         if watch(step).await.is_break() {
             return Err(Error::Cancelled);
@@ -103,20 +116,27 @@ struct Fast<'a> {
 }
 
 impl Fast<'_> {
-    fn step(&self, op: &Op, y: &mut [f32]) -> Result<()> {
+    async fn step(&self, op: &Op, y: &mut [f32]) -> Result<()> {
         let slots = &self.plan.slots;
         match op {
-            Op::Linear { x, weight, bias, window, finish, .. } => {
+            Op::Linear { x, weight: name, bias, window, finish, .. } => {
                 let bias = self.optional(bias.as_deref())?;
                 let scale = match finish {
                     Finish::Residual { scale } => Some(self.weights.vector(scale)?),
                     _ => None,
                 };
-                let (x, c, weight) =
-                    (&self.values[*x], slots[*x].cols, self.weights.matrix(weight)?);
-                match window {
-                    None => linear(x, weight, bias, finish, scale, y)?,
-                    Some(size) => linear(&windows(x, *size, c), weight, bias, finish, scale, y)?,
+                let (x, c, weight) = (&self.values[*x], slots[*x].cols, self.weights.matrix(name)?);
+                match (window, self.weights.team()) {
+                    (Some(size), _) => {
+                        linear(&windows(x, *size, c), weight, bias, finish, scale, y)?;
+                    }
+                    (None, Some(team)) if weight.is_part() => {
+                        let ask = |_| Task::Linear { weight: name.clone(), x: x.clone() };
+                        let own = || weight.product(x, bias, finish);
+                        let whole = slots[op.writes()].cols;
+                        self.shared(team, whole, |s| s.columns(whole), ask, own, scale, y).await?;
+                    }
+                    _ => linear(x, weight, bias, finish, scale, y)?,
                 }
             }
             Op::Embed { patches, position, cls, .. } => {
@@ -133,10 +153,57 @@ impl Fast<'_> {
                 norm(part, w, b, *kind, *eps, *gelu);
             }
             Op::Attention { qkv, heads, .. } => {
-                let size = [self.batch, self.plan.tokens, slots[*qkv].cols];
-                attention(&self.values[*qkv], size, *heads, y)?;
+                let (qkv, c) = (&self.values[*qkv], slots[*qkv].cols);
+                let (size, d) = ([self.batch, self.plan.tokens, c], c / heads);
+                let Some(team) = self.weights.team() else {
+                    attention(qkv, size, *heads, 0..*heads, y);
+                    return Ok(());
+                };
+                let columns = |share: Share| {
+                    let part = share.heads(*heads);
+                    part.start * d..part.end * d
+                };
+                let ask = |columns: Range<usize>| {
+                    let (heads, size) = (columns.len() / d, [size[0], size[1], columns.len()]);
+                    Task::Attention { qkv: take(qkv, columns, c), size, heads }
+                };
+                let own = || {
+                    let part = team.share().heads(*heads);
+                    let mut y = vec![0.0; size[0] * size[1] * part.len() * d];
+                    attention(qkv, size, *heads, part, &mut y);
+                    Ok(y)
+                };
+                self.shared(team, c, columns, ask, own, None, y).await?;
             }
             _ => plain(op, self.plan, self.values, self.pixels, y),
+        }
+        Ok(())
+    }
+
+    /// An operation by all members: `columns` says which of the `out` are a member's, `ask` what a
+    /// helper is given for them, `own` computes the engine's.
+    #[expect(clippy::too_many_arguments, reason = "two callers, nothing to name")]
+    async fn shared(
+        &self,
+        team: &Team,
+        out: usize,
+        columns: impl Fn(Share) -> Range<usize>,
+        ask: impl Fn(Range<usize>) -> Task,
+        own: impl FnOnce() -> Result<Vec<f32>>,
+        scale: Option<&[f32]>,
+        y: &mut [f32],
+    ) -> Result<()> {
+        let lines = y.len() / out;
+        let helpers = team.helpers().map(|share| (share.member, columns(share)));
+        let asked: Vec<_> = helpers
+            .filter(|(_, columns)| !columns.is_empty())
+            .map(|(helper, columns)| (team.ask(helper, ask(columns.clone())), columns))
+            .collect();
+        give_way().await;
+        place(&own()?, columns(team.share()), out, scale, y);
+        for (answer, columns) in asked {
+            let part = answer.values(lines * columns.len()).await?;
+            place(&part, columns, out, scale, y);
         }
         Ok(())
     }

@@ -10,16 +10,16 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::photo::Map;
-use crate::weights::Source;
+use crate::weights::{Checkpoint, Source};
 use crate::{Error, Tensor};
 
 pub(super) type JsResult<T> = Result<T, JsValue>;
 
 /// A file of a model, as the page describes it.
 #[derive(Deserialize)]
-pub(super) struct FileInfo {
-    pub(super) name: String,
-    pub(super) size: f64,
+struct FileInfo {
+    name: String,
+    size: f64,
 }
 
 /// Waits for a callback's answer; false, and an exception, mean stop.
@@ -34,7 +34,18 @@ pub(super) async fn turn(answer: JsResult<JsValue>) -> ControlFlow<()> {
     }
 }
 
-pub(super) fn source(index: usize, file: FileInfo, read: &Function) -> Source {
+/// Opens a model of which ranges are read through `read(file, start, end) -> Promise<Uint8Array>`.
+pub(super) async fn checkpoint(
+    config: &str,
+    files: JsValue,
+    read: &Function,
+) -> JsResult<Checkpoint> {
+    let files: Vec<FileInfo> = serde_wasm_bindgen::from_value(files)?;
+    let sources = files.into_iter().enumerate().map(|(i, f)| source(i, f, read)).collect();
+    Checkpoint::open("model", config, sources).await.map_err(js)
+}
+
+fn source(index: usize, file: FileInfo, read: &Function) -> Source {
     let (read, name) = (read.clone(), file.name.clone());
     let reader = move |range: std::ops::Range<u64>| {
         let (start, end) = (number(range.start as f64), number(range.end as f64));

@@ -1,6 +1,8 @@
 //! A checkpoint: configuration, manifest, and its tensors one at a time.
 
-use super::{Head, Manifest, Source, Stored, read_header};
+use std::ops::Range;
+
+use super::{Head, Manifest, Source, Stored, StoredType, Tensor, read_header};
 use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
 use crate::{Error, Result};
 
@@ -107,25 +109,50 @@ impl Checkpoint {
         parts.map(|p| p.range.end - p.range.start).sum()
     }
 
+    /// The type that holds every value of a tensor: its own, or f32 where parts differ or are folded.
+    pub fn stored_type(&self, name: &str) -> StoredType {
+        let parts = self.manifest.tensors.get(name).map_or(&[][..], |tensor| &tensor.parts);
+        match parts {
+            [first, rest @ ..] if rest.iter().all(|part| part.dtype == first.dtype) => first.dtype,
+            _ => StoredType::F32,
+        }
+    }
+
     /// A tensor by canonical name as f32, row-major; a head's folded tensors begin with `head.`.
     pub async fn tensor(&self, name: &str) -> Result<Vec<f32>> {
         if let (Some(name), Some(head)) = (name.strip_prefix("head."), &self.head) {
             return head.tensor(&self.files, name).await;
         }
-        let tensor = self.manifest.tensors.get(name).ok_or_else(|| {
-            Error::checkpoint(&self.name, format!("{name}: not a tensor of this encoder"))
-        })?;
-        let mut values = Vec::new();
+        let shape = &self.known(name)?.shape;
+        self.rows(name, 0..shape.first().copied().unwrap_or(1)).await
+    }
+
+    /// Some rows, along the first dimension, of a tensor of the encoder.
+    pub async fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        let tensor = self.known(name)?;
+        let row = tensor.len() / tensor.shape.first().copied().unwrap_or(1).max(1);
+        let (mut values, mut first) = (Vec::new(), 0);
         for part in &tensor.parts {
-            let bytes = self.files[part.file].read(part.range.clone()).await?;
-            let decoded = part.dtype.decode(&bytes);
+            let bytes = (row * part.dtype.bytes()) as u64;
+            let end = first + ((part.range.end - part.range.start) / bytes.max(1)) as usize;
+            let wanted = rows.start.clamp(first, end)..rows.end.clamp(first, end);
+            let at = |row: usize| part.range.start + (row - first) as u64 * bytes;
+            let read = self.files[part.file].read(at(wanted.start)..at(wanted.end)).await?;
+            let decoded = part.dtype.decode(&read);
             if values.is_empty() {
                 values = decoded;
             } else {
                 values.extend_from_slice(&decoded);
             }
+            first = end;
         }
         Ok(values)
+    }
+
+    fn known(&self, name: &str) -> Result<&Tensor> {
+        self.manifest.tensors.get(name).ok_or_else(|| {
+            Error::checkpoint(&self.name, format!("{name}: not a tensor of this encoder"))
+        })
     }
 }
 

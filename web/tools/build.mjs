@@ -1,7 +1,7 @@
 // Builds the page: Rust to web/pkg, then web/ to www/js.
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { root, run } from "./run.mjs";
+import { root, run, stop } from "./run.mjs";
 import { bindgen, setup } from "./setup.mjs";
 import { sizes } from "./sizes.mjs";
 
@@ -18,14 +18,26 @@ export async function build({ watch = false } = {}) {
 /** Returns whether there was anything to do. */
 function wasm() {
   const out = join(root, "web/pkg");
-  const built = join(out, "internvit_bg.wasm");
+  const built = join(out, "internvit_relaxed.wasm");
   const sources = ["src", "shaders", "Cargo.toml", "Cargo.lock"].map((name) => newest(join(root, name)));
   if (existsSync(built) && statSync(built).mtimeMs > Math.max(...sources)) return false;
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-  const triple = "wasm32-unknown-unknown";
-  run("cargo", ["build", "--lib", "--profile", "wasm", "--target", triple, "--no-default-features"]);
-  run(bindgen, ["--target", "web", "--remove-name-section", "--remove-producers-section", "--out-dir", out, join(target, triple, "wasm/internvit.wasm")]);
+  module(target, out, "+simd128");
+  // The same once more for browsers that multiply and add in one instruction.
+  const relaxed = join(target, "relaxed");
+  module(relaxed, join(relaxed, "pkg"), "+simd128,+relaxed-simd");
+  const [one, other] = [out, join(relaxed, "pkg")].map((folder) => readFileSync(join(folder, "internvit.js"), "utf8"));
+  if (one !== other) stop("The two modules want different JavaScript, but the page has one internvit.js for both.");
+  copyFileSync(join(relaxed, "pkg/internvit_bg.wasm"), built);
   return true;
+}
+
+function module(target, out, features) {
+  const triple = "wasm32-unknown-unknown";
+  run("cargo", ["build", "--lib", "--profile", "wasm", "--target", triple, "--no-default-features"], {
+    CARGO_TARGET_DIR: target, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: `-C target-feature=${features}`,
+  });
+  run(bindgen, ["--target", "web", "--remove-name-section", "--remove-producers-section", "--out-dir", out, join(target, triple, "wasm/internvit.wasm")]);
 }
 
 /** When a file, or anything in a folder, last changed; a deletion changes its folder. */

@@ -1,0 +1,214 @@
+//! Several instances of this crate that share one computation, where threads share no memory: each
+//! member keeps its part of every large matrix, and the first, the engine, runs the plan.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use futures_channel::{mpsc, oneshot};
+
+use super::{CpuWeights, attention, weights::SharedLinear};
+use crate::plan::Plan;
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
+
+/// Which member of a team one is; member 0 is the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Below `members`.
+    pub member: usize,
+    /// At least 1.
+    pub members: usize,
+}
+
+/// Parts of columns are multiples of this, the width of the product's panels where there are teams.
+const PANEL: usize = 8;
+
+/// A member's part of a product has at least so many columns; less is not worth the way.
+const LEAST: usize = 32;
+
+impl Share {
+    /// Everything.
+    pub const ALONE: Self = Self { member: 0, members: 1 };
+
+    /// This member's part of `columns`; the engine's is never empty.
+    pub(super) fn columns(self, columns: usize) -> Range<usize> {
+        let panels = self.part(columns.div_ceil(PANEL), columns / LEAST);
+        (panels.start * PANEL).min(columns)..(panels.end * PANEL).min(columns)
+    }
+
+    /// This member's part of `heads`; the engine's is never empty.
+    pub(super) fn heads(self, heads: usize) -> Range<usize> {
+        self.part(heads, heads)
+    }
+
+    /// An even part of `count` for the first `most` members.
+    fn part(self, count: usize, most: usize) -> Range<usize> {
+        let members = self.members.min(most).max(1);
+        let edge = |member: usize| count * member.min(members) / members;
+        edge(self.member)..edge(self.member + 1)
+    }
+}
+
+/// What the engine asks a helper for. Answers are `[planes, rows, columns]`, the helper's columns.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// `finish(x · Wᵀ + b)` but for a residual, which is the engine's.
+    Linear {
+        /// W's name.
+        weight: String,
+        /// `[rows, in]`.
+        x: Vec<f32>,
+    },
+    /// Attention of some heads.
+    Attention {
+        /// Their columns of q, k and v: planes `[batch·tokens, heads·d]`.
+        qkv: Vec<f32>,
+        /// Batch, tokens, columns.
+        size: [usize; 3],
+        /// Heads in `qkv`.
+        heads: usize,
+    },
+}
+
+/// A task on its way.
+#[derive(Debug)]
+pub struct Job {
+    /// The member that is asked: 1 or more.
+    pub helper: usize,
+    /// What for.
+    pub task: Task,
+    /// Where the answer is awaited.
+    pub answer: oneshot::Sender<Result<Vec<f32>>>,
+}
+
+/// The engine's side: how many there are, and the way to the others.
+pub struct Team {
+    members: usize,
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+/// The other end: jobs to be carried to the helpers.
+pub type Jobs = mpsc::UnboundedReceiver<Job>;
+
+impl Team {
+    /// A team of `members`, the engine among them, and the jobs that it will give.
+    pub fn new(members: usize) -> (Self, Jobs) {
+        let (jobs, receiver) = mpsc::unbounded();
+        (Self { members, jobs }, receiver)
+    }
+
+    pub(super) fn share(&self) -> Share {
+        Share { member: 0, members: self.members }
+    }
+
+    /// The shares of the others.
+    pub(super) fn helpers(&self) -> impl Iterator<Item = Share> {
+        let members = self.members;
+        (1..members).map(move |member| Share { member, members })
+    }
+
+    /// Hands a task over; the answer is awaited later.
+    pub(super) fn ask(&self, helper: usize, task: Task) -> Answer {
+        let (answer, receiver) = oneshot::channel();
+        // Where nobody carries jobs any more, the answer's channel tells it.
+        let _ = self.jobs.unbounded_send(Job { helper, task, answer });
+        Answer(receiver)
+    }
+}
+
+/// An answer that may not have come yet.
+pub(super) struct Answer(oneshot::Receiver<Result<Vec<f32>>>);
+
+impl Answer {
+    /// Waits for `len` values.
+    pub(super) async fn values(self, len: usize) -> Result<Vec<f32>> {
+        let gone = || Error::device("a helper has stopped: load the model again");
+        let values = self.0.await.map_err(|_| gone())??;
+        match values.len() == len {
+            true => Ok(values),
+            false => {
+                let found = values.len();
+                Err(Error::device(format!("a helper gave {found} values, expected {len}")))
+            }
+        }
+    }
+}
+
+/// Lets whoever carries jobs run before this member is busy with a part of its own.
+pub(super) async fn give_way() {
+    let mut given = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut given, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+/// A member that keeps weights and does what it is asked.
+pub struct Helper {
+    linears: HashMap<String, SharedLinear>,
+}
+
+impl Helper {
+    /// Reads a member's part of what `plans` use.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Checkpoint`] where tensors cannot be read.
+    pub async fn load(plans: &[Plan], checkpoint: &Checkpoint, share: Share) -> Result<Self> {
+        Ok(Self { linears: CpuWeights::load_shared(plans, checkpoint, share).await? })
+    }
+
+    /// Bytes of its matrices.
+    pub fn bytes(&self) -> u64 {
+        self.linears.values().map(|linear| linear.matrix.bytes()).sum()
+    }
+
+    /// Does a task.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the weight is not known, or of another width.
+    pub fn answer(&self, task: &Task) -> Result<Vec<f32>> {
+        match task {
+            Task::Linear { weight, x } => {
+                let unknown = || Error::device(format!("{weight}: not a helper's"));
+                let SharedLinear { matrix, bias, finish } =
+                    self.linears.get(weight).ok_or_else(unknown)?;
+                matrix.product(x, bias.as_deref(), finish)
+            }
+            Task::Attention { qkv, size, heads } => {
+                let mut y = vec![0.0; size.iter().product()];
+                attention(qkv, *size, *heads, 0..*heads, &mut y);
+                Ok(y)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_everything_once() {
+        for (count, members) in [(192, 2), (100, 3), (12, 4), (33, 2), (4096, 8), (1, 3)] {
+            let mut next = 0;
+            for member in 0..members {
+                let share = Share { member, members };
+                let part = share.columns(count);
+                assert_eq!(part.start, next, "{count} columns, {share:?}");
+                assert!(part.start.is_multiple_of(PANEL) || part.is_empty());
+                assert!(member > 0 || !part.is_empty());
+                next = part.end;
+            }
+            assert_eq!(next, count);
+            let heads: usize =
+                (0..members).map(|member| Share { member, members }.heads(count).len()).sum();
+            assert_eq!(heads, count);
+        }
+        assert_eq!(Share { member: 1, members: 2 }.columns(63), 63..63);
+        assert_eq!(Share { member: 1, members: 3 }.heads(2), 1..2);
+    }
+}

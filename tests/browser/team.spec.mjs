@@ -1,0 +1,99 @@
+// The CPU path by several workers in Chromium: the golden fixtures, cancelling, a worker that is lost.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { readSafetensors, relativeL2 } from "./safetensors.mjs";
+import { openSite, path, visit } from "./site.mjs";
+
+const GOLDEN = 1e-5; // as in golden.spec.mjs
+
+const site = openSite();
+
+for (const name of readdirSync(path("tests/golden")).filter((name) => name.startsWith("encoder_"))) {
+  test(`${name} by two and three workers`, async (t) => {
+    const page = await visit(site, t, { query: "blank/" });
+    const folder = path(`tests/golden/${name}`);
+    const expected = readSafetensors(`${folder}/expected.safetensors`);
+    const { shape, data } = readSafetensors(`${folder}/input.safetensors`).pixel_values;
+    const layers = Object.keys(expected).filter((tensor) => tensor.startsWith("hidden_states.")).map((tensor) => Number(tensor.split(".")[1]));
+    for (const threads of [2, 3]) {
+      const given = { threads, folder: `/golden/${name}/`, config: readFileSync(`${folder}/config.json`, "utf8"), pixels: { shape, data: [...data] }, layers };
+      const { answered, all } = await page.evaluate(encode, given);
+      assert.equal(answered, threads);
+      for (const [tensor, { shape, data }] of Object.entries(expected)) {
+        assert.deepEqual(all[tensor].shape, shape, `${tensor}: shape`);
+        const error = relativeL2(all[tensor].data, data);
+        assert.ok(error <= GOLDEN, `${tensor} by ${threads}: relative L2 error ${error.toExponential(2)}`);
+      }
+    }
+  });
+}
+
+test("a cancelled encode by two workers, and another afterwards", async (t) => {
+  const page = await visit(site, t, { query: "blank/" });
+  const { reason, last, again } = await page.evaluate(async () => {
+    const { Engine } = await import("/js/engine.js");
+    const engine = new Engine();
+    await engine.call("open", { device: "cpu", threads: 2 });
+    await engine.call("load", { folder: new URL("/model/", location.href).href });
+    const photo = new File([await (await fetch("/samples/chelsea.png")).blob()], "chelsea.png");
+    const norms = async () => {
+      const { photo: id } = await engine.call("encode", { photo, settings: {} });
+      const { data } = await engine.call("tensor", { photo: id, name: "last_hidden_state" });
+      return data.reduce((sum, value) => sum + value * value, 0);
+    };
+    const last = await norms();
+    const abort = new AbortController();
+    const progress = ({ done }) => done >= 2 && abort.abort();
+    const reason = await engine.call("encode", { photo, settings: {} }, { signal: abort.signal, progress }).then(() => "none", ({ name }) => name);
+    return { reason, last, again: await norms() };
+  });
+  assert.equal(reason, "AbortError");
+  assert.ok(last > 0);
+  // The browser may have compiled the module better in between: rounding may differ.
+  assert.ok(Math.abs(again / last - 1) < 1e-5, `${again} instead of ${last}`);
+});
+
+test("the page names the threads", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu&threads=2" });
+  await page.locator("#device .name", { hasText: "CPU, 2 threads (WebAssembly)" }).waitFor();
+});
+
+test("without helpers the engine goes on alone, and says so", async (t) => {
+  // Workers of workers are refused; the engine's own, which the page starts, is not.
+  const page = await visit(site, t, { query: "blank/" });
+  const { threads, alone } = await page.evaluate(async () => {
+    const { Engine } = await import("/js/engine.js");
+    const source = await (await fetch("/js/engine.js")).text();
+    const script = new URL(`/js/${/assets\/worker[\w-]+\.js/.exec(source)[0]}`, location.href).href;
+    const Started = globalThis.Worker;
+    globalThis.Worker = class extends Started {
+      constructor() {
+        const text = `import ${JSON.stringify(script)}; self.Worker = class { constructor() { throw new Error("no more workers here") } };`;
+        super(URL.createObjectURL(new Blob([text], { type: "text/javascript" })), { type: "module" });
+      }
+    };
+    const engine = new Engine();
+    await engine.call("open", { device: "cpu", threads: 2 });
+    return engine.call("load", { folder: new URL("/model/", location.href).href });
+  });
+  assert.equal(threads, 1);
+  assert.match(alone, /no more workers here/);
+});
+
+/** Runs in the page. */
+async function encode({ threads, folder, config, pixels, layers }) {
+  const { Engine } = await import("/js/engine.js");
+  const engine = new Engine();
+  await engine.call("open", { device: "cpu", threads });
+  const weights = await (await fetch(`${folder}model.safetensors`)).blob();
+  const source = { config: new File([config], "config.json"), weights: [new File([weights], "model.safetensors")] };
+  const { threads: answered } = await engine.call("load", source);
+  const { photo, tensors } = await engine.call("encodePixels", { pixels: { ...pixels, data: new Float32Array(pixels.data) }, layers });
+  const all = {};
+  for (const name of tensors) {
+    const { shape, data } = await engine.call("tensor", { photo, name });
+    all[name] = { shape, data: [...data] };
+  }
+  return { answered, all };
+}

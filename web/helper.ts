@@ -1,0 +1,31 @@
+// A worker that helps the engine: it keeps its part of the weights and does what it is asked.
+
+import init, { Helper } from "#internvit";
+import { readRanges } from "./model-files";
+import type { FromHelper, ToHelper } from "./protocol";
+
+let helper: Helper | null = null;
+
+export function help() {
+  self.addEventListener("message", ({ data }: MessageEvent<ToHelper & { id: number }>) => void answer(data));
+}
+
+async function answer(message: ToHelper & { id: number }) {
+  const post = (answer: FromHelper, transfer: Transferable[] = []) => self.postMessage(answer, { transfer });
+  const { id } = message;
+  try {
+    if ("module" in message) {
+      const { module, model, member, members } = message;
+      await init({ module_or_path: module });
+      const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
+      helper = await Helper.load(model.config, files, readRanges(model), member, members);
+      return post({ id, answer: null });
+    }
+    if (!helper) throw new Error("no model is loaded");
+    const { task } = message;
+    const values = "x" in task ? helper.linear(task.weight, task.x) : helper.attention(task.qkv, new Uint32Array(task.size), task.heads);
+    post({ id, answer: values }, [values.buffer]);
+  } catch (error) {
+    post({ id, failure: error instanceof Error ? error.message : String(error) });
+  }
+}
