@@ -69,18 +69,6 @@ fn cpu_matches_float64() {
     }
 }
 
-/// Of a 16-bit checkpoint matrices keep their 16 bits on the CPU; `cpu_matches_float64` says that
-/// they lose nothing.
-#[test]
-fn cpu_keeps_half_weights() {
-    for (fixture, halved) in FIXTURES.into_iter().zip([false, false, true, true]) {
-        let encoder = wait(Encoder::load(open(fixture), &Device::Cpu, &mut on_bytes)).unwrap();
-        let share =
-            encoder.weight_bytes() as f64 / (4 * encoder.checkpoint().manifest.parameters()) as f64;
-        assert_eq!(share < 0.6, halved, "{fixture}: {share}");
-    }
-}
-
 /// The oracle of the kernels' tests, itself held against float64.
 #[test]
 fn twins_match_float64() {

@@ -102,7 +102,9 @@ const fn matrix(side: u32, tile_rows: usize) -> LinearRow {
     LinearRow { family, file, tile_rows, matrix: Some(side) }
 }
 
-/// Variants of the linear kernel; the family's first that fits is taken.
+/// Variants of the linear kernel; the family's first that fits is taken. The software rows are from
+/// `internvit bench --tune` on lavapipe (2 cores of an Intel Xeon with AVX-512, then of an AMD EPYC with
+/// AVX2) and on SwiftShader; the others have run on no GPU yet.
 pub const LINEAR: [LinearRow; 6] = [
     linear(Family::Software, "linear_direct", 16),
     linear(Family::SoftwareSubgroups, "linear_subgroup", 16),
