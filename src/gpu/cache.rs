@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use etcetera::{BaseStrategy, choose_base_strategy};
+
 /// A device's pipelines and the file that holds them.
 pub(super) struct PipelineCache {
     pub(super) pipelines: wgpu::PipelineCache,
@@ -19,7 +21,7 @@ impl PipelineCache {
             return None;
         }
         let name = wgpu::util::pipeline_cache_key(info)?;
-        let file = dirs::cache_dir()?.join("internvit").join(name);
+        let file = choose_base_strategy().ok()?.cache_dir().join("internvit").join(name);
         let known = std::fs::read(&file).ok();
         let descriptor = wgpu::PipelineCacheDescriptor {
             label: Some("pipelines"),
