@@ -136,7 +136,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         device: encoder.gpu().map_or(json!({ "name": "CPU" }), |gpu| json!(gpu.report)),
         side,
         dtype: if args.dtype == Precision::F16 { "f16" } else { "f32" },
-        kernels: encoder.gpu().map(|gpu| gpu.family.name()),
+        kernels: encoder.gpu().map(|gpu| gpu.family().name()),
         open: opened - start,
         load: loaded - opened,
         measured,
@@ -169,7 +169,7 @@ fn force(gpu: &mut Gpu, family: Family) -> Result<()> {
         let (name, family) = (&gpu.report.name, family.name());
         return Err(Error::device(format!("{name} cannot run the kernels of {family}")));
     }
-    gpu.family = family;
+    gpu.forced = Some(family);
     Ok(())
 }
 
@@ -188,7 +188,7 @@ async fn tune(args: &Args, model: Option<PathBuf>, side: u32) -> Result<()> {
             continue;
         }
         if !std::mem::replace(&mut shown, true) {
-            say!("{} runs {}\n", gpu.report.name, gpu.family.name());
+            say!("{} runs {}\n", gpu.report.name, gpu.family().name());
             say!(
                 "{:18} {:>10} {:>10} {:>10} {:>10}",
                 "kernels",

@@ -67,8 +67,8 @@ pub struct Gpu {
     pub caps: Caps,
     /// What it was opened for.
     pub precision: Precision,
-    /// The kernels it runs: the best for it, unless another family is put here.
-    pub family: Family,
+    /// Kernels to run in place of those that suit it best.
+    pub forced: Option<Family>,
     /// Name and API, for people.
     pub report: AdapterReport,
     pub(super) pipelines: RefCell<super::kernels::Pipelines>,
@@ -316,19 +316,23 @@ impl Gpu {
         });
         let cache = PipelineCache::open(&device, &info);
         let (pipelines, staging) = Default::default();
-        let family = Family::of(&caps);
         Ok(Self {
             device,
             queue,
             caps,
             precision,
-            family,
+            forced: None,
             report,
             pipelines,
             cache,
             staging,
             fault,
         })
+    }
+
+    /// The kernels that it runs.
+    pub fn family(&self) -> Family {
+        self.forced.unwrap_or(Family::of(&self.caps))
     }
 
     /// Submits what `encoder` recorded.

@@ -93,7 +93,7 @@ impl Prepared {
     /// # Errors
     /// [`Error::Device`] where a slot does not fit the device's limits or memory.
     pub async fn new(gpu: &Gpu, plan: Plan, weights: &GpuWeights) -> Result<Self> {
-        Self::with_family(gpu, plan, weights, gpu.family).await
+        Self::with_family(gpu, plan, weights, gpu.family()).await
     }
 
     /// As [`Prepared::new`], with the kernels of a given family.
