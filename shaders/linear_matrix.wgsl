@@ -3,7 +3,7 @@
 // A workgroup of four subgroups owns ROWS rows × 64 outputs (one panel), a subgroup 2 × 4 matrices of
 // them. x and W pass through workgroup memory, TILE inputs at a time, and the sums on their way to
 // finish. Rows past the last repeat it and are not stored.
-// Holes: TILE and the matrices' types; finish(plane, row, quad, sum) in group 2 and the type Y of what is
+// Holes: TILE and the matrices' types; load_half(panel, k, quad) in group 1; finish(plane, row, quad, sum) in group 2 and the type Y of what is
 // written.
 enable f16;
 enable wgpu_cooperative_matrix;
@@ -20,8 +20,7 @@ const X_STRIDE = T4 + 2u;        // quads from row to row; two more spread the r
 const W_STRIDE = 18u;
 const_assert K % TILE == 0u;
 
-@group(0) @binding(1) var<storage, read> x: array<vec4<f16>>;       // [rows, K]
-@group(1) @binding(0) var<storage, read> weights: array<vec4<f16>>; // [panel][K][64 outputs]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f16>>; // [rows, K]
 
 var<workgroup> tile_x: array<vec4<f16>, ROWS * X_STRIDE>; // [row][quad of inputs]
 var<workgroup> tile_w: array<vec4<f16>, TILE * W_STRIDE>; // [input][quad of outputs]
@@ -47,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
             tile_x[i / T4 * X_STRIDE + i % T4] = x[(source * K + k) / 4u + i % T4];
         }
         for (var i = index; i < TILE * 16u; i += 4u * LANES) {
-            tile_w[i / 16u * W_STRIDE + i % 16u] = weights[(group.x * K + k) * 16u + i];
+            tile_w[i / 16u * W_STRIDE + i % 16u] = load_half(group.x, k + i / 16u, i % 16u);
         }
         workgroupBarrier();
         let xa = coopLoadT<MatrixX>(&tile_x[row * X_STRIDE], X_STRIDE);

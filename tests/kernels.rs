@@ -10,6 +10,7 @@ use internvit::cpu::{self, CpuWeights, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Precision, Prepared};
 use internvit::model::NormKind;
 use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
+use internvit::weights::{Values, write_safetensors};
 use internvit::{Checkpoint, reference};
 
 /// f32 sums of up to some thousand terms, in another order than the twin's.
@@ -27,9 +28,22 @@ fn check(
     checkpoint: &Checkpoint,
     batch: usize,
     tokens: usize,
-    mut slots: Vec<Slot>,
+    slots: Vec<Slot>,
     op: Op,
 ) {
+    check_all(gpu, checkpoint, batch, tokens, slots, &[op]);
+}
+
+/// Runs operations, of which the first is fed, and compares the last one's output.
+fn check_all(
+    gpu: &Gpu,
+    checkpoint: &Checkpoint,
+    batch: usize,
+    tokens: usize,
+    mut slots: Vec<Slot>,
+    ops: &[Op],
+) {
+    let (first, op) = (&ops[0], &ops[ops.len() - 1]);
     let half = gpu.precision == Precision::F16;
     if half {
         // What lies between kernels is f16; what goes in and comes out is not.
@@ -41,10 +55,10 @@ fn check(
         let precision = gpu.precision;
         let what =
             format!("{family:?} {precision:?} {op:?} batch {batch} tokens {tokens} {slots:?}");
-        let steps = vec![Step { op: op.clone(), layer: 0 }];
+        let steps = ops.iter().map(|op| Step { op: op.clone(), layer: 0 }).collect();
         let plan = Plan { batch, tokens, slots: slots.clone(), steps };
         let (out, mut fed) = (op.writes(), Vec::new());
-        for id in op.reads() {
+        for id in first.reads() {
             fed.push((id, noise(id as u32 + 1, slots[id].planes * slots[id].plane_len(batch))));
         }
         let bytes: Vec<Vec<u8>> = fed
@@ -166,6 +180,51 @@ fn linear_in_every_variant_and_finish() {
             check(gpu, &checkpoint, batch, rows, qkv(), linear(QKV, true, Finish::Store));
         }
     });
+}
+
+/// Weights that are rounded already lose nothing in few bits, so the twin needs none of it.
+#[test]
+fn linear_with_weights_in_few_bits() {
+    let Some(mut gpu) = gpu() else { return };
+    for precision in [Precision::Int8, Precision::Int4] {
+        gpu.precision = precision;
+        let sizes = [(64, 160, 33, 128 << 20), (192, 768, 65, 128 << 20), (64, 2048, 4, 40 << 10)];
+        for (i, (c, m, rows, max_binding)) in sizes.into_iter().enumerate() {
+            let name = format!("few-{}-{i}", precision.name());
+            let text = config(c, 1, m, 1, "");
+            let checkpoint = rounded(random_checkpoint(&name, &text), &text, precision);
+            gpu.caps.max_binding = max_binding;
+            let slots = |k, planes, cols| {
+                vec![
+                    slot("x", 1, rows, k, Role::Input),
+                    slot("y", planes, rows, cols, Role::Output),
+                ]
+            };
+            let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
+            check(&gpu, &checkpoint, 1, rows, slots(c, 1, m), linear(FC1, true, Finish::Gelu));
+            check(&gpu, &checkpoint, 1, rows, slots(m, 1, c), linear(FC2, true, residual));
+            check(&gpu, &checkpoint, 1, rows, slots(c, 3, c), linear(QKV, true, Finish::Store));
+        }
+    }
+}
+
+/// The checkpoint with the values that its matrices have in few bits, as f32.
+fn rounded(checkpoint: Checkpoint, config: &str, precision: Precision) -> Checkpoint {
+    let quant = precision.quant().unwrap();
+    let mut list = Vec::new();
+    for (name, tensor) in &checkpoint.manifest.tensors {
+        let mut values = wait(checkpoint.tensor(name)).unwrap();
+        if quant.takes(name, &tensor.shape) {
+            values = quant.quantise(&values, tensor.shape[1]).values();
+        }
+        list.push((name.clone(), tensor.shape.clone(), values));
+    }
+    let folder = scratch(&format!("{}-rounded", precision.name()));
+    let list: Vec<_> =
+        list.iter().map(|(name, shape, v)| (name.clone(), shape.clone(), Values::F32(v))).collect();
+    write_safetensors(&folder.join("model.safetensors"), &list).unwrap();
+    std::fs::write(folder.join("config.json"), config).unwrap();
+    wait(Checkpoint::open_path(&folder)).unwrap()
 }
 
 /// Bindings of 40 KiB: rows, panels and planes are all split, and nothing changes.
@@ -292,6 +351,31 @@ fn unfold_from_bytes_and_planes() {
             check(gpu, &checkpoint, batch, h * w + 1, vec![bytes, rows()], op.clone());
             let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);
             check(gpu, &checkpoint, batch, h * w + 1, vec![planes, rows()], op);
+        }
+    });
+}
+
+/// Where GPUs read the picture itself, and where patches are stored first.
+#[test]
+fn products_of_patches() {
+    in_both_precisions(|gpu| {
+        for (h, w, patch, batch) in [(1, 1, 14, 1), (5, 4, 2, 3), (9, 15, 4, 2)] {
+            let text = config(72, 1, 4, 1, "")
+                .replace("\"patch_size\": 14", &format!("\"patch_size\": {patch}"));
+            let checkpoint = random_checkpoint(&format!("patches-{patch}"), &text);
+            let slots = |pixels| {
+                let rows = slot("rows", 1, h * w, 3 * patch * patch, Role::Temporary);
+                vec![pixels, rows, slot("y", 1, h * w, 72, Role::Output)]
+            };
+            let mut product = linear("embeddings.patch_embedding", true, Finish::Store);
+            if let Op::Linear { x, y, .. } = &mut product {
+                (*x, *y) = (1, 2);
+            }
+            let ops = [Op::Unfold { pixels: 0, rows: 1, patch }, product];
+            let bytes = slot("pixels", 1, h * patch, w * patch, Role::Rgba);
+            check_all(gpu, &checkpoint, batch, h * w + 1, slots(bytes), &ops);
+            let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);
+            check_all(gpu, &checkpoint, batch, h * w + 1, slots(planes), &ops);
         }
     });
 }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use internvit::gpu::{
-    ATTENTION, AttentionRow, Family, Format, Kernel, LINEAR, LinearRow, Norm, Product, SHADERS,
-    Size, link,
+    ATTENTION, AttentionRow, Family, Format, Gather, Kernel, LINEAR, LinearRow, Norm, Product,
+    SHADERS, Size, link,
 };
 use internvit::model::NormKind;
 use internvit::plan::Finish;
@@ -27,23 +27,42 @@ fn kernels() -> Vec<Kernel> {
     for row in LINEAR {
         for (finish, y) in [(&Finish::Store, true), (&Finish::Gelu, true), (&residual, false)] {
             for (k, cols) in [(592, 1024), (3200, 9600), (48, 68)] {
-                for (format, x) in Format::ALL.into_iter().zip([false, true, true]) {
+                for (format, x) in Format::ALL.into_iter().zip([false, true, true, true, true]) {
                     let half = [x, x && y];
                     let product =
-                        Product { k, cols, finish, bias: true, windows: false, format, half };
+                        Product { k, cols, finish, bias: true, gather: Gather::Rows, format, half };
                     list.extend(of_all_subgroups(row, &product));
                 }
             }
         }
         let (finish, format) = (&Finish::Store, Format::F16);
         let half = [row.matrix.is_some(); 2];
-        let plain =
-            Product { k: 3200, cols: 3200, finish, bias: false, windows: false, format, half };
+        let plain = Product {
+            k: 3200,
+            cols: 3200,
+            finish,
+            bias: false,
+            gather: Gather::Rows,
+            format,
+            half,
+        };
         list.extend(of_all_subgroups(row, &plain));
         let (finish, format) = (&Finish::Relu, Format::F32);
-        let windows =
-            Product { k: 9 * 12, cols: 12, finish, bias: true, windows: true, format, half };
+        let windows = Product {
+            k: 9 * 12,
+            cols: 12,
+            finish,
+            bias: true,
+            gather: Gather::Windows,
+            format,
+            half,
+        };
         list.extend(of_all_subgroups(row, &windows));
+        for (rgba, patch) in [(true, 14), (false, 16)] {
+            let (k, gather) = (3 * patch * patch, Gather::Patches { rgba, patch });
+            let patches = Product { k, cols: 1024, gather, ..windows };
+            list.extend(of_all_subgroups(row, &patches));
+        }
     }
     for d in (8..=256).step_by(8) {
         for family in Family::ALL {
@@ -134,7 +153,7 @@ fn products_that_suit_run_on_matrix_units() {
         cols: 4096,
         finish,
         bias: false,
-        windows: false,
+        gather: Gather::Rows,
         format,
         half: [true, true],
     };
@@ -147,7 +166,7 @@ fn products_that_suit_run_on_matrix_units() {
     assert_eq!(file(8, &Product { k: 584, ..suits }), ("linear_matrix", Some(8)));
     for other in [
         Product { k: 588, ..suits },
-        Product { windows: true, ..suits },
+        Product { gather: Gather::Windows, ..suits },
         Product { format: Format::Bf16, ..suits },
         Product { half: [false, true], ..suits },
     ] {

@@ -1,5 +1,5 @@
 // Bytes [picture, y, x, rgba], normalised with ImageNet's mean and deviation.
-@group(1) @binding(0) var<storage, read> pixels: array<u32>;
+@group(0) @binding(1) var<storage, read> pixels: array<u32>;
 
 fn pixel(picture: u32, channel: u32, y: u32, x: u32) -> f32 {
     let word = pixels[(picture * size.height + y) * size.width + x];

@@ -42,7 +42,8 @@ pub(super) struct Args {
     /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// How values are kept between kernels: f32, or f16 on GPUs (half the memory, some 1e-3 off)
+    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), or int8 or int4
+    /// for the weights of the blocks
     #[arg(long, default_value = "f32")]
     dtype: Precision,
     /// Encodings measured after the warm-up, then profiled; if left out 10, or as many as some 20 s
@@ -135,7 +136,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         model,
         device: encoder.gpu().map_or(json!({ "name": "CPU" }), |gpu| json!(gpu.report)),
         side,
-        dtype: if args.dtype == Precision::F16 { "f16" } else { "f32" },
+        dtype: args.dtype.name(),
         kernels: encoder.gpu().map(|gpu| gpu.family().name()),
         open: opened - start,
         load: loaded - opened,

@@ -56,7 +56,8 @@ pub(super) struct Args {
     /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// How values are kept between kernels: f32, or f16 on GPUs (half the memory, some 1e-3 off)
+    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), or int8 or int4
+    /// for the weights of the blocks
     #[arg(long, default_value = "f32")]
     dtype: Precision,
     /// Where to write: .safetensors, .npz, or .npy (last_hidden_state alone)

@@ -48,7 +48,8 @@ pub(super) struct Args {
     /// auto, gpu, cpu, or part of an adapter's name
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// How values are kept between kernels: f32, or f16 on GPUs (half the memory, some 1e-3 off)
+    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), or int8 or int4
+    /// for the weights of the blocks
     #[arg(long, default_value = "f32")]
     dtype: Precision,
     /// Tensors logits [B, classes, h, w] and labels [B, H, W] (i32)

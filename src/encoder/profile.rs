@@ -50,7 +50,7 @@ impl Profile {
     }
 
     fn add(&mut self, plan: &Plan, batch: usize, times: &[StepTime]) {
-        for (step, time) in plan.steps.iter().zip(times) {
+        for (step, time) in plan.steps.iter().zip(times).filter(|(_, time)| time.dispatches > 0) {
             let operation = plan.describe(&step.op);
             let same = |row: &&mut Row| row.kernel == time.kernel && row.operation == operation;
             let flop = plan.flop(&step.op, batch);
@@ -121,7 +121,7 @@ impl Encoder {
                     let mut watch = async |step: &Step| {
                         let now = clock();
                         let seconds = now - before;
-                        let bytes = plan.traffic(&step.op, batch, &|_| 4);
+                        let bytes = plan.traffic(&step.op, batch, &|_| 4.0);
                         let kernel = step.op.name();
                         times.push(StepTime { kernel, dispatches: 1, seconds, bytes });
                         let answer = progress(step.layer, plan.blocks()).await;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::PipelineCache;
-use super::kernels::Family;
+use super::{Family, Precision};
 use crate::{Error, Result};
 
 /// Which adapter is wanted.
@@ -14,30 +14,6 @@ pub enum Choice {
     Auto,
     /// The one whose name contains these words, whatever the case.
     Named(String),
-}
-
-/// How values lie in the device's memory between kernels, and matrices of weights.
-///
-/// The residual stream, statistics of norms, softmax and all sums are f32 in either; so are vectors
-/// of weights, and what goes in and comes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// IEEE single: results agree with float64 to some 1e-6.
-    #[default]
-    F32,
-    /// IEEE half, 1e-3: half the memory, and the matrix units of GPUs that have them.
-    F16,
-}
-
-impl std::str::FromStr for Precision {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "f32" => Ok(Self::F32),
-            "f16" => Ok(Self::F16),
-            other => Err(Error::input(format!("{other:?}: expected f32 or f16"))),
-        }
-    }
 }
 
 /// What the kernels' table and the plans' split over bindings need to know of a device.

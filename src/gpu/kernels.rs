@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Caps, Format, Gpu, link};
+use super::{Family, Format, Gpu, link};
 use crate::Result;
 use crate::model::NormKind;
 use crate::plan::Finish;
@@ -15,69 +15,6 @@ pub struct Kernel {
     pub files: Vec<&'static str>,
     /// Names and values.
     pub knobs: Vec<(&'static str, String)>,
-}
-
-/// Kernels of one kind of device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// For adapters that compute on the CPU: no workgroup memory, no barriers.
-    Software,
-    /// The same with subgroups of 8 invocations.
-    SoftwareSubgroups,
-    /// For any GPU, within WebGPU's default limits.
-    Portable,
-    /// The same, but products of f16 by matrix units.
-    Matrix,
-}
-
-impl Family {
-    /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::Software, Self::SoftwareSubgroups, Self::Portable, Self::Matrix];
-
-    /// As it is written on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Software => "software",
-            Self::SoftwareSubgroups => "software-subgroups",
-            Self::Portable => "portable",
-            Self::Matrix => "matrix",
-        }
-    }
-
-    /// The family for a device.
-    pub fn of(caps: &Caps) -> Self {
-        match (caps.software, caps.subgroup, caps.matrix) {
-            (true, 8, _) => Self::SoftwareSubgroups,
-            (true, ..) => Self::Software,
-            (false, _, 0) => Self::Portable,
-            (false, ..) => Self::Matrix,
-        }
-    }
-
-    /// Whether a device can run it, well or not.
-    pub fn runs_on(self, caps: &Caps) -> bool {
-        match self {
-            Self::Software | Self::Portable => true,
-            Self::SoftwareSubgroups => caps.subgroup == 8,
-            Self::Matrix => caps.matrix > 0,
-        }
-    }
-
-    /// Whether it is for adapters that compute on the CPU.
-    pub fn software(self) -> bool {
-        matches!(self, Self::Software | Self::SoftwareSubgroups)
-    }
-}
-
-impl std::str::FromStr for Family {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let names = Self::ALL.map(Self::name);
-        let found = Self::ALL.into_iter().find(|family| family.name() == text);
-        found.ok_or_else(|| format!("expected one of {}", names.join(", ")))
-    }
 }
 
 /// A variant of the linear kernel.
@@ -114,6 +51,22 @@ pub const LINEAR: [LinearRow; 6] = [
     linear(Family::Matrix, "linear_tiled", 64),
 ];
 
+/// What the rows of a product are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gather {
+    /// A slot's.
+    Rows,
+    /// 3 × 3 windows of a map.
+    Windows,
+    /// Patches of pictures of bytes or of f32 planes.
+    Patches {
+        /// Bytes.
+        rgba: bool,
+        /// Side of a patch, pixels.
+        patch: usize,
+    },
+}
+
 /// A product, as the choice of its kernel sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a> {
@@ -125,8 +78,8 @@ pub struct Product<'a> {
     pub finish: &'a Finish,
     /// Whether there is a bias.
     pub bias: bool,
-    /// Whether the input are windows of a map.
-    pub windows: bool,
+    /// What its rows are.
+    pub gather: Gather,
     /// How the weights are stored.
     pub format: Format,
     /// Whether x and y are f16.
@@ -136,8 +89,8 @@ pub struct Product<'a> {
 impl Product<'_> {
     /// Whether matrix units can compute it with matrices of so many rows.
     fn suits(&self, side: u32) -> bool {
-        let stored = self.half[0] && self.format == Format::F16;
-        stored && !self.windows && self.k.is_multiple_of(side as usize)
+        let stored = self.half[0] && matches!(self.format, Format::F16 | Format::Few(_));
+        stored && self.gather == Gather::Rows && self.k.is_multiple_of(side as usize)
     }
 }
 
@@ -217,17 +170,32 @@ impl LinearRow {
             Finish::Relu => "finish/relu",
             Finish::Residual { .. } => "finish/residual",
         };
-        let input = if product.windows { "input/window" } else { "input/rows" };
         let [x, y] = stored(product.half);
-        let mut files = match self.matrix {
-            Some(8) => vec![self.file, "tile/8", hole, y, "shared/size"],
-            Some(_) => vec![self.file, "tile/16", hole, y, "shared/size"],
-            None => vec![self.file, input, x, format.hole(), hole, y, "shared/size"],
+        let input = match product.gather {
+            Gather::Rows => vec!["input/rows", x],
+            Gather::Windows => vec!["input/window", x],
+            Gather::Patches { rgba, .. } => vec!["input/patches", "shared/patch", pixels(rgba)],
         };
+        let mut files = vec![self.file, hole, y, "shared/size"];
+        match self.matrix {
+            Some(side) => files.push(if side == 8 { "tile/8" } else { "tile/16" }),
+            None => files.extend(input),
+        }
+        match (self.matrix, format) {
+            (Some(_), Format::F16) => files.push("weight/half"),
+            (Some(_), _) => files.extend(["weight/to_half", format.hole()]),
+            (None, _) => files.push(format.hole()),
+        }
         if *finish == Finish::Gelu {
             files.push("shared/gelu");
         }
         let mut knobs = vec![("K", format!("{k}u")), ("COLS", format!("{cols}u"))];
+        if files.iter().any(|file| matches!(*file, "weight/f16" | "weight/int4")) {
+            files.push("shared/half");
+        }
+        if let Gather::Patches { patch, .. } = product.gather {
+            knobs.push(("PATCH", format!("{patch}u")));
+        }
         match (self.matrix, self.family.software()) {
             (Some(_), _) => knobs.push(("LANES", format!("{lanes}u"))),
             (None, true) => {}
@@ -272,12 +240,17 @@ fn stored(half: [bool; 2]) -> [&'static str; 2] {
     [if half[0] { "x/f16" } else { "x/f32" }, if half[1] { "y/f16" } else { "y/f32" }]
 }
 
+/// The file that reads a picture.
+fn pixels(rgba: bool) -> &'static str {
+    if rgba { "pixel/rgba" } else { "pixel/planes" }
+}
+
 impl Kernel {
     /// Patches, f16 or not, from pictures of bytes or of f32 planes.
     pub fn unfold(rgba: bool, patch: usize, half: bool) -> Self {
-        let pixel = if rgba { "pixel/rgba" } else { "pixel/planes" };
+        let y = stored([false, half])[1];
         Self {
-            files: vec!["unfold", pixel, stored([false, half])[1], "shared/size"],
+            files: vec!["unfold", "shared/patch", pixels(rgba), y, "shared/size"],
             knobs: vec![("PATCH", format!("{patch}u"))],
         }
     }

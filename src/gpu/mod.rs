@@ -4,20 +4,25 @@
 
 mod cache;
 mod device;
+mod family;
 mod kernels;
 mod link;
 mod pack;
+mod precision;
 mod prepare;
+mod products;
 mod profile;
 mod read;
 mod run;
 mod steps;
 mod weights;
 
-pub use device::{AdapterReport, Caps, Choice, Gpu, Precision, Submitted, adapters};
-pub use kernels::{ATTENTION, AttentionRow, Family, Kernel, LINEAR, LinearRow, Norm, Product};
+pub use device::{AdapterReport, Caps, Choice, Gpu, Submitted, adapters};
+pub use family::Family;
+pub use kernels::{ATTENTION, AttentionRow, Gather, Kernel, LINEAR, LinearRow, Norm, Product};
 pub use link::{SHADERS, link};
 pub use pack::{Format, PANEL, pack_linear, packed_len};
+pub use precision::Precision;
 pub use prepare::{Prepared, Size};
 pub use profile::{Ceilings, StepTime, Timer};
 pub use read::Reading;

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
+use crate::weights::Quant;
+
 /// Outputs of a panel.
 pub const PANEL: usize = 64;
 
@@ -18,11 +20,14 @@ pub enum Format {
     F16,
     /// The upper half of a single.
     Bf16,
+    /// Codes of 8 or 4 bits, with scales beside them.
+    Few(Quant),
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+    pub const ALL: [Self; 5] =
+        [Self::F32, Self::F16, Self::Bf16, Self::Few(Quant::Int8), Self::Few(Quant::Int4)];
 
     /// The smallest format that holds every value exactly.
     pub fn exact(values: &[f32]) -> Self {
@@ -42,9 +47,13 @@ impl Format {
         values.iter().all(|v| f16::from_f32(*v).is_finite())
     }
 
-    /// Bytes of a value.
-    pub fn bytes(self) -> usize {
-        if self == Self::F32 { 4 } else { 2 }
+    /// Bits of a value; of a code without its scale.
+    pub fn bits(self) -> usize {
+        match self {
+            Self::F32 => 32,
+            Self::F16 | Self::Bf16 => 16,
+            Self::Few(quant) => quant.bits(),
+        }
     }
 
     /// The hole that reads it.
@@ -53,14 +62,18 @@ impl Format {
             Self::F32 => "weight/f32",
             Self::F16 => "weight/f16",
             Self::Bf16 => "weight/bf16",
+            Self::Few(Quant::Int8) => "weight/int8",
+            Self::Few(Quant::Int4) => "weight/int4",
         }
     }
 
-    /// Little-endian bytes.
+    /// Little-endian bytes of values, or of the scales of codes.
     pub fn encode(self, values: &[f32]) -> Vec<u8> {
         match self {
-            Self::F32 => bytemuck::cast_slice(values).to_vec(),
-            Self::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+            Self::F32 | Self::Few(Quant::Int8) => bytemuck::cast_slice(values).to_vec(),
+            Self::F16 | Self::Few(Quant::Int4) => {
+                values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()
+            }
             Self::Bf16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
         }
     }
@@ -72,9 +85,14 @@ pub fn packed_len(planes: usize, cols: usize, k: usize) -> usize {
 }
 
 /// Packs the `panels` of a row-major `[planes·cols, k]` matrix.
-pub fn pack_linear(w: &[f32], cols: usize, k: usize, panels: Range<usize>) -> Vec<f32> {
+pub fn pack_linear<T: Copy + Default>(
+    w: &[T],
+    cols: usize,
+    k: usize,
+    panels: Range<usize>,
+) -> Vec<T> {
     let per_plane = cols.div_ceil(PANEL);
-    let mut packed = vec![0.0; panels.len() * PANEL * k];
+    let mut packed = vec![T::default(); panels.len() * PANEL * k];
     for (panel, out) in panels.zip(packed.chunks_exact_mut(PANEL * k)) {
         let first = panel % per_plane * PANEL;
         for lane in 0..PANEL.min(cols - first) {

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::kernels::{AttentionRow, Family};
+use super::kernels::AttentionRow;
 use super::steps::{Builder, Planned};
-use super::{Gpu, GpuWeights, Precision};
+use super::{Family, Gpu, GpuWeights, Precision};
 use crate::plan::{Arena, Finish, Op, Plan, Role, SlotId, arena_of};
 use crate::{Error, Result};
 
@@ -46,7 +46,7 @@ pub struct Prepared {
 pub(super) struct PreparedStep {
     pub(super) flop: f64,
     /// Bytes of a value of its matrix of weights, where it has one.
-    pub(super) matrix: usize,
+    pub(super) matrix: f64,
     pub(super) work: Work,
 }
 
@@ -123,8 +123,8 @@ impl Prepared {
         for (work, step) in works.into_iter().zip(&plan.steps) {
             let flop = plan.flop(&step.op, plan.batch);
             let matrix = match &step.op {
-                Op::Linear { weight, .. } => weights.get(weight)?.1.bytes(),
-                _ => 0,
+                Op::Linear { weight, .. } => weights.get(weight)?.format.bits() as f64 / 8.0,
+                _ => 0.0,
             };
             let work = match work {
                 Planned::Copy(from, to, ranges) => Work::Copy(from, to, ranges),
@@ -200,7 +200,7 @@ fn split(count: usize) -> (u32, u32) {
 /// Which slots hold f16: those between products, norms and attention that are not the residual
 /// stream. What is fed, kept, copied or mapped is f32.
 fn halves(plan: &Plan, family: Family, precision: Precision) -> Vec<bool> {
-    if precision == Precision::F32 {
+    if precision != Precision::F16 {
         return vec![false; plan.slots.len()];
     }
     // Planes start at multiples of 256 bytes.

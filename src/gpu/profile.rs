@@ -72,7 +72,7 @@ impl Gpu {
         let mut plan = Plan { batch: 1, tokens: 1, slots: Vec::new(), steps: Vec::new() };
         let (x, y) = slots(&mut plan, COPIED);
         plan.steps.push(Step { op: Op::Keep { x, y, skip: 0 }, layer: 0 });
-        let bytes = plan.traffic(&plan.steps[0].op, 1, &|_| 4);
+        let bytes = plan.traffic(&plan.steps[0].op, 1, &|_| 4.0);
         let copied = bytes / self.fastest(plan, "", &[], &[], clock).await?;
 
         let mut side = 1024;
@@ -153,7 +153,8 @@ impl Prepared {
                     Work::Copy(_, _, ranges) => ("copy", ranges.len()),
                 };
                 let matrix = self.steps[at].matrix;
-                let size = |slot: Option<SlotId>| slot.map_or(matrix, |s| self.value_bytes(s));
+                let size =
+                    |slot: Option<SlotId>| slot.map_or(matrix, |s| self.value_bytes(s) as f64);
                 let bytes = self.plan.traffic(&self.plan.steps[at].op, batch, &size);
                 times.push(StepTime { kernel, dispatches, seconds, bytes });
             }

@@ -3,18 +3,17 @@
 
 use std::collections::HashMap;
 
-use super::kernels::{AttentionRow, Family, Kernel, LinearRow, Norm, Product};
-use super::pack::PANEL;
+use super::kernels::{AttentionRow, Kernel, Norm};
 use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
-use super::{Gpu, GpuWeights};
-use crate::plan::{Finish, Op, Plan, Role, SlotId};
+use super::{Family, Gpu, GpuWeights};
+use crate::plan::{Op, Plan, Role, SlotId};
 use crate::{Error, Result};
 
 /// A range of a buffer, in bytes.
-struct Bind<'a> {
-    buffer: &'a wgpu::Buffer,
-    offset: u64,
-    bytes: u64,
+pub(super) struct Bind<'a> {
+    pub(super) buffer: &'a wgpu::Buffer,
+    pub(super) offset: u64,
+    pub(super) bytes: u64,
 }
 
 /// A step between planning and binding.
@@ -70,12 +69,14 @@ impl Pending<'_> {
 }
 
 pub(super) struct Builder<'a> {
-    gpu: &'a Gpu,
-    plan: &'a Plan,
-    weights: &'a GpuWeights,
-    family: Family,
-    half: &'a [bool],
+    pub(super) gpu: &'a Gpu,
+    pub(super) plan: &'a Plan,
+    pub(super) weights: &'a GpuWeights,
+    pub(super) family: Family,
+    pub(super) half: &'a [bool],
     buffers: &'a HashMap<SlotId, wgpu::Buffer>,
+    /// Rows of patches that their product reads from the picture: the picture, and a patch's side.
+    pub(super) patches: HashMap<SlotId, (SlotId, usize)>,
     pub(super) pending: Vec<Pending<'a>>,
     pub(super) sizes: Vec<Size>,
 }
@@ -89,13 +90,18 @@ impl<'a> Builder<'a> {
         half: &'a [bool],
         buffers: &'a HashMap<SlotId, wgpu::Buffer>,
     ) -> Self {
-        Self { gpu, plan, weights, family, half, buffers, pending: Vec::new(), sizes: Vec::new() }
+        let patches = HashMap::new();
+        let (pending, sizes) = (Vec::new(), Vec::new());
+        Self { gpu, plan, weights, family, half, buffers, patches, pending, sizes }
     }
 
     /// Plans one operation: its dispatches are appended to `pending`, their uniforms to `sizes`.
     pub(super) fn step(&mut self, op: &Op) -> Result<Planned> {
         let first = self.pending.len();
         match op {
+            Op::Unfold { pixels, rows, patch } if self.gathers(*rows) => {
+                self.patches.insert(*rows, (*pixels, *patch));
+            }
             Op::Unfold { pixels, rows, patch } => self.unfold(*pixels, *rows, *patch)?,
             Op::Linear { .. } => self.linear(op)?,
             Op::Embed { patches, position, y, cls } => {
@@ -118,18 +124,21 @@ impl<'a> Builder<'a> {
     }
 
     fn unfold(&mut self, pixels: SlotId, rows: SlotId, patch: usize) -> Result<()> {
-        let source = &self.plan.slots[pixels];
         let out = &self.plan.slots[rows];
-        let rgba = source.role == Role::Rgba;
-        let size = Size {
-            height: (if rgba { source.rows } else { source.rows / 3 }) as u32,
-            width: source.cols as u32,
-            ..self.rows_size(rows)
-        };
-        let bindings = [vec![self.whole(rows)?], vec![self.whole(pixels)?], vec![]];
+        let (rgba, [height, width]) = self.picture(pixels);
+        let (height, width) = (height as u32, width as u32);
+        let size = Size { height, width, ..self.rows_size(rows) };
+        let bindings = [vec![self.whole(pixels)?], vec![self.whole(rows)?], vec![]];
         let unit = Unit::Values(out.cols / 4);
         let kernel = Kernel::unfold(rgba, patch, self.half[rows]);
         self.push(&kernel, bindings, size, self.cut(rows, 0, unit))
+    }
+
+    /// Whether a picture is of bytes, its height and its width.
+    pub(super) fn picture(&self, pixels: SlotId) -> (bool, [usize; 2]) {
+        let slot = &self.plan.slots[pixels];
+        let rgba = slot.role == Role::Rgba;
+        (rgba, [if rgba { slot.rows } else { slot.rows / 3 }, slot.cols])
     }
 
     fn embed(&mut self, [patches, position, y]: [SlotId; 3], cls: &str) -> Result<()> {
@@ -166,74 +175,6 @@ impl<'a> Builder<'a> {
             let size = Size { rows: rows as u32, ..self.rows_size(y) };
             let cut = self.cut(y, first, unit);
             self.push(&kernel, [vec![], place, affine], size, cut)?;
-        }
-        Ok(())
-    }
-
-    /// A product, split over rows and panels so that every binding fits.
-    fn linear(&mut self, op: &Op) -> Result<()> {
-        let &Op::Linear { x, y, ref weight, ref bias, window, ref finish } = op else {
-            unreachable!("called for products only")
-        };
-        let batch = self.plan.batch;
-        let out = &self.plan.slots[y];
-        let k = self.plan.slots[x].cols * if window.is_some() { 9 } else { 1 };
-        let (planes, cols) = (out.planes, out.cols);
-        let format = self.weights.get(weight)?.1;
-        let (bias_is, windows) = (bias.is_some(), window.is_some());
-        let half = [self.half[x], self.half[y]];
-        let product = Product { k, cols, finish, bias: bias_is, windows, format, half };
-        let caps = &self.gpu.caps;
-        let row = LinearRow::choose(self.family, caps.matrix, &product);
-        let kernel = row.kernel(&product, caps.subgroup);
-        let per_plane = cols.div_ceil(PANEL);
-        let panel_bytes = (PANEL * k * format.bytes()) as u64;
-        let most = (self.gpu.caps.max_binding / panel_bytes).max(1) as usize;
-        let stride = out.plane_stride(batch);
-        let chunks = self.row_chunks(out.rows * batch, k.max(cols));
-        // Planes share a dispatch where all of them fit one binding.
-        let bytes = self.bytes(y, planes * stride);
-        let joined = chunks.len() == 1 && bytes <= self.gpu.caps.max_binding;
-        let span = if joined { planes * per_plane } else { per_plane };
-        for start in (0..planes * per_plane).step_by(span) {
-            for first in (start..start + span).step_by(most) {
-                let panels = most.min(start + span - first);
-                for &(first_row, rows) in &chunks {
-                    let first_plane = if joined { 0 } else { first / per_plane };
-                    let mut w = self.weight(weight)?;
-                    w.offset = first as u64 * panel_bytes;
-                    w.bytes = panels as u64 * panel_bytes;
-                    let mut end = vec![if joined {
-                        self.whole(y)?
-                    } else {
-                        self.range(y, first_plane, first_row, rows)?
-                    }];
-                    if let Some(bias) = bias {
-                        end.push(self.weight(bias)?);
-                    }
-                    if let Finish::Residual { scale } = finish {
-                        end.push(self.weight(scale)?);
-                    }
-                    let size = Size {
-                        rows: rows as u32,
-                        first_panel: first as u32,
-                        first_plane: first_plane as u32,
-                        plane_stride: (stride / 4) as u32,
-                        tokens: out.rows as u32,
-                        height: window.map_or(0, |w| w[0] as u32),
-                        width: window.map_or(0, |w| w[1] as u32),
-                        first_row: first_row as u32,
-                        ..Default::default()
-                    };
-                    let cut = self.cut(y, first_row, Unit::Rows(row.tile_rows));
-                    let x_bind = match window {
-                        None => self.range(x, 0, first_row, rows)?,
-                        Some(_) => self.whole(x)?,
-                    };
-                    self.push(&kernel, [vec![x_bind], vec![w], end], size, cut)?;
-                    self.last_counts()[0] = panels as u32;
-                }
-            }
         }
         Ok(())
     }
@@ -296,11 +237,11 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn last_counts(&mut self) -> &mut [u32; 3] {
+    pub(super) fn last_counts(&mut self) -> &mut [u32; 3] {
         &mut self.pending.last_mut().expect("a dispatch was pushed").counts
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         kernel: &Kernel,
         bindings: [Vec<Bind<'a>>; 3],
@@ -322,38 +263,44 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn cut(&self, slot: SlotId, first: usize, unit: Unit) -> Rows {
+    pub(super) fn cut(&self, slot: SlotId, first: usize, unit: Unit) -> Rows {
         Rows::Cut { first, per_picture: self.plan.slots[slot].rows, unit }
     }
 
     /// Pieces (first row, rows) of `rows` rows, each at most one binding of rows of `cols` values.
     /// Pieces start at multiples of 64 rows, so bindings are aligned.
-    fn row_chunks(&self, rows: usize, cols: usize) -> Vec<(usize, usize)> {
+    pub(super) fn row_chunks(&self, rows: usize, cols: usize) -> Vec<(usize, usize)> {
         let most = self.gpu.caps.max_binding as usize / (4 * cols) / 64 * 64;
         let most = most.max(64);
         (0..rows).step_by(most).map(|first| (first, most.min(rows - first))).collect()
     }
 
-    fn weight(&self, name: &str) -> Result<Bind<'a>> {
-        let (buffer, _) = self.weights.get(name)?;
+    pub(super) fn weight(&self, name: &str) -> Result<Bind<'a>> {
+        let buffer = &self.weights.get(name)?.buffer;
         Ok(Bind { buffer, offset: 0, bytes: buffer.size() })
     }
 
     /// All planes of a slot.
-    fn whole(&self, slot: SlotId) -> Result<Bind<'a>> {
+    pub(super) fn whole(&self, slot: SlotId) -> Result<Bind<'a>> {
         let s = &self.plan.slots[slot];
         self.fits(slot, 0, self.bytes(slot, s.planes * s.plane_stride(self.plan.batch)))
     }
 
     /// Rows of one plane of a slot.
-    fn range(&self, slot: SlotId, plane: usize, first: usize, rows: usize) -> Result<Bind<'a>> {
+    pub(super) fn range(
+        &self,
+        slot: SlotId,
+        plane: usize,
+        first: usize,
+        rows: usize,
+    ) -> Result<Bind<'a>> {
         let s = &self.plan.slots[slot];
         let at = plane * s.plane_stride(self.plan.batch) + first * s.cols;
         self.fits(slot, self.bytes(slot, at), self.bytes(slot, rows * s.cols))
     }
 
     /// Bytes of so many values of a slot.
-    fn bytes(&self, slot: SlotId, values: usize) -> u64 {
+    pub(super) fn bytes(&self, slot: SlotId, values: usize) -> u64 {
         (if self.half[slot] { 2 } else { 4 }) * values as u64
     }
 

@@ -1,20 +1,28 @@
 //! A checkpoint's tensors on the device, uploaded one at a time.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::pack::{Format, PANEL, pack_linear, packed_len};
 use super::{Gpu, Precision};
 use crate::plan::{Op, Plan};
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, Quantised};
 use crate::{Error, Result};
 
 /// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels: in
 /// f16 where that is the device's precision, else in 16 bits where that loses nothing and the
 /// device gains.
 pub struct GpuWeights {
-    buffers: HashMap<String, (wgpu::Buffer, Format)>,
+    buffers: HashMap<String, Weight>,
     bytes: u64,
+}
+
+/// A tensor on the device.
+pub(super) struct Weight {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) format: Format,
+    /// Of a matrix in few bits: the packed scales of all its panels.
+    pub(super) scales: Option<wgpu::Buffer>,
 }
 
 /// How a tensor lies on the device.
@@ -69,7 +77,9 @@ impl GpuWeights {
     }
 
     async fn put(&mut self, gpu: &Gpu, name: &str, layout: Layout, values: &[f32]) -> Result<()> {
+        let few = |k| gpu.precision.quant().filter(|q| q.takes(name, &[values.len() / k, k]));
         let format = match (layout, gpu.precision) {
+            (Layout::Panels { k, .. }, _) if let Some(quant) = few(k) => Format::Few(quant),
             (Layout::Panels { .. }, Precision::F16) if Format::f16_holds(values) => Format::F16,
             (Layout::Panels { .. }, Precision::F16) => {
                 return Err(Error::device(format!("{name}: values beyond the range of f16")));
@@ -77,9 +87,9 @@ impl GpuWeights {
             (Layout::Panels { .. }, _) if gpu.caps.half_weights => Format::exact(values),
             _ => Format::F32,
         };
-        let buffer = put(gpu, name, layout, format, values).await?;
-        self.bytes += buffer.size();
-        self.buffers.insert(name.into(), (buffer, format));
+        let weight = put(gpu, name, layout, format, values).await?;
+        self.bytes += weight.buffer.size() + weight.scales.as_ref().map_or(0, |s| s.size());
+        self.buffers.insert(name.into(), weight);
         Ok(())
     }
 
@@ -88,7 +98,7 @@ impl GpuWeights {
         self.bytes
     }
 
-    pub(super) fn get(&self, name: &str) -> Result<&(wgpu::Buffer, Format)> {
+    pub(super) fn get(&self, name: &str) -> Result<&Weight> {
         self.buffers.get(name).ok_or_else(|| {
             Error::device(format!("{name}: not on the device; load the model again"))
         })
@@ -112,41 +122,67 @@ async fn put(
     layout: Layout,
     format: Format,
     values: &[f32],
-) -> Result<wgpu::Buffer> {
-    let len = match layout {
-        Layout::Plain => values.len(),
-        Layout::Panels { planes, cols, k } => packed_len(planes, cols, k),
+) -> Result<Weight> {
+    let (planes, cols, k) = match layout {
+        Layout::Panels { planes, cols, k } => (planes, cols, k),
+        Layout::Plain => {
+            let buffer = new_buffer(gpu, name, size_of_val(values) as u64).await?;
+            gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(values));
+            return Ok(Weight { buffer, format, scales: None });
+        }
     };
-    let size = (format.bytes() * len) as u64;
-    if size > gpu.caps.max_buffer {
+    let bytes = (packed_len(planes, cols, k) * format.bits() / 8) as u64;
+    let buffer = new_buffer(gpu, name, bytes).await?;
+    let mut scales = None;
+    let panels = planes * cols.div_ceil(PANEL);
+    if let Format::Few(quant) = format {
+        let Quantised { codes, scales: of_groups } = quant.quantise(values, k);
+        let packed = pack_linear(&of_groups, cols, k / quant.group(k), 0..panels);
+        let packed = format.encode(&packed);
+        let label = format!("{name}.scales");
+        let kept = new_buffer(gpu, &label, packed.len() as u64).await?;
+        gpu.queue.write_buffer(&kept, 0, &packed);
+        scales = Some(kept);
+        let pack = |panels| quant.encode(&pack_linear(&codes, cols, k, panels));
+        write_panels(gpu, &buffer, panels, pack).await?;
+    } else {
+        let pack = |panels| format.encode(&pack_linear(values, cols, k, panels));
+        write_panels(gpu, &buffer, panels, pack).await?;
+    }
+    if bytes > STAGED / 8 {
+        gpu.flush().await?;
+    }
+    Ok(Weight { buffer, format, scales })
+}
+
+/// Writes a matrix's panels, some at a time.
+async fn write_panels(
+    gpu: &Gpu,
+    buffer: &wgpu::Buffer,
+    panels: usize,
+    pack: impl Fn(Range<usize>) -> Vec<u8>,
+) -> Result<()> {
+    let panel_bytes = buffer.size() / panels as u64;
+    let chunk = (STAGED / panel_bytes).max(1) as usize;
+    for first in (0..panels).step_by(chunk) {
+        let last = panels.min(first + chunk);
+        gpu.queue.write_buffer(buffer, first as u64 * panel_bytes, &pack(first..last));
+        if last - first == chunk {
+            gpu.flush().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn new_buffer(gpu: &Gpu, name: &str, bytes: u64) -> Result<wgpu::Buffer> {
+    if bytes > gpu.caps.max_buffer {
         return Err(Error::device(format!(
-            "{name}: {size} bytes, but {} allows buffers of {} bytes",
+            "{name}: {bytes} bytes, but {} allows buffers of {} bytes",
             gpu.report.name, gpu.caps.max_buffer
         )));
     }
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-    let buffer = gpu.buffer(name, size, usage).await?;
-    match layout {
-        Layout::Plain => gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(values)),
-        Layout::Panels { planes, cols, k } => {
-            let panels = planes * cols.div_ceil(PANEL);
-            let panel_bytes = (PANEL * k * format.bytes()) as u64;
-            let chunk = (STAGED / panel_bytes).max(1) as usize;
-            for first in (0..panels).step_by(chunk) {
-                let last = panels.min(first + chunk);
-                let packed = pack_linear(values, cols, k, first..last);
-                let at = first as u64 * panel_bytes;
-                gpu.queue.write_buffer(&buffer, at, &format.encode(&packed));
-                if last - first == chunk {
-                    gpu.flush().await?;
-                }
-            }
-        }
-    }
-    if size > STAGED / 8 {
-        gpu.flush().await?;
-    }
-    Ok(buffer)
+    gpu.buffer(name, bytes, usage).await
 }
 
 impl Gpu {

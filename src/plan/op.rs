@@ -308,35 +308,35 @@ impl Plan {
     /// Bytes that a step moves at least for `batch` pictures: each operand and each weight read
     /// once, each result written once. `size` tells the bytes of a value in a slot, or, without
     /// slot, in a matrix of weights.
-    pub fn traffic(&self, op: &Op, batch: usize, size: &dyn Fn(Option<SlotId>) -> usize) -> f64 {
+    pub fn traffic(&self, op: &Op, batch: usize, size: &dyn Fn(Option<SlotId>) -> f64) -> f64 {
         let out = op.writes();
         let y = &self.slots[out];
-        let read = |slot: SlotId, values: usize| values * size(Some(slot));
-        let all: usize = op.reads().iter().map(|s| read(*s, self.slots[*s].len(batch))).sum();
+        let read = |slot: SlotId, values: usize| values as f64 * size(Some(slot));
+        let all: f64 = op.reads().iter().map(|s| read(*s, self.slots[*s].len(batch))).sum();
         let written = read(out, y.len(batch));
-        let bytes = match op {
+        match op {
             Op::Linear { x, bias, window, finish, .. } => {
                 let k = self.slots[*x].cols * if window.is_some() { 9 } else { 1 };
                 let scale = matches!(finish, Finish::Residual { .. });
                 let vectors = usize::from(bias.is_some()) + usize::from(scale);
-                all + written + y.planes * y.cols * (k * size(None) + 4 * vectors)
+                let outputs = (y.planes * y.cols) as f64;
+                all + written + outputs * (k as f64 * size(None) + 4.0 * vectors as f64)
             }
             Op::Norm { x, bias, .. } => {
                 let plane = y.plane_len(batch);
                 let vectors = 1 + usize::from(bias.is_some());
-                read(*x, plane) + read(out, plane) + 4 * y.cols * vectors
+                read(*x, plane) + read(out, plane) + (4 * y.cols * vectors) as f64
             }
-            Op::Keep { .. } => 2 * written,
+            Op::Keep { .. } => 2.0 * written,
             Op::Resize { x, add, .. } => {
                 let changed = y.rows * batch * self.slots[*x].cols;
-                let times = if *add { 2 } else { 1 };
+                let times = if *add { 2.0 } else { 1.0 };
                 read(*x, self.slots[*x].len(batch)) + times * read(out, changed)
             }
-            Op::Embed { .. } => all + written + 4 * y.cols,
+            Op::Embed { .. } => all + written + (4 * y.cols) as f64,
             Op::Unfold { .. } | Op::Attention { .. } | Op::Interleave { .. } | Op::Pool { .. } => {
                 all + written
             }
-        };
-        bytes as f64
+        }
     }
 }

@@ -6,6 +6,7 @@ mod head;
 mod header;
 mod linear_head;
 mod manifest;
+mod quantise;
 mod random;
 mod source;
 #[cfg(not(target_arch = "wasm32"))]
@@ -16,6 +17,7 @@ pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use linear_head::LinearHead;
 pub use manifest::{Manifest, Part, Tensor};
+pub use quantise::{Quant, Quantised};
 pub use random::random_tensor;
 pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,0 +1,66 @@
+//! The kinds of devices that have kernels of their own.
+
+use super::Caps;
+
+/// Kernels of one kind of device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// For adapters that compute on the CPU: no workgroup memory, no barriers.
+    Software,
+    /// The same with subgroups of 8 invocations.
+    SoftwareSubgroups,
+    /// For any GPU, within WebGPU's default limits.
+    Portable,
+    /// The same, but products of f16 by matrix units.
+    Matrix,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Software, Self::SoftwareSubgroups, Self::Portable, Self::Matrix];
+
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Software => "software",
+            Self::SoftwareSubgroups => "software-subgroups",
+            Self::Portable => "portable",
+            Self::Matrix => "matrix",
+        }
+    }
+
+    /// The family for a device.
+    pub fn of(caps: &Caps) -> Self {
+        match (caps.software, caps.subgroup, caps.matrix) {
+            (true, 8, _) => Self::SoftwareSubgroups,
+            (true, ..) => Self::Software,
+            (false, _, 0) => Self::Portable,
+            (false, ..) => Self::Matrix,
+        }
+    }
+
+    /// Whether a device can run it, well or not.
+    pub fn runs_on(self, caps: &Caps) -> bool {
+        match self {
+            Self::Software | Self::Portable => true,
+            Self::SoftwareSubgroups => caps.subgroup == 8,
+            Self::Matrix => caps.matrix > 0,
+        }
+    }
+
+    /// Whether it is for adapters that compute on the CPU.
+    pub fn software(self) -> bool {
+        matches!(self, Self::Software | Self::SoftwareSubgroups)
+    }
+}
+
+impl std::str::FromStr for Family {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let names = Self::ALL.map(Self::name);
+        let found = Self::ALL.into_iter().find(|family| family.name() == text);
+        found.ok_or_else(|| format!("expected one of {}", names.join(", ")))
+    }
+}

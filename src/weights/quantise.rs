@@ -1,0 +1,186 @@
+//! Weights in few bits, symmetric: `w ≈ scale · code`. Only matrices of the encoder's blocks are
+//! quantised; what is rounded once stays as it is when it is rounded again.
+
+use half::f16;
+use rayon::prelude::*;
+
+/// How the matrices of blocks are kept in few bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quant {
+    /// Codes -127 to 127, an f32 scale for each output.
+    Int8,
+    /// Codes -8 to 7, an f16 scale for each output and [`Quant::GROUP`] inputs.
+    Int4,
+}
+
+/// A matrix `[outputs, k]` in few bits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantised {
+    /// `[outputs, k]`.
+    pub codes: Vec<i8>,
+    /// `[outputs, k / group]`.
+    pub scales: Vec<f32>,
+}
+
+impl Quant {
+    /// Inputs that share one of int4's scales.
+    pub const GROUP: usize = 32;
+
+    /// Inputs of `k` that share a scale.
+    pub fn group(self, k: usize) -> usize {
+        match self {
+            Self::Int8 => k,
+            Self::Int4 => Self::GROUP,
+        }
+    }
+
+    /// Bits of a code.
+    pub fn bits(self) -> usize {
+        match self {
+            Self::Int8 => 8,
+            Self::Int4 => 4,
+        }
+    }
+
+    /// Codes as they are stored: a byte each, or two to a byte, the first below, 8 for zero.
+    pub fn encode(self, codes: &[i8]) -> Vec<u8> {
+        let half = |code: i8| (code + 8) as u8;
+        match self {
+            Self::Int8 => codes.iter().map(|code| *code as u8).collect(),
+            Self::Int4 => {
+                codes.as_chunks().0.iter().map(|&[low, high]| half(low) | half(high) << 4).collect()
+            }
+        }
+    }
+
+    /// Codes from how they are stored.
+    pub fn decode(self, bytes: &[u8]) -> Vec<i8> {
+        match self {
+            Self::Int8 => bytes.iter().map(|byte| *byte as i8).collect(),
+            Self::Int4 => {
+                bytes.iter().flat_map(|b| [(b & 15) as i8 - 8, (b >> 4) as i8 - 8]).collect()
+            }
+        }
+    }
+
+    /// Whether the tensor `name`, with rows of `k`, is quantised: a matrix of a block, whose rows
+    /// are whole groups.
+    pub fn takes(self, name: &str, shape: &[usize]) -> bool {
+        let block = name.starts_with("encoder.layers.") && name.ends_with(".weight");
+        block && shape.len() == 2 && shape[1].is_multiple_of(self.group(shape[1]))
+    }
+
+    /// Quantises `w` `[outputs, k]`, whose rows are whole groups.
+    pub fn quantise(self, w: &[f32], k: usize) -> Quantised {
+        let group = self.group(k);
+        let mut codes = vec![0; w.len()];
+        let mut scales = vec![0.0; w.len() / group];
+        let parts = codes.par_chunks_exact_mut(group).zip(w.par_chunks_exact(group));
+        parts.zip(&mut scales).with_min_len(64).for_each(|((codes, w), scale)| {
+            *scale = self.scale(w);
+            for (code, w) in codes.iter_mut().zip(w) {
+                *code = self.code(*w, *scale);
+            }
+        });
+        Quantised { codes, scales }
+    }
+
+    /// The nearest code.
+    fn code(self, w: f32, scale: f32) -> i8 {
+        let [low, high] = match self {
+            Self::Int8 => [-127.0, 127.0],
+            Self::Int4 => [-8.0, 7.0],
+        };
+        let code = if scale == 0.0 { 0.0 } else { (w / scale).round_ties_even() };
+        code.clamp(low, high) as i8
+    }
+
+    /// The scale of a group.
+    fn scale(self, w: &[f32]) -> f32 {
+        let largest = w.iter().fold(0.0f32, |m, v| if v.abs() > m.abs() { *v } else { m });
+        match self {
+            Self::Int8 => short(largest.abs() / 127.0),
+            // Cutting off what is largest can serve the rest better: the best of some scales.
+            Self::Int4 => {
+                let scales = [-8.0, 7.0]
+                    .into_iter()
+                    .flat_map(|code| [1.0, 0.95, 0.9, 0.85, 0.8].map(|part| part * largest / code));
+                let error = |scale: f32| -> f32 {
+                    let off = |v: &f32| v - scale * f32::from(self.code(*v, scale));
+                    w.iter().map(off).map(|e| e * e).sum()
+                };
+                let best = scales
+                    .map(|scale| f16::from_f32(scale).to_f32())
+                    .filter(|scale| scale.is_finite())
+                    .map(|scale| (error(scale), scale))
+                    .min_by(|a, b| a.0.total_cmp(&b.0));
+                best.map_or(0.0, |(_, scale)| scale)
+            }
+        }
+    }
+}
+
+impl Quantised {
+    /// The values, `[outputs, k]`.
+    pub fn values(&self) -> Vec<f32> {
+        let group = self.codes.len() / self.scales.len().max(1);
+        let groups = self.codes.chunks_exact(group.max(1)).zip(&self.scales);
+        groups.flat_map(|(codes, scale)| codes.iter().map(move |c| scale * f32::from(*c))).collect()
+    }
+}
+
+/// Rounded up to 16 significant bits: 127 times it is an f32, so that what is rounded again is the same.
+fn short(scale: f32) -> f32 {
+    f32::from_bits((scale.to_bits() + 0xff) & !0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::random_tensor;
+
+    #[test]
+    fn errors_are_those_of_the_bits() {
+        let w = random_tensor(1, "w", &[48, 96]);
+        for (quant, most) in [(Quant::Int8, 0.01), (Quant::Int4, 0.1)] {
+            let quantised = quant.quantise(&w, 96);
+            assert_eq!(quantised.scales.len(), 48 * 96 / quant.group(96));
+            let sum = |list: &[f32]| list.iter().map(|v| f64::from(v * v)).sum::<f64>();
+            let off: Vec<f32> = quantised.values().iter().zip(&w).map(|(a, b)| a - b).collect();
+            let error = (sum(&off) / sum(&w)).sqrt();
+            assert!(error < most && error > most / 10.0, "{quant:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_rounded_stays() {
+        for seed in 0..20 {
+            let w = random_tensor(seed, "w", &[64, 64]);
+            for quant in [Quant::Int8, Quant::Int4] {
+                let once = quant.quantise(&w, 64);
+                assert_eq!(quant.quantise(&once.values(), 64).values(), once.values());
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_and_the_tiny_have_a_code() {
+        for quant in [Quant::Int8, Quant::Int4] {
+            assert_eq!(quant.quantise(&[0.0; 64], 64).values(), [0.0; 64]);
+            let tiny = quant.quantise(&[1e-40; 64], 64).values();
+            assert!(tiny.iter().all(|v| v.is_finite() && v.abs() <= 2e-40), "{tiny:?}");
+            let huge = quant.quantise(&[3e38; 64], 64).values();
+            assert!(huge.iter().all(|v| v.is_finite()), "{huge:?}");
+        }
+    }
+
+    #[test]
+    fn only_matrices_of_blocks() {
+        let takes = |name: &str, shape: &[usize]| Quant::Int4.takes(name, shape);
+        assert!(takes("encoder.layers.3.mlp.fc1.weight", &[768, 192]));
+        assert!(!takes("encoder.layers.3.mlp.fc1.weight", &[768, 100]));
+        assert!(Quant::Int8.takes("encoder.layers.3.mlp.fc1.weight", &[768, 100]));
+        assert!(!takes("encoder.layers.3.norm1.weight", &[192]));
+        assert!(!takes("embeddings.patch_embedding.weight", &[192, 588]));
+    }
+}
