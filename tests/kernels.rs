@@ -114,7 +114,7 @@ async fn on_cpu(
     let go_on = &mut async |_| ControlFlow::Continue(());
     let plans = std::slice::from_ref(plan);
     let weights = CpuWeights::load(plans, checkpoint, None, go_on).await.unwrap();
-    let go_on = &mut async |_: &_| ControlFlow::Continue(());
+    let go_on = &mut async |_: &[_]| ControlFlow::Continue(());
     let mut space = Workspace::default();
     // A second run finds the first one's memory.
     cpu::run(plan, batch, &weights, &mut space, inputs, go_on).await.unwrap();

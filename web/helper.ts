@@ -23,7 +23,7 @@ async function answer(message: ToHelper & { id: number }) {
     }
     if (!helper) throw new Error("no model is loaded");
     const { task } = message;
-    const values = "x" in task ? helper.linear(task.weight, task.x) : helper.attention(task.qkv, new Uint32Array(task.size), task.heads);
+    const values = helper.answer(task.weight, task.x, task.through);
     post({ id, answer: values }, [values.buffer]);
   } catch (error) {
     post({ id, failure: error instanceof Error ? error.message : String(error) });

@@ -192,10 +192,13 @@ export type FromWorker =
   | { id: number; answer: Calls[Call]["answer"] }
   | { id: number; failure: string };
 
-/** What the engine asks a helper for: its columns of a product, or attention of some heads. */
-export type Task =
-  | { weight: string; x: Float32Array<ArrayBuffer> }
-  | { qkv: Float32Array<ArrayBuffer>; size: number[]; heads: number };
+/** What the engine asks a helper for: its part of two products and of what lies between; `through` is batch and tokens. */
+export interface Task {
+  weight: string;
+  x: Float32Array<ArrayBuffer>;
+  /** Nothing for the first product alone. */
+  through: [number, number] | undefined;
+}
 
 export type ToHelper = { module: WebAssembly.Module; model: ModelFiles; member: number; members: number } | { task: Task };
 

@@ -36,7 +36,7 @@ export class Team {
 
   /** What the module calls: hands a task to a helper. */
   readonly ask = (helper: number, task: Task) =>
-    this.#post(helper, { task }, ["x" in task ? task.x.buffer : task.qkv.buffer]);
+    this.#post(helper, { task }, [task.x.buffer]);
 
   /** Ends the workers, and with them their memory. */
   dismiss() {

@@ -39,19 +39,31 @@ impl Matrix {
         Self { planes: planes.iter().map(pack).collect(), k, out, columns }
     }
 
+    /// Packs the matrix of some `inputs` of `w` `[out, k]`: its products are to be summed with those
+    /// of the others.
+    pub(super) fn pack_inputs(
+        w: &[f32],
+        [out, k]: [usize; 2],
+        inputs: Range<usize>,
+        stored: StoredType,
+    ) -> Self {
+        let panels = Panels::pack(&w[inputs.start..], [out, inputs.len()], [k, 1]).halved(stored);
+        Self { planes: vec![panels], k: inputs.len(), out, columns: 0..out }
+    }
+
     /// Bytes in memory.
     pub(super) fn bytes(&self) -> u64 {
         self.planes.iter().map(|plane| plane.bytes() as u64).sum()
     }
 
-    /// Whether other members keep columns too.
-    pub(super) fn is_part(&self) -> bool {
-        self.columns.len() < self.out
-    }
-
     /// Where this matrix's columns `[planes, rows, columns]` belong in y.
     pub(super) fn columns(&self) -> Range<usize> {
         self.columns.clone()
+    }
+
+    /// Outputs of a plane, this matrix's and the others'.
+    pub(super) fn out(&self) -> usize {
+        self.out
     }
 
     /// This matrix's columns of `finish(x · Wᵀ + b)`, `[planes, rows, columns]`; a residual is left
@@ -128,9 +140,4 @@ pub(super) fn place(
             *y += scale * part;
         }
     });
-}
-
-/// The opposite: some columns of `x` `[rows, out]`.
-pub(super) fn take(x: &[f32], columns: Range<usize>, out: usize) -> Vec<f32> {
-    x.chunks_exact(out).flat_map(|line| &line[columns.clone()]).copied().collect()
 }

@@ -9,6 +9,7 @@ mod linear;
 mod norm;
 #[cfg(not(target_arch = "wasm32"))]
 mod product;
+mod stretch;
 mod team;
 mod weights;
 
@@ -25,10 +26,11 @@ use crate::reference::{embed, plain, windows};
 use crate::{Error, Result};
 #[cfg(target_arch = "wasm32")]
 use gemm::{Panels, product};
-use linear::{place, take};
+use linear::place;
 #[cfg(not(target_arch = "wasm32"))]
 use product::{Panels, product};
-use team::give_way;
+use stretch::{Part, Stretch};
+use team::{Answer, give_way};
 
 /// The memory of a plan's slots, kept from run to run.
 #[derive(Default)]
@@ -59,14 +61,15 @@ impl Workspace {
 
 /// Runs `plan` for `batch` pictures and returns its outputs by slot.
 ///
-/// After each step `watch` may stop the run, which then ends with [`Error::Cancelled`].
+/// `watch` is told the steps that are done, one, or several that a team shares, and may stop the
+/// run, which then ends with [`Error::Cancelled`].
 pub async fn run(
     plan: &Plan,
     batch: usize,
     weights: &CpuWeights,
     workspace: &mut Workspace,
     inputs: &[(SlotId, Value<'_>)],
-    watch: &mut impl AsyncFnMut(&Step) -> ControlFlow<()>,
+    watch: &mut impl AsyncFnMut(&[Step]) -> ControlFlow<()>,
 ) -> Result<Vec<(SlotId, Vec<f32>)>> {
     let leftover: Vec<_> = workspace.values.drain(..).collect();
     leftover.into_iter().for_each(|values| workspace.give(values));
@@ -83,21 +86,31 @@ pub async fn run(
         }
     }
     let last_use = plan.last_uses();
-    for (at, step) in plan.steps.iter().enumerate() {
-        let (out, len) = (step.op.writes(), plan.slots[step.op.writes()].len(batch));
+    let stretches = if weights.team().is_some() { Stretch::all(plan) } else { Vec::new() };
+    let mut at = 0;
+    while at < plan.steps.len() {
+        let stretch = stretches.iter().find(|stretch| stretch.steps.start == at);
+        let steps = stretch.map_or(at..at + 1, |stretch| stretch.steps.clone());
+        at = steps.end;
+        let op = &plan.steps[at - 1].op;
+        let (out, len) = (op.writes(), plan.slots[op.writes()].len(batch));
         let mut y = std::mem::take(&mut workspace.values[out]);
         if y.len() != len {
             workspace.give(y);
             y = workspace.take(len);
         }
-        let values = &workspace.values;
-        Fast { plan, batch, weights, values, pixels }.step(&step.op, &mut y).await?;
+        let fast = Fast { plan, batch, weights, values: &workspace.values, pixels };
+        match stretch {
+            Some(stretch) => fast.stretch(stretch, &mut y).await?,
+            None => fast.step(op, &mut y).await?,
+        }
         workspace.values[out] = y;
-        if watch(step).await.is_break() {
+        if watch(&plan.steps[steps.clone()]).await.is_break() {
             return Err(Error::Cancelled);
         }
-        for slot in step.op.reads() {
-            if last_use[slot] == at && plan.slots[slot].role == Role::Temporary && slot != out {
+        for slot in plan.steps[steps.clone()].iter().flat_map(|step| step.op.reads()) {
+            let last = steps.contains(&last_use[slot]);
+            if last && plan.slots[slot].role == Role::Temporary && slot != out {
                 let done = std::mem::take(&mut workspace.values[slot]);
                 workspace.give(done);
             }
@@ -125,18 +138,16 @@ impl Fast<'_> {
                     Finish::Residual { scale } => Some(self.weights.vector(scale)?),
                     _ => None,
                 };
-                let (x, c, weight) = (&self.values[*x], slots[*x].cols, self.weights.matrix(name)?);
-                match (window, self.weights.team()) {
+                let (x, c) = (&self.values[*x], slots[*x].cols);
+                match (window, self.weights.part(name)) {
+                    (None, Some(part)) => self.columns(name, part, x, y).await?,
+                    (None, None) => {
+                        linear(x, self.weights.matrix(name)?, bias, finish, scale, y)?;
+                    }
                     (Some(size), _) => {
-                        linear(&windows(x, *size, c), weight, bias, finish, scale, y)?;
+                        let rows = windows(x, *size, c);
+                        linear(&rows, self.weights.matrix(name)?, bias, finish, scale, y)?;
                     }
-                    (None, Some(team)) if weight.is_part() => {
-                        let ask = |_| Task::Linear { weight: name.clone(), x: x.clone() };
-                        let own = || weight.product(x, bias, finish);
-                        let whole = slots[op.writes()].cols;
-                        self.shared(team, whole, |s| s.columns(whole), ask, own, scale, y).await?;
-                    }
-                    _ => linear(x, weight, bias, finish, scale, y)?,
                 }
             }
             Op::Embed { patches, position, cls, .. } => {
@@ -154,58 +165,75 @@ impl Fast<'_> {
             }
             Op::Attention { qkv, heads, .. } => {
                 let (qkv, c) = (&self.values[*qkv], slots[*qkv].cols);
-                let (size, d) = ([self.batch, self.plan.tokens, c], c / heads);
-                let Some(team) = self.weights.team() else {
-                    attention(qkv, size, *heads, 0..*heads, y);
-                    return Ok(());
-                };
-                let columns = |share: Share| {
-                    let part = share.heads(*heads);
-                    part.start * d..part.end * d
-                };
-                let ask = |columns: Range<usize>| {
-                    let (heads, size) = (columns.len() / d, [size[0], size[1], columns.len()]);
-                    Task::Attention { qkv: take(qkv, columns, c), size, heads }
-                };
-                let own = || {
-                    let part = team.share().heads(*heads);
-                    let mut y = vec![0.0; size[0] * size[1] * part.len() * d];
-                    attention(qkv, size, *heads, part, &mut y);
-                    Ok(y)
-                };
-                self.shared(team, c, columns, ask, own, None, y).await?;
+                attention(qkv, [self.batch, self.plan.tokens, c], *heads, 0..*heads, y);
             }
             _ => plain(op, self.plan, self.values, self.pixels, y),
         }
         Ok(())
     }
 
-    /// An operation by all members: `columns` says which of the `out` are a member's, `ask` what a
-    /// helper is given for them, `own` computes the engine's.
-    #[expect(clippy::too_many_arguments, reason = "two callers, nothing to name")]
-    async fn shared(
-        &self,
-        team: &Team,
-        out: usize,
-        columns: impl Fn(Share) -> Range<usize>,
-        ask: impl Fn(Range<usize>) -> Task,
-        own: impl FnOnce() -> Result<Vec<f32>>,
-        scale: Option<&[f32]>,
-        y: &mut [f32],
-    ) -> Result<()> {
-        let lines = y.len() / out;
-        let helpers = team.helpers().map(|share| (share.member, columns(share)));
-        let asked: Vec<_> = helpers
-            .filter(|(_, columns)| !columns.is_empty())
-            .map(|(helper, columns)| (team.ask(helper, ask(columns.clone())), columns))
-            .collect();
+    /// A stretch by all members: their sums are added to the residual stream `y`.
+    async fn stretch(&self, stretch: &Stretch, y: &mut [f32]) -> Result<()> {
+        let steps = &self.plan.steps[stretch.steps.clone()];
+        let (Some(Op::Linear { x, weight, .. }), Some(Op::Linear { bias, finish, .. })) =
+            (steps.first().map(|step| &step.op), steps.last().map(|step| &step.op))
+        else {
+            unreachable!("a stretch is between two products")
+        };
+        let Some(part) = self.weights.part(weight) else {
+            return Err(Error::device(format!("{weight}: not loaded; load the model again")));
+        };
+        let (x, size) = (&self.values[*x], [self.batch, self.plan.tokens]);
+        let asked = self.ask(part, weight, x, Some(size));
         give_way().await;
-        place(&own()?, columns(team.share()), out, scale, y);
-        for (answer, columns) in asked {
-            let part = answer.values(lines * columns.len()).await?;
-            place(&part, columns, out, scale, y);
+        let mut sum = part.through(x, size)?;
+        for (_, answer) in asked {
+            let values = answer.values(sum.len()).await?;
+            sum.iter_mut().zip(&values).for_each(|(sum, value)| *sum += value);
+        }
+        let Finish::Residual { scale } = finish else { unreachable!("a stretch ends so") };
+        let scale = self.weights.vector(scale)?;
+        if let Some(bias) = self.optional(bias.as_deref())? {
+            for row in sum.chunks_exact_mut(bias.len()) {
+                row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+            }
+        }
+        place(&sum, 0..scale.len(), scale.len(), Some(scale), y);
+        Ok(())
+    }
+
+    /// The first product of a stretch alone, each member's columns put beside the others'.
+    async fn columns(&self, weight: &str, part: &Part, x: &[f32], y: &mut [f32]) -> Result<()> {
+        let Some(team) = self.weights.team() else { unreachable!("parts are a team's") };
+        let width = part.width();
+        let lines = y.len() / width;
+        let asked = self.ask(part, weight, x, None);
+        give_way().await;
+        place(&part.begin(x)?, part.columns(team.share()), width, None, y);
+        for (columns, answer) in asked {
+            let values = answer.values(lines * columns.len()).await?;
+            place(&values, columns, width, None, y);
         }
         Ok(())
+    }
+
+    /// Asks every helper that has something to do, and says which columns are its.
+    fn ask(
+        &self,
+        part: &Part,
+        weight: &str,
+        x: &[f32],
+        through: Option<[usize; 2]>,
+    ) -> Vec<(Range<usize>, Answer)> {
+        let helpers = self.weights.team().into_iter().flat_map(|team| {
+            team.helpers().map(move |share| (team, share.member, part.columns(share)))
+        });
+        let busy = helpers.filter(|(_, _, columns)| !columns.is_empty());
+        busy.map(|(team, helper, columns)| {
+            let task = Task { weight: weight.into(), x: x.to_vec(), through };
+            (columns, team.ask(helper, task))
+        })
+        .collect()
     }
 
     fn optional(&self, name: Option<&str>) -> Result<Option<&[f32]>> {

@@ -2,11 +2,12 @@
 //! member keeps its part of every large matrix, and the first, the engine, runs the plan.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use futures_channel::{mpsc, oneshot};
 
-use super::{CpuWeights, attention, weights::SharedLinear};
+use super::stretch::Part;
+use super::weights::load_parts;
 use crate::plan::Plan;
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -49,25 +50,16 @@ impl Share {
     }
 }
 
-/// What the engine asks a helper for. Answers are `[planes, rows, columns]`, the helper's columns.
+/// What the engine asks a helper for: of two products of a block, and what lies between, its part.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Task {
-    /// `finish(x · Wᵀ + b)` but for a residual, which is the engine's.
-    Linear {
-        /// W's name.
-        weight: String,
-        /// `[rows, in]`.
-        x: Vec<f32>,
-    },
-    /// Attention of some heads.
-    Attention {
-        /// Their columns of q, k and v: planes `[batch·tokens, heads·d]`.
-        qkv: Vec<f32>,
-        /// Batch, tokens, columns.
-        size: [usize; 3],
-        /// Heads in `qkv`.
-        heads: usize,
-    },
+pub struct Task {
+    /// The name of the first product's matrix.
+    pub weight: String,
+    /// `[batch·tokens, in]`.
+    pub x: Vec<f32>,
+    /// Batch and tokens. The answer is `[batch·tokens, out]`, to be summed with the others'; none
+    /// for the first product alone, whose columns are the answer: `[planes, rows, columns]`.
+    pub through: Option<[usize; 2]>,
 }
 
 /// A task on its way.
@@ -149,7 +141,7 @@ pub(super) async fn give_way() {
 
 /// A member that keeps weights and does what it is asked.
 pub struct Helper {
-    linears: HashMap<String, SharedLinear>,
+    parts: HashMap<String, Part>,
 }
 
 impl Helper {
@@ -158,12 +150,13 @@ impl Helper {
     /// # Errors
     /// [`Error::Io`] and [`Error::Checkpoint`] where tensors cannot be read.
     pub async fn load(plans: &[Plan], checkpoint: &Checkpoint, share: Share) -> Result<Self> {
-        Ok(Self { linears: CpuWeights::load_shared(plans, checkpoint, share).await? })
+        let mut go_on = async |_: &_| ControlFlow::Continue(());
+        Ok(Self { parts: load_parts(plans, checkpoint, share, &mut go_on).await? })
     }
 
     /// Bytes of its matrices.
     pub fn bytes(&self) -> u64 {
-        self.linears.values().map(|linear| linear.matrix.bytes()).sum()
+        self.parts.values().map(Part::bytes).sum()
     }
 
     /// Does a task.
@@ -171,18 +164,11 @@ impl Helper {
     /// # Errors
     /// [`Error::Device`] where the weight is not known, or of another width.
     pub fn answer(&self, task: &Task) -> Result<Vec<f32>> {
-        match task {
-            Task::Linear { weight, x } => {
-                let unknown = || Error::device(format!("{weight}: not a helper's"));
-                let SharedLinear { matrix, bias, finish } =
-                    self.linears.get(weight).ok_or_else(unknown)?;
-                matrix.product(x, bias.as_deref(), finish)
-            }
-            Task::Attention { qkv, size, heads } => {
-                let mut y = vec![0.0; size.iter().product()];
-                attention(qkv, *size, *heads, 0..*heads, &mut y);
-                Ok(y)
-            }
+        let unknown = || Error::device(format!("{}: not a helper's", task.weight));
+        let part = self.parts.get(&task.weight).ok_or_else(unknown)?;
+        match task.through {
+            Some(size) => part.through(&task.x, size),
+            None => part.begin(&task.x),
         }
     }
 }

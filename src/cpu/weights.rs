@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use super::stretch::{Part, Stretch};
 use super::{Matrix, Share, Team};
-use crate::plan::{Finish, Op, Plan, Slot};
+use crate::plan::{Op, Plan};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
@@ -14,20 +15,15 @@ use crate::{Error, Result};
 pub struct CpuWeights {
     matrices: HashMap<String, Matrix>,
     vectors: HashMap<String, Vec<f32>>,
+    /// The engine's parts in a team, by the name of the first matrix.
+    parts: HashMap<String, Part>,
     bytes: u64,
     team: Option<Team>,
 }
 
-/// What a helper keeps for a product.
-pub(super) struct SharedLinear {
-    pub(super) matrix: Matrix,
-    pub(super) bias: Option<Vec<f32>>,
-    pub(super) finish: Finish,
-}
-
 impl CpuWeights {
-    /// Reads and packs what `plans` use from `checkpoint`, of large matrices the engine's part where
-    /// there is a team. `progress` is told the stored bytes done so far and may stop, which ends
+    /// Reads and packs what `plans` use from `checkpoint`, of stretches the engine's part where there
+    /// is a team. `progress` is told the stored bytes done so far and may stop, which ends
     /// with [`Error::Cancelled`].
     ///
     /// Memory: the weights, and one tensor as f32 twice while it is packed.
@@ -37,17 +33,31 @@ impl CpuWeights {
         team: Option<Team>,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let share = team.as_ref().map_or(Share::ALONE, Team::share);
         let mut this = Self { team, ..Self::default() };
         let mut done = 0;
+        let mut shared = Vec::new();
+        if let Some(share) = this.team.as_ref().map(Team::share) {
+            this.parts = load_parts(plans, checkpoint, share, &mut async |names| {
+                done += names.iter().map(|name| checkpoint.stored_bytes(name)).sum::<u64>();
+                shared.extend_from_slice(names);
+                progress(done).await
+            })
+            .await?;
+            this.bytes = this.parts.values().map(Part::bytes).sum();
+        }
         for (plan, op) in operations(plans) {
             for name in op.weights() {
-                if this.matrices.contains_key(name) || this.vectors.contains_key(name) {
+                let known = shared.iter().any(|shared| shared == name);
+                if known || this.matrices.contains_key(name) || this.vectors.contains_key(name) {
                     continue;
                 }
                 match op {
                     Op::Linear { y, weight, .. } if weight == name => {
-                        let matrix = matrix(checkpoint, op, &plan.slots[*y], share).await?;
+                        let (w, out) = (checkpoint.tensor(name).await?, plan.slots[*y].cols);
+                        let planes: Vec<_> =
+                            w.chunks_exact(w.len() / plan.slots[*y].planes).collect();
+                        let stored = checkpoint.stored_type(name);
+                        let matrix = Matrix::pack_columns(&planes, out, 0..out, stored);
                         this.bytes += matrix.bytes();
                         this.matrices.insert(name.into(), matrix);
                     }
@@ -66,29 +76,6 @@ impl CpuWeights {
         Ok(this)
     }
 
-    /// What a helper keeps: its part of each matrix that is shared.
-    pub(super) async fn load_shared(
-        plans: &[Plan],
-        checkpoint: &Checkpoint,
-        share: Share,
-    ) -> Result<HashMap<String, SharedLinear>> {
-        let mut found = HashMap::new();
-        for (plan, op) in operations(plans) {
-            let Op::Linear { y, weight, bias, finish, .. } = op else { continue };
-            let y = &plan.slots[*y];
-            if !is_shared(op) || share.columns(y.cols).is_empty() || found.contains_key(weight) {
-                continue;
-            }
-            let bias = match bias {
-                Some(name) => Some(checkpoint.tensor(name).await?),
-                None => None,
-            };
-            let matrix = matrix(checkpoint, op, y, share).await?;
-            found.insert(weight.clone(), SharedLinear { matrix, bias, finish: finish.clone() });
-        }
-        Ok(found)
-    }
-
     /// Bytes of all weights; in a team the engine's.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -97,6 +84,11 @@ impl CpuWeights {
     /// The others, where there are any.
     pub(super) fn team(&self) -> Option<&Team> {
         self.team.as_ref()
+    }
+
+    /// The engine's part of the stretch that begins with the matrix `name`.
+    pub(super) fn part(&self, name: &str) -> Option<&Part> {
+        self.parts.get(name)
     }
 
     pub(super) fn matrix(&self, name: &str) -> Result<&Matrix> {
@@ -112,28 +104,30 @@ fn operations(plans: &[Plan]) -> impl Iterator<Item = (&Plan, &Op)> {
     plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, &step.op)))
 }
 
-/// The encoder's own products; those of a head are small, or convolutions.
-fn is_shared(op: &Op) -> bool {
-    matches!(op, Op::Linear { weight, window: None, .. } if !weight.starts_with("head."))
-}
-
-/// A member's part of the matrix of `op`, which writes `y`.
-async fn matrix(checkpoint: &Checkpoint, op: &Op, y: &Slot, share: Share) -> Result<Matrix> {
-    let [name, ..] = op.weights()[..] else { unreachable!("a product has a weight") };
-    let columns = if is_shared(op) { share.columns(y.cols) } else { 0..y.cols };
-    let stored = checkpoint.stored_type(name);
-    if columns.len() == y.cols {
-        let w = checkpoint.tensor(name).await?;
-        let planes: Vec<_> = w.chunks_exact(w.len() / y.planes).collect();
-        return Ok(Matrix::pack_columns(&planes, y.cols, columns, stored));
+/// A member's parts of all stretches of `plans`, by the name of the first matrix. `told` is given
+/// the names of both.
+pub(super) async fn load_parts(
+    plans: &[Plan],
+    checkpoint: &Checkpoint,
+    share: Share,
+    told: &mut impl AsyncFnMut(&[String; 2]) -> ControlFlow<()>,
+) -> Result<HashMap<String, Part>> {
+    let mut parts = HashMap::new();
+    for plan in plans {
+        for stretch in Stretch::all(plan) {
+            let [first, _] = &stretch.weights;
+            if parts.contains_key(first) {
+                continue;
+            }
+            if let Some(part) = Part::load(plan, &stretch, checkpoint, share).await? {
+                parts.insert(first.clone(), part);
+            }
+            if told(&stretch.weights).await.is_break() {
+                return Err(Error::Cancelled);
+            }
+        }
     }
-    let mut planes = Vec::new();
-    for plane in 0..y.planes {
-        let first = plane * y.cols;
-        let rows = first + columns.start..first + columns.end;
-        planes.push(checkpoint.rows(name, rows).await?);
-    }
-    Ok(Matrix::pack_columns(&planes, y.cols, columns, stored))
+    Ok(parts)
 }
 
 fn missing(name: &str) -> Error {

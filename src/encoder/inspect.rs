@@ -153,7 +153,7 @@ impl Encoder {
     ) -> Result<Vec<f32>> {
         match &self.backend {
             Backend::Cpu(weights, _) => {
-                let mut go_on = async |_: &_| ControlFlow::Continue(());
+                let mut go_on = async |_: &[_]| ControlFlow::Continue(());
                 let mut space = Workspace::default();
                 let list = cpu::run(&plan, 1, weights, &mut space, inputs, &mut go_on).await?;
                 let found = list.into_iter().find(|(slot, _)| *slot == output);

@@ -50,10 +50,16 @@ impl Profile {
     }
 
     fn add(&mut self, plan: &Plan, batch: usize, times: &[StepTime]) {
-        for (step, time) in plan.steps.iter().zip(times).filter(|(_, time)| time.dispatches > 0) {
+        // The work of steps that have no time of their own is in the next one's.
+        let mut flop = 0.0;
+        for (step, time) in plan.steps.iter().zip(times) {
+            flop += plan.flop(&step.op, batch);
+            if time.dispatches == 0 {
+                continue;
+            }
+            let flop = std::mem::take(&mut flop);
             let operation = plan.describe(&step.op);
             let same = |row: &&mut Row| row.kernel == time.kernel && row.operation == operation;
-            let flop = plan.flop(&step.op, batch);
             match self.rows.iter_mut().find(same) {
                 Some(row) => {
                     row.dispatches += time.dispatches;
@@ -118,13 +124,25 @@ impl Encoder {
                     start = clock();
                     let mut before = start;
                     let mut times = Vec::new();
-                    let mut watch = async |step: &Step| {
+                    let mut watch = async |steps: &[Step]| {
                         let now = clock();
-                        let seconds = now - before;
-                        let bytes = plan.traffic(&step.op, batch, &|_| 4.0);
-                        let kernel = step.op.name();
-                        times.push(StepTime { kernel, dispatches: 1, seconds, bytes });
-                        let answer = progress(step.layer, plan.blocks()).await;
+                        let traffic = |step: &Step| plan.traffic(&step.op, batch, &|_| 4.0);
+                        let bytes = steps.iter().map(traffic).sum();
+                        let Some((last, before_it)) = steps.split_last() else {
+                            unreachable!("a step is done")
+                        };
+                        // What a team shares is timed as one, in the row of its last step.
+                        let untimed =
+                            StepTime { kernel: "", dispatches: 0, seconds: 0.0, bytes: 0.0 };
+                        times.extend(before_it.iter().map(|_| untimed));
+                        let kernel = if before_it.is_empty() { last.op.name() } else { "team" };
+                        times.push(StepTime {
+                            kernel,
+                            dispatches: 1,
+                            seconds: now - before,
+                            bytes,
+                        });
+                        let answer = progress(last.layer, plan.blocks()).await;
                         before = clock();
                         answer
                     };

@@ -106,7 +106,9 @@ impl Encoder {
                 let Some(plan) = plan else { unreachable!("the CPU keeps no plan") };
                 let inputs = fed.inputs(&plan, position);
                 let blocks = plan.blocks();
-                let mut watch = async |step: &Step| progress(step.layer, blocks).await;
+                let mut watch = async |steps: &[Step]| {
+                    progress(steps.last().map_or(0, |step| step.layer), blocks).await
+                };
                 let list = cpu::run(&plan, batch, weights, workspace, &inputs, &mut watch).await?;
                 let list = list.into_iter().map(|(slot, values)| (slot, Values::Host(values)));
                 named(&plan, batch, list.collect())

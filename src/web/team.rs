@@ -35,15 +35,11 @@ async fn carry(mut jobs: Jobs, ask: Function) {
 
 /// A task as `protocol.ts` has it.
 fn given(task: &Task) -> JsResult<JsValue> {
-    let values = |values: &[f32]| JsValue::from(Float32Array::from(values));
-    match task {
-        Task::Linear { weight, x } => object(&[("weight", weight.into()), ("x", values(x))]),
-        Task::Attention { qkv, size, heads } => object(&[
-            ("qkv", values(qkv)),
-            ("size", to_js(size)?),
-            ("heads", number(*heads as f64)),
-        ]),
-    }
+    object(&[
+        ("weight", (&task.weight).into()),
+        ("x", Float32Array::from(task.x.as_slice()).into()),
+        ("through", to_js(&task.through)?),
+    ])
 }
 
 /// A worker's part of a model; it does what the engine asks for and knows nothing else.
@@ -66,15 +62,10 @@ impl JsHelper {
         Ok(Self(Encoder::helper(&checkpoint, share).await.map_err(js)?))
     }
 
-    /// Its columns of a product.
-    pub fn linear(&self, weight: String, x: Vec<f32>) -> JsResult<Vec<f32>> {
-        self.0.answer(&Task::Linear { weight, x }).map_err(js)
-    }
-
-    /// Attention of the heads in `qkv`; `size` is batch, tokens, columns.
-    pub fn attention(&self, qkv: Vec<f32>, size: Vec<usize>, heads: usize) -> JsResult<Vec<f32>> {
-        let wrong = |s| js(Error::input(format!("size {s:?}: expected three lengths")));
-        let size = size.try_into().map_err(wrong)?;
-        self.0.answer(&Task::Attention { qkv, size, heads }).map_err(js)
+    /// Its part of two products, and of what lies between, for rows `x`; `through` is batch and
+    /// tokens, or nothing for the first product alone.
+    pub fn answer(&self, weight: String, x: Vec<f32>, through: JsValue) -> JsResult<Vec<f32>> {
+        let through = serde_wasm_bindgen::from_value(through)?;
+        self.0.answer(&Task { weight, x, through }).map_err(js)
     }
 }

@@ -1,0 +1,146 @@
+//! What a team shares: two products of a block with what lies between them. A member takes some
+//! heads, or some channels of the MLP, through both, and the members' results are summed, so that
+//! what lies between stays where it was computed.
+
+use std::ops::Range;
+
+use super::{Matrix, Share, attention};
+use crate::plan::{Finish, Op, Plan, Role};
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
+
+/// Where a stretch lies in a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stretch {
+    /// Its steps: a product, attention or not, and a product that is added to the residual stream.
+    pub(super) steps: Range<usize>,
+    /// The names of its two matrices.
+    pub(super) weights: [String; 2],
+    /// Heads, where there is attention between.
+    heads: Option<usize>,
+}
+
+impl Stretch {
+    /// All that `plan` has.
+    pub(super) fn all(plan: &Plan) -> Vec<Self> {
+        (0..plan.steps.len()).filter_map(|first| Self::at(plan, first)).collect()
+    }
+
+    /// The one that begins with the step `first`, whose intermediate results nothing else reads.
+    fn at(plan: &Plan, first: usize) -> Option<Self> {
+        let last_use = plan.last_uses();
+        let inside = |slot: usize, reader: usize| {
+            plan.slots[slot].role == Role::Temporary && last_use[slot] == reader
+        };
+        let Op::Linear { y, weight, window: None, .. } = &plan.steps.get(first)?.op else {
+            return None;
+        };
+        let (mut between, mut last, mut heads) = (*y, first + 1, None);
+        if let Op::Attention { qkv, y, heads: count } = &plan.steps.get(last)?.op
+            && qkv == &between
+            && inside(between, last)
+        {
+            (between, last, heads) = (*y, last + 1, Some(*count));
+        }
+        match &plan.steps.get(last)?.op {
+            Op::Linear {
+                x, weight: end, window: None, finish: Finish::Residual { .. }, ..
+            } if *x == between && inside(between, last) => {
+                let weights = [weight.clone(), end.clone()];
+                Some(Self { steps: first..last + 1, weights, heads })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The columns of the first product, in each of its planes of `width`, that are a member's.
+fn columns(share: Share, width: usize, heads: Option<usize>) -> Range<usize> {
+    let Some(heads) = heads else { return share.columns(width) };
+    let (part, d) = (share.heads(heads), width / heads);
+    part.start * d..part.end * d
+}
+
+/// A member's part of a stretch.
+pub(super) struct Part {
+    first: Matrix,
+    bias: Option<Vec<f32>>,
+    finish: Finish,
+    /// Heads of all members, where there is attention between.
+    heads: Option<usize>,
+    last: Matrix,
+}
+
+impl Part {
+    /// Reads a member's part of a stretch of `plan`; none where nothing is left for it.
+    pub(super) async fn load(
+        plan: &Plan,
+        stretch: &Stretch,
+        checkpoint: &Checkpoint,
+        share: Share,
+    ) -> Result<Option<Self>> {
+        let Op::Linear { y, bias, finish, .. } = &plan.steps[stretch.steps.start].op else {
+            unreachable!("a stretch begins with a product")
+        };
+        let (planes, width) = (plan.slots[*y].planes, plan.slots[*y].cols);
+        let columns = columns(share, width, stretch.heads);
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        let [name, end] = &stretch.weights;
+        let mut rows = Vec::new();
+        for plane in 0..planes {
+            let first = plane * width;
+            rows.push(checkpoint.rows(name, first + columns.start..first + columns.end).await?);
+        }
+        let stored = checkpoint.stored_type(name);
+        let first = Matrix::pack_columns(&rows, width, columns.clone(), stored);
+        drop(rows);
+        let bias = match bias {
+            Some(name) => Some(checkpoint.tensor(name).await?),
+            None => None,
+        };
+        let w = checkpoint.tensor(end).await?;
+        let stored = checkpoint.stored_type(end);
+        let last = Matrix::pack_inputs(&w, [w.len() / width, width], columns, stored);
+        Ok(Some(Self { first, bias, finish: finish.clone(), heads: stretch.heads, last }))
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.first.bytes() + self.last.bytes()
+    }
+
+    /// The first product's columns that are another member's.
+    pub(super) fn columns(&self, share: Share) -> Range<usize> {
+        columns(share, self.first.out(), self.heads)
+    }
+
+    /// Columns of the first product, all members'.
+    pub(super) fn width(&self) -> usize {
+        self.first.out()
+    }
+
+    /// The first product alone: the member's columns, `[planes, rows, columns]`.
+    pub(super) fn begin(&self, x: &[f32]) -> Result<Vec<f32>> {
+        self.first.product(x, self.bias.as_deref(), &self.finish)
+    }
+
+    /// The whole stretch for `x` `[batch·tokens, in]`, without the last bias: `[batch·tokens, out]`,
+    /// to be summed with the other members'.
+    pub(super) fn through(&self, x: &[f32], [batch, tokens]: [usize; 2]) -> Result<Vec<f32>> {
+        let mut between = self.begin(x)?;
+        if let Some(heads) = self.heads {
+            let columns = self.first.columns().len();
+            let heads = columns * heads / self.first.out();
+            if between.len() != 3 * batch * tokens * columns {
+                let found = between.len() / columns / 3;
+                return Err(Error::device(format!("{found} rows, expected {batch} × {tokens}")));
+            }
+            let mut y = vec![0.0; between.len() / 3];
+            attention(&between, [batch, tokens, columns], heads, 0..heads, &mut y);
+            between = y;
+        }
+        self.last.product(&between, None, &Finish::Store)
+    }
+}
