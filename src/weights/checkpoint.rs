@@ -51,8 +51,8 @@ impl Checkpoint {
         Ok(Self { spec, manifest, head, config: config.into(), name: name.into(), files })
     }
 
-    /// Opens a folder with `config.json` and `model.safetensors`, or with shards and
-    /// `model.safetensors.index.json`; or a `.safetensors` file with `config.json` beside it.
+    /// Opens a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`, or with
+    /// shards and their index; or a `.safetensors`, `.pth` or `.bin` file with `config.json` beside it.
     #[cfg(not(target_arch = "wasm32"))]
     pub async fn open_path(path: &std::path::Path) -> Result<Self> {
         let (folder, files) = find_files(path).await?;
@@ -173,7 +173,7 @@ async fn shards(index: &Source) -> Result<Vec<String>> {
             continue;
         }
         match file.as_str() {
-            Some(file) if !file.contains(['/', '\\']) && file.ends_with(".safetensors") => {
+            Some(file) if !file.contains(['/', '\\']) && is_weights(file) => {
                 shards.push(file.into());
             }
             _ => {
@@ -184,6 +184,10 @@ async fn shards(index: &Source) -> Result<Vec<String>> {
     shards.sort();
     shards.dedup();
     Ok(shards)
+}
+
+fn is_weights(file: &str) -> bool {
+    [".safetensors", ".bin", ".pth"].iter().any(|ending| file.ends_with(ending))
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -197,12 +201,17 @@ async fn find_files(
     if !path.is_dir() {
         return Err(Error::input(format!("{}: no such file or folder", path.display())));
     }
-    let index = path.join("model.safetensors.index.json");
-    let files = if index.is_file() {
-        let names = shards(&Source::file(&index)?).await?;
-        names.into_iter().map(|name| path.join(name)).collect()
+    let there = |name: &str| Some(path.join(name)).filter(|file| file.is_file());
+    let index = |name: &str| there(&format!("{name}.index.json"));
+    let [safe, torch] = ["model.safetensors", "pytorch_model.bin"];
+    let files = if let Some(index) = index(safe) {
+        in_folder(path, &index).await?
+    } else if let Some(file) = there(safe) {
+        vec![file]
+    } else if let Some(index) = index(torch) {
+        in_folder(path, &index).await?
     } else {
-        vec![path.join("model.safetensors")]
+        vec![there(torch).unwrap_or_else(|| path.join(safe))]
     };
     if let Some(missing) = files.iter().find(|f| !f.is_file()) {
         return Err(Error::checkpoint(
@@ -211,4 +220,13 @@ async fn find_files(
         ));
     }
     Ok((path.to_path_buf(), files))
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn in_folder(
+    folder: &std::path::Path,
+    index: &std::path::Path,
+) -> Result<Vec<std::path::PathBuf>> {
+    let names = shards(&Source::file(index)?).await?;
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }

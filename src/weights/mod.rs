@@ -8,6 +8,7 @@ mod linear_head;
 mod manifest;
 mod random;
 mod source;
+mod torch;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;
 
