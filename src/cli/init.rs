@@ -34,10 +34,20 @@ pub(super) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Type {
+pub(super) enum Type {
     F32,
     F16,
     Bf16,
+}
+
+impl From<Type> for StoredType {
+    fn from(dtype: Type) -> Self {
+        match dtype {
+            Type::F32 => Self::F32,
+            Type::F16 => Self::F16,
+            Type::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
@@ -50,13 +60,8 @@ pub(super) fn run(args: Args) -> Result<()> {
         (None, Some(preset)) => (preset.name(), preset.config()),
         (None, None) => return Err(Error::input("no configuration")),
     };
-    let dtype = match args.dtype {
-        Type::F32 => StoredType::F32,
-        Type::F16 => StoredType::F16,
-        Type::Bf16 => StoredType::Bf16,
-    };
     let bar = progress::bytes("writing", 0);
-    init_checkpoint(&file, &config, args.seed, dtype, &args.out, &|done, total| {
+    init_checkpoint(&file, &config, args.seed, args.dtype.into(), &args.out, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);
     })?;

@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod bench;
 mod bisect;
+mod convert;
 mod devices;
 mod encode;
 mod info;
@@ -47,6 +48,7 @@ enum Command {
     Teach(teach::Args),
     Preprocess(preprocess::Args),
     Info(info::Args),
+    Convert(convert::Args),
     Devices(devices::Args),
     Init(init::Args),
     Bisect(bisect::Args),
@@ -69,6 +71,7 @@ pub(crate) fn run() -> Result<()> {
             Command::Teach(args) => teach::run(args).await,
             Command::Preprocess(args) => preprocess::run(args),
             Command::Info(args) => info::run(args).await,
+            Command::Convert(args) => convert::run(args).await,
             Command::Devices(args) => devices::run(args).await,
             Command::Init(args) => init::run(args),
             Command::Bisect(args) => bisect::run(args).await,

@@ -24,6 +24,64 @@ pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
     Ok(spec)
 }
 
+/// The configuration `text` in OpenGVLab's dialect with every key that `parse_config` reads, and all
+/// else that it says. Of a vision-language model's the encoder's part is taken, with `segmentation`
+/// and `random_weights`. The port's dialect stays where it has a norm that the other cannot say.
+/// `dtype` is the weights' type as PyTorch names it.
+pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<Value> {
+    let spec = parse_config(file, text)?;
+    let top: Map<String, Value> = serde_json::from_str(text).map_err(|e| error(file, e))?;
+    let mut map = match top.get("vision_config") {
+        Some(Value::Object(inner)) => inner.clone(),
+        _ => top.clone(),
+    };
+    let kept = ["segmentation", "random_weights"].into_iter();
+    map.extend(kept.filter_map(|key| Some((key.to_string(), top.get(key)?.clone()))));
+    let port = spec.final_norm == FinalNorm::Tokens;
+    if is_port(&map) && !port {
+        for key in ["architectures", "attention_bias", "use_qk_norm", "use_mean_pooling"] {
+            map.remove(key);
+        }
+    }
+    let s = &spec.sizes;
+    let sizes = [
+        ("hidden_size", s.hidden),
+        ("num_hidden_layers", s.layers),
+        ("num_attention_heads", s.heads),
+        ("intermediate_size", s.mlp),
+        ("patch_size", s.patch),
+        ("num_channels", s.channels),
+        ("image_size", s.image),
+    ];
+    map.extend(sizes.map(|(key, size)| (key.to_string(), size.into())));
+    let [bias, qk_norm, kind] = match port {
+        true => ["attention_bias", "use_qk_norm", "internvl_vision"],
+        false => ["qkv_bias", "qk_normalization", "intern_vit_6b"],
+    };
+    let norm = match spec.norm.kind {
+        NormKind::Layer => "layer_norm",
+        NormKind::Rms => "rms_norm",
+    };
+    // The shortest decimal number that is this f32: 1e-6 and not 9.999999974752427e-7.
+    let eps: f64 = spec.norm.eps.to_string().parse().unwrap_or(spec.norm.eps.into());
+    let rest = [
+        ("model_type", kind.into()),
+        ("norm_type", norm.into()),
+        ("hidden_act", "gelu".into()),
+        ("layer_norm_eps", eps.into()),
+        (bias, spec.qkv_bias.into()),
+        (qk_norm, (spec.qk_norm == QkNorm::FullWidth).into()),
+    ];
+    map.extend(rest.map(|(key, value): (&str, Value)| (key.to_string(), value)));
+    if let Some(dtype) = dtype {
+        if map.contains_key("dtype") {
+            map.insert("dtype".into(), dtype.into());
+        }
+        map.insert("torch_dtype".into(), dtype.into());
+    }
+    Ok(Value::Object(map))
+}
+
 fn error(file: &str, reason: impl std::fmt::Display) -> Error {
     Error::Config { file: file.into(), reason: reason.to_string() }
 }

@@ -8,7 +8,7 @@ mod names;
 mod spec;
 
 pub use catalogue::{CATALOGUE, Entry};
-pub use config::parse_config;
+pub use config::{canonical_config, parse_config};
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, POOL_SCALES, ade20k, parse_head};
 pub use names::{Key, Naming, Wanted, wanted};
 pub use spec::{

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::head::is_head;
 use super::{Head, Manifest, Source, Stored, StoredType, Tensor, read_header};
 use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
 use crate::{Error, Result};
@@ -51,8 +52,8 @@ impl Checkpoint {
         Ok(Self { spec, manifest, head, config: config.into(), name: name.into(), files })
     }
 
-    /// Opens a folder with `config.json` and `model.safetensors`, or with shards and
-    /// `model.safetensors.index.json`; or a `.safetensors` file with `config.json` beside it.
+    /// Opens a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`, or with
+    /// shards and their index; or a `.safetensors`, `.pth` or `.bin` file with `config.json` beside it.
     #[cfg(not(target_arch = "wasm32"))]
     pub async fn open_path(path: &std::path::Path) -> Result<Self> {
         let (folder, files) = find_files(path).await?;
@@ -87,6 +88,11 @@ impl Checkpoint {
         &self.name
     }
 
+    /// The names of all files.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(Source::name)
+    }
+
     /// The file that holds part of a tensor.
     pub fn file_name(&self, file: usize) -> &str {
         self.files[file].name()
@@ -111,11 +117,7 @@ impl Checkpoint {
 
     /// The type that holds every value of a tensor: its own, or f32 where parts differ or are folded.
     pub fn stored_type(&self, name: &str) -> StoredType {
-        let parts = self.manifest.tensors.get(name).map_or(&[][..], |tensor| &tensor.parts);
-        match parts {
-            [first, rest @ ..] if rest.iter().all(|part| part.dtype == first.dtype) => first.dtype,
-            _ => StoredType::F32,
-        }
+        self.manifest.tensors.get(name).map_or(StoredType::F32, Tensor::stored_type)
     }
 
     /// A tensor by canonical name as f32, row-major; a head's folded tensors begin with `head.`.
@@ -130,23 +132,46 @@ impl Checkpoint {
     /// Some rows, along the first dimension, of a tensor of the encoder.
     pub async fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
         let tensor = self.known(name)?;
+        let mut values = Vec::new();
+        for (dtype, bytes) in self.stored_rows(tensor, rows).await? {
+            let decoded = dtype.decode(&bytes);
+            if values.is_empty() {
+                values = decoded;
+            } else {
+                values.extend_from_slice(&decoded);
+            }
+        }
+        Ok(values)
+    }
+
+    /// The bytes of some rows as the parts of a tensor hold them, with their types.
+    pub(super) async fn stored_rows(
+        &self,
+        tensor: &Tensor,
+        rows: Range<usize>,
+    ) -> Result<Vec<(StoredType, Vec<u8>)>> {
         let row = tensor.len() / tensor.shape.first().copied().unwrap_or(1).max(1);
-        let (mut values, mut first) = (Vec::new(), 0);
+        let (mut list, mut first) = (Vec::new(), 0);
         for part in &tensor.parts {
             let bytes = (row * part.dtype.bytes()) as u64;
             let end = first + ((part.range.end - part.range.start) / bytes.max(1)) as usize;
             let wanted = rows.start.clamp(first, end)..rows.end.clamp(first, end);
             let at = |row: usize| part.range.start + (row - first) as u64 * bytes;
             let read = self.files[part.file].read(at(wanted.start)..at(wanted.end)).await?;
-            let decoded = part.dtype.decode(&read);
-            if values.is_empty() {
-                values = decoded;
-            } else {
-                values.extend_from_slice(&decoded);
-            }
+            list.push((part.dtype, read));
             first = end;
         }
-        Ok(values)
+        Ok(list)
+    }
+
+    /// What each file holds, the encoder's and all else.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) async fn headers(&self) -> Result<Vec<Vec<Stored>>> {
+        let mut headers = Vec::new();
+        for file in &self.files {
+            headers.push(read_header(file).await?);
+        }
+        Ok(headers)
     }
 
     fn known(&self, name: &str) -> Result<&Tensor> {
@@ -156,7 +181,7 @@ impl Checkpoint {
     }
 }
 
-/// The shards that hold an index's vision tensors.
+/// The shards that hold an index's vision tensors, or a head's.
 async fn shards(index: &Source) -> Result<Vec<String>> {
     let bad = |reason: String| Error::checkpoint(index.name(), reason);
     let bytes = index.read(0..index.size()).await?;
@@ -169,11 +194,13 @@ async fn shards(index: &Source) -> Result<Vec<String>> {
     let naming = Naming::detect(map.keys().map(String::as_str));
     let mut shards: Vec<String> = Vec::new();
     for (key, file) in map {
-        if naming.as_ref().is_some_and(|naming| naming.read(key) == Key::Elsewhere) {
+        let elsewhere = |naming: &Naming| naming.read(key) == Key::Elsewhere;
+        let head = is_head(key.strip_prefix("backbone.").unwrap_or(key));
+        if naming.as_ref().is_some_and(elsewhere) && !head {
             continue;
         }
         match file.as_str() {
-            Some(file) if !file.contains(['/', '\\']) && file.ends_with(".safetensors") => {
+            Some(file) if !file.contains(['/', '\\']) && is_weights(file) => {
                 shards.push(file.into());
             }
             _ => {
@@ -184,6 +211,10 @@ async fn shards(index: &Source) -> Result<Vec<String>> {
     shards.sort();
     shards.dedup();
     Ok(shards)
+}
+
+fn is_weights(file: &str) -> bool {
+    [".safetensors", ".bin", ".pth"].iter().any(|ending| file.ends_with(ending))
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -197,12 +228,17 @@ async fn find_files(
     if !path.is_dir() {
         return Err(Error::input(format!("{}: no such file or folder", path.display())));
     }
-    let index = path.join("model.safetensors.index.json");
-    let files = if index.is_file() {
-        let names = shards(&Source::file(&index)?).await?;
-        names.into_iter().map(|name| path.join(name)).collect()
+    let there = |name: &str| Some(path.join(name)).filter(|file| file.is_file());
+    let index = |name: &str| there(&format!("{name}.index.json"));
+    let [safe, torch] = ["model.safetensors", "pytorch_model.bin"];
+    let files = if let Some(index) = index(safe) {
+        in_folder(path, &index).await?
+    } else if let Some(file) = there(safe) {
+        vec![file]
+    } else if let Some(index) = index(torch) {
+        in_folder(path, &index).await?
     } else {
-        vec![path.join("model.safetensors")]
+        vec![there(torch).unwrap_or_else(|| path.join(safe))]
     };
     if let Some(missing) = files.iter().find(|f| !f.is_file()) {
         return Err(Error::checkpoint(
@@ -211,4 +247,13 @@ async fn find_files(
         ));
     }
     Ok((path.to_path_buf(), files))
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn in_folder(
+    folder: &std::path::Path,
+    index: &std::path::Path,
+) -> Result<Vec<std::path::PathBuf>> {
+    let names = shards(&Source::file(index)?).await?;
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }

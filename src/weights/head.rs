@@ -5,9 +5,9 @@
 //! the order y, x, channel; transposed convolutions `[4·out, in]`, one plane a pixel of the 2 × 2;
 //! classes are padded with zeros to a multiple of 4.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::{Part, Source, Stored};
+use super::{Part, Source, Stored, Tensor};
 use crate::model::{BATCH_NORM, HeadKind, HeadSpec};
 use crate::{Error, Result};
 
@@ -17,7 +17,13 @@ pub struct Head {
     pub spec: HeadSpec,
     /// Channels of the decoder.
     pub channels: usize,
-    parts: HashMap<String, Part>,
+    /// By mmseg's names, as stored.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+/// Whether a key, without the backbone's prefix, is a head's.
+pub(super) fn is_head(key: &str) -> bool {
+    key.starts_with("decode_head.") || key.starts_with("up")
 }
 
 /// BatchNorm's eps in mmseg.
@@ -36,7 +42,7 @@ impl Head {
         for (file, (_, list)) in files.iter().enumerate() {
             for stored in list {
                 let key = stored.key.strip_prefix(prefix).unwrap_or(&stored.key);
-                if key.starts_with("decode_head.") || key.starts_with("up") {
+                if is_head(key) {
                     found.insert(key.to_string(), (file, stored));
                 }
             }
@@ -47,14 +53,15 @@ impl Head {
         })?;
         let channels = seg.1.shape.get(1).copied().unwrap_or(0);
         let norm = found.contains_key("decode_head.norm.weight");
-        let (mut parts, mut problems) = (HashMap::new(), Vec::new());
+        let (mut tensors, mut problems) = (BTreeMap::new(), Vec::new());
         for (key, shape) in spec.wanted(c, channels, norm) {
             match found.remove(&key) {
                 None => problems.push(format!("{key}: missing, expected shape {shape:?}")),
                 Some((file, stored)) => match stored.dtype {
                     Some(dtype) if stored.shape == shape => {
                         let range = stored.range.clone();
-                        parts.insert(key, Part { file, key: stored.key.clone(), dtype, range });
+                        let part = Part { file, key: stored.key.clone(), dtype, range };
+                        tensors.insert(key, Tensor { shape, parts: vec![part] });
                     }
                     _ => problems.push(format!(
                         "{key}: expected shape {shape:?} of F32, F16 or BF16, found {:?} of {}",
@@ -72,14 +79,14 @@ impl Head {
             problems.push(format!("{channels} channels: expected a multiple of 4"));
         }
         match problems.is_empty() {
-            true => Ok(Self { spec, channels, parts }),
+            true => Ok(Self { spec, channels, tensors }),
             false => Err(Error::checkpoint(name, problems.join("; "))),
         }
     }
 
     /// Bytes of all tensors as stored.
     pub fn bytes(&self) -> u64 {
-        self.parts.values().map(|p| p.range.end - p.range.start).sum()
+        self.tensors.values().flat_map(|t| &t.parts).map(|p| p.range.end - p.range.start).sum()
     }
 
     /// Classes, rounded up to what the kernels write.
@@ -125,7 +132,7 @@ impl Head {
     async fn classifier(&self, files: &[Source], part: &str) -> Result<Vec<f32>> {
         let w = self.raw(files, "decode_head.conv_seg.weight").await?;
         let norm = self.spec.kind == HeadKind::Linear
-            && self.parts.contains_key("decode_head.norm.weight");
+            && self.tensors.contains_key("decode_head.norm.weight");
         if !norm {
             return match part {
                 "weight" => Ok(w),
@@ -159,9 +166,10 @@ impl Head {
     }
 
     async fn raw(&self, files: &[Source], key: &str) -> Result<Vec<f32>> {
-        let part = self.parts.get(key).ok_or_else(|| {
-            Error::checkpoint("head", format!("{key}: not a tensor of this head"))
-        })?;
+        let part =
+            self.tensors.get(key).and_then(|tensor| tensor.parts.first()).ok_or_else(|| {
+                Error::checkpoint("head", format!("{key}: not a tensor of this head"))
+            })?;
         Ok(part.dtype.decode(&files[part.file].read(part.range.clone()).await?))
     }
 }

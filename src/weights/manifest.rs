@@ -46,6 +46,14 @@ impl Tensor {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The type that holds every value: the parts' own, or f32 where they differ.
+    pub fn stored_type(&self) -> StoredType {
+        match self.parts.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|p| p.dtype == first.dtype) => first.dtype,
+            _ => StoredType::F32,
+        }
+    }
 }
 
 /// At most so many problems are spelled out in one error.

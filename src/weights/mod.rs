@@ -1,7 +1,9 @@
-//! Checkpoints: safetensors headers, ranged reading, and the manifest that matches what a file
+//! Checkpoints: what safetensors and PyTorch's files hold, ranged reading, and the manifest that matches what a file
 //! holds with what a spec wants before anything is allocated.
 
 mod checkpoint;
+#[cfg(not(target_arch = "wasm32"))]
+mod convert;
 mod head;
 mod header;
 mod linear_head;
@@ -10,9 +12,14 @@ mod quantise;
 mod random;
 mod source;
 #[cfg(not(target_arch = "wasm32"))]
+mod staged;
+mod torch;
+#[cfg(not(target_arch = "wasm32"))]
 mod write;
 
 pub use checkpoint::Checkpoint;
+#[cfg(not(target_arch = "wasm32"))]
+pub use convert::{Conversion, Converted, convert};
 pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use linear_head::LinearHead;
@@ -20,5 +27,7 @@ pub use manifest::{Manifest, Part, Tensor};
 pub use quantise::{Quant, Quantised};
 pub use random::random_tensor;
 pub use source::Source;
+#[cfg(not(target_arch = "wasm32"))]
+pub use staged::WrittenFile;
 #[cfg(not(target_arch = "wasm32"))]
 pub use write::{Values, init_checkpoint, write_safetensors};

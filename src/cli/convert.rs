@@ -1,0 +1,103 @@
+//! `internvit convert`
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Parser;
+use indicatif::HumanBytes;
+use internvit::weights::{Conversion, convert};
+use internvit::{Checkpoint, Result};
+use serde_json::json;
+
+use super::init::Type;
+use super::{print_json, progress};
+
+/// A checkpoint, PyTorch's .pth and .bin included, as safetensors in shards with canonical names.
+///
+/// Reads what every subcommand reads; nothing that a pickle asks for is run. Of a larger model the
+/// encoder is taken, and the segmentation head that config.json describes. DIR appears when all of it
+/// is written: config.json, model.safetensors or shards with their index, and manifest.json with size
+/// and SHA-256 of each. The same source gives the same bytes.
+#[derive(Parser)]
+#[command(
+    after_help = "Examples:\n  internvit convert InternViT-6B-224px --out 6b --dtype bf16\n  \
+    internvit convert upernet.pth --out upernet --shard-size 256MB\n\n\
+    Beside a .pth file config.json is expected."
+)]
+pub(super) struct Args {
+    /// Folder with config.json and weights, or a .safetensors, .pth or .bin file with config.json
+    /// beside it
+    source: PathBuf,
+    /// Folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Number type of the weights; as stored if left out
+    #[arg(long, value_enum)]
+    dtype: Option<Type>,
+    /// Size of a file at most: 512MB, 1GB, 200MiB; a larger tensor has a file of its own
+    #[arg(long, default_value = "512MB", value_parser = size, value_name = "SIZE")]
+    shard_size: u64,
+    /// Replace the model that is in DIR
+    #[arg(long)]
+    overwrite: bool,
+    /// Print a summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A number of bytes, decimal units or binary ones.
+fn size(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "kb" => Some(1000),
+        "mb" => Some(1_000_000),
+        "gb" => Some(1_000_000_000),
+        "kib" => Some(1 << 10),
+        "mib" => Some(1 << 20),
+        "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let number = text[..digits].parse::<u64>().ok().filter(|number| *number > 0);
+    number
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit))
+        .ok_or_else(|| "expected a size such as 512MB, 1GB or 200MiB".to_string())
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let start = Instant::now();
+    let checkpoint = Checkpoint::open_path(&args.source).await?;
+    let conversion = Conversion {
+        dtype: args.dtype.map(Into::into),
+        shard_bytes: args.shard_size,
+        overwrite: args.overwrite,
+    };
+    let bar = progress::bytes("converting", checkpoint.bytes());
+    let done = convert(&checkpoint, &args.out, &conversion, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    })
+    .await?;
+    bar.finish_and_clear();
+    let seconds = start.elapsed().as_secs_f64();
+    if args.json {
+        print_json(&json!({
+            "out": args.out, "files": done.files, "tensors": done.tensors, "bytes": done.bytes,
+            "left_out": done.left_out, "seconds": seconds,
+        }));
+        return Ok(());
+    }
+    if !done.left_out.is_empty() {
+        let parts: Vec<_> = done.left_out.iter().map(|(name, n)| format!("{name} ({n})")).collect();
+        eprintln!("note: left out, as no part of the encoder or its head: {}", parts.join(", "));
+    }
+    eprintln!(
+        "{}: {} tensors, {}, {} files, {seconds:.1} s",
+        args.out.display(),
+        done.tensors,
+        HumanBytes(done.bytes),
+        done.files.len() + 1
+    );
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! Any checkpoint as safetensors with canonical names, in shards, with a manifest. The same source
+//! gives the same bytes; a few megabytes are in memory at a time, however large it is.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde_json::{Map, json};
+
+use super::staged::{Staged, StagedFile, WrittenFile};
+use super::{Checkpoint, StoredType, Tensor};
+use crate::model::{canonical_config, wanted};
+use crate::{Error, Result};
+
+/// What a conversion is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversion {
+    /// Number type of the weights; as stored if left out.
+    pub dtype: Option<StoredType>,
+    /// Bytes of a shard at most. A larger tensor is a shard of its own.
+    pub shard_bytes: u64,
+    /// Whether a model that is in the folder is replaced.
+    pub overwrite: bool,
+}
+
+/// What a conversion wrote.
+#[derive(Clone, Debug)]
+pub struct Converted {
+    /// Every file but `manifest.json`, which lists them.
+    pub files: Vec<WrittenFile>,
+    /// Number of tensors.
+    pub tensors: usize,
+    /// Bytes of all tensors.
+    pub bytes: u64,
+    /// Tensors of the source that are neither the encoder's nor the head's, counted by the first
+    /// part of their names.
+    pub left_out: BTreeMap<String, usize>,
+}
+
+/// About so many bytes are read at a time.
+const PIECE: usize = 8 << 20;
+
+/// Of a shard, what its header may need besides names.
+const HEADER: u64 = 128;
+
+/// One tensor of the output, and where its values come from.
+struct Written<'a> {
+    name: &'a str,
+    dtype: StoredType,
+    shape: &'a [usize],
+    tensor: &'a Tensor,
+}
+
+/// What is written of a tensor, given the number type that was asked for.
+fn written<'a>(name: &'a str, tensor: &'a Tensor, dtype: Option<StoredType>) -> Vec<Written<'a>> {
+    let dtype = dtype.unwrap_or_else(|| tensor.stored_type());
+    vec![Written { name, dtype, shape: &tensor.shape, tensor }]
+}
+
+impl Written<'_> {
+    fn bytes(&self) -> u64 {
+        (self.tensor.len() * self.dtype.bytes()) as u64
+    }
+
+    /// The bytes of some rows, along the first dimension.
+    async fn rows(&self, checkpoint: &Checkpoint, rows: Range<usize>) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for (dtype, stored) in checkpoint.stored_rows(self.tensor, rows).await? {
+            if dtype == self.dtype {
+                bytes.extend(stored);
+                continue;
+            }
+            let values = dtype.decode(&stored);
+            let limit = limit(self.dtype);
+            if let Some(value) = values.iter().find(|v| v.is_finite() && v.abs() >= limit) {
+                return Err(Error::checkpoint(
+                    checkpoint.name(),
+                    format!("{}: {value} is beyond the range of {:?}", self.name, self.dtype),
+                ));
+            }
+            bytes.extend(self.dtype.encode(&values));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The least number that a type rounds to infinity.
+fn limit(dtype: StoredType) -> f32 {
+    match dtype {
+        StoredType::F32 => f32::INFINITY,
+        StoredType::F16 => 65520.0,
+        StoredType::Bf16 => f32::from_bits(0x7f7f_8000),
+    }
+}
+
+/// Writes `checkpoint`, with the head that its configuration describes, into the folder `out`:
+/// `model.safetensors`, or shards with their index, `config.json` and `manifest.json` with the size
+/// and SHA-256 of each. The folder appears when all of it is there, and not before. `progress` is
+/// told bytes of tensors and their total.
+///
+/// # Errors
+/// [`Error::Input`] where `out` is not empty or there is too little space; [`Error::Checkpoint`] for
+/// a value that the number type cannot hold; [`Error::Io`].
+pub async fn convert(
+    checkpoint: &Checkpoint,
+    out: &Path,
+    conversion: &Conversion,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Converted> {
+    let left_out = left_out(checkpoint).await?;
+    keeps_source(checkpoint, out)?;
+    let staged = Staged::claim(out, conversion.overwrite)?;
+
+    let names: Vec<String> = wanted(&checkpoint.spec).into_iter().map(|want| want.name).collect();
+    let body = names.iter().map(|name| (name, &checkpoint.manifest.tensors[name]));
+    let head = checkpoint.head.iter().flat_map(|head| &head.tensors);
+    let list: Vec<Written<'_>> =
+        body.chain(head).flat_map(|(name, t)| written(name, t, conversion.dtype)).collect();
+    let (tensors, bytes) = (list.len(), list.iter().map(Written::bytes).sum());
+    enough_space(&staged, bytes)?;
+    let config = config(checkpoint, &list)?;
+
+    let mut files = vec![whole(&staged, "config.json", &config)?];
+    let mut done = 0;
+    let mut more = |written: usize| {
+        done += written as u64;
+        progress(done, bytes);
+    };
+    let shards = shards(list, conversion.shard_bytes);
+    let count = shards.len();
+    let mut map = Map::new();
+    for (number, shard) in shards.iter().enumerate() {
+        let name = match count {
+            1 => "model.safetensors".to_string(),
+            _ => format!("model-{:05}-of-{count:05}.safetensors", number + 1),
+        };
+        map.extend(shard.iter().map(|w| (w.name.to_string(), name.clone().into())));
+        let mut file = staged.create(&name)?;
+        write_shard(checkpoint, shard, &mut file, &mut more).await?;
+        files.push(file.finish()?);
+    }
+    if count > 1 {
+        let index = json!({ "metadata": { "total_size": bytes }, "weight_map": map });
+        files.push(whole(&staged, "model.safetensors.index.json", &index)?);
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    let entry = |f: &WrittenFile| (f.name.clone(), json!({ "size": f.size, "sha256": f.sha256 }));
+    let entries: Map<_, _> = files.iter().map(entry).collect();
+    whole(&staged, "manifest.json", &json!({ "files": entries }))?;
+    staged.finish()?;
+    Ok(Converted { files, tensors, bytes, left_out })
+}
+
+/// A file of JSON.
+fn whole(staged: &Staged, name: &str, value: &serde_json::Value) -> Result<WrittenFile> {
+    let mut file = staged.create(name)?;
+    file.write(format!("{value:#}\n").as_bytes())?;
+    file.finish()
+}
+
+/// Tensors in their order, as many in a shard as fit; wide types first, so that all are aligned.
+fn shards(list: Vec<Written<'_>>, limit: u64) -> Vec<Vec<Written<'_>>> {
+    let mut shards: Vec<Vec<Written<'_>>> = Vec::new();
+    let mut room = 0;
+    for tensor in list {
+        let size = tensor.bytes() + tensor.name.len() as u64 + HEADER;
+        match shards.last_mut().filter(|_| size <= room) {
+            Some(shard) => {
+                room -= size;
+                shard.push(tensor);
+            }
+            None => {
+                room = limit.saturating_sub(size + HEADER);
+                shards.push(vec![tensor]);
+            }
+        }
+    }
+    for shard in &mut shards {
+        shard.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.bytes()));
+    }
+    shards
+}
+
+async fn write_shard(
+    checkpoint: &Checkpoint,
+    shard: &[Written<'_>],
+    file: &mut StagedFile,
+    progress: &mut dyn FnMut(usize),
+) -> Result<()> {
+    let mut at = 0;
+    let infos = shard.iter().map(|w| {
+        let start = at;
+        at += w.bytes() as usize;
+        let dtype = match w.dtype {
+            StoredType::F32 => Dtype::F32,
+            StoredType::F16 => Dtype::F16,
+            StoredType::Bf16 => Dtype::BF16,
+        };
+        let info = TensorInfo { dtype, shape: w.shape.to_vec(), data_offsets: (start, at) };
+        (w.name.to_string(), info)
+    });
+    // Transformers wants to be told whose tensors they are.
+    let format = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let broken = |e: &dyn std::fmt::Display| Error::checkpoint(checkpoint.name(), e);
+    let header = Metadata::new(Some(format), infos.collect()).map_err(|e| broken(&e))?;
+    let mut header = serde_json::to_string(&header).map_err(|e| broken(&e))?;
+    header += &" ".repeat(header.len().next_multiple_of(8) - header.len());
+    file.write(&(header.len() as u64).to_le_bytes())?;
+    file.write(header.as_bytes())?;
+    for tensor in shard {
+        let rows = tensor.shape.first().copied().unwrap_or(1);
+        let step = (PIECE / (4 * tensor.tensor.len() / rows.max(1)).max(1)).max(1);
+        for first in (0..rows).step_by(step) {
+            let bytes = tensor.rows(checkpoint, first..rows.min(first + step)).await?;
+            file.write(&bytes)?;
+            progress(bytes.len());
+        }
+    }
+    Ok(())
+}
+
+/// The configuration; it says the weights' type where all have one.
+fn config(checkpoint: &Checkpoint, list: &[Written<'_>]) -> Result<serde_json::Value> {
+    let first = list.first().map(|w| w.dtype);
+    let one = first.filter(|first| list.iter().all(|w| w.dtype == *first));
+    let dtype = one.map(|dtype| match dtype {
+        StoredType::F32 => "float32",
+        StoredType::F16 => "float16",
+        StoredType::Bf16 => "bfloat16",
+    });
+    canonical_config(&format!("{}/config.json", checkpoint.name()), &checkpoint.config, dtype)
+}
+
+/// What the files hold besides.
+async fn left_out(checkpoint: &Checkpoint) -> Result<BTreeMap<String, usize>> {
+    let head = checkpoint.head.iter().flat_map(|head| head.tensors.values());
+    let tensors = checkpoint.manifest.tensors.values().chain(head);
+    let taken: HashSet<_> =
+        tensors.flat_map(|t| &t.parts).map(|part| (part.file, part.key.as_str())).collect();
+    let mut left_out = BTreeMap::new();
+    for (file, list) in checkpoint.headers().await?.iter().enumerate() {
+        for stored in list.iter().filter(|stored| !taken.contains(&(file, stored.key.as_str()))) {
+            let first = stored.key.split('.').next().unwrap_or_default();
+            *left_out.entry(first.to_string()).or_insert(0) += 1;
+        }
+    }
+    Ok(left_out)
+}
+
+/// Refuses to write over what is read.
+fn keeps_source(checkpoint: &Checkpoint, out: &Path) -> Result<()> {
+    let Ok(folder) = out.canonicalize() else { return Ok(()) };
+    let inside = |file: &str| Path::new(file).canonicalize().is_ok_and(|f| f.starts_with(&folder));
+    match checkpoint.file_names().any(inside) {
+        false => Ok(()),
+        true => Err(Error::input(format!("{}: the source is in this folder", out.display()))),
+    }
+}
+
+/// Refuses to begin what the disk has no room for, where the system says how much there is.
+fn enough_space(staged: &Staged, bytes: u64) -> Result<()> {
+    let needed = bytes + (1 << 20);
+    match fs4::available_space(staged.parent()) {
+        Ok(free) if free < needed => Err(Error::input(format!(
+            "{}: needs {} MB, {} MB are free",
+            staged.parent().display(),
+            needed.div_ceil(1_000_000),
+            free / 1_000_000
+        ))),
+        _ => Ok(()),
+    }
+}
