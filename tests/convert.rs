@@ -18,7 +18,8 @@ use internvit::{Checkpoint, Device, Encoder, Images};
 use run::*;
 use serde_json::{Value, json};
 
-const WHOLE: Conversion = Conversion { dtype: None, shard_bytes: 512_000_000, overwrite: false };
+const WHOLE: Conversion =
+    Conversion { dtype: None, quant: None, shard_bytes: 512_000_000, overwrite: false };
 
 fn open(path: &Path) -> Checkpoint {
     wait(Checkpoint::open_path(path)).unwrap()

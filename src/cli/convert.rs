@@ -5,11 +5,10 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::HumanBytes;
-use internvit::weights::{Conversion, convert};
+use internvit::weights::{Conversion, Quant, StoredType, convert};
 use internvit::{Checkpoint, Result};
 use serde_json::json;
 
-use super::init::Type;
 use super::{print_json, progress};
 
 /// A checkpoint, PyTorch's .pth and .bin included, as safetensors in shards with canonical names.
@@ -20,7 +19,7 @@ use super::{print_json, progress};
 /// and SHA-256 of each. The same source gives the same bytes.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  internvit convert InternViT-6B-224px --out 6b --dtype bf16\n  \
+    after_help = "Examples:\n  internvit convert InternViT-6B-224px --out 6b --dtype int8\n  \
     internvit convert upernet.pth --out upernet --shard-size 256MB\n\n\
     Beside a .pth file config.json is expected."
 )]
@@ -31,9 +30,10 @@ pub(super) struct Args {
     /// Folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Number type of the weights; as stored if left out
+    /// Number type of the weights, as stored if left out; int8 and int4 are for the matrices of the
+    /// blocks alone
     #[arg(long, value_enum)]
-    dtype: Option<Type>,
+    dtype: Option<WeightType>,
     /// Size of a file at most: 512MB, 1GB, 200MiB; a larger tensor has a file of its own
     #[arg(long, default_value = "512MB", value_parser = size, value_name = "SIZE")]
     shard_size: u64,
@@ -43,6 +43,15 @@ pub(super) struct Args {
     /// Print a summary as JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum WeightType {
+    F32,
+    F16,
+    Bf16,
+    Int8,
+    Int4,
 }
 
 /// A number of bytes, decimal units or binary ones.
@@ -69,7 +78,17 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let start = Instant::now();
     let checkpoint = Checkpoint::open_path(&args.source).await?;
     let conversion = Conversion {
-        dtype: args.dtype.map(Into::into),
+        dtype: match args.dtype {
+            Some(WeightType::F32) => Some(StoredType::F32),
+            Some(WeightType::F16) => Some(StoredType::F16),
+            Some(WeightType::Bf16) => Some(StoredType::Bf16),
+            Some(WeightType::Int8 | WeightType::Int4) | None => None,
+        },
+        quant: match args.dtype {
+            Some(WeightType::Int8) => Some(Quant::Int8),
+            Some(WeightType::Int4) => Some(Quant::Int4),
+            _ => None,
+        },
         shard_bytes: args.shard_size,
         overwrite: args.overwrite,
     };

@@ -41,7 +41,9 @@ pub(super) async fn run(args: Args) -> Result<()> {
             .tensors
             .iter()
             .map(|(name, t)| {
-                let types: Vec<_> = t.parts.iter().map(|p| format!("{:?}", p.dtype)).collect();
+                let few = t.few.iter().map(|few| format!("{:?}", few.quant));
+                let types: Vec<_> =
+                    t.parts.iter().map(|p| format!("{:?}", p.dtype)).chain(few).collect();
                 json!({ "name": name, "shape": t.shape, "stored": types })
             })
             .collect();
@@ -86,6 +88,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     if args.tensors {
         for (name, tensor) in &manifest.tensors {
+            if let Some(few) = &tensor.few {
+                let (size, file) = (HumanBytes(tensor.bytes()), checkpoint.file_name(few.file));
+                say!("  {name} {:?} {:?} {size} ({file})", tensor.shape, few.quant);
+            }
             for part in &tensor.parts {
                 say!(
                     "  {name} {:?} {:?} {} ({})",

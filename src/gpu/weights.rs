@@ -6,7 +6,7 @@ use std::ops::{ControlFlow, Range};
 use super::pack::{Format, PANEL, pack_linear, packed_len};
 use super::{Gpu, Precision};
 use crate::plan::{Op, Plan};
-use crate::weights::{Checkpoint, Quantised};
+use crate::weights::{Checkpoint, Quant, Quantised};
 use crate::{Error, Result};
 
 /// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels: in
@@ -56,7 +56,8 @@ impl GpuWeights {
                     continue;
                 }
                 let values = checkpoint.tensor(name).await?;
-                this.put(gpu, name, layout(plan, &step.op, name), &values).await?;
+                let stored = checkpoint.quant(name);
+                this.put(gpu, name, layout(plan, &step.op, name), stored, &values).await?;
                 done += checkpoint.stored_bytes(name);
                 if progress(done).await.is_break() {
                     return Err(Error::Cancelled);
@@ -71,13 +72,22 @@ impl GpuWeights {
     pub(super) async fn of(gpu: &Gpu, plan: &Plan, name: &str, values: &[f32]) -> Result<Self> {
         let mut this = Self { buffers: HashMap::new(), bytes: 0 };
         for step in plan.steps.iter().filter(|step| step.op.weights().contains(&name)) {
-            this.put(gpu, name, layout(plan, &step.op, name), values).await?;
+            this.put(gpu, name, layout(plan, &step.op, name), None, values).await?;
         }
         Ok(this)
     }
 
-    async fn put(&mut self, gpu: &Gpu, name: &str, layout: Layout, values: &[f32]) -> Result<()> {
-        let few = |k| gpu.precision.quant().filter(|q| q.takes(name, &[values.len() / k, k]));
+    /// A matrix that is `stored` in few bits stays so: rounded again it is the same.
+    async fn put(
+        &mut self,
+        gpu: &Gpu,
+        name: &str,
+        layout: Layout,
+        stored: Option<Quant>,
+        values: &[f32],
+    ) -> Result<()> {
+        let takes = |quant: &Quant, k| quant.takes(name, &[values.len() / k, k]);
+        let few = |k| stored.or(gpu.precision.quant().filter(|quant| takes(quant, k)));
         let format = match (layout, gpu.precision) {
             (Layout::Panels { k, .. }, _) if let Some(quant) = few(k) => Format::Few(quant),
             (Layout::Panels { .. }, Precision::F16) if Format::f16_holds(values) => Format::F16,

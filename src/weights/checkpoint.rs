@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::head::is_head;
-use super::{Head, Manifest, Source, Stored, StoredType, Tensor, read_header};
+use super::{
+    Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, read_header,
+};
 use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
 use crate::{Error, Result};
 
@@ -111,13 +113,17 @@ impl Checkpoint {
 
     /// Bytes of a tensor as stored; the head's are not counted one by one.
     pub fn stored_bytes(&self, name: &str) -> u64 {
-        let parts = self.manifest.tensors.get(name).into_iter().flat_map(|t| &t.parts);
-        parts.map(|p| p.range.end - p.range.start).sum()
+        self.manifest.tensors.get(name).map_or(0, Tensor::bytes)
     }
 
     /// The type that holds every value of a tensor: its own, or f32 where parts differ or are folded.
     pub fn stored_type(&self, name: &str) -> StoredType {
         self.manifest.tensors.get(name).map_or(StoredType::F32, Tensor::stored_type)
+    }
+
+    /// How a matrix is stored in few bits, where it is.
+    pub fn quant(&self, name: &str) -> Option<Quant> {
+        self.manifest.tensors.get(name)?.few.as_ref().map(|few| few.quant)
     }
 
     /// A tensor by canonical name as f32, row-major; a head's folded tensors begin with `head.`.
@@ -131,7 +137,13 @@ impl Checkpoint {
 
     /// Some rows, along the first dimension, of a tensor of the encoder.
     pub async fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
-        let tensor = self.known(name)?;
+        self.values(self.known(name)?, rows).await
+    }
+
+    pub(super) async fn values(&self, tensor: &Tensor, rows: Range<usize>) -> Result<Vec<f32>> {
+        if let Some(few) = &tensor.few {
+            return self.few_rows(few, tensor.shape[1], rows).await;
+        }
         let mut values = Vec::new();
         for (dtype, bytes) in self.stored_rows(tensor, rows).await? {
             let decoded = dtype.decode(&bytes);
@@ -142,6 +154,20 @@ impl Checkpoint {
             }
         }
         Ok(values)
+    }
+
+    /// Rows of a matrix in few bits, whose rows have `k` values.
+    async fn few_rows(&self, few: &Few, k: usize, rows: Range<usize>) -> Result<Vec<f32>> {
+        let read = async |file: usize, range: &Range<u64>, row: usize| {
+            let at = |n: usize| range.start + (n * row) as u64;
+            self.files[file].read(at(rows.start)..at(rows.end)).await
+        };
+        let codes = read(few.file, &few.range, k * few.quant.bits() / 8).await?;
+        let scales = &few.scales;
+        let row = k / few.quant.group(k) * scales.dtype.bytes();
+        let bytes = read(scales.file, &scales.range, row).await?;
+        let scales = scales.dtype.decode(&bytes);
+        Ok(Quantised { codes: few.quant.decode(&codes), scales }.values())
     }
 
     /// The bytes of some rows as the parts of a tensor hold them, with their types.

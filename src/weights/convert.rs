@@ -8,8 +8,9 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::{Map, json};
 
+use super::manifest::SCALES;
 use super::staged::{Staged, StagedFile, WrittenFile};
-use super::{Checkpoint, StoredType, Tensor};
+use super::{Checkpoint, Quant, StoredType, Tensor};
 use crate::model::{canonical_config, wanted};
 use crate::{Error, Result};
 
@@ -18,6 +19,8 @@ use crate::{Error, Result};
 pub struct Conversion {
     /// Number type of the weights; as stored if left out.
     pub dtype: Option<StoredType>,
+    /// Bits of the matrices of blocks; of the number type, or as stored, if left out.
+    pub quant: Option<Quant>,
     /// Bytes of a shard at most. A larger tensor is a shard of its own.
     pub shard_bytes: u64,
     /// Whether a model that is in the folder is replaced.
@@ -46,40 +49,93 @@ const HEADER: u64 = 128;
 
 /// One tensor of the output, and where its values come from.
 struct Written<'a> {
-    name: &'a str,
-    dtype: StoredType,
-    shape: &'a [usize],
+    name: String,
+    shape: Vec<usize>,
     tensor: &'a Tensor,
+    kind: Kind,
 }
 
-/// What is written of a tensor, given the number type that was asked for.
-fn written<'a>(name: &'a str, tensor: &'a Tensor, dtype: Option<StoredType>) -> Vec<Written<'a>> {
-    let dtype = dtype.unwrap_or_else(|| tensor.stored_type());
-    vec![Written { name, dtype, shape: &tensor.shape, tensor }]
+/// What is written of a tensor.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Values(StoredType),
+    Codes(Quant),
+    Scales(Quant),
+}
+
+impl Kind {
+    fn dtype(self) -> Dtype {
+        let stored = match self {
+            Self::Values(dtype) => dtype,
+            Self::Codes(Quant::Int8) => return Dtype::I8,
+            Self::Codes(Quant::Int4) => return Dtype::U8,
+            Self::Scales(quant) => quant.scales_type(),
+        };
+        match stored {
+            StoredType::F32 => Dtype::F32,
+            StoredType::F16 => Dtype::F16,
+            StoredType::Bf16 => Dtype::BF16,
+        }
+    }
+}
+
+/// What is written of a tensor: itself, or codes and scales. What is stored in few bits stays so
+/// unless another type is asked for.
+fn written<'a>(name: &'a str, tensor: &'a Tensor, conversion: &Conversion) -> Vec<Written<'a>> {
+    let shape = &tensor.shape;
+    let stored = tensor.few.as_ref().map(|few| few.quant).filter(|_| conversion.dtype.is_none());
+    let wanted = conversion.quant.filter(|quant| quant.takes(name, shape));
+    let one = |name: String, shape: Vec<usize>, kind| Written { name, shape, tensor, kind };
+    let Some(quant) = wanted.or(stored) else {
+        let dtype = conversion.dtype.unwrap_or_else(|| tensor.stored_type());
+        return vec![one(name.into(), shape.clone(), Kind::Values(dtype))];
+    };
+    vec![
+        one(name.into(), quant.codes_shape(shape), Kind::Codes(quant)),
+        one(format!("{name}{SCALES}"), quant.scales_shape(shape), Kind::Scales(quant)),
+    ]
 }
 
 impl Written<'_> {
     fn bytes(&self) -> u64 {
-        (self.tensor.len() * self.dtype.bytes()) as u64
+        (self.shape.iter().product::<usize>() * self.kind.dtype().bitsize() / 8) as u64
     }
 
     /// The bytes of some rows, along the first dimension.
     async fn rows(&self, checkpoint: &Checkpoint, rows: Range<usize>) -> Result<Vec<u8>> {
+        let wanted = match self.kind {
+            Kind::Values(dtype) => dtype,
+            Kind::Codes(quant) | Kind::Scales(quant) => {
+                let values = checkpoint.values(self.tensor, rows).await?;
+                let name = format!("{}: {}", checkpoint.name(), self.name);
+                if values.iter().any(|value| !value.is_finite()) {
+                    return Err(Error::checkpoint(name, "a value is not finite"));
+                }
+                let few = quant.quantise(&values, self.tensor.shape[1]);
+                return Ok(match self.kind {
+                    Kind::Codes(_) => quant.encode(&few.codes),
+                    _ => quant.scales_type().encode(&few.scales),
+                });
+            }
+        };
+        if self.tensor.few.is_some() {
+            return Ok(wanted.encode(&checkpoint.values(self.tensor, rows).await?));
+        }
         let mut bytes = Vec::new();
         for (dtype, stored) in checkpoint.stored_rows(self.tensor, rows).await? {
-            if dtype == self.dtype {
+            if dtype == wanted {
                 bytes.extend(stored);
                 continue;
             }
             let values = dtype.decode(&stored);
-            let limit = limit(self.dtype);
+            let limit = limit(wanted);
             if let Some(value) = values.iter().find(|v| v.is_finite() && v.abs() >= limit) {
                 return Err(Error::checkpoint(
                     checkpoint.name(),
-                    format!("{}: {value} is beyond the range of {:?}", self.name, self.dtype),
+                    format!("{}: {value} is beyond the range of {wanted:?}", self.name),
                 ));
             }
-            bytes.extend(self.dtype.encode(&values));
+            bytes.extend(wanted.encode(&values));
         }
         Ok(bytes)
     }
@@ -116,7 +172,7 @@ pub async fn convert(
     let body = names.iter().map(|name| (name, &checkpoint.manifest.tensors[name]));
     let head = checkpoint.head.iter().flat_map(|head| &head.tensors);
     let list: Vec<Written<'_>> =
-        body.chain(head).flat_map(|(name, t)| written(name, t, conversion.dtype)).collect();
+        body.chain(head).flat_map(|(name, t)| written(name, t, conversion)).collect();
     let (tensors, bytes) = (list.len(), list.iter().map(Written::bytes).sum());
     enough_space(&staged, bytes)?;
     let config = config(checkpoint, &list)?;
@@ -135,7 +191,7 @@ pub async fn convert(
             1 => "model.safetensors".to_string(),
             _ => format!("model-{:05}-of-{count:05}.safetensors", number + 1),
         };
-        map.extend(shard.iter().map(|w| (w.name.to_string(), name.clone().into())));
+        map.extend(shard.iter().map(|w| (w.name.clone(), name.clone().into())));
         let mut file = staged.create(&name)?;
         write_shard(checkpoint, shard, &mut file, &mut more).await?;
         files.push(file.finish()?);
@@ -177,7 +233,7 @@ fn shards(list: Vec<Written<'_>>, limit: u64) -> Vec<Vec<Written<'_>>> {
         }
     }
     for shard in &mut shards {
-        shard.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.bytes()));
+        shard.sort_by_key(|tensor| std::cmp::Reverse(tensor.kind.dtype().bitsize()));
     }
     shards
 }
@@ -192,13 +248,8 @@ async fn write_shard(
     let infos = shard.iter().map(|w| {
         let start = at;
         at += w.bytes() as usize;
-        let dtype = match w.dtype {
-            StoredType::F32 => Dtype::F32,
-            StoredType::F16 => Dtype::F16,
-            StoredType::Bf16 => Dtype::BF16,
-        };
-        let info = TensorInfo { dtype, shape: w.shape.to_vec(), data_offsets: (start, at) };
-        (w.name.to_string(), info)
+        let (dtype, shape) = (w.kind.dtype(), w.shape.clone());
+        (w.name.clone(), TensorInfo { dtype, shape, data_offsets: (start, at) })
     });
     // Transformers wants to be told whose tensors they are.
     let format = HashMap::from([("format".to_string(), "pt".to_string())]);
@@ -222,12 +273,13 @@ async fn write_shard(
 
 /// The configuration; it says the weights' type where all have one.
 fn config(checkpoint: &Checkpoint, list: &[Written<'_>]) -> Result<serde_json::Value> {
-    let first = list.first().map(|w| w.dtype);
-    let one = first.filter(|first| list.iter().all(|w| w.dtype == *first));
-    let dtype = one.map(|dtype| match dtype {
-        StoredType::F32 => "float32",
-        StoredType::F16 => "float16",
-        StoredType::Bf16 => "bfloat16",
+    let first = list.first().map(|w| w.kind);
+    let one = first.filter(|first| list.iter().all(|w| w.kind == *first));
+    let dtype = one.and_then(|kind| match kind {
+        Kind::Values(StoredType::F32) => Some("float32"),
+        Kind::Values(StoredType::F16) => Some("float16"),
+        Kind::Values(StoredType::Bf16) => Some("bfloat16"),
+        Kind::Codes(_) | Kind::Scales(_) => None,
     });
     canonical_config(&format!("{}/config.json", checkpoint.name()), &checkpoint.config, dtype)
 }
@@ -236,8 +288,7 @@ fn config(checkpoint: &Checkpoint, list: &[Written<'_>]) -> Result<serde_json::V
 async fn left_out(checkpoint: &Checkpoint) -> Result<BTreeMap<String, usize>> {
     let head = checkpoint.head.iter().flat_map(|head| head.tensors.values());
     let tensors = checkpoint.manifest.tensors.values().chain(head);
-    let taken: HashSet<_> =
-        tensors.flat_map(|t| &t.parts).map(|part| (part.file, part.key.as_str())).collect();
+    let taken: HashSet<_> = tensors.flat_map(Tensor::keys).collect();
     let mut left_out = BTreeMap::new();
     for (file, list) in checkpoint.headers().await?.iter().enumerate() {
         for stored in list.iter().filter(|stored| !taken.contains(&(file, stored.key.as_str()))) {

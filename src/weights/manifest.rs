@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::{Stored, StoredType};
+use super::{Quant, Stored, StoredType};
 use crate::model::{Key, Naming, Spec, wanted};
 use crate::{Error, Result};
 
@@ -21,6 +21,24 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// Its pieces, to be concatenated along the first dimension: one, or q, k and v.
     pub parts: Vec<Part>,
+    /// In place of parts, where it is stored in few bits.
+    pub few: Option<Few>,
+}
+
+/// A matrix in few bits, as stored: a tensor of codes, `[outputs, k]` I8 or `[outputs, k / 2]` U8, and
+/// one of scales, called as it with `.scales` behind, `[outputs]` F32 or `[outputs, k / 32]` F16.
+#[derive(Clone, Debug)]
+pub struct Few {
+    /// How many bits.
+    pub quant: Quant,
+    /// Index of the codes' file.
+    pub file: usize,
+    /// The file's own name for the codes.
+    pub key: String,
+    /// The codes' bytes from the start of their file.
+    pub range: Range<u64>,
+    /// The scales.
+    pub scales: Part,
 }
 
 /// A stored tensor.
@@ -45,6 +63,21 @@ impl Tensor {
     /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Files and their own names for all of it.
+    pub fn keys(&self) -> impl Iterator<Item = (usize, &str)> {
+        let few = self.few.iter().flat_map(|few| {
+            [(few.file, few.key.as_str()), (few.scales.file, few.scales.key.as_str())]
+        });
+        self.parts.iter().map(|part| (part.file, part.key.as_str())).chain(few)
+    }
+
+    /// Bytes as stored.
+    pub fn bytes(&self) -> u64 {
+        let length = |range: &Range<u64>| range.end - range.start;
+        let few = self.few.iter().map(|few| length(&few.range) + length(&few.scales.range));
+        self.parts.iter().map(|part| length(&part.range)).chain(few).sum()
     }
 
     /// The type that holds every value: the parts' own, or f32 where they differ.
@@ -77,9 +110,16 @@ impl Manifest {
             )
         })?;
         let mut found: HashMap<String, BTreeMap<usize, (usize, &Stored)>> = HashMap::new();
+        let mut scales: HashMap<String, (usize, &Stored)> = HashMap::new();
         let mut problems = Vec::new();
         for (file, (name, list)) in files.iter().enumerate() {
             for stored in list {
+                if let Some(codes) = stored.key.strip_suffix(SCALES)
+                    && let Key::Whole(canonical) = naming.read(codes)
+                {
+                    scales.insert(canonical, (file, stored));
+                    continue;
+                }
                 let (canonical, third) = match naming.read(&stored.key) {
                     Key::Whole(canonical) => (canonical, 0),
                     Key::Third(canonical, third) => (canonical, third + 1),
@@ -100,13 +140,36 @@ impl Manifest {
                 problems.push(format!("{}: missing, expected shape {:?}", want.name, want.shape));
                 continue;
             };
+            if let Some(of) = scales.remove(&want.name)
+                && let Some((_, codes)) = parts.first_key_value()
+            {
+                let at = |stored: &Stored| format!("{}: {}", files[codes.0].0, stored.key);
+                match few(&want.name, &want.shape, *codes, of) {
+                    Some(few) => {
+                        let tensor = Tensor { shape: want.shape, parts: vec![], few: Some(few) };
+                        tensors.insert(want.name, tensor);
+                    }
+                    None => problems.push(format!(
+                        "{}: expected int8 or int4 of shape {:?} with its scales, found {} {:?} with \
+                         scales {} {:?}",
+                        at(codes.1),
+                        want.shape,
+                        codes.1.dtype_name,
+                        codes.1.shape,
+                        of.1.dtype_name,
+                        of.1.shape
+                    )),
+                }
+                continue;
+            }
             let before = problems.len();
             let parts = check_parts(&want.name, &want.shape, files, parts, &mut problems);
             if problems.len() == before {
-                tensors.insert(want.name, Tensor { shape: want.shape, parts });
+                tensors.insert(want.name, Tensor { shape: want.shape, parts, few: None });
             }
         }
-        let mut extra: Vec<_> = found.into_values().flat_map(BTreeMap::into_values).collect();
+        let extra = found.into_values().flat_map(BTreeMap::into_values);
+        let mut extra: Vec<_> = extra.chain(scales.into_values()).collect();
         extra.sort_by_key(|(file, stored)| (*file, stored.range.start));
         problems.extend(extra.into_iter().map(|(file, stored)| {
             format!("{}: {}: unexpected tensor for this configuration", files[file].0, stored.key)
@@ -116,8 +179,7 @@ impl Manifest {
 
     /// Bytes of all tensors as stored.
     pub fn bytes(&self) -> u64 {
-        let parts = self.tensors.values().flat_map(|t| &t.parts);
-        parts.map(|p| p.range.end - p.range.start).sum()
+        self.tensors.values().map(Tensor::bytes).sum()
     }
 
     /// Number of values of all tensors.
@@ -132,6 +194,40 @@ fn refuse(folder: &str, problems: &[String]) -> Error {
         reason += &format!("; and {} more problems", problems.len() - SHOWN);
     }
     Error::checkpoint(folder, reason)
+}
+
+/// What follows the name of a matrix in few bits in that of its scales.
+pub(super) const SCALES: &str = ".scales";
+
+/// A matrix in few bits, where types and shapes are those of one.
+fn few(
+    name: &str,
+    shape: &[usize],
+    (file, codes): (usize, &Stored),
+    (scales_file, scales): (usize, &Stored),
+) -> Option<Few> {
+    let quant = match codes.dtype_name.as_str() {
+        "I8" => Quant::Int8,
+        "U8" => Quant::Int4,
+        _ => return None,
+    };
+    let dtype = scales.dtype?;
+    let right = quant.takes(name, shape)
+        && codes.shape == quant.codes_shape(shape)
+        && scales.shape == quant.scales_shape(shape)
+        && dtype == quant.scales_type();
+    right.then(|| Few {
+        quant,
+        file,
+        key: codes.key.clone(),
+        range: codes.range.clone(),
+        scales: Part {
+            file: scales_file,
+            key: scales.key.clone(),
+            dtype,
+            range: scales.range.clone(),
+        },
+    })
 }
 
 /// Checks shapes and types; parts are numbered 0 for a whole tensor, 1 to 3 for q, k, v.
@@ -165,8 +261,15 @@ fn check_parts(
                 dtype,
                 range: stored.range.clone(),
             }),
-            None => problems
-                .push(format!("{at}: expected type F32, F16 or BF16, found {}", stored.dtype_name)),
+            None => problems.push(format!(
+                "{at}: expected type F32, F16 or BF16, found {}{}",
+                stored.dtype_name,
+                if matches!(stored.dtype_name.as_str(), "I8" | "U8") {
+                    " without scales"
+                } else {
+                    ""
+                }
+            )),
         }
     }
     list

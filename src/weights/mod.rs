@@ -23,7 +23,7 @@ pub use convert::{Conversion, Converted, convert};
 pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use linear_head::LinearHead;
-pub use manifest::{Manifest, Part, Tensor};
+pub use manifest::{Few, Manifest, Part, Tensor};
 pub use quantise::{Quant, Quantised};
 pub use random::random_tensor;
 pub use source::Source;

@@ -4,6 +4,8 @@
 use half::f16;
 use rayon::prelude::*;
 
+use super::StoredType;
+
 /// How the matrices of blocks are kept in few bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Quant {
@@ -63,6 +65,27 @@ impl Quant {
         }
     }
 
+    /// The shape of the codes of a matrix `[outputs, k]` as they are stored.
+    pub fn codes_shape(self, shape: &[usize]) -> Vec<usize> {
+        vec![shape[0], shape[1] * self.bits() / 8]
+    }
+
+    /// The shape of its scales.
+    pub fn scales_shape(self, shape: &[usize]) -> Vec<usize> {
+        match self {
+            Self::Int8 => vec![shape[0]],
+            Self::Int4 => vec![shape[0], shape[1] / Self::GROUP],
+        }
+    }
+
+    /// The number type of its scales.
+    pub fn scales_type(self) -> StoredType {
+        match self {
+            Self::Int8 => StoredType::F32,
+            Self::Int4 => StoredType::F16,
+        }
+    }
+
     /// Whether the tensor `name`, with rows of `k`, is quantised: a matrix of a block, whose rows
     /// are whole groups.
     pub fn takes(self, name: &str, shape: &[usize]) -> bool {
@@ -80,6 +103,11 @@ impl Quant {
             *scale = self.scale(w);
             for (code, w) in codes.iter_mut().zip(w) {
                 *code = self.code(*w, *scale);
+            }
+            // Of two ways to say the same, one: positive where -8, which has no opposite, is not used.
+            if *scale < 0.0 && !codes.contains(&-8) {
+                *scale = -*scale;
+                codes.iter_mut().for_each(|code| *code = -*code);
             }
         });
         Quantised { codes, scales }
@@ -158,7 +186,7 @@ mod tests {
             let w = random_tensor(seed, "w", &[64, 64]);
             for quant in [Quant::Int8, Quant::Int4] {
                 let once = quant.quantise(&w, 64);
-                assert_eq!(quant.quantise(&once.values(), 64).values(), once.values());
+                assert_eq!(quant.quantise(&once.values(), 64), once);
             }
         }
     }
