@@ -12,8 +12,12 @@ mod source;
 mod write;
 
 pub use checkpoint::Checkpoint;
+#[cfg(feature = "hub")]
+pub(crate) use checkpoint::{find_files, shards};
 pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
+#[cfg(feature = "hub")]
+pub(crate) use header::{header_length, stored_tensors};
 pub use linear_head::LinearHead;
 pub use manifest::{Manifest, Part, Tensor};
 pub use random::random_tensor;
