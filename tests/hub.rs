@@ -9,6 +9,7 @@ mod hub;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use common::{config, golden, sample, scratch, tensors};
 use hub::{Hub, bytes, fails, of, succeeds, well};
@@ -204,6 +205,7 @@ fn every_fault_says_its_cause_in_a_line() {
         "acme/nothing",
         "acme/nothing: no such repository on the hub, or a private one",
     );
+    refuses(json!([{ "match": "/config.json", "garbage": true }]), TOWER, "config.json: damaged");
     let open = refuses(json!([{ "match": "/api/", "status": 401 }]), TOWER, "set HF_TOKEN");
     assert!(!open.contains("licence"), "{open}");
     let page = format!("accept its licence on {}/acme/tower", hub.address);
@@ -218,7 +220,6 @@ fn every_fault_says_its_cause_in_a_line() {
     refuses(json!([{ "match": "/api/", "status": 503 }]), TOWER, "the hub is in trouble (503)");
     refuses(json!([{ "match": WEIGHTS, "short": true }]), TOWER, "model.safetensors: expected 1");
     refuses(json!([{ "match": WEIGHTS, "garbage": true }]), TOWER, "model.safetensors: damaged");
-    refuses(json!([{ "match": "/config.json", "garbage": true }]), TOWER, "config.json: damaged");
     assert!(parts(&hub).is_empty(), "what is damaged stays");
     let snapshots = cache(&hub).join("snapshots").join(hub.commit(TOWER));
     assert!(!snapshots.join(WEIGHTS).exists());
@@ -264,6 +265,22 @@ fn a_slow_hub_is_borne() {
     hub.behave(json!([{ "match": WEIGHTS, "slow": 400_000 }]));
     hub.info(TOWER);
     assert_eq!(of(&hub.log(), "signature").count(), 1);
+}
+
+#[test]
+fn two_at_once_fetch_once() {
+    let hub = start("two");
+    hub.behave(json!([{ "match": WEIGHTS, "slow": 600_000 }]));
+    let run = || {
+        let mut command = hub.command();
+        command.args(["info", "--json", "--model", TOWER]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for child in [run(), run()] {
+        succeeds(child.wait_with_output().unwrap());
+    }
+    let served = fs::metadata(hub.repository(TOWER).join(WEIGHTS)).unwrap().len();
+    assert_eq!(bytes(&hub.log(), "signature"), served);
 }
 
 #[test]

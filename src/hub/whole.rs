@@ -40,7 +40,7 @@ impl Hub {
         blob: &Path,
         tell: &mut Tell<'_>,
     ) -> Result<()> {
-        // The hub's other clients call it so too, and go on with what is there.
+        // So the hub's own client calls a part; a digest that is right ends it.
         let part = blob.with_extension("incomplete");
         let io = |e| Error::io(part.display(), e);
         let ask = self.ask(model, commit, file);
