@@ -33,6 +33,14 @@ pub enum Error {
         /// Tensor, expected and found; one line a problem.
         reason: String,
     },
+    /// A model of the Hugging Face hub that could not be fetched.
+    #[error("{model}: {reason}")]
+    Hub {
+        /// owner/name, with the revision where one was asked for.
+        model: String,
+        /// Why, and what helps.
+        reason: String,
+    },
     /// A picture that could not be decoded.
     #[error("{name}: {reason}")]
     Image {
@@ -71,6 +79,11 @@ impl Error {
     /// An [`Error::Checkpoint`] in `file`.
     pub fn checkpoint(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::Checkpoint { file: file.to_string(), reason: reason.to_string() }
+    }
+
+    /// An [`Error::Hub`] about `model`.
+    pub fn hub(model: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Hub { model: model.to_string(), reason: reason.to_string() }
     }
 
     /// An [`Error::Image`] about the picture `name`.

@@ -35,6 +35,8 @@ pub mod encoder;
 pub mod error;
 pub mod features;
 pub mod gpu;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod image;
 mod images;
 pub mod model;

@@ -77,12 +77,13 @@ fn plans_name_no_device() {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 11] = [
+    let rooms: [(&str, &[&str]); 12] = [
         ("error", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
         ("features", &[]),
         ("weights", &["error", "model"]),
+        ("hub", &["error", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
         ("images", &["error", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),

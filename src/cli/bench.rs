@@ -1,7 +1,6 @@
 //! `internvit bench`
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
@@ -13,8 +12,9 @@ use internvit::model::Spec;
 use internvit::{Checkpoint, Device, Encoder, Error, Images, Result};
 use serde_json::{Value, json};
 
+use super::model::Model;
 use super::preset::Preset;
-use super::{input, load, open_model, print_json, progress};
+use super::{input, load, print_json, progress};
 
 /// How fast a model runs here, and which kernels take the time.
 ///
@@ -27,9 +27,8 @@ use super::{input, load, open_model, print_json, progress};
     internvit bench --preset 300m --batch 4 --json\n  \
     internvit bench --model InternViT-300M-448px --device cpu --runs 1")]
 pub(super) struct Args {
-    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
-    #[arg(long)]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Model,
     /// Random weights of a known shape in place of a model
     #[arg(long, value_enum, conflicts_with = "model")]
     preset: Option<Preset>,
@@ -85,12 +84,13 @@ pub(super) async fn run(args: Args) -> Result<()> {
             side(&preset.spec())?;
             preset.open().await.map(|(model, folder)| (model, Some(folder)))?
         }
-        None => (open_model(args.model.as_ref()).await?, None),
+        None => (args.model.open().await?, None),
     };
     let side = side(&checkpoint.spec)?;
     if args.tune {
         let preset = folder.as_ref().map(|folder| folder.path().to_path_buf());
-        return tune(&args, preset.or(args.model.clone()), side).await;
+        let model = preset.map_or(args.model.clone(), Model::folder);
+        return tune(&args, &model, side).await;
     }
     let model = match args.preset {
         Some(preset) => format!("{} (random weights)", preset.name()),
@@ -175,7 +175,7 @@ fn force(gpu: &mut Gpu, family: Family) -> Result<()> {
 }
 
 /// Every family of kernels on one device: what `src/gpu/kernels.rs` is filled from.
-async fn tune(args: &Args, model: Option<PathBuf>, side: u32) -> Result<()> {
+async fn tune(args: &Args, model: &Model, side: u32) -> Result<()> {
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let pictures = vec![Picture::noise(side); args.batch.into()];
@@ -200,7 +200,7 @@ async fn tune(args: &Args, model: Option<PathBuf>, side: u32) -> Result<()> {
             );
         }
         force(&mut gpu, family)?;
-        let mut encoder = on_gpu(open_model(model.as_ref()).await?, *gpu).await?;
+        let mut encoder = on_gpu(model.open().await?, *gpu).await?;
         let runs = Some(usize::from(args.runs.unwrap_or(3)));
         let mut go_on = async |_| ControlFlow::Continue(());
         let measured =

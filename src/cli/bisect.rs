@@ -9,7 +9,8 @@ use internvit::image::Resize;
 use internvit::{Device, Error, Images, Result};
 use serde_json::json;
 
-use super::{input, load, open_model, print_json};
+use super::model::Model;
+use super::{input, load, print_json};
 
 /// Runs GPU and CPU step by step and names the first value at which they part.
 #[derive(Parser)]
@@ -19,9 +20,8 @@ pub(super) struct Args {
     /// A photograph
     #[arg(required_unless_present = "pixel_values")]
     image: Option<PathBuf>,
-    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
-    #[arg(long)]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Model,
     /// A file with the tensor pixel_values [B, 3, H, W] in place of an image
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pixel_values: Option<PathBuf>,
@@ -40,7 +40,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    let checkpoint = open_model(args.model.as_ref()).await?;
+    let checkpoint = args.model.open().await?;
     let sizes = checkpoint.spec.sizes;
     let mut encoder = load(checkpoint, &args.device, Precision::F32).await?;
     let (values, photo);

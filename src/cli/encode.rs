@@ -10,8 +10,9 @@ use internvit::view::pca_picture;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
+use super::model::Model;
 use super::photos::{Photos, Shape};
-use super::{input, load, open_model, output, print_json, progress};
+use super::{input, load, output, print_json, progress};
 
 /// Features of photographs.
 ///
@@ -26,9 +27,8 @@ pub(super) struct Args {
     /// Photographs: PNG, JPEG, WebP, GIF, BMP or TIFF
     #[arg(required_unless_present_any = ["pixel_values", "pixel_embeds"])]
     images: Vec<PathBuf>,
-    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
-    #[arg(long)]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Model,
     /// Side of the square, or short side with --resize native; the model's own if left out
     #[arg(long)]
     image_size: Option<u32>,
@@ -91,7 +91,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if args.tiles > 1 && args.resize != Resize::Squash {
         return Err(Error::input("--tiles squashes each tile; leave --resize out"));
     }
-    let checkpoint = open_model(args.model.as_ref()).await?;
+    let checkpoint = args.model.open().await?;
     if checkpoint.random_weights() && !args.json {
         eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
     }

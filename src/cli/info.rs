@@ -1,21 +1,19 @@
 //! `internvit info`
 
-use std::path::PathBuf;
-
 use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::{Error, Result};
 use serde_json::json;
 
-use super::{open_model, print_json};
+use super::model::Model;
+use super::print_json;
 
 /// A model's configuration, tensors, bytes and work.
 #[derive(Parser)]
 #[command(after_help = "Example:\n  internvit info --model InternViT-300M-448px --tensors")]
 pub(super) struct Args {
-    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
-    #[arg(long)]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Model,
     /// Side of the image for the work; the model's own if left out
     #[arg(long)]
     image_size: Option<usize>,
@@ -28,7 +26,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    let checkpoint = open_model(args.model.as_ref()).await?;
+    let checkpoint = args.model.open().await?;
     let (spec, manifest) = (&checkpoint.spec, &checkpoint.manifest);
     let side = args.image_size.unwrap_or(spec.sizes.image);
     if side < spec.sizes.patch {

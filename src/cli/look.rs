@@ -12,7 +12,8 @@ use internvit::image::{Picture, Resize};
 use internvit::view::patch_under;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 
-use super::{input, load, open_model, output, progress};
+use super::model::Model;
+use super::{input, load, output, progress};
 use shown::Shown;
 
 /// A photograph as the encoder sees it: a view of its patches, painted over it.
@@ -30,9 +31,8 @@ pub(super) struct Args {
     /// What to show
     #[arg(long, value_enum)]
     view: View,
-    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
-    #[arg(long)]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Model,
     /// The hidden state: 0 is the embedding, i the output of block i (for attention and rollout the
     /// block, from 1); the last if left out
     #[arg(long)]
@@ -118,7 +118,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     args.check()?;
     let out = args.out();
     args.check_files(&out)?;
-    let checkpoint = open_model(args.model.as_ref()).await?;
+    let checkpoint = args.model.open().await?;
     let sizes = checkpoint.spec.sizes;
     let (first, last) = (usize::from(args.view.of_block()), sizes.layers);
     if let Some(layer) = args.layer.filter(|layer| !(first..=last).contains(layer)) {

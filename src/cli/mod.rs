@@ -17,6 +17,8 @@ mod info;
 mod init;
 mod input;
 mod look;
+mod model;
+mod models;
 mod output;
 mod photos;
 mod preprocess;
@@ -26,7 +28,6 @@ mod segment;
 mod teach;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use internvit::gpu::Precision;
@@ -49,6 +50,7 @@ enum Command {
     Preprocess(preprocess::Args),
     Info(info::Args),
     Convert(convert::Args),
+    Models(models::Args),
     Devices(devices::Args),
     Init(init::Args),
     Bisect(bisect::Args),
@@ -72,20 +74,13 @@ pub(crate) fn run() -> Result<()> {
             Command::Preprocess(args) => preprocess::run(args),
             Command::Info(args) => info::run(args).await,
             Command::Convert(args) => convert::run(args).await,
+            Command::Models(args) => models::run(args).await,
             Command::Devices(args) => devices::run(args).await,
             Command::Init(args) => init::run(args),
             Command::Bisect(args) => bisect::run(args).await,
             Command::Bench(args) => bench::run(args).await,
         }
     })
-}
-
-/// The model that `--model` names, or the bundled one.
-async fn open_model(path: Option<&PathBuf>) -> Result<Checkpoint> {
-    match path {
-        Some(path) => Checkpoint::open_path(path).await,
-        None => Checkpoint::bundled().await,
-    }
 }
 
 /// Brings a model to a device, with a bar, and says where the CPU takes a GPU's place.

@@ -1,5 +1,6 @@
 //! Progress bars: on a terminal, and nowhere else.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar over bytes.
-pub(super) fn bytes(message: &'static str, total: u64) -> ProgressBar {
+pub(super) fn bytes(message: impl Into<Cow<'static, str>>, total: u64) -> ProgressBar {
     bar(message, total, "{msg:12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
 }
 
@@ -42,7 +43,7 @@ impl Share {
     }
 }
 
-fn bar(message: &'static str, total: u64, template: &str) -> ProgressBar {
+fn bar(message: impl Into<Cow<'static, str>>, total: u64, template: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

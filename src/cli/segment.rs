@@ -12,7 +12,8 @@ use internvit::weights::{Source, Values, write_safetensors};
 use internvit::{Checkpoint, Device, Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
 
-use super::{input, load, open_model, output, print_json, progress};
+use super::model::Model;
+use super::{input, load, output, print_json, progress};
 
 /// Segmentation maps of photographs, by a model with a segmentation head.
 ///
@@ -27,9 +28,8 @@ pub(super) struct Args {
     /// Photographs: PNG, JPEG, WebP, GIF, BMP or TIFF
     #[arg(required_unless_present = "pixel_values")]
     images: Vec<PathBuf>,
-    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
-    #[arg(long)]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Model,
     /// A head in a safetensors file of its own, in place of the model's
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
@@ -85,7 +85,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if !(0.0..=1.0).contains(&args.opacity) {
         return Err(Error::input("--opacity: expected a number from 0 to 1"));
     }
-    let mut checkpoint = open_model(args.model.as_ref()).await?;
+    let mut checkpoint = args.model.open().await?;
     if let Some(file) = &args.head {
         attach(&mut checkpoint, file).await?;
     }

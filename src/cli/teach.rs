@@ -11,7 +11,8 @@ use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
 
-use super::{input, load, open_model, output, progress};
+use super::model::Model;
+use super::{input, load, output, progress};
 
 /// Teaches a segmentation from a few points: a linear head on frozen features.
 ///
@@ -29,9 +30,8 @@ pub(super) struct Args {
     /// A point and its class, in the photograph's pixels; once for every point
     #[arg(long = "point", value_name = "CLASS:X,Y", required = true, value_parser = parse_point)]
     points: Vec<Point>,
-    /// Folder with config.json and model.safetensors (or shards); the bundled model if left out
-    #[arg(long)]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: Model,
     /// The block whose output is classified, or several side by side, as in 4,8,12; the last if
     /// left out
     #[arg(long, value_delimiter = ',')]
@@ -76,7 +76,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if names.len() < 2 {
         return Err(Error::input("points of at least two classes are needed"));
     }
-    let checkpoint = open_model(args.model.as_ref()).await?;
+    let checkpoint = args.model.open().await?;
     let sizes = checkpoint.spec.sizes;
     let mut layers = args.layer.clone();
     layers.sort_unstable();

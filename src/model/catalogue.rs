@@ -3,6 +3,7 @@
 //!
 //! Source: the models' configuration files and cards on the Hugging Face hub.
 
+use super::names::wanted;
 use super::spec::*;
 
 /// A published checkpoint.
@@ -34,6 +35,21 @@ pub const CATALOGUE: [Entry; 7] = [
 ];
 
 impl Entry {
+    /// `owner/name` on the Hugging Face hub.
+    pub fn repository(&self) -> String {
+        format!("OpenGVLab/{}", self.name)
+    }
+
+    /// Number of values of all tensors.
+    pub fn parameters(&self) -> u64 {
+        wanted(&self.spec()).iter().map(|w| w.shape.iter().product::<usize>() as u64).sum()
+    }
+
+    /// Bytes of all tensors as published, in bf16.
+    pub fn bytes(&self) -> u64 {
+        2 * self.parameters()
+    }
+
     /// The encoder's complete description.
     pub fn spec(&self) -> Spec {
         let (hidden, heads, mlp) = if self.large { (3200, 25, 12800) } else { (1024, 16, 4096) };

@@ -208,7 +208,7 @@ impl Checkpoint {
 }
 
 /// The shards that hold an index's vision tensors, or a head's.
-async fn shards(index: &Source) -> Result<Vec<String>> {
+pub(crate) async fn shards(index: &Source) -> Result<Vec<String>> {
     let bad = |reason: String| Error::checkpoint(index.name(), reason);
     let bytes = index.read(0..index.size()).await?;
     let value: serde_json::Value =
@@ -243,8 +243,9 @@ fn is_weights(file: &str) -> bool {
     [".safetensors", ".bin", ".pth"].iter().any(|ending| file.ends_with(ending))
 }
 
+/// The folder of a checkpoint, and its files of weights, all of which are there.
 #[cfg(not(target_arch = "wasm32"))]
-async fn find_files(
+pub(crate) async fn find_files(
     path: &std::path::Path,
 ) -> Result<(std::path::PathBuf, Vec<std::path::PathBuf>)> {
     if path.is_file() {

@@ -78,8 +78,35 @@ pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
     if let Some(list) = torch::read(source).await? {
         return Ok(list);
     }
-    let (start, header) = parse(source).await?;
-    let mut list: Vec<Stored> = header
+    let header = read(source).await?;
+    stored_tensors(source.name(), source.size(), &header)
+}
+
+/// The text that the header holds under `key` in its metadata.
+pub async fn read_metadata(source: &Source, key: &str) -> Result<Option<String>> {
+    let header = parse(source.name(), source.size(), &read(source).await?)?;
+    Ok(header.metadata().as_ref().and_then(|map| map.get(key).cloned()))
+}
+
+/// Bytes of the header that follows the first eight of a file of `size` bytes.
+pub(crate) fn header_length(file: &str, size: u64, first: [u8; 8]) -> Result<u64> {
+    let length = u64::from_le_bytes(first);
+    if length > MAX_HEADER || length + 8 > size {
+        return Err(Error::checkpoint(
+            file,
+            format!(
+                "not a safetensors file, or cut short: the header claims {length} bytes in a \
+                 file of {size}"
+            ),
+        ));
+    }
+    Ok(length)
+}
+
+/// The tensors that a header describes, without its first eight bytes.
+pub(crate) fn stored_tensors(file: &str, size: u64, header: &[u8]) -> Result<Vec<Stored>> {
+    let start = 8 + header.len() as u64;
+    let mut list: Vec<Stored> = parse(file, size, header)?
         .tensors()
         .into_iter()
         .map(|(key, info)| Stored {
@@ -99,31 +126,22 @@ pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
     Ok(list)
 }
 
-/// The text that the header holds under `key` in its metadata.
-pub async fn read_metadata(source: &Source, key: &str) -> Result<Option<String>> {
-    let (_, header) = parse(source).await?;
-    Ok(header.metadata().as_ref().and_then(|map| map.get(key).cloned()))
+async fn read(source: &Source) -> Result<Vec<u8>> {
+    let (file, size) = (source.name(), source.size());
+    if size < 8 {
+        let reason = format!("not a safetensors file: {size} bytes, expected at least 8");
+        return Err(Error::checkpoint(file, reason));
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&source.read(0..8).await?);
+    let length = header_length(file, size, first)?;
+    source.read(8..8 + length).await
 }
 
-/// Where the first tensor begins, and the header.
-async fn parse(source: &Source) -> Result<(u64, Metadata)> {
-    let file = source.name();
+fn parse(file: &str, size: u64, header: &[u8]) -> Result<Metadata> {
     let bad = |reason: String| Error::checkpoint(file, reason);
-    let size = source.size();
-    if size < 8 {
-        return Err(bad(format!("not a safetensors file: {size} bytes, expected at least 8")));
-    }
-    let mut length = [0; 8];
-    length.copy_from_slice(&source.read(0..8).await?);
-    let length = u64::from_le_bytes(length);
-    if length > MAX_HEADER || length + 8 > size {
-        return Err(bad(format!(
-            "not a safetensors file, or cut short: the header claims {length} bytes in a file of \
-             {size}"
-        )));
-    }
-    let bytes = source.read(8..8 + length).await?;
-    let header: Metadata = serde_json::from_slice(&bytes)
+    let length = header.len() as u64;
+    let header: Metadata = serde_json::from_slice(header)
         .map_err(|e| bad(format!("the safetensors header cannot be read: {e}")))?;
     let expected = 8 + length + header.data_len() as u64;
     if expected != size {
@@ -131,5 +149,5 @@ async fn parse(source: &Source) -> Result<(u64, Metadata)> {
             "cut short or too long: the header describes {expected} bytes, the file has {size}"
         )));
     }
-    Ok((8 + length, header))
+    Ok(header)
 }

@@ -18,10 +18,14 @@ mod torch;
 mod write;
 
 pub use checkpoint::Checkpoint;
+#[cfg(feature = "hub")]
+pub(crate) use checkpoint::{find_files, shards};
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::{Conversion, Converted, convert};
 pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
+#[cfg(feature = "hub")]
+pub(crate) use header::{header_length, stored_tensors};
 pub use linear_head::LinearHead;
 pub use manifest::{Few, Manifest, Part, Tensor};
 pub use quantise::{Quant, Quantised};

@@ -11,7 +11,7 @@
 //     garbage: true    a body of the right length with one byte changed
 //     etag: "x"        another version: ETag x, and what `if-range` asks no longer holds
 //     times: n         this many requests, then as before (without: always)
-//   GET  /-/log      [{ method, url, range, authorization, origin }]       POST /-/log empties it
+//   GET  /-/log      [{ method, url, host, range, authorization, origin, bytes }]       POST /-/log empties it
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -32,6 +32,12 @@ function sha256(path) {
     digests.set(key, hash.digest('hex'));
   }
   return digests.get(key);
+}
+
+/** Git's name for a file's bytes: what the hub gives small files as ETag. */
+function blob(path) {
+  const bytes = readFileSync(path);
+  return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
 const isLarge = (path) => statSync(path).size > large || /\.(safetensors|bin|pth|pt)$/.test(path);
@@ -84,7 +90,7 @@ export async function startHub(folder) {
   const send = (request, response, path, how) => {
     let size = statSync(path).size;
     if (how.short) size = Math.floor(size / 2);
-    const etag = `"${how.etag ?? sha256(path)}"`;
+    const etag = `"${how.etag ?? (isLarge(path) ? sha256(path) : blob(path))}"`;
     response.setHeader('etag', etag);
     response.setHeader('accept-ranges', 'bytes');
     let [first, last] = [0, size - 1];
@@ -112,10 +118,12 @@ export async function startHub(folder) {
       }
       if (how.cut !== undefined && sent + chunk.length > how.cut) {
         stream.destroy();
+        request.entry.bytes = how.cut;
         response.write(chunk.subarray(0, how.cut - sent), () => response.destroy());
         return;
       }
       sent += chunk.length;
+      request.entry.bytes = sent;
       const more = response.write(chunk);
       if (how.slow || !more) {
         stream.pause();
@@ -127,8 +135,11 @@ export async function startHub(folder) {
     response.on('close', () => stream.destroy());
   };
 
-  const seen = (request) =>
-    log.push({ method: request.method, url: request.url, range: request.headers.range, authorization: request.headers.authorization, origin: request.headers.origin });
+  const seen = (request) => {
+    const { range, authorization, origin, host } = request.headers;
+    request.entry = { method: request.method, url: request.url, host, range, authorization, origin, bytes: 0 };
+    log.push(request.entry);
+  };
 
   // The second origin: what the hub redirects to. It must not be sent the hub's token.
   const store = createServer((request, response) => {
@@ -174,7 +185,7 @@ export async function startHub(folder) {
       const siblings = files(owner, name).map((rfilename) => {
         const path = join(folder, owner, name, rfilename);
         const size = statSync(path).size;
-        return { rfilename, size, blobId: sha256(path).slice(0, 40), ...(isLarge(path) ? { lfs: { sha256: sha256(path), size, pointerSize: 134 } } : {}) };
+        return { rfilename, size, blobId: blob(path), ...(isLarge(path) ? { lfs: { sha256: sha256(path), size, pointerSize: 134 } } : {}) };
       });
       response.setHeader('content-type', 'application/json');
       return response.end(JSON.stringify({ id: `${owner}/${name}`, sha, private: false, gated: false, siblings }));

@@ -1,0 +1,64 @@
+//! Which model: a folder, a name on the hub, or the bundled one.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use indicatif::ProgressBar;
+use internvit::hub::{Hub, Name, Step};
+use internvit::{Checkpoint, Error, Result};
+
+use super::progress;
+
+#[derive(Clone, clap::Args)]
+pub(super) struct Model {
+    /// Folder with config.json and model.safetensors (or shards), or owner/name[@revision] on the
+    /// Hugging Face hub; the bundled model if left out
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Ask the hub nothing: take what was fetched before
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Model {
+    /// A folder of this machine.
+    pub(super) fn folder(path: PathBuf) -> Self {
+        Self { model: Some(path), offline: true }
+    }
+
+    /// Opens the model, fetched where need be.
+    pub(super) async fn open(&self) -> Result<Checkpoint> {
+        let Some(path) = &self.model else { return Checkpoint::bundled().await };
+        if path.exists() {
+            return Checkpoint::open_path(path).await;
+        }
+        let name = path.to_str().and_then(Name::parse).ok_or_else(|| {
+            Error::input(format!(
+                "{}: no such file or folder, and no name on the hub, which would be owner/name or \
+                 owner/name@revision (see `internvit models`)",
+                path.display()
+            ))
+        })?;
+        Checkpoint::open_path(&fetch(&name, self.offline).await?).await
+    }
+}
+
+/// A model's folder, with a bar for each file that has to be fetched.
+async fn fetch(name: &Name, offline: bool) -> Result<PathBuf> {
+    let mut bar = ProgressBar::hidden();
+    let folder = Hub::from_env(offline)?
+        .fetch(name, &mut |step| {
+            match step {
+                Step::File { name, bytes } => {
+                    bar.finish_and_clear();
+                    bar = progress::bytes(name.to_string(), bytes);
+                }
+                Step::Bytes(more) => bar.inc(more),
+                Step::Note(note) => bar.suspend(|| eprintln!("note: {note}")),
+            }
+            ControlFlow::Continue(())
+        })
+        .await;
+    bar.finish_and_clear();
+    folder
+}

@@ -1,0 +1,165 @@
+//! Where fetched files lie: in the hub's standard cache, which other programs share, and beside it
+//! the vision parts of larger models.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::{Name, Remote, Step, Tell, told};
+use crate::{Error, Result};
+
+pub(super) struct Cache {
+    /// `HF_HOME`.
+    pub(super) home: PathBuf,
+    /// `HF_HUB_CACHE`.
+    hub: PathBuf,
+}
+
+/// A variable of the environment that is not empty.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Cache {
+    pub(super) fn from_env() -> Result<Self> {
+        let home = match (variable("HF_HOME"), variable("XDG_CACHE_HOME")) {
+            (Some(home), _) => PathBuf::from(home),
+            (None, Some(cache)) => Path::new(&cache).join("huggingface"),
+            (None, None) => etcetera::home_dir()
+                .map_err(|_| Error::input("no home directory for downloads: set HF_HOME"))?
+                .join(".cache/huggingface"),
+        };
+        let hub = variable("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from);
+        Ok(Self { home, hub })
+    }
+
+    /// The token that a login left.
+    pub(super) fn token(&self) -> Option<String> {
+        let file = variable("HF_TOKEN_PATH").map_or_else(|| self.home.join("token"), PathBuf::from);
+        let token = fs::read_to_string(file).ok()?;
+        Some(token.trim().to_string()).filter(|token| !token.is_empty())
+    }
+
+    fn repository(&self, model: &Name) -> PathBuf {
+        self.hub.join(format!("models--{}", model.repository().replace('/', "--")))
+    }
+
+    /// The commit that the revision was when it was last fetched.
+    pub(super) fn commit(&self, model: &Name) -> Option<String> {
+        if let Some(commit) = model.commit() {
+            return Some(commit.into());
+        }
+        let file = self.repository(model).join("refs").join(model.revision());
+        let commit = fs::read_to_string(file).ok()?.trim().to_string();
+        // It becomes part of a path.
+        commit.bytes().all(|b| b.is_ascii_hexdigit()).then_some(commit)
+    }
+
+    pub(super) fn keep_commit(&self, model: &Name, commit: &str) -> Result<()> {
+        if model.commit().is_some() || self.commit(model).as_deref() == Some(commit) {
+            return Ok(());
+        }
+        let file = self.repository(model).join("refs").join(model.revision());
+        write_whole(&file, commit.as_bytes())
+    }
+
+    /// Where a commit's files stand under their own names.
+    pub(super) fn snapshot(&self, model: &Name, commit: &str) -> PathBuf {
+        self.repository(model).join("snapshots").join(commit)
+    }
+
+    /// Where the vision part of a larger model stands.
+    pub(super) fn vision(&self, model: &Name, commit: &str) -> PathBuf {
+        let name = model.repository().replace('/', "--");
+        self.home.join("internvit").join(name).join(commit)
+    }
+
+    /// The larger models whose vision parts are there, each with its folder.
+    pub(super) fn visions(&self) -> Vec<(String, PathBuf)> {
+        let entries = |folder: &Path| {
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+        };
+        let models = entries(&self.home.join("internvit"));
+        let mut found: Vec<_> = models
+            .flat_map(|model| {
+                let name = model.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                entries(&model).map(move |folder| (name.replacen("--", "/", 1), folder))
+            })
+            .filter(|(_, folder)| folder.join("model.safetensors").is_file())
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// A commit's file, where all its bytes are there.
+    pub(super) fn find(&self, model: &Name, commit: &str, file: &Remote) -> Option<PathBuf> {
+        let path = self.snapshot(model, commit).join(&file.name);
+        (fs::metadata(&path).ok()?.len() == file.size).then_some(path)
+    }
+
+    /// Where a file's bytes stand, under their digest.
+    pub(super) fn blob(&self, model: &Name, file: &Remote) -> PathBuf {
+        self.repository(model).join("blobs").join(&file.digest)
+    }
+
+    /// Where programs that fetch the same bytes wait for one another.
+    pub(super) fn lock(&self, model: &Name, file: &Remote) -> PathBuf {
+        let name = self.repository(model).file_name().unwrap_or_default().to_owned();
+        self.hub.join(".locks").join(name).join(format!("{}.lock", file.digest))
+    }
+
+    /// Puts a blob under its file's name into the commit's folder: by a link, or where there are
+    /// none by moving it, as the hub's other clients do.
+    pub(super) fn link(&self, model: &Name, commit: &str, file: &Remote) -> Result<PathBuf> {
+        let path = self.snapshot(model, commit).join(&file.name);
+        let io = |e| Error::io(path.display(), e);
+        make_parent(&path)?;
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
+            _ => {}
+        }
+        let target = Path::new("../../blobs").join(&file.digest);
+        #[cfg(unix)]
+        let linked = std::os::unix::fs::symlink(target, &path);
+        #[cfg(windows)]
+        let linked = std::os::windows::fs::symlink_file(target, &path);
+        if linked.is_err() {
+            fs::rename(self.blob(model, file), &path).map_err(io)?;
+        }
+        Ok(path)
+    }
+}
+
+pub(super) fn make_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(|e| Error::io(parent.display(), e))
+}
+
+/// Writes a small file, whole or not at all.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    make_parent(path)?;
+    let part = PathBuf::from(format!("{}.{}.part", path.display(), std::process::id()));
+    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
+    written.map_err(|e| {
+        let _ = fs::remove_file(&part);
+        Error::io(path.display(), e)
+    })
+}
+
+/// Waits until no other program fetches the same; until the guard goes.
+pub(super) fn wait_for(lock: &Path, what: &str, tell: &mut Tell<'_>) -> Result<File> {
+    let io = |e| Error::io(lock.display(), e);
+    make_parent(lock)?;
+    let file = File::options().create(true).truncate(false).write(true).open(lock).map_err(io)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            told(
+                tell,
+                Step::Note(&format!("{what}: waiting for another program that fetches it")),
+            )?;
+            file.lock().map_err(io)?;
+        }
+        // A file system without locks: two programs may then fetch the same at once.
+        Err(TryLockError::Error(_)) | Ok(()) => {}
+    }
+    Ok(file)
+}

@@ -1,0 +1,300 @@
+//! Requests: the token to the hub alone, bounded patience, bytes in order.
+
+use std::cell::{Cell, OnceCell};
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::http::{Response, Uri};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body};
+
+use super::{Name, Step, Tell, told};
+use crate::{Error, Result};
+
+/// Attempts in a row that bring not one byte.
+const TRIES: u32 = 5;
+/// Who is told to wait longer than this is told so.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A connection that is silent for so long is taken for broken.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Why a request failed.
+pub(super) enum Fault {
+    /// It may succeed later, after `wait` if the hub says how long.
+    Passing { reason: String, wait: Option<Duration> },
+    /// It will not.
+    Final(Error),
+}
+
+/// What a request brought.
+pub(super) type Tried<T> = std::result::Result<T, Fault>;
+
+impl Fault {
+    fn passing(reason: impl std::fmt::Display) -> Self {
+        Self::Passing { reason: reason.to_string(), wait: None }
+    }
+
+    pub(super) fn error(self, model: &Name) -> Error {
+        match self {
+            Self::Passing { reason, .. } => Error::hub(model, reason),
+            Self::Final(error) => error,
+        }
+    }
+}
+
+/// A file as it is asked for.
+pub(super) struct Ask<'a> {
+    pub(super) model: &'a Name,
+    pub(super) file: &'a str,
+    pub(super) url: String,
+    /// Bytes of the whole file.
+    pub(super) size: u64,
+}
+
+pub(super) struct Http {
+    agent: OnceCell<Agent>,
+    pub(super) endpoint: String,
+    token: Option<String>,
+    /// Whether anything has answered: what was never reached is not asked again.
+    reached: Cell<bool>,
+}
+
+impl Http {
+    pub(super) fn new(endpoint: String, token: Option<String>) -> Result<Self> {
+        if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
+            return Err(Error::input(format!(
+                "HF_ENDPOINT {endpoint}: expected an address that begins with https://"
+            )));
+        }
+        Ok(Self { agent: OnceCell::new(), endpoint, token, reached: Cell::new(false) })
+    }
+
+    /// Made when it is first needed: what is on this machine needs no certificates.
+    fn agent(&self) -> Result<&Agent> {
+        if let Some(agent) = self.agent.get() {
+            return Ok(agent);
+        }
+        let mut config = Agent::config_builder()
+            .user_agent(concat!("internvit/", env!("CARGO_PKG_VERSION")))
+            .http_status_as_error(false)
+            // Redirects are followed here, for what they say and for what is sent along.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(Duration::from_secs(15)))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE));
+        if self.endpoint.starts_with("https://") {
+            let found = rustls_native_certs::load_native_certs();
+            if found.certs.is_empty() {
+                return Err(Error::input(format!(
+                    "{}: this machine has no certificates of authorities to check it by",
+                    self.endpoint
+                )));
+            }
+            let roots = found.certs.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
+            let crypto = Arc::new(rustls::crypto::ring::default_provider());
+            let tls = TlsConfig::builder()
+                .root_certs(RootCerts::Specific(Arc::new(roots)))
+                .unversioned_rustls_crypto_provider(crypto);
+            config = config.tls_config(tls.build());
+        }
+        Ok(self.agent.get_or_init(|| config.build().new_agent()))
+    }
+
+    /// The hub's answer to `path` as text.
+    pub(super) fn text(&self, model: &Name, path: &str, tell: &mut Tell<'_>) -> Tried<String> {
+        let url = format!("{}{path}", self.endpoint);
+        self.patiently(model, tell, |_, _| {
+            let mut response = self.get(&url, None)?;
+            if response.status() != 200 {
+                return Err(self.refused(model, "", &response));
+            }
+            response.body_mut().read_to_string().map_err(Fault::passing)
+        })
+    }
+
+    /// Hands the bytes `range` of a file to `sink`, in order and each once, and goes on where a
+    /// connection broke off.
+    pub(super) fn bytes(
+        &self,
+        ask: &Ask<'_>,
+        range: Range<u64>,
+        tell: &mut Tell<'_>,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut at = range.start;
+        let done = self.patiently(ask.model, tell, |tell, moved| {
+            if at == range.end {
+                return Ok(());
+            }
+            self.read(ask, at..range.end, tell, &mut |piece| {
+                *moved = true;
+                at += piece.len() as u64;
+                sink(piece)
+            })
+        });
+        done.map_err(|fault| match fault {
+            Fault::Passing { reason, .. } => {
+                Error::hub(ask.model, format!("{}: {reason}", ask.file))
+            }
+            Fault::Final(error) => error,
+        })
+    }
+
+    /// Tries until it succeeds, or has brought nothing `TRIES` times.
+    fn patiently<T>(
+        &self,
+        model: &Name,
+        tell: &mut Tell<'_>,
+        mut attempt: impl FnMut(&mut Tell<'_>, &mut bool) -> Tried<T>,
+    ) -> Tried<T> {
+        let mut tries = 0;
+        loop {
+            let mut moved = false;
+            let (reason, wait) = match attempt(tell, &mut moved) {
+                Err(Fault::Passing { reason, wait }) => (reason, wait),
+                other => return other,
+            };
+            tries = if moved { 1 } else { tries + 1 };
+            let wait_for = wait.unwrap_or(Duration::from_millis(250 << tries));
+            if tries == TRIES || wait_for > PATIENCE || !self.reached.get() {
+                return Err(Fault::Passing { reason, wait });
+            }
+            let seconds = wait_for.as_secs_f32();
+            let note = format!("{model}: {reason}; asking again in {seconds:.1} s");
+            told(tell, Step::Note(&note)).map_err(Fault::Final)?;
+            std::thread::sleep(wait_for);
+        }
+    }
+
+    /// One answer's bytes, as far as they come.
+    fn read(
+        &self,
+        ask: &Ask<'_>,
+        range: Range<u64>,
+        tell: &mut Tell<'_>,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Tried<()> {
+        let whole = range == (0..ask.size);
+        let response = self.get(&ask.url, (!whole).then_some(&range))?;
+        let (begin, size) = match response.status().as_u16() {
+            200 => (0, header(&response, "content-length").and_then(|n| n.parse().ok())),
+            206 => content_range(&response)
+                .map(|(begin, size)| (begin, Some(size)))
+                .ok_or_else(|| Fault::passing("an answer without content-range"))?,
+            _ => return Err(self.refused(ask.model, ask.file, &response)),
+        };
+        if let Some(size) = size.filter(|size| *size != ask.size) {
+            let reason = format!("{}: expected {} bytes, the hub sends {size}", ask.file, ask.size);
+            return Err(Fault::Final(Error::hub(ask.model, reason)));
+        }
+        if begin > range.start {
+            return Err(Fault::passing("the hub sends another range than the one asked for"));
+        }
+        // What knows no ranges sends all from the start.
+        let mut skip = range.start - begin;
+        let mut left = range.end - range.start;
+        let mut reader = response.into_body().into_reader();
+        let mut buffer = vec![0; 1 << 16];
+        while left > 0 {
+            let read = reader.read(&mut buffer).map_err(Fault::passing)?;
+            if read == 0 {
+                return Err(Fault::passing(format!("broken off, {left} bytes are missing")));
+            }
+            let from = skip.min(read as u64);
+            skip -= from;
+            let to = (read as u64).min(from + left);
+            let piece = &buffer[from as usize..to as usize];
+            sink(piece).map_err(Fault::Final)?;
+            left -= to - from;
+            told(tell, Step::Bytes(to - from)).map_err(Fault::Final)?;
+        }
+        Ok(())
+    }
+
+    fn get(&self, url: &str, range: Option<&Range<u64>>) -> Tried<Response<Body>> {
+        let agent = self.agent().map_err(Fault::Final)?;
+        let mut url = url.to_string();
+        for _ in 0..8 {
+            let mut request = agent.get(&url);
+            if let Some(token) =
+                self.token.as_ref().filter(|_| origin(&url) == origin(&self.endpoint))
+            {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            if let Some(range) = range {
+                request =
+                    request.header("range", format!("bytes={}-{}", range.start, range.end - 1));
+            }
+            let host = origin(&url).unwrap_or_default();
+            let response = request
+                .call()
+                .map_err(|e| Fault::passing(format!("no answer from {host}: {e}")))?;
+            self.reached.set(true);
+            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return Ok(response);
+            }
+            let Some(to) = header(&response, "location") else { return Ok(response) };
+            url = if to.starts_with('/') { format!("{host}{to}") } else { to.to_string() };
+            if self.endpoint.starts_with("https:") && !url.starts_with("https:") {
+                return Err(Fault::passing(format!("redirected to {url}, which is not secure")));
+            }
+        }
+        Err(Fault::passing("redirected in a circle"))
+    }
+
+    /// What a status other than success means, and what helps.
+    fn refused(&self, model: &Name, file: &str, response: &Response<Body>) -> Fault {
+        let status = response.status().as_u16();
+        if status == 429 || status >= 500 {
+            let wait = header(response, "retry-after").and_then(|s| s.parse().ok());
+            let reason = match (status, wait) {
+                (429, Some(s)) => format!("too many requests (429), the hub asks to wait {s} s"),
+                (429, None) => "too many requests (429)".into(),
+                _ => format!("the hub is in trouble ({status})"),
+            };
+            return Fault::Passing { reason, wait: wait.map(Duration::from_secs) };
+        }
+        let page = format!("{}/{}", self.endpoint, model.repository());
+        let code = header(response, "x-error-code").unwrap_or_default();
+        let reason = match (status, code) {
+            (403, _) | (_, "GatedRepo") => {
+                let token = match self.token {
+                    Some(_) => "",
+                    None => ", and set HF_TOKEN to a token of your account",
+                };
+                format!("not open to everyone ({status}): accept its licence on {page}{token}")
+            }
+            (404, "RevisionNotFound") => format!("no revision {} on the hub", model.revision()),
+            (404, _) if !file.is_empty() => format!("{file}: not on the hub (404)"),
+            (401 | 404, _) if self.token.is_some() => {
+                format!("no such repository on the hub, or HF_TOKEN may not read it ({status})")
+            }
+            (401 | 404, _) => format!(
+                "no such repository on the hub, or a private one ({status}): set HF_TOKEN to a \
+                 token that may read it"
+            ),
+            _ => format!("{file}: the hub answers {status}"),
+        };
+        Fault::Final(Error::hub(model, reason))
+    }
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// The first byte and the size of the whole: `bytes 5-9/100`.
+fn content_range(response: &Response<Body>) -> Option<(u64, u64)> {
+    let text = header(response, "content-range")?.strip_prefix("bytes ")?;
+    let (range, size) = text.split_once('/')?;
+    Some((range.split_once('-')?.0.parse().ok()?, size.parse().ok()?))
+}
+
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?.as_str().to_lowercase()))
+}

@@ -1,0 +1,190 @@
+//! Models by name, from the Hugging Face hub: whole repositories into the standard cache, which
+//! other programs share, and of larger models the vision tensors alone.
+//!
+//! `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean
+//! what they mean to the hub's own client.
+
+mod cache;
+mod http;
+mod name;
+mod repository;
+mod vision;
+mod whole;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use cache::{Cache, variable};
+use http::{Fault, Http, Tried};
+use repository::{Remote, Repository};
+
+use crate::model::{parse_config, parse_head};
+use crate::weights::{Source, find_files, shards};
+use crate::{Error, Result};
+
+pub use name::Name;
+
+/// How far a fetch is.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// A file begins, from its start.
+    File {
+        /// Its name.
+        name: &'a str,
+        /// Bytes in all.
+        bytes: u64,
+    },
+    /// So many more bytes are there.
+    Bytes(u64),
+    /// What someone who waits should know.
+    Note(&'a str),
+}
+
+/// Who is told of each step, and may stop.
+pub type Tell<'a> = dyn FnMut(Step<'_>) -> ControlFlow<()> + 'a;
+
+fn told(tell: &mut Tell<'_>, step: Step<'_>) -> Result<()> {
+    match tell(step) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
+    }
+}
+
+/// The hub, and what of it is on this machine.
+pub struct Hub {
+    cache: Cache,
+    http: Http,
+    /// Why nothing is asked of the hub.
+    offline: Option<&'static str>,
+}
+
+impl Hub {
+    /// As the environment says; `offline` never asks the hub anything.
+    pub fn from_env(offline: bool) -> Result<Self> {
+        let cache = Cache::from_env()?;
+        let says_offline = variable("HF_HUB_OFFLINE")
+            .is_some_and(|v| ["1", "true", "yes", "on"].contains(&v.to_lowercase().as_str()));
+        let offline = match (offline, says_offline) {
+            (true, _) => Some("--offline"),
+            (_, true) => Some("HF_HUB_OFFLINE"),
+            _ => None,
+        };
+        let endpoint = variable("HF_ENDPOINT").unwrap_or("https://huggingface.co".into());
+        let token = variable("HF_TOKEN").map(|t| t.trim().to_string()).or_else(|| cache.token());
+        let http = Http::new(endpoint.trim_end_matches('/').into(), token)?;
+        Ok(Self { cache, http, offline })
+    }
+
+    /// The folder of a model that is on this machine, complete, as it was last fetched.
+    pub async fn cached(&self, model: &Name) -> Option<PathBuf> {
+        let commit = self.cache.commit(model)?;
+        for folder in [self.cache.snapshot(model, &commit), self.cache.vision(model, &commit)] {
+            if complete(&folder).await {
+                return Some(folder);
+            }
+        }
+        None
+    }
+
+    /// The larger models whose vision tensors are on this machine: name and folder of each.
+    pub fn larger(&self) -> Vec<(String, PathBuf)> {
+        self.cache.visions()
+    }
+
+    /// The folder of a model, with `config.json` and safetensors; what is not there is fetched.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the name, the repository, its files, the connection or the disk.
+    /// What arrived stays, and the next call goes on from there.
+    pub async fn fetch(&self, model: &Name, tell: &mut Tell<'_>) -> Result<PathBuf> {
+        let cached = self.cached(model).await;
+        match (cached, self.offline) {
+            // A commit never changes.
+            (Some(folder), offline) if offline.is_some() || model.commit().is_some() => Ok(folder),
+            (None, Some(offline)) => Err(self.missing(model, offline)),
+            (cached, _) => match (self.repository(model, tell), cached) {
+                (Ok(repository), _) => self.bring(model, &repository, tell).await,
+                (Err(Fault::Passing { reason, .. }), Some(folder)) => {
+                    let note = format!("{model}: {reason}; using what was fetched before");
+                    told(tell, Step::Note(&note))?;
+                    Ok(folder)
+                }
+                (Err(fault), _) => Err(fault.error(model)),
+            },
+        }
+    }
+
+    fn missing(&self, model: &Name, offline: &str) -> Error {
+        let what = match self.cache.commit(model) {
+            Some(_) => "only a part of it is",
+            None => "it is not",
+        };
+        let home = self.cache.home.display();
+        Error::hub(
+            model,
+            format!(
+                "{what} on this machine ({home}), and {offline} forbids to fetch it: run \
+                 `internvit info --model {model}` once without"
+            ),
+        )
+    }
+
+    fn repository(&self, model: &Name, tell: &mut Tell<'_>) -> Tried<Repository> {
+        let (repository, revision) = (model.repository(), model.revision().replace('/', "%2F"));
+        let path = format!("/api/models/{repository}/revision/{revision}?blobs=true");
+        let text = self.http.text(model, &path, tell)?;
+        Repository::parse(model, &text).map_err(Fault::Final)
+    }
+
+    /// Fetches what is missing of a repository, and remembers its commit.
+    async fn bring(
+        &self,
+        model: &Name,
+        repository: &Repository,
+        tell: &mut Tell<'_>,
+    ) -> Result<PathBuf> {
+        let commit = repository.commit.as_str();
+        let config = repository.need(model, "config.json")?;
+        let single = repository.find("model.safetensors");
+        let index = repository.find("model.safetensors.index.json");
+        if single.is_none() && index.is_none() {
+            repository.need(model, "model.safetensors")?;
+        }
+        let config = self.whole(model, commit, config, tell)?;
+        let text = std::fs::read_to_string(&config).map_err(|e| Error::io(config.display(), e))?;
+        let file = format!("{model}: config.json");
+        let spec = parse_config(&file, &text)?;
+        let files = match (single, index) {
+            (None, Some(index)) => {
+                let index = self.whole(model, commit, index, tell)?;
+                let names = shards(&Source::file(&index)?).await?;
+                names.iter().map(|name| repository.need(model, name)).collect::<Result<_>>()?
+            }
+            (single, _) => Vec::from_iter(single),
+        };
+        let here = files.iter().all(|file| self.cache.find(model, commit, file).is_some());
+        // A segmentation head belongs to what is wanted.
+        let larger = is_larger(&text) && parse_head(&file, &text, &spec)?.is_none();
+        let folder = if larger && !here {
+            self.extract((model, commit), (&spec, &text), &files, tell)?
+        } else {
+            for file in files.into_iter().chain(repository.find("preprocessor_config.json")) {
+                self.whole(model, commit, file, tell)?;
+            }
+            self.cache.snapshot(model, commit)
+        };
+        self.cache.keep_commit(model, commit)?;
+        Ok(folder)
+    }
+}
+
+/// Whether a configuration is of a model in which the encoder is a part.
+fn is_larger(config: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(config)
+        .is_ok_and(|config| config.get("vision_config").is_some())
+}
+
+async fn complete(folder: &Path) -> bool {
+    folder.join("config.json").is_file() && find_files(folder).await.is_ok()
+}

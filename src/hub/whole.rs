@@ -1,0 +1,96 @@
+//! Whole files, into the hub's standard cache.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::cache::{make_parent, wait_for};
+use super::http::Ask;
+use super::repository::Hasher;
+use super::{Hub, Name, Remote, Step, Tell, told};
+use crate::{Error, Result};
+
+impl Hub {
+    /// A commit's file in the cache, fetched where it is not there.
+    pub(super) fn whole(
+        &self,
+        model: &Name,
+        commit: &str,
+        file: &Remote,
+        tell: &mut Tell<'_>,
+    ) -> Result<PathBuf> {
+        if let Some(path) = self.cache.find(model, commit, file) {
+            return Ok(path);
+        }
+        let blob = self.cache.blob(model, file);
+        make_parent(&blob)?;
+        let what = format!("{model}: {}", file.name);
+        let _guard = wait_for(&self.cache.lock(model, file), &what, tell)?;
+        if fs::metadata(&blob).map_or(0, |m| m.len()) != file.size || file.size == 0 {
+            self.download(model, commit, file, &blob, tell)?;
+        }
+        self.cache.link(model, commit, file)
+    }
+
+    fn download(
+        &self,
+        model: &Name,
+        commit: &str,
+        file: &Remote,
+        blob: &Path,
+        tell: &mut Tell<'_>,
+    ) -> Result<()> {
+        // So the hub's own client calls a part; a digest that is right ends it.
+        let part = blob.with_extension("incomplete");
+        let io = |e| Error::io(part.display(), e);
+        let ask = self.ask(model, commit, file);
+        let mut found = String::new();
+        // A damaged beginning is thrown away once.
+        for _ in 0..2 {
+            told(tell, Step::File { name: &file.name, bytes: file.size })?;
+            let (mut out, mut hasher, there) = open_part(&part, file).map_err(io)?;
+            told(tell, Step::Bytes(there))?;
+            self.http.bytes(&ask, there..file.size, tell, &mut |piece| {
+                hasher.add(piece);
+                out.write_all(piece).map_err(io)
+            })?;
+            found = hasher.end();
+            if found == file.digest {
+                out.sync_all().map_err(io)?;
+                drop(out);
+                return fs::rename(&part, blob).map_err(io);
+            }
+            drop(out);
+            fs::remove_file(&part).map_err(io)?;
+        }
+        let reason =
+            format!("{}: damaged: expected digest {}, found {found}", file.name, file.digest);
+        Err(Error::hub(model, reason))
+    }
+
+    pub(super) fn ask<'a>(&self, model: &'a Name, commit: &str, file: &'a Remote) -> Ask<'a> {
+        let (endpoint, repository, name) = (&self.http.endpoint, model.repository(), &file.name);
+        let url = format!("{endpoint}/{repository}/resolve/{commit}/{name}");
+        Ask { model, file: name, url, size: file.size }
+    }
+}
+
+/// What an earlier attempt left: the file at its end, its digest so far, its bytes.
+fn open_part(part: &Path, file: &Remote) -> std::io::Result<(File, Hasher, u64)> {
+    let out = File::options().read(true).append(true).create(true).open(part)?;
+    let mut hasher = Hasher::new(file);
+    if out.metadata()?.len() > file.size {
+        out.set_len(0)?;
+    }
+    let there = out.metadata()?.len();
+    let (mut buffer, mut left) = (vec![0; 1 << 16], there);
+    while left > 0 {
+        let read = (&out).take(left).read(&mut buffer)?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        hasher.add(&buffer[..read]);
+        left -= read as u64;
+    }
+    Ok((out, hasher, there))
+}
