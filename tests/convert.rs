@@ -374,3 +374,61 @@ fn exchanges_cut_in_the_middle() {
     let error = wait(convert(&open(&source), &out, &overwrite, &mut |_, _| ())).unwrap_err();
     assert!(error.to_string().contains("another process is writing it"), "{error}");
 }
+
+/// A disk that is full in the middle, played by a limit on the size of files.
+#[test]
+#[cfg(unix)]
+fn nothing_half_written_stays_on_a_full_disk() {
+    let folder = scratch("convert-full");
+    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" convert \"$1\" --out \"$2\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_internvit"), text(&torch("plain.pth"))]);
+    let output = command.arg(folder.join("out")).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("model.safetensors: ") && error.contains("os error"), "{error}");
+    assert_eq!(files(&folder).len(), 0);
+}
+
+/// However large the source is, a few pieces of it are in memory.
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_bounded() {
+    use std::io::{Read, Write};
+    let folder = scratch("convert-memory");
+    let source = folder.join("source");
+    std::fs::create_dir(&source).unwrap();
+    let text = config(1024, 16, 4096, 1, "");
+    std::fs::write(source.join("config.json"), &text).unwrap();
+    // A hole of zeros in place of 53 MB of weights.
+    let (mut header, mut at) = (serde_json::Map::new(), 0);
+    for want in internvit::model::wanted(&parse_config("c", &text).unwrap()) {
+        let end = at + 4 * want.shape.iter().product::<usize>();
+        let entry = json!({ "dtype": "F32", "shape": want.shape, "data_offsets": [at, end] });
+        header.insert(want.name, entry);
+        at = end;
+    }
+    let header = Value::Object(header).to_string();
+    let mut file = std::fs::File::create(source.join("model.safetensors")).unwrap();
+    file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+    file.write_all(header.as_bytes()).unwrap();
+    file.set_len((8 + header.len() + at) as u64).unwrap();
+
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_internvit"));
+    command.args(["convert", source.to_str().unwrap(), "--shard-size", "20MB", "--out"]);
+    let mut child = command.arg(folder.join("out")).spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let mut status = String::new();
+        let path = format!("/proc/{}/status", child.id());
+        let _ = std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut status));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0) << 10);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    println!("{} MB of weights, {} MB of memory", at >> 20, peak >> 20);
+    assert!(at > 50_000_000 && (1 << 20..40_000_000).contains(&peak), "{peak} bytes");
+    std::fs::remove_dir_all(folder).unwrap();
+}

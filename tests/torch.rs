@@ -172,7 +172,7 @@ fn files_cut_short_are_refused() {
 fn wrong_bytes_do_no_harm() {
     for file in ["half.pth", "older-shared.pth", "older-mmseg.pth"] {
         let whole = bytes(file);
-        for at in 0..whole.len() {
+        for at in (0..whole.len()).step_by(5) {
             let mut changed = whole.clone();
             changed[at] ^= [0x01, 0x80, 0xff][at % 3];
             for stored in header(changed).unwrap_or_default() {
