@@ -87,6 +87,10 @@ impl Checkpoint {
         &self.name
     }
 
+    pub(super) fn files(&self) -> &[Source] {
+        &self.files
+    }
+
     /// The file that holds part of a tensor.
     pub fn file_name(&self, file: usize) -> &str {
         self.files[file].name()
@@ -156,8 +160,8 @@ impl Checkpoint {
     }
 }
 
-/// The shards that hold an index's vision tensors.
-async fn shards(index: &Source) -> Result<Vec<String>> {
+/// The names of the shards that hold the vision tensors of `model.safetensors.index.json`.
+pub async fn shards(index: &Source) -> Result<Vec<String>> {
     let bad = |reason: String| Error::checkpoint(index.name(), reason);
     let bytes = index.read(0..index.size()).await?;
     let value: serde_json::Value =

@@ -2,6 +2,7 @@
 //! holds with what a spec wants before anything is allocated.
 
 mod checkpoint;
+mod extract;
 mod head;
 mod header;
 mod linear_head;
@@ -11,7 +12,8 @@ mod source;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, shards};
+pub use extract::Extract;
 pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use linear_head::LinearHead;
