@@ -39,7 +39,9 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
     if (known) return known;
     const made = new Row(name, published, { main: () => press(made), other: () => give(made) });
     rows.set(name, made);
-    items.append(made.item);
+    // The visitor's own come first.
+    if (published) items.append(made.item);
+    else items.prepend(made.item);
     made.draw(used);
     return made;
   }
@@ -259,5 +261,5 @@ function label(button: HTMLButtonElement, verb: string, name: string) {
 function facts({ parameters, bytes: size, image }: PublishedModel): string {
   // What the weights leave free holds a picture's features.
   const device = size < 2e9 ? "for most devices" : `for a GPU with ${8 * Math.ceil(size / 8e9)} GB`;
-  return `${many(parameters)} parameters, about ${bytes(size)}, pictures of ${image} pixels; ${device}`;
+  return `${many(parameters)} parameters, about ${bytes(size)}, ${image} pixels; ${device}`;
 }
