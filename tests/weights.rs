@@ -325,7 +325,8 @@ fn extracts() {
     ] {
         // The encoder in the middle, in two pieces.
         let (first, second) = vision.split_at(vision.len() / 2);
-        let all = [&[language.clone()], first, &[head.clone()], second].concat();
+        let (one, other) = (std::slice::from_ref(&language), std::slice::from_ref(&head));
+        let all = [one, first, other, second].concat();
         write(&folder.join("model.safetensors"), &all);
         let checkpoint = wait(Checkpoint::open_path(&folder)).unwrap();
         let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
