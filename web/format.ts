@@ -5,7 +5,7 @@ const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 export function bytes(count: number): string {
   if (count >= 1e9) return `${short.format(count / 1e9)} GB`;
-  return count < 1e6 ? `${short.format(count / 1e3)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+  return count < 1e6 ? `${short.format(count / 1e3)} kB` : `${(count / 1e6).toFixed(count < 1e8 ? 1 : 0)} MB`;
 }
 
 export function duration(milliseconds: number): string {

@@ -200,7 +200,7 @@ class Row {
     this.#other = make("button", { type: "button", onclick: on.other });
     this.#note.setAttribute("role", "alert");
     this.#bar.ariaLabel = `Download of ${name}`;
-    this.item = make("li", {}, make("p", { className: "name", textContent: name }));
+    this.item = make("li", {}, make("p", { className: "name", textContent: published ? name.replace(/^OpenGVLab\//, "") : name, title: name }));
     if (published) this.item.append(make("p", { className: "hint", textContent: facts(published) }));
     this.item.append(this.#state, this.#bar, this.#note, make("div", { className: "actions" }, this.#main, this.#other));
   }
@@ -261,5 +261,5 @@ function label(button: HTMLButtonElement, verb: string, name: string) {
 function facts({ parameters, bytes: size, image }: PublishedModel): string {
   // What the weights leave free holds a picture's features.
   const device = size < 2e9 ? "for most devices" : `for a GPU with ${8 * Math.ceil(size / 8e9)} GB`;
-  return `${many(parameters)} parameters, about ${bytes(size)}, ${image} pixels; ${device}`;
+  return `${many(parameters)} parameters, about ${bytes(size)}, ${image} px; ${device}`;
 }
