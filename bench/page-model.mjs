@@ -2,7 +2,7 @@
 //
 //   cargo run --release -- init --config config.json --dtype f16 --out target/models/random/300m
 //   node bench/page-model.mjs target/models random/300m [gpu|cpu] [image size]
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { chromium } from "playwright-core";
@@ -74,4 +74,5 @@ await told("a photograph encoded", async () => {
 });
 console.log(await page.locator("#facts").innerText());
 await context.close();
+rmSync(profile, { recursive: true, force: true });
 server.close();
