@@ -1,6 +1,8 @@
 //! The browser's door: thin, and without logic of its own. The page's worker is its only caller.
 
 mod benchmark;
+#[allow(unreachable_pub, reason = "the module exports functions only if they are public")]
+mod hub;
 mod js;
 mod photo;
 mod team;

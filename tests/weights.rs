@@ -310,3 +310,37 @@ fn init_is_reproducible() {
         std::fs::read(b.join("model.safetensors")).unwrap()
     );
 }
+
+/// Of a vision-language model only the encoder's bytes are taken, as a checkpoint of its own.
+#[test]
+fn extracts() {
+    let folder = scratch("extracts");
+    let list = canonical(&folder, &small(""));
+    let large = Tensor { shape: vec![64, 4096], values: noise(2, 64 * 4096) };
+    let language = ("language_model.embed".to_string(), large.clone());
+    let head = ("lm_head.weight".to_string(), large);
+    for (what, vision) in [
+        ("vlm", prefixed("vision_model.", list.clone())),
+        ("port in a vlm", prefixed("model.vision_tower.", port(&list))),
+    ] {
+        // The encoder in the middle, in two pieces.
+        let (first, second) = vision.split_at(vision.len() / 2);
+        let (one, other) = (std::slice::from_ref(&language), std::slice::from_ref(&head));
+        let all = [one, first, other, second].concat();
+        write(&folder.join("model.safetensors"), &all);
+        let checkpoint = wait(Checkpoint::open_path(&folder)).unwrap();
+        let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
+        let extracts = checkpoint.extracts();
+        let [(name, Some(extract))] = extracts.as_slice() else { panic!("{what}: {extracts:?}") };
+        assert!(name.ends_with("model.safetensors"), "{name}");
+        let mut small = extract.header.clone();
+        for range in &extract.ranges {
+            small.extend_from_slice(&bytes[range.start as usize..range.end as usize]);
+        }
+        assert!(small.len() < bytes.len() / 10, "{what}: {} of {}", small.len(), bytes.len());
+        std::fs::write(folder.join("model.safetensors"), small).unwrap();
+        let checkpoint = wait(Checkpoint::open_path(&folder)).unwrap();
+        assert_same(what, &checkpoint, &list);
+        assert_eq!(checkpoint.extracts()[0].1, None, "{what}: an encoder alone is taken whole");
+    }
+}

@@ -1,6 +1,6 @@
 // The interface of the Rust module, src/web.rs, as the worker uses it.
 
-import type { Benchmark, BenchmarkRequest, Device, DeviceChoice, Encoded, Lesson, ModelInfo, Settings, Task, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
+import type { Benchmark, BenchmarkRequest, Device, DeviceChoice, Encoded, Lesson, ModelInfo, PublishedModel, Settings, Task, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
 
 declare function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module } | undefined): Promise<unknown>;
 declare namespace init {
@@ -66,4 +66,22 @@ export class Helper {
   ): Promise<Helper>;
   linear(weight: string, x: Float32Array): Float32Array<ArrayBuffer>;
   attention(qkv: Float32Array, size: Uint32Array, heads: number): Float32Array<ArrayBuffer>;
+}
+
+export function catalogue(): PublishedModel[];
+/** The shards that model.safetensors.index.json names for the encoder. */
+export function encoder_shards(index: string): Promise<string[]>;
+/** What of each file the encoder needs: a header of its own and ranges; null for the whole file. */
+export function encoder_parts(
+  config: string,
+  files: { name: string; size: number }[],
+  read: (file: number, start: number, end: number) => Promise<Uint8Array>,
+): Promise<({ header: Uint8Array<ArrayBuffer>; ranges: [number, number][] } | null)[]>;
+
+/** Of bytes that come in pieces. */
+export class Sha256 {
+  update(bytes: Uint8Array): void;
+  /** Ends it. */
+  hex(): string;
+  free(): void;
 }

@@ -8,6 +8,7 @@ import { acceptFiles, chooser } from "./files";
 import { duration } from "./format";
 import { howItWorks } from "./how";
 import { bundled, chosenModel, isModelFile, modelPicker } from "./model-picker";
+import { modelList } from "./models";
 import { notice } from "./notice";
 import { progressBar } from "./progress";
 import type { DeviceChoice, Model, ModelSource, Progress } from "./protocol";
@@ -27,6 +28,8 @@ const bench = workbench(stage, engine, messages.alarm);
 const how = howItWorks(part(document, "#how", HTMLDetailsElement), engine);
 const strip = shotStrip(find("shots"), (shot) => void open(shot));
 const picker = modelPicker(find("model"), chooseModelFiles, () => void changeModel(bundled));
+const hub = part(document, 'meta[name="hub"]', HTMLMetaElement).content;
+const models = modelList(part(document, "#models", HTMLDetailsElement), hub, (name) => void useStored(name));
 const settings = settingsForm(part(document, "#settings", HTMLFormElement), () => void encodeAgain());
 const samples = sampleList(find("samples"), (file) => void openFile(file), messages.alarm);
 
@@ -65,7 +68,7 @@ stage.addEventListener("head", (event) => {
 
 const device = engine.call("open", { device: deviceChoice(), threads: threadChoice() });
 device.then((device) => showDevice(find("device"), device, null), messages.alarm);
-let model = load(bundled);
+let model = firstModel();
 
 function deviceChoice(): DeviceChoice {
   const asked = new URLSearchParams(location.search).get("device");
@@ -95,12 +98,43 @@ function chooseModelFiles(files: File[]) {
   }
 }
 
+/** The one that the address names, if it is stored: a link alone never fetches a model. */
+async function firstModel(): Promise<Model | null> {
+  const name = new URLSearchParams(location.search).get("model");
+  const stored = name ? await models.open(name) : null;
+  if (name && !stored) models.offer(name);
+  return load(name && stored ? { name, ...stored } : bundled);
+}
+
+async function useStored(name: string) {
+  const stored = await models.open(name);
+  if (stored) await changeModel({ name, ...stored });
+  else messages.alarm(`${name} is no longer whole in this browser. Open “More models” to fetch it again.`);
+}
+
+/** A stored model's name stays in the address, so that the next visit begins with it. */
+function remember(source: ModelSource) {
+  const url = new URL(location.href);
+  const name = nameOf(source);
+  url.searchParams.delete("model");
+  const others = url.searchParams.toString();
+  const asked = name ? `model=${encodeURIComponent(name).replace(/%(2F|40|3A)/g, decodeURIComponent)}` : "";
+  url.search = [asked, others].filter(Boolean).join("&");
+  history.replaceState(null, "", url);
+}
+
+function nameOf(source: ModelSource): string | null {
+  return "folder" in source ? null : (source.name ?? null);
+}
+
 async function changeModel(source: ModelSource) {
   messages.clear();
   loading.abort();
   encoding.abort();
   model = load(source);
-  if ((await model) && shown) await encode(shown);
+  if (!(await model)) return;
+  remember(source);
+  if (shown) await encode(shown);
 }
 
 /** Null where the model did not load; the visitor knows why by then. */
@@ -115,6 +149,7 @@ async function load(source: ModelSource): Promise<Model | null> {
     // The features of the model before went with it; the photographs stay.
     for (const shot of shots) shot.encoding = null;
     picker.loaded(source, model);
+    models.mark(nameOf(source));
     showDevice(find("device"), await device, model);
     settings.fit(model.info);
     bench.fit(model.info);

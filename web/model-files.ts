@@ -29,9 +29,9 @@ export async function fetchModel(
   return model;
 }
 
-export async function localModel({ config, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
+export async function localModel({ name, config, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
   const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
-  return { name: first.name, config: await config.text(), files: weights.map((file) => ({ name: file.name, blob: file })) };
+  return { name: name ?? first.name, config: await config.text(), files: weights.map((file) => ({ name: file.name, blob: file })) };
 }
 
 /** How the module reads a model: ranges of its files, until the visitor has enough. */

@@ -24,7 +24,7 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
 
   return {
     loading(source) {
-      name.textContent = "folder" in source ? "InternViT-Tiny" : source.weights[0]?.name ?? "Your files";
+      name.textContent = "folder" in source ? "InternViT-Tiny" : source.name ?? source.weights[0]?.name ?? "Your files";
       summary.textContent = "Loading …";
       note.hidden = true;
     },

@@ -1,7 +1,7 @@
 // One bar for whatever runs: the latest to begin owns it.
 
 import { part } from "./dom";
-import { bytes } from "./format";
+import { bytes, remaining } from "./format";
 import type { Progress } from "./protocol";
 
 export interface Work {
@@ -50,5 +50,5 @@ function describe({ stage, done, total }: Progress): string {
 /** The time that is left, once it can be told. */
 function left({ done, total }: Progress, elapsed: number): string {
   if (elapsed < 1000 || done <= 0 || done >= total) return "";
-  return `, about ${Math.ceil((elapsed * (total - done)) / done / 1000)} s left`;
+  return `, about ${remaining((elapsed * (total - done)) / done / 1000)} left`;
 }

@@ -42,7 +42,47 @@ export interface ModelFiles {
 }
 
 /** A folder that holds config.json and model.safetensors, or the visitor's own files. */
-export type ModelSource = { folder: string } | { config: File; weights: File[] };
+export type ModelSource = { folder: string } | { name?: string; config: File; weights: File[] };
+
+/** What the visitor asks for, and what a download may need beside. */
+export interface Wish {
+  /** `owner/name`, `owner/name@revision`, or the address of a folder. */
+  name: string;
+  /** The address of the hub. */
+  hub: string;
+  /** For the hub alone; empty where there is none. */
+  token: string;
+}
+
+/** A model that the browser keeps for this page, or a part of one. */
+export interface StoredModel {
+  name: string;
+  /** Of all its files. */
+  bytes: number;
+  /** As many as are there. */
+  here: number;
+  complete: boolean;
+}
+
+/** A model that was published; `bytes` in 16 bits a parameter. */
+export interface PublishedModel {
+  name: string;
+  image: number;
+  parameters: number;
+  bytes: number;
+}
+
+/** Each call that the worker of the stored models answers. */
+export interface StoreCalls {
+  catalogue: { given: null; answer: PublishedModel[] };
+  list: { given: null; answer: StoredModel[] };
+  /** Learns what is to be fetched; asks nothing where that is known. */
+  plan: { given: Wish; answer: StoredModel };
+  /** Goes on where it stopped. */
+  download: { given: Wish; answer: null };
+  open: { given: string; answer: { config: File; weights: File[] } };
+  remove: { given: string; answer: null };
+}
 
 export interface Settings {
   image_size?: number;
@@ -159,7 +199,7 @@ export interface KernelTime {
 
 /** Done and total are bytes, blocks for "encode", a part of 1 for "measure"; a total of 0 is not known. */
 export interface Progress {
-  stage: "fetch" | "load" | "encode" | "measure";
+  stage: "fetch" | "check" | "wait" | "load" | "encode" | "measure";
   done: number;
   total: number;
 }
@@ -182,15 +222,6 @@ export interface Calls {
 }
 
 export type Call = keyof Calls;
-
-export type Ask = { [K in Call]: { id: number; call: K; given: Calls[K]["given"] } }[Call];
-
-export type ToWorker = Ask | { cancel: number };
-
-export type FromWorker =
-  | { id: number; progress: Progress }
-  | { id: number; answer: Calls[Call]["answer"] }
-  | { id: number; failure: string };
 
 /** What the engine asks a helper for: its part of two products and of what lies between; `through` is batch and tokens. */
 export interface Task {

@@ -1,30 +1,21 @@
 // Owns the Rust engine, so that the page never waits for it.
 
 import init, { Engine } from "#internvit";
+import { sentence, serve, type Handlers, type Job } from "./calls";
 import { help } from "./helper";
 import { fetchModel, localModel, readRanges } from "./model-files";
-import type { Ask, Call, Calls, FromWorker, Progress, ToWorker } from "./protocol";
+import { start } from "./module";
+import type { Calls, Progress } from "./protocol";
 import { HELPER, Team, usualThreads } from "./team";
-
-/** One call being answered. */
-interface Job {
-  signal: AbortSignal;
-  /** What the answer gives away instead of copying. */
-  transfer: Transferable[];
-  progress(progress: Progress): void;
-}
-
-type Handlers = { [K in Call]: (given: Calls[K]["given"], job: Job) => Promise<Calls[K]["answer"]> };
 
 let engine: Engine | null = null;
 /** As many as the visitor wants; null as suit the machine and the model. */
 let wanted: number | null = 1;
 const team = new Team();
-let running: { id: number; abort: AbortController } | null = null;
 
-const handlers: Handlers = {
+const handlers: Handlers<Calls> = {
   async open(given) {
-    await init(relaxedSimd() ? { module_or_path: new URL("./pkg/internvit_relaxed.wasm", import.meta.url) } : undefined);
+    await start();
     engine = await Engine.open(given.device);
     const device = engine.device();
     wanted = device.kind === "cpu" ? given.threads : 1;
@@ -116,13 +107,6 @@ function opened(): Engine {
   return engine;
 }
 
-/** Whether the browser knows f32x4.relaxed_madd: a module whose only function multiplies zeros. */
-function relaxedSimd(): boolean {
-  const zero = [0x41, 0, 0xfd, 0x0f];
-  const code = [0x0a, 20, 1, 18, 0, ...zero, ...zero, ...zero, 0xfd, 0x85, 2, 0x1a, 0x0b];
-  return WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, ...code]));
-}
-
 /** The browser's own words for the adapter, which do not reach the module through wgpu. */
 async function adapterName(): Promise<string> {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
@@ -143,37 +127,5 @@ function pause(): Promise<void> {
   });
 }
 
-async function answer({ id, call, given }: Ask) {
-  const post = (message: FromWorker, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
-  const abort = new AbortController();
-  running = { id, abort };
-  const job: Job = { signal: abort.signal, transfer: [], progress: (progress) => post({ id, progress }) };
-  try {
-    // The compiler cannot see that a call and what it is given belong together.
-    const handler = handlers[call] as (given: Ask["given"], job: Job) => Promise<Calls[Call]["answer"]>;
-    const result = await handler(given, job);
-    post({ id, answer: result }, job.transfer);
-  } catch (error) {
-    post({ id, failure: sentence(error) });
-  } finally {
-    running = null;
-  }
-}
-
-function sentence(error: unknown): string {
-  // A trap leaves the module's memory in an unknown state: nothing more can be asked of it.
-  if (error instanceof WebAssembly.RuntimeError) {
-    return `The network stopped unexpectedly (${error.message}). Reload the page to start it again.`;
-  }
-  return error instanceof Error ? error.message : String(error);
-}
-
-function serve() {
-  self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
-    if (!("cancel" in data)) void answer(data);
-    else if (data.cancel === running?.id) running.abort.abort();
-  });
-}
-
 if (self.name === HELPER) help();
-else serve();
+else serve(handlers);

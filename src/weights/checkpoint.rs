@@ -95,6 +95,10 @@ impl Checkpoint {
         self.files.iter().map(Source::name)
     }
 
+    pub(super) fn files(&self) -> &[Source] {
+        &self.files
+    }
+
     /// The file that holds part of a tensor.
     pub fn file_name(&self, file: usize) -> &str {
         self.files[file].name()
@@ -207,8 +211,9 @@ impl Checkpoint {
     }
 }
 
-/// The shards that hold an index's vision tensors, or a head's.
-pub(crate) async fn shards(index: &Source) -> Result<Vec<String>> {
+/// The names of the shards that hold the vision tensors, or a head's, of
+/// `model.safetensors.index.json`.
+pub async fn shards(index: &Source) -> Result<Vec<String>> {
     let bad = |reason: String| Error::checkpoint(index.name(), reason);
     let bytes = index.read(0..index.size()).await?;
     let value: serde_json::Value =

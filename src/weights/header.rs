@@ -1,8 +1,10 @@
 //! What a file holds: the header of safetensors, or what torch wrote in its place.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use safetensors::tensor::{Dtype, Metadata};
+use safetensors::tensor::Dtype;
+use serde::Deserialize;
 
 use super::{Source, torch};
 use crate::{Error, Result};
@@ -19,6 +21,15 @@ pub enum StoredType {
 }
 
 impl StoredType {
+    /// As safetensors files name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+        }
+    }
+
     /// Bytes of one value.
     pub fn bytes(self) -> usize {
         match self {
@@ -71,6 +82,23 @@ pub struct Stored {
 /// A header longer than this is refused unread (the largest known is under 1 MB).
 const MAX_HEADER: u64 = 100_000_000;
 
+/// A header's text. The library's own type counts in `usize`: in a browser it refuses files
+/// beyond 4 GB.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__", default)]
+    metadata: HashMap<String, String>,
+    #[serde(flatten)]
+    tensors: HashMap<String, Info>,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
 /// Reads and checks the header: lengths, types, offsets without overlap or hole, nothing after the
 /// last tensor. Tensors come in the order of their offsets. The first bytes tell the format; of a
 /// file of PyTorch's the state dict's tensors are given, and no pickled code is ever run.
@@ -85,7 +113,7 @@ pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
 /// The text that the header holds under `key` in its metadata.
 pub async fn read_metadata(source: &Source, key: &str) -> Result<Option<String>> {
     let header = parse(source.name(), source.size(), &read(source).await?)?;
-    Ok(header.metadata().as_ref().and_then(|map| map.get(key).cloned()))
+    Ok(header.metadata.get(key).cloned())
 }
 
 /// Bytes of the header that follows the first eight of a file of `size` bytes.
@@ -107,7 +135,7 @@ pub(crate) fn header_length(file: &str, size: u64, first: [u8; 8]) -> Result<u64
 pub(crate) fn stored_tensors(file: &str, size: u64, header: &[u8]) -> Result<Vec<Stored>> {
     let start = 8 + header.len() as u64;
     let mut list: Vec<Stored> = parse(file, size, header)?
-        .tensors()
+        .tensors
         .into_iter()
         .map(|(key, info)| Stored {
             key,
@@ -118,8 +146,8 @@ pub(crate) fn stored_tensors(file: &str, size: u64, header: &[u8]) -> Result<Vec
                 _ => None,
             },
             dtype_name: info.dtype.to_string(),
-            shape: info.shape.clone(),
-            range: start + info.data_offsets.0 as u64..start + info.data_offsets.1 as u64,
+            shape: info.shape,
+            range: start + info.data_offsets.0..start + info.data_offsets.1,
         })
         .collect();
     list.sort_by(|a, b| (a.range.start, &a.key).cmp(&(b.range.start, &b.key)));
@@ -138,16 +166,36 @@ async fn read(source: &Source) -> Result<Vec<u8>> {
     source.read(8..8 + length).await
 }
 
-fn parse(file: &str, size: u64, header: &[u8]) -> Result<Metadata> {
+fn parse(file: &str, size: u64, header: &[u8]) -> Result<Header> {
     let bad = |reason: String| Error::checkpoint(file, reason);
     let length = header.len() as u64;
-    let header: Metadata = serde_json::from_slice(header)
-        .map_err(|e| bad(format!("the safetensors header cannot be read: {e}")))?;
-    let expected = 8 + length + header.data_len() as u64;
+    let unreadable = |e: String| bad(format!("the safetensors header cannot be read: {e}"));
+    let header: Header = serde_json::from_slice(header).map_err(|e| unreadable(e.to_string()))?;
+    let end = check(&header.tensors).map_err(unreadable)?;
+    let expected = end.saturating_add(8 + length);
     if expected != size {
         return Err(bad(format!(
             "cut short or too long: the header describes {expected} bytes, the file has {size}"
         )));
     }
     Ok(header)
+}
+
+/// Where the last tensor ends, if each begins where the one before it ends and is as long as its
+/// shape says.
+fn check(tensors: &HashMap<String, Info>) -> std::result::Result<u64, String> {
+    let mut list: Vec<_> = tensors.iter().collect();
+    list.sort_by_key(|(key, info)| (info.data_offsets, *key));
+    let mut at = 0;
+    for (key, Info { dtype, shape, data_offsets: (start, end) }) in list {
+        if *start != at || end < start {
+            return Err(format!("{key}: expected to begin at {at}, found {start} to {end}"));
+        }
+        let bits = shape.iter().try_fold(dtype.bitsize() as u64, |n, d| n.checked_mul(*d as u64));
+        if bits != (end - start).checked_mul(8) {
+            return Err(format!("{key}: {dtype} {shape:?} is not {} bytes long", end - start));
+        }
+        at = *end;
+    }
+    Ok(at)
 }

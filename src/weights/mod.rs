@@ -4,6 +4,7 @@
 mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 mod convert;
+mod extract;
 mod head;
 mod header;
 mod linear_head;
@@ -17,11 +18,12 @@ mod torch;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;
 
-pub use checkpoint::Checkpoint;
 #[cfg(feature = "hub")]
-pub(crate) use checkpoint::{find_files, shards};
+pub(crate) use checkpoint::find_files;
+pub use checkpoint::{Checkpoint, shards};
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::{Conversion, Converted, convert};
+pub use extract::Extract;
 pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 #[cfg(feature = "hub")]

@@ -3,7 +3,7 @@
 import { chromium } from "playwright-core";
 import { findChromium } from "../../web/tools/setup.mjs";
 
-const args = [
+export const args = [
   "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--ignore-gpu-blocklist",
   "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 /** The tensors of a file, { name: { shape, data } }, read as numbers of 32 or 64 bits. */
 export function readSafetensors(file) {
@@ -24,4 +24,36 @@ export function relativeL2(actual, expected) {
     norm += expected[i] ** 2;
   }
   return Math.sqrt(error / norm);
+}
+
+/**
+ * A vision-language model around the model in a folder: three shards and their index. The encoder lies in the
+ * first two, beside tensors of a language model; the third is the language model's alone.
+ */
+export function writeVlm(from, to) {
+  const bytes = readFileSync(`${from}/model.safetensors`);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString("utf8", 8, start));
+  const names = Object.keys(header).filter((name) => name.startsWith("vision_model."));
+  const own = names.map((name) => {
+    const { dtype, shape, data_offsets: [begin, end] } = header[name];
+    return { name, dtype, shape, data: bytes.subarray(start + begin, start + end) };
+  });
+  const other = (name) => ({ name: `language_model.${name}`, dtype: "F16", shape: [1000, 3000], data: Buffer.alloc(6e6, 1) });
+  const half = own.length >> 1;
+  const shards = [[other("a"), ...own.slice(0, half)], [...own.slice(half, half + 9), other("b"), ...own.slice(half + 9)], [other("c")]];
+  const map = {};
+  shards.forEach((tensors, at) => {
+    const file = `model-0000${at + 1}-of-00003.safetensors`;
+    for (const { name } of tensors) map[name] = file;
+    let end = 0;
+    const entries = tensors.map(({ name, dtype, shape, data }) => [name, { dtype, shape, data_offsets: [end, (end += data.length)] }]);
+    const text = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(text.length));
+    writeFileSync(`${to}/${file}`, Buffer.concat([length, text, ...tensors.map(({ data }) => data)]));
+  });
+  writeFileSync(`${to}/model.safetensors.index.json`, JSON.stringify({ metadata: {}, weight_map: map }));
+  const { segmentation, ...vision } = JSON.parse(readFileSync(`${from}/config.json`, "utf8"));
+  writeFileSync(`${to}/config.json`, JSON.stringify({ model_type: "internvl_chat", vision_config: vision }));
 }

@@ -37,18 +37,20 @@ function onGpu(query) {
 
 /**
  * A fresh page. When the test ends, it fails if anything was asked of another
- * origin or an error reached the console.
+ * origin, except those in `allow`, or an error reached the console.
  */
-export async function visit(site, t, { query = "", prepare = async () => {}, ...options } = {}) {
+export async function visit(site, t, { query = "", prepare = async () => {}, allow = [], ...options } = {}) {
   const context = await site.browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const trouble = [];
+  const allowed = (url) => allow.some((origin) => url.startsWith(origin));
   context.on("request", (request) => {
     const own = request.url().startsWith(site.url) || /^(blob|data):/.test(request.url());
-    if (!own) trouble.push(`asked another origin for ${request.url()}`);
+    if (!own && !allowed(request.url())) trouble.push(`asked another origin for ${request.url()}`);
   });
-  page.on("console", (message) => message.type() === "error" && trouble.push(`console: ${message.text()}`));
+  // What an allowed server refuses, the browser reports by itself.
+  page.on("console", (message) => message.type() === "error" && !allowed(message.location().url) && trouble.push(`console: ${message.text()}`));
   page.on("pageerror", (error) => trouble.push(`uncaught: ${error.message}`));
   t.after(async () => {
     await context.close();

@@ -64,8 +64,9 @@ test("without helpers the engine goes on alone, and says so", async (t) => {
   const page = await visit(site, t, { query: "blank/" });
   const { threads, alone } = await page.evaluate(async () => {
     const { Engine } = await import("/js/engine.js");
-    const source = await (await fetch("/js/engine.js")).text();
-    const script = new URL(`/js/${/assets\/worker[\w-]+\.js/.exec(source)[0]}`, location.href).href;
+    const entry = await (await fetch("/js/engine.js")).text();
+    const source = await (await fetch(`/js/${/assets\/engine[\w-]+\.js/.exec(entry)[0]}`)).text();
+    const script = new URL(`/js/assets/${/worker[\w-]+\.js/.exec(source)[0]}`, location.href).href;
     const Started = globalThis.Worker;
     globalThis.Worker = class extends Started {
       constructor() {

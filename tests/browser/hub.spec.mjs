@@ -1,0 +1,355 @@
+// Models from a hub, kept in the browser: fetched, interrupted, refused, stored, deleted, used without a network.
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { startHub } from "../hub/hub.mjs";
+import { writeVlm } from "./safetensors.mjs";
+import { openSite, path, visit } from "./site.mjs";
+import { axe, fits, loaded, phone, saved, shown } from "./visitor.mjs";
+
+const MODEL = "tiny/internvit";
+const DATA = "?signature"; // what the hub adds to the addresses of large files
+
+const site = openSite();
+let folder;
+let hub;
+/** Bytes of the tiny model's weights. */
+const size = readFileSync(path("www/model/model.safetensors")).length;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "internvit-hub-"));
+  const repository = (name) => {
+    mkdirSync(join(folder, name), { recursive: true });
+    return join(folder, name);
+  };
+  for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/model/${file}`), join(repository(MODEL), file));
+  copyFileSync(path("www/model/config.json"), join(repository("tiny/bare"), "config.json"));
+  writeVlm(path("www/model"), repository("tiny/vlm"));
+  hub = await startHub(folder);
+});
+after(() => {
+  hub?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/**
+ * A visitor whose page has the test's hub. The page names its hub in its HTML, so no link can. The processor
+ * is quicker with so small a model.
+ */
+async function visitHub(t, { behave = [], server = hub, query = "?device=cpu", prepare = async () => {}, ...options } = {}) {
+  server.behave(behave);
+  server.log().length = 0;
+  const page = await visit(site, t, { ...options, query, allow: [server.address, server.store], prepare: async (page) => {
+    await page.context().route((url) => url.href.startsWith(site.url) && url.pathname === "/", async (route) => {
+      const response = await route.fetch();
+      const html = (await response.text()).replace("https://huggingface.co", server.address);
+      await route.fulfill({ response, body: html });
+    });
+    await prepare(page);
+  } });
+  page.setDefaultTimeout(40_000);
+  await loaded(page);
+  return page;
+}
+
+const row = (page, name = MODEL) => page.locator("#models li").filter({ has: page.getByText(name, { exact: true }) });
+const press = (page, verb, name = MODEL) => page.getByRole("button", { name: `${verb} ${name}`, exact: true }).click();
+const open = async (page) => {
+  await page.getByText("More models", { exact: true }).click();
+  await page.getByRole("button", { name: "Get OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
+};
+/** Waits until a model is loaded; what is said instead is the failure, at once. */
+async function inUse(page, name = MODEL) {
+  const ready = page.getByRole("button", { name: `In use ${name}`, exact: true });
+  await ready.or(row(page, name).getByRole("alert").filter({ hasText: /\w/ })).first().waitFor();
+  assert.ok(await ready.isVisible(), await row(page, name).textContent());
+}
+async function note(page, text, name = MODEL) {
+  await row(page, name).getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+  const said = await row(page, name).getByRole("alert").textContent();
+  assert.ok(text instanceof RegExp ? text.test(said) : said.includes(text), said);
+}
+/** What was asked of the weights, without the header's two reads. */
+const asked = (server = hub) => server.log().filter(({ url, range }) => url.includes(`.safetensors${DATA}`) && !/^bytes=(0-7|8-\d+)$/.test(range)).map(({ range }) => range);
+
+async function get(page, name = MODEL) {
+  await open(page);
+  await page.getByLabel(/^Another one/).fill(name);
+  await page.getByRole("button", { name: "Get this model" }).click();
+}
+
+/** Waits until a slow download is well under way. */
+async function midway(page) {
+  await page.waitForFunction(() => {
+    const bar = document.querySelector("#models progress:not([hidden])");
+    return bar && bar.value > 0.2 && bar.hasAttribute("value");
+  });
+}
+
+async function features(page) {
+  await page.getByRole("button", { name: "Cat" }).click();
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor();
+  await shown(page);
+  return (await saved(page, "Save features (.npy)")).bytes;
+}
+
+test("a model by its name: fetched, checked, used, and the same as the bundled one; then without a network", async (t) => {
+  const own = await startHub(folder);
+  t.after(() => own.close());
+  const page = await visitHub(t, { server: own, query: "" });
+  const expected = await features(page);
+  assert.equal(own.log().length, 0, "the hub is asked before the visitor asks for a model");
+  await get(page);
+  await inUse(page);
+  await loaded(page);
+  assert.match(page.url(), /\?model=tiny\/internvit&/);
+  assert.equal(await page.locator("#model > .name").textContent(), MODEL);
+  await row(page).getByText("11.0 MB, stored").waitFor();
+  assert.ok((await features(page)).equals(expected), "other features than the bundled model's");
+  assert.deepEqual(asked(own), [`bytes=0-${size - 1}`]);
+  assert.deepEqual(own.log().filter(({ method }) => method === "OPTIONS"), [], "a request that other origins must allow first");
+  assert.deepEqual(await axe(page), []);
+
+  own.close();
+  await page.reload();
+  await page.locator("#model > .name", { hasText: MODEL }).waitFor();
+  await loaded(page);
+  assert.ok((await features(page)).equals(expected));
+});
+
+test("of a vision-language model only the encoder's part is fetched", async (t) => {
+  const page = await visitHub(t);
+  const expected = await features(page);
+  await get(page, "tiny/vlm");
+  await inUse(page, "tiny/vlm");
+  assert.ok((await features(page)).equals(expected));
+  assert.ok(!hub.log().some(({ url }) => url.includes("-00003-")), "a shard of the language model was asked for");
+  const sent = asked().map((range) => /(\d+)-(\d+)/.exec(range)).reduce((sum, [, from, to]) => sum + Number(to) - Number(from) + 1, 0);
+  assert.ok(sent < size, `${sent} bytes for an encoder of fewer than ${size}`);
+});
+
+test("a folder at an address", async (t) => {
+  const page = await visitHub(t);
+  const name = `${hub.address}/${MODEL}/resolve/main`;
+  await get(page, name);
+  await inUse(page, name);
+  await page.reload();
+  await page.locator("#model > .name", { hasText: name }).waitFor();
+});
+
+test("paused and resumed, reloaded and resumed, by ranges", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: DATA, slow: 3e6 }] });
+  await get(page);
+  await midway(page);
+  assert.match(await row(page).locator(".hint").first().textContent(), /^[\d.]+ MB of 11\.0 MB/);
+  await press(page, "Pause");
+  await row(page).getByText(/^[\d.]+ MB of 11\.0 MB stored$/).waitFor();
+  const before = asked().length;
+  await press(page, "Resume");
+  await page.waitForFunction(() => document.querySelector("#models progress:not([hidden])")?.value > 0.5);
+  const [, from] = /bytes=(\d+)-/.exec(asked()[before]);
+  assert.ok(Number(from) > size / 10, `it went on from byte ${from}`);
+
+  await page.reload();
+  await loaded(page);
+  hub.behave([]);
+  await open(page);
+  await row(page).getByText(/^[\d.]+ MB of 11\.0 MB stored$/).waitFor();
+  await press(page, "Resume");
+  await inUse(page);
+  const [, again] = /bytes=(\d+)-/.exec(asked().at(-1));
+  assert.ok(Number(again) > Number(from), `it went on from byte ${again}`);
+});
+
+test("cancelled, nothing stays", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: DATA, slow: 3e6 }] });
+  await get(page);
+  await midway(page);
+  await press(page, "Cancel");
+  await row(page).waitFor({ state: "detached" });
+  assert.deepEqual(await page.evaluate(stored), []);
+});
+
+test("broken connections and busy servers are tried again", async (t) => {
+  const page = await visitHub(t, { behave: [
+    { match: "/api/", status: 429, times: 1 }, { match: DATA, times: 2 }, { match: DATA, cut: 3e6, times: 1 }, { match: DATA, status: 503, times: 1 },
+  ] });
+  await get(page);
+  await inUse(page);
+  const [first, second, third] = asked();
+  assert.deepEqual([first, second, third], [`bytes=0-${size - 1}`, second, second]);
+  assert.match(second, /^bytes=[1-9]\d*-/);
+});
+
+test("where trying again does not help it stops, and goes on by itself when the network is back", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: DATA, times: 2 }, { match: DATA, cut: 3e6, times: 1 }, { match: DATA, status: 503 }] });
+  await get(page);
+  await note(page, "goes on when the connection is back");
+  assert.equal(asked().length, 6, "the first request, and as many tries as there are pauses");
+  hub.behave([]);
+  await page.context().setOffline(true);
+  await page.context().setOffline(false);
+  await inUse(page);
+  assert.match(asked().at(-1), /^bytes=[1-9]\d*-/);
+});
+
+for (const [what, name, behave, text] of [
+  ["no such repository", "tiny/nowhere", [], /tiny\/nowhere is not at 127\.0\.0\.1:\d+, or it is private \(401\)/],
+  ["no such revision", "tiny/internvit@v9", [], /tiny\/internvit@v9 is not at .*no such revision/],
+  ["a gated one", MODEL, [{ match: "config.json", status: 403 }], /not open to everyone \(403\)/],
+  ["no weights", "tiny/bare", [], /tiny\/bare holds no safetensors weights/],
+  ["a wrong length", MODEL, [{ match: DATA, short: true }], /is not what it was: \d+ bytes, expected \d+/],
+  ["bytes damaged on the way, always", MODEL, [{ match: DATA, times: 2 }, { match: DATA, garbage: true }], /arrived damaged twice/],
+]) {
+  test(`a clear word: ${what}`, async (t) => {
+    const page = await visitHub(t, { behave });
+    await get(page, name);
+    await note(page, text, name);
+    assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
+  });
+}
+
+test("a damaged byte is found, and the file fetched again", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: DATA, times: 2 }, { match: DATA, garbage: true, times: 1 }] });
+  await get(page);
+  await inUse(page);
+  assert.deepEqual(asked(), Array(2).fill(`bytes=0-${size - 1}`));
+});
+
+test("what has changed on the server begins anew", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: DATA, slow: 3e6 }] });
+  await get(page);
+  await midway(page);
+  await press(page, "Pause");
+  hub.behave([{ match: DATA, etag: "other" }]);
+  await press(page, "Resume");
+  await inUse(page);
+  assert.match(asked()[1], /^bytes=[1-9]/);
+  assert.equal(asked()[2], `bytes=0-${size - 1}`);
+});
+
+test("the token goes to the hub alone", async (t) => {
+  const page = await visitHub(t);
+  await open(page);
+  await page.getByLabel("Access token").fill("hf_secret");
+  await page.getByLabel(/^Another one/).fill(MODEL);
+  await page.getByRole("button", { name: "Get this model" }).click();
+  await inUse(page);
+  const [large, others] = [true, false].map((is) => hub.log().filter(({ url }) => url.includes(DATA) === is));
+  assert.ok(others.length > 1 && others.every(({ authorization }) => authorization === "Bearer hf_secret"));
+  assert.ok(large.length > 0 && large.every(({ authorization }) => authorization === undefined));
+  assert.ok(!(await page.content()).includes("hf_secret") && !page.url().includes("hf_secret"));
+});
+
+test("too little room is said before anything is fetched", async (t) => {
+  const prepare = (page) => page.addInitScript(() => {
+    navigator.storage.estimate = async () => ({ quota: 5e6, usage: 1e6 });
+  });
+  const page = await visitHub(t, { prepare });
+  await get(page);
+  await note(page, "needs 11.0 MB, but the browser has room for 4.0 MB only");
+  assert.deepEqual(asked(), []);
+});
+
+test("a disk that fills up on the way is said, and what is there is kept", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: DATA, slow: 2e6 }] });
+  const devtools = await page.context().newCDPSession(page);
+  await get(page);
+  await midway(page);
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(site.url).origin, quotaSize: 5e6 });
+  await note(page, "no room left");
+  await row(page).getByText(/^[\d.]+ MB of 11\.0 MB stored$/).waitFor();
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(site.url).origin });
+  hub.behave([]);
+  await press(page, "Resume");
+  await inUse(page);
+  assert.match(asked()[1], /^bytes=[1-9]/);
+});
+
+test("a second tab waits for the first, and takes over", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: DATA, slow: 3e5 }] });
+  await get(page);
+  await row(page).getByText(/^[\d.]+ MB of/).waitFor();
+  const second = await page.context().newPage();
+  await second.goto(page.url());
+  await loaded(second);
+  await open(second);
+  await press(second, "Resume");
+  await row(second).getByText("Another tab is fetching it").waitFor();
+  hub.behave([]);
+  await press(page, "Pause");
+  await inUse(second);
+  assert.equal(asked().length, 2);
+  assert.match(asked()[1], /^bytes=[1-9]/);
+});
+
+test("a stored file that was cut is noticed, and mended", async (t) => {
+  const page = await visitHub(t);
+  await get(page);
+  await inUse(page);
+  await page.evaluate(async () => {
+    const models = await (await navigator.storage.getDirectory()).getDirectoryHandle("models");
+    for await (const model of models.values()) {
+      const stream = await (await model.getFileHandle("model.safetensors")).createWritable({ keepExistingData: true });
+      await stream.truncate(4e6);
+      await stream.close();
+    }
+  });
+  await page.reload();
+  await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor();
+  await row(page).getByText("4.0 MB of 11.0 MB stored").waitFor();
+  await press(page, "Resume");
+  await inUse(page);
+  assert.equal(asked().at(-1), `bytes=4000000-${size - 1}`);
+});
+
+test("deleted, the model is gone and its room is free", async (t) => {
+  const page = await visitHub(t);
+  await get(page);
+  await inUse(page);
+  await page.getByRole("button", { name: "Use the bundled one" }).click();
+  await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor();
+  await loaded(page);
+  assert.ok(!page.url().includes("model="));
+  assert.deepEqual(await page.evaluate(stored), [encodeURIComponent(MODEL)]);
+  await press(page, "Delete");
+  await row(page).waitFor({ state: "detached" });
+  assert.deepEqual(await page.evaluate(stored), []);
+});
+
+test("a link names a model but fetches none", async (t) => {
+  const page = await visitHub(t, { query: "?model=tiny/internvit&hub=https://example.com&device=cpu" });
+  await page.getByRole("button", { name: `Get ${MODEL}`, exact: true }).waitFor();
+  assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
+  assert.equal(hub.log().length, 0);
+  await press(page, "Get");
+  await inUse(page);
+});
+
+test("a name that is none is refused at the field", async (t) => {
+  const page = await visitHub(t);
+  for (const name of ["internvit", "http://example.com/model", "a/b/c"]) {
+    await page.locator("#models").evaluate((models) => (models.open = true));
+    await page.getByLabel(/^Another one/).fill(name);
+    await page.getByRole("button", { name: "Get this model" }).click();
+    assert.match(await page.getByLabel(/^Another one/).evaluate((field) => field.validationMessage), /owner\/name/);
+  }
+  assert.equal(hub.log().length, 0);
+});
+
+test("the list fits a phone", async (t) => {
+  const page = await visitHub(t, phone);
+  await get(page);
+  await inUse(page);
+  await fits(page);
+});
+
+/** Runs in the page: the folders of stored models. */
+async function stored() {
+  const models = await (await navigator.storage.getDirectory()).getDirectoryHandle("models", { create: true });
+  const names = [];
+  for await (const name of models.keys()) names.push(name);
+  return names;
+}

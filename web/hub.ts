@@ -1,0 +1,79 @@
+// Where a model's files lie: in a repository of the hub, or in a folder at an address.
+
+import { encoder_shards } from "#internvit";
+import { readName } from "./model-name";
+import { insist, Missing, request, type Net } from "./net";
+
+/** A file of weights on a server. */
+export interface Remote {
+  name: string;
+  url: string;
+  size: number;
+  /** As far as the server tells. */
+  sha256: string | null;
+}
+
+/** Finds a model's configuration and the files that hold its encoder. */
+export async function find(name: string, net: Net): Promise<{ config: string; files: Remote[] }> {
+  const place = readName(name);
+  if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
+  const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
+  const text = (file: string) => insist(net.signal, async () => (await request(asked.url(file), `${name}/${file}`, net)).text());
+  if (asked.lacks("config.json")) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
+  const config = await text("config.json");
+  let files = ["model.safetensors"];
+  const index = "model.safetensors.index.json";
+  if (!asked.lacks(index)) {
+    const shards = await text(index).catch((error: unknown) => {
+      // A folder does not tell what it holds; only asking does.
+      if (error instanceof Missing) return null;
+      throw error;
+    });
+    if (shards !== null) files = await encoder_shards(shards);
+  }
+  if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
+  return { config, files: await Promise.all(files.map((file) => asked.file(file, name, net))) };
+}
+
+interface Files {
+  url(file: string): string;
+  lacks(file: string): boolean;
+  file(file: string, name: string, net: Net): Promise<Remote>;
+}
+
+interface Sibling {
+  rfilename: string;
+  size?: number;
+  lfs?: { sha256?: string; size?: number };
+}
+
+/** One request tells the commit, the files, their sizes and digests. */
+async function repository(repo: string, revision: string, name: string, net: Net): Promise<Files> {
+  const api = `${net.hub}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const response = await insist(net.signal, () => request(api, name, net));
+  const { sha, siblings } = (await response.json()) as { sha: string; siblings: Sibling[] };
+  const known = (file: string) => siblings.find(({ rfilename }) => rfilename === file);
+  const url = (file: string) => `${net.hub}/${repo}/resolve/${sha}/${file}`;
+  return {
+    url,
+    lacks: (file) => !known(file),
+    async file(file) {
+      const { lfs, size } = known(file) ?? {};
+      return { name: file, url: url(file), size: lfs?.size ?? size ?? 0, sha256: lfs?.sha256 ?? null };
+    },
+  };
+}
+
+function folder(address: string): Files {
+  const url = (file: string) => new URL(file, address).href;
+  return {
+    url,
+    lacks: () => false,
+    async file(file, name, net) {
+      const response = await insist(net.signal, () => request(url(file), `${name}/${file}`, net, { method: "HEAD" }));
+      const size = Number(response.headers.get("content-length"));
+      if (!size) throw new Error(`${new URL(address).host} does not tell how long ${file} is.`);
+      return { name: file, url: url(file), size, sha256: null };
+    },
+  };
+}

@@ -1,0 +1,21 @@
+// What names a model: a repository of the hub, or the address of a folder.
+
+export type Place = { repo: string; revision: string } | { folder: string };
+
+/** Null for what names none. */
+export function readName(name: string): Place | null {
+  const [, repo, revision = "main"] = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/.exec(name) ?? [];
+  if (repo) return { repo, revision };
+  // A page may ask its own machine in the clear, no other.
+  if (!/^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1)[:/])/.test(name) || !URL.canParse(name)) return null;
+  return { folder: name.endsWith("/") ? name : `${name}/` };
+}
+
+/** The address of a repository's page stands for the repository. */
+export function tidyName(text: string, hub: string): string {
+  const [, repo, revision] = text.startsWith(`${hub}/`)
+    ? (/^([\w.-]+\/[\w.-]+)(?:\/tree\/([\w./-]+?))?\/?$/.exec(text.slice(hub.length + 1)) ?? [])
+    : [];
+  if (!repo) return text;
+  return revision && revision !== "main" ? `${repo}@${revision}` : repo;
+}

@@ -1,0 +1,128 @@
+// Requests that outlast what passes: broken connections, servers that are busy.
+
+/** Waits before each further try, in milliseconds. */
+const PAUSES = [500, 1000, 2000, 4000, 8000];
+
+export interface Net {
+  signal: AbortSignal;
+  /** The address of the hub. */
+  hub: string;
+  /** Sent to the hub and nowhere else; may be empty. */
+  token: string;
+}
+
+/** Trouble that may be over soon. */
+export class Passing extends Error {
+  /** Milliseconds that the server asks to wait. */
+  readonly after: number | null;
+
+  constructor(message: string, after: number | null = null) {
+    super(message);
+    this.name = "Passing";
+    this.after = after;
+  }
+}
+
+/** Tries again, with longer and longer pauses; `gain` tells that a try has brought something. */
+export async function insist<T>(signal: AbortSignal, work: (gain: () => void) => Promise<T>): Promise<T> {
+  for (let failed = 0; ; failed++) {
+    try {
+      return await work(() => (failed = 0));
+    } catch (error) {
+      signal.throwIfAborted();
+      const pause = PAUSES[failed];
+      if (!(error instanceof Passing) || pause === undefined || !navigator.onLine) throw error;
+      await sleep(Math.max(pause, Math.min(error.after ?? 0, 60_000)), signal);
+    }
+  }
+}
+
+/** A response that is no refusal; `what` is named where it is one. */
+export async function request(url: string, what: string, net: Net, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (net.token && new URL(url).origin === new URL(net.hub).origin) headers.set("authorization", `Bearer ${net.token}`);
+  const response = await fetch(url, {
+    ...init, headers, signal: net.signal, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer",
+  }).catch((error: unknown) => {
+    net.signal.throwIfAborted();
+    throw broken(url, error);
+  });
+  if (response.ok) return response;
+  await response.body?.cancel();
+  throw refusal(response, what, new URL(url).host);
+}
+
+/**
+ * Bytes from `start` to `end` as they come. No `If-Range`: the stores behind the hub do not allow it across
+ * origins; `seen` is told the answer's ETag instead, and its length of the whole file, as far as they show.
+ */
+export async function* stream(
+  url: string, what: string, start: number, end: number, net: Net,
+  seen: (etag: string | null, total: number | null) => void,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  if (start === end) return;
+  const response = await request(url, what, net, { headers: { range: `bytes=${start}-${end - 1}` } });
+  const total = response.status === 206
+    ? /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1]
+    : response.headers.get("content-length");
+  seen(response.headers.get("etag"), total ? Number(total) : null);
+  // A server that knows no ranges sends all from the beginning.
+  let skip = response.status === 206 ? 0 : start;
+  let left = end - start;
+  const reader = response.body?.getReader();
+  try {
+    while (reader && left > 0) {
+      const part = await reader.read().catch((error: unknown) => {
+        net.signal.throwIfAborted();
+        throw broken(url, error);
+      });
+      if (part.done) throw broken(url, null);
+      const bytes = part.value.subarray(skip, skip + left);
+      skip = Math.max(0, skip - part.value.length);
+      left -= bytes.length;
+      if (bytes.length > 0) yield bytes;
+    }
+  } finally {
+    await reader?.cancel().catch(() => undefined);
+  }
+}
+
+function broken(url: string, error: unknown): Passing {
+  const reason = error instanceof Error && error.message ? ` (${error.message})` : "";
+  return new Passing(`The connection to ${new URL(url).host} is broken${reason}.`);
+}
+
+function refusal(response: Response, what: string, host: string): Error {
+  const { status, headers } = response;
+  if (status === 429 || status >= 500) {
+    const seconds = Number(headers.get("retry-after"));
+    const reason = status === 429 ? "has had too many requests" : "is in trouble at the moment";
+    return new Passing(`${host} ${reason} (${status}). What is here already is kept.`, seconds > 0 ? 1000 * seconds : null);
+  }
+  const code = headers.get("x-error-code");
+  if (status === 403 || code === "GatedRepo") {
+    return new Error(`${what} is not open to everyone (${status}): accept its terms on its page at ${host}, and give an access token.`);
+  }
+  if (status === 401) {
+    return new Error(`${what} is not at ${host}, or it is private (401). Check its name; a private one needs an access token.`);
+  }
+  if (code === "RevisionNotFound") return new Error(`${what} is not at ${host}: no such revision (404).`);
+  return new Missing(`${what} is not at ${host} (${status}).`);
+}
+
+/** What was asked for is not there. */
+export class Missing extends Error {}
+
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", end);
+      resolve();
+    }, milliseconds);
+    signal.addEventListener("abort", end, { once: true });
+  });
+}
