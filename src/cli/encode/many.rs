@@ -1,0 +1,415 @@
+//! Features of many photographs in a Parquet file. What is there is kept: rows of an earlier run,
+//! and the parts of a run that was stopped.
+//!
+//! A part is a small Parquet file in a folder beside the target, renamed into place when it is
+//! complete. When all are there, they are joined to a file that takes the target's place. What a
+//! part holds depends on the photographs alone, so the file is the same wherever a run was stopped.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File, TryLockError};
+use std::hash::Hasher;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use half::f16;
+use indicatif::ProgressBar;
+use internvit::gpu::Precision;
+use internvit::image::{Grid, Picture};
+use internvit::{Checkpoint, Encoder, Error, Features, Images, Result};
+use serde_json::{Value, json};
+use twox_hash::XxHash64;
+
+use super::super::input::{self, Photo};
+use super::super::photos::{Photos, Shape};
+use super::super::{load, open_model, print_json, progress};
+use super::table::{self, About, Failure, Known, Row, Settings};
+use super::{Args, Tokens, batch, fits};
+
+/// Photographs of a part: what a run that is stopped has to do again at most.
+const PART: usize = 64;
+/// The same with patch tokens, which take megabytes.
+const PART_OF_TOKENS: usize = 8;
+
+pub(super) async fn run(args: &Args, out: &Path) -> Result<()> {
+    for (given, option) in [
+        (!args.hidden_states.is_empty(), "--hidden-states"),
+        (args.tokens != Tokens::All, "--tokens"),
+        (args.pixel_values.is_some(), "--pixel-values"),
+        (args.pixel_embeds.is_some(), "--pixel-embeds"),
+        (args.picture.is_some(), "--picture"),
+    ] {
+        if given {
+            return Err(Error::input(format!("{option}: not together with --out FILE.parquet")));
+        }
+    }
+    let checkpoint = open_model(args.model.as_ref()).await?;
+    if checkpoint.random_weights() && !args.json {
+        eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
+    }
+    let mut store = Store::open(out, about(&checkpoint, args).await?)?;
+    let work = store.missing(&args.images, args.retry_errors);
+    let start = std::time::Instant::now();
+    let (mut device, mut failed) = (None, 0);
+    if !work.is_empty() {
+        let mut encoder = load(checkpoint, &args.device, args.dtype).await?;
+        device = Some(encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone()));
+        failed = encode_all(&mut encoder, args, &mut store, &work).await?;
+    }
+    store.finish()?;
+    let (encoded, skipped) = (work.len() - failed, args.images.len() - work.len());
+    let seconds = start.elapsed().as_secs_f64();
+    let rate = work.len() as f64 / seconds;
+    if args.json {
+        print_json(&json!({
+            "out": out, "device": device, "encoded": encoded, "skipped": skipped, "failed": failed,
+            "seconds": seconds, "images_per_second": rate,
+        }));
+    } else if let Some(device) = device {
+        eprintln!(
+            "{}: {encoded} encoded, {skipped} already there, {failed} failed, on {device} in \
+             {seconds:.1} s ({rate:.1} images/s)",
+            out.display()
+        );
+    } else {
+        eprintln!("{}: nothing to do, {skipped} already there", out.display());
+    }
+    if store.encoded.is_empty() {
+        let reason = "no photograph could be encoded; the column error says why";
+        return Err(Error::image(out.display(), reason));
+    }
+    Ok(())
+}
+
+async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About> {
+    let name = Path::new(checkpoint.name()).file_name().unwrap_or_default();
+    let settings = Settings {
+        model_digest: digest(checkpoint).await?,
+        dtype: match args.dtype {
+            Precision::F32 => "f32".into(),
+            Precision::F16 => "f16".into(),
+        },
+        image_size: input::side(args.image_size, &checkpoint.spec.sizes, args.resize)?,
+        resize: args.resize.to_string(),
+        tiles: args.tiles,
+        patch_tokens: args.patch_tokens,
+    };
+    let (version, model) = (env!("CARGO_PKG_VERSION").into(), name.to_string_lossy().into());
+    Ok(About { version, model, settings, additions: 1, failed: 0 })
+}
+
+/// What tells models apart without reading all their weights: the spec, the tensors' names, and the
+/// values of those that are vectors.
+async fn digest(checkpoint: &Checkpoint) -> Result<String> {
+    let mut hash = XxHash64::with_seed(0);
+    hash.write(json!(checkpoint.spec).to_string().as_bytes());
+    for (name, tensor) in &checkpoint.manifest.tensors {
+        hash.write(name.as_bytes());
+        if tensor.shape.len() == 1 {
+            let values = checkpoint.tensor(name).await?;
+            values.iter().for_each(|value| hash.write(&value.to_le_bytes()));
+        }
+    }
+    Ok(format!("{:016x}", hash.finish()))
+}
+
+/// The target and the parts that wait to join it.
+struct Store {
+    out: PathBuf,
+    /// The rows' settings, and which addition to the target the parts are.
+    about: About,
+    /// The target where it is there, then the parts.
+    files: Vec<PathBuf>,
+    /// The number of the next part.
+    next: usize,
+    /// Photographs with features.
+    encoded: HashSet<String>,
+    /// Photographs without, and why.
+    failures: BTreeMap<String, String>,
+    folder: Folder,
+}
+
+/// The parts' folder, held by one process at a time.
+struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    fn hold(out: &Path) -> Result<Self> {
+        let mut name = out.as_os_str().to_os_string();
+        name.push(".parts");
+        let path = PathBuf::from(name);
+        let failed = |e| Error::io(out.display(), e);
+        if !path.is_dir() {
+            fs::create_dir(&path).map_err(failed)?;
+        }
+        let lock = File::create(path.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::Error(e)) => Err(failed(e)),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::input(format!("{}: another run is writing it", out.display())))
+            }
+        }
+    }
+
+    /// The complete parts as (addition, number, file), in order.
+    fn parts(&self) -> Result<Vec<(u32, usize, PathBuf)>> {
+        let failed = |e| Error::io(self.path.display(), e);
+        let mut parts = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let numbers = name.and_then(|n| n.strip_suffix(".parquet")?.split_once('-'));
+            if let Some((addition, number)) = numbers
+                && let (Ok(addition), Ok(number)) = (addition.parse(), number.parse())
+            {
+                parts.push((addition, number, path));
+            }
+        }
+        parts.sort();
+        Ok(parts)
+    }
+}
+
+impl Drop for Folder {
+    /// Leaves the folder only where there are parts.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.path.join("lock"));
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+impl Store {
+    /// Takes up what is there; refuses rows with other settings.
+    fn open(out: &Path, about: About) -> Result<Self> {
+        let folder = Folder::hold(out)?;
+        let mut store = Self {
+            out: out.into(),
+            about,
+            files: Vec::new(),
+            next: 0,
+            encoded: HashSet::new(),
+            failures: BTreeMap::new(),
+            folder,
+        };
+        if out.exists() {
+            let known = table::read(out)?;
+            store.about.additions = known.about.additions + 1;
+            store.take(out.into(), known)?;
+        }
+        for (addition, number, path) in store.folder.parts()? {
+            if addition < store.about.additions {
+                // A run was stopped after it had joined the parts.
+                fs::remove_file(&path).map_err(|e| Error::io(path.display(), e))?;
+            } else if addition > store.about.additions {
+                return Err(Error::input(format!(
+                    "{}: what a stopped run left belongs to another {}; remove one of them",
+                    store.folder.path.display(),
+                    out.display()
+                )));
+            } else {
+                store.next = number + 1;
+                let known = table::read(&path)?;
+                store.take(path, known)?;
+            }
+        }
+        Ok(store)
+    }
+
+    fn take(&mut self, path: PathBuf, known: Known) -> Result<()> {
+        check(&path, &known.about.settings, &self.about.settings)?;
+        self.note(known.paths, known.failures);
+        self.files.push(path);
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        encoded: impl IntoIterator<Item = String>,
+        failures: impl IntoIterator<Item = Failure>,
+    ) {
+        for path in encoded {
+            self.failures.remove(&path);
+            self.encoded.insert(path);
+        }
+        self.failures.extend(failures.into_iter().map(|failure| (failure.path, failure.reason)));
+    }
+
+    /// The photographs that have no row yet, or none with features if these are tried again.
+    fn missing(&self, images: &[PathBuf], retry: bool) -> Vec<PathBuf> {
+        let missing = |path: &&PathBuf| {
+            let path = path.to_string_lossy();
+            !self.encoded.contains(path.as_ref())
+                && (retry || !self.failures.contains_key(path.as_ref()))
+        };
+        images.iter().filter(missing).cloned().collect()
+    }
+
+    /// Puts the parts into the target.
+    fn finish(&mut self) -> Result<()> {
+        if self.next == 0 {
+            return Ok(());
+        }
+        let whole = self.folder.path.join("whole");
+        let failures = std::mem::take(&mut self.failures).into_iter();
+        let failures: Vec<Failure> =
+            failures.map(|(path, reason)| Failure { path, reason }).collect();
+        table::write(&whole, &self.about, &self.files, &[], &failures)?;
+        fs::rename(&whole, &self.out).map_err(|e| Error::io(self.out.display(), e))?;
+        for file in self.files.iter().filter(|file| **file != self.out) {
+            fs::remove_file(file).map_err(|e| Error::io(file.display(), e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Rows of one file are of one kind: names the first setting that is another.
+fn check(path: &Path, there: &Settings, now: &Settings) -> Result<()> {
+    let (there, now) = (json!(there), json!(now));
+    let settings = now.as_object().into_iter().flatten();
+    let Some((name, value)) = settings.into_iter().find(|(name, v)| there[*name] != **v) else {
+        return Ok(());
+    };
+    let plain = |value: &Value| value.as_str().map_or(value.to_string(), str::to_string);
+    Err(Error::input(format!(
+        "{}: written with {name} {}, now {}: choose another --out, or the settings of the file",
+        path.display(),
+        plain(&there[name]),
+        plain(value)
+    )))
+}
+
+/// What becomes a part.
+#[derive(Default)]
+struct Part {
+    rows: Vec<Row>,
+    failures: Vec<Failure>,
+}
+
+/// Encodes photographs part by part; each is written on a thread of its own while the next is
+/// computed. The number of photographs that failed.
+async fn encode_all(
+    encoder: &mut Encoder,
+    args: &Args,
+    store: &mut Store,
+    work: &[PathBuf],
+) -> Result<usize> {
+    let (send, receive) = sync_channel::<Part>(0);
+    let (folder, about, first) = (store.folder.path.clone(), store.about.clone(), store.next);
+    let writer = thread::spawn(move || {
+        let (mut files, unfinished) = (Vec::new(), folder.join("part"));
+        for part in receive {
+            let number = first + files.len();
+            let file = folder.join(format!("{}-{number:06}.parquet", about.additions));
+            table::write(&unfinished, &about, &[], &part.rows, &part.failures)?;
+            fs::rename(&unfinished, &file).map_err(|e| Error::io(file.display(), e))?;
+            files.push(file);
+        }
+        Ok(files)
+    });
+    let bar = progress::images("encoding", work.len());
+    let computed = encode_parts(encoder, args, store, work, &send, &bar).await;
+    bar.finish_and_clear();
+    drop(send);
+    let written = writer.join().unwrap_or_else(|_| Err(Error::input("writing failed")))?;
+    store.next += written.len();
+    store.files.extend(written);
+    computed
+}
+
+async fn encode_parts(
+    encoder: &mut Encoder,
+    args: &Args,
+    store: &mut Store,
+    work: &[PathBuf],
+    send: &SyncSender<Part>,
+    bar: &ProgressBar,
+) -> Result<usize> {
+    let settings = &store.about.settings;
+    let (side, patch) = (settings.image_size, encoder.spec().sizes.patch as u32);
+    let shape = Shape { side, patch, resize: args.resize, tiles: args.tiles };
+    let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
+    let (batch, mut failed) = (batch(encoder, args), 0);
+    let mut photos = Photos::read(work, shape);
+    for paths in work.chunks(size) {
+        let (mut part, mut waiting) = (Part::default(), Vec::new());
+        let mut pictures: Vec<Picture> = Vec::new();
+        for (path, photo) in paths.iter().zip(&mut photos) {
+            let name = path.to_string_lossy().into_owned();
+            match photo {
+                Ok(_) if path.to_str().is_none() => {
+                    let reason = "the path is not UTF-8".into();
+                    part.failures.push(Failure { path: name, reason });
+                }
+                Ok(mut photo) => {
+                    if !fits(&pictures, &photo, batch) && !pictures.is_empty() {
+                        let features = encode(encoder, &pictures).await?;
+                        rows(&mut part.rows, &waiting, &features, args.patch_tokens);
+                        bar.inc(waiting.len() as u64);
+                        pictures.clear();
+                        waiting.clear();
+                    }
+                    pictures.append(&mut photo.pictures);
+                    waiting.push((name, photo));
+                }
+                Err(Error::Image { reason, .. }) => {
+                    part.failures.push(Failure { path: name, reason });
+                }
+                Err(Error::Io { source, .. }) => {
+                    part.failures.push(Failure { path: name, reason: source.to_string() });
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if !pictures.is_empty() {
+            let features = encode(encoder, &pictures).await?;
+            rows(&mut part.rows, &waiting, &features, args.patch_tokens);
+        }
+        bar.inc((waiting.len() + part.failures.len()) as u64);
+        failed += part.failures.len();
+        store.note(part.rows.iter().map(|row| row.path.clone()), part.failures.iter().cloned());
+        if send.send(part).is_err() {
+            break; // The writer says why.
+        }
+    }
+    Ok(failed)
+}
+
+async fn encode(encoder: &mut Encoder, pictures: &[Picture]) -> Result<Features> {
+    let images = Images::Pictures(pictures);
+    encoder.encode(images, &[], &mut async |_, _| ControlFlow::Continue(())).await
+}
+
+/// The rows of photographs that were encoded together.
+fn rows(list: &mut Vec<Row>, photos: &[(String, Photo)], features: &Features, tokens: bool) {
+    let last = &features.tensors["last_hidden_state"];
+    let (count, c) = (last.shape[1], last.shape[2]);
+    let mut pictures = last.values.chunks_exact(count * c);
+    for (path, Photo { size, grid: Grid { cols, rows }, .. }) in photos {
+        let tiles = cols * rows;
+        let shown = if tiles > 1 { tiles + 1 } else { 1 };
+        for (tile, values) in (0..shown).zip(&mut pictures) {
+            let patches = &values[features.prefix * c..];
+            let halves = patches.iter().filter(|_| tokens).map(|value| f16::from_f32(*value));
+            list.push(Row {
+                path: path.clone(),
+                size: *size,
+                tile: [tile, *rows, *cols],
+                grid: features.grid.unwrap_or_default(),
+                cls: values[..c].to_vec(),
+                pooled: mean(patches, c),
+                tokens: halves.collect(),
+            });
+        }
+    }
+}
+
+/// The mean of rows of `c` values, summed in f64.
+fn mean(rows: &[f32], c: usize) -> Vec<f32> {
+    let count = (rows.len() / c) as f64;
+    let sum = |i: usize| rows.iter().skip(i).step_by(c).map(|v| f64::from(*v)).sum::<f64>();
+    (0..c).map(|i| (sum(i) / count) as f32).collect()
+}
