@@ -249,7 +249,10 @@ fn errors_are_one_clear_line() {
     let out = text(&out);
     fails(&["encode", "nowhere.jpg", "--out", out], "nowhere.jpg: No such file");
     fails(&["encode", text(&junk), "--out", out], "junk.jpg: not a picture");
-    fails(&["encode", cat, "--out", "features.txt"], "ending in .safetensors, .npz, .npy or .parquet");
+    fails(
+        &["encode", cat, "--out", "features.txt"],
+        "ending in .safetensors, .npz, .npy or .parquet",
+    );
     fails(&["encode", cat, "--model", "nowhere", "--out", out], "nowhere: no such file or folder");
     fails(&["encode", cat, "--out", out, "--device", "no such card"], "no adapter called");
     fails(
