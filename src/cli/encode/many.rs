@@ -69,7 +69,7 @@ pub(super) async fn run(args: &Args, out: &Path) -> Result<()> {
     } else if let Some(device) = device {
         eprintln!(
             "{}: {encoded} encoded, {skipped} already there, {failed} failed, on {device} in \
-             {seconds:.1} s ({rate:.1} images/s)",
+             {seconds:.1} s ({rate:.2} images/s)",
             out.display()
         );
     } else {
