@@ -227,6 +227,9 @@ fn new_photographs_join_the_old() {
     let (folder, model, photos) = scene("parquet-more", 5);
     let out = folder.join("f.parquet");
     assert_eq!(counts(&encode(&photos, &model, &out, &[])), [5, 0, 0]);
+    // A photograph that is named twice has one row.
+    let twice = photos.join("000.png");
+    assert_eq!(counts(&encode(&photos, &model, &out, &[text(&twice)])), [0, 5, 0]);
     let before = rows(&out);
     photo(&photos.join("0000.png"), 9);
     fs::remove_file(photos.join("002.png")).unwrap();

@@ -1,6 +1,7 @@
 //! `internvit encode`
 
 mod many;
+mod store;
 mod table;
 
 use std::ops::ControlFlow;

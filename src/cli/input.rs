@@ -1,6 +1,5 @@
 //! What the user names on the command line, brought to the encoder's shape.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
@@ -21,11 +20,11 @@ pub(super) struct Photo {
 /// Endings of the files that stand for a folder.
 const ENDINGS: [&str; 9] = ["bmp", "gif", "jfif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
-/// The photographs that `named` stands for, each once: a file for itself, a folder for those in it
-/// and below, in the order of their paths' bytes. Hidden files and folders are left out, and links
-/// to folders are not followed.
+/// The photographs that `named` stands for: a file for itself, a folder for those in it and below,
+/// in the order of their paths' bytes. Hidden files and folders are left out, and links to folders
+/// are not followed.
 pub(super) fn photographs(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let (mut list, mut known) = (Vec::new(), HashSet::new());
+    let mut list = Vec::new();
     for path in named {
         let file = std::fs::metadata(path).map_err(|e| Error::io(path.display(), e))?;
         let mut found = Vec::new();
@@ -39,7 +38,7 @@ pub(super) fn photographs(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
         } else {
             found.push(path.clone());
         }
-        list.extend(found.into_iter().filter(|path| known.insert(path.clone())));
+        list.append(&mut found);
     }
     Ok(list)
 }
