@@ -253,7 +253,10 @@ fn errors_are_one_clear_line() {
     let out = text(&out);
     fails(&["encode", "nowhere.jpg", "--out", out], "nowhere.jpg: No such file");
     fails(&["encode", text(&junk), "--out", out], "junk.jpg: not a picture");
-    fails(&["encode", cat, "--out", "features.txt"], "ending in .safetensors, .npz or .npy");
+    fails(
+        &["encode", cat, "--out", "features.txt"],
+        "ending in .safetensors, .npz, .npy or .parquet",
+    );
     fails(&["encode", cat, "--model", "nowhere", "--out", out], "nowhere: no such file or folder");
     fails(&["encode", cat, "--out", out, "--device", "no such card"], "no adapter called");
     fails(
@@ -295,12 +298,13 @@ fn every_subcommand_helps_with_an_example() {
     assert!(ok(&["--version"]).starts_with("internvit "));
 }
 
-/// Every command of the README names a subcommand and options that exist.
+/// Every command of the documents names a subcommand and options that exist.
 #[test]
-fn the_readmes_commands_exist() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let commands: Vec<&str> = readme
+fn the_documents_commands_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let documents = ["README.md", "docs/formats.md"].map(read).concat();
+    let commands: Vec<&str> = documents
         .lines()
         .filter_map(|l| l.strip_prefix("internvit ").or(l.strip_prefix("cargo run --release -- ")))
         .map(|l| l.split('#').next().unwrap())

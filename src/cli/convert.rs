@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::HumanBytes;
+use internvit::Result;
 use internvit::weights::{Conversion, Quant, StoredType, convert};
-use internvit::{Checkpoint, Result};
 use serde_json::json;
 
+use super::model::Model;
 use super::{print_json, progress};
 
 /// A checkpoint, PyTorch's .pth and .bin included, as safetensors in shards with canonical names.
@@ -24,9 +25,12 @@ use super::{print_json, progress};
     Beside a .pth file config.json is expected."
 )]
 pub(super) struct Args {
-    /// Folder with config.json and weights, or a .safetensors, .pth or .bin file with config.json
-    /// beside it
+    /// Folder with config.json and weights, a .safetensors, .pth or .bin file with config.json
+    /// beside it, or owner/name[@revision] on the Hugging Face hub
     source: PathBuf,
+    /// Ask the hub nothing: take what was fetched before
+    #[arg(long)]
+    offline: bool,
     /// Folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -76,7 +80,7 @@ fn size(text: &str) -> std::result::Result<u64, String> {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let start = Instant::now();
-    let checkpoint = Checkpoint::open_path(&args.source).await?;
+    let checkpoint = Model::at(args.source, args.offline).open().await?;
     let conversion = Conversion {
         dtype: match args.dtype {
             Some(WeightType::F32) => Some(StoredType::F32),

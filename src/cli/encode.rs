@@ -1,5 +1,9 @@
 //! `internvit encode`
 
+mod many;
+mod store;
+mod table;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +14,7 @@ use internvit::view::pca_picture;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
+use super::input::Photo;
 use super::model::Model;
 use super::photos::{Photos, Shape};
 use super::{input, load, output, print_json, progress};
@@ -19,12 +24,18 @@ use super::{input, load, output, print_json, progress};
 /// Writes last_hidden_state [images, tokens, C], pooler_output [images, C] and the hidden states
 /// asked for, as f32. With --tiles an image becomes several rows: its tiles row by row, then a
 /// thumbnail; image_index says which image a row belongs to.
+///
+/// A folder stands for the photographs in it and below. For many photographs write .parquet: a row
+/// each, a few in memory at a time. Rows that are there are kept, so a run that was stopped goes on
+/// where it was when it is started again; a photograph that cannot be read gets the reason in the
+/// column error, and only where all fail is the exit code 1.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit encode cat.jpg --out cat.safetensors\n  \
     internvit encode photos/*.jpg --model InternViT-300M-448px --hidden-states 12,24 --out f.npz\n  \
+    internvit encode photos/ --out features.parquet\n  \
     internvit encode cat.jpg --tiles 12 --picture cat-features.png")]
 pub(super) struct Args {
-    /// Photographs: PNG, JPEG, WebP, GIF, BMP or TIFF
+    /// Photographs, or folders of them: PNG, JPEG, WebP, GIF, BMP or TIFF
     #[arg(required_unless_present_any = ["pixel_values", "pixel_embeds"])]
     images: Vec<PathBuf>,
     #[command(flatten)]
@@ -60,9 +71,15 @@ pub(super) struct Args {
     /// for the weights of the blocks
     #[arg(long, default_value = "f32")]
     dtype: Precision,
-    /// Where to write: .safetensors, .npz, or .npy (last_hidden_state alone)
+    /// Where to write: .safetensors, .npz, .npy (last_hidden_state alone), or .parquet
     #[arg(long, value_name = "FILE", required_unless_present = "picture")]
     out: Option<PathBuf>,
+    /// .parquet: the last hidden state of every patch too, as f16
+    #[arg(long)]
+    patch_tokens: bool,
+    /// .parquet: try the photographs again that failed before
+    #[arg(long)]
+    retry_errors: bool,
     /// Where to write the picture of the first three principal components (one image)
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
@@ -81,15 +98,26 @@ enum Tokens {
     Cls,
 }
 
-pub(super) async fn run(args: Args) -> Result<()> {
-    if let Some(out) = &args.out {
-        output::Format::of(out)?;
+pub(super) async fn run(mut args: Args) -> Result<()> {
+    let parquet = args.out.as_ref().filter(|out| out.extension().is_some_and(|e| e == "parquet"));
+    if let (Some(out), None) = (&args.out, parquet)
+        && output::Format::of(out).is_err()
+    {
+        let known = ".safetensors, .npz, .npy or .parquet";
+        return Err(Error::input(format!("{}: expected a name ending in {known}", out.display())));
     }
+    if parquet.is_none() && (args.patch_tokens || args.retry_errors) {
+        return Err(Error::input("--patch-tokens and --retry-errors are for --out FILE.parquet"));
+    }
+    args.images = input::photographs(&args.images)?;
     if args.picture.is_some() && args.images.len() != 1 {
         return Err(Error::input("--picture takes one image"));
     }
     if args.tiles > 1 && args.resize != Resize::Squash {
         return Err(Error::input("--tiles squashes each tile; leave --resize out"));
+    }
+    if let Some(out) = parquet.cloned() {
+        return many::run(&args, &out).await;
     }
     let checkpoint = args.model.open().await?;
     if checkpoint.random_weights() && !args.json {
@@ -151,6 +179,19 @@ async fn encode(
 /// Pictures of one run on a GPU, which a single one would leave idle.
 const BATCH: usize = 8;
 
+/// Pictures of one run.
+fn batch(encoder: &Encoder, args: &Args) -> usize {
+    let hardware = encoder.gpu().is_some_and(|gpu| !gpu.caps.software);
+    args.batch.map_or(if hardware { BATCH } else { 1 }, usize::from)
+}
+
+/// Whether a photograph's pictures can go to the encoder with those that wait.
+fn fits(pictures: &[Picture], photo: &Photo, batch: usize) -> bool {
+    let size = |p: &Picture| (p.width, p.height);
+    pictures.len() + photo.pictures.len() <= batch
+        && pictures.first().is_none_or(|first| size(first) == size(&photo.pictures[0]))
+}
+
 /// Encodes the images in their order, several of one size at once; with each row the index of its
 /// image.
 async fn encode_photos(
@@ -160,9 +201,7 @@ async fn encode_photos(
 ) -> Result<(Features, Vec<f32>)> {
     let sizes = encoder.spec().sizes;
     let side = input::side(args.image_size, &sizes, args.resize)?;
-    let (patch, resize) = (sizes.patch as u32, args.resize);
-    let hardware = encoder.gpu().is_some_and(|gpu| !gpu.caps.software);
-    let batch = args.batch.map_or(if hardware { BATCH } else { 1 }, usize::from);
+    let (patch, resize, batch) = (sizes.patch as u32, args.resize, batch(encoder, args));
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
     let mut pictures: Vec<Picture> = Vec::new();
     let mut waiting: Vec<&PathBuf> = Vec::new();
@@ -170,11 +209,7 @@ async fn encode_photos(
     let mut paths = args.images.iter().enumerate();
     loop {
         let photo = photos.next().transpose()?;
-        let size = |p: &Picture| (p.width, p.height);
-        let fits = photo.as_ref().is_some_and(|photo| {
-            pictures.len() + photo.pictures.len() <= batch
-                && pictures.first().is_none_or(|first| size(first) == size(&photo.pictures[0]))
-        });
+        let fits = photo.as_ref().is_some_and(|photo| fits(&pictures, photo, batch));
         if !fits && !pictures.is_empty() {
             let images = Images::Pictures(&pictures);
             let features = encode(encoder, images, &args.hidden_states, bar).await?;
@@ -192,9 +227,10 @@ async fn encode_photos(
             let images = Images::Pictures(&photo.pictures);
             let features = encode(encoder, images, &args.hidden_states, bar).await?;
             let Grid { cols, rows } = photo.grid;
-            let region = resize.region(photo.original.width, photo.original.height, side);
+            let original = input::read_picture(path)?;
+            let region = resize.region(original.width, original.height, side);
             let board = [rows as usize, cols as usize];
-            output::write_png(file, &pca_picture(&features, board, &photo.original, region))?;
+            output::write_png(file, &pca_picture(&features, board, &original, region))?;
             bar.next();
             return Ok((features, index)); // --picture takes one image
         }

@@ -165,22 +165,23 @@ async fn see(
 ) -> Result<Seen> {
     let sizes = encoder.spec().sizes;
     let side = input::side(args.image_size, &sizes, args.resize)?;
-    let photo = input::prepare(path, side, sizes.patch as u32, args.resize, 1)?;
+    let photo = input::read_picture(path)?;
+    let seen = input::fit(path, &photo, side, sizes.patch as u32, args.resize, 1)?;
     let taps: Vec<usize> = match args.view {
         View::Attention => vec![args.block(encoder) - 1],
         View::Rollout => (0..args.block(encoder)).collect(),
         _ => args.layer.into_iter().collect(),
     };
     let features = encoder
-        .encode(Images::Pictures(&photo.pictures), &taps, &mut async |done, total| {
+        .encode(Images::Pictures(&seen.pictures), &taps, &mut async |done, total| {
             bar.set(done, total);
             ControlFlow::Continue(())
         })
         .await?;
     bar.next();
-    let region = args.resize.region(photo.original.width, photo.original.height, side);
+    let region = args.resize.region(photo.width, photo.height, side);
     let grid = features.grid.unwrap_or([1, 1]);
-    Ok(Seen { photo: photo.original, region, features, grid })
+    Ok(Seen { photo, region, features, grid })
 }
 
 fn write(args: &Args, out: &Path, shown: Shown) -> Result<()> {

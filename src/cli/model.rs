@@ -23,7 +23,12 @@ pub(super) struct Model {
 impl Model {
     /// A folder of this machine.
     pub(super) fn folder(path: PathBuf) -> Self {
-        Self { model: Some(path), offline: true }
+        Self::at(path, true)
+    }
+
+    /// A folder, or a name on the hub.
+    pub(super) fn at(path: PathBuf, offline: bool) -> Self {
+        Self { model: Some(path), offline }
     }
 
     /// Opens the model, fetched where need be.

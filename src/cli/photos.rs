@@ -1,6 +1,7 @@
 //! Photographs decoded and resized on threads of their own, a few ahead of the encoder.
 
-use std::path::PathBuf;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -11,7 +12,7 @@ use internvit::{Error, Result};
 use super::input::{Photo, prepare};
 
 /// Threads at most: decoding is quicker than encoding on most devices.
-const THREADS: usize = 4;
+const THREADS: usize = 8;
 
 /// How photographs are brought to the encoder's size.
 #[derive(Clone, Copy)]
@@ -41,8 +42,7 @@ impl Photos {
             let paths = paths.clone();
             thread::spawn(move || {
                 for path in paths.iter().skip(first).step_by(lanes) {
-                    let Shape { side, patch, resize, tiles } = shape;
-                    if send.send(prepare(path, side, patch, resize, tiles)).is_err() {
+                    if send.send(one(path, shape)).is_err() {
                         return;
                     }
                 }
@@ -51,6 +51,12 @@ impl Photos {
         };
         Self { lanes: (0..lanes).map(lane).collect(), taken: 0, paths }
     }
+}
+
+/// A decoder that panics costs one photograph, not those that come after it.
+fn one(path: &Path, Shape { side, patch, resize, tiles }: Shape) -> Result<Photo> {
+    catch_unwind(|| prepare(path, side, patch, resize, tiles))
+        .unwrap_or_else(|_| Err(Error::image(path.display(), "the decoder failed")))
 }
 
 impl Iterator for Photos {

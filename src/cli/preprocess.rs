@@ -44,7 +44,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let Grid { cols, rows } = photo.grid;
     let report = json!({
         "pixel_values": shape, "grid": { "cols": cols, "rows": rows },
-        "width": photo.original.width, "height": photo.original.height,
+        "width": photo.size[0], "height": photo.size[1],
     });
     let tensor = Tensor { shape: shape.clone(), values: pixel_values(&photo.pictures) };
     output::write(&args.out, &[("pixel_values".into(), tensor)])?;

@@ -12,6 +12,12 @@ pub(super) fn bytes(message: impl Into<Cow<'static, str>>, total: u64) -> Progre
     bar(message, total, "{msg:12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
 }
 
+/// A bar over photographs, with their number a second.
+pub(super) fn images(message: &'static str, total: usize) -> ProgressBar {
+    let template = "{msg:12} {wide_bar} {pos}/{len} images {per_sec:1} {eta}";
+    bar(message, total as u64, template)
+}
+
 /// A bar over tasks of equal weight, each of which tells how far it is.
 pub(super) struct Share {
     bar: ProgressBar,

@@ -15,14 +15,16 @@ pub struct Extract {
 
 impl Checkpoint {
     /// For each file its name and the encoder's part of it; no part where that is nine tenths of
-    /// the file and more, or where a segmentation head is wanted too: then the whole file is.
+    /// the file and more, where a segmentation head is wanted too, or where weights are in few bits:
+    /// then the whole file is.
     pub fn extracts(&self) -> Vec<(&str, Option<Extract>)> {
         let files = self.files().iter().enumerate();
+        let few = self.manifest.tensors.values().any(|tensor| tensor.few.is_some());
         files
             .map(|(file, source)| {
                 let extract = self.extract(file);
                 let bytes: u64 = extract.ranges.iter().map(|r| r.end - r.start).sum();
-                let whole = self.head.is_some() || bytes >= source.size() / 10 * 9;
+                let whole = few || self.head.is_some() || bytes >= source.size() / 10 * 9;
                 (source.name(), (!whole).then_some(extract))
             })
             .collect()

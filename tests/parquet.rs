@@ -1,0 +1,302 @@
+//! Features of many photographs: rows, failures, and runs that are stopped.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+#[path = "common/cli.rs"]
+mod run;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::*;
+use internvit::weights::{StoredType, init_checkpoint};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use run::*;
+use serde_json::{Value, json};
+
+/// A folder with a model of 4 × 4 patches and 32 channels, and `count` small photographs.
+fn scene(name: &str, count: u32) -> (PathBuf, PathBuf, PathBuf) {
+    let folder = scratch(name);
+    let (model, photos) = (folder.join("model"), folder.join("photos"));
+    let config = config(32, 2, 64, 2, "");
+    init_checkpoint("c", &config, 1, StoredType::F32, &model, &|_, _| ()).unwrap();
+    fs::create_dir_all(photos.join("more")).unwrap();
+    for i in 0..count {
+        let inner = if i % 3 == 1 { "more/" } else { "" };
+        photo(&photos.join(format!("{inner}{i:03}.png")), i);
+    }
+    (folder, model, photos)
+}
+
+fn photo(path: &Path, seed: u32) {
+    let (width, height) = (20 + seed % 7, 16 + seed % 5);
+    let value = |i: u32| ((i + 131 * seed).wrapping_mul(0x9e37_79b9) >> 24) as u8;
+    let rgb: Vec<u8> = (0..3 * width * height).map(value).collect();
+    image::save_buffer(path, &rgb, width, height, image::ExtendedColorType::Rgb8).unwrap();
+}
+
+fn arguments<'a>(photos: &'a Path, model: &'a Path, out: &'a Path) -> Vec<&'a str> {
+    vec!["encode", text(photos), "--model", text(model), "--device", "cpu", "--out", text(out)]
+}
+
+/// Runs `encode`: its report.
+fn encode(photos: &Path, model: &Path, out: &Path, more: &[&str]) -> Value {
+    let args = [&arguments(photos, model, out)[..], &["--json"], more].concat();
+    serde_json::from_str(&ok(&args)).unwrap()
+}
+
+/// Numbers of photographs that were encoded, skipped, failed.
+fn counts(report: &Value) -> [u64; 3] {
+    ["encoded", "skipped", "failed"].map(|key| report[key].as_u64().unwrap())
+}
+
+/// The rows, columns by name.
+fn rows(path: &Path) -> Vec<BTreeMap<String, Field>> {
+    let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let rows = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().into_columns());
+    rows.map(BTreeMap::from_iter).collect()
+}
+
+fn list(field: &Field) -> Vec<f32> {
+    let Field::ListInternal(list) = field else { panic!("expected a list: {field:?}") };
+    let value = |element: &Field| match element {
+        Field::Float(value) => *value,
+        Field::Float16(value) => value.to_f32(),
+        other => panic!("expected a number: {other:?}"),
+    };
+    list.elements().iter().map(value).collect()
+}
+
+fn string(field: &Field) -> &str {
+    let Field::Str(text) = field else { panic!("expected text: {field:?}") };
+    text
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn rows_are_what_encode_says() {
+    let (folder, model, photos) = scene("parquet-rows", 9);
+    let (table, tensor) = (folder.join("f.parquet"), folder.join("f.safetensors"));
+    let report = encode(&photos, &model, &table, &["--patch-tokens"]);
+    assert_eq!(counts(&report), [9, 0, 0]);
+    ok(&arguments(&photos, &model, &tensor));
+    let last = tensors(&tensor).remove("last_hidden_state").unwrap();
+    assert_eq!(last.shape, [9, 17, 32]);
+    let rows = rows(&table);
+    let paths: Vec<&str> = rows.iter().map(|row| string(&row["path"])).collect();
+    let expected = [0, 2, 3, 5, 6, 8].map(|i| format!("{i:03}.png")).into_iter();
+    let expected = expected.chain([1, 4, 7].map(|i| format!("more/{i:03}.png")));
+    let expected: Vec<String> = expected.map(|name| format!("{}/{name}", text(&photos))).collect();
+    assert_eq!(paths, expected);
+    for (row, tokens) in rows.iter().zip(last.values.chunks_exact(17 * 32)) {
+        let (cls, patches) = tokens.split_at(32);
+        assert_eq!(bits(&list(&row["cls_embedding"])), bits(cls));
+        let mean =
+            |i: usize| patches.iter().skip(i).step_by(32).map(|v| f64::from(*v)).sum::<f64>();
+        let mean: Vec<f32> = (0..32).map(|i| (mean(i) / 16.0) as f32).collect();
+        assert_eq!(bits(&list(&row["pooled_embedding"])), bits(&mean));
+        let halves: Vec<f32> = patches.iter().map(|v| half::f16::from_f32(*v).to_f32()).collect();
+        assert_eq!(bits(&list(&row["patch_tokens"])), bits(&halves));
+        assert_eq!((&row["grid_h"], &row["grid_w"]), (&Field::Int(4), &Field::Int(4)));
+        assert_eq!(row["error"], Field::Null);
+    }
+    // 007.png: 20 + 7 % 7 by 16 + 7 % 5.
+    assert_eq!((&rows[8]["width"], &rows[8]["height"]), (&Field::Int(20), &Field::Int(18)));
+}
+
+#[test]
+fn a_tile_is_a_row() {
+    let (folder, model, _) = scene("parquet-tiles", 0);
+    let (table, tensor) = (folder.join("f.parquet"), folder.join("f.safetensors"));
+    let cat = sample("chelsea.png");
+    let report = encode(&cat, &model, &table, &["--tiles", "4"]);
+    assert_eq!(counts(&report), [1, 0, 0]);
+    ok(&[&arguments(&cat, &model, &tensor)[..], &["--tiles", "4"]].concat());
+    let cls = tensors(&tensor).remove("pooler_output").unwrap();
+    let rows = rows(&table);
+    // 451 × 300 is nearest to 2 × 1 tiles; then the thumbnail.
+    assert_eq!((rows.len(), &cls.shape[..]), (3, &[3, 32][..]));
+    for (i, row) in rows.iter().enumerate() {
+        let tile = ["tile", "tile_rows", "tile_cols"].map(|name| row[name].clone());
+        assert_eq!(tile, [i as i32, 1, 2].map(Field::Int));
+        assert_eq!(bits(&list(&row["cls_embedding"])), bits(&cls.values[32 * i..][..32]));
+    }
+}
+
+/// Every kind of bad file is a row that says why, and the others are encoded.
+#[test]
+fn bad_photographs_are_recorded() {
+    let (folder, model, photos) = scene("parquet-bad", 4);
+    let whole = fs::read(sample("rocket.jpg")).unwrap();
+    fs::write(photos.join("cut.jpg"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(photos.join("empty.png"), b"").unwrap();
+    fs::write(photos.join("text.jpg"), b"no picture").unwrap();
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images/bomb.png"), {
+        photos.join("bomb.png")
+    })
+    .unwrap();
+    fs::write(photos.join(".hidden.png"), b"").unwrap();
+    fs::write(photos.join("notes.txt"), b"").unwrap();
+    let out = folder.join("f.parquet");
+    assert_eq!(counts(&encode(&photos, &model, &out, &[])), [4, 0, 4]);
+    let found = rows(&out);
+    let failed: Vec<_> = found.iter().filter(|row| row["error"] != Field::Null).collect();
+    let expected = [
+        ("bomb.png", "60000 × 60000 is too large"),
+        ("cut.jpg", "cut off"),
+        ("empty.png", "the file is empty"),
+        ("text.jpg", "not a picture"),
+    ];
+    assert_eq!((found.len(), failed.len()), (8, expected.len()));
+    for (row, (name, reason)) in failed.iter().zip(expected) {
+        assert!(string(&row["path"]).ends_with(name), "{name}: {row:?}");
+        assert!(string(&row["error"]).contains(reason), "{name}: {row:?}");
+        let rest = row.iter().filter(|(column, _)| !["path", "error"].contains(&column.as_str()));
+        assert!(rest.clone().count() == 6 && rest.into_iter().all(|(_, v)| *v == Field::Null));
+    }
+    // They are tried again only when asked.
+    photo(&photos.join("empty.png"), 5);
+    let before = fs::read(&out).unwrap();
+    assert_eq!(counts(&encode(&photos, &model, &out, &[])), [0, 8, 0]);
+    assert_eq!(fs::read(&out).unwrap(), before);
+    assert_eq!(counts(&encode(&photos, &model, &out, &["--retry-errors"])), [1, 4, 3]);
+    assert_eq!(rows(&out).iter().filter(|row| row["error"] == Field::Null).count(), 5);
+    assert_eq!(rows(&out).len(), 8);
+    // In a file of tensors there is no place for them.
+    let tensor = folder.join("f.safetensors");
+    fails(&arguments(&photos, &model, &tensor), "bomb.png: 60000 × 60000 is too large");
+    assert!(!tensor.exists());
+    // Nothing but failures ends with an error; the table is there all the same.
+    let (text_only, out) = (photos.join("text.jpg"), folder.join("g.parquet"));
+    fails(&arguments(&text_only, &model, &out), "no photograph could be encoded");
+    assert_eq!(rows(&out).len(), 1);
+}
+
+/// A run that is killed at any moment and started again ends with the same bytes.
+#[test]
+fn killed_runs_go_on() {
+    let (folder, model, photos) = scene("parquet-killed", 60);
+    fs::write(photos.join("017.png"), b"broken").unwrap();
+    fs::write(photos.join("more/030.jpg"), b"").unwrap();
+    let (whole, out) = (folder.join("whole.parquet"), folder.join("f.parquet"));
+    encode(&photos, &model, &whole, &["--patch-tokens"]);
+    let whole = fs::read(whole).unwrap();
+    let parts = folder.join("f.parquet.parts");
+    let left = || fs::read_dir(&parts).map_or(0, Iterator::count);
+    let (mut stopped, mut kept) = (0, 0);
+    for milliseconds in [0, 3, 9, 1, 27] {
+        let before = left();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_internvit"))
+            .args([&arguments(&photos, &model, &out)[..], &["--patch-tokens"]].concat())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // So many milliseconds after another part is there, or the lock alone.
+        while child.try_wait().unwrap().is_none() && left() <= before {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        stopped += usize::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kept += usize::from(left() > 1);
+    }
+    assert!(stopped > 0 && kept > 0, "stopped {stopped} times, parts were left {kept} times");
+    ok(&[&arguments(&photos, &model, &out)[..], &["--patch-tokens"]].concat());
+    assert!(fs::read(&out).unwrap() == whole, "other bytes after {stopped} stops");
+    assert!(!parts.exists());
+    assert_eq!(rows(&out).len(), 61);
+
+    // Stopped after the parts were joined and before they were removed.
+    fs::create_dir(&parts).unwrap();
+    fs::copy(&out, parts.join("1-000000.parquet")).unwrap();
+    let report = encode(&photos, &model, &out, &["--patch-tokens"]);
+    assert_eq!(counts(&report), [0, 61, 0]);
+    assert!(fs::read(&out).unwrap() == whole && !parts.exists());
+}
+
+#[test]
+fn new_photographs_join_the_old() {
+    let (folder, model, photos) = scene("parquet-more", 5);
+    let out = folder.join("f.parquet");
+    assert_eq!(counts(&encode(&photos, &model, &out, &[])), [5, 0, 0]);
+    // A photograph that is named twice has one row.
+    let twice = photos.join("000.png");
+    assert_eq!(counts(&encode(&photos, &model, &out, &[text(&twice)])), [0, 5, 0]);
+    let before = rows(&out);
+    photo(&photos.join("0000.png"), 9);
+    fs::remove_file(photos.join("002.png")).unwrap();
+    assert_eq!(counts(&encode(&photos, &model, &out, &[])), [1, 4, 0]);
+    let after = rows(&out);
+    assert_eq!((&after[..5], after.len()), (&before[..], 6));
+    assert!(string(&after[5]["path"]).ends_with("0000.png"));
+}
+
+#[test]
+fn one_file_holds_one_kind_of_features() {
+    let (folder, model, photos) = scene("parquet-settings", 2);
+    let out = folder.join("f.parquet");
+    encode(&photos, &model, &out, &[]);
+    let before = fs::read(&out).unwrap();
+    let other = folder.join("other");
+    let config = config(32, 2, 64, 2, "");
+    init_checkpoint("c", &config, 2, StoredType::F32, &other, &|_, _| ()).unwrap();
+    let now = |model: &Path, more: &[&str], expected: &str| {
+        fails(&[&arguments(&photos, model, &out)[..], more].concat(), expected);
+    };
+    now(&model, &["--resize", "crop"], "written with resize squash, now crop");
+    now(&model, &["--image-size", "28"], "written with image_size 56, now 28");
+    now(&model, &["--patch-tokens"], "written with patch_tokens false, now true");
+    now(&model, &["--tiles", "2"], "written with tiles 1, now 2");
+    now(&other, &[], "written with model_digest ");
+    now(&model, &["--hidden-states", "1"], "--hidden-states: not together with");
+    assert_eq!(fs::read(&out).unwrap(), before);
+    // Parts that a stopped run left are held to the same.
+    let parts = folder.join("g.parquet.parts");
+    fs::create_dir(&parts).unwrap();
+    fs::copy(&out, parts.join("1-000000.parquet")).unwrap();
+    let waiting = folder.join("g.parquet");
+    let args = [&arguments(&photos, &model, &waiting)[..], &["--resize", "crop"]].concat();
+    fails(&args, "written with resize squash, now crop");
+    assert_eq!(counts(&encode(&photos, &model, &waiting, &[])), [0, 2, 0]);
+    assert_eq!(fs::read(&waiting).unwrap(), before);
+    // Files of others are left alone.
+    let foreign = folder.join("foreign.parquet");
+    fs::write(&foreign, b"something else").unwrap();
+    fails(&arguments(&photos, &model, &foreign), "foreign.parquet: expected a Parquet file");
+    assert_eq!(fs::read(&foreign).unwrap(), b"something else");
+    let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".parts")), "{left:?}");
+    // What is not there, and what only Parquet knows.
+    fails(&arguments(&folder.join("none"), &model, &out), "none: No such file");
+    fails(&arguments(&folder.join("model"), &model, &out), "no photographs in this folder");
+    let tensor = folder.join("f.npz");
+    let args = [&arguments(&photos, &model, &tensor)[..], &["--retry-errors"]].concat();
+    fails(&args, "are for --out FILE.parquet");
+}
+
+/// The metadata that a later run compares, as the documents list it.
+#[test]
+fn a_file_says_how_it_was_made() {
+    let (folder, model, photos) = scene("parquet-about", 1);
+    let out = folder.join("f.parquet");
+    encode(&photos, &model, &out, &[]);
+    let reader = SerializedFileReader::new(fs::File::open(&out).unwrap()).unwrap();
+    let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    let text = pairs.iter().find(|pair| pair.key == "internvit").unwrap();
+    let mut about: Value = serde_json::from_str(text.value.as_deref().unwrap()).unwrap();
+    let digest = about.as_object_mut().unwrap().remove("model_digest").unwrap();
+    assert_eq!(digest.as_str().unwrap().len(), 16);
+    let expected = json!({
+        "version": env!("CARGO_PKG_VERSION"), "model": "model", "dtype": "f32", "image_size": 56,
+        "resize": "squash", "tiles": 1, "patch_tokens": false, "additions": 1, "failed": 0,
+    });
+    assert_eq!(about, expected);
+}
