@@ -5,19 +5,21 @@ mod benchmark;
 mod hub;
 mod js;
 mod photo;
+mod records;
 mod team;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use js_sys::Function;
-use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use self::js::*;
 use self::photo::{Photo, Request};
+use self::records::*;
 use self::team::team;
 use crate::encoder::{Held, Opened};
+use crate::gpu::Precision;
 use crate::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use crate::view::{PcaBasis, default_palette, fit};
 use crate::weights::{LinearHead, Source};
@@ -33,6 +35,7 @@ fn start() {
 #[wasm_bindgen]
 pub struct Engine {
     device: Device,
+    dtype: Precision,
     encoder: Option<Encoder>,
     report: DeviceReport,
     photos: BTreeMap<u32, Photo>,
@@ -43,74 +46,6 @@ pub struct Engine {
     taught: Option<LinearHead>,
     /// What opening the device and loading the model took, in seconds.
     times: [f64; 2],
-}
-
-#[derive(Clone, Serialize)]
-struct DeviceReport {
-    kind: &'static str,
-    name: String,
-    backend: String,
-    reason: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ModelInfo {
-    hidden: usize,
-    layers: usize,
-    heads: usize,
-    image_size: usize,
-    patch: usize,
-    parameters: f64,
-    bytes: f64,
-    norm: String,
-    random_weights: bool,
-    /// Classes of its segmentation head; 0 where it has none.
-    classes: usize,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Options {
-    image_size: Option<u32>,
-    resize: Option<Resize>,
-    tiles: Option<u32>,
-}
-
-#[derive(Serialize)]
-struct PhotoInfo {
-    photo: u32,
-    width: u32,
-    height: u32,
-    region: [f64; 4],
-    rows: usize,
-    cols: usize,
-    tiles: usize,
-    tokens: usize,
-    hidden: usize,
-    milliseconds: f64,
-    tensors: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Lesson {
-    layers: Vec<usize>,
-    names: Vec<String>,
-    examples: Vec<LessonExample>,
-}
-
-#[derive(Deserialize)]
-struct LessonExample {
-    photo: u32,
-    token: usize,
-    class: usize,
-}
-
-#[derive(Serialize)]
-struct TaughtInfo {
-    layers: Vec<usize>,
-    names: Vec<String>,
-    palette: Vec<[u8; 3]>,
-    milliseconds: f64,
 }
 
 #[wasm_bindgen]
@@ -135,12 +70,19 @@ impl Engine {
         };
         let (photos, basis, taught) = (BTreeMap::new(), None, None);
         let times = [(precise_now() - start) / 1e3, 0.0];
-        Ok(Engine { device, encoder: None, report, photos, last: 0, basis, taught, times })
+        let dtype = Precision::F32;
+        Ok(Engine { device, dtype, encoder: None, report, photos, last: 0, basis, taught, times })
     }
 
     /// `{ kind, name, backend, reason }`
     pub fn device(&self) -> JsResult<JsValue> {
         to_js(&self.report)
+    }
+
+    /// How a GPU keeps the values of the model that is loaded next: f32, f16, int8 or int4.
+    pub fn keep(&mut self, dtype: String) -> JsResult<()> {
+        self.dtype = dtype.parse().map_err(js)?;
+        Ok(())
     }
 
     /// Loads a model from the text of its `config.json` and its files, of which ranges are read
@@ -168,7 +110,8 @@ impl Engine {
         };
         let encoder = match on_cpu && members > 1 {
             true => Encoder::with_team(checkpoint, team(members, ask), &mut told).await,
-            false => Encoder::load(checkpoint, &device, &mut told).await,
+            false if on_cpu => Encoder::load(checkpoint, &device, &mut told).await,
+            false => Encoder::load_as(checkpoint, &device, self.dtype, &mut told).await,
         };
         let encoder = encoder.map_err(js)?;
         let (spec, checkpoint) = (encoder.spec(), encoder.checkpoint());

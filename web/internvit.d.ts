@@ -18,6 +18,7 @@ export class Engine {
    * Reads each tensor's range as it needs it, so no file need be in memory whole. On the CPU `members`
    * compute: this engine, and helpers 1, 2 … which `ask` reaches.
    */
+  keep(dtype: string): void;
   load(
     config: string,
     files: { name: string; size: number }[],
@@ -64,8 +65,7 @@ export class Helper {
     member: number,
     members: number,
   ): Promise<Helper>;
-  linear(weight: string, x: Float32Array): Float32Array<ArrayBuffer>;
-  attention(qkv: Float32Array, size: Uint32Array, heads: number): Float32Array<ArrayBuffer>;
+  answer(weight: string, x: Float32Array, through: [number, number] | undefined): Float32Array<ArrayBuffer>;
 }
 
 export function catalogue(): PublishedModel[];

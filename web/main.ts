@@ -2,6 +2,7 @@
 
 import { benchmark, type Measure } from "./benchmark";
 import { part } from "./dom";
+import { dtypeChoice } from "./dtype";
 import { Engine } from "./engine";
 import { showDevice, showFacts } from "./facts";
 import { acceptFiles, chooser } from "./files";
@@ -68,6 +69,9 @@ stage.addEventListener("head", (event) => {
 
 const device = engine.call("open", { device: deviceChoice(), threads: threadChoice() });
 device.then((device) => showDevice(find("device"), device, null), messages.alarm);
+/** The model that is loaded, or being loaded. */
+let current: ModelSource | null = null;
+const dtype = dtypeChoice(find("weights"), device, engine, () => current && void changeModel(current));
 let model = firstModel();
 
 function deviceChoice(): DeviceChoice {
@@ -140,10 +144,12 @@ async function changeModel(source: ModelSource) {
 /** Null where the model did not load; the visitor knows why by then. */
 async function load(source: ModelSource): Promise<Model | null> {
   const abort = (loading = new AbortController());
+  current = source;
   picker.loading(source);
   try {
     const model = await run("Loading the model", abort, async (options) => {
       await device; // without one, its reason is the message
+      await dtype;
       return engine.call("load", source, options);
     });
     // The features of the model before went with it; the photographs stay.

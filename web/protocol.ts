@@ -41,6 +41,9 @@ export interface ModelFiles {
   files: { name: string; blob: Blob }[];
 }
 
+/** f32 as they are, f16 half of everything, int8 and int4 the weights of the blocks. */
+export type Dtype = "f32" | "f16" | "int8" | "int4";
+
 /** A folder that holds config.json and model.safetensors, or the visitor's own files. */
 export type ModelSource = { folder: string } | { name?: string; config: File; weights: File[] };
 
@@ -208,6 +211,8 @@ export interface Progress {
 export interface Calls {
   /** `threads` is for the CPU; null is as many as suit the machine and the model. */
   open: { given: { device: DeviceChoice; threads: number | null }; answer: Device };
+  /** How a GPU keeps the values of the model that is loaded next. */
+  keep: { given: Dtype; answer: null };
   load: { given: ModelSource; answer: Model };
   encode: { given: { photo: File; settings: Settings }; answer: Encoding };
   /** Pixels prepared elsewhere, `[batch, 3, height, width]`; `layers` are the hidden states wanted besides the last. */

@@ -22,6 +22,11 @@ const handlers: Handlers<Calls> = {
     return device.kind === "gpu" ? { ...device, name: (await adapterName()) || device.name } : device;
   },
 
+  async keep(dtype) {
+    opened().keep(dtype);
+    return null;
+  },
+
   async load(source, { signal, progress }) {
     const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
     const model = "folder" in source ? await fetchModel(source.folder, signal, report("fetch")) : await localModel(source);

@@ -168,6 +168,21 @@ test("a model from the visitor's own files, and back", async (t) => {
   await shown(page);
 });
 
+test("fewer bits on the GPU change the features a little, and stay in the address", async (t) => {
+  const page = await visit(site, t, { query: "?device=gpu&dtype=int4" });
+  await loaded(page);
+  const choice = page.getByLabel("On the GPU");
+  assert.equal(await choice.inputValue(), "int4");
+  await page.getByRole("button", { name: "Cat" }).click();
+  await shown(page);
+  const picture = () => page.evaluate(() => document.querySelector("canvas").toDataURL());
+  const four = await picture();
+  await choice.selectOption("f32");
+  await page.waitForFunction((before) => document.querySelector("#stage").dataset.drawn && document.querySelector("canvas").toDataURL() !== before, four);
+  assert.equal(new URL(page.url()).searchParams.get("dtype"), null);
+  assert.notEqual(await picture(), four);
+});
+
 test("without WebGPU the page says so and the CPU does the work", async (t) => {
   // Only the worker asks for WebGPU, so it is there that it must be missing.
   const prepare = (page) => page.route("**/worker-*.js", async (route) => {

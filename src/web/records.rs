@@ -1,0 +1,73 @@
+//! What the page and the engine tell each other; `web/protocol.ts` has the same.
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::Resize;
+
+#[derive(Clone, Serialize)]
+pub(super) struct DeviceReport {
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) backend: String,
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ModelInfo {
+    pub(super) hidden: usize,
+    pub(super) layers: usize,
+    pub(super) heads: usize,
+    pub(super) image_size: usize,
+    pub(super) patch: usize,
+    pub(super) parameters: f64,
+    pub(super) bytes: f64,
+    pub(super) norm: String,
+    pub(super) random_weights: bool,
+    /// Classes of its segmentation head; 0 where it has none.
+    pub(super) classes: usize,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Options {
+    pub(super) image_size: Option<u32>,
+    pub(super) resize: Option<Resize>,
+    pub(super) tiles: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub(super) struct PhotoInfo {
+    pub(super) photo: u32,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) region: [f64; 4],
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) tiles: usize,
+    pub(super) tokens: usize,
+    pub(super) hidden: usize,
+    pub(super) milliseconds: f64,
+    pub(super) tensors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Lesson {
+    pub(super) layers: Vec<usize>,
+    pub(super) names: Vec<String>,
+    pub(super) examples: Vec<LessonExample>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LessonExample {
+    pub(super) photo: u32,
+    pub(super) token: usize,
+    pub(super) class: usize,
+}
+
+#[derive(Serialize)]
+pub(super) struct TaughtInfo {
+    pub(super) layers: Vec<usize>,
+    pub(super) names: Vec<String>,
+    pub(super) palette: Vec<[u8; 3]>,
+    pub(super) milliseconds: f64,
+}
