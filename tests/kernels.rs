@@ -10,7 +10,7 @@ use internvit::cpu::{self, CpuWeights, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Precision, Prepared};
 use internvit::model::NormKind;
 use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
-use internvit::weights::{Values, write_safetensors};
+use internvit::weights::{Quant, Values, write_safetensors};
 use internvit::{Checkpoint, reference};
 
 /// f32 sums of up to some thousand terms, in another order than the twin's.
@@ -59,7 +59,13 @@ fn check_all(
         let plan = Plan { batch, tokens, slots: slots.clone(), steps };
         let (out, mut fed) = (op.writes(), Vec::new());
         for id in first.reads() {
-            fed.push((id, noise(id as u32 + 1, slots[id].planes * slots[id].plane_len(batch))));
+            let values = noise(id as u32 + 1, slots[id].planes * slots[id].plane_len(batch));
+            // Rounded as packed products round it, so that they lose nothing.
+            let rounds = gpu.precision == Precision::Int8 && slots[id].cols.is_multiple_of(32);
+            fed.push((
+                id,
+                if rounds { Quant::Int8.quantise(&values, 32).values() } else { values },
+            ));
         }
         let bytes: Vec<Vec<u8>> = fed
             .iter()

@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::*;
-use internvit::gpu::{Choice, Gpu, Precision};
+use internvit::gpu::{Choice, Family, Gpu, Precision};
 use internvit::image::{self, Resize};
 use internvit::weights::{Conversion, Quant, StoredType, convert};
 use internvit::{Checkpoint, Device, Encoder, Images};
@@ -117,6 +117,15 @@ fn both_executors_agree() {
         let f32_bundled = converted(&bundled(), "agree-wide", None, Some(StoredType::F32));
         let mut rounded = load(open(&f32_bundled), precision);
         assert_close(&format!("{quant:?} rounded"), &tokens(&mut rounded), &expected, 1e-5);
+        if quant == Quant::Int8 {
+            // What is multiplied is rounded to 8 bits too.
+            let mut gpu = wait(Gpu::open_as(&Choice::Auto, Precision::F32)).unwrap();
+            gpu.forced = Some(Family::Packed);
+            let mut packed = wait(Encoder::on_gpu(open(&folder), gpu, &mut on_bytes)).unwrap();
+            let found = tokens(&mut packed);
+            assert!(cosine(&found, &expected) >= 0.9999, "{}", cosine(&found, &expected));
+            assert_ne!(found, expected);
+        }
         let mut half = load(open(&folder), Precision::F16);
         assert_close(&format!("{quant:?} in f16"), &tokens(&mut half), &expected, 3e-3);
     }

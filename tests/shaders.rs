@@ -8,6 +8,7 @@ use internvit::gpu::{
 };
 use internvit::model::NormKind;
 use internvit::plan::Finish;
+use internvit::weights::Quant;
 use naga::valid::Capabilities;
 use naga::{AddressSpace, StorageAccess};
 
@@ -164,6 +165,11 @@ fn products_that_suit_run_on_matrix_units() {
     assert_eq!(file(16, &suits), ("linear_matrix", Some(16)));
     assert_eq!(file(8, &suits), ("linear_matrix", Some(8)));
     assert_eq!(file(8, &Product { k: 584, ..suits }), ("linear_matrix", Some(8)));
+    let few = Product { format: Format::Few(Quant::Int8), ..suits };
+    assert_eq!(LinearRow::choose(Family::Packed, 0, &few).file, "linear_packed");
+    for other in [Product { k: 588, ..few }, Product { format: Format::F16, ..few }] {
+        assert_eq!(LinearRow::choose(Family::Packed, 0, &other).file, "linear_tiled");
+    }
     for other in [
         Product { k: 588, ..suits },
         Product { gather: Gather::Windows, ..suits },

@@ -50,7 +50,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     runs: Option<u16>,
     /// Take a family of kernels that is not the device's own: software, software-subgroups,
-    /// portable or matrix
+    /// portable, matrix or packed
     #[arg(long, value_name = "FAMILY")]
     kernels: Option<Family>,
     /// Measure every family of kernels that the device can run, each in a table row

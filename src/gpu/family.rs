@@ -13,12 +13,15 @@ pub enum Family {
     Portable,
     /// The same, but products of f16 by matrix units.
     Matrix,
+    /// As `Portable`, but products with weights in 8 bits by packed dot products of integers, for
+    /// which what they multiply is rounded to 8 bits too. Not chosen by itself.
+    Packed,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::Software, Self::SoftwareSubgroups, Self::Portable, Self::Matrix];
+    pub const ALL: [Self; 5] =
+        [Self::Software, Self::SoftwareSubgroups, Self::Portable, Self::Matrix, Self::Packed];
 
     /// As it is written on the command line.
     pub fn name(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Family {
             Self::SoftwareSubgroups => "software-subgroups",
             Self::Portable => "portable",
             Self::Matrix => "matrix",
+            Self::Packed => "packed",
         }
     }
 
@@ -43,7 +47,7 @@ impl Family {
     /// Whether a device can run it, well or not.
     pub fn runs_on(self, caps: &Caps) -> bool {
         match self {
-            Self::Software | Self::Portable => true,
+            Self::Software | Self::Portable | Self::Packed => true,
             Self::SoftwareSubgroups => caps.subgroup == 8,
             Self::Matrix => caps.matrix > 0,
         }

@@ -7,6 +7,7 @@ use super::{Family, Format, Gpu, link};
 use crate::Result;
 use crate::model::NormKind;
 use crate::plan::Finish;
+use crate::weights::Quant;
 
 /// A kernel, ready to be linked: equal kernels share a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,13 +43,15 @@ const fn matrix(side: u32, tile_rows: usize) -> LinearRow {
 /// Variants of the linear kernel; the family's first that fits is taken. The software rows are from
 /// `internvit bench --tune` on lavapipe (2 cores of an Intel Xeon with AVX-512, then of an AMD EPYC with
 /// AVX2) and on SwiftShader; the others have run on no GPU yet.
-pub const LINEAR: [LinearRow; 6] = [
+pub const LINEAR: [LinearRow; 8] = [
     linear(Family::Software, "linear_direct", 16),
     linear(Family::SoftwareSubgroups, "linear_subgroup", 16),
     linear(Family::Portable, "linear_tiled", 64),
     matrix(16, 128),
     matrix(8, 32),
     linear(Family::Matrix, "linear_tiled", 64),
+    linear(Family::Packed, "linear_packed", 64),
+    linear(Family::Packed, "linear_tiled", 64),
 ];
 
 /// What the rows of a product are.
@@ -87,6 +90,11 @@ pub struct Product<'a> {
 }
 
 impl Product<'_> {
+    /// Whether packed dot products can compute it.
+    fn packs(&self) -> bool {
+        self.format == Format::Few(Quant::Int8) && self.k.is_multiple_of(32)
+    }
+
     /// Whether matrix units can compute it with matrices of so many rows.
     fn suits(&self, side: u32) -> bool {
         let stored = self.half[0] && matches!(self.format, Format::F16 | Format::Few(_));
@@ -138,12 +146,15 @@ const fn direct(family: Family) -> AttentionRow {
 
 /// Tiles by width of head, the first that fits is taken. In workgroup memory, queries, keys and
 /// scores together stay under 16 KiB.
-pub const ATTENTION: [AttentionRow; 8] = [
+pub const ATTENTION: [AttentionRow; 11] = [
     direct(Family::Software),
     direct(Family::SoftwareSubgroups),
     tiled(Family::Portable, 64, [32, 16]),
     tiled(Family::Portable, 128, [16, 8]),
     tiled(Family::Portable, 256, [8, 4]),
+    tiled(Family::Packed, 64, [32, 16]),
+    tiled(Family::Packed, 128, [16, 8]),
+    tiled(Family::Packed, 256, [8, 4]),
     tiled(Family::Matrix, 64, [32, 16]),
     tiled(Family::Matrix, 128, [16, 8]),
     tiled(Family::Matrix, 256, [8, 4]),
@@ -155,7 +166,9 @@ impl LinearRow {
     pub fn choose(family: Family, matrix: u32, product: &Product<'_>) -> Self {
         let fits = |row: &Self| {
             let side = row.matrix;
-            row.family == family && side.is_none_or(|side| side == matrix && product.suits(side))
+            let packs = row.file != "linear_packed" || product.packs();
+            let suits = side.is_none_or(|side| side == matrix && product.suits(side));
+            row.family == family && packs && suits
         };
         LINEAR.into_iter().find(fits).expect("every family has a row for all products")
     }
@@ -199,6 +212,7 @@ impl LinearRow {
         match (self.matrix, self.family.software()) {
             (Some(_), _) => knobs.push(("LANES", format!("{lanes}u"))),
             (None, true) => {}
+            (None, false) if self.file == "linear_packed" => {}
             (None, false) => knobs.push(("TILE_ROWS", format!("{}u", self.tile_rows))),
         }
         Kernel { files, knobs }

@@ -30,6 +30,7 @@ shaders![
     "interleave",
     "linear_direct",
     "linear_matrix",
+    "linear_packed",
     "linear_subgroup",
     "linear_tiled",
     "norm",

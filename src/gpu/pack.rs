@@ -105,6 +105,12 @@ pub fn pack_linear<T: Copy + Default>(
     packed
 }
 
+/// Codes of packed panels, `[panel][k][64]`, as four inputs of an output to a word: `[k / 4][64][4]`.
+pub(super) fn pack_dots(codes: &[i8]) -> Vec<u8> {
+    let groups = codes.as_chunks::<{ 4 * PANEL }>().0.iter();
+    groups.flat_map(|four| (0..4 * PANEL).map(|i| four[i % 4 * PANEL + i / 4] as u8)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +140,16 @@ mod tests {
         assert!(Format::f16_holds(&[65504.0, -1e-9, 0.1]));
         assert!(!Format::f16_holds(&[0.0, 7e4]));
         assert!(!Format::f16_holds(&[f32::NAN]));
+    }
+
+    #[test]
+    fn four_inputs_make_a_word() {
+        let codes: Vec<i8> = (0..8 * PANEL).map(|i| (i % 251) as i8).collect();
+        let packed = pack_dots(&codes);
+        for (k, lane) in [(0, 0), (3, 1), (5, 63), (7, 10)] {
+            let at = (k / 4 * PANEL + lane) * 4 + k % 4;
+            assert_eq!(packed[at] as i8, codes[k * PANEL + lane]);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
-use super::pack::{Format, PANEL, pack_linear, packed_len};
+use super::pack::{Format, PANEL, pack_dots, pack_linear, packed_len};
 use super::{Gpu, Precision};
 use crate::plan::{Op, Plan};
 use crate::weights::{Checkpoint, Quant, Quantised};
@@ -153,7 +153,10 @@ async fn put(
         let kept = new_buffer(gpu, &label, packed.len() as u64).await?;
         gpu.queue.write_buffer(&kept, 0, &packed);
         scales = Some(kept);
-        let pack = |panels| quant.encode(&pack_linear(&codes, cols, k, panels));
+        let pack = |panels| {
+            let packed = pack_linear(&codes, cols, k, panels);
+            if quant == Quant::Int8 { pack_dots(&packed) } else { quant.encode(&packed) }
+        };
         write_panels(gpu, &buffer, panels, pack).await?;
     } else {
         let pack = |panels| format.encode(&pack_linear(values, cols, k, panels));
