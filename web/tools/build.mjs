@@ -1,5 +1,5 @@
 // Builds the page: Rust to web/pkg, then web/ to www/js.
-import { copyFileSync, existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, readdirSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { root, run, stop } from "./run.mjs";
 import { bindgen, setup } from "./setup.mjs";
@@ -21,6 +21,7 @@ function wasm() {
   const built = join(out, "internvit_relaxed.wasm");
   const sources = ["src", "shaders", "Cargo.toml", "Cargo.lock"].map((name) => newest(join(root, name)));
   if (existsSync(built) && statSync(built).mtimeMs > Math.max(...sources)) return false;
+  const start = new Date();
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
   module(target, out, "+simd128");
   // The same once more for browsers that multiply and add in one instruction.
@@ -29,6 +30,8 @@ function wasm() {
   const [one, other] = [out, join(relaxed, "pkg")].map((folder) => readFileSync(join(folder, "internvit.js"), "utf8"));
   if (one !== other) stop("The two modules want different JavaScript, but the page has one internvit.js for both.");
   copyFileSync(join(relaxed, "pkg/internvit_bg.wasm"), built);
+  // What changes while it builds is not in it.
+  utimesSync(built, start, start);
   return true;
 }
 
