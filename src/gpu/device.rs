@@ -90,7 +90,7 @@ pub struct AdapterReport {
     pub storage_buffers: u32,
 }
 
-/// What products by matrix units take.
+/// What matrix units take.
 const MATRIX: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 

@@ -11,7 +11,7 @@ pub enum Family {
     SoftwareSubgroups,
     /// For any GPU, within WebGPU's default limits.
     Portable,
-    /// The same, but products of f16 by matrix units.
+    /// The same, but products and attention of f16 by matrix units.
     Matrix,
 }
 

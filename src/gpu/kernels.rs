@@ -251,6 +251,11 @@ impl AttentionRow {
         row.expect("the configuration's check bounds head_dim")
     }
 
+    /// Workgroups side by side that share a head's channels: one owns at most eight matrices of sums.
+    pub fn parts(self, head_dim: usize) -> usize {
+        self.matrix.map_or(1, |side| head_dim.div_ceil(8 * side as usize))
+    }
+
     /// The kernel for attention, where subgroups have `lanes` invocations.
     pub fn kernel(self, attention: &Attention, lanes: u32) -> Kernel {
         let Attention { heads, head_dim, half, .. } = *attention;

@@ -236,7 +236,8 @@ impl<'a> Builder<'a> {
         let kernel = row.kernel(&attention, caps.subgroup);
         self.push(&kernel, [bindings, vec![], vec![]], size, Rows::Pictures)?;
         let tiles = tokens.div_ceil(row.tile_q) as u32;
-        *self.last_counts() = [tiles, heads as u32, self.plan.batch as u32];
+        let columns = (heads * row.parts(head_dim)) as u32;
+        *self.last_counts() = [tiles, columns, self.plan.batch as u32];
         Ok(())
     }
 
