@@ -45,6 +45,11 @@ for dtype in f32 f16; do
   bench "300m-b16-$dtype" --preset 300m --batch 16 --dtype $dtype
   bench "6b-layer-$dtype" --preset 6b-layer --dtype $dtype
 done
+# Families side by side: in f16 matrix units beside the portable kernels.
+for dtype in f32 f16; do
+  "$internvit" bench --device gpu --preset 300m --dtype $dtype --tune 2>&1 | tee "$out/tune-$dtype.txt"
+done
+bench 300m-b1-f16-portable --preset 300m --dtype f16 --kernels portable
 
 if "$python" -c 'import torch, safetensors; assert torch.cuda.is_available()' 2>/dev/null; then
   "$internvit" init --preset 300m --out "$models/300m"

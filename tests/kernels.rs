@@ -275,28 +275,50 @@ fn attention_for_every_width_of_head() {
     });
 }
 
-/// Scores so large that exp overflows unless the maximum is subtracted.
+/// Scores so large that exp overflows unless the maximum is subtracted, and later keys with larger
+/// ones, so that sums are rescaled. q, k and v are such that f16 holds them.
 #[test]
 fn attention_with_large_scores() {
-    let Some(gpu) = gpu() else { return };
-    let (c, tokens) = (64, 70);
-    let checkpoint = random_checkpoint("large-scores", &config(c, 1, 8, 1, ""));
-    let slots = vec![slot("qkv", 3, tokens, c, Role::Input), slot("y", 1, tokens, c, Role::Output)];
-    let steps = vec![Step { op: Op::Attention { qkv: 0, y: 1, heads: 1 }, layer: 0 }];
-    let plan = Plan { batch: 1, tokens, slots, steps };
-    let qkv: Vec<f32> = noise(9, 3 * tokens * c).iter().map(|v| v * 40.0).collect();
-    let inputs = [(0, Value::F32(&qkv))];
-    let mut watch = async |_: &_, _: &_| ControlFlow::Continue(());
-    let expected = wait(reference::run(&plan, 1, &checkpoint, &inputs, &mut watch)).unwrap();
-    let mut go_on = async |_| ControlFlow::Continue(());
-    let weights =
-        wait(GpuWeights::upload(&gpu, std::slice::from_ref(&plan), &checkpoint, &mut go_on))
-            .unwrap();
-    let mut prepared = wait(Prepared::new(&gpu, plan, &weights)).unwrap();
-    wait(prepared.run(&gpu, 1, &inputs, &mut on)).unwrap();
-    let found = wait(prepared.read(&gpu, 1, 1)).unwrap();
-    // Scores reach 10^4, so their own rounding (6e-8 relative) is 1e-3 in the exponent.
-    assert_close("large scores", &found, &expected[0].1, 2e-3);
+    in_both_precisions(|gpu| {
+        let half = gpu.precision == Precision::F16;
+        let (c, tokens) = (64, 70);
+        let checkpoint = random_checkpoint("large-scores", &config(c, 1, 8, 1, ""));
+        let role = |role| if half { Role::Temporary } else { role };
+        let slots = vec![
+            slot("qkv", 3, tokens, c, role(Role::Input)),
+            slot("y", 1, tokens, c, role(Role::Output)),
+        ];
+        let steps = vec![Step { op: Op::Attention { qkv: 0, y: 1, heads: 1 }, layer: 0 }];
+        let plan = Plan { batch: 1, tokens, slots, steps };
+        for gain in [4.0, 40.0] {
+            let value = |(i, v): (usize, f32)| {
+                let grown = gain * (1 + i / c % tokens) as f32 / tokens as f32;
+                (v * grown * 32.0).round() / 32.0
+            };
+            let qkv: Vec<f32> =
+                noise(9, 3 * tokens * c).into_iter().enumerate().map(value).collect();
+            let inputs = [(0, Value::F32(&qkv))];
+            let mut expected = Vec::new();
+            let mut watch = async |_: &_, values: &[f32]| {
+                expected = values.to_vec();
+                ControlFlow::Continue(())
+            };
+            wait(reference::run(&plan, 1, &checkpoint, &inputs, &mut watch)).unwrap();
+            let mut go_on = async |_| ControlFlow::Continue(());
+            let plans = std::slice::from_ref(&plan);
+            let weights = wait(GpuWeights::upload(gpu, plans, &checkpoint, &mut go_on)).unwrap();
+            for family in Family::ALL.into_iter().filter(|family| family.runs_on(&gpu.caps)) {
+                let prepared = Prepared::with_family(gpu, plan.clone(), &weights, family);
+                let mut prepared = wait(prepared).unwrap();
+                prepared.poison(gpu, 1);
+                wait(prepared.run(gpu, 1, &inputs, &mut on)).unwrap();
+                let found = wait(prepared.read(gpu, 1, 1)).unwrap();
+                // Scores reach 10^4, so their own rounding (6e-8 relative) is 1e-3 in the exponent.
+                let what = format!("large scores, {family:?} {:?} {gain}", gpu.precision);
+                assert_close(&what, &found, &expected, 2e-3);
+            }
+        }
+    });
 }
 
 fn norm(plane: usize, in_place: bool, kind: NormKind) -> Op {

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use internvit::gpu::{
-    ATTENTION, AttentionRow, Family, Format, Gather, Kernel, LINEAR, LinearRow, Norm, Product,
-    SHADERS, Size, link,
+    ATTENTION, Attention, AttentionRow, Family, Format, Gather, Kernel, LINEAR, LinearRow, Norm,
+    Product, SHADERS, Size, link,
 };
 use internvit::model::NormKind;
 use internvit::plan::Finish;
@@ -65,10 +65,18 @@ fn kernels() -> Vec<Kernel> {
             list.extend(of_all_subgroups(row, &patches));
         }
     }
-    for d in (8..=256).step_by(8) {
-        for family in Family::ALL {
-            for half in [false, true] {
-                list.push(AttentionRow::choose(family, d).kernel(3, d, [half; 2]));
+    for head_dim in (8..=256).step_by(8) {
+        for half in [false, true] {
+            let attention = Attention { tokens: 1025, heads: 3, head_dim, half: [half; 2] };
+            for family in Family::ALL {
+                let units: &[[u32; 2]] = match (family, half) {
+                    (Family::Matrix, true) => &[[8, 8], [8, 64], [16, 16], [16, 32]],
+                    _ => &[[0, 0]],
+                };
+                for &[side, lanes] in units {
+                    let row = AttentionRow::choose(family, side, lanes, &attention);
+                    list.push(row.kernel(&attention, lanes));
+                }
             }
         }
     }
@@ -112,7 +120,7 @@ fn parse(kernel: &Kernel) -> naga::Module {
         (has("linear_subgroup") || has("shared/sum_subgroup"), Capabilities::SUBGROUP),
         (has("x/f16") || has("y/f16"), Capabilities::SHADER_FLOAT16_IN_FLOAT32),
         (
-            has("linear_matrix"),
+            has("linear_matrix") || has("attention_matrix"),
             Capabilities::SUBGROUP
                 | Capabilities::SHADER_FLOAT16
                 | Capabilities::COOPERATIVE_MATRIX,
@@ -180,6 +188,31 @@ fn products_that_suit_run_on_matrix_units() {
     }
 }
 
+/// Attention runs on matrix units where q, k and v are f16 and the tiles divide a head and fit a
+/// picture.
+#[test]
+fn attention_that_suits_runs_on_matrix_units() {
+    let suits = Attention { tokens: 1025, heads: 16, head_dim: 80, half: [true, true] };
+    let row = |side, lanes, attention: &Attention| {
+        AttentionRow::choose(Family::Matrix, side, lanes, attention)
+    };
+    for (side, lanes) in [(16, 32), (8, 8), (8, 64)] {
+        let found = row(side, lanes, &suits);
+        assert_eq!((found.file, found.matrix), ("attention_matrix", Some(side)));
+    }
+    assert_eq!(row(8, 8, &Attention { head_dim: 72, ..suits }).matrix, Some(8));
+    for other in [
+        row(16, 32, &Attention { head_dim: 72, ..suits }),
+        row(16, 32, &Attention { tokens: 15, ..suits }),
+        row(16, 32, &Attention { half: [false, true], ..suits }),
+        row(16, 8, &suits),
+        row(16, 0, &suits),
+        row(0, 32, &suits),
+    ] {
+        assert_eq!((other.file, other.matrix), ("attention_tiled", None));
+    }
+}
+
 /// The uniform's fields in Rust and in WGSL.
 #[test]
 fn sizes_have_one_layout() {
@@ -219,7 +252,9 @@ fn every_shader_file_is_used() {
         assert!(used.contains(name), "shaders/{name}.wgsl is used by no kernel");
     }
     for family in Family::ALL {
-        let row = |d| AttentionRow::choose(family, d);
+        let attention = Attention { tokens: 9, heads: 3, head_dim: 0, half: [false; 2] };
+        let row =
+            |head_dim| AttentionRow::choose(family, 0, 0, &Attention { head_dim, ..attention });
         assert!((8..256).all(|d| row(d).max_head_dim <= row(d + 1).max_head_dim), "{ATTENTION:?}");
     }
 }

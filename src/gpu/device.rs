@@ -90,7 +90,7 @@ pub struct AdapterReport {
     pub storage_buffers: u32,
 }
 
-/// What products by matrix units take.
+/// What matrix units take.
 const MATRIX: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
@@ -250,7 +250,8 @@ impl Gpu {
         }
         let experimental_features = if features.contains(MATRIX) {
             // SAFETY: experimental features may have undefined behaviour where they are used
-            // wrongly. One is used, by one shader, whose matrices lie within its workgroup memory.
+            // wrongly. One is used, by two shaders, whose matrices lie within their workgroup memory
+            // and, in attention, within a picture's rows of a slot.
             unsafe { wgpu::ExperimentalFeatures::enabled() }
         } else {
             wgpu::ExperimentalFeatures::disabled()

@@ -11,7 +11,7 @@ pub enum Family {
     SoftwareSubgroups,
     /// For any GPU, within WebGPU's default limits.
     Portable,
-    /// The same, but products of f16 by matrix units.
+    /// The same, but products and attention of f16 by matrix units.
     Matrix,
     /// As `Portable`, but products with weights in 8 bits by packed dot products of integers, for
     /// which what they multiply is rounded to 8 bits too. Not chosen by itself.

@@ -121,6 +121,29 @@ pub struct Norm {
     pub half: [bool; 2],
 }
 
+/// Attention, as the choice of its kernel sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Attention {
+    /// Of one picture.
+    pub tokens: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Channels of a head.
+    pub head_dim: usize,
+    /// Whether q, k, v, and y, are f16.
+    pub half: [bool; 2],
+}
+
+impl Attention {
+    /// Whether matrix units can compute it with matrices of so many rows, where subgroups have
+    /// `lanes` invocations.
+    fn suits(&self, side: u32, lanes: u32) -> bool {
+        let side = side as usize;
+        let divides = self.head_dim.is_multiple_of(side) && (lanes as usize).is_multiple_of(side);
+        self.half[0] && divides && lanes > 0 && self.tokens >= side
+    }
+}
+
 /// A tile shape of an attention kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttentionRow {
@@ -134,19 +157,27 @@ pub struct AttentionRow {
     pub tile_q: usize,
     /// Keys at a time.
     pub tile_k: usize,
+    /// Side of the matrices that it multiplies, where it does.
+    pub matrix: Option<u32>,
 }
 
 const fn tiled(family: Family, max_head_dim: usize, [tile_q, tile_k]: [usize; 2]) -> AttentionRow {
-    AttentionRow { family, file: "attention_tiled", max_head_dim, tile_q, tile_k }
+    let file = "attention_tiled";
+    AttentionRow { family, file, max_head_dim, tile_q, tile_k, matrix: None }
 }
 
 const fn direct(family: Family) -> AttentionRow {
-    AttentionRow { family, file: "attention_direct", max_head_dim: 256, tile_q: 32, tile_k: 16 }
+    AttentionRow { file: "attention_direct", ..tiled(family, 256, [32, 16]) }
 }
 
-/// Tiles by width of head, the first that fits is taken. In workgroup memory, queries, keys and
-/// scores together stay under 16 KiB.
-pub const ATTENTION: [AttentionRow; 11] = [
+const fn by_matrices(side: u32) -> AttentionRow {
+    let row = tiled(Family::Matrix, 256, [4 * side as usize, 32]);
+    AttentionRow { file: "attention_matrix", matrix: Some(side), ..row }
+}
+
+/// Tiles by width of head, the family's first that fits is taken. In workgroup memory, queries, keys
+/// and scores together stay under 16 KiB.
+pub const ATTENTION: [AttentionRow; 13] = [
     direct(Family::Software),
     direct(Family::SoftwareSubgroups),
     tiled(Family::Portable, 64, [32, 16]),
@@ -155,6 +186,8 @@ pub const ATTENTION: [AttentionRow; 11] = [
     tiled(Family::Packed, 64, [32, 16]),
     tiled(Family::Packed, 128, [16, 8]),
     tiled(Family::Packed, 256, [8, 4]),
+    by_matrices(16),
+    by_matrices(8),
     tiled(Family::Matrix, 64, [32, 16]),
     tiled(Family::Matrix, 128, [16, 8]),
     tiled(Family::Matrix, 256, [8, 4]),
@@ -220,32 +253,45 @@ impl LinearRow {
 }
 
 impl AttentionRow {
-    /// The row for heads of `head_dim` channels.
-    pub fn choose(family: Family, head_dim: usize) -> Self {
-        let fits = |row: &Self| row.family == family && head_dim <= row.max_head_dim;
+    /// The row for attention on a kind of device whose matrix units, if any, take matrices of so
+    /// many rows, and whose subgroups have `lanes` invocations.
+    pub fn choose(family: Family, matrix: u32, lanes: u32, attention: &Attention) -> Self {
+        let fits = |row: &Self| {
+            let units = |side| side == matrix && attention.suits(side, lanes);
+            let wide = attention.head_dim <= row.max_head_dim;
+            row.family == family && wide && row.matrix.is_none_or(units)
+        };
         let row = ATTENTION.into_iter().find(fits);
         row.expect("the configuration's check bounds head_dim")
     }
 
-    /// The kernel for `heads` heads of `head_dim` channels; `half` says whether q, k, v, and y, are
-    /// f16.
-    pub fn kernel(self, heads: usize, head_dim: usize, half: [bool; 2]) -> Kernel {
-        let mut knobs = vec![("D", format!("{head_dim}u")), ("HEADS", format!("{heads}u"))];
-        if !self.family.software() {
-            knobs.push(("TILE_Q", format!("{}u", self.tile_q)));
-            knobs.push(("TILE_K", format!("{}u", self.tile_k)));
-        }
-        let [x, y] = stored(half);
-        let mut files = vec![self.file, x, "shared/size"];
-        if !self.gathers() {
-            files.push(y);
-        }
-        Kernel { files, knobs }
+    /// Workgroups side by side that share a head's channels: one owns at most eight matrices of sums.
+    pub fn parts(self, head_dim: usize) -> usize {
+        self.matrix.map_or(1, |side| head_dim.div_ceil(8 * side as usize))
     }
 
-    /// Whether sums gather in y itself, which must be f32 then.
-    pub fn gathers(self) -> bool {
-        self.file == "attention_direct"
+    /// The kernel for attention, where subgroups have `lanes` invocations.
+    pub fn kernel(self, attention: &Attention, lanes: u32) -> Kernel {
+        let Attention { heads, head_dim, half, .. } = *attention;
+        let mut knobs = vec![("D", format!("{head_dim}u")), ("HEADS", format!("{heads}u"))];
+        let [x, y] = stored(half);
+        let mut files = vec![self.file, "shared/size"];
+        match self.matrix {
+            Some(side) => {
+                files.push(if side == 8 { "tile/8" } else { "tile/16" });
+                knobs.push(("LANES", format!("{lanes}u")));
+            }
+            None => files.push(x),
+        }
+        // On software adapters sums gather in y itself, which is f32.
+        if !self.family.software() {
+            files.push(y);
+            knobs.push(("TILE_K", format!("{}u", self.tile_k)));
+        }
+        if self.file == "attention_tiled" {
+            knobs.push(("TILE_Q", format!("{}u", self.tile_q)));
+        }
+        Kernel { files, knobs }
     }
 }
 

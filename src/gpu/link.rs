@@ -17,6 +17,7 @@ shaders![
     "affine/weight_bias",
     "affine/weight_bias_gelu",
     "attention_direct",
+    "attention_matrix",
     "attention_tiled",
     "embed",
     "finish/bias",

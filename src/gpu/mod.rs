@@ -19,7 +19,9 @@ mod weights;
 
 pub use device::{AdapterReport, Caps, Choice, Gpu, Submitted, adapters};
 pub use family::Family;
-pub use kernels::{ATTENTION, AttentionRow, Gather, Kernel, LINEAR, LinearRow, Norm, Product};
+pub use kernels::{
+    ATTENTION, Attention, AttentionRow, Gather, Kernel, LINEAR, LinearRow, Norm, Product,
+};
 pub use link::{SHADERS, link};
 pub use pack::{Format, PANEL, pack_linear, packed_len};
 pub use precision::Precision;

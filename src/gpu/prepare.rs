@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::kernels::AttentionRow;
 use super::steps::{Builder, Planned};
 use super::{Family, Gpu, GpuWeights, Precision};
 use crate::plan::{Arena, Finish, Op, Plan, Role, SlotId, arena_of};
@@ -210,11 +209,8 @@ fn halves(plan: &Plan, family: Family, precision: Precision) -> Vec<bool> {
     for step in &plan.steps {
         let whole = match &step.op {
             Op::Linear { y, finish: Finish::Residual { .. }, .. } => vec![*y],
-            Op::Attention { y, heads, .. }
-                if AttentionRow::choose(family, plan.slots[*y].cols / heads).gathers() =>
-            {
-                vec![*y]
-            }
+            // Their kernel's sums gather in y itself.
+            Op::Attention { y, .. } if family.software() => vec![*y],
             Op::Unfold { pixels, .. } => vec![*pixels],
             Op::Linear { .. } | Op::Norm { .. } | Op::Attention { .. } => {
                 vec![]

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::kernels::{AttentionRow, Kernel, Norm};
+use super::kernels::{Attention, AttentionRow, Kernel, Norm};
 use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
 use super::{Family, Gpu, GpuWeights};
 use crate::plan::{Op, Plan, Role, SlotId};
@@ -221,8 +221,11 @@ impl<'a> Builder<'a> {
     }
 
     fn attention(&mut self, qkv: SlotId, y: SlotId, heads: usize) -> Result<()> {
-        let d = self.plan.slots[y].cols / heads;
-        let row = AttentionRow::choose(self.family, d);
+        let (tokens, head_dim) = (self.plan.tokens, self.plan.slots[y].cols / heads);
+        let half = [self.half[qkv], self.half[y]];
+        let attention = Attention { tokens, heads, head_dim, half };
+        let caps = &self.gpu.caps;
+        let row = AttentionRow::choose(self.family, caps.matrix, caps.subgroup, &attention);
         let rows = self.plan.slots[y].rows * self.plan.batch;
         let mut bindings = Vec::new();
         for plane in 0..3 {
@@ -230,10 +233,11 @@ impl<'a> Builder<'a> {
         }
         bindings.push(self.whole(y)?);
         let size = self.rows_size(y);
-        let kernel = row.kernel(heads, d, [self.half[qkv], self.half[y]]);
+        let kernel = row.kernel(&attention, caps.subgroup);
         self.push(&kernel, [bindings, vec![], vec![]], size, Rows::Pictures)?;
-        let tiles = self.plan.tokens.div_ceil(row.tile_q) as u32;
-        *self.last_counts() = [tiles, heads as u32, self.plan.batch as u32];
+        let tiles = tokens.div_ceil(row.tile_q) as u32;
+        let columns = (heads * row.parts(head_dim)) as u32;
+        *self.last_counts() = [tiles, columns, self.plan.batch as u32];
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Twin of `shaders/attention_direct.wgsl` and `shaders/attention_tiled.wgsl`.
+//! Twin of `shaders/attention_direct.wgsl`, `attention_tiled.wgsl` and `attention_matrix.wgsl`.
 
 use super::linear::dot;
 
