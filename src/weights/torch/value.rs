@@ -98,10 +98,10 @@ pub(super) enum Value {
 
 /// A storage that the file holds beside the pickle.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Storage {
+pub(super) struct Storage<'a> {
     pub(super) element: &'static Element,
     /// Its name in the file.
-    pub(super) key: String,
+    pub(super) key: &'a str,
     /// Number of values.
     pub(super) len: u64,
 }
@@ -111,7 +111,7 @@ pub(super) struct Pickle<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) containers: Vec<Vec<Value>>,
     /// Every storage that was named, in the order of the pickle.
-    pub(super) storages: Vec<Storage>,
+    pub(super) storages: Vec<Storage<'a>>,
 }
 
 /// Why a pickle was refused.
