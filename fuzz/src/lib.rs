@@ -109,7 +109,8 @@ pub fn names(data: &[u8]) {
     let stored = |line: &str| {
         let mut letters = line.chars();
         let number = letters.next()? as usize;
-        let (key, shape) = (letters.as_str().to_string(), wanted[number % wanted.len()].shape.clone());
+        let (key, shape) =
+            (letters.as_str().to_string(), wanted[number % wanted.len()].shape.clone());
         let dtype = Some(weights::StoredType::F32);
         Some(Stored { key, dtype, dtype_name: "F32".into(), shape, range: 0..0 })
     };
@@ -117,7 +118,9 @@ pub fn names(data: &[u8]) {
     if let Some(naming) = Naming::detect(list.iter().map(|stored| stored.key.as_str())) {
         for stored in &list {
             match naming.read(&stored.key) {
-                Key::Whole(name) | Key::Third(name, 0..3) => assert!(name.len() < stored.key.len() + 64),
+                Key::Whole(name) | Key::Third(name, 0..3) => {
+                    assert!(name.len() < stored.key.len() + 64)
+                }
                 Key::Third(..) => panic!("a fourth third"),
                 Key::Elsewhere | Key::Unknown => {}
             }
@@ -169,7 +172,8 @@ pub fn pickle(data: &[u8]) {
 }
 
 /// The three pickles before that of a checkpoint in torch's older format.
-const OLDER: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e\x80\x02M\xe9\x03.\
+const OLDER: &[u8] =
+    b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e\x80\x02M\xe9\x03.\
     \x80\x02}X\x0d\0\0\0little_endian\x88s.";
 
 /// A zip archive that stores these files.
@@ -179,7 +183,8 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
         let sizes = [(bytes.len() as u32).to_le_bytes(); 2].concat();
         let rest = [&sizes[..], &(name.len() as u16).to_le_bytes(), &[0; 2]].concat();
         let at = (all.len() as u32).to_le_bytes();
-        directory.extend([b"PK\x01\x02", &[0; 16][..], &rest, &[0; 10], &at, name.as_bytes()].concat());
+        directory
+            .extend([b"PK\x01\x02", &[0; 16][..], &rest, &[0; 10], &at, name.as_bytes()].concat());
         all.extend([b"PK\x03\x04", &[0; 14][..], &rest, name.as_bytes(), bytes].concat());
     }
     let count = (files.len() as u16).to_le_bytes();

@@ -35,6 +35,8 @@ pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<V
         Some(Value::Object(inner)) => inner.clone(),
         _ => top.clone(),
     };
+    // One within the other would be taken for the encoder's.
+    map.remove("vision_config");
     let kept = ["segmentation", "random_weights"].into_iter();
     map.extend(kept.filter_map(|key| Some((key.to_string(), top.get(key)?.clone()))));
     let port = spec.final_norm == FinalNorm::Tokens;

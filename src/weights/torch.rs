@@ -193,7 +193,10 @@ fn tensors(source: &Source, pickle: &Pickle<'_>, root: Value) -> Result<Vec<Desc
     for [key, value] in pickle.dict(state).unwrap_or_default().iter().filter(|[_, v]| is_tensor(v))
     {
         let key = pickle.text(*key).ok_or_else(|| {
-            Error::checkpoint(source.name(), "a tensor of the state dict has no name")
+            Error::checkpoint(
+                source.name(),
+                "a tensor of the state dict has no name, or one that is too long",
+            )
         })?;
         if !names.insert(key) {
             return Err(Error::checkpoint(source.name(), format!("{key}: present twice")));

@@ -15,9 +15,6 @@ const MAX_STEPS: usize = 1 << 21;
 /// Containers that are open at once.
 const MAX_DEPTH: usize = 1000;
 
-/// Bytes of a storage's name, which torch makes of a number.
-const MAX_KEY: usize = 255;
-
 /// A pickle that is being read.
 struct Machine<'a> {
     pickle: Pickle<'a>,
@@ -365,7 +362,6 @@ impl<'a> Machine<'a> {
                 ],
             ) if self.pickle.text(*kind) == Some("storage") => {
                 let (key, len) = (self.pickle.text(*key), u64::try_from(*len).ok());
-                let key = key.filter(|key| key.len() <= MAX_KEY);
                 key.zip(len).map(|(key, len)| Storage { element, key, len })
             }
             _ => None,
