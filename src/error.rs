@@ -63,7 +63,7 @@ pub enum Error {
 impl Error {
     /// An [`Error::Input`] from anything printable.
     pub fn input(reason: impl fmt::Display) -> Self {
-        Self::Input(reason.to_string())
+        Self::Input(line(reason))
     }
 
     /// An [`Error::Device`] from anything printable.
@@ -78,7 +78,7 @@ impl Error {
 
     /// An [`Error::Checkpoint`] in `file`.
     pub fn checkpoint(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Checkpoint { file: file.to_string(), reason: reason.to_string() }
+        Self::Checkpoint { file: line(file), reason: line(reason) }
     }
 
     /// An [`Error::Hub`] about `model`.
@@ -88,6 +88,31 @@ impl Error {
 
     /// An [`Error::Image`] about the picture `name`.
     pub fn image(name: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Image { name: name.to_string(), reason: reason.to_string() }
+        Self::Image { name: line(name), reason: line(reason) }
     }
+
+    /// An [`Error::Config`] in `file`.
+    pub fn config(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Config { file: line(file), reason: line(reason) }
+    }
+}
+
+/// The most characters of a reason: a file may hold a name as long as itself.
+const LONGEST: usize = 2000;
+
+/// One line, whatever a file put into it: line ends and a terminal's commands are spelled out.
+fn line(text: impl fmt::Display) -> String {
+    let text = text.to_string();
+    let mut line = String::new();
+    for c in text.chars().take(LONGEST) {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
 }

@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_enum)]
     dtype: Option<WeightType>,
     /// Size of a file at most: 512MB, 1GB, 200MiB; a larger tensor has a file of its own
-    #[arg(long, default_value = "512MB", value_parser = size, value_name = "SIZE")]
+    #[arg(long, default_value = "512MB", value_parser = super::arguments::size, value_name = "SIZE")]
     shard_size: u64,
     /// Replace the model that is in DIR
     #[arg(long)]
@@ -56,26 +56,6 @@ enum WeightType {
     Bf16,
     Int8,
     Int4,
-}
-
-/// A number of bytes, decimal units or binary ones.
-fn size(text: &str) -> std::result::Result<u64, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1),
-        "kb" => Some(1000),
-        "mb" => Some(1_000_000),
-        "gb" => Some(1_000_000_000),
-        "kib" => Some(1 << 10),
-        "mib" => Some(1 << 20),
-        "gib" => Some(1 << 30),
-        _ => None,
-    };
-    let number = text[..digits].parse::<u64>().ok().filter(|number| *number > 0);
-    number
-        .zip(unit)
-        .and_then(|(number, unit)| number.checked_mul(unit))
-        .ok_or_else(|| "expected a size such as 512MB, 1GB or 200MiB".to_string())
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {

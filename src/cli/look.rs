@@ -45,7 +45,7 @@ pub(super) struct Args {
     resize: Resize,
     /// similarity, attention, rollout: a point in the photograph's pixels, whose patch asks; for
     /// attention and rollout the class token asks if left out
-    #[arg(long, value_name = "X,Y", value_parser = parse_point)]
+    #[arg(long, value_name = "X,Y", value_parser = super::arguments::point)]
     at: Option<[u32; 2]>,
     /// similarity: another photograph, whose patches are compared with the one at the point
     #[arg(long, value_name = "IMAGE")]
@@ -107,11 +107,6 @@ struct Seen {
     region: [f64; 4],
     features: Features,
     grid: [usize; 2],
-}
-
-fn parse_point(text: &str) -> std::result::Result<[u32; 2], String> {
-    let point = text.split_once(',').and_then(|(x, y)| Some([x.parse().ok()?, y.parse().ok()?]));
-    point.ok_or("expected X,Y in pixels, such as 220,160".into())
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {

@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod arguments;
 mod bench;
 mod bisect;
 mod convert;

@@ -12,7 +12,7 @@ use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
 
 use super::model::Model;
-use super::{input, load, output, progress};
+use super::{arguments, input, load, output, progress};
 
 /// Teaches a segmentation from a few points: a linear head on frozen features.
 ///
@@ -28,8 +28,8 @@ pub(super) struct Args {
     /// A photograph
     image: PathBuf,
     /// A point and its class, in the photograph's pixels; once for every point
-    #[arg(long = "point", value_name = "CLASS:X,Y", required = true, value_parser = parse_point)]
-    points: Vec<Point>,
+    #[arg(long = "point", value_name = "CLASS:X,Y", required = true, value_parser = arguments::example)]
+    points: Vec<arguments::Example>,
     #[command(flatten)]
     model: Model,
     /// The block whose output is classified, or several side by side, as in 4,8,12; the last if
@@ -48,22 +48,6 @@ pub(super) struct Args {
     /// The map over the photograph
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug)]
-struct Point {
-    class: String,
-    x: u32,
-    y: u32,
-}
-
-fn parse_point(text: &str) -> std::result::Result<Point, String> {
-    let parse = || {
-        let (class, place) = text.rsplit_once(':')?;
-        let (x, y) = place.split_once(',')?;
-        Some(Point { class: class.into(), x: x.parse().ok()?, y: y.parse().ok()? })
-    };
-    parse().filter(|p| !p.class.is_empty()).ok_or("expected CLASS:X,Y, such as cat:220,160".into())
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
@@ -105,7 +89,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     };
     let tokens = side_by_side(&layers.iter().map(read).collect::<Vec<_>>(), sizes.hidden);
     let mut examples = Vec::new();
-    for Point { class, x, y } in &args.points {
+    for arguments::Example { class, x, y } in &args.points {
         if *x >= photo.width || *y >= photo.height {
             return Err(Error::input(format!(
                 "{class}:{x},{y}: outside the photograph of {} × {} pixels",

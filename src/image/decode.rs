@@ -13,6 +13,10 @@ use crate::{Error, Result};
 /// The most bytes a decoder may ask for at once.
 const MAX_BYTES: u64 = 1 << 30;
 
+/// Beside its pixels a PNG may hold little: a colour profile inflates to a thousand times its length,
+/// and is not even used.
+const MAX_PNG_BYTES: u64 = 16 << 20;
+
 /// The longest side: JPEG's own limit. It bounds the row and column buffers of a resize.
 const MAX_SIDE: u32 = 65_535;
 
@@ -71,7 +75,7 @@ impl Refusal {
 fn read(bytes: &[u8], format: ImageFormat) -> std::result::Result<Picture, Refusal> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_BYTES);
+    limits.max_alloc = Some(if format == ImageFormat::Png { MAX_PNG_BYTES } else { MAX_BYTES });
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(Refusal::Decoder)?;
     check_size(&decoder).map_err(Refusal::Size)?;
@@ -157,7 +161,7 @@ fn cut_off(label: &str) -> String {
 fn explain(label: &str, error: ImageError) -> String {
     match error {
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => cut_off(label),
-        ImageError::Limits(_) => format!("decoding would take more than {MAX_BYTES} bytes"),
+        ImageError::Limits(_) => format!("the {label} data would take too much memory to decode"),
         ImageError::Unsupported(error) => format!("a kind of {label} not supported here: {error}"),
         error => format!("the {label} data is broken or cut off: {error}"),
     }

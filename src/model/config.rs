@@ -11,11 +11,11 @@ use crate::{Error, Result};
 /// have the defaults of the configuration class that wrote the file: InternViT-6B-224px for
 /// OpenGVLab's `intern_vit_6b`, the 300M shape for the port's `internvl_vision`.
 pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
-    let value: Value = serde_json::from_str(text).map_err(|e| error(file, e))?;
-    let top = value.as_object().ok_or_else(|| error(file, "expected an object"))?;
+    let value: Value = serde_json::from_str(text).map_err(|e| Error::config(file, e))?;
+    let top = value.as_object().ok_or_else(|| Error::config(file, "expected an object"))?;
     let map = match top.get("vision_config") {
         Some(inner) => inner.as_object().ok_or_else(|| {
-            error(file, "vision_config: expected an object, found something else")
+            Error::config(file, "vision_config: expected an object, found something else")
         })?,
         None => top,
     };
@@ -30,11 +30,13 @@ pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
 /// `dtype` is the weights' type as PyTorch names it.
 pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<Value> {
     let spec = parse_config(file, text)?;
-    let top: Map<String, Value> = serde_json::from_str(text).map_err(|e| error(file, e))?;
+    let top: Map<String, Value> = serde_json::from_str(text).map_err(|e| Error::config(file, e))?;
     let mut map = match top.get("vision_config") {
         Some(Value::Object(inner)) => inner.clone(),
         _ => top.clone(),
     };
+    // One within the other would be taken for the encoder's.
+    map.remove("vision_config");
     let kept = ["segmentation", "random_weights"].into_iter();
     map.extend(kept.filter_map(|key| Some((key.to_string(), top.get(key)?.clone()))));
     let port = spec.final_norm == FinalNorm::Tokens;
@@ -80,10 +82,6 @@ pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<V
         map.insert("torch_dtype".into(), dtype.into());
     }
     Ok(Value::Object(map))
-}
-
-fn error(file: &str, reason: impl std::fmt::Display) -> Error {
-    Error::Config { file: file.into(), reason: reason.to_string() }
 }
 
 fn is_port(map: &Map<String, Value>) -> bool {
@@ -142,7 +140,7 @@ impl Reader<'_> {
     }
 
     fn error(&self, reason: impl std::fmt::Display) -> Error {
-        error(self.file, reason)
+        Error::config(self.file, reason)
     }
 
     fn get(&self, key: &str) -> Option<&Value> {
@@ -258,7 +256,7 @@ fn check(file: &str, spec: &Spec) -> Result<()> {
         ),
     ];
     match rules.into_iter().find(|(holds, _)| !holds) {
-        Some((_, reason)) => Err(error(file, reason)),
+        Some((_, reason)) => Err(Error::config(file, reason)),
         None => Ok(()),
     }
 }

@@ -37,7 +37,7 @@ pub const POOL_SCALES: [usize; 4] = [1, 2, 3, 6];
 
 /// The `segmentation` object of a `config.json`; `None` where there is none.
 pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec>> {
-    let bad = |reason: String| Error::Config { file: file.into(), reason };
+    let bad = |reason: String| Error::config(file, reason);
     let top: Value = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
     let Some(map) = top.get("segmentation").filter(|v| !v.is_null()) else { return Ok(None) };
     let kind = match map["head"].as_str() {
@@ -102,9 +102,10 @@ fn list<T: serde::de::DeserializeOwned>(
         return Ok(Vec::new());
     }
     let found: Option<Vec<T>> = serde_json::from_value(map[key].clone()).ok();
-    found.filter(|list| list.len() == classes).ok_or_else(|| Error::Config {
-        file: file.into(),
-        reason: format!("segmentation.{key}: expected one entry for each of {classes} classes"),
+    found.filter(|list| list.len() == classes).ok_or_else(|| {
+        let reason =
+            format!("segmentation.{key}: expected one entry for each of {classes} classes");
+        Error::config(file, reason)
     })
 }
 

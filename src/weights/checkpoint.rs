@@ -60,7 +60,13 @@ impl Checkpoint {
     pub async fn open_path(path: &std::path::Path) -> Result<Self> {
         let (folder, files) = find_files(path).await?;
         let config = folder.join("config.json");
-        let text = std::fs::read_to_string(&config).map_err(|e| Error::io(config.display(), e))?;
+        let unread = |e| Error::io(config.display(), e);
+        let bytes = std::fs::metadata(&config).map_err(unread)?.len();
+        if bytes > MAX_TEXT {
+            let reason = format!("{bytes} bytes, expected at most {MAX_TEXT}");
+            return Err(Error::config(config.display(), reason));
+        }
+        let text = std::fs::read_to_string(&config).map_err(unread)?;
         let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
         Self::open(&folder.display().to_string(), &text, files).await
     }
@@ -211,10 +217,19 @@ impl Checkpoint {
     }
 }
 
+/// A configuration or an index longer than this is refused unread (the largest known is under 1 MB).
+const MAX_TEXT: u64 = 100_000_000;
+
 /// The names of the shards that hold the vision tensors, or a head's, of
 /// `model.safetensors.index.json`.
 pub async fn shards(index: &Source) -> Result<Vec<String>> {
     let bad = |reason: String| Error::checkpoint(index.name(), reason);
+    if index.size() > MAX_TEXT {
+        return Err(bad(format!(
+            "an index of {} bytes, expected at most {MAX_TEXT}",
+            index.size()
+        )));
+    }
     let bytes = index.read(0..index.size()).await?;
     let value: serde_json::Value =
         serde_json::from_slice(&bytes).map_err(|e| bad(format!("not an index: {e}")))?;
@@ -231,7 +246,7 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
             continue;
         }
         match file.as_str() {
-            Some(file) if !file.contains(['/', '\\']) && is_weights(file) => {
+            Some(file) if !file.contains(['/', '\\', ':']) && is_weights(file) => {
                 shards.push(file.into());
             }
             _ => {

@@ -1,10 +1,11 @@
 //! What a file holds: the header of safetensors, or what torch wrote in its place.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
 use safetensors::tensor::Dtype;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::{Source, torch};
 use crate::{Error, Result};
@@ -84,19 +85,51 @@ const MAX_HEADER: u64 = 100_000_000;
 
 /// A header's text. The library's own type counts in `usize`: in a browser it refuses files
 /// beyond 4 GB.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Header {
-    #[serde(rename = "__metadata__", default)]
-    metadata: HashMap<String, String>,
-    #[serde(flatten)]
+    metadata: Option<HashMap<String, String>>,
     tensors: HashMap<String, Info>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Info {
     dtype: Dtype,
     shape: Vec<usize>,
     data_offsets: (u64, u64),
+}
+
+/// JSON allows a key twice, and whoever reads takes one or the other: such a header is refused.
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of tensors by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<Header, A::Error> {
+                let mut header = Header::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    let twice = match key.as_str() {
+                        "__metadata__" => header.metadata.replace(map.next_value()?).is_some(),
+                        _ => header.tensors.insert(key.clone(), map.next_value()?).is_some(),
+                    };
+                    if twice {
+                        return Err(A::Error::custom(format_args!("{key}: present twice")));
+                    }
+                }
+                Ok(header)
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
 }
 
 /// Reads and checks the header: lengths, types, offsets without overlap or hole, nothing after the
@@ -113,7 +146,7 @@ pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
 /// The text that the header holds under `key` in its metadata.
 pub async fn read_metadata(source: &Source, key: &str) -> Result<Option<String>> {
     let header = parse(source.name(), source.size(), &read(source).await?)?;
-    Ok(header.metadata.get(key).cloned())
+    Ok(header.metadata.and_then(|mut metadata| metadata.remove(key)))
 }
 
 /// Bytes of the header that follows the first eight of a file of `size` bytes.

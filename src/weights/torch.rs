@@ -10,7 +10,7 @@ mod pickle;
 mod value;
 mod zip;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use self::value::{Element, Fault, Global, Pickle, Storage, Value};
@@ -23,6 +23,9 @@ const OLDER: [u8; 15] = *b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\
 
 /// A pickle longer than this is refused.
 const MAX_PICKLE: u64 = 64 << 20;
+
+/// The most dimensions of a tensor.
+const MAX_RANK: usize = 16;
 
 /// The keys under which a checkpoint may keep its state dict.
 const STATE_DICT: [&str; 3] = ["state_dict", "module", "model"];
@@ -68,9 +71,9 @@ async fn read_zip(source: &Source) -> Result<Vec<Stored>> {
     let tensors = tensors(source, &pickle, root)?;
     for tensor in &tensors {
         let storage = &pickle.storages[tensor.storage];
-        if !places.contains_key(&storage.key) {
+        if !places.contains_key(storage.key) {
             let range = archive.range(&format!("{folder}data/{}", storage.key)).await?;
-            places.insert(storage.key.clone(), range);
+            places.insert(storage.key, range);
         }
     }
     tensors.into_iter().map(|tensor| tensor.place(source, &pickle, &places)).collect()
@@ -104,7 +107,7 @@ struct Older<'a> {
     pickle: Pickle<'a>,
     root: Value,
     little_endian: bool,
-    keys: Vec<String>,
+    keys: Vec<&'a str>,
     end: usize,
 }
 
@@ -117,27 +120,27 @@ fn older_pickles(bytes: &[u8]) -> std::result::Result<Older<'_>, Fault> {
         .all(|[_, value]| *value == Value::Bool(true));
     let (pickle, root, at) = pickle::read(bytes, at)?;
     let (last, keys, end) = pickle::read(bytes, at)?;
-    let keys = last.values(keys).and_then(|keys| {
-        keys.iter().map(|key| last.text(*key).map(str::to_string)).collect::<Option<Vec<_>>>()
-    });
+    let keys = last
+        .values(keys)
+        .and_then(|keys| keys.iter().map(|key| last.text(*key)).collect::<Option<Vec<_>>>());
     let keys = keys.ok_or_else(|| Fault::Refused(at, "expected a list of storages".into()))?;
     Ok(Older { pickle, root, little_endian, keys, end })
 }
 
 /// Where the storages are that follow the pickles.
-async fn older_places(
+async fn older_places<'a>(
     source: &Source,
     pickle: &Pickle<'_>,
-    keys: &[String],
+    keys: &[&'a str],
     mut at: u64,
-) -> Result<HashMap<String, Range<u64>>> {
-    let known: HashMap<&str, &Storage> =
-        pickle.storages.iter().map(|storage| (storage.key.as_str(), storage)).collect();
+) -> Result<HashMap<&'a str, Range<u64>>> {
+    let known: HashMap<&str, &Storage<'_>> =
+        pickle.storages.iter().map(|storage| (storage.key, storage)).collect();
     let mut places = HashMap::new();
     for key in keys {
         let bad =
             |reason: &str| Error::checkpoint(source.name(), format!("storage {key}: {reason}"));
-        let storage = known.get(key.as_str()).ok_or_else(|| bad("no tensor names it"))?;
+        let storage = known.get(key).ok_or_else(|| bad("no tensor names it"))?;
         let start = at + 8;
         if start > source.size() {
             return Err(bad("cut short"));
@@ -149,7 +152,7 @@ async fn older_places(
         }
         let end = storage.len.checked_mul(storage.element.bytes).and_then(|n| start.checked_add(n));
         at = end.filter(|end| *end <= source.size()).ok_or_else(|| bad("cut short"))?;
-        places.insert(key.clone(), start..at);
+        places.insert(*key, start..at);
     }
     Ok(places)
 }
@@ -185,12 +188,19 @@ fn tensors(source: &Source, pickle: &Pickle<'_>, root: Value) -> Result<Vec<Desc
         found.map(|[_, value]| *value).filter(holds_tensors)
     };
     let state = STATE_DICT.iter().find_map(|name| under(name)).unwrap_or(root);
-    let mut list = Vec::new();
+    // Names are copied: each once, so that they cannot outgrow the file.
+    let (mut list, mut names) = (Vec::new(), HashSet::new());
     for [key, value] in pickle.dict(state).unwrap_or_default().iter().filter(|[_, v]| is_tensor(v))
     {
         let key = pickle.text(*key).ok_or_else(|| {
-            Error::checkpoint(source.name(), "a tensor of the state dict has no name")
+            Error::checkpoint(
+                source.name(),
+                "a tensor of the state dict has no name, or one that is too long",
+            )
         })?;
+        if !names.insert(key) {
+            return Err(Error::checkpoint(source.name(), format!("{key}: present twice")));
+        }
         list.push(describe(pickle, key, *value).ok_or_else(|| {
             Error::checkpoint(source.name(), format!("{key}: no tensor is described like this"))
         })?);
@@ -221,15 +231,16 @@ fn describe(pickle: &Pickle<'_>, key: &str, value: Value) -> Option<Described> {
         _ => return None,
     };
     let numbers = |value: Value| -> Option<Vec<u64>> {
+        let values = pickle.values(value).filter(|values| values.len() <= MAX_RANK)?;
         let number = |value: &Value| match value {
             Value::Int(number) => u64::try_from(*number).ok(),
             _ => None,
         };
-        pickle.values(value)?.iter().map(number).collect()
+        values.iter().map(number).collect()
     };
     let (shape, strides) = (numbers(*shape)?, numbers(*strides)?);
     let shape: Option<Vec<usize>> = shape.into_iter().map(|d| usize::try_from(d).ok()).collect();
-    let shape = shape.filter(|shape| shape.len() == strides.len() && shape.len() <= 16)?;
+    let shape = shape.filter(|shape| shape.len() == strides.len())?;
     let offset = u64::try_from(*offset).ok()?;
     Some(Described { key: key.into(), storage: *storage, element, offset, shape, strides })
 }
@@ -241,7 +252,7 @@ impl Described {
         self,
         source: &Source,
         pickle: &Pickle<'_>,
-        places: &HashMap<String, Range<u64>>,
+        places: &HashMap<&str, Range<u64>>,
     ) -> Result<Stored> {
         let Self { key, storage, element, offset, shape, strides } = self;
         let storage = &pickle.storages[storage];
@@ -249,7 +260,7 @@ impl Described {
             let reason = format!("{key}: shape {shape:?} reaches beyond its storage");
             Error::checkpoint(source.name(), reason)
         };
-        let place = places.get(&storage.key).ok_or_else(outside)?;
+        let place = places.get(storage.key).ok_or_else(outside)?;
         let held = storage.len.checked_mul(storage.element.bytes).ok_or_else(outside)?;
         if held > place.end - place.start {
             return Err(outside());

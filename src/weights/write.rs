@@ -46,8 +46,8 @@ pub fn init_checkpoint(
     progress: &dyn Fn(u64, u64),
 ) -> Result<()> {
     let spec = parse_config(file, config)?;
-    let mut value: serde_json::Value = serde_json::from_str(config)
-        .map_err(|e| Error::Config { file: file.into(), reason: e.to_string() })?;
+    let mut value: serde_json::Value =
+        serde_json::from_str(config).map_err(|e| Error::config(file, e))?;
     value["random_weights"] = true.into();
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), e))?;
     let path = folder.join("config.json");

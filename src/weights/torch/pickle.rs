@@ -362,7 +362,7 @@ impl<'a> Machine<'a> {
                 ],
             ) if self.pickle.text(*kind) == Some("storage") => {
                 let (key, len) = (self.pickle.text(*key), u64::try_from(*len).ok());
-                key.zip(len).map(|(key, len)| Storage { element, key: key.into(), len })
+                key.zip(len).map(|(key, len)| Storage { element, key, len })
             }
             _ => None,
         };

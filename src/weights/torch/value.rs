@@ -76,6 +76,9 @@ impl Global {
     }
 }
 
+/// Bytes of a name. A pickle may refer to one text a million times, and each time it is read.
+const MAX_NAME: usize = 1024;
+
 /// A value. Containers and storages lie in lists of the [`Pickle`] and are numbered, so that values
 /// are small and a pickle may refer to one in several places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,10 +101,10 @@ pub(super) enum Value {
 
 /// A storage that the file holds beside the pickle.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Storage {
+pub(super) struct Storage<'a> {
     pub(super) element: &'static Element,
     /// Its name in the file.
-    pub(super) key: String,
+    pub(super) key: &'a str,
     /// Number of values.
     pub(super) len: u64,
 }
@@ -111,7 +114,7 @@ pub(super) struct Pickle<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) containers: Vec<Vec<Value>>,
     /// Every storage that was named, in the order of the pickle.
-    pub(super) storages: Vec<Storage>,
+    pub(super) storages: Vec<Storage<'a>>,
 }
 
 /// Why a pickle was refused.
@@ -124,10 +127,12 @@ pub(super) enum Fault {
 }
 
 impl<'a> Pickle<'a> {
-    /// The text of a value; `None` where it is none.
+    /// The text of a value; `None` where it is none, or longer than a name.
     pub(super) fn text(&self, value: Value) -> Option<&'a str> {
         match value {
-            Value::Text(start, end) => std::str::from_utf8(&self.bytes[start..end]).ok(),
+            Value::Text(start, end) if end - start <= MAX_NAME => {
+                std::str::from_utf8(&self.bytes[start..end]).ok()
+            }
             _ => None,
         }
     }
