@@ -47,7 +47,7 @@ pub struct Gpu {
     pub forced: Option<Family>,
     /// Name and API, for people.
     pub report: AdapterReport,
-    pub(super) pipelines: RefCell<super::kernels::Pipelines>,
+    pub(super) pipelines: RefCell<super::pipelines::Pipelines>,
     pub(super) cache: Option<PipelineCache>,
     /// Staging buffers, kept from read to read.
     pub(super) staging: RefCell<Vec<wgpu::Buffer>>,

@@ -1,10 +1,7 @@
 //! The one table that chooses kernels. The shader check and the kernels' tests go through the same
 //! rows, so none can be untested.
 
-use std::collections::HashMap;
-
-use super::{Family, Format, Gpu, link};
-use crate::Result;
+use super::{Family, Format};
 use crate::model::NormKind;
 use crate::plan::Finish;
 use crate::weights::Quant;
@@ -366,41 +363,5 @@ impl Kernel {
             files.push("shared/gelu");
         }
         Self { files, knobs }
-    }
-}
-
-/// Pipelines by kernel.
-pub(super) type Pipelines = HashMap<Kernel, wgpu::ComputePipeline>;
-
-impl Gpu {
-    /// The kernel's pipeline, compiled at first use.
-    pub(super) fn pipeline(&self, kernel: &Kernel) -> Result<wgpu::ComputePipeline> {
-        if let Some(pipeline) = self.pipelines.borrow().get(kernel) {
-            return Ok(pipeline.clone());
-        }
-        let name = kernel.files[0];
-        let source = link(&kernel.files, &kernel.knobs)?;
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(name),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(name),
-            layout: None,
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: Default::default(),
-            cache: self.cache.as_ref().map(|cache| &cache.pipelines),
-        });
-        self.check()?;
-        self.pipelines.borrow_mut().insert(kernel.clone(), pipeline.clone());
-        Ok(pipeline)
-    }
-
-    /// Keeps what has been compiled for later processes.
-    pub(super) fn save_pipelines(&self) {
-        if let Some(cache) = &self.cache {
-            cache.save(self.pipelines.borrow().len());
-        }
     }
 }

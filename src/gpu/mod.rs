@@ -8,6 +8,7 @@ mod family;
 mod kernels;
 mod link;
 mod pack;
+mod pipelines;
 mod precision;
 mod prepare;
 mod products;
