@@ -6,7 +6,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::*;
-use internvit::cpu::{self, CpuWeights, Workspace};
+use internvit::cpu::{self, CpuWeights, Supply, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Precision, Prepared};
 use internvit::model::NormKind;
 use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
@@ -91,7 +91,7 @@ fn check_all(
         let plan_again = plan.clone();
         let mut prepared = wait(Prepared::with_family(gpu, plan, &weights, family)).unwrap();
         prepared.poison(gpu, out);
-        wait(prepared.run(gpu, batch, &inputs, &mut on)).unwrap();
+        wait(prepared.run(gpu, batch, &inputs, None, &mut on)).unwrap();
         let found = wait(prepared.read(gpu, out, batch)).unwrap();
         assert_close(&what, &found, &expected, if half { HALF } else { TOLERANCE });
         if !half {
@@ -117,8 +117,9 @@ async fn on_cpu(
     let go_on = &mut async |_: &[_]| ControlFlow::Continue(());
     let mut space = Workspace::default();
     // A second run finds the first one's memory.
-    cpu::run(plan, batch, &weights, &mut space, inputs, go_on).await.unwrap();
-    let mut outputs = cpu::run(plan, batch, &weights, &mut space, inputs, go_on).await.unwrap();
+    cpu::run(plan, batch, Supply::Held(&weights), &mut space, inputs, go_on).await.unwrap();
+    let mut outputs =
+        cpu::run(plan, batch, Supply::Held(&weights), &mut space, inputs, go_on).await.unwrap();
     outputs.pop().unwrap().1
 }
 
@@ -287,7 +288,7 @@ fn attention_with_large_scores() {
         wait(GpuWeights::upload(&gpu, std::slice::from_ref(&plan), &checkpoint, &mut go_on))
             .unwrap();
     let mut prepared = wait(Prepared::new(&gpu, plan, &weights)).unwrap();
-    wait(prepared.run(&gpu, 1, &inputs, &mut on)).unwrap();
+    wait(prepared.run(&gpu, 1, &inputs, None, &mut on)).unwrap();
     let found = wait(prepared.read(&gpu, 1, 1)).unwrap();
     // Scores reach 10^4, so their own rounding (6e-8 relative) is 1e-3 in the exponent.
     assert_close("large scores", &found, &expected[0].1, 2e-3);

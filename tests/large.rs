@@ -5,10 +5,11 @@
 mod common;
 use common::*;
 use internvit::features::relative_l2;
+use internvit::gpu::{Choice, Gpu, Precision};
 use internvit::image::Picture;
 use internvit::plan::{Input, plan_arena, record};
 use internvit::weights::{StoredType, init_checkpoint};
-use internvit::{Checkpoint, Device, Encoder, Images};
+use internvit::{Checkpoint, Device, Encoder, Images, Tensor};
 
 #[test]
 fn gpu_and_cpu_agree_on_24_layers_and_60_mb_hold_the_activations() {
@@ -38,4 +39,68 @@ fn gpu_and_cpu_agree_on_24_layers_and_60_mb_hold_the_activations() {
     println!("activations at 448 px: {:.1} MB", 4e-6 * values as f64);
     assert!(4 * values < 60_000_000, "{} bytes", 4 * values);
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Two blocks of a model of several are on the device at a time, one in memory, and features are the
+/// same to the bit, whatever the type of the weights, the number of pictures and of blocks.
+#[test]
+fn streamed_blocks_give_the_features_of_resident_ones() {
+    if gpu().is_none() {
+        return;
+    }
+    for (layers, stored, dtype) in [
+        (5, StoredType::F16, Precision::F32),
+        (4, StoredType::Bf16, Precision::F32),
+        (1, StoredType::F32, Precision::F32),
+        (5, StoredType::F16, Precision::Int8),
+        (5, StoredType::F16, Precision::Int4),
+        (5, StoredType::F16, Precision::F16),
+    ] {
+        let folder = scratch(&format!("streamed-{layers}-{stored:?}-{dtype:?}"));
+        let config = config(192, 3, 384, layers, "").replace("\"layer_norm\"", "\"rms_norm\"");
+        init_checkpoint("c", &config, 1, stored, &folder, &|_, _| ()).unwrap();
+        let open = || wait(Checkpoint::open_path(&folder)).unwrap();
+        let device = || {
+            let mut gpu = wait(Gpu::open_as(&Choice::Auto, dtype)).unwrap();
+            // As on GPUs, so that types of weights matter.
+            gpu.caps.half_weights = true;
+            // Bindings of 64 KB: products are split over their panels.
+            gpu.caps.max_binding = 1 << 16;
+            gpu
+        };
+        let pictures = [Picture::noise(56), Picture::noise(56), Picture::noise(56)];
+        let encode = |encoder: &mut Encoder| {
+            let images = Images::Pictures(&pictures);
+            wait(encoder.encode(images, &[0, 1], &mut on)).unwrap().tensors
+        };
+        let mut resident = wait(Encoder::on_gpu(open(), device(), &mut on_bytes)).unwrap();
+        let mut streamed = wait(Encoder::stream_on(open(), device(), &mut on_bytes)).unwrap();
+        let expected = encode(&mut resident);
+        for run in 0..2 {
+            assert!(encode(&mut streamed) == expected, "{layers} {stored:?} {dtype:?}, run {run}");
+        }
+        let hidden = &expected["hidden_states.0"].values[..17 * 192];
+        let [a, b] = [&resident, &streamed]
+            .map(|encoder| wait(encoder.attention(hidden, layers)).unwrap().queries);
+        assert_eq!(a, b, "attention");
+        if layers > 2 {
+            let [all, two] = [resident.weight_bytes(), streamed.weight_bytes()];
+            assert!(two * 10 < all * 7, "{two} of {all} bytes");
+        }
+        if dtype == Precision::F32 {
+            let read = |encoder: internvit::Result<Encoder>| encode(&mut encoder.unwrap());
+            let held = read(wait(Encoder::load(open(), &Device::Cpu, &mut on_bytes)));
+            let on_cpu = wait(Encoder::stream(open(), &Device::Cpu, dtype, &mut on_bytes));
+            let difference =
+                |name: &str, other: &Tensor| relative_l2(&held[name].values, &other.values);
+            for (name, tensor) in read(on_cpu) {
+                assert!(difference(&name, &tensor) < 1e-6, "{name}");
+            }
+        }
+        let none = wait(streamed.compare(Images::Pictures(&pictures), &mut async |_, _| {
+            std::ops::ControlFlow::Continue(())
+        }));
+        assert!(none.unwrap_err().to_string().contains("not streamed"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
