@@ -59,7 +59,7 @@ enum WeightType {
 }
 
 /// A number of bytes, decimal units or binary ones.
-fn size(text: &str) -> std::result::Result<u64, String> {
+pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => Some(1),

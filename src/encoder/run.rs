@@ -170,14 +170,16 @@ impl Encoder {
 
     /// Pictures a run can take.
     pub(super) fn capacity(&self, task: &Task, input: Input, count: usize) -> usize {
-        let Backend::Gpu(gpu, _) = &self.backend else {
+        let max_binding = match &self.backend {
+            Backend::Gpu(gpu, _) => gpu.caps.max_binding,
             // The weights are read once a run.
-            return if self.streamed { count } else { 1 };
+            Backend::Cpu(..) if self.streamed => u64::MAX / 2,
+            Backend::Cpu(..) => return 1,
         };
         let mut batch = count;
         while batch > 1 {
             let plan = self.plan(task, input, batch);
-            if fits(&plan, &plan_arena(&plan), gpu.caps.max_binding) {
+            if fits(&plan, &plan_arena(&plan), max_binding) {
                 break;
             }
             batch = batch.div_ceil(2);

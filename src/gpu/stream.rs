@@ -9,7 +9,7 @@ use super::Gpu;
 use super::pack::Format;
 use super::weights::{GpuWeights, Layout, Weight, new_weight, uses, write};
 use crate::plan::{Plan, block_of};
-use crate::weights::{Checkpoint, StoredType};
+use crate::weights::{Checkpoint, StoredType, fits};
 use crate::{Error, Result};
 
 /// The tensors of every block, and which two are on the device.
@@ -38,8 +38,8 @@ impl GpuWeights {
         checkpoint: &Checkpoint,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let inside = |name: &str| block_of(name).is_none();
-        let mut this = Self::load(gpu, plans, checkpoint, &inside, progress).await?;
+        let outside = |name: &str| block_of(name).is_none();
+        let mut this = Self::load(gpu, plans, checkpoint, &outside, progress).await?;
         let mut blocks: Vec<Vec<(String, Layout)>> = Vec::new();
         let mut list = Vec::new();
         for (name, layout) in uses(plans) {
@@ -53,18 +53,20 @@ impl GpuWeights {
             blocks.resize_with(blocks.len().max(block + 1), Vec::new);
             if blocks[block].iter().all(|(known, _)| known != name) {
                 blocks[block].push((name.into(), layout));
-                list.push((name, [block % 2, 0], rest, layout, format));
+                list.push((name, block % 2, rest, layout, format));
             }
         }
         // Blocks may be stored in several types: a set has room for the widest.
         let mut room: HashMap<(usize, &str), Sizes> = HashMap::new();
-        for (_, [set, _], rest, layout, format) in &list {
+        for (_, set, rest, layout, format) in &list {
             let (bytes, scales) = layout.bytes(*format);
             let room = room.entry((*set, rest)).or_default();
             *room = (room.0.max(bytes), room.1.max(scales));
         }
+        let two: u64 = room.values().map(|(bytes, scales)| bytes + scales).sum();
+        fits(this.bytes + two, gpu.caps.free, &gpu.report.name)?;
         let mut sets: HashMap<(usize, &str), Weight> = HashMap::new();
-        for (name, [set, _], rest, _, format) in list {
+        for (name, set, rest, _, format) in list {
             if !sets.contains_key(&(set, rest)) {
                 let label = format!("set {set}: {rest}");
                 let weight = new_weight(gpu, &label, format, room[&(set, rest)]).await?;

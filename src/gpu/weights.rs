@@ -7,7 +7,7 @@ use super::pack::{Format, PANEL, pack_linear, packed_len};
 use super::stream::Stream;
 use super::{Gpu, Precision};
 use crate::plan::{Op, Plan};
-use crate::weights::{Checkpoint, Quant};
+use crate::weights::{CHOICES, Checkpoint, Quant, fits};
 use crate::{Error, Result};
 
 /// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels: in
@@ -65,6 +65,7 @@ impl GpuWeights {
         wanted: &dyn Fn(&str) -> bool,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
+        fits(least(gpu, plans, checkpoint, wanted), gpu.caps.free, &gpu.report.name)?;
         let mut this = Self { buffers: HashMap::new(), bytes: 0, stream: None };
         let mut done = 0;
         for (name, layout) in uses(plans).filter(|(name, _)| wanted(name)) {
@@ -126,6 +127,17 @@ pub(super) fn uses(plans: &[Plan]) -> impl Iterator<Item = (&str, Layout)> {
     steps.flat_map(|(plan, op)| {
         op.weights().into_iter().map(move |name| (name, layout(plan, op, name)))
     })
+}
+
+/// Bytes that the tensors which `wanted` takes need at least: values may turn out to fit 16 bits.
+fn least(gpu: &Gpu, plans: &[Plan], checkpoint: &Checkpoint, wanted: &dyn Fn(&str) -> bool) -> u64 {
+    let list: HashMap<&str, Layout> = uses(plans).filter(|(name, _)| wanted(name)).collect();
+    let sizes = list.into_iter().map(|(name, layout)| {
+        let format = layout.format(gpu, name, checkpoint.quant(name), || Format::F16);
+        let (bytes, scales) = layout.bytes(format);
+        bytes + scales
+    });
+    sizes.sum()
 }
 
 fn layout(plan: &Plan, op: &Op, name: &str) -> Layout {
@@ -243,12 +255,12 @@ pub(super) async fn write(
 async fn new_buffer(gpu: &Gpu, name: &str, bytes: u64) -> Result<wgpu::Buffer> {
     if bytes > gpu.caps.max_buffer {
         return Err(Error::device(format!(
-            "{name}: {bytes} bytes, but {} allows buffers of {} bytes",
+            "{name}: {bytes} bytes, but {} allows buffers of {} bytes; {CHOICES}",
             gpu.report.name, gpu.caps.max_buffer
         )));
     }
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-    gpu.buffer(name, bytes, usage).await
+    gpu.buffer(name, bytes, usage).await.map_err(|e| Error::device(format!("{e}; {CHOICES}")))
 }
 
 impl Gpu {
