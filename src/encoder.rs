@@ -30,6 +30,8 @@ use crate::{Error, Result};
 pub struct Encoder {
     checkpoint: Checkpoint,
     backend: Backend,
+    /// Blocks are read from the checkpoint whenever a run comes to them.
+    streamed: bool,
     why_cpu: Option<String>,
     ready: Option<Ready>,
     /// The position table of the last grid.
@@ -67,10 +69,45 @@ impl Encoder {
         precision: Precision,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
+        Self::open(checkpoint, device, precision, false, progress).await
+    }
+
+    /// As [`Encoder::load_as`], but the weights of blocks stay where they are stored: while one block
+    /// computes the next is read. The device holds embeddings, two blocks and activations, the CPU one
+    /// block; the features are the same.
+    ///
+    /// # Errors
+    /// As [`Encoder::load_as`].
+    pub async fn stream(
+        checkpoint: Checkpoint,
+        device: &Device,
+        precision: Precision,
+        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        Self::open(checkpoint, device, precision, true, progress).await
+    }
+
+    async fn open(
+        checkpoint: Checkpoint,
+        device: &Device,
+        precision: Precision,
+        streamed: bool,
+        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
         match device.open_as(precision).await? {
+            Opened::Gpu(gpu) if streamed => Self::stream_on(checkpoint, *gpu, progress).await,
             Opened::Gpu(gpu) => Self::on_gpu(checkpoint, *gpu, progress).await,
+            Opened::Cpu(why_cpu) if streamed => {
+                let backend = Backend::Cpu(CpuWeights::default(), Workspace::default());
+                Ok(Self { streamed, why_cpu, ..Self::new(checkpoint, backend) })
+            }
             Opened::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
         }
+    }
+
+    fn new(checkpoint: Checkpoint, backend: Backend) -> Self {
+        let (why_cpu, ready, position) = (None, None, None);
+        Self { checkpoint, backend, streamed: false, why_cpu, ready, position }
     }
 
     /// Brings `checkpoint` to an open device.
@@ -84,8 +121,21 @@ impl Encoder {
         let mut told = async |done| progress(done, total).await;
         let weights = GpuWeights::upload(&gpu, &plans, &checkpoint, &mut told).await?;
         let _ = progress(total, total).await;
+        Ok(Self::new(checkpoint, Backend::Gpu(Box::new(gpu), weights)))
+    }
+
+    /// As [`Encoder::stream`], on an open device.
+    pub async fn stream_on(
+        checkpoint: Checkpoint,
+        gpu: Gpu,
+        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        let total = checkpoint.bytes();
+        let plans = all_weights(&checkpoint);
+        let mut told = async |done| progress(done, total).await;
+        let weights = GpuWeights::streamed(&gpu, &plans, &checkpoint, &mut told).await?;
         let backend = Backend::Gpu(Box::new(gpu), weights);
-        Ok(Self { checkpoint, backend, why_cpu: None, ready: None, position: None })
+        Ok(Self { streamed: true, ..Self::new(checkpoint, backend) })
     }
 
     async fn on_cpu(
@@ -100,7 +150,7 @@ impl Encoder {
         let weights = CpuWeights::load(&plans, &checkpoint, team, &mut told).await?;
         let _ = progress(total, total).await;
         let backend = Backend::Cpu(weights, Workspace::default());
-        Ok(Self { checkpoint, backend, why_cpu, ready: None, position: None })
+        Ok(Self { why_cpu, ..Self::new(checkpoint, backend) })
     }
 
     /// What the checkpoint describes.
@@ -126,6 +176,14 @@ impl Encoder {
         match &self.backend {
             Backend::Gpu(_, weights) => weights.bytes(),
             Backend::Cpu(weights, _) => weights.bytes(),
+        }
+    }
+
+    /// An error where blocks are streamed: times and comparisons step by step are of resident weights.
+    fn resident(&self) -> Result<()> {
+        match self.streamed {
+            false => Ok(()),
+            true => Err(Error::input("this takes weights that are loaded, not streamed")),
         }
     }
 

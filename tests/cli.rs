@@ -8,6 +8,7 @@ mod run;
 use std::path::Path;
 
 use common::*;
+use internvit::Checkpoint;
 use run::*;
 use serde_json::Value;
 
@@ -316,4 +317,54 @@ fn the_documents_commands_exist() {
             assert!(help.contains(option), "{command}: no {option}");
         }
     }
+}
+
+/// Tiles in batches of any size are the same tiles, and stitched they are one grid without thumbnail.
+#[test]
+fn tiles_are_stitched_to_one_grid() {
+    let folder = scratch("stitched");
+    let photo = sample("coffee.png");
+    let [one, all] = ["one.safetensors", "all.safetensors"].map(|name| folder.join(name));
+    let tile = ["encode", text(&photo), "--device", "cpu", "--image-size", "56", "--tiles", "6"];
+    ok(&[&tile[..], &["--batch", "1", "--stitch", "--hidden-states", "3", "--out", text(&one)]]
+        .concat());
+    ok(&[&tile[..], &["--batch", "16", "--stream-layers", "--stitch", "--out", text(&all)]]
+        .concat());
+    let (one, all) = (tensors(&one), tensors(&all));
+    let tokens = &one["last_hidden_state"];
+    assert_eq!(tokens.shape, [7, 17, 192]);
+    assert_close("batches", &all["last_hidden_state"].values, &tokens.values, 1e-6);
+    let grid = &one["stitched.last_hidden_state"];
+    assert_eq!(grid.shape, [8, 12, 192]);
+    assert_eq!(one["stitched.hidden_states.3"].shape, grid.shape);
+    for (row, col) in [(0, 0), (3, 4), (4, 3), (7, 11)] {
+        let (tile, token) = (row / 4 * 3 + col / 4, 1 + row % 4 * 4 + col % 4);
+        let [found, expected] = [
+            &grid.values[(row * 12 + col) * 192..][..192],
+            &tokens.values[(tile * 17 + token) * 192..][..192],
+        ];
+        assert_eq!(found, expected, "patch {row}, {col}");
+    }
+    fails(&["encode", text(&photo), "--stitch", "--out", "f.parquet"], "--stitch takes one image");
+}
+
+/// Shards of a random checkpoint are the values of one file.
+#[test]
+fn a_random_checkpoint_in_shards_is_the_same() {
+    let folder = scratch("random-shards");
+    let [one, shards] = ["one", "shards"].map(|name| folder.join(name));
+    ok(&["init", "--preset", "tiny", "--out", text(&one)]);
+    ok(&["init", "--preset", "tiny", "--shard-size", "1MB", "--out", text(&shards)]);
+    let open = |path: &Path| wait(Checkpoint::open_path(path)).unwrap();
+    let (whole, parts) = (open(&one), open(&shards));
+    assert!(parts.file_names().count() > 5);
+    for file in parts.file_names() {
+        assert!(std::fs::metadata(file).unwrap().len() < 1_100_000, "{file}");
+    }
+    for name in whole.manifest.tensors.keys() {
+        assert!(wait(whole.tensor(name)).unwrap() == wait(parts.tensor(name)).unwrap(), "{name}");
+    }
+    // One file in the same place is not mixed with the shards before it.
+    ok(&["init", "--preset", "tiny", "--seed", "2", "--out", text(&shards)]);
+    assert_eq!(open(&shards).file_names().count(), 1);
 }

@@ -102,7 +102,7 @@ fn pyramid_and_upernet_match_float64() {
     let mut go_on = async |_| ControlFlow::Continue(());
     let weights = GpuWeights::upload(&gpu, std::slice::from_ref(&plan), &checkpoint, &mut go_on);
     let mut prepared = wait(Prepared::new(&gpu, plan.clone(), &wait(weights).unwrap())).unwrap();
-    wait(prepared.run(&gpu, 1, &inputs, &mut on)).unwrap();
+    wait(prepared.run(&gpu, 1, &inputs, None, &mut on)).unwrap();
     let found = wait(prepared.read(&gpu, logits.slot, 1)).unwrap();
     assert_close("gpu: logits", &drop_padding(&found), &wanted, TOLERANCE);
 }

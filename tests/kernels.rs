@@ -6,7 +6,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::*;
-use internvit::cpu::{self, CpuWeights, Workspace};
+use internvit::cpu::{self, CpuWeights, Supply, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Precision, Prepared};
 use internvit::model::NormKind;
 use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
@@ -97,7 +97,7 @@ fn check_all(
         let plan_again = plan.clone();
         let mut prepared = wait(Prepared::with_family(gpu, plan, &weights, family)).unwrap();
         prepared.poison(gpu, out);
-        wait(prepared.run(gpu, batch, &inputs, &mut on)).unwrap();
+        wait(prepared.run(gpu, batch, &inputs, None, &mut on)).unwrap();
         let found = wait(prepared.read(gpu, out, batch)).unwrap();
         assert_close(&what, &found, &expected, if half { HALF } else { TOLERANCE });
         if !half {
@@ -123,8 +123,9 @@ async fn on_cpu(
     let go_on = &mut async |_: &[_]| ControlFlow::Continue(());
     let mut space = Workspace::default();
     // A second run finds the first one's memory.
-    cpu::run(plan, batch, &weights, &mut space, inputs, go_on).await.unwrap();
-    let mut outputs = cpu::run(plan, batch, &weights, &mut space, inputs, go_on).await.unwrap();
+    cpu::run(plan, batch, Supply::Held(&weights), &mut space, inputs, go_on).await.unwrap();
+    let mut outputs =
+        cpu::run(plan, batch, Supply::Held(&weights), &mut space, inputs, go_on).await.unwrap();
     outputs.pop().unwrap().1
 }
 
@@ -311,7 +312,7 @@ fn attention_with_large_scores() {
                 let prepared = Prepared::with_family(gpu, plan.clone(), &weights, family);
                 let mut prepared = wait(prepared).unwrap();
                 prepared.poison(gpu, 1);
-                wait(prepared.run(gpu, 1, &inputs, &mut on)).unwrap();
+                wait(prepared.run(gpu, 1, &inputs, None, &mut on)).unwrap();
                 let found = wait(prepared.read(gpu, 1, 1)).unwrap();
                 // Scores reach 10^4, so their own rounding (6e-8 relative) is 1e-3 in the exponent.
                 let what = format!("large scores, {family:?} {:?} {gain}", gpu.precision);

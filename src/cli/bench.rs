@@ -118,7 +118,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             if let Some(why) = why {
                 eprintln!("note: computing on the CPU: {why}");
             }
-            load(checkpoint, &Device::Cpu, args.dtype).await?
+            load(checkpoint, &Device::Cpu, args.dtype, false).await?
         }
     };
     let loaded = clock();

@@ -42,7 +42,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
     let sizes = checkpoint.spec.sizes;
-    let mut encoder = load(checkpoint, &args.device, Precision::F32).await?;
+    let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
     let (values, photo);
     let images = match (&args.pixel_values, &args.image) {
         (Some(file), _) => {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use internvit::gpu::Precision;
 use internvit::image::{Grid, Picture, Resize};
-use internvit::view::pca_picture;
+use internvit::view::{pca_picture, stitch};
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
@@ -33,7 +33,7 @@ use super::{input, load, output, print_json, progress};
 #[command(after_help = "Examples:\n  internvit encode cat.jpg --out cat.safetensors\n  \
     internvit encode photos/*.jpg --model InternViT-300M-448px --hidden-states 12,24 --out f.npz\n  \
     internvit encode photos/ --out features.parquet\n  \
-    internvit encode cat.jpg --tiles 12 --picture cat-features.png")]
+    internvit encode cat.jpg --tiles 12 --stitch --picture cat-features.png --out f.npz")]
 pub(super) struct Args {
     /// Photographs, or folders of them: PNG, JPEG, WebP, GIF, BMP or TIFF
     #[arg(required_unless_present_any = ["pixel_values", "pixel_embeds"])]
@@ -49,7 +49,10 @@ pub(super) struct Args {
     /// Cut each image into at most so many tiles of the image size, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
-    /// Pictures encoded at once; 8 on a GPU and 1 elsewhere if left out
+    /// Write the patches of all tiles as one grid too: stitched.last_hidden_state [H, W, C] (one image)
+    #[arg(long)]
+    stitch: bool,
+    /// Pictures encoded at once, tiles too; 8 on a GPU and 1 elsewhere if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: Option<u16>,
     /// Hidden states to keep: 0 is the embedding, i the output of block i
@@ -71,6 +74,10 @@ pub(super) struct Args {
     /// for the weights of the blocks
     #[arg(long, default_value = "f32")]
     dtype: Precision,
+    /// Keep the weights of blocks on disk: while one block computes, the next is read. The device holds
+    /// two blocks, the CPU one; every run reads the model once, so a larger --batch shares the reading
+    #[arg(long)]
+    stream_layers: bool,
     /// Where to write: .safetensors, .npz, .npy (last_hidden_state alone), or .parquet
     #[arg(long, value_name = "FILE", required_unless_present = "picture")]
     out: Option<PathBuf>,
@@ -113,6 +120,9 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     if args.picture.is_some() && args.images.len() != 1 {
         return Err(Error::input("--picture takes one image"));
     }
+    if args.stitch && (args.images.len() != 1 || parquet.is_some()) {
+        return Err(Error::input("--stitch takes one image, and no .parquet"));
+    }
     if args.tiles > 1 && args.resize != Resize::Squash {
         return Err(Error::input("--tiles squashes each tile; leave --resize out"));
     }
@@ -123,7 +133,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     if checkpoint.random_weights() && !args.json {
         eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
     }
-    let mut encoder = load(checkpoint, &args.device, args.dtype).await?;
+    let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
     let start = std::time::Instant::now();
     let bar = progress::Share::new("encoding", args.images.len().max(1));
     let (features, index) = match (&args.pixel_values, &args.pixel_embeds) {
@@ -161,7 +171,32 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Encodes one batch.
+/// Encodes pictures of one size, `batch` of them at once.
+async fn encode_all(
+    encoder: &mut Encoder,
+    pictures: &[Picture],
+    batch: usize,
+    args: &Args,
+    bar: &progress::Share,
+) -> Result<Features> {
+    let mut all: Option<Features> = None;
+    let runs = pictures.len().div_ceil(batch);
+    for (run, pictures) in pictures.chunks(batch).enumerate() {
+        let images = Images::Pictures(pictures);
+        let mut told = async |done, total| {
+            bar.set(run * total + done, runs * total);
+            ControlFlow::Continue(())
+        };
+        let features = encoder.encode(images, &args.hidden_states, &mut told).await?;
+        match &mut all {
+            None => all = Some(features),
+            Some(all) => append(all, features),
+        }
+    }
+    all.ok_or_else(|| Error::input("no pictures"))
+}
+
+/// Encodes what is no photograph.
 async fn encode(
     encoder: &mut Encoder,
     images: Images<'_>,
@@ -211,11 +246,13 @@ async fn encode_photos(
         let photo = photos.next().transpose()?;
         let fits = photo.as_ref().is_some_and(|photo| fits(&pictures, photo, batch));
         if !fits && !pictures.is_empty() {
-            let images = Images::Pictures(&pictures);
-            let features = encode(encoder, images, &args.hidden_states, bar).await?;
+            let features = encode_all(encoder, &pictures, batch, args, bar).await?;
             match &mut all {
                 None => all = Some(features),
-                Some(all) => append(all, features, waiting[0])?,
+                Some(all) => {
+                    same_shape(all, &features, waiting[0])?;
+                    append(all, features);
+                }
             }
             waiting.iter().for_each(|_| bar.next());
             waiting.clear();
@@ -223,16 +260,20 @@ async fn encode_photos(
         }
         let (Some(photo), Some((number, path))) = (photo, paths.next()) else { break };
         index.extend(std::iter::repeat_n(number as f32, photo.pictures.len()));
-        if let Some(file) = &args.picture {
-            let images = Images::Pictures(&photo.pictures);
-            let features = encode(encoder, images, &args.hidden_states, bar).await?;
+        if args.picture.is_some() || args.stitch {
+            let mut features = encode_all(encoder, &photo.pictures, batch, args, bar).await?;
             let Grid { cols, rows } = photo.grid;
-            let original = input::read_picture(path)?;
-            let region = resize.region(original.width, original.height, side);
             let board = [rows as usize, cols as usize];
-            output::write_png(file, &pca_picture(&features, board, &original, region))?;
+            if let Some(file) = &args.picture {
+                let original = input::read_picture(path)?;
+                let region = resize.region(original.width, original.height, side);
+                output::write_png(file, &pca_picture(&features, board, &original, region))?;
+            }
+            if args.stitch {
+                add_stitched(&mut features, board);
+            }
             bar.next();
-            return Ok((features, index)); // --picture takes one image
+            return Ok((features, index)); // --picture and --stitch take one image
         }
         waiting.push(path);
         pictures.extend(photo.pictures);
@@ -241,23 +282,43 @@ async fn encode_photos(
     Ok((all, index))
 }
 
-fn append(all: &mut Features, more: Features, path: &Path) -> Result<()> {
-    for (name, tensor) in more.tensors {
-        let Some(known) = all.tensors.get_mut(&name) else { continue };
-        if known.shape[1..] != tensor.shape[1..] {
+/// Refuses rows of another number of tokens than those before.
+fn same_shape(all: &Features, more: &Features, path: &Path) -> Result<()> {
+    for (name, tensor) in &more.tensors {
+        let (known, found) = (&all.tensors[name].shape[1..], &tensor.shape[1..]);
+        if known != found {
             return Err(Error::input(format!(
-                "{}: {:?} tokens, but the images before have {:?}; encode images of other \
+                "{}: {found:?} tokens, but the images before have {known:?}; encode images of other \
                  shapes one by one, or with --resize squash or crop",
-                path.display(),
-                &tensor.shape[1..],
-                &known.shape[1..]
+                path.display()
             )));
         }
+    }
+    Ok(())
+}
+
+fn append(all: &mut Features, more: Features) {
+    for (name, tensor) in more.tensors {
+        let Some(known) = all.tensors.get_mut(&name) else { continue };
         known.shape[0] += tensor.shape[0];
         known.values.extend(tensor.values);
     }
     all.batch += more.batch;
-    Ok(())
+}
+
+/// Adds of each hidden state the patches of all tiles as one grid `[H, W, C]`.
+fn add_stitched(features: &mut Features, board: [usize; 2]) {
+    let Some(grid) = features.grid else { return };
+    let tokens = features.tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 3);
+    let stitched: Vec<_> = tokens
+        .map(|(name, tensor)| {
+            let c = tensor.shape[2];
+            let values = stitch(&tensor.values, c, features.prefix, grid, board);
+            let shape = vec![grid[0] * board[0], grid[1] * board[1], c];
+            (format!("stitched.{name}"), Tensor { shape, values })
+        })
+        .collect();
+    features.tensors.extend(stitched);
 }
 
 /// What is written, last_hidden_state first.
@@ -268,7 +329,9 @@ fn tensors(features: &Features, index: Option<&[f32]>, args: &Args) -> Vec<(Stri
         .into_iter()
         .map(|name| {
             let prefix = features.prefix;
+            let whole = name.starts_with("stitched.");
             let tensor = match args.tokens {
+                _ if whole => features.tensors[name].clone(),
                 Tokens::Patches => features.tokens(name, prefix..),
                 Tokens::Cls => features.tokens(name, ..1),
                 Tokens::All => features.tensors[name].clone(),

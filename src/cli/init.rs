@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use internvit::weights::{StoredType, init_checkpoint};
+use internvit::weights::{StoredType, init_shards};
 use internvit::{Error, Result};
 
+use super::arguments::size;
 use super::preset::Preset;
 use super::progress;
 
@@ -13,7 +14,8 @@ use super::progress;
 #[derive(Parser)]
 #[command(
     after_help = "Example:\n  internvit init --config config.json --seed 1 --out random-300m \
-    --dtype f16\n  internvit init --preset 300m --out random-300m"
+    --dtype f16\n  internvit init --preset 300m --out random-300m\n  \
+    internvit init --preset 6b --shard-size 1GB --out random-6b"
 )]
 pub(super) struct Args {
     /// A config.json as a checkpoint has it
@@ -25,9 +27,12 @@ pub(super) struct Args {
     /// The same seed gives the same bytes
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Folder for config.json and model.safetensors
+    /// Folder for config.json and model.safetensors, or shards and their index
     #[arg(long)]
     out: PathBuf,
+    /// Size of a file at most: 512MB, 1GB, 200MiB; one file if left out
+    #[arg(long, value_parser = size, value_name = "SIZE")]
+    shard_size: Option<u64>,
     /// Number type of the weights
     #[arg(long, value_enum, default_value_t = Type::F16)]
     dtype: Type,
@@ -61,10 +66,18 @@ pub(super) fn run(args: Args) -> Result<()> {
         (None, None) => return Err(Error::input("no configuration")),
     };
     let bar = progress::bytes("writing", 0);
-    init_checkpoint(&file, &config, args.seed, args.dtype.into(), &args.out, &|done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    })?;
+    init_shards(
+        &file,
+        &config,
+        args.seed,
+        args.dtype.into(),
+        args.shard_size.unwrap_or(u64::MAX),
+        &args.out,
+        &|done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        },
+    )?;
     bar.finish_and_clear();
     eprintln!("{}", args.out.display());
     Ok(())

@@ -75,6 +75,9 @@ pub(super) struct Args {
     /// for the weights of the blocks
     #[arg(long, default_value = "f32")]
     dtype: Precision,
+    /// Keep the weights of blocks on disk: while one block computes, the next is read
+    #[arg(long)]
+    stream_layers: bool,
     /// Where to write the picture; IMAGE's name with the view's in the current folder if left out
     #[arg(long, value_name = "FILE.png")]
     out: Option<PathBuf>,
@@ -131,7 +134,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if checkpoint.random_weights() {
         eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
     }
-    let mut encoder = load(checkpoint, &args.device, args.dtype).await?;
+    let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
     let bar = progress::Share::new("encoding", 1 + usize::from(args.other.is_some()));
     let seen = see(&mut encoder, &args.image, &args, &bar).await?;
     let at = args.at.map(|point| seen.patch(point, args.resize)).transpose()?;

@@ -84,14 +84,23 @@ pub(crate) fn run() -> Result<()> {
     })
 }
 
-/// Brings a model to a device, with a bar, and says where the CPU takes a GPU's place.
-async fn load(checkpoint: Checkpoint, device: &Device, dtype: Precision) -> Result<Encoder> {
+/// Brings a model to a device, with a bar, and says where the CPU takes a GPU's place. With `stream`
+/// the weights of blocks stay on disk.
+async fn load(
+    checkpoint: Checkpoint,
+    device: &Device,
+    dtype: Precision,
+    stream: bool,
+) -> Result<Encoder> {
     let bar = progress::bytes("loading", checkpoint.bytes());
-    let encoder = Encoder::load_as(checkpoint, device, dtype, &mut async |done, _| {
+    let told = &mut async |done, _| {
         bar.set_position(done);
         ControlFlow::Continue(())
-    })
-    .await?;
+    };
+    let encoder = match stream {
+        true => Encoder::stream(checkpoint, device, dtype, told).await?,
+        false => Encoder::load_as(checkpoint, device, dtype, told).await?,
+    };
     bar.finish_and_clear();
     if let Some(why) = encoder.why_cpu() {
         eprintln!("note: computing on the CPU: {why}");

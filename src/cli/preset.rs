@@ -16,6 +16,9 @@ pub(super) enum Preset {
     /// InternViT-300M at 448 px
     #[value(name = "300m")]
     Small,
+    /// InternViT-6B at 448 px, of 45 layers
+    #[value(name = "6b")]
+    Large,
     /// One layer of InternViT-6B at 448 px
     #[value(name = "6b-layer")]
     Layer,
@@ -37,6 +40,7 @@ impl Preset {
                 small
             }
             Self::Small => small,
+            Self::Large => large,
             Self::Layer => {
                 large.sizes.layers = 1;
                 large

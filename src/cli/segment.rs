@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// for the weights of the blocks
     #[arg(long, default_value = "f32")]
     dtype: Precision,
+    /// Keep the weights of blocks on disk: while one block computes, the next is read
+    #[arg(long)]
+    stream_layers: bool,
     /// Tensors logits [B, classes, h, w] and labels [B, H, W] (i32)
     #[arg(long, value_name = "FILE.safetensors")]
     out: Option<PathBuf>,
@@ -95,7 +98,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             checkpoint.name()
         )));
     };
-    let mut encoder = load(checkpoint, &args.device, args.dtype).await?;
+    let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
     if let Some(file) = &args.pixel_values {
         let (shape, values) = input::read_tensor(file, "pixel_values").await?;
         let images = Images::PixelValues { shape, values: &values };

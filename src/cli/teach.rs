@@ -74,7 +74,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let photo = input::read_picture(&args.image)?;
     let side = args.image_size.unwrap_or(sizes.image as u32);
     let picture = Resize::Native.fit(&photo, side, sizes.patch as u32)?;
-    let mut encoder = load(checkpoint, &args.device, Precision::F32).await?;
+    let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
     let bar = progress::Share::new("encoding", 1);
     let features = encoder
         .encode(Images::Pictures(&[picture]), &layers, &mut async |done, total| {

@@ -23,6 +23,7 @@ use std::ops::{ControlFlow, Range};
 
 use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
 use crate::reference::{embed, plain, windows};
+use crate::weights::Checkpoint;
 use crate::{Error, Result};
 #[cfg(target_arch = "wasm32")]
 use gemm::{Panels, product};
@@ -59,6 +60,15 @@ impl Workspace {
     }
 }
 
+/// Where a run finds its weights.
+#[derive(Clone, Copy)]
+pub enum Supply<'a> {
+    /// In memory.
+    Held(&'a CpuWeights),
+    /// Where they are stored; those of one block at a time are read and packed.
+    Read(&'a Checkpoint),
+}
+
 /// Runs `plan` for `batch` pictures and returns its outputs by slot.
 ///
 /// `watch` is told the steps that are done, one, or several that a team shares, and may stop the
@@ -66,7 +76,7 @@ impl Workspace {
 pub async fn run(
     plan: &Plan,
     batch: usize,
-    weights: &CpuWeights,
+    supply: Supply<'_>,
     workspace: &mut Workspace,
     inputs: &[(SlotId, Value<'_>)],
     watch: &mut impl AsyncFnMut(&[Step]) -> ControlFlow<()>,
@@ -86,9 +96,26 @@ pub async fn run(
         }
     }
     let last_use = plan.last_uses();
-    let stretches = if weights.team().is_some() { Stretch::all(plan) } else { Vec::new() };
+    let (stretches, blocks) = match supply {
+        Supply::Held(weights) if weights.team().is_some() => (Stretch::all(plan), Vec::new()),
+        Supply::Held(_) => Default::default(),
+        Supply::Read(_) => (Vec::new(), plan.by_block()),
+    };
+    let mut own = CpuWeights::default();
     let mut at = 0;
     while at < plan.steps.len() {
+        if let Supply::Read(checkpoint) = supply
+            && let Some((steps, _)) = blocks.iter().find(|(steps, _)| steps.start == at)
+        {
+            drop(std::mem::take(&mut own)); // Before the next are read, this memory is free.
+            let part = Plan { steps: plan.steps[steps.clone()].to_vec(), ..plan.clone() };
+            let go_on = &mut async |_| ControlFlow::Continue(());
+            own = CpuWeights::load(&[part], checkpoint, None, go_on).await?;
+        }
+        let weights = match supply {
+            Supply::Held(weights) => weights,
+            Supply::Read(_) => &own,
+        };
         let stretch = stretches.iter().find(|stretch| stretch.steps.start == at);
         let steps = stretch.map_or(at..at + 1, |stretch| stretch.steps.clone());
         at = steps.end;

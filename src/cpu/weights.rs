@@ -1,12 +1,12 @@
 //! A checkpoint's tensors in memory, matrices packed as the product wants them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::stretch::{Part, Stretch};
 use super::{Matrix, Share, Team};
 use crate::plan::{Op, Plan};
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, fits, free_memory};
 use crate::{Error, Result};
 
 /// Every weight that plans of one spec use, by canonical name, as f32; in the browser matrices in 16
@@ -33,6 +33,9 @@ impl CpuWeights {
         team: Option<Team>,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
+        if team.is_none() {
+            fits(whole(plans, checkpoint), free_memory(), "this computer")?;
+        }
         let mut this = Self { team, ..Self::default() };
         let mut done = 0;
         let mut shared = Vec::new();
@@ -98,6 +101,13 @@ impl CpuWeights {
     pub(super) fn vector(&self, name: &str) -> Result<&[f32]> {
         self.vectors.get(name).map(Vec::as_slice).ok_or_else(|| missing(name))
     }
+}
+
+/// Bytes of all that `plans` use of the encoder, as f32.
+fn whole(plans: &[Plan], checkpoint: &Checkpoint) -> u64 {
+    let names: HashSet<_> = operations(plans).flat_map(|(_, op)| op.weights()).collect();
+    let known = names.into_iter().filter_map(|name| checkpoint.manifest.tensors.get(name));
+    known.map(|tensor| 4 * tensor.len() as u64).sum()
 }
 
 fn operations(plans: &[Plan]) -> impl Iterator<Item = (&Plan, &Op)> {

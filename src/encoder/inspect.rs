@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::run::Task;
 use super::{Backend, Encoder, planar};
-use crate::cpu::{self, Workspace};
+use crate::cpu::{self, Supply, Workspace};
 use crate::features::{Tensor, relative_l2};
 use crate::gpu::{Buffer, Prepared, Reading};
 use crate::images::{Fed, Images, check};
@@ -155,13 +155,19 @@ impl Encoder {
             Backend::Cpu(weights, _) => {
                 let mut go_on = async |_: &[_]| ControlFlow::Continue(());
                 let mut space = Workspace::default();
-                let list = cpu::run(&plan, 1, weights, &mut space, inputs, &mut go_on).await?;
+                let supply = match self.streamed {
+                    true => Supply::Read(&self.checkpoint),
+                    false => Supply::Held(weights),
+                };
+                let list = cpu::run(&plan, 1, supply, &mut space, inputs, &mut go_on).await?;
                 let found = list.into_iter().find(|(slot, _)| *slot == output);
                 Ok(found.map_or(Vec::new(), |(_, values)| values))
             }
             Backend::Gpu(gpu, weights) => {
                 let mut prepared = Prepared::new(gpu, plan, weights).await?;
-                prepared.run(gpu, 1, inputs, &mut async |_, _| ControlFlow::Continue(())).await?;
+                let feed = weights.feed(&self.checkpoint);
+                let mut go_on = async |_, _| ControlFlow::Continue(());
+                prepared.run(gpu, 1, inputs, feed, &mut go_on).await?;
                 prepared.read(gpu, output, 1).await
             }
         }
@@ -177,6 +183,7 @@ impl Encoder {
         images: Images<'_>,
         watch: &mut impl AsyncFnMut(&str, f64) -> ControlFlow<()>,
     ) -> Result<()> {
+        self.resident()?;
         let (input, count) = check(images, &[], &self.checkpoint.spec)?;
         let position = self.position(input).await?;
         let Backend::Gpu(gpu, weights) = &self.backend else {

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use super::{Backend, Encoder, Ready, Task};
+use crate::cpu::Supply;
 use crate::gpu::{Ceilings, Prepared, StepTime, Timer};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Finish, Plan, Step};
@@ -107,6 +108,7 @@ impl Encoder {
         clock: &dyn Fn() -> f64,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Profile> {
+        self.resident()?;
         let (input, count) = check(images, &[], &self.checkpoint.spec)?;
         let position = self.position(input).await?;
         let task = Task::Features(Vec::new());
@@ -146,7 +148,8 @@ impl Encoder {
                         before = clock();
                         answer
                     };
-                    cpu::run(&plan, batch, weights, workspace, &inputs, &mut watch).await?;
+                    let supply = Supply::Held(weights);
+                    cpu::run(&plan, batch, supply, workspace, &inputs, &mut watch).await?;
                     times
                 }
                 Backend::Gpu(gpu, weights) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::inspect::{Part, Values};
 use super::{Backend, Encoder};
+use crate::cpu::Supply;
 use crate::gpu::Prepared;
 use crate::images::{Fed, Images};
 use crate::plan::{
@@ -109,7 +110,11 @@ impl Encoder {
                 let mut watch = async |steps: &[Step]| {
                     progress(steps.last().map_or(0, |step| step.layer), blocks).await
                 };
-                let list = cpu::run(&plan, batch, weights, workspace, &inputs, &mut watch).await?;
+                let supply = match self.streamed {
+                    true => Supply::Read(&self.checkpoint),
+                    false => Supply::Held(weights),
+                };
+                let list = cpu::run(&plan, batch, supply, workspace, &inputs, &mut watch).await?;
                 let list = list.into_iter().map(|(slot, values)| (slot, Values::Host(values)));
                 named(&plan, batch, list.collect())
             }
@@ -122,9 +127,10 @@ impl Encoder {
                 let Some(Ready { prepared, .. }) = &mut self.ready else {
                     return Err(Error::device("no plan is ready"));
                 };
+                let feed = weights.feed(&self.checkpoint);
                 // Positions stay in their slot from run to run.
                 let inputs = fed.inputs(prepared.plan(), position.filter(|_| !known));
-                let last = prepared.run(gpu, batch, &inputs, progress).await?;
+                let last = prepared.run(gpu, batch, &inputs, feed, progress).await?;
                 let mut list = Vec::new();
                 for slot in prepared.plan().outputs() {
                     let values = match keep {
@@ -164,11 +170,16 @@ impl Encoder {
 
     /// Pictures a run can take.
     pub(super) fn capacity(&self, task: &Task, input: Input, count: usize) -> usize {
-        let Backend::Gpu(gpu, _) = &self.backend else { return 1 };
+        let max_binding = match &self.backend {
+            Backend::Gpu(gpu, _) => gpu.caps.max_binding,
+            // The weights are read once a run.
+            Backend::Cpu(..) if self.streamed => u64::MAX / 2,
+            Backend::Cpu(..) => return 1,
+        };
         let mut batch = count;
         while batch > 1 {
             let plan = self.plan(task, input, batch);
-            if fits(&plan, &plan_arena(&plan), gpu.caps.max_binding) {
+            if fits(&plan, &plan_arena(&plan), max_binding) {
                 break;
             }
             batch = batch.div_ceil(2);

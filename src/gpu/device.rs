@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::PipelineCache;
 use super::{Family, Precision};
+use crate::weights::free_memory;
 use crate::{Error, Result};
 
 /// Which adapter is wanted.
@@ -33,6 +34,8 @@ pub struct Caps {
     pub max_binding: u64,
     /// Bytes of one buffer.
     pub max_buffer: u64,
+    /// Bytes that can be had in all, where that is known: of a software adapter, the host's.
+    pub free: Option<u64>,
 }
 
 /// An open device.
@@ -282,6 +285,7 @@ impl Gpu {
             half_weights: !software,
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
+            free: free_memory().filter(|_| software),
         };
         let fault: Arc<Mutex<Option<String>>> = Default::default();
         let (on_error, on_lost) = (fault.clone(), fault.clone());

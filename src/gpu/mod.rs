@@ -16,6 +16,7 @@ mod profile;
 mod read;
 mod run;
 mod steps;
+mod stream;
 mod weights;
 
 pub use device::{AdapterReport, Caps, Choice, Gpu, Submitted, adapters};
@@ -29,5 +30,6 @@ pub use precision::Precision;
 pub use prepare::{Prepared, Size};
 pub use profile::{Ceilings, StepTime, Timer};
 pub use read::Reading;
+pub use stream::Feed;
 pub use weights::GpuWeights;
 pub use wgpu::Buffer;

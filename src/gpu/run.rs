@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::pack::Format;
 use super::prepare::{Dispatch, Work};
-use super::{Gpu, Prepared, Submitted};
+use super::{Feed, Gpu, Prepared, Submitted};
 use crate::plan::{Role, SlotId, Value};
 use crate::{Error, Result};
 
@@ -15,7 +15,8 @@ const PIECE_SOFTWARE: f64 = 0.3e9;
 
 impl Prepared {
     /// Runs for `batch` pictures; outputs stay on the device until they are read. Input slots that
-    /// `inputs` leaves out keep what the run before gave them.
+    /// `inputs` leaves out keep what the run before gave them. Where weights are streamed, `feed`
+    /// brings them.
     ///
     /// `progress` is told the block reached and the number of blocks after each submission, and may
     /// stop the run, which then ends with [`Error::Cancelled`]. While the device works on one
@@ -25,24 +26,43 @@ impl Prepared {
         gpu: &Gpu,
         batch: usize,
         inputs: &[(SlotId, Value<'_>)],
+        feed: Option<Feed<'_>>,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Submitted> {
         self.start(gpu, batch, inputs);
         let (budget, total) = (gpu.piece(), self.steps.len());
-        let (mut done, mut last) = self.submit(gpu, 0, budget, total);
+        let stretches = match feed {
+            Some(_) => self.plan.by_block(),
+            None => vec![(0..total, None)],
+        };
+        let bring = async |stretch: usize| match (feed, stretches.get(stretch)) {
+            (Some(feed), Some((_, Some(block)))) => feed.bring(gpu, *block).await,
+            _ => Ok(()),
+        };
+        bring(0).await?;
+        let (mut done, mut stretch) = (0, 0);
+        let mut before: Option<Submitted> = None;
         loop {
-            let reached = self.plan.steps[done - 1].layer;
+            let reached = self.plan.steps[done.max(1) - 1].layer;
             let mut told = async || match progress(reached, self.plan.blocks()).await {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => Err(Error::Cancelled),
             };
-            if done == total {
+            if let Some(last) = before.take_if(|_| done == total) {
                 told().await?;
                 return Ok(last);
             }
-            let (next, submitted) = self.submit(gpu, done, budget, total);
-            gpu.wait(std::mem::replace(&mut last, submitted)).await?;
-            told().await?;
+            let steps = &stretches[stretch].0;
+            let (next, submitted) = self.submit(gpu, done, budget, steps.end);
+            if done == steps.start {
+                // The next block is read while this one computes.
+                bring(stretch + 1).await?;
+            }
+            if let Some(last) = before.replace(submitted) {
+                gpu.wait(last).await?;
+                told().await?;
+            }
+            stretch += usize::from(next == steps.end);
             done = next;
         }
     }

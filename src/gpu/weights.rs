@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
 use super::pack::{Format, PANEL, pack_dots, pack_linear, packed_len};
+use super::stream::Stream;
 use super::{Gpu, Precision};
 use crate::plan::{Op, Plan};
-use crate::weights::{Checkpoint, Quant, Quantised};
+use crate::weights::{CHOICES, Checkpoint, Quant, fits};
 use crate::{Error, Result};
 
 /// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels: in
 /// f16 where that is the device's precision, else in 16 bits where that loses nothing and the
 /// device gains.
 pub struct GpuWeights {
-    buffers: HashMap<String, Weight>,
-    bytes: u64,
+    pub(super) buffers: HashMap<String, Weight>,
+    pub(super) bytes: u64,
+    pub(super) stream: Option<Stream>,
 }
 
 /// A tensor on the device.
@@ -25,10 +27,16 @@ pub(super) struct Weight {
     pub(super) scales: Option<wgpu::Buffer>,
 }
 
+impl Weight {
+    pub(super) fn bytes(&self) -> u64 {
+        self.buffer.size() + self.scales.as_ref().map_or(0, |scales| scales.size())
+    }
+}
+
 /// How a tensor lies on the device.
 #[derive(Clone, Copy)]
-enum Layout {
-    Plain,
+pub(super) enum Layout {
+    Plain { values: usize },
     Panels { planes: usize, cols: usize, k: usize },
 }
 
@@ -46,22 +54,29 @@ impl GpuWeights {
         checkpoint: &Checkpoint,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let mut this = Self { buffers: HashMap::new(), bytes: 0 };
+        Self::load(gpu, plans, checkpoint, &|_| true, progress).await
+    }
+
+    /// Uploads those tensors that `wanted` takes.
+    pub(super) async fn load(
+        gpu: &Gpu,
+        plans: &[Plan],
+        checkpoint: &Checkpoint,
+        wanted: &dyn Fn(&str) -> bool,
+        progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        fits(least(gpu, plans, checkpoint, wanted), gpu.caps.free, &gpu.report.name)?;
+        let mut this = Self { buffers: HashMap::new(), bytes: 0, stream: None };
         let mut done = 0;
-        for (plan, step) in
-            plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, step)))
-        {
-            for name in step.op.weights() {
-                if this.buffers.contains_key(name) {
-                    continue;
-                }
-                let values = checkpoint.tensor(name).await?;
-                let stored = checkpoint.quant(name);
-                this.put(gpu, name, layout(plan, &step.op, name), stored, &values).await?;
-                done += checkpoint.stored_bytes(name);
-                if progress(done).await.is_break() {
-                    return Err(Error::Cancelled);
-                }
+        for (name, layout) in uses(plans).filter(|(name, _)| wanted(name)) {
+            if this.buffers.contains_key(name) {
+                continue;
+            }
+            let values = checkpoint.tensor(name).await?;
+            this.put(gpu, name, layout, checkpoint.quant(name), &values).await?;
+            done += checkpoint.stored_bytes(name);
+            if progress(done).await.is_break() {
+                return Err(Error::Cancelled);
             }
         }
         gpu.flush().await?;
@@ -70,14 +85,14 @@ impl GpuWeights {
 
     /// One tensor that `plan` uses, from memory.
     pub(super) async fn of(gpu: &Gpu, plan: &Plan, name: &str, values: &[f32]) -> Result<Self> {
-        let mut this = Self { buffers: HashMap::new(), bytes: 0 };
-        for step in plan.steps.iter().filter(|step| step.op.weights().contains(&name)) {
-            this.put(gpu, name, layout(plan, &step.op, name), None, values).await?;
+        let mut this = Self { buffers: HashMap::new(), bytes: 0, stream: None };
+        let plans = std::slice::from_ref(plan);
+        for (_, layout) in uses(plans).filter(|(used, _)| *used == name) {
+            this.put(gpu, name, layout, None, values).await?;
         }
         Ok(this)
     }
 
-    /// A matrix that is `stored` in few bits stays so: rounded again it is the same.
     async fn put(
         &mut self,
         gpu: &Gpu,
@@ -86,19 +101,10 @@ impl GpuWeights {
         stored: Option<Quant>,
         values: &[f32],
     ) -> Result<()> {
-        let takes = |quant: &Quant, k| quant.takes(name, &[values.len() / k, k]);
-        let few = |k| stored.or(gpu.precision.quant().filter(|quant| takes(quant, k)));
-        let format = match (layout, gpu.precision) {
-            (Layout::Panels { k, .. }, _) if let Some(quant) = few(k) => Format::Few(quant),
-            (Layout::Panels { .. }, Precision::F16) if Format::f16_holds(values) => Format::F16,
-            (Layout::Panels { .. }, Precision::F16) => {
-                return Err(Error::device(format!("{name}: values beyond the range of f16")));
-            }
-            (Layout::Panels { .. }, _) if gpu.caps.half_weights => Format::exact(values),
-            _ => Format::F32,
-        };
-        let weight = put(gpu, name, layout, format, values).await?;
-        self.bytes += weight.buffer.size() + weight.scales.as_ref().map_or(0, |s| s.size());
+        let format = layout.format(gpu, name, stored, || Format::exact(values));
+        let weight = new_weight(gpu, name, format, layout.bytes(format)).await?;
+        write(gpu, name, &weight, layout, values, true).await?;
+        self.bytes += weight.bytes();
         self.buffers.insert(name.into(), weight);
         Ok(())
     }
@@ -115,74 +121,134 @@ impl GpuWeights {
     }
 }
 
+/// The tensors that plans use, and how they lie on the device.
+pub(super) fn uses(plans: &[Plan]) -> impl Iterator<Item = (&str, Layout)> {
+    let steps = plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, &step.op)));
+    steps.flat_map(|(plan, op)| {
+        op.weights().into_iter().map(move |name| (name, layout(plan, op, name)))
+    })
+}
+
+/// Bytes that the tensors which `wanted` takes need at least: values may turn out to fit 16 bits.
+fn least(gpu: &Gpu, plans: &[Plan], checkpoint: &Checkpoint, wanted: &dyn Fn(&str) -> bool) -> u64 {
+    let list: HashMap<&str, Layout> = uses(plans).filter(|(name, _)| wanted(name)).collect();
+    let sizes = list.into_iter().map(|(name, layout)| {
+        let format = layout.format(gpu, name, checkpoint.quant(name), || Format::F16);
+        let (bytes, scales) = layout.bytes(format);
+        bytes + scales
+    });
+    sizes.sum()
+}
+
 fn layout(plan: &Plan, op: &Op, name: &str) -> Layout {
+    let y = &plan.slots[op.writes()];
     match op {
-        Op::Linear { x, y, weight, window, .. } if weight == name => {
-            let (x, y) = (&plan.slots[*x], &plan.slots[*y]);
-            let k = x.cols * if window.is_some() { 9 } else { 1 };
+        Op::Linear { x, weight, window, .. } if weight == name => {
+            let k = plan.slots[*x].cols * if window.is_some() { 9 } else { 1 };
             Layout::Panels { planes: y.planes, cols: y.cols, k }
         }
-        _ => Layout::Plain,
+        // A bias is as long as its product is wide; all other vectors have a value a column.
+        Op::Linear { bias: Some(bias), .. } if bias == name => {
+            Layout::Plain { values: y.planes * y.cols }
+        }
+        _ => Layout::Plain { values: y.cols },
     }
 }
 
-async fn put(
+impl Layout {
+    /// A matrix that is `stored` in few bits stays so: rounded again it is the same. Where the device
+    /// gains by 16 bits, `plain` says which lose nothing.
+    pub(super) fn format(
+        self,
+        gpu: &Gpu,
+        name: &str,
+        stored: Option<Quant>,
+        plain: impl FnOnce() -> Format,
+    ) -> Format {
+        let Self::Panels { planes, cols, k } = self else { return Format::F32 };
+        let takes = |quant: &Quant| quant.takes(name, &[planes * cols, k]);
+        match stored.or(gpu.precision.quant().filter(takes)) {
+            Some(quant) => Format::Few(quant),
+            None if gpu.precision == Precision::F16 => Format::F16,
+            None if gpu.caps.half_weights => plain(),
+            None => Format::F32,
+        }
+    }
+
+    /// Bytes of a tensor on the device, and of its scales.
+    pub(super) fn bytes(self, format: Format) -> (u64, u64) {
+        let (planes, cols, k) = match self {
+            Self::Plain { values } => return (4 * values as u64, 0),
+            Self::Panels { planes, cols, k } => (planes, cols, k),
+        };
+        let scales = match format {
+            Format::Few(quant) => {
+                packed_len(planes, cols, k / quant.group(k)) * quant.scales_type().bytes()
+            }
+            _ => 0,
+        };
+        ((packed_len(planes, cols, k) * format.bits() / 8) as u64, scales as u64)
+    }
+}
+
+/// The buffers of a tensor, of so many bytes.
+pub(super) async fn new_weight(
     gpu: &Gpu,
     name: &str,
-    layout: Layout,
     format: Format,
-    values: &[f32],
+    (bytes, scales): (u64, u64),
 ) -> Result<Weight> {
-    let (planes, cols, k) = match layout {
-        Layout::Panels { planes, cols, k } => (planes, cols, k),
-        Layout::Plain => {
-            let buffer = new_buffer(gpu, name, size_of_val(values) as u64).await?;
-            gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(values));
-            return Ok(Weight { buffer, format, scales: None });
-        }
-    };
-    let bytes = (packed_len(planes, cols, k) * format.bits() / 8) as u64;
     let buffer = new_buffer(gpu, name, bytes).await?;
-    let mut scales = None;
-    let panels = planes * cols.div_ceil(PANEL);
-    if let Format::Few(quant) = format {
-        let Quantised { codes, scales: of_groups } = quant.quantise(values, k);
-        let packed = pack_linear(&of_groups, cols, k / quant.group(k), 0..panels);
-        let packed = format.encode(&packed);
-        let label = format!("{name}.scales");
-        let kept = new_buffer(gpu, &label, packed.len() as u64).await?;
-        gpu.queue.write_buffer(&kept, 0, &packed);
-        scales = Some(kept);
-        let pack = |panels| {
-            let packed = pack_linear(&codes, cols, k, panels);
-            if quant == Quant::Int8 { pack_dots(&packed) } else { quant.encode(&packed) }
-        };
-        write_panels(gpu, &buffer, panels, pack).await?;
-    } else {
-        let pack = |panels| format.encode(&pack_linear(values, cols, k, panels));
-        write_panels(gpu, &buffer, panels, pack).await?;
-    }
-    if bytes > STAGED / 8 {
-        gpu.flush().await?;
-    }
+    let scales = match scales {
+        0 => None,
+        bytes => Some(new_buffer(gpu, &format!("{name}.scales"), bytes).await?),
+    };
     Ok(Weight { buffer, format, scales })
 }
 
-/// Writes a matrix's panels, some at a time.
-async fn write_panels(
+/// Writes a tensor. With `wait` staging memory is bounded, and the device has done all that was
+/// submitted whenever it is full.
+pub(super) async fn write(
     gpu: &Gpu,
-    buffer: &wgpu::Buffer,
-    panels: usize,
-    pack: impl Fn(Range<usize>) -> Vec<u8>,
+    name: &str,
+    weight: &Weight,
+    layout: Layout,
+    values: &[f32],
+    wait: bool,
 ) -> Result<()> {
-    let panel_bytes = buffer.size() / panels as u64;
+    let Weight { buffer, format, scales } = weight;
+    let Layout::Panels { planes, cols, k } = layout else {
+        gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
+        return Ok(());
+    };
+    if *format == Format::F16 && !Format::f16_holds(values) {
+        return Err(Error::device(format!("{name}: values beyond the range of f16")));
+    }
+    let panels = planes * cols.div_ceil(PANEL);
+    let panel_bytes = (PANEL * k * format.bits() / 8) as u64;
+    let few = match format {
+        Format::Few(quant) => Some((quant, quant.quantise(values, k))),
+        _ => None,
+    };
+    if let (Some((quant, few)), Some(buffer)) = (&few, scales) {
+        let packed = pack_linear(&few.scales, cols, k / quant.group(k), 0..panels);
+        gpu.queue.write_buffer(buffer, 0, &format.encode(&packed));
+    }
+    let pack = |panels: Range<usize>| match &few {
+        Some((Quant::Int8, few)) => pack_dots(&pack_linear(&few.codes, cols, k, panels)),
+        Some((quant, few)) => quant.encode(&pack_linear(&few.codes, cols, k, panels)),
+        None => format.encode(&pack_linear(values, cols, k, panels)),
+    };
     let chunk = (STAGED / panel_bytes).max(1) as usize;
     for first in (0..panels).step_by(chunk) {
         let last = panels.min(first + chunk);
         gpu.queue.write_buffer(buffer, first as u64 * panel_bytes, &pack(first..last));
-        if last - first == chunk {
+        if wait && last - first == chunk {
             gpu.flush().await?;
         }
+    }
+    if wait && panels as u64 * panel_bytes > STAGED / 8 {
+        gpu.flush().await?;
     }
     Ok(())
 }
@@ -190,12 +256,12 @@ async fn write_panels(
 async fn new_buffer(gpu: &Gpu, name: &str, bytes: u64) -> Result<wgpu::Buffer> {
     if bytes > gpu.caps.max_buffer {
         return Err(Error::device(format!(
-            "{name}: {bytes} bytes, but {} allows buffers of {} bytes",
+            "{name}: {bytes} bytes, but {} allows buffers of {} bytes; {CHOICES}",
             gpu.report.name, gpu.caps.max_buffer
         )));
     }
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-    gpu.buffer(name, bytes, usage).await
+    gpu.buffer(name, bytes, usage).await.map_err(|e| Error::device(format!("{e}; {CHOICES}")))
 }
 
 impl Gpu {

@@ -9,6 +9,7 @@ mod head;
 mod header;
 mod linear_head;
 mod manifest;
+mod memory;
 mod quantise;
 mod random;
 mod source;
@@ -30,10 +31,11 @@ pub use header::{Stored, StoredType, read_header, read_metadata};
 pub(crate) use header::{header_length, stored_tensors};
 pub use linear_head::LinearHead;
 pub use manifest::{Few, Manifest, Part, Tensor};
+pub(crate) use memory::{CHOICES, fits, free_memory};
 pub use quantise::{Quant, Quantised};
 pub use random::random_tensor;
 pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]
 pub use staged::WrittenFile;
 #[cfg(not(target_arch = "wasm32"))]
-pub use write::{Values, init_checkpoint, write_safetensors};
+pub use write::{Values, init_checkpoint, init_shards, write_safetensors};

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, View, serialize_to_file};
+use serde_json::json;
 
 use super::{StoredType, random_tensor};
 use crate::model::{parse_config, wanted};
@@ -45,14 +46,30 @@ pub fn init_checkpoint(
     folder: &Path,
     progress: &dyn Fn(u64, u64),
 ) -> Result<()> {
+    init_shards(file, config, seed, dtype, u64::MAX, folder, progress)
+}
+
+/// As [`init_checkpoint`], in shards of at most so many bytes of tensors, with their index, where one
+/// would be larger. A larger tensor is a shard of its own.
+pub fn init_shards(
+    file: &str,
+    config: &str,
+    seed: u64,
+    dtype: StoredType,
+    shard_bytes: u64,
+    folder: &Path,
+    progress: &dyn Fn(u64, u64),
+) -> Result<()> {
     let spec = parse_config(file, config)?;
     let mut value: serde_json::Value =
         serde_json::from_str(config).map_err(|e| Error::config(file, e))?;
     value["random_weights"] = true.into();
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), e))?;
-    let path = folder.join("config.json");
-    let text = format!("{value:#}\n");
-    std::fs::write(&path, text).map_err(|e| Error::io(path.display(), e))?;
+    let text = |name: &str, value: &serde_json::Value| {
+        let path = folder.join(name);
+        std::fs::write(&path, format!("{value:#}\n")).map_err(|e| Error::io(path.display(), e))
+    };
+    text("config.json", &value)?;
 
     let list = wanted(&spec);
     let size = |shape: &[usize]| (shape.iter().product::<usize>() * dtype.bytes()) as u64;
@@ -63,18 +80,50 @@ pub fn init_checkpoint(
         StoredType::F16 => Dtype::F16,
         StoredType::Bf16 => Dtype::BF16,
     };
-    let views = list.iter().map(|w| {
-        let done = &done;
-        let bytes = move || {
-            let bytes = dtype.encode(&random_tensor(seed, &w.name, &w.shape));
-            done.set(done.get() + bytes.len() as u64);
-            progress(done.get(), total);
-            bytes
+    let mut shards = vec![Vec::new()];
+    let mut room = shard_bytes;
+    for tensor in &list {
+        let bytes = size(&tensor.shape);
+        match shards.last_mut().filter(|shard| bytes <= room || shard.is_empty()) {
+            Some(shard) => shard.push(tensor),
+            None => {
+                shards.push(vec![tensor]);
+                room = shard_bytes;
+            }
+        }
+        room = room.saturating_sub(bytes);
+    }
+    let count = shards.len();
+    let mut map = serde_json::Map::new();
+    for (number, shard) in shards.iter().enumerate() {
+        let name = match count {
+            1 => "model.safetensors".to_string(),
+            _ => format!("model-{:05}-of-{count:05}.safetensors", number + 1),
         };
-        (&w.name, Lazy { dtype: stored, shape: &w.shape, bytes })
-    });
-    let path = folder.join("model.safetensors");
-    save(&path, views, None)
+        map.extend(shard.iter().map(|w| (w.name.clone(), name.clone().into())));
+        let views = shard.iter().map(|w| {
+            let done = &done;
+            let bytes = move || {
+                let bytes = dtype.encode(&random_tensor(seed, &w.name, &w.shape));
+                done.set(done.get() + bytes.len() as u64);
+                progress(done.get(), total);
+                bytes
+            };
+            (&w.name, Lazy { dtype: stored, shape: &w.shape, bytes })
+        });
+        save(&folder.join(name), views, None)?;
+    }
+    // A checkpoint that was there before would be taken in place of this one.
+    let index = "model.safetensors.index.json";
+    match count {
+        1 => match std::fs::remove_file(folder.join(index)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io(folder.join(index).display(), e))
+            }
+            _ => Ok(()),
+        },
+        _ => text(index, &json!({ "metadata": { "total_size": total }, "weight_map": map })),
+    }
 }
 
 /// Writes to a temporary file beside `path` and renames it, with an ordinary new file's rights.

@@ -51,7 +51,7 @@ pub(super) async fn run(args: &Args, out: &Path) -> Result<()> {
     let start = std::time::Instant::now();
     let (mut device, mut failed) = (None, 0);
     if !work.is_empty() {
-        let mut encoder = load(checkpoint, &args.device, args.dtype).await?;
+        let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
         device = Some(encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone()));
         failed = encode_all(&mut encoder, args, &mut store, &work).await?;
     }

@@ -1,0 +1,118 @@
+//! Blocks that stay where they are stored: the weights of one are read while another computes, and
+//! two sets of buffers take them in turn.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use super::Gpu;
+use super::pack::Format;
+use super::weights::{GpuWeights, Layout, Weight, new_weight, uses, write};
+use crate::plan::{Plan, block_of};
+use crate::weights::{Checkpoint, StoredType, fits};
+use crate::{Error, Result};
+
+/// The tensors of every block, and which two are on the device.
+pub(super) struct Stream {
+    blocks: Vec<Vec<(String, Layout)>>,
+    held: Cell<[Option<usize>; 2]>,
+}
+
+/// Where streamed weights come from, and where they go.
+#[derive(Clone, Copy)]
+pub struct Feed<'a> {
+    weights: &'a GpuWeights,
+    stream: &'a Stream,
+    checkpoint: &'a Checkpoint,
+}
+
+/// Bytes of a tensor's buffer, and of its scales'.
+type Sizes = (u64, u64);
+
+impl GpuWeights {
+    /// As [`GpuWeights::upload`], but of the blocks two sets of buffers alone are made; their weights
+    /// are read from the checkpoint whenever a plan comes to them.
+    pub async fn streamed(
+        gpu: &Gpu,
+        plans: &[Plan],
+        checkpoint: &Checkpoint,
+        progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        let outside = |name: &str| block_of(name).is_none();
+        let mut this = Self::load(gpu, plans, checkpoint, &outside, progress).await?;
+        let mut blocks: Vec<Vec<(String, Layout)>> = Vec::new();
+        let mut list = Vec::new();
+        for (name, layout) in uses(plans) {
+            let Some((block, rest)) = block_of(name) else { continue };
+            let stored = || match checkpoint.stored_type(name) {
+                StoredType::F32 => Format::F32,
+                StoredType::F16 => Format::F16,
+                StoredType::Bf16 => Format::Bf16,
+            };
+            let format = layout.format(gpu, name, checkpoint.quant(name), stored);
+            blocks.resize_with(blocks.len().max(block + 1), Vec::new);
+            if blocks[block].iter().all(|(known, _)| known != name) {
+                blocks[block].push((name.into(), layout));
+                list.push((name, block % 2, rest, layout, format));
+            }
+        }
+        // Blocks may be stored in several types: a set has room for the widest.
+        let mut room: HashMap<(usize, &str), Sizes> = HashMap::new();
+        for (_, set, rest, layout, format) in &list {
+            let (bytes, scales) = layout.bytes(*format);
+            let room = room.entry((*set, rest)).or_default();
+            *room = (room.0.max(bytes), room.1.max(scales));
+        }
+        let two: u64 = room.values().map(|(bytes, scales)| bytes + scales).sum();
+        fits(this.bytes + two, gpu.caps.free, &gpu.report.name)?;
+        let mut sets: HashMap<(usize, &str), Weight> = HashMap::new();
+        for (name, set, rest, _, format) in list {
+            if !sets.contains_key(&(set, rest)) {
+                let label = format!("set {set}: {rest}");
+                let weight = new_weight(gpu, &label, format, room[&(set, rest)]).await?;
+                this.bytes += weight.bytes();
+                sets.insert((set, rest), weight);
+            }
+            let Weight { buffer, scales, .. } = &sets[&(set, rest)];
+            let weight = Weight { buffer: buffer.clone(), scales: scales.clone(), format };
+            this.buffers.insert(name.into(), weight);
+        }
+        this.stream = Some(Stream { blocks, held: Cell::default() });
+        Ok(this)
+    }
+
+    /// Whether blocks are streamed.
+    pub fn streams(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// What runs need where blocks are streamed from `checkpoint`.
+    pub fn feed<'a>(&'a self, checkpoint: &'a Checkpoint) -> Option<Feed<'a>> {
+        let stream = self.stream.as_ref()?;
+        Some(Feed { weights: self, stream, checkpoint })
+    }
+}
+
+impl Feed<'_> {
+    /// Brings a block's weights into its set, behind all that was submitted. Nothing waits for the
+    /// device, so they take host memory until it comes to them.
+    pub(super) async fn bring(&self, gpu: &Gpu, block: usize) -> Result<()> {
+        let set = block % 2;
+        let mut held = self.stream.held.get();
+        if held[set] == Some(block) {
+            return Ok(());
+        }
+        held[set] = None;
+        self.stream.held.set(held);
+        let Some(tensors) = self.stream.blocks.get(block) else {
+            return Err(Error::device(format!("block {block}: not loaded; load the model again")));
+        };
+        for (name, layout) in tensors {
+            let values = self.checkpoint.tensor(name).await?;
+            write(gpu, name, self.weights.get(name)?, *layout, &values, false).await?;
+        }
+        held[set] = Some(block);
+        self.stream.held.set(held);
+        Ok(())
+    }
+}
