@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 
 use super::Gpu;
@@ -67,11 +68,11 @@ impl GpuWeights {
         fits(this.bytes + two, gpu.caps.free, &gpu.report.name)?;
         let mut sets: HashMap<(usize, &str), Weight> = HashMap::new();
         for (name, set, rest, _, format) in list {
-            if !sets.contains_key(&(set, rest)) {
+            if let Entry::Vacant(place) = sets.entry((set, rest)) {
                 let label = format!("set {set}: {rest}");
                 let weight = new_weight(gpu, &label, format, room[&(set, rest)]).await?;
                 this.bytes += weight.bytes();
-                sets.insert((set, rest), weight);
+                place.insert(weight);
             }
             let Weight { buffer, scales, .. } = &sets[&(set, rest)];
             let weight = Weight { buffer: buffer.clone(), scales: scales.clone(), format };
