@@ -181,7 +181,7 @@ export interface Benchmark {
     gflop: number;
     gflop_per_s: number;
   };
-  first_result: { open_device_ms: number; load_weights_ms: number; pipelines_and_first_run_ms: number };
+  first_result: { open_device_ms: number; load_weights_ms: number; pipelines_ms: number; first_run_ms: number };
   ceilings: { copy_gb_per_s: number; product_gflop_per_s: number; product_side: number };
   memory: { weight_bytes: number; slot_bytes: number; host_peak_bytes: number };
   profile: { timer: "timestamps" | "clock"; run_ms: number; kernels_ms: number; kernels: KernelTime[] };

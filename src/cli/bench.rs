@@ -273,9 +273,11 @@ impl Report {
             profile.flop() / median / 1e9
         );
         say!(
-            "  first result  device {:.0} ms, weights {:.0} ms, pipelines and first run {:.0} ms",
+            "  first result  device {:.0} ms, weights {:.0} ms, pipelines {:.0} ms, \
+             first run {:.0} ms",
             1e3 * self.open,
             1e3 * self.load,
+            1e3 * m.prepared,
             1e3 * m.first
         );
         let host = self.host.map_or(String::new(), |b| format!("; host at most {}", HumanBytes(b)));

@@ -3,9 +3,10 @@
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
+use super::run::make_ready;
 use super::{Backend, Encoder, Ready, Task};
 use crate::cpu::Supply;
-use crate::gpu::{Ceilings, Prepared, StepTime, Timer};
+use crate::gpu::{Ceilings, StepTime, Timer};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Finish, Plan, Step};
 use crate::weights::random_tensor;
@@ -154,11 +155,7 @@ impl Encoder {
                 }
                 Backend::Gpu(gpu, weights) => {
                     let key = (input, task.clone(), capacity);
-                    if self.ready.as_ref().is_none_or(|ready| ready.key != key) {
-                        self.ready = None;
-                        let prepared = Prepared::new(gpu, plan.clone(), weights).await?;
-                        self.ready = Some(Ready { key, prepared });
-                    }
+                    make_ready(&mut self.ready, key, || plan.clone(), gpu, weights).await?;
                     let Some(Ready { prepared, .. }) = &mut self.ready else {
                         return Err(Error::device("no plan is ready"));
                     };
@@ -170,6 +167,20 @@ impl Encoder {
             profile.add(&plan, batch, &times);
         }
         Ok(profile)
+    }
+
+    /// Builds what encoding `images` needs on a GPU, buffers and pipelines, so that the first
+    /// encoding finds it.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub async fn prepare(&mut self, images: Images<'_>) -> Result<()> {
+        let (input, count) = check(images, &[], &self.checkpoint.spec)?;
+        let task = Task::Features(Vec::new());
+        let capacity = self.capacity(&task, input, count);
+        let plan = self.plan(&task, input, capacity);
+        let Backend::Gpu(gpu, weights) = &self.backend else { return Ok(()) };
+        make_ready(&mut self.ready, (input, task, capacity), || plan, gpu, weights).await
     }
 
     /// Measures what the device can do at most: a plain copy and a plain product.

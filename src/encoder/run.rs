@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::inspect::{Part, Values};
 use super::{Backend, Encoder};
 use crate::cpu::Supply;
-use crate::gpu::Prepared;
+use crate::gpu::{Gpu, GpuWeights, Prepared};
 use crate::images::{Fed, Images};
 use crate::plan::{
     Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment, resize_position,
@@ -18,6 +18,25 @@ use crate::{Error, Result, cpu};
 pub(super) struct Ready {
     pub(super) key: (Input, Task, usize),
     pub(super) prepared: Prepared,
+    /// Whether the positions are in their slot, where they stay.
+    positioned: bool,
+}
+
+/// Makes `ready` the one for `key`, unless it is already.
+pub(super) async fn make_ready(
+    ready: &mut Option<Ready>,
+    key: (Input, Task, usize),
+    plan: impl FnOnce() -> Plan,
+    gpu: &Gpu,
+    weights: &GpuWeights,
+) -> Result<()> {
+    if ready.as_ref().is_none_or(|ready| ready.key != key) {
+        // The buffers of the one before go first.
+        *ready = None;
+        let prepared = Prepared::new(gpu, plan(), weights).await?;
+        *ready = Some(Ready { key, prepared, positioned: false });
+    }
+    Ok(())
 }
 
 /// What a plan computes.
@@ -120,16 +139,14 @@ impl Encoder {
             }
             Backend::Gpu(gpu, weights) => {
                 if let Some(plan) = plan {
-                    self.ready = None;
-                    let prepared = Prepared::new(gpu, plan, weights).await?;
-                    self.ready = Some(Ready { key, prepared });
+                    make_ready(&mut self.ready, key, || plan, gpu, weights).await?;
                 }
-                let Some(Ready { prepared, .. }) = &mut self.ready else {
+                let Some(Ready { prepared, positioned, .. }) = &mut self.ready else {
                     return Err(Error::device("no plan is ready"));
                 };
                 let feed = weights.feed(&self.checkpoint);
-                // Positions stay in their slot from run to run.
-                let inputs = fed.inputs(prepared.plan(), position.filter(|_| !known));
+                let inputs = fed.inputs(prepared.plan(), position.filter(|_| !*positioned));
+                *positioned = true;
                 let last = prepared.run(gpu, batch, &inputs, feed, progress).await?;
                 let mut list = Vec::new();
                 for slot in prepared.plan().outputs() {
