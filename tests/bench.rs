@@ -164,7 +164,7 @@ fn both_timers_see_the_same_kernels() {
 
 #[test]
 fn errors_are_one_clear_line() {
-    fails(&["bench", "--preset", "7b"], "[possible values: tiny, 300m, 6b-layer, 6b]");
+    fails(&["bench", "--preset", "7b"], "[possible values: tiny, 300m, 6b, 6b-layer]");
     fails(&["bench", "--preset", "tiny", "--model", "x"], "cannot be used with");
     fails(&["bench", "--model", "nowhere"], "nowhere: no such file or folder");
     fails(&["bench", "--device", "no such card"], "no adapter called");

@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 
 use super::Gpu;
@@ -67,13 +66,13 @@ impl GpuWeights {
         let two: u64 = room.values().map(|(bytes, scales)| bytes + scales).sum();
         fits(this.bytes + two, gpu.caps.free, &gpu.report.name)?;
         let mut sets: HashMap<(usize, &str), Weight> = HashMap::new();
+        for ((set, rest), sizes) in room {
+            let label = format!("set {set}: {rest}");
+            let weight = new_weight(gpu, &label, Format::F32, sizes).await?;
+            this.bytes += weight.bytes();
+            sets.insert((set, rest), weight);
+        }
         for (name, set, rest, _, format) in list {
-            if let Entry::Vacant(place) = sets.entry((set, rest)) {
-                let label = format!("set {set}: {rest}");
-                let weight = new_weight(gpu, &label, format, room[&(set, rest)]).await?;
-                this.bytes += weight.bytes();
-                place.insert(weight);
-            }
             let Weight { buffer, scales, .. } = &sets[&(set, rest)];
             let weight = Weight { buffer: buffer.clone(), scales: scales.clone(), format };
             this.buffers.insert(name.into(), weight);
