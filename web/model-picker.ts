@@ -46,11 +46,15 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
 
 /** Whether a file belongs to a model and is no photograph. */
 export function isModelFile({ name }: File): boolean {
-  return /\.(json|safetensors)$/i.test(name);
+  return /\.(json|safetensors|pth|pt|bin)$/i.test(name);
 }
 
 /** Sorts what the visitor picked; a sentence says what is missing. */
 export function chosenModel(files: File[]): ModelSource {
+  const torch = files.find(({ name }) => /\.(pth|pt|bin)$/i.test(name));
+  if (torch) {
+    throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
+  }
   const weights = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
   const configs = files.filter(({ name }) => /\.json$/i.test(name) && !/\.index\.json$/i.test(name));
   const config = configs.find(({ name }) => name === "config.json") ?? configs[0];

@@ -7,7 +7,9 @@ use std::ops::Range;
 use safetensors::tensor::Dtype;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::{Source, torch};
+use super::Source;
+#[cfg(feature = "torch")]
+use super::torch;
 use crate::{Error, Result};
 
 /// The number types in which weights may be stored.
@@ -134,11 +136,13 @@ impl<'de> Deserialize<'de> for Header {
 
 /// Reads and checks the header: lengths, types, offsets without overlap or hole, nothing after the
 /// last tensor. Tensors come in the order of their offsets. The name or the first bytes tell the format; of
-/// a file of PyTorch's the state dict's tensors are given, and no pickled code is ever run.
+/// a file of PyTorch's (with the feature `torch`) the state dict's tensors are given, and no pickled code is ever run.
 pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
     // A name spares a request where files are far away.
-    let named = source.name().ends_with(".safetensors");
-    if !named && let Some(list) = torch::read(source).await? {
+    #[cfg(feature = "torch")]
+    if !source.name().ends_with(".safetensors")
+        && let Some(list) = torch::read(source).await?
+    {
         return Ok(list);
     }
     let header = read(source).await?;

@@ -15,6 +15,7 @@ mod random;
 mod source;
 #[cfg(not(target_arch = "wasm32"))]
 mod staged;
+#[cfg(feature = "torch")]
 mod torch;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;

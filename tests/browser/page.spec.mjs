@@ -151,6 +151,9 @@ test("a model from the visitor's own files, and back", async (t) => {
   await page.locator("#model-files").setInputFiles(files("config.json"));
   await alert.filter({ hasText: ".safetensors" }).waitFor();
 
+  await page.locator("#photo-file").setInputFiles([{ name: "head.pth", mimeType: "", buffer: Buffer.from("PK") }]);
+  await alert.filter({ hasText: "internvit convert head.pth --out DIR" }).waitFor();
+
   const before = await page.locator("#model .summary").textContent();
   await page.locator("#model-files").setInputFiles(files("config.json", "model.safetensors"));
   await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
