@@ -47,7 +47,7 @@ pub async fn encoder_parts(config: String, files: JsValue, read: Function) -> Js
     let parts = checkpoint.extracts().into_iter().map(|(_, extract)| {
         let Some(extract) = extract else { return Ok(JsValue::NULL) };
         let ranges: Vec<_> =
-            extract.ranges.iter().map(|r| [r.start as f64, r.end as f64]).collect();
+            extract.ranges.iter().map(|(_, r)| [r.start as f64, r.end as f64]).collect();
         let header = Uint8Array::from(extract.header.as_slice());
         object(&[("header", header.into()), ("ranges", to_js(&ranges)?)])
     });

@@ -2,42 +2,27 @@
 
 use std::ops::Range;
 
-use super::Checkpoint;
+use super::{Checkpoint, Manifest};
 
-/// A safetensors file whose tensors are pieces of another file.
+/// A safetensors file whose tensors are pieces of other files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extract {
     /// Length and text of the new file's header.
     pub header: Vec<u8>,
-    /// The bytes that follow it: ranges of the other file, ascending, none beside the next.
-    pub ranges: Vec<Range<u64>>,
+    /// The bytes that follow it: numbers of files and ranges of them, ascending, none beside the next.
+    pub ranges: Vec<(usize, Range<u64>)>,
 }
 
-impl Checkpoint {
-    /// For each file its name and the encoder's part of it; no part where that is nine tenths of
-    /// the file and more, where a segmentation head is wanted too, or where weights are in few bits:
-    /// then the whole file is.
-    pub fn extracts(&self) -> Vec<(&str, Option<Extract>)> {
-        let files = self.files().iter().enumerate();
-        let few = self.manifest.tensors.values().any(|tensor| tensor.few.is_some());
-        files
-            .map(|(file, source)| {
-                let extract = self.extract(file);
-                let bytes: u64 = extract.ranges.iter().map(|r| r.end - r.start).sum();
-                let whole = few || self.head.is_some() || bytes >= source.size() / 10 * 9;
-                (source.name(), (!whole).then_some(extract))
-            })
-            .collect()
-    }
-
-    fn extract(&self, file: usize) -> Extract {
-        let tensors = self.manifest.tensors.values();
+impl Extract {
+    /// Of what a manifest names, the tensors in some of its files, in the order in which they lie there.
+    pub fn new(manifest: &Manifest, files: Range<usize>) -> Self {
+        let tensors = manifest.tensors.values();
         let mut parts: Vec<_> =
             tensors.flat_map(|t| t.parts.iter().map(move |part| (t, part))).collect();
-        parts.retain(|(_, part)| part.file == file);
-        parts.sort_by_key(|(_, part)| part.range.start);
+        parts.retain(|(_, part)| files.contains(&part.file));
+        parts.sort_by_key(|(_, part)| (part.file, part.range.start));
         let (mut header, mut at) = (serde_json::Map::new(), 0);
-        let mut ranges: Vec<Range<u64>> = Vec::new();
+        let mut ranges: Vec<(usize, Range<u64>)> = Vec::new();
         for (tensor, part) in parts {
             let mut shape = tensor.shape.clone();
             if let Some(rows) = shape.first_mut() {
@@ -50,14 +35,39 @@ impl Checkpoint {
             header.insert(part.key.clone(), info);
             at = end;
             match ranges.last_mut() {
-                Some(last) if last.end == part.range.start => last.end = part.range.end,
-                _ => ranges.push(part.range.clone()),
+                Some((file, last)) if *file == part.file && last.end == part.range.start => {
+                    last.end = part.range.end;
+                }
+                _ => ranges.push((part.file, part.range.clone())),
             }
         }
         let mut text = serde_json::Value::Object(header).to_string();
         // Tensors begin at a multiple of eight bytes.
         text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
         let length = (text.len() as u64).to_le_bytes();
-        Extract { header: [&length, text.as_bytes()].concat(), ranges }
+        Self { header: [&length, text.as_bytes()].concat(), ranges }
+    }
+
+    /// Bytes of its tensors.
+    pub fn bytes(&self) -> u64 {
+        self.ranges.iter().map(|(_, range)| range.end - range.start).sum()
+    }
+}
+
+impl Checkpoint {
+    /// For each file its name and the encoder's part of it; no part where that is nine tenths of
+    /// the file and more, where a segmentation head is wanted too, or where weights are in few bits:
+    /// then the whole file is.
+    pub fn extracts(&self) -> Vec<(&str, Option<Extract>)> {
+        let files = self.files().iter().enumerate();
+        let few = self.manifest.tensors.values().any(|tensor| tensor.few.is_some());
+        files
+            .map(|(file, source)| {
+                let extract = Extract::new(&self.manifest, file..file + 1);
+                let nearly = extract.bytes() >= source.size() / 10 * 9;
+                let whole = few || self.head.is_some() || nearly;
+                (source.name(), (!whole).then_some(extract))
+            })
+            .collect()
     }
 }
