@@ -4,6 +4,7 @@ mod device;
 mod inspect;
 mod measure;
 mod profile;
+mod recover;
 mod run;
 mod team;
 
@@ -11,7 +12,7 @@ pub use device::{Device, Opened};
 pub use inspect::Held;
 pub use measure::Measured;
 pub use profile::{Profile, Row};
-use run::{Ready, Task};
+use run::{Job, Ready, Task};
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -33,6 +34,7 @@ pub struct Encoder {
     /// Blocks are read from the checkpoint whenever a run comes to them.
     streamed: bool,
     why_cpu: Option<String>,
+    notes: Vec<String>,
     ready: Option<Ready>,
     /// The position table of the last grid.
     position: Option<([usize; 2], Arc<[f32]>)>,
@@ -107,7 +109,7 @@ impl Encoder {
 
     fn new(checkpoint: Checkpoint, backend: Backend) -> Self {
         let (why_cpu, ready, position) = (None, None, None);
-        Self { checkpoint, backend, streamed: false, why_cpu, ready, position }
+        Self { checkpoint, backend, streamed: false, why_cpu, notes: Vec::new(), ready, position }
     }
 
     /// Brings `checkpoint` to an open device.
@@ -116,12 +118,7 @@ impl Encoder {
         gpu: Gpu,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let total = checkpoint.bytes();
-        let plans = all_weights(&checkpoint);
-        let mut told = async |done| progress(done, total).await;
-        let weights = GpuWeights::upload(&gpu, &plans, &checkpoint, &mut told).await?;
-        let _ = progress(total, total).await;
-        Ok(Self::new(checkpoint, Backend::Gpu(Box::new(gpu), weights)))
+        Self::bring(checkpoint, gpu, false, progress).await
     }
 
     /// As [`Encoder::stream`], on an open device.
@@ -130,12 +127,7 @@ impl Encoder {
         gpu: Gpu,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let total = checkpoint.bytes();
-        let plans = all_weights(&checkpoint);
-        let mut told = async |done| progress(done, total).await;
-        let weights = GpuWeights::streamed(&gpu, &plans, &checkpoint, &mut told).await?;
-        let backend = Backend::Gpu(Box::new(gpu), weights);
-        Ok(Self { streamed: true, ..Self::new(checkpoint, backend) })
+        Self::bring(checkpoint, gpu, true, progress).await
     }
 
     async fn on_cpu(
@@ -192,13 +184,24 @@ impl Encoder {
         self.why_cpu.as_deref()
     }
 
+    /// What it did by itself and the caller should know, a sentence each: it opened a lost device
+    /// anew, or left f16.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Encodes `images`; `taps` are the hidden states wanted besides the last, 0 the embedding, i
     /// the output of block i. `progress` is told the block reached and the number of
     /// blocks, and may stop.
     ///
+    /// Where the device is lost it is opened anew, the weights are uploaded again, and the pictures
+    /// computed once more; progress begins again. Values that are no numbers are never returned: in
+    /// f16 the encoder goes on in f32 ([`Encoder::notes`] tells), else they are an error.
+    ///
     /// # Errors
     /// [`Error::Input`] for pictures of different or unfit sizes and for unknown hidden states,
-    /// [`Error::Device`], [`Error::Cancelled`].
+    /// [`Error::Device`], [`Error::Lost`] where the device was lost twice, [`Error::NotFinite`],
+    /// [`Error::Cancelled`].
     pub async fn encode(
         &mut self,
         images: Images<'_>,
@@ -228,7 +231,8 @@ impl Encoder {
             return Err(Error::input("segmentation takes pictures, not embeddings"));
         };
         self.head_for(grid)?;
-        let parts = self.run_all(&Task::Logits, input, count, images, false, progress).await?;
+        let job = Job { task: &Task::Logits, input, count, images, keep: false };
+        let parts = self.run_all(job, progress).await?;
         let held = Held { batch: count, grid: None, prefix: 0, parts };
         let logits = held.tensor(self, "logits").await?.values;
         Ok(planar(&logits, count, self.head_for(grid)?, grid))

@@ -55,6 +55,14 @@ pub enum Error {
     /// The graphics device is missing, too small, or failed.
     #[error("{0}")]
     Device(String),
+    /// The graphics device stopped, or was taken away: a driver's reset, a tab in the background. What
+    /// lay on it is gone. An encoder opens it anew and computes again, once; this is what remains to
+    /// be said where that failed too.
+    #[error("{0}")]
+    Lost(String),
+    /// What was computed holds NaN or infinity: which tensor, from which block on, and what helps.
+    #[error("{0}")]
+    NotFinite(String),
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

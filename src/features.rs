@@ -55,6 +55,16 @@ pub fn side_by_side(layers: &[Vec<f32>], c: usize) -> Vec<f32> {
         .collect()
 }
 
+/// The first value that is NaN or infinite.
+pub fn first_not_finite(values: &[f32]) -> Option<usize> {
+    // Whole stretches at once: compilers make vectors of that.
+    let bad = |stretch: &[f32]| stretch.iter().fold(false, |bad, v| bad | !v.is_finite());
+    let stretch = values.chunks(STRETCH).position(bad)? * STRETCH;
+    values[stretch..].iter().position(|v| !v.is_finite()).map(|at| stretch + at)
+}
+
+const STRETCH: usize = 4096;
+
 /// `|a - b| / |b|`, infinite where a holds a NaN or lengths differ.
 pub fn relative_l2(a: &[f32], b: &[f32]) -> f64 {
     if a.len() != b.len() || a.iter().any(|v| !v.is_finite()) {

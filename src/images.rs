@@ -1,5 +1,6 @@
 //! What an encoder takes, checked against its spec and brought into a plan's input slots.
 
+use crate::features::first_not_finite;
 use crate::image::Picture;
 use crate::model::Spec;
 use crate::plan::{Input, Plan, SlotId, Value};
@@ -24,6 +25,32 @@ pub enum Images<'a> {
         /// Row-major.
         values: &'a [f32],
     },
+}
+
+impl<'a> Images<'a> {
+    /// One picture of the batch.
+    pub(crate) fn only(self, picture: usize) -> Self {
+        let part = |values: &'a [f32], one: usize| &values[picture * one..][..one];
+        match self {
+            Self::Pictures(list) => Self::Pictures(&list[picture..=picture]),
+            Self::PixelValues { shape: [_, c, h, w], values } => {
+                Self::PixelValues { shape: [1, c, h, w], values: part(values, c * h * w) }
+            }
+            Self::PixelEmbeds { shape: [_, tokens, c], values } => {
+                Self::PixelEmbeds { shape: [1, tokens, c], values: part(values, tokens * c) }
+            }
+        }
+    }
+
+    /// Whether all values given are numbers.
+    pub(crate) fn finite(self) -> bool {
+        match self {
+            Self::Pictures(_) => true,
+            Self::PixelValues { values, .. } | Self::PixelEmbeds { values, .. } => {
+                first_not_finite(values).is_none()
+            }
+        }
+    }
 }
 
 /// What goes into the input slots for some pictures of a batch.

@@ -79,6 +79,18 @@ impl Engine {
         to_js(&self.report)
     }
 
+    /// What the encoder did by itself, a sentence each: it opened a lost device anew, or left f16.
+    pub fn notes(&self) -> Vec<String> {
+        self.encoder.as_ref().map_or(Vec::new(), |encoder| encoder.notes().to_vec())
+    }
+
+    /// Destroys the graphics device, as a driver that is reset does: for tests.
+    pub fn lose(&self) {
+        if let Some(gpu) = self.encoder.as_ref().and_then(Encoder::gpu) {
+            gpu.lose();
+        }
+    }
+
     /// How a GPU keeps the values of the model that is loaded next: f32, f16, int8 or int4.
     pub fn keep(&mut self, dtype: String) -> JsResult<()> {
         self.dtype = dtype.parse().map_err(js)?;

@@ -85,7 +85,7 @@ fn imports_point_down() {
         ("weights", &["error", "model"]),
         ("hub", &["error", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
-        ("images", &["error", "image", "model", "plan"]),
+        ("images", &["error", "features", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),
         ("cpu", &["error", "image", "model", "plan", "weights", "reference"]),
         ("gpu", &["error", "image", "model", "plan", "weights"]),

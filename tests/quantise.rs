@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::*;
-use internvit::gpu::{Choice, Family, Gpu, Precision};
+use internvit::gpu::{Family, Precision};
 use internvit::image::{self, Resize};
 use internvit::weights::{Conversion, Quant, StoredType, convert};
 use internvit::{Checkpoint, Device, Encoder, Images};
@@ -108,7 +108,7 @@ fn both_executors_agree() {
         let folder = converted(&bundled(), &format!("agree-{quant:?}"), Some(quant), None);
         let expected = on_cpu(open(&folder));
         let load = |checkpoint, precision| {
-            let gpu = wait(Gpu::open_as(&Choice::Auto, precision)).unwrap();
+            let gpu = gpu_as(precision).unwrap();
             wait(Encoder::on_gpu(checkpoint, gpu, &mut on_bytes)).unwrap()
         };
         let mut stored = load(open(&folder), Precision::F32);
@@ -119,7 +119,7 @@ fn both_executors_agree() {
         assert_close(&format!("{quant:?} rounded"), &tokens(&mut rounded), &expected, 1e-5);
         if quant == Quant::Int8 {
             // What is multiplied is rounded to 8 bits too.
-            let mut gpu = wait(Gpu::open_as(&Choice::Auto, Precision::F32)).unwrap();
+            let mut gpu = gpu().unwrap();
             gpu.forced = Some(Family::Packed);
             let mut packed = wait(Encoder::on_gpu(open(&folder), gpu, &mut on_bytes)).unwrap();
             let found = tokens(&mut packed);

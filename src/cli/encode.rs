@@ -17,7 +17,7 @@ use serde_json::json;
 use super::input::Photo;
 use super::model::Model;
 use super::photos::{Photos, Shape};
-use super::{input, load, output, print_json, progress};
+use super::{input, load, output, print_json, progress, tell};
 
 /// Features of photographs.
 ///
@@ -153,6 +153,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         }
     };
     bar.finish();
+    tell(&encoder);
     let seconds = start.elapsed().as_secs_f64();
     let shape = features.tensors["last_hidden_state"].shape.clone();
     if let Some(out) = &args.out {

@@ -13,7 +13,7 @@ use internvit::view::patch_under;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 
 use super::model::Model;
-use super::{input, load, output, progress};
+use super::{input, load, output, progress, tell};
 use shown::Shown;
 
 /// A photograph as the encoder sees it: a view of its patches, painted over it.
@@ -143,6 +143,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         None => None,
     };
     bar.finish();
+    tell(&encoder);
     let shown = match args.view {
         View::Pca => shown::pca(&seen, &args, basis),
         View::Similarity => shown::similarity(&seen, other.as_ref(), at.unwrap_or(0), &args),

@@ -108,6 +108,13 @@ async fn load(
     Ok(encoder)
 }
 
+/// Says what the encoder did by itself.
+fn tell(encoder: &Encoder) {
+    for note in encoder.notes() {
+        eprintln!("note: {note}");
+    }
+}
+
 /// Prints a value as JSON.
 fn print_json(value: &serde_json::Value) {
     say!("{value:#}");

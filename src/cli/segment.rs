@@ -13,7 +13,7 @@ use internvit::{Checkpoint, Device, Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
 
 use super::model::Model;
-use super::{input, load, output, print_json, progress};
+use super::{input, load, output, print_json, progress, tell};
 
 /// Segmentation maps of photographs, by a model with a segmentation head.
 ///
@@ -112,6 +112,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         bar.next();
     }
     bar.finish();
+    tell(&encoder);
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
 
 use super::model::Model;
-use super::{arguments, input, load, output, progress};
+use super::{arguments, input, load, output, progress, tell};
 
 /// Teaches a segmentation from a few points: a linear head on frozen features.
 ///
@@ -83,6 +83,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         })
         .await?;
     bar.finish();
+    tell(&encoder);
     let [rows, cols] = features.grid.unwrap_or([1, 1]);
     let read = |layer: &usize| {
         features.tokens(&format!("hidden_states.{layer}"), features.prefix..).values

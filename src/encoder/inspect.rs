@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::run::Task;
+use super::run::{Job, Task};
 use super::{Backend, Encoder, planar};
 use crate::cpu::{self, Supply, Workspace};
 use crate::features::{Tensor, relative_l2};
@@ -55,7 +55,8 @@ impl Held {
     /// `encoder` is the one that computed it.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no such tensor, [`Error::Device`].
+    /// [`Error::Input`] where there is no such tensor, [`Error::Lost`] where it lay on a device that was
+    /// lost, [`Error::Device`].
     pub async fn tensor(&self, encoder: &Encoder, name: &str) -> Result<Tensor> {
         if name == "pooler_output" {
             let last = Box::pin(self.tensor(encoder, "last_hidden_state")).await?;
@@ -99,7 +100,8 @@ impl Encoder {
         let spec = &self.checkpoint.spec;
         let (grid, prefix) = (input.grid(spec.sizes.patch), spec.prefix_tokens());
         let task = Task::Features(taps.to_vec());
-        let parts = self.run_all(&task, input, batch, images, keep, progress).await?;
+        let job = Job { task: &task, input, count: batch, images, keep };
+        let parts = self.run_all(job, progress).await?;
         Ok(Held { batch, grid, prefix, parts })
     }
 

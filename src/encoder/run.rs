@@ -48,25 +48,37 @@ pub(super) enum Task {
     Logits,
 }
 
+/// A task for some pictures.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) task: &'a Task,
+    pub(super) input: Input,
+    /// Pictures.
+    pub(super) count: usize,
+    pub(super) images: Images<'a>,
+    /// Whether the outputs stay on the device.
+    pub(super) keep: bool,
+}
+
+/// What was computed, by name, run after run.
+pub(super) type Parts = BTreeMap<String, Vec<Part>>;
+
 /// Device memory for the activations of one batch, beyond which it is cut into several runs.
 const ACTIVATIONS: u64 = 1 << 30;
 
 impl Encoder {
     /// Runs a task for all pictures, as many at once as the device can take. While the device
     /// computes one run, the next is uploaded.
-    pub(super) async fn run_all(
+    pub(super) async fn run_once(
         &mut self,
-        task: &Task,
-        input: Input,
-        count: usize,
-        images: Images<'_>,
-        keep: bool,
+        job: Job<'_>,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<BTreeMap<String, Vec<Part>>> {
+    ) -> Result<Parts> {
+        let Job { task, input, count, images, keep } = job;
         let position = self.position(input).await?;
         let capacity = self.capacity(task, input, count);
         let runs = count.div_ceil(capacity);
-        let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
+        let mut parts = Parts::new();
         let mut coming = Vec::new();
         for run in 0..runs {
             let first = run * capacity;
@@ -81,11 +93,7 @@ impl Encoder {
     }
 
     /// Waits for what is being read back, and files it by name.
-    async fn arrive(
-        &self,
-        list: Vec<(String, Part)>,
-        parts: &mut BTreeMap<String, Vec<Part>>,
-    ) -> Result<()> {
+    async fn arrive(&self, list: Vec<(String, Part)>, parts: &mut Parts) -> Result<()> {
         for (name, Part { shape, values }) in list {
             let values = match (values, &self.backend) {
                 (Values::Coming(reading), Backend::Gpu(gpu, _)) => {
@@ -196,7 +204,7 @@ impl Encoder {
         let mut batch = count;
         while batch > 1 {
             let plan = self.plan(task, input, batch);
-            if fits(&plan, &plan_arena(&plan), max_binding) {
+            if batch <= MAX_BATCH && fits(&plan, &plan_arena(&plan), max_binding) {
                 break;
             }
             batch = batch.div_ceil(2);
@@ -204,6 +212,9 @@ impl Encoder {
         batch
     }
 }
+
+/// Pictures that one dispatch can count.
+const MAX_BATCH: usize = 65_535;
 
 struct Piece<'a> {
     task: &'a Task,

@@ -1,10 +1,15 @@
 //! Adapters, and the device with what it can do.
 
-use std::cell::RefCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::cell::{Cell, RefCell};
+#[cfg(not(target_arch = "wasm32"))]
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
+use super::adapter::{AdapterReport, matrix_side, report};
 use super::cache::PipelineCache;
-use super::{Family, Precision};
+use super::health::{Health, Lever};
+use super::run::SUBMISSION;
+use super::{Buffer, Family, Precision};
 use crate::weights::free_memory;
 use crate::{Error, Result};
 
@@ -53,9 +58,23 @@ pub struct Gpu {
     pub(super) pipelines: RefCell<super::pipelines::Pipelines>,
     pub(super) cache: Option<PipelineCache>,
     /// Staging buffers, kept from read to read.
-    pub(super) staging: RefCell<Vec<wgpu::Buffer>>,
-    /// The first error that no call returned.
-    fault: Arc<Mutex<Option<String>>>,
+    pub(super) staging: RefCell<Vec<Buffer>>,
+    /// Seconds that a submission should take, where runs need several; cutting adapts to it.
+    pub submission: f64,
+    /// Operations of a submission as measured; 0 before that.
+    pub(super) pace: Cell<f64>,
+    pub(super) health: Arc<Health>,
+    pub(super) lever: Lever,
+    opening: Opening,
+}
+
+/// How a device is opened.
+#[derive(Clone)]
+struct Opening {
+    choice: Choice,
+    precision: Precision,
+    /// WebGPU's default limits and no optional feature.
+    small: bool,
 }
 
 /// A submission that can be waited for.
@@ -63,35 +82,6 @@ pub struct Submitted(
     #[cfg(target_arch = "wasm32")] futures_channel::oneshot::Receiver<()>,
     #[cfg(not(target_arch = "wasm32"))] wgpu::SubmissionIndex,
 );
-
-/// An adapter, described.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct AdapterReport {
-    /// The adapter's name.
-    pub name: String,
-    /// Vulkan, Metal, Dx12 or BrowserWebGpu.
-    pub backend: String,
-    /// Kind of device.
-    pub kind: String,
-    /// Driver and version.
-    pub driver: String,
-    /// Optional features that matter here.
-    pub features: Vec<&'static str>,
-    /// Invocations of a subgroup, at least and at most.
-    pub subgroup: [u32; 2],
-    /// Shapes of cooperative matrices, rows × columns × depth and the types multiplied and added.
-    pub matrices: Vec<String>,
-    /// Bytes of one storage binding.
-    pub max_binding: u64,
-    /// Bytes of one buffer.
-    pub max_buffer: u64,
-    /// Bytes of workgroup memory.
-    pub workgroup_memory: u32,
-    /// Invocations of a workgroup.
-    pub invocations: u32,
-    /// Storage buffers of a stage.
-    pub storage_buffers: u32,
-}
 
 /// What matrix units take.
 const MATRIX: wgpu::Features =
@@ -130,56 +120,6 @@ async fn ranked() -> Vec<wgpu::Adapter> {
     instance().request_adapter(&options).await.into_iter().collect()
 }
 
-fn report(adapter: &wgpu::Adapter) -> AdapterReport {
-    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let known = [
-        (wgpu::Features::SHADER_F16, "shader-f16"),
-        (wgpu::Features::SUBGROUP, "subgroups"),
-        (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
-        (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative-matrix"),
-    ];
-    AdapterReport {
-        name: if info.name.is_empty() { "WebGPU adapter".into() } else { info.name },
-        backend: format!("{:?}", info.backend),
-        kind: format!("{:?}", info.device_type),
-        driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
-        features: known.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| *n).collect(),
-        subgroup: [info.subgroup_min_size, info.subgroup_max_size],
-        matrices: matrices(adapter),
-        max_binding: limits.max_storage_buffer_binding_size,
-        max_buffer: limits.max_buffer_size,
-        workgroup_memory: limits.max_compute_workgroup_storage_size,
-        invocations: limits.max_compute_invocations_per_workgroup,
-        storage_buffers: limits.max_storage_buffers_per_shader_stage,
-    }
-}
-
-fn matrices(adapter: &wgpu::Adapter) -> Vec<String> {
-    let list = adapter.cooperative_matrix_properties().into_iter();
-    let mut shapes: Vec<_> = list
-        .map(|m| {
-            let types = format!("{:?} to {:?}", m.ab_type, m.cr_type).to_lowercase();
-            format!("{} × {} × {} {types}", m.m_size, m.n_size, m.k_size)
-        })
-        .collect();
-    shapes.dedup();
-    shapes
-}
-
-/// Side of the largest square matrices of f16 that are added in f32. Vulkan is where the kernels have
-/// been run.
-fn matrix_side(adapter: &wgpu::Adapter) -> u32 {
-    use wgpu::CooperativeScalarType::{F16, F32};
-    if adapter.get_info().backend != wgpu::Backend::Vulkan {
-        return 0;
-    }
-    let list = adapter.cooperative_matrix_properties();
-    let fits = |m: &&wgpu::CooperativeMatrixProperties| {
-        m.m_size == m.n_size && m.n_size == m.k_size && m.ab_type == F16 && m.cr_type == F32
-    };
-    list.iter().filter(fits).map(|m| m.m_size).max().unwrap_or(0)
-}
-
 impl Gpu {
     /// Opens a device with all the binding and buffer size that it has, and with timestamps
     /// where it has them. Compiled pipelines are kept in the user's cache folder.
@@ -195,13 +135,7 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::open`].
     pub async fn open_as(choice: &Choice, precision: Precision) -> Result<Self> {
-        let mut wanted = wgpu::Features::TIMESTAMP_QUERY
-            | wgpu::Features::SUBGROUP
-            | wgpu::Features::PIPELINE_CACHE;
-        if precision == Precision::F16 {
-            wanted |= MATRIX;
-        }
-        Self::open_with(choice, |limits| limits, wanted, precision).await
+        Self::open_with(Opening { choice: choice.clone(), precision, small: false }).await
     }
 
     /// As [`Gpu::open_as`] for the best adapter, unless that computes on the CPU, where `cpu` is
@@ -219,35 +153,55 @@ impl Gpu {
 
     /// Opens a device with WebGPU's default limits and no optional feature, as the smallest browser
     /// offers them.
-    pub async fn open_default_limits(choice: &Choice) -> Result<Self> {
-        let (limits, features) = (|_| wgpu::Limits::default(), wgpu::Features::empty());
-        Self::open_with(choice, limits, features, Precision::F32).await
+    pub async fn open_default_limits(choice: &Choice, precision: Precision) -> Result<Self> {
+        Self::open_with(Opening { choice: choice.clone(), precision, small: true }).await
     }
 
-    async fn open_with(
-        choice: &Choice,
-        limits: impl Fn(wgpu::Limits) -> wgpu::Limits,
-        features: wgpu::Features,
-        precision: Precision,
-    ) -> Result<Self> {
+    /// Opens it anew, as it was opened before and for a precision, with the same kernels: what lay on
+    /// this one stays there, or was lost with it.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub async fn reopen(&self, precision: Precision) -> Result<Self> {
+        let mut gpu = Self::open_with(Opening { precision, ..self.opening.clone() }).await?;
+        if gpu.report.name == self.report.name {
+            gpu.caps = Caps { matrix: gpu.caps.matrix, ..self.caps.clone() };
+        }
+        gpu.forced = self.forced.filter(|family| family.runs_on(&gpu.caps));
+        (gpu.submission, gpu.lever) = (self.submission, self.lever.clone());
+        Ok(gpu)
+    }
+
+    async fn open_with(opening: Opening) -> Result<Self> {
+        let mut features = match opening.small {
+            true => wgpu::Features::empty(),
+            false => {
+                wgpu::Features::TIMESTAMP_QUERY
+                    | wgpu::Features::SUBGROUP
+                    | wgpu::Features::PIPELINE_CACHE
+            }
+        };
+        if opening.precision == Precision::F16 && !opening.small {
+            features |= MATRIX;
+        }
         let adapters = ranked().await;
         let names = || {
             let names: Vec<_> = adapters.iter().map(|a| report(a).name).collect();
             if names.is_empty() { "none".to_string() } else { names.join(", ") }
         };
-        let adapter = match choice {
+        let adapter = match &opening.choice {
             Choice::Auto => adapters.first(),
             Choice::Named(name) => adapters
                 .iter()
                 .find(|a| report(a).name.to_lowercase().contains(&name.to_lowercase())),
         };
-        let adapter = adapter.ok_or_else(|| match choice {
+        let adapter = adapter.ok_or_else(|| match &opening.choice {
             Choice::Auto => Error::device("no graphics adapter found"),
             Choice::Named(name) => {
                 Error::device(format!("no adapter called {name:?}; found: {}", names()))
             }
         })?;
-        let mut features = features & adapter.features();
+        features &= adapter.features();
         if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
             features.remove(MATRIX);
         }
@@ -262,7 +216,7 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("internvit"),
             required_features: features,
-            required_limits: limits(offered(adapter)),
+            required_limits: if opening.small { wgpu::Limits::default() } else { offered(adapter) },
             experimental_features,
             ..Default::default()
         };
@@ -287,27 +241,24 @@ impl Gpu {
             max_buffer: limits.max_buffer_size,
             free: free_memory().filter(|_| software),
         };
-        let fault: Arc<Mutex<Option<String>>> = Default::default();
-        let (on_error, on_lost) = (fault.clone(), fault.clone());
-        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&on_error, e.to_string())));
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                note(&on_lost, format!("the graphics device was lost: {message}"));
-            }
-        });
+        let health = Health::watch(&device);
         let cache = PipelineCache::open(&device, &info);
         let (pipelines, staging) = Default::default();
         Ok(Self {
             device,
             queue,
             caps,
-            precision,
+            precision: opening.precision,
             forced: None,
             report,
             pipelines,
             cache,
             staging,
-            fault,
+            submission: SUBMISSION,
+            pace: Cell::new(0.0),
+            health,
+            lever: Lever::default(),
+            opening,
         })
     }
 
@@ -319,6 +270,9 @@ impl Gpu {
     /// Submits what `encoder` recorded.
     pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> Submitted {
         let _index = self.queue.submit([encoder.finish()]);
+        if self.lever.falls() {
+            self.lose();
+        }
         #[cfg(target_arch = "wasm32")]
         {
             let (send, receive) = futures_channel::oneshot::channel();
@@ -332,6 +286,9 @@ impl Gpu {
     }
 
     /// Waits until the device has done a submission, and those before it.
+    ///
+    /// # Errors
+    /// [`Error::Lost`], [`Error::Device`].
     pub async fn wait(&self, submitted: Submitted) -> Result<()> {
         #[cfg(target_arch = "wasm32")]
         let _ = submitted.0.await;
@@ -339,7 +296,11 @@ impl Gpu {
         {
             let index = Some(submitted.0);
             let wait = wgpu::PollType::Wait { submission_index: index, timeout: None };
-            self.device.poll(wait).map_err(Error::device)?;
+            // wgpu panics where the driver says, while it waits, that the device is gone.
+            match catch_unwind(AssertUnwindSafe(|| self.device.poll(wait))) {
+                Ok(polled) => polled.map(|_| ()).map_err(|e| self.failed(e))?,
+                Err(_) => self.health.lose("the driver stopped while it computed"),
+            }
         }
         self.check()
     }
@@ -351,16 +312,6 @@ impl Gpu {
         let submitted = self.submit(encoder);
         self.wait(submitted).await
     }
-
-    /// The first error that no call returned, once.
-    pub(super) fn check(&self) -> Result<()> {
-        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.take().map_or(Ok(()), |reason| Err(Error::Device(reason)))
-    }
-}
-
-fn note(fault: &Mutex<Option<String>>, message: String) {
-    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
 }
 
 /// WebGPU's defaults, with the sizes that the adapter has.

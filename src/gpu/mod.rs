@@ -2,11 +2,14 @@
 //! files, one table that chooses kernels, weights packed as the kernels read them, and plans
 //! prepared into dispatches.
 
+mod adapter;
 mod cache;
 mod device;
 mod family;
+mod health;
 mod kernels;
 mod link;
+mod memory;
 mod pack;
 mod pipelines;
 mod precision;
@@ -19,12 +22,15 @@ mod steps;
 mod stream;
 mod weights;
 
-pub use device::{AdapterReport, Caps, Choice, Gpu, Submitted, adapters};
+pub use adapter::AdapterReport;
+pub use device::{Caps, Choice, Gpu, Submitted, adapters};
 pub use family::Family;
+pub use health::Lever;
 pub use kernels::{
     ATTENTION, Attention, AttentionRow, Gather, Kernel, LINEAR, LinearRow, Norm, Product,
 };
 pub use link::{SHADERS, link};
+pub use memory::Buffer;
 pub use pack::{Format, PANEL, pack_linear, packed_len};
 pub use precision::Precision;
 pub use prepare::{Prepared, Size};
@@ -32,4 +38,3 @@ pub use profile::{Ceilings, StepTime, Timer};
 pub use read::Reading;
 pub use stream::Feed;
 pub use weights::GpuWeights;
-pub use wgpu::Buffer;

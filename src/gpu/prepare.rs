@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::memory::SMALLER;
 use super::steps::{Builder, Planned};
-use super::{Family, Gpu, GpuWeights, Precision};
+use super::{Buffer, Family, Gpu, GpuWeights, Precision};
+use crate::Result;
 use crate::plan::{Arena, Finish, Op, Plan, Role, SlotId, arena_of};
-use crate::{Error, Result};
 
 /// The uniform of every kernel; the same fields stand in `shaders/shared/size.wgsl`.
 #[repr(C)]
@@ -29,11 +30,11 @@ pub struct Size {
 /// A plan on a device.
 pub struct Prepared {
     pub(super) plan: Plan,
-    pub(super) buffers: HashMap<SlotId, wgpu::Buffer>,
+    pub(super) buffers: HashMap<SlotId, Buffer>,
     /// Slots that hold f16.
     pub(super) half: Vec<bool>,
     pub(super) steps: Vec<PreparedStep>,
-    uniforms: wgpu::Buffer,
+    uniforms: Buffer,
     sizes: Vec<Size>,
     arena: Arena,
     bytes: u64,
@@ -52,7 +53,7 @@ pub(super) struct PreparedStep {
 pub(super) enum Work {
     Dispatch(Vec<Dispatch>),
     /// From, to, and ranges (from, to, bytes).
-    Copy(wgpu::Buffer, wgpu::Buffer, Vec<[u64; 3]>),
+    Copy(Buffer, Buffer, Vec<[u64; 3]>),
 }
 
 pub(super) struct Dispatch {
@@ -113,7 +114,8 @@ impl Prepared {
         gpu.save_pipelines();
         let Builder { pending, sizes, .. } = builder;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let uniforms = gpu.buffer("sizes", sizes.len() as u64 * UNIFORM_STRIDE, usage).await?;
+        let uniforms =
+            gpu.buffer("sizes", sizes.len() as u64 * UNIFORM_STRIDE, usage, SMALLER).await?;
         let mut dispatches = Vec::new();
         for (uniform, pending) in pending.into_iter().enumerate() {
             dispatches.push(Some(pending.bind(gpu, &uniforms, uniform)));
@@ -233,40 +235,25 @@ async fn allocate(
     plan: &Plan,
     arena: &Arena,
     half: &[bool],
-) -> Result<(HashMap<SlotId, wgpu::Buffer>, u64)> {
+) -> Result<(HashMap<SlotId, Buffer>, u64)> {
     let usage =
         wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
     let mut total = 0;
+    let mut new = async |label: &str, words: usize| {
+        total += 4 * words as u64;
+        gpu.buffer(label, 4 * words as u64, usage, SMALLER).await
+    };
     let mut shared = Vec::new();
     for (i, words) in arena.sizes.iter().enumerate() {
-        let label = format!("arena.{i}");
-        shared.push(new_buffer(gpu, &label, *words, usage, &mut total).await?);
+        shared.push(new(&format!("arena.{i}"), *words).await?);
     }
     let mut buffers = HashMap::new();
     for (id, slot) in plan.slots.iter().enumerate() {
         let buffer = match arena.buffer[id] {
             Some(index) => shared[index].clone(),
-            None => new_buffer(gpu, &slot.name, words(plan, half, id), usage, &mut total).await?,
+            None => new(&slot.name, words(plan, half, id)).await?,
         };
         buffers.insert(id, buffer);
     }
     Ok((buffers, total))
-}
-
-async fn new_buffer(
-    gpu: &Gpu,
-    label: &str,
-    words: usize,
-    usage: wgpu::BufferUsages,
-    total: &mut u64,
-) -> Result<wgpu::Buffer> {
-    let bytes = 4 * words as u64;
-    if bytes > gpu.caps.max_buffer {
-        return Err(Error::device(format!(
-            "{label}: {bytes} bytes, but {} allows buffers of {} bytes; use a smaller picture",
-            gpu.report.name, gpu.caps.max_buffer
-        )));
-    }
-    *total += bytes;
-    gpu.buffer(label, bytes, usage).await
 }

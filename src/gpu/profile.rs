@@ -2,6 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
+use super::memory::SMALLER;
 use super::prepare::Work;
 use super::run::{copy, dispatch_all};
 use super::{Gpu, GpuWeights, Prepared};
@@ -196,13 +197,15 @@ impl Prepared {
     async fn stamped(&self, gpu: &Gpu, steps: Range<usize>) -> Result<Vec<f64>> {
         let count = 2 * steps.len() as u32;
         let bytes = 8 * u64::from(count);
-        let queries = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+        let queries = wgpu::QuerySetDescriptor {
             label: Some("timestamps"),
             ty: wgpu::QueryType::Timestamp,
             count,
-        });
+        };
+        let make = || gpu.device.create_query_set(&queries);
+        let queries = gpu.allocate("timestamps", bytes, SMALLER, make).await?;
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
-        let resolved = gpu.buffer("timestamps", bytes, usage).await?;
+        let resolved = gpu.buffer("timestamps", bytes, usage, SMALLER).await?;
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         for (step, start) in self.steps[steps].iter().zip((0..).step_by(2)) {
             match &step.work {

@@ -3,7 +3,8 @@
 use futures_channel::oneshot::Receiver;
 use half::f16;
 
-use super::{Gpu, Prepared, Submitted};
+use super::memory::SMALLER;
+use super::{Buffer, Gpu, Prepared, Submitted};
 use crate::plan::SlotId;
 use crate::{Error, Result};
 
@@ -14,7 +15,7 @@ const KEPT: usize = 2;
 
 /// Values on their way to the host.
 pub struct Reading {
-    staging: wgpu::Buffer,
+    staging: Buffer,
     bytes: u64,
     copied: Submitted,
     mapped: Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
@@ -30,8 +31,13 @@ impl Reading {
 
     async fn into<T: bytemuck::Pod>(self, gpu: &Gpu, values: &mut Vec<T>) -> Result<()> {
         gpu.wait(self.copied).await?;
-        self.mapped.await.map_err(Error::device)?.map_err(Error::device)?;
-        let view = self.staging.slice(..self.bytes).get_mapped_range().map_err(Error::device)?;
+        if let Err(e) = self.mapped.await.map_err(Error::device)?.map_err(Error::device) {
+            // A device that is lost may say so after its maps have failed.
+            gpu.flush().await?;
+            return Err(e);
+        }
+        let view = self.staging.slice(..self.bytes).get_mapped_range();
+        let view = view.map_err(|e| gpu.failed(e))?;
         values.extend_from_slice(bytemuck::cast_slice(&view));
         drop(view);
         self.staging.unmap();
@@ -81,7 +87,11 @@ impl Prepared {
 
 impl Gpu {
     /// Reads a buffer of f32 values back.
-    pub async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<f32>> {
+    ///
+    /// # Errors
+    /// [`Error::Lost`] where the device, or the one that the buffer was on, was lost.
+    pub async fn read(&self, buffer: &Buffer) -> Result<Vec<f32>> {
+        self.holds(buffer)?;
         let mut values = Vec::with_capacity(buffer.size() as usize / 4);
         self.read_into(buffer, 0, buffer.size(), &mut values).await?;
         Ok(values)
@@ -89,7 +99,7 @@ impl Gpu {
 
     pub(super) async fn read_into<T: bytemuck::Pod>(
         &self,
-        buffer: &wgpu::Buffer,
+        buffer: &Buffer,
         offset: u64,
         bytes: u64,
         values: &mut Vec<T>,
@@ -101,7 +111,7 @@ impl Gpu {
         Ok(())
     }
 
-    async fn begin_read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Reading> {
+    async fn begin_read(&self, buffer: &Buffer, offset: u64, bytes: u64) -> Result<Reading> {
         let staging = self.staging(bytes).await?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
@@ -114,7 +124,7 @@ impl Gpu {
     }
 
     /// A kept staging buffer of at least `bytes`, or a new one.
-    async fn staging(&self, bytes: u64) -> Result<wgpu::Buffer> {
+    async fn staging(&self, bytes: u64) -> Result<Buffer> {
         let kept = {
             let mut kept = self.staging.borrow_mut();
             let fits = kept.iter().rposition(|buffer| buffer.size() >= bytes);
@@ -124,7 +134,7 @@ impl Gpu {
             Some(buffer) => Ok(buffer),
             None => {
                 let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-                self.buffer("staging", bytes, usage).await
+                self.buffer("staging", bytes, usage, SMALLER).await
             }
         }
     }

@@ -1,17 +1,26 @@
 //! Running a prepared plan: upload, submit in bounded pieces.
 
+use std::mem::replace;
 use std::ops::ControlFlow;
 
+use web_time::Instant;
+
+use super::memory::SMALLER;
 use super::pack::Format;
 use super::prepare::{Dispatch, Work};
-use super::{Feed, Gpu, Prepared, Submitted};
+use super::{Buffer, Feed, Gpu, Prepared, Submitted};
 use crate::plan::{Role, SlotId, Value};
 use crate::{Error, Result};
 
-/// Work of one submission: short enough for any watchdog, long enough to keep a GPU busy.
-const PIECE_GPU: f64 = 100e9;
+/// Seconds that a submission should take: far from any watchdog's patience, long enough to keep a GPU
+/// busy.
+pub(super) const SUBMISSION: f64 = 0.2;
+/// Operations of the first submissions, before any was measured.
+const FIRST: f64 = 20e9;
 /// The same for a device that computes on the CPU.
-const PIECE_SOFTWARE: f64 = 0.3e9;
+const FIRST_SOFTWARE: f64 = 0.3e9;
+/// Operations of a submission at least.
+const LEAST: f64 = 0.05e9;
 
 impl Prepared {
     /// Runs for `batch` pictures; outputs stay on the device until they are read. Input slots that
@@ -29,8 +38,9 @@ impl Prepared {
         feed: Option<Feed<'_>>,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Submitted> {
+        gpu.alive()?;
         self.start(gpu, batch, inputs);
-        let (budget, total) = (gpu.piece(), self.steps.len());
+        let total = self.steps.len();
         let stretches = match feed {
             Some(_) => self.plan.by_block(),
             None => vec![(0..total, None)],
@@ -41,25 +51,31 @@ impl Prepared {
         };
         bring(0).await?;
         let (mut done, mut stretch) = (0, 0);
-        let mut before: Option<Submitted> = None;
+        let mut before: Option<(f64, Submitted)> = None;
+        let mut since = Instant::now();
         loop {
             let reached = self.plan.steps[done.max(1) - 1].layer;
             let mut told = async || match progress(reached, self.plan.blocks()).await {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => Err(Error::Cancelled),
             };
-            if let Some(last) = before.take_if(|_| done == total) {
+            if let Some((_, last)) = before.take_if(|_| done == total) {
                 told().await?;
                 return Ok(last);
             }
             let steps = &stretches[stretch].0;
-            let (next, submitted) = self.submit(gpu, done, budget, steps.end);
+            let (next, submitted) = self.submit(gpu, done, gpu.piece(), steps.end);
+            let flop = self.steps[done..next].iter().map(|step| step.flop).sum();
             if done == steps.start {
                 // The next block is read while this one computes.
                 bring(stretch + 1).await?;
             }
-            if let Some(last) = before.replace(submitted) {
+            if let Some((flop, last)) = before.replace((flop, submitted)) {
                 gpu.wait(last).await?;
+                let seconds = replace(&mut since, Instant::now()).elapsed().as_secs_f64();
+                if feed.is_none() {
+                    gpu.pace.set(adapted(gpu.piece(), flop, seconds, gpu.submission));
+                }
                 told().await?;
             }
             stretch += usize::from(next == steps.end);
@@ -148,11 +164,11 @@ impl Prepared {
     }
 
     /// Copies a slot of one plane into a buffer of its own on the device, `[batch·rows, cols]`.
-    pub async fn copy(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<wgpu::Buffer> {
+    pub async fn copy(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<Buffer> {
         let s = &self.plan.slots[slot];
         let bytes = 4 * s.plane_len(batch) as u64;
         let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let buffer = gpu.buffer(&s.name, bytes, usage).await?;
+        let buffer = gpu.buffer(&s.name, bytes, usage, SMALLER).await?;
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&self.buffers[&slot], 0, &buffer, 0, bytes);
         gpu.submit(encoder);
@@ -185,7 +201,7 @@ pub(super) fn dispatch_all(pass: &mut wgpu::ComputePass<'_>, list: &[Dispatch]) 
 
 pub(super) fn copy(
     encoder: &mut wgpu::CommandEncoder,
-    [from, to]: [&wgpu::Buffer; 2],
+    [from, to]: [&Buffer; 2],
     ranges: &[[u64; 3]],
 ) {
     for [start, end, bytes] in ranges {
@@ -194,8 +210,59 @@ pub(super) fn copy(
 }
 
 impl Gpu {
-    /// Work of one submission.
+    /// Operations of one submission.
     pub(super) fn piece(&self) -> f64 {
-        if self.caps.software { PIECE_SOFTWARE } else { PIECE_GPU }
+        match self.pace.get() {
+            0.0 if self.caps.software => FIRST_SOFTWARE,
+            0.0 => FIRST,
+            measured => measured,
+        }
+    }
+}
+
+/// Operations of the submissions to come, `piece` until now, after one of `flop` took `seconds`:
+/// towards what takes `wanted` seconds, by steps that a single stall does not lead astray.
+fn adapted(piece: f64, flop: f64, seconds: f64, wanted: f64) -> f64 {
+    // A small one that was soon over took its time to be started.
+    if seconds < wanted && flop < piece / 2.0 {
+        return piece;
+    }
+    (flop * wanted / seconds).clamp(piece / 4.0, piece * 2.0).max(LEAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After so many submissions of a device of a speed, in operations a second, each of which takes
+    /// `start` seconds to begin.
+    fn after(submissions: usize, mut piece: f64, speed: f64, start: f64) -> f64 {
+        for _ in 0..submissions {
+            piece = adapted(piece, piece, start + piece / speed, SUBMISSION);
+        }
+        piece
+    }
+
+    #[test]
+    fn submissions_come_to_take_the_time_wanted() {
+        for speed in [1e9, 1e11, 1e13, 1e15] {
+            for start in [0.0, 0.02] {
+                let piece = after(20, FIRST, speed, start);
+                let seconds = start + piece / speed;
+                assert!((0.15..0.21).contains(&seconds), "{speed}: {seconds} s");
+            }
+        }
+        assert_eq!(after(50, FIRST, 1e6, 0.0), LEAST);
+    }
+
+    #[test]
+    fn what_says_little_changes_little() {
+        // The short rest of a run.
+        assert_eq!(adapted(1e12, 1e9, 0.01, SUBMISSION), 1e12);
+        // A clock that does not advance, and a machine that slept.
+        assert_eq!(adapted(1e12, 1e12, 0.0, SUBMISSION), 2e12);
+        assert_eq!(adapted(1e12, 1e12, 1e4, SUBMISSION), 0.25e12);
+        // A step that cannot be cut took too long.
+        assert_eq!(adapted(1e12, 0.4e12, 0.4, SUBMISSION), 0.25e12);
     }
 }

@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 
 use super::kernels::{Attention, AttentionRow, Kernel, Norm};
+use super::memory::SMALLER;
 use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
-use super::{Family, Gpu, GpuWeights};
+use super::{Buffer, Family, Gpu, GpuWeights};
 use crate::plan::{Op, Plan, Role, SlotId};
 use crate::{Error, Result};
 
 /// A range of a buffer, in bytes.
 pub(super) struct Bind<'a> {
-    pub(super) buffer: &'a wgpu::Buffer,
+    pub(super) buffer: &'a Buffer,
     pub(super) offset: u64,
     pub(super) bytes: u64,
 }
@@ -19,7 +20,7 @@ pub(super) struct Bind<'a> {
 /// A step between planning and binding.
 pub(super) enum Planned {
     Dispatch(std::ops::Range<usize>),
-    Copy(wgpu::Buffer, wgpu::Buffer, Vec<[u64; 3]>),
+    Copy(Buffer, Buffer, Vec<[u64; 3]>),
 }
 
 /// A dispatch whose uniform has no buffer yet.
@@ -32,7 +33,7 @@ pub(super) struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    pub(super) fn bind(self, gpu: &Gpu, uniforms: &wgpu::Buffer, uniform: usize) -> Dispatch {
+    pub(super) fn bind(self, gpu: &Gpu, uniforms: &Buffer, uniform: usize) -> Dispatch {
         let size = Bind {
             buffer: uniforms,
             offset: uniform as u64 * UNIFORM_STRIDE,
@@ -74,7 +75,7 @@ pub(super) struct Builder<'a> {
     pub(super) weights: &'a GpuWeights,
     pub(super) family: Family,
     pub(super) half: &'a [bool],
-    buffers: &'a HashMap<SlotId, wgpu::Buffer>,
+    buffers: &'a HashMap<SlotId, Buffer>,
     /// Rows of patches that their product reads from the picture: the picture, and a patch's side.
     pub(super) patches: HashMap<SlotId, (SlotId, usize)>,
     pub(super) pending: Vec<Pending<'a>>,
@@ -88,7 +89,7 @@ impl<'a> Builder<'a> {
         weights: &'a GpuWeights,
         family: Family,
         half: &'a [bool],
-        buffers: &'a HashMap<SlotId, wgpu::Buffer>,
+        buffers: &'a HashMap<SlotId, Buffer>,
     ) -> Self {
         let patches = HashMap::new();
         let (pending, sizes) = (Vec::new(), Vec::new());
@@ -311,7 +312,7 @@ impl<'a> Builder<'a> {
     fn fits(&self, slot: SlotId, offset: u64, bytes: u64) -> Result<Bind<'a>> {
         if bytes > self.gpu.caps.max_binding {
             return Err(Error::device(format!(
-                "{}: {bytes} bytes, but {} allows bindings of {} bytes; use a smaller picture",
+                "{}: {bytes} bytes, but {} allows bindings of {} bytes; {SMALLER}",
                 self.plan.slots[slot].name, self.gpu.report.name, self.gpu.caps.max_binding
             )));
         }

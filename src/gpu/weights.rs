@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 
 use super::pack::{Format, PANEL, pack_dots, pack_linear, packed_len};
 use super::stream::Stream;
-use super::{Gpu, Precision};
+use super::{Buffer, Gpu, Precision};
 use crate::plan::{Op, Plan};
 use crate::weights::{CHOICES, Checkpoint, Quant, fits};
 use crate::{Error, Result};
@@ -13,6 +13,7 @@ use crate::{Error, Result};
 /// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels: in
 /// f16 where that is the device's precision, else in 16 bits where that loses nothing and the
 /// device gains.
+#[derive(Default)]
 pub struct GpuWeights {
     pub(super) buffers: HashMap<String, Weight>,
     pub(super) bytes: u64,
@@ -21,10 +22,10 @@ pub struct GpuWeights {
 
 /// A tensor on the device.
 pub(super) struct Weight {
-    pub(super) buffer: wgpu::Buffer,
+    pub(super) buffer: Buffer,
     pub(super) format: Format,
     /// Of a matrix in few bits: the packed scales of all its panels.
-    pub(super) scales: Option<wgpu::Buffer>,
+    pub(super) scales: Option<Buffer>,
 }
 
 impl Weight {
@@ -198,10 +199,11 @@ pub(super) async fn new_weight(
     format: Format,
     (bytes, scales): (u64, u64),
 ) -> Result<Weight> {
-    let buffer = new_buffer(gpu, name, bytes).await?;
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+    let buffer = gpu.buffer(name, bytes, usage, CHOICES).await?;
     let scales = match scales {
         0 => None,
-        bytes => Some(new_buffer(gpu, &format!("{name}.scales"), bytes).await?),
+        bytes => Some(gpu.buffer(&format!("{name}.scales"), bytes, usage, CHOICES).await?),
     };
     Ok(Weight { buffer, format, scales })
 }
@@ -222,7 +224,7 @@ pub(super) async fn write(
         return Ok(());
     };
     if *format == Format::F16 && !Format::f16_holds(values) {
-        return Err(Error::device(format!("{name}: values beyond the range of f16")));
+        return Err(Error::NotFinite(format!("{name}: values beyond the range of f16")));
     }
     let panels = planes * cols.div_ceil(PANEL);
     let panel_bytes = (PANEL * k * format.bits() / 8) as u64;
@@ -251,37 +253,4 @@ pub(super) async fn write(
         gpu.flush().await?;
     }
     Ok(())
-}
-
-async fn new_buffer(gpu: &Gpu, name: &str, bytes: u64) -> Result<wgpu::Buffer> {
-    if bytes > gpu.caps.max_buffer {
-        return Err(Error::device(format!(
-            "{name}: {bytes} bytes, but {} allows buffers of {} bytes; {CHOICES}",
-            gpu.report.name, gpu.caps.max_buffer
-        )));
-    }
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-    gpu.buffer(name, bytes, usage).await.map_err(|e| Error::device(format!("{e}; {CHOICES}")))
-}
-
-impl Gpu {
-    /// A buffer, or an error that names it where the device has no memory left.
-    pub(super) async fn buffer(
-        &self,
-        label: &str,
-        size: u64,
-        usage: wgpu::BufferUsages,
-    ) -> Result<wgpu::Buffer> {
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size: size.max(16),
-            usage,
-            mapped_at_creation: false,
-        });
-        match scope.pop().await {
-            None => Ok(buffer),
-            Some(e) => Err(Error::device(format!("{label}: no memory for {size} bytes: {e}"))),
-        }
-    }
 }

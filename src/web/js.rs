@@ -73,7 +73,12 @@ pub(super) fn no_model() -> JsValue {
 }
 
 pub(super) fn js(error: Error) -> JsValue {
-    JsError::new(&error.to_string()).into()
+    let thrown = JsError::new(&error.to_string());
+    // The page opens the photograph again where what lay on the device is gone.
+    if let Error::Lost(_) = error {
+        thrown.set_name("Lost");
+    }
+    thrown.into()
 }
 
 pub(super) fn number(value: f64) -> JsValue {

@@ -14,19 +14,28 @@ pub fn wait<F: Future>(future: F) -> F::Output {
     pollster::block_on(future)
 }
 
-/// The GPU (lavapipe counts), or `None` where there is none and none is required.
+/// The GPU (lavapipe counts), or `None` where there is none and none is required. With
+/// `DEFAULT_LIMITS` set every test has WebGPU's default limits and no optional feature.
 pub fn gpu() -> Option<Gpu> {
-    present(wait(Gpu::open(&Choice::Auto)))
+    gpu_as(Precision::F32)
 }
 
 /// The same, for f16 between kernels.
 pub fn half_gpu() -> Option<Gpu> {
-    present(wait(Gpu::open_as(&Choice::Auto, Precision::F16)))
+    gpu_as(Precision::F16)
+}
+
+/// The same, for a precision.
+pub fn gpu_as(precision: Precision) -> Option<Gpu> {
+    present(match std::env::var_os("DEFAULT_LIMITS") {
+        Some(_) => wait(Gpu::open_default_limits(&Choice::Auto, precision)),
+        None => wait(Gpu::open_as(&Choice::Auto, precision)),
+    })
 }
 
 /// The same with WebGPU's default limits.
 pub fn small_gpu() -> Option<Gpu> {
-    present(wait(Gpu::open_default_limits(&Choice::Auto)))
+    present(wait(Gpu::open_default_limits(&Choice::Auto, Precision::F32)))
 }
 
 fn present(gpu: internvit::Result<Gpu>) -> Option<Gpu> {

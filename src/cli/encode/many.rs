@@ -18,7 +18,7 @@ use twox_hash::XxHash64;
 
 use super::super::input::{self, Photo};
 use super::super::photos::{Photos, Shape};
-use super::super::{load, print_json, progress};
+use super::super::{load, print_json, progress, tell};
 use super::store::Store;
 use super::table::{self, About, Failure, Row, Settings};
 use super::{Args, Tokens, batch, fits};
@@ -53,7 +53,9 @@ pub(super) async fn run(args: &Args, out: &Path) -> Result<()> {
     if !work.is_empty() {
         let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
         device = Some(encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone()));
-        failed = encode_all(&mut encoder, args, &mut store, &work).await?;
+        let encoded = encode_all(&mut encoder, args, &mut store, &work).await;
+        tell(&encoder);
+        failed = encoded?;
     }
     store.finish()?;
     let (encoded, skipped) = (work.len() - failed, images.len() - work.len());

@@ -1,0 +1,108 @@
+//! Buffers: asked for one by one, each with an error that names it, and counted.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Gpu;
+use super::health::Health;
+use crate::{Error, Result};
+
+/// A buffer on a device.
+#[derive(Clone)]
+pub struct Buffer {
+    raw: wgpu::Buffer,
+    share: Arc<Share>,
+}
+
+/// What a buffer takes of its device's memory, until it is let go.
+struct Share {
+    bytes: u64,
+    of: Arc<Health>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Deref for Buffer {
+    type Target = wgpu::Buffer;
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.raw
+    }
+}
+
+/// What helps where activations do not fit.
+pub(super) const SMALLER: &str = "take a smaller picture, or fewer at once";
+
+impl Gpu {
+    /// Bytes of the buffers that are held on it.
+    pub fn held(&self) -> u64 {
+        self.health.held.load(Ordering::Relaxed)
+    }
+
+    /// A buffer, or an error that names it, where the device has no memory left or allows none so
+    /// large; `help` says what would take less.
+    pub(super) async fn buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+        help: &str,
+    ) -> Result<Buffer> {
+        let size = bytes.max(16);
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let raw =
+            self.allocate(label, size, help, || self.device.create_buffer(&descriptor)).await?;
+        self.health.held.fetch_add(size, Ordering::Relaxed);
+        Ok(Buffer { raw, share: Arc::new(Share { bytes: size, of: self.health.clone() }) })
+    }
+
+    /// Makes something that takes `bytes` of the device's memory.
+    pub(super) async fn allocate<T>(
+        &self,
+        label: &str,
+        bytes: u64,
+        help: &str,
+        make: impl FnOnce() -> T,
+    ) -> Result<T> {
+        self.alive()?;
+        let (name, held) = (&self.report.name, self.held());
+        if bytes > self.caps.max_buffer {
+            let most = self.caps.max_buffer;
+            return Err(Error::device(format!(
+                "{label}: {bytes} bytes, but {name} allows buffers of {most} bytes; {help}"
+            )));
+        }
+        let none = |why: &str| {
+            Error::device(format!(
+                "{label}: {name} has no memory for {bytes} bytes beside the {held} in use{why}; \
+                 {help}"
+            ))
+        };
+        if self.caps.free.is_some_and(|free| held + bytes > free) {
+            return Err(none(""));
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let made = make();
+        match scope.pop().await {
+            None => self.alive().map(|()| made),
+            Some(e) => Err(none(&format!(" ({e})"))),
+        }
+    }
+
+    /// Whether a buffer lies here, and not on a device that was lost or left since.
+    pub(super) fn holds(&self, buffer: &Buffer) -> Result<()> {
+        self.alive()?;
+        match Arc::ptr_eq(&buffer.share.of, &self.health) {
+            true => Ok(()),
+            false => Err(Error::Lost(
+                "these features went with the device on which they lay; encode the picture again"
+                    .into(),
+            )),
+        }
+    }
+}
