@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use common::*;
 use internvit::gpu::{Family, Precision};
 use internvit::image::{self, Resize};
-use internvit::weights::{Conversion, Quant, StoredType, convert};
+use internvit::weights::{Conversion, Quant, StoredType, convert, init_checkpoint};
 use internvit::{Checkpoint, Device, Encoder, Images};
 
 const BOTH: [(Quant, Precision); 2] =
@@ -81,10 +81,14 @@ fn few_bits_stay_as_they_are() {
         files.sort();
         files
     };
+    let text = config(192, 3, 768, 4, "");
+    let folder = scratch("stay");
+    init_checkpoint("config.json", &text, 1, StoredType::Bf16, &folder, &|_, _| ()).unwrap();
+    let source = open(&folder);
     for (quant, _) in BOTH {
         let name = |what: &str| format!("stay-{quant:?}-{what}");
-        let first = converted(&bundled(), &name("first"), Some(quant), None);
-        assert!(open(&first).bytes() < bundled().bytes() * 2 / 3, "{quant:?}");
+        let first = converted(&source, &name("first"), Some(quant), None);
+        assert!(open(&first).bytes() < source.bytes() * 2 / 3, "{quant:?}");
         assert_eq!(read(&converted(&open(&first), &name("again"), None, None)), read(&first));
         let wide = converted(&open(&first), &name("wide"), None, Some(StoredType::F32));
         assert_eq!(on_cpu(open(&wide)), on_cpu(open(&first)), "{quant:?}");
@@ -98,37 +102,45 @@ fn few_bits_stay_as_they_are() {
     }
 }
 
-/// On a GPU: a stored one, and one that is rounded at load, are the CPU's; so it is in f16.
 #[test]
-fn both_executors_agree() {
+fn both_executors_agree_in_8_bits() {
+    both_executors_agree(BOTH[0]);
+}
+
+#[test]
+fn both_executors_agree_in_4_bits() {
+    both_executors_agree(BOTH[1]);
+}
+
+/// On a GPU: a stored one, and one that is rounded at load, are the CPU's; so it is in f16.
+fn both_executors_agree((quant, precision): (Quant, Precision)) {
     if gpu().is_none() {
         return;
     }
-    for (quant, precision) in BOTH {
-        let folder = converted(&bundled(), &format!("agree-{quant:?}"), Some(quant), None);
-        let expected = on_cpu(open(&folder));
-        let load = |checkpoint, precision| {
-            let gpu = gpu_as(precision).unwrap();
-            wait(Encoder::on_gpu(checkpoint, gpu, &mut on_bytes)).unwrap()
-        };
-        let mut stored = load(open(&folder), Precision::F32);
-        assert!(stored.weight_bytes() < load(bundled(), Precision::F32).weight_bytes() / 2);
-        assert_close(&format!("{quant:?} stored"), &tokens(&mut stored), &expected, 1e-5);
-        let f32_bundled = converted(&bundled(), "agree-wide", None, Some(StoredType::F32));
-        let mut rounded = load(open(&f32_bundled), precision);
-        assert_close(&format!("{quant:?} rounded"), &tokens(&mut rounded), &expected, 1e-5);
-        if quant == Quant::Int8 {
-            // What is multiplied is rounded to 8 bits too.
-            let mut gpu = gpu().unwrap();
-            gpu.forced = Some(Family::Packed);
-            let mut packed = wait(Encoder::on_gpu(open(&folder), gpu, &mut on_bytes)).unwrap();
-            let found = tokens(&mut packed);
-            assert!(cosine(&found, &expected) >= 0.9999, "{}", cosine(&found, &expected));
-            assert_ne!(found, expected);
-        }
-        let mut half = load(open(&folder), Precision::F16);
-        assert_close(&format!("{quant:?} in f16"), &tokens(&mut half), &expected, 3e-3);
+    let folder = converted(&bundled(), &format!("agree-{quant:?}"), Some(quant), None);
+    let expected = on_cpu(open(&folder));
+    let load = |checkpoint, precision| {
+        let gpu = gpu_as(precision).unwrap();
+        wait(Encoder::on_gpu(checkpoint, gpu, &mut on_bytes)).unwrap()
+    };
+    let mut stored = load(open(&folder), Precision::F32);
+    assert!(stored.weight_bytes() < load(bundled(), Precision::F32).weight_bytes() / 2);
+    assert_close(&format!("{quant:?} stored"), &tokens(&mut stored), &expected, 1e-5);
+    let f32_bundled =
+        converted(&bundled(), &format!("wide-{quant:?}"), None, Some(StoredType::F32));
+    let mut rounded = load(open(&f32_bundled), precision);
+    assert_close(&format!("{quant:?} rounded"), &tokens(&mut rounded), &expected, 1e-5);
+    if quant == Quant::Int8 {
+        // What is multiplied is rounded to 8 bits too.
+        let mut gpu = gpu().unwrap();
+        gpu.forced = Some(Family::Packed);
+        let mut packed = wait(Encoder::on_gpu(open(&folder), gpu, &mut on_bytes)).unwrap();
+        let found = tokens(&mut packed);
+        assert!(cosine(&found, &expected) >= 0.9999, "{}", cosine(&found, &expected));
+        assert_ne!(found, expected);
     }
+    let mut half = load(open(&folder), Precision::F16);
+    assert_close(&format!("{quant:?} in f16"), &tokens(&mut half), &expected, 3e-3);
 }
 
 #[test]

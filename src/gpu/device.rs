@@ -267,6 +267,12 @@ impl Gpu {
         self.forced.unwrap_or(Family::of(&self.caps))
     }
 
+    /// Bytes of device memory that are allocated, and in how many pieces, where wgpu allocates it.
+    pub fn allocated(&self) -> Option<(u64, usize)> {
+        let report = self.device.generate_allocator_report()?;
+        Some((report.total_allocated_bytes, report.allocations.len()))
+    }
+
     /// Submits what `encoder` recorded.
     pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> Submitted {
         let _index = self.queue.submit([encoder.finish()]);
