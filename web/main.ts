@@ -37,6 +37,7 @@ const samples = sampleList(find("samples"), (file) => void openFile(file), messa
 /** The photographs of this visit, and the one on the stage. */
 let shots: Shot[] = [];
 let shown: Shot | null = null;
+let checking = new AbortController();
 let loading = new AbortController();
 let encoding = new AbortController();
 /** How many patches the model sees side by side, as far as is known. */
@@ -105,15 +106,30 @@ function chooseModelFiles(files: File[]) {
 /** The one that the address names, if it is stored: a link alone never fetches a model. */
 async function firstModel(): Promise<Model | null> {
   const name = new URLSearchParams(location.search).get("model");
-  const stored = name ? await models.open(name) : null;
-  if (name && !stored) models.offer(name);
-  return load(name && stored ? { name, ...stored } : bundled);
+  if (!name) return load(bundled);
+  const abort = checking;
+  const stored = await openStored(name, abort);
+  return checking === abort ? load(stored ?? bundled) : model;
 }
 
 async function useStored(name: string) {
-  const stored = await models.open(name);
-  if (stored) await changeModel({ name, ...stored });
-  else messages.alarm(`${name} is no longer whole in this browser. Open “More models” to fetch it again.`);
+  checking.abort();
+  const abort = (checking = new AbortController());
+  const stored = await openStored(name, abort);
+  if (stored && checking === abort) await changeModel(stored);
+}
+
+/** Null where it is not stored or not what was stored: then the visitor may fetch it, or what was damaged of it. */
+async function openStored(name: string, abort: AbortController): Promise<ModelSource | null> {
+  try {
+    const stored = await run(`Checking ${name}`, abort, (options) => models.open(name, options));
+    if (stored) return { name, ...stored };
+    models.offer(name);
+  } catch (error) {
+    if (!abort.signal.aborted) models.offer(name);
+    complain(error, "Cancelled.");
+  }
+  return null;
 }
 
 /** A stored model's name stays in the address, so that the next visit begins with it. */
@@ -133,6 +149,8 @@ function nameOf(source: ModelSource): string | null {
 
 async function changeModel(source: ModelSource) {
   messages.clear();
+  checking.abort();
+  checking = new AbortController();
   loading.abort();
   encoding.abort();
   model = load(source);

@@ -56,10 +56,12 @@ export class Team {
   }
 
   #receive(message: FromHelper) {
-    const waiting = this.#waiting.get(message.id);
+    const waiting = this.#waiting.get(message?.id);
+    if (!waiting) return; // nobody has asked for it
     this.#waiting.delete(message.id);
-    if ("failure" in message) waiting?.reject(new Error(message.failure));
-    else waiting?.resolve(message.answer);
+    if ("failure" in message) waiting.reject(new Error(message.failure));
+    else if (message.answer === null || message.answer instanceof Float32Array) waiting.resolve(message.answer);
+    else waiting.reject(new Error("a worker has answered something else"));
   }
 
   #fail(error: Error) {
