@@ -37,12 +37,18 @@ export class Caller<C extends Table<C>> {
     worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#receive(data));
     // The script did not arrive or threw where nothing catches: no call will be answered.
     const fail = () => {
-      worker.terminate();
-      this.#broken = named(LOST, stopped);
-      for (const { reject } of this.#waiting.values()) reject(this.#broken);
-      this.#waiting.clear();
+      this.#broken = named(STOPPED, stopped);
+      this.end();
     };
     for (const event of ["error", "messageerror"]) worker.addEventListener(event, fail);
+  }
+
+  /** Ends the worker; what it had still to do fails. */
+  end() {
+    this.#worker.terminate();
+    this.#broken ??= named(STOPPED, "The worker was ended.");
+    for (const { reject } of this.#waiting.values()) reject(this.#broken);
+    this.#waiting.clear();
   }
 
   /** An aborted call goes on until the worker has really stopped. */
@@ -116,14 +122,14 @@ export function serve<C extends Table<C>>(handlers: Handlers<C>, shapes: Shapes<
   });
 }
 
-/** The name of an error after which the worker is of no more use: the graphics device is gone, or the module. */
-export const LOST = "Lost";
+/** Names of errors after which a worker is of no more use: its graphics device is gone, or the worker itself. */
+export const [LOST, STOPPED] = ["Lost", "Stopped"];
 
 /** A trap leaves the module's memory in an unknown state: nothing more can be asked of it. */
 const trapped = (error: unknown) => error instanceof WebAssembly.RuntimeError;
 
 function nameOf(error: unknown): string {
-  return trapped(error) ? LOST : error instanceof Error ? error.name : "Error";
+  return trapped(error) ? STOPPED : error instanceof Error ? error.name : "Error";
 }
 
 export function sentence(error: unknown): string {

@@ -35,6 +35,8 @@ async function answer(message: ToHelper & { id: number }) {
     const values = helper.answer(task.weight, task.x, task.through);
     post({ id, answer: values }, [values.buffer]);
   } catch (error) {
+    // A trap leaves nothing to go on with: an error that nobody catches tells the page to start all workers again.
+    if (error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
     post({ id, failure: error instanceof Error ? error.message : String(error) });
   }
 }
