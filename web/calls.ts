@@ -43,6 +43,11 @@ export class Caller<C extends Table<C>> {
     for (const event of ["error", "messageerror"]) worker.addEventListener(event, fail);
   }
 
+  /** Whether it answers no more. */
+  get broken(): boolean {
+    return this.#broken !== null;
+  }
+
   /** Ends the worker; what it had still to do fails. */
   end() {
     this.#worker.terminate();

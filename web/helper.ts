@@ -35,8 +35,9 @@ async function answer(message: ToHelper & { id: number }) {
     const values = helper.answer(task.weight, task.x, task.through);
     post({ id, answer: values }, [values.buffer]);
   } catch (error) {
-    // A trap leaves nothing to go on with: an error that nobody catches tells the page to start all workers again.
-    if (error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
+    // A trap leaves nothing to go on with: an error that nobody catches makes the page start all workers again.
+    // One that has no room for its part is not missed.
+    if (helper && error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
     post({ id, failure: error instanceof Error ? error.message : String(error) });
   }
 }

@@ -27,11 +27,14 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
   let caller: Caller<StoreCalls> | null = null;
   let listed: Promise<void> | null = null;
 
-  /** The worker starts when it is first needed. */
-  const store = () => (caller ??= new Caller<StoreCalls>(
-    new Worker(new URL("./download.ts", import.meta.url), { type: "module" }),
-    "The worker that keeps models has stopped. Reload the page to start it again; what is stored stays.",
-  ));
+  /** The worker starts when it is first needed, and again when it has died. */
+  function store(): Caller<StoreCalls> {
+    if (caller && !caller.broken) return caller;
+    return (caller = new Caller<StoreCalls>(
+      new Worker(new URL("./download.ts", import.meta.url), { type: "module" }),
+      "The worker that keeps models has stopped; what is stored stays. Try again.",
+    ));
+  }
   const wish = (name: string) => ({ name, hub, token: token.value.trim() });
 
   function row(name: string, published: PublishedModel | null = null): Row {
