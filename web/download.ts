@@ -10,7 +10,10 @@ import type { Shape } from "./shape";
 import { erase, fileOf, folderOf, headOf, list, put, readRecord, summary, write, writeRecord, type StoredFile, type StoredRecord } from "./vault";
 
 let started: Promise<unknown> | null = null;
-const ready = () => (started ??= start());
+const ready = () => (started ??= start().catch((error: unknown) => {
+  started = null;
+  throw error;
+}));
 
 /** The server has another file than the one that is here in part. */
 class Changed extends Error {}

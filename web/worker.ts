@@ -1,6 +1,6 @@
 // Owns the Rust engine, so that the page never waits for it.
 
-import init, { Engine } from "#internvit";
+import { Engine } from "#internvit";
 import { sentence, serve, type Handlers, type Job, type Shapes } from "./calls";
 import { help } from "./helper";
 import { distrust, fetchModel, localModel, readRanges } from "./model-files";
@@ -9,13 +9,14 @@ import type { Calls, Model, ModelSource, Progress } from "./protocol";
 import { HELPER, Team, usualThreads } from "./team";
 
 let engine: Engine | null = null;
+let module: WebAssembly.Module | null = null;
 /** As many as the visitor wants; null as suit the machine and the model. */
 let wanted: number | null = 1;
 const team = new Team();
 
 const handlers: Handlers<Calls> = {
   async open(given) {
-    await start();
+    module ??= await start();
     engine = await Engine.open(given.device);
     const device = engine.device();
     wanted = device.kind === "cpu" ? given.threads : 1;
@@ -104,9 +105,9 @@ async function load(source: ModelSource, { signal, progress }: Job): Promise<Mod
   const name = model.name;
   const threads = wanted ?? usualThreads(model);
   team.dismiss();
-  if (threads === 1) return { name, info: await load(1), threads, alone: null };
+  if (threads === 1 || !module) return { name, info: await load(1), threads, alone: null };
   let alone: string | null = null;
-  const hired = team.load(threads, init.__wbindgen_wasm_module, model).catch((error: unknown) => {
+  const hired = team.load(threads, module, model).catch((error: unknown) => {
     alone = sentence(error);
   });
   const info = await load(threads).finally(() => signal.aborted && team.dismiss());
