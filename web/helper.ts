@@ -35,8 +35,7 @@ async function answer(message: ToHelper & { id: number }) {
     const values = helper.answer(task.weight, task.x, task.through);
     post({ id, answer: values }, [values.buffer]);
   } catch (error) {
-    // A trap leaves nothing to go on with: an error that nobody catches makes the page start all workers again.
-    // One that has no room for its part is not missed.
+    // A trap leaves nothing to go on with: the engine is told by an error that nobody catches.
     if (helper && error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
     post({ id, failure: error instanceof Error ? error.message : String(error) });
   }

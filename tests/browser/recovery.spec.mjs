@@ -21,6 +21,13 @@ function trouble() {
       return device;
     };
   }
+  const helpers = [];
+  self.Worker = class extends Worker {
+    constructor(...given) {
+      super(...given);
+      helpers.push(this);
+    }
+  };
   const post = self.postMessage.bind(self);
   const read = Blob.prototype.arrayBuffer;
   const kinds = {
@@ -30,6 +37,7 @@ function trouble() {
       post({ id: message.id, failure: "the graphics device was lost: as the test wants it", name: "Lost" });
     }),
     destroy: () => devices.forEach((device) => device.destroy()),
+    fall: () => helpers[0].dispatchEvent(new Event("error")),
     die: () => setTimeout(() => { throw new Error("as the test wants it"); }),
     trap: () => (Blob.prototype.arrayBuffer = async function () {
       Blob.prototype.arrayBuffer = read;
@@ -44,7 +52,7 @@ function trouble() {
 }
 
 /** A visitor whose worker is in for trouble; `noise` are errors that the console shows of it. */
-function visitTrouble(t, query, noise = /as the test wants it/) {
+function visitTrouble(t, query, noise = /as the test wants it|a worker has stopped/) {
   const prepare = (page) => page.route("**/worker-*.js", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: `(${trouble})();${await response.text()}` });
@@ -114,6 +122,17 @@ for (const [kind, said] of [["lose", LOST], ["die", STOPPED], ["trap", STOPPED]]
     assert.equal(await alarm(page), "");
   });
 }
+
+test("a helper that dies takes the engine with it, and both are started again", async (t) => {
+  const page = await visitTrouble(t, "?device=cpu&threads=2");
+  await page.locator("#device .name", { hasText: "2 threads" }).waitFor();
+  await sample(page, "Cat", "chelsea.png");
+  await cause(page, "fall");
+  await sample(page, "Rocket", "rocket.jpg");
+  await note(page, STOPPED);
+  await page.locator("#device .name", { hasText: "2 threads" }).waitFor();
+  assert.equal(await alarm(page), "");
+});
 
 test("lost while it encodes, loads, measures", async (t) => {
   const page = await visitTrouble(t, "?device=cpu");
