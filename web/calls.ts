@@ -1,6 +1,7 @@
 // Calls from the page to a worker: promises, with progress on the way and a signal that cancels.
 
 import type { Progress } from "./protocol";
+import { misfit, type Shape } from "./shape";
 
 /** For each call what it is given and what it answers. */
 type Table<C> = { [K in keyof C]: { given: unknown; answer: unknown } };
@@ -36,11 +37,23 @@ export class Caller<C extends Table<C>> {
     worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#receive(data));
     // The script did not arrive or threw where nothing catches: no call will be answered.
     const fail = () => {
-      this.#broken = new Error(stopped);
-      for (const { reject } of this.#waiting.values()) reject(this.#broken);
-      this.#waiting.clear();
+      this.#broken = named(STOPPED, stopped);
+      this.end();
     };
     for (const event of ["error", "messageerror"]) worker.addEventListener(event, fail);
+  }
+
+  /** Whether it answers no more. */
+  get broken(): boolean {
+    return this.#broken !== null;
+  }
+
+  /** Ends the worker; what it had still to do fails. */
+  end() {
+    this.#worker.terminate();
+    this.#broken ??= named(STOPPED, "The worker was ended.");
+    for (const { reject } of this.#waiting.values()) reject(this.#broken);
+    this.#waiting.clear();
   }
 
   /** An aborted call goes on until the worker has really stopped. */
@@ -61,11 +74,11 @@ export class Caller<C extends Table<C>> {
   }
 
   #receive(message: FromWorker) {
-    const waiting = this.#waiting.get(message.id);
-    if (!waiting) return;
+    const waiting = this.#waiting.get(message?.id);
+    if (!waiting) return; // nobody has asked for it
     if ("progress" in message) return waiting.progress?.(message.progress);
     this.#waiting.delete(message.id);
-    if ("failure" in message) waiting.reject(Object.assign(new Error(message.failure), { name: message.name }));
+    if ("failure" in message) waiting.reject(named(message.name, message.failure));
     else waiting.resolve(message.answer);
   }
 }
@@ -78,10 +91,13 @@ export interface Job {
   progress(progress: Progress): void;
 }
 
+/** Of each call's given. */
+export type Shapes<C extends Table<C>> = { [K in keyof C]: Shape };
+
 export type Handlers<C extends Table<C>> = { [K in keyof C]: (given: C[K]["given"], job: Job) => Promise<C[K]["answer"]> };
 
 /** The worker's side: answers calls, also several at a time. */
-export function serve<C extends Table<C>>(handlers: Handlers<C>) {
+export function serve<C extends Table<C>>(handlers: Handlers<C>, shapes: Shapes<C>) {
   const running = new Map<number, AbortController>();
   const post = (message: FromWorker, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
 
@@ -90,27 +106,42 @@ export function serve<C extends Table<C>>(handlers: Handlers<C>) {
     running.set(id, abort);
     const job: Job = { signal: abort.signal, transfer: [], progress: (progress) => post({ id, progress }) };
     try {
+      if (!Object.hasOwn(handlers, call)) throw new Error(`There is no call ${call}.`);
+      const wrong = misfit(given, shapes[call as keyof C], call);
+      if (wrong) throw new Error(`${wrong}.`);
       // The compiler cannot see that a call and what it is given belong together.
       const handler = handlers[call as keyof C] as (given: unknown, job: Job) => Promise<unknown>;
       const result = await handler(given, job);
       post({ id, answer: result }, job.transfer);
     } catch (error) {
-      post({ id, failure: sentence(error), name: error instanceof Error ? error.name : "Error" });
+      post({ id, failure: sentence(error), name: nameOf(error) });
     } finally {
       running.delete(id);
     }
   }
 
   self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
-    if ("cancel" in data) running.get(data.cancel)?.abort();
-    else void answer(data);
+    if (misfit(data, { cancel: "number" }, "") === null) running.get((data as { cancel: number }).cancel)?.abort();
+    else if (misfit(data, { id: "number", call: "string" }, "") === null) void answer(data as { id: number; call: string; given: unknown });
+    // Whatever has no number could not be answered.
   });
 }
 
+/** Names of errors after which a worker is of no more use: its graphics device is gone, or the worker itself. */
+export const [LOST, STOPPED] = ["Lost", "Stopped"];
+
+/** A trap leaves the module's memory in an unknown state: nothing more can be asked of it. */
+const trapped = (error: unknown) => error instanceof WebAssembly.RuntimeError;
+
+function nameOf(error: unknown): string {
+  return trapped(error) ? STOPPED : error instanceof Error ? error.name : "Error";
+}
+
 export function sentence(error: unknown): string {
-  // A trap leaves the module's memory in an unknown state: nothing more can be asked of it.
-  if (error instanceof WebAssembly.RuntimeError) {
-    return `The network stopped unexpectedly (${error.message}). Reload the page to start it again.`;
-  }
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return trapped(error) ? `The network stopped unexpectedly (${message}).` : message;
+}
+
+function named(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name });
 }

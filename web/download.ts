@@ -6,14 +6,25 @@ import { find, type Remote } from "./hub";
 import { start } from "./module";
 import { insist, stream, type Net } from "./net";
 import type { Progress, StoreCalls, StoredModel, Wish } from "./protocol";
-import { erase, fileOf, folderOf, list, put, readRecord, summary, write, writeRecord, type StoredFile, type StoredRecord } from "./vault";
+import type { Shape } from "./shape";
+import { erase, fileOf, folderOf, headOf, list, put, readRecord, summary, write, writeRecord, type StoredFile, type StoredRecord } from "./vault";
 
 let started: Promise<unknown> | null = null;
-/** The module is needed to fetch a model, not to give out one. */
-const ready = () => (started ??= start());
+const ready = () => (started ??= start().catch((error: unknown) => {
+  started = null;
+  throw error;
+}));
 
 /** The server has another file than the one that is here in part. */
 class Changed extends Error {}
+
+/** Stored files whose digest was right in this visit, each with what shows that it was written since. */
+const sound = new Map<string, string>();
+const stamp = ({ size, lastModified }: File) => `${size} ${lastModified}`;
+
+const wished: Shape = { name: "string", hub: "string", token: "string" };
+/** How much is read at a time, in bytes. */
+const PIECE = 4 << 20;
 
 serve<StoreCalls>({
   async catalogue() {
@@ -39,26 +50,60 @@ serve<StoreCalls>({
     }
   }),
 
-  async open(name) {
+  async open(name, { signal, progress }) {
     const record = await readRecord(name);
-    if (!record) throw new Error(`${name} is not stored in this browser.`);
+    if (!record) return null;
+    await ready();
     const folder = await folderOf(name);
+    const tell = often(progress, 0, record.files.reduce((sum, { size }) => sum + size, 0));
     const weights: File[] = [];
+    const problems: string[] = [];
+    const spoilt: StoredFile[] = [];
     for (const file of record.files) {
       const stored = await fileOf(folder, file);
-      if (!file.done || stored?.size !== file.size) {
-        throw new Error(`${name} is not whole in this browser's store: ${file.name} has ${stored?.size ?? 0} of ${file.size} bytes. Resume its download.`);
-      }
-      weights.push(new File([stored], file.name));
+      const problem = await fault(name, file, stored, signal, (more) => tell("check", more));
+      if (problem) problems.push(`${file.name} ${problem}`);
+      else if (stored) weights.push(new File([stored], file.name));
+      if (problem && stored?.size === file.size) spoilt.push(file);
     }
-    return { config: new File([record.config], "config.json"), weights };
+    if (problems.length === 0) return { config: new File([record.config], "config.json"), weights };
+    // What is cut off is gone on with; what is wrong begins anew.
+    await alone(name, signal, null, async () => {
+      await writeRecord(folder, record);
+      for (const file of spoilt) await write(folder, file.name, new Uint8Array());
+    });
+    throw new Error(`${name} cannot be used as it is stored in this browser: ${problems.join("; ")}. Press Resume under “More models” to fetch that part again.`);
   },
 
   remove: (name, { signal }) => alone(name, signal, null, async () => {
     await erase(name);
     return null;
   }),
-});
+}, { catalogue: "any", list: "any", plan: wished, download: wished, open: "string", remove: "string" });
+
+/** What is wrong with a stored file, which then counts as not yet fetched. */
+async function fault(
+  name: string, file: StoredFile, stored: File | null, signal: AbortSignal, tell: (more: number) => void,
+): Promise<string | null> {
+  const key = `${name}/${file.name}`;
+  const whole = file.done && stored?.size === file.size;
+  file.done = false;
+  if (!stored || !whole) return `has ${stored?.size ?? 0} of ${file.size} bytes`;
+  if (sound.get(key) !== stamp(stored)) {
+    const digest = new Sha256();
+    for (let at = 0; at < stored.size; at += PIECE) {
+      signal.throwIfAborted();
+      const bytes = new Uint8Array(await stored.slice(at, at + PIECE).arrayBuffer());
+      digest.update(bytes);
+      tell(bytes.length);
+    }
+    const found = digest.hex();
+    if (found !== (file.sha256 ??= found)) return `is no longer what was fetched: its SHA-256 is ${found}, expected ${file.sha256}`;
+    sound.set(key, stamp(stored));
+  } else tell(stored.size);
+  file.done = true;
+  return null;
+}
 
 /** One tab at a time works on a model; those that show progress wait for the other. */
 function alone<T>(name: string, signal: AbortSignal, progress: Job["progress"] | null, work: () => Promise<T>): Promise<T> {
@@ -94,14 +139,15 @@ async function plan(wish: Wish, signal: AbortSignal): Promise<StoredRecord> {
   await erase(name);
   const folder = await folderOf(name);
   const stored = files.map((file, at): StoredFile => {
-    const { header, ranges } = parts[at] ?? { header: null, ranges: [[0, file.size]] };
-    const head = header?.length ?? 0;
-    const size = ranges.reduce((sum, [from, to]) => sum + to - from, head);
-    // The digest is the whole file's.
-    const sha256 = header ? null : file.sha256;
-    return { name: file.name, url: file.url, size, head, ranges, remote: file.size, sha256, etag: etags.get(file) ?? null, done: false };
+    const part = parts[at];
+    const ranges = part?.ranges ?? [[0, file.size]];
+    const size = ranges.reduce((sum, [from, to]) => sum + to - from, part?.header.length ?? 0);
+    const header = part ? new TextDecoder().decode(part.header.subarray(8)) : "";
+    // The digest that the server tells is the whole file's.
+    const sha256 = part ? null : file.sha256;
+    return { name: file.name, url: file.url, size, header, ranges, remote: file.size, sha256, etag: etags.get(file) ?? null, done: false };
   });
-  for (const [at, file] of stored.entries()) await write(folder, file.name, parts[at]?.header ?? new Uint8Array());
+  for (const file of stored) await write(folder, file.name, headOf(file));
   const record = { name, config, files: stored };
   await writeRecord(folder, record);
   return record;
@@ -115,14 +161,16 @@ async function download(record: StoredRecord, wish: Wish, { signal, progress }: 
   for (const file of record.files) {
     const stored = await fileOf(folder, file);
     if (file.done && stored?.size === file.size) continue;
-    if (!stored || stored.size < file.head) throw new Changed("A part of the model is missing in the browser's store.");
+    if (!stored) throw new Changed("A file of the model is missing in the browser's store.");
     const what = `${record.name}/${file.name}`;
     // Whatever damaged it may pass: once more from the beginning.
     if (!(await fetchFile(folder, file, what, { ...wish, signal }, tell)) && !(await fetchFile(folder, file, what, { ...wish, signal }, tell))) {
-      throw new Error(`${what} arrived damaged twice: its SHA-256 is not the one that the server tells.`);
+      throw new Error(`${what} arrived damaged twice: its SHA-256 is not ${file.sha256}.`);
     }
     file.done = true;
     await writeRecord(folder, record);
+    const fetched = await fileOf(folder, file);
+    if (fetched) sound.set(what, stamp(fetched));
   }
   return null;
 }
@@ -130,7 +178,8 @@ async function download(record: StoredRecord, wish: Wish, { signal, progress }: 
 /** Goes on from the bytes that are there, or from those before; false, and an empty file, where the digest is wrong. */
 async function fetchFile(folder: FileSystemDirectoryHandle, file: StoredFile, what: string, net: Net, tell: Tell): Promise<boolean> {
   const handle = await (await folder.getFileHandle(file.name)).createSyncAccessHandle();
-  const digest = file.sha256 === null ? null : new Sha256();
+  const digest = new Sha256();
+  const head = headOf(file);
   const seen = (etag: string | null, total: number | null) => {
     const other = (file.etag !== null && etag !== null && etag !== file.etag) || (total !== null && total !== file.remote);
     if (other) throw new Changed(`${what} on the server is not what it was: ${total ?? file.remote} bytes, expected ${file.remote}${etag ? `, ETag ${etag}` : ""}.`);
@@ -138,13 +187,15 @@ async function fetchFile(folder: FileSystemDirectoryHandle, file: StoredFile, wh
   };
   try {
     let at = Math.min(handle.getSize(), file.size);
-    if (digest) rehash(digest, handle, at, () => net.signal.throwIfAborted());
+    if (at < head.length) put(handle, head, 0);
+    at = Math.max(at, head.length);
+    rehash(digest, handle, at, () => net.signal.throwIfAborted());
     await insist(net.signal, async (gain) => {
       while (at < file.size) {
-        const [from, to] = place(file, at);
+        const [from, to] = place(file, at - head.length);
         for await (const bytes of stream(file.url, what, from, to, net, seen)) {
           put(handle, bytes, at);
-          digest?.update(bytes);
+          digest.update(bytes);
           at += bytes.length;
           tell("fetch", bytes.length);
           gain();
@@ -153,18 +204,20 @@ async function fetchFile(folder: FileSystemDirectoryHandle, file: StoredFile, wh
     });
     handle.truncate(file.size);
     handle.flush();
-    if (!digest || digest.hex() === file.sha256) return true;
-    handle.truncate(file.head);
-    tell("fetch", file.head - file.size);
+    const found = digest.hex();
+    // A part of a larger file has no digest of the server's: it is to stay as it arrived.
+    if (found === (file.sha256 ??= found)) return true;
+    handle.truncate(0);
+    tell("fetch", head.length - file.size);
     return false;
   } finally {
     handle.close();
   }
 }
 
-/** The range of the server's file that belongs at a place of the stored one. */
-function place({ head, ranges }: StoredFile, at: number): [number, number] {
-  let before = head;
+/** The range of the server's file that belongs at a place of the stored one, behind its header. */
+function place({ ranges }: StoredFile, at: number): [number, number] {
+  let before = 0;
   for (const [from, to] of ranges) {
     if (at < before + to - from) return [from + at - before, to];
     before += to - from;
@@ -173,7 +226,7 @@ function place({ head, ranges }: StoredFile, at: number): [number, number] {
 }
 
 function rehash(digest: Sha256, handle: FileSystemSyncAccessHandle, end: number, turn: () => void) {
-  const buffer = new Uint8Array(4 << 20);
+  const buffer = new Uint8Array(PIECE);
   for (let at = 0; at < end; turn()) {
     const count = handle.read(buffer.subarray(0, Math.min(buffer.length, end - at)), { at });
     digest.update(buffer.subarray(0, count));

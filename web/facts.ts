@@ -5,13 +5,17 @@ import { duration } from "./format";
 import type { Device, Encoding, Model } from "./protocol";
 
 /** The model, once it is loaded, says on how many threads. */
-export function showDevice(root: HTMLElement, device: Device, model: Model | null) {
+export function showDevice(root: HTMLElement, device: Device, model: Model | null, news = "") {
   part(root, ".name", HTMLElement).textContent = deviceName(device, model);
   const note = part(root, ".note", HTMLElement);
-  note.hidden = device.kind === "gpu";
+  note.hidden = device.kind === "gpu" && !news;
+  note.textContent = [news, device.kind === "gpu" ? "" : onProcessor(device, model)].filter(Boolean).join(" ");
+}
+
+function onProcessor(device: Device, model: Model | null): string {
   const why = device.reason ? `: ${device.reason}` : "";
   const alone = model?.alone ? ` It does so on one thread: ${model.alone}.` : "";
-  note.textContent = `The network runs on the processor${why}. The result is the same.${alone}`;
+  return `The network runs on the processor${why}. The result is the same.${alone}`;
 }
 
 function deviceName({ kind, name, backend }: Device, model: Model | null): string {

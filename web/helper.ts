@@ -3,17 +3,26 @@
 import init, { Helper } from "#internvit";
 import { readRanges } from "./model-files";
 import type { FromHelper, ToHelper } from "./protocol";
+import { misfit, type Shape } from "./shape";
 
 let helper: Helper | null = null;
 
+const loading: Shape = { module: WebAssembly.Module, model: { config: "string", files: Array }, member: "number", members: "number" };
+const working: Shape = { task: { weight: "string", x: Float32Array } };
+
 export function help() {
-  self.addEventListener("message", ({ data }: MessageEvent<ToHelper & { id: number }>) => void answer(data));
+  self.addEventListener("message", ({ data }: MessageEvent<ToHelper & { id: number }>) => {
+    // Whatever has no number could not be answered.
+    if (misfit(data, { id: "number" }, "") === null) void answer(data);
+  });
 }
 
 async function answer(message: ToHelper & { id: number }) {
   const post = (answer: FromHelper, transfer: Transferable[] = []) => self.postMessage(answer, { transfer });
   const { id } = message;
   try {
+    const wrong = "module" in message ? misfit(message, loading, "load") : misfit(message, working, "help");
+    if (wrong) throw new Error(wrong);
     if ("module" in message) {
       const { module, model, member, members } = message;
       await init({ module_or_path: module });
@@ -26,6 +35,8 @@ async function answer(message: ToHelper & { id: number }) {
     const values = helper.answer(task.weight, task.x, task.through);
     post({ id, answer: values }, [values.buffer]);
   } catch (error) {
+    // A trap leaves nothing to go on with: the engine is told by an error that nobody catches.
+    if (helper && error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
     post({ id, failure: error instanceof Error ? error.message : String(error) });
   }
 }

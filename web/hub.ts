@@ -3,6 +3,7 @@
 import { encoder_shards } from "#internvit";
 import { readName } from "./model-name";
 import { insist, Missing, request, type Net } from "./net";
+import { misfit } from "./shape";
 
 /** A file of weights on a server. */
 export interface Remote {
@@ -51,9 +52,12 @@ interface Sibling {
 async function repository(repo: string, revision: string, name: string, net: Net): Promise<Files> {
   const api = `${net.hub}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const response = await insist(net.signal, () => request(api, name, net));
-  const { sha, siblings } = (await response.json()) as { sha: string; siblings: Sibling[] };
-  const known = (file: string) => siblings.find(({ rfilename }) => rfilename === file);
-  const url = (file: string) => `${net.hub}/${repo}/resolve/${sha}/${file}`;
+  const told: unknown = await response.json().catch(() => null);
+  const wrong = misfit(told, { sha: "string", siblings: Array }, name);
+  if (wrong) throw new Error(`${new URL(api).host} does not answer as the hub does: ${wrong}.`);
+  const { sha, siblings } = told as { sha: string; siblings: Sibling[] };
+  const known = (file: string) => siblings.find((one) => one?.rfilename === file);
+  const url = (file: string) => `${net.hub}/${repo}/resolve/${[sha, ...file.split("/")].map(encodeURIComponent).join("/")}`;
   return {
     url,
     lacks: (file) => !known(file),

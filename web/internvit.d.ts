@@ -2,11 +2,7 @@
 
 import type { Benchmark, BenchmarkRequest, Device, DeviceChoice, Encoded, Lesson, ModelInfo, PublishedModel, Settings, Task, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
 
-declare function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module } | undefined): Promise<unknown>;
-declare namespace init {
-  /** What init has compiled: other workers need not do it again. */
-  let __wbindgen_wasm_module: WebAssembly.Module;
-}
+declare function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module }): Promise<unknown>;
 export default init;
 
 export class Engine {

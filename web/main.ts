@@ -12,7 +12,7 @@ import { bundled, chosenModel, isModelFile, modelPicker } from "./model-picker";
 import { modelList } from "./models";
 import { notice } from "./notice";
 import { progressBar } from "./progress";
-import type { DeviceChoice, Model, ModelSource, Progress } from "./protocol";
+import type { Device, DeviceChoice, Model, ModelSource, Progress } from "./protocol";
 import { sampleList } from "./samples";
 import { named, npy, save } from "./save";
 import { settingsForm } from "./settings";
@@ -21,8 +21,8 @@ import { workbench } from "./workbench";
 
 const find = (id: string) => part(document, `#${id}`, HTMLElement);
 
-const engine = new Engine();
 const messages = notice(find("alert"), find("status"));
+const engine = new Engine(news);
 const bar = progressBar(find("progress"));
 const stage = find("stage");
 const bench = workbench(stage, engine, messages.alarm);
@@ -37,6 +37,7 @@ const samples = sampleList(find("samples"), (file) => void openFile(file), messa
 /** The photographs of this visit, and the one on the stage. */
 let shots: Shot[] = [];
 let shown: Shot | null = null;
+let checking = new AbortController();
 let loading = new AbortController();
 let encoding = new AbortController();
 /** How many patches the model sees side by side, as far as is known. */
@@ -67,12 +68,20 @@ stage.addEventListener("head", (event) => {
   if (event instanceof CustomEvent) save(new Blob([event.detail]), "taught.safetensors");
 });
 
-const device = engine.call("open", { device: deviceChoice(), threads: threadChoice() });
+let device = engine.call("open", { device: deviceChoice(), threads: threadChoice() });
 device.then((device) => showDevice(find("device"), device, null), messages.alarm);
 /** The model that is loaded, or being loaded. */
 let current: ModelSource | null = null;
 const dtype = dtypeChoice(find("weights"), device, engine, () => current && void changeModel(current));
 let model = firstModel();
+
+/** The device may be another one afterwards. */
+async function news(message: string, found: Device | null) {
+  messages.say(message);
+  if (found) device = Promise.resolve(found);
+  const known = await device.catch(() => null);
+  if (known) showDevice(find("device"), known, found && (await model), message);
+}
 
 function deviceChoice(): DeviceChoice {
   const asked = new URLSearchParams(location.search).get("device");
@@ -90,8 +99,15 @@ function takeFiles(files: File[]) {
   else void openAll(files);
 }
 
+/** One after the other, until something else is asked for; what could not be opened is told at the end. */
 async function openAll(files: File[]) {
-  for (const file of files) if (!(await openFile(file))) return;
+  const failed: string[] = [];
+  for (const [at, file] of files.entries()) {
+    const outcome = await openFile(file, files.length > 1 ? `${at + 1} of ${files.length}, ` : "");
+    if (outcome === "stopped") return;
+    if (outcome instanceof Error) failed.push(outcome.message);
+  }
+  if (failed.length > 0) messages.alarm(failed.join("; "));
 }
 
 function chooseModelFiles(files: File[]) {
@@ -105,15 +121,30 @@ function chooseModelFiles(files: File[]) {
 /** The one that the address names, if it is stored: a link alone never fetches a model. */
 async function firstModel(): Promise<Model | null> {
   const name = new URLSearchParams(location.search).get("model");
-  const stored = name ? await models.open(name) : null;
-  if (name && !stored) models.offer(name);
-  return load(name && stored ? { name, ...stored } : bundled);
+  if (!name) return load(bundled);
+  const abort = checking;
+  const stored = await openStored(name, abort);
+  return checking === abort ? load(stored ?? bundled) : model;
 }
 
 async function useStored(name: string) {
-  const stored = await models.open(name);
-  if (stored) await changeModel({ name, ...stored });
-  else messages.alarm(`${name} is no longer whole in this browser. Open “More models” to fetch it again.`);
+  checking.abort();
+  const abort = (checking = new AbortController());
+  const stored = await openStored(name, abort);
+  if (stored && checking === abort) await changeModel(stored);
+}
+
+/** Null where it is not stored or not what was stored: then the visitor may fetch it, or what was damaged of it. */
+async function openStored(name: string, abort: AbortController): Promise<ModelSource | null> {
+  try {
+    const stored = await run(`Checking ${name}`, abort, (options) => models.open(name, options));
+    if (stored) return { name, ...stored };
+    models.offer(name);
+  } catch (error) {
+    if (!abort.signal.aborted) models.offer(name);
+    complain(error, "Cancelled.");
+  }
+  return null;
 }
 
 /** A stored model's name stays in the address, so that the next visit begins with it. */
@@ -133,12 +164,24 @@ function nameOf(source: ModelSource): string | null {
 
 async function changeModel(source: ModelSource) {
   messages.clear();
+  checking.abort();
+  checking = new AbortController();
   loading.abort();
   encoding.abort();
-  model = load(source);
-  if (!(await model)) return;
+  const asked = (model = load(source));
+  if (!(await asked) || model !== asked) return;
   remember(source);
-  if (shown) await encode(shown);
+  // Unless a photograph that was asked for meanwhile is on its way already.
+  if (shown && encoding.signal.aborted) await encode(shown);
+}
+
+/** The model that was asked for last, once it is there. */
+async function ready(): Promise<Model | null> {
+  for (;;) {
+    const asked = model;
+    const loaded = await asked;
+    if (asked === model) return loaded;
+  }
 }
 
 /** Null where the model did not load; the visitor knows why by then. */
@@ -171,16 +214,16 @@ async function load(source: ModelSource): Promise<Model | null> {
 }
 
 /** Opens a file, or goes back to it where it is open already. */
-function openFile(file: File): Promise<boolean> {
-  return open(shots.find((shot) => shot.file === file) ?? { file, encoding: null, preview: null });
+function openFile(file: File, place = ""): Promise<Outcome> {
+  return open(shots.find((shot) => shot.file === file) ?? { file, encoding: null, preview: null }, place);
 }
 
-async function open(shot: Shot): Promise<boolean> {
+async function open(shot: Shot, place = ""): Promise<Outcome> {
   encoding.abort();
-  if (!shot.encoding) return encode(shot);
+  if (!shot.encoding) return encode(shot, place);
   messages.clear();
   await present(shot);
-  return true;
+  return "shown";
 }
 
 async function present(shot: Shot) {
@@ -200,18 +243,21 @@ async function encodeAgain() {
   if (shown) await encode(shown);
 }
 
-/** False where it failed or another photograph came first. */
-async function encode(shot: Shot): Promise<boolean> {
+/** Stopped where the visitor cancelled it, or asked for something else. */
+type Outcome = "shown" | "stopped" | Error;
+
+/** `place` is the photograph's among several. */
+async function encode(shot: Shot, place = ""): Promise<Outcome> {
   const { file } = shot;
   const abort = (encoding = (encoding.abort(), new AbortController()));
   messages.clear();
   samples.mark(file);
   void preview(shot, abort.signal);
   try {
-    if (!(await model)) throw new Error("Load a model first: the bundled one, or your own files.");
+    if (!(await ready())) throw new Error("Load a model first: the bundled one, or your own files.");
     abort.signal.throwIfAborted();
     const request = { photo: file, settings: settings.read() };
-    const result = await run(`Encoding ${file.name}`, abort, (options) => engine.call("encode", request, options));
+    const result = await run(`Encoding ${place}${file.name}`, abort, (options) => engine.call("encode", request, options));
     if (shot.encoding) void engine.call("forget", shot.encoding.photo);
     shot.encoding = result;
     shot.preview = null;
@@ -219,13 +265,14 @@ async function encode(shot: Shot): Promise<boolean> {
     while (shots.length > MOST) letGo(shots.find((one) => one !== shot));
     void present(shot);
     messages.say(`${file.name} took ${duration(result.milliseconds)}. Its features are shown.`);
-    return true;
+    return "shown";
   } catch (error) {
-    if (encoding !== abort) return false; // another photograph has taken its place
+    if (encoding !== abort) return "stopped"; // another photograph has taken its place
+    const stopped = abort.signal.aborted;
     samples.mark(shown?.file ?? null);
     stage.dataset.state = bench.revert() ? "shown" : "empty";
     complain(error, "Cancelled.");
-    return false;
+    return stopped ? "stopped" : error instanceof Error ? error : new Error(String(error));
   } finally {
     abort.abort(); // ends a preview that is still being decoded
   }
@@ -235,7 +282,7 @@ async function measure(request: Parameters<Measure>[0]): ReturnType<Measure> {
   messages.clear();
   const abort = new AbortController();
   try {
-    const loaded = await model;
+    const loaded = await ready();
     if (!loaded) throw new Error("Load a model first: the bundled one, or your own files.");
     const report = await run("Measuring", abort, (options) => engine.call("benchmark", request, options));
     messages.say(`One picture takes ${duration(report.encode.median_ms / report.batch)}.`);

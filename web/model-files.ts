@@ -5,6 +5,13 @@ import type { ModelFiles, ModelSource } from "./protocol";
 /** What has been fetched once stays as a blob, which the browser may keep on disk. */
 const fetched = new Map<string, ModelFiles>();
 
+/** What could not be loaded is fetched anew the next time, past the browser's cache. */
+export function distrust(folder: string) {
+  fetched.delete(folder);
+  doubted.add(folder);
+}
+const doubted = new Set<string>();
+
 export async function fetchModel(
   folder: string,
   signal: AbortSignal,
@@ -12,8 +19,9 @@ export async function fetchModel(
 ): Promise<ModelFiles> {
   const known = fetched.get(folder);
   if (known) return known;
-  const config = await (await get(new URL("config.json", folder), signal)).text();
-  const response = await get(new URL("model.safetensors", folder), signal);
+  const init: RequestInit = { signal, cache: doubted.has(folder) ? "reload" : "default" };
+  const config = await (await get(new URL("config.json", folder), init)).text();
+  const response = await get(new URL("model.safetensors", folder), init);
   // The length of a compressed body says nothing about its content.
   const total = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
   const parts: Uint8Array<ArrayBuffer>[] = [];
@@ -43,10 +51,10 @@ export function readRanges({ files }: ModelFiles, signal?: AbortSignal) {
   };
 }
 
-async function get(url: URL, signal: AbortSignal): Promise<Response> {
+async function get(url: URL, init: RequestInit): Promise<Response> {
   const file = url.pathname.split("/").at(-1);
-  const response = await fetch(url, { signal }).catch((error: unknown) => {
-    if (signal.aborted) throw error;
+  const response = await fetch(url, init).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error;
     throw new Error(`The bundled model's ${file} could not be fetched: is the server still running?`);
   });
   if (!response.ok) throw new Error(`The bundled model's ${file} is missing on the server (${response.status}).`);

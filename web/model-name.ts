@@ -4,10 +4,13 @@ export type Place = { repo: string; revision: string } | { folder: string };
 
 /** Null for what names none. */
 export function readName(name: string): Place | null {
-  const [, repo, revision = "main"] = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/.exec(name) ?? [];
+  const [, repo, revision = "main"] = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w./-]*))?$/.exec(name) ?? [];
   if (repo) return { repo, revision };
-  // A page may ask its own machine in the clear, no other.
-  if (!/^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1)[:/])/.test(name) || !URL.canParse(name)) return null;
+  if (!/^https?:\/\//.test(name) || !URL.canParse(name)) return null;
+  const { protocol, hostname, origin, username, password, search, hash } = new URL(name);
+  // In the clear a page may ask its own server and its own machine, no other.
+  const near = origin === self.location.origin || hostname === "localhost" || hostname === "127.0.0.1";
+  if ((protocol !== "https:" && !near) || username || password || search || hash) return null;
   return { folder: name.endsWith("/") ? name : `${name}/` };
 }
 

@@ -1,15 +1,15 @@
 // The models to be had: published ones and what the visitor names; fetched, kept and deleted.
 
-import { Caller } from "./calls";
+import { Caller, type Options } from "./calls";
 import { make, part } from "./dom";
 import { bytes, many, remaining } from "./format";
 import { readName, tidyName } from "./model-name";
 import type { Progress, PublishedModel, StoreCalls, StoredModel } from "./protocol";
 
 export interface Models {
-  /** The files of a stored model; null where it is not here, or not whole. */
-  open(name: string): Promise<{ config: File; weights: File[] } | null>;
-  /** Shows a model that the address names but nobody has fetched yet. */
+  /** The files of a stored model, checked; null where it is not here. */
+  open(name: string, options: Options): Promise<{ config: File; weights: File[] } | null>;
+  /** Shows a model that the visitor may want to fetch, or to fetch again. */
   offer(name: string): void;
   /** The stored model that is at work, if any is. */
   mark(name: string | null): void;
@@ -27,11 +27,14 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
   let caller: Caller<StoreCalls> | null = null;
   let listed: Promise<void> | null = null;
 
-  /** The worker starts when it is first needed. */
-  const store = () => (caller ??= new Caller<StoreCalls>(
-    new Worker(new URL("./download.ts", import.meta.url), { type: "module" }),
-    "The worker that keeps models has stopped. Reload the page to start it again; what is stored stays.",
-  ));
+  /** The worker starts when it is first needed, and again when it has died. */
+  function store(): Caller<StoreCalls> {
+    if (caller && !caller.broken) return caller;
+    return (caller = new Caller<StoreCalls>(
+      new Worker(new URL("./download.ts", import.meta.url), { type: "module" }),
+      "The worker that keeps models has stopped; what is stored stays. Try again.",
+    ));
+  }
   const wish = (name: string) => ({ name, hub, token: token.value.trim() });
 
   function row(name: string, published: PublishedModel | null = null): Row {
@@ -139,7 +142,7 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
     event.preventDefault();
     const name = tidyName(field.value.trim(), hub);
     if (!readName(name)) {
-      field.setCustomValidity("A model is named owner/name, owner/name@revision, or by the https address of its folder.");
+      field.setCustomValidity("A model is named owner/name, owner/name@revision, or by the https address of its folder, without a password.");
       field.reportValidity();
       return;
     }
@@ -155,8 +158,9 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
   });
 
   return {
-    open: (name) => store().ask("open", name).catch(() => null),
+    open: (name, options) => store().ask("open", name, options),
     offer(name) {
+      listed = null; // what is stored may have been found damaged
       root.open = true;
       void show().then(() => row(name).item.scrollIntoView({ block: "nearest" }));
     },

@@ -2,8 +2,16 @@
 
 import init from "#internvit";
 
-export function start(): Promise<unknown> {
-  return init(relaxedSimd() ? { module_or_path: new URL("./pkg/internvit_relaxed.wasm", import.meta.url) } : undefined);
+/** Compiled once: other workers need not do it again. */
+export async function start(): Promise<WebAssembly.Module> {
+  const url = relaxedSimd() ? new URL("./pkg/internvit_relaxed.wasm", import.meta.url) : new URL("./pkg/internvit_bg.wasm", import.meta.url);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`The network's module is missing on the server (${response.status}).`);
+  // A server may not know the type that compiling on the way asks for.
+  const known = response.headers.get("content-type") === "application/wasm";
+  const module = await (known ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
+  await init({ module_or_path: module });
+  return module;
 }
 
 /** Whether the browser knows f32x4.relaxed_madd: a module whose only function multiplies zeros. */

@@ -44,7 +44,7 @@ function describe({ stage, done, total }: Progress): string {
   if (stage === "measure") return `${Math.round((100 * done) / total)} %`;
   if (stage === "encode") return `block ${done} of ${total}`;
   const amount = total > 0 ? `${bytes(done)} of ${bytes(total)}` : bytes(done);
-  return stage === "fetch" ? `${amount} fetched` : `${amount} prepared`;
+  return `${amount} ${stage === "fetch" ? "fetched" : stage === "check" ? "checked" : "prepared"}`;
 }
 
 /** The time that is left, once it can be told. */

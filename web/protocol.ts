@@ -83,7 +83,8 @@ export interface StoreCalls {
   plan: { given: Wish; answer: StoredModel };
   /** Goes on where it stopped. */
   download: { given: Wish; answer: null };
-  open: { given: string; answer: { config: File; weights: File[] } };
+  /** Null where it is not stored; what is stored is checked by its digests once a visit. */
+  open: { given: string; answer: { config: File; weights: File[] } | null };
   remove: { given: string; answer: null };
 }
 

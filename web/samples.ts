@@ -17,10 +17,15 @@ export interface Samples {
 }
 
 export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, onError: (error: unknown) => void): Samples {
+  /** Files may arrive in another order than they were asked for: the last one counts. */
+  let asked = "";
   const buttons = new Map(samples.map(({ file, title, picture }) => {
     const image = make("img", { src: picture.href, alt: "", width: 192, height: 144 });
     const button = make("button", { type: "button", ariaPressed: "false" }, image, make("span", { textContent: title }));
-    button.addEventListener("click", () => fetchSample(file).then(onPhoto, onError));
+    button.addEventListener("click", () => {
+      asked = file;
+      fetchSample(file).then((photo) => asked === file && onPhoto(photo), onError);
+    });
     list.append(make("li", {}, button));
     return [file, button];
   }));

@@ -18,6 +18,7 @@ export class Team {
   readonly #helpers: Worker[] = [];
   readonly #waiting = new Map<number, { resolve(answer: Float32Array<ArrayBuffer> | null): void; reject(error: unknown): void }>();
   #lastId = 0;
+  #loaded = false;
 
   /** Starts helpers until `members` compute, the engine among them, and gives each its part of a model. */
   async load(members: number, module: WebAssembly.Module, model: ModelFiles): Promise<void> {
@@ -26,12 +27,13 @@ export class Team {
       const helper = new Worker(self.location.href, { type: "module", name: HELPER });
       helper.addEventListener("message", ({ data }: MessageEvent<FromHelper>) => this.#receive(data));
       for (const event of ["error", "messageerror"]) {
-        helper.addEventListener(event, () => this.#fail(new Error("a worker has stopped")));
+        helper.addEventListener(event, () => this.#stopped());
       }
       this.#helpers.push(helper);
     }
     const loads = this.#helpers.map((_, at) => this.#post(at + 1, { module, model, member: at + 1, members }));
     await Promise.all(loads);
+    this.#loaded = true;
   }
 
   /** What the module calls: hands a task to a helper. */
@@ -42,6 +44,7 @@ export class Team {
   dismiss() {
     for (const helper of this.#helpers) helper.terminate();
     this.#helpers.length = 0;
+    this.#loaded = false;
     this.#fail(new Error("the helpers were dismissed"));
   }
 
@@ -56,10 +59,19 @@ export class Team {
   }
 
   #receive(message: FromHelper) {
-    const waiting = this.#waiting.get(message.id);
+    const waiting = this.#waiting.get(message?.id);
+    if (!waiting) return; // nobody has asked for it
     this.#waiting.delete(message.id);
-    if ("failure" in message) waiting?.reject(new Error(message.failure));
-    else waiting?.resolve(message.answer);
+    if ("failure" in message) waiting.reject(new Error(message.failure));
+    else if (message.answer === null || message.answer instanceof Float32Array) waiting.resolve(message.answer);
+    else waiting.reject(new Error("a worker has answered something else"));
+  }
+
+  /** Without a part of the weights the engine is of no use: an error that nobody catches makes the page start it again. */
+  #stopped() {
+    const error = new Error("a worker has stopped");
+    this.#fail(error);
+    if (this.#loaded) setTimeout(() => { throw error; });
   }
 
   #fail(error: Error) {

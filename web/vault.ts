@@ -1,6 +1,7 @@
 // The models that the browser keeps for this page: a folder each in its private file system.
 
 import type { StoredModel } from "./protocol";
+import { misfit, type Shape } from "./shape";
 
 /** A file of weights as it is stored: a header of its own, if it has one, then ranges of the server's file. */
 export interface StoredFile {
@@ -8,11 +9,12 @@ export interface StoredFile {
   url: string;
   /** Bytes when it is complete; as many as are there tell where to go on. */
   size: number;
-  /** Bytes of the header. */
-  head: number;
+  /** The header's text; empty where the file is the server's as it stands. */
+  header: string;
   ranges: [number, number][];
   /** Bytes of the server's file. */
   remote: number;
+  /** Of the stored file: as the server tells, else of what arrived. */
   sha256: string | null;
   etag: string | null;
   /** Whether it arrived whole and its digest was right. */
@@ -28,6 +30,19 @@ export interface StoredRecord {
 /** Written last when a download is planned: a folder without it is none. */
 const RECORD = "record.json";
 
+const recorded: Shape = { name: "string", config: "string", files: Array };
+const recordedFile: Shape = { name: "string", url: "string", size: "number", header: "string", ranges: Array };
+
+/** What stands before the ranges: eight bytes of length and the header's text, as safetensors have them. */
+export function headOf({ header }: StoredFile): Uint8Array<ArrayBuffer> {
+  if (!header) return new Uint8Array();
+  const text = new TextEncoder().encode(header);
+  const head = new Uint8Array(8 + text.length);
+  new DataView(head.buffer).setBigUint64(0, BigInt(text.length), true);
+  head.set(text, 8);
+  return head;
+}
+
 async function models(): Promise<FileSystemDirectoryHandle> {
   return (await navigator.storage.getDirectory()).getDirectoryHandle("models", { create: true });
 }
@@ -40,7 +55,10 @@ export async function folderOf(name: string): Promise<FileSystemDirectoryHandle>
 export async function readRecord(name: string): Promise<StoredRecord | null> {
   try {
     const folder = await (await models()).getDirectoryHandle(encodeURIComponent(name));
-    return JSON.parse(await (await (await folder.getFileHandle(RECORD)).getFile()).text()) as StoredRecord;
+    const told: unknown = JSON.parse(await (await (await folder.getFileHandle(RECORD)).getFile()).text());
+    if (misfit(told, recorded, RECORD)) return null;
+    const record = told as StoredRecord;
+    return record.files.some((file) => misfit(file, recordedFile, RECORD)) ? null : record;
   } catch {
     return null; // nothing is there, or what a crash has left
   }

@@ -1,21 +1,22 @@
 // Owns the Rust engine, so that the page never waits for it.
 
-import init, { Engine } from "#internvit";
-import { sentence, serve, type Handlers, type Job } from "./calls";
+import { Engine } from "#internvit";
+import { sentence, serve, type Handlers, type Job, type Shapes } from "./calls";
 import { help } from "./helper";
-import { fetchModel, localModel, readRanges } from "./model-files";
+import { distrust, fetchModel, localModel, readRanges } from "./model-files";
 import { start } from "./module";
-import type { Calls, Progress } from "./protocol";
+import type { Calls, Model, ModelSource, Progress } from "./protocol";
 import { HELPER, Team, usualThreads } from "./team";
 
 let engine: Engine | null = null;
+let module: WebAssembly.Module | null = null;
 /** As many as the visitor wants; null as suit the machine and the model. */
 let wanted: number | null = 1;
 const team = new Team();
 
 const handlers: Handlers<Calls> = {
   async open(given) {
-    await start();
+    module ??= await start();
     engine = await Engine.open(given.device);
     const device = engine.device();
     wanted = device.kind === "cpu" ? given.threads : 1;
@@ -27,26 +28,13 @@ const handlers: Handlers<Calls> = {
     return null;
   },
 
-  async load(source, { signal, progress }) {
-    const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
-    const model = "folder" in source ? await fetchModel(source.folder, signal, report("fetch")) : await localModel(source);
-    const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-    const load = (members: number) =>
-      opened().load(model.config, files, readRanges(model, signal), report("load"), members, team.ask);
-    const name = model.name;
-    const threads = wanted ?? usualThreads(model);
-    team.dismiss();
-    if (threads === 1) return { name, info: await load(1), threads, alone: null };
-    let alone: string | null = null;
-    const hired = team.load(threads, init.__wbindgen_wasm_module, model).catch((error: unknown) => {
-      alone = sentence(error);
-    });
-    const info = await load(threads).finally(() => signal.aborted && team.dismiss());
-    await hired;
-    if (alone === null) return { name, info, threads, alone };
-    // Without the helpers' parts the engine needs them all.
-    team.dismiss();
-    return { name, info: await load(1), threads: 1, alone };
+  async load(source, job) {
+    try {
+      return await load(source, job);
+    } catch (error) {
+      if ("folder" in source && !job.signal.aborted) distrust(source.folder);
+      throw error;
+    }
   },
 
   async encode({ photo, settings }, { signal, progress, transfer }) {
@@ -93,6 +81,43 @@ const handlers: Handlers<Calls> = {
   benchmark: (request, { signal, progress }) => opened().benchmark(request, steps("measure", signal, progress)),
 };
 
+const shapes: Shapes<Calls> = {
+  open: { device: "string" },
+  keep: "string",
+  load: "object",
+  encode: { photo: File, settings: "object" },
+  encodePixels: { pixels: { shape: Array, data: Float32Array }, layers: Array },
+  tensor: { photo: "number", name: "string" },
+  view: { photo: "number", request: { view: "string" } },
+  teach: { layers: Array, names: Array, examples: Array },
+  exportHead: "any",
+  importHead: File,
+  forget: "number",
+  benchmark: { batch: "number" },
+};
+
+async function load(source: ModelSource, { signal, progress }: Job): Promise<Model> {
+  const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
+  const model = "folder" in source ? await fetchModel(source.folder, signal, report("fetch")) : await localModel(source);
+  const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
+  const load = (members: number) =>
+    opened().load(model.config, files, readRanges(model, signal), report("load"), members, team.ask);
+  const name = model.name;
+  const threads = wanted ?? usualThreads(model);
+  team.dismiss();
+  if (threads === 1 || !module) return { name, info: await load(1), threads, alone: null };
+  let alone: string | null = null;
+  const hired = team.load(threads, module, model).catch((error: unknown) => {
+    alone = sentence(error);
+  });
+  const info = await load(threads).finally(() => signal.aborted && team.dismiss());
+  await hired;
+  if (alone === null) return { name, info, threads, alone };
+  // Without the helpers' parts the engine needs them all.
+  team.dismiss();
+  return { name, info: await load(1), threads: 1, alone };
+}
+
 /** What the engine tells of its steps; it stops at false. */
 function steps(stage: Progress["stage"], signal: AbortSignal, progress: Job["progress"]) {
   let lastPause = performance.now();
@@ -133,4 +158,4 @@ function pause(): Promise<void> {
 }
 
 if (self.name === HELPER) help();
-else serve(handlers);
+else serve(handlers, shapes);

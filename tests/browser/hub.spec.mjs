@@ -230,8 +230,11 @@ test("what has changed on the server begins anew", async (t) => {
   assert.equal(asked()[2], `bytes=0-${size - 1}`);
 });
 
-test("the token goes to the hub alone", async (t) => {
+test("the token goes to the hub alone, and requests to the hub's hosts alone, with nothing of the visitor's in them", async (t) => {
   const page = await visitHub(t);
+  const sent = [];
+  page.context().on("request", (request) => sent.push(request));
+  await features(page);
   await open(page);
   await page.getByLabel("Access token").fill("hf_secret");
   await page.getByLabel(/^Another one/).fill(MODEL);
@@ -241,6 +244,17 @@ test("the token goes to the hub alone", async (t) => {
   assert.ok(others.length > 1 && others.every(({ authorization }) => authorization === "Bearer hf_secret"));
   assert.ok(large.length > 0 && large.every(({ authorization }) => authorization === undefined));
   assert.ok(!(await page.content()).includes("hf_secret") && !page.url().includes("hf_secret"));
+  const elsewhere = sent.filter((request) => !request.url().startsWith(site.url) && !request.url().startsWith("blob:"));
+  assert.ok(elsewhere.some((request) => request.url().startsWith(hub.store)), "the requests of the worker are seen");
+  for (const request of sent) {
+    assert.match(request.method(), /^(GET|HEAD)$/);
+    assert.equal(request.postData(), null);
+    const headers = await request.allHeaders();
+    for (const secret of ["cookie", "referer"]) {
+      if (elsewhere.includes(request)) assert.equal(headers[secret], undefined, `${request.url()}: ${secret}`);
+    }
+  }
+  for (const request of elsewhere) assert.ok([hub.address, hub.store].some((host) => request.url().startsWith(host)), request.url());
 });
 
 test("too little room is said before anything is fetched", async (t) => {
@@ -298,12 +312,48 @@ test("a stored file that was cut is noticed, and mended", async (t) => {
     }
   });
   await page.reload();
+  await page.getByRole("alert").filter({ hasText: `${MODEL} cannot be used as it is stored in this browser: model.safetensors has 4000000 of ${size} bytes.` }).waitFor();
   await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor();
   await row(page).getByText("4.0 MB of 11.0 MB stored").waitFor();
   await press(page, "Resume");
   await inUse(page);
   assert.equal(asked().at(-1), `bytes=4000000-${size - 1}`);
 });
+
+for (const [name, files] of [[MODEL, ["model.safetensors"]], ["tiny/vlm", ["model-00002-of-00003.safetensors"]]]) {
+  test(`stored bytes of ${name} that have changed are noticed before they are used, and fetched again`, async (t) => {
+    const page = await visitHub(t);
+    const expected = await features(page);
+    await get(page, name);
+    await inUse(page, name);
+    await page.evaluate(async ([name, files]) => {
+      const models = await (await navigator.storage.getDirectory()).getDirectoryHandle("models");
+      const model = await models.getDirectoryHandle(encodeURIComponent(name));
+      for (const file of files) {
+        const handle = await model.getFileHandle(file);
+        const stored = await handle.getFile();
+        const [byte] = new Uint8Array(await stored.slice(stored.size - 1000, stored.size - 999).arrayBuffer());
+        const stream = await handle.createWritable({ keepExistingData: true });
+        await stream.write({ type: "write", position: stored.size - 1000, data: new Uint8Array([byte ^ 64]) });
+        await stream.close();
+      }
+    }, [name, files]);
+    const before = hub.log().length;
+    await page.reload();
+    await page.getByRole("alert").filter({ hasText: `${name} cannot be used as it is stored in this browser: ${files[0]} is no longer what was fetched: its SHA-256 is` }).waitFor();
+    await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor();
+    assert.equal(hub.log().length, before, "something was fetched before the visitor asked for it");
+    await press(page, "Resume", name);
+    await inUse(page, name);
+    const again = hub.log().slice(before).filter(({ url }) => url.includes(".safetensors"));
+    assert.ok(again.length > 0 && again.every(({ url }) => files.some((file) => url.includes(file))), JSON.stringify(again));
+    assert.ok((await features(page)).equals(expected));
+    // In the next visit it is whole.
+    await page.reload();
+    await page.locator("#model > .name", { hasText: name }).waitFor();
+    await loaded(page);
+  });
+}
 
 test("deleted, the model is gone and its room is free", async (t) => {
   const page = await visitHub(t);

@@ -37,9 +37,9 @@ function onGpu(query) {
 
 /**
  * A fresh page. When the test ends, it fails if anything was asked of another
- * origin, except those in `allow`, or an error reached the console.
+ * origin, except those in `allow`, or an error reached the console, except those that are like `refused`.
  */
-export async function visit(site, t, { query = "", prepare = async () => {}, allow = [], ...options } = {}) {
+export async function visit(site, t, { query = "", prepare = async () => {}, allow = [], refused = null, ...options } = {}) {
   const context = await site.browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
@@ -50,7 +50,7 @@ export async function visit(site, t, { query = "", prepare = async () => {}, all
     if (!own && !allowed(request.url())) trouble.push(`asked another origin for ${request.url()}`);
   });
   // What an allowed server refuses, the browser reports by itself.
-  page.on("console", (message) => message.type() === "error" && !allowed(message.location().url) && trouble.push(`console: ${message.text()}`));
+  page.on("console", (message) => message.type() === "error" && !allowed(message.location().url) && !refused?.test(message.text()) && trouble.push(`console: ${message.text()}`));
   page.on("pageerror", (error) => trouble.push(`uncaught: ${error.message}`));
   t.after(async () => {
     await context.close();

@@ -1,7 +1,8 @@
 // A static file server for the page and its tests.
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, resolve, sep } from "node:path";
+import { root } from "./run.mjs";
 
 const types = {
   ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
@@ -24,11 +25,7 @@ export function serve(mounts, port = 0) {
       "content-type": types[extname(found.path)] ?? "application/octet-stream",
       "content-length": found.size,
       "cache-control": "no-cache",
-      // Isolation: what shared memory and precise clocks need.
-      "cross-origin-opener-policy": "same-origin",
-      "cross-origin-embedder-policy": "require-corp",
-      "cross-origin-resource-policy": "same-origin",
-      "x-content-type-options": "nosniff",
+      ...headersOf(new URL(request.url ?? "/", "http://localhost").pathname),
     });
     if (request.method === "HEAD") response.end();
     else createReadStream(found.path).on("error", () => response.destroy()).pipe(response);
@@ -44,6 +41,18 @@ export function serve(mounts, port = 0) {
     }));
     server.listen(port, "127.0.0.1");
   });
+}
+
+/** What www/_headers has for an address: rules of a path, or of its beginning before a `*`, and their lines. */
+export function headersOf(pathname) {
+  const headers = {};
+  let applies = false;
+  for (const line of readFileSync(join(root, "www/_headers"), "utf8").split("\n")) {
+    const [, name, value] = /^\s+([\w-]+):\s*(.+)$/.exec(line) ?? [];
+    if (applies && name) headers[name.toLowerCase()] = value;
+    else if (line.startsWith("/")) applies = line.endsWith("*") ? pathname.startsWith(line.slice(0, -1)) : pathname === line;
+  }
+  return headers;
 }
 
 function locate(mounts, url) {

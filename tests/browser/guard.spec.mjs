@@ -1,0 +1,251 @@
+// What guards the visitor: policies, no request that was not asked for, names that stay text, messages that are checked.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { headersOf } from "../../web/tools/serve.mjs";
+import { openSite, path, visit } from "./site.mjs";
+import { hand, loaded, saved, shown } from "./visitor.mjs";
+
+const site = openSite();
+const EVIL = "<img src=x onerror=\"globalThis.hacked=1\">";
+const cat = readFileSync(path("www/samples/chelsea.png"));
+
+/** The page's worker of this script. */
+async function worker(page, script) {
+  const is = (one) => one.url().includes(`/js/assets/${script}-`);
+  return page.workers().find(is) ?? page.waitForEvent("worker", is);
+}
+
+test("the server sends what docs/hosting.md asks for, and the page is isolated", async (t) => {
+  const page = await visit(site, t);
+  await loaded(page);
+  const scripts = readdirSync(path("www/js/assets"));
+  const address = (script) => `/js/assets/${scripts.find((name) => name.startsWith(`${script}-`))}`;
+  for (const place of ["/", "/index.html", "/js/main.js", "/samples/chelsea.png", address("worker"), address("download")]) {
+    const { headers } = await fetch(new URL(place, site.url));
+    for (const [name, value] of Object.entries(headersOf(place))) assert.equal(headers.get(name), value, `${place}: ${name}`);
+    assert.equal(headers.get("cross-origin-opener-policy"), "same-origin");
+    assert.equal(headers.get("cross-origin-embedder-policy"), "require-corp");
+  }
+  const policy = (place) => headersOf(place)["content-security-policy"];
+  for (const place of ["/", address("worker"), address("download")]) {
+    assert.match(policy(place), /^default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; /, place);
+    assert.ok(!policy(place).includes("unsafe-inline"), place);
+  }
+  // A host that sends no headers still has the page's own words.
+  const meta = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(readFileSync(path("www/index.html"), "utf8"))[1];
+  assert.equal(policy("/"), `${meta}; frame-ancestors 'none'`);
+  assert.equal(policy("/index.html"), policy("/"));
+  const hosting = readFileSync(path("docs/hosting.md"), "utf8");
+  for (const place of ["/", address("worker"), address("download")]) assert.ok(hosting.includes(policy(place)), `docs/hosting.md lacks ${policy(place)}`);
+  assert.ok(await page.evaluate(() => globalThis.crossOriginIsolated));
+  assert.ok(await (await worker(page, "worker")).evaluate(() => globalThis.crossOriginIsolated));
+});
+
+test("the policies hold: no request elsewhere, no text becomes code, nothing inline", async (t) => {
+  const page = await visit(site, t, { refused: /Content Security Policy|violates|404/ });
+  await loaded(page);
+  /** Runs in the page and in workers; by a timer, for what a debugger evaluates may use eval. */
+  const attempt = () => new Promise((done) => setTimeout(async () => {
+    const said = {};
+    const note = async (name, work) => (said[name] = await Promise.resolve().then(work).then(() => "done", ({ name }) => name));
+    await note("request", () => fetch("https://example.com/"));
+    await note("eval", () => (0, eval)("1"));
+    await note("function", () => new Function("return 1")());
+    await note("import", () => import("data:text/javascript,export default 1"));
+    done(said);
+  }));
+  const refused = { request: "TypeError", eval: "EvalError", function: "EvalError", import: "TypeError" };
+  assert.deepEqual(await page.evaluate(attempt), refused);
+  assert.deepEqual(await (await worker(page, "worker")).evaluate(attempt), refused);
+  await page.getByText("More models", { exact: true }).click();
+  const { request, ...rest } = await (await worker(page, "download")).evaluate(() => new Promise((done) => setTimeout(async () => {
+    const name = (work) => Promise.resolve().then(work).then(() => "done", ({ name }) => name);
+    done({ request: await name(() => fetch("http://example.com/")), eval: await name(() => (0, eval)("1")) });
+  })));
+  assert.deepEqual([request, rest.eval], ["TypeError", "EvalError"]);
+  const inline = await page.evaluate((evil) => new Promise((done) => {
+    const script = document.createElement("script");
+    script.textContent = "globalThis.hacked = 1";
+    const box = document.createElement("div");
+    box.innerHTML = evil;
+    document.body.append(script, box);
+    setTimeout(() => done(globalThis.hacked ?? "nothing ran"), 300);
+  }), EVIL);
+  assert.equal(inline, "nothing ran");
+});
+
+test("no request leaves the page in a whole visit", async (t) => {
+  const page = await visit(site, t);
+  const asked = [];
+  await page.context().route("**", async (route) => {
+    asked.push(route.request());
+    await route.continue();
+  });
+  await page.reload();
+  await loaded(page);
+  await hand(page, "drop", "my cat.png", { mimeType: "image/png", buffer: cat });
+  await shown(page);
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
+  for (const view of ["Similarity", "Attention", "Clusters", "Norms", "Segmentation", "Teach", "PCA"]) {
+    await page.getByRole("tab", { name: view }).click();
+    await shown(page);
+  }
+  await saved(page, "Save features (.npy)");
+  await saved(page, "Save picture");
+  await page.getByText("How it works").click();
+  await page.getByText("More models", { exact: true }).click();
+  await page.getByRole("button", { name: /^Get OpenGVLab/ }).first().waitFor();
+  await page.getByText("Benchmark", { exact: true }).click();
+  await page.getByRole("button", { name: "Measure" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  const folder = path("tests/golden/encoder_rms_qknorm_f16");
+  await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
+  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
+  await shown(page);
+  for (const part of ["/js/main.js", "/js/assets/worker-", "/js/assets/download-", ".wasm", "model.safetensors", "coffee.png"]) {
+    assert.ok(asked.some((request) => request.url().includes(part)), `${part} is not among what was seen: ${asked.map((request) => request.url())}`);
+  }
+  for (const request of asked) {
+    assert.ok(request.url().startsWith(site.url) || request.url().startsWith("blob:"), request.url());
+    assert.equal(request.method(), "GET", request.url());
+    assert.equal(request.postData(), null, request.url());
+  }
+});
+
+test("names from files are text, whatever they hold", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await loaded(page);
+  const harmless = async (where) => {
+    const found = await page.evaluate(() => [globalThis.hacked ?? null, document.querySelectorAll("img[src=x]").length]);
+    assert.deepEqual(found, [null, 0], where);
+  };
+  await hand(page, "drop", `${EVIL}.png`, { mimeType: "image/png", buffer: cat });
+  await page.locator("#facts", { hasText: EVIL }).waitFor();
+  await hand(page, "drop", `${EVIL}2.png`, { mimeType: "image/png", buffer: cat });
+  await page.getByRole("button", { name: `${EVIL}2.png` }).waitFor();
+  await hand(page, "drop", `${EVIL}.png`, { mimeType: "image/png", buffer: Buffer.from("none") });
+  await page.getByRole("alert").filter({ hasText: EVIL }).waitFor();
+  await harmless("a photograph's name");
+
+  await page.getByRole("tab", { name: "Teach" }).click();
+  for (const [at, name] of [EVIL, "background"].entries()) {
+    await page.locator("#teach input[type=text]").nth(at).fill(name);
+    await page.locator("#teach input[type=text]").nth(at).blur();
+    await page.locator("#teach input[type=radio]").nth(at).check();
+    await page.locator("#frame canvas").click({ position: { x: 20 + 200 * at, y: 30 } });
+  }
+  await page.locator("#legend", { hasText: EVIL.slice(0, 40) }).waitFor();
+  const head = (await saved(page, "Export head")).bytes;
+  await page.locator("#teach input[type=file]").setInputFiles({ name: `${EVIL}.safetensors`, mimeType: "", buffer: head });
+  await page.locator(".fit", { hasText: `${EVIL}.safetensors` }).waitFor();
+  await harmless("a taught class");
+
+  const folder = path("www/model");
+  const config = JSON.parse(readFileSync(`${folder}/config.json`, "utf8"));
+  config.segmentation.classes = Array.from({ length: config.segmentation.num_classes }, (_, at) => `${EVIL}${at}`);
+  config.id2label = { 0: EVIL };
+  const weights = readFileSync(`${folder}/model.safetensors`);
+  const model = (name, buffer) => [{ name: "config.json", mimeType: "", buffer: Buffer.from(JSON.stringify(config)) }, { name, mimeType: "", buffer }];
+  await page.locator("#model-files").setInputFiles(model(`${EVIL}.safetensors`, weights));
+  await page.locator("#model .name", { hasText: EVIL }).waitFor();
+  await loaded(page);
+  await page.getByRole("tab", { name: "Segmentation" }).click();
+  await page.locator("#legend li", { hasText: EVIL }).first().waitFor();
+  await harmless("a model's name and its classes");
+
+  const start = 8 + Number(weights.readBigUInt64LE(0));
+  const tensors = Object.entries(JSON.parse(weights.toString("utf8", 8, start))).filter(([name]) => name !== "__metadata__");
+  const header = Buffer.from(JSON.stringify(Object.fromEntries([...tensors.slice(0, -1), [`${tensors.at(-1)[0]}${EVIL}`, tensors.at(-1)[1]]])));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  await page.locator("#model-files").setInputFiles(model("model.safetensors", Buffer.concat([length, header, weights.subarray(start)])));
+  await page.getByRole("alert").filter({ hasText: "<img src=x" }).waitFor();
+  await harmless("a tensor's name");
+});
+
+test("no source turns text into HTML or code", () => {
+  const words = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|setHTML|createContextualFragment|\beval\(|new Function|javascript:|srcdoc/;
+  for (const name of readdirSync(path("web")).filter((name) => name.endsWith(".ts"))) {
+    assert.doesNotMatch(readFileSync(path(`web/${name}`), "utf8"), words, name);
+  }
+  assert.doesNotMatch(readFileSync(path("www/index.html"), "utf8"), /<style|<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=/);
+});
+
+test("addresses of models: https or the page's own origin, nothing secret in them", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await loaded(page);
+  await page.getByText("More models", { exact: true }).click();
+  const field = page.getByLabel(/^Another one/);
+  for (const name of [
+    "http://example.com/model", "https://user@example.com/model", "https://user:secret@example.com/model", "ftp://example.com/model",
+    "https://example.com/model?key=1", "https://example.com/model#a", "javascript:alert(1)", "//example.com/model", "../secret", "a/..", "a/b@../c", "blob:x",
+  ]) {
+    await field.fill(name);
+    await page.getByRole("button", { name: "Get this model" }).click();
+    assert.match(await field.evaluate((input) => input.validationMessage), /https address/, name);
+  }
+  // The page's own server may be asked.
+  const own = `${site.url}model`;
+  await field.fill(own);
+  await page.getByRole("button", { name: "Get this model" }).click();
+  await page.getByRole("button", { name: `In use ${own}`, exact: true }).waitFor();
+});
+
+test("workers refuse messages that are none, and go on", async (t) => {
+  const page = await visit(site, t, { query: "blank/" });
+  const scripts = readdirSync(path("www/js/assets")).filter((name) => /^(worker|download)-.+\.js$/.test(name));
+  const say = (script, name, messages) => page.evaluate(async ([script, name, messages]) => {
+    const worker = new Worker(`/js/assets/${script}`, { type: "module", name });
+    const answers = {};
+    let fallen = null;
+    worker.onerror = ({ message }) => (fallen = message);
+    const answered = new Promise((done) => (worker.onmessage = ({ data }) => {
+      if (!("progress" in data)) answers[data.id] = data.failure ?? "answered";
+      if (data.id === 99) done();
+    }));
+    for (const message of messages) worker.postMessage(message);
+    await Promise.race([answered, new Promise((_, fail) => setTimeout(() => fail(new Error(`no answer; ${fallen}`)), 20_000))]);
+    worker.terminate();
+    return { answers, fallen };
+  }, [script, name, messages]);
+  const nothing = [null, 7, "text", [], {}, { id: "one", call: "open" }, { id: 1 }, { cancel: 5 }, { cancel: "x" }];
+
+  const engine = await say(scripts.find((name) => name.startsWith("worker")), "", [
+    ...nothing, { id: 2, call: "toString", given: null }, { id: 3, call: "encode" }, { id: 4, call: "encode", given: { photo: "x", settings: {} } },
+    { id: 5, call: "load", given: null }, { id: 6, call: "view", given: { photo: 1, request: null } }, { id: 7, call: "keep", given: 8 },
+    { id: 8, call: "teach", given: { layers: [], names: [] } }, { id: 99, call: "open", given: { device: "cpu", threads: 1 } },
+  ]);
+  assert.deepEqual(engine, { fallen: null, answers: {
+    2: "There is no call toString.", 3: "encode: expected object, found undefined.", 4: "encode.photo: expected File, found string.",
+    5: "load: expected object, found null.", 6: "view.request: expected object, found null.", 7: "keep: expected string, found number.",
+    8: "teach.examples: expected Array, found undefined.", 99: "answered",
+  } });
+
+  const store = await say(scripts.find((name) => name.startsWith("download")), "", [
+    ...nothing, { id: 2, call: "constructor", given: null }, { id: 3, call: "download", given: { name: "a/b" } }, { id: 4, call: "open", given: {} },
+    { id: 99, call: "list", given: null },
+  ]);
+  assert.deepEqual(store, { fallen: null, answers: {
+    2: "There is no call constructor.", 3: "download.hub: expected string, found undefined.", 4: "open: expected string, found Object.", 99: "answered",
+  } });
+
+  const helper = await say(scripts.find((name) => name.startsWith("worker")), "helper", [
+    ...nothing.filter((message) => message?.id !== 1), { id: 2, module: 1 }, { id: 3, task: { weight: "w" } }, { id: 99 },
+  ]);
+  assert.deepEqual(helper, { fallen: null, answers: {
+    2: "load.module: expected Module, found number", 3: "help.task.x: expected Float32Array, found undefined", 99: "help.task: expected object, found undefined",
+  } });
+});
+
+test("answers that nobody waits for are ignored", async (t) => {
+  const prepare = (page) => page.route("**/worker-*.js", async (route) => {
+    const response = await route.fetch();
+    const chatter = 'for (const m of [null, 7, {}, { id: 1e6, answer: 1 }, { id: "x", failure: "y" }]) self.postMessage(m);';
+    await route.fulfill({ response, body: chatter + (await response.text()) });
+  });
+  const page = await visit(site, t, { prepare, query: "?device=cpu" });
+  await page.getByRole("button", { name: "Cat" }).click();
+  await shown(page);
+});
