@@ -43,11 +43,20 @@ export async function localModel({ name, config, weights }: Extract<ModelSource,
 }
 
 /** How the module reads a model: ranges of its files, until the visitor has enough. */
+/** Bytes that are read at once, at least: of each slice of a blob the browser keeps a little for good. */
+const AHEAD = 1 << 20;
+
 export function readRanges({ files }: ModelFiles, signal?: AbortSignal) {
+  let last = { file: -1, start: 0, bytes: new Uint8Array() };
   return async (file: number, start: number, end: number) => {
     signal?.throwIfAborted();
-    const part = files[file]?.blob.slice(start, end);
-    return new Uint8Array((await part?.arrayBuffer()) ?? []);
+    let window = last;
+    if (file !== window.file || start < window.start || end > window.start + window.bytes.length) {
+      const part = files[file]?.blob.slice(start, Math.max(end, start + AHEAD));
+      window = { file, start, bytes: new Uint8Array((await part?.arrayBuffer()) ?? []) };
+      if (window.bytes.length <= AHEAD) last = window; // a large matrix is not wanted twice
+    }
+    return window.bytes.subarray(start - window.start, end - window.start);
   };
 }
 
