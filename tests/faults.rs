@@ -283,16 +283,18 @@ fn weights_beyond_f16_are_kept_in_f32() {
     assert!(encode_three(&mut encoder, &three(), false).unwrap() == expected);
 }
 
+/// Makes a device smaller.
+type Limit = dyn Fn(&mut Gpu);
+
 /// What does not fit is refused by name, with what would help; a smaller request is then computed as
 /// ever, and nothing of the larger one is kept.
 #[test]
 fn what_does_not_fit_is_refused() {
-    let no_limit: &dyn Fn(&mut Gpu) = &|_| ();
-    let cases: [(&dyn Fn(&mut Gpu), &str); 4] = [
+    let cases: [(&Limit, &str); 4] = [
         (&|gpu| gpu.caps.max_buffer = 1 << 20, "allows buffers of 1048576 bytes"),
         (&|gpu| gpu.caps.max_binding = 256 << 10, "allows bindings of 262144 bytes"),
         (&|gpu| gpu.caps.free = Some(4 << 20), "has no memory for"),
-        (no_limit, ""),
+        (&|_| (), ""),
     ];
     for (limit, words) in cases {
         let Some(mut gpu) = gpu() else { return };
@@ -318,7 +320,7 @@ fn what_does_not_fit_is_refused() {
         assert!(held > weights && held < weights + (4 << 20), "{held} held, weights {weights}");
     }
     for (limit, words) in [
-        (&(|gpu: &mut Gpu| gpu.caps.max_buffer = 10_000) as &dyn Fn(&mut Gpu), "allows buffers"),
+        (&(|gpu: &mut Gpu| gpu.caps.max_buffer = 10_000) as &Limit, "allows buffers"),
         (&|gpu| gpu.caps.free = Some(10_000), "the weights take"),
     ] {
         let Some(mut gpu) = gpu() else { return };

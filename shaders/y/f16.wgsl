@@ -1,7 +1,9 @@
-// What is written is f16, four values to a vec2u; beyond its range the largest half.
+// What is written is f16, four values to a vec2u; beyond its range NaN, which the encoder finds.
 alias Y = vec2u;
 
 fn to_y(v: vec4f) -> Y {
     let h = clamp(v, vec4f(-65504.0), vec4f(65504.0));
-    return vec2u(pack2x16float(h.xy), pack2x16float(h.zw));
+    let none = select(vec4u(0x7fffu), vec4u(0u), abs(v) <= vec4f(65504.0));
+    let packed = vec2u(pack2x16float(h.xy), pack2x16float(h.zw));
+    return packed | none.xz | (none.yw << vec2u(16u));
 }

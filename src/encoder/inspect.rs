@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::run::{Job, Task};
 use super::{Backend, Encoder, planar};
 use crate::cpu::{self, Supply, Workspace};
-use crate::features::{Tensor, relative_l2};
+use crate::features::{Tensor, first_not_finite, relative_l2};
 use crate::gpu::{Buffer, Prepared, Reading};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Plan, Role, SlotId, Value, record, record_attention, record_head_alone};
@@ -153,7 +153,8 @@ impl Encoder {
         inputs: &[(SlotId, Value<'_>)],
         output: SlotId,
     ) -> Result<Vec<f32>> {
-        match &self.backend {
+        let name = plan.slots[output].name.clone();
+        let values = match &self.backend {
             Backend::Cpu(weights, _) => {
                 let mut go_on = async |_: &[_]| ControlFlow::Continue(());
                 let mut space = Workspace::default();
@@ -163,15 +164,19 @@ impl Encoder {
                 };
                 let list = cpu::run(&plan, 1, supply, &mut space, inputs, &mut go_on).await?;
                 let found = list.into_iter().find(|(slot, _)| *slot == output);
-                Ok(found.map_or(Vec::new(), |(_, values)| values))
+                found.map_or(Vec::new(), |(_, values)| values)
             }
             Backend::Gpu(gpu, weights) => {
                 let mut prepared = Prepared::new(gpu, plan, weights).await?;
                 let feed = weights.feed(&self.checkpoint);
                 let mut go_on = async |_, _| ControlFlow::Continue(());
                 prepared.run(gpu, 1, inputs, feed, &mut go_on).await?;
-                prepared.read(gpu, output, 1).await
+                prepared.read(gpu, output, 1).await?
             }
+        };
+        match first_not_finite(&values) {
+            None => Ok(values),
+            Some(_) => Err(Error::NotFinite(format!("{name} holds NaN or infinity"))),
         }
     }
 
