@@ -195,6 +195,7 @@ test("a graphics device that is destroyed: idle, in the middle of encoding, and 
   await page.locator("#facts", { hasText: "rocket.jpg" }).waitFor();
   await shown(page);
   assert.equal(await alarm(page), "");
+  await note(page, "opened anew and the pictures computed again"); // by the engine itself
   await page.getByRole("button", { name: "chelsea.png" }).click();
   await page.locator("#facts", { hasText: "chelsea.png" }).waitFor();
   await shown(page);
