@@ -10,6 +10,8 @@ export class Engine {
   /** "auto" takes the GPU where there is one, else the CPU. */
   static open(device: DeviceChoice): Promise<Engine>;
   device(): Device;
+  /** What it did by itself since the model was loaded, a sentence each: it opened a lost device anew, or left f16. */
+  notes(): string[];
   /**
    * Reads each tensor's range as it needs it, so no file need be in memory whole. On the CPU `members`
    * compute: this engine, and helpers 1, 2 … which `ask` reaches.

@@ -264,6 +264,7 @@ async function encode(shot: Shot, place = ""): Promise<Outcome> {
     if (!shots.includes(shot)) shots.push(shot);
     while (shots.length > MOST) letGo(shots.find((one) => one !== shot));
     void present(shot);
+    if (result.notes.length > 0) await news(`${result.notes.join(". ")}.`, await device);
     messages.say(`${file.name} took ${duration(result.milliseconds)}. Its features are shown.`);
     return "shown";
   } catch (error) {

@@ -111,7 +111,8 @@ export interface Encoded {
   tensors: string[];
 }
 
-export type Encoding = Encoded & { bitmap: ImageBitmap };
+/** `notes` say what the engine had to do by itself to encode it. */
+export type Encoding = Encoded & { bitmap: ImageBitmap; notes: string[] };
 
 /** Layer 0 is the embedding, i the output of block i; a token is a patch's place in the grid. */
 export type ViewRequest =

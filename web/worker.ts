@@ -10,6 +10,8 @@ import { HELPER, Team, usualThreads } from "./team";
 
 let engine: Engine | null = null;
 let module: WebAssembly.Module | null = null;
+/** How many of its notes the page has been told. */
+let noted = 0;
 /** As many as the visitor wants; null as suit the machine and the model. */
 let wanted: number | null = 1;
 const team = new Team();
@@ -40,12 +42,14 @@ const handlers: Handlers<Calls> = {
   async encode({ photo, settings }, { signal, progress, transfer }) {
     const bytes = new Uint8Array(await photo.arrayBuffer());
     const encoded = await opened().encode(photo.name, bytes, settings, steps("encode", signal, progress));
+    const notes = opened().notes().slice(noted);
+    noted += notes.length;
     const { width, height } = encoded;
     const rgba = opened().pixels(encoded.photo);
     const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
     const bitmap = await createImageBitmap(new ImageData(pixels, width, height));
     transfer.push(bitmap);
-    return { ...encoded, bitmap };
+    return { ...encoded, bitmap, notes };
   },
 
   encodePixels: ({ pixels: { shape, data }, layers }) =>
@@ -105,6 +109,7 @@ async function load(source: ModelSource, { signal, progress }: Job): Promise<Mod
   const name = model.name;
   const threads = wanted ?? usualThreads(model);
   team.dismiss();
+  noted = 0;
   if (threads === 1 || !module) return { name, info: await load(1), threads, alone: null };
   let alone: string | null = null;
   const hired = team.load(threads, module, model).catch((error: unknown) => {

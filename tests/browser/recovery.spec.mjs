@@ -176,7 +176,7 @@ test("an imported head, kept colours and 8 bits are there again", async (t) => {
   assert.equal(await page.getByLabel("On the GPU").inputValue(), "int8");
 });
 
-test("a graphics device that is destroyed: idle, in the middle of encoding, and what was encoded before", { todo: "needs the module to name a lost device" }, async (t) => {
+test("a graphics device that is destroyed: idle, in the middle of encoding, and what was encoded before", async (t) => {
   const page = await visitTrouble(t, "?device=gpu");
   await sample(page, "Cat", "chelsea.png");
   const expected = await features(page);
@@ -195,6 +195,7 @@ test("a graphics device that is destroyed: idle, in the middle of encoding, and 
   await page.locator("#facts", { hasText: "rocket.jpg" }).waitFor();
   await shown(page);
   assert.equal(await alarm(page), "");
+  await note(page, "opened anew and the pictures computed again"); // by the engine itself
   await page.getByRole("button", { name: "chelsea.png" }).click();
   await page.locator("#facts", { hasText: "chelsea.png" }).waitFor();
   await shown(page);
