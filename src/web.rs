@@ -28,7 +28,9 @@ use crate::{Device, Encoder, Error, Images};
 /// Panics that should not happen are at least told to the console.
 #[wasm_bindgen(start)]
 fn start() {
-    console_error_panic_hook::set_once();
+    std::panic::set_hook(Box::new(|panic| {
+        web_sys::console::error_1(&panic.to_string().into());
+    }));
 }
 
 /// An encoder that can be given one model after another.

@@ -51,6 +51,24 @@ fn few_files_know_the_target() {
     assert!(list.len() <= 6, "{list:?}");
 }
 
+/// Two places, and docs/reliability.md says why.
+#[test]
+fn unsafe_is_explained() {
+    let mut list = saying("unsafe");
+    for folder in ["tests", "fuzz", "docs"] {
+        let others = files(folder, "rs").into_iter().filter(|(_, text)| text.contains("unsafe {"));
+        list.extend(others.map(|(name, _)| name).filter(|name| name != "tests/house.rs"));
+    }
+    assert_eq!(list, ["src/gpu/cache.rs", "src/gpu/device.rs"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let said = std::fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    for file in list {
+        let text = std::fs::read_to_string(root.join(&file)).unwrap();
+        assert_eq!(text.matches("unsafe {").count(), 1, "{file}");
+        assert!(said.contains(&format!("`{file}`")), "{file} in docs/reliability.md");
+    }
+}
+
 #[test]
 fn image_and_model_do_no_io() {
     for word in ["std::fs", "std::io::Read", "std::net", "File::"] {

@@ -1,7 +1,7 @@
 // Kills downloads, conversions and `internvit encode --out FILE.parquet` at random moments and starts them again,
 // and says whether every one that was completed has the bytes of one that nobody disturbed:
 //
-//   node tests/kills.mjs [KILLS [SEED [BINARY]]]     50 of each, 1, target/debug/internvit
+//   node tests/kills.mjs [KILLS [SEED [BINARY [PART]]]]     50 of each, 1, target/debug/internvit, all three parts
 //
 // Of tables every other kill falls at a random moment of the run, the rest in the milliseconds after a random
 // part was completed: parts are written and joined within few milliseconds, which random moments seldom meet.
@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { startHub } from './hub/hub.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const [kills = '50', seed = '1', binary = join(root, 'target/debug/internvit')] = process.argv.slice(2);
+const [kills = '50', seed = '1', binary = join(root, 'target/debug/internvit'), part] = process.argv.slice(2);
 
 let state = Number(seed);
 /** Numbers from 0 to 1, the same for a seed. */
@@ -64,8 +64,10 @@ async function disturb(what, { args, env = {}, time, moment, killed, ended }) {
     if (!ended()) result.wrong += 1;
   };
   const until = async (kill) => {
-    const child = spawn(binary, args, { stdio: 'ignore', env: { ...process.env, ...env } });
-    const over = new Promise((done) => child.on('exit', (code, signal) => done({ code, signal })));
+    const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
+    let said = '';
+    child.stderr.on('data', (text) => { said += text; });
+    const over = new Promise((done) => child.on('close', (code, signal) => done({ code, signal, said })));
     if (kill) {
       let running = true;
       const later = new AbortController();
@@ -76,7 +78,7 @@ async function disturb(what, { args, env = {}, time, moment, killed, ended }) {
     return over;
   };
   for (;;) {
-    const { code, signal } = await until(result.killed < Number(kills));
+    const { code, signal, said } = await until(result.killed < Number(kills));
     if (signal === 'SIGKILL') {
       result.killed += 1;
       const state = killed();
@@ -84,7 +86,7 @@ async function disturb(what, { args, env = {}, time, moment, killed, ended }) {
     } else if (code === 0) {
       complete();
       if (result.killed >= Number(kills)) break;
-    } else throw new Error(`${what}: a run ended with ${code}`);
+    } else throw new Error(`${what}: a run ended with ${code}: ${said}`);
   }
   const where = Object.entries(found).map(([name, count]) => `${count} ${name}`).join(', ');
   const { wrong, completed } = result;
@@ -189,9 +191,7 @@ async function tables() {
 }
 
 try {
-  await downloads();
-  await conversions();
-  await tables();
+  for (const disturbed of [downloads, conversions, tables]) if (!part || part === disturbed.name) await disturbed();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,4 +1,5 @@
-// Checks that every dependency's licence allows MIT OR Apache-2.0 distribution.
+// Checks that every dependency's licence allows MIT OR Apache-2.0 distribution, that all come from the
+// registries, and that no crate is there twice but those that others keep so.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ask, root, stop } from "./run.mjs";
@@ -7,6 +8,16 @@ const permissive = ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-
   "Zlib", "BSL-1.0", "CC0-1.0", "Unlicense", "Unicode-3.0", "MIT-0"];
 // The npm packages are tools: none of them is part of the page.
 const tools = [...permissive, "MPL-2.0", "BlueOak-1.0.0"];
+
+// Crates in more than one version, and who keeps the older one; cargo tree -i NAME@VERSION shows the way.
+const twice = {
+  "npyz, by way of zip 0.6": ["block-buffer", "cpufeatures", "crypto-common", "digest", "sha1", "sha2"],
+  "npyz": ["num-bigint"],
+  "ring, and parquet by way of ahash": ["getrandom", "r-efi", "windows-sys"],
+  "wgpu-hal by way of gpu-allocator, and safetensors": ["hashbrown"],
+  "png": ["miniz_oxide"],
+  "windows-core and zerocopy, when they are built": ["syn"],
+};
 
 /** Evaluates an SPDX expression: names, AND, OR, WITH, parentheses ("/" is Cargo's old OR). */
 export function allowed(expression, list) {
@@ -49,7 +60,17 @@ function main() {
       .map(([path, { version, license }]) => `npm ${path} ${version}: ${license ?? "none stated"}`),
   ];
   if (refused.length) stop(`Licences not on the list:\n${refused.join("\n")}`);
-  console.log(`${crates.length} crates and ${packages.length} npm packages have licences on the list.`);
+  // A path is the project's own.
+  const elsewhere = crates.filter(({ source }) => source && source !== "registry+https://github.com/rust-lang/crates.io-index");
+  if (elsewhere.length) stop(`Crates from elsewhere than crates.io: ${elsewhere.map(({ id }) => id).join(", ")}`);
+  const names = crates.map(({ name }) => name).sort();
+  const found = [...new Set(names.filter((name, i) => name === names[i + 1]))];
+  const known = Object.values(twice).flat();
+  const more = found.filter((name) => !known.includes(name));
+  const gone = known.filter((name) => !found.includes(name));
+  if (more.length) stop(`Crates in more than one version: ${more.join(", ")}`);
+  if (gone.length) stop(`No longer in more than one version, so to be struck from the list: ${gone.join(", ")}`);
+  console.log(`${crates.length} crates and ${packages.length} npm packages have licences on the list; ${found.length} crates are there twice.`);
 }
 
 if (process.argv[1] === import.meta.filename) main();
