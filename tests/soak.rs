@@ -55,7 +55,7 @@ fn soak(what: &str, rounds: usize, settled: usize, mut round: impl FnMut() -> (u
     let quarter = (rounds - settled) / 4;
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let [early, late] =
-        [&memory[settled..][..quarter], &memory[rounds - quarter..]].map(|part| mean(part));
+        [&memory[settled..][..quarter], &memory[rounds - quarter..]].map(mean);
     let growth = late / early - 1.0;
     let [early, late] = [early, late].map(|bytes| bytes / 1e6);
     println!("{what}: {rounds} in {seconds:.0} s, {early:.1} to {late:.1} MB");
