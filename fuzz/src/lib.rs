@@ -15,6 +15,12 @@ pub mod image;
 pub mod model;
 #[path = "../../src/hub/name.rs"]
 mod name;
+#[cfg(test)]
+#[path = "../../src/gpu/pack.rs"]
+mod pack;
+#[cfg(test)]
+#[path = "../../src/plan/mod.rs"]
+mod plan;
 #[path = "../../src/gpu/precision.rs"]
 mod precision;
 #[path = "../../src/weights/mod.rs"]
