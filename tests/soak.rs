@@ -1,7 +1,7 @@
 //! A long life: a thousand encodes, and models loaded and dropped two hundred times, in memory that stays
 //! flat. One at a time, since they share the process's memory:
 //!
-//! `for test in encodes_on_the_cpu encodes_on_the_gpu loads_on_the_cpu loads_on_the_gpu; do
+//! `for test in encodes_on_the_cpu encodes_on_the_gpu loads_on_the_cpu loads_on_the_gpu losses_of_the_gpu; do
 //!  cargo test --release --test soak -- --ignored --nocapture $test; done`
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -54,8 +54,7 @@ fn soak(what: &str, rounds: usize, settled: usize, mut round: impl FnMut() -> (u
     let seconds = start.elapsed().as_secs_f64();
     let quarter = (rounds - settled) / 4;
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-    let [early, late] =
-        [&memory[settled..][..quarter], &memory[rounds - quarter..]].map(mean);
+    let [early, late] = [&memory[settled..][..quarter], &memory[rounds - quarter..]].map(mean);
     let growth = late / early - 1.0;
     let [early, late] = [early, late].map(|bytes| bytes / 1e6);
     println!("{what}: {rounds} in {seconds:.0} s, {early:.1} to {late:.1} MB");
@@ -112,4 +111,18 @@ fn loads_on_the_cpu() {
 #[ignore = "minutes"]
 fn loads_on_the_gpu() {
     loads("load", &Device::Gpu);
+}
+
+#[test]
+#[ignore = "minutes"]
+fn losses_of_the_gpu() {
+    let gpu = wait(Gpu::open(&Choice::Auto)).unwrap();
+    let mut encoder = wait(Encoder::on_gpu(model(), gpu, &mut on_bytes)).unwrap();
+    let pictures = [Picture::noise(56)];
+    soak("loss", 60, 10, || {
+        encoder.gpu().unwrap().lose();
+        encode(&mut encoder, &pictures);
+        on_device(&encoder)
+    });
+    assert_eq!(encoder.notes().len(), 60);
 }
