@@ -98,7 +98,7 @@ async function features(page) {
 test("a model by its name: fetched, checked, used, and the same as the bundled one; then without a network", async (t) => {
   const own = await startHub(folder);
   t.after(() => own.close());
-  const page = await visitHub(t, { server: own, query: "" });
+  const page = await visitHub(t, { server: own, query: "?device=gpu" });
   const expected = await features(page);
   assert.equal(own.log().length, 0, "the hub is asked before the visitor asks for a model");
   await get(page);

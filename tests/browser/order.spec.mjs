@@ -55,7 +55,7 @@ test("of ten photographs one that cannot be read does not stop the others, and i
 });
 
 test("samples clicked quickly: only the last is encoded to the end", async (t) => {
-  const page = await visit(site, t);
+  const page = await visit(site, t, { query: "?device=gpu" });
   await loaded(page);
   await listen(page);
   const names = ["Cat", "Astronaut", "Coffee", "Rocket", "Photographer"];

@@ -10,7 +10,7 @@ const cat = { name: "my cat.png", mimeType: "image/png", buffer: readFileSync(pa
 const text = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture at all") };
 
 test("one click on a sample gives the picture, the time and the adapter", async (t) => {
-  const page = await visit(site, t);
+  const page = await visit(site, t, { query: "?device=gpu" });
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
   assert.ok((await spread(page)) > 10, "the picture is nearly uniform");
@@ -102,7 +102,7 @@ test("what is no picture gives an alert, and the page goes on", async (t) => {
 });
 
 test("encoding can be cancelled", async (t) => {
-  const page = await visit(site, t);
+  const page = await visit(site, t, { query: "?device=gpu" });
   await loaded(page);
   await page.getByText("Settings").click();
   await page.getByLabel("Image size").fill("448"); // long enough to be interrupted
@@ -239,7 +239,7 @@ test("the page stands within a second", async (t) => {
 });
 
 test("the page never waits for the network", async (t) => {
-  const page = await visit(site, t);
+  const page = await visit(site, t, { query: "?device=gpu" });
   await loaded(page);
   await page.evaluate(() => {
     globalThis.long = [];

@@ -11,7 +11,7 @@ import { axe, drawn, fits, phone, readNpy, saved, shown, spread } from "./visito
 const site = openSite();
 const [ROWS, COLS, C] = [16, 16, 192];
 
-for (const [device, options] of [["desktop", {}], ["phone", phone]]) {
+for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone", phone]]) {
   test(`the views on the ${device}`, async (t) => {
     const page = await visit(site, t, options);
     await page.getByRole("button", { name: "Cat" }).click();
