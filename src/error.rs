@@ -105,22 +105,22 @@ impl Error {
     }
 }
 
-/// The most characters of a reason: a file may hold a name as long as itself.
+/// The most bytes of a reason, and a few: a file may hold a name as long as itself.
 const LONGEST: usize = 2000;
 
 /// One line, whatever a file put into it: line ends and a terminal's commands are spelled out.
 fn line(text: impl fmt::Display) -> String {
-    let text = text.to_string();
     let mut line = String::new();
-    for c in text.chars().take(LONGEST) {
+    for c in text.to_string().chars() {
+        if line.len() >= LONGEST {
+            line.push('…');
+            break;
+        }
         if c.is_control() {
             line.extend(c.escape_default());
         } else {
             line.push(c);
         }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
     }
     line
 }

@@ -117,6 +117,13 @@ fn names_cannot_write_to_the_terminal() {
     refused("terminal", wait(read_header(&source)), r"a\n\u{1b}[2J\u{7}: F32 [3] is not 4 bytes");
 }
 
+/// Spelled out, a character may take six.
+#[test]
+fn reasons_stay_short() {
+    let error = "\u{19}".repeat(5000).parse::<Resize>().unwrap_err().to_string();
+    assert!((2000..2010).contains(&error.len()) && error.ends_with('…'), "{} bytes", error.len());
+}
+
 #[test]
 fn indices() {
     let map = |file: &str| format!(r#"{{"weight_map":{{"cls_token":{file}}}}}"#);
