@@ -43,7 +43,7 @@ async function module(target, out, features) {
   await succeed("cargo", ["build", "--lib", "--profile", "wasm", "--target", triple, "--no-default-features"], {
     CARGO_TARGET_DIR: target, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: `-C target-feature=${features}`,
   });
-  await succeed(bindgen, ["--target", "web", "--remove-name-section", "--remove-producers-section", "--out-dir", out, join(target, triple, "wasm/internvit.wasm")]);
+  await succeed(bindgen, [join(target, triple, "wasm/internvit.wasm"), out]);
 }
 
 async function succeed(command, args, env) {

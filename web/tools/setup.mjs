@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { ask, find, root, run, stop } from "./run.mjs";
 
 const target = "wasm32-unknown-unknown";
-export const bindgen = join(root, "target/tools/bin/wasm-bindgen");
+export const bindgen = join(root, `target/tools/release/bindgen${process.platform === "win32" ? ".exe" : ""}`);
 
 export async function setup({ tests = false } = {}) {
   node();
@@ -41,15 +41,12 @@ function rust() {
   run("rustup", ["target", "add", target]);
 }
 
-/** The command line of wasm-bindgen must have exactly the version of the library. */
+/** The tool must have exactly the version of the library. */
 function wasmBindgen() {
-  const lock = readFileSync(join(root, "Cargo.lock"), "utf8");
-  const version = /name = "wasm-bindgen"\r?\nversion = "([^"]+)"/.exec(lock)?.[1];
-  if (!version) stop("Cargo.lock does not name wasm-bindgen.");
-  if (ask(bindgen, ["--version"])?.trim() === `wasm-bindgen ${version}`) return;
-  const install = ["install", "wasm-bindgen-cli", "--version", version, "--root", "target/tools"];
-  // A registry's mirror may not have every version that the tool's own lock file names yet.
-  if (ask("cargo", [...install, "--locked"], "inherit") === null) run("cargo", install);
+  const tool = "web/tools/bindgen/Cargo.toml";
+  const version = /name = "wasm-bindgen"\r?\nversion = "([^"]+)"/.exec(readFileSync(join(root, "Cargo.lock"), "utf8"))?.[1];
+  if (!readFileSync(join(root, tool), "utf8").includes(`"=${version}"`)) stop(`${tool} and Cargo.lock name two versions of wasm-bindgen.`);
+  run("cargo", ["build", "--release", "--locked", "--quiet", "--manifest-path", tool, "--target-dir", "target/tools"]);
 }
 
 /** Linux without a GPU gets Mesa's software Vulkan; macOS and Windows bring their own API. */
