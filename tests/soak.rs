@@ -119,10 +119,10 @@ fn losses_of_the_gpu() {
     let gpu = wait(Gpu::open(&Choice::Auto)).unwrap();
     let mut encoder = wait(Encoder::on_gpu(model(), gpu, &mut on_bytes)).unwrap();
     let pictures = [Picture::noise(56)];
-    soak("loss", 60, 10, || {
+    soak("loss", 300, 60, || {
         encoder.gpu().unwrap().lose();
         encode(&mut encoder, &pictures);
         on_device(&encoder)
     });
-    assert_eq!(encoder.notes().len(), 60);
+    assert_eq!(encoder.notes().len(), 300);
 }
