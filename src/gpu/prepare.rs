@@ -91,7 +91,7 @@ impl Prepared {
     /// Allocates what `plan` needs and builds every dispatch.
     ///
     /// # Errors
-    /// [`Error::Device`] where a slot does not fit the device's limits or memory.
+    /// [`crate::Error::Device`] where a slot does not fit the device's limits or memory.
     pub async fn new(gpu: &Gpu, plan: Plan, weights: &GpuWeights) -> Result<Self> {
         Self::with_family(gpu, plan, weights, gpu.family()).await
     }
