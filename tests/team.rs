@@ -49,13 +49,14 @@ fn on_path(folder: &std::path::Path) -> Checkpoint {
 
 #[test]
 fn teams_match_float64() {
+    // Norms of queries and keys need all heads: only the MLP is shared.
     let fixtures = [
-        ("encoder_hf_native", 2),
-        ("encoder_interpolated_nonsquare", 1),
-        ("encoder_ln_bias_bf16", 2),
-        ("encoder_rms_qknorm_f16", 1),
+        ("encoder_hf_native", true),
+        ("encoder_interpolated_nonsquare", true),
+        ("encoder_ln_bias_bf16", true),
+        ("encoder_rms_qknorm_f16", false),
     ];
-    for (fixture, heads) in fixtures {
+    for (fixture, attention) in fixtures {
         let folder = golden(fixture);
         let input = tensors(&folder.join("input.safetensors")).remove("pixel_values").unwrap();
         let expected = tensors(&folder.join("expected.safetensors"));
@@ -72,7 +73,7 @@ fn teams_match_float64() {
             drop(encoder);
             let asked = carried.join().unwrap();
             assert!(asked.mlp > 0, "{fixture} by {members}: {asked:?}");
-            assert_eq!(asked.attention > 0, heads > 1, "{fixture} by {members}: {asked:?}");
+            assert_eq!(asked.attention > 0, attention, "{fixture} by {members}: {asked:?}");
         }
     }
 }

@@ -1,8 +1,9 @@
 // A worker that helps the engine: it keeps its part of the weights and does what it is asked.
 
 import init, { Helper } from "#internvit";
+import { Channel } from "./channel";
 import { readRanges } from "./model-files";
-import type { FromHelper, ToHelper } from "./protocol";
+import type { FromHelper, Task, ToHelper } from "./protocol";
 import { misfit, type Shape } from "./shape";
 
 let helper: Helper | null = null;
@@ -18,25 +19,29 @@ export function help() {
 }
 
 async function answer(message: ToHelper & { id: number }) {
-  const post = (answer: FromHelper, transfer: Transferable[] = []) => self.postMessage(answer, { transfer });
+  const post = (answer: FromHelper) => self.postMessage(answer);
   const { id } = message;
   try {
     const wrong = "module" in message ? misfit(message, loading, "load") : misfit(message, working, "help");
     if (wrong) throw new Error(wrong);
     if ("module" in message) {
-      const { module, model, member, members } = message;
+      const { module, model, member, members, memory } = message;
       await init({ module_or_path: module });
       const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
       helper = await Helper.load(model.config, files, readRanges(model), member, members);
-      return post({ id, answer: null });
+      post({ id, answer: null });
+      if (memory) new Channel(memory).serve(work);
+      return;
     }
-    if (!helper) throw new Error("no model is loaded");
-    const { task } = message;
-    const values = helper.answer(task.weight, task.x, task.through);
-    post({ id, answer: values }, [values.buffer]);
+    post({ id, answer: work(message.task) });
   } catch (error) {
     // A trap leaves nothing to go on with: the engine is told by an error that nobody catches.
     if (helper && error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
     post({ id, failure: error instanceof Error ? error.message : String(error) });
   }
+}
+
+function work({ weight, x, through }: Task<ArrayBufferLike>): Float32Array<ArrayBuffer> {
+  if (!helper) throw new Error("no model is loaded");
+  return helper.answer(weight, x, through);
 }

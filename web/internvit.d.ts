@@ -12,18 +12,20 @@ export class Engine {
   device(): Device;
   /** What it did by itself since the model was loaded, a sentence each: it opened a lost device anew, or left f16. */
   notes(): string[];
+  /** How a GPU keeps the values of the model that is loaded next. */
+  keep(dtype: string): void;
   /**
    * Reads each tensor's range as it needs it, so no file need be in memory whole. On the CPU `members`
-   * compute: this engine, and helpers 1, 2 … which `ask` reaches.
+   * compute: this engine, and helpers 1, 2 … to which `ask` hands a copy of a task; what that gives back is called for the
+   * answer.
    */
-  keep(dtype: string): void;
   load(
     config: string,
     files: { name: string; size: number }[],
     read: (file: number, start: number, end: number) => Promise<Uint8Array>,
     progress: (doneBytes: number, totalBytes: number) => void,
     members: number,
-    ask: (helper: number, task: Task) => Promise<Float32Array | null>,
+    ask: (helper: number, task: Task) => () => Float32Array | Promise<Float32Array | null>,
   ): Promise<ModelInfo>;
   /**
    * `progress` counts the blocks; its false cancels, and the promise rejects.
@@ -63,6 +65,7 @@ export class Helper {
     member: number,
     members: number,
   ): Promise<Helper>;
+  /** The next answer may come in the same array. */
   answer(weight: string, x: Float32Array, through: [number, number] | undefined): Float32Array<ArrayBuffer>;
 }
 

@@ -231,13 +231,16 @@ export interface Calls {
 export type Call = keyof Calls;
 
 /** What the engine asks a helper for: its part of two products and of what lies between; `through` is batch and tokens. */
-export interface Task {
+export interface Task<Memory extends ArrayBufferLike = ArrayBuffer> {
   weight: string;
-  x: Float32Array<ArrayBuffer>;
+  x: Float32Array<Memory>;
   /** Nothing for the first product alone. */
   through: [number, number] | undefined;
 }
 
-export type ToHelper = { module: WebAssembly.Module; model: ModelFiles; member: number; members: number } | { task: Task };
+/** With `memory` tasks come through it, otherwise as messages. */
+export type ToHelper =
+  | { module: WebAssembly.Module; model: ModelFiles; member: number; members: number; memory: SharedArrayBuffer | null }
+  | { task: Task };
 
 export type FromHelper = { id: number; answer: Float32Array<ArrayBuffer> | null } | { id: number; failure: string };

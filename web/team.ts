@@ -1,5 +1,7 @@
 // The engine's side of its helpers: workers of the same script that keep a part of the weights each.
 
+import { Channel } from "./channel";
+import { pause } from "./pause";
 import type { FromHelper, ModelFiles, Task, ToHelper } from "./protocol";
 
 /** More share no work worth the way, and each takes memory of its own. */
@@ -14,8 +16,11 @@ export function usualThreads({ files }: ModelFiles): number {
   return Math.max(1, Math.min(MOST, navigator.hardwareConcurrency || 1));
 }
 
+/** Milliseconds for which the engine's worker waits for an answer before it looks at its letters. */
+const PATIENCE = 20;
+
 export class Team {
-  readonly #helpers: Worker[] = [];
+  readonly #helpers: { worker: Worker; channel: Channel | null }[] = [];
   readonly #waiting = new Map<number, { resolve(answer: Float32Array<ArrayBuffer> | null): void; reject(error: unknown): void }>();
   #lastId = 0;
   #loaded = false;
@@ -24,37 +29,46 @@ export class Team {
   async load(members: number, module: WebAssembly.Module, model: ModelFiles): Promise<void> {
     this.dismiss();
     for (let member = 1; member < members; member++) {
-      const helper = new Worker(self.location.href, { type: "module", name: HELPER });
-      helper.addEventListener("message", ({ data }: MessageEvent<FromHelper>) => this.#receive(data));
+      const worker = new Worker(self.location.href, { type: "module", name: HELPER });
+      worker.addEventListener("message", ({ data }: MessageEvent<FromHelper>) => this.#receive(data));
       for (const event of ["error", "messageerror"]) {
-        helper.addEventListener(event, () => this.#stopped());
+        worker.addEventListener(event, () => this.#stopped());
       }
-      this.#helpers.push(helper);
+      this.#helpers.push({ worker, channel: Channel.open() });
     }
-    const loads = this.#helpers.map((_, at) => this.#post(at + 1, { module, model, member: at + 1, members }));
+    const loads = this.#helpers.map(({ worker, channel }, at) =>
+      this.#post(worker, { module, model, member: at + 1, members, memory: channel?.memory ?? null }));
     await Promise.all(loads);
     this.#loaded = true;
   }
 
-  /** What the module calls: hands a task to a helper. */
-  readonly ask = (helper: number, task: Task) =>
-    this.#post(helper, { task }, [task.x.buffer]);
+  /** What the module calls: hands a task to a helper; what it gives back is called for the answer. */
+  readonly ask = (helper: number, task: Task): (() => Answer | Promise<Answer | null>) => {
+    const found = this.#helpers[helper - 1];
+    if (!found) throw new Error("there is no such worker");
+    const { worker, channel } = found;
+    if (channel) {
+      channel.ask(task);
+      return () => channel.answer(PATIENCE) ?? later(channel);
+    }
+    const answer = this.#post(worker, { task });
+    answer.catch(() => undefined); // whoever calls for it learns it
+    return () => answer;
+  };
 
   /** Ends the workers, and with them their memory. */
   dismiss() {
-    for (const helper of this.#helpers) helper.terminate();
-    this.#helpers.length = 0;
+    for (const { worker } of this.#helpers) worker.terminate();
     this.#loaded = false;
     this.#fail(new Error("the helpers were dismissed"));
+    this.#helpers.length = 0;
   }
 
-  #post(helper: number, what: { task: Task } | Extract<ToHelper, { member: number }>, transfer: Transferable[] = []) {
+  #post(worker: Worker, what: { task: Task } | Extract<ToHelper, { member: number }>) {
     return new Promise<Float32Array<ArrayBuffer> | null>((resolve, reject) => {
-      const worker = this.#helpers[helper - 1];
-      if (!worker) return reject(new Error("there is no such worker"));
       const id = ++this.#lastId;
       this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, ...what }, transfer);
+      worker.postMessage({ id, ...what });
     });
   }
 
@@ -75,8 +89,20 @@ export class Team {
   }
 
   #fail(error: Error) {
+    for (const { channel } of this.#helpers) channel?.end(error);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
+  }
+}
+
+type Answer = Float32Array;
+
+/** An answer for which the event loop is let run between whiles. */
+async function later(channel: Channel): Promise<Answer> {
+  for (;;) {
+    await pause();
+    const answer = channel.answer(PATIENCE);
+    if (answer) return answer;
   }
 }
 

@@ -5,6 +5,7 @@ import { sentence, serve, type Handlers, type Job, type Shapes } from "./calls";
 import { help } from "./helper";
 import { distrust, fetchModel, localModel, readRanges } from "./model-files";
 import { start } from "./module";
+import { pause } from "./pause";
 import type { Calls, Model, ModelSource, Progress } from "./protocol";
 import { HELPER, Team, usualThreads } from "./team";
 
@@ -148,18 +149,6 @@ async function adapterName(): Promise<string> {
   if (!adapter) return "";
   const { description, vendor, architecture } = adapter.info;
   return description || [vendor, architecture].filter(Boolean).join(" ");
-}
-
-/** A turn of the event loop, without the delay that timers get when nested. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }
 
 if (self.name === HELPER) help();

@@ -14,23 +14,21 @@ const QUERIES: usize = 64;
 /// `softmax(q·kᵀ / √d) · v` for every picture, head and token.
 ///
 /// `qkv` holds the planes q, k, v, each `[batch·tokens, C]`; head h has channels `h·d .. (h+1)·d`.
-/// `y` takes the heads of `part`: `[batch·tokens, part·d]`.
+/// `queries` has for every head the tokens of a picture that are asked for; other rows of `y`
+/// `[batch·tokens, C]` stay as they are.
 pub fn attention(
     qkv: &[f32],
     [batch, tokens, c]: [usize; 3],
-    heads: usize,
-    part: Range<usize>,
+    queries: &[Range<usize>],
     y: &mut [f32],
 ) {
-    let (d, plane) = (c / heads, batch * tokens * c);
-    let width = part.len() * d;
-    for (picture, y) in y.chunks_exact_mut(tokens * width).enumerate() {
+    let (d, plane) = (c / queries.len(), batch * tokens * c);
+    for (picture, y) in y.chunks_exact_mut(tokens * c).enumerate() {
         // A head's matrix [tokens, d] within a plane, from token `first` on; rows are c apart.
         let matrix = |of: usize, head: usize, first: usize| {
             &qkv[of * plane + (picture * tokens + first) * c + head * d..]
         };
-        let packed: Vec<_> = part
-            .clone()
+        let packed: Vec<_> = (0..queries.len())
             .into_par_iter()
             .map(|head| {
                 let k = Panels::pack(matrix(1, head, 0), [tokens, d], [c, 1]);
@@ -38,17 +36,24 @@ pub fn attention(
             })
             .collect();
         let scale = 1.0 / (d as f32).sqrt();
-        y.par_chunks_mut(QUERIES * width).enumerate().for_each(|(block, y)| {
-            let rows = y.len() / width;
+        y.par_chunks_mut(QUERIES * c).enumerate().for_each(|(block, y)| {
+            let (first, rows) = (block * QUERIES, y.len() / c);
             let (mut scores, mut out) = (vec![0.0; rows * tokens], vec![0.0; rows * d]);
-            for (at, (head, (k, v))) in part.clone().zip(&packed).enumerate() {
-                product(matrix(0, head, block * QUERIES), c, k, scale, None, &mut scores);
+            for (head, ((k, v), queries)) in packed.iter().zip(queries).enumerate() {
+                let own = queries.start.max(first)..queries.end.min(first + rows);
+                if own.is_empty() {
+                    continue;
+                }
+                let scores = &mut scores[..own.len() * tokens];
+                let out = &mut out[..own.len() * d];
+                product(matrix(0, head, own.start), c, k, scale, None, scores);
                 for row in scores.chunks_exact_mut(tokens) {
                     Softmax::new_mut(row).dispatch();
                 }
-                product(&scores, tokens, v, 1.0, None, &mut out);
-                for (y, out) in y.chunks_exact_mut(width).zip(out.chunks_exact(d)) {
-                    y[at * d..][..d].copy_from_slice(out);
+                product(scores, tokens, v, 1.0, None, out);
+                let lines = y[(own.start - first) * c..].chunks_exact_mut(c);
+                for (y, out) in lines.zip(out.chunks_exact(d)) {
+                    y[head * d..][..d].copy_from_slice(out);
                 }
             }
         });

@@ -191,8 +191,9 @@ impl Fast<'_> {
                 norm(part, w, b, *kind, *eps, *gelu);
             }
             Op::Attention { qkv, heads, .. } => {
-                let (qkv, c) = (&self.values[*qkv], slots[*qkv].cols);
-                attention(qkv, [self.batch, self.plan.tokens, c], *heads, 0..*heads, y);
+                let (qkv, tokens) = (&self.values[*qkv], self.plan.tokens);
+                let size = [self.batch, tokens, slots[op.writes()].cols];
+                attention(qkv, size, &vec![0..tokens; *heads], y);
             }
             _ => plain(op, self.plan, self.values, self.pixels, y),
         }

@@ -69,6 +69,7 @@ pub(super) struct Part {
     /// Heads of all members, where there is attention between.
     heads: Option<usize>,
     last: Matrix,
+    share: Share,
 }
 
 impl Part {
@@ -103,7 +104,7 @@ impl Part {
         let w = checkpoint.tensor(end).await?;
         let stored = checkpoint.stored_type(end);
         let last = Matrix::pack_inputs(&w, [w.len() / width, width], columns, stored);
-        Ok(Some(Self { first, bias, finish: finish.clone(), heads: stretch.heads, last }))
+        Ok(Some(Self { first, bias, finish: finish.clone(), heads: stretch.heads, last, share }))
     }
 
     /// Bytes in memory.
@@ -132,13 +133,14 @@ impl Part {
         let mut between = self.begin(x)?;
         if let Some(heads) = self.heads {
             let columns = self.first.columns().len();
-            let heads = columns * heads / self.first.out();
             if between.len() != 3 * batch * tokens * columns {
                 let found = between.len() / columns / 3;
                 return Err(Error::device(format!("{found} rows, expected {batch} × {tokens}")));
             }
+            let own = self.share.heads(heads);
+            let queries: Vec<_> = own.map(|head| self.share.queries(heads, head, tokens)).collect();
             let mut y = vec![0.0; between.len() / 3];
-            attention(&between, [batch, tokens, columns], heads, 0..heads, &mut y);
+            attention(&between, [batch, tokens, columns], &queries, &mut y);
             between = y;
         }
         self.last.product(&between, None, &Finish::Store)

@@ -33,20 +33,23 @@ impl Share {
 
     /// This member's part of `columns`; the engine's is never empty.
     pub(super) fn columns(self, columns: usize) -> Range<usize> {
-        let panels = self.part(columns.div_ceil(PANEL), columns / LEAST);
-        (panels.start * PANEL).min(columns)..(panels.end * PANEL).min(columns)
-    }
-
-    /// This member's part of `heads`; the engine's is never empty.
-    pub(super) fn heads(self, heads: usize) -> Range<usize> {
-        self.part(heads, heads)
-    }
-
-    /// An even part of `count` for the first `most` members.
-    fn part(self, count: usize, most: usize) -> Range<usize> {
-        let members = self.members.min(most).max(1);
-        let edge = |member: usize| count * member.min(members) / members;
+        let (panels, members) = (columns.div_ceil(PANEL), self.members.min(columns / LEAST).max(1));
+        let edge = |member: usize| (panels * member.min(members) / members * PANEL).min(columns);
         edge(self.member)..edge(self.member + 1)
+    }
+
+    /// The heads, of `heads`, of which some queries are this member's: where they do not divide,
+    /// two members share one.
+    pub(super) fn heads(self, heads: usize) -> Range<usize> {
+        let Self { member, members } = self;
+        heads * member / members..(heads * (member + 1)).div_ceil(members)
+    }
+
+    /// This member's part of the `tokens` queries of a head.
+    pub(super) fn queries(self, heads: usize, head: usize, tokens: usize) -> Range<usize> {
+        let Self { member, members } = self;
+        let edge = |at: usize| at.saturating_sub(head * members).min(members) * tokens / members;
+        edge(heads * member)..edge(heads * (member + 1))
     }
 }
 
@@ -182,19 +185,39 @@ mod tests {
         for (count, members) in [(192, 2), (100, 3), (12, 4), (33, 2), (4096, 8), (1, 3)] {
             let mut next = 0;
             for member in 0..members {
-                let share = Share { member, members };
-                let part = share.columns(count);
-                assert_eq!(part.start, next, "{count} columns, {share:?}");
+                let part = Share { member, members }.columns(count);
+                assert_eq!(part.start, next, "{count} columns, member {member} of {members}");
                 assert!(part.start.is_multiple_of(PANEL) || part.is_empty());
                 assert!(member > 0 || !part.is_empty());
                 next = part.end;
             }
             assert_eq!(next, count);
-            let heads: usize =
-                (0..members).map(|member| Share { member, members }.heads(count).len()).sum();
-            assert_eq!(heads, count);
         }
         assert_eq!(Share { member: 1, members: 2 }.columns(63), 63..63);
-        assert_eq!(Share { member: 1, members: 3 }.heads(2), 1..2);
+    }
+
+    #[test]
+    fn queries_are_shared_evenly() {
+        for (heads, members, tokens) in
+            [(3, 2, 257), (16, 4, 10), (25, 8, 1025), (1, 3, 7), (2, 3, 1)]
+        {
+            let mut next = vec![0; heads];
+            for member in 0..members {
+                let share = Share { member, members };
+                let parts: Vec<_> =
+                    (0..heads).map(|head| share.queries(heads, head, tokens)).collect();
+                for (head, part) in parts.iter().enumerate() {
+                    assert!(
+                        part.is_empty() || share.heads(heads).contains(&head),
+                        "{share:?}: {parts:?}"
+                    );
+                    assert!(part.is_empty() || part.start == next[head], "{share:?}: {parts:?}");
+                    next[head] = next[head].max(part.end);
+                }
+                let all: usize = parts.iter().map(Range::len).sum();
+                assert!(all.abs_diff(heads * tokens / members) <= 2, "{share:?}: {parts:?}");
+            }
+            assert_eq!(next, vec![tokens; heads]);
+        }
     }
 }

@@ -29,6 +29,39 @@ for (const name of readdirSync(path("tests/golden")).filter((name) => name.start
   });
 }
 
+test("where memory cannot be shared, tasks go by messages", async (t) => {
+  const page = await visit(site, t, { query: "blank/" });
+  const folder = path("tests/golden/encoder_hf_native");
+  const expected = readSafetensors(`${folder}/expected.safetensors`).last_hidden_state;
+  const { shape, data } = readSafetensors(`${folder}/input.safetensors`).pixel_values;
+  const script = await page.evaluate(workerScript);
+  const tasks = await page.evaluate((script) => {
+    // The engine's worker and its helper find no memory that grows, and tell how many tasks went by messages.
+    const local = (text) => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    const counted = new BroadcastChannel("tasks");
+    globalThis.tasks = 0;
+    counted.onmessage = () => globalThis.tasks++;
+    const before = local(`
+      delete SharedArrayBuffer.prototype.grow;
+      const counted = new BroadcastChannel("tasks");
+      self.addEventListener("message", ({ data }) => { if (data?.task) counted.postMessage(null); });`);
+    const Started = globalThis.Worker;
+    globalThis.Worker = class extends Started {
+      constructor() {
+        super(local(`import ${JSON.stringify(before)}; import ${JSON.stringify(script)};`), { type: "module" });
+      }
+    };
+    return globalThis.tasks;
+  }, script);
+  assert.equal(tasks, 0);
+  const given = { threads: 2, folder: "/golden/encoder_hf_native/", config: readFileSync(`${folder}/config.json`, "utf8"), pixels: { shape, data: [...data] }, layers: [] };
+  const { answered, all } = await page.evaluate(encode, given);
+  assert.equal(answered, 2);
+  const error = relativeL2(all.last_hidden_state.data, expected.data);
+  assert.ok(error <= GOLDEN, `relative L2 error ${error.toExponential(2)}`);
+  assert.ok(await page.evaluate(() => globalThis.tasks) > 1);
+});
+
 test("a cancelled encode by two workers, and another afterwards", async (t) => {
   const page = await visit(site, t, { query: "blank/" });
   const { reason, last, again } = await page.evaluate(async () => {
@@ -62,11 +95,9 @@ test("the page names the threads", async (t) => {
 test("without helpers the engine goes on alone, and says so", async (t) => {
   // Workers of workers are refused; the engine's own, which the page starts, is not.
   const page = await visit(site, t, { query: "blank/" });
-  const { threads, alone } = await page.evaluate(async () => {
+  const script = await page.evaluate(workerScript);
+  const { threads, alone } = await page.evaluate(async (script) => {
     const { Engine } = await import("/js/engine.js");
-    const entry = await (await fetch("/js/engine.js")).text();
-    const source = await (await fetch(`/js/${/assets\/engine[\w-]+\.js/.exec(entry)[0]}`)).text();
-    const script = new URL(`/js/assets/${/worker[\w-]+\.js/.exec(source)[0]}`, location.href).href;
     const Started = globalThis.Worker;
     globalThis.Worker = class extends Started {
       constructor() {
@@ -77,10 +108,17 @@ test("without helpers the engine goes on alone, and says so", async (t) => {
     const engine = new Engine();
     await engine.call("open", { device: "cpu", threads: 2 });
     return engine.call("load", { folder: new URL("/model/", location.href).href });
-  });
+  }, script);
   assert.equal(threads, 1);
   assert.match(alone, /no more workers here/);
 });
+
+/** Runs in the page: the address of the engine's worker. */
+async function workerScript() {
+  const entry = await (await fetch("/js/engine.js")).text();
+  const source = await (await fetch(`/js/${/assets\/engine[\w-]+\.js/.exec(entry)[0]}`)).text();
+  return new URL(`/js/assets/${/worker[\w-]+\.js/.exec(source)[0]}`, location.href).href;
+}
 
 /** Runs in the page. */
 async function encode({ threads, folder, config, pixels, layers }) {

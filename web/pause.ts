@@ -1,0 +1,13 @@
+// Letting other events in between.
+
+/** A turn of the event loop, without the delay that timers get when nested. */
+export function pause(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
