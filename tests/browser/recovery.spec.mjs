@@ -3,71 +3,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
+import { before, cause, trouble } from "./trouble.mjs";
 import { drawn, fact, hand, loaded, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const LOST = "The graphics device was lost and has been opened again.";
 const STOPPED = "The network stopped unexpectedly and has been started again.";
 
-/** Runs at the beginning of the worker's script: what goes wrong when the test says so. */
-function trouble() {
-  const channel = new BroadcastChannel("trouble");
-  const devices = [];
-  const request = globalThis.GPUAdapter?.prototype.requestDevice;
-  if (request) {
-    GPUAdapter.prototype.requestDevice = async function (...given) {
-      const device = await request.apply(this, given);
-      devices.push(device);
-      return device;
-    };
-  }
-  const helpers = [];
-  self.Worker = class extends Worker {
-    constructor(...given) {
-      super(...given);
-      helpers.push(this);
-    }
-  };
-  const post = self.postMessage.bind(self);
-  const read = Blob.prototype.arrayBuffer;
-  const kinds = {
-    /** Answers, from the next on, that the device is lost. */
-    lose: (times) => (self.postMessage = (message, options) => {
-      if (!("answer" in message) || times-- <= 0) return post(message, options);
-      post({ id: message.id, failure: "the graphics device was lost: as the test wants it", name: "Lost" });
-    }),
-    destroy: () => devices.forEach((device) => device.destroy()),
-    fall: () => helpers[0].dispatchEvent(new Event("error")),
-    die: () => setTimeout(() => { throw new Error("as the test wants it"); }),
-    trap: () => (Blob.prototype.arrayBuffer = async function () {
-      Blob.prototype.arrayBuffer = read;
-      throw new WebAssembly.RuntimeError("unreachable");
-    }),
-    garbage: () => (self.postMessage = (message) => post({ ...message, id: message.id + 1000 })),
-  };
-  channel.onmessage = ({ data: [kind, given] }) => {
-    kinds[kind]?.(given);
-    channel.postMessage("done");
-  };
-}
-
 /** A visitor whose worker is in for trouble; `noise` are errors that the console shows of it. */
 function visitTrouble(t, query, noise = /as the test wants it|a worker has stopped/) {
-  const prepare = (page) => page.route("**/worker-*.js", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `(${trouble})();${await response.text()}` });
-  });
-  return visit(site, t, { prepare, query, refused: noise });
+  return visit(site, t, { prepare: (page) => before(page, trouble), query, refused: noise });
 }
-
-const cause = (page, kind, given = null) => page.evaluate(([kind, given]) => new Promise((done) => {
-  const channel = new BroadcastChannel("trouble");
-  channel.onmessage = () => {
-    channel.close();
-    done();
-  };
-  channel.postMessage([kind, given]);
-}), [kind, given]);
 
 const note = (page, text) => page.locator("#device .note", { hasText: text }).waitFor();
 const alarm = async (page) => (await page.getByRole("alert").first().textContent()).trim();
@@ -208,12 +154,11 @@ test("lost again and again, it says so, and the next call begins anew", async (t
   await sample(page, "Cat", "chelsea.png");
   // Each new worker is in for it too.
   await page.unroute("**/worker-*.js");
-  await page.route("**/worker-*.js", async (route) => {
-    const response = await route.fetch();
-    const body = `(${trouble})();${await response.text()}`;
-    const lose = "self.postMessage = ((post) => (message, options) => post('answer' in message && message.answer?.tensors ? { id: message.id, failure: 'the graphics device was lost: always', name: 'Lost' } : message, options))(self.postMessage.bind(self));";
-    await route.fulfill({ response, body: lose + body });
-  });
+  await before(page, function lose() {
+    const post = self.postMessage.bind(self);
+    const lost = ({ id }) => ({ id, failure: "the graphics device was lost: always", name: "Lost" });
+    self.postMessage = (message, options) => post("answer" in message && message.answer?.tensors ? lost(message) : message, options);
+  }, trouble);
   await cause(page, "lose", 1);
   await page.getByRole("button", { name: "Rocket" }).click();
   await page.getByRole("alert").filter({ hasText: "the graphics device was lost: always" }).waitFor();

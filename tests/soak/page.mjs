@@ -8,6 +8,7 @@ import { root } from "../../web/tools/run.mjs";
 import { serve } from "../../web/tools/serve.mjs";
 import { findChromium } from "../../web/tools/setup.mjs";
 import { args } from "../browser/chromium.mjs";
+import { before, cause, trouble } from "../browser/trouble.mjs";
 import { loaded, shown } from "../browser/visitor.mjs";
 
 const MOST = 0.02;
@@ -25,8 +26,8 @@ const page = await client.newPage();
 page.setDefaultTimeout(120_000);
 const alarm = () => page.getByRole("alert").first().textContent();
 
-/** Runs at the beginning of the worker's script: keeps hold of the module's memory, and loses the device when told. */
-function prelude() {
+/** Runs at the beginning of the worker's script: keeps hold of the module's memory. */
+function hold() {
   for (const name of ["instantiate", "instantiateStreaming"]) {
     const start = WebAssembly[name];
     WebAssembly[name] = async (...given) => {
@@ -35,29 +36,8 @@ function prelude() {
       return made;
     };
   }
-  const devices = [];
-  const request = globalThis.GPUAdapter?.prototype.requestDevice;
-  if (request) {
-    GPUAdapter.prototype.requestDevice = async function (...given) {
-      const device = await request.apply(this, given);
-      devices.push(device);
-      return device;
-    };
-  }
-  const post = self.postMessage.bind(self);
-  self.lose = () => {
-    for (const device of devices.splice(0)) device.destroy();
-    self.postMessage = (message, options) => {
-      if (!("answer" in message)) return post(message, options);
-      self.postMessage = post;
-      post({ id: message.id, failure: "the graphics device was lost: as the test wants it", name: "Lost" });
-    };
-  };
 }
-await page.route("**/worker-*.js", async (route) => {
-  const response = await route.fetch();
-  await route.fulfill({ response, body: `(${prelude})();${await response.text()}` });
-});
+await before(page, hold, trouble);
 
 /** Resident bytes of the browser's processes of a type. */
 function resident(type) {
@@ -136,7 +116,8 @@ const again = () => encoded(() => page.getByRole("button", { name: "Encode again
 await phase("encodings", encodings, again);
 await phase("loads", loads, () => encoded(() => page.evaluate(() => document.querySelector("#bundled-model").click())));
 await phase("losses", losses, async () => {
-  await worker().evaluate(() => self.lose());
+  await cause(page, "destroy");
+  await cause(page, "lose", 1);
   await again();
   await page.locator("#device .note", { hasText: "opened again" }).waitFor();
 });
