@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use common::{config, golden, sample, scratch, tensors};
+use hf_hub::{Repo, RepoType};
 use hub::{Hub, bytes, fails, of, succeeds, well};
 use internvit::weights::{StoredType, Values, init_checkpoint, write_safetensors};
 use serde_json::{Value, json};
@@ -109,6 +110,63 @@ fn the_cache_is_laid_out_as_others_do() {
         .output();
     succeeds(offline.unwrap());
     assert!(hub.log().is_empty());
+}
+
+#[test]
+fn the_cache_is_the_crates() {
+    let hub = start("crate");
+    let (commit, served) = (hub.commit(TOWER), hub.repository(TOWER));
+    hub.info(TOWER);
+    let cache = hf_hub::Cache::new(hub.home.join("hub"));
+    for file in ["config.json", WEIGHTS, "preprocessor_config.json"] {
+        assert!(same(&cache.model(TOWER.into()).get(file).unwrap(), &served.join(file)));
+    }
+
+    // What another program put there, of a repository that this hub does not have.
+    let repo = Repo::with_revision("acme/put".into(), RepoType::Model, "refs/pr/1".into());
+    let put = cache.repo(repo);
+    let folder = put.pointer_path(&commit);
+    fs::create_dir_all(&folder).unwrap();
+    for file in ["config.json", WEIGHTS] {
+        fs::copy(served.join(file), folder.join(file)).unwrap();
+    }
+    put.create_ref(&commit).unwrap();
+    hub.log();
+    let found =
+        succeeds(hub.run(&["info", "--json", "--offline", "--model", "acme/put@refs/pr/1"]));
+    assert_eq!(found["model"], folder.to_str().unwrap());
+    let error = fails(hub.run(&["info", "--offline", "--model", "acme/put"]));
+    assert!(error.contains("acme/put: it is not on this machine"), "{error}");
+    assert!(hub.log().is_empty());
+}
+
+#[test]
+fn places_are_the_environments() {
+    let hub = start("places");
+    let elsewhere = hub.home.with_file_name("elsewhere");
+    let info = |set: &[(&str, &Path)]| {
+        let mut command = hub.command();
+        command.envs(set.iter().copied()).args(["info", "--json", "--model", TOWER]);
+        command
+    };
+    let token = |token: &str| {
+        hub.log().iter().filter(|e| e["authorization"] == format!("Bearer {token}")).count()
+    };
+
+    // A cache elsewhere leaves the login where it was.
+    fs::create_dir_all(&hub.home).unwrap();
+    fs::write(hub.home.join("token"), "hf_login\n").unwrap();
+    succeeds(info(&[("HF_HUB_CACHE", &elsewhere)]).output().unwrap());
+    assert!(elsewhere.join("models--acme--tower/refs/main").is_file());
+    assert!(!cache(&hub).exists());
+    assert!(token("hf_login") > 0);
+
+    let login = hub.home.with_file_name("login");
+    fs::write(&login, " hf_other \n").unwrap();
+    let mut command = info(&[("XDG_CACHE_HOME", &elsewhere), ("HF_TOKEN_PATH", &login)]);
+    succeeds(command.env_remove("HF_HOME").output().unwrap());
+    assert!(elsewhere.join("huggingface/hub/models--acme--tower/refs/main").is_file());
+    assert!(token("hf_other") > 0);
 }
 
 #[test]

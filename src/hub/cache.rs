@@ -11,7 +11,7 @@ pub(super) struct Cache {
     /// `HF_HOME`.
     pub(super) home: PathBuf,
     /// `HF_HUB_CACHE`.
-    hub: PathBuf,
+    hub: hf_hub::Cache,
 }
 
 /// A variable of the environment that is not empty.
@@ -24,23 +24,27 @@ impl Cache {
         let home = match (variable("HF_HOME"), variable("XDG_CACHE_HOME")) {
             (Some(home), _) => PathBuf::from(home),
             (None, Some(cache)) => Path::new(&cache).join("huggingface"),
-            (None, None) => etcetera::home_dir()
-                .map_err(|_| Error::input("no home directory for downloads: set HF_HOME"))?
+            (None, None) => std::env::home_dir()
+                .ok_or_else(|| Error::input("no home directory for downloads: set HF_HOME"))?
                 .join(".cache/huggingface"),
         };
         let hub = variable("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from);
-        Ok(Self { home, hub })
+        Ok(Self { home, hub: hf_hub::Cache::new(hub) })
     }
 
-    /// The token that a login left.
+    /// The token of the environment, or the one that a login left.
     pub(super) fn token(&self) -> Option<String> {
-        let file = variable("HF_TOKEN_PATH").map_or_else(|| self.home.join("token"), PathBuf::from);
-        let token = fs::read_to_string(file).ok()?;
+        let stored = || match variable("HF_TOKEN_PATH") {
+            Some(file) => fs::read_to_string(file).ok(),
+            // It lies in the home, wherever the cache is.
+            None => hf_hub::Cache::new(self.home.join("hub")).token(),
+        };
+        let token = variable("HF_TOKEN").or_else(stored)?;
         Some(token.trim().to_string()).filter(|token| !token.is_empty())
     }
 
     fn repository(&self, model: &Name) -> PathBuf {
-        self.hub.join(format!("models--{}", model.repository().replace('/', "--")))
+        self.hub.path().join(model.repo().folder_name())
     }
 
     /// The commit that the revision was when it was last fetched.
@@ -48,10 +52,9 @@ impl Cache {
         if let Some(commit) = model.commit() {
             return Some(commit.into());
         }
-        let file = self.repository(model).join("refs").join(model.revision());
-        let commit = fs::read_to_string(file).ok()?.trim().to_string();
-        // It becomes part of a path.
-        commit.bytes().all(|b| b.is_ascii_hexdigit()).then_some(commit)
+        // Found by the reference: its folder is called as the commit.
+        let config = self.hub.repo(model.repo()).get("config.json")?;
+        Some(config.parent()?.file_name()?.to_str()?.into())
     }
 
     pub(super) fn keep_commit(&self, model: &Name, commit: &str) -> Result<()> {
@@ -64,7 +67,7 @@ impl Cache {
 
     /// Where a commit's files stand under their own names.
     pub(super) fn snapshot(&self, model: &Name, commit: &str) -> PathBuf {
-        self.repository(model).join("snapshots").join(commit)
+        self.hub.repo(model.repo()).pointer_path(commit)
     }
 
     /// Where the vision part of a larger model stands.
@@ -103,8 +106,8 @@ impl Cache {
 
     /// Where programs that fetch the same bytes wait for one another.
     pub(super) fn lock(&self, model: &Name, file: &Remote) -> PathBuf {
-        let name = self.repository(model).file_name().unwrap_or_default().to_owned();
-        self.hub.join(".locks").join(name).join(format!("{}.lock", file.digest))
+        let locks = self.hub.path().join(".locks").join(model.repo().folder_name());
+        locks.join(format!("{}.lock", file.digest))
     }
 
     /// Puts a blob under its file's name into the commit's folder: by a link, or where there are

@@ -79,7 +79,7 @@ impl Http {
         let mut config = Agent::config_builder()
             .user_agent(concat!("internvit/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
-            // Redirects are followed here, for what they say and for what is sent along.
+            // Redirects are followed here: the token stays behind, and an error names who failed.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(Duration::from_secs(15)))

@@ -3,6 +3,10 @@
 //!
 //! `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean
 //! what they mean to the hub's own client.
+//!
+//! Names and places in the cache are those of the crate `hf-hub`. Its transfer compares no digests,
+//! cannot be cancelled and fetches no ranges, so requests are made here; and as it empties a
+//! reference before it writes it anew, references are written here too.
 
 mod cache;
 mod http;
@@ -70,8 +74,7 @@ impl Hub {
             _ => None,
         };
         let endpoint = variable("HF_ENDPOINT").unwrap_or("https://huggingface.co".into());
-        let token = variable("HF_TOKEN").map(|t| t.trim().to_string()).or_else(|| cache.token());
-        let http = Http::new(endpoint.trim_end_matches('/').into(), token)?;
+        let http = Http::new(endpoint.trim_end_matches('/').into(), cache.token())?;
         Ok(Self { cache, http, offline })
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use hf_hub::{Repo, RepoType};
+
 /// `owner/name`, or `owner/name@revision` with a branch, a tag or a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
@@ -32,6 +34,11 @@ impl Name {
     /// The branch, tag or commit; `main` where none was named.
     pub fn revision(&self) -> &str {
         &self.revision
+    }
+
+    /// As the crate for the cache calls it.
+    pub(super) fn repo(&self) -> Repo {
+        Repo::with_revision(self.repository.clone(), RepoType::Model, self.revision.clone())
     }
 
     /// The revision where it is a whole commit, which never changes.

@@ -1,7 +1,9 @@
 //! What the hub says of a repository: a commit and its files, with lengths and digests.
 
 use serde::Deserialize;
-use sha2::Digest;
+use sha1::Sha1;
+use sha2::Sha256;
+use sha2::digest::{Digest, DynDigest};
 
 use super::Name;
 use crate::{Error, Result};
@@ -9,7 +11,7 @@ use crate::{Error, Result};
 /// A repository at one commit.
 pub(super) struct Repository {
     pub(super) commit: String,
-    pub(super) files: Vec<Remote>,
+    files: Vec<Remote>,
 }
 
 /// A file of it.
@@ -66,7 +68,7 @@ impl Repository {
         if listing.sha.len() != 40 || !hex(&listing.sha) {
             return Err(bad(format!("expected a commit, found {:?}", listing.sha)));
         }
-        Ok(Self { commit: listing.sha.clone(), files: files.collect::<Result<_>>()? })
+        Ok(Self { commit: listing.sha, files: files.collect::<Result<_>>()? })
     }
 
     /// A file in the repository's root.
@@ -96,33 +98,12 @@ impl Repository {
     }
 }
 
-/// The digest of a file's bytes as they come.
-pub(super) enum Hasher {
-    Large(sha2::Sha256),
-    Git(sha1::Sha1),
-}
-
-impl Hasher {
-    pub(super) fn new(file: &Remote) -> Self {
-        if file.large {
-            return Self::Large(sha2::Sha256::new());
+impl Remote {
+    /// Takes the file's bytes as they come, and ends with what its digest should be.
+    pub(super) fn hasher(&self) -> Box<dyn DynDigest> {
+        if self.large {
+            return Box::new(Sha256::new());
         }
-        Self::Git(sha1::Sha1::new_with_prefix(format!("blob {}\0", file.size)))
-    }
-
-    pub(super) fn add(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Large(hash) => hash.update(bytes),
-            Self::Git(hash) => hash.update(bytes),
-        }
-    }
-
-    /// In hexadecimal digits.
-    pub(super) fn end(self) -> String {
-        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect();
-        match self {
-            Self::Large(hash) => hex(&hash.finalize()),
-            Self::Git(hash) => hex(&hash.finalize()),
-        }
+        Box::new(Sha1::new_with_prefix(format!("blob {}\0", self.size)))
     }
 }

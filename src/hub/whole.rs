@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use sha2::digest::DynDigest;
+
 use super::cache::{make_parent, wait_for};
 use super::http::Ask;
-use super::repository::Hasher;
 use super::{Hub, Name, Remote, Step, Tell, told};
 use crate::{Error, Result};
 
@@ -51,10 +52,10 @@ impl Hub {
             let (mut out, mut hasher, there) = open_part(&part, file).map_err(io)?;
             told(tell, Step::Bytes(there))?;
             self.http.bytes(&ask, there..file.size, tell, &mut |piece| {
-                hasher.add(piece);
+                hasher.update(piece);
                 out.write_all(piece).map_err(io)
             })?;
-            found = hasher.end();
+            found = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
             if found == file.digest {
                 out.sync_all().map_err(io)?;
                 drop(out);
@@ -76,21 +77,17 @@ impl Hub {
 }
 
 /// What an earlier attempt left: the file at its end, its digest so far, its bytes.
-fn open_part(part: &Path, file: &Remote) -> std::io::Result<(File, Hasher, u64)> {
+fn open_part(part: &Path, file: &Remote) -> std::io::Result<(File, Box<dyn DynDigest>, u64)> {
     let out = File::options().read(true).append(true).create(true).open(part)?;
-    let mut hasher = Hasher::new(file);
     if out.metadata()?.len() > file.size {
         out.set_len(0)?;
     }
     let there = out.metadata()?.len();
-    let (mut buffer, mut left) = (vec![0; 1 << 16], there);
-    while left > 0 {
-        let read = (&out).take(left).read(&mut buffer)?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+    let (mut hasher, mut old, mut buffer) = (file.hasher(), (&out).take(there), vec![0; 1 << 16]);
+    loop {
+        match old.read(&mut buffer)? {
+            0 => return Ok((out, hasher, there)),
+            read => hasher.update(&buffer[..read]),
         }
-        hasher.add(&buffer[..read]);
-        left -= read as u64;
     }
-    Ok((out, hasher, there))
 }
