@@ -4,8 +4,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ask, root, stop } from "./run.mjs";
 
-const permissive = ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD",
-  "Zlib", "BSL-1.0", "CC0-1.0", "Unlicense", "Unicode-3.0", "MIT-0"];
+// The list that cargo deny has too, and crates with a licence beyond it.
+const deny = readFileSync(join(root, "deny.toml"), "utf8");
+const quoted = (text) => [...text.matchAll(/"([^"]+)"/g)].map(([, word]) => word);
+const permissive = quoted(deny.match(/^allow = \[([^\]]+)\]/m)?.[1] ?? "");
+const exceptions = Object.fromEntries([...deny.matchAll(/\{ crate = "([^"]+)", allow = \[([^\]]+)\] \}/g)]
+  .map(([, crate, list]) => [crate, quoted(list)]));
 // The npm packages are tools: none of them is part of the page.
 const tools = [...permissive, "MPL-2.0", "BlueOak-1.0.0"];
 
@@ -54,7 +58,7 @@ function main() {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
   const packages = Object.entries(lock).filter(([path]) => path !== "");
   const refused = [
-    ...crates.filter(({ license }) => !allowed(license ?? "", permissive))
+    ...crates.filter(({ name, license }) => !allowed(license ?? "", [...permissive, ...exceptions[name] ?? []]))
       .map(({ name, version, license }) => `crate ${name} ${version}: ${license ?? "none stated"}`),
     ...packages.filter(([, { license }]) => !allowed(license ?? "", tools))
       .map(([path, { version, license }]) => `npm ${path} ${version}: ${license ?? "none stated"}`),
