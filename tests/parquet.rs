@@ -179,6 +179,65 @@ fn bad_photographs_are_recorded() {
     assert_eq!(rows(&out).len(), 1);
 }
 
+/// A photograph whose values overflow is one of them, and those beside it in a batch are encoded.
+#[test]
+fn photographs_that_overflow_are_recorded() {
+    let (folder, model, _) = scene("parquet-overflow", 0);
+    rewrite(&model.join("model.safetensors"), &|name, values| {
+        if name == "embeddings.patch_embedding.weight" {
+            values.iter_mut().for_each(|v| *v *= 1e20);
+            values.iter_mut().for_each(|v| *v *= 1e19);
+        }
+    });
+    // White passes what f32 holds, the mean colour is nearly 0.
+    let (grey, white) = ([124, 116, 104], [255; 3]);
+    let paint = |path: PathBuf, colour: [u8; 3]| {
+        image::save_buffer(path, &colour.repeat(64), 8, 8, image::ExtendedColorType::Rgb8).unwrap();
+    };
+    let (mixed, alone) = (folder.join("mixed"), folder.join("alone"));
+    fs::create_dir_all(&mixed).unwrap();
+    fs::create_dir_all(&alone).unwrap();
+    for (i, colour) in [white, grey, grey, white, grey].into_iter().enumerate() {
+        paint(mixed.join(format!("{i}.png")), colour);
+        if colour == grey {
+            paint(alone.join(format!("{i}.png")), colour);
+        }
+    }
+    let plain = folder.join("alone.parquet");
+    assert_eq!(counts(&encode(&alone, &model, &plain, &[])), [3, 0, 0]);
+    for batch in ["1", "2", "5"] {
+        let out = folder.join(format!("{batch}.parquet"));
+        assert_eq!(counts(&encode(&mixed, &model, &out, &["--batch", batch])), [3, 0, 2]);
+        let found = rows(&out);
+        assert_eq!(found.len(), 5);
+        for (row, expected) in found.iter().zip(rows(&plain)) {
+            let [name, other] = [row, &expected].map(|row| Path::new(string(&row["path"])));
+            assert_eq!(name.file_name(), other.file_name());
+            for column in ["cls_embedding", "pooled_embedding"] {
+                assert_eq!(bits(&list(&row[column])), bits(&list(&expected[column])));
+            }
+        }
+        for (row, file) in found[3..].iter().zip(["0.png", "3.png"]) {
+            assert!(string(&row["path"]).ends_with(file), "{row:?}");
+            let expected = "last_hidden_state of picture 0 holds NaN or infinity, from the \
+                            embedding on (hidden_states.0)";
+            assert!(string(&row["error"]).starts_with(expected), "{row:?}");
+        }
+    }
+    // With patch tokens neither fits the file: they are written in f16.
+    let out = folder.join("tokens.parquet");
+    let args = [&arguments(&mixed, &model, &out)[..], &["--patch-tokens"]].concat();
+    fails(&args, "no photograph could be encoded");
+    let reason = |row: &BTreeMap<String, Field>| string(&row["error"]).contains("range of f16");
+    let reasons: Vec<bool> = rows(&out).iter().map(reason).collect();
+    assert_eq!(reasons, [false, true, true, false, true]);
+    // A file of tensors is not written, and the message names the photographs.
+    let tensor = folder.join("f.safetensors");
+    let args = [&arguments(&mixed, &model, &tensor)[..], &["--batch", "1"]].concat();
+    fails(&args, "mixed/0.png: last_hidden_state of picture 0 holds NaN or infinity");
+    assert!(!tensor.exists());
+}
+
 /// A run that is killed at any moment and started again ends with the same bytes.
 #[test]
 fn killed_runs_go_on() {

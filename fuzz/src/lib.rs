@@ -23,6 +23,8 @@ mod pack;
 mod plan;
 #[path = "../../src/gpu/precision.rs"]
 mod precision;
+#[cfg(test)]
+mod tests;
 #[path = "../../src/weights/mod.rs"]
 pub mod weights;
 

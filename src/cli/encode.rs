@@ -247,7 +247,8 @@ async fn encode_photos(
         let photo = photos.next().transpose()?;
         let fits = photo.as_ref().is_some_and(|photo| fits(&pictures, photo, batch));
         if !fits && !pictures.is_empty() {
-            let features = encode_all(encoder, &pictures, batch, args, bar).await?;
+            let features = encode_all(encoder, &pictures, batch, args, bar).await;
+            let features = features.map_err(|e| input::of(&waiting, e))?;
             match &mut all {
                 None => all = Some(features),
                 Some(all) => {
@@ -262,7 +263,8 @@ async fn encode_photos(
         let (Some(photo), Some((number, path))) = (photo, paths.next()) else { break };
         index.extend(std::iter::repeat_n(number as f32, photo.pictures.len()));
         if args.picture.is_some() || args.stitch {
-            let mut features = encode_all(encoder, &photo.pictures, batch, args, bar).await?;
+            let features = encode_all(encoder, &photo.pictures, batch, args, bar).await;
+            let mut features = features.map_err(|e| input::of(&[path], e))?;
             let Grid { cols, rows } = photo.grid;
             let board = [rows as usize, cols as usize];
             if let Some(file) = &args.picture {

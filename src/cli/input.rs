@@ -70,6 +70,15 @@ pub(super) fn read_picture(path: &Path) -> Result<Picture> {
     decode(&path.display().to_string(), &bytes)
 }
 
+/// The error, with the photographs that were encoded together where the values of one overflow.
+pub(super) fn of(photos: &[impl AsRef<Path>], error: Error) -> Error {
+    let named: Vec<_> = photos.iter().map(|path| path.as_ref().display().to_string()).collect();
+    match error {
+        Error::NotFinite(why) => Error::NotFinite(format!("{}: {why}", named.join(", "))),
+        other => other,
+    }
+}
+
 /// What `--image-size` says, or the model's own size: a multiple of the patch unless `resize` makes
 /// it one.
 pub(super) fn side(given: Option<u32>, sizes: &Sizes, resize: Resize) -> Result<u32> {

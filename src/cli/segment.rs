@@ -198,7 +198,8 @@ async fn slide(
                 bar.set(number * steps + done, total * steps);
                 ControlFlow::Continue(())
             })
-            .await?;
+            .await
+            .map_err(|e| input::of(&[path], e))?;
         canvas.add(&logits, [top, left], window);
     }
     let logits = canvas.finish();

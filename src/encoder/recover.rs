@@ -49,7 +49,7 @@ impl Encoder {
             self.reopen(precision, progress).await.map_err(|e| match e {
                 Error::Cancelled => e,
                 e if lost => Error::Lost(format!("{why}; opening it anew failed: {e}")),
-                e => Error::NotFinite(format!("{why}; computing in f32 failed: {e}")),
+                e => Error::Device(format!("{why}; computing in f32 failed: {e}")),
             })?;
             self.notes.push(match lost {
                 true => format!("{why}; it was opened anew and the pictures computed again"),

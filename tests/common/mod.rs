@@ -7,7 +7,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use internvit::gpu::{Choice, Gpu, Precision};
-use internvit::weights::{Source, StoredType, init_checkpoint, read_header};
+use internvit::weights::{
+    Source, StoredType, Values, init_checkpoint, read_header, write_safetensors,
+};
 use internvit::{Checkpoint, Tensor};
 
 pub fn wait<F: Future>(future: F) -> F::Output {
@@ -75,6 +77,20 @@ pub fn tensors(path: &Path) -> HashMap<String, Tensor> {
             Some((s.key, Tensor { shape: s.shape, values: s.dtype?.decode(&bytes) }))
         })
         .collect()
+}
+
+/// Changes tensors of a safetensors file; all become f32.
+pub fn rewrite(file: &Path, change: &dyn Fn(&str, &mut Vec<f32>)) {
+    let mut list: Vec<(String, Tensor)> = tensors(file).into_iter().collect();
+    list.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, tensor) in &mut list {
+        change(name, &mut tensor.values);
+    }
+    let list: Vec<_> = list
+        .iter()
+        .map(|(name, tensor)| (name.clone(), tensor.shape.clone(), Values::F32(&tensor.values)))
+        .collect();
+    write_safetensors(file, &list).unwrap();
 }
 
 /// A small configuration in OpenGVLab's dialect.

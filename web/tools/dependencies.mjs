@@ -4,11 +4,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ask, root, stop } from "./run.mjs";
 
-const permissive = ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD",
-  "Zlib", "BSL-1.0", "CC0-1.0", "Unlicense", "Unicode-3.0", "MIT-0"];
-// MPL-2.0 asks for the source of its own files; unchanged, they may be part of a program of any licence (its section
-// 3.3). This crate comes unchanged: hf-hub finds the home folder with dirs, and dirs has it.
-const admitted = { "option-ext": ["MPL-2.0"] };
+// The list that cargo deny has too, and crates with a licence beyond it.
+const deny = readFileSync(join(root, "deny.toml"), "utf8");
+const quoted = (text) => [...text.matchAll(/"([^"]+)"/g)].map(([, word]) => word);
+const permissive = quoted(deny.match(/^allow = \[([^\]]+)\]/m)?.[1] ?? "");
+const exceptions = Object.fromEntries([...deny.matchAll(/\{ crate = "([^"]+)", allow = \[([^\]]+)\] \}/g)]
+  .map(([, crate, list]) => [crate, quoted(list)]));
 // The npm packages are tools: none of them is part of the page.
 const tools = [...permissive, "MPL-2.0", "BlueOak-1.0.0"];
 
@@ -57,7 +58,7 @@ function main() {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
   const packages = Object.entries(lock).filter(([path]) => path !== "");
   const refused = [
-    ...crates.filter(({ name, license }) => !allowed(license ?? "", [...permissive, ...(admitted[name] ?? [])]))
+    ...crates.filter(({ name, license }) => !allowed(license ?? "", [...permissive, ...exceptions[name] ?? []]))
       .map(({ name, version, license }) => `crate ${name} ${version}: ${license ?? "none stated"}`),
     ...packages.filter(([, { license }]) => !allowed(license ?? "", tools))
       .map(([path, { version, license }]) => `npm ${path} ${version}: ${license ?? "none stated"}`),
@@ -67,8 +68,8 @@ function main() {
   const elsewhere = crates.filter(({ source }) => source && source !== "registry+https://github.com/rust-lang/crates.io-index");
   if (elsewhere.length) stop(`Crates from elsewhere than crates.io: ${elsewhere.map(({ id }) => id).join(", ")}`);
   const names = crates.map(({ name }) => name).sort();
-  const idle = Object.keys(admitted).filter((name) => !names.includes(name));
-  if (idle.length) stop(`No longer there, so to be struck from what is admitted: ${idle.join(", ")}`);
+  const idle = Object.keys(exceptions).filter((name) => !names.includes(name));
+  if (idle.length) stop(`No longer there, so to be struck from deny.toml's exceptions: ${idle.join(", ")}`);
   const found = [...new Set(names.filter((name, i) => name === names[i + 1]))];
   const known = Object.values(twice).flat();
   const more = found.filter((name) => !known.includes(name));

@@ -6,6 +6,7 @@ use std::fs;
 use std::hash::Hasher;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -162,7 +163,7 @@ async fn encode_parts(
     let (side, patch) = (settings.image_size, encoder.spec().sizes.patch as u32);
     let shape = Shape { side, patch, resize: args.resize, tiles: args.tiles };
     let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
-    let (batch, mut failed) = (batch(encoder, args), 0);
+    let (batch, mut done, mut failed) = (batch(encoder, args), 0, 0);
     let mut photos = Photos::read(work, shape);
     for paths in work.chunks(size) {
         let (mut part, mut waiting) = (Part::default(), Vec::new());
@@ -176,8 +177,7 @@ async fn encode_parts(
                 }
                 Ok(mut photo) => {
                     if !fits(&pictures, &photo, batch) && !pictures.is_empty() {
-                        let features = encode(encoder, &pictures).await?;
-                        rows(&mut part.rows, &waiting, &features, args.patch_tokens);
+                        compute(encoder, &pictures, &waiting, args, &mut part).await?;
                         bar.inc(waiting.len() as u64);
                         pictures.clear();
                         waiting.clear();
@@ -195,10 +195,10 @@ async fn encode_parts(
             }
         }
         if !pictures.is_empty() {
-            let features = encode(encoder, &pictures).await?;
-            rows(&mut part.rows, &waiting, &features, args.patch_tokens);
+            compute(encoder, &pictures, &waiting, args, &mut part).await?;
         }
-        bar.inc((waiting.len() + part.failures.len()) as u64);
+        done += paths.len();
+        bar.set_position(done as u64);
         failed += part.failures.len();
         store.note(part.rows.iter().map(|row| row.path.clone()), part.failures.iter().cloned());
         if send.send(part).is_err() {
@@ -208,32 +208,81 @@ async fn encode_parts(
     Ok(failed)
 }
 
-async fn encode(encoder: &mut Encoder, pictures: &[Picture]) -> Result<Features> {
+/// Adds what is computed of photographs together to a part. Where the values of one overflow, each is
+/// computed alone, so that it costs no row but its own.
+async fn compute(
+    encoder: &mut Encoder,
+    pictures: &[Picture],
+    photos: &[(String, Photo)],
+    args: &Args,
+    part: &mut Part,
+) -> Result<()> {
     let images = Images::Pictures(pictures);
-    encoder.encode(images, &[], &mut async |_, _| ControlFlow::Continue(())).await
+    let computed = encoder.encode(images, &[], &mut async |_, _| ControlFlow::Continue(())).await;
+    match (computed, photos) {
+        (Ok(features), _) => part.take(photos, &features, args.patch_tokens),
+        (Err(Error::NotFinite(reason)), [(path, _)]) => {
+            part.failures.push(Failure { path: path.clone(), reason });
+        }
+        (Err(Error::NotFinite(_)), _) => {
+            let mut rest = pictures;
+            for photo in photos {
+                let (own, others) = rest.split_at(shown(&photo.1) as usize);
+                Box::pin(compute(encoder, own, from_ref(photo), args, part)).await?;
+                rest = others;
+            }
+        }
+        (Err(other), _) => return Err(other),
+    }
+    Ok(())
 }
 
-/// The rows of photographs that were encoded together.
-fn rows(list: &mut Vec<Row>, photos: &[(String, Photo)], features: &Features, tokens: bool) {
-    let last = &features.tensors["last_hidden_state"];
-    let (count, c) = (last.shape[1], last.shape[2]);
-    let mut pictures = last.values.chunks_exact(count * c);
-    for (path, Photo { size, grid: Grid { cols, rows }, .. }) in photos {
-        let tiles = cols * rows;
-        let shown = if tiles > 1 { tiles + 1 } else { 1 };
-        for (tile, values) in (0..shown).zip(&mut pictures) {
-            let patches = &values[features.prefix * c..];
-            let halves = patches.iter().filter(|_| tokens).map(|value| f16::from_f32(*value));
-            list.push(Row {
-                path: path.clone(),
-                size: *size,
-                tile: [tile, *rows, *cols],
-                grid: features.grid.unwrap_or_default(),
-                cls: values[..c].to_vec(),
-                pooled: mean(patches, c),
-                tokens: halves.collect(),
-            });
+/// Pictures that a photograph became: its tiles and their thumbnail, or one.
+fn shown(photo: &Photo) -> u32 {
+    let tiles = photo.grid.cols * photo.grid.rows;
+    if tiles > 1 { tiles + 1 } else { 1 }
+}
+
+impl Part {
+    /// Adds the rows of photographs that were encoded together.
+    fn take(&mut self, photos: &[(String, Photo)], features: &Features, tokens: bool) {
+        let last = &features.tensors["last_hidden_state"];
+        let mut pictures = last.values.chunks_exact(last.shape[1] * last.shape[2]);
+        for (path, photo) in photos {
+            let first = self.rows.len();
+            for (tile, values) in (0..shown(photo)).zip(&mut pictures) {
+                self.rows.push(row(path, photo, tile, values, features, tokens));
+            }
+            let mut halves = self.rows[first..].iter().flat_map(|row| &row.tokens);
+            if halves.any(|half| half.is_infinite()) {
+                self.rows.truncate(first);
+                let reason = "patch tokens are beyond the range of f16, in which they are written";
+                self.failures.push(Failure { path: path.clone(), reason: reason.into() });
+            }
         }
+    }
+}
+
+/// A picture's row, of its last hidden state.
+fn row(
+    path: &str,
+    Photo { size, grid: Grid { cols, rows }, .. }: &Photo,
+    tile: u32,
+    values: &[f32],
+    features: &Features,
+    tokens: bool,
+) -> Row {
+    let c = features.tensors["last_hidden_state"].shape[2];
+    let patches = &values[features.prefix * c..];
+    let halves = patches.iter().filter(|_| tokens).map(|value| f16::from_f32(*value));
+    Row {
+        path: path.into(),
+        size: *size,
+        tile: [tile, *rows, *cols],
+        grid: features.grid.unwrap_or_default(),
+        cls: values[..c].to_vec(),
+        pooled: mean(patches, c),
+        tokens: halves.collect(),
     }
 }
 
