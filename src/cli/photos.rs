@@ -1,7 +1,6 @@
 //! Photographs decoded and resized on threads of their own, a few ahead of the encoder.
 
-use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -34,6 +33,7 @@ pub(super) struct Photos {
 impl Photos {
     /// Begins to read `paths`.
     pub(super) fn read(paths: &[PathBuf], shape: Shape) -> Self {
+        let Shape { side, patch, resize, tiles } = shape;
         let paths: Arc<[PathBuf]> = paths.into();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let lanes = cores.min(THREADS).min(paths.len());
@@ -42,7 +42,7 @@ impl Photos {
             let paths = paths.clone();
             thread::spawn(move || {
                 for path in paths.iter().skip(first).step_by(lanes) {
-                    if send.send(one(path, shape)).is_err() {
+                    if send.send(prepare(path, side, patch, resize, tiles)).is_err() {
                         return;
                     }
                 }
@@ -51,12 +51,6 @@ impl Photos {
         };
         Self { lanes: (0..lanes).map(lane).collect(), taken: 0, paths }
     }
-}
-
-/// A decoder that panics costs one photograph, not those that come after it.
-fn one(path: &Path, Shape { side, patch, resize, tiles }: Shape) -> Result<Photo> {
-    catch_unwind(|| prepare(path, side, patch, resize, tiles))
-        .unwrap_or_else(|_| Err(Error::image(path.display(), "the decoder failed")))
 }
 
 impl Iterator for Photos {

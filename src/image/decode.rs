@@ -1,6 +1,7 @@
 //! Files of many formats to one kind of picture: upright, RGB, 8 bits.
 
 use std::io::{Cursor, ErrorKind};
+use std::panic::catch_unwind;
 
 use image::error::ImageError;
 use image::metadata::Orientation;
@@ -40,10 +41,16 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Picture> {
         let known = "PNG, JPEG, WebP, GIF, BMP, TIFF";
         return Err(refuse(format!("not a picture this program can read ({known})")));
     };
-    if !is_whole(format, bytes) {
-        return Err(refuse(cut_off(label)));
+    if let Some(reason) = fault(format, label, bytes) {
+        return Err(refuse(reason));
     }
+    // Where a decoder panics the file is the cause, and others are still to be read.
+    catch_unwind(|| read_any(name, bytes, format, label))
+        .unwrap_or_else(|_| Err(refuse(format!("the {label} decoder failed"))))
+}
 
+fn read_any(name: &str, bytes: &[u8], format: ImageFormat, label: &str) -> Result<Picture> {
+    let refuse = |reason: String| Error::image(name, reason);
     if format == ImageFormat::Tiff
         && let Some((grey, colours)) = palette(bytes)
     {
@@ -120,37 +127,54 @@ fn check_size(decoder: &impl ImageDecoder) -> std::result::Result<(), String> {
     }
 }
 
-/// Whether the file reaches its own end, as far as a decoder would not tell.
+/// What is wrong with a file that its decoder would not tell.
 ///
 /// The JPEG decoder paints what is missing grey and reports success, and a WebP's orientation comes
 /// after its pixels: such a picture would give features that look right and are not.
-fn is_whole(format: ImageFormat, bytes: &[u8]) -> bool {
+fn fault(format: ImageFormat, label: &str, bytes: &[u8]) -> Option<String> {
     match (format, bytes) {
-        (ImageFormat::Jpeg, _) => has_end_marker(bytes),
+        (ImageFormat::Jpeg, _) => jpeg_fault(label, bytes),
         // "RIFF", then the length of what follows.
         (ImageFormat::WebP, [_, _, _, _, a, b, c, d, rest @ ..]) => {
-            rest.len() as u64 >= u64::from(u32::from_le_bytes([*a, *b, *c, *d]))
+            let length = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
+            ((rest.len() as u64) < length).then(|| cut_off(label))
         }
-        _ => true,
+        _ => None,
     }
 }
 
-/// Whether a JPEG's chain of segments reaches the end marker.
-fn has_end_marker(bytes: &[u8]) -> bool {
+/// Walks a JPEG's chain of segments to the end marker.
+fn jpeg_fault(label: &str, bytes: &[u8]) -> Option<String> {
     // Not the start of a segment: stuffing, padding, restarts, the start of the image.
     let standalone = |code: u8| matches!(code, 0 | 1 | 0xD0..=0xD8 | 0xFF);
     let mut rest = bytes;
     while let Some(at) = rest.windows(2).position(|m| m[0] == 0xFF && !standalone(m[1])) {
         match rest[at + 1..] {
-            [0xD9, ..] => return true,
-            [_, high, low, ..] => {
+            [0xD9, ..] => return None,
+            [code, high, low, ref segment @ ..] => {
+                let is_frame = matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC);
+                if is_frame && has_finer_colours(segment) {
+                    let what = "with colours sampled more finely than brightness";
+                    return Some(format!("a {label} {what}, which is not supported here"));
+                }
                 let length = usize::from(u16::from_be_bytes([high, low]));
                 rest = rest.get(at + 2 + length..).unwrap_or_default();
             }
-            _ => return false,
+            _ => break,
         }
     }
-    false
+    Some(cut_off(label))
+}
+
+/// Whether a frame has a component with more samples than its first: the decoder takes the first
+/// for the finest, and would run out of its memory.
+fn has_finer_colours(frame: &[u8]) -> bool {
+    // Precision, height, width, the number of components, and of each its name, factors, table.
+    let [_, _, _, _, _, count, components @ ..] = frame else { return false };
+    let factors =
+        components.chunks_exact(3).take(usize::from(*count)).map(|c| (c[1] >> 4, c[1] & 15));
+    let first = factors.clone().next().unwrap_or_default();
+    factors.skip(1).any(|(across, down)| across > first.0 || down > first.1)
 }
 
 fn cut_off(label: &str) -> String {
