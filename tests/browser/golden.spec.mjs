@@ -30,7 +30,7 @@ for (const device of ["gpu", "cpu"]) {
       const native = path(`target/golden-native/${name}.safetensors`);
       if (existsSync(native)) agree(actual, readSafetensors(native), NATIVE, "native");
       else if (process.env.REQUIRE_GPU) assert.fail(`${native} is missing: cargo test writes it`);
-      else t.diagnostic("no native result to compare with: run cargo test --release first");
+      else t.diagnostic("no native result to compare with: run cargo test first");
     });
   }
 }

@@ -76,7 +76,7 @@ test("the policies hold: no request elsewhere, no text becomes code, nothing inl
 });
 
 test("no request leaves the page in a whole visit", async (t) => {
-  const page = await visit(site, t, { query: "?device=gpu" });
+  const page = await visit(site, t, { query: "?device=cpu" });
   const asked = [];
   await page.context().route("**", async (route) => {
     asked.push(route.request());
