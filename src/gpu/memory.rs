@@ -8,21 +8,20 @@ use super::Gpu;
 use super::health::Health;
 use crate::{Error, Result};
 
-/// A buffer on a device.
+/// A buffer on a device, until its last clone is let go.
 #[derive(Clone)]
-pub struct Buffer {
-    raw: wgpu::Buffer,
-    share: Arc<Share>,
-}
+pub struct Buffer(Arc<Owned>);
 
-/// What a buffer takes of its device's memory, until it is let go.
-struct Share {
+struct Owned {
+    raw: wgpu::Buffer,
     bytes: u64,
     of: Arc<Health>,
 }
 
-impl Drop for Share {
+impl Drop for Owned {
     fn drop(&mut self) {
+        // A browser would keep its memory until garbage is collected, and does not know how much it is.
+        self.raw.destroy();
         self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
@@ -30,7 +29,7 @@ impl Drop for Share {
 impl Deref for Buffer {
     type Target = wgpu::Buffer;
     fn deref(&self) -> &wgpu::Buffer {
-        &self.raw
+        &self.0.raw
     }
 }
 
@@ -58,7 +57,7 @@ impl Gpu {
         let raw =
             self.allocate(label, size, help, || self.device.create_buffer(&descriptor)).await?;
         self.health.held.fetch_add(size, Ordering::Relaxed);
-        Ok(Buffer { raw, share: Arc::new(Share { bytes: size, of: self.health.clone() }) })
+        Ok(Buffer(Arc::new(Owned { raw, bytes: size, of: self.health.clone() })))
     }
 
     /// Makes something that takes `bytes` of the device's memory.
@@ -97,7 +96,7 @@ impl Gpu {
     /// Whether a buffer lies here, and not on a device that was lost or left since.
     pub(super) fn holds(&self, buffer: &Buffer) -> Result<()> {
         self.alive()?;
-        match Arc::ptr_eq(&buffer.share.of, &self.health) {
+        match Arc::ptr_eq(&buffer.0.of, &self.health) {
             true => Ok(()),
             false => Err(Error::Lost(
                 "these features went with the device on which they lay; encode the picture again"
