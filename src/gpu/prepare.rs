@@ -61,6 +61,8 @@ pub(super) struct Dispatch {
     pub(super) kernel: &'static str,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) groups: Vec<wgpu::BindGroup>,
+    /// What the groups refer to, for as long.
+    pub(super) _bound: Vec<Buffer>,
     pub(super) counts: [u32; 3],
     pub(super) uniform: usize,
     pub(super) rows: Rows,

@@ -40,7 +40,7 @@ impl Pending<'_> {
             bytes: size_of::<Size>() as u64,
         };
         let mut size = Some(size);
-        let mut groups = Vec::new();
+        let (mut groups, mut bound) = (Vec::new(), Vec::new());
         for (index, bindings) in self.bindings.into_iter().enumerate() {
             if index > 0 && bindings.is_empty() {
                 continue;
@@ -58,6 +58,7 @@ impl Pending<'_> {
                     }),
                 })
                 .collect();
+            bound.extend(all.iter().map(|bind| bind.buffer.clone()));
             groups.push(gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
                 layout: &self.pipeline.get_bind_group_layout(index as u32),
@@ -65,7 +66,7 @@ impl Pending<'_> {
             }));
         }
         let Pending { kernel, pipeline, counts, rows, .. } = self;
-        Dispatch { kernel, pipeline, groups, counts, uniform, rows }
+        Dispatch { kernel, pipeline, groups, _bound: bound, counts, uniform, rows }
     }
 }
 
