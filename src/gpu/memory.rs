@@ -44,6 +44,7 @@ impl Gpu {
 
     /// A buffer, or an error that names it, where the device has no memory left or allows none so
     /// large; `help` says what would take less.
+    #[allow(clippy::arc_with_non_send_sync, reason = "a browser's buffers stay on their thread")]
     pub(super) async fn buffer(
         &self,
         label: &str,
