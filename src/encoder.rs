@@ -24,6 +24,7 @@ use crate::gpu::{Gpu, GpuWeights, Precision};
 use crate::images::{Images, check};
 use crate::model::{HeadKind, Spec};
 use crate::plan::{Input, Plan, record, record_segment};
+use crate::progress::{LocalBoxFuture, Progress};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
 
@@ -89,22 +90,24 @@ impl Encoder {
         Self::open(checkpoint, device, precision, true, progress).await
     }
 
-    async fn open(
+    fn open<'a>(
         checkpoint: Checkpoint,
-        device: &Device,
+        device: &'a Device,
         precision: Precision,
         streamed: bool,
-        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<Self> {
-        match device.open_as(precision).await? {
-            Opened::Gpu(gpu) if streamed => Self::stream_on(checkpoint, *gpu, progress).await,
-            Opened::Gpu(gpu) => Self::on_gpu(checkpoint, *gpu, progress).await,
-            Opened::Cpu(why_cpu) if streamed => {
-                let backend = Backend::Cpu(CpuWeights::default(), Workspace::default());
-                Ok(Self { streamed, why_cpu, ..Self::new(checkpoint, backend) })
+        progress: &'a mut dyn Progress<u64>,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            match device.open_as(precision).await? {
+                Opened::Gpu(gpu) if streamed => Self::bring(checkpoint, *gpu, true, progress).await,
+                Opened::Gpu(gpu) => Self::bring(checkpoint, *gpu, false, progress).await,
+                Opened::Cpu(why_cpu) if streamed => {
+                    let backend = Backend::Cpu(CpuWeights::default(), Workspace::default());
+                    Ok(Self { streamed, why_cpu, ..Self::new(checkpoint, backend) })
+                }
+                Opened::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
             }
-            Opened::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
-        }
+        })
     }
 
     fn new(checkpoint: Checkpoint, backend: Backend) -> Self {
@@ -130,19 +133,21 @@ impl Encoder {
         Self::bring(checkpoint, gpu, true, progress).await
     }
 
-    async fn on_cpu(
+    fn on_cpu<'a>(
         checkpoint: Checkpoint,
         why_cpu: Option<String>,
         team: Option<Team>,
-        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<Self> {
-        let total = checkpoint.bytes();
-        let plans = all_weights(&checkpoint);
-        let mut told = async |done| progress(done, total).await;
-        let weights = CpuWeights::load(&plans, &checkpoint, team, &mut told).await?;
-        let _ = progress(total, total).await;
-        let backend = Backend::Cpu(weights, Workspace::default());
-        Ok(Self { why_cpu, ..Self::new(checkpoint, backend) })
+        progress: &'a mut dyn Progress<u64>,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            let total = checkpoint.bytes();
+            let plans = all_weights(&checkpoint);
+            let mut told = async |done| progress.told(done, total).await;
+            let weights = CpuWeights::load(&plans, &checkpoint, team, &mut told).await?;
+            let _ = progress.told(total, total).await;
+            let backend = Backend::Cpu(weights, Workspace::default());
+            Ok(Self { why_cpu, ..Self::new(checkpoint, backend) })
+        })
     }
 
     /// What the checkpoint describes.

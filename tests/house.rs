@@ -95,18 +95,19 @@ fn plans_name_no_device() {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 12] = [
+    let rooms: [(&str, &[&str]); 13] = [
         ("error", &[]),
+        ("progress", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
         ("features", &[]),
-        ("weights", &["error", "model"]),
+        ("weights", &["error", "progress", "model"]),
         ("hub", &["error", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
         ("images", &["error", "features", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),
         ("cpu", &["error", "image", "model", "plan", "weights", "reference"]),
-        ("gpu", &["error", "image", "model", "plan", "weights"]),
+        ("gpu", &["error", "progress", "image", "model", "plan", "weights"]),
         ("view", &["error", "image", "features"]),
     ];
     let names: Vec<&str> = rooms.iter().map(|(name, _)| *name).chain(["encoder"]).collect();

@@ -10,6 +10,7 @@ use crate::features::{Tensor, first_not_finite, relative_l2};
 use crate::gpu::{Buffer, Prepared, Reading};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Plan, Role, SlotId, Value, record, record_attention, record_head_alone};
+use crate::progress::LocalBoxFuture;
 use crate::view::Attention;
 use crate::{Error, Result, reference};
 
@@ -57,30 +58,36 @@ impl Held {
     /// # Errors
     /// [`Error::Input`] where there is no such tensor, [`Error::Lost`] where it lay on a device that was
     /// lost, [`Error::Device`].
-    pub async fn tensor(&self, encoder: &Encoder, name: &str) -> Result<Tensor> {
-        if name == "pooler_output" {
-            let last = Box::pin(self.tensor(encoder, "last_hidden_state")).await?;
-            let (tokens, c) = (last.shape[1], last.shape[2]);
-            let first = last.values.chunks_exact(tokens * c).flat_map(|picture| &picture[..c]);
-            return Ok(Tensor { shape: vec![self.batch, c], values: first.copied().collect() });
-        }
-        let unknown = || Error::input(format!("no tensor called {name}"));
-        let parts = self.parts.get(name).ok_or_else(unknown)?;
-        let mut values = Vec::new();
-        for part in parts {
-            match (&part.values, &encoder.backend) {
-                (Values::Host(host), _) if values.is_empty() => values.clone_from(host),
-                (Values::Host(host), _) => values.extend_from_slice(host),
-                (Values::Device(buffer), Backend::Gpu(gpu, _)) => {
-                    values.extend(gpu.read(buffer).await?);
-                }
-                (Values::Coming(_) | Values::Device(_), _) => {
-                    return Err(Error::device("these features lie on another device"));
+    pub fn tensor<'a>(
+        &'a self,
+        encoder: &'a Encoder,
+        name: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Tensor>> {
+        Box::pin(async move {
+            if name == "pooler_output" {
+                let last = Box::pin(self.tensor(encoder, "last_hidden_state")).await?;
+                let (tokens, c) = (last.shape[1], last.shape[2]);
+                let first = last.values.chunks_exact(tokens * c).flat_map(|picture| &picture[..c]);
+                return Ok(Tensor { shape: vec![self.batch, c], values: first.copied().collect() });
+            }
+            let unknown = || Error::input(format!("no tensor called {name}"));
+            let parts = self.parts.get(name).ok_or_else(unknown)?;
+            let mut values = Vec::new();
+            for part in parts {
+                match (&part.values, &encoder.backend) {
+                    (Values::Host(host), _) if values.is_empty() => values.clone_from(host),
+                    (Values::Host(host), _) => values.extend_from_slice(host),
+                    (Values::Device(buffer), Backend::Gpu(gpu, _)) => {
+                        values.extend(gpu.read(buffer).await?);
+                    }
+                    (Values::Coming(_) | Values::Device(_), _) => {
+                        return Err(Error::device("these features lie on another device"));
+                    }
                 }
             }
-        }
-        let [_, rows, cols] = parts.first().map_or([0; 3], |part| part.shape);
-        Ok(Tensor { shape: vec![self.batch, rows, cols], values })
+            let [_, rows, cols] = parts.first().map_or([0; 3], |part| part.shape);
+            Ok(Tensor { shape: vec![self.batch, rows, cols], values })
+        })
     }
 }
 
@@ -147,37 +154,39 @@ impl Encoder {
     }
 
     /// Runs a plan for one picture and returns one of its outputs.
-    async fn run_plan(
-        &self,
+    fn run_plan<'a>(
+        &'a self,
         plan: Plan,
-        inputs: &[(SlotId, Value<'_>)],
+        inputs: &'a [(SlotId, Value<'a>)],
         output: SlotId,
-    ) -> Result<Vec<f32>> {
-        let name = plan.slots[output].name.clone();
-        let values = match &self.backend {
-            Backend::Cpu(weights, _) => {
-                let mut go_on = async |_: &[_]| ControlFlow::Continue(());
-                let mut space = Workspace::default();
-                let supply = match self.streamed {
-                    true => Supply::Read(&self.checkpoint),
-                    false => Supply::Held(weights),
-                };
-                let list = cpu::run(&plan, 1, supply, &mut space, inputs, &mut go_on).await?;
-                let found = list.into_iter().find(|(slot, _)| *slot == output);
-                found.map_or(Vec::new(), |(_, values)| values)
+    ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(async move {
+            let name = plan.slots[output].name.clone();
+            let values = match &self.backend {
+                Backend::Cpu(weights, _) => {
+                    let mut go_on = async |_: &[_]| ControlFlow::Continue(());
+                    let mut space = Workspace::default();
+                    let supply = match self.streamed {
+                        true => Supply::Read(&self.checkpoint),
+                        false => Supply::Held(weights),
+                    };
+                    let list = cpu::run(&plan, 1, supply, &mut space, inputs, &mut go_on).await?;
+                    let found = list.into_iter().find(|(slot, _)| *slot == output);
+                    found.map_or(Vec::new(), |(_, values)| values)
+                }
+                Backend::Gpu(gpu, weights) => {
+                    let mut prepared = Prepared::new(gpu, plan, weights).await?;
+                    let feed = weights.feed(&self.checkpoint);
+                    let mut go_on = async |_, _| ControlFlow::Continue(());
+                    prepared.run(gpu, 1, inputs, feed, &mut go_on).await?;
+                    prepared.read(gpu, output, 1).await?
+                }
+            };
+            match first_not_finite(&values) {
+                None => Ok(values),
+                Some(_) => Err(Error::NotFinite(format!("{name} holds NaN or infinity"))),
             }
-            Backend::Gpu(gpu, weights) => {
-                let mut prepared = Prepared::new(gpu, plan, weights).await?;
-                let feed = weights.feed(&self.checkpoint);
-                let mut go_on = async |_, _| ControlFlow::Continue(());
-                prepared.run(gpu, 1, inputs, feed, &mut go_on).await?;
-                prepared.read(gpu, output, 1).await?
-            }
-        };
-        match first_not_finite(&values) {
-            None => Ok(values),
-            Some(_) => Err(Error::NotFinite(format!("{name} holds NaN or infinity"))),
-        }
+        })
     }
 
     /// Runs GPU and twins side by side on one batch and reports for each step the slot's name and

@@ -9,6 +9,7 @@ use crate::cpu::Supply;
 use crate::gpu::{Ceilings, StepTime, Timer};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Finish, Plan, Step};
+use crate::progress::{LocalBoxFuture, Progress};
 use crate::weights::random_tensor;
 use crate::{Error, Result, cpu};
 
@@ -109,64 +110,75 @@ impl Encoder {
         clock: &dyn Fn() -> f64,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Profile> {
-        self.resident()?;
-        let (input, count) = check(images, &[], &self.checkpoint.spec)?;
-        let position = self.position(input).await?;
-        let task = Task::Features(Vec::new());
-        let capacity = self.capacity(&task, input, count);
-        let timer = self.gpu().map_or(Timer::Clock, |gpu| gpu.timer());
-        let mut profile = Profile { timer, seconds: 0.0, rows: Vec::new() };
-        for first in (0..count).step_by(capacity) {
-            let batch = capacity.min(count - first);
-            let fed = Fed::new(images, first, batch);
-            let plan = self.plan(&task, input, capacity);
-            let inputs = fed.inputs(&plan, position.as_deref());
-            let start;
-            let times = match &mut self.backend {
-                Backend::Cpu(weights, workspace) => {
-                    start = clock();
-                    let mut before = start;
-                    let mut times = Vec::new();
-                    let mut watch = async |steps: &[Step]| {
-                        let now = clock();
-                        let traffic = |step: &Step| plan.traffic(&step.op, batch, &|_| 4.0);
-                        let bytes = steps.iter().map(traffic).sum();
-                        let Some((last, before_it)) = steps.split_last() else {
-                            unreachable!("a step is done")
+        self.time_steps(images, clock, progress).await
+    }
+
+    fn time_steps<'a>(
+        &'a mut self,
+        images: Images<'a>,
+        clock: &'a dyn Fn() -> f64,
+        progress: &'a mut dyn Progress<usize>,
+    ) -> LocalBoxFuture<'a, Result<Profile>> {
+        Box::pin(async move {
+            self.resident()?;
+            let (input, count) = check(images, &[], &self.checkpoint.spec)?;
+            let position = self.position(input).await?;
+            let task = Task::Features(Vec::new());
+            let capacity = self.capacity(&task, input, count);
+            let timer = self.gpu().map_or(Timer::Clock, |gpu| gpu.timer());
+            let mut profile = Profile { timer, seconds: 0.0, rows: Vec::new() };
+            for first in (0..count).step_by(capacity) {
+                let batch = capacity.min(count - first);
+                let fed = Fed::new(images, first, batch);
+                let plan = self.plan(&task, input, capacity);
+                let inputs = fed.inputs(&plan, position.as_deref());
+                let start;
+                let times = match &mut self.backend {
+                    Backend::Cpu(weights, workspace) => {
+                        start = clock();
+                        let mut before = start;
+                        let mut times = Vec::new();
+                        let mut watch = async |steps: &[Step]| {
+                            let now = clock();
+                            let traffic = |step: &Step| plan.traffic(&step.op, batch, &|_| 4.0);
+                            let bytes = steps.iter().map(traffic).sum();
+                            let Some((last, before_it)) = steps.split_last() else {
+                                unreachable!("a step is done")
+                            };
+                            // What a team shares is timed as one, in the row of its last step.
+                            let untimed =
+                                StepTime { kernel: "", dispatches: 0, seconds: 0.0, bytes: 0.0 };
+                            times.extend(before_it.iter().map(|_| untimed));
+                            let kernel = if before_it.is_empty() { last.op.name() } else { "team" };
+                            times.push(StepTime {
+                                kernel,
+                                dispatches: 1,
+                                seconds: now - before,
+                                bytes,
+                            });
+                            let answer = progress.told(last.layer, plan.blocks()).await;
+                            before = clock();
+                            answer
                         };
-                        // What a team shares is timed as one, in the row of its last step.
-                        let untimed =
-                            StepTime { kernel: "", dispatches: 0, seconds: 0.0, bytes: 0.0 };
-                        times.extend(before_it.iter().map(|_| untimed));
-                        let kernel = if before_it.is_empty() { last.op.name() } else { "team" };
-                        times.push(StepTime {
-                            kernel,
-                            dispatches: 1,
-                            seconds: now - before,
-                            bytes,
-                        });
-                        let answer = progress(last.layer, plan.blocks()).await;
-                        before = clock();
-                        answer
-                    };
-                    let supply = Supply::Held(weights);
-                    cpu::run(&plan, batch, supply, workspace, &inputs, &mut watch).await?;
-                    times
-                }
-                Backend::Gpu(gpu, weights) => {
-                    let key = (input, task.clone(), capacity);
-                    make_ready(&mut self.ready, key, || plan.clone(), gpu, weights).await?;
-                    let Some(Ready { prepared, .. }) = &mut self.ready else {
-                        return Err(Error::device("no plan is ready"));
-                    };
-                    start = clock();
-                    prepared.profile(gpu, batch, &inputs, clock, progress).await?
-                }
-            };
-            profile.seconds += clock() - start;
-            profile.add(&plan, batch, &times);
-        }
-        Ok(profile)
+                        let supply = Supply::Held(weights);
+                        cpu::run(&plan, batch, supply, workspace, &inputs, &mut watch).await?;
+                        times
+                    }
+                    Backend::Gpu(gpu, weights) => {
+                        let key = (input, task.clone(), capacity);
+                        make_ready(&mut self.ready, key, || plan.clone(), gpu, weights).await?;
+                        let Some(Ready { prepared, .. }) = &mut self.ready else {
+                            return Err(Error::device("no plan is ready"));
+                        };
+                        start = clock();
+                        prepared.profile(gpu, batch, &inputs, clock, progress).await?
+                    }
+                };
+                profile.seconds += clock() - start;
+                profile.add(&plan, batch, &times);
+            }
+            Ok(profile)
+        })
     }
 
     /// Builds what encoding `images` needs on a GPU, buffers and pipelines, so that the first

@@ -1,14 +1,13 @@
 //! What an encoder does by itself when something goes wrong on the device: it opens a lost one anew,
 //! and leaves f16 where that overflows.
 
-use std::ops::ControlFlow;
-
 use super::inspect::{Part, Values};
 use super::run::{Job, Parts, Task};
 use super::{Backend, Encoder, all_weights};
 use crate::features::first_not_finite;
 use crate::gpu::{Gpu, GpuWeights, Precision};
 use crate::plan::{Input, record};
+use crate::progress::{LocalBoxFuture, Progress};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
@@ -21,49 +20,47 @@ struct Bad {
 impl Encoder {
     /// Runs a task for all pictures: once more where the device was lost, and once more in f32 where
     /// f16 gives NaN or infinity.
-    pub(super) async fn run_all(
-        &mut self,
-        job: Job<'_>,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Parts> {
-        let mut lost_before = false;
-        loop {
-            let precision = self.gpu().map_or(Precision::F32, |gpu| gpu.precision);
-            let (why, lost) = match self.attempt(job, progress).await {
-                Ok(parts) => return Ok(parts),
-                Err(Error::NotFinite(why)) if precision == Precision::F16 => (why, false),
-                Err(Error::NotFinite(why)) => {
-                    return Err(Error::NotFinite(format!(
-                        "{why}; where another device gives numbers this one is wrong, else the \
-                         model overflows f32"
-                    )));
-                }
-                Err(Error::Lost(why)) if !lost_before => (why, true),
-                Err(Error::Lost(why)) => {
-                    return Err(Error::Lost(format!("{why}; it had just been opened anew")));
-                }
-                Err(e) => return Err(e),
-            };
-            lost_before |= lost;
-            let precision = if lost { precision } else { Precision::F32 };
-            self.reopen(precision, progress).await.map_err(|e| match e {
-                Error::Cancelled => e,
-                e if lost => Error::Lost(format!("{why}; opening it anew failed: {e}")),
-                e => Error::Device(format!("{why}; computing in f32 failed: {e}")),
-            })?;
-            self.notes.push(match lost {
-                true => format!("{why}; it was opened anew and the pictures computed again"),
-                false => format!("{why}; computing in f32 from here on"),
-            });
-        }
+    pub(super) fn run_all<'a>(
+        &'a mut self,
+        job: Job<'a>,
+        progress: &'a mut dyn Progress<usize>,
+    ) -> LocalBoxFuture<'a, Result<Parts>> {
+        Box::pin(async move {
+            let mut lost_before = false;
+            loop {
+                let precision = self.gpu().map_or(Precision::F32, |gpu| gpu.precision);
+                let (why, lost) = match self.attempt(job, progress).await {
+                    Ok(parts) => return Ok(parts),
+                    Err(Error::NotFinite(why)) if precision == Precision::F16 => (why, false),
+                    Err(Error::NotFinite(why)) => {
+                        return Err(Error::NotFinite(format!(
+                            "{why}; where another device gives numbers this one is wrong, else the \
+                             model overflows f32"
+                        )));
+                    }
+                    Err(Error::Lost(why)) if !lost_before => (why, true),
+                    Err(Error::Lost(why)) => {
+                        return Err(Error::Lost(format!("{why}; it had just been opened anew")));
+                    }
+                    Err(e) => return Err(e),
+                };
+                lost_before |= lost;
+                let precision = if lost { precision } else { Precision::F32 };
+                self.reopen(precision, progress).await.map_err(|e| match e {
+                    Error::Cancelled => e,
+                    e if lost => Error::Lost(format!("{why}; opening it anew failed: {e}")),
+                    e => Error::Device(format!("{why}; computing in f32 failed: {e}")),
+                })?;
+                self.notes.push(match lost {
+                    true => format!("{why}; it was opened anew and the pictures computed again"),
+                    false => format!("{why}; computing in f32 from here on"),
+                });
+            }
+        })
     }
 
     /// As [`Encoder::run_once`]; NaN and infinity are an error.
-    async fn attempt(
-        &mut self,
-        job: Job<'_>,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Parts> {
+    async fn attempt(&mut self, job: Job<'_>, progress: &mut dyn Progress<usize>) -> Result<Parts> {
         let parts = self.run_once(job, progress).await?;
         match self.first_bad(&parts).await? {
             None => Ok(parts),
@@ -79,7 +76,7 @@ impl Encoder {
     async fn reopen(
         &mut self,
         precision: Precision,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+        progress: &mut dyn Progress<usize>,
     ) -> Result<()> {
         let Backend::Gpu(gpu, weights) = &mut self.backend else {
             unreachable!("the CPU is not lost and has no f16")
@@ -88,7 +85,7 @@ impl Encoder {
         self.ready = None;
         *weights = GpuWeights::default();
         let layers = self.checkpoint.spec.sizes.layers;
-        let mut told = async |_, _| progress(0, layers).await;
+        let mut told = async |_, _| progress.told(0, layers).await;
         let gpu = gpu.reopen(precision).await?;
         let weights = upload(&gpu, &self.checkpoint, self.streamed, &mut told).await?;
         self.backend = Backend::Gpu(Box::new(gpu), weights);
@@ -127,7 +124,7 @@ impl Encoder {
         &mut self,
         bad: &Bad,
         job: Job<'_>,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+        progress: &mut dyn Progress<usize>,
     ) -> Error {
         let Bad { tensor, picture } = bad;
         let images = job.images.only(*picture);
@@ -183,32 +180,34 @@ impl Encoder {
 
     /// Brings `checkpoint` to an open device: once more where that is lost meanwhile, and in f32 where
     /// f16 does not hold a weight.
-    pub(super) async fn bring(
+    pub(super) fn bring<'a>(
         checkpoint: Checkpoint,
         mut gpu: Gpu,
         streamed: bool,
-        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<Self> {
-        let mut notes = Vec::new();
-        let precision = match upload(&gpu, &checkpoint, streamed, progress).await {
-            Ok(weights) => {
-                let backend = Backend::Gpu(Box::new(gpu), weights);
-                return Ok(Self { streamed, ..Self::new(checkpoint, backend) });
-            }
-            Err(Error::Lost(why)) => {
-                notes.push(format!("{why}; it was opened anew"));
-                gpu.precision
-            }
-            Err(Error::NotFinite(why)) => {
-                notes.push(format!("{why}; computing in f32"));
-                Precision::F32
-            }
-            Err(e) => return Err(e),
-        };
-        gpu = gpu.reopen(precision).await?;
-        let weights = upload(&gpu, &checkpoint, streamed, progress).await?;
-        let backend = Backend::Gpu(Box::new(gpu), weights);
-        Ok(Self { streamed, notes, ..Self::new(checkpoint, backend) })
+        progress: &'a mut dyn Progress<u64>,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            let mut notes = Vec::new();
+            let precision = match upload(&gpu, &checkpoint, streamed, progress).await {
+                Ok(weights) => {
+                    let backend = Backend::Gpu(Box::new(gpu), weights);
+                    return Ok(Self { streamed, ..Self::new(checkpoint, backend) });
+                }
+                Err(Error::Lost(why)) => {
+                    notes.push(format!("{why}; it was opened anew"));
+                    gpu.precision
+                }
+                Err(Error::NotFinite(why)) => {
+                    notes.push(format!("{why}; computing in f32"));
+                    Precision::F32
+                }
+                Err(e) => return Err(e),
+            };
+            gpu = gpu.reopen(precision).await?;
+            let weights = upload(&gpu, &checkpoint, streamed, progress).await?;
+            let backend = Backend::Gpu(Box::new(gpu), weights);
+            Ok(Self { streamed, notes, ..Self::new(checkpoint, backend) })
+        })
     }
 }
 
@@ -221,15 +220,15 @@ async fn upload(
     gpu: &Gpu,
     checkpoint: &Checkpoint,
     streamed: bool,
-    progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
+    progress: &mut dyn Progress<u64>,
 ) -> Result<GpuWeights> {
     let total = checkpoint.bytes();
     let plans = all_weights(checkpoint);
-    let mut told = async |done| progress(done, total).await;
+    let mut told = async |done| progress.told(done, total).await;
     if streamed {
         return GpuWeights::streamed(gpu, &plans, checkpoint, &mut told).await;
     }
     let weights = GpuWeights::upload(gpu, &plans, checkpoint, &mut told).await?;
-    let _ = progress(total, total).await;
+    let _ = progress.told(total, total).await;
     Ok(weights)
 }

@@ -1,7 +1,6 @@
 //! Running a task for any number of pictures, in as many runs as the device needs.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::inspect::{Part, Values};
@@ -12,6 +11,7 @@ use crate::images::{Fed, Images};
 use crate::plan::{
     Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment, resize_position,
 };
+use crate::progress::Progress;
 use crate::{Error, Result, cpu};
 
 /// The last plan, prepared; pictures of the same size use it again.
@@ -72,7 +72,7 @@ impl Encoder {
     pub(super) async fn run_once(
         &mut self,
         job: Job<'_>,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+        progress: &mut dyn Progress<usize>,
     ) -> Result<Parts> {
         let Job { task, input, count, images, keep } = job;
         let position = self.position(input).await?;
@@ -83,7 +83,8 @@ impl Encoder {
         for run in 0..runs {
             let first = run * capacity;
             let batch = capacity.min(count - first);
-            let mut part = async |done, total| progress(run * total + done, runs * total).await;
+            let mut part =
+                async |done, total| progress.told(run * total + done, runs * total).await;
             let piece = Piece { task, input, capacity, first, batch, keep };
             let next = self.run(piece, images, position.as_deref(), &mut part).await?;
             self.arrive(std::mem::replace(&mut coming, next), &mut parts).await?;
@@ -122,7 +123,7 @@ impl Encoder {
         piece: Piece<'_>,
         images: Images<'_>,
         position: Option<&[f32]>,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+        progress: &mut dyn Progress<usize>,
     ) -> Result<Vec<(String, Part)>> {
         let Piece { task, input, capacity, first, batch, keep } = piece;
         let fed = Fed::new(images, first, batch);
@@ -135,7 +136,7 @@ impl Encoder {
                 let inputs = fed.inputs(&plan, position);
                 let blocks = plan.blocks();
                 let mut watch = async |steps: &[Step]| {
-                    progress(steps.last().map_or(0, |step| step.layer), blocks).await
+                    progress.told(steps.last().map_or(0, |step| step.layer), blocks).await
                 };
                 let supply = match self.streamed {
                     true => Supply::Read(&self.checkpoint),

@@ -10,6 +10,7 @@ use super::cache::PipelineCache;
 use super::health::{Health, Lever};
 use super::run::SUBMISSION;
 use super::{Buffer, Family, Precision};
+use crate::progress::LocalBoxFuture;
 use crate::weights::free_memory;
 use crate::{Error, Result};
 
@@ -172,93 +173,100 @@ impl Gpu {
         Ok(gpu)
     }
 
-    async fn open_with(opening: Opening) -> Result<Self> {
-        let mut features = match opening.small {
-            true => wgpu::Features::empty(),
-            false => {
-                wgpu::Features::TIMESTAMP_QUERY
-                    | wgpu::Features::SUBGROUP
-                    | wgpu::Features::PIPELINE_CACHE
+    fn open_with<'a>(opening: Opening) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            let mut features = match opening.small {
+                true => wgpu::Features::empty(),
+                false => {
+                    wgpu::Features::TIMESTAMP_QUERY
+                        | wgpu::Features::SUBGROUP
+                        | wgpu::Features::PIPELINE_CACHE
+                }
+            };
+            if opening.precision == Precision::F16 && !opening.small {
+                features |= MATRIX;
             }
-        };
-        if opening.precision == Precision::F16 && !opening.small {
-            features |= MATRIX;
-        }
-        let adapters = ranked().await;
-        let names = || {
-            let names: Vec<_> = adapters.iter().map(|a| report(a).name).collect();
-            if names.is_empty() { "none".to_string() } else { names.join(", ") }
-        };
-        let adapter = match &opening.choice {
-            Choice::Auto => adapters.first(),
-            Choice::Named(name) => adapters
-                .iter()
-                .find(|a| report(a).name.to_lowercase().contains(&name.to_lowercase())),
-        };
-        let adapter = adapter.ok_or_else(|| match &opening.choice {
-            Choice::Auto => Error::device("no graphics adapter found"),
-            Choice::Named(name) => {
-                Error::device(format!("no adapter called {name:?}; found: {}", names()))
+            let adapters = ranked().await;
+            let names = || {
+                let names: Vec<_> = adapters.iter().map(|a| report(a).name).collect();
+                if names.is_empty() { "none".to_string() } else { names.join(", ") }
+            };
+            let adapter = match &opening.choice {
+                Choice::Auto => adapters.first(),
+                Choice::Named(name) => adapters
+                    .iter()
+                    .find(|a| report(a).name.to_lowercase().contains(&name.to_lowercase())),
+            };
+            let adapter = adapter.ok_or_else(|| match &opening.choice {
+                Choice::Auto => Error::device("no graphics adapter found"),
+                Choice::Named(name) => {
+                    Error::device(format!("no adapter called {name:?}; found: {}", names()))
+                }
+            })?;
+            features &= adapter.features();
+            if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
+                features.remove(MATRIX);
             }
-        })?;
-        features &= adapter.features();
-        if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
-            features.remove(MATRIX);
-        }
-        let experimental_features = if features.contains(MATRIX) {
-            // SAFETY: experimental features may have undefined behaviour where they are used
-            // wrongly. One is used, by two shaders, whose matrices lie within their workgroup memory
-            // and, in attention, within a picture's rows of a slot.
-            unsafe { wgpu::ExperimentalFeatures::enabled() }
-        } else {
-            wgpu::ExperimentalFeatures::disabled()
-        };
-        let descriptor = wgpu::DeviceDescriptor {
-            label: Some("internvit"),
-            required_features: features,
-            required_limits: if opening.small { wgpu::Limits::default() } else { offered(adapter) },
-            experimental_features,
-            ..Default::default()
-        };
-        let (device, queue) = adapter
-            .request_device(&descriptor)
-            .await
-            .map_err(|e| Error::device(format!("{}: {e}", report(adapter).name)))?;
-        let limits = device.limits();
-        let report = report(adapter);
-        // SwiftShader does not always call itself a fallback adapter.
-        let software = report.kind == "Cpu" || report.name.to_lowercase().contains("swiftshader");
-        let info = adapter.get_info();
-        let sizes = [info.subgroup_min_size, info.subgroup_max_size];
-        let even = device.features().contains(wgpu::Features::SUBGROUP) && sizes[0] == sizes[1];
-        let matrices = even && sizes[0] <= 64 && device.features().contains(MATRIX);
-        let caps = Caps {
-            software,
-            subgroup: if even { sizes[0] } else { 0 },
-            matrix: if matrices { matrix_side(adapter) } else { 0 },
-            half_weights: !software,
-            max_binding: limits.max_storage_buffer_binding_size,
-            max_buffer: limits.max_buffer_size,
-            free: free_memory().filter(|_| software),
-        };
-        let health = Health::watch(&device);
-        let cache = PipelineCache::open(&device, &info);
-        let (pipelines, staging) = Default::default();
-        Ok(Self {
-            device,
-            queue,
-            caps,
-            precision: opening.precision,
-            forced: None,
-            report,
-            pipelines,
-            cache,
-            staging,
-            submission: SUBMISSION,
-            pace: Cell::new(0.0),
-            health,
-            lever: Lever::default(),
-            opening,
+            let experimental_features = if features.contains(MATRIX) {
+                // SAFETY: experimental features may have undefined behaviour where they are used
+                // wrongly. One is used, by two shaders, whose matrices lie within their workgroup memory
+                // and, in attention, within a picture's rows of a slot.
+                unsafe { wgpu::ExperimentalFeatures::enabled() }
+            } else {
+                wgpu::ExperimentalFeatures::disabled()
+            };
+            let descriptor = wgpu::DeviceDescriptor {
+                label: Some("internvit"),
+                required_features: features,
+                required_limits: if opening.small {
+                    wgpu::Limits::default()
+                } else {
+                    offered(adapter)
+                },
+                experimental_features,
+                ..Default::default()
+            };
+            let (device, queue) = adapter
+                .request_device(&descriptor)
+                .await
+                .map_err(|e| Error::device(format!("{}: {e}", report(adapter).name)))?;
+            let limits = device.limits();
+            let report = report(adapter);
+            // SwiftShader does not always call itself a fallback adapter.
+            let software =
+                report.kind == "Cpu" || report.name.to_lowercase().contains("swiftshader");
+            let info = adapter.get_info();
+            let sizes = [info.subgroup_min_size, info.subgroup_max_size];
+            let even = device.features().contains(wgpu::Features::SUBGROUP) && sizes[0] == sizes[1];
+            let matrices = even && sizes[0] <= 64 && device.features().contains(MATRIX);
+            let caps = Caps {
+                software,
+                subgroup: if even { sizes[0] } else { 0 },
+                matrix: if matrices { matrix_side(adapter) } else { 0 },
+                half_weights: !software,
+                max_binding: limits.max_storage_buffer_binding_size,
+                max_buffer: limits.max_buffer_size,
+                free: free_memory().filter(|_| software),
+            };
+            let health = Health::watch(&device);
+            let cache = PipelineCache::open(&device, &info);
+            let (pipelines, staging) = Default::default();
+            Ok(Self {
+                device,
+                queue,
+                caps,
+                precision: opening.precision,
+                forced: None,
+                report,
+                pipelines,
+                cache,
+                staging,
+                submission: SUBMISSION,
+                pace: Cell::new(0.0),
+                health,
+                lever: Lever::default(),
+                opening,
+            })
         })
     }
 

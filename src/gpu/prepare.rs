@@ -7,6 +7,7 @@ use super::steps::{Builder, Planned};
 use super::{Buffer, Family, Gpu, GpuWeights, Precision};
 use crate::Result;
 use crate::plan::{Arena, Finish, Op, Plan, Role, SlotId, arena_of};
+use crate::progress::LocalBoxFuture;
 
 /// The uniform of every kernel; the same fields stand in `shaders/shared/size.wgsl`.
 #[repr(C)]
@@ -99,48 +100,51 @@ impl Prepared {
     }
 
     /// As [`Prepared::new`], with the kernels of a given family.
-    pub async fn with_family(
-        gpu: &Gpu,
+    pub fn with_family<'a>(
+        gpu: &'a Gpu,
         plan: Plan,
-        weights: &GpuWeights,
+        weights: &'a GpuWeights,
         family: Family,
-    ) -> Result<Self> {
-        let half = halves(&plan, family, gpu.precision);
-        let arena = arena_of(&plan, &|slot| words(&plan, &half, slot));
-        let (buffers, bytes) = allocate(gpu, &plan, &arena, &half).await?;
-        let mut builder = Builder::new(gpu, &plan, weights, family, &half, &buffers);
-        let mut works = Vec::new();
-        for step in &plan.steps {
-            works.push(builder.step(&step.op)?);
-        }
-        gpu.save_pipelines();
-        let Builder { pending, sizes, .. } = builder;
-        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let uniforms =
-            gpu.buffer("sizes", sizes.len() as u64 * UNIFORM_STRIDE, usage, SMALLER).await?;
-        let mut dispatches = Vec::new();
-        for (uniform, pending) in pending.into_iter().enumerate() {
-            dispatches.push(Some(pending.bind(gpu, &uniforms, uniform)));
-        }
-        let mut steps = Vec::new();
-        for (work, step) in works.into_iter().zip(&plan.steps) {
-            let flop = plan.flop(&step.op, plan.batch);
-            let matrix = match &step.op {
-                Op::Linear { weight, .. } => weights.get(weight)?.format.bits() as f64 / 8.0,
-                _ => 0.0,
-            };
-            let work = match work {
-                Planned::Copy(from, to, ranges) => Work::Copy(from, to, ranges),
-                Planned::Dispatch(range) => {
-                    Work::Dispatch(range.filter_map(|i| dispatches[i].take()).collect())
-                }
-            };
-            steps.push(PreparedStep { flop, matrix, work });
-        }
-        let batch = plan.batch;
-        let mut this = Self { plan, buffers, half, steps, uniforms, sizes, arena, bytes, batch: 0 };
-        this.set_batch(gpu, batch);
-        Ok(this)
+    ) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            let half = halves(&plan, family, gpu.precision);
+            let arena = arena_of(&plan, &|slot| words(&plan, &half, slot));
+            let (buffers, bytes) = allocate(gpu, &plan, &arena, &half).await?;
+            let mut builder = Builder::new(gpu, &plan, weights, family, &half, &buffers);
+            let mut works = Vec::new();
+            for step in &plan.steps {
+                works.push(builder.step(&step.op)?);
+            }
+            gpu.save_pipelines();
+            let Builder { pending, sizes, .. } = builder;
+            let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+            let uniforms =
+                gpu.buffer("sizes", sizes.len() as u64 * UNIFORM_STRIDE, usage, SMALLER).await?;
+            let mut dispatches = Vec::new();
+            for (uniform, pending) in pending.into_iter().enumerate() {
+                dispatches.push(Some(pending.bind(gpu, &uniforms, uniform)));
+            }
+            let mut steps = Vec::new();
+            for (work, step) in works.into_iter().zip(&plan.steps) {
+                let flop = plan.flop(&step.op, plan.batch);
+                let matrix = match &step.op {
+                    Op::Linear { weight, .. } => weights.get(weight)?.format.bits() as f64 / 8.0,
+                    _ => 0.0,
+                };
+                let work = match work {
+                    Planned::Copy(from, to, ranges) => Work::Copy(from, to, ranges),
+                    Planned::Dispatch(range) => {
+                        Work::Dispatch(range.filter_map(|i| dispatches[i].take()).collect())
+                    }
+                };
+                steps.push(PreparedStep { flop, matrix, work });
+            }
+            let batch = plan.batch;
+            let mut this =
+                Self { plan, buffers, half, steps, uniforms, sizes, arena, bytes, batch: 0 };
+            this.set_batch(gpu, batch);
+            Ok(this)
+        })
     }
 
     /// Bytes of the buffers that hold slots.

@@ -7,6 +7,7 @@ use super::prepare::Work;
 use super::run::{copy, dispatch_all};
 use super::{Gpu, GpuWeights, Prepared};
 use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
+use crate::progress::Progress;
 use crate::weights::random_tensor;
 use crate::{Error, Result};
 
@@ -136,7 +137,7 @@ impl Prepared {
         batch: usize,
         inputs: &[(SlotId, Value<'_>)],
         clock: &dyn Fn() -> f64,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+        progress: &mut dyn Progress<usize>,
     ) -> Result<Vec<StepTime>> {
         self.start(gpu, batch, inputs);
         // What waits to be uploaded is not the first step's work.
@@ -160,7 +161,7 @@ impl Prepared {
                 times.push(StepTime { kernel, dispatches, seconds, bytes });
             }
             let block = self.plan.steps[times.len() - 1].layer;
-            if progress(block, self.plan.blocks()).await.is_break() {
+            if progress.told(block, self.plan.blocks()).await.is_break() {
                 return Err(Error::Cancelled);
             }
         }

@@ -10,6 +10,7 @@ use super::pack::Format;
 use super::prepare::{Dispatch, Work};
 use super::{Buffer, Feed, Gpu, Prepared, Submitted};
 use crate::plan::{Role, SlotId, Value};
+use crate::progress::{LocalBoxFuture, Progress};
 use crate::{Error, Result};
 
 /// Seconds that a submission should take: far from any watchdog's patience, long enough to keep a GPU
@@ -30,57 +31,59 @@ impl Prepared {
     /// `progress` is told the block reached and the number of blocks after each submission, and may
     /// stop the run, which then ends with [`Error::Cancelled`]. While the device works on one
     /// submission the next is made, and the last may still be under way on return.
-    pub async fn run(
-        &mut self,
-        gpu: &Gpu,
+    pub fn run<'a>(
+        &'a mut self,
+        gpu: &'a Gpu,
         batch: usize,
-        inputs: &[(SlotId, Value<'_>)],
-        feed: Option<Feed<'_>>,
-        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Submitted> {
-        gpu.alive()?;
-        self.start(gpu, batch, inputs);
-        let total = self.steps.len();
-        let stretches = match feed {
-            Some(_) => self.plan.by_block(),
-            None => vec![(0..total, None)],
-        };
-        let bring = async |stretch: usize| match (feed, stretches.get(stretch)) {
-            (Some(feed), Some((_, Some(block)))) => feed.bring(gpu, *block).await,
-            _ => Ok(()),
-        };
-        bring(0).await?;
-        let (mut done, mut stretch) = (0, 0);
-        let mut before: Option<(f64, Submitted)> = None;
-        let mut since = Instant::now();
-        loop {
-            let reached = self.plan.steps[done.max(1) - 1].layer;
-            let mut told = async || match progress(reached, self.plan.blocks()).await {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(Error::Cancelled),
+        inputs: &'a [(SlotId, Value<'a>)],
+        feed: Option<Feed<'a>>,
+        progress: &'a mut dyn Progress<usize>,
+    ) -> LocalBoxFuture<'a, Result<Submitted>> {
+        Box::pin(async move {
+            gpu.alive()?;
+            self.start(gpu, batch, inputs);
+            let total = self.steps.len();
+            let stretches = match feed {
+                Some(_) => self.plan.by_block(),
+                None => vec![(0..total, None)],
             };
-            if let Some((_, last)) = before.take_if(|_| done == total) {
-                told().await?;
-                return Ok(last);
-            }
-            let steps = &stretches[stretch].0;
-            let (next, submitted) = self.submit(gpu, done, gpu.piece(), steps.end);
-            let flop = self.steps[done..next].iter().map(|step| step.flop).sum();
-            if done == steps.start {
-                // The next block is read while this one computes.
-                bring(stretch + 1).await?;
-            }
-            if let Some((flop, last)) = before.replace((flop, submitted)) {
-                gpu.wait(last).await?;
-                let seconds = replace(&mut since, Instant::now()).elapsed().as_secs_f64();
-                if feed.is_none() {
-                    gpu.pace.set(adapted(gpu.piece(), flop, seconds, gpu.submission));
+            let bring = async |stretch: usize| match (feed, stretches.get(stretch)) {
+                (Some(feed), Some((_, Some(block)))) => feed.bring(gpu, *block).await,
+                _ => Ok(()),
+            };
+            bring(0).await?;
+            let (mut done, mut stretch) = (0, 0);
+            let mut before: Option<(f64, Submitted)> = None;
+            let mut since = Instant::now();
+            loop {
+                let reached = self.plan.steps[done.max(1) - 1].layer;
+                let mut told = async || match progress.told(reached, self.plan.blocks()).await {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => Err(Error::Cancelled),
+                };
+                if let Some((_, last)) = before.take_if(|_| done == total) {
+                    told().await?;
+                    return Ok(last);
                 }
-                told().await?;
+                let steps = &stretches[stretch].0;
+                let (next, submitted) = self.submit(gpu, done, gpu.piece(), steps.end);
+                let flop = self.steps[done..next].iter().map(|step| step.flop).sum();
+                if done == steps.start {
+                    // The next block is read while this one computes.
+                    bring(stretch + 1).await?;
+                }
+                if let Some((flop, last)) = before.replace((flop, submitted)) {
+                    gpu.wait(last).await?;
+                    let seconds = replace(&mut since, Instant::now()).elapsed().as_secs_f64();
+                    if feed.is_none() {
+                        gpu.pace.set(adapted(gpu.piece(), flop, seconds, gpu.submission));
+                    }
+                    told().await?;
+                }
+                stretch += usize::from(next == steps.end);
+                done = next;
             }
-            stretch += usize::from(next == steps.end);
-            done = next;
-        }
+        })
     }
 
     /// Runs step by step; after each, `watch` sees the index of the step and what it wrote.

@@ -44,9 +44,13 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Picture> {
     if let Some(reason) = fault(format, label, bytes) {
         return Err(refuse(reason));
     }
-    // Where a decoder panics the file is the cause, and others are still to be read.
+    guarded(name, bytes, format, label)
+}
+
+/// Where a decoder panics the file is the cause, and others are still to be read.
+fn guarded(name: &str, bytes: &[u8], format: ImageFormat, label: &str) -> Result<Picture> {
     catch_unwind(|| read_any(name, bytes, format, label))
-        .unwrap_or_else(|_| Err(refuse(format!("the {label} decoder failed"))))
+        .unwrap_or_else(|_| Err(Error::image(name, format!("the {label} decoder failed"))))
 }
 
 fn read_any(name: &str, bytes: &[u8], format: ImageFormat, label: &str) -> Result<Picture> {
@@ -198,5 +202,21 @@ fn rgb8(picture: DynamicImage) -> Vec<u8> {
             picture.into_rgb16().iter().map(|value| (value >> 8) as u8).collect()
         }
         _ => picture.into_rgb8().into_raw(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The JPEG decoder panics at this file, which `decode` refuses before it comes so far.
+    #[test]
+    fn a_decoders_panic_is_an_error_of_the_file() {
+        let bytes = include_bytes!("../../fuzz/corpus/image/finer-colours.jpg");
+        let read = guarded("finer.jpg", bytes, ImageFormat::Jpeg, "JPEG");
+        assert_eq!(
+            read.map_err(|e| e.to_string()),
+            Err("finer.jpg: the JPEG decoder failed".into())
+        );
     }
 }

@@ -7,6 +7,7 @@ use super::{
     Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, read_header,
 };
 use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
+use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
 /// An opened checkpoint. No tensor is in memory; each is read when asked for.
@@ -26,32 +27,38 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Opens a checkpoint from its configuration's text and its files: safetensors, and among them
     /// the index where there are several. Every header is checked against the configuration.
-    pub async fn open(name: &str, config: &str, files: Vec<Source>) -> Result<Self> {
-        let spec = parse_config(&format!("{name}/config.json"), config)?;
-        let (index, files): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|f| f.name().ends_with(".index.json"));
-        if let Some(index) = index.first() {
-            for shard in shards(index).await? {
-                let there =
-                    |f: &Source| f.name() == shard || f.name().ends_with(&format!("/{shard}"));
-                if !files.iter().any(there) {
-                    return Err(Error::checkpoint(name, format!("{shard}: missing shard")));
+    pub fn open<'a>(
+        name: &'a str,
+        config: &'a str,
+        files: Vec<Source>,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            let spec = parse_config(&format!("{name}/config.json"), config)?;
+            let (index, files): (Vec<_>, Vec<_>) =
+                files.into_iter().partition(|f| f.name().ends_with(".index.json"));
+            if let Some(index) = index.first() {
+                for shard in shards(index).await? {
+                    let there =
+                        |f: &Source| f.name() == shard || f.name().ends_with(&format!("/{shard}"));
+                    if !files.iter().any(there) {
+                        return Err(Error::checkpoint(name, format!("{shard}: missing shard")));
+                    }
                 }
             }
-        }
-        if files.is_empty() {
-            return Err(Error::checkpoint(name, "expected a .safetensors file, found none"));
-        }
-        let mut headers = Vec::new();
-        for file in &files {
-            headers.push((file.name().to_string(), read_header(file).await?));
-        }
-        let manifest = Manifest::new(&spec, name, &headers)?;
-        let head = match parse_head(&format!("{name}/config.json"), config, &spec)? {
-            Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
-            None => None,
-        };
-        Ok(Self { spec, manifest, head, config: config.into(), name: name.into(), files })
+            if files.is_empty() {
+                return Err(Error::checkpoint(name, "expected a .safetensors file, found none"));
+            }
+            let mut headers = Vec::new();
+            for file in &files {
+                headers.push((file.name().to_string(), read_header(file).await?));
+            }
+            let manifest = Manifest::new(&spec, name, &headers)?;
+            let head = match parse_head(&format!("{name}/config.json"), config, &spec)? {
+                Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
+                None => None,
+            };
+            Ok(Self { spec, manifest, head, config: config.into(), name: name.into(), files })
+        })
     }
 
     /// Opens a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`, or with
