@@ -23,6 +23,8 @@ mod pack;
 mod plan;
 #[path = "../../src/gpu/precision.rs"]
 mod precision;
+#[path = "../../src/progress.rs"]
+mod progress;
 #[cfg(test)]
 mod tests;
 #[path = "../../src/weights/mod.rs"]

@@ -149,6 +149,21 @@ test("a graphics device that is destroyed: idle, in the middle of encoding, and 
   assert.equal(await alarm(page), "");
 });
 
+test("the browser's graphics process crashes: another one does the work", async (t) => {
+  const page = await visitTrouble(t, "?device=gpu");
+  await sample(page, "Cat", "chelsea.png");
+  const expected = await features(page);
+  const session = await page.context().browser().newBrowserCDPSession();
+  await session.send("Browser.crashGpuProcess");
+  await session.detach();
+  await page.getByText("Settings").click();
+  await page.getByRole("button", { name: "Encode again" }).click();
+  await note(page, /opened (anew|again)/);
+  await shown(page);
+  assert.ok((await features(page)).equals(expected));
+  assert.equal(await alarm(page), "");
+});
+
 test("lost again and again, it says so, and the next call begins anew", async (t) => {
   const page = await visitTrouble(t, "?device=cpu");
   await sample(page, "Cat", "chelsea.png");

@@ -46,7 +46,9 @@ function wasmBindgen() {
   const tool = "web/tools/bindgen/Cargo.toml";
   const version = /name = "wasm-bindgen"\r?\nversion = "([^"]+)"/.exec(readFileSync(join(root, "Cargo.lock"), "utf8"))?.[1];
   if (!readFileSync(join(root, tool), "utf8").includes(`"=${version}"`)) stop(`${tool} and Cargo.lock name two versions of wasm-bindgen.`);
-  run("cargo", ["build", "--release", "--locked", "--quiet", "--manifest-path", tool, "--target-dir", "target/tools"]);
+  // The first time takes a minute, in which cargo shows what it does.
+  const quiet = existsSync(bindgen) ? ["--quiet"] : [];
+  run("cargo", ["build", "--release", "--locked", ...quiet, "--manifest-path", tool, "--target-dir", "target/tools"]);
 }
 
 /** Linux without a GPU gets Mesa's software Vulkan; macOS and Windows bring their own API. */
