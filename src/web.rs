@@ -59,7 +59,7 @@ impl Engine {
         let report = match device.open().await.map_err(js)? {
             Opened::Gpu(gpu) => DeviceReport {
                 kind: "gpu",
-                name: gpu.report.name,
+                name: gpu.report.name.clone(),
                 backend: "WebGPU".into(),
                 reason: None,
             },

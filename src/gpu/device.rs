@@ -121,6 +121,13 @@ async fn ranked() -> Vec<wgpu::Adapter> {
     instance().request_adapter(&options).await.into_iter().collect()
 }
 
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        // A browser would keep it, and all that it compiled, until garbage is collected.
+        self.device.destroy();
+    }
+}
+
 impl Gpu {
     /// Opens a device with all the binding and buffer size that it has, and with timestamps
     /// where it has them. Compiled pipelines are kept in the user's cache folder.
