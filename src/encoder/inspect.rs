@@ -65,7 +65,7 @@ impl Held {
     ) -> LocalBoxFuture<'a, Result<Tensor>> {
         Box::pin(async move {
             if name == "pooler_output" {
-                let last = Box::pin(self.tensor(encoder, "last_hidden_state")).await?;
+                let last = self.tensor(encoder, "last_hidden_state").await?;
                 let (tokens, c) = (last.shape[1], last.shape[2]);
                 let first = last.values.chunks_exact(tokens * c).flat_map(|picture| &picture[..c]);
                 return Ok(Tensor { shape: vec![self.batch, c], values: first.copied().collect() });

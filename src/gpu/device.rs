@@ -180,7 +180,7 @@ impl Gpu {
         Ok(gpu)
     }
 
-    fn open_with<'a>(opening: Opening) -> LocalBoxFuture<'a, Result<Self>> {
+    fn open_with(opening: Opening) -> LocalBoxFuture<'static, Result<Self>> {
         Box::pin(async move {
             let mut features = match opening.small {
                 true => wgpu::Features::empty(),
