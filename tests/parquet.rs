@@ -54,6 +54,14 @@ fn counts(report: &Value) -> [u64; 3] {
     ["encoded", "skipped", "failed"].map(|key| report[key].as_u64().unwrap())
 }
 
+/// What a file says of itself.
+fn about(path: &Path) -> Value {
+    let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    let text = pairs.iter().find(|pair| pair.key == "internvit").unwrap();
+    serde_json::from_str(text.value.as_deref().unwrap()).unwrap()
+}
+
 /// The rows, columns by name.
 fn rows(path: &Path) -> Vec<BTreeMap<String, Field>> {
     let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
@@ -341,21 +349,74 @@ fn one_file_holds_one_kind_of_features() {
     fails(&args, "are for --out FILE.parquet");
 }
 
+/// Where a photograph overflows f16, it and all after it are computed in f32, those of a run that goes on too.
+#[test]
+fn a_table_that_left_f16_goes_on_in_f32() {
+    if half_gpu().is_none() {
+        return;
+    }
+    let (folder, model, _) = scene("parquet-half", 0);
+    // Grey leaves the biases of the embedding, white a first channel above all others.
+    rewrite(&model.join("model.safetensors"), &|name, values| match name {
+        "embeddings.patch_embedding.weight" => values[..588].iter_mut().for_each(|v| *v *= 50.0),
+        "embeddings.patch_embedding.bias" => (0..32).for_each(|i| values[i] = [1.0, -1.0][i % 2]),
+        "encoder.layers.0.norm1.weight" => values[0] = 2e4,
+        "encoder.layers.0.attn.qkv.weight" => {
+            values.iter_mut().step_by(32).for_each(|v| *v *= 1e-4);
+        }
+        _ => (),
+    });
+    // The first part ends with the eighth.
+    let photos: Vec<PathBuf> = (0..10).map(|i| folder.join(format!("photos/{i}.png"))).collect();
+    for (i, path) in photos.iter().enumerate() {
+        let grey = [124, 116, 100 + i as u8];
+        let colour = if i == 2 { [255; 3] } else { grey };
+        let pixels = colour.repeat(64);
+        image::save_buffer(path, &pixels, 8, 8, image::ExtendedColorType::Rgb8).unwrap();
+    }
+    let encode = |photos: &[PathBuf], dtype: &str, out: &Path| {
+        let paths = photos.iter().map(|path| text(path));
+        let rest =
+            ["--model", text(&model), "--device", "gpu", "--dtype", dtype, "--out", text(out)];
+        let args: Vec<&str> =
+            ["encode", "--patch-tokens"].into_iter().chain(paths).chain(rest).collect();
+        ok(&args);
+    };
+    let [out, whole, stopped] =
+        ["f16", "f32", "g"].map(|name| folder.join(format!("{name}.parquet")));
+    encode(&photos, "f16", &out);
+    encode(&photos, "f32", &whole);
+    assert_eq!((&about(&out)["dtype"], &about(&out)["overflowed"]), (&json!("f16"), &json!(true)));
+    assert_eq!(about(&whole)["overflowed"], json!(false));
+    let same = |(a, b): (&BTreeMap<_, _>, &BTreeMap<_, _>)| a == b;
+    let same: Vec<bool> = rows(&out).iter().zip(&rows(&whole)).map(same).collect();
+    assert_eq!(same, [&[false; 2][..], &[true; 8]].concat());
+    // What a run leaves that is stopped after its first part.
+    let (part, parts) = (folder.join("part.parquet"), folder.join("g.parquet.parts"));
+    encode(&photos[..8], "f16", &part);
+    fs::create_dir(&parts).unwrap();
+    fs::rename(&part, parts.join("1-000000.parquet")).unwrap();
+    encode(&photos, "f16", &stopped);
+    assert!(fs::read(&stopped).unwrap() == fs::read(&out).unwrap());
+    // Rows that are added to a whole file.
+    encode(&photos[..8], "f16", &part);
+    encode(&photos, "f16", &part);
+    assert_eq!(rows(&part), rows(&out));
+}
+
 /// The metadata that a later run compares, as the documents list it.
 #[test]
 fn a_file_says_how_it_was_made() {
     let (folder, model, photos) = scene("parquet-about", 1);
     let out = folder.join("f.parquet");
     encode(&photos, &model, &out, &[]);
-    let reader = SerializedFileReader::new(fs::File::open(&out).unwrap()).unwrap();
-    let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap();
-    let text = pairs.iter().find(|pair| pair.key == "internvit").unwrap();
-    let mut about: Value = serde_json::from_str(text.value.as_deref().unwrap()).unwrap();
+    let mut about = about(&out);
     let digest = about.as_object_mut().unwrap().remove("model_digest").unwrap();
     assert_eq!(digest.as_str().unwrap().len(), 16);
     let expected = json!({
         "version": env!("CARGO_PKG_VERSION"), "model": "model", "dtype": "f32", "image_size": 56,
         "resize": "squash", "tiles": 1, "patch_tokens": false, "additions": 1, "failed": 0,
+        "overflowed": false,
     });
     assert_eq!(about, expected);
 }

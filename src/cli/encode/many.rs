@@ -12,6 +12,7 @@ use std::thread;
 
 use half::f16;
 use indicatif::ProgressBar;
+use internvit::gpu::Precision;
 use internvit::image::{Grid, Picture};
 use internvit::{Checkpoint, Encoder, Error, Features, Images, Result};
 use serde_json::json;
@@ -52,7 +53,9 @@ pub(super) async fn run(args: &Args, out: &Path) -> Result<()> {
     let start = std::time::Instant::now();
     let (mut device, mut failed) = (None, 0);
     if !work.is_empty() {
-        let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
+        // A run that goes on computes as the one that was stopped would have.
+        let dtype = if store.about.overflowed { Precision::F32 } else { args.dtype };
+        let mut encoder = load(checkpoint, &args.device, dtype, args.stream_layers).await?;
         device = Some(encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone()));
         let encoded = encode_all(&mut encoder, args, &mut store, &work).await;
         tell(&encoder);
@@ -94,7 +97,7 @@ async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About> {
         patch_tokens: args.patch_tokens,
     };
     let (version, model) = (env!("CARGO_PKG_VERSION").into(), name.to_string_lossy().into());
-    Ok(About { version, model, settings, additions: 1, failed: 0 })
+    Ok(About { version, model, settings, additions: 1, failed: 0, overflowed: false })
 }
 
 /// What tells models apart without reading all their weights: the spec, the tensors' names and bits,
@@ -118,6 +121,7 @@ async fn digest(checkpoint: &Checkpoint) -> Result<String> {
 struct Part {
     rows: Vec<Row>,
     failures: Vec<Failure>,
+    overflowed: bool,
 }
 
 /// Encodes photographs part by part; each is written on a thread of its own while the next is
@@ -135,6 +139,7 @@ async fn encode_all(
         for part in receive {
             let number = first + files.len();
             let file = folder.join(format!("{}-{number:06}.parquet", about.additions));
+            let about = About { overflowed: part.overflowed, ..about.clone() };
             table::write(&unfinished, &about, &[], &part.rows, &part.failures)?;
             fs::rename(&unfinished, &file).map_err(|e| Error::io(file.display(), e))?;
             files.push(file);
@@ -159,8 +164,7 @@ async fn encode_parts(
     send: &SyncSender<Part>,
     bar: &ProgressBar,
 ) -> Result<usize> {
-    let settings = &store.about.settings;
-    let (side, patch) = (settings.image_size, encoder.spec().sizes.patch as u32);
+    let (side, patch) = (store.about.settings.image_size, encoder.spec().sizes.patch as u32);
     let shape = Shape { side, patch, resize: args.resize, tiles: args.tiles };
     let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
     let (batch, mut done, mut failed) = (batch(encoder, args), 0, 0);
@@ -200,12 +204,19 @@ async fn encode_parts(
         done += paths.len();
         bar.set_position(done as u64);
         failed += part.failures.len();
+        part.overflowed = store.about.overflowed || left_f16(encoder, args);
+        store.about.overflowed = part.overflowed;
         store.note(part.rows.iter().map(|row| row.path.clone()), part.failures.iter().cloned());
         if send.send(part).is_err() {
             break; // The writer says why.
         }
     }
     Ok(failed)
+}
+
+/// Whether the encoder was asked for f16 and had to give it up.
+fn left_f16(encoder: &Encoder, args: &Args) -> bool {
+    args.dtype == Precision::F16 && encoder.gpu().is_none_or(|gpu| gpu.precision != Precision::F16)
 }
 
 /// Adds what is computed of photographs together to a part. Where the values of one overflow, each is

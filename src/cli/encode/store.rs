@@ -120,6 +120,7 @@ impl Store {
 
     fn take(&mut self, path: PathBuf, known: Known) -> Result<()> {
         check(&path, &known.about.settings, &self.about.settings)?;
+        self.about.overflowed |= known.about.overflowed;
         self.note(known.paths, known.failures);
         self.files.push(path);
         Ok(())

@@ -49,6 +49,8 @@ pub(super) struct About {
     pub(super) additions: u32,
     /// Photographs without features: the rows of the last row group, where there are any.
     pub(super) failed: usize,
+    /// Values have overflown f16: from some row on, rows added later included, they are computed in f32.
+    pub(super) overflowed: bool,
 }
 
 /// A picture's features, and where the picture comes from.
