@@ -133,6 +133,14 @@ impl Encoder {
         Self::bring(checkpoint, gpu, true, progress).await
     }
 
+    /// Lets go of the model and keeps its device, where another finds its kernels compiled; none on
+    /// the CPU, or where the device was lost.
+    pub fn into_gpu(self) -> Option<Gpu> {
+        let Backend::Gpu(gpu, weights) = self.backend else { return None };
+        drop((weights, self.ready));
+        gpu.emptied()
+    }
+
     fn on_cpu<'a>(
         checkpoint: Checkpoint,
         why_cpu: Option<String>,

@@ -113,19 +113,23 @@ impl Engine {
     ) -> JsResult<JsValue> {
         let start = precise_now();
         let checkpoint = checkpoint(&config, files, &read).await?;
-        // The model before is let go first: both may not fit the device together.
-        self.encoder = None;
+        // The model before is let go first: both may not fit the device together. The device is kept:
+        // opening one takes time, and Chromium keeps something of each until its page closes.
         self.photos.clear();
+        let open = self.encoder.take().and_then(Encoder::into_gpu);
         (self.basis, self.taught) = (None, None);
         let on_cpu = self.report.kind == "cpu";
         let device = if on_cpu { Device::Cpu } else { self.device.clone() };
         let mut told = async |done, total| {
             turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
         };
-        let encoder = match on_cpu && members > 1 {
-            true => Encoder::with_team(checkpoint, team(members, ask), &mut told).await,
-            false if on_cpu => Encoder::load(checkpoint, &device, &mut told).await,
-            false => Encoder::load_as(checkpoint, &device, self.dtype, &mut told).await,
+        let encoder = match open.filter(|gpu| gpu.precision == self.dtype) {
+            Some(gpu) => Encoder::on_gpu(checkpoint, gpu, &mut told).await,
+            None if on_cpu && members > 1 => {
+                Encoder::with_team(checkpoint, team(members, ask), &mut told).await
+            }
+            None if on_cpu => Encoder::load(checkpoint, &device, &mut told).await,
+            None => Encoder::load_as(checkpoint, &device, self.dtype, &mut told).await,
         };
         let encoder = encoder.map_err(js)?;
         let (spec, checkpoint) = (encoder.spec(), encoder.checkpoint());

@@ -246,6 +246,24 @@ fn four_thousand_tokens() {
     .unwrap();
 }
 
+/// A device that a model has left holds nothing of it, and gives the next the bits that a new one gives.
+#[test]
+fn a_device_goes_from_model_to_model() {
+    let Some(gpu) = gpu() else { return };
+    let mut first = on_gpu("encoder_rms_qknorm_f16", gpu);
+    encode(&mut first, "encoder_rms_qknorm_f16", &[1]);
+    let gpu = first.into_gpu().unwrap();
+    assert_eq!(gpu.held(), 0);
+    let mut next = on_gpu("encoder_hf_native", gpu);
+    let found = encode(&mut next, "encoder_hf_native", &[1]);
+    let Some(gpu) = self::gpu() else { return };
+    assert!(found == encode(&mut on_gpu("encoder_hf_native", gpu), "encoder_hf_native", &[1]));
+    next.gpu().unwrap().lose();
+    assert!(next.into_gpu().is_none());
+    let cpu = wait(Encoder::load(open("encoder_hf_native"), &Device::Cpu, &mut on_bytes)).unwrap();
+    assert!(cpu.into_gpu().is_none());
+}
+
 #[test]
 fn a_run_can_be_cancelled() {
     for device in [Device::Cpu, Device::Gpu] {

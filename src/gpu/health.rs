@@ -75,6 +75,12 @@ impl Gpu {
         self.health.lose("it was destroyed");
     }
 
+    /// The device for another model: its kernels stay compiled. None where it was lost.
+    pub fn emptied(self) -> Option<Self> {
+        self.staging.borrow_mut().clear();
+        self.alive().is_ok().then_some(self)
+    }
+
     /// What loses the device while it is lent to a run: for tests.
     pub fn lever(&self) -> Lever {
         self.lever.clone()
