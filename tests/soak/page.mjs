@@ -1,7 +1,7 @@
 // Whether the page keeps what it no longer needs: many encodings and loads in one tab, memory before and after.
 // `node tests/soak/page.mjs [ENCODINGS] [LOADS] [gpu|cpu]`, 1000 and 200 on the GPU if left out.
-// The browser is driven by its own protocol, and asked for nothing but what is evaluated: what a driver listens to,
-// requests above all, the browser keeps, 70 kB a load.
+// The browser is driven by its own protocol, and asked for nothing but what is evaluated, so that nothing is kept for
+// who listens.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
