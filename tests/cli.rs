@@ -226,7 +226,7 @@ fn f16_is_near_f32() {
         return;
     }
     let (folder, cat) = (scratch("dtype"), sample("chelsea.png"));
-    let encoded = ["f32", "f16", "int8", "int4"].map(|dtype| {
+    let encoded = ["f32", "f16", "int8", "w8a8", "int4"].map(|dtype| {
         let out = folder.join(format!("{dtype}.safetensors"));
         let common =
             ["encode", text(&cat), "--image-size", "56", "--device", "gpu", "--dtype", dtype];
@@ -234,7 +234,7 @@ fn f16_is_near_f32() {
         tensors(&out).remove("last_hidden_state").unwrap().values
     });
     for (at, (dtype, tolerance)) in
-        [("f16", 3e-3), ("int8", 3e-2), ("int4", 0.3)].into_iter().enumerate()
+        [("f16", 3e-3), ("int8", 3e-2), ("w8a8", 3e-2), ("int4", 0.3)].into_iter().enumerate()
     {
         assert_close(dtype, &encoded[at + 1], &encoded[0], tolerance);
         assert_ne!(encoded[0], encoded[at + 1], "{dtype}");

@@ -414,7 +414,10 @@ fn arguments() {
             "99999999999 is not in",
         ),
         (&["encode", cat, "--out", "o.npy", "--hidden-states", "1,,2"], "cannot parse integer"),
-        (&["encode", cat, "--out", "o.npy", "--dtype", "f64"], "expected f32, f16, int8 or int4"),
+        (
+            &["encode", cat, "--out", "o.npy", "--dtype", "f64"],
+            "expected f32, f16, int8, w8a8 or int4",
+        ),
         (&["encode", cat, "--out", "o.npy", "--resize", ""], "squash, crop or native"),
         (&["encode", cat, "--out", "o.npy", "--model", "a/b/c"], "no such file or folder"),
         (&["encode", cat, "--out", "o.npy", "--model", "../up"], "no such file or folder"),

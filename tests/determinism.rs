@@ -84,7 +84,7 @@ fn variants(gpu: &Gpu) -> Vec<(Precision, Family)> {
     let families = Family::ALL.into_iter().filter(|f| f.runs_on(&gpu.caps) && *f != Family::Packed);
     let mut list: Vec<_> = families.map(|family| (Precision::F32, family)).collect();
     list.extend([gpu.family(), Family::Portable].map(|family| (Precision::F16, family)));
-    list.extend([(Precision::Int8, Family::Packed), (Precision::Int4, gpu.family())]);
+    list.extend([(Precision::W8A8, Family::Packed), (Precision::Int4, gpu.family())]);
     list.dedup();
     list
 }
@@ -118,7 +118,7 @@ fn variants_stay_near_the_cpu() {
         let most = match precision {
             Precision::F32 => 1e-5,
             Precision::F16 => 3e-3,
-            Precision::Int8 | Precision::Int4 => 0.2,
+            Precision::Int8 | Precision::W8A8 | Precision::Int4 => 0.2,
         };
         assert!(distance < most, "{precision:?} {family:?}: {distance:.1e}");
     }

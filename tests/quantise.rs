@@ -132,9 +132,8 @@ fn both_executors_agree((quant, precision): (Quant, Precision)) {
     assert_close(&format!("{quant:?} rounded"), &tokens(&mut rounded), &expected, 1e-5);
     if quant == Quant::Int8 {
         // What is multiplied is rounded to 8 bits too.
-        let mut gpu = gpu().unwrap();
-        gpu.forced = Some(Family::Packed);
-        let mut packed = wait(Encoder::on_gpu(open(&folder), gpu, &mut on_bytes)).unwrap();
+        let mut packed = load(open(&folder), Precision::W8A8);
+        assert_eq!(packed.gpu().unwrap().family(), Family::Packed);
         let found = tokens(&mut packed);
         assert!(cosine(&found, &expected) >= 0.9999, "{}", cosine(&found, &expected));
         assert_ne!(found, expected);

@@ -117,7 +117,10 @@ fn parse(kernel: &Kernel) -> naga::Module {
     // What a device must have beyond WebGPU's core, by the files that use it.
     let has = |file| kernel.files.contains(&file);
     let needs = [
-        (has("linear_subgroup") || has("shared/sum_subgroup"), Capabilities::SUBGROUP),
+        (
+            has("linear_subgroup") || has("attention_subgroup") || has("shared/sum_subgroup"),
+            Capabilities::SUBGROUP,
+        ),
         (has("x/f16") || has("y/f16"), Capabilities::SHADER_FLOAT16_IN_FLOAT32),
         (
             has("linear_matrix") || has("attention_matrix"),

@@ -4,7 +4,7 @@ import { part } from "./dom";
 import type { Engine } from "./engine";
 import type { Device, Dtype } from "./protocol";
 
-const ALL: readonly string[] = ["f32", "f16", "int8", "int4"] satisfies Dtype[];
+const ALL: readonly string[] = ["f32", "f16", "int8", "w8a8", "int4"] satisfies Dtype[];
 
 /** Shown where there is a GPU; `onChange` loads the model anew. Done when the engine knows the first choice. */
 export async function dtypeChoice(root: HTMLElement, device: Promise<Device>, engine: Engine, onChange: () => void): Promise<void> {

@@ -41,8 +41,8 @@ export interface ModelFiles {
   files: { name: string; blob: Blob }[];
 }
 
-/** f32 as they are, f16 half of everything, int8 and int4 the weights of the blocks. */
-export type Dtype = "f32" | "f16" | "int8" | "int4";
+/** f32 as they are, f16 half of everything, int8 and int4 the weights of the blocks, w8a8 what they multiply too. */
+export type Dtype = "f32" | "f16" | "int8" | "w8a8" | "int4";
 
 /** A folder that holds config.json and model.safetensors, or the visitor's own files. */
 export type ModelSource = { folder: string } | { name?: string; config: File; weights: File[] };

@@ -71,8 +71,8 @@ pub(super) struct Args {
     /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), or int8 or int4
-    /// for the weights of the blocks
+    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), int8 or int4
+    /// for the weights of the blocks, or w8a8 (int8, and what they multiply too)
     #[arg(long, default_value = "f32")]
     dtype: Precision,
     /// Keep the weights of blocks on disk: while one block computes, the next is read

@@ -279,7 +279,11 @@ impl Gpu {
 
     /// The kernels that it runs.
     pub fn family(&self) -> Family {
-        self.forced.unwrap_or(Family::of(&self.caps))
+        let own = match self.precision {
+            Precision::W8A8 => Family::Packed,
+            _ => Family::of(&self.caps),
+        };
+        self.forced.unwrap_or(own)
     }
 
     /// Bytes of device memory that are allocated, and in how many pieces, where wgpu allocates it.

@@ -14,7 +14,7 @@ pub enum Family {
     /// The same, but products and attention of f16 by matrix units.
     Matrix,
     /// As `Portable`, but products with weights in 8 bits by packed dot products of integers, for
-    /// which what they multiply is rounded to 8 bits too. Not chosen by itself.
+    /// which what they multiply is rounded to 8 bits too: of [`Precision::W8A8`](super::Precision::W8A8).
     Packed,
 }
 

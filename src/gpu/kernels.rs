@@ -163,8 +163,8 @@ const fn tiled(family: Family, max_head_dim: usize, [tile_q, tile_k]: [usize; 2]
     AttentionRow { family, file, max_head_dim, tile_q, tile_k, matrix: None }
 }
 
-const fn direct(family: Family) -> AttentionRow {
-    AttentionRow { file: "attention_direct", ..tiled(family, 256, [32, 16]) }
+const fn software(family: Family, file: &'static str, tiles: [usize; 2]) -> AttentionRow {
+    AttentionRow { file, ..tiled(family, 256, tiles) }
 }
 
 const fn by_matrices(side: u32) -> AttentionRow {
@@ -175,8 +175,8 @@ const fn by_matrices(side: u32) -> AttentionRow {
 /// Tiles by width of head, the family's first that fits is taken. In workgroup memory, queries, keys
 /// and scores together stay under 16 KiB.
 pub const ATTENTION: [AttentionRow; 13] = [
-    direct(Family::Software),
-    direct(Family::SoftwareSubgroups),
+    software(Family::Software, "attention_direct", [32, 16]),
+    software(Family::SoftwareSubgroups, "attention_subgroup", [16, 32]),
     tiled(Family::Portable, 64, [32, 16]),
     tiled(Family::Portable, 128, [16, 8]),
     tiled(Family::Portable, 256, [8, 4]),

@@ -18,6 +18,7 @@ shaders![
     "affine/weight_bias_gelu",
     "attention_direct",
     "attention_matrix",
+    "attention_subgroup",
     "attention_tiled",
     "embed",
     "finish/bias",

@@ -16,6 +16,9 @@ pub enum Precision {
     F16,
     /// f32, but matrices of the blocks in 8 bits.
     Int8,
+    /// As `Int8`, and what they are multiplied with is rounded to 8 bits too: dot products of
+    /// integers, four to an instruction where the hardware has them.
+    W8A8,
     /// f32, but matrices of the blocks in 4 bits.
     Int4,
 }
@@ -27,6 +30,7 @@ impl Precision {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Int8 => "int8",
+            Self::W8A8 => "w8a8",
             Self::Int4 => "int4",
         }
     }
@@ -35,7 +39,7 @@ impl Precision {
     pub fn quant(self) -> Option<Quant> {
         match self {
             Self::F32 | Self::F16 => None,
-            Self::Int8 => Some(Quant::Int8),
+            Self::Int8 | Self::W8A8 => Some(Quant::Int8),
             Self::Int4 => Some(Quant::Int4),
         }
     }
@@ -44,8 +48,8 @@ impl Precision {
 impl std::str::FromStr for Precision {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        let all = [Self::F32, Self::F16, Self::Int8, Self::Int4];
-        let wrong = || Error::input(format!("{text:?}: expected f32, f16, int8 or int4"));
+        let all = [Self::F32, Self::F16, Self::Int8, Self::W8A8, Self::Int4];
+        let wrong = || Error::input(format!("{text:?}: expected f32, f16, int8, w8a8 or int4"));
         all.into_iter().find(|precision| precision.name() == text).ok_or_else(wrong)
     }
 }

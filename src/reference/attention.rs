@@ -1,4 +1,5 @@
-//! Twin of `shaders/attention_direct.wgsl`, `attention_tiled.wgsl` and `attention_matrix.wgsl`.
+//! Twin of `shaders/attention_direct.wgsl`, `attention_subgroup.wgsl`, `attention_tiled.wgsl` and
+//! `attention_matrix.wgsl`.
 
 use super::linear::dot;
 

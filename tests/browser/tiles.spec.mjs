@@ -60,7 +60,7 @@ test("weights in 8 and 4 bits give features near those of all bits", async (t) =
   await page.getByRole("button", { name: "Coffee" }).click();
   await shown(page);
   const { shape: [, tokens, c], data: exact } = await features(page);
-  for (const [dtype, most] of [["int8", 0.999], ["int4", 0.99]]) {
+  for (const [dtype, most] of [["int8", 0.999], ["w8a8", 0.999], ["int4", 0.99]]) {
     await page.getByLabel("On the GPU").selectOption(dtype);
     await page.getByText(/^Encoding coffee\.png/).first().waitFor();
     await page.locator("#progress").waitFor({ state: "hidden" });

@@ -16,9 +16,11 @@ const [encodings = 1000, loads = 200] = process.argv.slice(2, 4).map(Number);
 const device = process.argv[4] ?? "gpu";
 const server = await serve({ "/": join(root, "www") });
 const profile = mkdtempSync(join(tmpdir(), "soak-"));
+// Code that V8 compiles better the more it runs, or forgets, is not the page's doing: it is compiled once here.
+const once = "--no-opt --no-maglev --no-sparkplug --no-flush-bytecode --no-wasm-dynamic-tiering";
 const browser = spawn(await findChromium(), [
   ...args, "--headless=new", "--remote-debugging-pipe", `--user-data-dir=${profile}`,
-  "--enable-blink-features=ForceEagerMeasureMemory", "about:blank",
+  "--enable-blink-features=ForceEagerMeasureMemory", `--js-flags=${once}`, "about:blank",
 ], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
 const [, , , commands, answers] = browser.stdio;
 

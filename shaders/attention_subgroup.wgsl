@@ -1,0 +1,150 @@
+// softmax(q · kᵀ / √D) · v with an online softmax, for software adapters with subgroups of 8: as
+// attention_direct, but lanes share what they load, as in linear_subgroup.
+//
+// A workgroup is a subgroup of 8 and owns sixteen queries of one head; it takes 32 keys at a time. Lane l
+// has their scores with keys l, l + 8, l + 16 and l + 24, then the output's quads l, l + 8, …, which gather
+// in y itself, which therefore is f32. Hole: the type X of what is read.
+const D = 64u;     // channels of a head, a multiple of 4
+const HEADS = 3u;
+
+const D4 = D / 4u;
+const ROW = HEADS * D4;
+const SHARES = (D4 + 7u) / 8u; // of the output's quads, a lane's
+const SCALE = 1.0 / sqrt(f32(D));
+const LOWEST = vec4f(-3e38);
+const_assert D % 4u == 0u;
+
+struct Rows { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f } // of sixteen queries
+
+@group(0) @binding(1) var<storage, read> q: array<X>;           // [batch · tokens, HEADS · D]
+@group(0) @binding(2) var<storage, read> k: array<X>;           // [batch · tokens, HEADS · D]
+@group(0) @binding(3) var<storage, read> v: array<X>;           // [batch · tokens, HEADS · D]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [batch · tokens, HEADS · D]
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let start = group.z * size.tokens * ROW + group.y * D4; // the head's first quad in its picture
+    let last = size.tokens - 1u;
+    let first = group.x * 16u;
+    // Queries past the last one repeat it: they write what it writes.
+    let low = min(first + lane, last) * ROW;
+    let high = min(first + lane + 8u, last) * ROW;
+    var best = mat4x4f(LOWEST, LOWEST, LOWEST, LOWEST); // of each query's scores, four to a column
+    var total = mat4x4f(); // of their weights with the lane's own keys
+    for (var key = 0u; key < size.tokens; key += 32u) {
+        let own = key + lane;
+        // Keys past the last one weigh nothing.
+        let beyond = select(vec4f(), LOWEST, vec4u(0u, 8u, 16u, 24u) + own > vec4u(last));
+        let none = mat4x4f(beyond, beyond, beyond, beyond);
+        var s = Rows(none, none, none, none);
+        for (var i = start; i < start + D4; i++) {
+            let keys = mat4x4f(key_at(own, last, i), key_at(own + 8u, last, i),
+                key_at(own + 16u, last, i), key_at(own + 24u, last, i));
+            let a = from_x(q[low + i]) * SCALE;
+            let b = from_x(q[high + i]) * SCALE;
+            s = Rows(lower(s.a, a, keys), upper(s.b, a, keys), lower(s.c, b, keys), upper(s.d, b, keys));
+        }
+        let highest = mat4x4f(max(best[0], subgroupMax(top(s.a))), max(best[1], subgroupMax(top(s.b))),
+            max(best[2], subgroupMax(top(s.c))), max(best[3], subgroupMax(top(s.d))));
+        let change = best - highest;
+        let rescale = mat4x4f(exp(change[0]), exp(change[1]), exp(change[2]), exp(change[3]));
+        best = highest;
+        s = Rows(weights(s.a, best[0]), weights(s.b, best[1]), weights(s.c, best[2]), weights(s.d, best[3]));
+        total = mat4x4f(total[0] * rescale[0] + sum(s.a), total[1] * rescale[1] + sum(s.b),
+            total[2] * rescale[2] + sum(s.c), total[3] * rescale[3] + sum(s.d));
+        let eights = min(4u, (size.tokens - key + 7u) / 8u); // of keys that weigh something
+        for (var share = 0u; share < SHARES; share++) {
+            let quad = share * 8u + lane;
+            let at = start + min(quad, D4 - 1u);
+            var sums = Rows();
+            if key > 0u {
+                sums = gathered(at, first, last, rescale);
+            }
+            for (var j = 0u; j < eights; j++) {
+                let u = values(key + 8u * j, last, at);
+                let v = values(key + 8u * j + 4u, last, at);
+                sums = Rows(mixed(sums.a, u, v, s.a, j), mixed(sums.b, u, v, s.b, j),
+                    mixed(sums.c, u, v, s.c, j), mixed(sums.d, u, v, s.d, j));
+            }
+            if quad < D4 {
+                store(at, first, last, sums);
+            }
+        }
+    }
+    let scale = mat4x4f(1.0 / subgroupAdd(total[0]), 1.0 / subgroupAdd(total[1]),
+        1.0 / subgroupAdd(total[2]), 1.0 / subgroupAdd(total[3]));
+    for (var at = start + lane; at < start + D4; at += 8u) {
+        store(at, first, last, gathered(at, first, last, scale));
+    }
+}
+
+fn key_at(key: u32, last: u32, at: u32) -> vec4f {
+    return from_x(k[at + min(key, last) * ROW]);
+}
+
+fn values(key: u32, last: u32, at: u32) -> mat4x4f {
+    return mat4x4f(from_x(v[at + min(key, last) * ROW]), from_x(v[at + min(key + 1u, last) * ROW]),
+        from_x(v[at + min(key + 2u, last) * ROW]), from_x(v[at + min(key + 3u, last) * ROW]));
+}
+
+// Scores with what the queries of the lower lanes add, and of the upper ones.
+fn lower(s: mat4x4f, x: vec4f, keys: mat4x4f) -> mat4x4f {
+    return mat4x4f(s[0] + subgroupBroadcast(x, 0u) * keys, s[1] + subgroupBroadcast(x, 1u) * keys,
+        s[2] + subgroupBroadcast(x, 2u) * keys, s[3] + subgroupBroadcast(x, 3u) * keys);
+}
+
+fn upper(s: mat4x4f, x: vec4f, keys: mat4x4f) -> mat4x4f {
+    return mat4x4f(s[0] + subgroupBroadcast(x, 4u) * keys, s[1] + subgroupBroadcast(x, 5u) * keys,
+        s[2] + subgroupBroadcast(x, 6u) * keys, s[3] + subgroupBroadcast(x, 7u) * keys);
+}
+
+fn top(s: mat4x4f) -> vec4f {
+    let t = transpose(s);
+    return max(max(t[0], t[1]), max(t[2], t[3]));
+}
+
+fn sum(s: mat4x4f) -> vec4f {
+    return vec4f(1.0) * s;
+}
+
+fn weights(s: mat4x4f, best: vec4f) -> mat4x4f {
+    return mat4x4f(exp(s[0] - best.x), exp(s[1] - best.y), exp(s[2] - best.z), exp(s[3] - best.w));
+}
+
+// Sums of four queries with eight keys' values by the weights that the lanes hold.
+fn mixed(sums: mat4x4f, u: mat4x4f, v: mat4x4f, s: mat4x4f, j: u32) -> mat4x4f {
+    let w = vec4f(s[0][j], s[1][j], s[2][j], s[3][j]);
+    let a = add(add(sums, u[0], subgroupBroadcast(w, 0u)), u[1], subgroupBroadcast(w, 1u));
+    let b = add(add(a, u[2], subgroupBroadcast(w, 2u)), u[3], subgroupBroadcast(w, 3u));
+    let c = add(add(b, v[0], subgroupBroadcast(w, 4u)), v[1], subgroupBroadcast(w, 5u));
+    return add(add(c, v[2], subgroupBroadcast(w, 6u)), v[3], subgroupBroadcast(w, 7u));
+}
+
+fn add(sums: mat4x4f, v: vec4f, w: vec4f) -> mat4x4f {
+    return mat4x4f(sums[0] + v * w.x, sums[1] + v * w.y, sums[2] + v * w.z, sums[3] + v * w.w);
+}
+
+// What gathered in y, times `scale`.
+fn gathered(at: u32, first: u32, last: u32, scale: mat4x4f) -> Rows {
+    return Rows(four(at, first, last, scale[0]), four(at, first + 4u, last, scale[1]),
+        four(at, first + 8u, last, scale[2]), four(at, first + 12u, last, scale[3]));
+}
+
+fn four(at: u32, row: u32, last: u32, scale: vec4f) -> mat4x4f {
+    return mat4x4f(y[at + min(row, last) * ROW] * scale.x, y[at + min(row + 1u, last) * ROW] * scale.y,
+        y[at + min(row + 2u, last) * ROW] * scale.z, y[at + min(row + 3u, last) * ROW] * scale.w);
+}
+
+fn store(at: u32, first: u32, last: u32, rows: Rows) {
+    store_four(at, first, last, rows.a);
+    store_four(at, first + 4u, last, rows.b);
+    store_four(at, first + 8u, last, rows.c);
+    store_four(at, first + 12u, last, rows.d);
+}
+
+fn store_four(at: u32, row: u32, last: u32, rows: mat4x4f) {
+    y[at + min(row, last) * ROW] = rows[0];
+    y[at + min(row + 1u, last) * ROW] = rows[1];
+    y[at + min(row + 2u, last) * ROW] = rows[2];
+    y[at + min(row + 3u, last) * ROW] = rows[3];
+}
