@@ -42,21 +42,24 @@ export async function localModel({ name, config, weights }: Extract<ModelSource,
   return { name: name ?? first.name, config: await config.text(), files: weights.map((file) => ({ name: file.name, blob: file })) };
 }
 
-/** How the module reads a model: ranges of its files, until the visitor has enough. */
 /** Bytes that are read at once, at least: of each slice of a blob the browser keeps a little for good. */
-const AHEAD = 1 << 20;
+const BLOCK = 1 << 20;
 
+/** How the module reads a model: ranges of its files, until the visitor has enough. */
 export function readRanges({ files }: ModelFiles, signal?: AbortSignal) {
-  let last = { file: -1, start: 0, bytes: new Uint8Array() };
+  // A block's tensors are not stored in the order in which they are read, so the last few pieces stay.
+  let pieces: { file: number; start: number; bytes: Uint8Array }[] = [];
   return async (file: number, start: number, end: number) => {
     signal?.throwIfAborted();
-    let window = last;
-    if (file !== window.file || start < window.start || end > window.start + window.bytes.length) {
-      const part = files[file]?.blob.slice(start, Math.max(end, start + AHEAD));
-      window = { file, start, bytes: new Uint8Array((await part?.arrayBuffer()) ?? []) };
-      if (window.bytes.length <= AHEAD) last = window; // a large matrix is not wanted twice
+    let piece = pieces.find((one) => one.file === file && start >= one.start && end <= one.start + one.bytes.length);
+    if (!piece) {
+      const large = end - start > BLOCK;
+      const first = large ? start : start - (start % BLOCK);
+      const slice = files[file]?.blob.slice(first, large ? end : Math.max(end, first + BLOCK));
+      piece = { file, start: first, bytes: new Uint8Array((await slice?.arrayBuffer()) ?? []) };
+      if (!large) pieces = [piece, ...pieces.slice(0, 2)]; // a large matrix is not wanted twice
     }
-    return window.bytes.subarray(start - window.start, end - window.start);
+    return piece.bytes.subarray(start - piece.start, end - piece.start);
   };
 }
 
