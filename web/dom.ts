@@ -16,3 +16,8 @@ export function make<T extends keyof HTMLElementTagNameMap>(
   element.append(...children);
   return element;
 }
+
+/** To draw in the processor's memory: on the graphics device, drawing may wait for what the network computes there. */
+export function pen(canvas: HTMLCanvasElement, alpha = true): CanvasRenderingContext2D | null {
+  return canvas.getContext("2d", { alpha, willReadFrequently: true });
+}

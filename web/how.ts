@@ -1,6 +1,6 @@
 // How it works: the photograph's way through the network, with the live data.
 
-import { part } from "./dom";
+import { part, pen } from "./dom";
 import type { Engine } from "./engine";
 import type { Encoding, ViewMap } from "./protocol";
 import { rasterOf } from "./stage";
@@ -43,7 +43,7 @@ export function howItWorks(root: HTMLDetailsElement, engine: Engine): HowItWorks
 function begin(canvas: HTMLCanvasElement): CanvasRenderingContext2D | null {
   canvas.width = WIDTH;
   canvas.height = HEIGHT;
-  return canvas.getContext("2d");
+  return pen(canvas);
 }
 
 function patches(canvas: HTMLCanvasElement, { bitmap, region: [left, top, width, height], rows, cols }: Encoding) {

@@ -1,6 +1,6 @@
 // The photographs of this visit, as a strip to choose from.
 
-import { make, part } from "./dom";
+import { make, part, pen } from "./dom";
 import type { Encoding } from "./protocol";
 
 /** A photograph of this visit. */
@@ -44,5 +44,5 @@ export function shotStrip(root: HTMLElement, onChoose: (shot: Shot) => void): Sh
 export function cover(canvas: HTMLCanvasElement, bitmap: ImageBitmap) {
   const scale = Math.max(canvas.width / bitmap.width, canvas.height / bitmap.height);
   const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-  canvas.getContext("2d")?.drawImage(bitmap, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+  pen(canvas)?.drawImage(bitmap, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
 }

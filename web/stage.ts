@@ -1,5 +1,6 @@
 // A photograph on a canvas, a view stretched over it, and the patches that the visitor points at.
 
+import { pen } from "./dom";
 import type { Encoded, ViewMap } from "./protocol";
 
 export interface Mark {
@@ -46,13 +47,15 @@ const SCREEN_SIDE = 1600;
 export function makeStage(frame: HTMLElement, canvas: HTMLCanvasElement, hands: Hands): Stage {
   let scene: Scene | null = null;
   let raster: HTMLCanvasElement | null = null;
+  /** The photograph at the canvas's size. */
+  let backdrop: HTMLCanvasElement | null = null;
   let request = 0;
   let cursor: number | null = null;
   let pressed: number | null = null;
 
   const redraw = () => {
     cancelAnimationFrame(request);
-    request = requestAnimationFrame(() => scene && draw(canvas, scene, raster, cursor));
+    request = requestAnimationFrame(() => scene && backdrop && draw(canvas, scene, backdrop, raster, cursor));
   };
 
   /** The patch at a point of the canvas, and the point as parts of the region. */
@@ -118,6 +121,7 @@ export function makeStage(frame: HTMLElement, canvas: HTMLCanvasElement, hands: 
         const scale = Math.min(1, SCREEN_SIDE / Math.max(width, height));
         canvas.width = Math.max(1, Math.round(width * scale));
         canvas.height = Math.max(1, Math.round(height * scale));
+        backdrop = scaled(next.photo, canvas);
         frame.style.setProperty("--aspect", String(width / height));
         cursor = null;
       }
@@ -133,7 +137,7 @@ export function makeStage(frame: HTMLElement, canvas: HTMLCanvasElement, hands: 
       const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (width * height)));
       full.width = Math.round(width * scale);
       full.height = Math.round(height * scale);
-      draw(full, scene, raster, null);
+      draw(full, scene, scene.photo, raster, null);
       return new Promise((resolve, reject) => {
         const failed = new Error("The browser could not write the picture.");
         full.toBlob((blob) => (blob ? resolve(blob) : reject(failed)), "image/png");
@@ -147,18 +151,31 @@ export function rasterOf({ rgba, width, height }: ViewMap): HTMLCanvasElement {
   canvas.width = width;
   canvas.height = height;
   const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
-  canvas.getContext("2d")?.putImageData(new ImageData(pixels, width, height), 0, 0);
+  pen(canvas)?.putImageData(new ImageData(pixels, width, height), 0, 0);
   return canvas;
 }
 
-function draw(canvas: HTMLCanvasElement, scene: Scene, raster: HTMLCanvasElement | null, cursor: number | null) {
-  const context = canvas.getContext("2d", { alpha: false });
+function scaled(photo: ImageBitmap, { width, height }: HTMLCanvasElement): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = pen(canvas);
+  if (context) context.imageSmoothingQuality = "high";
+  context?.drawImage(photo, 0, 0, width, height);
+  return canvas;
+}
+
+/** `photo` is the scene's, at the canvas's size or its own. */
+function draw(
+  canvas: HTMLCanvasElement, scene: Scene, photo: ImageBitmap | HTMLCanvasElement, raster: HTMLCanvasElement | null, cursor: number | null,
+) {
+  const context = pen(canvas, false);
   if (!context) return;
   const scale = canvas.width / scene.photo.width;
   context.globalAlpha = 1;
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "high";
-  context.drawImage(scene.photo, 0, 0, canvas.width, canvas.height);
+  context.drawImage(photo, 0, 0, canvas.width, canvas.height);
   if (!scene.grid) return;
   const [left, top, width, height] = scene.grid.region.map((v) => v * scale) as [number, number, number, number];
   if (raster && scene.map) {
@@ -168,7 +185,8 @@ function draw(canvas: HTMLCanvasElement, scene: Scene, raster: HTMLCanvasElement
     context.fillRect(0, 0, canvas.width, canvas.height);
     if (!scene.shaded) {
       context.globalAlpha = 1;
-      context.drawImage(scene.photo, ...scene.grid.region, left, top, width, height);
+      const [x, y, w, h] = scene.grid.region.map((v) => (v * photo.width) / scene.photo.width) as typeof scene.grid.region;
+      context.drawImage(photo, x, y, w, h, left, top, width, height);
     }
     context.globalAlpha = scene.opacity / 100;
     context.imageSmoothingEnabled = scene.smooth;
