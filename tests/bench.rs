@@ -5,6 +5,7 @@ mod common;
 #[path = "common/cli.rs"]
 mod run;
 
+use std::hint::black_box;
 use std::time::Instant;
 
 use common::*;
@@ -12,6 +13,8 @@ use internvit::encoder::Profile;
 use internvit::gpu::{Choice, Family, Gpu, Timer};
 use internvit::image::Picture;
 use internvit::{Device, Encoder, Images};
+use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::{Isa, Simd, SimdOp};
 use run::*;
 use serde_json::Value;
 
@@ -197,4 +200,40 @@ fn a_profile_on_the_cpu_counts_the_work() {
     let profile = wait(encoder.profile(Images::Pictures(&pictures), &clock, &mut on)).unwrap();
     let products = profile.rows.iter().filter(|r| ["linear", "attention"].contains(&&*r.kernel));
     assert_eq!(products.map(|r| r.flop).sum::<f64>(), expected);
+}
+
+/// Multiplications and additions that stay in registers, on all cores: more than any product can do.
+/// `cargo test --release --test bench -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures the machine"]
+fn what_the_cores_do_at_most() {
+    const SUMS: usize = 12; // independent ones, enough to hide how long each takes
+    const TIMES: usize = 50_000_000;
+    struct Sums;
+    impl SimdOp for Sums {
+        type Output = (f32, usize);
+
+        #[inline(always)]
+        fn eval<I: Isa>(self, isa: I) -> Self::Output {
+            let ops = isa.f32();
+            let (factor, term) = (ops.splat(black_box(0.5)), ops.splat(black_box(1.0)));
+            let mut sums = [ops.zero(); SUMS];
+            for _ in 0..TIMES {
+                for sum in &mut sums {
+                    *sum = ops.mul_add(*sum, factor, term);
+                }
+            }
+            let total = sums.into_iter().fold(ops.zero(), |a, b| ops.add(a, b));
+            (total.to_array().as_ref()[0], ops.len())
+        }
+    }
+    for _ in 0..3 {
+        let start = Instant::now();
+        let list: Vec<_> = rayon::broadcast(|_| Sums.dispatch());
+        let (sum, lanes) = list[0];
+        assert_eq!(sum, 2.0 * SUMS as f32);
+        let flop = (2 * list.len() * SUMS * TIMES * lanes) as f64;
+        let rate = flop / start.elapsed().as_secs_f64() / 1e9;
+        println!("{} threads, {lanes} lanes: {rate:.0} GFLOP/s", list.len());
+    }
 }
