@@ -47,7 +47,7 @@ def scores(confusion):
     return np.divide(right, union, out=np.full(len(right), np.nan), where=union > 0), right.sum() / confusion.sum()
 
 
-def on_scenes(a, folder):
+def on_scenes(a, folder, device=None, dtype="f32"):
     bank = materials.bank(SEED, TEXTURES)
     drawn = [scene(SEED, i, bank, SIDE) for i in range(a.scenes)]
     files = [folder / f"scene-{i}.png" for i in range(a.scenes)]
@@ -55,7 +55,7 @@ def on_scenes(a, folder):
         Image.fromarray(s.rgb).save(file)
     maps = folder / "maps"  # a folder with several photographs, a file with one
     call(a.internvit, "segment", *files, "--model", a.model, "--window", a.image_size, "--whole",
-         "--device", a.device, "--out", maps)
+         "--device", device or a.device, "--dtype", dtype, "--out", maps)
     n = len(materials.NAMES)
     confusion = np.zeros((n, n), np.int64)
     for file, s in zip(files, drawn):

@@ -1,5 +1,6 @@
 """What few bits cost the bundled model, through the command line itself: the model is converted to
-int8 and int4, and each photograph in www/samples is encoded with it and with the weights as they are.
+int8 and int4, and each photograph in www/samples is encoded with it and with the weights as they are;
+w8a8 is int8 on a GPU, a software adapter where there is no other.
 
 - by layer: relative L2 difference of the hidden states, and the mean cosine of patch tokens
 - mIoU of the model's own head on the scenes of evaluate.py
@@ -20,12 +21,13 @@ from evaluate import HERE, call, on_scenes, table
 START, END = "<!-- figures -->\n", "<!-- end -->\n"
 
 
-def hidden_states(a, model, folder):
+def hidden_states(a, model, folder, device=None, dtype="f32"):
     """[layers + 1][photographs, tokens, channels]"""
     photos = sorted(path for path in a.samples.iterdir() if path.suffix in (".png", ".jpg"))
     layers = ",".join(map(str, range(a.layers + 1)))
     out = folder / "features.safetensors"
-    call(a.internvit, "encode", *photos, "--model", model, "--hidden-states", layers, "--device", a.device, "--out", out)
+    call(a.internvit, "encode", *photos, "--model", model, "--hidden-states", layers, "--device", device or a.device,
+         "--dtype", dtype, "--out", out)
     features = load_file(out)
     return [features[f"hidden_states.{i}"].astype(np.float64) for i in range(a.layers + 1)]
 
@@ -58,17 +60,20 @@ def main():
         whole, stored = on_scenes(a, folder), sum(f.stat().st_size for f in a.model.glob("*.safetensors"))
         ends = [["as published", f"{stored / 1e6:.1f}", "0", "1", f"{whole['miou']:.4f}", f"{whole['accuracy']:.4f}"]]
         layers = [[i] for i in range(a.layers + 1)]
-        for bits in ("int8", "int4"):
+        for name, bits, device, dtype in (
+            ("int8", "int8", a.device, "f32"), ("w8a8", "int8", "gpu", "w8a8"), ("int4", "int4", a.device, "f32"),
+        ):
             a.model = folder / bits
-            call(a.internvit, "convert", model, "--dtype", bits, "--out", a.model)
-            found = hidden_states(a, a.model, folder)
+            if not a.model.exists():
+                call(a.internvit, "convert", model, "--dtype", bits, "--out", a.model)
+            found = hidden_states(a, a.model, folder, device, dtype)
             for row, f, e in zip(layers, found, expected):
                 row += [f"{relative(f, e):.2e}", f"{cosine(f, e):.5f}"]
-            there = on_scenes(a, folder)
+            there = on_scenes(a, folder, device, dtype)
             stored = sum(f.stat().st_size for f in a.model.glob("*.safetensors"))
-            ends.append([bits, f"{stored / 1e6:.1f}", *layers[-1][-2:], f"{there['miou']:.4f}", f"{there['accuracy']:.4f}"])
+            ends.append([name, f"{stored / 1e6:.1f}", *layers[-1][-2:], f"{there['miou']:.4f}", f"{there['accuracy']:.4f}"])
     text = table(["weights", "MB", "relative L2", "cosine", "mIoU", "accuracy"], ends)
-    text += "\n" + table(["after block", "int8: L2", "cosine", "int4: L2", "cosine"], layers)
+    text += "\n" + table(["after block", "int8: L2", "cosine", "w8a8: L2", "cosine", "int4: L2", "cosine"], layers)
     print(text)
     if a.out:
         before, after = a.out.read_text().split(START)[0], a.out.read_text().split(END)[1]
