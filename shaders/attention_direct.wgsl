@@ -3,7 +3,7 @@
 //
 // An invocation owns four queries of one head and takes sixteen keys at a time: their 64 scores stay
 // in variables, the output gathers in y itself, which therefore is f32.
-// Hole: the type X of what is read.
+// Holes: the type X of what is read, values(at, key, last).
 const D = 64u;     // channels of a head, a multiple of 4
 const HEADS = 3u;
 
@@ -126,12 +126,6 @@ fn keys(at: u32, key: u32, last: u32) -> mat4x4f {
     return mat4x4f(from_x(k[at + min(key, last) * ROW]),
         from_x(k[at + min(key + 1u, last) * ROW]), from_x(k[at + min(key + 2u, last) * ROW]),
         from_x(k[at + min(key + 3u, last) * ROW]));
-}
-
-fn values(at: u32, key: u32, last: u32) -> mat4x4f {
-    return mat4x4f(from_x(v[at + min(key, last) * ROW]),
-        from_x(v[at + min(key + 1u, last) * ROW]), from_x(v[at + min(key + 2u, last) * ROW]),
-        from_x(v[at + min(key + 3u, last) * ROW]));
 }
 
 fn beyond(key: u32, last: u32) -> vec4f {

@@ -3,7 +3,8 @@
 //
 // A workgroup is a subgroup of 8 and owns sixteen queries of one head; it takes 32 keys at a time. Lane l
 // has their scores with keys l, l + 8, l + 16 and l + 24, then the output's quads l, l + 8, …, which gather
-// in y itself, which therefore is f32. Hole: the type X of what is read.
+// in y itself, which therefore is f32. Holes: the type X of what is read,
+// values(at, key, last).
 const D = 64u;     // channels of a head, a multiple of 4
 const HEADS = 3u;
 
@@ -61,8 +62,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
                 sums = gathered(at, first, last, rescale);
             }
             for (var j = 0u; j < eights; j++) {
-                let u = values(key + 8u * j, last, at);
-                let v = values(key + 8u * j + 4u, last, at);
+                let u = values(at, key + 8u * j, last);
+                let v = values(at, key + 8u * j + 4u, last);
                 sums = Rows(mixed(sums.a, u, v, s.a, j), mixed(sums.b, u, v, s.b, j),
                     mixed(sums.c, u, v, s.c, j), mixed(sums.d, u, v, s.d, j));
             }
@@ -80,11 +81,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
 fn key_at(key: u32, last: u32, at: u32) -> vec4f {
     return from_x(k[at + min(key, last) * ROW]);
-}
-
-fn values(key: u32, last: u32, at: u32) -> mat4x4f {
-    return mat4x4f(from_x(v[at + min(key, last) * ROW]), from_x(v[at + min(key + 1u, last) * ROW]),
-        from_x(v[at + min(key + 2u, last) * ROW]), from_x(v[at + min(key + 3u, last) * ROW]));
 }
 
 // Scores with what the queries of the lower lanes add, and of the upper ones.

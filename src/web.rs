@@ -93,7 +93,7 @@ impl Engine {
         }
     }
 
-    /// How a GPU keeps the values of the model that is loaded next: f32, f16, int8 or int4.
+    /// How a GPU keeps the values of the model that is loaded next: f32, f16, int8, w8a8 or int4.
     pub fn keep(&mut self, dtype: String) -> JsResult<()> {
         self.dtype = dtype.parse().map_err(js)?;
         Ok(())

@@ -32,6 +32,10 @@ export function howItWorks(root: HTMLDetailsElement, engine: Engine): HowItWorks
   }
 
   root.addEventListener("toggle", () => void fill().catch(() => undefined));
+  figure("features").addEventListener("contextrestored", () => {
+    drawn = null;
+    void fill().catch(() => undefined);
+  });
   return {
     async show(encoding, layers) {
       wanted = { encoding, layers };

@@ -28,7 +28,9 @@ export function shotStrip(root: HTMLElement, onChoose: (shot: Shot) => void): Sh
         ...shots.map((shot) => {
           const picture = make("canvas", { width: 96, height: 72 });
           const bitmap = shot.encoding?.bitmap ?? shot.preview;
-          if (bitmap) cover(picture, bitmap);
+          const paint = () => bitmap && cover(picture, bitmap);
+          paint();
+          picture.addEventListener("contextrestored", paint);
           picture.setAttribute("aria-hidden", "true");
           const button = make("button", { type: "button", ariaPressed: String(shot === current), title: shot.file.name }, picture);
           button.ariaLabel = shot.file.name;

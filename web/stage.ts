@@ -110,6 +110,13 @@ export function makeStage(frame: HTMLElement, canvas: HTMLCanvasElement, hands: 
     cursor = null;
     redraw();
   });
+  // When the browser's graphics process crashes, every canvas is emptied.
+  canvas.addEventListener("contextrestored", () => {
+    if (!scene) return;
+    backdrop = scaled(scene.photo, canvas);
+    raster = scene.map && rasterOf(scene.map);
+    redraw();
+  });
 
   return {
     get scene() {

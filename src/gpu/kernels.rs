@@ -281,7 +281,9 @@ impl AttentionRow {
             None => files.push(x),
         }
         // On software adapters sums gather in y itself, which is f32.
-        if !self.family.software() {
+        if self.family.software() {
+            files.push("shared/values");
+        } else {
             files.push(y);
             knobs.push(("TILE_K", format!("{}u", self.tile_k)));
         }

@@ -49,6 +49,7 @@ shaders![
     "shared/size",
     "shared/sum",
     "shared/sum_subgroup",
+    "shared/values",
     "tile/16",
     "tile/8",
     "unfold",

@@ -153,9 +153,12 @@ test("the browser's graphics process crashes: another one does the work", async 
   const page = await visitTrouble(t, "?device=gpu");
   await sample(page, "Cat", "chelsea.png");
   const expected = await features(page);
+  const before = await picture(page);
   const session = await page.context().browser().newBrowserCDPSession();
   await session.send("Browser.crashGpuProcess");
   await session.detach();
+  // Every canvas was emptied.
+  await page.waitForFunction((before) => document.querySelector("#stage canvas").toDataURL() === before, before);
   await page.getByText("Settings").click();
   await page.getByRole("button", { name: "Encode again" }).click();
   await note(page, /opened (anew|again)/);
