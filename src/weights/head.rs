@@ -75,8 +75,12 @@ impl Head {
             found.into_keys().filter(|key| !key.ends_with("num_batches_tracked")).collect();
         extra.sort_unstable();
         problems.extend(extra.iter().map(|key| format!("{key}: unexpected tensor")));
-        if channels % 4 != 0 {
-            problems.push(format!("{channels} channels: expected a multiple of 4"));
+        // A head that a caller describes has not passed the configuration's checks.
+        if spec.classes == 0 {
+            problems.push("0 classes: expected at least 1".into());
+        }
+        if channels == 0 || channels % 4 != 0 {
+            problems.push(format!("{channels} channels: expected a multiple of 4 above 0"));
         }
         match problems.is_empty() {
             true => Ok(Self { spec, channels, tensors }),
