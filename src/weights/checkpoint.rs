@@ -33,6 +33,8 @@ impl Checkpoint {
         files: Vec<Source>,
     ) -> LocalBoxFuture<'a, Result<Self>> {
         Box::pin(async move {
+            // Some editors begin a file with a byte order mark.
+            let config = config.trim_start_matches('\u{feff}');
             let spec = parse_config(&format!("{name}/config.json"), config)?;
             let (index, files): (Vec<_>, Vec<_>) =
                 files.into_iter().partition(|f| f.name().ends_with(".index.json"));
@@ -75,7 +77,12 @@ impl Checkpoint {
         }
         let text = std::fs::read_to_string(&config).map_err(unread)?;
         let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
-        Self::open(&folder.display().to_string(), &text, files).await
+        // "." and "" have no name of their own.
+        let named = match folder.file_name() {
+            Some(_) => folder,
+            None => folder.canonicalize().unwrap_or(folder),
+        };
+        Self::open(&named.display().to_string(), &text, files).await
     }
 
     /// The model that comes with the crate: InternViT-Tiny, 224 px, 5.5 M parameters.
@@ -239,7 +246,8 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
     }
     let bytes = index.read(0..index.size()).await?;
     let value: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|e| bad(format!("not an index: {e}")))?;
+        serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
+            .map_err(|e| bad(format!("not an index: {e}")))?;
     let map = value["weight_map"]
         .as_object()
         .ok_or_else(|| bad("expected an object weight_map, found none".into()))?;
@@ -276,7 +284,8 @@ pub(crate) async fn find_files(
     path: &std::path::Path,
 ) -> Result<(std::path::PathBuf, Vec<std::path::PathBuf>)> {
     if path.is_file() {
-        let folder = path.parent().unwrap_or(std::path::Path::new(".")).to_path_buf();
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(std::path::Path::new(".")).to_path_buf();
         return Ok((folder, vec![path.to_path_buf()]));
     }
     if !path.is_dir() {
@@ -285,14 +294,17 @@ pub(crate) async fn find_files(
     let there = |name: &str| Some(path.join(name)).filter(|file| file.is_file());
     let index = |name: &str| there(&format!("{name}.index.json"));
     let [safe, torch] = ["model.safetensors", "pytorch_model.bin"];
-    let files = if let Some(index) = index(safe) {
+    // A whole file counts before an index, which an earlier form of the model may have left.
+    let files = if let Some(file) = there(safe) {
+        vec![file]
+    } else if let Some(index) = index(safe) {
         in_folder(path, &index).await?
-    } else if let Some(file) = there(safe) {
+    } else if let Some(file) = there(torch) {
         vec![file]
     } else if let Some(index) = index(torch) {
         in_folder(path, &index).await?
     } else {
-        vec![there(torch).unwrap_or_else(|| path.join(safe))]
+        other_names(path)?
     };
     if let Some(missing) = files.iter().find(|f| !f.is_file()) {
         return Err(Error::checkpoint(
@@ -301,6 +313,38 @@ pub(crate) async fn find_files(
         ));
     }
     Ok((path.to_path_buf(), files))
+}
+
+/// The files of weights of a folder that has none of the usual names: one of any name, or the
+/// shards of one model, all of which are there.
+#[cfg(not(target_arch = "wasm32"))]
+fn other_names(folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder.display(), e))?;
+    let mut names: Vec<_> = entries
+        .flatten()
+        .filter(|entry| entry.path().is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| is_weights(name))
+        .collect();
+    names.sort();
+    let whole = |names: &[String]| {
+        let count = names.len();
+        let number =
+            |(i, name): (usize, &String)| name.contains(&format!("-{:05}-of-{count:05}.", i + 1));
+        names.iter().enumerate().all(number)
+    };
+    match names.len() {
+        0 => Ok(vec![folder.join("model.safetensors")]),
+        1 => Ok(vec![folder.join(&names[0])]),
+        _ if whole(&names) => Ok(names.iter().map(|name| folder.join(name)).collect()),
+        _ => Err(Error::checkpoint(
+            folder.display(),
+            format!(
+                "expected model.safetensors, found several files of weights: {}; name the file itself",
+                names.join(", ")
+            ),
+        )),
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -7,9 +7,9 @@ use std::ops::Range;
 use safetensors::tensor::Dtype;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::Source;
 #[cfg(feature = "torch")]
 use super::torch;
+use super::{Source, foreign};
 use crate::{Error, Result};
 
 /// The number types in which weights may be stored.
@@ -145,7 +145,19 @@ pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
     {
         return Ok(list);
     }
-    let header = read(source).await?;
+    let header = match read(source).await {
+        Ok(header) => header,
+        Err(error) => {
+            // A file of torch's may have any name.
+            #[cfg(feature = "torch")]
+            if source.name().ends_with(".safetensors")
+                && let Some(list) = torch::read(source).await?
+            {
+                return Ok(list);
+            }
+            return Err(foreign::name(source, error).await?);
+        }
+    };
     stored_tensors(source.name(), source.size(), &header)
 }
 
@@ -202,7 +214,12 @@ async fn read(source: &Source) -> Result<Vec<u8>> {
     let mut first = [0; 8];
     first.copy_from_slice(&source.read(0..8).await?);
     let length = header_length(file, size, first)?;
-    source.read(8..8 + length).await
+    let header = source.read(8..8 + length).await?;
+    // What is no object may be another format whose first bytes make a small number.
+    if header.trim_ascii_start().first() != Some(&b'{') {
+        parse(file, size, &header)?;
+    }
+    Ok(header)
 }
 
 fn parse(file: &str, size: u64, header: &[u8]) -> Result<Header> {

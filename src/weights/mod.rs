@@ -5,6 +5,7 @@ mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 mod convert;
 mod extract;
+mod foreign;
 mod head;
 mod header;
 mod linear_head;

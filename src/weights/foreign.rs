@@ -1,0 +1,42 @@
+//! What lies in place of weights, named by its first bytes.
+
+use super::Source;
+use crate::{Error, Result};
+
+/// Bytes that tell each kind; tar says what it is near the end of them.
+const START: u64 = 512;
+
+/// What a file that begins with `start` is and what to do, where it is known and no safetensors.
+fn known(start: &[u8]) -> Option<&'static str> {
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let lower = text[..text.len().min(64)].to_ascii_lowercase();
+    if text.starts_with(b"version https://git-lfs") {
+        return Some("a Git LFS pointer and not the file itself: run `git lfs pull` in its folder");
+    }
+    if [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|t| lower.starts_with(t)) {
+        return Some("a web page and not weights: download the file again");
+    }
+    if lower.starts_with(b"<?xml") || lower.starts_with(b"<error") {
+        return Some("XML, perhaps a server's error, and not weights: download the file again");
+    }
+    if text.starts_with(b"{") {
+        return Some("JSON, perhaps a server's error, and not weights: download the file again");
+    }
+    if start.get(257..262) == Some(b"ustar") {
+        return Some("a tar archive: unpack it first");
+    }
+    let kinds: [(&[u8], &str); 5] = [
+        (b"\x1f\x8b", "compressed by gzip: unpack it first"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file: expected safetensors or a file of PyTorch's"),
+        (b"GGUF", "a GGUF file: expected safetensors or a file of PyTorch's"),
+        (b"PK\x03\x04", "a ZIP archive: expected safetensors; unpack it first"),
+        (b"PK\x05\x06", "an empty ZIP archive: expected safetensors"),
+    ];
+    kinds.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| what)
+}
+
+/// The error that names what `source` is, or `otherwise` where that is not known.
+pub(super) async fn name(source: &Source, otherwise: Error) -> Result<Error> {
+    let start = source.read(0..source.size().min(START)).await?;
+    Ok(known(&start).map_or(otherwise, |what| Error::checkpoint(source.name(), what)))
+}
