@@ -69,3 +69,11 @@ fn what_lies_in_place_of_weights_is_named() {
         }
     }
 }
+
+#[test]
+fn the_configuration_of_something_else_is_refused() {
+    let text = r#"{"architecture":"vit_base_patch16_224","num_classes":1000}"#;
+    let error = internvit::model::parse_config("config.json", text).err().unwrap().to_string();
+    assert!(error.contains("vit_base_patch16_224"), "{error}");
+    assert!(error.contains("missing: hidden_size"), "{error}");
+}

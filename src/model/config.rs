@@ -20,9 +20,30 @@ pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
         })?,
         None => top,
     };
+    refuse_others(file, map)?;
     let spec = Reader { file, map, port: is_port(map) }.spec()?;
     check(file, &spec)?;
     Ok(spec)
+}
+
+/// Refuses a configuration that names another program's model and has none of an encoder's sizes:
+/// the defaults would make InternViT-6B of it.
+fn refuse_others(file: &str, map: &Map<String, Value>) -> Result<()> {
+    let sizes = ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"];
+    if map.contains_key("model_type") || sizes.iter().any(|key| map.contains_key(*key)) {
+        return Ok(());
+    }
+    let named = ["architecture", "architectures"];
+    let Some((key, found)) = named.iter().find_map(|key| Some((key, map.get(*key)?))) else {
+        return Ok(());
+    };
+    if found.to_string().contains("Intern") {
+        return Ok(());
+    }
+    Err(Error::config(
+        file,
+        format!("describes no InternViT: {key} is {found}; missing: {}", sizes.join(", ")),
+    ))
 }
 
 /// The configuration `text` in OpenGVLab's dialect with every key that `parse_config` reads, and all
