@@ -108,8 +108,14 @@ impl Hub {
             (None, Some(offline)) => Err(self.missing(model, offline)),
             (cached, _) => match (self.repository(model, tell), cached) {
                 (Ok(repository), _) => self.bring(model, &repository, tell).await,
-                (Err(Fault::Passing { reason, .. }), Some(folder)) => {
-                    let note = format!("{model}: {reason}; using what was fetched before");
+                // Whatever the hub, or a proxy before it, answers: the model is here. Who has
+                // cancelled answers the note so too.
+                (Err(fault), Some(folder)) => {
+                    let note = match fault {
+                        Fault::Passing { reason, .. } => format!("{model}: {reason}"),
+                        fault => fault.error(model).to_string(),
+                    };
+                    let note = format!("{note}; using what was fetched before");
                     told(tell, Step::Note(&note))?;
                     Ok(folder)
                 }
