@@ -8,6 +8,7 @@ import { showDevice, showFacts } from "./facts";
 import { acceptFiles, chooser } from "./files";
 import { duration } from "./format";
 import { howItWorks } from "./how";
+import { askedSample, copyLink, forgetSample, link } from "./link";
 import { bundled, chosenModel, isModelFile, modelPicker } from "./model-picker";
 import { modelList } from "./models";
 import { notice } from "./notice";
@@ -21,6 +22,7 @@ import { workbench } from "./workbench";
 
 const find = (id: string) => part(document, `#${id}`, HTMLElement);
 
+document.querySelector("#unstarted")?.remove();
 const messages = notice(find("alert"), find("status"));
 const engine = new Engine(news);
 const bar = progressBar(find("progress"));
@@ -60,10 +62,7 @@ onClick("save-features", async () => {
   const name = `hidden_states.${bench.layer}`;
   save(npy(await engine.call("tensor", { photo: shown.encoding.photo, name })), named(shown.file.name, `layer-${bench.layer}.npy`));
 });
-onClick("copy-link", async () => {
-  await navigator.clipboard.writeText(location.href);
-  messages.say("The link is copied. It holds the view, not the photograph.");
-});
+copyLink(part(document, "#copy-link", HTMLButtonElement), () => link(samples.nameOf(shown?.file ?? null), settings.read()), messages.say);
 stage.addEventListener("head", (event) => {
   if (event instanceof CustomEvent) save(new Blob([event.detail]), "taught.safetensors");
 });
@@ -74,6 +73,7 @@ device.then((device) => showDevice(find("device"), device, null), messages.alarm
 let current: ModelSource | null = null;
 const dtype = dtypeChoice(find("weights"), device, engine, () => current && void changeModel(current));
 let model = firstModel();
+samples.open(askedSample());
 
 /** The device may be another one afterwards. */
 async function news(message: string, found: Device | null) {
@@ -230,6 +230,7 @@ async function present(shot: Shot) {
   shown = shot;
   stage.dataset.state = "shown";
   samples.mark(shot.file);
+  forgetSample(samples.nameOf(shot.file));
   strip.show(shots, shot);
   bench.show(shot, shots);
   if (!shot.encoding) return;
