@@ -16,6 +16,7 @@ import { progressBar } from "./progress";
 import type { Device, DeviceChoice, Model, ModelSource, Progress } from "./protocol";
 import { sampleList } from "./samples";
 import { named, npy, save } from "./save";
+import { lacking, saveButtons } from "./saving";
 import { settingsForm } from "./settings";
 import { MOST, shotStrip, type Shot } from "./shots";
 import { workbench } from "./workbench";
@@ -50,15 +51,29 @@ chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(docu
 const onClick = (id: string, work: () => Promise<void>) =>
   find(id).addEventListener("click", () => void work().catch(messages.alarm));
 benchmark(part(document, "#benchmark", HTMLDetailsElement), measure);
+const saveButton = (id: string) => part(document, `#${id}`, HTMLButtonElement);
+const savable = () => ({ view: bench.choice.view, drawn: bench.data() !== null, encoded: !!shown?.encoding });
+const drawn = saveButtons(
+  stage, { picture: saveButton("save-picture"), data: saveButton("save-data"), features: saveButton("save-features") }, savable,
+);
+/** The photograph whose view is drawn; an error where there is nothing to save. */
+async function drawnShot(): Promise<Shot> {
+  await drawn();
+  const reason = lacking(savable());
+  if (reason !== null || !shown) throw new Error(`Nothing was saved. ${reason}`);
+  return shown;
+}
 onClick("save-picture", async () => {
-  if (shown) save(await bench.png(), named(shown.file.name, `${bench.choice.view}.png`));
+  const { file } = await drawnShot();
+  save(await bench.png(), named(file.name, `${bench.choice.view}.png`));
 });
 onClick("save-data", async () => {
+  const { file } = await drawnShot();
   const data = bench.data();
-  if (shown && data) save(npy(data), named(shown.file.name, `${bench.choice.view}.npy`));
+  if (data) save(npy(data), named(file.name, `${bench.choice.view}.npy`));
 });
 onClick("save-features", async () => {
-  if (!shown?.encoding) return;
+  if (!shown?.encoding) throw new Error("Nothing was saved. The photograph is not encoded.");
   const name = `hidden_states.${bench.layer}`;
   save(npy(await engine.call("tensor", { photo: shown.encoding.photo, name })), named(shown.file.name, `layer-${bench.layer}.npy`));
 });
