@@ -2,6 +2,7 @@
 
 import { Engine } from "#internvit";
 import { sentence, serve, type Handlers, type Job, type Shapes } from "./calls";
+import { readable } from "./decode";
 import { help } from "./helper";
 import { distrust, fetchModel, localModel, readRanges } from "./model-files";
 import { start } from "./module";
@@ -41,10 +42,11 @@ const handlers: Handlers<Calls> = {
   },
 
   async encode({ photo, settings }, { signal, progress, transfer }) {
-    const bytes = new Uint8Array(await photo.arrayBuffer());
+    const { bytes, note } = await readable(photo);
     const encoded = await opened().encode(photo.name, bytes, settings, steps("encode", signal, progress));
-    const notes = opened().notes().slice(noted);
-    noted += notes.length;
+    const said = opened().notes().slice(noted);
+    noted += said.length;
+    const notes = note ? [note, ...said] : said;
     const { width, height } = encoded;
     const rgba = opened().pixels(encoded.photo);
     const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
@@ -139,7 +141,7 @@ function steps(stage: Progress["stage"], signal: AbortSignal, progress: Job["pro
 }
 
 function opened(): Engine {
-  if (!engine) throw new Error("The network could not be started on this device.");
+  if (!engine) throw new Error("The model could not be started on this device.");
   return engine;
 }
 
