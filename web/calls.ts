@@ -139,7 +139,7 @@ function nameOf(error: unknown): string {
 
 export function sentence(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return trapped(error) ? `The network stopped unexpectedly (${message}).` : message;
+  return trapped(error) ? `The model stopped unexpectedly (${message}).` : message;
 }
 
 function named(name: string, message: string): Error {

@@ -15,7 +15,7 @@ export function showDevice(root: HTMLElement, device: Device, model: Model | nul
 function onProcessor(device: Device, model: Model | null): string {
   const why = device.reason ? `: ${device.reason}` : "";
   const alone = model?.alone ? ` It does so on one thread: ${model.alone}.` : "";
-  return `The network runs on the processor${why}. The result is the same.${alone}`;
+  return `The model runs on the processor${why}. The result is the same.${alone}`;
 }
 
 function deviceName({ kind, name, backend }: Device, model: Model | null): string {

@@ -2,7 +2,7 @@
 
 import { benchmark, type Measure } from "./benchmark";
 import { part } from "./dom";
-import { dtypeChoice } from "./dtype";
+import { dtypeChoice, showMemory } from "./dtype";
 import { Engine } from "./engine";
 import { showDevice, showFacts } from "./facts";
 import { acceptFiles, chooser } from "./files";
@@ -216,6 +216,7 @@ async function load(source: ModelSource): Promise<Model | null> {
     models.mark(nameOf(source));
     showDevice(find("device"), await device, model);
     settings.fit(model.info);
+    showMemory(find("weights"), model.info);
     bench.fit(model.info);
     patches = model.info.image_size / model.info.patch;
     messages.say(`The model ${model.name} is loaded.`);

@@ -172,6 +172,7 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
 }
 
 function able() {
+  if (!isSecureContext) throw new Error("Browsers keep models only for pages at https addresses and at localhost.");
   if (!("storage" in navigator && "getDirectory" in navigator.storage)) throw new Error("This browser cannot keep models for a page.");
 }
 
@@ -214,7 +215,7 @@ class Row {
     this.interrupted = false;
     this.#past = [];
     this.#bar.removeAttribute("value");
-    this.#state.textContent = "Asking what there is to fetch …";
+    this.#state.textContent = "Checking the file list …";
   }
 
   report({ stage, done, total }: Progress) {
@@ -235,7 +236,6 @@ class Row {
   fail(error: unknown) {
     this.problem = error instanceof Error ? error.message : String(error);
     this.interrupted = error instanceof Error && error.name === "Passing";
-    if (this.interrupted) this.problem += " The download goes on when the connection is back, or by Resume.";
   }
 
   draw(used: string | null) {
@@ -251,8 +251,9 @@ class Row {
       this.#state.textContent = !stored ? "" : stored.complete ? `${bytes(stored.bytes)}, stored` : `${bytes(stored.here)} of ${bytes(stored.bytes)} stored`;
     }
     this.#state.hidden = !this.#state.textContent;
-    this.#note.hidden = !problem;
-    if (this.#note.textContent !== (problem ?? "")) this.#note.textContent = problem ?? "";
+    const said = problem && this.interrupted ? `${problem} The download goes on when the connection is back, or press ${verb}.` : problem ?? "";
+    this.#note.hidden = !said;
+    if (this.#note.textContent !== said) this.#note.textContent = said;
   }
 }
 
