@@ -239,6 +239,43 @@ test("workers refuse messages that are none, and go on", async (t) => {
   } });
 });
 
+test("misspelt settings are refused, with those there are", async (t) => {
+  const page = await visit(site, t, { query: "blank/" });
+  const said = await page.evaluate(async () => {
+    const { Engine } = await import("/js/engine.js");
+    const engine = new Engine();
+    await engine.call("open", { device: "cpu", threads: 1 });
+    await engine.call("load", { folder: new URL("/model/", location.href).href });
+    const photo = new File([await (await fetch("/samples/chelsea.png")).blob()], "chelsea.png");
+    const number = (await engine.call("encode", { photo, settings: { image_size: 56, resize: undefined, tiles: null } })).photo;
+    const ask = (call, given) => engine.call(call, given).then(() => "answered", ({ message }) => message);
+    const encode = (settings) => ask("encode", { photo, settings });
+    const view = (request) => ask("view", { photo: number, request });
+    const folder = new URL("/model/", location.href).href;
+    return [
+      await encode({ imageSize: 56 }), await encode({ image_size: 56, tile: 4 }), await encode({ image_size: "56" }), await encode({ resize: "squish" }),
+      await encode({ ["x".repeat(1e5)]: 1 }), await encode(JSON.parse('{ "__proto__": 1 }')), await encode({ "a\n\u202eb": 1 }),
+      await ask("encode", { photo, settings: {}, setting: {} }), await ask("open", { device: "cpu", thread: 2 }), await ask("load", { folder, name: "x" }),
+      await ask("load", { config: photo, weights: [], weight: [] }), await ask("benchmark", { batch: 1, run: 2 }),
+      await view({ view: "clusters", layer: 1, clusters: 3 }), await view({ view: "cluster", layer: 1, k: 3 }), await view({ view: "attention", layer: 1, head: null, token: null, heads: 1 }),
+      await view({ view: "attention", layer: 1, head: null, token: null }), await view({ view: "constructor" }),
+    ];
+  });
+  const settings = "known are image_size, resize, tiles.";
+  assert.deepEqual(said, [
+    `encode.settings: unknown imageSize, ${settings}`, `encode.settings: unknown tile, ${settings}`,
+    "encode.settings.image_size: expected number, found string.", "encode.settings.resize: expected squash or crop or native, found squish.",
+    `encode.settings: unknown ${"x".repeat(200)}…, ${settings}`, `encode.settings: unknown __proto__, ${settings}`,
+    `encode.settings: unknown a\\u{a}\\u{202e}b, ${settings}`,
+    "encode: unknown setting, known are photo, settings.", "open: unknown thread, known are device, threads.", "load: unknown name, known are folder.",
+    "load: unknown weight, known are name, config, weights.", "benchmark: unknown run, known are side, batch, runs.",
+    "view.request: unknown clusters, known are view, layer, k.",
+    "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or segmentation or taught, found cluster.",
+    "view.request: unknown heads, known are view, layer, token, head.", "answered",
+    "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or segmentation or taught, found constructor.",
+  ]);
+});
+
 test("answers that nobody waits for are ignored", async (t) => {
   const prepare = (page) => page.route("**/worker-*.js", async (route) => {
     const response = await route.fetch();
