@@ -1,8 +1,12 @@
 // What guards the visitor: policies, no request that was not asked for, names that stay text, messages that are checked.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { headersOf } from "../../web/tools/serve.mjs";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { headersOf, serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
 import { hand, loaded, saved, shown } from "./visitor.mjs";
 
@@ -40,6 +44,94 @@ test("the server sends what docs/hosting.md asks for, and the page is isolated",
   for (const place of ["/", address("worker"), address("download")]) assert.ok(hosting.includes(policy(place)), `docs/hosting.md lacks ${policy(place)}`);
   assert.ok(await page.evaluate(() => globalThis.crossOriginIsolated));
   assert.ok(await (await worker(page, "worker")).evaluate(() => globalThis.crossOriginIsolated));
+});
+
+/** What a server answers to these very bytes of an address, which browsers would tidy. */
+const ask = (url, place, { method = "GET", ...headers } = {}) => new Promise((done, failed) => {
+  const { hostname, port } = new URL(url);
+  request({ hostname, port, path: place, method, headers }, (response) => {
+    const parts = [];
+    response.on("data", (part) => parts.push(part));
+    response.on("end", () => done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
+  }).on("error", failed).end();
+});
+
+test("an address has one reading: by it the file is found, and its headers", async () => {
+  const scripts = readdirSync(path("www/js/assets"));
+  const script = scripts.find((name) => name.startsWith("download-"));
+  const page = headersOf("/index.html")["content-security-policy"];
+  for (const [place, policy] of [
+    ["/", page], ["/?a=/js/", page], ["/#x", page], ["/index.html", page], ["/%69ndex.html", page], ["/index%2ehtml", page],
+    [`/js/assets/${script}`, headersOf(`/js/assets/${script}`)["content-security-policy"]],
+    [`/js/assets/%64${script.slice(1)}`, headersOf(`/js/assets/${script}`)["content-security-policy"]],
+    [`/%6as/assets/${script}`, headersOf(`/js/assets/${script}`)["content-security-policy"]],
+  ]) {
+    const { status, headers } = await ask(site.url, place);
+    assert.deepEqual([status, headers["content-security-policy"]], [200, policy], place);
+  }
+  const strange = [
+    "/js/..%2findex.html", "/js/../index.html", "/js/%2e%2e/index.html", "//index.html", "/./index.html", "/index.html/", "/index.html%00", "/js%5c..%5cindex.html",
+    "/%2569ndex.html", "/..%2fpackage.json", "/../package.json", "/%2e%2e%2fpackage.json", "/INDEX.HTML", "/js", "/js/", "/%", "/nothing", "/pkg/..%2findex.html",
+    "http://example.com/js/../index.html", `/js/assets//${script}`,
+  ];
+  for (const place of strange) assert.equal((await ask(site.url, place)).status, 404, place);
+});
+
+test("a link out of the folder, and a file of another kind, are not served", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "internvit-serve-"));
+  writeFileSync(join(folder, "own.txt"), "own");
+  symlinkSync(path("package.json"), join(folder, "link.json"));
+  const server = await serve({ "/": folder });
+  t.after(() => {
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+  assert.equal((await ask(server.url, "/own.txt")).status, 200);
+  assert.equal((await ask(server.url, "/link.json")).status, 404);
+});
+
+test("every answer has the headers, refusals too", async () => {
+  for (const [place, options, status] of [["/", {}, 200], ["/nothing", {}, 404], ["/", { method: "POST" }, 405], ["/", { host: "evil.example" }, 421], ["/", { method: "HEAD" }, 200]]) {
+    const { headers, ...answer } = await ask(site.url, place, options);
+    assert.equal(answer.status, status);
+    for (const [name, value] of Object.entries(headersOf("/"))) assert.equal(headers[name], value, `${status}: ${name}`);
+  }
+});
+
+test("a name that leads here from elsewhere is refused; what was asked for is not", async (t) => {
+  const { port } = new URL(site.url);
+  const status = async (url, host) => (await ask(url, "/", { host })).status;
+  for (const host of ["localhost", `localhost:${port}`, "127.0.0.1", `[::1]:${port}`, `LOCALHOST:${port}`]) assert.equal(await status(site.url, host), 200, host);
+  for (const host of ["evil.example", `evil.example:${port}`, "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.5", "[::2]", "localhost@evil.example"]) {
+    assert.equal(await status(site.url, host), 421, host);
+  }
+  const open = await serve({ "/": path("www") }, 0, { host: "0.0.0.0" });
+  t.after(() => open.close());
+  assert.equal(await status(open.url, "192.168.1.5:80"), 200);
+  assert.equal(await status(open.url, "evil.example"), 421);
+});
+
+test("text and modules travel compressed, and what has its hash in its name is kept", async () => {
+  const scripts = readdirSync(path("www/js/assets"));
+  const wasm = `/js/assets/${scripts.find((name) => name.endsWith(".wasm"))}`;
+  for (const place of ["/", "/js/main.js", "/styles.css", "/model/config.json", wasm]) {
+    const plain = await ask(site.url, place);
+    assert.equal(plain.headers["content-encoding"], undefined);
+    assert.equal(plain.headers.vary, "accept-encoding");
+    for (const [accepted, encoding, unpack] of [["gzip, deflate, br", "br", brotliDecompressSync], ["gzip;q=1, br;q=0", "gzip", gunzipSync]]) {
+      const { headers, body } = await ask(site.url, place, { "accept-encoding": accepted });
+      assert.equal(headers["content-encoding"], encoding, place);
+      assert.equal(Number(headers["content-length"]), body.length);
+      assert.ok(body.length < 0.7 * plain.body.length, place);
+      assert.ok(unpack(body).equals(plain.body), place);
+      const head = await ask(site.url, place, { method: "HEAD", "accept-encoding": accepted });
+      assert.deepEqual([head.headers["content-length"], head.body.length], [headers["content-length"], 0]);
+    }
+  }
+  const photo = await ask(site.url, "/samples/chelsea.png", { "accept-encoding": "br" });
+  assert.equal(photo.headers["content-encoding"], undefined);
+  assert.match((await ask(site.url, wasm)).headers["cache-control"], /max-age=31536000, immutable/);
+  for (const place of ["/", "/js/main.js", "/nothing"]) assert.equal((await ask(site.url, place)).headers["cache-control"], "no-cache", place);
 });
 
 test("the policies hold: no request elsewhere, no text becomes code, nothing inline", async (t) => {
