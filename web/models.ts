@@ -4,6 +4,7 @@ import { Caller, type Options } from "./calls";
 import { make, part } from "./dom";
 import { bytes, many, remaining } from "./format";
 import { readName, tidyName } from "./model-name";
+import { spelled } from "./spelled";
 import type { Progress, PublishedModel, StoreCalls, StoredModel } from "./protocol";
 
 export interface Models {
@@ -205,7 +206,7 @@ class Row {
     this.#other = make("button", { type: "button", onclick: on.other });
     this.#note.setAttribute("role", "alert");
     this.#bar.ariaLabel = `Download of ${name}`;
-    this.item = make("li", {}, make("p", { className: "name", textContent: published ? name.replace(/^OpenGVLab\//, "") : name, title: name }));
+    this.item = make("li", {}, make("p", { className: "name", textContent: published ? name.replace(/^OpenGVLab\//, "") : spelled(name), title: spelled(name) }));
     if (published) this.item.append(make("p", { className: "hint", textContent: facts(published) }));
     this.item.append(this.#state, this.#bar, this.#note, make("div", { className: "actions" }, this.#main, this.#other));
   }

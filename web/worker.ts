@@ -9,6 +9,7 @@ import { start } from "./module";
 import { pause } from "./pause";
 import type { BenchmarkRequest, Calls, Lesson, Model, ModelSource, Progress, Settings, Tensor, ViewRequest } from "./protocol";
 import { Exactly, maybe, misfit, type Shape } from "./shape";
+import { spelled } from "./spelled";
 import { HELPER, Team, usualThreads } from "./team";
 
 let engine: Engine | null = null;
@@ -72,17 +73,17 @@ const handlers: Handlers<Calls> = {
     if (wrong) throw new Error(`${wrong}.`);
     const map = await opened().view(photo, request);
     transfer.push(map.data.buffer, map.rgba.buffer, map.labels.buffer);
-    return map;
+    return legible(map);
   },
 
-  teach: (lesson) => opened().teach(lesson),
+  teach: async (lesson) => legible(await opened().teach(lesson)),
 
   async exportHead() {
     return opened().export_head();
   },
 
   async importHead(file) {
-    return opened().import_head(file.name, new Uint8Array(await file.arrayBuffer()));
+    return legible(await opened().import_head(file.name, new Uint8Array(await file.arrayBuffer())));
   },
 
   async forget(photo) {
@@ -153,6 +154,11 @@ async function load(source: ModelSource, { signal, progress }: Job): Promise<Mod
   // Without the helpers' parts the engine needs them all.
   team.dismiss();
   return { name, info: await load(1), threads: 1, alone };
+}
+
+/** Names of classes come from files: what is shown of them is bounded. */
+function legible<T extends { names: string[] }>(answer: T): T {
+  return { ...answer, names: answer.names.map((name) => spelled(name)) };
 }
 
 /** What the engine tells of its steps; it stops at false. */

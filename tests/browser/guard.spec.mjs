@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { headersOf, serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { hand, loaded, saved, shown } from "./visitor.mjs";
+import { drawn, fits, hand, loaded, phone, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const EVIL = "<img src=x onerror=\"globalThis.hacked=1\">";
@@ -255,6 +255,65 @@ test("names from files are text, whatever they hold", async (t) => {
   await page.locator("#model-files").setInputFiles(model("model.safetensors", Buffer.concat([length, header, weights.subarray(start)])));
   await page.getByRole("alert").filter({ hasText: "<img src=x" }).waitFor();
   await harmless("a tensor's name");
+});
+
+test("names of any length, with what turns or hides text, are cut and spelled out", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await loaded(page);
+  const fit = async () => {
+    for (const viewport of [{ width: 1280, height: 900 }, phone.viewport]) {
+      await page.setViewportSize(viewport);
+      await fits(page);
+    }
+  };
+  const folder = path("www/model");
+  const config = JSON.parse(readFileSync(`${folder}/config.json`, "utf8"));
+  const { num_classes: count } = config.segmentation;
+  const kinds = ["x".repeat(2e5), "y\n\u202ez", "\u{1f469}\u200d\u{1f33e}", "z\u0301".padEnd(300, "\u0301")];
+  config.segmentation.classes = Array.from({ length: count }, (_, at) => `${at}${kinds[at % kinds.length]}`);
+  const weights = readFileSync(`${folder}/model.safetensors`);
+  await page.locator("#model-files").setInputFiles([
+    { name: "config.json", mimeType: "", buffer: Buffer.from(JSON.stringify(config)) },
+    { name: `${"w".repeat(230)}.safetensors`, mimeType: "", buffer: weights },
+  ]);
+  await page.locator("#model > .name", { hasText: "wwww" }).waitFor();
+  await loaded(page);
+  const name = `${"p".repeat(250)}\u202egnp.png`;
+  await hand(page, "drop", name, { mimeType: "image/png", buffer: cat });
+  await page.locator("#facts", { hasText: `${"p".repeat(250)}\\u{202e}gnp.png` }).waitFor();
+  await page.getByRole("tab", { name: "Segmentation" }).click();
+  await page.locator("#legend li").first().waitFor();
+  await drawn(page);
+  const legend = await page.locator("#legend li").allTextContents();
+  assert.ok(legend.every((text) => text.length < 250), "a name is longer than what is shown of it");
+  assert.doesNotMatch(legend.join(""), /\u202e|\n|(\u0301){5}/);
+  await page.mouse.move(300, 400);
+  await fit();
+  await hand(page, "drop", `${"q".repeat(1e5)}.png`, { mimeType: "image/png", buffer: Buffer.from("none") });
+  await page.getByRole("alert").filter({ hasText: "qqq" }).waitFor();
+  assert.ok((await page.getByRole("alert").filter({ hasText: "qqq" }).textContent()).length < 2100);
+  await fit();
+
+  // A head of long names: taught, its names made longer in the file, and imported.
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.getByRole("tab", { name: "Teach" }).click();
+  for (const at of [0, 1]) {
+    await page.locator("#teach input[type=text]").nth(at).fill(`class ${at}`);
+    await page.locator("#teach input[type=text]").nth(at).blur();
+    await page.locator("#teach input[type=radio]").nth(at).check();
+    await page.locator("#frame canvas").click({ position: { x: 20 + 200 * at, y: 30 } });
+  }
+  await page.locator("#legend li").nth(1).waitFor();
+  const head = (await saved(page, "Export head")).bytes;
+  const length = Number(head.readBigUInt64LE(0));
+  const text = head.toString("utf8", 8, 8 + length).replaceAll("class 0", "h".repeat(2e5));
+  const header = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
+  const start = Buffer.alloc(8);
+  start.writeBigUInt64LE(BigInt(header.length));
+  await page.locator("#teach input[type=file]").setInputFiles({ name: "long.safetensors", mimeType: "", buffer: Buffer.concat([start, header, head.subarray(8 + length)]) });
+  await page.locator(".fit", { hasText: "hhhh" }).or(page.getByRole("alert").filter({ hasText: "long.safetensors" })).first().waitFor();
+  await drawn(page);
+  await fit();
 });
 
 test("no source turns text into HTML or code", () => {
