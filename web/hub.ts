@@ -14,6 +14,30 @@ export interface Remote {
   sha256: string | null;
 }
 
+/** Files of weights at most: a model of 6 billion parameters in 32 bits has five. */
+const MOST_FILES = 100;
+
+/** Requests to one server at a time. */
+const AT_ONCE = 4;
+
+/** Does the work for each item, a few of them at a time; the first failure ends it. */
+async function few<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
+  const done: U[] = [];
+  const rest = [...items.entries()];
+  let failed = false;
+  const line = async () => {
+    for (let next = rest.shift(); next && !failed; next = rest.shift()) {
+      const [at, item] = next;
+      done[at] = await work(item).catch((error: unknown) => {
+        failed = true;
+        throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, line));
+  return done;
+}
+
 /** Finds a model's configuration and the files that hold its encoder. */
 export async function find(name: string, net: Net): Promise<{ config: string; files: Remote[] }> {
   const place = readName(name);
@@ -33,7 +57,10 @@ export async function find(name: string, net: Net): Promise<{ config: string; fi
     if (shards !== null) files = await encoder_shards(shards);
   }
   if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
-  return { config, files: await Promise.all(files.map((file) => asked.file(file, name, net))) };
+  if (files.length > MOST_FILES) {
+    throw new Error(`${name} lists ${files.length} files of weights, expected at most ${MOST_FILES}.`);
+  }
+  return { config, files: await few(files, (file) => asked.file(file, name, net)) };
 }
 
 interface Files {
@@ -69,7 +96,7 @@ async function repository(repo: string, revision: string, name: string, net: Net
 }
 
 function folder(address: string): Files {
-  const url = (file: string) => new URL(file, address).href;
+  const url = (file: string) => new URL(encodeURIComponent(file), address).href;
   return {
     url,
     lacks: () => false,

@@ -103,10 +103,10 @@ function deviceChoice(): DeviceChoice {
   return asked === "cpu" || asked === "gpu" ? asked : "auto";
 }
 
-/** At most 64: a mistyped number should not start a thousand workers. */
+/** At most as many as the device has cores: a link should not start a thousand workers. */
 function threadChoice(): number | null {
   const asked = Number(new URLSearchParams(location.search).get("threads"));
-  return Number.isInteger(asked) && asked >= 1 ? Math.min(asked, 64) : null;
+  return Number.isInteger(asked) && asked >= 1 ? Math.min(asked, navigator.hardwareConcurrency || 1) : null;
 }
 
 function takeFiles(files: File[]) {

@@ -1,6 +1,7 @@
 // Models from a hub, kept in the browser: fetched, interrupted, refused, stored, deleted, used without a network.
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -56,7 +57,7 @@ async function visitHub(t, { behave = [], server = hub, query = "?device=cpu", p
 
 const row = (page, name = MODEL) => page.locator("#models li").filter({ has: page.getByText(name, { exact: true }) });
 const press = (page, verb, name = MODEL) => page.getByRole("button", { name: `${verb} ${name}`, exact: true }).click();
-const open = async (page) => {
+const openList = async (page) => {
   await page.getByText("More models", { exact: true }).click();
   await page.getByRole("button", { name: "Get OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
 };
@@ -75,7 +76,7 @@ async function note(page, text, name = MODEL) {
 const asked = (server = hub) => server.log().filter(({ url, range }) => url.includes(`.safetensors${DATA}`) && !/^bytes=(0-7|8-\d+)$/.test(range)).map(({ range }) => range);
 
 async function get(page, name = MODEL) {
-  await open(page);
+  await openList(page);
   await page.getByLabel(/^Another one/).fill(name);
   await page.getByRole("button", { name: "Get this model" }).click();
 }
@@ -139,6 +140,38 @@ test("a folder at an address", async (t) => {
   await page.locator("#model > .name", { hasText: name }).waitFor();
 });
 
+test("an index is asked after a few files at a time, and one of thousands is refused", async (t) => {
+  let [files, open, most, heads] = [0, 0, 0, 0];
+  const names = () => Array.from({ length: files }, (_, at) => `model ${at}#?.safetensors`);
+  const server = createServer(async (request, response) => {
+    const found = (body) => response.writeHead(200, { "access-control-allow-origin": "*", "content-length": body.length }).end(request.method === "HEAD" ? "" : body);
+    const file = decodeURIComponent(request.url.split("/").at(-1));
+    if (file === "config.json") return found(readFileSync(path("www/model/config.json")));
+    if (file.endsWith(".index.json")) return found(Buffer.from(JSON.stringify({ weight_map: Object.fromEntries(names().map((name, at) => [`vision_model.encoder.layers.${at}.norm1.weight`, name])) })));
+    if (request.method === "HEAD" && file.endsWith("#?.safetensors")) heads++;
+    most = Math.max(most, ++open);
+    await new Promise((done) => setTimeout(done, 20));
+    open--;
+    found(Buffer.from("no weights"));
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  t.after(() => server.close());
+  const address = `http://127.0.0.1:${server.address().port}`;
+  const page = await visit(site, t, { query: "?device=cpu", allow: [address] });
+  await loaded(page);
+  await openList(page);
+  for (const [count, said, asked] of [[3000, /lists 3000 files of weights, expected at most 100/, 0], [101, /lists 101 files/, 0], [60, /safetensors/, 60]]) {
+    files = count;
+    heads = 0;
+    const name = `${address}/of${count}`;
+    await page.getByLabel(/^Another one/).fill(name);
+    await page.getByRole("button", { name: "Get this model" }).click();
+    await note(page, said, name);
+    assert.equal(heads, asked);
+  }
+  assert.ok(most <= 4, `${most} requests at once`);
+});
+
 test("paused and resumed, reloaded and resumed, by ranges", async (t) => {
   const page = await visitHub(t, { behave: [{ match: DATA, slow: 3e6 }] });
   await get(page);
@@ -155,7 +188,7 @@ test("paused and resumed, reloaded and resumed, by ranges", async (t) => {
   await page.reload();
   await loaded(page);
   hub.behave([]);
-  await open(page);
+  await openList(page);
   await row(page).getByText(/^[\d.]+ MB of 11\.0 MB stored$/).waitFor();
   await press(page, "Resume");
   await inUse(page);
@@ -235,7 +268,7 @@ test("the token goes to the hub alone, and requests to the hub's hosts alone, wi
   const sent = [];
   page.context().on("request", (request) => sent.push(request));
   await features(page);
-  await open(page);
+  await openList(page);
   await page.getByLabel("Access token").fill("hf_secret");
   await page.getByLabel(/^Another one/).fill(MODEL);
   await page.getByRole("button", { name: "Get this model" }).click();
