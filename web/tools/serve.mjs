@@ -1,9 +1,9 @@
 // A static file server for the page and its tests.
-import { createReadStream, readFileSync, realpathSync, statSync } from "node:fs";
+import { createReadStream, readFileSync, readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { isIP } from "node:net";
-import { extname, join, posix, relative, sep } from "node:path";
+import { extname, join, posix } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { root } from "./run.mjs";
@@ -113,10 +113,12 @@ function locate(mounts, url) {
     const prefix = Object.keys(mounts).find((prefix) => asked.startsWith(prefix));
     if (prefix === undefined) return null;
     const address = asked.endsWith("/") ? `${asked}index.html` : asked;
-    const folder = realpathSync.native(mounts[prefix]);
-    // The file's own name: some disks know it by others too, in capitals or short.
-    const path = realpathSync.native(join(folder, address.slice(prefix.length)));
-    if (prefix + relative(folder, path).replaceAll(sep, "/") !== address) return null;
+    let path = mounts[prefix];
+    // By the names that the folders list: some disks know a file by others too, in capitals or short.
+    for (const name of address.slice(prefix.length).split("/")) {
+      if (!readdirSync(path).includes(name)) return null;
+      path = join(path, name);
+    }
     const stat = statSync(path);
     return stat.isFile() ? { path, address, size: stat.size, modified: stat.mtimeMs } : null;
   } catch {
