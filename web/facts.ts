@@ -13,7 +13,9 @@ export function showDevice(root: HTMLElement, device: Device, model: Model | nul
 }
 
 function onProcessor(device: Device, model: Model | null): string {
-  const why = device.reason ? `: ${device.reason}` : "";
+  // Elsewhere than at https and localhost browsers have no WebGPU, whatever the device.
+  const reason = isSecureContext ? device.reason : "browsers let only pages at https addresses and at localhost use the GPU";
+  const why = reason ? `: ${reason}` : "";
   const alone = model?.alone ? ` It does so on one thread: ${model.alone}.` : "";
   return `The model runs on the processor${why}. The result is the same.${alone}`;
 }

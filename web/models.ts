@@ -67,6 +67,7 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
   }
 
   async function room() {
+    if (!keeps()) return;
     const { quota, usage } = await navigator.storage.estimate();
     const lasting = await navigator.storage.persisted();
     const here = [...rows.values()].reduce((sum, { stored }) => sum + (stored?.here ?? 0), 0);
@@ -87,7 +88,8 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
     one.work?.abort();
     await fetching;
     try {
-      await store().ask("remove", one.name);
+      // Where nothing is kept there is nothing to remove.
+      if (keeps()) await store().ask("remove", one.name);
       one.stored = null;
       one.problem = null;
       if (!one.published) {
@@ -172,9 +174,11 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
   };
 }
 
+const keeps = () => "storage" in navigator && "getDirectory" in navigator.storage;
+
 function able() {
   if (!isSecureContext) throw new Error("Browsers keep models only for pages at https addresses and at localhost.");
-  if (!("storage" in navigator && "getDirectory" in navigator.storage)) throw new Error("This browser cannot keep models for a page.");
+  if (!keeps()) throw new Error("This browser cannot keep models for a page.");
 }
 
 /** Seconds over which the speed is taken. */

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { fact, hand, loaded, shown } from "./visitor.mjs";
+import { fact, hand, loaded, saved, shown } from "./visitor.mjs";
 import { readFileSync } from "node:fs";
 
 const site = openSite();
@@ -83,3 +84,22 @@ for (const [how, clipboard] of [["has no clipboard", "undefined"], ["refuses", "
     assert.equal(await page.evaluate(() => getSelection().toString()), link.href);
   });
 }
+
+test("at an http address of the network everything works, or says why it cannot", async (t) => {
+  // Chromium trusts 127.0.0.1; this address it treats as another device's.
+  const server = await serve({ "/": path("www") }, 0, { host: "0.0.0.0" });
+  t.after(() => server.close());
+  const elsewhere = { ...site, url: server.url, browser: site.browser };
+  const page = await visit(elsewhere, t, { query: "?model=tiny/internvit&sample=chelsea&device=auto", refused: /Cross-Origin-Opener-Policy header has been ignored/ });
+  await shown(page);
+  assert.equal(await page.evaluate(() => isSecureContext), false);
+  await page.locator("#device .note", { hasText: "only pages at https addresses and at localhost use the GPU" }).waitFor();
+  await copy(page).click();
+  assert.equal(new URL(await page.getByLabel(/Copy the link by hand/).inputValue()).searchParams.get("sample"), "chelsea");
+  const row = page.locator("#models li").filter({ hasText: "tiny/internvit" });
+  await row.getByRole("button", { name: /^Get/ }).click();
+  await row.getByRole("alert").filter({ hasText: "https addresses and at localhost" }).waitFor();
+  await row.getByRole("button", { name: /^Dismiss/ }).click();
+  await row.waitFor({ state: "detached" });
+  await saved(page, "Save picture");
+});
