@@ -24,18 +24,18 @@ const HEAD = 64;
 
 export interface Readable {
   bytes: Uint8Array<ArrayBuffer>;
-  /** Who read the picture, where it was not the module. */
-  note: string | null;
+  /** Whether the browser read the picture first. */
+  byBrowser: boolean;
 }
 
 /** A photograph's bytes, in a kind that the module reads where the browser can make it one. */
 export async function readable(photo: File): Promise<Readable> {
   const head = new Uint8Array(await photo.slice(0, HEAD).arrayBuffer());
-  const whole = async () => ({ bytes: new Uint8Array(await photo.arrayBuffer()), note: null });
+  const whole = async () => ({ bytes: new Uint8Array(await photo.arrayBuffer()), byBrowser: false });
   if (head.length === 0 || known(head)) return whole();
   const kind = kindOf(head);
   const bytes = await byBrowser(photo);
-  if (bytes) return { bytes, note: `${photo.name} was read by the browser: its kind is not one of the page's own` };
+  if (bytes) return { bytes, byBrowser: true };
   if (kind) throw new Error(`${photo.name}: ${kind} cannot be opened here. ${ADVICE}.`);
   return whole();
 }

@@ -26,7 +26,7 @@ function deviceName({ kind, name, backend }: Device, model: Model | null): strin
 }
 
 export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, device: Device, model: Model | null) {
-  const { width, height, rows, cols, tiles, tokens, hidden, milliseconds } = encoding;
+  const { width, height, rows, cols, tiles, tokens, hidden, milliseconds, byBrowser } = encoding;
   const facts: [string, string][] = [
     ["Photograph", `${photo}, ${width} × ${height}`],
     ["Time", duration(milliseconds)],
@@ -34,6 +34,8 @@ export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, 
     ["Patches", `${cols} × ${rows}`],
     ["Tokens", `${tokens} × ${hidden}`],
   ];
+  // Its numbers may differ a little from those of the command line.
+  if (byBrowser) facts.push(["Read by", "the browser"]);
   if (tiles > 1) facts.push(["Tiles", String(tiles)]);
   list.replaceChildren(
     ...facts.map(([term, fact]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: fact }))),

@@ -46,17 +46,16 @@ const handlers: Handlers<Calls> = {
   },
 
   async encode({ photo, settings }, { signal, progress, transfer }) {
-    const { bytes, note } = await readable(photo);
+    const { bytes, byBrowser } = await readable(photo);
     const encoded = await opened().encode(photo.name, bytes, settings, steps("encode", signal, progress));
-    const said = opened().notes().slice(noted);
-    noted += said.length;
-    const notes = note ? [note, ...said] : said;
+    const notes = opened().notes().slice(noted);
+    noted += notes.length;
     const { width, height } = encoded;
     const rgba = opened().pixels(encoded.photo);
     const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
     const bitmap = await createImageBitmap(new ImageData(pixels, width, height));
     transfer.push(bitmap);
-    return { ...encoded, bitmap, notes };
+    return { ...encoded, bitmap, notes, byBrowser };
   },
 
   encodePixels: ({ pixels: { shape, data }, layers }) =>
