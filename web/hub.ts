@@ -2,7 +2,7 @@
 
 import { encoder_shards } from "#internvit";
 import { readName } from "./model-name";
-import { insist, Missing, request, type Net } from "./net";
+import { insist, Missing, request, text, type Net } from "./net";
 import { misfit } from "./shape";
 
 /** A file of weights on a server. */
@@ -43,23 +43,23 @@ export async function find(name: string, net: Net): Promise<{ config: string; fi
   const place = readName(name);
   if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
   const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
-  const text = (file: string) => insist(net.signal, async () => (await request(asked.url(file), `${name}/${file}`, net)).text());
+  const read = (file: string) => insist(net.signal, () => text(asked.url(file), `${name}/${file}`, net));
   if (asked.lacks("config.json")) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
-  const config = await text("config.json");
+  const config = await read("config.json");
   let files = ["model.safetensors"];
   const index = "model.safetensors.index.json";
   if (!asked.lacks(index)) {
-    const shards = await text(index).catch((error: unknown) => {
+    const shards = await read(index).catch((error: unknown) => {
       // A folder does not tell what it holds; only asking does.
       if (error instanceof Missing) return null;
       throw error;
     });
     if (shards !== null) files = await encoder_shards(shards);
   }
-  if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
   if (files.length > MOST_FILES) {
     throw new Error(`${name} lists ${files.length} files of weights, expected at most ${MOST_FILES}.`);
   }
+  if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
   return { config, files: await few(files, (file) => asked.file(file, name, net)) };
 }
 
@@ -78,8 +78,8 @@ interface Sibling {
 /** One request tells the commit, the files, their sizes and digests. */
 async function repository(repo: string, revision: string, name: string, net: Net): Promise<Files> {
   const api = `${net.hub}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const response = await insist(net.signal, () => request(api, name, net));
-  const told: unknown = await response.json().catch(() => null);
+  const answer = await insist(net.signal, () => text(api, name, net));
+  const told = parsed(answer);
   const wrong = misfit(told, { sha: "string", siblings: Array }, name);
   if (wrong) throw new Error(`${new URL(api).host} does not answer as the hub does: ${wrong}.`);
   const { sha, siblings } = told as { sha: string; siblings: Sibling[] };
@@ -93,6 +93,14 @@ async function repository(repo: string, revision: string, name: string, net: Net
       return { name: file, url: url(file), size: lfs?.size ?? size ?? 0, sha256: lfs?.sha256 ?? null };
     },
   };
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
 }
 
 function folder(address: string): Files {

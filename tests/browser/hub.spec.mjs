@@ -57,7 +57,7 @@ async function visitHub(t, { behave = [], server = hub, query = "?device=cpu", p
 
 const row = (page, name = MODEL) => page.locator("#models li").filter({ has: page.getByText(name, { exact: true }) });
 const press = (page, verb, name = MODEL) => page.getByRole("button", { name: `${verb} ${name}`, exact: true }).click();
-const openList = async (page) => {
+const open = async (page) => {
   await page.getByText("More models", { exact: true }).click();
   await page.getByRole("button", { name: "Get OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
 };
@@ -76,7 +76,7 @@ async function note(page, text, name = MODEL) {
 const asked = (server = hub) => server.log().filter(({ url, range }) => url.includes(`.safetensors${DATA}`) && !/^bytes=(0-7|8-\d+)$/.test(range)).map(({ range }) => range);
 
 async function get(page, name = MODEL) {
-  await openList(page);
+  await open(page);
   await page.getByLabel(/^Another one/).fill(name);
   await page.getByRole("button", { name: "Get this model" }).click();
 }
@@ -141,7 +141,7 @@ test("a folder at an address", async (t) => {
 });
 
 test("an index is asked after a few files at a time, and one of thousands is refused", async (t) => {
-  let [files, open, most, heads] = [0, 0, 0, 0];
+  let [files, running, most, heads] = [0, 0, 0, 0];
   const names = () => Array.from({ length: files }, (_, at) => `model ${at}#?.safetensors`);
   const server = createServer(async (request, response) => {
     const found = (body) => response.writeHead(200, { "access-control-allow-origin": "*", "content-length": body.length }).end(request.method === "HEAD" ? "" : body);
@@ -149,9 +149,9 @@ test("an index is asked after a few files at a time, and one of thousands is ref
     if (file === "config.json") return found(readFileSync(path("www/model/config.json")));
     if (file.endsWith(".index.json")) return found(Buffer.from(JSON.stringify({ weight_map: Object.fromEntries(names().map((name, at) => [`vision_model.encoder.layers.${at}.norm1.weight`, name])) })));
     if (request.method === "HEAD" && file.endsWith("#?.safetensors")) heads++;
-    most = Math.max(most, ++open);
+    most = Math.max(most, ++running);
     await new Promise((done) => setTimeout(done, 20));
-    open--;
+    running--;
     found(Buffer.from("no weights"));
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
@@ -159,7 +159,7 @@ test("an index is asked after a few files at a time, and one of thousands is ref
   const address = `http://127.0.0.1:${server.address().port}`;
   const page = await visit(site, t, { query: "?device=cpu", allow: [address] });
   await loaded(page);
-  await openList(page);
+  await open(page);
   for (const [count, said, asked] of [[3000, /lists 3000 files of weights, expected at most 100/, 0], [101, /lists 101 files/, 0], [60, /safetensors/, 60]]) {
     files = count;
     heads = 0;
@@ -170,6 +170,29 @@ test("an index is asked after a few files at a time, and one of thousands is ref
     assert.equal(heads, asked);
   }
   assert.ok(most <= 4, `${most} requests at once`);
+});
+
+test("a server that sends a configuration without end is stopped", async (t) => {
+  let sent = 0;
+  const server = createServer((_, response) => {
+    response.writeHead(200, { "access-control-allow-origin": "*" });
+    const piece = Buffer.alloc(1 << 20, " ");
+    const go = () => {
+      while (!response.destroyed && sent < 2e9) {
+        sent += piece.length;
+        if (!response.write(piece)) return response.once("drain", go);
+      }
+    };
+    go();
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  t.after(() => server.close());
+  const address = `http://127.0.0.1:${server.address().port}`;
+  const page = await visit(site, t, { query: "?device=cpu", allow: [address] });
+  await loaded(page);
+  await get(page, `${address}/endless`);
+  await note(page, /endless\/config\.json is longer than 32 MB/, `${address}/endless`);
+  assert.ok(sent < 2e8, `${sent} bytes were sent`);
 });
 
 test("paused and resumed, reloaded and resumed, by ranges", async (t) => {
@@ -188,7 +211,7 @@ test("paused and resumed, reloaded and resumed, by ranges", async (t) => {
   await page.reload();
   await loaded(page);
   hub.behave([]);
-  await openList(page);
+  await open(page);
   await row(page).getByText(/^[\d.]+ MB of 11\.0 MB stored$/).waitFor();
   await press(page, "Resume");
   await inUse(page);
@@ -268,7 +291,7 @@ test("the token goes to the hub alone, and requests to the hub's hosts alone, wi
   const sent = [];
   page.context().on("request", (request) => sent.push(request));
   await features(page);
-  await openList(page);
+  await open(page);
   await page.getByLabel("Access token").fill("hf_secret");
   await page.getByLabel(/^Another one/).fill(MODEL);
   await page.getByRole("button", { name: "Get this model" }).click();
