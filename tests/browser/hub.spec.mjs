@@ -243,12 +243,21 @@ test("where trying again does not help it stops, and goes on by itself when the 
   const page = await visitHub(t, { behave: [{ match: DATA, times: 2 }, { match: DATA, cut: 3e6, times: 1 }, { match: DATA, status: 503 }] });
   await get(page);
   await note(page, "goes on when the connection is back");
+  const verb = await row(page).getByRole("button").first().textContent();
+  await note(page, `or press ${verb}.`);
   assert.equal(asked().length, 6, "the first request, and as many tries as there are pauses");
   hub.behave([]);
   await page.context().setOffline(true);
   await page.context().setOffline(false);
   await inUse(page);
   assert.match(asked().at(-1), /^bytes=[1-9]\d*-/);
+});
+
+test("where nothing is here yet, an interrupted download names the button that there is", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: "/api/models", status: 503 }] });
+  await get(page);
+  await note(page, "or press Get.");
+  await row(page).getByRole("button", { name: `Get ${MODEL}` }).waitFor();
 });
 
 for (const [what, name, behave, text] of [
