@@ -52,8 +52,11 @@ export function allowed(expression, list) {
 }
 
 function main() {
-  const metadata = ask("cargo", ["metadata", "--format-version", "1", "--locked"], "inherit");
-  if (!metadata) stop("cargo metadata failed.");
+  // Of crates that are not here cargo knows no licence, and without --offline would fetch them.
+  const metadata = ask("cargo", ["metadata", "--format-version", "1", "--locked", "--offline"], "inherit");
+  if (!metadata) {
+    stop("This check needs no network, but the crates of every platform on this machine, as cargo says above. Fetch them once with\n    cargo fetch --locked\nthen run this again.");
+  }
   const crates = JSON.parse(metadata).packages;
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
   const packages = Object.entries(lock).filter(([path]) => path !== "");
