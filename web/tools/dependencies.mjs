@@ -15,7 +15,6 @@ const tools = [...permissive, "MPL-2.0", "BlueOak-1.0.0"];
 
 // Crates in more than one version, and who keeps the older one; cargo tree -i NAME@VERSION shows the way.
 const twice = {
-  "npyz, by way of zip 0.6": ["block-buffer", "cpufeatures", "crypto-common", "digest", "sha1", "sha2"],
   "npyz": ["num-bigint"],
   "ring, and parquet by way of ahash": ["getrandom", "r-efi", "windows-sys"],
   "wgpu-hal by way of gpu-allocator, and safetensors": ["hashbrown"],
