@@ -312,7 +312,7 @@ fn what_does_not_fit_is_refused() {
         let Some(mut gpu) = gpu() else { return };
         limit(&mut gpu);
         let error = wait(Encoder::on_gpu(open(), gpu, &mut on_bytes)).err().unwrap().to_string();
-        assert!(error.contains(words) && error.contains("--dtype int8"), "{error}");
+        assert!(error.contains(words) && error.contains("(int8, int4)"), "{error}");
     }
 }
 

@@ -145,3 +145,22 @@ fn nothing_is_left_open() {
         }
     }
 }
+
+#[test]
+fn the_librarys_errors_name_no_flag() {
+    let flag = |line: &&str| {
+        let quoted = line.split('"').skip(1).step_by(2).any(|text| {
+            text.split([' ', '(', '`', ';']).any(|word| {
+                word.strip_prefix("--").is_some_and(|w| w.starts_with(|c: char| c.is_lowercase()))
+            })
+        });
+        quoted && !line.trim_start().starts_with("//")
+    };
+    for (name, text) in files("src", "rs") {
+        if name.starts_with("src/cli/") || name == "src/main.rs" {
+            continue;
+        }
+        let found: Vec<&str> = text.lines().filter(flag).collect();
+        assert!(found.is_empty(), "{name}: {found:?}");
+    }
+}
