@@ -164,3 +164,23 @@ fn the_librarys_errors_name_no_flag() {
         assert!(found.is_empty(), "{name}: {found:?}");
     }
 }
+
+/// `rust-version` is the newest compiler that a dependency asks for.
+#[test]
+fn rust_version_is_that_of_the_dependencies() {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--offline", "--locked", "--format-version", "1"]);
+    let out = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let version = |package: &serde_json::Value| -> Option<Vec<u32>> {
+        let text = package["rust_version"].as_str()?;
+        text.split('.').take(2).map(|part| part.parse().ok()).collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap();
+    let (ours, others): (Vec<_>, Vec<_>) =
+        packages.iter().partition(|package| package["name"] == "internvit");
+    let newest = others.iter().filter_map(|p| Some((version(p)?, p["name"].as_str()?))).max();
+    let (asked, name) = newest.unwrap();
+    assert_eq!(version(ours[0]).unwrap(), asked, "rust-version of Cargo.toml, and of {name}");
+}
