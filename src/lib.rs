@@ -34,6 +34,8 @@ pub mod cpu;
 pub mod encoder;
 pub mod error;
 pub mod features;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod files;
 pub mod gpu;
 #[cfg(feature = "hub")]
 pub mod hub;

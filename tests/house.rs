@@ -95,14 +95,15 @@ fn plans_name_no_device() {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 13] = [
+    let rooms: [(&str, &[&str]); 14] = [
+        ("files", &["error"]),
         ("error", &[]),
         ("progress", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
         ("features", &[]),
-        ("weights", &["error", "progress", "model"]),
-        ("hub", &["error", "model", "weights"]),
+        ("weights", &["error", "files", "progress", "model"]),
+        ("hub", &["error", "files", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
         ("images", &["error", "features", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),

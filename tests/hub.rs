@@ -29,6 +29,7 @@ fn start(test: &str) -> Hub {
 
 fn tower(folder: &Path, seed: u64) {
     let config = config(96, 3, 192, 3, "");
+    let _ = std::fs::remove_dir_all(folder);
     init_checkpoint("config.json", &config, seed, StoredType::F32, folder, &|_, _| ()).unwrap();
     fs::write(folder.join("preprocessor_config.json"), "{}").unwrap();
 }

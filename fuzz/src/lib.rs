@@ -9,6 +9,8 @@
 mod argument;
 #[path = "../../src/error.rs"]
 pub mod error;
+#[path = "../../src/files.rs"]
+pub mod files;
 #[path = "../../src/image/mod.rs"]
 pub mod image;
 #[path = "../../src/model/mod.rs"]
