@@ -57,3 +57,8 @@ pub use features::{Features, Tensor};
 pub use images::Images;
 pub use progress::{LocalBoxFuture, Progress};
 pub use weights::Checkpoint;
+
+/// README.md's code is compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -162,7 +162,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     let shape = features.tensors["last_hidden_state"].shape.clone();
     let names: Vec<String> = args.images.iter().map(|path| path.to_string_lossy().into()).collect();
     if let Some(out) = &args.out {
-        output::write(out, &tensors(&features, index.as_deref(), &args), &names)?;
+        output::write(out, &tensors(&features, index.as_deref(), &args)?, &names)?;
     }
     let device = encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone());
     if args.json {
@@ -343,7 +343,11 @@ fn add_stitched(features: &mut Features, board: [usize; 2]) {
 }
 
 /// What is written, last_hidden_state first.
-fn tensors(features: &Features, index: Option<&[f32]>, args: &Args) -> Vec<(String, Tensor)> {
+fn tensors(
+    features: &Features,
+    index: Option<&[f32]>,
+    args: &Args,
+) -> Result<Vec<(String, Tensor)>> {
     let mut names: Vec<&String> = features.tensors.keys().collect();
     names.sort_by_key(|name| *name != "last_hidden_state");
     let mut list: Vec<(String, Tensor)> = names
@@ -353,16 +357,16 @@ fn tensors(features: &Features, index: Option<&[f32]>, args: &Args) -> Vec<(Stri
             let whole = name.starts_with("stitched.");
             let tensor = match args.tokens {
                 _ if whole => features.tensors[name].clone(),
-                Tokens::Patches => features.tokens(name, prefix..),
-                Tokens::Cls => features.tokens(name, ..1),
+                Tokens::Patches => features.tokens(name, prefix..)?,
+                Tokens::Cls => features.tokens(name, ..1)?,
                 Tokens::All => features.tensors[name].clone(),
             };
-            (name.clone(), tensor)
+            Ok((name.clone(), tensor))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     if let (Some(index), true) = (index, args.tiles > 1) {
         let tensor = Tensor { shape: vec![index.len()], values: index.to_vec() };
         list.push(("image_index".into(), tensor));
     }
-    list
+    Ok(list)
 }

@@ -148,12 +148,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     bar.finish();
     tell(&encoder);
     let shown = match args.view {
-        View::Pca => shown::pca(&seen, &args, basis),
-        View::Similarity => shown::similarity(&seen, other.as_ref(), at.unwrap_or(0), &args),
+        View::Pca => shown::pca(&seen, &args, basis)?,
+        View::Similarity => shown::similarity(&seen, other.as_ref(), at.unwrap_or(0), &args)?,
         View::Attention => shown::attention(&seen, at, &args, &encoder).await?,
         View::Rollout => shown::rollout(&seen, at, &args, &encoder).await?,
-        View::Clusters => shown::clusters(&seen, &args),
-        View::Norms => shown::norms(&seen, &args),
+        View::Clusters => shown::clusters(&seen, &args)?,
+        View::Norms => shown::norms(&seen, &args)?,
     };
     write(&args, &out, shown)
 }
@@ -287,7 +287,7 @@ impl Seen {
     }
 
     /// The patches' tokens `[1, rows·cols, C]` of hidden state `layer`, the last if `None`.
-    fn patches(&self, layer: Option<usize>) -> Tensor {
+    fn patches(&self, layer: Option<usize>) -> Result<Tensor> {
         let name = layer.map_or("last_hidden_state".into(), |i| format!("hidden_states.{i}"));
         self.features.tokens(&name, self.features.prefix..)
     }

@@ -84,7 +84,21 @@ pub(crate) fn run() -> Result<()> {
 
 /// Says why a command failed.
 pub(crate) fn complain(error: &Error) {
-    report!("internvit: {error}");
+    let error = error.to_string();
+    report!("internvit: {error}{}", flags(&error));
+}
+
+/// What the library advises, and how it is said to this command.
+const FLAGS: [(&str, &str); 3] = [
+    ("streamed, blocks stay on disk", "--dtype int8, --dtype int4, --stream-layers, --device cpu"),
+    ("only where overwriting is asked for", "--overwrite"),
+    ("fetch it once without", "internvit info --model NAME"),
+];
+
+/// The flags that an error's advice is about, in parentheses.
+fn flags(error: &str) -> String {
+    let found = FLAGS.iter().find(|(advice, _)| error.contains(advice));
+    found.map_or_else(String::new, |(_, flags)| format!(" ({flags})"))
 }
 
 /// A run that is ended leaves no unfinished files, and a file that grows too large for the user's

@@ -48,7 +48,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         "pixel_values": shape, "grid": { "cols": cols, "rows": rows },
         "width": photo.size[0], "height": photo.size[1],
     });
-    let tensor = Tensor { shape: shape.clone(), values: pixel_values(&photo.pictures) };
+    let tensor = Tensor { shape: shape.clone(), values: pixel_values(&photo.pictures)? };
     output::write(&args.out, &[("pixel_values".into(), tensor)], &[])?;
     if args.json {
         print_json(&report);

@@ -94,9 +94,9 @@ pub(super) async fn run(args: Args) -> Result<()> {
     tell(&encoder);
     let [rows, cols] = features.grid.unwrap_or([1, 1]);
     let read = |layer: &usize| {
-        features.tokens(&format!("hidden_states.{layer}"), features.prefix..).values
+        features.tokens(&format!("hidden_states.{layer}"), features.prefix..).map(|t| t.values)
     };
-    let tokens = side_by_side(&layers.iter().map(read).collect::<Vec<_>>(), sizes.hidden);
+    let tokens = side_by_side(&layers.iter().map(read).collect::<Result<Vec<_>>>()?, sizes.hidden);
     let mut examples = Vec::new();
     for arguments::Example { class, x, y } in &args.points {
         if *x >= photo.width || *y >= photo.height {
