@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{}", one_line(format_args!("{path}: {source}")))]
     Io {
         /// The file as the user named it.
         path: String,
@@ -18,7 +18,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A `config.json` that describes no model this crate can run.
-    #[error("{file}: {reason}")]
+    #[error("{}", one_line(format_args!("{file}: {reason}")))]
     Config {
         /// The configuration's file name.
         file: String,
@@ -26,7 +26,7 @@ pub enum Error {
         reason: String,
     },
     /// A checkpoint whose tensors are not those its configuration asks for.
-    #[error("{file}: {reason}")]
+    #[error("{}", one_line(format_args!("{file}: {reason}")))]
     Checkpoint {
         /// The file, or the folder when several are concerned.
         file: String,
@@ -34,7 +34,7 @@ pub enum Error {
         reason: String,
     },
     /// A model of the Hugging Face hub that could not be fetched.
-    #[error("{model}: {reason}")]
+    #[error("{}", one_line(format_args!("{model}: {reason}")))]
     Hub {
         /// owner/name, with the revision where one was asked for.
         model: String,
@@ -42,7 +42,7 @@ pub enum Error {
         reason: String,
     },
     /// A picture that could not be decoded.
-    #[error("{name}: {reason}")]
+    #[error("{}", one_line(format_args!("{name}: {reason}")))]
     Image {
         /// The picture's file name.
         name: String,
@@ -50,18 +50,18 @@ pub enum Error {
         reason: String,
     },
     /// A request that makes no sense for this model or this input.
-    #[error("{0}")]
+    #[error("{}", one_line(.0))]
     Input(String),
     /// The graphics device is missing, too small, or failed.
-    #[error("{0}")]
+    #[error("{}", one_line(.0))]
     Device(String),
     /// The graphics device stopped, or was taken away: a driver's reset, a tab in the background. What
     /// lay on it is gone. An encoder opens it anew and computes again, once; this is what remains to
     /// be said where that failed too.
-    #[error("{0}")]
+    #[error("{}", one_line(.0))]
     Lost(String),
     /// What was computed holds NaN or infinity: which tensor, from which block on, and what helps.
-    #[error("{0}")]
+    #[error("{}", one_line(.0))]
     NotFinite(String),
     /// The caller asked to stop.
     #[error("cancelled")]
@@ -71,7 +71,7 @@ pub enum Error {
 impl Error {
     /// An [`Error::Input`] from anything printable.
     pub fn input(reason: impl fmt::Display) -> Self {
-        Self::Input(line(reason))
+        Self::Input(one_line(reason))
     }
 
     /// An [`Error::Device`] from anything printable.
@@ -86,7 +86,7 @@ impl Error {
 
     /// An [`Error::Checkpoint`] in `file`.
     pub fn checkpoint(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Checkpoint { file: line(file), reason: line(reason) }
+        Self::Checkpoint { file: one_line(file), reason: one_line(reason) }
     }
 
     /// An [`Error::Hub`] about `model`.
@@ -96,27 +96,38 @@ impl Error {
 
     /// An [`Error::Image`] about the picture `name`.
     pub fn image(name: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Image { name: line(name), reason: line(reason) }
+        Self::Image { name: one_line(name), reason: one_line(reason) }
     }
 
     /// An [`Error::Config`] in `file`.
     pub fn config(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Config { file: line(file), reason: line(reason) }
+        Self::Config { file: one_line(file), reason: one_line(reason) }
     }
 }
 
-/// The most bytes of a reason, and a few: a file may hold a name as long as itself.
+/// The most bytes of a line, and a few: a file may hold a name as long as itself.
 const LONGEST: usize = 2000;
 
-/// One line, whatever a file put into it: line ends and a terminal's commands are spelled out.
-fn line(text: impl fmt::Display) -> String {
+/// Whether a character acts on a terminal or hides in a text: controls, line ends, marks that change
+/// the direction of writing, and characters without width.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A text as one line that can be shown anywhere: at most some 2,000 bytes, hidden characters
+/// ([`is_hidden`]) spelled out.
+pub fn one_line(text: impl fmt::Display) -> String {
     let mut line = String::new();
     for c in text.to_string().chars() {
         if line.len() >= LONGEST {
             line.push('…');
             break;
         }
-        if c.is_control() {
+        if is_hidden(c) {
             line.extend(c.escape_default());
         } else {
             line.push(c);

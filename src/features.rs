@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
+use crate::{Error, Result};
+
 /// A named f32 tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -28,22 +30,33 @@ pub struct Features {
 
 impl Features {
     /// Some tokens of a tensor `[batch, tokens, C]`; `pooler_output` is returned as it is.
-    pub fn tokens(&self, name: &str, range: impl RangeBounds<usize>) -> Tensor {
-        let tensor = &self.tensors[name];
-        let &[batch, tokens, c] = tensor.shape.as_slice() else { return tensor.clone() };
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a tensor that is not here, and for tokens that it does not have.
+    pub fn tokens(&self, name: &str, range: impl RangeBounds<usize>) -> Result<Tensor> {
+        let Some(tensor) = self.tensors.get(name) else {
+            let known: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
+            return Err(Error::input(format!("no tensor {name}; there are {}", known.join(", "))));
+        };
+        let &[batch, tokens, c] = tensor.shape.as_slice() else { return Ok(tensor.clone()) };
         let start = match range.start_bound() {
             Bound::Included(first) => *first,
-            Bound::Excluded(before) => before + 1,
+            Bound::Excluded(before) => before.saturating_add(1),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
-            Bound::Included(last) => last + 1,
+            Bound::Included(last) => last.saturating_add(1),
             Bound::Excluded(end) => *end,
             Bound::Unbounded => tokens,
         };
-        let pictures = tensor.values.chunks_exact(tokens * c);
+        if start > end || end > tokens {
+            return Err(Error::input(format!(
+                "tokens {start} to {end} of {name}: expected a part of 0 to {tokens}"
+            )));
+        }
+        let pictures = tensor.values.chunks_exact((tokens * c).max(1));
         let values = pictures.flat_map(|p| &p[start * c..end * c]).copied().collect();
-        Tensor { shape: vec![batch, end - start, c], values }
+        Ok(Tensor { shape: vec![batch, end - start, c], values })
     }
 }
 

@@ -60,17 +60,17 @@ pub(crate) enum Fed<'a> {
 }
 
 impl<'a> Fed<'a> {
-    pub(crate) fn new(images: Images<'a>, first: usize, batch: usize) -> Self {
+    pub(crate) fn new(images: Images<'a>, first: usize, batch: usize) -> Result<Self> {
         let part = |values: &'a [f32], one: usize| &values[first * one..(first + batch) * one];
-        match images {
-            Images::Pictures(list) => Self::Rgba(crate::image::rgba(&list[first..first + batch])),
+        Ok(match images {
+            Images::Pictures(list) => Self::Rgba(crate::image::rgba(&list[first..first + batch])?),
             Images::PixelValues { shape, values } => {
                 Self::F32("pixels", part(values, shape[1..].iter().product()))
             }
             Images::PixelEmbeds { shape, values } => {
                 Self::F32("pixel_embeds", part(values, shape[1..].iter().product()))
             }
-        }
+        })
     }
 
     pub(crate) fn inputs(
@@ -107,17 +107,23 @@ pub(crate) fn check(images: Images<'_>, taps: &[usize], spec: &Spec) -> Result<(
             s.patch
         )))
     };
-    let values = |found: usize, shape: &[usize]| match shape.iter().product::<usize>() {
-        expected if expected == found && found > 0 => Ok(()),
-        expected => Err(Error::input(format!(
-            "shape {shape:?}: expected {expected} values, at least one; found {found}"
-        ))),
+    let values = |found: usize, shape: &[usize]| {
+        // The product of a shape may pass a usize; such a one fits no values.
+        let product = shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side));
+        match product {
+            Some(expected) if expected == found && found > 0 => Ok(()),
+            Some(expected) => Err(Error::input(format!(
+                "shape {shape:?}: expected {expected} values, at least one; found {found}"
+            ))),
+            None => Err(Error::input(format!("shape {shape:?}: more values than memory holds"))),
+        }
     };
     match images {
         Images::Pictures(list) => {
             let Some(first) = list.first() else { return Err(Error::input("no pictures")) };
             let (height, width) = (first.height as usize, first.width as usize);
             sides(height, width)?;
+            list.iter().try_for_each(Picture::check)?;
             match list.iter().find(|p| (p.width, p.height) != (first.width, first.height)) {
                 None => Ok((Input::Rgba { height, width }, list.len())),
                 Some(other) => Err(Error::input(format!(

@@ -34,6 +34,8 @@ pub mod cpu;
 pub mod encoder;
 pub mod error;
 pub mod features;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod files;
 pub mod gpu;
 #[cfg(feature = "hub")]
 pub mod hub;
@@ -55,3 +57,8 @@ pub use features::{Features, Tensor};
 pub use images::Images;
 pub use progress::{LocalBoxFuture, Progress};
 pub use weights::Checkpoint;
+
+/// README.md's code is compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

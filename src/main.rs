@@ -6,7 +6,7 @@ fn main() -> std::process::ExitCode {
     match cli::run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("internvit: {error}");
+            cli::complain(&error);
             std::process::ExitCode::FAILURE
         }
     }

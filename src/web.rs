@@ -251,7 +251,7 @@ impl Engine {
     /// The photograph, upright, RGBA.
     pub fn pixels(&self, photo: u32) -> JsResult<Vec<u8>> {
         let photo = self.photos.get(&photo).ok_or_else(|| no_photo(photo))?;
-        Ok(crate::image::rgba(std::slice::from_ref(&photo.picture)))
+        crate::image::rgba(std::slice::from_ref(&photo.picture)).map_err(js)
     }
 
     /// A tensor `{ shape, data }`, read from the device.

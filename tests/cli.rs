@@ -123,11 +123,9 @@ fn every_format_and_choice_of_tokens() {
     let npy = npyz::NpyFile::new(&npy[..]).unwrap();
     assert_eq!(npy.shape(), [1, 17, 192]);
     assert_eq!(npy.into_vec::<f32>().unwrap(), all.values);
-    let mut npz = npyz::npz::NpzArchive::open(file("all.npz")).unwrap();
-    let names: Vec<String> = npz.array_names().map(str::to_string).collect();
-    assert_eq!(names.len(), 3, "{names:?}");
-    let last = npz.by_name("hidden_states.12").unwrap().unwrap();
-    assert_eq!(last.into_vec::<f32>().unwrap(), all.values);
+    let (names, (_, last)) = npz(&file("all.npz"), "hidden_states.12");
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!(last, all.values);
 }
 
 #[test]
@@ -269,7 +267,7 @@ fn errors_are_one_clear_line() {
     fails(&["encode", "--pixel-values", cat, "--out", out], "not a safetensors file");
     fails(
         &["encode", cat, "--out", "/no/such/folder/f.npy", "--device", "cpu", "--image-size", "28"],
-        "/no/such/folder/f.npy: No such file",
+        "/no/such/folder/f.npy: the folder /no/such/folder does not exist",
     );
     fails(&["encode", cat, cat, "--picture", out], "--picture takes one image");
     fails(&["encode"], "required");
@@ -365,6 +363,8 @@ fn a_random_checkpoint_in_shards_is_the_same() {
         assert!(wait(whole.tensor(name)).unwrap() == wait(parts.tensor(name)).unwrap(), "{name}");
     }
     // One file in the same place is not mixed with the shards before it.
-    ok(&["init", "--preset", "tiny", "--seed", "2", "--out", text(&shards)]);
+    let again = ["init", "--preset", "tiny", "--seed", "2", "--out", text(&shards)];
+    fails(&again, "not empty");
+    ok(&[&again[..], &["--overwrite"]].concat());
     assert_eq!(open(&shards).file_names().count(), 1);
 }

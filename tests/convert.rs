@@ -264,7 +264,7 @@ fn folders_are_kept_or_replaced() {
     );
     let before = files(&out);
 
-    refused(&[], "not empty (--overwrite replaces a model in it)");
+    refused(&[], "not empty; a model in it is replaced only where overwriting is asked for");
     assert_eq!(files(&out), before);
     run(&["--overwrite", "--shard-size", "4kB"]);
     assert!(files(&out).len() > before.len() && !out.join("model.safetensors").exists());

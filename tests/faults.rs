@@ -312,7 +312,7 @@ fn what_does_not_fit_is_refused() {
         let Some(mut gpu) = gpu() else { return };
         limit(&mut gpu);
         let error = wait(Encoder::on_gpu(open(), gpu, &mut on_bytes)).err().unwrap().to_string();
-        assert!(error.contains(words) && error.contains("--dtype int8"), "{error}");
+        assert!(error.contains(words) && error.contains("(int8, int4)"), "{error}");
     }
 }
 
@@ -339,4 +339,59 @@ fn submissions_adapt_to_the_device() {
     let first = pieces(&mut encoder);
     let list: Vec<usize> = (0..4).map(|_| pieces(&mut encoder)).collect();
     assert!(first > 2 && list[3] == 1, "{first}, then {list:?}");
+}
+
+#[test]
+fn pictures_of_the_wrong_length_are_errors() {
+    use internvit::image::{Picture, Resize, pixel_values, rgba};
+    let mut encoder = wait(Encoder::load(open(), &Device::Cpu, &mut on_bytes)).unwrap();
+    let side = u32::try_from(encoder.spec().sizes.image).unwrap();
+    let whole = Picture::noise(side);
+    for bytes in [0, 1, whole.rgb.len() - 1, whole.rgb.len() + 3] {
+        let picture = Picture { rgb: vec![0; bytes], ..whole.clone() };
+        let list = [whole.clone(), picture.clone()];
+        let errors = [
+            wait(encoder.encode(Images::Pictures(&list), &[], &mut on)).unwrap_err(),
+            Resize::Native.fit(&picture, side, 14).unwrap_err(),
+            pixel_values(&list).unwrap_err(),
+            rgba(&list).unwrap_err(),
+        ];
+        for error in errors {
+            let error = error.to_string();
+            assert!(error.contains("bytes of RGB, found"), "{error}");
+        }
+    }
+    let list = [whole.clone(), Picture::noise(side / 2)];
+    assert!(pixel_values(&list).unwrap_err().to_string().contains("one batch"));
+}
+
+#[test]
+fn tokens_out_of_range_are_errors() {
+    let mut encoder = wait(Encoder::load(open(), &Device::Cpu, &mut on_bytes)).unwrap();
+    let features = encode(&mut encoder, &[]).unwrap();
+    let name = "last_hidden_state";
+    let count = features.tensors[name].shape[1];
+    assert_eq!(features.tokens(name, ..).unwrap(), features.tensors[name]);
+    assert_eq!(features.tokens(name, count..).unwrap().shape[1], 0);
+    let (late, most) = (count + 1, usize::MAX);
+    for error in [
+        features.tokens(name, late..),
+        features.tokens(name, ..=count),
+        features.tokens(name, ..=most),
+        features.tokens(name, (std::ops::Bound::Excluded(most), std::ops::Bound::Unbounded)),
+    ] {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("expected a part of 0 to"), "{error}");
+    }
+    let error = features.tokens("hidden_states.1", ..).unwrap_err().to_string();
+    assert!(error.contains("no tensor hidden_states.1; there are"), "{error}");
+}
+
+#[test]
+fn shapes_that_overflow_are_errors() {
+    let mut encoder = wait(Encoder::load(open(), &Device::Cpu, &mut on_bytes)).unwrap();
+    let c = encoder.spec().sizes.hidden;
+    let images = Images::PixelEmbeds { shape: [usize::MAX, usize::MAX, c], values: &[0.0] };
+    let error = wait(encoder.encode(images, &[], &mut on)).unwrap_err().to_string();
+    assert!(error.contains("more values than memory holds"), "{error}");
 }

@@ -95,14 +95,15 @@ fn plans_name_no_device() {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 13] = [
+    let rooms: [(&str, &[&str]); 14] = [
+        ("files", &["error"]),
         ("error", &[]),
         ("progress", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
         ("features", &[]),
-        ("weights", &["error", "progress", "model"]),
-        ("hub", &["error", "model", "weights"]),
+        ("weights", &["error", "files", "progress", "model"]),
+        ("hub", &["error", "files", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
         ("images", &["error", "features", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),
@@ -144,4 +145,43 @@ fn nothing_is_left_open() {
             assert!(!found || name.contains("node_modules"), "{name}: {word}");
         }
     }
+}
+
+#[test]
+fn the_librarys_errors_name_no_flag() {
+    let flag = |line: &&str| {
+        let quoted = line.split('"').skip(1).step_by(2).any(|text| {
+            text.split([' ', '(', '`', ';']).any(|word| {
+                word.strip_prefix("--").is_some_and(|w| w.starts_with(|c: char| c.is_lowercase()))
+            })
+        });
+        quoted && !line.trim_start().starts_with("//")
+    };
+    for (name, text) in files("src", "rs") {
+        if name.starts_with("src/cli/") || name == "src/main.rs" {
+            continue;
+        }
+        let found: Vec<&str> = text.lines().filter(flag).collect();
+        assert!(found.is_empty(), "{name}: {found:?}");
+    }
+}
+
+/// `rust-version` is the newest compiler that a dependency asks for.
+#[test]
+fn rust_version_is_that_of_the_dependencies() {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--offline", "--locked", "--format-version", "1"]);
+    let out = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let version = |package: &serde_json::Value| -> Option<Vec<u32>> {
+        let text = package["rust_version"].as_str()?;
+        text.split('.').take(2).map(|part| part.parse().ok()).collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap();
+    let (ours, others): (Vec<_>, Vec<_>) =
+        packages.iter().partition(|package| package["name"] == "internvit");
+    let newest = others.iter().filter_map(|p| Some((version(p)?, p["name"].as_str()?))).max();
+    let (asked, name) = newest.unwrap();
+    assert_eq!(version(ours[0]).unwrap(), asked, "rust-version of Cargo.toml, and of {name}");
 }

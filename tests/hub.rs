@@ -29,6 +29,7 @@ fn start(test: &str) -> Hub {
 
 fn tower(folder: &Path, seed: u64) {
     let config = config(96, 3, 192, 3, "");
+    let _ = std::fs::remove_dir_all(folder);
     init_checkpoint("config.json", &config, seed, StoredType::F32, folder, &|_, _| ()).unwrap();
     fs::write(folder.join("preprocessor_config.json"), "{}").unwrap();
 }
@@ -354,7 +355,7 @@ fn without_a_network() {
     assert!(begin.elapsed().as_secs() < 5);
     let error = fails(hub.run(&["info", "--model", TOWER, "--offline"]));
     assert!(error.contains("it is not on this machine"), "{error}");
-    assert!(error.contains("`internvit info --model acme/tower` once without"), "{error}");
+    assert!(error.contains("fetch it once without (internvit info --model NAME)"), "{error}");
 
     // What was fetched before will do, and it is said.
     hub.info(TOWER);

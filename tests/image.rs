@@ -235,14 +235,14 @@ fn odd_shapes_are_resized_or_refused() {
 #[test]
 fn pixels_are_normalised_channel_by_channel() {
     let picture = Picture { width: 2, height: 1, rgb: vec![0, 128, 255, 255, 0, 1] };
-    let values = pixel_values(std::slice::from_ref(&picture));
+    let values = pixel_values(std::slice::from_ref(&picture)).unwrap();
     let normal =
         |channel: usize, byte: u8| (f32::from(byte) / 255.0 - MEAN[channel]) / STD[channel];
     let expected = [(0, 0), (0, 255), (1, 128), (1, 0), (2, 255), (2, 1)];
     for (value, (channel, byte)) in values.iter().zip(expected) {
         assert!((value - normal(channel, byte)).abs() < 1e-6);
     }
-    assert_eq!(rgba(&[picture]), [0, 128, 255, 255, 255, 0, 1, 255]);
+    assert_eq!(rgba(&[picture]).unwrap(), [0, 128, 255, 255, 255, 0, 1, 255]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 import type { Progress } from "./protocol";
 import { misfit, type Shape } from "./shape";
+import { spelled } from "./spelled";
 
 /** For each call what it is given and what it answers. */
 type Table<C> = { [K in keyof C]: { given: unknown; answer: unknown } };
@@ -137,9 +138,13 @@ function nameOf(error: unknown): string {
   return trapped(error) ? STOPPED : error instanceof Error ? error.name : "Error";
 }
 
+/** Characters of a failure that are told at most. */
+const MOST = 1000;
+
 export function sentence(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return trapped(error) ? `The network stopped unexpectedly (${message}).` : message;
+  // It may hold names from files and addresses.
+  const message = spelled(error instanceof Error ? error.message : String(error), MOST);
+  return trapped(error) ? `The model stopped unexpectedly (${message}).` : message;
 }
 
 function named(name: string, message: string): Error {

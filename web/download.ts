@@ -222,7 +222,7 @@ function place({ ranges }: StoredFile, at: number): [number, number] {
     if (at < before + to - from) return [from + at - before, to];
     before += to - from;
   }
-  throw new Error("The place is behind the end of the file.");
+  throw new Error("The file is shorter than its header says.");
 }
 
 function rehash(digest: Sha256, handle: FileSystemSyncAccessHandle, end: number, turn: () => void) {

@@ -49,7 +49,7 @@ export class Engine {
     } catch (error) {
       if (!this.#dismissed(error)) throw error;
       options.signal?.throwIfAborted();
-      const what = error.name === LOST ? "The graphics device was lost" : "The network stopped unexpectedly";
+      const what = error.name === LOST ? "The graphics device was lost" : "The model stopped unexpectedly";
       const before = this.#device?.kind;
       this.#news(`${what} and is being started again.`, null);
       try {
@@ -69,7 +69,7 @@ export class Engine {
   #worker(): Caller<Calls> {
     return (this.#caller ??= new Caller<Calls>(
       new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }),
-      "The network's worker has stopped. Reload the page to start it again.",
+      "The model's worker has stopped. Reload the page to start it again.",
     ));
   }
 

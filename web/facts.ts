@@ -13,9 +13,11 @@ export function showDevice(root: HTMLElement, device: Device, model: Model | nul
 }
 
 function onProcessor(device: Device, model: Model | null): string {
-  const why = device.reason ? `: ${device.reason}` : "";
+  // Elsewhere than at https and localhost browsers have no WebGPU, whatever the device.
+  const reason = isSecureContext ? device.reason : "browsers let only pages at https addresses and at localhost use the GPU";
+  const why = reason ? `: ${reason}` : "";
   const alone = model?.alone ? ` It does so on one thread: ${model.alone}.` : "";
-  return `The network runs on the processor${why}. The result is the same.${alone}`;
+  return `The model runs on the processor${why}. The result is the same.${alone}`;
 }
 
 function deviceName({ kind, name, backend }: Device, model: Model | null): string {
@@ -24,7 +26,7 @@ function deviceName({ kind, name, backend }: Device, model: Model | null): strin
 }
 
 export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, device: Device, model: Model | null) {
-  const { width, height, rows, cols, tiles, tokens, hidden, milliseconds } = encoding;
+  const { width, height, rows, cols, tiles, tokens, hidden, milliseconds, byBrowser } = encoding;
   const facts: [string, string][] = [
     ["Photograph", `${photo}, ${width} × ${height}`],
     ["Time", duration(milliseconds)],
@@ -32,6 +34,8 @@ export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, 
     ["Patches", `${cols} × ${rows}`],
     ["Tokens", `${tokens} × ${hidden}`],
   ];
+  // Its numbers may differ a little from those of the command line.
+  if (byBrowser) facts.push(["Read by", "the browser"]);
   if (tiles > 1) facts.push(["Tiles", String(tiles)]);
   list.replaceChildren(
     ...facts.map(([term, fact]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: fact }))),

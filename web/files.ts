@@ -1,5 +1,16 @@
 // The ways a file comes into the page: dropped anywhere, pasted, or chosen.
 
+import { spelled } from "./spelled";
+
+/** Characters of a file's name, which no disk allows to be longer: its ending must stay. */
+const MOST = 300;
+
+/** The same file under a name that can be shown anywhere. */
+function legible(file: File): File {
+  const name = spelled(file.name, MOST);
+  return name === file.name ? file : new File([file], name, { type: file.type, lastModified: file.lastModified });
+}
+
 export function acceptFiles(page: HTMLElement, onFiles: (files: File[]) => void) {
   let depth = 0; // dragenter and dragleave also fire for every element on the way
   const mark = (change: number) => {
@@ -17,7 +28,7 @@ export function acceptFiles(page: HTMLElement, onFiles: (files: File[]) => void)
   page.addEventListener("paste", (event) => give(event.clipboardData?.files));
 
   function give(files: FileList | undefined) {
-    if (files?.length) onFiles([...files]);
+    if (files?.length) onFiles([...files].map(legible));
   }
 }
 
@@ -27,6 +38,6 @@ export function chooser(buttons: Iterable<HTMLButtonElement>, input: HTMLInputEl
   input.addEventListener("change", () => {
     const files = [...(input.files ?? [])];
     input.value = ""; // so that choosing the same file again is a change
-    if (files.length) onFiles(files);
+    if (files.length) onFiles(files.map(legible));
   });
 }

@@ -2,7 +2,7 @@
 
 import { encoder_shards } from "#internvit";
 import { readName } from "./model-name";
-import { insist, Missing, request, type Net } from "./net";
+import { insist, Missing, request, text, type Net } from "./net";
 import { misfit } from "./shape";
 
 /** A file of weights on a server. */
@@ -14,26 +14,53 @@ export interface Remote {
   sha256: string | null;
 }
 
+/** Files of weights at most: a model of 6 billion parameters in 32 bits has five. */
+const MOST_FILES = 100;
+
+/** Requests to one server at a time. */
+const AT_ONCE = 4;
+
+/** Does the work for each item, a few of them at a time; the first failure ends it. */
+async function few<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
+  const done: U[] = [];
+  const rest = [...items.entries()];
+  let failed = false;
+  const line = async () => {
+    for (let next = rest.shift(); next && !failed; next = rest.shift()) {
+      const [at, item] = next;
+      done[at] = await work(item).catch((error: unknown) => {
+        failed = true;
+        throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, line));
+  return done;
+}
+
 /** Finds a model's configuration and the files that hold its encoder. */
 export async function find(name: string, net: Net): Promise<{ config: string; files: Remote[] }> {
   const place = readName(name);
   if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
   const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
-  const text = (file: string) => insist(net.signal, async () => (await request(asked.url(file), `${name}/${file}`, net)).text());
+  const read = (file: string) => insist(net.signal, () => text(asked.url(file), `${name}/${file}`, net));
   if (asked.lacks("config.json")) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
-  const config = await text("config.json");
+  const config = await read("config.json");
   let files = ["model.safetensors"];
   const index = "model.safetensors.index.json";
   if (!asked.lacks(index)) {
-    const shards = await text(index).catch((error: unknown) => {
+    const shards = await read(index).catch((error: unknown) => {
       // A folder does not tell what it holds; only asking does.
       if (error instanceof Missing) return null;
       throw error;
     });
     if (shards !== null) files = await encoder_shards(shards);
   }
+  if (files.length > MOST_FILES) {
+    throw new Error(`${name} lists ${files.length} files of weights, expected at most ${MOST_FILES}.`);
+  }
   if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
-  return { config, files: await Promise.all(files.map((file) => asked.file(file, name, net))) };
+  return { config, files: await few(files, (file) => asked.file(file, name, net)) };
 }
 
 interface Files {
@@ -51,8 +78,8 @@ interface Sibling {
 /** One request tells the commit, the files, their sizes and digests. */
 async function repository(repo: string, revision: string, name: string, net: Net): Promise<Files> {
   const api = `${net.hub}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const response = await insist(net.signal, () => request(api, name, net));
-  const told: unknown = await response.json().catch(() => null);
+  const answer = await insist(net.signal, () => text(api, name, net));
+  const told = parsed(answer);
   const wrong = misfit(told, { sha: "string", siblings: Array }, name);
   if (wrong) throw new Error(`${new URL(api).host} does not answer as the hub does: ${wrong}.`);
   const { sha, siblings } = told as { sha: string; siblings: Sibling[] };
@@ -68,8 +95,16 @@ async function repository(repo: string, revision: string, name: string, net: Net
   };
 }
 
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
+}
+
 function folder(address: string): Files {
-  const url = (file: string) => new URL(file, address).href;
+  const url = (file: string) => new URL(encodeURIComponent(file), address).href;
   return {
     url,
     lacks: () => false,

@@ -2,12 +2,13 @@
 
 import { benchmark, type Measure } from "./benchmark";
 import { part } from "./dom";
-import { dtypeChoice } from "./dtype";
+import { dtypeChoice, showMemory } from "./dtype";
 import { Engine } from "./engine";
 import { showDevice, showFacts } from "./facts";
 import { acceptFiles, chooser } from "./files";
 import { duration } from "./format";
 import { howItWorks } from "./how";
+import { askedSample, copyLink, forgetSample, link } from "./link";
 import { bundled, chosenModel, isModelFile, modelPicker } from "./model-picker";
 import { modelList } from "./models";
 import { notice } from "./notice";
@@ -15,12 +16,14 @@ import { progressBar } from "./progress";
 import type { Device, DeviceChoice, Model, ModelSource, Progress } from "./protocol";
 import { sampleList } from "./samples";
 import { named, npy, save } from "./save";
+import { lacking, saveButtons } from "./saving";
 import { settingsForm } from "./settings";
 import { MOST, shotStrip, type Shot } from "./shots";
 import { workbench } from "./workbench";
 
 const find = (id: string) => part(document, `#${id}`, HTMLElement);
 
+document.querySelector("#unstarted")?.remove();
 const messages = notice(find("alert"), find("status"));
 const engine = new Engine(news);
 const bar = progressBar(find("progress"));
@@ -48,22 +51,33 @@ chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(docu
 const onClick = (id: string, work: () => Promise<void>) =>
   find(id).addEventListener("click", () => void work().catch(messages.alarm));
 benchmark(part(document, "#benchmark", HTMLDetailsElement), measure);
+const saveButton = (id: string) => part(document, `#${id}`, HTMLButtonElement);
+const savable = () => ({ view: bench.choice.view, drawn: bench.data() !== null, encoded: !!shown?.encoding });
+const drawn = saveButtons(
+  stage, { picture: saveButton("save-picture"), data: saveButton("save-data"), features: saveButton("save-features") }, savable,
+);
+/** The photograph whose view is drawn; an error where there is nothing to save. */
+async function drawnShot(): Promise<Shot> {
+  await drawn();
+  const reason = lacking(savable());
+  if (reason !== null || !shown) throw new Error(`Nothing was saved. ${reason}`);
+  return shown;
+}
 onClick("save-picture", async () => {
-  if (shown) save(await bench.png(), named(shown.file.name, `${bench.choice.view}.png`));
+  const { file } = await drawnShot();
+  save(await bench.png(), named(file.name, `${bench.choice.view}.png`));
 });
 onClick("save-data", async () => {
+  const { file } = await drawnShot();
   const data = bench.data();
-  if (shown && data) save(npy(data), named(shown.file.name, `${bench.choice.view}.npy`));
+  if (data) save(npy(data), named(file.name, `${bench.choice.view}.npy`));
 });
 onClick("save-features", async () => {
-  if (!shown?.encoding) return;
+  if (!shown?.encoding) throw new Error("Nothing was saved. The photograph is not encoded.");
   const name = `hidden_states.${bench.layer}`;
   save(npy(await engine.call("tensor", { photo: shown.encoding.photo, name })), named(shown.file.name, `layer-${bench.layer}.npy`));
 });
-onClick("copy-link", async () => {
-  await navigator.clipboard.writeText(location.href);
-  messages.say("The link is copied. It holds the view, not the photograph.");
-});
+copyLink(part(document, "#copy-link", HTMLButtonElement), () => link(samples.nameOf(shown?.file ?? null), settings.read()), messages.say);
 stage.addEventListener("head", (event) => {
   if (event instanceof CustomEvent) save(new Blob([event.detail]), "taught.safetensors");
 });
@@ -74,6 +88,7 @@ device.then((device) => showDevice(find("device"), device, null), messages.alarm
 let current: ModelSource | null = null;
 const dtype = dtypeChoice(find("weights"), device, engine, () => current && void changeModel(current));
 let model = firstModel();
+samples.open(askedSample());
 
 /** The device may be another one afterwards. */
 async function news(message: string, found: Device | null) {
@@ -88,10 +103,10 @@ function deviceChoice(): DeviceChoice {
   return asked === "cpu" || asked === "gpu" ? asked : "auto";
 }
 
-/** At most 64: a mistyped number should not start a thousand workers. */
+/** At most as many as the device has cores: a link should not start a thousand workers. */
 function threadChoice(): number | null {
   const asked = Number(new URLSearchParams(location.search).get("threads"));
-  return Number.isInteger(asked) && asked >= 1 ? Math.min(asked, 64) : null;
+  return Number.isInteger(asked) && asked >= 1 ? Math.min(asked, navigator.hardwareConcurrency || 1) : null;
 }
 
 function takeFiles(files: File[]) {
@@ -201,6 +216,7 @@ async function load(source: ModelSource): Promise<Model | null> {
     models.mark(nameOf(source));
     showDevice(find("device"), await device, model);
     settings.fit(model.info);
+    showMemory(find("weights"), model.info);
     bench.fit(model.info);
     patches = model.info.image_size / model.info.patch;
     messages.say(`The model ${model.name} is loaded.`);
@@ -230,6 +246,7 @@ async function present(shot: Shot) {
   shown = shot;
   stage.dataset.state = "shown";
   samples.mark(shot.file);
+  forgetSample(samples.nameOf(shot.file));
   strip.show(shots, shot);
   bench.show(shot, shots);
   if (!shot.encoding) return;

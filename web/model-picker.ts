@@ -4,6 +4,7 @@ import { part } from "./dom";
 import { chooser } from "./files";
 import { bytes, many } from "./format";
 import type { Model, ModelSource } from "./protocol";
+import { spelled } from "./spelled";
 
 /** Where the page keeps the model that comes with it. */
 export const bundled: ModelSource = { folder: new URL("model/", document.baseURI).href };
@@ -24,12 +25,12 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
 
   return {
     loading(source) {
-      name.textContent = "folder" in source ? "InternViT-Tiny" : source.name ?? source.weights[0]?.name ?? "Your files";
+      name.textContent = "folder" in source ? "InternViT-Tiny" : spelled(source.name ?? source.weights[0]?.name ?? "Your files");
       summary.textContent = "Loading …";
       note.hidden = true;
     },
     loaded(source, { name: title, info }) {
-      name.textContent = title;
+      name.textContent = spelled(title);
       summary.textContent = `${many(info.parameters)} parameters (${bytes(info.bytes)}), ${info.layers} layers of ` +
         `${info.heads} heads and width ${info.hidden}, patches of ${info.patch} × ${info.patch} pixels`;
       note.hidden = !info.random_weights;

@@ -4,6 +4,7 @@ import { Caller, type Options } from "./calls";
 import { make, part } from "./dom";
 import { bytes, many, remaining } from "./format";
 import { readName, tidyName } from "./model-name";
+import { spelled } from "./spelled";
 import type { Progress, PublishedModel, StoreCalls, StoredModel } from "./protocol";
 
 export interface Models {
@@ -66,6 +67,7 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
   }
 
   async function room() {
+    if (!keeps()) return;
     const { quota, usage } = await navigator.storage.estimate();
     const lasting = await navigator.storage.persisted();
     const here = [...rows.values()].reduce((sum, { stored }) => sum + (stored?.here ?? 0), 0);
@@ -86,7 +88,8 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
     one.work?.abort();
     await fetching;
     try {
-      await store().ask("remove", one.name);
+      // Where nothing is kept there is nothing to remove.
+      if (keeps()) await store().ask("remove", one.name);
       one.stored = null;
       one.problem = null;
       if (!one.published) {
@@ -171,8 +174,11 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
   };
 }
 
+const keeps = () => "storage" in navigator && "getDirectory" in navigator.storage;
+
 function able() {
-  if (!("storage" in navigator && "getDirectory" in navigator.storage)) throw new Error("This browser cannot keep models for a page.");
+  if (!isSecureContext) throw new Error("Browsers keep models only for pages at https addresses and at localhost.");
+  if (!keeps()) throw new Error("This browser cannot keep models for a page.");
 }
 
 /** Seconds over which the speed is taken. */
@@ -204,7 +210,7 @@ class Row {
     this.#other = make("button", { type: "button", onclick: on.other });
     this.#note.setAttribute("role", "alert");
     this.#bar.ariaLabel = `Download of ${name}`;
-    this.item = make("li", {}, make("p", { className: "name", textContent: published ? name.replace(/^OpenGVLab\//, "") : name, title: name }));
+    this.item = make("li", {}, make("p", { className: "name", textContent: published ? name.replace(/^OpenGVLab\//, "") : spelled(name), title: spelled(name) }));
     if (published) this.item.append(make("p", { className: "hint", textContent: facts(published) }));
     this.item.append(this.#state, this.#bar, this.#note, make("div", { className: "actions" }, this.#main, this.#other));
   }
@@ -214,7 +220,7 @@ class Row {
     this.interrupted = false;
     this.#past = [];
     this.#bar.removeAttribute("value");
-    this.#state.textContent = "Asking what there is to fetch …";
+    this.#state.textContent = "Checking the file list …";
   }
 
   report({ stage, done, total }: Progress) {
@@ -235,7 +241,6 @@ class Row {
   fail(error: unknown) {
     this.problem = error instanceof Error ? error.message : String(error);
     this.interrupted = error instanceof Error && error.name === "Passing";
-    if (this.interrupted) this.problem += " The download goes on when the connection is back, or by Resume.";
   }
 
   draw(used: string | null) {
@@ -251,8 +256,9 @@ class Row {
       this.#state.textContent = !stored ? "" : stored.complete ? `${bytes(stored.bytes)}, stored` : `${bytes(stored.here)} of ${bytes(stored.bytes)} stored`;
     }
     this.#state.hidden = !this.#state.textContent;
-    this.#note.hidden = !problem;
-    if (this.#note.textContent !== (problem ?? "")) this.#note.textContent = problem ?? "";
+    const said = problem && this.interrupted ? `${problem} The download goes on when the connection is back, or press ${verb}.` : problem ?? "";
+    this.#note.hidden = !said;
+    if (this.#note.textContent !== said) this.#note.textContent = said;
   }
 }
 

@@ -6,7 +6,7 @@ import init from "#internvit";
 export async function start(): Promise<WebAssembly.Module> {
   const url = relaxedSimd() ? new URL("./pkg/internvit_relaxed.wasm", import.meta.url) : new URL("./pkg/internvit_bg.wasm", import.meta.url);
   const response = await fetch(url);
-  if (!response.ok) throw new Error(`The network's module is missing on the server (${response.status}).`);
+  if (!response.ok) throw new Error(`The model's module is missing on the server (${response.status}).`);
   // A server may not know the type that compiling on the way asks for.
   const known = response.headers.get("content-type") === "application/wasm";
   const module = await (known ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));

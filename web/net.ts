@@ -87,6 +87,31 @@ export async function* stream(
   }
 }
 
+/** Bytes of a configuration, an index or a list of files at most. */
+const MOST_TEXT = 32e6;
+
+/** The text at an address; a server that goes on sending is stopped. */
+export async function text(url: string, what: string, net: Net): Promise<string> {
+  const reader = (await request(url, what, net)).body?.getReader();
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  try {
+    while (reader) {
+      const part = await reader.read().catch((error: unknown) => {
+        net.signal.throwIfAborted();
+        throw broken(url, error);
+      });
+      if (part.done) break;
+      length += part.value.length;
+      if (length > MOST_TEXT) throw new Error(`${what} is longer than ${MOST_TEXT / 1e6} MB at ${new URL(url).host}, too long for what it is called.`);
+      parts.push(part.value);
+    }
+  } finally {
+    await reader?.cancel().catch(() => undefined);
+  }
+  return new Blob(parts).text();
+}
+
 function broken(url: string, error: unknown): Passing {
   const reason = error instanceof Error && error.message ? ` (${error.message})` : "";
   return new Passing(`The connection to ${new URL(url).host} is broken${reason}.`);

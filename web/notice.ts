@@ -1,6 +1,10 @@
 // What went wrong, aloud and in sight; and what has happened, for screen readers.
 
 import { make } from "./dom";
+import { spelled } from "./spelled";
+
+/** Characters of a message at most. */
+const MOST = 2000;
 
 export interface Notice {
   alarm(error: unknown): void;
@@ -13,7 +17,7 @@ export function notice(alert: HTMLElement, status: HTMLElement): Notice {
   return {
     clear,
     alarm(error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = spelled(error instanceof Error ? error.message : String(error), MOST);
       const dismiss = make("button", { type: "button", textContent: "Dismiss", onclick: clear });
       alert.replaceChildren(make("span", { textContent: text }), dismiss);
     },

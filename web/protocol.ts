@@ -111,8 +111,8 @@ export interface Encoded {
   tensors: string[];
 }
 
-/** `notes` say what the engine had to do by itself to encode it. */
-export type Encoding = Encoded & { bitmap: ImageBitmap; notes: string[] };
+/** `notes` say what the engine had to do by itself to encode it; `byBrowser`, that the browser's decoder read the file. */
+export type Encoding = Encoded & { bitmap: ImageBitmap; notes: string[]; byBrowser: boolean };
 
 /** Layer 0 is the embedding, i the output of block i; a token is a patch's place in the grid. */
 export type ViewRequest =

@@ -14,18 +14,23 @@ const samples = [
 export interface Samples {
   /** Marks what is on the stage, if it is a sample. */
   mark(photo: File | null): void;
+  /** Opens the sample of a name; of an empty name none. */
+  open(name: string): void;
+  /** The name of a sample, without its ending; empty for a visitor's own photograph. */
+  nameOf(photo: File | null): string;
 }
 
 export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, onError: (error: unknown) => void): Samples {
   /** Files may arrive in another order than they were asked for: the last one counts. */
   let asked = "";
+  const take = (file: string) => {
+    asked = file;
+    fetchSample(file).then((photo) => asked === file && onPhoto(photo), onError);
+  };
   const buttons = new Map(samples.map(({ file, title, picture }) => {
     const image = make("img", { src: picture.href, alt: "", width: 192, height: 144 });
     const button = make("button", { type: "button", ariaPressed: "false" }, image, make("span", { textContent: title }));
-    button.addEventListener("click", () => {
-      asked = file;
-      fetchSample(file).then((photo) => asked === file && onPhoto(photo), onError);
-    });
+    button.addEventListener("click", () => take(file));
     list.append(make("li", {}, button));
     return [file, button];
   }));
@@ -33,8 +38,16 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
     mark(photo) {
       for (const [file, button] of buttons) button.ariaPressed = String(photo !== null && own.get(file) === photo);
     },
+    open(name) {
+      const known = samples.find(({ file }) => stem(file) === name);
+      if (known) take(known.file);
+      else if (name) onError(new Error(`There is no sample ${name}: the samples are ${samples.map(({ file }) => stem(file)).join(", ")}.`));
+    },
+    nameOf: (photo) => (photo && own.get(photo.name) === photo ? stem(photo.name) : ""),
   };
 }
+
+const stem = (file: string) => file.replace(/\.[^.]+$/, "");
 
 /** The samples fetched so far: a visitor's file of the same name is another photograph. */
 const own = new Map<string, File>();

@@ -1,6 +1,7 @@
 // How a photograph becomes the network's input.
 
 import { part } from "./dom";
+import { askedSettings } from "./link";
 import type { ModelInfo, Settings } from "./protocol";
 
 export interface SettingsForm {
@@ -15,6 +16,10 @@ export function settingsForm(form: HTMLFormElement, onSubmit: () => void): Setti
   const imageSize = part(form, "#image-size", HTMLInputElement);
   const tiles = part(form, "#tiles", HTMLInputElement);
   const button = part(form, "button", HTMLButtonElement);
+  const asked = askedSettings();
+  if (asked.resize) resize.value = asked.resize;
+  if (asked.image_size) imageSize.valueAsNumber = asked.image_size;
+  if (asked.tiles) tiles.valueAsNumber = asked.tiles;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     onSubmit();

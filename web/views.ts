@@ -29,7 +29,7 @@ export const views: Record<ViewName, View> = {
   pca: {
     title: "PCA",
     about:
-      "Each patch’s features, their three strongest directions shown as red, green and blue: patches of like colour look alike to the network.",
+      "Each patch’s features, their three strongest directions shown as red, green and blue: patches of like colour look alike to the model.",
     opacity: 100,
     smooth: true,
     outlines: false,
@@ -62,7 +62,7 @@ export const views: Record<ViewName, View> = {
   norms: {
     title: "Norms",
     about:
-      "The length of each patch’s feature vector. Single bright patches are outliers, in which large networks keep notes about the whole picture.",
+      "The length of each patch’s feature vector. Single bright patches are outliers, in which large models keep notes about the whole picture.",
     opacity: 75,
     smooth: false,
     outlines: false,

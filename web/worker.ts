@@ -2,11 +2,14 @@
 
 import { Engine } from "#internvit";
 import { sentence, serve, type Handlers, type Job, type Shapes } from "./calls";
+import { readable } from "./decode";
 import { help } from "./helper";
 import { distrust, fetchModel, localModel, readRanges } from "./model-files";
 import { start } from "./module";
 import { pause } from "./pause";
-import type { Calls, Model, ModelSource, Progress } from "./protocol";
+import type { BenchmarkRequest, Calls, Lesson, Model, ModelSource, Progress, Settings, Tensor, ViewRequest } from "./protocol";
+import { Exactly, maybe, misfit, type Shape } from "./shape";
+import { spelled } from "./spelled";
 import { HELPER, Team, usualThreads } from "./team";
 
 let engine: Engine | null = null;
@@ -32,6 +35,8 @@ const handlers: Handlers<Calls> = {
   },
 
   async load(source, job) {
+    const wrong = misfit(source, "folder" in source ? bundle : own, "load");
+    if (wrong) throw new Error(`${wrong}.`);
     try {
       return await load(source, job);
     } catch (error) {
@@ -41,7 +46,7 @@ const handlers: Handlers<Calls> = {
   },
 
   async encode({ photo, settings }, { signal, progress, transfer }) {
-    const bytes = new Uint8Array(await photo.arrayBuffer());
+    const { bytes, byBrowser } = await readable(photo);
     const encoded = await opened().encode(photo.name, bytes, settings, steps("encode", signal, progress));
     const notes = opened().notes().slice(noted);
     noted += notes.length;
@@ -50,7 +55,7 @@ const handlers: Handlers<Calls> = {
     const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
     const bitmap = await createImageBitmap(new ImageData(pixels, width, height));
     transfer.push(bitmap);
-    return { ...encoded, bitmap, notes };
+    return { ...encoded, bitmap, notes, byBrowser };
   },
 
   encodePixels: ({ pixels: { shape, data }, layers }) =>
@@ -63,19 +68,21 @@ const handlers: Handlers<Calls> = {
   },
 
   async view({ photo, request }, { transfer }) {
+    const wrong = misfit(request, requests[request.view], "view.request");
+    if (wrong) throw new Error(`${wrong}.`);
     const map = await opened().view(photo, request);
     transfer.push(map.data.buffer, map.rgba.buffer, map.labels.buffer);
-    return map;
+    return legible(map);
   },
 
-  teach: (lesson) => opened().teach(lesson),
+  teach: async (lesson) => legible(await opened().teach(lesson)),
 
   async exportHead() {
     return opened().export_head();
   },
 
   async importHead(file) {
-    return opened().import_head(file.name, new Uint8Array(await file.arrayBuffer()));
+    return legible(await opened().import_head(file.name, new Uint8Array(await file.arrayBuffer())));
   },
 
   async forget(photo) {
@@ -86,19 +93,43 @@ const handlers: Handlers<Calls> = {
   benchmark: (request, { signal, progress }) => opened().benchmark(request, steps("measure", signal, progress)),
 };
 
+/** Of each view what its request holds. */
+type OfView = { [K in ViewRequest["view"]]: Exactly };
+const whole = maybe("number");
+const requests = {
+  pca: view<"pca">({ layer: "number", foreground: "boolean", basis: ["own", "keep", "kept"] }),
+  similarity: view<"similarity">({ layer: "number", token: "number", of: "number" }),
+  attention: view<"attention">({ layer: "number", token: whole, head: whole }),
+  rollout: view<"rollout">({ layer: "number", token: whole }),
+  clusters: view<"clusters">({ layer: "number", k: "number" }),
+  norms: view<"norms">({ layer: "number" }),
+  segmentation: view<"segmentation">({}),
+  taught: view<"taught">({}),
+} satisfies OfView;
+
+function view<K extends ViewRequest["view"]>(fields: { [F in Exclude<keyof Extract<ViewRequest, { view: K }>, "view">]: Shape }): Exactly {
+  return Exactly.of({ view: "string", ...fields });
+}
+
+const bundle = Exactly.of<Extract<ModelSource, { folder: string }>>({ folder: "string" });
+const own = Exactly.of<Extract<ModelSource, { config: File }>>({ name: maybe("string"), config: File, weights: Array });
+
+/** What the calls are given, where a field more would be ignored without a word. */
+const settings = Exactly.of<Settings>({ image_size: maybe("number"), resize: maybe(["squash", "crop", "native"]), tiles: maybe("number") });
+
 const shapes: Shapes<Calls> = {
-  open: { device: "string" },
+  open: Exactly.of<Calls["open"]["given"]>({ device: "string", threads: maybe("number") }),
   keep: "string",
   load: "object",
-  encode: { photo: File, settings: "object" },
-  encodePixels: { pixels: { shape: Array, data: Float32Array }, layers: Array },
-  tensor: { photo: "number", name: "string" },
-  view: { photo: "number", request: { view: "string" } },
-  teach: { layers: Array, names: Array, examples: Array },
+  encode: Exactly.of<Calls["encode"]["given"]>({ photo: File, settings }),
+  encodePixels: Exactly.of<Calls["encodePixels"]["given"]>({ pixels: Exactly.of<Tensor>({ shape: Array, data: Float32Array }), layers: Array }),
+  tensor: Exactly.of<Calls["tensor"]["given"]>({ photo: "number", name: "string" }),
+  view: Exactly.of<Calls["view"]["given"]>({ photo: "number", request: { view: Object.keys(requests) } }),
+  teach: Exactly.of<Lesson>({ layers: Array, names: Array, examples: Array }),
   exportHead: "any",
   importHead: File,
   forget: "number",
-  benchmark: { batch: "number" },
+  benchmark: Exactly.of<BenchmarkRequest>({ side: maybe("number"), batch: "number", runs: maybe("number") }),
 };
 
 async function load(source: ModelSource, { signal, progress }: Job): Promise<Model> {
@@ -124,6 +155,11 @@ async function load(source: ModelSource, { signal, progress }: Job): Promise<Mod
   return { name, info: await load(1), threads: 1, alone };
 }
 
+/** Names of classes come from files: what is shown of them is bounded. */
+function legible<T extends { names: string[] }>(answer: T): T {
+  return { ...answer, names: answer.names.map((name) => spelled(name)) };
+}
+
 /** What the engine tells of its steps; it stops at false. */
 function steps(stage: Progress["stage"], signal: AbortSignal, progress: Job["progress"]) {
   let lastPause = performance.now();
@@ -139,7 +175,7 @@ function steps(stage: Progress["stage"], signal: AbortSignal, progress: Job["pro
 }
 
 function opened(): Engine {
-  if (!engine) throw new Error("The network could not be started on this device.");
+  if (!engine) throw new Error("The model could not be started on this device.");
   return engine;
 }
 

@@ -28,7 +28,7 @@ async fn run() -> Result<()> {
         .await?;
     println!("grid {:?}", features.grid);
     for layer in layers {
-        let patches = features.tokens(&format!("hidden_states.{layer}"), features.prefix..);
+        let patches = features.tokens(&format!("hidden_states.{layer}"), features.prefix..)?;
         let [_, tokens, c] = patches.shape[..] else { continue };
         let mean = (0..c).map(|i| {
             let channel = patches.values.iter().skip(i).step_by(c);

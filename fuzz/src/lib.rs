@@ -9,6 +9,8 @@
 mod argument;
 #[path = "../../src/error.rs"]
 pub mod error;
+#[path = "../../src/files.rs"]
+pub mod files;
 #[path = "../../src/image/mod.rs"]
 pub mod image;
 #[path = "../../src/model/mod.rs"]
@@ -162,7 +164,7 @@ pub fn image(data: &[u8]) {
         }
         if let Some(fitted) = seen(resize.fit(&picture, 14, 14)) {
             assert_eq!((fitted.width, fitted.height), (width, height));
-            assert!(image::pixel_values(&[fitted]).iter().all(|value| value.is_finite()));
+            assert!(image::pixel_values(&[fitted]).unwrap().iter().all(|value| value.is_finite()));
         }
     }
     let (grid, list) = image::tiles(&picture, 4, 6);

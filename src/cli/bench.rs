@@ -116,7 +116,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         }
         Opened::Cpu(why) => {
             if let Some(why) = why {
-                eprintln!("note: computing on the CPU: {why}");
+                note!("computing on the CPU: {why}");
             }
             load(checkpoint, &Device::Cpu, args.dtype, false).await?
         }

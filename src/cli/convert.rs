@@ -86,16 +86,16 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
         print_json(&json!({
-            "out": args.out, "files": done.files, "tensors": done.tensors, "bytes": done.bytes,
+            "out": args.out.to_string_lossy(), "files": done.files, "tensors": done.tensors, "bytes": done.bytes,
             "left_out": done.left_out, "seconds": seconds,
         }));
         return Ok(());
     }
     if !done.left_out.is_empty() {
         let parts: Vec<_> = done.left_out.iter().map(|(name, n)| format!("{name} ({n})")).collect();
-        eprintln!("note: left out, as no part of the encoder or its head: {}", parts.join(", "));
+        note!("left out, as no part of the encoder or its head: {}", parts.join(", "));
     }
-    eprintln!(
+    report!(
         "{}: {} tensors, {}, {} files, {seconds:.1} s",
         args.out.display(),
         done.tensors,

@@ -14,6 +14,7 @@ use internvit::view::{pca_picture, stitch};
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
+use super::guard::Guard;
 use super::input::Photo;
 use super::model::Model;
 use super::photos::{Photos, Shape};
@@ -35,7 +36,7 @@ use super::{input, load, output, print_json, progress, tell};
     internvit encode photos/ --out features.parquet\n  \
     internvit encode cat.jpg --tiles 12 --stitch --picture cat-features.png --out f.npz")]
 pub(super) struct Args {
-    /// Photographs, or folders of them: PNG, JPEG, WebP, GIF, BMP or TIFF
+    /// Photographs, or folders of them: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     #[arg(required_unless_present_any = ["pixel_values", "pixel_embeds"])]
     images: Vec<PathBuf>,
     #[command(flatten)]
@@ -61,10 +62,10 @@ pub(super) struct Args {
     /// Which tokens to write
     #[arg(long, value_enum, default_value_t = Tokens::All)]
     tokens: Tokens,
-    /// A file with the tensor pixel_values [B, 3, H, W] in place of images
+    /// A file (.safetensors, .npz, .npy) with the tensor pixel_values [B, 3, H, W] in place of images
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "pixel_embeds"])]
     pixel_values: Option<PathBuf>,
-    /// A file with the tensor pixel_embeds [B, N, C] in place of images
+    /// A file (.safetensors, .npz, .npy) with the tensor pixel_embeds [B, N, C] in place of images
     #[arg(long, value_name = "FILE", conflicts_with = "images")]
     pixel_embeds: Option<PathBuf>,
     /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
@@ -107,12 +108,6 @@ enum Tokens {
 
 pub(super) async fn run(mut args: Args) -> Result<()> {
     let parquet = args.out.as_ref().filter(|out| out.extension().is_some_and(|e| e == "parquet"));
-    if let (Some(out), None) = (&args.out, parquet)
-        && output::Format::of(out).is_err()
-    {
-        let known = ".safetensors, .npz, .npy or .parquet";
-        return Err(Error::input(format!("{}: expected a name ending in {known}", out.display())));
-    }
     if parquet.is_none() && (args.patch_tokens || args.retry_errors) {
         return Err(Error::input("--patch-tokens and --retry-errors are for --out FILE.parquet"));
     }
@@ -126,12 +121,21 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     if args.tiles > 1 && args.resize != Resize::Squash {
         return Err(Error::input("--tiles squashes each tile; leave --resize out"));
     }
+    let given = args.pixel_values.iter().chain(&args.pixel_embeds);
+    let guard = Guard::default().reads(&args.images).reads(args.model.inputs()).reads(given);
+    let guard = guard
+        .writes(args.out.as_deref(), &["safetensors", "npz", "npy", "parquet"])?
+        .writes(args.picture.as_deref(), &["png"])?;
+    guard.check()?;
     if let Some(out) = parquet.cloned() {
-        return many::run(&args, &out).await;
+        return many::run(&args, &out, &guard).await;
     }
+    // What cannot be read was told of in a note.
+    args.images.retain(|path| !path.is_dir());
     let checkpoint = args.model.open().await?;
+    guard.keeps_model(&checkpoint)?;
     if checkpoint.random_weights() && !args.json {
-        eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
+        note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
     let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
     let start = std::time::Instant::now();
@@ -156,18 +160,19 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     tell(&encoder);
     let seconds = start.elapsed().as_secs_f64();
     let shape = features.tensors["last_hidden_state"].shape.clone();
+    let names: Vec<String> = args.images.iter().map(|path| path.to_string_lossy().into()).collect();
     if let Some(out) = &args.out {
-        output::write(out, &tensors(&features, index.as_deref(), &args))?;
+        output::write(out, &tensors(&features, index.as_deref(), &args)?, &names)?;
     }
     let device = encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone());
     if args.json {
         let out = args.out.as_ref().map(|p| p.display().to_string());
         print_json(&json!({
-            "images": args.images, "device": device, "seconds": seconds,
+            "images": names, "device": device, "seconds": seconds,
             "last_hidden_state": shape, "grid": features.grid, "out": out,
         }));
     } else {
-        eprintln!("{shape:?} on {device} in {seconds:.2} s");
+        report!("{shape:?} on {device} in {seconds:.2} s");
     }
     Ok(())
 }
@@ -238,6 +243,9 @@ async fn encode_photos(
     let sizes = encoder.spec().sizes;
     let side = input::side(args.image_size, &sizes, args.resize)?;
     let (patch, resize, batch) = (sizes.patch as u32, args.resize, batch(encoder, args));
+    if args.picture.is_some() || args.stitch {
+        return encode_one(encoder, &args.images[0], [side, patch], args, bar).await;
+    }
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
     let mut pictures: Vec<Picture> = Vec::new();
     let mut waiting: Vec<&PathBuf> = Vec::new();
@@ -262,27 +270,37 @@ async fn encode_photos(
         }
         let (Some(photo), Some((number, path))) = (photo, paths.next()) else { break };
         index.extend(std::iter::repeat_n(number as f32, photo.pictures.len()));
-        if args.picture.is_some() || args.stitch {
-            let features = encode_all(encoder, &photo.pictures, batch, args, bar).await;
-            let mut features = features.map_err(|e| input::of(&[path], e))?;
-            let Grid { cols, rows } = photo.grid;
-            let board = [rows as usize, cols as usize];
-            if let Some(file) = &args.picture {
-                let original = input::read_picture(path)?;
-                let region = resize.region(original.width, original.height, side);
-                output::write_png(file, &pca_picture(&features, board, &original, region))?;
-            }
-            if args.stitch {
-                add_stitched(&mut features, board);
-            }
-            bar.next();
-            return Ok((features, index)); // --picture and --stitch take one image
-        }
         waiting.push(path);
         pictures.extend(photo.pictures);
     }
     let all = all.ok_or_else(|| Error::input("no images"))?;
     Ok((all, index))
+}
+
+/// Encodes the one photograph of which a picture or a grid is wanted. It is read once: it may come
+/// from a pipe.
+async fn encode_one(
+    encoder: &mut Encoder,
+    path: &Path,
+    [side, patch]: [u32; 2],
+    args: &Args,
+    bar: &progress::Share,
+) -> Result<(Features, Vec<f32>)> {
+    let (original, resize) = (input::read_picture(path)?, args.resize);
+    let photo = input::fit(path, &original, side, patch, resize, args.tiles)?;
+    let features = encode_all(encoder, &photo.pictures, batch(encoder, args), args, bar).await;
+    let mut features = features.map_err(|e| input::of(&[path], e))?;
+    let Grid { cols, rows } = photo.grid;
+    let board = [rows as usize, cols as usize];
+    if let Some(file) = &args.picture {
+        let region = resize.region(original.width, original.height, side);
+        output::write_png(file, &pca_picture(&features, board, &original, region))?;
+    }
+    if args.stitch {
+        add_stitched(&mut features, board);
+    }
+    bar.next();
+    Ok((features, vec![0.0; photo.pictures.len()]))
 }
 
 /// Refuses rows of another number of tokens than those before.
@@ -325,7 +343,11 @@ fn add_stitched(features: &mut Features, board: [usize; 2]) {
 }
 
 /// What is written, last_hidden_state first.
-fn tensors(features: &Features, index: Option<&[f32]>, args: &Args) -> Vec<(String, Tensor)> {
+fn tensors(
+    features: &Features,
+    index: Option<&[f32]>,
+    args: &Args,
+) -> Result<Vec<(String, Tensor)>> {
     let mut names: Vec<&String> = features.tensors.keys().collect();
     names.sort_by_key(|name| *name != "last_hidden_state");
     let mut list: Vec<(String, Tensor)> = names
@@ -335,16 +357,16 @@ fn tensors(features: &Features, index: Option<&[f32]>, args: &Args) -> Vec<(Stri
             let whole = name.starts_with("stitched.");
             let tensor = match args.tokens {
                 _ if whole => features.tensors[name].clone(),
-                Tokens::Patches => features.tokens(name, prefix..),
-                Tokens::Cls => features.tokens(name, ..1),
+                Tokens::Patches => features.tokens(name, prefix..)?,
+                Tokens::Cls => features.tokens(name, ..1)?,
                 Tokens::All => features.tensors[name].clone(),
             };
-            (name.clone(), tensor)
+            Ok((name.clone(), tensor))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     if let (Some(index), true) = (index, args.tiles > 1) {
         let tensor = Tensor { shape: vec![index.len()], values: index.to_vec() };
         list.push(("image_index".into(), tensor));
     }
-    list
+    Ok(list)
 }

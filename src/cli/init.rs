@@ -1,6 +1,6 @@
 //! `internvit init`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use internvit::weights::{StoredType, init_shards};
@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// Number type of the weights
     #[arg(long, value_enum, default_value_t = Type::F16)]
     dtype: Type,
+    /// Replace the model that is in the folder
+    #[arg(long)]
+    overwrite: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,6 +68,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         (None, Some(preset)) => (preset.name(), preset.config()),
         (None, None) => return Err(Error::input("no configuration")),
     };
+    refuse_used(&args.out, args.overwrite)?;
     let bar = progress::bytes("writing", 0);
     init_shards(
         &file,
@@ -79,6 +83,22 @@ pub(super) fn run(args: Args) -> Result<()> {
         },
     )?;
     bar.finish_and_clear();
-    eprintln!("{}", args.out.display());
+    report!("{}", args.out.display());
+    Ok(())
+}
+
+/// Refuses a folder that holds anything, unless it is to be replaced.
+fn refuse_used(folder: &Path, overwrite: bool) -> Result<()> {
+    let used = match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        Err(error) => return Err(Error::io(folder.display(), error)),
+    };
+    if used && !overwrite {
+        let folder = folder.display();
+        return Err(Error::input(format!(
+            "{folder}: not empty (--overwrite replaces a model in it)"
+        )));
+    }
     Ok(())
 }

@@ -1,11 +1,20 @@
 //! What the user names on the command line, brought to the encoder's shape.
 
-use std::path::{Path, PathBuf};
+mod named;
+mod tensor;
+
+pub(super) use named::photographs;
+pub(super) use tensor::read_tensor;
+
+use std::io::Read;
+use std::path::Path;
 
 use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use internvit::model::Sizes;
-use internvit::weights::{Source, read_header};
 use internvit::{Error, Result};
+
+/// The most bytes that are read from standard input.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// What the encoder sees of a photograph.
 pub(super) struct Photo {
@@ -17,55 +26,14 @@ pub(super) struct Photo {
     pub(super) pictures: Vec<Picture>,
 }
 
-/// Endings of the files that stand for a folder.
-const ENDINGS: [&str; 9] = ["bmp", "gif", "jfif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
-
-/// The photographs that `named` stands for: a file for itself, a folder for those in it and below,
-/// in the order of their paths' bytes. Hidden files and folders are left out, and links to folders
-/// are not followed.
-pub(super) fn photographs(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut list = Vec::new();
-    for path in named {
-        let file = std::fs::metadata(path).map_err(|e| Error::io(path.display(), e))?;
-        let mut found = Vec::new();
-        if file.is_dir() {
-            walk(path, &mut found)?;
-            if found.is_empty() {
-                let reason = format!("no photographs in this folder ({})", ENDINGS.join(", "));
-                return Err(Error::image(path.display(), reason));
-            }
-            found.sort_by(|a, b| bytes(a).cmp(bytes(b)));
-        } else {
-            found.push(path.clone());
-        }
-        list.append(&mut found);
-    }
-    Ok(list)
-}
-
-fn bytes(path: &Path) -> &[u8] {
-    path.as_os_str().as_encoded_bytes()
-}
-
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let failed = |e| Error::io(folder.display(), e);
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
-        let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        } else if kind.is_dir() {
-            walk(&path, found)?;
-        } else if ending.is_some_and(|e| ENDINGS.contains(&e.as_str())) && path.is_file() {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
 /// Reads and decodes a photograph.
 pub(super) fn read_picture(path: &Path) -> Result<Picture> {
+    if path == Path::new(STDIN) {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes);
+        read.map_err(|e| Error::io("standard input", e))?;
+        return decode("standard input", &bytes);
+    }
     let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
     decode(&path.display().to_string(), &bytes)
 }
@@ -126,24 +94,5 @@ pub(super) fn fit(
     Ok(Photo { size: [original.width, original.height], grid, pictures })
 }
 
-/// The f32 tensor `name` of a safetensors file, which must have `N` dimensions.
-pub(super) async fn read_tensor<const N: usize>(
-    path: &Path,
-    name: &str,
-) -> Result<([usize; N], Vec<f32>)> {
-    let source = Source::file(path)?;
-    let list = read_header(&source).await?;
-    let bad = |reason: String| Error::checkpoint(path.display(), reason);
-    let stored = list.iter().find(|s| s.key == name).ok_or_else(|| {
-        let names: Vec<_> = list.iter().map(|s| s.key.as_str()).collect();
-        bad(format!("expected a tensor {name}, found {}", names.join(", ")))
-    })?;
-    let dtype = stored.dtype.ok_or_else(|| {
-        bad(format!("{name}: expected type F32, F16 or BF16, found {}", stored.dtype_name))
-    })?;
-    let shape = <[usize; N]>::try_from(stored.shape.as_slice()).map_err(|_| {
-        bad(format!("{name}: expected {N} dimensions, found shape {:?}", stored.shape))
-    })?;
-    let bytes = source.read(stored.range.clone()).await?;
-    Ok((shape, dtype.decode(&bytes)))
-}
+/// Where a photograph is named `-`, it comes from standard input.
+pub(super) const STDIN: &str = "-";

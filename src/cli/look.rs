@@ -12,6 +12,7 @@ use internvit::image::{Picture, Resize};
 use internvit::view::patch_under;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 
+use super::guard::Guard;
 use super::model::Model;
 use super::{input, load, output, progress, tell};
 use shown::Shown;
@@ -26,7 +27,7 @@ use shown::Shown;
     internvit look cat.jpg --view similarity --at 220,160 --other dog.jpg --out match.png\n  \
     internvit look cat.jpg --view attention --layer 12 --head 0 --data attention.npy")]
 pub(super) struct Args {
-    /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF
+    /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     image: PathBuf,
     /// What to show
     #[arg(long, value_enum)]
@@ -115,8 +116,10 @@ struct Seen {
 pub(super) async fn run(args: Args) -> Result<()> {
     args.check()?;
     let out = args.out();
-    args.check_files(&out)?;
+    let guard = args.guard(&out)?;
+    guard.check()?;
     let checkpoint = args.model.open().await?;
+    guard.keeps_model(&checkpoint)?;
     let sizes = checkpoint.spec.sizes;
     let (first, last) = (usize::from(args.view.of_block()), sizes.layers);
     if let Some(layer) = args.layer.filter(|layer| !(first..=last).contains(layer)) {
@@ -132,7 +135,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     };
     input::side(args.image_size, &sizes, args.resize)?;
     if checkpoint.random_weights() {
-        eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
+        note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
     let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
     let bar = progress::Share::new("encoding", 1 + usize::from(args.other.is_some()));
@@ -145,12 +148,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     bar.finish();
     tell(&encoder);
     let shown = match args.view {
-        View::Pca => shown::pca(&seen, &args, basis),
-        View::Similarity => shown::similarity(&seen, other.as_ref(), at.unwrap_or(0), &args),
+        View::Pca => shown::pca(&seen, &args, basis)?,
+        View::Similarity => shown::similarity(&seen, other.as_ref(), at.unwrap_or(0), &args)?,
         View::Attention => shown::attention(&seen, at, &args, &encoder).await?,
         View::Rollout => shown::rollout(&seen, at, &args, &encoder).await?,
-        View::Clusters => shown::clusters(&seen, &args),
-        View::Norms => shown::norms(&seen, &args),
+        View::Clusters => shown::clusters(&seen, &args)?,
+        View::Norms => shown::norms(&seen, &args)?,
     };
     write(&args, &out, shown)
 }
@@ -187,7 +190,7 @@ fn write(args: &Args, out: &Path, shown: Shown) -> Result<()> {
     output::write_png(out, &shown.picture)?;
     let mut written = vec![out.display().to_string()];
     if let Some(path) = &args.data {
-        output::write(path, &[(args.view.name(), shown.data)])?;
+        output::write(path, &[(args.view.name(), shown.data)], &[])?;
         written.push(path.display().to_string());
     }
     if let (Some(path), Some(basis)) = (&args.save_basis, &shown.basis) {
@@ -243,35 +246,15 @@ impl Args {
         Ok(())
     }
 
-    /// Refuses names of files that cannot be meant.
-    fn check_files(&self, out: &Path) -> Result<()> {
-        if let Some(data) = &self.data {
-            output::Format::of(data)?;
-        }
-        let endings = [(Some(out), "png"), (self.save_basis.as_deref(), "safetensors")];
-        for (path, ending) in endings {
-            let wrong = |path: &&Path| path.extension().is_none_or(|e| e != ending);
-            if let Some(path) = path.filter(wrong) {
-                let path = path.display();
-                return Err(Error::input(format!("{path}: expected a name ending in .{ending}")));
-            }
-        }
+    /// The files of the run.
+    fn guard(&self, out: &Path) -> Result<Guard> {
         let inputs = [Some(&self.image), self.other.as_ref(), self.basis.as_ref()];
-        let outputs = [Some(out), self.data.as_deref(), self.save_basis.as_deref()];
-        for path in outputs.into_iter().flatten() {
-            let same = |input: &&PathBuf| match (path.canonicalize(), input.canonicalize()) {
-                (Ok(path), Ok(input)) => path == input,
-                _ => false,
-            };
-            if inputs.into_iter().flatten().any(|input| same(&input)) {
-                let path = path.display();
-                return Err(Error::input(format!("{path}: would be overwritten, but is an input")));
-            }
-        }
-        if self.data.is_some() && self.data == self.save_basis {
-            return Err(Error::input("--data and --save-basis name the same file"));
-        }
-        Ok(())
+        Guard::default()
+            .reads(inputs.into_iter().flatten())
+            .reads(self.model.inputs())
+            .writes(self.data.as_deref(), &["safetensors", "npz", "npy"])?
+            .writes(Some(out), &["png"])?
+            .writes(self.save_basis.as_deref(), &["safetensors"])
     }
 
     fn out(&self) -> PathBuf {
@@ -304,7 +287,7 @@ impl Seen {
     }
 
     /// The patches' tokens `[1, rows·cols, C]` of hidden state `layer`, the last if `None`.
-    fn patches(&self, layer: Option<usize>) -> Tensor {
+    fn patches(&self, layer: Option<usize>) -> Result<Tensor> {
         let name = layer.map_or("last_hidden_state".into(), |i| format!("hidden_states.{i}"));
         self.features.tokens(&name, self.features.prefix..)
     }

@@ -1,12 +1,7 @@
 //! The command line: one file a subcommand, no arithmetic.
 
-/// As `println!`, but a reader that has gone (`| head`) is no reason to panic.
-macro_rules! say {
-    ($($arg:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($arg)*);
-    }};
-}
+#[macro_use]
+mod terminal;
 
 mod arguments;
 mod bench;
@@ -14,6 +9,7 @@ mod bisect;
 mod convert;
 mod devices;
 mod encode;
+mod guard;
 mod info;
 mod init;
 mod input;
@@ -32,7 +28,7 @@ use std::ops::ControlFlow;
 
 use clap::{Parser, Subcommand};
 use internvit::gpu::Precision;
-use internvit::{Checkpoint, Device, Encoder, Result};
+use internvit::{Checkpoint, Device, Encoder, Error, Result};
 
 /// InternViT on any GPU: features of photographs from the command line.
 #[derive(Parser)]
@@ -63,10 +59,11 @@ pub(crate) fn run() -> Result<()> {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         // Help and version are no errors; a wrong argument ends with 1 like any other error.
         let code = i32::from(error.use_stderr());
-        let _ = error.print();
+        terminal::explain(&error);
         std::process::exit(code);
     });
-    pollster::block_on(async {
+    signals();
+    let done = pollster::block_on(async {
         match cli.command {
             Command::Encode(args) => encode::run(args).await,
             Command::Look(args) => look::run(args).await,
@@ -81,7 +78,42 @@ pub(crate) fn run() -> Result<()> {
             Command::Bisect(args) => bisect::run(args).await,
             Command::Bench(args) => bench::run(args).await,
         }
-    })
+    });
+    done.and(terminal::finish())
+}
+
+/// Says why a command failed.
+pub(crate) fn complain(error: &Error) {
+    let error = error.to_string();
+    report!("internvit: {error}{}", flags(&error));
+}
+
+/// What the library advises, and how it is said to this command.
+const FLAGS: [(&str, &str); 3] = [
+    ("streamed, blocks stay on disk", "--dtype int8, --dtype int4, --stream-layers, --device cpu"),
+    ("only where overwriting is asked for", "--overwrite"),
+    ("fetch it once without", "internvit info --model NAME"),
+];
+
+/// The flags that an error's advice is about, in parentheses.
+fn flags(error: &str) -> String {
+    let found = FLAGS.iter().find(|(advice, _)| error.contains(advice));
+    found.map_or_else(String::new, |(_, flags)| format!(" ({flags})"))
+}
+
+/// A run that is ended leaves no unfinished files, and a file that grows too large for the user's
+/// limit is an error and not the end.
+fn signals() {
+    // Without the handler files of a stopped run wait for the next run, which removes them.
+    let _ = ctrlc::set_handler(|| {
+        internvit::files::remove_unfinished();
+        std::process::exit(130);
+    });
+    #[cfg(unix)]
+    {
+        let seen = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen);
+    }
 }
 
 /// Brings a model to a device, with a bar, and says where the CPU takes a GPU's place. With `stream`
@@ -103,7 +135,7 @@ async fn load(
     };
     bar.finish_and_clear();
     if let Some(why) = encoder.why_cpu() {
-        eprintln!("note: computing on the CPU: {why}");
+        note!("computing on the CPU: {why}");
     }
     Ok(encoder)
 }
@@ -111,11 +143,11 @@ async fn load(
 /// Says what the encoder did by itself.
 fn tell(encoder: &Encoder) {
     for note in encoder.notes() {
-        eprintln!("note: {note}");
+        note!("{note}");
     }
 }
 
 /// Prints a value as JSON.
 fn print_json(value: &serde_json::Value) {
-    say!("{value:#}");
+    terminal::json(value);
 }

@@ -4,10 +4,21 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use indicatif::ProgressBar;
+use internvit::files::folder_of;
 use internvit::hub::{Hub, Name, Step};
 use internvit::{Checkpoint, Error, Result};
 
 use super::progress;
+
+/// Files of a model that have the same name everywhere.
+const KNOWN: [&str; 6] = [
+    "config.json",
+    "preprocessor_config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 
 #[derive(Clone, clap::Args)]
 pub(super) struct Model {
@@ -29,6 +40,17 @@ impl Model {
     /// A folder, or a name on the hub.
     pub(super) fn at(path: PathBuf, offline: bool) -> Self {
         Self { model: Some(path), offline }
+    }
+
+    /// Files that opening a model of this machine reads, as far as their names are known before.
+    pub(super) fn inputs(&self) -> Vec<PathBuf> {
+        let Some(path) = self.model.as_ref().filter(|path| path.exists()) else {
+            return Vec::new();
+        };
+        let folder = if path.is_dir() { path } else { folder_of(path) };
+        let mut files: Vec<PathBuf> = KNOWN.iter().map(|name| folder.join(name)).collect();
+        files.push(path.clone());
+        files
     }
 
     /// Opens the model, fetched where need be.
@@ -59,7 +81,7 @@ async fn fetch(name: &Name, offline: bool) -> Result<PathBuf> {
                     bar = progress::bytes(name.to_string(), bytes);
                 }
                 Step::Bytes(more) => bar.inc(more),
-                Step::Note(note) => bar.suspend(|| eprintln!("note: {note}")),
+                Step::Note(note) => bar.suspend(|| note!("{note}")),
             }
             ControlFlow::Continue(())
         })

@@ -40,12 +40,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
             .map(|(entry, folder)| {
                 json!({ "name": entry.repository(), "image_size": entry.image,
                         "parameters": entry.parameters(), "bytes": entry.bytes(),
-                        "folder": folder })
+                        "folder": folder.map(|f| f.to_string_lossy().into_owned()) })
             })
             .collect();
         let larger: Vec<_> = larger
             .into_iter()
-            .map(|(name, folder)| json!({ "name": name, "folder": folder }))
+            .map(|(name, folder)| json!({ "name": name, "folder": folder.to_string_lossy() }))
             .collect();
         print_json(&json!({ "published": published, "larger": larger }));
         return Ok(());

@@ -1,13 +1,17 @@
 //! Features to files: safetensors, npz, npy.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 
+use internvit::files::NewFile;
 use internvit::image::Picture;
-use internvit::weights::{Values, write_safetensors};
+use internvit::weights::{Values, write_safetensors_with};
 use internvit::{Error, Result, Tensor};
 use npyz::WriterBuilder;
+use serde_json::json;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// The formats, told by the file's ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,56 +39,76 @@ impl Format {
     }
 }
 
-/// Writes the tensors; an npy file holds the first of them only.
-pub(super) fn write(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
-    let failed = |e: std::io::Error| Error::io(path.display(), e);
+/// Names of the photographs that rows belong to, as they stand beside the tensors.
+pub(super) const IMAGES: &str = "images";
+
+/// Writes the tensors, and the photographs' names where there are any: an array of strings in .npz,
+/// JSON in the metadata of .safetensors. An npy file holds the first tensor only.
+pub(super) fn write(path: &Path, tensors: &[(String, Tensor)], images: &[String]) -> Result<()> {
     match Format::of(path)? {
         Format::Safetensors => {
             let views: Vec<_> = tensors
                 .iter()
                 .map(|(name, t)| (name.clone(), t.shape.clone(), Values::F32(&t.values)))
                 .collect();
-            write_safetensors(path, &views)
+            let metadata = HashMap::from([(IMAGES.to_string(), json!(images).to_string())]);
+            let metadata = Some(metadata).filter(|_| !images.is_empty());
+            write_safetensors_with(path, &views, metadata)
         }
-        Format::Npz => whole(path, |part| {
-            let mut archive = npyz::npz::NpzWriter::new(File::create(part)?);
+        Format::Npz => whole(path, |file| {
+            let mut archive = ZipWriter::new(file);
+            // Numbers hardly compress, and stored ones can be mapped. Arrays may pass 4 GiB.
+            let options = SimpleFileOptions::default()
+                .compression_method(CompressionMethod::Stored)
+                .large_file(true);
             for (name, tensor) in tensors {
-                let options = Default::default();
-                let shape = dims(tensor);
-                let mut writer =
-                    archive.array(name, options)?.default_dtype().shape(&shape).begin_nd()?;
-                writer.extend(tensor.values.iter().copied())?;
-                writer.finish()?;
+                archive.start_file(format!("{name}.npy"), options)?;
+                write_npy(&mut archive, tensor)?;
             }
-            archive.zip_writer().flush()
-        })
-        .map_err(failed),
-        Format::Npy => whole(path, |part| {
-            let file = BufWriter::new(File::create(part)?);
-            let (_, tensor) = &tensors[0];
-            let shape = dims(tensor);
-            let mut writer =
-                npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
-            writer.extend(tensor.values.iter().copied())?;
-            writer.finish()
-        })
-        .map_err(failed),
+            if !images.is_empty() {
+                archive.start_file(format!("{IMAGES}.npy"), options)?;
+                write_strings(&mut archive, images)?;
+            }
+            archive.finish()?;
+            Ok(())
+        }),
+        Format::Npy => whole(path, |file| write_npy(file, &tensors[0].1)),
     }
+}
+
+fn write_npy(out: impl Write, tensor: &Tensor) -> std::io::Result<()> {
+    let shape = dims(tensor);
+    let mut writer =
+        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
+    writer.extend(tensor.values.iter().copied())?;
+    writer.finish()
+}
+
+/// An array `[texts]` of strings of one length, NumPy's type U.
+fn write_strings(out: impl Write, texts: &[String]) -> std::io::Result<()> {
+    let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
+    let dtype = format!("<U{longest}").parse().map_err(std::io::Error::other)?;
+    let mut writer = npyz::WriteOptions::<str>::new()
+        .dtype(npyz::DType::Plain(dtype))
+        .shape(&[texts.len() as u64])
+        .writer(out)
+        .begin_nd()?;
+    for text in texts {
+        writer.push(text)?;
+    }
+    writer.finish()
 }
 
 /// Writes a picture as PNG.
 pub(super) fn write_png(path: &Path, picture: &Picture) -> Result<()> {
-    let Picture { width, height, rgb } = picture;
-    let failed = |e: image::ImageError| Error::image(path.display(), e);
-    image::save_buffer_with_format(
-        path,
-        rgb,
-        *width,
-        *height,
-        image::ExtendedColorType::Rgb8,
-        image::ImageFormat::Png,
-    )
-    .map_err(failed)
+    whole(path, |file| {
+        let mut encoder = png::Encoder::new(file, picture.width, picture.height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&picture.rgb)?;
+        writer.finish().map_err(Into::into)
+    })
 }
 
 /// Writes labels `[height, width]` as a palette PNG: a pixel's index is its label. More than 256
@@ -100,8 +124,7 @@ pub(super) fn write_labels(
         return Err(Error::image(path.display(), reason));
     }
     let bytes: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
-    whole(path, |part| {
-        let file = BufWriter::new(File::create(part)?);
+    whole(path, |file| {
         let mut encoder = png::Encoder::new(file, width as u32, height as u32);
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
@@ -110,21 +133,20 @@ pub(super) fn write_labels(
         writer.write_image_data(&bytes)?;
         writer.finish().map_err(Into::into)
     })
-    .map_err(|e| Error::io(path.display(), e))
 }
 
 fn dims(tensor: &Tensor) -> Vec<u64> {
     tensor.shape.iter().map(|d| *d as u64).collect()
 }
 
-/// Lets `fill` write a file beside `path` and puts it in place when it is complete.
-fn whole(path: &Path, fill: impl Fn(&Path) -> std::io::Result<()>) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let result = fill(&part).and_then(|()| std::fs::rename(&part, path));
-    if result.is_err() {
-        let _ = std::fs::remove_file(&part);
-    }
-    result
+/// Writes bytes to a file.
+pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    whole(path, |file| file.write_all(bytes))
+}
+
+/// A file that `fill` writes: all of it, or nothing.
+fn whole(path: &Path, fill: impl FnOnce(&mut NewFile) -> std::io::Result<()>) -> Result<()> {
+    let mut file = NewFile::create(path)?;
+    fill(&mut file).map_err(|e| Error::io(path.display(), e))?;
+    file.finish()
 }

@@ -7,6 +7,7 @@ use internvit::image::{Grid, Resize, pixel_values};
 use internvit::{Result, Tensor};
 use serde_json::json;
 
+use super::guard::Guard;
 use super::{input, output, print_json};
 
 /// The encoder's input for a photograph: pixel_values [tiles, 3, S, S], normalised.
@@ -14,7 +15,7 @@ use super::{input, output, print_json};
 #[command(after_help = "Example:\n  internvit preprocess cat.jpg --size 448 --tiles 12 --out \
     cat.safetensors --json")]
 pub(super) struct Args {
-    /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF
+    /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     image: PathBuf,
     /// Side of the square, or short side with --resize native
     #[arg(long, default_value_t = 448, value_parser = clap::value_parser!(u32).range(1..=16384))]
@@ -37,7 +38,8 @@ pub(super) struct Args {
 const PATCH: u32 = 14;
 
 pub(super) fn run(args: Args) -> Result<()> {
-    output::Format::of(&args.out)?;
+    let guard = Guard::default().reads([&args.image]);
+    guard.writes(Some(&args.out), &["safetensors", "npz", "npy"])?.check()?;
     let photo = input::prepare(&args.image, args.size, PATCH, args.resize, args.tiles)?;
     let first = &photo.pictures[0];
     let shape = vec![photo.pictures.len(), 3, first.height as usize, first.width as usize];
@@ -46,12 +48,12 @@ pub(super) fn run(args: Args) -> Result<()> {
         "pixel_values": shape, "grid": { "cols": cols, "rows": rows },
         "width": photo.size[0], "height": photo.size[1],
     });
-    let tensor = Tensor { shape: shape.clone(), values: pixel_values(&photo.pictures) };
-    output::write(&args.out, &[("pixel_values".into(), tensor)])?;
+    let tensor = Tensor { shape: shape.clone(), values: pixel_values(&photo.pictures)? };
+    output::write(&args.out, &[("pixel_values".into(), tensor)], &[])?;
     if args.json {
         print_json(&report);
     } else {
-        eprintln!("pixel_values {shape:?}, {cols} × {rows} tiles");
+        report!("pixel_values {shape:?}, {cols} × {rows} tiles");
     }
     Ok(())
 }

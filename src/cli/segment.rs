@@ -1,5 +1,7 @@
 //! `internvit segment`
 
+mod files;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -12,20 +14,26 @@ use internvit::weights::{Source, Values, write_safetensors};
 use internvit::{Checkpoint, Device, Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
 
+use internvit::files::folder_of;
+
+use super::guard::Guard;
 use super::model::Model;
 use super::{input, load, output, print_json, progress, tell};
+use files::Files;
 
 /// Segmentation maps of photographs, by a model with a segmentation head.
 ///
 /// Each photograph's short side is resized to the window's; longer photographs are covered by
-/// overlapping windows whose logits are averaged. With several photographs, --out, --picture and
-/// --labels name folders.
+/// overlapping windows whose logits are averaged. --out, --picture and --labels name a file where the
+/// name has the ending of one, for one photograph; otherwise a folder, in which a photograph's map has
+/// its name and its place below the folder that all of them share. A photograph that cannot be read is
+/// noted, and the others go on; only where all fail is the exit code 1.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit segment street.jpg --model upernet-6b --picture \
     overlay.png --labels labels.png\n  internvit segment photos/*.jpg --model DIR --head \
     taught.safetensors --out maps")]
 pub(super) struct Args {
-    /// Photographs: PNG, JPEG, WebP, GIF, BMP or TIFF
+    /// Photographs, or folders of them: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     #[arg(required_unless_present = "pixel_values")]
     images: Vec<PathBuf>,
     #[command(flatten)]
@@ -56,13 +64,13 @@ pub(super) struct Args {
     #[arg(long)]
     stream_layers: bool,
     /// Tensors logits [B, classes, h, w] and labels [B, H, W] (i32)
-    #[arg(long, value_name = "FILE.safetensors")]
+    #[arg(long, value_name = "FILE.safetensors|DIR")]
     out: Option<PathBuf>,
     /// The map over the photograph
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png|DIR")]
     picture: Option<PathBuf>,
     /// The map alone, as a palette PNG: a pixel's index is its class
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png|DIR")]
     labels: Option<PathBuf>,
     /// Opacity of the map over the photograph, 0 to 1
     #[arg(long, default_value_t = 0.6)]
@@ -88,31 +96,71 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if !(0.0..=1.0).contains(&args.opacity) {
         return Err(Error::input("--opacity: expected a number from 0 to 1"));
     }
+    let one = args.images.len() <= 1 && !args.images.iter().any(|path| path.is_dir());
+    let photos = input::photographs(&args.images)?;
+    let files = Files::of(&args, &photos, one)?;
+    let given = args.head.iter().chain(&args.pixel_values);
+    let guard = Guard::default().reads(&photos).reads(args.model.inputs()).reads(given);
+    let guard = files.iter().flat_map(Files::all).fold(guard, Guard::makes);
+    guard.check()?;
     let mut checkpoint = args.model.open().await?;
     if let Some(file) = &args.head {
         attach(&mut checkpoint, file).await?;
     }
+    guard.keeps_model(&checkpoint)?;
     let Some(head) = checkpoint.head.as_ref().map(|head| head.spec.clone()) else {
         return Err(Error::input(format!(
             "{}: no segmentation head: config.json has no \"segmentation\", and --head is not given",
             checkpoint.name()
         )));
     };
+    let windows = Windows::new(&args, &head, &checkpoint)?;
     let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
     if let Some(file) = &args.pixel_values {
         let (shape, values) = input::read_tensor(file, "pixel_values").await?;
         let images = Images::PixelValues { shape, values: &values };
         let logits = encoder.segment(images, &mut async |_, _| ControlFlow::Continue(())).await?;
-        return finish(&args, &head, &whole(file, shape, logits));
+        let maps = whole(file, shape, logits);
+        write(&files[0], &args, &head, &maps)?;
+        return finish(
+            &args,
+            maps.first().map(|map| summary(&args, &head, map)).into_iter().collect(),
+        );
     }
-    let bar = progress::Share::new("segmenting", args.images.len());
-    for path in &args.images {
-        let map = slide(&mut encoder, path, &args, &head, &bar).await?;
-        finish(&args, &head, &[map])?;
+    let bar = progress::Share::new("segmenting", photos.len());
+    let mut told = Vec::new();
+    for (path, files) in photos.iter().zip(&files) {
+        match slide(&mut encoder, path, &windows, &head, &bar).await {
+            Ok(map) => {
+                write(files, &args, &head, std::slice::from_ref(&map))?;
+                told.push(summary(&args, &head, &map));
+            }
+            // A photograph's own fault costs the others nothing.
+            Err(error @ (Error::Image { .. } | Error::Io { .. } | Error::NotFinite(_))) if !one => {
+                note!("{error}");
+                told.push(json!({ "image": path.to_string_lossy(), "error": error.to_string() }));
+            }
+            Err(error) => return Err(error),
+        }
         bar.next();
     }
     bar.finish();
     tell(&encoder);
+    finish(&args, told)
+}
+
+/// Prints what was found, and fails where every photograph did.
+fn finish(args: &Args, images: Vec<serde_json::Value>) -> Result<()> {
+    let failed = images.iter().filter(|image| image.get("error").is_some()).count();
+    let all = images.len();
+    if args.json {
+        print_json(&json!({ "images": images, "failed": failed }));
+    } else if failed > 0 {
+        report!("{} segmented, {failed} failed", all - failed);
+    }
+    if failed == all {
+        return Err(Error::input("no photograph could be segmented"));
+    }
     Ok(())
 }
 
@@ -156,35 +204,52 @@ fn whole(file: &Path, [batch, _, height, width]: [usize; 4], logits: Tensor) -> 
         shape[0] = 1;
         let logits = Tensor { shape, values: values.to_vec() };
         let labels = labels(&logits, [height, width]);
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = file.to_string_lossy().into_owned();
         Map { name, photo: None, logits, size: [height, width], labels }
     });
     maps.collect()
+}
+
+/// The windows that cover a photograph.
+struct Windows {
+    side: u32,
+    patch: u32,
+    stride: usize,
+    /// One window takes it all.
+    whole: bool,
+}
+
+impl Windows {
+    fn new(args: &Args, head: &HeadSpec, checkpoint: &Checkpoint) -> Result<Self> {
+        let sizes = checkpoint.spec.sizes;
+        let (side, patch) = (args.window.unwrap_or(sizes.image as u32), sizes.patch as u32);
+        if side == 0 || !side.is_multiple_of(patch) {
+            return Err(Error::input(format!("--window {side}: expected a multiple of {patch}")));
+        }
+        let stride = args.stride.unwrap_or((side * 322 / 504).max(1)) as usize;
+        if stride == 0 {
+            return Err(Error::input("--stride: expected at least 1"));
+        }
+        Ok(Self { side, patch, stride, whole: args.whole || head.whole })
+    }
 }
 
 /// The map of a photograph, window by window.
 async fn slide(
     encoder: &mut Encoder,
     path: &Path,
-    args: &Args,
+    windows: &Windows,
     head: &HeadSpec,
     bar: &progress::Share,
 ) -> Result<Map> {
-    let sizes = encoder.spec().sizes;
-    let (side, patch) = (args.window.unwrap_or(sizes.image as u32), sizes.patch as u32);
-    if side == 0 || !side.is_multiple_of(patch) {
-        return Err(Error::input(format!("--window {side}: expected a multiple of {patch}")));
-    }
-    let stride = args.stride.unwrap_or((side * 322 / 504).max(1)) as usize;
-    if stride == 0 {
-        return Err(Error::input("--stride: expected at least 1"));
-    }
+    let &Windows { side, patch, stride, whole } = windows;
     let photo = input::read_picture(path)?;
-    let picture = Resize::Native.fit(&photo, side, patch)?;
+    let picture = Resize::Native.fit(&photo, side, patch);
+    let picture = picture.map_err(|e| Error::image(path.display(), e))?;
     let (height, width) = (picture.height as usize, picture.width as usize);
     let mut canvas = Canvas::new(head.classes, [height, width]);
     let side = side as usize;
-    let window = if args.whole || head.whole { [height, width] } else { [side, side] };
+    let window = if whole { [height, width] } else { [side, side] };
     let tops = window_starts(height, window[0], stride);
     let lefts = window_starts(width, window[1], stride);
     let total = tops.len() * lefts.len();
@@ -205,22 +270,17 @@ async fn slide(
     let logits = canvas.finish();
     let size = [photo.height as usize, photo.width as usize];
     let labels = labels(&logits, size);
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path.to_string_lossy().into_owned();
     Ok(Map { name, photo: Some(photo), logits, size, labels })
 }
 
 /// Writes what was asked for.
-fn finish(args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()> {
-    let many = args.images.len() > 1;
+fn write(files: &Files, args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()> {
     let Some(first) = maps.first() else { return Ok(()) };
-    let file = |path: &Path, ending: &str| -> Result<PathBuf> {
-        if !many {
-            return Ok(path.to_path_buf());
-        }
-        std::fs::create_dir_all(path).map_err(|e| Error::io(path.display(), e))?;
-        Ok(path.join(format!("{}.{ending}", first.name)))
-    };
-    if let Some(out) = &args.out {
+    for folder in files.all().into_iter().map(folder_of) {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), e))?;
+    }
+    if let Some(out) = &files.out {
         let logits: Vec<f32> = maps.iter().flat_map(|m| m.logits.values.iter().copied()).collect();
         let labels: Vec<i32> = maps.iter().flat_map(|m| m.labels.iter().copied()).collect();
         let mut shape = first.logits.shape.clone();
@@ -230,45 +290,44 @@ fn finish(args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()> {
             ("logits".to_string(), shape, Values::F32(&logits)),
             ("labels".to_string(), vec![maps.len(), height, width], Values::I32(&labels)),
         ];
-        write_safetensors(&file(out, "safetensors")?, &list)?;
+        write_safetensors(out, &list)?;
     }
     let [height, width] = first.size;
     let palette = match head.palette.is_empty() {
         true => default_palette(head.classes),
         false => head.palette.clone(),
     };
-    if let Some(path) = &args.picture {
+    if let Some(path) = &files.picture {
         let (width, height) = (width as u32, height as u32);
         let grey = Picture { width: 1, height: 1, rgb: vec![128; 3] };
         let photo = first.photo.clone().unwrap_or_else(|| resize(&grey, width, height));
         let picture = paint_labels(&first.labels, &palette, &photo, args.opacity);
-        output::write_png(&file(path, "png")?, &picture)?;
+        output::write_png(path, &picture)?;
     }
-    if let Some(path) = &args.labels {
-        output::write_labels(&file(path, "png")?, &first.labels, first.size, &palette)?;
+    if let Some(path) = &files.labels {
+        output::write_labels(path, &first.labels, first.size, &palette)?;
     }
-    report(args, head, first);
     Ok(())
 }
 
-fn report(args: &Args, head: &HeadSpec, map: &Map) {
+/// The classes of a map and their shares, said in a line unless JSON is wanted.
+fn summary(args: &Args, head: &HeadSpec, map: &Map) -> serde_json::Value {
     let shares = shares(&map.labels, head.classes);
     let name =
         |class: usize| head.names.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
     let mut list: Vec<_> = shares.iter().enumerate().filter(|(_, share)| **share > 0.0).collect();
     list.sort_by(|a, b| b.1.total_cmp(a.1));
-    if args.json {
-        let classes: Vec<_> = list
+    if !args.json {
+        let shown: Vec<_> = list
             .iter()
-            .map(|(class, share)| json!({ "class": class, "name": name(*class), "percent": share }))
+            .take(5)
+            .map(|(class, share)| format!("{} {share:.1} %", name(*class)))
             .collect();
-        print_json(&json!({ "image": map.name, "size": map.size, "classes": classes }));
-        return;
+        report!("{}: {}", map.name, shown.join(", "));
     }
-    let shown: Vec<_> = list
+    let classes: Vec<_> = list
         .iter()
-        .take(5)
-        .map(|(class, share)| format!("{} {share:.1} %", name(*class)))
+        .map(|(class, share)| json!({ "class": class, "name": name(*class), "percent": share }))
         .collect();
-    eprintln!("{}: {}", map.name, shown.join(", "));
+    json!({ "image": map.name, "size": map.size, "classes": classes })
 }

@@ -11,6 +11,7 @@ use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
 
+use super::guard::Guard;
 use super::model::Model;
 use super::{arguments, input, load, output, progress, tell};
 
@@ -25,7 +26,7 @@ use super::{arguments, input, load, output, progress, tell};
     internvit segment other.jpg --head taught.safetensors --picture other-overlay.png"
 )]
 pub(super) struct Args {
-    /// A photograph
+    /// A photograph; - is standard input
     image: PathBuf,
     /// A point and its class, in the photograph's pixels; once for every point
     #[arg(long = "point", value_name = "CLASS:X,Y", required = true, value_parser = arguments::example)]
@@ -60,7 +61,14 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if names.len() < 2 {
         return Err(Error::input("points of at least two classes are needed"));
     }
+    let guard = Guard::default()
+        .reads([&args.image])
+        .reads(args.model.inputs())
+        .writes(Some(&args.out), &["safetensors"])?
+        .writes(args.picture.as_deref(), &["png"])?;
+    guard.check()?;
     let checkpoint = args.model.open().await?;
+    guard.keeps_model(&checkpoint)?;
     let sizes = checkpoint.spec.sizes;
     let mut layers = args.layer.clone();
     layers.sort_unstable();
@@ -86,9 +94,9 @@ pub(super) async fn run(args: Args) -> Result<()> {
     tell(&encoder);
     let [rows, cols] = features.grid.unwrap_or([1, 1]);
     let read = |layer: &usize| {
-        features.tokens(&format!("hidden_states.{layer}"), features.prefix..).values
+        features.tokens(&format!("hidden_states.{layer}"), features.prefix..).map(|t| t.values)
     };
-    let tokens = side_by_side(&layers.iter().map(read).collect::<Vec<_>>(), sizes.hidden);
+    let tokens = side_by_side(&layers.iter().map(read).collect::<Result<Vec<_>>>()?, sizes.hidden);
     let mut examples = Vec::new();
     for arguments::Example { class, x, y } in &args.points {
         if *x >= photo.width || *y >= photo.height {
@@ -114,7 +122,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         weight: taught.weight.clone(),
         bias: taught.bias.clone(),
     };
-    std::fs::write(&args.out, head.to_bytes()?).map_err(|e| Error::io(args.out.display(), e))?;
+    output::write_bytes(&args.out, &head.to_bytes()?)?;
 
     let shape = vec![1, names.len(), rows, cols];
     let logits = Tensor { shape, values: taught.logits(&tokens) };
@@ -124,6 +132,6 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     let shares = shares(&map, names.len());
     let shown: Vec<_> = names.iter().zip(shares).map(|(n, s)| format!("{n} {s:.1} %")).collect();
-    eprintln!("{}", shown.join(", "));
+    report!("{}", shown.join(", "));
     Ok(())
 }

@@ -207,7 +207,7 @@ impl Encoder {
         };
         let plan = record(&self.checkpoint.spec, input, count, &[]);
         let mut prepared = Prepared::new(gpu, plan.clone(), weights).await?;
-        let fed = Fed::new(images, 0, count);
+        let fed = Fed::new(images, 0, count)?;
         let inputs = fed.inputs(&plan, position.as_deref());
         let mut expected = Vec::new();
         reference::run(&plan, count, &self.checkpoint, &inputs, &mut async |_, values| {

@@ -129,7 +129,7 @@ impl Encoder {
             let mut profile = Profile { timer, seconds: 0.0, rows: Vec::new() };
             for first in (0..count).step_by(capacity) {
                 let batch = capacity.min(count - first);
-                let fed = Fed::new(images, first, batch);
+                let fed = Fed::new(images, first, batch)?;
                 let plan = self.plan(&task, input, capacity);
                 let inputs = fed.inputs(&plan, position.as_deref());
                 let start;

@@ -126,7 +126,7 @@ impl Encoder {
         progress: &mut dyn Progress<usize>,
     ) -> Result<Vec<(String, Part)>> {
         let Piece { task, input, capacity, first, batch, keep } = piece;
-        let fed = Fed::new(images, first, batch);
+        let fed = Fed::new(images, first, batch)?;
         let key = (input, task.clone(), capacity);
         let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
         let plan = (!known).then(|| self.plan(task, input, capacity));

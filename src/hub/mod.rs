@@ -69,7 +69,7 @@ impl Hub {
         let says_offline = variable("HF_HUB_OFFLINE")
             .is_some_and(|v| ["1", "true", "yes", "on"].contains(&v.to_lowercase().as_str()));
         let offline = match (offline, says_offline) {
-            (true, _) => Some("--offline"),
+            (true, _) => Some("a request to stay offline"),
             (_, true) => Some("HF_HUB_OFFLINE"),
             _ => None,
         };
@@ -133,8 +133,8 @@ impl Hub {
         Error::hub(
             model,
             format!(
-                "{what} on this machine ({home}), and {offline} forbids to fetch it: run \
-                 `internvit info --model {model}` once without"
+                "{what} on this machine ({home}), and {offline} forbids to fetch it: fetch \
+                 it once without"
             ),
         )
     }

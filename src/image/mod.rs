@@ -18,6 +18,8 @@ pub use tiles::{Grid, tile_grid, tiles};
 
 use std::fmt;
 
+use crate::{Error, Result};
+
 /// The most pixels a picture may have, before or after a resize: 2²⁸, 768 MiB of RGB.
 pub const MAX_PIXELS: u64 = 1 << 28;
 
@@ -37,6 +39,23 @@ impl Picture {
     pub fn noise(side: u32) -> Self {
         let value = |i: u32| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8;
         Self { width: side, height: side, rgb: (0..3 * side * side).map(value).collect() }
+    }
+
+    /// That the bytes are as many as the sides say.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where they are not.
+    pub fn check(&self) -> Result<()> {
+        let expected = u128::from(self.width) * u128::from(self.height) * 3;
+        if expected == self.rgb.len() as u128 {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "a picture of {} × {} pixels: expected {expected} bytes of RGB, found {}",
+            self.width,
+            self.height,
+            self.rgb.len()
+        )))
     }
 
     /// The rows of the rectangle `[left, top, width, height]`, which must lie inside.

@@ -65,9 +65,11 @@ impl Resize {
     /// The picture at [`Resize::output`]'s size; `size` and `patch` in pixels.
     ///
     /// # Errors
-    /// [`Error::Input`] for a `size` or `patch` of 0, an empty picture, or a result of more than
-    /// [`MAX_PIXELS`] pixels, as keeping an extreme aspect ratio can ask for.
+    /// [`Error::Input`] for a `size` or `patch` of 0, an empty picture, one that has not the bytes that
+    /// its sides say, or a result of more than [`MAX_PIXELS`] pixels, as keeping an extreme aspect
+    /// ratio can ask for.
     pub fn fit(self, picture: &Picture, size: u32, patch: u32) -> Result<Picture> {
+        picture.check()?;
         let Picture { width, height, .. } = *picture;
         if [size, patch, width, height].contains(&0) {
             return Err(Error::input(format!(

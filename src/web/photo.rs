@@ -312,7 +312,8 @@ impl Photo {
     fn heat(&self, values: Vec<f32>, range: [f32; 2]) -> Map {
         let grid = self.grid();
         let shown = &values[values.len() - grid[0] * grid[1]..];
-        let rgba = crate::image::rgba(&[heat_grid(shown, grid, range)]);
+        let colours = heat_grid(shown, grid, range).rgb;
+        let rgba = colours.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect();
         let shape = match values.len() / (grid[0] * grid[1]) {
             1 => grid.to_vec(),
             maps => vec![maps, grid[0], grid[1]],

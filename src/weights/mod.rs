@@ -40,4 +40,4 @@ pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]
 pub use staged::WrittenFile;
 #[cfg(not(target_arch = "wasm32"))]
-pub use write::{Values, init_checkpoint, init_shards, write_safetensors};
+pub use write::{Values, init_checkpoint, init_shards, write_safetensors, write_safetensors_with};

@@ -89,7 +89,10 @@ impl Staged {
         let bad = |reason: String| Error::input(format!("{}: {reason}", self.out.display()));
         match names.iter().find(|name| !is_ours(name)) {
             _ if names.is_empty() => Ok(()),
-            _ if !overwrite => Err(bad("not empty (--overwrite replaces a model in it)".into())),
+            _ if !overwrite => {
+                Err(bad("not empty; a model in it is replaced only where overwriting is asked for"
+                    .into()))
+            }
             Some(name) => Err(bad(format!("{name}: no file of a model, so it is not replaced"))),
             None => Ok(()),
         }

@@ -1,13 +1,16 @@
 //! Writing safetensors, one tensor in memory at a time.
 
-use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, View, serialize_to_file};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::json;
 
+use super::staged::Staged;
 use super::{StoredType, random_tensor};
+use crate::files::NewFile;
 use crate::model::{parse_config, wanted};
 use crate::{Error, Result};
 
@@ -22,18 +25,32 @@ pub enum Values<'a> {
 
 /// Writes tensors (name, shape, values) to `path`, whole or not at all.
 pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>, Values<'_>)]) -> Result<()> {
-    let views = tensors.iter().map(|(name, shape, values)| {
+    write_safetensors_with(path, tensors, None)
+}
+
+/// As [`write_safetensors`], with metadata: names and texts.
+pub fn write_safetensors_with(
+    path: &Path,
+    tensors: &[(String, Vec<usize>, Values<'_>)],
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
+    let list = tensors.iter().map(|(name, shape, values)| {
         let dtype = match values {
             Values::F32(_) => Dtype::F32,
             Values::I32(_) => Dtype::I32,
         };
-        let bytes = || match values {
+        let bytes = move || match values {
             Values::F32(values) => StoredType::F32.encode(values),
             Values::I32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         };
-        (name, Lazy { dtype, shape, bytes })
+        Lazy { name, dtype, shape, bytes: Box::new(bytes) }
     });
-    save(path, views, None)
+    let mut file = NewFile::create(path)?;
+    let failed = |e| Error::io(path.display(), e);
+    write_tensors(&path.display().to_string(), list.collect(), metadata, &mut |bytes| {
+        file.write_all(bytes).map_err(failed)
+    })?;
+    file.finish()
 }
 
 /// Writes a random checkpoint (`config.json`, `model.safetensors`) of the configuration `config`
@@ -64,10 +81,11 @@ pub fn init_shards(
     let mut value: serde_json::Value =
         serde_json::from_str(config).map_err(|e| Error::config(file, e))?;
     value["random_weights"] = true.into();
-    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), e))?;
+    let staged = Staged::claim(folder, true)?;
     let text = |name: &str, value: &serde_json::Value| {
-        let path = folder.join(name);
-        std::fs::write(&path, format!("{value:#}\n")).map_err(|e| Error::io(path.display(), e))
+        let mut file = staged.create(name)?;
+        file.write(format!("{value:#}\n").as_bytes())?;
+        file.finish()
     };
     text("config.json", &value)?;
 
@@ -101,7 +119,7 @@ pub fn init_shards(
             _ => format!("model-{:05}-of-{count:05}.safetensors", number + 1),
         };
         map.extend(shard.iter().map(|w| (w.name.clone(), name.clone().into())));
-        let views = shard.iter().map(|w| {
+        let list = shard.iter().map(|w| {
             let done = &done;
             let bytes = move || {
                 let bytes = dtype.encode(&random_tensor(seed, &w.name, &w.shape));
@@ -109,62 +127,67 @@ pub fn init_shards(
                 progress(done.get(), total);
                 bytes
             };
-            (&w.name, Lazy { dtype: stored, shape: &w.shape, bytes })
+            Lazy { name: &w.name, dtype: stored, shape: &w.shape, bytes: Box::new(bytes) }
         });
-        save(&folder.join(name), views, None)?;
+        let mut out = staged.create(&name)?;
+        write_tensors(&name, list.collect(), None, &mut |bytes| out.write(bytes))?;
+        out.finish()?;
     }
-    // A checkpoint that was there before would be taken in place of this one.
-    let index = "model.safetensors.index.json";
-    match count {
-        1 => match std::fs::remove_file(folder.join(index)) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io(folder.join(index).display(), e))
-            }
-            _ => Ok(()),
-        },
-        _ => text(index, &json!({ "metadata": { "total_size": total }, "weight_map": map })),
+    if count > 1 {
+        let index = json!({ "metadata": { "total_size": total }, "weight_map": map });
+        text("model.safetensors.index.json", &index)?;
     }
+    staged.finish()
 }
 
-/// Writes to a temporary file beside `path` and renames it, with an ordinary new file's rights.
-fn save<'a, V: View>(
-    path: &Path,
-    views: impl Iterator<Item = (&'a String, V)>,
+/// The header of a safetensors file: its length and its JSON, padded so that the values are aligned.
+/// The infos come in the order of their values.
+pub(super) fn header(
+    name: &str,
+    infos: Vec<(String, TensorInfo)>,
     metadata: Option<HashMap<String, String>>,
-) -> Result<()> {
-    let io = |e| Error::io(path.display(), e);
-    let probe = path.with_extension(format!("{}.part", std::process::id()));
-    let rights = std::fs::File::create(&probe).and_then(|f| f.metadata()).map_err(io)?;
-    std::fs::remove_file(&probe).map_err(io)?;
-    serialize_to_file(views, metadata, path).map_err(|e| failed(path, e))?;
-    std::fs::set_permissions(path, rights.permissions()).map_err(io)
+) -> Result<Vec<u8>> {
+    let broken = |e: &dyn std::fmt::Display| Error::checkpoint(name, e);
+    let header = Metadata::new(metadata, infos).map_err(|e| broken(&e))?;
+    let mut header = serde_json::to_vec(&header).map_err(|e| broken(&e))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut header);
+    Ok(bytes)
 }
 
-fn failed(path: &Path, error: safetensors::SafeTensorError) -> Error {
-    match error {
-        safetensors::SafeTensorError::IoError(e) => Error::io(path.display(), e),
-        other => Error::checkpoint(path.display(), other),
-    }
-}
-
-/// A tensor whose bytes are made when they are written.
-struct Lazy<'a, F> {
+/// A tensor to be written, whose bytes are made when their turn comes.
+struct Lazy<'a> {
+    name: &'a str,
     dtype: Dtype,
     shape: &'a [usize],
-    bytes: F,
+    bytes: Box<dyn Fn() -> Vec<u8> + 'a>,
 }
 
-impl<F: Fn() -> Vec<u8>> View for Lazy<'_, F> {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-    fn shape(&self) -> &[usize] {
-        self.shape
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned((self.bytes)())
-    }
-    fn data_len(&self) -> usize {
+impl Lazy<'_> {
+    fn len(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype.bitsize() / 8
     }
+}
+
+/// Writes tensors, wide types first and then by name, as the format's own library does.
+fn write_tensors(
+    file: &str,
+    mut list: Vec<Lazy<'_>>,
+    metadata: Option<HashMap<String, String>>,
+    write: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    list.sort_by_key(|tensor| (Reverse(tensor.dtype), tensor.name));
+    let mut at = 0;
+    let infos = list.iter().map(|tensor| {
+        let start = at;
+        at += tensor.len();
+        let (dtype, shape) = (tensor.dtype, tensor.shape.to_vec());
+        (tensor.name.to_string(), TensorInfo { dtype, shape, data_offsets: (start, at) })
+    });
+    write(&header(file, infos.collect(), metadata)?)?;
+    for tensor in &list {
+        write(&(tensor.bytes)())?;
+    }
+    Ok(())
 }

@@ -1,10 +1,12 @@
 // What guards the visitor: policies, no request that was not asked for, names that stay text, messages that are checked.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
+import { request } from "node:http";
 import { test } from "node:test";
-import { headersOf } from "../../web/tools/serve.mjs";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { headersOf, serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { hand, loaded, saved, shown } from "./visitor.mjs";
+import { drawn, fits, hand, loaded, phone, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const EVIL = "<img src=x onerror=\"globalThis.hacked=1\">";
@@ -40,6 +42,81 @@ test("the server sends what docs/hosting.md asks for, and the page is isolated",
   for (const place of ["/", address("worker"), address("download")]) assert.ok(hosting.includes(policy(place)), `docs/hosting.md lacks ${policy(place)}`);
   assert.ok(await page.evaluate(() => globalThis.crossOriginIsolated));
   assert.ok(await (await worker(page, "worker")).evaluate(() => globalThis.crossOriginIsolated));
+});
+
+/** What a server answers to these very bytes of an address, which browsers would tidy. */
+const ask = (url, place, { method = "GET", ...headers } = {}) => new Promise((done, failed) => {
+  const { hostname, port } = new URL(url);
+  request({ hostname, port, path: place, method, headers }, (response) => {
+    const parts = [];
+    response.on("data", (part) => parts.push(part));
+    response.on("end", () => done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
+  }).on("error", failed).end();
+});
+
+test("an address has one reading: by it the file is found, and its headers", async () => {
+  const scripts = readdirSync(path("www/js/assets"));
+  const script = scripts.find((name) => name.startsWith("download-"));
+  const page = headersOf("/index.html")["content-security-policy"];
+  for (const [place, policy] of [
+    ["/", page], ["/?a=/js/", page], ["/#x", page], ["/index.html", page], ["/%69ndex.html", page], ["/index%2ehtml", page],
+    [`/js/assets/${script}`, headersOf(`/js/assets/${script}`)["content-security-policy"]],
+    [`/js/assets/%64${script.slice(1)}`, headersOf(`/js/assets/${script}`)["content-security-policy"]],
+    [`/%6as/assets/${script}`, headersOf(`/js/assets/${script}`)["content-security-policy"]],
+  ]) {
+    const { status, headers } = await ask(site.url, place);
+    assert.deepEqual([status, headers["content-security-policy"]], [200, policy], place);
+  }
+  const strange = [
+    "/js/..%2findex.html", "/js/../index.html", "/js/%2e%2e/index.html", "//index.html", "/./index.html", "/index.html/", "/index.html%00", "/js%5c..%5cindex.html",
+    "/%2569ndex.html", "/..%2fpackage.json", "/../package.json", "/%2e%2e%2fpackage.json", "/INDEX.HTML", "/js", "/js/", "/%", "/nothing", "/pkg/..%2findex.html",
+    "http://example.com/js/../index.html", `/js/assets//${script}`,
+  ];
+  for (const place of strange) assert.equal((await ask(site.url, place)).status, 404, place);
+});
+
+test("every answer has the headers, refusals too", async () => {
+  for (const [place, options, status] of [["/", {}, 200], ["/nothing", {}, 404], ["/", { method: "POST" }, 405], ["/", { host: "evil.example" }, 421], ["/", { method: "HEAD" }, 200]]) {
+    const { headers, ...answer } = await ask(site.url, place, options);
+    assert.equal(answer.status, status);
+    for (const [name, value] of Object.entries(headersOf("/"))) assert.equal(headers[name], value, `${status}: ${name}`);
+  }
+});
+
+test("a name that leads here from elsewhere is refused; what was asked for is not", async (t) => {
+  const { port } = new URL(site.url);
+  const status = async (url, host) => (await ask(url, "/", { host })).status;
+  for (const host of ["localhost", `localhost:${port}`, "127.0.0.1", `[::1]:${port}`, `LOCALHOST:${port}`]) assert.equal(await status(site.url, host), 200, host);
+  for (const host of ["evil.example", `evil.example:${port}`, "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.5", "[::2]", "localhost@evil.example"]) {
+    assert.equal(await status(site.url, host), 421, host);
+  }
+  const open = await serve({ "/": path("www") }, 0, { host: "0.0.0.0" });
+  t.after(() => open.close());
+  assert.equal(await status(open.url, "192.168.1.5:80"), 200);
+  assert.equal(await status(open.url, "evil.example"), 421);
+});
+
+test("text and modules travel compressed, and what has its hash in its name is kept", async () => {
+  const scripts = readdirSync(path("www/js/assets"));
+  const wasm = `/js/assets/${scripts.find((name) => name.endsWith(".wasm"))}`;
+  for (const place of ["/", "/js/main.js", "/styles.css", "/model/config.json", wasm]) {
+    const plain = await ask(site.url, place);
+    assert.equal(plain.headers["content-encoding"], undefined);
+    assert.equal(plain.headers.vary, "accept-encoding");
+    for (const [accepted, encoding, unpack] of [["gzip, deflate, br", "br", brotliDecompressSync], ["gzip;q=1, br;q=0", "gzip", gunzipSync]]) {
+      const { headers, body } = await ask(site.url, place, { "accept-encoding": accepted });
+      assert.equal(headers["content-encoding"], encoding, place);
+      assert.equal(Number(headers["content-length"]), body.length);
+      assert.ok(body.length < 0.7 * plain.body.length, place);
+      assert.ok(unpack(body).equals(plain.body), place);
+      const head = await ask(site.url, place, { method: "HEAD", "accept-encoding": accepted });
+      assert.deepEqual([head.headers["content-length"], head.body.length], [headers["content-length"], 0]);
+    }
+  }
+  const photo = await ask(site.url, "/samples/chelsea.png", { "accept-encoding": "br" });
+  assert.equal(photo.headers["content-encoding"], undefined);
+  assert.match((await ask(site.url, wasm)).headers["cache-control"], /max-age=31536000, immutable/);
+  for (const place of ["/", "/js/main.js", "/nothing"]) assert.equal((await ask(site.url, place)).headers["cache-control"], "no-cache", place);
 });
 
 test("the policies hold: no request elsewhere, no text becomes code, nothing inline", async (t) => {
@@ -165,6 +242,65 @@ test("names from files are text, whatever they hold", async (t) => {
   await harmless("a tensor's name");
 });
 
+test("names of any length, with what turns or hides text, are cut and spelled out", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await loaded(page);
+  const fit = async () => {
+    for (const viewport of [{ width: 1280, height: 900 }, phone.viewport]) {
+      await page.setViewportSize(viewport);
+      await fits(page);
+    }
+  };
+  const folder = path("www/model");
+  const config = JSON.parse(readFileSync(`${folder}/config.json`, "utf8"));
+  const { num_classes: count } = config.segmentation;
+  const kinds = ["x".repeat(2e5), "y\n\u202ez", "\u{1f469}\u200d\u{1f33e}", "z\u0301".padEnd(300, "\u0301")];
+  config.segmentation.classes = Array.from({ length: count }, (_, at) => `${at}${kinds[at % kinds.length]}`);
+  const weights = readFileSync(`${folder}/model.safetensors`);
+  await page.locator("#model-files").setInputFiles([
+    { name: "config.json", mimeType: "", buffer: Buffer.from(JSON.stringify(config)) },
+    { name: `${"w".repeat(230)}.safetensors`, mimeType: "", buffer: weights },
+  ]);
+  await page.locator("#model > .name", { hasText: "wwww" }).waitFor();
+  await loaded(page);
+  const name = `${"p".repeat(250)}\u202egnp.png`;
+  await hand(page, "drop", name, { mimeType: "image/png", buffer: cat });
+  await page.locator("#facts", { hasText: `${"p".repeat(250)}\\u{202e}gnp.png` }).waitFor();
+  await page.getByRole("tab", { name: "Segmentation" }).click();
+  await page.locator("#legend li").first().waitFor();
+  await drawn(page);
+  const legend = await page.locator("#legend li").allTextContents();
+  assert.ok(legend.every((text) => text.length < 250), "a name is longer than what is shown of it");
+  assert.doesNotMatch(legend.join(""), /\u202e|\n|(\u0301){5}/);
+  await page.mouse.move(300, 400);
+  await fit();
+  await hand(page, "drop", `${"q".repeat(1e5)}.png`, { mimeType: "image/png", buffer: Buffer.from("none") });
+  await page.getByRole("alert").filter({ hasText: "qqq" }).waitFor();
+  assert.ok((await page.getByRole("alert").filter({ hasText: "qqq" }).textContent()).length < 2100);
+  await fit();
+
+  // A head of long names: taught, its names made longer in the file, and imported.
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.getByRole("tab", { name: "Teach" }).click();
+  for (const at of [0, 1]) {
+    await page.locator("#teach input[type=text]").nth(at).fill(`class ${at}`);
+    await page.locator("#teach input[type=text]").nth(at).blur();
+    await page.locator("#teach input[type=radio]").nth(at).check();
+    await page.locator("#frame canvas").click({ position: { x: 20 + 200 * at, y: 30 } });
+  }
+  await page.locator("#legend li").nth(1).waitFor();
+  const head = (await saved(page, "Export head")).bytes;
+  const length = Number(head.readBigUInt64LE(0));
+  const text = head.toString("utf8", 8, 8 + length).replaceAll("class 0", "h".repeat(2e5));
+  const header = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
+  const start = Buffer.alloc(8);
+  start.writeBigUInt64LE(BigInt(header.length));
+  await page.locator("#teach input[type=file]").setInputFiles({ name: "long.safetensors", mimeType: "", buffer: Buffer.concat([start, header, head.subarray(8 + length)]) });
+  await page.locator(".fit", { hasText: "hhhh" }).or(page.getByRole("alert").filter({ hasText: "long.safetensors" })).first().waitFor();
+  await drawn(page);
+  await fit();
+});
+
 test("no source turns text into HTML or code", () => {
   const words = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|setHTML|createContextualFragment|\beval\(|new Function|javascript:|srcdoc/;
   for (const name of readdirSync(path("web")).filter((name) => name.endsWith(".ts"))) {
@@ -237,6 +373,43 @@ test("workers refuse messages that are none, and go on", async (t) => {
   assert.deepEqual(helper, { fallen: null, answers: {
     2: "load.module: expected Module, found number", 3: "help.task.x: expected Float32Array, found undefined", 99: "help.task: expected object, found undefined",
   } });
+});
+
+test("misspelt settings are refused, with those there are", async (t) => {
+  const page = await visit(site, t, { query: "blank/" });
+  const said = await page.evaluate(async () => {
+    const { Engine } = await import("/js/engine.js");
+    const engine = new Engine();
+    await engine.call("open", { device: "cpu", threads: 1 });
+    await engine.call("load", { folder: new URL("/model/", location.href).href });
+    const photo = new File([await (await fetch("/samples/chelsea.png")).blob()], "chelsea.png");
+    const number = (await engine.call("encode", { photo, settings: { image_size: 56, resize: undefined, tiles: null } })).photo;
+    const ask = (call, given) => engine.call(call, given).then(() => "answered", ({ message }) => message);
+    const encode = (settings) => ask("encode", { photo, settings });
+    const view = (request) => ask("view", { photo: number, request });
+    const folder = new URL("/model/", location.href).href;
+    return [
+      await encode({ imageSize: 56 }), await encode({ image_size: 56, tile: 4 }), await encode({ image_size: "56" }), await encode({ resize: "squish" }),
+      await encode({ ["x".repeat(1e5)]: 1 }), await encode(JSON.parse('{ "__proto__": 1 }')), await encode({ "a\n\u202eb": 1 }),
+      await ask("encode", { photo, settings: {}, setting: {} }), await ask("open", { device: "cpu", thread: 2 }), await ask("load", { folder, name: "x" }),
+      await ask("load", { config: photo, weights: [], weight: [] }), await ask("benchmark", { batch: 1, run: 2 }),
+      await view({ view: "clusters", layer: 1, clusters: 3 }), await view({ view: "cluster", layer: 1, k: 3 }), await view({ view: "attention", layer: 1, head: null, token: null, heads: 1 }),
+      await view({ view: "attention", layer: 1, head: null, token: null }), await view({ view: "constructor" }),
+    ];
+  });
+  const settings = "known are image_size, resize, tiles.";
+  assert.deepEqual(said, [
+    `encode.settings: unknown imageSize, ${settings}`, `encode.settings: unknown tile, ${settings}`,
+    "encode.settings.image_size: expected number, found string.", "encode.settings.resize: expected squash or crop or native, found squish.",
+    `encode.settings: unknown ${"x".repeat(200)}…, ${settings}`, `encode.settings: unknown __proto__, ${settings}`,
+    `encode.settings: unknown a\\u{a}\\u{202e}b, ${settings}`,
+    "encode: unknown setting, known are photo, settings.", "open: unknown thread, known are device, threads.", "load: unknown name, known are folder.",
+    "load: unknown weight, known are name, config, weights.", "benchmark: unknown run, known are side, batch, runs.",
+    "view.request: unknown clusters, known are view, layer, k.",
+    "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or segmentation or taught, found cluster.",
+    "view.request: unknown heads, known are view, layer, token, head.", "answered",
+    "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or segmentation or taught, found constructor.",
+  ]);
 });
 
 test("answers that nobody waits for are ignored", async (t) => {

@@ -1,6 +1,7 @@
 // Models from a hub, kept in the browser: fetched, interrupted, refused, stored, deleted, used without a network.
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -139,6 +140,61 @@ test("a folder at an address", async (t) => {
   await page.locator("#model > .name", { hasText: name }).waitFor();
 });
 
+test("an index is asked after a few files at a time, and one of thousands is refused", async (t) => {
+  let [files, running, most, heads] = [0, 0, 0, 0];
+  const names = () => Array.from({ length: files }, (_, at) => `model ${at}#?.safetensors`);
+  const server = createServer(async (request, response) => {
+    const found = (body) => response.writeHead(200, { "access-control-allow-origin": "*", "content-length": body.length }).end(request.method === "HEAD" ? "" : body);
+    const file = decodeURIComponent(request.url.split("/").at(-1));
+    if (file === "config.json") return found(readFileSync(path("www/model/config.json")));
+    if (file.endsWith(".index.json")) return found(Buffer.from(JSON.stringify({ weight_map: Object.fromEntries(names().map((name, at) => [`vision_model.encoder.layers.${at}.norm1.weight`, name])) })));
+    if (request.method === "HEAD" && file.endsWith("#?.safetensors")) heads++;
+    most = Math.max(most, ++running);
+    await new Promise((done) => setTimeout(done, 20));
+    running--;
+    found(Buffer.from("no weights"));
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  t.after(() => server.close());
+  const address = `http://127.0.0.1:${server.address().port}`;
+  const page = await visit(site, t, { query: "?device=cpu", allow: [address] });
+  await loaded(page);
+  await open(page);
+  for (const [count, said, asked] of [[3000, /lists 3000 files of weights, expected at most 100/, 0], [101, /lists 101 files/, 0], [60, /safetensors/, 60]]) {
+    files = count;
+    heads = 0;
+    const name = `${address}/of${count}`;
+    await page.getByLabel(/^Another one/).fill(name);
+    await page.getByRole("button", { name: "Get this model" }).click();
+    await note(page, said, name);
+    assert.equal(heads, asked);
+  }
+  assert.ok(most <= 4, `${most} requests at once`);
+});
+
+test("a server that sends a configuration without end is stopped", async (t) => {
+  let sent = 0;
+  const server = createServer((_, response) => {
+    response.writeHead(200, { "access-control-allow-origin": "*" });
+    const piece = Buffer.alloc(1 << 20, " ");
+    const go = () => {
+      while (!response.destroyed && sent < 2e9) {
+        sent += piece.length;
+        if (!response.write(piece)) return response.once("drain", go);
+      }
+    };
+    go();
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  t.after(() => server.close());
+  const address = `http://127.0.0.1:${server.address().port}`;
+  const page = await visit(site, t, { query: "?device=cpu", allow: [address] });
+  await loaded(page);
+  await get(page, `${address}/endless`);
+  await note(page, /endless\/config\.json is longer than 32 MB/, `${address}/endless`);
+  assert.ok(sent < 2e8, `${sent} bytes were sent`);
+});
+
 test("paused and resumed, reloaded and resumed, by ranges", async (t) => {
   const page = await visitHub(t, { behave: [{ match: DATA, slow: 3e6 }] });
   await get(page);
@@ -187,12 +243,21 @@ test("where trying again does not help it stops, and goes on by itself when the 
   const page = await visitHub(t, { behave: [{ match: DATA, times: 2 }, { match: DATA, cut: 3e6, times: 1 }, { match: DATA, status: 503 }] });
   await get(page);
   await note(page, "goes on when the connection is back");
+  const verb = await row(page).getByRole("button").first().textContent();
+  await note(page, `or press ${verb}.`);
   assert.equal(asked().length, 6, "the first request, and as many tries as there are pauses");
   hub.behave([]);
   await page.context().setOffline(true);
   await page.context().setOffline(false);
   await inUse(page);
   assert.match(asked().at(-1), /^bytes=[1-9]\d*-/);
+});
+
+test("where nothing is here yet, an interrupted download names the button that there is", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: "/api/models", status: 503 }] });
+  await get(page);
+  await note(page, "or press Get.");
+  await row(page).getByRole("button", { name: `Get ${MODEL}` }).waitFor();
 });
 
 for (const [what, name, behave, text] of [

@@ -8,7 +8,7 @@ import { drawn, fact, hand, loaded, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const LOST = "The graphics device was lost and has been opened again.";
-const STOPPED = "The network stopped unexpectedly and has been started again.";
+const STOPPED = "The model stopped unexpectedly and has been started again.";
 
 /** A visitor whose worker is in for trouble; `noise` are errors that the console shows of it. */
 function visitTrouble(t, query, noise = /as the test wants it|a worker has stopped/) {

@@ -87,10 +87,13 @@ test("a cancelled encode by two workers, and another afterwards", async (t) => {
   assert.ok(Math.abs(again / last - 1) < 1e-5, `${again} instead of ${last}`);
 });
 
-test("the page names the threads", async (t) => {
-  const page = await visit(site, t, { query: "?device=cpu&threads=2" });
-  await page.locator("#device .name", { hasText: "CPU, 2 threads (WebAssembly)" }).waitFor();
-});
+for (const [asked, cores, threads] of [[2, 8, 2], [64, 3, 3], [64, 1, 1], [1e9, 2, 2], [0, 2, 1]]) {
+  test(`the page names the threads: ${asked} asked for, ${cores} cores`, async (t) => {
+    const prepare = (page) => page.addInitScript(`Object.defineProperty(navigator, "hardwareConcurrency", { value: ${cores} })`);
+    const page = await visit(site, t, { query: `?device=cpu&threads=${asked}`, prepare });
+    await page.locator("#device .name", { hasText: `CPU, ${threads} thread${threads === 1 ? "" : "s"} (WebAssembly)` }).waitFor();
+  });
+}
 
 test("without helpers the engine goes on alone, and says so", async (t) => {
   // Workers of workers are refused; the engine's own, which the page starts, is not.

@@ -228,7 +228,7 @@ test("ten clicks separate the cat; the command line applies the head to another 
     return t.diagnostic("no command line to apply it with: run cargo build first");
   }
   const said = execFileSync(program, ["segment", path("www/samples/astronaut.png"), "--head", head, "--labels", labels, "--json"], { encoding: "utf8" });
-  const { classes } = JSON.parse(said);
+  const { classes } = JSON.parse(said).images[0];
   assert.deepEqual(classes.map(({ name }) => name).sort(), ["background", "cat"]);
   assert.ok(Math.abs(classes.reduce((sum, { percent }) => sum + percent, 0) - 100) < 1e-6);
   assert.equal(readFileSync(labels).toString("latin1", 1, 4), "PNG");

@@ -30,3 +30,11 @@ pub fn fails(args: &[&str], expected: &str) {
 pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
+
+/// The files in an archive of arrays, and the shape and values of one.
+pub fn npz(path: &Path, name: &str) -> (Vec<String>, (Vec<u64>, Vec<f32>)) {
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
+    let names = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    let npy = npyz::NpyFile::new(archive.by_name(&format!("{name}.npy")).unwrap()).unwrap();
+    (names, (npy.shape().to_vec(), npy.into_vec().unwrap()))
+}

@@ -15,7 +15,6 @@ const tools = [...permissive, "MPL-2.0", "BlueOak-1.0.0"];
 
 // Crates in more than one version, and who keeps the older one; cargo tree -i NAME@VERSION shows the way.
 const twice = {
-  "npyz, by way of zip 0.6": ["block-buffer", "cpufeatures", "crypto-common", "digest", "sha1", "sha2"],
   "npyz": ["num-bigint"],
   "ring, and parquet by way of ahash": ["getrandom", "r-efi", "windows-sys"],
   "wgpu-hal by way of gpu-allocator, and safetensors": ["hashbrown"],
@@ -52,8 +51,11 @@ export function allowed(expression, list) {
 }
 
 function main() {
-  const metadata = ask("cargo", ["metadata", "--format-version", "1", "--locked"], "inherit");
-  if (!metadata) stop("cargo metadata failed.");
+  // Of crates that are not here cargo knows no licence, and without --offline would fetch them.
+  const metadata = ask("cargo", ["metadata", "--format-version", "1", "--locked", "--offline"], "inherit");
+  if (!metadata) {
+    stop("This check needs no network, but the crates of every platform on this machine, as cargo says above. Fetch them once with\n    cargo fetch --locked\nthen run this again.");
+  }
   const crates = JSON.parse(metadata).packages;
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
   const packages = Object.entries(lock).filter(([path]) => path !== "");

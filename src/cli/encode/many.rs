@@ -18,6 +18,7 @@ use internvit::{Checkpoint, Encoder, Error, Features, Images, Result};
 use serde_json::json;
 use twox_hash::XxHash64;
 
+use super::super::guard::Guard;
 use super::super::input::{self, Photo};
 use super::super::photos::{Photos, Shape};
 use super::super::{load, print_json, progress, tell};
@@ -30,7 +31,7 @@ const PART: usize = 64;
 /// The same with patch tokens, which take megabytes.
 const PART_OF_TOKENS: usize = 8;
 
-pub(super) async fn run(args: &Args, out: &Path) -> Result<()> {
+pub(super) async fn run(args: &Args, out: &Path, guard: &Guard) -> Result<()> {
     for (given, option) in [
         (!args.hidden_states.is_empty(), "--hidden-states"),
         (args.tokens != Tokens::All, "--tokens"),
@@ -43,8 +44,9 @@ pub(super) async fn run(args: &Args, out: &Path) -> Result<()> {
         }
     }
     let checkpoint = args.model.open().await?;
+    guard.keeps_model(&checkpoint)?;
     if checkpoint.random_weights() && !args.json {
-        eprintln!("note: {} has random weights; its features mean nothing", checkpoint.name());
+        note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
     let mut store = Store::open(out, about(&checkpoint, args).await?)?;
     let mut known = HashSet::new();
@@ -67,17 +69,17 @@ pub(super) async fn run(args: &Args, out: &Path) -> Result<()> {
     let rate = work.len() as f64 / seconds;
     if args.json {
         print_json(&json!({
-            "out": out, "device": device, "encoded": encoded, "skipped": skipped, "failed": failed,
+            "out": out.to_string_lossy(), "device": device, "encoded": encoded, "skipped": skipped, "failed": failed,
             "seconds": seconds, "images_per_second": rate,
         }));
     } else if let Some(device) = device {
-        eprintln!(
+        report!(
             "{}: {encoded} encoded, {skipped} already there, {failed} failed, on {device} in \
              {seconds:.1} s ({rate:.2} images/s)",
             out.display()
         );
     } else {
-        eprintln!("{}: nothing to do, {skipped} already there", out.display());
+        report!("{}: nothing to do, {skipped} already there", out.display());
     }
     if store.encoded.is_empty() {
         let reason = "no photograph could be encoded; the column error says why";

@@ -20,8 +20,8 @@ pub(super) struct Shown {
     pub(super) basis: Option<PcaBasis>,
 }
 
-pub(super) fn pca(seen: &Seen, args: &Args, given: Option<PcaBasis>) -> Shown {
-    let tokens = seen.patches(args.layer);
+pub(super) fn pca(seen: &Seen, args: &Args, given: Option<PcaBasis>) -> Result<Shown> {
+    let tokens = seen.patches(args.layer)?;
     let (n, c) = (tokens.shape[1], tokens.shape[2]);
     let (front, own) = match args.foreground {
         true => pca_foreground(&tokens.values, c, seen.grid),
@@ -50,14 +50,19 @@ pub(super) fn pca(seen: &Seen, args: &Args, given: Option<PcaBasis>) -> Shown {
          of the variance of {of}."
     );
     let data = seen.grid_of(basis.scores(&tokens.values).concat(), &[3]);
-    Shown { picture: blend(&seen.photo, &over, args.opacity()), data, said, basis: Some(basis) }
+    Ok(Shown { picture: blend(&seen.photo, &over, args.opacity()), data, said, basis: Some(basis) })
 }
 
-pub(super) fn similarity(seen: &Seen, other: Option<&Seen>, at: usize, args: &Args) -> Shown {
-    let (tokens, there) = (seen.patches(args.layer), other.unwrap_or(seen));
+pub(super) fn similarity(
+    seen: &Seen,
+    other: Option<&Seen>,
+    at: usize,
+    args: &Args,
+) -> Result<Shown> {
+    let (tokens, there) = (seen.patches(args.layer)?, other.unwrap_or(seen));
     let c = tokens.shape[2];
     let query = &tokens.values[at * c..][..c];
-    let cosines = view::similarity(query, &there.patches(args.layer).values);
+    let cosines = view::similarity(query, &there.patches(args.layer)?.values);
     // All of them: cosines have no outliers, and the best match is to be the brightest.
     let [low, high] = extent(&cosines);
     let painted = there.heat(&cosines, [low, high], args);
@@ -74,7 +79,7 @@ pub(super) fn similarity(seen: &Seen, other: Option<&Seen>, at: usize, args: &Ar
         }
         _ => (marked(painted, args), format!("{said}.")),
     };
-    Shown { picture, data: there.grid_of(cosines, &[]), said, basis: None }
+    Ok(Shown { picture, data: there.grid_of(cosines, &[]), said, basis: None })
 }
 
 pub(super) async fn attention(
@@ -84,7 +89,7 @@ pub(super) async fn attention(
     encoder: &Encoder,
 ) -> Result<Shown> {
     let block = args.block(encoder);
-    let found = encoder.attention(&hidden(&seen.features, block), block).await?;
+    let found = encoder.attention(&hidden(&seen.features, block)?, block).await?;
     let prefix = seen.features.prefix;
     let query = at.map_or(0, |patch| prefix + patch);
     let rows = match args.head {
@@ -115,7 +120,7 @@ pub(super) async fn rollout(
     row[at.map_or(0, |patch| prefix + patch)] = 1.0;
     let bar = progress::Share::new("rolling out", block);
     for layer in (1..=block).rev() {
-        row = encoder.attention(&hidden(&seen.features, layer), layer).await?.through(&row);
+        row = encoder.attention(&hidden(&seen.features, layer)?, layer).await?.through(&row);
         bar.next();
     }
     bar.finish();
@@ -125,8 +130,8 @@ pub(super) async fn rollout(
     Ok(Shown { picture, data: seen.grid_of(map, &[]), said, basis: None })
 }
 
-pub(super) fn clusters(seen: &Seen, args: &Args) -> Shown {
-    let tokens = seen.patches(args.layer);
+pub(super) fn clusters(seen: &Seen, args: &Args) -> Result<Shown> {
+    let tokens = seen.patches(args.layer)?;
     let k = args.clusters.unwrap_or(6) as usize;
     let found = view::clusters(&tokens.values, tokens.shape[2], k).labels;
     let palette = default_palette(k);
@@ -142,11 +147,11 @@ pub(super) fn clusters(seen: &Seen, args: &Args) -> Shown {
         .collect();
     let said = format!("{} clusters hold {} of the patches.", parts.len(), parts.join(", "));
     let data = seen.grid_of(found.iter().map(|label| *label as f32).collect(), &[]);
-    Shown { picture, data, said, basis: None }
+    Ok(Shown { picture, data, said, basis: None })
 }
 
-pub(super) fn norms(seen: &Seen, args: &Args) -> Shown {
-    let tokens = seen.patches(args.layer);
+pub(super) fn norms(seen: &Seen, args: &Args) -> Result<Shown> {
+    let tokens = seen.patches(args.layer)?;
     let lengths = view::norms(&tokens.values, tokens.shape[2]);
     // All of them, with sharp edges: a single outlier is what this view is for.
     let [low, high] = extent(&lengths);
@@ -158,7 +163,7 @@ pub(super) fn norms(seen: &Seen, args: &Args) -> Shown {
     let said = format!(
         "Norms run from {low:.2} to {high:.2}; the middle 98 % from {least:.2} to {most:.2}."
     );
-    Shown { picture, data: seen.grid_of(lengths, &[]), said, basis: None }
+    Ok(Shown { picture, data: seen.grid_of(lengths, &[]), said, basis: None })
 }
 
 impl Seen {
@@ -181,8 +186,8 @@ impl Seen {
 }
 
 /// All tokens that block `block` takes.
-fn hidden(features: &Features, block: usize) -> Vec<f32> {
-    features.tokens(&format!("hidden_states.{}", block - 1), ..).values
+fn hidden(features: &Features, block: usize) -> Result<Vec<f32>> {
+    Ok(features.tokens(&format!("hidden_states.{}", block - 1), ..)?.values)
 }
 
 fn looks(at: Option<usize>, map: &[f32]) -> String {

@@ -1,0 +1,92 @@
+//! Tensors that are given in place of photographs.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use internvit::weights::{Source, read_header};
+use internvit::{Error, Result};
+use npyz::{DType, NpyFile, Order, TypeChar};
+use zip::ZipArchive;
+
+/// The tensor `name` as f32, of a safetensors file or of NumPy's .npz; of .npy the one that is there.
+/// It must have `N` dimensions.
+pub(in crate::cli) async fn read_tensor<const N: usize>(
+    path: &Path,
+    name: &str,
+) -> Result<([usize; N], Vec<f32>)> {
+    let bad = |reason: String| Error::checkpoint(path.display(), reason);
+    let (shape, values) = match head(path)? {
+        [0x93, b'N', b'U', b'M'] => npy(BufReader::new(open(path)?), name).map_err(bad)?,
+        [b'P', b'K', 3, 4] | [b'P', b'K', 5, 6] => npz(path, name)?,
+        _ => safetensors(path, name).await?,
+    };
+    let expected = format!("{name}: expected {N} dimensions, found shape {shape:?}");
+    Ok((<[usize; N]>::try_from(shape).map_err(|_| bad(expected))?, values))
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|e| Error::io(path.display(), e))
+}
+
+fn head(path: &Path) -> Result<[u8; 4]> {
+    let mut head = Vec::new();
+    open(path)?.take(4).read_to_end(&mut head).map_err(|e| Error::io(path.display(), e))?;
+    Ok(head.try_into().unwrap_or_default())
+}
+
+async fn safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+    let source = Source::file(path)?;
+    let list = read_header(&source).await?;
+    let bad = |reason: String| Error::checkpoint(path.display(), reason);
+    let stored = list.iter().find(|s| s.key == name).ok_or_else(|| {
+        let names: Vec<_> = list.iter().map(|s| s.key.as_str()).collect();
+        bad(format!("expected a tensor {name}, found {}", names.join(", ")))
+    })?;
+    let dtype = stored.dtype.ok_or_else(|| {
+        bad(format!("{name}: expected type F32, F16 or BF16, found {}", stored.dtype_name))
+    })?;
+    let bytes = source.read(stored.range.clone()).await?;
+    Ok((stored.shape.clone(), dtype.decode(&bytes)))
+}
+
+/// An array of an archive of arrays.
+fn npz(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+    let bad = |reason: String| Error::checkpoint(path.display(), reason);
+    let broken = |e: zip::result::ZipError| bad(format!("not an archive of arrays: {e}"));
+    let mut archive = ZipArchive::new(BufReader::new(open(path)?)).map_err(broken)?;
+    let names: Vec<String> = archive.file_names().flatten().map(String::from).collect();
+    let file = match archive.by_name(&format!("{name}.npy")) {
+        Ok(file) => file,
+        Err(zip::result::ZipError::FileNotFound) => {
+            let names: Vec<_> = names.iter().map(|name| name.trim_end_matches(".npy")).collect();
+            return Err(bad(format!("expected an array {name}, found {}", names.join(", "))));
+        }
+        Err(error) => return Err(broken(error)),
+    };
+    npy(file, name).map_err(bad)
+}
+
+/// An array of floats, row-major.
+fn npy(reader: impl Read, name: &str) -> std::result::Result<(Vec<usize>, Vec<f32>), String> {
+    let broken = |e: std::io::Error| format!("{name}: not an array of NumPy's: {e}");
+    let file = NpyFile::new(reader).map_err(broken)?;
+    let shape: Vec<usize> = file.shape().iter().map(|d| *d as usize).collect();
+    if file.order() != Order::C {
+        return Err(format!("{name}: expected row-major order; save it by np.ascontiguousarray"));
+    }
+    let kind = match file.dtype() {
+        DType::Plain(kind) if kind.type_char() == TypeChar::Float => kind.size_field(),
+        other => {
+            return Err(format!("{name}: expected float32 or float64, found {}", other.descr()));
+        }
+    };
+    let values = match kind {
+        4 => file.into_vec::<f32>(),
+        8 => file.into_vec::<f64>().map(|list| list.into_iter().map(|v| v as f32).collect()),
+        other => {
+            return Err(format!("{name}: expected float32 or float64, found float{}", 8 * other));
+        }
+    };
+    Ok((shape, values.map_err(broken)?))
+}

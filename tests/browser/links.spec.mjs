@@ -1,0 +1,105 @@
+// Links that open what they show, and pages that cannot start or cannot copy.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { serve } from "../../web/tools/serve.mjs";
+import { openSite, path, visit } from "./site.mjs";
+import { fact, hand, loaded, saved, shown } from "./visitor.mjs";
+import { readFileSync } from "node:fs";
+
+const site = openSite();
+const copy = (page) => page.getByRole("button", { name: /^(Copy link|Link copied)/ });
+const read = (page) => page.evaluate(() => navigator.clipboard.readText());
+
+/** A visitor whose browser lets the page copy. */
+async function visitCopying(t, query) {
+  const page = await visit(site, t, { query, permissions: ["clipboard-read", "clipboard-write"] });
+  await loaded(page);
+  return page;
+}
+
+test("opened from disk, the page says that it needs a server", async (t) => {
+  const context = await site.browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(pathToFileURL(path("www/index.html")).href);
+  await page.getByText("npm start").waitFor({ state: "visible" });
+  assert.ok(!(await page.getByText("Loading …").isVisible()), "a promise that is not kept");
+});
+
+test("from a server, that sentence is gone", async (t) => {
+  const page = await visit(site, t);
+  await loaded(page);
+  assert.equal(await page.locator("#unstarted").count(), 0);
+  assert.ok(await page.locator("main").isVisible());
+});
+
+test("a link to a sample opens it in its view, layer and size, and says that it was copied", async (t) => {
+  const page = await visitCopying(t, "#view=clusters&layer=9&clusters=4");
+  await page.locator("summary", { hasText: "Settings" }).click();
+  await page.locator("#image-size").fill("112");
+  await page.locator("#resize").selectOption("crop");
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
+  await shown(page);
+  await copy(page).click();
+  await page.getByText("Link copied").waitFor({ state: "visible" });
+  assert.match(await page.locator("#status").textContent(), /opens this view of the sample/);
+  const url = await read(page);
+
+  await page.goto("about:blank");
+  await page.goto(url);
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
+  await shown(page);
+  assert.equal(await fact(page, "Patches"), "8 × 8");
+  assert.equal(await page.locator("#resize").inputValue(), "crop");
+  assert.equal(await page.locator("#layer").inputValue(), "9");
+  assert.equal(await page.locator("#clusters").inputValue(), "4");
+  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Clusters");
+
+  // Another photograph is not that sample.
+  await hand(page, "drop", "mine.png", { mimeType: "image/png", buffer: readFileSync(path("www/samples/chelsea.png")) });
+  await page.locator("#facts", { hasText: "mine.png" }).waitFor();
+  assert.equal(new URL(page.url()).searchParams.get("sample"), null);
+  await copy(page).click();
+  await page.locator("#status", { hasText: "not the photograph" }).waitFor({ state: "attached" });
+  assert.equal(new URL(await read(page)).searchParams.get("sample"), null);
+});
+
+test("a link to a sample that is none says which there are", async (t) => {
+  const page = await visit(site, t, { query: "?sample=constructor" });
+  await page.getByRole("alert").filter({ hasText: /no sample constructor: the samples are chelsea, / }).waitFor();
+});
+
+for (const [how, clipboard] of [["has no clipboard", "undefined"], ["refuses", "{ writeText: () => Promise.reject(new Error('no')) }"]]) {
+  test(`where the browser ${how}, the link is shown to be copied by hand`, async (t) => {
+    const prepare = (page) => page.addInitScript(`Object.defineProperty(navigator, "clipboard", { value: ${clipboard} })`);
+    const page = await visit(site, t, { query: "?sample=chelsea#view=norms", prepare });
+    await shown(page);
+    for (let times = 0; times < 2; times++) await copy(page).click();
+    const field = page.getByLabel(/Copy the link by hand/);
+    const link = new URL(await field.inputValue());
+    assert.equal(link.searchParams.get("sample"), "chelsea");
+    assert.equal(link.hash, "#view=norms");
+    assert.equal(await page.evaluate(() => getSelection().toString()), link.href);
+  });
+}
+
+test("at an http address of the network everything works, or says why it cannot", async (t) => {
+  // Chromium trusts 127.0.0.1; this address it treats as another device's.
+  const server = await serve({ "/": path("www") }, 0, { host: "0.0.0.0" });
+  t.after(() => server.close());
+  const elsewhere = { ...site, url: server.url, browser: site.browser };
+  const page = await visit(elsewhere, t, { query: "?model=tiny/internvit&sample=chelsea&device=auto", refused: /Cross-Origin-Opener-Policy header has been ignored/ });
+  await shown(page);
+  assert.equal(await page.evaluate(() => isSecureContext), false);
+  await page.locator("#device .note", { hasText: "only pages at https addresses and at localhost use the GPU" }).waitFor();
+  await copy(page).click();
+  assert.equal(new URL(await page.getByLabel(/Copy the link by hand/).inputValue()).searchParams.get("sample"), "chelsea");
+  const row = page.locator("#models li").filter({ hasText: "tiny/internvit" });
+  await row.getByRole("button", { name: /^Get/ }).click();
+  await row.getByRole("alert").filter({ hasText: "https addresses and at localhost" }).waitFor();
+  await row.getByRole("button", { name: /^Dismiss/ }).click();
+  await row.waitFor({ state: "detached" });
+  await saved(page, "Save picture");
+});

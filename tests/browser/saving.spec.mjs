@@ -1,0 +1,75 @@
+// What is saved is what is shown, and what cannot be saved says why.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openSite, path, visit } from "./site.mjs";
+import { axe, drawn, loaded, saved, shown } from "./visitor.mjs";
+
+const site = openSite();
+const buttons = ["Save picture", "Save view’s data (.npy)"];
+
+async function expect(page, able, reason) {
+  await drawn(page);
+  for (const name of buttons) {
+    const button = page.getByRole("button", { name });
+    assert.equal(await button.isEnabled(), able, name);
+  }
+  assert.ok(await page.getByRole("button", { name: "Save features (.npy)" }).isEnabled());
+  const hint = page.locator("#save-hint");
+  assert.equal(await hint.isVisible(), !able);
+  if (!able) assert.match(await hint.textContent(), reason);
+}
+
+/** A tab whose view has no map, whatever was at hand before. */
+async function turn(page, tab) {
+  await page.getByRole("tab", { name: tab }).click();
+  await page.locator(`#stage[data-drawn=${tab.toLowerCase()}]`).waitFor();
+}
+
+test("where a view is not there yet, its save buttons are disabled and say why", async (t) => {
+  const page = await visit(site, t, { query: "?sample=coffee" });
+  await shown(page);
+  await expect(page, true);
+  await turn(page, "Similarity");
+  if (await page.locator("#save-hint").isVisible()) {
+    await expect(page, false, /Click a patch/);
+    assert.deepEqual(await axe(page), []);
+    await page.locator("#frame canvas").click({ position: { x: 100, y: 100 } });
+    await page.locator("#save-hint").waitFor({ state: "hidden" });
+  }
+  await page.mouse.move(5, 5);
+  await expect(page, true);
+  assert.equal((await saved(page, buttons[0])).name, "coffee-similarity.png");
+  await turn(page, "Teach");
+  await expect(page, false, /two classes/);
+  await turn(page, "Segmentation");
+  await expect(page, true);
+});
+
+test("a model without a head says so where its segmentation would be saved", async (t) => {
+  const page = await visit(site, t, { query: "?sample=coffee#view=segmentation" });
+  await shown(page);
+  const folder = path("tests/golden/encoder_rms_qknorm_f16");
+  await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
+  await loaded(page);
+  await page.locator("#save-hint", { hasText: "no segmentation head" }).waitFor();
+  await expect(page, false, /no segmentation head/);
+});
+
+test("a view that is still being drawn is waited for, and is what is saved", async (t) => {
+  const page = await visit(site, t, { query: "?sample=coffee" });
+  await shown(page);
+  const before = await saved(page, buttons[1]);
+  assert.equal(before.name, "coffee-pca.npy");
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.evaluate(() => {
+      document.querySelector("#tab-norms").click();
+      document.querySelector("#save-data").click();
+    }),
+  ]);
+  assert.equal(download.suggestedFilename(), "coffee-norms.npy");
+  const chunks = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+  assert.equal(Buffer.concat(chunks).equals((await saved(page, buttons[1])).bytes), true);
+  assert.notEqual(Buffer.concat(chunks).length, before.bytes.length);
+});
