@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use internvit::weights::{Source, read_header};
+use internvit::weights::{Source, Values, read_header, write_safetensors};
 use internvit::{Checkpoint, Result};
 
 fn open(path: &Path) -> Result<Checkpoint> {
@@ -35,6 +35,12 @@ fn weights_of_other_names() {
     assert!(error.contains("encoder.safetensors, other.safetensors"), "{error}");
     let shard = folder("model-00001-of-00001.safetensors");
     open(shard.path()).unwrap();
+    let lone = folder("model-00001-of-00002.safetensors");
+    let error = open(lone.path()).err().unwrap().to_string();
+    assert!(error.contains("model-00002-of-00002.safetensors: missing"), "{error}");
+    let other = folder("last.ckpt");
+    std::fs::write(other.path().join("optimizer.pt"), b"").unwrap();
+    open(other.path()).unwrap();
 }
 
 #[test]
@@ -70,10 +76,48 @@ fn what_lies_in_place_of_weights_is_named() {
     }
 }
 
+/// InternVL's own linear probe: a batch norm over two embeddings side by side, and a head.
+#[test]
+fn a_classifier_on_the_encoder_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = r#"{"model_type":"intern_vit_6b","hidden_size":64,"num_hidden_layers":1,
+        "num_attention_heads":2,"intermediate_size":128,"image_size":56,"patch_size":14,
+        "norm_type":"layer_norm","qkv_bias":true,"qk_normalization":false}"#;
+    std::fs::write(dir.path().join("config.json"), config).unwrap();
+    let spec = internvit::model::parse_config("config.json", config).unwrap();
+    let wanted = internvit::model::wanted(&spec).into_iter();
+    let mut list: Vec<_> = wanted.map(|w| (w.name, w.shape)).collect();
+    list.extend([("norm.weight".into(), vec![128]), ("norm.running_mean".into(), vec![128])]);
+    list.extend([("head.weight".into(), vec![10, 128])]);
+    let zeros = vec![0.0f32; 1 << 16];
+    let values = |shape: &[usize]| &zeros[..shape.iter().product()];
+    let views: Vec<_> = list
+        .iter()
+        .map(|(name, shape)| (name.clone(), shape.clone(), Values::F32(values(shape))))
+        .collect();
+    write_safetensors(&dir.path().join("model.safetensors"), &views).unwrap();
+    let mut left_out = open(dir.path()).unwrap().manifest.left_out;
+    left_out.sort();
+    assert_eq!(left_out, ["norm.running_mean", "norm.weight"]);
+}
+
+/// An index of safetensors names no file that other programs would unpickle.
+#[test]
+fn an_index_names_files_of_its_own_kind() {
+    let text = br#"{"weight_map":{"embeddings.class_embedding":"pytorch_model.bin"}}"#;
+    let shards = |name: &str| {
+        let index = Source::memory(name, text.to_vec());
+        pollster::block_on(internvit::weights::shards(&index))
+    };
+    let error = shards("model.safetensors.index.json").err().unwrap().to_string();
+    assert!(error.contains("expected the name of a shard"), "{error}");
+    assert_eq!(shards("pytorch_model.bin.index.json").unwrap(), ["pytorch_model.bin"]);
+}
+
 #[test]
 fn the_configuration_of_something_else_is_refused() {
     let text = r#"{"architecture":"vit_base_patch16_224","num_classes":1000}"#;
     let error = internvit::model::parse_config("config.json", text).err().unwrap().to_string();
     assert!(error.contains("vit_base_patch16_224"), "{error}");
-    assert!(error.contains("missing: hidden_size"), "{error}");
+    assert!(error.contains("missing: model_type, hidden_size"), "{error}");
 }

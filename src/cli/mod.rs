@@ -89,7 +89,8 @@ pub(crate) fn complain(error: &Error) {
 }
 
 /// What the library advises, and how it is said to this command.
-const FLAGS: [(&str, &str); 3] = [
+const FLAGS: [(&str, &str); 4] = [
+    ("choose one by the prefix of its tensors", "--prefix NAME"),
     ("streamed, blocks stay on disk", "--dtype int8, --dtype int4, --stream-layers, --device cpu"),
     ("only where overwriting is asked for", "--overwrite"),
     ("fetch it once without", "internvit info --model NAME"),

@@ -29,6 +29,10 @@ pub(super) struct Model {
     /// Ask the hub nothing: take what was fetched before
     #[arg(long)]
     offline: bool,
+    /// Which encoder, where a file holds several: what the names of its tensors begin with, as
+    /// teacher in teacher.patch_embed.proj.weight
+    #[arg(long, value_name = "NAME")]
+    prefix: Option<String>,
 }
 
 impl Model {
@@ -39,7 +43,7 @@ impl Model {
 
     /// A folder, or a name on the hub.
     pub(super) fn at(path: PathBuf, offline: bool) -> Self {
-        Self { model: Some(path), offline }
+        Self { model: Some(path), offline, prefix: None }
     }
 
     /// Files that opening a model of this machine reads, as far as their names are known before.
@@ -55,9 +59,20 @@ impl Model {
 
     /// Opens the model, fetched where need be.
     pub(super) async fn open(&self) -> Result<Checkpoint> {
+        let checkpoint = self.find().await?;
+        let left_out = &checkpoint.manifest.left_out;
+        if !left_out.is_empty() {
+            let name = checkpoint.name();
+            note!("{name}: left out, as a classifier's on the encoder: {}", left_out.join(", "));
+        }
+        Ok(checkpoint)
+    }
+
+    async fn find(&self) -> Result<Checkpoint> {
+        let prefix = self.prefix.as_deref();
         let Some(path) = &self.model else { return Checkpoint::bundled().await };
         if path.exists() {
-            return Checkpoint::open_path(path).await;
+            return Checkpoint::open_path_with(path, prefix).await;
         }
         let name = path.to_str().and_then(Name::parse).ok_or_else(|| {
             Error::input(format!(
@@ -66,7 +81,7 @@ impl Model {
                 path.display()
             ))
         })?;
-        Checkpoint::open_path(&fetch(&name, self.offline).await?).await
+        Checkpoint::open_path_with(&fetch(&name, self.offline).await?, prefix).await
     }
 }
 

@@ -23,7 +23,7 @@ use http::{Fault, Http, Tried};
 use repository::{Remote, Repository};
 
 use crate::model::{parse_config, parse_head};
-use crate::weights::{Source, find_files, shards};
+use crate::weights::{Source, shards, usual_files};
 use crate::{Error, Result};
 
 pub use name::Name;
@@ -195,5 +195,5 @@ fn is_larger(config: &str) -> bool {
 }
 
 async fn complete(folder: &Path) -> bool {
-    folder.join("config.json").is_file() && find_files(folder).await.is_ok()
+    folder.join("config.json").is_file() && matches!(usual_files(folder).await, Ok(Some(_)))
 }

@@ -26,23 +26,27 @@ pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
     Ok(spec)
 }
 
-/// Refuses a configuration that names another program's model and has none of an encoder's sizes:
-/// the defaults would make InternViT-6B of it.
+/// Refuses a configuration that has neither a type of model nor any of an encoder's sizes: the
+/// defaults would make InternViT-6B of it.
 fn refuse_others(file: &str, map: &Map<String, Value>) -> Result<()> {
     let sizes = ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"];
     if map.contains_key("model_type") || sizes.iter().any(|key| map.contains_key(*key)) {
         return Ok(());
     }
-    let named = ["architecture", "architectures"];
-    let Some((key, found)) = named.iter().find_map(|key| Some((key, map.get(*key)?))) else {
-        return Ok(());
-    };
-    if found.to_string().contains("Intern") {
-        return Ok(());
-    }
+    let names = ["architecture", "architectures", "_class_name", "model_name", "pipeline_tag"];
+    let found = names.iter().find_map(|key| Some(format!(": {key} is {}", map.get(*key)?)));
+    let found = found.unwrap_or_else(|| {
+        let keys: Vec<&str> = map.keys().take(5).map(String::as_str).collect();
+        if keys.is_empty() {
+            ": it is empty".into()
+        } else {
+            format!(": it has {}", keys.join(", "))
+        }
+    });
+    let missing = sizes.join(", ");
     Err(Error::config(
         file,
-        format!("describes no InternViT: {key} is {found}; missing: {}", sizes.join(", ")),
+        format!("describes no InternViT{found}; missing: model_type, {missing}"),
     ))
 }
 

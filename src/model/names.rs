@@ -1,6 +1,8 @@
 //! Tensor names. The canonical ones are those of OpenGVLab's `InternVisionModel`; the Hugging Face
 //! port and mmseg-style backbones are renamed to them.
 
+use std::collections::BTreeSet;
+
 use super::spec::*;
 
 /// A tensor that a spec asks for.
@@ -67,6 +69,8 @@ pub struct Naming {
     /// What stands before every vision tensor, for example `vision_model.`.
     pub prefix: String,
     scheme: Scheme,
+    /// Prefixes of other encoders that begin as this one's does.
+    others: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +99,25 @@ const CLS: [(&str, Scheme); 3] = [
     ("embeddings.cls_token", Scheme::HuggingFace),
     ("cls_token", Scheme::Mmseg),
 ];
+
+/// The patch embedding's weights, by which an encoder is told from a lone CLS token.
+fn patches(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::OpenGvLab => "embeddings.patch_embedding.weight",
+        Scheme::HuggingFace => "embeddings.patch_embeddings.projection.weight",
+        Scheme::Mmseg => "patch_embed.proj.weight",
+    }
+}
+
+/// The CLS token that a key is, by its place in the list, and what stands before its name.
+fn cls(key: &str) -> Option<(usize, Naming)> {
+    CLS.iter().enumerate().find_map(|(rank, (name, scheme))| {
+        let prefix = key.strip_suffix(name)?;
+        let whole = prefix.is_empty() || prefix.ends_with('.');
+        let others = Vec::new();
+        whole.then(|| (rank, Naming { prefix: prefix.into(), scheme: *scheme, others }))
+    })
+}
 
 /// Parts of larger models that may share the encoder's prefix.
 const NEIGHBOURS: [&str; 13] = [
@@ -129,19 +152,34 @@ const PORT: [(&str, &str); 9] = [
 impl Naming {
     /// Finds scheme and prefix among a checkpoint's keys; `None` where no key is a CLS token.
     pub fn detect<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let found = keys.filter_map(|key| {
-            CLS.iter().enumerate().find_map(|(rank, (name, scheme))| {
-                let prefix = key.strip_suffix(name)?;
-                let whole = prefix.is_empty() || prefix.ends_with('.');
-                whole.then(|| (rank, Naming { prefix: prefix.into(), scheme: *scheme }))
-            })
-        });
+        let found = keys.filter_map(cls);
         found.min_by_key(|(rank, naming)| (*rank, naming.prefix.len())).map(|(_, naming)| naming)
+    }
+
+    /// Every encoder among a checkpoint's keys: a CLS token and a patch embedding behind one prefix.
+    pub fn all<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<Self> {
+        let keys: BTreeSet<&str> = keys.collect();
+        let whole = |naming: &Naming| {
+            let patches = format!("{}{}", naming.prefix, patches(naming.scheme));
+            keys.contains(patches.as_str())
+        };
+        let found = keys.iter().filter_map(|key| cls(key)).map(|(_, naming)| naming);
+        let mut all: Vec<Self> = found.filter(whole).collect();
+        let prefixes: Vec<String> = all.iter().map(|naming| naming.prefix.clone()).collect();
+        for naming in &mut all {
+            let inside =
+                |other: &&String| **other != naming.prefix && other.starts_with(&naming.prefix);
+            naming.others = prefixes.iter().filter(inside).cloned().collect();
+        }
+        all
     }
 
     /// The canonical meaning of a checkpoint's key.
     pub fn read(&self, key: &str) -> Key {
         let Some(rest) = key.strip_prefix(&self.prefix) else { return Key::Elsewhere };
+        if self.others.iter().any(|other| key.starts_with(other)) {
+            return Key::Elsewhere;
+        }
         if NEIGHBOURS.iter().any(|n| rest.starts_with(n)) {
             return Key::Elsewhere;
         }

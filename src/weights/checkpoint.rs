@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::head::is_head;
 use super::{
-    Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, read_header,
+    Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, foreign, read_header,
 };
 use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
 use crate::progress::LocalBoxFuture;
@@ -32,7 +32,21 @@ impl Checkpoint {
         config: &'a str,
         files: Vec<Source>,
     ) -> LocalBoxFuture<'a, Result<Self>> {
+        Self::open_with(name, config, files, None)
+    }
+
+    /// As [`Checkpoint::open`], with the prefix of the encoder's tensors where the files hold several
+    /// encoders.
+    pub fn open_with<'a>(
+        name: &'a str,
+        config: &'a str,
+        files: Vec<Source>,
+        prefix: Option<&'a str>,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
         Box::pin(async move {
+            if let Some(what) = foreign::in_place_of_json(config) {
+                return Err(Error::config(format!("{name}/config.json"), what));
+            }
             // Some editors begin a file with a byte order mark.
             let config = config.trim_start_matches('\u{feff}');
             let spec = parse_config(&format!("{name}/config.json"), config)?;
@@ -54,7 +68,7 @@ impl Checkpoint {
             for file in &files {
                 headers.push((file.name().to_string(), read_header(file).await?));
             }
-            let manifest = Manifest::new(&spec, name, &headers)?;
+            let manifest = Manifest::with_prefix(&spec, name, &headers, prefix)?;
             let head = match parse_head(&format!("{name}/config.json"), config, &spec)? {
                 Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
                 None => None,
@@ -67,10 +81,21 @@ impl Checkpoint {
     /// shards and their index; or a `.safetensors`, `.pth` or `.bin` file with `config.json` beside it.
     #[cfg(not(target_arch = "wasm32"))]
     pub async fn open_path(path: &std::path::Path) -> Result<Self> {
-        let (folder, files) = find_files(path).await?;
+        Self::open_path_with(path, None).await
+    }
+
+    /// As [`Checkpoint::open_path`], with the prefix of the encoder's tensors where the files hold
+    /// several encoders.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn open_path_with(path: &std::path::Path, prefix: Option<&str>) -> Result<Self> {
+        let (folder, files) = super::find_files(path).await?;
         let config = folder.join("config.json");
         let unread = |e| Error::io(config.display(), e);
-        let bytes = std::fs::metadata(&config).map_err(unread)?.len();
+        let there = std::fs::metadata(&config).map_err(unread)?;
+        if !there.is_file() {
+            return Err(Error::config(config.display(), "expected a file"));
+        }
+        let bytes = there.len();
         if bytes > MAX_TEXT {
             let reason = format!("{bytes} bytes, expected at most {MAX_TEXT}");
             return Err(Error::config(config.display(), reason));
@@ -82,7 +107,7 @@ impl Checkpoint {
             Some(_) => folder,
             None => folder.canonicalize().unwrap_or(folder),
         };
-        Self::open(&named.display().to_string(), &text, files).await
+        Self::open_with(&named.display().to_string(), &text, files, prefix).await
     }
 
     /// The model that comes with the crate: InternViT-Tiny, 224 px, 5.5 M parameters.
@@ -261,7 +286,7 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
             continue;
         }
         match file.as_str() {
-            Some(file) if !file.contains(['/', '\\', ':']) && is_weights(file) => {
+            Some(file) if !file.contains(['/', '\\', ':']) && is_weights(index.name(), file) => {
                 shards.push(file.into());
             }
             _ => {
@@ -274,84 +299,10 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
     Ok(shards)
 }
 
-fn is_weights(file: &str) -> bool {
-    [".safetensors", ".bin", ".pth"].iter().any(|ending| file.ends_with(ending))
-}
-
-/// The folder of a checkpoint, and its files of weights, all of which are there.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) async fn find_files(
-    path: &std::path::Path,
-) -> Result<(std::path::PathBuf, Vec<std::path::PathBuf>)> {
-    if path.is_file() {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(std::path::Path::new(".")).to_path_buf();
-        return Ok((folder, vec![path.to_path_buf()]));
-    }
-    if !path.is_dir() {
-        return Err(Error::input(format!("{}: no such file or folder", path.display())));
-    }
-    let there = |name: &str| Some(path.join(name)).filter(|file| file.is_file());
-    let index = |name: &str| there(&format!("{name}.index.json"));
-    let [safe, torch] = ["model.safetensors", "pytorch_model.bin"];
-    // A whole file counts before an index, which an earlier form of the model may have left.
-    let files = if let Some(file) = there(safe) {
-        vec![file]
-    } else if let Some(index) = index(safe) {
-        in_folder(path, &index).await?
-    } else if let Some(file) = there(torch) {
-        vec![file]
-    } else if let Some(index) = index(torch) {
-        in_folder(path, &index).await?
-    } else {
-        other_names(path)?
-    };
-    if let Some(missing) = files.iter().find(|f| !f.is_file()) {
-        return Err(Error::checkpoint(
-            path.display(),
-            format!("{}: missing", missing.file_name().unwrap_or_default().to_string_lossy()),
-        ));
-    }
-    Ok((path.to_path_buf(), files))
-}
-
-/// The files of weights of a folder that has none of the usual names: one of any name, or the
-/// shards of one model, all of which are there.
-#[cfg(not(target_arch = "wasm32"))]
-fn other_names(folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder.display(), e))?;
-    let mut names: Vec<_> = entries
-        .flatten()
-        .filter(|entry| entry.path().is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| is_weights(name))
-        .collect();
-    names.sort();
-    let whole = |names: &[String]| {
-        let count = names.len();
-        let number =
-            |(i, name): (usize, &String)| name.contains(&format!("-{:05}-of-{count:05}.", i + 1));
-        names.iter().enumerate().all(number)
-    };
-    match names.len() {
-        0 => Ok(vec![folder.join("model.safetensors")]),
-        1 => Ok(vec![folder.join(&names[0])]),
-        _ if whole(&names) => Ok(names.iter().map(|name| folder.join(name)).collect()),
-        _ => Err(Error::checkpoint(
-            folder.display(),
-            format!(
-                "expected model.safetensors, found several files of weights: {}; name the file itself",
-                names.join(", ")
-            ),
-        )),
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-async fn in_folder(
-    folder: &std::path::Path,
-    index: &std::path::Path,
-) -> Result<Vec<std::path::PathBuf>> {
-    let names = shards(&Source::file(index)?).await?;
-    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+/// Whether an index may name a file: one of safetensors names such files only, for other programs run
+/// what lies in PyTorch's.
+fn is_weights(index: &str, file: &str) -> bool {
+    let endings: &[&str] =
+        if index.contains("safetensors") { &[".safetensors"] } else { &[".bin", ".pth", ".pt"] };
+    endings.iter().any(|ending| file.ends_with(ending))
 }

@@ -6,6 +6,12 @@ use crate::{Error, Result};
 /// Bytes that tell each kind; tar says what it is near the end of them.
 const START: u64 = 512;
 
+/// What lies in place of a text of JSON, where it is known.
+pub(super) fn in_place_of_json(text: &str) -> Option<&'static str> {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    known(text.as_bytes()).filter(|_| !text.starts_with('{'))
+}
+
 /// What a file that begins with `start` is and what to do, where it is known and no safetensors.
 fn known(start: &[u8]) -> Option<&'static str> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();

@@ -12,6 +12,8 @@ use crate::{Error, Result};
 pub struct Manifest {
     /// By canonical name.
     pub tensors: BTreeMap<String, Tensor>,
+    /// Tensors under the encoder's prefix that are a classifier's on top of it, and no part of it.
+    pub left_out: Vec<String>,
 }
 
 /// One canonical tensor.
@@ -89,6 +91,65 @@ impl Tensor {
     }
 }
 
+/// How the encoder's tensors are named, of those in the files.
+fn naming(folder: &str, files: &[(String, Vec<Stored>)], prefix: Option<&str>) -> Result<Naming> {
+    let keys = || files.iter().flat_map(|(_, list)| list).map(|s| s.key.as_str());
+    let mut all = Naming::all(keys());
+    let names = |all: &[Naming]| {
+        let name = |naming: &Naming| format!("\"{}\"", naming.prefix.trim_end_matches('.'));
+        all.iter().take(SHOWN).map(name).collect::<Vec<_>>().join(", ")
+    };
+    if let Some(prefix) = prefix {
+        let prefix = prefix.trim_end_matches('.');
+        let same = |naming: &&Naming| naming.prefix.trim_end_matches('.') == prefix;
+        let below = |naming: &&Naming| naming.prefix.starts_with(&format!("{prefix}."));
+        let mut chosen: Vec<_> = all.iter().filter(same).collect();
+        if chosen.is_empty() {
+            chosen = all.iter().filter(below).collect();
+        }
+        return match chosen[..] {
+            [one] => Ok(one.clone()),
+            _ => Err(Error::checkpoint(
+                folder,
+                format!("prefix \"{prefix}\": expected that of one encoder: {}", names(&all)),
+            )),
+        };
+    }
+    if all.len() > 1 {
+        let reason = format!(
+            "{} encoders in this checkpoint: choose one by the prefix of its tensors: {}",
+            all.len(),
+            names(&all)
+        );
+        return Err(Error::checkpoint(folder, reason));
+    }
+    all.pop().or_else(|| Naming::detect(keys())).ok_or_else(|| {
+        let some: Vec<_> = keys().take(3).collect();
+        Error::checkpoint(
+            folder,
+            format!(
+                "no InternViT in this checkpoint: expected a tensor named …class_embedding or \
+                 …cls_token, found {} tensors such as {}",
+                keys().count(),
+                some.join(", ")
+            ),
+        )
+    })
+}
+
+/// The prefix of a norm that belongs to a classifier on the encoder: a batch norm, or one of another
+/// width. InternVL's linear probe has such a one beside its head.
+fn probe(naming: &Naming, spec: &Spec, files: &[(String, Vec<Stored>)]) -> Option<String> {
+    let prefix = format!("{}norm.", naming.prefix);
+    let is_probe = |stored: &Stored| match stored.key.strip_prefix(&prefix) {
+        Some("running_mean") => true,
+        Some("weight") => stored.shape != [spec.sizes.hidden],
+        _ => false,
+    };
+    let found = files.iter().flat_map(|(_, list)| list).any(is_probe);
+    found.then_some(prefix)
+}
+
 /// At most so many problems are spelled out in one error.
 const SHOWN: usize = 8;
 
@@ -96,24 +157,29 @@ impl Manifest {
     /// Matches the headers of `files` (name, tensors) with `spec`. One error lists all that is
     /// missing, misshapen, of a wrong type, or left over.
     pub fn new(spec: &Spec, folder: &str, files: &[(String, Vec<Stored>)]) -> Result<Self> {
-        let keys = || files.iter().flat_map(|(_, list)| list).map(|s| s.key.as_str());
-        let naming = Naming::detect(keys()).ok_or_else(|| {
-            let some: Vec<_> = keys().take(3).collect();
-            Error::checkpoint(
-                folder,
-                format!(
-                    "no InternViT in this checkpoint: expected a tensor named …class_embedding or \
-                     …cls_token, found {} tensors such as {}",
-                    keys().count(),
-                    some.join(", ")
-                ),
-            )
-        })?;
+        Self::with_prefix(spec, folder, files, None)
+    }
+
+    /// As [`Manifest::new`], of the encoder whose tensors' names begin with `prefix`: of a file that
+    /// holds several.
+    pub fn with_prefix(
+        spec: &Spec,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        prefix: Option<&str>,
+    ) -> Result<Self> {
+        let naming = naming(folder, files, prefix)?;
+        let probe = probe(&naming, spec, files);
+        let mut left_out = Vec::new();
         let mut found: HashMap<String, BTreeMap<usize, (usize, &Stored)>> = HashMap::new();
         let mut scales: HashMap<String, (usize, &Stored)> = HashMap::new();
         let mut problems = Vec::new();
         for (file, (name, list)) in files.iter().enumerate() {
             for stored in list {
+                if probe.as_ref().is_some_and(|prefix| stored.key.starts_with(prefix)) {
+                    left_out.push(stored.key.clone());
+                    continue;
+                }
                 if let Some(codes) = stored.key.strip_suffix(SCALES)
                     && let Key::Whole(canonical) = naming.read(codes)
                 {
@@ -174,7 +240,11 @@ impl Manifest {
         problems.extend(extra.into_iter().map(|(file, stored)| {
             format!("{}: {}: unexpected tensor for this configuration", files[file].0, stored.key)
         }));
-        if problems.is_empty() { Ok(Self { tensors }) } else { Err(refuse(folder, &problems)) }
+        if problems.is_empty() {
+            Ok(Self { tensors, left_out })
+        } else {
+            Err(refuse(folder, &problems))
+        }
     }
 
     /// Bytes of all tensors as stored.

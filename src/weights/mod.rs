@@ -5,6 +5,8 @@ mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 mod convert;
 mod extract;
+#[cfg(not(target_arch = "wasm32"))]
+mod find;
 mod foreign;
 mod head;
 mod header;
@@ -21,12 +23,14 @@ mod torch;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;
 
-#[cfg(feature = "hub")]
-pub(crate) use checkpoint::find_files;
 pub use checkpoint::{Checkpoint, shards};
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::{Conversion, Converted, convert};
 pub use extract::Extract;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use find::find_files;
+#[cfg(feature = "hub")]
+pub(crate) use find::usual_files;
 pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 #[cfg(feature = "hub")]

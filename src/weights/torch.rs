@@ -4,7 +4,8 @@
 //! Since torch 1.6 a file is a zip archive of a pickle, `data.pkl`, and one stored file a storage,
 //! `data/{key}`. The older format is a row of pickles, the fourth of which is the checkpoint and the
 //! fifth the keys of the storages, which follow, each behind its length. The state dict is the
-//! checkpoint, or lies in it under `state_dict`, `module` or `model`.
+//! checkpoint, or lies in it under any name (`state_dict`, `model`, `teacher`, …). Where there are
+//! several, each tensor's name begins with the names under which its state dict lies.
 
 mod pickle;
 mod value;
@@ -27,8 +28,11 @@ const MAX_PICKLE: u64 = 64 << 20;
 /// The most dimensions of a tensor.
 const MAX_RANK: usize = 16;
 
-/// The keys under which a checkpoint may keep its state dict.
-const STATE_DICT: [&str; 3] = ["state_dict", "module", "model"];
+/// State dicts lie at most so deep in a checkpoint.
+const MAX_NESTING: usize = 4;
+
+/// The longest name of the place of a state dict.
+const MAX_PLACE: usize = 200;
 
 /// The tensors of a file that torch wrote, in the order of their bytes; `None` for any other file.
 pub(super) async fn read(source: &Source) -> Result<Option<Vec<Stored>>> {
@@ -176,46 +180,91 @@ struct Described {
     strides: Vec<u64>,
 }
 
-/// The tensors of the checkpoint `root`'s state dict.
+/// Dictionaries that hold tensors by name, each with the place where it lies: `""` or `model.`.
+fn state_dicts(pickle: &Pickle<'_>, root: Value) -> Vec<(String, Value)> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    let mut waiting = vec![(String::new(), root, 0)];
+    // In the order of the file, a dictionary before those that lie in it.
+    while let Some((place, value, depth)) = waiting.pop() {
+        let Value::Dict(number) = value else { continue };
+        if !seen.insert(number) {
+            continue;
+        }
+        let items = pickle.dict(value).unwrap_or_default();
+        if items.iter().any(|[_, value]| matches!(value, Value::Call(..))) {
+            found.push((place.clone(), value));
+        }
+        let inner = items.iter().rev().filter_map(|[key, value]| {
+            let name = pickle.text(*key).filter(|_| matches!(value, Value::Dict(_)))?;
+            let place = format!("{place}{name}.");
+            (place.len() <= MAX_PLACE).then_some((place, *value, depth + 1))
+        });
+        if depth < MAX_NESTING {
+            waiting.extend(inner);
+        }
+    }
+    found
+}
+
+/// The tensors of the checkpoint `root`'s state dicts.
 fn tensors(source: &Source, pickle: &Pickle<'_>, root: Value) -> Result<Vec<Described>> {
-    let is_tensor = |value: &Value| matches!(value, Value::Call(..));
-    let holds_tensors = |value: &Value| {
-        pickle.dict(*value).is_some_and(|dict| dict.iter().any(|[_, value]| is_tensor(value)))
-    };
-    let top = pickle.dict(root).unwrap_or_default();
-    let under = |name: &str| {
-        let found = top.iter().find(|[key, _]| pickle.text(*key) == Some(name));
-        found.map(|[_, value]| *value).filter(holds_tensors)
-    };
-    let state = STATE_DICT.iter().find_map(|name| under(name)).unwrap_or(root);
+    let bad = |reason: String| Error::checkpoint(source.name(), reason);
+    let dicts = state_dicts(pickle, root);
     // Names are copied: each once, so that they cannot outgrow the file.
     let (mut list, mut names) = (Vec::new(), HashSet::new());
-    for [key, value] in pickle.dict(state).unwrap_or_default().iter().filter(|[_, v]| is_tensor(v))
-    {
-        let key = pickle.text(*key).ok_or_else(|| {
-            Error::checkpoint(
-                source.name(),
-                "a tensor of the state dict has no name, or one that is too long",
-            )
-        })?;
-        if !names.insert(key) {
-            return Err(Error::checkpoint(source.name(), format!("{key}: present twice")));
+    for (place, dict) in &dicts {
+        let place = if dicts.len() > 1 { place.as_str() } else { "" };
+        for [key, value] in pickle.dict(*dict).unwrap_or_default() {
+            let foreign = pickle.foreign_name(*value).filter(|name| is_tensors(name));
+            if foreign.is_none() && !matches!(value, Value::Call(..)) {
+                continue;
+            }
+            let name = pickle.text(*key).ok_or_else(|| {
+                bad("a tensor of the state dict has no name, or one that is too long".into())
+            })?;
+            if !names.insert((place, name)) {
+                return Err(bad(format!("{place}{name}: present twice")));
+            }
+            if let Some(kind) = foreign {
+                let reason = "expected a plain tensor; save it as one (.detach().contiguous())";
+                return Err(bad(format!("{place}{name}: made by {kind}: {reason}")));
+            }
+            list.push(
+                describe(pickle, format!("{place}{name}"), *value).ok_or_else(|| {
+                    bad(format!("{place}{name}: no tensor is described like this"))
+                })?,
+            );
         }
-        list.push(describe(pickle, key, *value).ok_or_else(|| {
-            Error::checkpoint(source.name(), format!("{key}: no tensor is described like this"))
-        })?);
     }
     match list.is_empty() {
         false => Ok(list),
-        true => Err(Error::checkpoint(
-            source.name(),
-            "no state dict: expected tensors by name, or such under state_dict, module or model",
-        )),
+        true => Err(bad(nothing(pickle, root))),
+    }
+}
+
+/// Whether a global of torch's makes a tensor of some other kind: quantised, sparse, a subclass.
+fn is_tensors(name: &str) -> bool {
+    name.starts_with("torch._utils._rebuild_") || name.starts_with("torch._tensor._rebuild_")
+}
+
+/// Why a file has no tensors.
+fn nothing(pickle: &Pickle<'_>, root: Value) -> String {
+    let expected = "expected a state dict: tensors by name, or such under state_dict, model, …";
+    let foreign = pickle.foreign_name(root).or_else(|| {
+        let last = pickle.foreign.len().checked_sub(1)?;
+        pickle.foreign_name(Value::Foreign(last))
+    });
+    match foreign {
+        Some(name) => format!(
+            "no state dict: {name} is not allowed in a checkpoint; nothing was run; {expected}; save \
+             the state dict alone: torch.save(model.state_dict(), \"model.pth\")"
+        ),
+        None => format!("no state dict: {expected}"),
     }
 }
 
 /// What the arguments of torch's functions say; `None` where they are not as torch writes them.
-fn describe(pickle: &Pickle<'_>, key: &str, value: Value) -> Option<Described> {
+fn describe(pickle: &Pickle<'_>, key: String, value: Value) -> Option<Described> {
     let mut value = value;
     if let Value::Call(Global::RebuildParameter, _) = value {
         value = *pickle.values(value)?.first()?;
@@ -242,7 +291,7 @@ fn describe(pickle: &Pickle<'_>, key: &str, value: Value) -> Option<Described> {
     let shape: Option<Vec<usize>> = shape.into_iter().map(|d| usize::try_from(d).ok()).collect();
     let shape = shape.filter(|shape| shape.len() == strides.len())?;
     let offset = u64::try_from(*offset).ok()?;
-    Some(Described { key: key.into(), storage: *storage, element, offset, shape, strides })
+    Some(Described { key, storage: *storage, element, offset, shape, strides })
 }
 
 impl Described {

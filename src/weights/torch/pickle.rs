@@ -1,10 +1,13 @@
-//! Pickles as data. A fixed list of opcodes builds plain values; nothing is imported or called, and
-//! whatever else a pickle asks for is an error.
+//! Pickles as data. A fixed list of opcodes builds plain values; nothing is imported or called. What
+//! would be made by anything but the few globals that tensors need is kept as a foreign value, which
+//! is an error only where a tensor depends on it.
+
+mod objects;
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::value::{Fault, Global, Pickle, Storage, Value, describe};
+use super::value::{Fault, Pickle, Value, describe};
 
 type Step<T> = std::result::Result<T, Fault>;
 
@@ -26,7 +29,8 @@ struct Machine<'a> {
 
 /// Reads the pickle that starts at byte `start`; returns its value and where it ends.
 pub(super) fn read(bytes: &[u8], start: usize) -> Step<(Pickle<'_>, Value, usize)> {
-    let pickle = Pickle { bytes, containers: Vec::new(), storages: Vec::new() };
+    let pickle =
+        Pickle { bytes, containers: Vec::new(), storages: Vec::new(), foreign: Vec::new() };
     let (stack, marks, memo) = (Vec::new(), Vec::new(), HashMap::new());
     let mut machine = Machine { pickle, at: start, stack, marks, memo };
     for _ in 0..MAX_STEPS {
@@ -130,16 +134,39 @@ impl<'a> Machine<'a> {
             b'j' => self.recall(4)?,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.global(module, name)?;
+                self.global(module, name);
             }
             0x93 => {
                 let names = self.pop_many(2)?;
                 match (self.pickle.text(names[0]), self.pickle.text(names[1])) {
-                    (Some(module), Some(name)) => self.global(module, name)?,
+                    (Some(module), Some(name)) => self.global(module, name),
                     _ => return self.refuse("a global without a name"),
                 }
             }
             b'R' => self.call()?,
+            0x81 => self.make(2)?,
+            0x92 => self.make(3)?,
+            b'o' => {
+                let values = self.pop_mark()?;
+                self.instance(values.first().copied())?;
+            }
+            b'i' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.pop_mark()?;
+                self.global(module, name);
+                let class = self.pop()?;
+                self.instance(Some(class))?;
+            }
+            // Sets and byte arrays describe no tensor.
+            0x8f => self.stack.push(Value::Other),
+            0x90 => {
+                self.pop_mark()?;
+            }
+            0x91 => {
+                self.pop_mark()?;
+                self.stack.push(Value::Other);
+            }
+            0x96 => self.push_bytes(8)?,
             b'b' => self.build()?,
             b'Q' => self.storage()?,
             other => {
@@ -257,6 +284,10 @@ impl<'a> Machine<'a> {
                 self.pickle.containers[number].extend(values);
                 Ok(())
             }
+            object @ Value::Foreign(_) => {
+                self.stack.push(object);
+                Ok(())
+            }
             other => self.refuse(format!("appends to {}", describe(other))),
         }
     }
@@ -269,6 +300,10 @@ impl<'a> Machine<'a> {
                 Ok(())
             }
             Value::Dict(_) => self.refuse("a key without a value"),
+            object @ Value::Foreign(_) => {
+                self.stack.push(object);
+                Ok(())
+            }
             other => self.refuse(format!("sets an item of {}", describe(other))),
         }
     }
@@ -292,87 +327,5 @@ impl<'a> Machine<'a> {
             None => return self.refuse(format!("nothing was remembered as {index}")),
         }
         Ok(())
-    }
-
-    fn global(&mut self, module: &str, name: &str) -> Step<()> {
-        match Global::find(module, name) {
-            Some(global) => self.stack.push(Value::Global(global)),
-            None => {
-                let name: String = format!("{module}.{name}").chars().take(100).collect();
-                return self.refuse(format!(
-                    "{} is not allowed in a checkpoint; nothing was run",
-                    name.escape_debug()
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn call(&mut self) -> Step<()> {
-        let pair = self.pop_many(2)?;
-        let value = match (pair[0], pair[1]) {
-            (Value::Global(Global::OrderedDict), Value::Tuple(n))
-                if self.pickle.containers[n].is_empty() =>
-            {
-                self.push_container(Value::Dict, Vec::new());
-                return Ok(());
-            }
-            (Value::Global(Global::Number), Value::Tuple(_)) => Value::Other,
-            (
-                Value::Global(
-                    global @ (Global::RebuildTensorV2
-                    | Global::RebuildTensorV3
-                    | Global::RebuildParameter),
-                ),
-                Value::Tuple(arguments),
-            ) => Value::Call(global, arguments),
-            (function, arguments) => {
-                let (function, arguments) = (describe(function), describe(arguments));
-                return self.refuse(format!("calls {function} with {arguments}"));
-            }
-        };
-        self.stack.push(value);
-        Ok(())
-    }
-
-    /// The state of a dictionary (torch's `_metadata`) or of a number's type says nothing of tensors.
-    fn build(&mut self) -> Step<()> {
-        let pair = self.pop_many(2)?;
-        match pair[0] {
-            Value::Dict(_) | Value::Other => self.stack.push(pair[0]),
-            other => return self.refuse(format!("sets the state of {}", describe(other))),
-        }
-        Ok(())
-    }
-
-    /// `("storage", type, key, device, length)`, in files of the older format with a view's place,
-    /// which is None.
-    fn storage(&mut self) -> Step<()> {
-        let tuple = self.pop()?;
-        let storage = match self.pickle.values(tuple) {
-            Some(
-                [kind, Value::Global(Global::Storage(element)), key, _, Value::Int(len)]
-                | [
-                    kind,
-                    Value::Global(Global::Storage(element)),
-                    key,
-                    _,
-                    Value::Int(len),
-                    Value::Other,
-                ],
-            ) if self.pickle.text(*kind) == Some("storage") => {
-                let (key, len) = (self.pickle.text(*key), u64::try_from(*len).ok());
-                key.zip(len).map(|(key, len)| Storage { element, key, len })
-            }
-            _ => None,
-        };
-        match storage {
-            Some(storage) => {
-                self.stack.push(Value::Storage(self.pickle.storages.len()));
-                self.pickle.storages.push(storage);
-                Ok(())
-            }
-            None => self.refuse("refers to something that is no storage"),
-        }
     }
 }

@@ -46,7 +46,8 @@ static ELEMENTS: [Element; 15] = [
 /// What a pickle may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Global {
-    OrderedDict,
+    /// A dictionary of any kind; what else makes it is left out.
+    Dict,
     RebuildTensorV2,
     RebuildTensorV3,
     RebuildParameter,
@@ -59,7 +60,8 @@ pub(super) enum Global {
 impl Global {
     pub(super) fn find(module: &str, name: &str) -> Option<Self> {
         Some(match (module, name) {
-            ("collections", "OrderedDict") => Self::OrderedDict,
+            ("collections", "OrderedDict" | "defaultdict")
+            | ("builtins" | "__builtin__", "dict") => Self::Dict,
             ("torch._utils", "_rebuild_tensor_v2") => Self::RebuildTensorV2,
             ("torch._utils", "_rebuild_tensor_v3") => Self::RebuildTensorV3,
             ("torch._utils", "_rebuild_parameter") => Self::RebuildParameter,
@@ -97,6 +99,8 @@ pub(super) enum Value {
     /// What a global would have made of the arguments in this container.
     Call(Global, usize),
     Storage(usize),
+    /// Something of a kind that no tensor needs: the number of the global that would have made it.
+    Foreign(usize),
 }
 
 /// A storage that the file holds beside the pickle.
@@ -115,6 +119,8 @@ pub(super) struct Pickle<'a> {
     pub(super) containers: Vec<Vec<Value>>,
     /// Every storage that was named, in the order of the pickle.
     pub(super) storages: Vec<Storage<'a>>,
+    /// Module and name of every global that is not known here. Nothing of them is imported.
+    pub(super) foreign: Vec<[&'a str; 2]>,
 }
 
 /// Why a pickle was refused.
@@ -127,6 +133,14 @@ pub(super) enum Fault {
 }
 
 impl<'a> Pickle<'a> {
+    /// What a value of a foreign kind would have been made by; `None` for any other value.
+    pub(super) fn foreign_name(&self, value: Value) -> Option<String> {
+        let Value::Foreign(number) = value else { return None };
+        let [module, name] = self.foreign[number];
+        let name: String = format!("{module}.{name}").chars().take(100).collect();
+        Some(name.escape_debug().to_string())
+    }
+
     /// The text of a value; `None` where it is none, or longer than a name.
     pub(super) fn text(&self, value: Value) -> Option<&'a str> {
         match value {
@@ -164,11 +178,12 @@ pub(super) fn describe(value: Value) -> &'static str {
         Value::Tuple(_) => "a tuple",
         Value::List(_) => "a list",
         Value::Dict(_) => "a dictionary",
-        Value::Global(Global::OrderedDict) => "OrderedDict",
+        Value::Global(Global::Dict) => "a type of dictionary",
         Value::Global(Global::Storage(_)) => "a type of storage",
         Value::Global(Global::Dtype(_)) => "a number type",
         Value::Global(_) => "a function",
         Value::Call(..) => "a tensor",
         Value::Storage(_) => "a storage",
+        Value::Foreign(_) => "an object",
     }
 }

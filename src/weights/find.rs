@@ -1,0 +1,114 @@
+//! Which files of a folder are the model's weights.
+
+use std::path::{Path, PathBuf};
+
+use super::{Source, shards};
+use crate::{Error, Result};
+
+/// Endings of files that may hold weights; what is in them is told when they are read.
+const ENDINGS: [&str; 9] =
+    [".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".pth.tar", ".h5", ".npz", ".gguf"];
+
+/// Beginnings of files that training leaves beside the weights.
+const NO_WEIGHTS: [&str; 5] = ["training_args", "optimizer", "scheduler", "rng_state", "scaler"];
+
+/// The names under which programs look for weights first.
+const USUAL: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
+/// The folder of a checkpoint, and its files of weights, all of which are there.
+pub(crate) async fn find_files(path: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
+    if path.is_file() {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        return Ok((folder.unwrap_or(Path::new(".")).to_path_buf(), vec![path.to_path_buf()]));
+    }
+    if !path.is_dir() {
+        return Err(Error::input(format!("{}: no such file or folder", path.display())));
+    }
+    let files = match usual_files(path).await? {
+        Some(files) => files,
+        None => other_files(path)?,
+    };
+    Ok((path.to_path_buf(), files))
+}
+
+/// The weights of a folder by their usual names, a whole file or an index and its shards, all of which
+/// are there; `None` where there is neither.
+pub(crate) async fn usual_files(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
+    let there = |name: &str| Some(folder.join(name)).filter(|file| file.is_file());
+    // A whole file counts before an index, which an earlier form of the model may have left.
+    for name in USUAL {
+        if let Some(file) = there(name) {
+            return Ok(Some(vec![file]));
+        }
+        let Some(index) = there(&format!("{name}.index.json")) else { continue };
+        let names = shards(&Source::file(&index)?).await?;
+        if let Some(name) = names.iter().find(|name| !folder.join(name).is_file()) {
+            return Err(missing(folder, name));
+        }
+        return Ok(Some(names.into_iter().map(|name| folder.join(name)).collect()));
+    }
+    Ok(None)
+}
+
+fn missing(folder: &Path, name: &str) -> Error {
+    Error::checkpoint(folder.display(), format!("{name}: missing"))
+}
+
+/// The weights of a folder that has none of the usual names: one file of any name, or the shards of
+/// one model.
+fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder.display(), e))?;
+    let weights = |name: &String| {
+        let name = name.to_ascii_lowercase();
+        ENDINGS.iter().any(|ending| name.ends_with(ending))
+            && !NO_WEIGHTS.iter().any(|start| name.starts_with(start))
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(weights)
+        .collect();
+    names.sort();
+    let list = |names: &[String]| names.iter().map(|name| folder.join(name)).collect();
+    match (names.as_slice(), shard(names.first().map_or("", String::as_str))) {
+        ([], _) => Err(missing(folder, USUAL[0])),
+        (names, Some((stem, count, ending))) => {
+            let name = |number| format!("{stem}-{number:05}-of-{count:05}{ending}");
+            let expected: Vec<String> = (1..=count).map(name).collect();
+            if let Some(name) = expected.iter().find(|name| !names.contains(name)) {
+                return Err(missing(folder, name));
+            }
+            if names.len() != expected.len() {
+                return Err(several(folder, names));
+            }
+            Ok(list(&expected))
+        }
+        ([_], _) => Ok(list(&names)),
+        (names, _) => Err(several(folder, names)),
+    }
+}
+
+fn several(folder: &Path, names: &[String]) -> Error {
+    let list = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+    let reason =
+        format!("expected one model, found several files of weights: {list}; name the file itself");
+    Error::checkpoint(folder.display(), reason)
+}
+
+/// Shards of one model at most.
+const MAX_SHARDS: usize = 9999;
+
+/// What stands before a shard's number, the number of shards, and the ending.
+fn shard(name: &str) -> Option<(&str, usize, &str)> {
+    let at = name.find("-of-")?;
+    let digits = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+    let (before, after) = (&name[..at], &name[at + 4..]);
+    let (stem, number) = before.rsplit_once('-')?;
+    let (count, ending) = after.split_at_checked(5)?;
+    if !digits(number) || !digits(count) {
+        return None;
+    }
+    let count = count.parse().ok().filter(|count| (1..=MAX_SHARDS).contains(count))?;
+    Some((stem, count, ending))
+}
