@@ -121,3 +121,20 @@ fn the_configuration_of_something_else_is_refused() {
     assert!(error.contains("vit_base_patch16_224"), "{error}");
     assert!(error.contains("missing: model_type, hidden_size"), "{error}");
 }
+
+/// A model's folder in the hub's cache is taken for its snapshot.
+#[test]
+fn folders_of_the_hubs_cache() {
+    let cache = tempfile::tempdir().unwrap();
+    let model = cache.path().join("models--owner--name");
+    for commit in ["aaa", "bbb"] {
+        let snapshot = model.join("snapshots").join(commit);
+        std::fs::create_dir_all(&snapshot).unwrap();
+        std::fs::copy("www/model/config.json", snapshot.join("config.json")).unwrap();
+        std::fs::copy("www/model/model.safetensors", snapshot.join("model.safetensors")).unwrap();
+    }
+    open(&model).unwrap();
+    std::fs::create_dir_all(model.join("refs")).unwrap();
+    std::fs::write(model.join("refs/main"), "aaa").unwrap();
+    assert!(open(&model).unwrap().name().ends_with("snapshots/aaa"));
+}

@@ -108,6 +108,7 @@ impl Hub {
             (None, Some(offline)) => Err(self.missing(model, offline)),
             (cached, _) => match (self.repository(model, tell), cached) {
                 (Ok(repository), _) => self.bring(model, &repository, tell).await,
+                (Err(Fault::Final(Error::Cancelled)), _) => Err(Error::Cancelled),
                 // Whatever the hub, or a proxy before it, answers: the model is here. Who has
                 // cancelled answers the note so too.
                 (Err(fault), Some(folder)) => {

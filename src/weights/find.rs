@@ -24,11 +24,31 @@ pub(crate) async fn find_files(path: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
     if !path.is_dir() {
         return Err(Error::input(format!("{}: no such file or folder", path.display())));
     }
+    let path = &snapshot(path);
     let files = match usual_files(path).await? {
         Some(files) => files,
         None => other_files(path)?,
     };
     Ok((path.to_path_buf(), files))
+}
+
+/// The newest snapshot of a model's folder in the hub's cache; any other folder itself.
+fn snapshot(folder: &Path) -> PathBuf {
+    let snapshots = folder.join("snapshots");
+    if folder.join("config.json").exists() || !snapshots.is_dir() {
+        return folder.to_path_buf();
+    }
+    let main = std::fs::read_to_string(folder.join("refs/main")).ok();
+    let main = main.map(|commit| snapshots.join(commit.trim())).filter(|path| path.is_dir());
+    let dated = |entry: std::fs::DirEntry| {
+        let date = entry.metadata().and_then(|there| there.modified()).ok()?;
+        entry.path().is_dir().then(|| (date, entry.path()))
+    };
+    let newest = || {
+        let entries = std::fs::read_dir(&snapshots).ok()?;
+        entries.flatten().filter_map(dated).max().map(|(_, path)| path)
+    };
+    main.or_else(newest).unwrap_or_else(|| folder.to_path_buf())
 }
 
 /// The weights of a folder by their usual names, a whole file or an index and its shards, all of which

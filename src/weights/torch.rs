@@ -54,8 +54,11 @@ async fn read_zip(source: &Source) -> Result<Vec<Stored>> {
     let mut folders = archive.names().filter_map(|name| name.strip_suffix("data.pkl"));
     let folder = match (folders.next(), folders.next()) {
         (Some(folder), None) => folder.to_string(),
-        _ => return Err(bad("not a file of torch's: expected one data.pkl in the archive".into())),
+        _ => return Err(bad(other_archive(&archive).into())),
     };
+    if archive.names().any(is_program) {
+        return Err(bad(PROGRAM.into()));
+    }
     let order = format!("{folder}byteorder");
     if archive.names().any(|name| name == order) {
         let range = archive.range(&order).await?;
@@ -81,6 +84,26 @@ async fn read_zip(source: &Source) -> Result<Vec<Stored>> {
         }
     }
     tensors.into_iter().map(|tensor| tensor.place(source, &pickle, &places)).collect()
+}
+
+/// What to do about TorchScript's files, which hold code and no state dict.
+const PROGRAM: &str = "a TorchScript program, expected a state dict: save it by \
+                       torch.save(torch.jit.load(FILE).state_dict(), \"model.pth\")";
+
+/// Whether a file of an archive is one of TorchScript's.
+fn is_program(name: &str) -> bool {
+    name.ends_with("/constants.pkl") || name.contains("/code/")
+}
+
+/// What an archive without torch's pickle is.
+fn other_archive(archive: &Archive<'_>) -> &'static str {
+    if archive.names().any(is_program) {
+        PROGRAM
+    } else if archive.names().next().is_some_and(|name| name.ends_with(".npy")) {
+        "an archive of NumPy's arrays, expected safetensors or a file of PyTorch's"
+    } else {
+        "a ZIP archive that is not PyTorch's: expected one data.pkl in it; unpack it first"
+    }
 }
 
 async fn read_older(source: &Source) -> Result<Vec<Stored>> {

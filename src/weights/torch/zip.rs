@@ -11,6 +11,8 @@ struct Entry {
     /// Where the file's own header starts.
     header: u64,
     size: u64,
+    /// Whether its bytes are there as they are.
+    plain: bool,
 }
 
 /// The files of an archive by name.
@@ -55,6 +57,10 @@ impl<'a> Archive<'a> {
             .entries
             .get(name)
             .ok_or_else(|| self.bad(format!("{name}: missing from the zip archive")))?;
+        if !entry.plain {
+            let reason = "compressed or encrypted, expected stored bytes";
+            return Err(self.bad(format!("{name}: {reason}")));
+        }
         let outside = || self.bad(format!("{name}: reaches beyond the file"));
         let fits = |end: &u64| *end <= self.source.size();
         let end = entry.header.checked_add(30).filter(fits).ok_or_else(outside)?;
@@ -116,10 +122,8 @@ impl<'a> Archive<'a> {
         let mut numbers = [field(record, 24, 4), packed, field(record, 42, 4)];
         long_numbers(&bytes[46 + name..46 + name + extra], &mut numbers).ok_or_else(short)?;
         let [size, packed, header] = numbers;
-        if method != 0 || field(record, 8, 2) & 1 != 0 || packed != size {
-            return Err(self.bad(format!("{text}: compressed or encrypted, expected stored bytes")));
-        }
-        match entries.insert(text, Entry { header, size }) {
+        let plain = method == 0 && field(record, 8, 2) & 1 == 0 && packed == size;
+        match entries.insert(text, Entry { header, size, plain }) {
             None => Ok(rest),
             Some(_) => Err(self.bad("the zip directory names a file twice")),
         }
