@@ -39,14 +39,7 @@ fn every_format_decodes_as_pillow_does() {
     let list = expected(&fixture("expected.safetensors"));
     assert!(list.len() > 30);
     for (name, picture) in &list {
-        // JPEG decoders differ by a few units, more where colour is subsampled or converted twice.
-        let most = match name.as_str() {
-            "progressive.jpg" => 6,
-            "cmyk.jpg" | "ycck.jpg" => 4,
-            name if name.ends_with(".jpg") => 3,
-            _ => 0,
-        };
-        assert_within(name, &decode(name, &fixture(name)).unwrap(), picture, most);
+        assert_within(name, &decode(name, &fixture(name)).unwrap(), picture, 0);
     }
 }
 
@@ -67,7 +60,7 @@ fn what_cannot_be_read_is_refused_with_the_cause() {
     finer[frame + 11] = 0x11;
     finer[frame + 17] = 0x24;
     let cases: [(&str, Vec<u8>, &str); 10] = [
-        ("finer.jpg", finer, "colours sampled more finely"),
+        ("finer.jpg", finer, "out-samples luma"),
         ("empty.jpg", vec![], "the file is empty"),
         ("notes.txt", b"no picture at all".to_vec(), "not a picture this program can read"),
         ("cut.png", cat[..cat.len() / 2].to_vec(), "cut off"),
@@ -109,7 +102,7 @@ fn cut_files_do_not_panic() {
     {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".py") || name.ends_with(".safetensors") {
+        if path.is_dir() || name.ends_with(".py") || name.ends_with(".safetensors") {
             continue;
         }
         let bytes = std::fs::read(&path).unwrap();

@@ -1,12 +1,14 @@
 //! Files of many formats to one kind of picture: upright, RGB, 8 bits.
 
 use std::io::{Cursor, ErrorKind};
-use std::panic::catch_unwind;
+use std::panic::{UnwindSafe, catch_unwind};
 
 use image::error::ImageError;
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
+use super::jpeg;
+use super::orientation::orientation;
 use super::palette::palette;
 use super::{MAX_PIXELS, Picture};
 use crate::{Error, Result};
@@ -44,12 +46,16 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Picture> {
     if let Some(reason) = fault(format, label, bytes) {
         return Err(refuse(reason));
     }
-    guarded(name, bytes, format, label)
+    guarded(name, label, || read_any(name, bytes, format, label))
 }
 
 /// Where a decoder panics the file is the cause, and others are still to be read.
-fn guarded(name: &str, bytes: &[u8], format: ImageFormat, label: &str) -> Result<Picture> {
-    catch_unwind(|| read_any(name, bytes, format, label))
+fn guarded(
+    name: &str,
+    label: &str,
+    read: impl FnOnce() -> Result<Picture> + UnwindSafe,
+) -> Result<Picture> {
+    catch_unwind(read)
         .unwrap_or_else(|_| Err(Error::image(name, format!("the {label} decoder failed"))))
 }
 
@@ -64,7 +70,26 @@ fn read_any(name: &str, bytes: &[u8], format: ImageFormat, label: &str) -> Resul
         }
         return Ok(picture);
     }
+    if format == ImageFormat::Jpeg {
+        let picture = jpeg::read(bytes, check).map_err(refuse)?;
+        return Ok(upright(picture, orientation(bytes, format)));
+    }
     read(bytes, format).map_err(|e| refuse(e.text(label)))
+}
+
+/// The picture turned as its file says.
+fn upright(picture: Picture, orientation: Orientation) -> Picture {
+    if orientation == Orientation::NoTransforms {
+        return picture;
+    }
+    let Picture { width, height, rgb } = picture;
+    let Some(buffer) = RgbImage::from_raw(width, height, rgb) else {
+        return Picture { width: 0, height: 0, rgb: Vec::new() };
+    };
+    let mut picture = DynamicImage::ImageRgb8(buffer);
+    picture.apply_orientation(orientation);
+    let (width, height) = (picture.width(), picture.height());
+    Picture { width, height, rgb: picture.into_rgb8().into_raw() }
 }
 
 /// Why a picture was not read.
@@ -88,12 +113,11 @@ fn read(bytes: &[u8], format: ImageFormat) -> std::result::Result<Picture, Refus
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(if format == ImageFormat::Png { MAX_PNG_BYTES } else { MAX_BYTES });
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(Refusal::Decoder)?;
-    check_size(&decoder).map_err(Refusal::Size)?;
-    // Pixels without a readable orientation are still worth showing.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let decoder = reader.into_decoder().map_err(Refusal::Decoder)?;
+    let (width, height) = decoder.dimensions();
+    check(width, height, decoder.total_bytes()).map_err(Refusal::Size)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(Refusal::Decoder)?;
-    picture.apply_orientation(orientation);
+    picture.apply_orientation(orientation(bytes, format));
 
     let (width, height) = (picture.width(), picture.height());
     Ok(Picture { width, height, rgb: rgb8(picture) })
@@ -114,14 +138,13 @@ fn known(format: ImageFormat) -> Option<(ImageFormat, &'static str)> {
 }
 
 /// Refuses a picture by its header, before memory is taken for its pixels.
-fn check_size(decoder: &impl ImageDecoder) -> std::result::Result<(), String> {
-    let (width, height) = decoder.dimensions();
+fn check(width: u32, height: u32, bytes: u64) -> std::result::Result<(), String> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
         Err(format!("a picture of {width} × {height} has no pixels"))
     } else if width.max(height) > MAX_SIDE {
         Err(format!("{width} × {height} is too large: a side may have {MAX_SIDE} pixels"))
-    } else if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_BYTES {
+    } else if pixels > MAX_PIXELS || bytes > MAX_BYTES {
         Err(format!(
             "{width} × {height} is too large: a picture may have {MAX_PIXELS} pixels \
              and take {MAX_BYTES} bytes"
@@ -131,13 +154,10 @@ fn check_size(decoder: &impl ImageDecoder) -> std::result::Result<(), String> {
     }
 }
 
-/// What is wrong with a file that its decoder would not tell.
-///
-/// The JPEG decoder paints what is missing grey and reports success, and a WebP's orientation comes
-/// after its pixels: such a picture would give features that look right and are not.
+/// What is wrong with a file that its decoder would not tell: a WebP's orientation comes after its
+/// pixels, so that one cut off before it would lie on its side.
 fn fault(format: ImageFormat, label: &str, bytes: &[u8]) -> Option<String> {
     match (format, bytes) {
-        (ImageFormat::Jpeg, _) => jpeg_fault(label, bytes),
         // "RIFF", then the length of what follows.
         (ImageFormat::WebP, [_, _, _, _, a, b, c, d, rest @ ..]) => {
             let length = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
@@ -145,40 +165,6 @@ fn fault(format: ImageFormat, label: &str, bytes: &[u8]) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Walks a JPEG's chain of segments to the end marker.
-fn jpeg_fault(label: &str, bytes: &[u8]) -> Option<String> {
-    // Not the start of a segment: stuffing, padding, restarts, the start of the image.
-    let standalone = |code: u8| matches!(code, 0 | 1 | 0xD0..=0xD8 | 0xFF);
-    let mut rest = bytes;
-    while let Some(at) = rest.windows(2).position(|m| m[0] == 0xFF && !standalone(m[1])) {
-        match rest[at + 1..] {
-            [0xD9, ..] => return None,
-            [code, high, low, ref segment @ ..] => {
-                let is_frame = matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC);
-                if is_frame && has_finer_colours(segment) {
-                    let what = "with colours sampled more finely than brightness";
-                    return Some(format!("a {label} {what}, which is not supported here"));
-                }
-                let length = usize::from(u16::from_be_bytes([high, low]));
-                rest = rest.get(at + 2 + length..).unwrap_or_default();
-            }
-            _ => break,
-        }
-    }
-    Some(cut_off(label))
-}
-
-/// Whether a frame has a component with more samples than its first: the decoder takes the first
-/// for the finest, and would run out of its memory.
-fn has_finer_colours(frame: &[u8]) -> bool {
-    // Precision, height, width, the number of components, and of each its name, factors, table.
-    let [_, _, _, _, _, count, components @ ..] = frame else { return false };
-    let factors =
-        components.chunks_exact(3).take(usize::from(*count)).map(|c| (c[1] >> 4, c[1] & 15));
-    let first = factors.clone().next().unwrap_or_default();
-    factors.skip(1).any(|(across, down)| across > first.0 || down > first.1)
 }
 
 fn cut_off(label: &str) -> String {
@@ -209,14 +195,9 @@ fn rgb8(picture: DynamicImage) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// The JPEG decoder panics at this file, which `decode` refuses before it comes so far.
     #[test]
     fn a_decoders_panic_is_an_error_of_the_file() {
-        let bytes = include_bytes!("../../fuzz/corpus/image/finer-colours.jpg");
-        let read = guarded("finer.jpg", bytes, ImageFormat::Jpeg, "JPEG");
-        assert_eq!(
-            read.map_err(|e| e.to_string()),
-            Err("finer.jpg: the JPEG decoder failed".into())
-        );
+        let read = guarded("bad.jpg", "JPEG", || panic!("a decoder's own fault"));
+        assert_eq!(read.map_err(|e| e.to_string()), Err("bad.jpg: the JPEG decoder failed".into()));
     }
 }

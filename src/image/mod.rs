@@ -6,6 +6,8 @@
 //! last bit. Nothing here reads files or knows the model.
 
 mod decode;
+mod jpeg;
+mod orientation;
 mod palette;
 mod pixels;
 mod resize;

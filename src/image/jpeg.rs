@@ -1,0 +1,76 @@
+//! JPEG, to the bits that libjpeg-turbo gives, which Pillow and most programs use: its inverse
+//! transform, its triangle filter for colours of half the resolution, its colour conversion.
+
+use libjpeg_turbo_rs::decode::pipeline::Decoder;
+use libjpeg_turbo_rs::{DecodeLimits, JpegError, PixelFormat};
+
+use super::Picture;
+
+/// Scans of a progressive picture at most: encoders write a dozen, and each costs a pass.
+const MAX_SCANS: usize = 500;
+
+/// Decodes a picture, not turned yet; `check` sees width and height before memory is taken. Data that
+/// end before the picture does are an error.
+pub(super) fn read(
+    bytes: &[u8],
+    check: impl FnOnce(u32, u32, u64) -> Result<(), String>,
+) -> Result<Picture, String> {
+    // Sides and pixels are checked below, before memory is taken.
+    let limits = DecodeLimits {
+        max_width: usize::from(u16::MAX),
+        max_height: usize::from(u16::MAX),
+        max_pixels: u64::from(u32::MAX),
+        max_scans: MAX_SCANS,
+        ..DecodeLimits::default()
+    };
+    let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(|e| explain(&e))?;
+    let header = decoder.header();
+    let (width, height) = (u32::from(header.width), u32::from(header.height));
+    let inks = header.components.len() == 4;
+    if header.precision != 8 {
+        return Err(format!(
+            "a JPEG of {} bits a channel, which is not supported here: export it with 8",
+            header.precision
+        ));
+    }
+    let channels = if inks { 4 } else { 3 };
+    check(width, height, u64::from(width) * u64::from(height) * channels)?;
+    decoder.set_output_format(if inks { PixelFormat::Cmyk } else { PixelFormat::Rgb });
+    if !has_end(bytes) {
+        return Err(CUT_OFF.into());
+    }
+    let image = decoder.decode_image().map_err(|e| explain(&e))?;
+    let rgb = if inks { light(&image.data) } else { image.data };
+    Ok(Picture { width, height, rgb })
+}
+
+const CUT_OFF: &str = "the JPEG data is cut off";
+
+/// Whether an end marker follows the last scan. Arithmetic codes do not tell where they end.
+fn has_end(bytes: &[u8]) -> bool {
+    let marker = |code: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, code]);
+    marker(0xD9).is_some_and(|end| marker(0xDA).is_none_or(|scan| scan < end))
+}
+
+/// Inks as light: files hold them inverted, as Adobe's programs write them.
+fn light(inks: &[u8]) -> Vec<u8> {
+    let pixels = inks.as_chunks::<4>().0.iter();
+    let channel = |ink: u8, black: u8| {
+        // The product over 255, rounded, as Pillow computes it.
+        let product = u32::from(255 - ink) * u32::from(black) + 128;
+        black.saturating_sub(((product + (product >> 8)) >> 8) as u8)
+    };
+    pixels.flat_map(|[c, m, y, k]| [c, m, y].map(|ink| channel(*ink, *k))).collect()
+}
+
+/// The decoder's reason, for a user.
+fn explain(error: &JpegError) -> String {
+    match error {
+        JpegError::UnexpectedEof => CUT_OFF.into(),
+        JpegError::Unsupported(what) => format!("a kind of JPEG not supported here: {what}"),
+        JpegError::LimitExceeded { .. } | JpegError::AllocationFailed { .. } => {
+            format!("the JPEG data would take too much memory or time to decode: {error}")
+        }
+        error => format!("the JPEG data is broken or cut off: {error}"),
+    }
+}
