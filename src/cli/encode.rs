@@ -294,10 +294,10 @@ async fn encode_one(
     let board = [rows as usize, cols as usize];
     if let Some(file) = &args.picture {
         let region = resize.region(original.width, original.height, side);
-        output::write_png(file, &pca_picture(&features, board, &original, region))?;
+        output::write_png(file, &pca_picture(&features, board, &original, region)?)?;
     }
     if args.stitch {
-        add_stitched(&mut features, board);
+        add_stitched(&mut features, board)?;
     }
     bar.next();
     Ok((features, vec![0.0; photo.pictures.len()]))
@@ -328,18 +328,19 @@ fn append(all: &mut Features, more: Features) {
 }
 
 /// Adds of each hidden state the patches of all tiles as one grid `[H, W, C]`.
-fn add_stitched(features: &mut Features, board: [usize; 2]) {
-    let Some(grid) = features.grid else { return };
+fn add_stitched(features: &mut Features, board: [usize; 2]) -> Result<()> {
+    let Some(grid) = features.grid else { return Ok(()) };
     let tokens = features.tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 3);
     let stitched: Vec<_> = tokens
         .map(|(name, tensor)| {
             let c = tensor.shape[2];
-            let values = stitch(&tensor.values, c, features.prefix, grid, board);
+            let values = stitch(&tensor.values, c, features.prefix, grid, board)?;
             let shape = vec![grid[0] * board[0], grid[1] * board[1], c];
-            (format!("stitched.{name}"), Tensor { shape, values })
+            Ok((format!("stitched.{name}"), Tensor { shape, values }))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     features.tensors.extend(stitched);
+    Ok(())
 }
 
 /// What is written, last_hidden_state first.

@@ -96,7 +96,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let read = |layer: &usize| {
         features.tokens(&format!("hidden_states.{layer}"), features.prefix..).map(|t| t.values)
     };
-    let tokens = side_by_side(&layers.iter().map(read).collect::<Result<Vec<_>>>()?, sizes.hidden);
+    let tokens = side_by_side(&layers.iter().map(read).collect::<Result<Vec<_>>>()?, sizes.hidden)?;
     let mut examples = Vec::new();
     for arguments::Example { class, x, y } in &args.points {
         if *x >= photo.width || *y >= photo.height {
@@ -110,7 +110,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         let class = names.iter().position(|n| n == class).unwrap_or(0);
         examples.push((row * cols + col, class));
     }
-    let taught = fit(&tokens, sizes.hidden * layers.len(), names.len(), &examples);
+    let taught = fit(&tokens, sizes.hidden * layers.len(), names.len(), &examples)?;
 
     let palette = default_palette(names.len());
     let head = LinearHead {
@@ -125,12 +125,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     output::write_bytes(&args.out, &head.to_bytes()?)?;
 
     let shape = vec![1, names.len(), rows, cols];
-    let logits = Tensor { shape, values: taught.logits(&tokens) };
-    let map = labels(&logits, [photo.height as usize, photo.width as usize]);
+    let logits = Tensor { shape, values: taught.logits(&tokens)? };
+    let map = labels(&logits, [photo.height as usize, photo.width as usize])?;
     if let Some(path) = &args.picture {
-        output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6))?;
+        output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6)?)?;
     }
-    let shares = shares(&map, names.len());
+    let shares = shares(&map, names.len())?;
     let shown: Vec<_> = names.iter().zip(shares).map(|(n, s)| format!("{n} {s:.1} %")).collect();
     report!("{}", shown.join(", "));
     Ok(())
