@@ -21,7 +21,7 @@ pub(super) struct Shown {
 }
 
 pub(super) fn pca(seen: &Seen, args: &Args, given: Option<PcaBasis>) -> Result<Shown> {
-    let tokens = seen.patches(args.layer)?;
+    let tokens = seen.patches(args.tap)?;
     let (n, c) = (tokens.shape[1], tokens.shape[2]);
     let (front, own) = match args.foreground {
         true => pca_foreground(&tokens.values, c, seen.grid)?,
@@ -60,10 +60,10 @@ pub(super) fn similarity(
     at: usize,
     args: &Args,
 ) -> Result<Shown> {
-    let (tokens, there) = (seen.patches(args.layer)?, other.unwrap_or(seen));
+    let (tokens, there) = (seen.patches(args.tap)?, other.unwrap_or(seen));
     let c = tokens.shape[2];
     let query = &tokens.values[at * c..][..c];
-    let cosines = view::similarity(query, &there.patches(args.layer)?.values)?;
+    let cosines = view::similarity(query, &there.patches(args.tap)?.values)?;
     // All of them: cosines have no outliers, and the best match is to be the brightest.
     let [low, high] = extent(&cosines);
     let painted = there.heat(&cosines, [low, high], args)?;
@@ -132,7 +132,7 @@ pub(super) async fn rollout(
 }
 
 pub(super) fn clusters(seen: &Seen, args: &Args) -> Result<Shown> {
-    let tokens = seen.patches(args.layer)?;
+    let tokens = seen.patches(args.tap)?;
     let k = args.clusters.unwrap_or(6) as usize;
     let found = view::clusters(&tokens.values, tokens.shape[2], k)?.labels;
     let palette = default_palette(k);
@@ -152,7 +152,7 @@ pub(super) fn clusters(seen: &Seen, args: &Args) -> Result<Shown> {
 }
 
 pub(super) fn norms(seen: &Seen, args: &Args) -> Result<Shown> {
-    let tokens = seen.patches(args.layer)?;
+    let tokens = seen.patches(args.tap)?;
     let lengths = view::norms(&tokens.values, tokens.shape[2])?;
     // All of them, with sharp edges: a single outlier is what this view is for.
     let [low, high] = extent(&lengths);
