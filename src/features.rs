@@ -61,11 +61,39 @@ impl Features {
 }
 
 /// Rows of several layers side by side: `[n, c]` each to `[n, layers·c]`.
-pub fn side_by_side(layers: &[Vec<f32>], c: usize) -> Vec<f32> {
-    let [first, _, ..] = layers else { return layers.first().cloned().unwrap_or_default() };
-    let rows = 0..first.len() / c;
-    rows.flat_map(|row| layers.iter().flat_map(move |layer| &layer[row * c..][..c]).copied())
-        .collect()
+///
+/// # Errors
+/// [`Error::Input`] where a layer has no rows of `c` values, or layers differ in their number.
+pub fn side_by_side(layers: &[Vec<f32>], c: usize) -> Result<Vec<f32>> {
+    let Some(first) = layers.first() else { return Ok(Vec::new()) };
+    let rows = row_count("a layer", first, c)?;
+    if let Some(other) = layers.iter().find(|layer| layer.len() != first.len()) {
+        return Err(Error::input(format!(
+            "layers side by side: expected {} values each, found {}",
+            first.len(),
+            other.len()
+        )));
+    }
+    let row = |row: usize| layers.iter().flat_map(move |layer| &layer[row * c..][..c]).copied();
+    Ok((0..rows).flat_map(row).collect())
+}
+
+/// How many rows of `c` values there are.
+pub(crate) fn row_count(what: &str, values: &[f32], c: usize) -> Result<usize> {
+    if c > 0 && values.len().is_multiple_of(c) {
+        return Ok(values.len() / c);
+    }
+    Err(Error::input(format!("{what}: {} values are no rows of {c}", values.len())))
+}
+
+/// That there is one value for each patch of a grid `[rows, cols]`, and at least one patch.
+pub(crate) fn one_each(what: &str, values: usize, [rows, cols]: [usize; 2]) -> Result<()> {
+    if values > 0 && rows.checked_mul(cols) == Some(values) {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "{what}: expected {rows} × {cols} values, at least one; found {values}"
+    )))
 }
 
 /// The first value that is NaN or infinite.

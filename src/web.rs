@@ -177,7 +177,7 @@ impl Engine {
                     "{most} tiles of {side} pixels are too many"
                 ))));
             }
-            most => tiles(&photo, most, side),
+            most => tiles(&photo, most, side).map_err(js)?,
         };
         let region = match pictures.len() {
             1 => resize.region(photo.width, photo.height, side),
@@ -296,15 +296,12 @@ impl Engine {
                 continue;
             }
             tokens.extend(photo.read_all(encoder, &lesson.layers).await.map_err(js)?);
-            first = tokens.len() / c;
+            first = tokens.len() / c.max(1);
             examples.extend(own);
         }
         let classes = lesson.names.len();
-        if examples.iter().any(|(token, class)| *token >= first || *class >= classes) {
-            return Err(js(Error::input("an example's patch or class does not exist")));
-        }
         let start = precise_now();
-        let fitted = fit(&tokens, c, classes, &examples);
+        let fitted = fit(&tokens, c, classes, &examples).map_err(js)?;
         let milliseconds = precise_now() - start;
         self.taught = Some(LinearHead {
             layers: lesson.layers,

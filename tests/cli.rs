@@ -260,7 +260,7 @@ fn errors_are_one_clear_line() {
     fails(&["encode", cat, "--out", out, "--device", "no such card"], "no adapter called");
     fails(
         &["encode", cat, "--out", out, "--hidden-states", "13"],
-        "hidden state 13: expected 0 to 12",
+        "layer 13: expected 0 to 12, or -13 to -1 counted from the end",
     );
     fails(&["encode", cat, "--out", out, "--image-size", "225"], "expected a multiple of 14");
     fails(&["encode", cat, "--out", out, "--resize", "stretch"], "squash, crop or native");

@@ -24,7 +24,7 @@ fn encode(encoder: &mut Encoder, pictures: &[&Picture]) -> Vec<[Vec<f32>; 2]> {
 
 /// Encodes a picture alone, again, after another size, at both ends of a batch, and in a second encoder.
 fn same_bits(what: &str, open: impl Fn() -> Encoder) -> [Vec<f32>; 2] {
-    let [a, b, c] = [56, 70, 84].map(Picture::noise);
+    let [a, b, c] = [56, 70, 84].map(|side| Picture::noise(side).unwrap());
     let others = [b, c].map(|other| Resize::Squash.fit(&other, 56, 14).unwrap());
     let wide = Picture { width: 84, height: 28, rgb: a.rgb[..84 * 28 * 3].to_vec() };
     let [p, q, r] = [&a, &others[0], &others[1]];

@@ -346,7 +346,7 @@ fn pictures_of_the_wrong_length_are_errors() {
     use internvit::image::{Picture, Resize, pixel_values, rgba};
     let mut encoder = wait(Encoder::load(open(), &Device::Cpu, &mut on_bytes)).unwrap();
     let side = u32::try_from(encoder.spec().sizes.image).unwrap();
-    let whole = Picture::noise(side);
+    let whole = Picture::noise(side).unwrap();
     for bytes in [0, 1, whole.rgb.len() - 1, whole.rgb.len() + 3] {
         let picture = Picture { rgb: vec![0; bytes], ..whole.clone() };
         let list = [whole.clone(), picture.clone()];
@@ -361,7 +361,7 @@ fn pictures_of_the_wrong_length_are_errors() {
             assert!(error.contains("bytes of RGB, found"), "{error}");
         }
     }
-    let list = [whole.clone(), Picture::noise(side / 2)];
+    let list = [whole.clone(), Picture::noise(side / 2).unwrap()];
     assert!(pixel_values(&list).unwrap_err().to_string().contains("one batch"));
 }
 

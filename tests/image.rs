@@ -140,7 +140,7 @@ fn resizing_equals_pillow() {
                 // The box left 10, top 20, right 70, bottom 60.
                 let rows = original.rgb.chunks_exact(original.width as usize * 3).skip(20).take(40);
                 let rgb = rows.flat_map(|row| row[30..210].to_vec()).collect();
-                resize(&Picture { width: 60, height: 40, rgb }, 84, 98)
+                resize(&Picture { width: 60, height: 40, rgb }, 84, 98).unwrap()
             }
         };
         // The resize is exact; from a JPEG the decoders' difference of up to 2 remains.
@@ -154,7 +154,7 @@ fn resizing_equals_pillow() {
 fn crop_equals_resizing_and_cutting() {
     let picture = gradient(640, 427);
     let found = Resize::Crop.fit(&picture, 112, 14).unwrap();
-    assert_eq!(found, resize(&picture, 167, 112).cut([27, 0, 112, 112]));
+    assert_eq!(found, resize(&picture, 167, 112).unwrap().cut([27, 0, 112, 112]).unwrap());
 }
 
 #[test]
@@ -179,17 +179,17 @@ fn gradient(width: u32, height: u32) -> Picture {
 #[test]
 fn tiles_are_cut_row_by_row() {
     let picture = gradient(84, 56);
-    let (grid, list) = tiles(&picture, 6, 28);
+    let (grid, list) = tiles(&picture, 6, 28).unwrap();
     assert_eq!((grid.cols, grid.rows, list.len()), (3, 2, 7));
-    let whole = resize(&picture, 84, 56);
+    let whole = resize(&picture, 84, 56).unwrap();
     for (i, tile) in list[..6].iter().enumerate() {
         assert_eq!((tile.width, tile.height), (28, 28));
         let (col, row) = (i as u32 % 3 * 28, i as u32 / 3 * 28);
         let at = ((row * 84 + col) * 3) as usize;
         assert_eq!(tile.rgb[..3], whole.rgb[at..at + 3], "tile {i}");
     }
-    assert_eq!(list[6], resize(&picture, 28, 28));
-    let (grid, list) = tiles(&gradient(28, 28), 1, 28);
+    assert_eq!(list[6], resize(&picture, 28, 28).unwrap());
+    let (grid, list) = tiles(&gradient(28, 28), 1, 28).unwrap();
     assert_eq!((grid.cols, grid.rows, list.len()), (1, 1, 1));
 }
 
@@ -221,7 +221,7 @@ fn odd_shapes_are_resized_or_refused() {
     let error = Resize::Native.fit(&tall, 448, 14).unwrap_err().to_string();
     assert!(error.contains("would pass the limit"), "{error}");
     assert!(Resize::Squash.fit(&dot, 0, 14).is_err());
-    let (_, list) = tiles(&tall, 12, 28);
+    let (_, list) = tiles(&tall, 12, 28).unwrap();
     assert_eq!(list.len(), 13);
 }
 
@@ -245,4 +245,22 @@ fn resize_modes_are_named() {
     }
     let error = "stretch".parse::<Resize>().unwrap_err().to_string();
     assert!(error.contains("squash, crop or native"), "{error}");
+}
+
+/// Wrong pictures, sizes and rectangles are errors, never a panic.
+#[test]
+fn wrong_pictures_and_sizes_are_errors() {
+    let good = gradient(28, 28);
+    let bad = Picture { width: 28, height: 28, rgb: vec![0; 7] };
+    let empty = Picture { width: 0, height: 0, rgb: Vec::new() };
+    for picture in [&bad, &empty] {
+        assert!(resize(picture, 14, 14).is_err() && tiles(picture, 4, 14).is_err());
+    }
+    assert!(bad.cut([0, 0, 1, 1]).is_err());
+    assert!(resize(&good, 0, 14).is_err() && resize(&good, u32::MAX, u32::MAX).is_err());
+    assert!(tiles(&good, 4, 0).is_err() && tiles(&good, 4, u32::MAX).is_err());
+    for part in [[1, 0, 28, 28], [0, 20, 28, 9], [u32::MAX, 0, 2, 2], [0, 0, 1, 29]] {
+        assert!(good.cut(part).is_err(), "{part:?}");
+    }
+    assert!(Picture::noise(70_000).is_err() && Picture::noise(u32::MAX).is_err());
 }

@@ -19,7 +19,7 @@ fn gpu_and_cpu_agree_on_24_layers_and_60_mb_hold_the_activations() {
         config(1024, 16, 4096, 24, "").replace("\"image_size\": 56", "\"image_size\": 448");
     init_checkpoint("c", &config, 1, StoredType::F16, &folder, &|_, _| ()).unwrap();
     let open = || wait(Checkpoint::open_path(&folder)).unwrap();
-    let pictures = [Picture::noise(56)];
+    let pictures = [Picture::noise(56).unwrap()];
     let encode = |mut encoder: Encoder| {
         let images = Images::Pictures(&pictures);
         let features = wait(encoder.encode(images, &[], &mut on)).unwrap();
@@ -64,7 +64,7 @@ fn streamed_blocks_give_the_features_of_resident_ones() {
             gpu.caps.max_binding = 48 << 10;
             gpu
         };
-        let pictures = [Picture::noise(56), Picture::noise(56)];
+        let pictures = [Picture::noise(56).unwrap(), Picture::noise(56).unwrap()];
         let encode = |encoder: &mut Encoder| {
             let images = Images::Pictures(&pictures);
             wait(encoder.encode(images, &[0, 1], &mut on)).unwrap().tensors

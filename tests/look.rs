@@ -115,7 +115,7 @@ fn look_refuses_what_a_view_does_not_know() {
     std::fs::copy(&cat, &copy).unwrap();
     let (cat, copy) = (text(&cat), text(&copy));
     let out = folder.join("out.png");
-    let cases: [(&str, &[&str], &str); 21] = [
+    let cases: [(&str, &[&str], &str); 23] = [
         ("similarity", &[], "--view similarity needs --at X,Y"),
         ("pca", &["--at", "1,2"], "--at is for --view similarity, attention, rollout"),
         ("attention", &["--at", "1,2", "--other", cat], "--other is for --view similarity"),
@@ -133,8 +133,10 @@ fn look_refuses_what_a_view_does_not_know() {
             "--resize crop leaves this point out",
         ),
         ("pca", &["--opacity", "1.5"], "expected a number from 0 to 1"),
-        ("pca", &["--layer", "13"], "--layer 13: expected 0 to 12"),
-        ("attention", &["--layer", "0"], "--layer 0: expected 1 to 12"),
+        ("pca", &["--layer", "13"], "layer 13: expected 0 to 12, or -13 to -1"),
+        ("attention", &["--layer", "0"], "layer 0: expected 1 to 12, or -12 to -1"),
+        ("pca", &["--layer", "-14"], "layer -14: expected 0 to 12"),
+        ("attention", &["--layer", "-13"], "layer -13: expected 1 to 12"),
         ("attention", &["--head", "3"], "--head 3: expected 0 to 2"),
         ("pca", &["--data", "data.txt"], "ending in .safetensors, .npz or .npy"),
         ("pca", &["--save-basis", "basis.npz"], "ending in .safetensors"),

@@ -63,7 +63,7 @@ fn soak(what: &str, rounds: usize, settled: usize, mut round: impl FnMut() -> (u
 
 /// Batches of one, two and four pictures, so that plans are made again and again.
 fn encodes(what: &str, mut encoder: Encoder) {
-    let pictures = [56; 4].map(Picture::noise);
+    let pictures = [56; 4].map(|side| Picture::noise(side).unwrap());
     soak(what, 100, 10, || {
         for i in 0..10 {
             encode(&mut encoder, &pictures[..[1, 1, 1, 1, 1, 1, 1, 1, 2, 4][i]]);
@@ -74,7 +74,7 @@ fn encodes(what: &str, mut encoder: Encoder) {
 
 /// The bundled model from its bytes to its first features.
 fn loads(what: &str, device: &Device) {
-    let pictures = [Picture::noise(28)];
+    let pictures = [Picture::noise(28).unwrap()];
     soak(what, 200, 50, || {
         let checkpoint = wait(Checkpoint::bundled()).unwrap();
         let mut encoder = wait(Encoder::load(checkpoint, device, &mut on_bytes)).unwrap();
@@ -118,7 +118,7 @@ fn loads_on_the_gpu() {
 fn losses_of_the_gpu() {
     let gpu = wait(Gpu::open(&Choice::Auto)).unwrap();
     let mut encoder = wait(Encoder::on_gpu(model(), gpu, &mut on_bytes)).unwrap();
-    let pictures = [Picture::noise(56)];
+    let pictures = [Picture::noise(56).unwrap()];
     soak("loss", 300, 60, || {
         encoder.gpu().unwrap().lose();
         encode(&mut encoder, &pictures);

@@ -167,7 +167,7 @@ pub fn image(data: &[u8]) {
             assert!(image::pixel_values(&[fitted]).unwrap().iter().all(|value| value.is_finite()));
         }
     }
-    let (grid, list) = image::tiles(&picture, 4, 6);
+    let (grid, list) = image::tiles(&picture, 4, 6).unwrap();
     assert_eq!(list.len() as u32, grid.cols * grid.rows + u32::from(grid.cols * grid.rows > 1));
 }
 

@@ -123,7 +123,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     };
     let loaded = clock();
 
-    let pictures = vec![Picture::noise(side); args.batch.into()];
+    let pictures = vec![Picture::noise(side)?; args.batch.into()];
     let images = Images::Pictures(&pictures);
     let bar = progress::Share::new("measuring", 1);
     let mut told = async |part: f64| {
@@ -178,7 +178,7 @@ fn force(gpu: &mut Gpu, family: Family) -> Result<()> {
 async fn tune(args: &Args, model: &Model, side: u32) -> Result<()> {
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
-    let pictures = vec![Picture::noise(side); args.batch.into()];
+    let pictures = vec![Picture::noise(side)?; args.batch.into()];
     let mut shown = false;
     let device = if args.device == Device::Auto { &Device::Gpu } else { &args.device };
     for family in Family::ALL {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use internvit::gpu::Precision;
 use internvit::image::{Grid, Picture, Resize};
+use internvit::model::layer;
 use internvit::view::{pca_picture, stitch};
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
@@ -56,9 +57,13 @@ pub(super) struct Args {
     /// Pictures encoded at once, tiles too; 8 on a GPU and 1 elsewhere if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: Option<u16>,
-    /// Hidden states to keep: 0 is the embedding, i the output of block i
-    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
-    hidden_states: Vec<usize>,
+    /// Hidden states to keep: 0 is the embedding, i the output of block i; -1 is the last, -2 the one
+    /// before
+    #[arg(long, value_delimiter = ',', value_name = "LAYERS", allow_hyphen_values = true)]
+    hidden_states: Vec<i64>,
+    /// Those, counted from 0
+    #[arg(skip)]
+    taps: Vec<usize>,
     /// Which tokens to write
     #[arg(long, value_enum, default_value_t = Tokens::All)]
     tokens: Tokens,
@@ -134,6 +139,11 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     args.images.retain(|path| !path.is_dir());
     let checkpoint = args.model.open().await?;
     guard.keeps_model(&checkpoint)?;
+    let layers = checkpoint.spec.sizes.layers;
+    let tap = |given: &i64| layer(layers, 0, *given);
+    args.taps = args.hidden_states.iter().map(tap).collect::<Result<_>>()?;
+    args.taps.sort_unstable();
+    args.taps.dedup();
     if checkpoint.random_weights() && !args.json {
         note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
@@ -144,12 +154,12 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         (Some(file), _) => {
             let (shape, values) = input::read_tensor(file, "pixel_values").await?;
             let images = Images::PixelValues { shape, values: &values };
-            (encode(&mut encoder, images, &args.hidden_states, &bar).await?, None)
+            (encode(&mut encoder, images, &args.taps, &bar).await?, None)
         }
         (_, Some(file)) => {
             let (shape, values) = input::read_tensor(file, "pixel_embeds").await?;
             let images = Images::PixelEmbeds { shape, values: &values };
-            (encode(&mut encoder, images, &args.hidden_states, &bar).await?, None)
+            (encode(&mut encoder, images, &args.taps, &bar).await?, None)
         }
         _ => {
             let (features, index) = encode_photos(&mut encoder, &args, &bar).await?;
@@ -193,7 +203,7 @@ async fn encode_all(
             bar.set(run * total + done, runs * total);
             ControlFlow::Continue(())
         };
-        let features = encoder.encode(images, &args.hidden_states, &mut told).await?;
+        let features = encoder.encode(images, &args.taps, &mut told).await?;
         match &mut all {
             None => all = Some(features),
             Some(all) => append(all, features),
@@ -294,10 +304,10 @@ async fn encode_one(
     let board = [rows as usize, cols as usize];
     if let Some(file) = &args.picture {
         let region = resize.region(original.width, original.height, side);
-        output::write_png(file, &pca_picture(&features, board, &original, region))?;
+        output::write_png(file, &pca_picture(&features, board, &original, region)?)?;
     }
     if args.stitch {
-        add_stitched(&mut features, board);
+        add_stitched(&mut features, board)?;
     }
     bar.next();
     Ok((features, vec![0.0; photo.pictures.len()]))
@@ -328,18 +338,19 @@ fn append(all: &mut Features, more: Features) {
 }
 
 /// Adds of each hidden state the patches of all tiles as one grid `[H, W, C]`.
-fn add_stitched(features: &mut Features, board: [usize; 2]) {
-    let Some(grid) = features.grid else { return };
+fn add_stitched(features: &mut Features, board: [usize; 2]) -> Result<()> {
+    let Some(grid) = features.grid else { return Ok(()) };
     let tokens = features.tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 3);
     let stitched: Vec<_> = tokens
         .map(|(name, tensor)| {
             let c = tensor.shape[2];
-            let values = stitch(&tensor.values, c, features.prefix, grid, board);
+            let values = stitch(&tensor.values, c, features.prefix, grid, board)?;
             let shape = vec![grid[0] * board[0], grid[1] * board[1], c];
-            (format!("stitched.{name}"), Tensor { shape, values })
+            Ok((format!("stitched.{name}"), Tensor { shape, values }))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     features.tensors.extend(stitched);
+    Ok(())
 }
 
 /// What is written, last_hidden_state first.

@@ -83,7 +83,7 @@ pub(super) fn fit(
         )));
     }
     let (grid, pictures) = if max_tiles > 1 {
-        tiles(original, max_tiles, size)
+        tiles(original, max_tiles, size)?
     } else {
         let picture = resize.fit(original, size, patch).map_err(|e| match e {
             Error::Input(reason) => Error::image(path.display(), reason),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use internvit::gpu::Precision;
 use internvit::image::{Picture, Resize};
+use internvit::model::layer;
 use internvit::view::patch_under;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 
@@ -35,9 +36,12 @@ pub(super) struct Args {
     #[command(flatten)]
     model: Model,
     /// The hidden state: 0 is the embedding, i the output of block i (for attention and rollout the
-    /// block, from 1); the last if left out
-    #[arg(long)]
-    layer: Option<usize>,
+    /// block, from 1); -1 is the last, -2 the one before; the last if left out
+    #[arg(long, allow_negative_numbers = true)]
+    layer: Option<i64>,
+    /// That one, counted from 0
+    #[arg(skip)]
+    tap: Option<usize>,
     /// Side of the square, or short side with --resize native; the model's own if left out
     #[arg(long)]
     image_size: Option<u32>,
@@ -113,7 +117,7 @@ struct Seen {
     grid: [usize; 2],
 }
 
-pub(super) async fn run(args: Args) -> Result<()> {
+pub(super) async fn run(mut args: Args) -> Result<()> {
     args.check()?;
     let out = args.out();
     let guard = args.guard(&out)?;
@@ -121,10 +125,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
     guard.keeps_model(&checkpoint)?;
     let sizes = checkpoint.spec.sizes;
-    let (first, last) = (usize::from(args.view.of_block()), sizes.layers);
-    if let Some(layer) = args.layer.filter(|layer| !(first..=last).contains(layer)) {
-        return Err(Error::input(format!("--layer {layer}: expected {first} to {last}")));
-    }
+    let first = usize::from(args.view.of_block());
+    args.tap = args.layer.map(|given| layer(sizes.layers, first, given)).transpose()?;
     if let Some(head) = args.head.filter(|head| *head >= sizes.heads) {
         let most = sizes.heads - 1;
         return Err(Error::input(format!("--head {head}: expected 0 to {most}")));
@@ -172,7 +174,7 @@ async fn see(
     let taps: Vec<usize> = match args.view {
         View::Attention => vec![args.block(encoder) - 1],
         View::Rollout => (0..args.block(encoder)).collect(),
-        _ => args.layer.into_iter().collect(),
+        _ => args.tap.into_iter().collect(),
     };
     let features = encoder
         .encode(Images::Pictures(&seen.pictures), &taps, &mut async |done, total| {
@@ -268,7 +270,7 @@ impl Args {
 
     /// The block whose attention is shown.
     fn block(&self, encoder: &Encoder) -> usize {
-        self.layer.unwrap_or(encoder.spec().sizes.layers)
+        self.tap.unwrap_or(encoder.spec().sizes.layers)
     }
 }
 

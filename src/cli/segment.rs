@@ -120,11 +120,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
         let (shape, values) = input::read_tensor(file, "pixel_values").await?;
         let images = Images::PixelValues { shape, values: &values };
         let logits = encoder.segment(images, &mut async |_, _| ControlFlow::Continue(())).await?;
-        let maps = whole(file, shape, logits);
+        let maps = whole(file, shape, logits)?;
         write(&files[0], &args, &head, &maps)?;
         return finish(
             &args,
-            maps.first().map(|map| summary(&args, &head, map)).into_iter().collect(),
+            maps.iter().take(1).map(|map| summary(&args, &head, map)).collect::<Result<_>>()?,
         );
     }
     let bar = progress::Share::new("segmenting", photos.len());
@@ -133,7 +133,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         match slide(&mut encoder, path, &windows, &head, &bar).await {
             Ok(map) => {
                 write(files, &args, &head, std::slice::from_ref(&map))?;
-                told.push(summary(&args, &head, &map));
+                told.push(summary(&args, &head, &map)?);
             }
             // A photograph's own fault costs the others nothing.
             Err(error @ (Error::Image { .. } | Error::Io { .. } | Error::NotFinite(_))) if !one => {
@@ -197,15 +197,15 @@ async fn attach(checkpoint: &mut Checkpoint, file: &Path) -> Result<()> {
 }
 
 /// Maps of pixel values, each taken whole.
-fn whole(file: &Path, [batch, _, height, width]: [usize; 4], logits: Tensor) -> Vec<Map> {
+fn whole(file: &Path, [batch, _, height, width]: [usize; 4], logits: Tensor) -> Result<Vec<Map>> {
     let one: usize = logits.shape[1..].iter().product();
     let maps = logits.values.chunks_exact(one).take(batch).map(|values| {
         let mut shape = logits.shape.clone();
         shape[0] = 1;
         let logits = Tensor { shape, values: values.to_vec() };
-        let labels = labels(&logits, [height, width]);
+        let labels = labels(&logits, [height, width])?;
         let name = file.to_string_lossy().into_owned();
-        Map { name, photo: None, logits, size: [height, width], labels }
+        Ok(Map { name, photo: None, logits, size: [height, width], labels })
     });
     maps.collect()
 }
@@ -247,7 +247,7 @@ async fn slide(
     let picture = Resize::Native.fit(&photo, side, patch);
     let picture = picture.map_err(|e| Error::image(path.display(), e))?;
     let (height, width) = (picture.height as usize, picture.width as usize);
-    let mut canvas = Canvas::new(head.classes, [height, width]);
+    let mut canvas = Canvas::new(head.classes, [height, width])?;
     let side = side as usize;
     let window = if whole { [height, width] } else { [side, side] };
     let tops = window_starts(height, window[0], stride);
@@ -256,7 +256,7 @@ async fn slide(
     for (number, (top, left)) in
         tops.iter().flat_map(|top| lefts.iter().map(move |left| (*top, *left))).enumerate()
     {
-        let part = picture.cut([left as u32, top as u32, window[1] as u32, window[0] as u32]);
+        let part = picture.cut([left as u32, top as u32, window[1] as u32, window[0] as u32])?;
         let images = Images::Pictures(std::slice::from_ref(&part));
         let logits = encoder
             .segment(images, &mut async |done, steps| {
@@ -265,11 +265,11 @@ async fn slide(
             })
             .await
             .map_err(|e| input::of(&[path], e))?;
-        canvas.add(&logits, [top, left], window);
+        canvas.add(&logits, [top, left], window)?;
     }
     let logits = canvas.finish();
     let size = [photo.height as usize, photo.width as usize];
-    let labels = labels(&logits, size);
+    let labels = labels(&logits, size)?;
     let name = path.to_string_lossy().into_owned();
     Ok(Map { name, photo: Some(photo), logits, size, labels })
 }
@@ -300,8 +300,8 @@ fn write(files: &Files, args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()
     if let Some(path) = &files.picture {
         let (width, height) = (width as u32, height as u32);
         let grey = Picture { width: 1, height: 1, rgb: vec![128; 3] };
-        let photo = first.photo.clone().unwrap_or_else(|| resize(&grey, width, height));
-        let picture = paint_labels(&first.labels, &palette, &photo, args.opacity);
+        let photo = first.photo.clone().map_or_else(|| resize(&grey, width, height), Ok)?;
+        let picture = paint_labels(&first.labels, &palette, &photo, args.opacity)?;
         output::write_png(path, &picture)?;
     }
     if let Some(path) = &files.labels {
@@ -311,8 +311,8 @@ fn write(files: &Files, args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()
 }
 
 /// The classes of a map and their shares, said in a line unless JSON is wanted.
-fn summary(args: &Args, head: &HeadSpec, map: &Map) -> serde_json::Value {
-    let shares = shares(&map.labels, head.classes);
+fn summary(args: &Args, head: &HeadSpec, map: &Map) -> Result<serde_json::Value> {
+    let shares = shares(&map.labels, head.classes)?;
     let name =
         |class: usize| head.names.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
     let mut list: Vec<_> = shares.iter().enumerate().filter(|(_, share)| **share > 0.0).collect();
@@ -329,5 +329,5 @@ fn summary(args: &Args, head: &HeadSpec, map: &Map) -> serde_json::Value {
         .iter()
         .map(|(class, share)| json!({ "class": class, "name": name(*class), "percent": share }))
         .collect();
-    json!({ "image": map.name, "size": map.size, "classes": classes })
+    Ok(json!({ "image": map.name, "size": map.size, "classes": classes }))
 }

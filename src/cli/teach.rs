@@ -7,6 +7,7 @@ use clap::Parser;
 use internvit::features::side_by_side;
 use internvit::gpu::Precision;
 use internvit::image::Resize;
+use internvit::model::layer;
 use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
@@ -33,10 +34,10 @@ pub(super) struct Args {
     points: Vec<arguments::Example>,
     #[command(flatten)]
     model: Model,
-    /// The block whose output is classified, or several side by side, as in 4,8,12; the last if
-    /// left out
-    #[arg(long, value_delimiter = ',')]
-    layer: Vec<usize>,
+    /// The block whose output is classified, or several side by side, as in 4,8,12; -1 is the last,
+    /// -2 the one before; the last if left out
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    layer: Vec<i64>,
     /// Short side to which the photograph is resized; the model's image size if left out
     #[arg(long)]
     image_size: Option<u32>,
@@ -70,14 +71,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
     guard.keeps_model(&checkpoint)?;
     let sizes = checkpoint.spec.sizes;
-    let mut layers = args.layer.clone();
+    let block = |given: &i64| layer(sizes.layers, 1, *given);
+    let mut layers = args.layer.iter().map(block).collect::<Result<Vec<_>>>()?;
     layers.sort_unstable();
     layers.dedup();
     if layers.is_empty() {
         layers.push(sizes.layers);
-    }
-    if let Some(layer) = layers.iter().find(|layer| !(1..=sizes.layers).contains(*layer)) {
-        return Err(Error::input(format!("--layer {layer}: expected 1 to {}", sizes.layers)));
     }
     let photo = input::read_picture(&args.image)?;
     let side = args.image_size.unwrap_or(sizes.image as u32);
@@ -96,7 +95,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let read = |layer: &usize| {
         features.tokens(&format!("hidden_states.{layer}"), features.prefix..).map(|t| t.values)
     };
-    let tokens = side_by_side(&layers.iter().map(read).collect::<Result<Vec<_>>>()?, sizes.hidden);
+    let tokens = side_by_side(&layers.iter().map(read).collect::<Result<Vec<_>>>()?, sizes.hidden)?;
     let mut examples = Vec::new();
     for arguments::Example { class, x, y } in &args.points {
         if *x >= photo.width || *y >= photo.height {
@@ -110,7 +109,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         let class = names.iter().position(|n| n == class).unwrap_or(0);
         examples.push((row * cols + col, class));
     }
-    let taught = fit(&tokens, sizes.hidden * layers.len(), names.len(), &examples);
+    let taught = fit(&tokens, sizes.hidden * layers.len(), names.len(), &examples)?;
 
     let palette = default_palette(names.len());
     let head = LinearHead {
@@ -125,12 +124,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     output::write_bytes(&args.out, &head.to_bytes()?)?;
 
     let shape = vec![1, names.len(), rows, cols];
-    let logits = Tensor { shape, values: taught.logits(&tokens) };
-    let map = labels(&logits, [photo.height as usize, photo.width as usize]);
+    let logits = Tensor { shape, values: taught.logits(&tokens)? };
+    let map = labels(&logits, [photo.height as usize, photo.width as usize])?;
     if let Some(path) = &args.picture {
-        output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6))?;
+        output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6)?)?;
     }
-    let shares = shares(&map, names.len());
+    let shares = shares(&map, names.len())?;
     let shown: Vec<_> = names.iter().zip(shares).map(|(n, s)| format!("{n} {s:.1} %")).collect();
     report!("{}", shown.join(", "));
     Ok(())

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::run::{Job, Task};
 use super::{Backend, Encoder, planar};
 use crate::cpu::{self, Supply, Workspace};
-use crate::features::{Tensor, first_not_finite, relative_l2};
+use crate::features::{Tensor, first_not_finite, relative_l2, row_count};
 use crate::gpu::{Buffer, Prepared, Reading};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Plan, Role, SlotId, Value, record, record_attention, record_head_alone};
@@ -124,7 +124,10 @@ impl Encoder {
             return Err(Error::input(text));
         }
         let channels = sizes.hidden;
-        let tokens = hidden.len() / channels;
+        let tokens = row_count("a hidden state", hidden, channels)?;
+        if tokens == 0 {
+            return Err(Error::input("a hidden state without tokens"));
+        }
         let plan = record_attention(&self.checkpoint.spec, tokens, layer);
         let (Some(given), Some(qkv)) = (plan.slot("hidden_state"), plan.outputs().next()) else {
             unreachable!("the plan has an input and an output")

@@ -38,9 +38,18 @@ pub struct Picture {
 
 impl Picture {
     /// A square of noise, always the same: for benchmarks.
-    pub fn noise(side: u32) -> Self {
-        let value = |i: u32| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8;
-        Self { width: side, height: side, rgb: (0..3 * side * side).map(value).collect() }
+    ///
+    /// # Errors
+    /// [`Error::Input`] for more than [`MAX_PIXELS`] pixels.
+    pub fn noise(side: u32) -> Result<Self> {
+        let pixels = u64::from(side) * u64::from(side);
+        if pixels > MAX_PIXELS {
+            let text =
+                format!("{side} × {side} pixels would pass the limit of {MAX_PIXELS} pixels");
+            return Err(Error::input(text));
+        }
+        let value = |i: u64| ((i as u32).wrapping_mul(0x9e37_79b9) >> 24) as u8;
+        Ok(Self { width: side, height: side, rgb: (0..3 * pixels).map(value).collect() })
     }
 
     /// That the bytes are as many as the sides say.
@@ -60,12 +69,25 @@ impl Picture {
         )))
     }
 
-    /// The rows of the rectangle `[left, top, width, height]`, which must lie inside.
-    pub fn cut(&self, [left, top, width, height]: [u32; 4]) -> Picture {
+    /// The rectangle `[left, top, width, height]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it does not lie inside, or the bytes are not as many as the sides say.
+    pub fn cut(&self, [left, top, width, height]: [u32; 4]) -> Result<Picture> {
+        self.check()?;
+        let inside = |start: u32, length: u32, side: u32| {
+            start.checked_add(length).is_some_and(|end| end <= side)
+        };
+        if !inside(left, width, self.width) || !inside(top, height, self.height) {
+            return Err(Error::input(format!(
+                "cutting {width} × {height} pixels at {left},{top}: expected a part of {} × {}",
+                self.width, self.height
+            )));
+        }
         let columns = left as usize * 3..(left + width) as usize * 3;
         let rows = self.rows().skip(top as usize).take(height as usize);
         let rgb = rows.flat_map(|row| &row[columns.clone()]).copied().collect();
-        Picture { width, height, rgb }
+        Ok(Picture { width, height, rgb })
     }
 
     /// The rows, top to bottom.

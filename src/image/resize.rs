@@ -107,8 +107,24 @@ impl FromStr for Resize {
 }
 
 /// The whole picture at `width` × `height` pixels, as Pillow's `resize(…, BICUBIC)` makes it.
-pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
-    resample(picture, Resize::Squash.region(picture.width, picture.height, width), width, height)
+///
+/// # Errors
+/// [`Error::Input`] for an empty picture or result, a picture that has not the bytes that its sides
+/// say, or a result of more than [`MAX_PIXELS`] pixels.
+pub fn resize(picture: &Picture, width: u32, height: u32) -> Result<Picture> {
+    picture.check()?;
+    let sides = [picture.width, picture.height, width, height];
+    // Between the passes a picture has the new width and up to the old height.
+    let pixels = u64::from(width) * u64::from(height.max(picture.height));
+    if sides.contains(&0) || pixels > MAX_PIXELS {
+        return Err(Error::input(format!(
+            "resizing {} × {} pixels to {width} × {height}: expected sides of at least 1 and at \
+             most {MAX_PIXELS} pixels",
+            picture.width, picture.height
+        )));
+    }
+    let region = Resize::Squash.region(picture.width, picture.height, width);
+    Ok(resample(picture, region, width, height))
 }
 
 /// The part `region` of the picture (`[left, top, width, height]`) at `width` × `height` pixels.

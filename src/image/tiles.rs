@@ -3,6 +3,7 @@
 //! The rule is `dynamic_preprocess` of InternVL's `dataset.py` with `min_num` 1.
 
 use super::{Picture, resize};
+use crate::Result;
 
 /// A grid of tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +42,17 @@ pub fn tile_grid(width: u32, height: u32, max_tiles: u32, size: u32) -> Grid {
 
 /// The picture stretched over its [`tile_grid`] and cut, row by row, into squares of `size` pixels;
 /// when there is more than one, the whole picture as a square follows as the last.
-pub fn tiles(picture: &Picture, max_tiles: u32, size: u32) -> (Grid, Vec<Picture>) {
+///
+/// # Errors
+/// As [`resize`], which the whole of the tiles has to pass.
+pub fn tiles(picture: &Picture, max_tiles: u32, size: u32) -> Result<(Grid, Vec<Picture>)> {
     let grid = tile_grid(picture.width, picture.height, max_tiles, size);
-    let whole = resize(picture, grid.cols * size, grid.rows * size);
+    let whole = resize(picture, grid.cols.saturating_mul(size), grid.rows.saturating_mul(size))?;
     let places = (0..grid.rows).flat_map(|row| (0..grid.cols).map(move |col| (col, row)));
     let cut = |(col, row)| whole.cut([col * size, row * size, size, size]);
-    let mut tiles: Vec<Picture> = places.map(cut).collect();
+    let mut tiles: Vec<Picture> = places.map(cut).collect::<Result<_>>()?;
     if tiles.len() > 1 {
-        tiles.push(resize(picture, size, size));
+        tiles.push(resize(picture, size, size)?);
     }
-    (grid, tiles)
+    Ok((grid, tiles))
 }

@@ -4,12 +4,14 @@
 mod catalogue;
 mod config;
 mod head;
+mod layer;
 mod names;
 mod spec;
 
 pub use catalogue::{CATALOGUE, Entry};
 pub use config::{canonical_config, parse_config};
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, POOL_SCALES, ade20k, parse_head};
+pub use layer::layer;
 pub use names::{Key, Naming, Wanted, wanted};
 pub use spec::{
     Activation, FinalNorm, Flop, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes,

@@ -1,6 +1,8 @@
 //! Patches in groups: k-means on the tokens' directions.
 
 use super::math::{dot, length};
+use crate::features::row_count;
+use crate::{Error, Result};
 
 /// Tokens in groups.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,12 +22,19 @@ const DRAWS: u64 = 8;
 /// k-means on `tokens` `[n, c]`, each brought to length 1, so that cosines count: Lloyd's
 /// iterations from k-means++ (Arthur & Vassilvitskii 2007), the best of a few draws, the same on
 /// every run. There are fewer than `k` clusters where there are fewer different tokens.
-pub fn clusters(tokens: &[f32], c: usize, k: usize) -> Clusters {
+///
+/// # Errors
+/// [`Error::Input`] where there are no rows of `c` values, or `k` is 0.
+pub fn clusters(tokens: &[f32], c: usize, k: usize) -> Result<Clusters> {
+    let k = k.min(row_count("tokens", tokens, c)?.max(1));
+    if k == 0 {
+        return Err(Error::input("clusters: expected at least 1, found 0"));
+    }
     let unit = directions(tokens, c);
     let draws = (1..=DRAWS).map(|seed| lloyd(&unit, c, first_centres(&unit, c, k, seed)));
     let best = draws.min_by(|a, b| a.0.total_cmp(&b.0));
     let (_, labels, centres) = best.unwrap_or_default();
-    by_size(&labels, &centres, c)
+    Ok(by_size(&labels, &centres, c))
 }
 
 /// Lloyd's iterations from some centres: the sum of squared distances, labels and centres.

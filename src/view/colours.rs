@@ -1,5 +1,7 @@
 //! Colours that the colour-blind can tell apart.
 
+use crate::Result;
+use crate::features::one_each;
 use crate::image::Picture;
 
 /// Every 17th colour of viridis (van der Walt & Smith 2015, in matplotlib, CC0): evenly spaced to
@@ -35,10 +37,18 @@ pub fn heat(value: f32) -> [u8; 3] {
 }
 
 /// One pixel a patch: `values` `[rows, cols]` from `low` (dark) to `high` (bright).
-pub fn heat_grid(values: &[f32], [rows, cols]: [usize; 2], [low, high]: [f32; 2]) -> Picture {
+///
+/// # Errors
+/// [`crate::Error::Input`] where there is not one value a patch.
+pub fn heat_grid(
+    values: &[f32],
+    [rows, cols]: [usize; 2],
+    [low, high]: [f32; 2],
+) -> Result<Picture> {
+    one_each("values of a grid", values.len(), [rows, cols])?;
     let span = (high - low).max(f32::MIN_POSITIVE);
     let rgb = values.iter().flat_map(|v| heat((v - low) / span)).collect();
-    Picture { width: cols as u32, height: rows as u32, rgb }
+    Ok(Picture { width: cols as u32, height: rows as u32, rgb })
 }
 
 #[cfg(test)]
@@ -50,6 +60,9 @@ mod tests {
         let light = |v: f32| heat(v).iter().map(|c| u32::from(*c)).sum::<u32>();
         assert!((0..20).all(|i| light(i as f32 / 20.0) < light((i + 1) as f32 / 20.0)));
         assert_eq!([heat(-1.0), heat(2.0)], [VIRIDIS[0], VIRIDIS[15]]);
-        assert_eq!(heat_grid(&[1.0, 3.0], [1, 2], [1.0, 3.0]).rgb, [68, 1, 84, 253, 231, 37]);
+        assert_eq!(
+            heat_grid(&[1.0, 3.0], [1, 2], [1.0, 3.0]).unwrap().rgb,
+            [68, 1, 84, 253, 231, 37]
+        );
     }
 }

@@ -1,18 +1,25 @@
 //! Foreground and background, told apart by one number a patch.
 
+use crate::Result;
+use crate::features::one_each;
+
 /// Which patches of a grid are foreground. `scores` `[rows, cols]` are cut in two where Otsu's
 /// criterion says so; the side on which most of the picture's border lies is background.
 ///
 /// The first principal component of patch tokens is such a score (Oquab et al. 2023, DINOv2,
 /// arXiv:2304.07193).
-pub fn foreground(scores: &[f32], [rows, cols]: [usize; 2]) -> Vec<bool> {
+///
+/// # Errors
+/// [`crate::Error::Input`] where there is not one score a patch.
+pub fn foreground(scores: &[f32], [rows, cols]: [usize; 2]) -> Result<Vec<bool>> {
+    one_each("scores", scores.len(), [rows, cols])?;
     let threshold = otsu(scores);
     let above: Vec<bool> = scores.iter().map(|score| *score > threshold).collect();
     let on_border =
         |at: &usize| [0, rows - 1].contains(&(at / cols)) || [0, cols - 1].contains(&(at % cols));
     let border: Vec<bool> = (0..rows * cols).filter(on_border).map(|at| above[at]).collect();
     let flip = 2 * border.iter().filter(|above| **above).count() > border.len();
-    above.into_iter().map(|above| above != flip).collect()
+    Ok(above.into_iter().map(|above| above != flip).collect())
 }
 
 /// The threshold that leaves the largest variance between the values below and above (Otsu 1979),

@@ -1,13 +1,15 @@
 //! Marks on pictures, and pictures beside each other.
 
 use crate::image::{Picture, resize};
+use crate::{Error, Result};
 
 /// A white ring with black edges around the pixel `[x, y]`: seen on any ground.
 pub fn mark(picture: &mut Picture, [x, y]: [u32; 2]) {
+    let columns = picture.width.max(1);
     let radius = (f64::from(picture.width.min(picture.height)) / 40.0).max(4.0);
     let line = radius / 4.0;
     for (at, rgb) in picture.rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-        let (column, row) = (at as u32 % picture.width, at as u32 / picture.width);
+        let (column, row) = (at as u32 % columns, at as u32 / columns);
         let (across, down) = (f64::from(column.abs_diff(x)), f64::from(row.abs_diff(y)));
         let off = (across.hypot(down) - radius).abs();
         if off <= line {
@@ -19,21 +21,28 @@ pub fn mark(picture: &mut Picture, [x, y]: [u32; 2]) {
 }
 
 /// Two pictures side by side at the smaller one's height, a white gap between them.
-pub fn beside(left: &Picture, right: &Picture) -> Picture {
+///
+/// # Errors
+/// [`Error::Input`] where one is empty or has not the bytes that its sides say, or both together
+/// would be too large.
+pub fn beside(left: &Picture, right: &Picture) -> Result<Picture> {
     let height = left.height.min(right.height);
     let scaled = |picture: &Picture| {
-        let width = f64::from(picture.width) * f64::from(height) / f64::from(picture.height);
+        let width = f64::from(picture.width) * f64::from(height) / f64::from(picture.height.max(1));
         resize(picture, (width.round() as u32).max(1), height)
     };
-    let (left, right) = (scaled(left), scaled(right));
+    let (left, right) = (scaled(left)?, scaled(right)?);
     let gap = (height / 50).max(2);
+    let width = u64::from(left.width) + u64::from(gap) + u64::from(right.width);
+    let width = u32::try_from(width)
+        .map_err(|_| Error::input(format!("pictures side by side: {width} pixels are too wide")))?;
     let row = |picture: &Picture, y: u32| {
         let stride = picture.width as usize * 3;
         picture.rgb[y as usize * stride..][..stride].to_vec()
     };
     let white = vec![255; gap as usize * 3];
     let rgb = (0..height).flat_map(|y| [row(&left, y), white.clone(), row(&right, y)]).flatten();
-    Picture { width: left.width + gap + right.width, height, rgb: rgb.collect() }
+    Ok(Picture { width, height, rgb: rgb.collect() })
 }
 
 #[cfg(test)]
@@ -59,7 +68,7 @@ mod tests {
 
     #[test]
     fn pictures_stand_side_by_side() {
-        let both = beside(&plain(10, 20, 1), &plain(8, 40, 7));
+        let both = beside(&plain(10, 20, 1), &plain(8, 40, 7)).unwrap();
         assert_eq!((both.width, both.height, both.rgb.len()), (10 + 2 + 4, 20, 16 * 20 * 3));
         assert_eq!([both.rgb[0], both.rgb[10 * 3], both.rgb[12 * 3], both.rgb[47]], [1, 255, 7, 7]);
     }

@@ -2,8 +2,14 @@
 //! their patch ("registers", Darcet et al. 2023, arXiv:2309.16588).
 
 use super::math::length;
+use crate::Result;
+use crate::features::row_count;
 
 /// The L2 norm of each token: `tokens` `[n, c]` to `[n]`.
-pub fn norms(tokens: &[f32], c: usize) -> Vec<f32> {
-    tokens.chunks_exact(c).map(|token| length(token) as f32).collect()
+///
+/// # Errors
+/// [`crate::Error::Input`] where there are no rows of `c` values.
+pub fn norms(tokens: &[f32], c: usize) -> Result<Vec<f32>> {
+    row_count("tokens", tokens, c)?;
+    Ok(tokens.chunks_exact(c).map(|token| length(token) as f32).collect())
 }

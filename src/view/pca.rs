@@ -3,6 +3,8 @@
 use super::foreground::foreground;
 use super::math::{dot, middle};
 use super::principal::principal_directions;
+use crate::features::row_count;
+use crate::{Error, Result};
 
 /// Three directions in feature space, and the part of each that colours show. One basis for several
 /// layers or pictures makes their colours comparable.
@@ -21,8 +23,11 @@ impl PcaBasis {
     ///
     /// Computed in f64 from a fixed start, so the result is the same on every run; signs are fixed
     /// by making the largest loading positive. Each component's range is the middle 98 % of tokens.
-    pub fn fit(tokens: &[f32], c: usize) -> Self {
-        let n = (tokens.len() / c).max(1);
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there are no rows of `c` values.
+    pub fn fit(tokens: &[f32], c: usize) -> Result<Self> {
+        let n = row_count("tokens", tokens, c)?.max(1);
         let mut sum = vec![0.0f64; c];
         for row in tokens.chunks_exact(c) {
             sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v) / n as f64);
@@ -40,24 +45,37 @@ impl PcaBasis {
         });
         let mean = sum.iter().map(|v| *v as f32).collect();
         let mut this = Self { mean, directions, ranges: [[0.0; 2]; 3] };
-        let scores = this.scores(tokens);
+        let scores = this.scores(tokens)?;
         this.ranges = std::array::from_fn(|k| {
             middle(&scores.iter().map(|score| score[k]).collect::<Vec<_>>())
         });
-        this
+        Ok(this)
     }
 
     /// What `tokens` `[n, c]` have of each direction: `[n]`.
-    pub fn scores(&self, tokens: &[f32]) -> Vec<[f32; 3]> {
+    ///
+    /// # Errors
+    /// [`Error::Input`] where tokens or directions are not as long as the mean.
+    pub fn scores(&self, tokens: &[f32]) -> Result<Vec<[f32; 3]>> {
+        let c = self.mean.len();
+        row_count("tokens", tokens, c)?;
+        if let Some(other) = self.directions.iter().find(|direction| direction.len() != c) {
+            let text = format!("a basis of {c} channels: found a direction of {}", other.len());
+            return Err(Error::input(text));
+        }
         let one = |row: &[f32]| {
             let centred: Vec<f32> = row.iter().zip(&self.mean).map(|(v, m)| v - m).collect();
             std::array::from_fn(|k| dot(&centred, &self.directions[k]))
         };
-        tokens.chunks_exact(self.mean.len()).map(one).collect()
+        Ok(tokens.chunks_exact(c).map(one).collect())
     }
 
     /// Each direction's share, from 0 to 1, of the variance of `tokens` `[n, c]`; 0 of none.
-    pub fn shares(&self, tokens: &[f32]) -> [f64; 3] {
+    ///
+    /// # Errors
+    /// As [`PcaBasis::scores`].
+    pub fn shares(&self, tokens: &[f32]) -> Result<[f64; 3]> {
+        let scores = self.scores(tokens)?;
         let n = (tokens.len() / self.mean.len()).max(1) as f64;
         let variance = |values: &mut dyn Iterator<Item = f32>| {
             let (sum, squares) = values.fold((0.0, 0.0), |(sum, squares), v| {
@@ -71,54 +89,78 @@ impl PcaBasis {
             variance(&mut column.map(|v| v - mean))
         };
         let total: f64 = self.mean.iter().enumerate().map(channel).sum();
-        let scores = self.scores(tokens);
-        std::array::from_fn(|k| match variance(&mut scores.iter().map(|score| score[k])) {
+        Ok(std::array::from_fn(|k| match variance(&mut scores.iter().map(|score| score[k])) {
             along if total > 0.0 => along / total,
             _ => 0.0,
-        })
+        }))
     }
 
     /// One RGB colour a token.
-    pub fn colours(&self, tokens: &[f32]) -> Vec<[u8; 3]> {
+    ///
+    /// # Errors
+    /// As [`PcaBasis::scores`].
+    pub fn colours(&self, tokens: &[f32]) -> Result<Vec<[u8; 3]>> {
         let channel = |score: f32, [low, high]: [f32; 2]| {
             let span = (high - low).max(f32::MIN_POSITIVE);
             ((score - low) / span * 255.0).round().clamp(0.0, 255.0) as u8
         };
         let one = |score: [f32; 3]| std::array::from_fn(|k| channel(score[k], self.ranges[k]));
-        self.scores(tokens).into_iter().map(one).collect()
+        Ok(self.scores(tokens)?.into_iter().map(one).collect())
     }
 }
 
 /// One RGB colour a token of `tokens` `[n, c]`, in their own basis.
-pub fn pca_rgb(tokens: &[f32], c: usize) -> Vec<[u8; 3]> {
-    PcaBasis::fit(tokens, c).colours(tokens)
+///
+/// # Errors
+/// [`Error::Input`] where there are no rows of `c` values.
+pub fn pca_rgb(tokens: &[f32], c: usize) -> Result<Vec<[u8; 3]>> {
+    PcaBasis::fit(tokens, c)?.colours(tokens)
 }
 
 /// Foreground patches of `tokens` `[rows·cols, c]`, told apart by the first component, and the
 /// basis of these patches alone, which shows what differs within them (Oquab et al. 2023, DINOv2,
 /// arXiv:2304.07193).
-pub fn pca_foreground(tokens: &[f32], c: usize, grid: [usize; 2]) -> (Vec<bool>, PcaBasis) {
-    let scores = PcaBasis::fit(tokens, c).scores(tokens);
+///
+/// # Errors
+/// [`Error::Input`] where there is not one row of `c` values a patch.
+pub fn pca_foreground(tokens: &[f32], c: usize, grid: [usize; 2]) -> Result<(Vec<bool>, PcaBasis)> {
+    let scores = PcaBasis::fit(tokens, c)?.scores(tokens)?;
     let first: Vec<f32> = scores.iter().map(|score| score[0]).collect();
-    let front = foreground(&first, grid);
+    let front = foreground(&first, grid)?;
     let rows = tokens.chunks_exact(c).zip(&front).filter(|(_, front)| **front);
     let inside: Vec<f32> = rows.flat_map(|(row, _)| row).copied().collect();
-    (front, PcaBasis::fit(&inside, c))
+    let basis = PcaBasis::fit(&inside, c)?;
+    Ok((front, basis))
 }
 
 /// Joins the patch tokens of tiles to one grid. `tokens` holds for each tile (row-major on a
 /// `tile_rows` × `tile_cols` board) `prefix` tokens and `rows` × `cols` patches of `c` channels;
 /// further tiles, such as a thumbnail, are left out. The result is
 /// `[tile_rows·rows, tile_cols·cols, c]`.
+///
+/// # Errors
+/// [`Error::Input`] where there are fewer tokens than the tiles have.
 pub fn stitch(
     tokens: &[f32],
     c: usize,
     prefix: usize,
     [rows, cols]: [usize; 2],
     [tile_rows, tile_cols]: [usize; 2],
-) -> Vec<f32> {
-    let tile = (prefix + rows * cols) * c;
-    let mut grid = Vec::with_capacity(tile_rows * rows * tile_cols * cols * c);
+) -> Result<Vec<f32>> {
+    let product = |list: [usize; 3]| list.into_iter().try_fold(1usize, usize::checked_mul);
+    let tokens_each = product([rows, cols, 1]).and_then(|patches| patches.checked_add(prefix));
+    let tile = tokens_each.and_then(|each| product([each, c, 1]));
+    let Some(tile) = tile.filter(|tile| {
+        let whole = product([*tile, tile_rows, tile_cols]);
+        whole.is_some_and(|whole| whole <= tokens.len())
+    }) else {
+        return Err(Error::input(format!(
+            "stitching {tile_rows} × {tile_cols} tiles of {prefix} and {rows} × {cols} tokens with \
+             {c} values each: found {} values",
+            tokens.len()
+        )));
+    };
+    let mut grid = Vec::new();
     for row in 0..tile_rows * rows {
         for tile_col in 0..tile_cols {
             let first = (row / rows * tile_cols + tile_col) * tile;
@@ -126,7 +168,7 @@ pub fn stitch(
             grid.extend_from_slice(&tokens[start..start + cols * c]);
         }
     }
-    grid
+    Ok(grid)
 }
 
 #[cfg(test)]
@@ -141,7 +183,7 @@ mod tests {
             let t = i as f32 / 50.0 - 1.0;
             tokens.extend([1.0, 0.5 * t, 0.2 * (9.0 * t).sin(), 3.0 * (5.0 * t).cos(), 0.0]);
         }
-        let colours = pca_rgb(&tokens, 5);
+        let colours = pca_rgb(&tokens, 5).unwrap();
         // The largest variance lies on the fourth axis: red follows cos(5t).
         assert!(colours[50][0] > 250 && colours[50 + 31][0] < 5, "{:?}", colours[50]);
         // Green rises with t.
@@ -150,15 +192,15 @@ mod tests {
 
     #[test]
     fn equal_tokens_are_no_panic() {
-        assert_eq!(pca_rgb(&[1.0; 8], 4).len(), 2);
-        assert_eq!(pca_rgb(&[1.0; 4], 4).len(), 1);
+        assert_eq!(pca_rgb(&[1.0; 8], 4).unwrap().len(), 2);
+        assert_eq!(pca_rgb(&[1.0; 4], 4).unwrap().len(), 1);
     }
 
     #[test]
     fn tiles_are_stitched_row_by_row() {
         // Two tiles side by side of 1 prefix token and 2 × 2 patches, and a thumbnail.
         let tokens: Vec<f32> = (0..15).map(|v| v as f32).collect();
-        let grid = stitch(&tokens, 1, 1, [2, 2], [1, 2]);
+        let grid = stitch(&tokens, 1, 1, [2, 2], [1, 2]).unwrap();
         assert_eq!(grid, [1.0, 2.0, 6.0, 7.0, 3.0, 4.0, 8.0, 9.0]);
     }
 }

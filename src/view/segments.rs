@@ -2,6 +2,7 @@
 
 use crate::features::Tensor;
 use crate::image::Picture;
+use crate::{Error, Result};
 
 /// Logits summed over windows of a larger picture.
 pub struct Canvas {
@@ -12,26 +13,59 @@ pub struct Canvas {
 }
 
 /// The first rows or columns of windows of `side` pixels with `stride` over `length` pixels; the
-/// last is shifted back inside.
+/// last is shifted back inside. A stride of 0 counts as 1.
 pub fn window_starts(length: usize, side: usize, stride: usize) -> Vec<usize> {
-    let last = length.saturating_sub(side);
+    let (last, stride) = (length.saturating_sub(side), stride.max(1));
     (0..last.div_ceil(stride) + 1).map(|i| (i * stride).min(last)).collect()
 }
 
 impl Canvas {
     /// An empty canvas of height and width `size`.
-    pub fn new(classes: usize, size: [usize; 2]) -> Self {
-        let area = size[0] * size[1];
-        Self { classes, size, sums: vec![0.0; classes * area], counts: vec![0.0; area] }
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is empty, or larger than any memory.
+    pub fn new(classes: usize, [height, width]: [usize; 2]) -> Result<Self> {
+        let area = height.checked_mul(width).filter(|area| *area > 0);
+        let all = area.and_then(|area| area.checked_mul(classes)).filter(|all| *all > 0);
+        let (Some(area), Some(all)) = (area, all.filter(|all| *all <= isize::MAX as usize / 4))
+        else {
+            return Err(Error::input(format!(
+                "a map of {classes} classes and {height} × {width} pixels: expected at least 1 of \
+                 each, and no more than memory holds"
+            )));
+        };
+        Ok(Self { classes, size: [height, width], sums: vec![0.0; all], counts: vec![0.0; area] })
     }
 
     /// Adds one window's logits `[1, classes, h', w']`, resized to the window's `[height, width]`,
     /// at `[top, left]`.
-    pub fn add(&mut self, logits: &Tensor, [top, left]: [usize; 2], window: [usize; 2]) {
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the logits are not of these classes, or the window is not inside.
+    pub fn add(
+        &mut self,
+        logits: &Tensor,
+        [top, left]: [usize; 2],
+        window: [usize; 2],
+    ) -> Result<()> {
+        let [classes, height, width] = map_shape(logits)?;
+        let inside = |start: usize, length: usize, side: usize| {
+            length > 0 && start.checked_add(length).is_some_and(|end| end <= side)
+        };
+        let [rows, cols] = window;
+        if classes != self.classes
+            || !inside(top, rows, self.size[0])
+            || !inside(left, cols, self.size[1])
+        {
+            return Err(Error::input(format!(
+                "a window of {rows} × {cols} pixels at row {top}, column {left} with {classes} \
+                 classes: the map has {:?} pixels and {} classes",
+                self.size, self.classes
+            )));
+        }
         let area = self.size[0] * self.size[1];
-        let (rows, cols) = (window[0], window[1]);
         for (class, plane) in planes(logits).enumerate() {
-            let resized = resize_plane(plane, [logits.shape[2], logits.shape[3]], window);
+            let resized = resize_plane(plane, [height, width], window);
             for (y, row) in resized.chunks_exact(cols).enumerate() {
                 let at = class * area + (top + y) * self.size[1] + left;
                 self.sums[at..at + cols].iter_mut().zip(row).for_each(|(s, v)| *s += v);
@@ -41,6 +75,7 @@ impl Canvas {
             let at = y * self.size[1] + left;
             self.counts[at..at + cols].iter_mut().for_each(|n| *n += 1.0);
         }
+        Ok(())
     }
 
     /// The mean logits `[1, classes, height, width]`.
@@ -55,8 +90,12 @@ impl Canvas {
 
 /// The class with the largest logit for each pixel of a picture of height and width `size`, logits
 /// resized bilinearly first (half-pixel centres, border clamped). The first of equals wins.
-pub fn labels(logits: &Tensor, size: [usize; 2]) -> Vec<i32> {
-    let from = [logits.shape[2], logits.shape[3]];
+///
+/// # Errors
+/// [`Error::Input`] where the logits are not `[1, classes, h, w]`, none of them 0.
+pub fn labels(logits: &Tensor, size: [usize; 2]) -> Result<Vec<i32>> {
+    let [_, height, width] = map_shape(logits)?;
+    let from = [height, width];
     let mut best = vec![f32::NEG_INFINITY; size[0] * size[1]];
     let mut labels = vec![0; best.len()];
     for (class, plane) in planes(logits).enumerate() {
@@ -68,18 +107,46 @@ pub fn labels(logits: &Tensor, size: [usize; 2]) -> Vec<i32> {
             }
         }
     }
-    labels
+    Ok(labels)
 }
 
 /// Each class's share of the picture, in percent.
-pub fn shares(labels: &[i32], classes: usize) -> Vec<f64> {
+///
+/// # Errors
+/// [`Error::Input`] where a label is not one of the classes.
+pub fn shares(labels: &[i32], classes: usize) -> Result<Vec<f64>> {
     let mut counts = vec![0usize; classes];
-    labels.iter().for_each(|label| counts[*label as usize] += 1);
-    counts.iter().map(|n| *n as f64 * 100.0 / labels.len().max(1) as f64).collect()
+    for label in labels {
+        let count = usize::try_from(*label).ok().and_then(|label| counts.get_mut(label));
+        let wrong = || Error::input(format!("label {label}: there are {classes} classes"));
+        *count.ok_or_else(wrong)? += 1;
+    }
+    Ok(counts.iter().map(|n| *n as f64 * 100.0 / labels.len().max(1) as f64).collect())
 }
 
-/// Labels in the palette's colours over the photograph; `opacity` from 0 to 1.
-pub fn paint_labels(labels: &[i32], palette: &[[u8; 3]], photo: &Picture, opacity: f32) -> Picture {
+/// Labels in the palette's colours over the photograph; `opacity` from 0 to 1. A label
+/// past the palette's end begins it anew.
+///
+/// # Errors
+/// [`Error::Input`] where there is not one label a pixel, one is negative, the palette is empty, or
+/// the photograph has not the bytes that its sides say.
+pub fn paint_labels(
+    labels: &[i32],
+    palette: &[[u8; 3]],
+    photo: &Picture,
+    opacity: f32,
+) -> Result<Picture> {
+    photo.check()?;
+    if labels.len() != photo.rgb.len() / 3 || palette.is_empty() || labels.iter().any(|l| *l < 0) {
+        return Err(Error::input(format!(
+            "{} labels in {} colours over {} × {} pixels: expected a label of at least 0 for each \
+             pixel, and a colour",
+            labels.len(),
+            palette.len(),
+            photo.width,
+            photo.height
+        )));
+    }
     let mix = |under: u8, over: u8| {
         (f32::from(under) + (f32::from(over) - f32::from(under)) * opacity).round() as u8
     };
@@ -88,7 +155,7 @@ pub fn paint_labels(labels: &[i32], palette: &[[u8; 3]], photo: &Picture, opacit
         let over = palette[*label as usize % palette.len()];
         std::array::from_fn::<u8, 3, _>(|i| mix(under[i], over[i]))
     });
-    Picture { width: photo.width, height: photo.height, rgb: rgb.collect() }
+    Ok(Picture { width: photo.width, height: photo.height, rgb: rgb.collect() })
 }
 
 /// Okabe and Ito's colours, which people with any colour vision can tell apart, ordered such that
@@ -117,6 +184,22 @@ pub fn default_palette(classes: usize) -> Vec<[u8; 3]> {
         })
     });
     OKABE_ITO.into_iter().take(classes).chain(more).collect()
+}
+
+/// Classes, height and width of logits `[1, classes, h, w]` that hold what their shape says.
+fn map_shape(logits: &Tensor) -> Result<[usize; 3]> {
+    let values = logits.shape.iter().try_fold(1usize, |n, side| n.checked_mul(*side));
+    match logits.shape[..] {
+        [1, classes, h, w] if !logits.values.is_empty() && values == Some(logits.values.len()) => {
+            Ok([classes, h, w])
+        }
+        _ => Err(Error::input(format!(
+            "logits of shape {:?} and {} values: expected [1, classes, height, width], none of \
+             them 0",
+            logits.shape,
+            logits.values.len()
+        ))),
+    }
 }
 
 fn planes(logits: &Tensor) -> impl Iterator<Item = &[f32]> {
@@ -170,17 +253,17 @@ mod tests {
     #[test]
     fn overlapping_windows_are_averaged() {
         let window = |value: f32| Tensor { shape: vec![1, 1, 1, 1], values: vec![value] };
-        let mut canvas = Canvas::new(1, [1, 3]);
-        canvas.add(&window(1.0), [0, 0], [1, 2]);
-        canvas.add(&window(3.0), [0, 1], [1, 2]);
+        let mut canvas = Canvas::new(1, [1, 3]).unwrap();
+        canvas.add(&window(1.0), [0, 0], [1, 2]).unwrap();
+        canvas.add(&window(3.0), [0, 1], [1, 2]).unwrap();
         assert_eq!(canvas.finish().values, [1.0, 2.0, 3.0]);
     }
 
     #[test]
     fn the_largest_logit_wins() {
         let logits = Tensor { shape: vec![1, 2, 1, 2], values: vec![1.0, 0.0, 0.0, 1.0] };
-        assert_eq!(labels(&logits, [1, 4]), [0, 0, 1, 1]);
-        assert_eq!(shares(&[0, 0, 1, 1], 3), [50.0, 50.0, 0.0]);
+        assert_eq!(labels(&logits, [1, 4]).unwrap(), [0, 0, 1, 1]);
+        assert_eq!(shares(&[0, 0, 1, 1], 3).unwrap(), [50.0, 50.0, 0.0]);
     }
 
     #[test]

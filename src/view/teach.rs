@@ -1,6 +1,8 @@
 //! Teaching a segmentation: a linear classifier on frozen features, fitted to a few patches.
 
 use super::math::{dot, length};
+use crate::features::row_count;
+use crate::{Error, Result};
 
 /// A classifier on standardised tokens, in the form of a linear segmentation head: BatchNorm
 /// statistics, then a 1 × 1 convolution.
@@ -31,15 +33,22 @@ const SETTLED: f64 = 3e-4;
 /// tokens. Multinomial logistic regression with weight decay, every class of equal weight, by
 /// Nesterov's accelerated gradient from zero: the same examples give the same classifier.
 ///
-/// # Panics
-/// Where an example's token or class does not exist.
-pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Taught {
+/// # Errors
+/// [`Error::Input`] where there are no rows of `c` values, or an example's token or class does not
+/// exist.
+pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Taught> {
+    let n = row_count("tokens", tokens, c)?;
+    if let Some((token, class)) = examples.iter().find(|(t, k)| *t >= n || *k >= classes) {
+        return Err(Error::input(format!(
+            "an example of token {token} and class {class}: there are {n} tokens and {classes} \
+             classes"
+        )));
+    }
     let (mean, variance) = statistics(tokens, c);
     let scale = 1.0 / (c as f32).sqrt();
     let rows: Vec<(Vec<f32>, usize)> = examples
         .iter()
         .map(|(token, class)| {
-            assert!(*class < classes, "a class that exists");
             let row = &tokens[token * c..][..c];
             let unit = |i: usize| (row[i] - mean[i]) / (variance[i] + EPS).sqrt() * scale;
             ((0..c).map(unit).chain([1.0]).collect(), *class)
@@ -88,13 +97,27 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Ta
         .zip(&share)
         .map(|(w, n)| if *n > 0.0 { w[c] } else { -1e4 })
         .collect();
-    Taught { mean, variance, weight, bias }
+    Ok(Taught { mean, variance, weight, bias })
 }
 
 impl Taught {
     /// Logits of tokens `[n, C]`: `[classes, n]`.
-    pub fn logits(&self, tokens: &[f32]) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// [`Error::Input`] where tokens are not as long as the mean, or the classifier's own lengths
+    /// do not agree.
+    pub fn logits(&self, tokens: &[f32]) -> Result<Vec<f32>> {
         let c = self.mean.len();
+        row_count("tokens", tokens, c)?;
+        let weights = self.bias.len().checked_mul(c);
+        if self.variance.len() != c || weights != Some(self.weight.len()) {
+            return Err(Error::input(format!(
+                "a classifier of {c} channels and {} classes: found {} variances and {} weights",
+                self.bias.len(),
+                self.variance.len(),
+                self.weight.len()
+            )));
+        }
         let standard: Vec<f32> = tokens
             .chunks_exact(c)
             .flat_map(|row| {
@@ -102,7 +125,8 @@ impl Taught {
             })
             .collect();
         let planes = self.weight.chunks_exact(c).zip(&self.bias);
-        planes.flat_map(|(w, b)| standard.chunks_exact(c).map(move |x| dot(w, x) + b)).collect()
+        let logits = planes.flat_map(|(w, b)| standard.chunks_exact(c).map(move |x| dot(w, x) + b));
+        Ok(logits.collect())
     }
 }
 
@@ -147,18 +171,18 @@ mod tests {
     #[test]
     fn two_clicks_separate_two_clouds() {
         let (tokens, c) = clouds();
-        let taught = fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]);
-        let logits = taught.logits(&tokens);
+        let taught = fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]).unwrap();
+        let logits = taught.logits(&tokens).unwrap();
         for i in 0..40 {
             assert_eq!(logits[i] > logits[40 + i], i < 20, "token {i}");
         }
-        assert_eq!(taught, fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]));
+        assert_eq!(taught, fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]).unwrap());
     }
 
     #[test]
     fn a_class_without_examples_is_never_the_answer() {
         let (tokens, c) = clouds();
-        let logits = fit(&tokens, c, 3, &[(3, 0), (25, 2)]).logits(&tokens);
+        let logits = fit(&tokens, c, 3, &[(3, 0), (25, 2)]).unwrap().logits(&tokens).unwrap();
         assert!((0..40).all(|i| logits[40 + i] < logits[i].min(logits[80 + i])));
     }
 
@@ -167,7 +191,7 @@ mod tests {
     #[test]
     fn the_fit_is_the_optimum() {
         let tokens = [1.0, -1.0];
-        let taught = fit(&tokens, 1, 2, &[(0, 0), (1, 1)]);
+        let taught = fit(&tokens, 1, 2, &[(0, 0), (1, 1)]).unwrap();
         let x = 1.0 / (1.0f32 + EPS).sqrt();
         let a = taught.weight[0] / x;
         let rest = 1.0 - 1.0 / (1.0 + (-2.0 * a * x * x).exp());

@@ -37,7 +37,7 @@ impl Engine {
                 format!("{} × {side} px: expected multiples of {}", request.batch, sizes.patch);
             return Err(js(Error::input(text)));
         }
-        let pictures = vec![Picture::noise(side); request.batch];
+        let pictures = vec![Picture::noise(side).map_err(js)?; request.batch];
         let clock = || precise_now() / 1e3;
         let mut told = async |part: f64| -> ControlFlow<()> {
             turn(progress.call2(&JsValue::NULL, &number(part), &number(1.0))).await

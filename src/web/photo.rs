@@ -102,7 +102,7 @@ impl Photo {
     pub(super) async fn read(&mut self, encoder: &Encoder, layer: usize) -> Result<&[f32]> {
         if self.tokens.as_ref().is_none_or(|(known, _)| *known != layer) {
             let tensor = self.held.tensor(encoder, &format!("hidden_states.{layer}")).await?;
-            self.tokens = Some((layer, self.stitch(&tensor.values, tensor.shape[2])));
+            self.tokens = Some((layer, self.stitch(&tensor.values, tensor.shape[2])?));
         }
         Ok(self.tokens.as_ref().map_or(&[], |(_, tokens)| tokens))
     }
@@ -117,7 +117,7 @@ impl Photo {
         for layer in layers {
             list.push(self.read(encoder, *layer).await?.to_vec());
         }
-        Ok(side_by_side(&list, encoder.spec().sizes.hidden))
+        side_by_side(&list, encoder.spec().sizes.hidden)
     }
 
     /// Queries and keys of a block, for each tile.
@@ -135,7 +135,7 @@ impl Photo {
         Ok(&self.attention[&layer])
     }
 
-    fn stitch(&self, values: &[f32], c: usize) -> Vec<f32> {
+    fn stitch(&self, values: &[f32], c: usize) -> Result<Vec<f32>> {
         stitch(values, c, self.held.prefix, self.held.grid.unwrap_or_default(), self.board)
     }
 
@@ -169,12 +169,13 @@ impl Photo {
             for (head, row) in rows.iter_mut().enumerate() {
                 row.extend(match token {
                     None => vec![0.0; attention.tokens()],
-                    Some(token) if head == heads => attention.mean(token),
-                    Some(token) => attention.row(head, token),
+                    Some(token) if head == heads => attention.mean(token)?,
+                    Some(token) => attention.row(head, token)?,
                 });
             }
         }
-        Ok(rows.iter().flat_map(|row| self.stitch(row, 1)).collect())
+        let maps = rows.iter().map(|row| self.stitch(row, 1)).collect::<Result<Vec<_>>>()?;
+        Ok(maps.concat())
     }
 
     /// Attention rollout from block `layer` down to the embedding, `[rows, cols]`.
@@ -197,11 +198,11 @@ impl Photo {
                     }
                     rows.push(row);
                 }
-                rows[tile] = attention.through(&rows[tile]);
+                rows[tile] = attention.through(&rows[tile])?;
             }
         }
         let all: Vec<f32> = rows.iter().flatten().map(|v| *v as f32).collect();
-        Ok(self.stitch(&all, 1))
+        self.stitch(&all, 1)
     }
 
     /// A view. `query` is the token that similarity compares with; `kept` are the colours that PCA
@@ -215,13 +216,13 @@ impl Photo {
         taught: Option<&LinearHead>,
     ) -> Result<Map> {
         let c = encoder.spec().sizes.hidden;
-        Ok(match request {
+        match request {
             Request::Pca { layer, foreground, basis } => {
                 let tokens = self.read(encoder, layer).await?.to_vec();
                 self.pca(&tokens, c, foreground, basis, kept)
             }
             Request::Similarity { layer, .. } => {
-                let values = similarity(query, self.read(encoder, layer).await?);
+                let values = similarity(query, self.read(encoder, layer).await?)?;
                 self.similarity(values)
             }
             Request::Attention { layer, token, head } => {
@@ -234,24 +235,24 @@ impl Photo {
                 self.heat(values, range)
             }
             Request::Clusters { layer, k } => {
-                let found = clusters(self.read(encoder, layer).await?, c, k.clamp(2, 32));
+                let found = clusters(self.read(encoder, layer).await?, c, k.clamp(2, 32))?;
                 self.clusters(&found.labels, k)
             }
             Request::Norms { layer } => {
-                let values = norms(self.read(encoder, layer).await?, c);
+                let values = norms(self.read(encoder, layer).await?, c)?;
                 let range = extent(&values);
                 self.heat(values, range)
             }
-            Request::Segmentation {} => self.segment(encoder).await?,
+            Request::Segmentation {} => self.segment(encoder).await,
             Request::Taught {} => {
                 let none = || Error::input("nothing has been taught yet");
                 let head = taught.ok_or_else(none)?;
                 let [rows, cols] = self.grid();
-                let values = taught_logits(head, &self.read_all(encoder, &head.layers).await?);
+                let values = taught_logits(head, &self.read_all(encoder, &head.layers).await?)?;
                 let shape = vec![1, head.names.len(), rows, cols];
                 self.classes(Tensor { shape, values }, head.names.clone(), head.palette.clone())
             }
-        })
+        }
     }
 
     /// The model's own segmentation head, on the features that are there.
@@ -272,7 +273,7 @@ impl Photo {
             true => default_palette(head.classes),
             false => head.palette,
         };
-        Ok(self.classes(logits, names.collect(), palette))
+        self.classes(logits, names.collect(), palette)
     }
 
     /// The three strongest directions as red, green and blue; without `foreground` for all
@@ -284,20 +285,20 @@ impl Photo {
         separate: bool,
         basis: Basis,
         kept: &mut Option<PcaBasis>,
-    ) -> Map {
+    ) -> Result<Map> {
         let grid = self.grid();
         let (front, own) = match separate {
-            true => pca_foreground(tokens, c, grid),
-            false => (vec![true; grid[0] * grid[1]], PcaBasis::fit(tokens, c)),
+            true => pca_foreground(tokens, c, grid)?,
+            false => (vec![true; grid[0] * grid[1]], PcaBasis::fit(tokens, c)?),
         };
         if basis == Basis::Keep {
             *kept = Some(own.clone());
         }
         let kept = kept.as_ref().filter(|k| basis == Basis::Kept && k.mean.len() == c);
         let used = kept.unwrap_or(&own);
-        let pixels = used.colours(tokens).into_iter().zip(&front);
-        Map {
-            values: used.scores(tokens).into_flattened(),
+        let pixels = used.colours(tokens)?.into_iter().zip(&front);
+        Ok(Map {
+            values: used.scores(tokens)?.into_flattened(),
             shape: vec![grid[0], grid[1], 3],
             rgba: pixels
                 .flat_map(|([r, g, b], in_front)| [r, g, b, 255 * u8::from(*in_front)])
@@ -305,60 +306,61 @@ impl Photo {
             width: grid[1],
             height: grid[0],
             ..Map::default()
-        }
+        })
     }
 
     /// One value a patch, as colours from dark to bright.
-    fn heat(&self, values: Vec<f32>, range: [f32; 2]) -> Map {
+    fn heat(&self, values: Vec<f32>, range: [f32; 2]) -> Result<Map> {
         let grid = self.grid();
         let shown = &values[values.len() - grid[0] * grid[1]..];
-        let colours = heat_grid(shown, grid, range).rgb;
+        let colours = heat_grid(shown, grid, range)?.rgb;
         let rgba = colours.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect();
         let shape = match values.len() / (grid[0] * grid[1]) {
             1 => grid.to_vec(),
             maps => vec![maps, grid[0], grid[1]],
         };
         let (height, width, range) = (grid[0], grid[1], Some(range));
-        Map { values, shape, rgba, width, height, range, ..Map::default() }
+        Ok(Map { values, shape, rgba, width, height, range, ..Map::default() })
     }
 
-    fn similarity(&self, values: Vec<f32>) -> Map {
+    fn similarity(&self, values: Vec<f32>) -> Result<Map> {
         let best = (0..values.len()).max_by(|a, b| values[*a].total_cmp(&values[*b]));
         let [low, high] = extent(&values);
-        Map { best, ..self.heat(values, [low.min(high - 1e-3), high]) }
+        Ok(Map { best, ..self.heat(values, [low.min(high - 1e-3), high])? })
     }
 
     /// Attention of one head, or the mean of all; `maps` is `[heads + 1, rows, cols]`.
-    fn attention_map(&self, maps: Vec<f32>, head: Option<usize>) -> Map {
+    fn attention_map(&self, maps: Vec<f32>, head: Option<usize>) -> Result<Map> {
         let [rows, cols] = self.grid();
         let area = rows * cols;
         let last = maps.len() / area - 1;
         let shown = &maps[head.unwrap_or(last).min(last) * area..][..area];
         // A few patches may draw nearly everything to themselves: the rest is to be seen too.
         let range = [0.0, middle(shown)[1]];
-        let map = self.heat(shown.to_vec(), range);
-        Map { values: maps, shape: vec![last + 1, rows, cols], ..map }
+        let map = self.heat(shown.to_vec(), range)?;
+        Ok(Map { values: maps, shape: vec![last + 1, rows, cols], ..map })
     }
 
-    fn clusters(&self, found: &[usize], k: usize) -> Map {
+    fn clusters(&self, found: &[usize], k: usize) -> Result<Map> {
         let grid = self.grid();
         let labels = found.iter().map(|label| *label as i32).collect();
         let names = (1..=k).map(|n| format!("Cluster {n}")).collect();
         let values = found.iter().map(|label| *label as f32).collect();
-        Map { values, shape: grid.to_vec(), ..coloured(labels, grid, names, default_palette(k)) }
+        let map = coloured(labels, grid, names, default_palette(k))?;
+        Ok(Map { values, shape: grid.to_vec(), ..map })
     }
 
     /// The classes of a head's logits `[1, classes, h', w']`, over the region at pixel size.
-    fn classes(&self, logits: Tensor, names: Vec<String>, palette: Vec<[u8; 3]>) -> Map {
+    fn classes(&self, logits: Tensor, names: Vec<String>, palette: Vec<[u8; 3]>) -> Result<Map> {
         let scale = (SIDE / self.region[2].max(self.region[3])).min(1.0);
         let size = [self.region[3], self.region[2]].map(|side| (side * scale).round().max(1.0));
         let size = size.map(|side| side as usize);
-        let map = coloured(labels(&logits, size), size, names, palette);
-        Map { values: logits.values, shape: logits.shape, ..map }
+        let map = coloured(labels(&logits, size)?, size, names, palette)?;
+        Ok(Map { values: logits.values, shape: logits.shape, ..map })
     }
 }
 
-fn taught_logits(head: &LinearHead, tokens: &[f32]) -> Vec<f32> {
+fn taught_logits(head: &LinearHead, tokens: &[f32]) -> Result<Vec<f32>> {
     let (mean, variance) = (head.mean.clone(), head.variance.clone());
     let (weight, bias) = (head.weight.clone(), head.bias.clone());
     Taught { mean, variance, weight, bias }.logits(tokens)
@@ -370,13 +372,13 @@ fn coloured(
     [height, width]: [usize; 2],
     names: Vec<String>,
     palette: Vec<[u8; 3]>,
-) -> Map {
-    let shares = shares(&labels, names.len());
+) -> Result<Map> {
+    let shares = shares(&labels, names.len())?;
     let colour = |label: &i32| {
         let [r, g, b] = palette[*label as usize % palette.len()];
         [r, g, b, 255]
     };
-    Map {
+    Ok(Map {
         rgba: labels.iter().flat_map(colour).collect(),
         labels: labels.iter().map(|label| *label as u8).collect(),
         width,
@@ -385,5 +387,5 @@ fn coloured(
         names,
         palette,
         ..Map::default()
-    }
+    })
 }
