@@ -5,12 +5,14 @@
 //! computes what the reference pipeline computes with Pillow and torchvision, the resize to the
 //! last bit. Nothing here reads files or knows the model.
 
+mod alpha;
 mod decode;
 mod palette;
 mod pixels;
 mod resize;
 mod tiles;
 
+pub use alpha::Alpha;
 pub use decode::decode;
 pub use pixels::{MEAN, STD, pixel_values, rgba};
 pub use resize::{Resize, resize};
