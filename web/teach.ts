@@ -118,7 +118,7 @@ export function teachPanel(root: HTMLElement, actions: TeachActions): TeachPanel
   }
 
   function rename(index: number, name: string) {
-    if (history.now.names[index] !== name) change({ names: history.now.names.with(index, name) });
+    if (history.now.names[index] !== name) change({ names: history.now.names.map((old, at) => (at === index ? name : old)) });
     render();
     actions.changed();
   }
