@@ -269,6 +269,7 @@ let everLoaded = false;
 
 /** Cancels the photograph that waits for the first model. */
 function cancelWaiting() {
+  samples.forget();
   encoding.abort();
   messages.say("Cancelled. The model goes on loading.");
 }
@@ -330,7 +331,6 @@ async function encode(shot: Shot, place = ""): Promise<Outcome> {
     const told = settings.estimate(shot.encoding);
     const result = await encodeAs(shot, settings.read(), `Encoding ${place}${file.name}${told}`, abort);
     shot.coarse = false;
-    if (result.notes.length > 0) await news(`${result.notes.join(". ")}.`, await device);
     messages.say(`${file.name} took ${duration(result.milliseconds)}. Its features are shown.`);
     return "shown";
   } catch (error) {
@@ -357,6 +357,7 @@ async function encodeAs(shot: Shot, asked: Settings, title: string, abort: Abort
   if (!shots.includes(shot)) shots.push(shot);
   void present(shot);
   if (!shot.thumbnail) void paintThumbnails([shot]);
+  if (result.notes.length > 0) await news(`${result.notes.join(". ")}.`, await device);
   return result;
 }
 
