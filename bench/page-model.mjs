@@ -52,7 +52,7 @@ const told = async (what, work) => {
 };
 const loaded = () => page.locator("#model > .name", { hasText: name }).and(page.locator("#model:has(.summary:text('parameters')) > .name")).waitFor();
 
-await page.goto(`${server.url}?device=${device}&threads=1`);
+await page.goto(`${server.url}?device=${device}&threads=1&start=plain`);
 await page.locator("#model .summary", { hasText: "parameters" }).waitFor();
 await told("bundled model", async () => undefined);
 await page.getByText("More models", { exact: true }).click();

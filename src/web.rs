@@ -4,6 +4,8 @@ mod benchmark;
 #[allow(unreachable_pub, reason = "the module exports functions only if they are public")]
 mod hub;
 mod js;
+mod lesson;
+mod map;
 mod photo;
 mod records;
 mod team;
@@ -20,9 +22,9 @@ use self::records::*;
 use self::team::team;
 use crate::encoder::{Held, Opened};
 use crate::gpu::Precision;
-use crate::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
-use crate::view::{PcaBasis, default_palette, fit};
-use crate::weights::{LinearHead, Source};
+use crate::image::{Alpha, Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
+use crate::view::PcaBasis;
+use crate::weights::LinearHead;
 use crate::{Device, Encoder, Error, Images};
 
 /// Panics that should not happen are at least told to the console.
@@ -161,7 +163,11 @@ impl Engine {
         progress: Function,
     ) -> JsResult<JsValue> {
         let options: Options = serde_wasm_bindgen::from_value(options)?;
-        let photo = decode(&name, &bytes).map_err(js)?;
+        let mut photo = decode(&name, &bytes).map_err(js)?;
+        let alpha = Alpha::read(&bytes);
+        if let Some(alpha) = &alpha {
+            alpha.over_white(&mut photo);
+        }
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let sizes = encoder.spec().sizes;
         let (side, patch) = (sizes.image as u32, sizes.patch as u32);
@@ -187,7 +193,11 @@ impl Engine {
         let layers: Vec<usize> = (0..=sizes.layers).collect();
         let held = hold(encoder, Images::Pictures(&pictures), &layers, Some(&progress)).await?;
         let board = [grid.rows as usize, grid.cols as usize];
-        self.add(Photo::new(photo, held, board, region, now() - start))
+        let mut photo = Photo::new(photo, held, board, region, now() - start);
+        if let Some(alpha) = &alpha {
+            photo.leave_out(alpha);
+        }
+        self.add(photo)
     }
 
     /// Encodes `pixel_values` of shape `[batch, 3, height, width]`, for tests and for those who
@@ -234,6 +244,7 @@ impl Engine {
             hidden: photo.held.shape().1,
             milliseconds: photo.milliseconds,
             tensors: photo.held.names().map(String::from).collect(),
+            clear: (0..rows * cols).filter(|at| !photo.seen[*at]).collect(),
         };
         self.photos.insert(self.last, photo);
         to_js(&info)
@@ -279,61 +290,6 @@ impl Engine {
         let taught = self.taught.as_ref();
         let shown = photo.show(encoder, request, &query, &mut self.basis, taught).await;
         map(shown.map_err(js)?)
-    }
-
-    /// Fits a linear head to patches that the visitor has named:
-    /// `{ layers, names, examples: [{ photo, token, class }] }`. Answers with the head,
-    /// `{ layers, names, palette, milliseconds }`.
-    pub async fn teach(&mut self, lesson: JsValue) -> JsResult<JsValue> {
-        let lesson: Lesson = serde_wasm_bindgen::from_value(lesson)?;
-        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
-        let c = encoder.spec().sizes.hidden * lesson.layers.len();
-        let (mut tokens, mut examples, mut first) = (Vec::new(), Vec::new(), 0);
-        for (id, photo) in &mut self.photos {
-            let own = lesson.examples.iter().filter(|example| example.photo == *id);
-            let own: Vec<_> = own.map(|e| (first + e.token, e.class)).collect();
-            if own.is_empty() {
-                continue;
-            }
-            tokens.extend(photo.read_all(encoder, &lesson.layers).await.map_err(js)?);
-            first = tokens.len() / c.max(1);
-            examples.extend(own);
-        }
-        let classes = lesson.names.len();
-        let start = precise_now();
-        let fitted = fit(&tokens, c, classes, &examples).map_err(js)?;
-        let milliseconds = precise_now() - start;
-        self.taught = Some(LinearHead {
-            layers: lesson.layers,
-            palette: default_palette(classes),
-            names: lesson.names,
-            mean: fitted.mean,
-            variance: fitted.variance,
-            weight: fitted.weight,
-            bias: fitted.bias,
-        });
-        self.taught_info(milliseconds)
-    }
-
-    /// The taught head as a safetensors file.
-    pub fn export_head(&self) -> JsResult<Vec<u8>> {
-        let none = || js(Error::input("nothing has been taught yet"));
-        self.taught.as_ref().ok_or_else(none)?.to_bytes().map_err(js)
-    }
-
-    /// Takes over a head that was exported; answers as `teach` does.
-    pub async fn import_head(&mut self, name: String, bytes: Vec<u8>) -> JsResult<JsValue> {
-        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
-        let source = Source::memory(&name, bytes);
-        self.taught = Some(LinearHead::read(&source, encoder.spec()).await.map_err(js)?);
-        self.taught_info(0.0)
-    }
-
-    fn taught_info(&self, milliseconds: f64) -> JsResult<JsValue> {
-        let Some(head) = &self.taught else { return Ok(JsValue::NULL) };
-        let (layers, names) = (head.layers.clone(), head.names.clone());
-        let palette = head.palette.clone();
-        to_js(&TaughtInfo { layers, names, palette, milliseconds })
     }
 }
 

@@ -185,16 +185,19 @@ fn otsu_twin(values: &[f32]) -> Vec<bool> {
 
 fn foreground_twin(scores: &[f32], [rows, cols]: [usize; 2]) -> Vec<bool> {
     let above = otsu_twin(scores);
-    let (mut border, mut ours) = (0, 0);
+    let (mut border, mut ours, mut area) = (0.0, 0.0, 0.0);
     for y in 0..rows {
         for x in 0..cols {
-            if y == 0 || x == 0 || y + 1 == rows || x + 1 == cols {
-                border += 1;
-                ours += usize::from(above[y * cols + x]);
+            let one = f64::from(u8::from(above[y * cols + x]));
+            area += one;
+            if y == 0 || x == 0 || x + 1 == cols {
+                border += 1.0;
+                ours += one;
             }
         }
     }
-    above.iter().map(|a| if 2 * ours > border { !a } else { *a }).collect()
+    let most = (0.5 + area / (rows * cols) as f64) / 2.0;
+    above.iter().map(|a| if ours / border > most { !a } else { *a }).collect()
 }
 
 #[test]

@@ -14,12 +14,14 @@ export interface Choice {
   rollout: boolean;
   clusters: number;
   foreground: boolean;
+  /** Whether the other side is taken for the foreground. */
+  swap: boolean;
   /** How much of the view lies over the photograph, in percent; null as suits the view. */
   opacity: number | null;
 }
 
 export const start: Choice = {
-  view: "pca", layer: null, at: null, head: null, rollout: false, clusters: 6, foreground: false, opacity: null,
+  view: "pca", layer: null, at: null, head: null, rollout: false, clusters: 6, foreground: false, swap: false, opacity: null,
 };
 
 export function readAddress(hash: string): Choice {
@@ -39,6 +41,7 @@ export function readAddress(hash: string): Choice {
     rollout: asked.has("rollout"),
     clusters: whole("clusters", 2, 16) ?? start.clusters,
     foreground: asked.has("foreground"),
+    swap: asked.has("swap"),
     opacity: whole("opacity", 0, 100),
   };
 }
@@ -55,6 +58,7 @@ export function address(choice: Choice): string {
   if (choice.view === "attention" && choice.rollout) said.set("rollout", "");
   if (choice.view === "clusters" && choice.clusters !== start.clusters) said.set("clusters", String(choice.clusters));
   if (choice.view === "pca" && choice.foreground) said.set("foreground", "");
+  if (choice.view === "pca" && choice.foreground && choice.swap) said.set("swap", "");
   if (choice.opacity !== null) said.set("opacity", String(choice.opacity));
   return said.size > 0 ? `#${said.toString().replaceAll("%2C", ",")}` : "";
 }

@@ -30,7 +30,7 @@ export function needs({ call, given }: Asked): Key[] {
   if (call === "keep") return ["open"];
   if (call === "load") return ["open", "keep"];
   const list: Key[] = ["open", "keep", "load"];
-  if (call === "tensor") list.push(given.photo);
+  if (call === "tensor" || call === "vectors") list.push(given.photo);
   if (call === "teach") list.push(...given.examples.map(({ photo }) => photo));
   if (call === "exportHead") list.push("head");
   if (call !== "view") return list;
@@ -46,6 +46,7 @@ export function needs({ call, given }: Asked): Key[] {
 export function numbered({ call, given }: Asked, number: (photo: number) => number): Calls[Call]["given"] {
   switch (call) {
     case "tensor":
+    case "vectors":
       return { ...given, photo: number(given.photo) };
     case "view": {
       const { photo, request } = given;

@@ -27,16 +27,17 @@ function deviceName({ kind, name, backend }: Device, model: Model | null): strin
 
 export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, device: Device, model: Model | null) {
   const { width, height, rows, cols, tiles, tokens, hidden, milliseconds, byBrowser } = encoding;
+  const tiled = tiles > 1;
   const facts: [string, string][] = [
     ["Photograph", `${photo}, ${width} × ${height}`],
     ["Time", duration(milliseconds)],
     ["Device", deviceName(device, model)],
     ["Patches", `${cols} × ${rows}`],
-    ["Tokens", `${tokens} × ${hidden}`],
+    ["Tokens", tiled ? `${tiles} × ${tokens} × ${hidden}` : `${tokens} × ${hidden}`],
   ];
   // Its numbers may differ a little from those of the command line.
   if (byBrowser) facts.push(["Read by", "the browser"]);
-  if (tiles > 1) facts.push(["Tiles", String(tiles)]);
+  if (tiled) facts.push(["Tiles", `${tiles - 1}, and the whole photograph small`]);
   list.replaceChildren(
     ...facts.map(([term, fact]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: fact }))),
   );

@@ -43,6 +43,8 @@ export class Engine {
   /** "last_hidden_state", "pooler_output", "hidden_states.3" ... */
   tensor(photo: number, name: string): Promise<Tensor>;
   view(photo: number, request: ViewRequest): Promise<ViewMap>;
+  /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
+  vectors(photo: number, patches: Uint32Array): Promise<Tensor>;
   teach(lesson: Lesson): Promise<Taught>;
   /** The taught head as a safetensors file, and back. */
   export_head(): Uint8Array<ArrayBuffer>;

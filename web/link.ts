@@ -31,6 +31,11 @@ export function askedSample(): string {
   return new URLSearchParams(location.search).get(SAMPLE) ?? "";
 }
 
+/** Whether the address asks for a page without a photograph, which encodes as the model's own preprocessing does: `start=plain`. */
+export function plainStart(): boolean {
+  return new URLSearchParams(location.search).get("start") === "plain";
+}
+
 /** How the address asks for photographs to be encoded. */
 export function askedSettings(): Settings {
   const asked = new URLSearchParams(location.search);

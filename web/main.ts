@@ -8,17 +8,18 @@ import { showDevice, showFacts } from "./facts";
 import { acceptFiles, chooser } from "./files";
 import { duration } from "./format";
 import { howItWorks } from "./how";
-import { askedSample, copyLink, forgetSample, link } from "./link";
+import { isHead } from "./head";
+import { askedSample, copyLink, forgetSample, link, plainStart } from "./link";
 import { bundled, chosenModel, isModelFile, modelPicker } from "./model-picker";
 import { modelList } from "./models";
 import { notice } from "./notice";
 import { progressBar } from "./progress";
-import type { Device, DeviceChoice, Model, ModelSource, Progress } from "./protocol";
+import type { Device, DeviceChoice, Encoding, Model, ModelSource, Progress, Settings } from "./protocol";
 import { sampleList } from "./samples";
 import { named, npy, save } from "./save";
 import { lacking, saveButtons } from "./saving";
 import { settingsForm } from "./settings";
-import { MOST, shotStrip, type Shot } from "./shots";
+import { MOST, newShot, shotStrip, thumbnail, type Shot } from "./shots";
 import { workbench } from "./workbench";
 
 const find = (id: string) => part(document, `#${id}`, HTMLElement);
@@ -28,7 +29,7 @@ const messages = notice(find("alert"), find("status"));
 const engine = new Engine(news);
 const bar = progressBar(find("progress"));
 const stage = find("stage");
-const bench = workbench(stage, engine, messages.alarm);
+const bench = workbench(stage, engine, { alarm: messages.alarm, open: (shot) => void open(shot), settings: () => settings.read() });
 const how = howItWorks(part(document, "#how", HTMLDetailsElement), engine);
 const strip = shotStrip(find("shots"), (shot) => void open(shot));
 const picker = modelPicker(find("model"), chooseModelFiles, () => void changeModel(bundled));
@@ -40,6 +41,8 @@ const samples = sampleList(find("samples"), (file) => void openFile(file), messa
 /** The photographs of this visit, and the one on the stage. */
 let shots: Shot[] = [];
 let shown: Shot | null = null;
+/** The encoded ones, that used last at the end. */
+let encoded: Shot[] = [];
 let checking = new AbortController();
 let loading = new AbortController();
 let encoding = new AbortController();
@@ -88,7 +91,8 @@ device.then((device) => showDevice(find("device"), device, null), messages.alarm
 let current: ModelSource | null = null;
 const dtype = dtypeChoice(find("weights"), device, engine, () => current && void changeModel(current));
 let model = firstModel();
-samples.open(askedSample());
+if (askedSample()) samples.open(askedSample());
+else if (!plainStart()) samples.begin();
 
 /** The device may be another one afterwards. */
 async function news(message: string, found: Device | null) {
@@ -109,20 +113,47 @@ function threadChoice(): number | null {
   return Number.isInteger(asked) && asked >= 1 ? Math.min(asked, navigator.hardwareConcurrency || 1) : null;
 }
 
+/** Photographs, a model's files, a taught head: told apart by their names and, heads, by what is in them. */
 function takeFiles(files: File[]) {
-  if (files.some(isModelFile)) chooseModelFiles(files);
-  else void openAll(files);
+  samples.forget();
+  const ofModel = files.filter(isModelFile);
+  const photographs = files.filter((file) => !isModelFile(file));
+  if (ofModel.length > 0) void takeModelFiles(ofModel);
+  if (photographs.length > 0) void openAll(photographs);
 }
 
-/** One after the other, until something else is asked for; what could not be opened is told at the end. */
+async function takeModelFiles(files: File[]) {
+  // Beside a config.json they are a model.
+  const alone = files.every(({ name }) => /\.safetensors$/i.test(name));
+  const heads = alone ? await Promise.all(files.map(isHead)) : [];
+  if (!heads.includes(true)) return chooseModelFiles(files);
+  if (!(await ready())) return;
+  for (const file of files) await bench.importHead(file);
+}
+
+/** One after the other, until something else is asked for: all stay; what could not be opened is told at the end. */
 async function openAll(files: File[]) {
   const failed: string[] = [];
-  for (const [at, file] of files.entries()) {
-    const outcome = await openFile(file, files.length > 1 ? `${at + 1} of ${files.length}, ` : "");
+  const all = files.map(shotOf);
+  if (files.length > 1) {
+    shots.push(...all.filter((shot) => !shots.includes(shot)));
+    strip.show(shots, shown);
+    void paintThumbnails(all);
+  }
+  for (const [at, shot] of all.entries()) {
+    const outcome = await open(shot, files.length > 1 ? `${at + 1} of ${files.length}, ` : "");
     if (outcome === "stopped") return;
     if (outcome instanceof Error) failed.push(outcome.message);
   }
   if (failed.length > 0) messages.alarm(failed.join("; "));
+}
+
+/** Small pictures for the strip, one at a time: a photograph that is decoded whole takes much memory. */
+async function paintThumbnails(all: readonly Shot[]) {
+  for (const shot of all) {
+    shot.thumbnail ??= await thumbnail(shot.encoding?.bitmap ?? shot.file);
+    strip.show(shots, shown);
+  }
 }
 
 function chooseModelFiles(files: File[]) {
@@ -205,13 +236,17 @@ async function load(source: ModelSource): Promise<Model | null> {
   current = source;
   picker.loading(source);
   try {
+    // The model that the page begins with is needed whatever becomes of the photograph that waits for it.
+    const first = source === bundled && !everLoaded;
     const model = await run("Loading the model", abort, async (options) => {
       await device; // without one, its reason is the message
       await dtype;
       return engine.call("load", source, options);
-    });
+    }, first ? () => cancelWaiting() : undefined);
+    everLoaded = true;
     // The features of the model before went with it; the photographs stay.
-    for (const shot of shots) shot.encoding = null;
+    for (const shot of shots) [shot.encoding, shot.coarse] = [null, false];
+    encoded = [];
     picker.loaded(source, model);
     models.mark(nameOf(source));
     showDevice(find("device"), await device, model);
@@ -229,21 +264,36 @@ async function load(source: ModelSource): Promise<Model | null> {
   }
 }
 
-/** Opens a file, or goes back to it where it is open already. */
-function openFile(file: File, place = ""): Promise<Outcome> {
-  return open(shots.find((shot) => shot.file === file) ?? { file, encoding: null, preview: null }, place);
+/** Whether a model has been loaded in this visit. */
+let everLoaded = false;
+
+/** Cancels the photograph that waits for the first model. */
+function cancelWaiting() {
+  samples.forget();
+  encoding.abort();
+  messages.say("Cancelled. The model goes on loading.");
+}
+
+/** The photograph of a file, which may be open already. */
+function shotOf(file: File): Shot {
+  return shots.find((shot) => shot.file === file) ?? newShot(file);
+}
+
+function openFile(file: File): Promise<Outcome> {
+  return open(shotOf(file));
 }
 
 async function open(shot: Shot, place = ""): Promise<Outcome> {
   encoding.abort();
   if (!shot.encoding) return encode(shot, place);
   messages.clear();
-  await present(shot);
-  return "shown";
+  void present(shot);
+  return shot.coarse ? encode(shot, place) : "shown";
 }
 
 async function present(shot: Shot) {
   shown = shot;
+  letOthersGo(shot);
   stage.dataset.state = "shown";
   samples.mark(shot.file);
   forgetSample(samples.nameOf(shot.file));
@@ -252,6 +302,7 @@ async function present(shot: Shot) {
   if (!shot.encoding) return;
   showFacts(find("facts"), shot.file.name, shot.encoding, await device, await model);
   settings.enable(true);
+  settings.estimate(shot.encoding);
   const layers = (await model)?.info.layers;
   if (layers) await how.show(shot.encoding, layers).catch(messages.alarm);
 }
@@ -269,19 +320,17 @@ async function encode(shot: Shot, place = ""): Promise<Outcome> {
   const abort = (encoding = (encoding.abort(), new AbortController()));
   messages.clear();
   samples.mark(file);
-  void preview(shot, abort.signal);
+  if (!shot.coarse) void preview(shot, abort.signal);
   try {
-    if (!(await ready())) throw new Error("Load a model first: the bundled one, or your own files.");
+    if (!(await unless(abort.signal, ready()))) throw new Error("Load a model first: the bundled one, or your own files.");
     abort.signal.throwIfAborted();
-    const request = { photo: file, settings: settings.read() };
-    const result = await run(`Encoding ${place}${file.name}`, abort, (options) => engine.call("encode", request, options));
-    if (shot.encoding) void engine.call("forget", shot.encoding.photo);
-    shot.encoding = result;
-    shot.preview = null;
-    if (!shots.includes(shot)) shots.push(shot);
-    while (shots.length > MOST) letGo(shots.find((one) => one !== shot));
-    void present(shot);
-    if (result.notes.length > 0) await news(`${result.notes.join(". ")}.`, await device);
+    // A first look; one of many is not looked at for long.
+    const quick = place || shot.encoding ? null : settings.quick();
+    if (quick) await encodeAs(shot, quick, `Encoding ${file.name}`, abort);
+    shot.coarse = quick !== null || shot.coarse;
+    const told = settings.estimate(shot.encoding);
+    const result = await encodeAs(shot, settings.read(), `Encoding ${place}${file.name}${told}`, abort);
+    shot.coarse = false;
     messages.say(`${file.name} took ${duration(result.milliseconds)}. Its features are shown.`);
     return "shown";
   } catch (error) {
@@ -289,11 +338,36 @@ async function encode(shot: Shot, place = ""): Promise<Outcome> {
     const stopped = abort.signal.aborted;
     samples.mark(shown?.file ?? null);
     stage.dataset.state = bench.revert() ? "shown" : "empty";
+    if (!stopped && !shot.opened) shots = shots.filter((one) => one !== shot);
+    strip.show(shots, shown);
     complain(error, "Cancelled.");
     return stopped ? "stopped" : error instanceof Error ? error : new Error(String(error));
   } finally {
     abort.abort(); // ends a preview that is still being decoded
   }
+}
+
+/** Encodes a photograph, which then is on the stage. */
+async function encodeAs(shot: Shot, asked: Settings, title: string, abort: AbortController): Promise<Encoding> {
+  const result = await run(title, abort, (options) => engine.call("encode", { photo: shot.file, settings: asked }, options));
+  if (shot.encoding) void engine.call("forget", shot.encoding.photo);
+  shot.encoding = result;
+  shot.preview = null;
+  shot.opened = true;
+  if (!shots.includes(shot)) shots.push(shot);
+  void present(shot);
+  if (!shot.thumbnail) void paintThumbnails([shot]);
+  if (result.notes.length > 0) await news(`${result.notes.join(". ")}.`, await device);
+  return result;
+}
+
+/** What is waited for, unless the visitor cancels. */
+function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
 }
 
 async function measure(request: Parameters<Measure>[0]): ReturnType<Measure> {
@@ -311,11 +385,16 @@ async function measure(request: Parameters<Measure>[0]): ReturnType<Measure> {
   }
 }
 
-function letGo(shot: Shot | undefined) {
-  if (!shot) return;
-  shots = shots.filter((one) => one !== shot);
-  bench.drop(shot);
-  if (shot.encoding) void engine.call("forget", shot.encoding.photo);
+/** Of the encoded photographs those used last keep their features; the others are encoded again once they are opened. */
+function letOthersGo(shot: Shot) {
+  encoded = [...encoded.filter((one) => one !== shot && one.encoding), shot];
+  for (const old of encoded.splice(0, Math.max(0, encoded.length - MOST))) {
+    if (!old.encoding) continue;
+    bench.keep(old, old.encoding);
+    void engine.call("forget", old.encoding.photo);
+    old.encoding = null;
+    old.coarse = false;
+  }
 }
 
 /** The browser's own decoder is quick; what it cannot read, Rust may. */
@@ -332,8 +411,9 @@ async function run<T>(
   title: string,
   abort: AbortController,
   call: (options: { signal: AbortSignal; progress: (progress: Progress) => void }) => Promise<T>,
+  cancel = () => abort.abort(),
 ): Promise<T> {
-  const work = bar.begin(title, () => abort.abort());
+  const work = bar.begin(title, cancel);
   messages.say(`${title}.`);
   try {
     return await call({ signal: abort.signal, progress: work.report });

@@ -109,14 +109,16 @@ export interface Encoded {
   hidden: number;
   milliseconds: number;
   tensors: string[];
+  /** Patches of which every pixel is transparent: they are in no colours, clusters and lessons. */
+  clear: number[];
 }
 
 /** `notes` say what the engine had to do by itself to encode it; `byBrowser`, that the browser's decoder read the file. */
 export type Encoding = Encoded & { bitmap: ImageBitmap; notes: string[]; byBrowser: boolean };
 
-/** Layer 0 is the embedding, i the output of block i; a token is a patch's place in the grid. */
+/** Layer 0 is the embedding, i the output of block i; a token is a patch's place in the grid; `swap` takes the other side for the foreground. */
 export type ViewRequest =
-  | { view: "pca"; layer: number; foreground: boolean; basis: "own" | "keep" | "kept" }
+  | { view: "pca"; layer: number; foreground: boolean; swap?: boolean; basis: "own" | "keep" | "kept" }
   | { view: "similarity"; layer: number; token: number; of: number }
   | { view: "attention"; layer: number; token: number | null; head: number | null }
   | { view: "rollout"; layer: number; token: number | null }
@@ -148,6 +150,8 @@ export interface Lesson {
   layers: number[];
   names: string[];
   examples: { photo: number; token: number; class: number }[];
+  /** Patches of photographs that were let go: their features in the lesson's layers, side by side. */
+  vectors?: { features: Float32Array; class: number }[];
 }
 
 export interface Taught {
@@ -222,6 +226,8 @@ export interface Calls {
   tensor: { given: { photo: number; name: string }; answer: Tensor };
   view: { given: { photo: number; request: ViewRequest }; answer: ViewMap };
   teach: { given: Lesson; answer: Taught };
+  /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
+  vectors: { given: { photo: number; patches: number[] }; answer: Tensor };
   exportHead: { given: null; answer: Uint8Array<ArrayBuffer> };
   importHead: { given: File; answer: Taught };
   forget: { given: number; answer: null };

@@ -11,11 +11,18 @@ const samples = [
   { file: "camera.png", title: "Photographer", picture: new URL("./samples/camera.jpg", import.meta.url) },
 ];
 
+/** The one to begin with: what is in it shows at a glance in every view. */
+const FIRST = "coffee.png";
+
 export interface Samples {
   /** Marks what is on the stage, if it is a sample. */
   mark(photo: File | null): void;
-  /** Opens the sample of a name; of an empty name none. */
+  /** Opens the sample of a name. */
   open(name: string): void;
+  /** Opens one to begin with, if it can be fetched and nothing else is asked for meanwhile. */
+  begin(): void;
+  /** Something else is asked for than a sample that has not come yet. */
+  forget(): void;
   /** The name of a sample, without its ending; empty for a visitor's own photograph. */
   nameOf(photo: File | null): string;
 }
@@ -23,9 +30,9 @@ export interface Samples {
 export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, onError: (error: unknown) => void): Samples {
   /** Files may arrive in another order than they were asked for: the last one counts. */
   let asked = "";
-  const take = (file: string) => {
+  const take = (file: string, failed = onError) => {
     asked = file;
-    fetchSample(file).then((photo) => asked === file && onPhoto(photo), onError);
+    fetchSample(file).then((photo) => asked === file && onPhoto(photo), failed);
   };
   const buttons = new Map(samples.map(({ file, title, picture }) => {
     const image = make("img", { src: picture.href, alt: "", width: 192, height: 144 });
@@ -43,6 +50,8 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
       if (known) take(known.file);
       else if (name) onError(new Error(`There is no sample ${name}: the samples are ${samples.map(({ file }) => stem(file)).join(", ")}.`));
     },
+    begin: () => take(FIRST, () => undefined),
+    forget: () => (asked = ""),
     nameOf: (photo) => (photo && own.get(photo.name) === photo ? stem(photo.name) : ""),
   };
 }

@@ -35,8 +35,8 @@ export interface Stage {
 export interface Hands {
   /** The patch under the pointer or the keyboard's cursor; null where there is none. */
   hover(token: number | null, place: [number, number] | null): void;
-  /** A click, a tap, Enter; `drag` where the pointer was pressed before. */
-  pick(token: number, drag: boolean): void;
+  /** A click, a tap, Enter; `drag` where the pointer was pressed before, `touch` where a finger cannot hover. */
+  pick(token: number, drag: boolean, touch: boolean): void;
 }
 
 /** Some browsers refuse larger canvases. */
@@ -74,16 +74,17 @@ export function makeStage(frame: HTMLElement, canvas: HTMLCanvasElement, hands: 
     hands.hover(found?.[0] ?? null, found?.[1] ?? null);
     if (found && pressed !== null && pressed !== found[0]) {
       pressed = found[0];
-      hands.pick(found[0], true);
+      hands.pick(found[0], true, event.pointerType === "touch");
     }
   });
-  canvas.addEventListener("pointerleave", () => hands.hover(null, null));
+  // A finger that is lifted leaves what it pointed at.
+  canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && hands.hover(null, null));
   canvas.addEventListener("pointerdown", (event) => {
     const found = under(event);
     if (!found || event.button !== 0) return;
     pressed = found[0];
     if (cursor !== null) cursor = found[0];
-    hands.pick(found[0], false);
+    hands.pick(found[0], false, event.pointerType === "touch");
   });
   for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressed = null));
 
@@ -101,7 +102,7 @@ export function makeStage(frame: HTMLElement, canvas: HTMLCanvasElement, hands: 
       hands.hover(cursor, [(col + 0.5) / cols, (row + 0.5) / rows]);
     } else if (event.key === "Enter" || event.key === " ") {
       cursor ??= middle;
-      hands.pick(cursor, false);
+      hands.pick(cursor, false, false);
     } else return;
     event.preventDefault();
     redraw();

@@ -37,7 +37,7 @@ export const views: Record<ViewName, View> = {
   },
   similarity: {
     title: "Similarity",
-    about: "Bright patches resemble the one you point at, by the cosine of their features. Click to hold a patch.",
+    about: "Bright patches resemble the one you point at, by the cosine of their features. Click a patch to hold it and point at others to read their cosines with it; click it again, or press Esc, to let it go.",
     opacity: 75,
     smooth: true,
     outlines: false,
@@ -78,7 +78,7 @@ export const views: Record<ViewName, View> = {
   },
   teach: {
     title: "Teach",
-    about: "Your own segmentation: choose a class, click a few patches of it, then some of another. The map follows each click.",
+    about: "Your own segmentation: choose a class, click a few patches of it, then some of another. The map follows each click; a second click takes a patch away.",
     opacity: 60,
     smooth: true,
     outlines: false,
@@ -90,7 +90,7 @@ export const views: Record<ViewName, View> = {
 export function requestFor(choice: Choice, layer: number, keep: "own" | "keep" | "kept", token: number | null, of: number, taught: boolean): ViewRequest | null {
   switch (choice.view) {
     case "pca":
-      return { view: "pca", layer, foreground: choice.foreground, basis: keep };
+      return { view: "pca", layer, foreground: choice.foreground, swap: choice.swap, basis: keep };
     case "similarity":
       return token === null ? null : { view: "similarity", layer, token, of };
     case "attention":
@@ -109,7 +109,7 @@ export function requestFor(choice: Choice, layer: number, keep: "own" | "keep" |
 }
 
 /** The patch at a chosen place. */
-export function tokenAt(at: [number, number] | null, { rows, cols }: Encoded): number | null {
+export function tokenAt(at: readonly [number, number] | null, { rows, cols }: Encoded): number | null {
   return at && Math.floor(at[1] * rows) * cols + Math.floor(at[0] * cols);
 }
 

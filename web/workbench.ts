@@ -4,10 +4,12 @@ import { address, readAddress, viewNames, type Choice } from "./choice";
 import { make, part } from "./dom";
 import type { Engine } from "./engine";
 import { showLegend } from "./legend";
-import type { ModelInfo, Taught, Tensor, ViewMap } from "./protocol";
+import { isHead } from "./head";
+import type { Encoded, Lesson, ModelInfo, Settings, Taught, Tensor, ViewMap } from "./protocol";
 import type { Shot } from "./shots";
 import { makeStage, type Mark, type Scene } from "./stage";
-import { classColours, teachPanel } from "./teach";
+import { classColours, teachPanel, type Imported } from "./teach";
+import { Vectors } from "./vectors";
 import { placeOf, requestFor, tokenAt, views } from "./views";
 
 export interface Workbench {
@@ -17,7 +19,10 @@ export interface Workbench {
   /** Goes back to the last photograph shown; false where there is none. */
   revert(): boolean;
   fit(model: ModelInfo): void;
-  drop(shot: Shot): void;
+  /** Keeps what the lesson has of a photograph whose encoding is let go after this. */
+  keep(shot: Shot, encoding: Encoded): void;
+  /** Takes a head from a file over, and shows it. */
+  importHead(file: File): Promise<void>;
   png(): Promise<Blob>;
   data(): Tensor | null;
   readonly choice: Readonly<Choice>;
@@ -26,11 +31,20 @@ export interface Workbench {
 
 const REVEAL_MILLISECONDS = 500;
 
-export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unknown) => void): Workbench {
+export interface Surroundings {
+  alarm(error: unknown): void;
+  /** Brings a photograph to the stage. */
+  open(shot: Shot): void;
+  /** How photographs are encoded. */
+  settings(): Settings;
+}
+
+export function workbench(root: HTMLElement, engine: Engine, { alarm, open, settings }: Surroundings): Workbench {
   const input = (id: string) => part(root, `#${id}`, HTMLInputElement);
   const select = (id: string) => part(root, `#${id}`, HTMLSelectElement);
   const [layer, fade, clusters] = [input("layer"), input("fade"), input("clusters")];
   const [foreground, keep, rollout, earlier] = [input("foreground"), input("keep"), input("rollout"), input("earlier")];
+  const swap = part(root, "#swap", HTMLButtonElement);
   const [other, head] = [select("other"), select("head")];
   const caption = part(root, "#caption", HTMLElement);
   const readout = part(root, "#readout", HTMLElement);
@@ -46,24 +60,35 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
   let map: ViewMap | null = null;
   let taught: Taught | null = null;
   let lessonChanged = false;
+  /** The head from a file that the engine has now. */
+  let applied: Imported | null = null;
+  const vectors = new Vectors(engine);
   let revealing = 0;
 
   const hands = (second: boolean) => ({
     hover(token: number | null, place: [number, number] | null) {
-      if (choice.view === "similarity" && !second) {
-        if (token === hovered) return;
-        hovered = token;
-        void update();
-      } else read(second ? partner() : current, token, place);
+      if (choice.view !== "similarity" || second) return read(second ? partner() : current, token, place);
+      if (token === hovered) return;
+      hovered = token;
+      // While a patch is held the map stays, and is read; one of another photograph is read there.
+      if (choice.at === null) void update();
+      else if (!partner() && current?.encoding) read(current, token ?? tokenAt(choice.at, current.encoding), null);
     },
-    pick(token: number, drag: boolean) {
+    pick(token: number, drag: boolean, touch: boolean) {
       if (!current?.encoding || second) return;
-      const at = placeOf(token, current.encoding);
+      // The picture on the stage may be older than the encoding.
+      const at = placeOf(token, stage.scene?.grid ?? current.encoding);
       if (choice.view === "teach") {
         if (!lesson.add(current, at, drag)) return;
         lessonChanged = true;
       } else if (drag) return;
-      else if (choice.view === "similarity" || choice.view === "attention") choice.at = at;
+      else if (choice.view === "similarity") {
+        const held = tokenAt(choice.at, stage.scene?.grid ?? current.encoding);
+        // A finger cannot point without a tap: what it taps is read as long as a patch is held.
+        if (touch && held !== null && held !== token) return this.hover(token, at);
+        choice.at = held === token ? null : at;
+        if (touch) hovered = null;
+      } else if (choice.view === "attention") choice.at = at;
       else return;
       void update();
     },
@@ -79,21 +104,56 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
     exportHead() {
       engine.call("exportHead", null).then((bytes) => root.dispatchEvent(new CustomEvent("head", { detail: bytes })), alarm);
     },
-    async importHead(file) {
-      try {
-        taught = await engine.call("importHead", file);
-        lesson.take(taught);
-        lesson.say(`${file.name}: ${taught.names.join(", ")}, on ${named(taught.layers)}.`);
-        choice.layer = Math.max(...taught.layers);
-        earlier.checked = taught.layers.length > 1;
-        lessonChanged = false;
-        sync();
-        await update();
-      } catch (error) {
-        alarm(error);
-      }
+    importHead: (file) => void importHead(file),
+    open(shot) {
+      if (shot !== current) open(shot);
+    },
+    dial(dial) {
+      choice.layer = dial.layer;
+      earlier.checked = dial.earlier;
+      sync();
     },
   });
+
+  async function importHead(file: File) {
+    try {
+      if (!(await isHead(file))) throw new Error(`${file.name} is not a taught head. Choose a file that “Export head” has written.`);
+      const found = await engine.call("importHead", file);
+      taught = found;
+      applied = { file, taught: found };
+      const before = { layer: choice.layer, earlier: earlier.checked };
+      const last = Math.max(...found.layers);
+      const after = { layer: last === layers() ? null : last, earlier: found.layers.length > 1 };
+      lesson.take(applied, before, after);
+      [choice.layer, earlier.checked] = [after.layer, after.earlier];
+      choice = { ...choice, view: "teach", opacity: choice.view === "teach" ? choice.opacity : null };
+      lessonChanged = true;
+      map = null;
+      sync();
+      await update();
+    } catch (error) {
+      alarm(error);
+    }
+  }
+
+  /** What the engine is to fit; null before two classes have patches. */
+  async function lessonNow(layers: number[]): Promise<Lesson | null> {
+    if (!lesson.complete || !model) return null;
+    const width = model.hidden;
+    const shots = [...new Set(lesson.all.map(({ shot }) => shot))];
+    for (const shot of shots) {
+      await vectors.restore(shot, lesson.places(shot), settings()).catch(alarm);
+    }
+    const given: Required<Lesson> = { layers, names: [...lesson.names], examples: [], vectors: [] };
+    for (const { shot, at, class: index } of lesson.all) {
+      const token = shot.encoding && tokenAt(at, shot.encoding);
+      const features = vectors.of(shot, at, layers, width);
+      if (shot.encoding && token !== null) given.examples.push({ photo: shot.encoding.photo, token, class: index });
+      else if (features) given.vectors.push({ features, class: index });
+    }
+    const classes = [...given.examples, ...given.vectors].map((example) => example.class);
+    return new Set(classes).size < 2 ? null : given;
+  }
 
   // Tabs, as the ARIA practices describe them.
   const tabs = viewNames.map((name) => {
@@ -139,6 +199,12 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
   });
   foreground.addEventListener("change", () => {
     choice.foreground = foreground.checked;
+    sync();
+    void update();
+  });
+  swap.addEventListener("click", () => {
+    choice.swap = !choice.swap;
+    sync();
     void update();
   });
   keep.addEventListener("change", () => {
@@ -159,6 +225,11 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
     void update();
   });
   other.addEventListener("change", () => void update());
+  document.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || choice.at === null || (choice.view !== "similarity" && choice.view !== "attention")) return;
+    choice.at = null;
+    void update();
+  });
   addEventListener("hashchange", () => {
     choice = readAddress(location.hash);
     sync();
@@ -207,6 +278,8 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
     clusters.valueAsNumber = choice.clusters;
     part(root, "#clusters-name", HTMLElement).textContent = String(choice.clusters);
     foreground.checked = choice.foreground;
+    swap.disabled = !choice.foreground;
+    swap.ariaPressed = String(choice.swap);
     rollout.checked = choice.rollout;
     head.disabled = choice.rollout;
     head.value = choice.head === null ? "" : String(choice.head);
@@ -242,7 +315,7 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
     if (choice.view === "teach") await learn();
     const second = choice.view === "similarity" ? partner() : null;
     const held = tokenAt(choice.at, shot.encoding);
-    const token = choice.view === "similarity" ? (hovered ?? held) : choice.view === "attention" ? held : null;
+    const token = choice.view === "similarity" ? (held ?? hovered) : choice.view === "attention" ? held : null;
     const of = keep.checked ? (kept ? "kept" : "keep") : "own";
     const request = requestFor(choice, layerNow(), of, token, shot.encoding.photo, taught !== null);
     const target = second?.encoding ?? shot.encoding;
@@ -263,13 +336,23 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
   async function learn() {
     if (!lessonChanged) return;
     lessonChanged = false;
-    const asked = lesson.lesson(layersNow());
+    const asked = await lessonNow(layersNow());
+    const { head } = lesson;
     if (asked) {
+      applied = null;
       taught = await engine.call("teach", asked);
-      const patches = asked.examples.length;
+      const patches = asked.examples.length + (asked.vectors?.length ?? 0);
       lesson.say(`Learned from ${patches} patches on ${named(taught.layers)} in ${Math.max(1, Math.round(taught.milliseconds))} ms.`);
-    } else if (!lesson.imported) {
-      taught = null;
+    } else if (head) {
+      if (applied !== head) {
+        [applied, taught] = [null, null];
+        taught = await engine.call("importHead", head.file);
+        applied = head;
+      }
+      const stays = lesson.all.length > 0 ? " It is in use until two classes have patches." : "";
+      lesson.say(`${head.file.name}: ${head.taught.names.join(", ")}, on ${named(head.taught.layers)}.${stays}`);
+    } else {
+      [applied, taught] = [null, null];
       lesson.say("");
     }
   }
@@ -305,7 +388,8 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
       if (over) otherStage.show(over);
     }
     showLegend(legend, map, number);
-    read(second ?? shot, second ? map?.best ?? null : token, null);
+    const pointed = choice.view === "similarity" ? (hovered ?? token) : token;
+    read(second ?? shot, second ? map?.best ?? null : pointed, null);
     if (choice.view === "similarity" && token === null) {
       readout.textContent = "Point at a patch of the picture.";
     }
@@ -386,7 +470,8 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
     },
     fit(info) {
       model = info;
-      taught = null;
+      [applied, taught] = [null, null];
+      vectors.clear();
       kept = false;
       lessonChanged = true;
       head.replaceChildren(
@@ -395,7 +480,10 @@ export function workbench(root: HTMLElement, engine: Engine, alarm: (error: unkn
       );
       sync();
     },
-    drop: (shot) => lesson.drop(shot),
+    keep(shot, encoding) {
+      void vectors.keep(shot, encoding, lesson.places(shot)).catch(() => undefined);
+    },
+    importHead,
     png: () => (otherFrame.hidden ? stage : otherStage).png(),
     data: () => map && { shape: map.shape, data: map.data },
   };

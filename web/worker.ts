@@ -77,6 +77,12 @@ const handlers: Handlers<Calls> = {
 
   teach: async (lesson) => legible(await opened().teach(lesson)),
 
+  async vectors({ photo, patches }, { transfer }) {
+    const tensor = await opened().vectors(photo, new Uint32Array(patches));
+    transfer.push(tensor.data.buffer);
+    return tensor;
+  },
+
   async exportHead() {
     return opened().export_head();
   },
@@ -97,7 +103,7 @@ const handlers: Handlers<Calls> = {
 type OfView = { [K in ViewRequest["view"]]: Exactly };
 const whole = maybe("number");
 const requests = {
-  pca: view<"pca">({ layer: "number", foreground: "boolean", basis: ["own", "keep", "kept"] }),
+  pca: view<"pca">({ layer: "number", foreground: "boolean", swap: maybe("boolean"), basis: ["own", "keep", "kept"] }),
   similarity: view<"similarity">({ layer: "number", token: "number", of: "number" }),
   attention: view<"attention">({ layer: "number", token: whole, head: whole }),
   rollout: view<"rollout">({ layer: "number", token: whole }),
@@ -125,7 +131,8 @@ const shapes: Shapes<Calls> = {
   encodePixels: Exactly.of<Calls["encodePixels"]["given"]>({ pixels: Exactly.of<Tensor>({ shape: Array, data: Float32Array }), layers: Array }),
   tensor: Exactly.of<Calls["tensor"]["given"]>({ photo: "number", name: "string" }),
   view: Exactly.of<Calls["view"]["given"]>({ photo: "number", request: { view: Object.keys(requests) } }),
-  teach: Exactly.of<Lesson>({ layers: Array, names: Array, examples: Array }),
+  teach: Exactly.of<Lesson>({ layers: Array, names: Array, examples: Array, vectors: maybe(Array) }),
+  vectors: Exactly.of<Calls["vectors"]["given"]>({ photo: "number", patches: Array }),
   exportHead: "any",
   importHead: File,
   forget: "number",

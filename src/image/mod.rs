@@ -5,6 +5,7 @@
 //! computes what the reference pipeline computes with Pillow and torchvision, the resize to the
 //! last bit. Nothing here reads files or knows the model.
 
+mod alpha;
 mod decode;
 mod jpeg;
 mod orientation;
@@ -13,6 +14,7 @@ mod pixels;
 mod resize;
 mod tiles;
 
+pub use alpha::Alpha;
 pub use decode::decode;
 pub use pixels::{MEAN, STD, pixel_values, rgba};
 pub use resize::{Resize, resize};

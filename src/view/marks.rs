@@ -47,6 +47,8 @@ pub fn beside(left: &Picture, right: &Picture) -> Result<Picture> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     fn plain(width: u32, height: u32, value: u8) -> Picture {

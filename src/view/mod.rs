@@ -17,14 +17,14 @@ mod teach;
 pub use attention::Attention;
 pub use clusters::{Clusters, clusters};
 pub use colours::{heat, heat_grid};
-pub use foreground::{foreground, otsu};
+pub use foreground::{foreground, foreground_among, otsu};
 pub use marks::{beside, mark};
 pub use math::{extent, middle};
 pub use norms::norms;
 pub use overlay::{
     blend, outline, paint, paint_patches, patch_centre, patch_under, pca_grid, pca_picture,
 };
-pub use pca::{PcaBasis, pca_foreground, pca_rgb, stitch};
+pub use pca::{PcaBasis, pca_foreground, pca_rgb, rows_of, stitch};
 pub use segments::{Canvas, default_palette, labels, paint_labels, shares, window_starts};
 pub use similarity::similarity;
 pub use teach::{Example, Taught, fit};

@@ -191,6 +191,8 @@ fn darkened(photo: &Picture) -> Picture {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     const WHOLE: [f64; 4] = [0.0, 0.0, 6.0, 4.0];

@@ -127,10 +127,14 @@ pub fn pca_foreground(tokens: &[f32], c: usize, grid: [usize; 2]) -> Result<(Vec
     let scores = PcaBasis::fit(tokens, c)?.scores(tokens)?;
     let first: Vec<f32> = scores.iter().map(|score| score[0]).collect();
     let front = foreground(&first, grid)?;
-    let rows = tokens.chunks_exact(c).zip(&front).filter(|(_, front)| **front);
-    let inside: Vec<f32> = rows.flat_map(|(row, _)| row).copied().collect();
-    let basis = PcaBasis::fit(&inside, c)?;
+    let basis = PcaBasis::fit(&rows_of(tokens, c, &front), c)?;
     Ok((front, basis))
+}
+
+/// Of `tokens` `[n, c]` those that are chosen.
+pub fn rows_of(tokens: &[f32], c: usize, chosen: &[bool]) -> Vec<f32> {
+    let rows = tokens.chunks_exact(c.max(1)).zip(chosen).filter(|(_, chosen)| **chosen);
+    rows.flat_map(|(row, _)| row).copied().collect()
 }
 
 /// Joins the patch tokens of tiles to one grid. `tokens` holds for each tile (row-major on a

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::photo::Map;
+use super::map::Map;
 use crate::weights::{Checkpoint, Source};
 use crate::{Error, Tensor};
 

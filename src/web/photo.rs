@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::lesson::taught_logits;
+use super::map::{Map, coloured};
 use crate::encoder::Held;
 use crate::features::side_by_side;
-use crate::image::Picture;
+use crate::image::{Alpha, Picture};
 use crate::view::{
-    Attention, PcaBasis, Taught, clusters, default_palette, extent, heat_grid, labels, middle,
-    norms, pca_foreground, shares, similarity, stitch,
+    Attention, Example, PcaBasis, clusters, default_palette, extent, foreground_among, heat_grid,
+    labels, middle, norms, rows_of, similarity, stitch,
 };
 use crate::weights::LinearHead;
 use crate::{Encoder, Error, Result, Tensor};
@@ -23,6 +25,8 @@ pub(super) struct Photo {
     /// The part that the encoder saw: left, top, width, height in pixels.
     pub(super) region: [f64; 4],
     pub(super) milliseconds: f64,
+    /// Which patches show anything: all that are not wholly transparent, `[rows, cols]`.
+    pub(super) seen: Vec<bool>,
     /// Patch tokens of the layer that was last looked at, `[rows·cols, C]`.
     tokens: Option<(usize, Vec<f32>)>,
     /// Queries and keys of blocks, for each tile.
@@ -33,7 +37,7 @@ pub(super) struct Photo {
 #[derive(Deserialize)]
 #[serde(tag = "view", rename_all = "lowercase")]
 pub(super) enum Request {
-    Pca { layer: usize, foreground: bool, basis: Basis },
+    Pca { layer: usize, foreground: bool, swap: Option<bool>, basis: Basis },
     Similarity { layer: usize, token: usize, of: u32 },
     Attention { layer: usize, token: Option<usize>, head: Option<usize> },
     Rollout { layer: usize, token: Option<usize> },
@@ -55,28 +59,6 @@ pub(super) enum Basis {
     Kept,
 }
 
-/// A view's result.
-#[derive(Default)]
-pub(super) struct Map {
-    /// The view's data, row-major, and its shape.
-    pub(super) values: Vec<f32>,
-    pub(super) shape: Vec<usize>,
-    /// RGBA pixels to be stretched over the region.
-    pub(super) rgba: Vec<u8>,
-    pub(super) width: usize,
-    pub(super) height: usize,
-    /// Values of the darkest and the brightest colour.
-    pub(super) range: Option<[f32; 2]>,
-    /// For each pixel the number of its class or cluster.
-    pub(super) labels: Vec<u8>,
-    pub(super) names: Vec<String>,
-    pub(super) palette: Vec<[u8; 3]>,
-    /// Percent of the region.
-    pub(super) shares: Vec<f64>,
-    /// The patch that resembles most.
-    pub(super) best: Option<usize>,
-}
-
 /// Pixels of the longer side of a map of labels.
 const SIDE: f64 = 768.0;
 
@@ -88,8 +70,20 @@ impl Photo {
         region: [f64; 4],
         milliseconds: f64,
     ) -> Self {
-        let attention = BTreeMap::new();
-        Self { picture, held, board, region, milliseconds, tokens: None, attention }
+        let (attention, seen) = (BTreeMap::new(), Vec::new());
+        let this =
+            Self { picture, held, board, region, milliseconds, seen, tokens: None, attention };
+        let [rows, cols] = this.grid();
+        Self { seen: vec![true; rows * cols], ..this }
+    }
+
+    /// Leaves wholly transparent patches out, unless there are no others.
+    pub(super) fn leave_out(&mut self, alpha: &Alpha) {
+        let seen: Vec<bool> =
+            alpha.clear(self.region, self.grid()).into_iter().map(|clear| !clear).collect();
+        if seen.contains(&true) {
+            self.seen = seen;
+        }
     }
 
     /// Rows and columns of patches over all tiles.
@@ -118,6 +112,24 @@ impl Photo {
             list.push(self.read(encoder, *layer).await?.to_vec());
         }
         side_by_side(&list, encoder.spec().sizes.hidden)
+    }
+
+    /// The patches of `tokens` that show anything, and which of these are the examples
+    /// `(patch, class)` among them.
+    pub(super) fn taught_by(
+        &self,
+        tokens: &[f32],
+        c: usize,
+        examples: &[Example],
+    ) -> Result<(Vec<f32>, Vec<Example>)> {
+        let mut own = Vec::new();
+        for (patch, class) in examples {
+            let seen = self.seen.get(*patch);
+            if *seen.ok_or_else(|| Error::input(format!("no patch {patch}")))? {
+                own.push((self.seen[..*patch].iter().filter(|seen| **seen).count(), *class));
+            }
+        }
+        Ok((rows_of(tokens, c, &self.seen), own))
     }
 
     /// Queries and keys of a block, for each tile.
@@ -217,9 +229,9 @@ impl Photo {
     ) -> Result<Map> {
         let c = encoder.spec().sizes.hidden;
         match request {
-            Request::Pca { layer, foreground, basis } => {
+            Request::Pca { layer, foreground, swap, basis } => {
                 let tokens = self.read(encoder, layer).await?.to_vec();
-                self.pca(&tokens, c, foreground, basis, kept)
+                self.pca(&tokens, c, foreground.then_some(swap == Some(true)), basis, kept)
             }
             Request::Similarity { layer, .. } => {
                 let values = similarity(query, self.read(encoder, layer).await?)?;
@@ -235,7 +247,8 @@ impl Photo {
                 self.heat(values, range)
             }
             Request::Clusters { layer, k } => {
-                let found = clusters(self.read(encoder, layer).await?, c, k.clamp(2, 32))?;
+                let tokens = self.read(encoder, layer).await?.to_vec();
+                let found = clusters(&rows_of(&tokens, c, &self.seen), c, k.clamp(2, 32))?;
                 self.clusters(&found.labels, k)
             }
             Request::Norms { layer } => {
@@ -276,20 +289,31 @@ impl Photo {
         self.classes(logits, names.collect(), palette)
     }
 
-    /// The three strongest directions as red, green and blue; without `foreground` for all
-    /// patches, with it the background is transparent.
+    /// Which patches are foreground, and a basis of these alone; with `swap` the other side.
+    fn foreground(&self, tokens: &[f32], c: usize, swap: bool) -> Result<(Vec<bool>, PcaBasis)> {
+        let all = PcaBasis::fit(&rows_of(tokens, c, &self.seen), c)?;
+        let first: Vec<f32> = all.scores(tokens)?.iter().map(|score| score[0]).collect();
+        let front = foreground_among(&first, self.grid(), &self.seen)?;
+        let side: Vec<bool> =
+            front.iter().zip(&self.seen).map(|(front, seen)| *seen && *front != swap).collect();
+        let basis = PcaBasis::fit(&rows_of(tokens, c, &side), c)?;
+        Ok((side, basis))
+    }
+
+    /// The three strongest directions as red, green and blue; without `side` for all patches, with
+    /// it the background (swapped where it is true) is transparent.
     fn pca(
         &self,
         tokens: &[f32],
         c: usize,
-        separate: bool,
+        side: Option<bool>,
         basis: Basis,
         kept: &mut Option<PcaBasis>,
     ) -> Result<Map> {
         let grid = self.grid();
-        let (front, own) = match separate {
-            true => pca_foreground(tokens, c, grid)?,
-            false => (vec![true; grid[0] * grid[1]], PcaBasis::fit(tokens, c)?),
+        let (front, own) = match side {
+            Some(swap) => self.foreground(tokens, c, swap)?,
+            None => (self.seen.clone(), PcaBasis::fit(&rows_of(tokens, c, &self.seen), c)?),
         };
         if basis == Basis::Keep {
             *kept = Some(own.clone());
@@ -341,11 +365,17 @@ impl Photo {
         Ok(Map { values: maps, shape: vec![last + 1, rows, cols], ..map })
     }
 
+    /// Clusters of the patches that show anything, in their order.
     fn clusters(&self, found: &[usize], k: usize) -> Result<Map> {
         let grid = self.grid();
-        let labels = found.iter().map(|label| *label as i32).collect();
+        let mut found = found.iter();
+        let label = |seen: &bool| match seen {
+            true => found.next().map_or(-1, |label| *label as i32),
+            false => -1,
+        };
+        let labels: Vec<i32> = self.seen.iter().map(label).collect();
         let names = (1..=k).map(|n| format!("Cluster {n}")).collect();
-        let values = found.iter().map(|label| *label as f32).collect();
+        let values = labels.iter().map(|label| *label as f32).collect();
         let map = coloured(labels, grid, names, default_palette(k))?;
         Ok(Map { values, shape: grid.to_vec(), ..map })
     }
@@ -355,37 +385,13 @@ impl Photo {
         let scale = (SIDE / self.region[2].max(self.region[3])).min(1.0);
         let size = [self.region[3], self.region[2]].map(|side| (side * scale).round().max(1.0));
         let size = size.map(|side| side as usize);
-        let map = coloured(labels(&logits, size)?, size, names, palette)?;
+        let [rows, cols] = self.grid();
+        let patch =
+            |at: usize| at / size[1] * rows / size[0] * cols + at % size[1] * cols / size[1];
+        let seen = |at: usize| self.seen[patch(at)];
+        let found = labels(&logits, size)?.into_iter().enumerate();
+        let found = found.map(|(at, label)| if seen(at) { label } else { -1 }).collect();
+        let map = coloured(found, size, names, palette)?;
         Ok(Map { values: logits.values, shape: logits.shape, ..map })
     }
-}
-
-fn taught_logits(head: &LinearHead, tokens: &[f32]) -> Result<Vec<f32>> {
-    let (mean, variance) = (head.mean.clone(), head.variance.clone());
-    let (weight, bias) = (head.weight.clone(), head.bias.clone());
-    Taught { mean, variance, weight, bias }.logits(tokens)
-}
-
-/// Labels `[height, width]` in their colours.
-fn coloured(
-    labels: Vec<i32>,
-    [height, width]: [usize; 2],
-    names: Vec<String>,
-    palette: Vec<[u8; 3]>,
-) -> Result<Map> {
-    let shares = shares(&labels, names.len())?;
-    let colour = |label: &i32| {
-        let [r, g, b] = palette[*label as usize % palette.len()];
-        [r, g, b, 255]
-    };
-    Ok(Map {
-        rgba: labels.iter().flat_map(colour).collect(),
-        labels: labels.iter().map(|label| *label as u8).collect(),
-        width,
-        height,
-        shares,
-        names,
-        palette,
-        ..Map::default()
-    })
 }

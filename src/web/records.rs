@@ -48,6 +48,8 @@ pub(super) struct PhotoInfo {
     pub(super) hidden: usize,
     pub(super) milliseconds: f64,
     pub(super) tensors: Vec<String>,
+    /// Patches that are wholly transparent.
+    pub(super) clear: Vec<usize>,
 }
 
 #[derive(Deserialize)]
@@ -55,12 +57,22 @@ pub(super) struct Lesson {
     pub(super) layers: Vec<usize>,
     pub(super) names: Vec<String>,
     pub(super) examples: Vec<LessonExample>,
+    /// Patches of photographs whose features were let go.
+    #[serde(default)]
+    pub(super) vectors: Vec<LessonVector>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct LessonExample {
     pub(super) photo: u32,
     pub(super) token: usize,
+    pub(super) class: usize,
+}
+
+/// A patch by its features, those of the lesson's layers side by side.
+#[derive(Deserialize)]
+pub(super) struct LessonVector {
+    pub(super) features: Vec<f32>,
     pub(super) class: usize,
 }
 

@@ -28,11 +28,16 @@ export function openSite() {
   return site;
 }
 
-/** The processor where a spec does not say: a software adapter takes ten times as long. */
-function onCpu(query) {
-  if (query.startsWith("blank/") || query.includes("device=")) return query;
+/**
+ * What most specs need: the processor, as a software adapter takes ten times as long, and an empty page that encodes
+ * small and once (`start=plain`). A spec that is about these says so in its query.
+ */
+function usual(query) {
+  if (query.startsWith("blank/")) return query;
   const [search, hash] = query.split("#");
-  return `${search}${search.includes("?") ? "&" : "?"}device=cpu${hash === undefined ? "" : `#${hash}`}`;
+  const added = [["device", "cpu"], ["start", "plain"]].filter(([name]) => !search.includes(`${name}=`));
+  const asked = [search.replace(/^\?/, ""), ...added.map((pair) => pair.join("="))].filter(Boolean).join("&");
+  return `?${asked}${hash === undefined ? "" : `#${hash}`}`;
 }
 
 /**
@@ -57,6 +62,6 @@ export async function visit(site, t, { query = "", prepare = async () => {}, all
     assert.deepEqual(trouble, []);
   });
   await prepare(page);
-  await page.goto(site.url + onCpu(query));
+  await page.goto(site.url + usual(query));
   return page;
 }

@@ -20,7 +20,8 @@ for (const [device, options] of [["desktop", {}], ["phone", phone]]) {
     await page.getByRole("button", { name: "Encode again" }).click();
     await page.locator("#facts", { hasText: "48 × 32" }).waitFor();
     await shown(page);
-    assert.equal(await fact(page, "Tiles"), "7"); // and the whole, small
+    assert.equal(await fact(page, "Tiles"), "6, and the whole photograph small");
+    assert.equal(await fact(page, "Tokens"), "7 × 257 × 192");
     const { shape, data } = await features(page);
     assert.deepEqual(shape, [7, 1 + SIDE * SIDE, 192]);
     const norms = await viewData(page);

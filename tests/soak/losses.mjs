@@ -48,7 +48,7 @@ async function measure() {
   return { renderer, gpu, module, page: bytes };
 }
 
-await page.goto(`${server.url}?device=${device}`);
+await page.goto(`${server.url}?device=${device}&start=plain`);
 await loaded(page);
 await page.getByText("Settings").click();
 await page.getByLabel("Image size").fill("56");

@@ -35,7 +35,7 @@ const folder = join(root, "docs/pictures");
 mkdirSync(folder, { recursive: true });
 const page = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1280, height: 940 } });
 page.setDefaultTimeout(120_000);
-await page.goto(server.url);
+await page.goto(`${server.url}?start=plain&size=448&resize=native`);
 
 const drawn = () => page.locator('#stage[data-state="shown"][data-drawn]').waitFor();
 const canvas = page.locator("#frame canvas");

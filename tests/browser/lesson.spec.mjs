@@ -1,0 +1,169 @@
+// A lesson outlives everything: many photographs, another model, slips, heads from files.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { openSite, path, visit } from "./site.mjs";
+import { drawn, fact, hand, loaded, readNpy, saved, shown } from "./visitor.mjs";
+
+const site = openSite();
+const SMALL = "?size=112&resize=squash";
+const cat = readFileSync(path("www/samples/chelsea.png"));
+const coffee = readFileSync(path("www/samples/coffee.png"));
+
+const counts = (page) => page.locator("#teach .count").allTextContents();
+const fit = (page, text) => page.locator(".fit", { hasText: text }).waitFor();
+const files = (number, bytes = coffee) => Array.from({ length: number }, (_, at) => ({ name: `${at}.png`, mimeType: "image/png", buffer: bytes }));
+const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
+
+async function pick(page, [x, y]) {
+  const canvas = page.locator("#frame canvas");
+  await canvas.scrollIntoViewIfNeeded();
+  const { width, height } = await canvas.boundingBox();
+  await canvas.click({ position: { x: x * width, y: y * height } });
+  await drawn(page);
+}
+const inHand = (page, at) => page.locator("#teach input[type=radio]").nth(at).check();
+const map = async (page) => [...readNpy((await saved(page, "Save view’s data (.npy)")).bytes).data];
+
+async function teachCat(page) {
+  await page.locator("#photo-file").setInputFiles({ name: "cat.png", mimeType: "image/png", buffer: cat });
+  await shown(page);
+  await page.getByRole("tab", { name: "Teach" }).click();
+  await pick(page, [0.5, 0.5]);
+  await inHand(page, 1);
+  await pick(page, [0.95, 0.1]);
+  await fit(page, "Learned from 2 patches");
+}
+
+test("of many photographs all stay, and so does the lesson", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await teachCat(page);
+  await page.locator("#photo-file").setInputFiles(files(14));
+  await page.locator("#status", { hasText: "13.png took" }).waitFor({ state: "attached" });
+  await shown(page);
+  assert.equal(await page.locator("#shots li").count(), 15);
+  await fit(page, "Learned from 2 patches");
+  assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
+  await page.locator("#legend li").first().waitFor();
+  // On another layer, when the taught photograph is not encoded any more.
+  await page.locator("#layer").fill("8");
+  await fit(page, "on layer 8");
+  await page.getByRole("button", { name: "cat.png" }).click();
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor();
+  await shown(page);
+  await fit(page, "Learned from 2 patches on layer 8");
+  // Another model has other features: the photographs of the lesson are encoded again.
+  await page.getByRole("button", { name: "3.png", exact: true }).click();
+  await page.locator("#facts", { hasText: /^Photograph3\.png/ }).waitFor();
+  const folder = path("www/model");
+  await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
+  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
+  await loaded(page);
+  await page.locator("#status", { hasText: "3.png took" }).waitFor({ state: "attached" });
+  await fit(page, "Learned from 2 patches on layer 8");
+});
+
+test("files that were not reached stay in the strip and open later", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await page.locator("#photo-file").setInputFiles(files(20)); // before the model is there
+  await page.waitForFunction(() => document.querySelectorAll("#shots li").length === 20);
+  await page.getByRole("button", { name: "17.png" }).click();
+  await page.locator("#facts", { hasText: "17.png" }).waitFor();
+  assert.equal(await page.locator("#shots li").count(), 20);
+  await page.getByRole("button", { name: "9.png", exact: true }).click();
+  await page.locator("#facts", { hasText: /^Photograph9\.png/ }).waitFor();
+});
+
+test("undo and redo take back every change exactly", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await teachCat(page);
+  const first = await map(page);
+  // A patch of the wrong class is moved, and undo moves it back.
+  await pick(page, [0.5, 0.5]);
+  assert.deepEqual(await counts(page), ["0 patches", "2 patches"]);
+  await page.keyboard.press("Control+z");
+  assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
+  await fit(page, "Learned from 2 patches");
+  await drawn(page);
+  assert.deepEqual(await map(page), first);
+  await page.keyboard.press("Control+Shift+z");
+  assert.deepEqual(await counts(page), ["0 patches", "2 patches"]);
+  await press(page, "Undo");
+  // A second click takes a patch away.
+  await pick(page, [0.95, 0.1]);
+  assert.deepEqual(await counts(page), ["1 patch", "0 patches"]);
+  await press(page, "Undo");
+  assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
+  // A name, a class, and all at once.
+  await page.locator("#teach input[type=text]").first().fill("cat");
+  await page.locator("#teach input[type=text]").first().blur();
+  await press(page, "Add a class");
+  await press(page, "Clear");
+  assert.deepEqual(await counts(page), ["0 patches", "0 patches", "0 patches"]);
+  await press(page, "Undo");
+  assert.deepEqual(await counts(page), ["1 patch", "1 patch", "0 patches"]);
+  await press(page, "Undo");
+  await press(page, "Undo");
+  assert.equal(await page.locator("#teach input[type=text]").first().inputValue(), "object");
+  // The history goes back to the beginning, and forth to the end.
+  await press(page, "Undo");
+  await press(page, "Undo");
+  assert.deepEqual(await counts(page), ["0 patches", "0 patches"]);
+  assert.ok(await page.getByRole("button", { name: "Undo" }).isDisabled());
+  for (let step = 0; step < 5; step++) await press(page, "Redo");
+  assert.deepEqual(await counts(page), ["0 patches", "0 patches", "0 patches"]);
+  assert.equal(await page.locator("#teach input[type=text]").first().inputValue(), "cat");
+  assert.ok(await page.getByRole("button", { name: "Redo" }).isDisabled());
+});
+
+test("undo of a click on a photograph that is not shown goes to it", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await teachCat(page);
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
+  await page.locator("#legend li").first().waitFor();
+  await press(page, "Undo");
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor();
+  assert.deepEqual(await counts(page), ["1 patch", "0 patches"]);
+  await press(page, "Redo");
+  assert.match(await fact(page, "Photograph"), /cat\.png/);
+  assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
+});
+
+test("an imported head stays until a lesson takes its place, and undo brings it back", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await teachCat(page);
+  await page.locator("#teach input[type=text]").first().fill("cat");
+  await page.locator("#teach input[type=text]").first().blur();
+  await page.locator("#legend", { hasText: "cat" }).waitFor();
+  const { bytes } = await saved(page, "Export head");
+  const expected = await map(page);
+  await press(page, "Clear");
+  await page.locator("#legend").waitFor({ state: "hidden" });
+  await page.getByRole("tab", { name: "PCA" }).click();
+  // Dropped on the page it is imported, and shown.
+  await hand(page, "drop", "mine.safetensors", { mimeType: "", buffer: bytes });
+  await fit(page, "mine.safetensors: cat, background, on layer 12");
+  await page.locator("#legend", { hasText: "cat" }).waitFor();
+  await drawn(page);
+  assert.deepEqual(await map(page), expected);
+  await pick(page, [0.2, 0.8]);
+  await fit(page, "in use until two classes have patches");
+  await page.locator("#legend", { hasText: "cat" }).waitFor();
+  assert.deepEqual(await map(page), expected);
+  await inHand(page, 1);
+  await pick(page, [0.9, 0.9]);
+  await fit(page, "Learned from 2 patches");
+  assert.notDeepEqual(await map(page), expected);
+  await press(page, "Undo");
+  await fit(page, "mine.safetensors: cat, background");
+  await drawn(page);
+  assert.deepEqual(await map(page), expected);
+  assert.ok((await saved(page, "Export head")).bytes.equals(bytes));
+  // What is no head is named, and changes nothing.
+  for (const [name, buffer] of [["coffee.jpg", readFileSync(path("web/samples/coffee.jpg"))], ["empty.safetensors", Buffer.alloc(0)]]) {
+    await page.locator("#teach input[type=file]").setInputFiles({ name, mimeType: "", buffer });
+    await page.getByRole("alert").filter({ hasText: `${name} is not a taught head` }).waitFor();
+  }
+  await page.locator("#legend", { hasText: "cat" }).waitFor();
+});

@@ -1,0 +1,199 @@
+// The first photograph, and what is seen of it: size, hold, foreground, transparency.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { deflateSync, crc32 } from "node:zlib";
+import { openSite, path, visit } from "./site.mjs";
+import { drawn, fact, frame, loaded, phone, readNpy, saved, shown, state } from "./visitor.mjs";
+
+const site = openSite();
+const SMALL = "?size=112&resize=squash";
+
+async function place(page, [x, y]) {
+  const canvas = page.locator("#frame canvas");
+  await canvas.scrollIntoViewIfNeeded();
+  const { width, height } = await canvas.boundingBox();
+  return { x: x * width, y: y * height };
+}
+const pick = async (page, at) => {
+  await page.locator("#frame canvas").click({ position: await place(page, at) });
+  await drawn(page);
+};
+const hover = async (page, at) => page.locator("#frame canvas").hover({ position: await place(page, at) });
+const readout = (page, text) => page.locator("#readout").filter({ hasText: text }).waitFor();
+const data = async (page, button = "Save view’s data (.npy)") => readNpy((await saved(page, button)).bytes);
+
+/** A PNG of RGBA, or of RGB where the function gives three values. */
+function png(width, height, colour) {
+  const rows = Array.from({ length: height }, (_, y) => [0, ...Array.from({ length: width }, (_, x) => colour(x, y)).flat()]);
+  const chunk = (name, bytes) => {
+    const body = Buffer.concat([Buffer.from(name), bytes]);
+    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(bytes.length);
+    sum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, sum]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, colour(0, 0).length === 4 ? 6 : 2], 8);
+  const magic = Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]);
+  return Buffer.concat([magic, chunk("IHDR", header), chunk("IDAT", deflateSync(Buffer.from(rows.flat()))), chunk("IEND", Buffer.alloc(0))]);
+}
+
+test("a sample is encoded without a click, in its own shape and finely", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample" });
+  await page.locator("#facts", { hasText: "24 × 16" }).waitFor(); // quick first
+  await page.locator("#status", { hasText: "coffee.png took" }).waitFor({ state: "attached" });
+  await shown(page);
+  assert.match(await fact(page, "Photograph"), /^coffee\.png, 600 × 400/);
+  assert.equal(await fact(page, "Patches"), "48 × 32");
+  assert.equal(await page.locator("#resize").inputValue(), "native");
+  assert.equal(await page.locator("#image-size").inputValue(), "");
+  assert.equal(await page.locator("#image-size").getAttribute("placeholder"), "448");
+  assert.equal(new URL(page.url()).searchParams.get("sample"), null);
+  // The time is told before it begins.
+  await page.getByText("Settings").click();
+  await page.locator("#image-size").fill("1792");
+  assert.match(await page.locator("#time").textContent(), /^This will take about \d+ (s|min)\.$/);
+});
+
+test("a photograph that is chosen meanwhile is not replaced by the sample", async (t) => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const prepare = (page) => page.route("**/samples/coffee.png", async (route) => {
+    await held;
+    await route.continue();
+  });
+  const page = await visit(site, t, { query: "?start=sample&size=112", prepare });
+  await page.locator("#photo-file").setInputFiles(path("www/samples/rocket.jpg"));
+  await page.locator("#status", { hasText: "rocket.jpg took" }).waitFor({ state: "attached" });
+  release();
+  await page.waitForTimeout(500);
+  assert.match(await fact(page, "Photograph"), /^rocket\.jpg/);
+});
+
+test("Cancel during the first load cancels the photograph, and the model loads all the same", async (t) => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const prepare = (page) => page.route("**/model/model.safetensors", async (route) => {
+    await held;
+    await route.continue();
+  });
+  const page = await visit(site, t, { prepare });
+  await page.getByRole("button", { name: "Cat" }).click();
+  await page.locator("#progress", { hasText: "Loading the model" }).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.locator("#status", { hasText: "Cancelled." }).waitFor({ state: "attached" });
+  release();
+  await loaded(page);
+  await page.locator("#progress").waitFor({ state: "hidden" });
+  assert.equal(await state(page), "empty");
+  assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await shown(page);
+});
+
+test("a held patch stays until it is clicked again or Esc is pressed", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}&sample=chelsea#view=similarity` });
+  await shown(page);
+  await pick(page, [0.53, 0.53]);
+  await readout(page, /Row 5, column 5: cosine 1\.000/);
+  const held = await data(page);
+  for (const [at, token, name] of [[[0.9, 0.1], 7, "Row 1, column 8"], [[0.1, 0.9], 56, "Row 8, column 1"]]) {
+    await hover(page, at);
+    await readout(page, new RegExp(`^${name}: cosine ${held.data[token].toFixed(3)}$`));
+    await drawn(page);
+  }
+  assert.deepEqual(await data(page), held);
+  await page.keyboard.press("Escape");
+  await hover(page, [0.9, 0.1]);
+  await readout(page, /Row 1, column 8: cosine 1\.000/);
+  // Held again, and let go by a second click.
+  await pick(page, [0.53, 0.53]);
+  await hover(page, [0.9, 0.1]);
+  await readout(page, /Row 1, column 8: cosine 0|Row 1, column 8: cosine -/);
+  await pick(page, [0.53, 0.53]);
+  await hover(page, [0.9, 0.1]);
+  await readout(page, /Row 1, column 8: cosine 1\.000/);
+});
+
+test("a finger holds a patch, reads others, and lets it go", async (t) => {
+  const page = await visit(site, t, { ...phone, query: `${SMALL}&sample=chelsea#view=similarity` });
+  await shown(page);
+  const tap = async (at) => page.locator("#frame canvas").tap({ position: await place(page, at) });
+  await tap([0.53, 0.53]);
+  await readout(page, /Row 5, column 5: cosine 1\.000/);
+  await drawn(page);
+  await tap([0.9, 0.1]);
+  await readout(page, /Row 1, column 8: cosine (0|-)/);
+  await tap([0.53, 0.53]);
+  await page.waitForFunction(() => !location.hash.includes("at="));
+});
+
+for (const [size, rows] of [[224, 16], [448, 32]]) {
+  test(`the foreground of the astronaut is the astronaut, and Swap takes the rest, at ${size}`, async (t) => {
+    const page = await visit(site, t, { query: `?size=${size}&resize=native&sample=astronaut#foreground=` });
+    await shown(page);
+    // A place is coloured, and not the photograph behind a shade, where its value changes with the view's opacity to a colour of its own.
+    const coloured = (at) => page.evaluate(([x, y]) => {
+      const canvas = document.querySelector("#frame canvas");
+      const [r, g, b] = canvas.getContext("2d").getImageData(canvas.width * x, canvas.height * y, 1, 1).data;
+      return [r, g, b];
+    }, at);
+    const photo = async (at) => {
+      await page.getByLabel("View over photograph").fill("0");
+      await frame(page);
+      const colour = await coloured(at);
+      await page.getByLabel("View over photograph").fill("100");
+      await frame(page);
+      return colour;
+    };
+    const shade = (colour) => colour.map((v) => Math.round(v * 0.3));
+    const isShade = async (at) => {
+      const [now, dark] = [await coloured(at), shade(await photo(at))];
+      return now.every((v, k) => Math.abs(v - dark[k]) <= 3);
+    };
+    const [suit, corner] = [[0.45, 0.8], [0.96, 0.04]];
+    assert.deepEqual([await isShade(suit), await isShade(corner)], [false, true]);
+    await page.getByRole("button", { name: "Swap" }).click();
+    await drawn(page);
+    assert.deepEqual([await isShade(suit), await isShade(corner)], [true, false]);
+    assert.match(new URL(page.url()).hash, /swap/);
+    assert.equal(await fact(page, "Patches"), `${rows} × ${rows}`);
+  });
+}
+
+test("a transparent picture is laid over white, and its empty patches are in no view of groups", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=clusters` });
+  const colour = (x, y) => [(x * 37 + y * 11) % 256, (x * y) % 256, (y * 5) % 256];
+  const alpha = (x) => (x < 64 ? 255 : x < 80 ? 100 : 0);
+  const over = (x, y) => colour(x, y).map((v) => Math.floor((v * alpha(x) + 255 * (255 - alpha(x)) + 127) / 255));
+  const open = async (name, buffer) => {
+    await page.locator("#photo-file").setInputFiles({ name, mimeType: "image/png", buffer });
+    await page.locator("#facts", { hasText: name }).waitFor();
+    await shown(page);
+  };
+  await open("opaque.png", png(112, 112, over));
+  const expected = await data(page, "Save features (.npy)");
+  await open("clear.png", png(112, 112, (x, y) => [...colour(x, y), alpha(x)]));
+  assert.deepEqual(await data(page, "Save features (.npy)"), expected);
+  const labels = await data(page);
+  // Columns 6 and 7 hold nothing but transparent pixels.
+  labels.data.forEach((label, at) => assert.equal(label < 0, at % 8 >= 6, `patch ${at}: ${label}`));
+  const shares = await page.locator("#legend .count").allTextContents();
+  assert.ok(Math.abs(shares.reduce((sum, text) => sum + Number(/[\d.]+/.exec(text)[0]), 0) - 100) < 0.5);
+  const corner = () => page.evaluate(() => {
+    const canvas = document.querySelector("#frame canvas");
+    return [...canvas.getContext("2d").getImageData(canvas.width - 8, 8, 1, 1).data.slice(0, 3)];
+  });
+  assert.deepEqual(await corner(), [255, 255, 255]);
+  await page.getByRole("tab", { name: "PCA" }).click();
+  await drawn(page);
+  assert.ok((await corner()).every((v) => v > 250));
+  await page.getByRole("tab", { name: "Teach" }).click();
+  await drawn(page);
+  await pick(page, [0.95, 0.5]);
+  await pick(page, [0.2, 0.5]);
+  assert.deepEqual(await page.locator("#teach .count").allTextContents(), ["1 patch", "0 patches"]);
+});
