@@ -177,6 +177,8 @@ pub fn stitch(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     /// Tokens on three orthogonal axes with falling variance come out as three colours.

@@ -239,6 +239,8 @@ fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     /// Starts as mmseg's slide inference places windows of 504 with stride 322.

@@ -154,6 +154,8 @@ fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     /// Two clouds on the first channel, a large offset, and three channels of noise.
