@@ -1,8 +1,8 @@
 //! Pillow's bicubic resize, and the three ways to bring a picture to the encoder's shape.
 //!
-//! The arithmetic is that of Pillow's `Resample.c` (a = −0.5, support stretched when shrinking,
-//! 22-bit weights, columns first, each pass rounded to 8 bits), so the result is the same to the
-//! last bit, natively and in the browser.
+//! The arithmetic is that of Pillow 13 (a = −0.5, support stretched when shrinking, 22-bit weights,
+//! each pass rounded to 8 bits), so the result is the same to the last bit, natively and in the
+//! browser. Pillow 12 and older differ in the order of passes: columns were always first.
 
 use std::fmt;
 use std::str::FromStr;
@@ -106,6 +106,7 @@ impl FromStr for Resize {
     }
 }
 
+<<<<<<< HEAD
 /// The whole picture at `width` × `height` pixels, as Pillow's `resize(…, BICUBIC)` makes it.
 ///
 /// # Errors
@@ -125,6 +126,11 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Result<Picture> {
     }
     let region = Resize::Squash.region(picture.width, picture.height, width);
     Ok(resample(picture, region, width, height))
+=======
+/// The whole picture at `width` × `height` pixels, as Pillow 13's `resize(…, BICUBIC)` makes it.
+pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
+    resample(picture, Resize::Squash.region(picture.width, picture.height, width), width, height)
+>>>>>>> image
 }
 
 /// The part `region` of the picture (`[left, top, width, height]`) at `width` × `height` pixels.
@@ -137,29 +143,58 @@ fn resample(picture: &Picture, region: [f64; 4], width: u32, height: u32) -> Pic
     }
     let [left, top, across, down] = region;
     let columns = taps(left, across, picture.width, width);
-    let rows = taps(top, down, picture.height, height);
-    let first = rows.first().map_or(0, |taps| taps.first);
-    let end = rows.last().map_or(0, |taps| taps.first + taps.weights.len());
+    let mut rows = taps(top, down, picture.height, height);
+    let (wide, tall) = (whole(across, picture.width, width), whole(down, picture.height, height));
+    if rows_first((picture.width, picture.height), (wide, tall)) {
+        squeeze_columns(&squeeze_rows(picture, &rows), &columns)
+    } else {
+        let end = rows.last().map_or(0, |taps| taps.first + taps.weights.len());
+        let first = rows.first().map_or(0, |taps| taps.first).min(end);
+        let used = picture.cut([0, first as u32, picture.width, (end - first) as u32]);
+        for taps in &mut rows {
+            taps.first -= first;
+        }
+        squeeze_rows(&squeeze_columns(&used, &columns), &rows)
+    }
+}
 
-    let mut narrow = Vec::with_capacity(width as usize * (end - first) * 3);
-    for row in picture.rows().skip(first).take(end - first) {
-        for taps in &columns {
+/// The side that the whole picture would get, where `extent` of its `inputs` pixels get `outputs`.
+fn whole(extent: f64, inputs: u32, outputs: u32) -> i64 {
+    (f64::from(inputs) * f64::from(outputs) / extent).round() as i64
+}
+
+/// Whether Pillow 13 resizes `from` to `to` (width, height) rows first: where it takes away rows, and
+/// more than twice as many as columns.
+fn rows_first(from: (u32, u32), to: (i64, i64)) -> bool {
+    let (columns, rows) = (i64::from(from.0) - to.0, i64::from(from.1) - to.1);
+    rows > 0 && rows > 2 * columns
+}
+
+/// Each row at as many pixels as there are taps.
+fn squeeze_columns(picture: &Picture, columns: &[Taps]) -> Picture {
+    let mut rgb = Vec::with_capacity(columns.len() * 3 * picture.height as usize);
+    for row in picture.rows() {
+        for taps in columns {
             let mut sums = [HALF; 3];
             for (pixel, weight) in row[taps.first * 3..].chunks_exact(3).zip(&taps.weights) {
                 for (sum, value) in sums.iter_mut().zip(pixel) {
                     *sum += i32::from(*value) * weight;
                 }
             }
-            narrow.extend(sums.map(round));
+            rgb.extend(sums.map(round));
         }
     }
+    Picture { width: columns.len() as u32, height: picture.height, rgb }
+}
 
-    let stride = (width as usize * 3).max(1);
-    let mut rgb = Vec::with_capacity(stride * height as usize);
+/// Each column at as many pixels as there are taps.
+fn squeeze_rows(picture: &Picture, rows: &[Taps]) -> Picture {
+    let stride = (picture.width as usize * 3).max(1);
+    let mut rgb = Vec::with_capacity(stride * rows.len());
     let mut sums = vec![HALF; stride];
-    for taps in &rows {
+    for taps in rows {
         sums.fill(HALF);
-        let lines = narrow[(taps.first - first) * stride..].chunks_exact(stride);
+        let lines = picture.rgb[taps.first * stride..].chunks_exact(stride);
         for (line, weight) in lines.zip(&taps.weights) {
             for (sum, value) in sums.iter_mut().zip(line) {
                 *sum += i32::from(*value) * weight;
@@ -167,7 +202,7 @@ fn resample(picture: &Picture, region: [f64; 4], width: u32, height: u32) -> Pic
         }
         rgb.extend(sums.iter().map(|sum| round(*sum)));
     }
-    Picture { width, height, rgb }
+    Picture { width: picture.width, height: rows.len() as u32, rgb }
 }
 
 /// Fractional bits of a weight: 32, less 8 of the pixel and 2 of headroom for the overshoot.
