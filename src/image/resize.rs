@@ -106,8 +106,7 @@ impl FromStr for Resize {
     }
 }
 
-<<<<<<< HEAD
-/// The whole picture at `width` × `height` pixels, as Pillow's `resize(…, BICUBIC)` makes it.
+/// The whole picture at `width` × `height` pixels, as Pillow 13's `resize(…, BICUBIC)` makes it.
 ///
 /// # Errors
 /// [`Error::Input`] for an empty picture or result, a picture that has not the bytes that its sides
@@ -126,11 +125,6 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Result<Picture> {
     }
     let region = Resize::Squash.region(picture.width, picture.height, width);
     Ok(resample(picture, region, width, height))
-=======
-/// The whole picture at `width` × `height` pixels, as Pillow 13's `resize(…, BICUBIC)` makes it.
-pub fn resize(picture: &Picture, width: u32, height: u32) -> Picture {
-    resample(picture, Resize::Squash.region(picture.width, picture.height, width), width, height)
->>>>>>> image
 }
 
 /// The part `region` of the picture (`[left, top, width, height]`) at `width` × `height` pixels.
@@ -150,7 +144,9 @@ fn resample(picture: &Picture, region: [f64; 4], width: u32, height: u32) -> Pic
     } else {
         let end = rows.last().map_or(0, |taps| taps.first + taps.weights.len());
         let first = rows.first().map_or(0, |taps| taps.first).min(end);
-        let used = picture.cut([0, first as u32, picture.width, (end - first) as u32]);
+        let stride = picture.width as usize * 3;
+        let rgb = picture.rgb[first * stride..end * stride].to_vec();
+        let used = Picture { width: picture.width, height: (end - first) as u32, rgb };
         for taps in &mut rows {
             taps.first -= first;
         }

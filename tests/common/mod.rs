@@ -151,3 +151,13 @@ pub async fn on(_: usize, _: usize) -> ControlFlow<()> {
 pub async fn on_bytes(_: u64, _: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
+
+/// An error of one line that has `expected` in it.
+#[track_caller]
+pub fn refused<T>(what: &str, result: internvit::Result<T>, expected: &str) {
+    let Err(error) = result else { panic!("{what}: accepted; expected: {expected}") };
+    let error = error.to_string();
+    assert!(error.contains(expected), "{what}: expected {expected:?} in {error:?}");
+    assert!(!error.chars().any(char::is_control), "{what}: one line: {error:?}");
+    assert!(error.len() < 10_000, "{what}: an error of {} bytes", error.len());
+}
