@@ -88,10 +88,10 @@ impl Encoder {
             profiles.push(self.profile(images, clock, &mut told).await?);
             done.set(done.get() + 1.0);
         }
-        times.sort_by(f64::total_cmp);
-        profiles.sort_by(|a, b| a.summed().total_cmp(&b.summed()));
+        times.sort_unstable_by(f64::total_cmp);
+        profiles.sort_unstable_by(|a, b| a.summed().total_cmp(&b.summed()));
         let mut profile = profiles.swap_remove(profiles.len() / 2);
-        profile.rows.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+        profile.rows.sort_unstable_by(|a, b| b.seconds.total_cmp(&a.seconds));
         Ok(Measured {
             batch: features.batch,
             tokens: features.tensors["last_hidden_state"].shape[1],

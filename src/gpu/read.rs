@@ -43,7 +43,7 @@ impl Reading {
         self.staging.unmap();
         let mut kept = gpu.staging.borrow_mut();
         kept.push(self.staging);
-        kept.sort_by_key(|buffer| std::cmp::Reverse(buffer.size()));
+        kept.sort_unstable_by_key(|buffer| std::cmp::Reverse(buffer.size()));
         kept.truncate(KEPT);
         Ok(())
     }

@@ -51,7 +51,7 @@ fn share(list: &[bool]) -> f64 {
 /// lie below.
 pub fn otsu(values: &[f32]) -> f32 {
     let mut sorted = values.to_vec();
-    sorted.sort_by(f32::total_cmp);
+    sorted.sort_unstable_by(f32::total_cmp);
     let total: f64 = sorted.iter().map(|v| f64::from(*v)).sum();
     let n = sorted.len() as f64;
     let (mut sum, mut best) = (0.0, 0.0);

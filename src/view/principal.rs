@@ -117,6 +117,6 @@ fn eigen(mut a: Square) -> ([f64; BLOCK], Square) {
         a[q] = std::array::from_fn(|i| sin * upper[i] + cos * lower[i]);
     }
     let mut order: [usize; BLOCK] = std::array::from_fn(|i| i);
-    order.sort_by(|i, j| a[*j][*j].total_cmp(&a[*i][*i]));
+    order.sort_unstable_by(|i, j| a[*j][*j].total_cmp(&a[*i][*i]));
     (order.map(|i| a[i][i]), v.map(|row| order.map(|i| row[i])))
 }

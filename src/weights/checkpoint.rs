@@ -294,7 +294,7 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
             }
         }
     }
-    shards.sort();
+    shards.sort_unstable();
     shards.dedup();
     Ok(shards)
 }

@@ -89,7 +89,7 @@ fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(weights)
         .collect();
-    names.sort();
+    names.sort_unstable();
     let list = |names: &[String]| names.iter().map(|name| folder.join(name)).collect();
     match (names.as_slice(), shard(names.first().map_or("", String::as_str))) {
         ([], _) => Err(missing(folder, USUAL[0])),

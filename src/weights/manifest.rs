@@ -236,7 +236,7 @@ impl Manifest {
         }
         let extra = found.into_values().flat_map(BTreeMap::into_values);
         let mut extra: Vec<_> = extra.chain(scales.into_values()).collect();
-        extra.sort_by_key(|(file, stored)| (*file, stored.range.start));
+        extra.sort_unstable_by_key(|(file, stored)| (*file, stored.range.start));
         problems.extend(extra.into_iter().map(|(file, stored)| {
             format!("{}: {}: unexpected tensor for this configuration", files[file].0, stored.key)
         }));

@@ -177,7 +177,7 @@ fn write_tensors(
     metadata: Option<HashMap<String, String>>,
     write: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    list.sort_by_key(|tensor| (Reverse(tensor.dtype), tensor.name));
+    list.sort_unstable_by_key(|tensor| (Reverse(tensor.dtype), tensor.name));
     let mut at = 0;
     let infos = list.iter().map(|tensor| {
         let start = at;
