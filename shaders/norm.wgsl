@@ -2,11 +2,13 @@
 //
 // A workgroup owns a row; each lane every 64th quad of it. Statistics in f32, the variance from
 // centred values, for rows with a large mean.
-// Holes: load_x(quad), store_y(quad, v) with their bindings in group 1 and their types X and Y;
-// affine(quad, v) in group 2.
+// Holes: affine(quad, v) in group 2, activation(v), and the types X and Y of what is read and written.
 const C = 192u;
 const LAYER = true; // LayerNorm, otherwise RMSNorm
 const EPS = 1e-6;
+
+@group(1) @binding(0) var<storage, read> x: array<X>;       // [rows, C]
+@group(1) @binding(1) var<storage, read_write> y: array<Y>; // [rows, C]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -20,17 +22,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if LAYER {
         var sum = vec4f();
         for (var i = lane; i < C / 4u; i += 64u) {
-            sum += load_x(start + i);
+            sum += from_x(x[start + i]);
         }
         mean = workgroup_sum(lane, dot(sum, vec4f(1.0))) / f32(C);
     }
     var squares = 0.0;
     for (var i = lane; i < C / 4u; i += 64u) {
-        let v = load_x(start + i) - mean;
+        let v = from_x(x[start + i]) - mean;
         squares += dot(v, v);
     }
     let scale = inverseSqrt(workgroup_sum(lane, squares) / f32(C) + EPS);
     for (var i = lane; i < C / 4u; i += 64u) {
-        store_y(start + i, affine(i, (load_x(start + i) - mean) * scale));
+        y[start + i] = to_y(activation(affine(i, (from_x(x[start + i]) - mean) * scale)));
     }
 }

@@ -1,10 +1,12 @@
 // LayerNorm and RMSNorm as in norm.wgsl, for software adapters: an invocation owns a row, so there is
 // neither workgroup memory nor a barrier.
-// Holes: load_x(quad), store_y(quad, v) with their bindings in group 1 and their types X and Y;
-// affine(quad, v) in group 2.
+// Holes: affine(quad, v) in group 2, activation(v), and the types X and Y of what is read and written.
 const C = 192u;
 const LAYER = true; // LayerNorm, otherwise RMSNorm
 const EPS = 1e-6;
+
+@group(1) @binding(0) var<storage, read> x: array<X>;       // [rows, C]
+@group(1) @binding(1) var<storage, read_write> y: array<Y>; // [rows, C]
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -18,17 +20,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if LAYER {
         var sum = vec4f();
         for (var i = 0u; i < C / 4u; i++) {
-            sum += load_x(start + i);
+            sum += from_x(x[start + i]);
         }
         mean = dot(sum, vec4f(1.0)) / f32(C);
     }
     var squares = vec4f();
     for (var i = 0u; i < C / 4u; i++) {
-        let v = load_x(start + i) - mean;
+        let v = from_x(x[start + i]) - mean;
         squares += v * v;
     }
     let scale = inverseSqrt(dot(squares, vec4f(1.0)) / f32(C) + EPS);
     for (var i = 0u; i < C / 4u; i++) {
-        store_y(start + i, affine(i, (load_x(start + i) - mean) * scale));
+        y[start + i] = to_y(activation(affine(i, (from_x(x[start + i]) - mean) * scale)));
     }
 }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use common::*;
 use internvit::gpu::{Gpu, GpuWeights, Prepared};
 use internvit::model::{HeadKind, HeadSpec};
-use internvit::plan::{Map, Plan, Role, Value, record_head};
+use internvit::plan::{Map, Plan, Role, Slot, Value, record_head};
 use internvit::weights::{Head, Source, read_header};
 use internvit::{Checkpoint, Device, Encoder, Images, Tensor, reference};
 
@@ -70,10 +70,10 @@ fn pyramid_and_upernet_match_float64() {
     let (checkpoint, spec, d) = uper();
     let input = tensors(&golden("uper_head/input.safetensors"));
     let expected = tensors(&golden("uper_head/expected.safetensors"));
-    let mut plan = Plan { batch: 1, tokens: 65, slots: Vec::new(), steps: Vec::new() };
+    let mut plan = Plan::new(1);
     let mut levels = Vec::new();
     for i in 0..4 {
-        let slot = plan.add(&format!("level.{i}"), 64, 16, Role::Input);
+        let slot = plan.add(Slot::new(&format!("level.{i}"), [1, 64, 16], Role::Input));
         levels.push(Map { slot, size: [8, 8] });
     }
     let logits = record_head(&mut plan, &spec, d, &levels);
@@ -108,7 +108,7 @@ fn pyramid_and_upernet_match_float64() {
 }
 
 fn step_slot(step: &internvit::plan::Step) -> usize {
-    step.op.writes()
+    step.y
 }
 
 fn to_rows(planes: &[f32], c: usize) -> Vec<f32> {

@@ -9,7 +9,10 @@ use common::*;
 use internvit::cpu::{self, CpuWeights, Supply, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Precision, Prepared};
 use internvit::model::NormKind;
-use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
+use internvit::plan::{
+    Activation, Attention, Concat, Embed, Interleave, Linear, Map, Norm, Op, Patchify, Plan, Plane,
+    Pool, PoolKind, Resize, Role, RowSource, Slice, Slot, SlotId, Value, WeightKind,
+};
 use internvit::weights::{Quant, Values, write_safetensors};
 use internvit::{Checkpoint, reference};
 
@@ -18,42 +21,66 @@ const TOLERANCE: f64 = 2e-6;
 /// Inputs, weights and outputs rounded to f16, each by up to 2^-11 and 2e-4 in the mean.
 const HALF: f64 = 6e-4;
 
-fn slot(name: &str, planes: usize, rows: usize, cols: usize, role: Role) -> Slot {
-    Slot { name: name.into(), planes, rows, cols, role }
+/// An operation under test: the slots of activations by number, then its weights by name.
+struct Case {
+    plan: Plan,
 }
 
-/// Runs one operation on both executors and compares its output.
-fn check(
-    gpu: &Gpu,
-    checkpoint: &Checkpoint,
-    batch: usize,
-    tokens: usize,
-    slots: Vec<Slot>,
-    op: Op,
-) {
-    check_all(gpu, checkpoint, batch, tokens, slots, &[op]);
-}
-
-/// Runs operations, of which the first is fed, and compares the last one's output.
-fn check_all(
-    gpu: &Gpu,
-    checkpoint: &Checkpoint,
-    batch: usize,
-    tokens: usize,
-    mut slots: Vec<Slot>,
-    ops: &[Op],
-) {
-    let (first, op) = (&ops[0], &ops[ops.len() - 1]);
-    let half = gpu.precision == Precision::F16;
-    if half {
-        // What lies between kernels is f16; what goes in and comes out is not.
-        for slot in slots.iter_mut().filter(|slot| slot.role != Role::Rgba) {
-            slot.role = Role::Temporary;
-        }
+impl Case {
+    fn new(batch: usize) -> Self {
+        Self { plan: Plan::new(batch) }
     }
-    let steps = ops.iter().map(|op| Step { op: op.clone(), layer: 0 }).collect();
-    let plan = Plan { batch, tokens, slots, steps };
-    let fed: Vec<_> = first.reads().into_iter().map(|id| (id, feed(gpu, &plan, id))).collect();
+
+    /// A slot that is fed.
+    fn input(&mut self, shape: [usize; 3]) -> SlotId {
+        self.given(shape, Role::Input)
+    }
+
+    fn given(&mut self, shape: [usize; 3], role: Role) -> SlotId {
+        let name = format!("slot {}", self.plan.slots.len());
+        self.plan.add(Slot::new(&name, shape, role))
+    }
+
+    /// A tensor of the checkpoint, `[planes, rows, cols]` as it is used.
+    fn weight(&mut self, name: &str, shape: [usize; 3], kind: WeightKind) -> SlotId {
+        self.plan.weight(Slot::new(name, shape, Role::Weight(kind)))
+    }
+
+    fn vector(&mut self, name: &str, n: usize) -> SlotId {
+        self.weight(name, [1, 1, n], WeightKind::Vector)
+    }
+
+    /// A step, and the slot that it writes.
+    fn step(&mut self, shape: [usize; 3], op: Op) -> SlotId {
+        let y = self.given(shape, Role::Temporary);
+        self.plan.push(y, op);
+        y
+    }
+
+    /// The last step is run and compared on all executors.
+    fn check(mut self, gpu: &Gpu, checkpoint: &Checkpoint) {
+        let y = self.plan.steps.last().unwrap().y;
+        let half = gpu.precision == Precision::F16;
+        if half {
+            // What lies between kernels is f16; what goes in and comes out is not.
+            let fed = self.plan.slots.iter_mut().filter(|slot| slot.role == Role::Input);
+            fed.for_each(|slot| slot.role = Role::Temporary);
+            self.plan.outputs.push(("y".into(), y));
+        } else {
+            self.plan.output("y", y);
+        }
+        compare(gpu, checkpoint, &self.plan);
+    }
+}
+
+/// Runs a plan whose first slots are fed and compares the last step's output.
+fn compare(gpu: &Gpu, checkpoint: &Checkpoint, plan: &Plan) {
+    let (batch, half) = (plan.batch, gpu.precision == Precision::F16);
+    let last = plan.steps.last().unwrap();
+    let written: Vec<SlotId> = plan.steps.iter().map(|step| step.y).collect();
+    let fed = (0..plan.slots.len()).filter(|id| !plan.slots[*id].is_weight());
+    let fed = fed.filter(|id| !written.contains(id)).map(|id| (id, feed(gpu, plan, id)));
+    let fed: Vec<_> = fed.collect();
     let bytes: Vec<Vec<u8>> = fed
         .iter()
         .map(|(_, v)| v.iter().flat_map(|v| ((v * 127.0 + 128.0) as u32).to_le_bytes()).collect())
@@ -66,29 +93,29 @@ fn check_all(
             _ => (*id, Value::F32(v)),
         })
         .collect();
-    let what = format!("{op:?} batch {batch} tokens {tokens} {:?}", plan.slots);
+    let what = format!("{:?} batch {batch} {:?}", last.op, plan.slots);
     let mut expected = Vec::new();
     let watch = &mut async |_: &_, values: &[f32]| {
         expected = values.to_vec();
         ControlFlow::Continue(())
     };
-    wait(reference::run(&plan, batch, checkpoint, &inputs, watch)).unwrap();
+    wait(reference::run(plan, batch, checkpoint, &inputs, watch)).unwrap();
     if !half {
-        let found = wait(on_cpu(&plan, batch, checkpoint, &inputs));
+        let found = wait(on_cpu(plan, batch, checkpoint, &inputs));
         assert_close(&format!("CPU {what}"), &found, &expected, TOLERANCE);
     }
-    let plans = std::slice::from_ref(&plan);
+    let plans = std::slice::from_ref(plan);
     let go_on = &mut async |_| ControlFlow::Continue(());
     let weights = wait(GpuWeights::upload(gpu, plans, checkpoint, go_on)).unwrap();
-    let own = matches!(op, Op::Linear { .. } | Op::Attention { .. } | Op::Norm { .. });
+    let own = matches!(last.op, Op::Linear(_) | Op::Attention(_) | Op::Norm(_));
     // All families share the kernels of the other operations.
     let families = Family::ALL.into_iter().filter(|family| family.runs_on(&gpu.caps));
     for family in families.take(if own { usize::MAX } else { 1 }) {
         let prepared = Prepared::with_family(gpu, plan.clone(), &weights, family);
-        let (mut prepared, out) = (wait(prepared).unwrap(), op.writes());
-        prepared.poison(gpu, out);
+        let mut prepared = wait(prepared).unwrap();
+        prepared.poison(gpu, last.y);
         wait(prepared.run(gpu, batch, &inputs, None, &mut on)).unwrap();
-        let found = wait(prepared.read(gpu, out, batch)).unwrap();
+        let found = wait(prepared.read(gpu, last.y, batch)).unwrap();
         let what = format!("{family:?} {:?} {what}", gpu.precision);
         assert_close(&what, &found, &expected, if half { HALF } else { TOLERANCE });
     }
@@ -140,15 +167,52 @@ const FC1: &str = "encoder.layers.0.mlp.fc1";
 const FC2: &str = "encoder.layers.0.mlp.fc2";
 const QKV: &str = "encoder.layers.0.attn.qkv";
 
-fn linear(name: &str, bias: bool, finish: Finish) -> Op {
-    Op::Linear {
-        x: 0,
-        y: 1,
-        weight: format!("{name}.weight"),
-        bias: bias.then(|| format!("{name}.bias")),
-        window: None,
-        finish,
+const LS2: &str = "encoder.layers.0.ls2";
+
+/// What follows a product.
+#[derive(Clone, Copy)]
+enum Then {
+    Nothing,
+    Bias,
+    Gelu,
+    /// Bias, LayerScale and residual; whether the residual is needed later, so that it cannot be
+    /// overwritten.
+    Residual {
+        kept: bool,
+    },
+}
+
+/// A product of the weights `name` with x `[rows, k]`.
+fn product(
+    batch: usize,
+    rows: usize,
+    name: &str,
+    [planes, out, k]: [usize; 3],
+    then: Then,
+) -> Case {
+    let mut case = Case::new(batch);
+    let x = case.input([1, rows, k]);
+    let residual = matches!(then, Then::Residual { .. }).then(|| case.input([1, rows, out]));
+    let weight = format!("{name}.weight");
+    let weight = case.weight(&weight, [planes, out, k], WeightKind::Matrix);
+    let mut op = Linear { residual, ..Linear::new(x, weight) };
+    if !matches!(then, Then::Nothing) {
+        op.bias = Some(case.vector(&format!("{name}.bias"), planes * out));
     }
+    match then {
+        Then::Nothing | Then::Bias => {}
+        Then::Gelu => op.activation = Some(Activation::Gelu),
+        Then::Residual { kept } => {
+            op.scale = Some(case.vector(LS2, out));
+            if !kept {
+                // A temporary slot, whose memory the sum takes over.
+                let x = residual.unwrap();
+                op.residual = Some(case.step([1, rows, out], Op::Slice(Slice { x, first: 0 })));
+            }
+        }
+    }
+    case.step([planes, rows, out], Op::Linear(op));
+    case
 }
 
 /// (hidden, heads, mlp, rows of one picture, batch)
@@ -170,22 +234,17 @@ fn linear_in_every_finish(gpu: Option<Gpu>, sizes: impl IntoIterator<Item = usiz
         let (c, heads, m, rows, batch) = SIZES[i];
         let name = format!("linear-{}-{i}", gpu.precision.name());
         let checkpoint = random_checkpoint(&name, &config(c, heads, m, 1, ""));
-        let slots = |k, planes, cols| {
-            let x = slot("x", 1, rows, k, Role::Input);
-            vec![x, slot("y", planes, rows, cols, Role::Output)]
-        };
-        let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
         let products = [
-            (slots(c, 1, m), linear(FC1, false, Finish::Store)),
-            (slots(m, 1, c), linear(FC2, true, residual)),
-            (slots(c, 3, c), linear(QKV, true, Finish::Store)),
-            (slots(c, 1, m), linear(FC1, true, Finish::Gelu)),
-            (slots(c, 1, m), linear(FC1, true, Finish::Store)),
-            (slots(c, 3, c), linear(QKV, false, Finish::Store)),
+            (FC1, [1, m, c], Then::Nothing),
+            (FC2, [1, c, m], Then::Residual { kept: i % 2 == 0 }),
+            (QKV, [3, c, c], Then::Bias),
+            (FC1, [1, m, c], Then::Gelu),
+            (FC1, [1, m, c], Then::Bias),
+            (QKV, [3, c, c], Then::Nothing),
         ];
-        for (at, (slots, product)) in products.into_iter().enumerate() {
+        for (at, (name, shape, then)) in products.into_iter().enumerate() {
             if matches!(i, 2 | 4) || at % 3 == i % 3 {
-                check(gpu, &checkpoint, batch, rows, slots, product);
+                product(batch, rows, name, shape, then).check(gpu, &checkpoint);
             }
         }
     }
@@ -218,16 +277,13 @@ fn linear_with_weights_in_few_bits() {
             let text = config(c, 1, m, 1, "");
             let checkpoint = rounded(random_checkpoint(&name, &text), &text, precision);
             gpu.caps.max_binding = max_binding;
-            let slots = |k, planes, cols| {
-                vec![
-                    slot("x", 1, rows, k, Role::Input),
-                    slot("y", planes, rows, cols, Role::Output),
-                ]
-            };
-            let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
-            check(&gpu, &checkpoint, 1, rows, slots(c, 1, m), linear(FC1, true, Finish::Gelu));
-            check(&gpu, &checkpoint, 1, rows, slots(m, 1, c), linear(FC2, true, residual));
-            check(&gpu, &checkpoint, 1, rows, slots(c, 3, c), linear(QKV, true, Finish::Store));
+            for (name, shape, then) in [
+                (FC1, [1, m, c], Then::Gelu),
+                (FC2, [1, c, m], Then::Residual { kept: false }),
+                (QKV, [3, c, c], Then::Bias),
+            ] {
+                product(1, rows, name, shape, then).check(&gpu, &checkpoint);
+            }
         }
     }
 }
@@ -258,14 +314,24 @@ fn linear_split_over_bindings() {
         let (c, m, rows) = (64, 132, 320);
         let checkpoint = random_checkpoint("split", &config(c, 1, m, 1, ""));
         gpu.caps.max_binding = 40 << 10;
-        let wide = vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, m, Role::Output)];
-        check(gpu, &checkpoint, 1, rows, wide, linear(FC1, true, Finish::Gelu));
-        let narrow = vec![slot("x", 1, rows, m, Role::Input), slot("y", 1, rows, c, Role::Output)];
-        let residual = Finish::Residual { scale: "encoder.layers.0.ls2".into() };
-        check(gpu, &checkpoint, 1, rows, narrow, linear(FC2, true, residual));
-        let qkv = vec![slot("x", 1, 130, c, Role::Input), slot("y", 3, 130, c, Role::Output)];
-        check(gpu, &checkpoint, 1, 130, qkv, linear(QKV, true, Finish::Store));
+        let residual = Then::Residual { kept: true };
+        product(1, rows, FC1, [1, m, c], Then::Gelu).check(gpu, &checkpoint);
+        product(1, rows, FC2, [1, c, m], residual).check(gpu, &checkpoint);
+        product(1, 130, QKV, [3, c, c], Then::Bias).check(gpu, &checkpoint);
     });
+}
+
+/// Attention over planes of one slot, or over slots of their own.
+fn attention(case: &mut Case, shape: [usize; 2], heads: usize, apart: bool) {
+    let [tokens, c] = shape;
+    let [q, k, v] = match apart {
+        true => [0; 3].map(|_| Plane::from(case.input([1, tokens, c]))),
+        false => {
+            let slot = case.input([3, tokens, c]);
+            [0, 1, 2].map(|plane| Plane { slot, plane })
+        }
+    };
+    case.step([1, tokens, c], Op::Attention(Attention { q, k, v, heads }));
 }
 
 #[test]
@@ -286,9 +352,9 @@ fn attention_for_every_width_of_head() {
         for (d, heads, tokens, batch) in cases(gpu, list) {
             let c = d * heads;
             let checkpoint = random_checkpoint("attention", &config(c, heads, 8, 1, ""));
-            let slots =
-                vec![slot("qkv", 3, tokens, c, Role::Input), slot("y", 1, tokens, c, Role::Output)];
-            check(gpu, &checkpoint, batch, tokens, slots, Op::Attention { qkv: 0, y: 1, heads });
+            let mut case = Case::new(batch);
+            attention(&mut case, [tokens, c], heads, d % 16 == 8);
+            case.check(gpu, &checkpoint);
         }
     });
 }
@@ -301,13 +367,13 @@ fn attention_with_large_scores() {
         let half = gpu.precision == Precision::F16;
         let (c, tokens) = (64, 70);
         let checkpoint = random_checkpoint("large-scores", &config(c, 1, 8, 1, ""));
-        let role = |role| if half { Role::Temporary } else { role };
-        let slots = vec![
-            slot("qkv", 3, tokens, c, role(Role::Input)),
-            slot("y", 1, tokens, c, role(Role::Output)),
-        ];
-        let steps = vec![Step { op: Op::Attention { qkv: 0, y: 1, heads: 1 }, layer: 0 }];
-        let plan = Plan { batch: 1, tokens, slots, steps };
+        let mut case = Case::new(1);
+        attention(&mut case, [tokens, c], 1, false);
+        let mut plan = case.plan;
+        if half {
+            plan.slots[0].role = Role::Temporary;
+        }
+        plan.outputs.push(("y".into(), 1));
         for gain in [4.0, 40.0] {
             let value = |(i, v): (usize, f32)| {
                 let grown = gain * (1 + i / c % tokens) as f32 / tokens as f32;
@@ -339,22 +405,21 @@ fn attention_with_large_scores() {
     });
 }
 
-fn norm(plane: usize, in_place: bool, kind: NormKind) -> Op {
+/// A norm of the last of `planes` planes.
+fn norm(batch: usize, [planes, rows, c]: [usize; 3], kind: NormKind) -> Case {
+    let mut case = Case::new(batch);
+    let slot = case.input([planes, rows, c]);
     let name = "encoder.layers.0.norm1";
-    Op::Norm {
-        x: 0,
-        y: usize::from(!in_place),
-        plane,
-        weight: format!("{name}.weight"),
-        bias: (kind == NormKind::Layer).then(|| format!("{name}.bias")),
-        kind,
-        eps: 1e-6,
-        gelu: false,
-    }
+    let weight = case.vector(&format!("{name}.weight"), c);
+    let bias = (kind == NormKind::Layer).then(|| case.vector(&format!("{name}.bias"), c));
+    let x = Plane { slot, plane: planes - 1 };
+    let norm = Norm { x, weight, bias, kind, eps: 1e-6, activation: None };
+    case.step([1, rows, c], Op::Norm(norm));
+    case
 }
 
 #[test]
-fn norms_of_both_kinds_and_places() {
+fn norms_of_both_kinds() {
     in_both_precisions(|gpu| {
         // 1028 channels are no legal width for attention, but a norm does not mind.
         let list = [(8, 1, 1), (24, 5, 3), (192, 33, 1), (1032, 7, 2), (3200, 3, 1)];
@@ -362,9 +427,9 @@ fn norms_of_both_kinds_and_places() {
             let name = format!("norm-{c}");
             let checkpoint = random_checkpoint(&name, &config(c, c / 8, 4, 1, ""));
             for kind in [NormKind::Layer, NormKind::Rms] {
-                let slots =
-                    vec![slot("x", 1, rows, c, Role::Input), slot("y", 1, rows, c, Role::Output)];
-                check(gpu, &checkpoint, batch, rows, slots, norm(0, false, kind));
+                for planes in [1, 3] {
+                    norm(batch, [planes, rows, c], kind).check(gpu, &checkpoint);
+                }
             }
         }
     });
@@ -375,28 +440,28 @@ fn norms_of_both_kinds_and_places() {
 fn more_than_65535_workgroups() {
     let Some(gpu) = gpu() else { return };
     let checkpoint = random_checkpoint("many", &config(8, 1, 4, 1, ""));
-    let rows = 70_000;
-    let slots = vec![slot("x", 1, rows, 8, Role::Input), slot("y", 1, rows, 8, Role::Output)];
-    check(&gpu, &checkpoint, 1, rows, slots, norm(0, false, NormKind::Layer));
-    let (side, patches) = (14 * 170, 170 * 170);
-    let slots = vec![
-        slot("pixels", 1, side, side, Role::Rgba),
-        slot("rows", 1, patches, 588, Role::Output),
-    ];
-    check(&gpu, &checkpoint, 1, patches + 1, slots, Op::Unfold { pixels: 0, rows: 1, patch: 14 });
+    norm(1, [1, 70_000, 8], NormKind::Layer).check(&gpu, &checkpoint);
+    patches(1, [170, 170], 14, Role::Rgba).0.check(&gpu, &checkpoint);
+}
+
+/// Patches of a picture of `h` × `w` patches, of bytes or f32 planes, and their slot.
+fn patches(batch: usize, [h, w]: [usize; 2], patch: usize, role: Role) -> (Case, SlotId) {
+    let mut case = Case::new(batch);
+    let channels = if role == Role::Rgba { 1 } else { 3 };
+    let pixels = case.given([1, channels * h * patch, w * patch], role);
+    let shape = [1, h * w, 3 * patch * patch];
+    let rows = case.step(shape, Op::Patchify(Patchify { pixels, patch }));
+    (case, rows)
 }
 
 #[test]
-fn unfold_from_bytes_and_planes() {
+fn patches_of_bytes_and_planes() {
     in_both_precisions(|gpu| {
-        let checkpoint = random_checkpoint("unfold", &config(8, 1, 4, 1, ""));
+        let checkpoint = random_checkpoint("patchify", &config(8, 1, 4, 1, ""));
         for (h, w, patch, batch) in [(1, 1, 14, 1), (2, 3, 14, 2), (3, 1, 16, 1), (5, 4, 2, 3)] {
-            let rows = || slot("rows", 1, h * w, 3 * patch * patch, Role::Output);
-            let op = Op::Unfold { pixels: 0, rows: 1, patch };
-            let bytes = slot("pixels", 1, h * patch, w * patch, Role::Rgba);
-            check(gpu, &checkpoint, batch, h * w + 1, vec![bytes, rows()], op.clone());
-            let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);
-            check(gpu, &checkpoint, batch, h * w + 1, vec![planes, rows()], op);
+            for role in [Role::Rgba, Role::Input] {
+                patches(batch, [h, w], patch, role).0.check(gpu, &checkpoint);
+            }
         }
     });
 }
@@ -409,19 +474,15 @@ fn products_of_patches() {
             let text = config(72, 1, 4, 1, "")
                 .replace("\"patch_size\": 14", &format!("\"patch_size\": {patch}"));
             let checkpoint = random_checkpoint(&format!("patches-{patch}"), &text);
-            let slots = |pixels| {
-                let rows = slot("rows", 1, h * w, 3 * patch * patch, Role::Temporary);
-                vec![pixels, rows, slot("y", 1, h * w, 72, Role::Output)]
-            };
-            let mut product = linear("embeddings.patch_embedding", true, Finish::Store);
-            if let Op::Linear { x, y, .. } = &mut product {
-                (*x, *y) = (1, 2);
+            for role in [Role::Rgba, Role::Input] {
+                let (mut case, x) = patches(batch, [h, w], patch, role);
+                let name = "embeddings.patch_embedding";
+                let shape = [1, 72, 3 * patch * patch];
+                let weight = case.weight(&format!("{name}.weight"), shape, WeightKind::Matrix);
+                let bias = Some(case.vector(&format!("{name}.bias"), 72));
+                case.step([1, h * w, 72], Op::Linear(Linear { bias, ..Linear::new(x, weight) }));
+                case.check(gpu, &checkpoint);
             }
-            let ops = [Op::Unfold { pixels: 0, rows: 1, patch }, product];
-            let bytes = slot("pixels", 1, h * patch, w * patch, Role::Rgba);
-            check_all(gpu, &checkpoint, batch, h * w + 1, slots(bytes), &ops);
-            let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);
-            check_all(gpu, &checkpoint, batch, h * w + 1, slots(planes), &ops);
         }
     });
 }
@@ -431,14 +492,12 @@ fn embed_for_batches() {
     let Some(gpu) = gpu() else { return };
     for (c, patches, batch) in [(8, 1, 1), (24, 6, 3), (192, 20, 2)] {
         let checkpoint = random_checkpoint(&format!("embed-{c}"), &config(c, c / 8, 4, 1, ""));
-        let slots = vec![
-            slot("patches", 1, patches, c, Role::Input),
-            slot("position", 1, patches + 1, c, Role::Shared),
-            slot("y", 1, patches + 1, c, Role::Output),
-        ];
-        let cls = "embeddings.class_embedding".to_string();
-        let op = Op::Embed { patches: 0, position: 1, y: 2, cls };
-        check(&gpu, &checkpoint, batch, patches + 1, slots, op);
+        let mut case = Case::new(batch);
+        let rows = case.input([1, patches, c]);
+        let position = case.given([1, patches + 1, c], Role::Shared);
+        let cls = case.vector("embeddings.class_embedding", c);
+        case.step([1, patches + 1, c], Op::Embed(Embed { patches: rows, position, cls }));
+        case.check(&gpu, &checkpoint);
     }
 }
 
@@ -452,33 +511,34 @@ fn maps_are_pooled_resized_and_interleaved() {
         ([9, 6], [6, 6], 64, 1),
         ([4, 4], [8, 5], 8, 3),
     ] {
-        let map = |name: &str, size: [usize; 2], planes: usize, c: usize, role: Role| {
-            slot(name, planes, size[0] * size[1], c, role)
+        let shape = |[h, w]: [usize; 2], c| [1, h * w, c];
+        let size = [h, w];
+        let check = |planes: usize, to, c_out, op: &dyn Fn(Map) -> Op| {
+            let mut case = Case::new(batch);
+            let slot = case.input([planes, h * w, c]);
+            case.step(shape(to, c_out), op(Map { slot, size }));
+            case.check(&gpu, &checkpoint);
         };
-        let x = || map("x", [h, w], 1, c, Role::Input);
-        let y = |size, c| map("y", size, 1, c, Role::Output);
-        let from = [h, w];
-        let mean = Op::Pool { x: 0, y: 1, from, to, max: false };
-        check(&gpu, &checkpoint, batch, 1, vec![x(), y(to, c)], mean);
+        let mean = PoolKind::Mean;
+        check(1, to, c, &|x| Op::Pool(Pool { x, to, kind: mean }));
         let half = [h / 2, w / 2];
-        let max = Op::Pool { x: 0, y: 1, from, to: half, max: true };
-        check(&gpu, &checkpoint, batch, 1, vec![x(), y(half, c)], max);
-        let resize = Op::Resize { x: 0, y: 1, from, to, column: 0, add: false };
-        check(&gpu, &checkpoint, batch, 1, vec![x(), y(to, c)], resize);
-        let add = Op::Resize { x: 0, y: 1, from, to, column: 8, add: true };
-        check(&gpu, &checkpoint, batch, 1, vec![x(), y(to, c + 12)], add);
-        let planes = map("x", from, 4, c, Role::Input);
-        let interleave = Op::Interleave { x: 0, y: 1, from };
-        check(&gpu, &checkpoint, batch, 1, vec![planes, y([2 * h, 2 * w], c)], interleave);
-        let skip = Op::Keep { x: 0, y: 1, skip: 1 };
-        check(
-            &gpu,
-            &checkpoint,
-            batch,
-            1,
-            vec![x(), slot("y", 1, h * w - 1, c, Role::Output)],
-            skip,
-        );
+        check(1, half, c, &|x| Op::Pool(Pool { x, to: half, kind: PoolKind::Max }));
+        check(1, to, c, &|x| Op::Resize(Resize { x, to, add: None }));
+        let twice = [2 * h, 2 * w];
+        check(4, twice, c, &|x| Op::Interleave(Interleave { x: x.slot, size }));
+        check(1, [1, h * w - 1], c, &|x| Op::Slice(Slice { x: x.slot, first: 1 }));
+
+        let mut case = Case::new(batch);
+        let [x, add] = [case.input(shape(size, c)), case.input(shape(to, c))];
+        let resize = Resize { x: Map { slot: x, size }, to, add: Some(add) };
+        case.step(shape(to, c), Op::Resize(resize));
+        case.check(&gpu, &checkpoint);
+
+        let mut case = Case::new(batch);
+        let [x, other] = [case.input(shape(size, c)), case.input(shape(to, 12))];
+        let maps = vec![Map { slot: x, size }, Map { slot: other, size: to }];
+        case.step(shape(to, c + 12), Op::Concat(Concat { maps, to }));
+        case.check(&gpu, &checkpoint);
     }
 }
 
@@ -488,17 +548,14 @@ fn convolutions_over_windows() {
     in_both_precisions(|gpu| {
         for ([h, w], c, batch) in [([1, 1], 8, 1), ([3, 5], 8, 2), ([9, 10], 16, 1)] {
             let checkpoint = random_checkpoint("windows", &config(24, 3, 9 * c, 1, ""));
-            let slots =
-                vec![slot("x", 1, h * w, c, Role::Input), slot("y", 1, h * w, 24, Role::Output)];
-            let op = Op::Linear {
-                x: 0,
-                y: 1,
-                weight: format!("{FC2}.weight"),
-                bias: Some(format!("{FC2}.bias")),
-                window: Some([h, w]),
-                finish: Finish::Relu,
-            };
-            check(gpu, &checkpoint, batch, 1, slots, op);
+            let mut case = Case::new(batch);
+            let x = case.input([1, h * w, c]);
+            let weight = case.weight(&format!("{FC2}.weight"), [1, 24, 9 * c], WeightKind::Matrix);
+            let bias = Some(case.vector(&format!("{FC2}.bias"), 24));
+            let (rows, activation) = (RowSource::Windows([h, w]), Some(Activation::Relu));
+            let op = Linear { bias, rows, activation, ..Linear::new(x, weight) };
+            case.step([1, h * w, 24], Op::Linear(op));
+            case.check(gpu, &checkpoint);
         }
     });
 }

@@ -33,8 +33,11 @@ fn gpu_and_cpu_agree_on_24_layers_and_60_mb_hold_the_activations() {
 
     let plan = record(&open().spec, Input::Rgba { height: 448, width: 448 }, 1, &[]);
     let arena = plan_arena(&plan);
-    let alone = plan.slots.iter().zip(&arena.buffer).filter(|(_, buffer)| buffer.is_none());
-    let values = alone.map(|(slot, _)| slot.planes * slot.plane_stride(1)).sum::<usize>()
+    let alone = (0..plan.slots.len())
+        .filter(|slot| arena.buffer[*slot].is_none() && arena.owner[*slot] == *slot)
+        .map(|slot| &plan.slots[slot])
+        .filter(|slot| !slot.is_weight());
+    let values = alone.map(|slot| slot.planes * slot.plane_stride(1)).sum::<usize>()
         + arena.sizes.iter().sum::<usize>();
     println!("activations at 448 px: {:.1} MB", 4e-6 * values as f64);
     assert!(4 * values < 60_000_000, "{} bytes", 4 * values);
@@ -116,7 +119,7 @@ fn weights_beyond_the_memory_are_refused_with_the_choices() {
     assert_eq!(read, 0);
     // 5 blocks of 137 thousand values, as they are packed, and the embeddings, 4 bytes each.
     assert!(error.contains("take 0.003") && error.contains("has 0.001 GB free"), "{error}");
-    for choice in ["--dtype int8", "--dtype int4", "--stream-layers", "--device cpu"] {
+    for choice in ["int8", "int4", "streamed", "the CPU"] {
         assert!(error.contains(choice), "{error}");
     }
     let Some(mut small) = gpu() else { return };

@@ -7,7 +7,7 @@ use internvit::gpu::{
     Product, SHADERS, Size, link,
 };
 use internvit::model::NormKind;
-use internvit::plan::Finish;
+use internvit::plan::Activation;
 use internvit::weights::Quant;
 use naga::valid::Capabilities;
 use naga::{AddressSpace, StorageAccess};
@@ -18,45 +18,48 @@ const STORAGE_BUFFERS: usize = 8;
 
 /// Every kernel that a plan can ask for, at sizes that are no multiple of a tile too.
 fn kernels() -> Vec<Kernel> {
-    let residual = Finish::Residual { scale: "ls1".into() };
     let mut list = vec![
-        Kernel::unfold(true, 14, false),
-        Kernel::unfold(false, 16, true),
+        Kernel::patchify(true, 14, false),
+        Kernel::patchify(false, 16, true),
         Kernel::embed(192),
         Kernel::embed(12),
     ];
     for row in LINEAR {
-        for (finish, y) in [(&Finish::Store, true), (&Finish::Gelu, true), (&residual, false)] {
+        for residual in [false, true] {
             for (k, cols) in [(592, 1024), (3200, 9600), (48, 68)] {
                 for (format, x) in Format::ALL.into_iter().zip([false, true, true, true, true]) {
-                    let half = [x, x && y];
-                    let product =
-                        Product { k, cols, finish, bias: true, gather: Gather::Rows, format, half };
-                    list.extend(of_all_subgroups(row, &product));
+                    for activation in [None, Some(Activation::Gelu)] {
+                        for [bias, scale] in [[true, residual], [false, !residual]] {
+                            let half = [x, x && !residual];
+                            let gather = Gather::Rows;
+                            let product = Product {
+                                k,
+                                cols,
+                                bias,
+                                activation,
+                                scale,
+                                residual,
+                                gather,
+                                format,
+                                half,
+                            };
+                            list.extend(of_all_subgroups(row, &product));
+                        }
+                    }
                 }
             }
         }
-        let (finish, format) = (&Finish::Store, Format::F16);
         let half = [row.matrix.is_some(); 2];
-        let plain = Product {
-            k: 3200,
-            cols: 3200,
-            finish,
-            bias: false,
-            gather: Gather::Rows,
-            format,
-            half,
-        };
+        let plain = plain(3200, 3200, Format::F16, half);
         list.extend(of_all_subgroups(row, &plain));
-        let (finish, format) = (&Finish::Relu, Format::F32);
         let windows = Product {
             k: 9 * 12,
             cols: 12,
-            finish,
             bias: true,
+            activation: Some(Activation::Relu),
             gather: Gather::Windows,
-            format,
-            half,
+            format: Format::F32,
+            ..plain
         };
         list.extend(of_all_subgroups(row, &windows));
         for (rgba, patch) in [(true, 14), (false, 16)] {
@@ -85,15 +88,14 @@ fn kernels() -> Vec<Kernel> {
         list.push(Kernel::resize(16, 48, max));
     }
     list.push(Kernel::interleave(64));
-    for (kind, [bias, gelu], in_place) in [
-        (NormKind::Layer, [true, false], false),
-        (NormKind::Layer, [true, true], false),
-        (NormKind::Rms, [false, false], false),
-        (NormKind::Rms, [false, false], true),
+    for (kind, bias, activation) in [
+        (NormKind::Layer, true, None),
+        (NormKind::Layer, true, Some(Activation::Gelu)),
+        (NormKind::Rms, false, None),
     ] {
         for family in Family::ALL {
-            for half in [[false; 2], [in_place, true]] {
-                let norm = Norm { c: 3200, kind, eps: 1e-6, bias, gelu, in_place, half };
+            for half in [[false; 2], [false, true], [true; 2]] {
+                let norm = Norm { c: 3200, kind, eps: 1e-6, bias, activation, half };
                 list.extend([0, 8, 16, 32, 64, 128].map(|n| Kernel::norm(family, n, &norm)));
             }
         }
@@ -101,8 +103,14 @@ fn kernels() -> Vec<Kernel> {
     list
 }
 
+/// `x · Wᵀ` and nothing else.
+fn plain(k: usize, cols: usize, format: Format, half: [bool; 2]) -> Product {
+    let (bias, activation, scale, residual) = (false, None, false, false);
+    Product { k, cols, bias, activation, scale, residual, gather: Gather::Rows, format, half }
+}
+
 /// A row's kernel for a product that it takes, for subgroups of every size where it matters.
-fn of_all_subgroups(row: LinearRow, product: &Product<'_>) -> Vec<Kernel> {
+fn of_all_subgroups(row: LinearRow, product: &Product) -> Vec<Kernel> {
     if LinearRow::choose(row.family, row.matrix.unwrap_or(0), product) != row {
         return Vec::new();
     }
@@ -159,17 +167,8 @@ fn every_kernel_is_valid_and_within_the_default_limits() {
 /// Products run on matrix units where x and W are f16 and the tiles divide the inputs.
 #[test]
 fn products_that_suit_run_on_matrix_units() {
-    let (finish, format) = (&Finish::Store, Format::F16);
-    let suits = Product {
-        k: 1024,
-        cols: 4096,
-        finish,
-        bias: false,
-        gather: Gather::Rows,
-        format,
-        half: [true, true],
-    };
-    let file = |matrix, product: &Product<'_>| {
+    let suits = plain(1024, 4096, Format::F16, [true, true]);
+    let file = |matrix, product: &Product| {
         let row = LinearRow::choose(Family::Matrix, matrix, product);
         (row.file, row.matrix)
     };

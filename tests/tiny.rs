@@ -41,17 +41,17 @@ fn the_plan_reads_like_the_paper() {
     assert_eq!(
         steps,
         [
-            "unfold    patches <- pixels",
+            "patchify  patches <- pixels",
             "linear    patch_embedding <- patches",
-            "embed     hidden_state <- patch_embedding, position",
-            "norm      0.normed <- hidden_state",
-            "linear    0.qkv <- 0.normed",
+            "embed     hidden_states.0 <- patch_embedding, position",
+            "norm      0.norm1 <- hidden_states.0",
+            "linear    0.qkv <- 0.norm1",
             "attention 0.attention <- 0.qkv",
-            "linear    hidden_state <- 0.attention, hidden_state",
-            "norm      0.normed <- hidden_state",
-            "linear    0.mlp <- 0.normed",
-            "linear    hidden_state <- 0.mlp, hidden_state",
-            "keep      last_hidden_state <- hidden_state",
+            "linear    0.attended <- 0.attention, hidden_states.0",
+            "norm      0.norm2 <- 0.attended",
+            "linear    0.mlp <- 0.norm2",
+            "linear    hidden_states.1 <- 0.mlp, 0.attended",
+            "output    last_hidden_state <- hidden_states.1",
         ]
     );
 }

@@ -13,20 +13,20 @@ const QUERIES: usize = 64;
 
 /// `softmax(q·kᵀ / √d) · v` for every picture, head and token.
 ///
-/// `qkv` holds the planes q, k, v, each `[batch·tokens, C]`; head h has channels `h·d .. (h+1)·d`.
+/// `q`, `k` and `v` are `[batch·tokens, C]`; head h has channels `h·d .. (h+1)·d`.
 /// `queries` has for every head the tokens of a picture that are asked for; other rows of `y`
 /// `[batch·tokens, C]` stay as they are.
 pub fn attention(
-    qkv: &[f32],
+    qkv: [&[f32]; 3],
     [batch, tokens, c]: [usize; 3],
     queries: &[Range<usize>],
     y: &mut [f32],
 ) {
-    let (d, plane) = (c / queries.len(), batch * tokens * c);
-    for (picture, y) in y.chunks_exact_mut(tokens * c).enumerate() {
+    let d = c / queries.len();
+    for (picture, y) in y.chunks_exact_mut(tokens * c).take(batch).enumerate() {
         // A head's matrix [tokens, d] within a plane, from token `first` on; rows are c apart.
         let matrix = |of: usize, head: usize, first: usize| {
-            &qkv[of * plane + (picture * tokens + first) * c + head * d..]
+            &qkv[of][(picture * tokens + first) * c + head * d..]
         };
         let packed: Vec<_> = (0..queries.len())
             .into_par_iter()

@@ -1,4 +1,4 @@
-//! `y = finish(x · Wᵀ + b)`; its twin is `reference::linear`.
+//! `y = epilogue(x · Wᵀ)`; its twin is `reference::linear`.
 
 use std::ops::Range;
 
@@ -7,7 +7,8 @@ use rten_simd::SimdUnaryOp;
 use rten_vecmath::Gelu;
 
 use super::{Panels, product};
-use crate::plan::Finish;
+use crate::plan::Activation;
+use crate::reference::Epilogue;
 use crate::weights::StoredType;
 use crate::{Error, Result};
 
@@ -66,16 +67,16 @@ impl Matrix {
         self.out
     }
 
-    /// This matrix's columns of `finish(x · Wᵀ + b)`, `[planes, rows, columns]`; a residual is left
-    /// to the caller. `bias` is `[planes·out]`.
+    /// This matrix's columns of `activation(x · Wᵀ + bias)`, `[planes, rows, columns]`; `bias` is
+    /// `[planes·out]`.
     pub(super) fn product(
         &self,
         x: &[f32],
         bias: Option<&[f32]>,
-        finish: &Finish,
+        activation: Option<Activation>,
     ) -> Result<Vec<f32>> {
         let mut y = vec![0.0; self.planes.len() * (x.len() / self.k) * self.columns.len()];
-        self.product_into(x, bias, finish, &mut y)?;
+        self.product_into(x, bias, activation, &mut y)?;
         Ok(y)
     }
 
@@ -83,7 +84,7 @@ impl Matrix {
         &self,
         x: &[f32],
         bias: Option<&[f32]>,
-        finish: &Finish,
+        activation: Option<Activation>,
         y: &mut [f32],
     ) -> Result<()> {
         let rows = x.len() / self.k;
@@ -95,10 +96,14 @@ impl Matrix {
             let bias = bias.map(|b| &b[plane * self.out..][self.columns.clone()]);
             product(x, self.k, w, 1.0, bias, part);
         }
-        match finish {
-            Finish::Gelu => y.par_chunks_mut(CHUNK).for_each(|part| Gelu {}.map_mut(part)),
-            Finish::Relu => y.par_iter_mut().with_min_len(CHUNK).for_each(|v| *v = v.max(0.0)),
-            Finish::Store | Finish::Residual { .. } => {}
+        match activation {
+            Some(Activation::Gelu) => {
+                y.par_chunks_mut(CHUNK).for_each(|part| Gelu {}.map_mut(part))
+            }
+            Some(Activation::Relu) => {
+                y.par_iter_mut().with_min_len(CHUNK).for_each(|v| *v = v.max(0.0));
+            }
+            None => {}
         }
         Ok(())
     }
@@ -107,37 +112,40 @@ impl Matrix {
 /// Values that one thread takes at a time in what follows a product.
 const CHUNK: usize = 16 << 10;
 
-/// `x` `[rows, in]`, `y` `[planes, rows, out]`; `scale` `[out]` is the residual's.
-pub fn linear(
-    x: &[f32],
-    w: &Matrix,
-    bias: Option<&[f32]>,
-    finish: &Finish,
-    scale: Option<&[f32]>,
-    y: &mut [f32],
-) -> Result<()> {
-    if scale.is_none() {
-        return w.product_into(x, bias, finish, y);
+/// `x` `[rows, in]`, `y` `[planes, rows, out]`.
+pub fn linear(x: &[f32], w: &Matrix, epilogue: Epilogue<'_>, y: &mut [f32]) -> Result<()> {
+    let Epilogue { bias, activation, scale, add } = epilogue;
+    if scale.is_none() && !add {
+        return w.product_into(x, bias, activation, y);
     }
-    place(&w.product(x, bias, finish)?, w.columns(), w.out, scale, y);
+    let place = if add { Place::Add(scale) } else { Place::Store(scale) };
+    place.put(&w.product(x, bias, activation)?, w.columns(), w.out, y);
     Ok(())
 }
 
-/// Puts `part` `[rows, columns]` into columns of `y` `[rows, out]`; with a residual's `scale`
-/// `[out]`, `y + scale ⊙ part`.
-pub(super) fn place(
-    part: &[f32],
-    columns: Range<usize>,
-    out: usize,
-    scale: Option<&[f32]>,
-    y: &mut [f32],
-) {
-    let lines = y.par_chunks_exact_mut(out).zip(part.par_chunks_exact(columns.len()));
-    lines.with_min_len(CHUNK / out + 1).for_each(|(y, part)| {
-        let y = &mut y[columns.clone()];
-        let Some(scale) = scale else { return y.copy_from_slice(part) };
-        for ((y, part), scale) in y.iter_mut().zip(part).zip(&scale[columns.clone()]) {
-            *y += scale * part;
-        }
-    });
+/// What becomes of values: a scale `[out]`, if any, then stored or added.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    Store(Option<&'a [f32]>),
+    Add(Option<&'a [f32]>),
+}
+
+impl Place<'_> {
+    /// Puts `part` `[rows, columns]` into columns of `y` `[rows, out]`.
+    pub(super) fn put(self, part: &[f32], columns: Range<usize>, out: usize, y: &mut [f32]) {
+        let lines = y.par_chunks_exact_mut(out).zip(part.par_chunks_exact(columns.len()));
+        lines.with_min_len(CHUNK / out + 1).for_each(|(y, part)| {
+            let pairs = y[columns.clone()].iter_mut().zip(part);
+            match self {
+                Self::Store(None) => pairs.for_each(|(y, part)| *y = *part),
+                Self::Add(None) => pairs.for_each(|(y, part)| *y += part),
+                Self::Store(Some(scale)) => pairs
+                    .zip(&scale[columns.clone()])
+                    .for_each(|((y, part), scale)| *y = scale * part),
+                Self::Add(Some(scale)) => pairs
+                    .zip(&scale[columns.clone()])
+                    .for_each(|((y, part), scale)| *y += scale * part),
+            }
+        });
+    }
 }

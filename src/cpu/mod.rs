@@ -19,18 +19,19 @@ pub use norm::norm;
 pub use team::{Helper, Job, Jobs, Share, Task, Team};
 pub use weights::CpuWeights;
 
+use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
-use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
-use crate::reference::{embed, plain, windows};
+use crate::plan::{Op, Plan, Plane, Role, RowSource, SlotId, Step, Value};
+use crate::reference::{Epilogue, Twin, embed, windows};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 #[cfg(target_arch = "wasm32")]
 use gemm::{Panels, product};
-use linear::place;
+use linear::Place;
 #[cfg(not(target_arch = "wasm32"))]
 use product::{Panels, product};
-use stretch::{Part, Stretch};
+use stretch::{Part, Stretch, rows};
 use team::{Answer, give_way};
 
 /// The memory of a plan's slots, kept from run to run.
@@ -95,7 +96,7 @@ pub async fn run(
             Value::Rgba(v) => pixels = v,
         }
     }
-    let last_use = plan.last_uses();
+    let last_uses = plan.last_uses();
     let (stretches, blocks) = match supply {
         Supply::Held(weights) if weights.team().is_some() => (Stretch::all(plan), Vec::new()),
         Supply::Held(_) => Default::default(),
@@ -119,32 +120,37 @@ pub async fn run(
         let stretch = stretches.iter().find(|stretch| stretch.steps.start == at);
         let steps = stretch.map_or(at..at + 1, |stretch| stretch.steps.clone());
         at = steps.end;
-        let op = &plan.steps[at - 1].op;
-        let (out, len) = (op.writes(), plan.slots[op.writes()].len(batch));
-        let mut y = std::mem::take(&mut workspace.values[out]);
-        if y.len() != len {
-            workspace.give(y);
-            y = workspace.take(len);
-        }
+        let step = &plan.steps[at - 1];
+        let len = plan.slots[step.y].len(batch);
+        let mut y = match (step.op.adds_to(), plan.takes_over(at - 1, &last_uses)) {
+            (_, Some(from)) => std::mem::take(&mut workspace.values[from]),
+            (Some(from), None) => {
+                let mut own = workspace.take(len);
+                own.copy_from_slice(&workspace.values[from]);
+                own
+            }
+            (None, None) => workspace.take(len),
+        };
         let fast = Fast { plan, batch, weights, values: &workspace.values, pixels };
         match stretch {
             Some(stretch) => fast.stretch(stretch, &mut y).await?,
-            None => fast.step(op, &mut y).await?,
+            None => fast.step(step, &mut y).await?,
         }
-        workspace.values[out] = y;
+        workspace.values[step.y] = y;
         if watch(&plan.steps[steps.clone()]).await.is_break() {
             return Err(Error::Cancelled);
         }
-        for slot in plan.steps[steps.clone()].iter().flat_map(|step| step.op.reads()) {
-            let last = steps.contains(&last_use[slot]);
-            if last && plan.slots[slot].role == Role::Temporary && slot != out {
+        for slot in plan.steps[steps.clone()].iter().flat_map(|step| step.op.operands()) {
+            let last = steps.contains(&last_uses[slot]);
+            if last && plan.slots[slot].role == Role::Temporary {
                 let done = std::mem::take(&mut workspace.values[slot]);
                 workspace.give(done);
             }
         }
     }
-    let outputs = plan.outputs().map(|slot| (slot, std::mem::take(&mut workspace.values[slot])));
-    Ok(outputs.collect())
+    let slots: BTreeSet<SlotId> = plan.outputs.iter().map(|(_, slot)| *slot).collect();
+    let outputs = slots.into_iter();
+    Ok(outputs.map(|slot| (slot, std::mem::take(&mut workspace.values[slot]))).collect())
 }
 
 struct Fast<'a> {
@@ -156,62 +162,61 @@ struct Fast<'a> {
 }
 
 impl Fast<'_> {
-    async fn step(&self, op: &Op, y: &mut [f32]) -> Result<()> {
+    async fn step(&self, step: &Step, y: &mut [f32]) -> Result<()> {
         let slots = &self.plan.slots;
-        match op {
-            Op::Linear { x, weight: name, bias, window, finish, .. } => {
-                let bias = self.optional(bias.as_deref())?;
-                let scale = match finish {
-                    Finish::Residual { scale } => Some(self.weights.vector(scale)?),
-                    _ => None,
-                };
-                let (x, c) = (&self.values[*x], slots[*x].cols);
-                match (window, self.weights.part(name)) {
-                    (None, Some(part)) => self.columns(name, part, x, y).await?,
-                    (None, None) => {
-                        linear(x, self.weights.matrix(name)?, bias, finish, scale, y)?;
-                    }
-                    (Some(size), _) => {
-                        let rows = windows(x, *size, c);
-                        linear(&rows, self.weights.matrix(name)?, bias, finish, scale, y)?;
+        match &step.op {
+            Op::Linear(op) => {
+                let (bias, scale) = (self.optional(op.bias)?, self.optional(op.scale)?);
+                let add = op.residual.is_some();
+                let epilogue = Epilogue { bias, activation: op.activation, scale, add };
+                let (name, x) = (&slots[op.weight].name, &self.values[op.x]);
+                match (op.rows, self.weights.part(name)) {
+                    (RowSource::Rows, Some(part)) => self.columns(name, part, x, y).await?,
+                    (RowSource::Rows, None) => linear(x, self.weights.matrix(name)?, epilogue, y)?,
+                    (RowSource::Windows(size), _) => {
+                        let rows = windows(x, size, slots[op.x].cols);
+                        linear(&rows, self.weights.matrix(name)?, epilogue, y)?;
                     }
                 }
             }
-            Op::Embed { patches, position, cls, .. } => {
-                let cls = self.weights.vector(cls)?;
-                embed(&self.values[*patches], &self.values[*position], cls, y);
+            Op::Embed(op) => {
+                let cls = self.vector(op.cls)?;
+                embed(&self.values[op.patches], &self.values[op.position], cls, y);
             }
-            Op::Norm { x, y: out, plane, weight, bias, kind, eps, gelu } => {
-                let (w, b) = (self.weights.vector(weight)?, self.optional(bias.as_deref())?);
-                let len = slots[*out].plane_len(self.batch);
-                let part = &mut y[plane * len..][..len];
-                if x != out {
-                    part.copy_from_slice(&self.values[*x][plane * len..][..len]);
-                }
-                norm(part, w, b, *kind, *eps, *gelu);
+            Op::Norm(op) => {
+                let (weight, bias) = (self.vector(op.weight)?, self.optional(op.bias)?);
+                y.copy_from_slice(self.plane(op.x));
+                norm(y, weight, bias, op.kind, op.eps, op.activation);
             }
-            Op::Attention { qkv, heads, .. } => {
-                let (qkv, tokens) = (&self.values[*qkv], self.plan.tokens);
-                let size = [self.batch, tokens, slots[op.writes()].cols];
-                attention(qkv, size, &vec![0..tokens; *heads], y);
+            Op::Attention(op) => {
+                let qkv = [op.q, op.k, op.v].map(|plane| self.plane(plane));
+                let (tokens, c) = (slots[step.y].rows, slots[step.y].cols);
+                attention(qkv, [self.batch, tokens, c], &vec![0..tokens; op.heads], y);
             }
-            _ => plain(op, self.plan, self.values, self.pixels, y),
+            Op::Patchify(_)
+            | Op::Slice(_)
+            | Op::Interleave(_)
+            | Op::Pool(_)
+            | Op::Resize(_)
+            | Op::Concat(_) => {
+                let Self { plan, batch, values, pixels, .. } = *self;
+                Twin { plan, batch, values, pixels }.step(step, y);
+            }
         }
         Ok(())
     }
 
     /// A stretch by all members: their sums are added to the residual stream `y`.
     async fn stretch(&self, stretch: &Stretch, y: &mut [f32]) -> Result<()> {
-        let steps = &self.plan.steps[stretch.steps.clone()];
-        let (Some(Op::Linear { x, weight, .. }), Some(Op::Linear { bias, finish, .. })) =
-            (steps.first().map(|step| &step.op), steps.last().map(|step| &step.op))
-        else {
-            unreachable!("a stretch is between two products")
+        let (first, last) = (stretch.steps.start, stretch.steps.end - 1);
+        let (Some(begin), Some(end)) = (rows(self.plan, first), rows(self.plan, last)) else {
+            return Err(Error::device("a shared range that is not between two linear layers"));
         };
+        let (x, weight) = (begin.x, &self.plan.slots[begin.weight].name);
         let Some(part) = self.weights.part(weight) else {
             return Err(Error::device(format!("{weight}: not loaded; load the model again")));
         };
-        let (x, size) = (&self.values[*x], [self.batch, self.plan.tokens]);
+        let (x, size) = (&self.values[x], [self.batch, self.plan.slots[x].rows]);
         let asked = self.ask(part, weight, x, Some(size));
         give_way().await;
         let mut sum = part.through(x, size)?;
@@ -219,14 +224,13 @@ impl Fast<'_> {
             let values = answer.values(sum.len()).await?;
             sum.iter_mut().zip(&values).for_each(|(sum, value)| *sum += value);
         }
-        let Finish::Residual { scale } = finish else { unreachable!("a stretch ends so") };
-        let scale = self.weights.vector(scale)?;
-        if let Some(bias) = self.optional(bias.as_deref())? {
+        if let Some(bias) = self.optional(end.bias)? {
             for row in sum.chunks_exact_mut(bias.len()) {
                 row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
             }
         }
-        place(&sum, 0..scale.len(), scale.len(), Some(scale), y);
+        let out = self.plan.slots[self.plan.steps[last].y].cols;
+        Place::Add(self.optional(end.scale)?).put(&sum, 0..out, out, y);
         Ok(())
     }
 
@@ -237,10 +241,11 @@ impl Fast<'_> {
         let lines = y.len() / width;
         let asked = self.ask(part, weight, x, None);
         give_way().await;
-        place(&part.begin(x)?, part.columns(team.share()), width, None, y);
+        let store = Place::Store(None);
+        store.put(&part.begin(x)?, part.columns(team.share()), width, y);
         for (columns, answer) in asked {
             let values = answer.values(lines * columns.len()).await?;
-            place(&values, columns, width, None, y);
+            store.put(&values, columns, width, y);
         }
         Ok(())
     }
@@ -264,7 +269,17 @@ impl Fast<'_> {
         .collect()
     }
 
-    fn optional(&self, name: Option<&str>) -> Result<Option<&[f32]>> {
-        name.map(|name| self.weights.vector(name)).transpose()
+    fn vector(&self, slot: SlotId) -> Result<&[f32]> {
+        self.weights.vector(&self.plan.slots[slot].name)
+    }
+
+    fn optional(&self, slot: Option<SlotId>) -> Result<Option<&[f32]>> {
+        slot.map(|slot| self.vector(slot)).transpose()
+    }
+
+    /// One plane `[batch·rows, C]` of a slot.
+    fn plane(&self, Plane { slot, plane }: Plane) -> &[f32] {
+        let len = self.plan.slots[slot].plane_len(self.batch);
+        &self.values[slot][plane * len..][..len]
     }
 }

@@ -5,6 +5,7 @@ use rten_simd::{SimdOp, SimdUnaryOp};
 use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Sum, SumSquare, SumSquareSub};
 
 use crate::model::NormKind;
+use crate::plan::Activation;
 
 /// Norms each row of `x` `[rows, C]` in place; C is the length of `weight`.
 pub fn norm(
@@ -13,7 +14,7 @@ pub fn norm(
     bias: Option<&[f32]>,
     kind: NormKind,
     eps: f32,
-    gelu: bool,
+    activation: Option<Activation>,
 ) {
     let c = weight.len();
     x.par_chunks_exact_mut(c).with_min_len(16).for_each(|row| {
@@ -32,8 +33,10 @@ pub fn norm(
             ..Default::default()
         };
         Normalize::new_mut(row, options).dispatch();
-        if gelu {
-            Gelu {}.map_mut(row);
+        match activation {
+            Some(Activation::Gelu) => Gelu {}.map_mut(row),
+            Some(Activation::Relu) => row.iter_mut().for_each(|v| *v = v.max(0.0)),
+            None => {}
         }
     });
 }

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::{Matrix, Share, attention};
-use crate::plan::{Finish, Op, Plan, Role};
+use crate::plan::{Activation, Linear, Op, Plan, Role, RowSource};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
@@ -28,29 +28,34 @@ impl Stretch {
 
     /// The one that begins with the step `first`, whose intermediate results nothing else reads.
     fn at(plan: &Plan, first: usize) -> Option<Self> {
-        let last_use = plan.last_uses();
+        let last_uses = plan.last_uses();
         let inside = |slot: usize, reader: usize| {
-            plan.slots[slot].role == Role::Temporary && last_use[slot] == reader
+            plan.slots[slot].role == Role::Temporary && last_uses[slot] == reader
         };
-        let Op::Linear { y, weight, window: None, .. } = &plan.steps.get(first)?.op else {
-            return None;
-        };
-        let (mut between, mut last, mut heads) = (*y, first + 1, None);
-        if let Op::Attention { qkv, y, heads: count } = &plan.steps.get(last)?.op
-            && qkv == &between
+        let begin = rows(plan, first)?;
+        let (mut between, mut last, mut heads) = (plan.steps[first].y, first + 1, None);
+        if let Op::Attention(op) = &plan.steps.get(last)?.op
+            && [op.q, op.k, op.v].iter().all(|plane| plane.slot == between)
             && inside(between, last)
         {
-            (between, last, heads) = (*y, last + 1, Some(*count));
+            (between, heads) = (plan.steps[last].y, Some(op.heads));
+            last += 1;
         }
-        match &plan.steps.get(last)?.op {
-            Op::Linear {
-                x, weight: end, window: None, finish: Finish::Residual { .. }, ..
-            } if *x == between && inside(between, last) => {
-                let weights = [weight.clone(), end.clone()];
-                Some(Self { steps: first..last + 1, weights, heads })
-            }
-            _ => None,
+        let end = rows(plan, last)?;
+        let fits = end.x == between && end.residual.is_some() && end.activation.is_none();
+        if !fits || !inside(between, last) || begin.scale.or(begin.residual).is_some() {
+            return None;
         }
+        let weights = [begin.weight, end.weight].map(|slot| plan.slots[slot].name.clone());
+        Some(Self { steps: first..last + 1, weights, heads })
+    }
+}
+
+/// The linear layer that the step `at` is, unless it is over windows.
+pub(super) fn rows(plan: &Plan, at: usize) -> Option<&Linear> {
+    match &plan.steps.get(at)?.op {
+        Op::Linear(op) if op.rows == RowSource::Rows => Some(op),
+        _ => None,
     }
 }
 
@@ -65,7 +70,7 @@ fn columns(share: Share, width: usize, heads: Option<usize>) -> Range<usize> {
 pub(super) struct Part {
     first: Matrix,
     bias: Option<Vec<f32>>,
-    finish: Finish,
+    activation: Option<Activation>,
     /// Heads of all members, where there is attention between.
     heads: Option<usize>,
     last: Matrix,
@@ -80,10 +85,9 @@ impl Part {
         checkpoint: &Checkpoint,
         share: Share,
     ) -> Result<Option<Self>> {
-        let Op::Linear { y, bias, finish, .. } = &plan.steps[stretch.steps.start].op else {
-            unreachable!("a stretch begins with a product")
-        };
-        let (planes, width) = (plan.slots[*y].planes, plan.slots[*y].cols);
+        let Some(layer) = rows(plan, stretch.steps.start) else { return Ok(None) };
+        let weight = &plan.slots[layer.weight];
+        let (planes, width) = (weight.planes, weight.rows);
         let columns = columns(share, width, stretch.heads);
         if columns.is_empty() {
             return Ok(None);
@@ -97,14 +101,15 @@ impl Part {
         let stored = checkpoint.stored_type(name);
         let first = Matrix::pack_columns(&rows, width, columns.clone(), stored);
         drop(rows);
-        let bias = match bias {
-            Some(name) => Some(checkpoint.tensor(name).await?),
+        let bias = match layer.bias {
+            Some(slot) => Some(checkpoint.tensor(&plan.slots[slot].name).await?),
             None => None,
         };
         let w = checkpoint.tensor(end).await?;
         let stored = checkpoint.stored_type(end);
         let last = Matrix::pack_inputs(&w, [w.len() / width, width], columns, stored);
-        Ok(Some(Self { first, bias, finish: finish.clone(), heads: stretch.heads, last, share }))
+        let (activation, heads) = (layer.activation, stretch.heads);
+        Ok(Some(Self { first, bias, activation, heads, last, share }))
     }
 
     /// Bytes in memory.
@@ -124,7 +129,7 @@ impl Part {
 
     /// The first product alone: the member's columns, `[planes, rows, columns]`.
     pub(super) fn begin(&self, x: &[f32]) -> Result<Vec<f32>> {
-        self.first.product(x, self.bias.as_deref(), &self.finish)
+        self.first.product(x, self.bias.as_deref(), self.activation)
     }
 
     /// The whole stretch for `x` `[batch·tokens, in]`, without the last bias: `[batch·tokens, out]`,
@@ -140,9 +145,11 @@ impl Part {
             let own = self.share.heads(heads);
             let queries: Vec<_> = own.map(|head| self.share.queries(heads, head, tokens)).collect();
             let mut y = vec![0.0; between.len() / 3];
-            attention(&between, [batch, tokens, columns], &queries, &mut y);
+            let (q, rest) = between.split_at(y.len());
+            let (k, v) = rest.split_at(y.len());
+            attention([q, k, v], [batch, tokens, columns], &queries, &mut y);
             between = y;
         }
-        self.last.product(&between, None, &Finish::Store)
+        self.last.product(&between, None, None)
     }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::stretch::{Part, Stretch};
 use super::{Matrix, Share, Team};
-use crate::plan::{Op, Plan};
+use crate::plan::{Plan, Role, Slot, WeightKind};
 use crate::weights::{Checkpoint, fits, free_memory};
 use crate::{Error, Result};
 
@@ -48,32 +48,26 @@ impl CpuWeights {
             .await?;
             this.bytes = this.parts.values().map(Part::bytes).sum();
         }
-        for (plan, op) in operations(plans) {
-            for name in op.weights() {
-                let known = shared.iter().any(|shared| shared == name);
-                if known || this.matrices.contains_key(name) || this.vectors.contains_key(name) {
-                    continue;
-                }
-                match op {
-                    Op::Linear { y, weight, .. } if weight == name => {
-                        let (w, out) = (checkpoint.tensor(name).await?, plan.slots[*y].cols);
-                        let planes: Vec<_> =
-                            w.chunks_exact(w.len() / plan.slots[*y].planes).collect();
-                        let stored = checkpoint.stored_type(name);
-                        let matrix = Matrix::pack_columns(&planes, out, 0..out, stored);
-                        this.bytes += matrix.bytes();
-                        this.matrices.insert(name.into(), matrix);
-                    }
-                    _ => {
-                        let values = checkpoint.tensor(name).await?;
-                        this.bytes += 4 * values.len() as u64;
-                        this.vectors.insert(name.into(), values);
-                    }
-                }
-                done += checkpoint.stored_bytes(name);
-                if progress(done).await.is_break() {
-                    return Err(Error::Cancelled);
-                }
+        for slot in used(plans) {
+            let name = slot.name.as_str();
+            let known = shared.iter().any(|shared| shared == name);
+            if known || this.matrices.contains_key(name) || this.vectors.contains_key(name) {
+                continue;
+            }
+            let values = checkpoint.tensor(name).await?;
+            if slot.role == Role::Weight(WeightKind::Matrix) {
+                let planes: Vec<_> = values.chunks_exact(values.len() / slot.planes).collect();
+                let stored = checkpoint.stored_type(name);
+                let matrix = Matrix::pack_columns(&planes, slot.rows, 0..slot.rows, stored);
+                this.bytes += matrix.bytes();
+                this.matrices.insert(name.into(), matrix);
+            } else {
+                this.bytes += 4 * values.len() as u64;
+                this.vectors.insert(name.into(), values);
+            }
+            done += checkpoint.stored_bytes(name);
+            if progress(done).await.is_break() {
+                return Err(Error::Cancelled);
             }
         }
         Ok(this)
@@ -105,13 +99,15 @@ impl CpuWeights {
 
 /// Bytes of all that `plans` use of the encoder, as f32.
 fn whole(plans: &[Plan], checkpoint: &Checkpoint) -> u64 {
-    let names: HashSet<_> = operations(plans).flat_map(|(_, op)| op.weights()).collect();
+    let names: HashSet<_> = used(plans).map(|slot| slot.name.as_str()).collect();
     let known = names.into_iter().filter_map(|name| checkpoint.manifest.tensors.get(name));
     known.map(|tensor| 4 * tensor.len() as u64).sum()
 }
 
-fn operations(plans: &[Plan]) -> impl Iterator<Item = (&Plan, &Op)> {
-    plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, &step.op)))
+/// The weights that steps use.
+fn used(plans: &[Plan]) -> impl Iterator<Item = &Slot> {
+    let steps = plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, step)));
+    steps.flat_map(|(plan, step)| plan.weights_of(step))
 }
 
 /// A member's parts of all stretches of `plans`, by the name of the first matrix. `told` is given

@@ -9,7 +9,7 @@ use crate::cpu::{self, Supply, Workspace};
 use crate::features::{Tensor, first_not_finite, relative_l2, row_count};
 use crate::gpu::{Buffer, Prepared, Reading};
 use crate::images::{Fed, Images, check};
-use crate::plan::{Plan, Role, SlotId, Value, record, record_attention, record_head_alone};
+use crate::plan::{Plan, Plane, Role, SlotId, Value, record, record_attention, record_head_alone};
 use crate::progress::LocalBoxFuture;
 use crate::view::Attention;
 use crate::{Error, Result, reference};
@@ -128,15 +128,15 @@ impl Encoder {
         if tokens == 0 {
             return Err(Error::input("a hidden state without tokens"));
         }
-        let plan = record_attention(&self.checkpoint.spec, tokens, layer);
-        let (Some(given), Some(qkv)) = (plan.slot("hidden_state"), plan.outputs().next()) else {
-            unreachable!("the plan has an input and an output")
-        };
+        let (plan, [q, k]) = record_attention(&self.checkpoint.spec, tokens, layer);
+        let Some(given) = plan.slot("hidden_state") else { unreachable!("the plan has an input") };
         let inputs = [(given, Value::F32(hidden))];
-        let mut planes = self.run_plan(plan, &inputs, qkv).await?;
-        planes.truncate(2 * tokens * channels);
-        let keys = planes.split_off(tokens * channels);
-        Ok(Attention { heads: sizes.heads, channels, queries: planes, keys })
+        let values = self.run_plan(plan, &inputs, &[q.slot, k.slot]).await?;
+        let plane = |values: &[f32], Plane { plane, .. }: Plane| {
+            values[plane * tokens * channels..][..tokens * channels].to_vec()
+        };
+        let (queries, keys) = (plane(&values[0], q), plane(&values[1], k));
+        Ok(Attention { heads: sizes.heads, channels, queries, keys })
     }
 
     /// The segmentation head alone, on features: `levels` are the outputs of the blocks that its
@@ -152,20 +152,21 @@ impl Encoder {
         let given = plan.slots.iter().enumerate().filter(|(_, slot)| slot.role == Role::Input);
         let inputs: Vec<(SlotId, Value<'_>)> =
             given.zip(levels).map(|((id, _), level)| (id, Value::F32(level))).collect();
-        let values = self.run_plan(plan, &inputs, logits).await?;
-        Ok(planar(&values, 1, head, grid))
+        let values = self.run_plan(plan, &inputs, &[logits]).await?;
+        Ok(planar(&values[0], 1, head, grid))
     }
 
-    /// Runs a plan for one picture and returns one of its outputs.
+    /// Runs a plan for one picture and returns some of its outputs.
     fn run_plan<'a>(
         &'a self,
         plan: Plan,
         inputs: &'a [(SlotId, Value<'a>)],
-        output: SlotId,
-    ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        outputs: &'a [SlotId],
+    ) -> LocalBoxFuture<'a, Result<Vec<Vec<f32>>>> {
         Box::pin(async move {
-            let name = plan.slots[output].name.clone();
-            let values = match &self.backend {
+            let names: Vec<_> = outputs.iter().map(|slot| plan.slots[*slot].name.clone()).collect();
+            let mut all = Vec::new();
+            match &self.backend {
                 Backend::Cpu(weights, _) => {
                     let mut go_on = async |_: &[_]| ControlFlow::Continue(());
                     let mut space = Workspace::default();
@@ -174,21 +175,27 @@ impl Encoder {
                         false => Supply::Held(weights),
                     };
                     let list = cpu::run(&plan, 1, supply, &mut space, inputs, &mut go_on).await?;
-                    let found = list.into_iter().find(|(slot, _)| *slot == output);
-                    found.map_or(Vec::new(), |(_, values)| values)
+                    for output in outputs {
+                        let found = list.iter().find(|(slot, _)| slot == output);
+                        all.push(found.map_or(Vec::new(), |(_, values)| values.clone()));
+                    }
                 }
                 Backend::Gpu(gpu, weights) => {
                     let mut prepared = Prepared::new(gpu, plan, weights).await?;
                     let feed = weights.feed(&self.checkpoint);
                     let mut go_on = async |_, _| ControlFlow::Continue(());
                     prepared.run(gpu, 1, inputs, feed, &mut go_on).await?;
-                    prepared.read(gpu, output, 1).await?
+                    for output in outputs {
+                        all.push(prepared.read(gpu, *output, 1).await?);
+                    }
                 }
-            };
-            match first_not_finite(&values) {
-                None => Ok(values),
-                Some(_) => Err(Error::NotFinite(format!("{name} holds NaN or infinity"))),
             }
+            for (name, values) in names.iter().zip(&all) {
+                if first_not_finite(values).is_some() {
+                    return Err(Error::NotFinite(format!("{name} holds NaN or infinity")));
+                }
+            }
+            Ok(all)
         })
     }
 
@@ -220,7 +227,7 @@ impl Encoder {
         .await?;
         let result = prepared
             .trace(gpu, count, &inputs, &mut async |at, values| {
-                let name = &plan.slots[plan.steps[at].op.writes()].name;
+                let name = &plan.slots[plan.steps[at].y].name;
                 watch(name, relative_l2(&values, &expected[at])).await
             })
             .await;

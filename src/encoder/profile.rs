@@ -8,8 +8,9 @@ use super::{Backend, Encoder, Ready, Task};
 use crate::cpu::Supply;
 use crate::gpu::{Ceilings, StepTime, Timer};
 use crate::images::{Fed, Images, check};
-use crate::plan::{Finish, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::progress::{LocalBoxFuture, Progress};
+use crate::reference::Epilogue;
 use crate::weights::random_tensor;
 use crate::{Error, Result, cpu};
 
@@ -56,12 +57,12 @@ impl Profile {
         // The work of steps that have no time of their own is in the next one's.
         let mut flop = 0.0;
         for (step, time) in plan.steps.iter().zip(times) {
-            flop += plan.flop(&step.op, batch);
+            flop += plan.flop(step, batch);
             if time.dispatches == 0 {
                 continue;
             }
             let flop = std::mem::take(&mut flop);
-            let operation = plan.describe(&step.op);
+            let operation = plan.describe(step);
             let same = |row: &&mut Row| row.kernel == time.kernel && row.operation == operation;
             match self.rows.iter_mut().find(same) {
                 Some(row) => {
@@ -140,7 +141,7 @@ impl Encoder {
                         let mut times = Vec::new();
                         let mut watch = async |steps: &[Step]| {
                             let now = clock();
-                            let traffic = |step: &Step| plan.traffic(&step.op, batch, &|_| 4.0);
+                            let traffic = |step: &Step| plan.bytes(step, batch, &|_| 4.0);
                             let bytes = steps.iter().map(traffic).sum();
                             let Some((last, before_it)) = steps.split_last() else {
                                 unreachable!("a step is done")
@@ -228,7 +229,7 @@ fn cpu_ceilings(clock: &dyn Fn() -> f64) -> Ceilings {
     let w = cpu::Matrix::pack(&w, [1, side]);
     let mut y = vec![0.0; side * side];
     let product = fastest(&mut || {
-        let _ = cpu::linear(&x, &w, None, &Finish::Store, None, &mut y);
+        let _ = cpu::linear(&x, &w, Epilogue::default(), &mut y);
     });
     Ceilings {
         copy: 8.0 * CPU_COPIED as f64 / copy,

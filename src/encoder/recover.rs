@@ -6,7 +6,7 @@ use super::run::{Job, Parts, Task};
 use super::{Backend, Encoder, all_weights};
 use crate::features::first_not_finite;
 use crate::gpu::{Gpu, GpuWeights, Precision};
-use crate::plan::{Input, record};
+use crate::plan::{Input, Role, WeightKind, record};
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -169,10 +169,13 @@ impl Encoder {
     async fn bad_weight(&self, input: Input, layer: usize) -> Result<Option<String>> {
         let plan = record(self.spec(), input, 1, &[]);
         let steps = plan.steps.iter().filter(|step| step.layer == layer);
-        let table = (layer == 0).then_some("embeddings.position_embedding");
-        for name in steps.flat_map(|step| step.op.weights()).chain(table) {
-            if first_not_finite(&self.checkpoint.tensor(name).await?).is_some() {
-                return Ok(Some(name.into()));
+        let used = steps.flat_map(|step| plan.weights_of(step));
+        // The table of positions is read by the host, before the first block.
+        let table = Role::Weight(WeightKind::Table);
+        let tables = plan.weights().filter(|slot| layer == 0 && slot.role == table);
+        for slot in used.chain(tables) {
+            if first_not_finite(&self.checkpoint.tensor(&slot.name).await?).is_some() {
+                return Ok(Some(slot.name.clone()));
             }
         }
         Ok(None)

@@ -9,7 +9,8 @@ use crate::cpu::Supply;
 use crate::gpu::{Gpu, GpuWeights, Prepared};
 use crate::images::{Fed, Images};
 use crate::plan::{
-    Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment, resize_position,
+    Arena, Input, POSITION_TABLE, Plan, Slot, SlotId, Step, plan_arena, record, record_segment,
+    resize_position,
 };
 use crate::progress::Progress;
 use crate::{Error, Result, cpu};
@@ -143,8 +144,10 @@ impl Encoder {
                     false => Supply::Held(weights),
                 };
                 let list = cpu::run(&plan, batch, supply, workspace, &inputs, &mut watch).await?;
-                let list = list.into_iter().map(|(slot, values)| (slot, Values::Host(values)));
-                named(&plan, batch, list.collect())
+                named(&plan, batch, |slot| {
+                    let found = list.iter().find(|(output, _)| *output == slot);
+                    Values::Host(found.map_or(Vec::new(), |(_, values)| values.clone()))
+                })
             }
             Backend::Gpu(gpu, weights) => {
                 if let Some(plan) = plan {
@@ -158,7 +161,7 @@ impl Encoder {
                 *positioned = true;
                 let last = prepared.run(gpu, batch, &inputs, feed, progress).await?;
                 let mut list = Vec::new();
-                for slot in prepared.plan().outputs() {
+                for (_, slot) in prepared.plan().outputs.clone() {
                     let values = match keep {
                         true => Values::Device(prepared.copy(gpu, slot, batch).await?),
                         false => match prepared.begin_read(gpu, slot, batch).await? {
@@ -166,12 +169,13 @@ impl Encoder {
                             None => Values::Host(prepared.read(gpu, slot, batch).await?),
                         },
                     };
-                    list.push((slot, values));
+                    list.push(values);
                 }
                 if keep {
                     gpu.wait(last).await?;
                 }
-                named(prepared.plan(), batch, list)
+                let mut list = list.into_iter();
+                named(prepared.plan(), batch, |_| list.next().unwrap_or(Values::Host(Vec::new())))
             }
         };
         Ok(outputs)
@@ -186,7 +190,7 @@ impl Encoder {
         {
             return Ok(Some(table.clone()));
         }
-        let table = self.checkpoint.tensor("embeddings.position_embedding").await?;
+        let table = self.checkpoint.tensor(POSITION_TABLE).await?;
         let (prefix, from) = (spec.prefix_tokens(), spec.native_grid());
         let table: Arc<[f32]> =
             resize_position(&table, prefix, from, grid, spec.sizes.hidden).into();
@@ -235,10 +239,15 @@ fn fits(plan: &Plan, arena: &Arena, max_binding: u64) -> bool {
         && arena_bytes <= ACTIVATIONS
 }
 
-fn named(plan: &Plan, batch: usize, list: Vec<(SlotId, Values)>) -> Vec<(String, Part)> {
-    let part = |(slot, values)| {
-        let slot: &Slot = &plan.slots[slot];
-        (slot.name.clone(), Part { shape: [batch, slot.rows, slot.cols], values })
+/// The outputs of `plan` by name; `values` gives those of each in turn.
+fn named(
+    plan: &Plan,
+    batch: usize,
+    mut values: impl FnMut(SlotId) -> Values,
+) -> Vec<(String, Part)> {
+    let part = |(name, slot): &(String, SlotId)| {
+        let Slot { rows, cols, .. } = plan.slots[*slot];
+        (name.clone(), Part { shape: [batch, rows, cols], values: values(*slot) })
     };
-    list.into_iter().map(part).collect()
+    plan.outputs.iter().map(part).collect()
 }

@@ -3,7 +3,7 @@
 
 use super::{Family, Format};
 use crate::model::NormKind;
-use crate::plan::Finish;
+use crate::plan::Activation;
 use crate::weights::Quant;
 
 /// A kernel, ready to be linked: equal kernels share a pipeline.
@@ -69,15 +69,19 @@ pub enum Gather {
 
 /// A product, as the choice of its kernel sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Product<'a> {
+pub struct Product {
     /// Inputs; over windows nine times the map's channels.
     pub k: usize,
     /// Outputs of a plane.
     pub cols: usize,
-    /// What becomes of the sums.
-    pub finish: &'a Finish,
     /// Whether there is a bias.
     pub bias: bool,
+    /// Applied to the sums, bias included.
+    pub activation: Option<Activation>,
+    /// Whether they are scaled.
+    pub scale: bool,
+    /// Whether they are added to what y holds.
+    pub residual: bool,
     /// What its rows are.
     pub gather: Gather,
     /// How the weights are stored.
@@ -86,7 +90,7 @@ pub struct Product<'a> {
     pub half: [bool; 2],
 }
 
-impl Product<'_> {
+impl Product {
     /// Whether packed dot products can compute it.
     fn packs(&self) -> bool {
         self.format == Format::Few(Quant::Int8) && self.k.is_multiple_of(32)
@@ -110,10 +114,8 @@ pub struct Norm {
     pub eps: f32,
     /// Whether there is a bias.
     pub bias: bool,
-    /// Whether GELU follows.
-    pub gelu: bool,
-    /// Whether x and y are the same slot.
-    pub in_place: bool,
+    /// Applied to the result; only with a bias.
+    pub activation: Option<Activation>,
     /// Whether x and y are f16.
     pub half: [bool; 2],
 }
@@ -193,7 +195,7 @@ pub const ATTENTION: [AttentionRow; 13] = [
 impl LinearRow {
     /// The variant for a product on a kind of device whose matrix units, if any, take matrices of
     /// so many rows.
-    pub fn choose(family: Family, matrix: u32, product: &Product<'_>) -> Self {
+    pub fn choose(family: Family, matrix: u32, product: &Product) -> Self {
         let fits = |row: &Self| {
             let side = row.matrix;
             let packs = row.file != "linear_packed" || product.packs();
@@ -204,22 +206,19 @@ impl LinearRow {
     }
 
     /// The kernel for a product, where subgroups have `lanes` invocations.
-    pub fn kernel(self, product: &Product<'_>, lanes: u32) -> Kernel {
-        let Product { k, cols, finish, format, .. } = *product;
-        let hole = match finish {
-            Finish::Store if product.bias => "finish/bias",
-            Finish::Store => "finish/store",
-            Finish::Gelu => "finish/gelu",
-            Finish::Relu => "finish/relu",
-            Finish::Residual { .. } => "finish/residual",
-        };
+    pub fn kernel(self, product: &Product, lanes: u32) -> Kernel {
+        let Product { k, cols, format, .. } = *product;
         let [x, y] = stored(product.half);
         let input = match product.gather {
             Gather::Rows => vec!["input/rows", x],
             Gather::Windows => vec!["input/window", x],
             Gather::Patches { rgba, .. } => vec!["input/patches", "shared/patch", pixels(rgba)],
         };
-        let mut files = vec![self.file, hole, y, "shared/size"];
+        let mut files = vec![self.file, "shared/size", y];
+        files.push(if product.residual { "finish/residual" } else { "finish/store" });
+        files.push(if product.bias { "bias/vector" } else { "bias/none" });
+        files.push(if product.scale { "scale/vector" } else { "scale/none" });
+        files.push(activation(product.activation));
         match self.matrix {
             Some(side) => files.push(if side == 8 { "tile/8" } else { "tile/16" }),
             None => files.extend(input),
@@ -228,9 +227,6 @@ impl LinearRow {
             (Some(_), Format::F16) => files.push("weight/half"),
             (Some(_), _) => files.extend(["weight/to_half", format.hole()]),
             (None, _) => files.push(format.hole()),
-        }
-        if *finish == Finish::Gelu {
-            files.push("shared/gelu");
         }
         let mut knobs = vec![("K", format!("{k}u")), ("COLS", format!("{cols}u"))];
         if files.iter().any(|file| matches!(*file, "weight/f16" | "weight/int4")) {
@@ -299,6 +295,15 @@ fn stored(half: [bool; 2]) -> [&'static str; 2] {
     [if half[0] { "x/f16" } else { "x/f32" }, if half[1] { "y/f16" } else { "y/f32" }]
 }
 
+/// The file that computes an activation.
+fn activation(activation: Option<Activation>) -> &'static str {
+    match activation {
+        None => "act/none",
+        Some(Activation::Gelu) => "act/gelu",
+        Some(Activation::Relu) => "act/relu",
+    }
+}
+
 /// The file that reads a picture.
 fn pixels(rgba: bool) -> &'static str {
     if rgba { "pixel/rgba" } else { "pixel/planes" }
@@ -306,10 +311,10 @@ fn pixels(rgba: bool) -> &'static str {
 
 impl Kernel {
     /// Patches, f16 or not, from pictures of bytes or of f32 planes.
-    pub fn unfold(rgba: bool, patch: usize, half: bool) -> Self {
+    pub fn patchify(rgba: bool, patch: usize, half: bool) -> Self {
         let y = stored([false, half])[1];
         Self {
-            files: vec!["unfold", "shared/patch", pixels(rgba), y, "shared/size"],
+            files: vec!["patchify", "shared/patch", pixels(rgba), y, "shared/size"],
             knobs: vec![("PATCH", format!("{patch}u"))],
         }
     }
@@ -340,19 +345,14 @@ impl Kernel {
     /// A norm; `lanes` are the invocations of a subgroup, 0 where they vary or there are none.
     pub fn norm(family: Family, lanes: u32, norm: &Norm) -> Self {
         let [x, y] = stored(norm.half);
-        let place = if norm.in_place { "place/in_place" } else { "place/into" };
-        let affine = match (norm.bias, norm.gelu) {
-            (true, true) => "affine/weight_bias_gelu",
-            (true, false) => "affine/weight_bias",
-            (false, _) => "affine/weight",
-        };
+        let affine = if norm.bias { "affine/weight_bias" } else { "affine/weight" };
         let mut knobs = vec![
             ("C", format!("{}u", norm.c)),
             ("LAYER", (norm.kind == NormKind::Layer).to_string()),
             ("EPS", format!("{:e}", norm.eps)),
         ];
         let file = if family.software() { "norm_direct" } else { "norm" };
-        let mut files = vec![file, place, x, y, affine, "shared/size"];
+        let mut files = vec![file, x, y, affine, activation(norm.activation), "shared/size"];
         match (family.software(), lanes) {
             (true, _) => {}
             (false, 0) => files.push("shared/sum"),
@@ -360,9 +360,6 @@ impl Kernel {
                 files.push("shared/sum_subgroup");
                 knobs.push(("LANES", format!("{lanes}u")));
             }
-        }
-        if norm.gelu {
-            files.push("shared/gelu");
         }
         Self { files, knobs }
     }

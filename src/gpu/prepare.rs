@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::memory::SMALLER;
-use super::steps::{Builder, Planned};
+use super::steps::{Builder, Copy, Planned};
 use super::{Buffer, Family, Gpu, GpuWeights, Precision};
 use crate::Result;
-use crate::plan::{Arena, Finish, Op, Plan, Role, SlotId, arena_of};
+use crate::plan::{Arena, Op, Plan, Role, SlotId, arena_of};
 use crate::progress::LocalBoxFuture;
 
 /// The uniform of every kernel; the same fields stand in `shaders/shared/size.wgsl`.
@@ -34,6 +34,8 @@ pub struct Prepared {
     pub(super) buffers: HashMap<SlotId, Buffer>,
     /// Slots that hold f16.
     pub(super) half: Vec<bool>,
+    /// Bytes of a value of each slot.
+    pub(super) value_bytes: Vec<f64>,
     pub(super) steps: Vec<PreparedStep>,
     uniforms: Buffer,
     sizes: Vec<Size>,
@@ -43,18 +45,11 @@ pub struct Prepared {
     batch: usize,
 }
 
-/// A step of the plan: its dispatches, or a copy.
+/// A step of the plan: a copy, if any, then its dispatches.
 pub(super) struct PreparedStep {
     pub(super) flop: f64,
-    /// Bytes of a value of its matrix of weights, where it has one.
-    pub(super) matrix: f64,
-    pub(super) work: Work,
-}
-
-pub(super) enum Work {
-    Dispatch(Vec<Dispatch>),
-    /// From, to, and ranges (from, to, bytes).
-    Copy(Buffer, Buffer, Vec<[u64; 3]>),
+    pub(super) copy: Option<Copy>,
+    pub(super) dispatches: Vec<Dispatch>,
 }
 
 pub(super) struct Dispatch {
@@ -113,7 +108,7 @@ impl Prepared {
             let mut builder = Builder::new(gpu, &plan, weights, family, &half, &buffers);
             let mut works = Vec::new();
             for step in &plan.steps {
-                works.push(builder.step(&step.op)?);
+                works.push(builder.step(step)?);
             }
             gpu.save_pipelines();
             let Builder { pending, sizes, .. } = builder;
@@ -125,23 +120,35 @@ impl Prepared {
                 dispatches.push(Some(pending.bind(gpu, &uniforms, uniform)));
             }
             let mut steps = Vec::new();
-            for (work, step) in works.into_iter().zip(&plan.steps) {
-                let flop = plan.flop(&step.op, plan.batch);
-                let matrix = match &step.op {
-                    Op::Linear { weight, .. } => weights.get(weight)?.format.bits() as f64 / 8.0,
-                    _ => 0.0,
-                };
-                let work = match work {
-                    Planned::Copy(from, to, ranges) => Work::Copy(from, to, ranges),
-                    Planned::Dispatch(range) => {
-                        Work::Dispatch(range.filter_map(|i| dispatches[i].take()).collect())
-                    }
-                };
-                steps.push(PreparedStep { flop, matrix, work });
+            for (Planned { copy, dispatches: range }, step) in works.into_iter().zip(&plan.steps) {
+                let flop = plan.flop(step, plan.batch);
+                let dispatches = range.filter_map(|i| dispatches[i].take()).collect();
+                steps.push(PreparedStep { flop, copy, dispatches });
             }
+            let value_bytes = plan.slots.iter().zip(&half).map(|(slot, half)| match slot.role {
+                Role::Weight(_) => weights.value_bytes(&slot.name),
+                _ => {
+                    if *half {
+                        2.0
+                    } else {
+                        4.0
+                    }
+                }
+            });
+            let value_bytes = value_bytes.collect();
             let batch = plan.batch;
-            let mut this =
-                Self { plan, buffers, half, steps, uniforms, sizes, arena, bytes, batch: 0 };
+            let mut this = Self {
+                plan,
+                buffers,
+                half,
+                value_bytes,
+                steps,
+                uniforms,
+                sizes,
+                arena,
+                bytes,
+                batch: 0,
+            };
             this.set_batch(gpu, batch);
             Ok(this)
         })
@@ -170,8 +177,7 @@ impl Prepared {
         self.batch = batch;
         let mut bytes = vec![0u8; self.sizes.len() * UNIFORM_STRIDE as usize];
         for step in &mut self.steps {
-            let Work::Dispatch(list) = &mut step.work else { continue };
-            for dispatch in list {
+            for dispatch in &mut step.dispatches {
                 let mut size = self.sizes[dispatch.uniform];
                 match dispatch.rows {
                     Rows::Pictures => dispatch.counts[2] = batch as u32,
@@ -215,15 +221,14 @@ fn halves(plan: &Plan, family: Family, precision: Precision) -> Vec<bool> {
     let inside = plan.slots.iter().map(|s| s.role == Role::Temporary && aligned(s.planes, s.cols));
     let mut half: Vec<bool> = inside.collect();
     for step in &plan.steps {
-        let whole = match &step.op {
-            Op::Linear { y, finish: Finish::Residual { .. }, .. } => vec![*y],
+        let reads = || plan.reads(step);
+        let whole: Vec<SlotId> = match &step.op {
+            Op::Linear(op) => op.residual.into_iter().flat_map(|from| [from, step.y]).collect(),
             // Their kernel's sums gather in y itself.
-            Op::Attention { y, .. } if family.software() => vec![*y],
-            Op::Unfold { pixels, .. } => vec![*pixels],
-            Op::Linear { .. } | Op::Norm { .. } | Op::Attention { .. } => {
-                vec![]
-            }
-            other => other.reads().into_iter().chain([other.writes()]).collect(),
+            Op::Attention(_) if family.software() => vec![step.y],
+            Op::Patchify(op) => vec![op.pixels],
+            Op::Norm(_) | Op::Attention(_) => vec![],
+            _ => reads().chain([step.y]).collect(),
         };
         whole.into_iter().for_each(|slot| half[slot] = false);
     }
@@ -254,10 +259,13 @@ async fn allocate(
         shared.push(new(&format!("arena.{i}"), *words).await?);
     }
     let mut buffers = HashMap::new();
-    for (id, slot) in plan.slots.iter().enumerate() {
-        let buffer = match arena.buffer[id] {
-            Some(index) => shared[index].clone(),
-            None => new(&slot.name, words(plan, half, id)).await?,
+    // Owners come last in their chains of sums.
+    for (id, slot) in plan.slots.iter().enumerate().rev().filter(|(_, slot)| !slot.is_weight()) {
+        let owned: Option<&Buffer> = buffers.get(&arena.owner[id]);
+        let buffer = match (arena.buffer[id], owned) {
+            (Some(index), _) => shared[index].clone(),
+            (None, Some(owned)) => owned.clone(),
+            (None, None) => new(&slot.name, words(plan, half, id)).await?,
         };
         buffers.insert(id, buffer);
     }

@@ -5,40 +5,47 @@ use super::pack::PANEL;
 use super::prepare::{Size, Unit};
 use super::steps::{Bind, Builder};
 use crate::Result;
-use crate::plan::{Finish, Op, Role, SlotId};
+use crate::plan::{Linear, Op, Role, RowSource, SlotId};
 
 impl<'a> Builder<'a> {
     /// Whether patches need not be stored, since one product alone reads them. Software adapters
     /// store them: there a workgroup has no memory to keep what it has gathered.
     pub(super) fn gathers(&self, rows: SlotId) -> bool {
-        let mut readers = self.plan.steps.iter().filter(|step| step.op.reads().contains(&rows));
-        let product =
-            readers.next().is_some_and(|s| matches!(s.op, Op::Linear { window: None, .. }));
+        let mut readers = self.plan.steps.iter().filter(|step| step.op.operands().contains(&rows));
+        let product = readers.next().is_some_and(
+            |s| matches!(&s.op, Op::Linear(op) if op.x == rows && op.rows == RowSource::Rows),
+        );
         let inside = self.plan.slots[rows].role == Role::Temporary;
         inside && product && readers.next().is_none() && !self.family.software()
     }
 
     /// A product, split over rows and panels so that every binding fits.
-    pub(super) fn linear(&mut self, op: &Op) -> Result<()> {
-        let &Op::Linear { x, y, ref weight, ref bias, window, ref finish } = op else {
-            unreachable!("called for products only")
-        };
+    pub(super) fn linear(&mut self, op: &Linear, y: SlotId) -> Result<()> {
         let batch = self.plan.batch;
         let out = &self.plan.slots[y];
-        let k = self.plan.slots[x].cols * if window.is_some() { 9 } else { 1 };
+        let matrix = self.weights.get(&self.plan.slots[op.weight].name)?;
+        let (k, format) = (self.plan.slots[op.weight].cols, matrix.format);
         let (planes, cols) = (out.planes, out.cols);
-        let format = self.weights.get(weight)?.format;
         // Where the rows come from, and the height and width of a map or picture.
-        let (x, gather, [height, width]) = match (self.patches.get(&x), window) {
+        let (x, gather, [height, width]) = match (self.patches.get(&op.x), op.rows) {
             (Some(&(pixels, patch)), _) => {
                 let (rgba, sides) = self.picture(pixels);
                 (pixels, Gather::Patches { rgba, patch }, sides)
             }
-            (None, Some(sides)) => (x, Gather::Windows, sides),
-            (None, None) => (x, Gather::Rows, [0; 2]),
+            (None, RowSource::Windows(sides)) => (op.x, Gather::Windows, sides),
+            (None, RowSource::Rows) => (op.x, Gather::Rows, [0; 2]),
         };
-        let (bias_is, half) = (bias.is_some(), [self.half[x], self.half[y]]);
-        let product = Product { k, cols, finish, bias: bias_is, gather, format, half };
+        let product = Product {
+            k,
+            cols,
+            bias: op.bias.is_some(),
+            activation: op.activation,
+            scale: op.scale.is_some(),
+            residual: op.residual.is_some(),
+            gather,
+            format,
+            half: [self.half[x], self.half[y]],
+        };
         let caps = &self.gpu.caps;
         let row = LinearRow::choose(self.family, caps.matrix, &product);
         let kernel = row.kernel(&product, caps.subgroup);
@@ -56,20 +63,16 @@ impl<'a> Builder<'a> {
                 let panels = most.min(start + span - first);
                 for &(first_row, rows) in &chunks {
                     let first_plane = if joined { 0 } else { first / per_plane };
-                    let mut w = self.weight(weight)?;
+                    let mut w = self.weight(op.weight)?;
                     w.offset = first as u64 * panel_bytes;
                     w.bytes = panels as u64 * panel_bytes;
-                    let mut end = vec![if joined {
+                    let out_bind = if joined {
                         self.whole(y)?
                     } else {
                         self.range(y, first_plane, first_row, rows)?
-                    }];
-                    if let Some(bias) = bias {
-                        end.push(self.weight(bias)?);
-                    }
-                    if let Finish::Residual { scale } = finish {
-                        end.push(self.weight(scale)?);
-                    }
+                    };
+                    // The numbers of the bindings: y, bias, scale.
+                    let end = vec![Some(out_bind), self.vector(op.bias)?, self.vector(op.scale)?];
                     let size = Size {
                         rows: rows as u32,
                         first_panel: first as u32,
@@ -86,8 +89,8 @@ impl<'a> Builder<'a> {
                         Gather::Rows => self.range(x, 0, first_row, rows)?,
                         _ => self.whole(x)?,
                     };
-                    let w = [w].into_iter().chain(self.scales(weight)?).collect();
-                    self.push(&kernel, [vec![x_bind], w, end], size, cut)?;
+                    let w = vec![Some(w), self.scales(op.weight)?];
+                    self.push(&kernel, [vec![Some(x_bind)], w, end], size, cut)?;
                     self.last_counts()[0] = panels as u32;
                 }
             }
@@ -96,8 +99,8 @@ impl<'a> Builder<'a> {
     }
 
     /// The scales of a matrix in few bits.
-    fn scales(&self, weight: &str) -> Result<Option<Bind<'a>>> {
-        let scales = self.weights.get(weight)?.scales.as_ref();
+    fn scales(&self, weight: SlotId) -> Result<Option<Bind<'a>>> {
+        let scales = self.weights.get(&self.plan.slots[weight].name)?.scales.as_ref();
         Ok(scales.map(|buffer| Bind { buffer, offset: 0, bytes: buffer.size() }))
     }
 }

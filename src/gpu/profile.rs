@@ -3,10 +3,9 @@
 use std::ops::{ControlFlow, Range};
 
 use super::memory::SMALLER;
-use super::prepare::Work;
 use super::run::{copy, dispatch_all};
 use super::{Gpu, GpuWeights, Prepared};
-use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
+use crate::plan::{Linear, Op, Plan, Role, Slice, Slot, SlotId, Value, WeightKind};
 use crate::progress::Progress;
 use crate::weights::random_tensor;
 use crate::{Error, Result};
@@ -67,25 +66,26 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`] where there is no memory or the device fails.
     pub async fn ceilings(&self, clock: &dyn Fn() -> f64) -> Result<Ceilings> {
-        let slots = |plan: &mut Plan, side| {
-            let x = plan.add("x", side, side, Role::Input);
-            (x, plan.add("y", side, side, Role::Output))
+        let slots = |side| {
+            let mut plan = Plan::new(1);
+            let shape = [1, side, side];
+            let x = plan.add(Slot::new("x", shape, Role::Input));
+            let y = plan.add(Slot::new("y", shape, Role::Temporary));
+            plan.output("y", y);
+            (plan, x, y)
         };
-        let mut plan = Plan { batch: 1, tokens: 1, slots: Vec::new(), steps: Vec::new() };
-        let (x, y) = slots(&mut plan, COPIED);
-        plan.steps.push(Step { op: Op::Keep { x, y, skip: 0 }, layer: 0 });
-        let bytes = plan.traffic(&plan.steps[0].op, 1, &|_| 4.0);
+        let (mut plan, x, y) = slots(COPIED);
+        plan.push(y, Op::Slice(Slice { x, first: 0 }));
+        let bytes = plan.bytes(&plan.steps[0], 1, &|_| 4.0);
         let copied = bytes / self.fastest(plan, "", &[], &[], clock).await?;
 
         let mut side = 1024;
         loop {
-            let mut plan = Plan { batch: 1, tokens: 1, slots: Vec::new(), steps: Vec::new() };
-            let (x, y) = slots(&mut plan, side);
-            let weight = "product".to_string();
-            let finish = Finish::Store;
-            let op = Op::Linear { x, y, weight, bias: None, window: None, finish };
-            plan.steps.push(Step { op, layer: 0 });
-            let flop = plan.flop(&plan.steps[0].op, 1);
+            let (mut plan, x, y) = slots(side);
+            let role = Role::Weight(WeightKind::Matrix);
+            let weight = plan.weight(Slot::new("product", [1, side, side], role));
+            plan.push(y, Op::Linear(Linear::new(x, weight)));
+            let flop = plan.flop(&plan.steps[0], 1);
             let values = random_tensor(1, "product", &[side, side]);
             let inputs = [(x, Value::F32(&values))];
             let seconds = self.fastest(plan, "product", &values, &inputs, clock).await?;
@@ -150,14 +150,13 @@ impl Prepared {
                 Timer::Clock => self.clocked(gpu, steps.clone(), clock).await?,
             };
             for (at, seconds) in steps.zip(seconds) {
-                let (kernel, dispatches) = match &self.steps[at].work {
-                    Work::Dispatch(list) => (list.first().map_or("", |d| d.kernel), list.len()),
-                    Work::Copy(_, _, ranges) => ("copy", ranges.len()),
-                };
-                let matrix = self.steps[at].matrix;
-                let size =
-                    |slot: Option<SlotId>| slot.map_or(matrix, |s| self.value_bytes(s) as f64);
-                let bytes = self.plan.traffic(&self.plan.steps[at].op, batch, &size);
+                let step = &self.steps[at];
+                let copies = step.copy.iter().flat_map(|copy| &copy.ranges).count();
+                let kernel = step.dispatches.first().map_or("copy", |dispatch| dispatch.kernel);
+                let kernel = if copies + step.dispatches.len() == 0 { "" } else { kernel };
+                let dispatches = copies + step.dispatches.len();
+                let size = |slot: SlotId| self.value_bytes[slot];
+                let bytes = self.plan.bytes(&self.plan.steps[at], batch, &size);
                 times.push(StepTime { kernel, dispatches, seconds, bytes });
             }
             let block = self.plan.steps[times.len() - 1].layer;
@@ -209,18 +208,14 @@ impl Prepared {
         let resolved = gpu.buffer("timestamps", bytes, usage, SMALLER).await?;
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         for (step, start) in self.steps[steps].iter().zip((0..).step_by(2)) {
-            match &step.work {
-                Work::Dispatch(list) => {
-                    let mut pass = stamp(&mut encoder, &queries, Some(start), Some(start + 1));
-                    dispatch_all(&mut pass, list);
-                }
-                // Only passes carry timestamps: a copy has an empty one on either side.
-                Work::Copy(from, to, ranges) => {
-                    drop(stamp(&mut encoder, &queries, None, Some(start)));
-                    copy(&mut encoder, [from, to], ranges);
-                    drop(stamp(&mut encoder, &queries, Some(start + 1), None));
-                }
+            // Only passes carry timestamps: a copy has an empty one before it.
+            let mut begin = Some(start);
+            if let Some(copied) = &step.copy {
+                drop(stamp(&mut encoder, &queries, None, begin.take()));
+                copy(&mut encoder, copied);
             }
+            let mut pass = stamp(&mut encoder, &queries, begin, Some(start + 1));
+            dispatch_all(&mut pass, &step.dispatches);
         }
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
         gpu.submit(encoder);

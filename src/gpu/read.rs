@@ -55,7 +55,7 @@ impl Prepared {
         let s = &self.plan.slots[slot];
         let mut values = Vec::with_capacity(s.len(batch));
         for plane in 0..s.planes {
-            let size = self.value_bytes(slot);
+            let size = self.bytes_of(slot);
             let start = (size * plane * s.plane_stride(self.plan.batch)) as u64;
             let bytes = (size * s.plane_len(batch)) as u64;
             if self.half[slot] {

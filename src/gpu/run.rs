@@ -7,7 +7,8 @@ use web_time::Instant;
 
 use super::memory::SMALLER;
 use super::pack::Format;
-use super::prepare::{Dispatch, Work};
+use super::prepare::Dispatch;
+use super::steps::Copy;
 use super::{Buffer, Feed, Gpu, Prepared, Submitted};
 use crate::plan::{Role, SlotId, Value};
 use crate::progress::{LocalBoxFuture, Progress};
@@ -97,7 +98,7 @@ impl Prepared {
         self.start(gpu, batch, inputs);
         for at in 0..self.steps.len() {
             self.submit(gpu, at, 0.0, at + 1);
-            let values = self.read(gpu, self.plan.steps[at].op.writes(), batch).await?;
+            let values = self.read(gpu, self.plan.steps[at].y, batch).await?;
             if watch(at, values).await.is_break() {
                 return Err(Error::Cancelled);
             }
@@ -120,7 +121,7 @@ impl Prepared {
             };
             let expected = &self.plan.slots[*slot];
             assert!((expected.role == Role::Rgba) == (role == Role::Rgba), "the slot's own type");
-            let size = self.value_bytes(*slot);
+            let size = self.bytes_of(*slot);
             assert_eq!(bytes.len(), size * expected.len(batch), "the slot's own size");
             let stride = (size * expected.plane_stride(self.plan.batch)) as u64;
             for (plane, part) in bytes.chunks_exact(bytes.len() / expected.planes).enumerate() {
@@ -141,25 +142,17 @@ impl Prepared {
         let mut flop = 0.0;
         let mut at = first;
         while at < end && (at == first || flop < budget) {
-            flop += self.steps[at].flop;
-            match &self.steps[at].work {
-                Work::Copy(from, to, ranges) => {
-                    copy(&mut encoder, [from, to], ranges);
-                    at += 1;
-                }
-                Work::Dispatch(_) => {
-                    let mut pass = encoder.begin_compute_pass(&Default::default());
-                    flop -= self.steps[at].flop;
-                    while at < end
-                        && let Work::Dispatch(list) = &self.steps[at].work
-                    {
-                        dispatch_all(&mut pass, list);
-                        flop += self.steps[at].flop;
-                        at += 1;
-                        if flop >= budget {
-                            break;
-                        }
-                    }
+            if let Some(copied) = &self.steps[at].copy {
+                copy(&mut encoder, copied);
+            }
+            // One pass takes all dispatches up to the next copy.
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            loop {
+                dispatch_all(&mut pass, &self.steps[at].dispatches);
+                flop += self.steps[at].flop;
+                at += 1;
+                if at >= end || flop >= budget || self.steps[at].copy.is_some() {
+                    break;
                 }
             }
         }
@@ -181,12 +174,13 @@ impl Prepared {
     /// Fills a slot's whole buffer with NaN, so that what a kernel leaves out shows.
     pub fn poison(&self, gpu: &Gpu, slot: SlotId) {
         let s = &self.plan.slots[slot];
-        let bytes = self.value_bytes(slot) * s.planes * s.plane_stride(self.plan.batch);
+        let bytes = self.bytes_of(slot) * s.planes * s.plane_stride(self.plan.batch);
         // All ones are no number in f32 nor in f16.
         gpu.queue.write_buffer(&self.buffers[&slot], 0, &vec![0xff; bytes]);
     }
 
-    pub(super) fn value_bytes(&self, slot: SlotId) -> usize {
+    /// Bytes of a value of a slot that is no weight.
+    pub(super) fn bytes_of(&self, slot: SlotId) -> usize {
         if self.half[slot] { 2 } else { 4 }
     }
 }
@@ -202,11 +196,7 @@ pub(super) fn dispatch_all(pass: &mut wgpu::ComputePass<'_>, list: &[Dispatch]) 
     }
 }
 
-pub(super) fn copy(
-    encoder: &mut wgpu::CommandEncoder,
-    [from, to]: [&Buffer; 2],
-    ranges: &[[u64; 3]],
-) {
+pub(super) fn copy(encoder: &mut wgpu::CommandEncoder, Copy { from, to, ranges }: &Copy) {
     for [start, end, bytes] in ranges {
         encoder.copy_buffer_to_buffer(from, *start, to, *end, *bytes);
     }

@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 
-use super::kernels::{Attention, AttentionRow, Kernel, Norm};
+use super::kernels::{self, AttentionRow, Kernel};
 use super::memory::SMALLER;
 use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
 use super::{Buffer, Family, Gpu, GpuWeights};
-use crate::plan::{Op, Plan, Role, SlotId};
+use crate::plan::{
+    Attention, Embed, Map, Norm, Op, Patchify, Plan, PoolKind, Role, Slice, SlotId, Step,
+};
 use crate::{Error, Result};
 
 /// A range of a buffer, in bytes.
@@ -17,17 +19,28 @@ pub(super) struct Bind<'a> {
     pub(super) bytes: u64,
 }
 
-/// A step between planning and binding.
-pub(super) enum Planned {
-    Dispatch(std::ops::Range<usize>),
-    Copy(Buffer, Buffer, Vec<[u64; 3]>),
+/// The bindings of a group by their numbers, from 0; in the first group from 1.
+pub(super) type Group<'a> = Vec<Option<Bind<'a>>>;
+
+/// A step between planning and binding: a copy, if any, then dispatches.
+pub(super) struct Planned {
+    pub(super) copy: Option<Copy>,
+    pub(super) dispatches: std::ops::Range<usize>,
+}
+
+/// A copy between buffers.
+pub(super) struct Copy {
+    pub(super) from: Buffer,
+    pub(super) to: Buffer,
+    /// Where it begins in either, and bytes.
+    pub(super) ranges: Vec<[u64; 3]>,
 }
 
 /// A dispatch whose uniform has no buffer yet.
 pub(super) struct Pending<'a> {
     kernel: &'static str,
     pipeline: wgpu::ComputePipeline,
-    bindings: [Vec<Bind<'a>>; 3],
+    bindings: [Group<'a>; 3],
     counts: [u32; 3],
     rows: Rows,
 }
@@ -39,18 +52,17 @@ impl Pending<'_> {
             offset: uniform as u64 * UNIFORM_STRIDE,
             bytes: size_of::<Size>() as u64,
         };
-        let mut size = Some(size);
+        let mut size = Some(Some(size));
         let (mut groups, mut bound) = (Vec::new(), Vec::new());
         for (index, bindings) in self.bindings.into_iter().enumerate() {
             if index > 0 && bindings.is_empty() {
                 continue;
             }
-            let all: Vec<Bind> = size.take().into_iter().chain(bindings).collect();
-            let entries: Vec<_> = all
-                .iter()
-                .enumerate()
+            let all: Group = size.take().into_iter().chain(bindings).collect();
+            let numbered = || (0..).zip(&all).filter_map(|(n, bind)| Some((n, bind.as_ref()?)));
+            let entries: Vec<_> = numbered()
                 .map(|(binding, bind)| wgpu::BindGroupEntry {
-                    binding: binding as u32,
+                    binding,
                     resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: bind.buffer,
                         offset: bind.offset,
@@ -58,7 +70,7 @@ impl Pending<'_> {
                     }),
                 })
                 .collect();
-            bound.extend(all.iter().map(|bind| bind.buffer.clone()));
+            bound.extend(numbered().map(|(_, bind)| bind.buffer.clone()));
             groups.push(gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
                 layout: &self.pipeline.get_bind_group_layout(index as u32),
@@ -97,42 +109,67 @@ impl<'a> Builder<'a> {
         Self { gpu, plan, weights, family, half, buffers, patches, pending, sizes }
     }
 
-    /// Plans one operation: its dispatches are appended to `pending`, their uniforms to `sizes`.
-    pub(super) fn step(&mut self, op: &Op) -> Result<Planned> {
-        let first = self.pending.len();
-        match op {
-            Op::Unfold { pixels, rows, patch } if self.gathers(*rows) => {
-                self.patches.insert(*rows, (*pixels, *patch));
+    /// Plans one step: its dispatches are appended to `pending`, their uniforms to `sizes`.
+    pub(super) fn step(&mut self, step: &Step) -> Result<Planned> {
+        let (first, y) = (self.pending.len(), step.y);
+        let mut copy = step.op.adds_to().and_then(|from| self.copy(from, y));
+        match &step.op {
+            Op::Patchify(op) if self.gathers(y) => {
+                self.patches.insert(y, (op.pixels, op.patch));
             }
-            Op::Unfold { pixels, rows, patch } => self.unfold(*pixels, *rows, *patch)?,
-            Op::Linear { .. } => self.linear(op)?,
-            Op::Embed { patches, position, y, cls } => {
-                self.embed([*patches, *position, *y], cls)?;
+            Op::Patchify(op) => self.patchify(op, y)?,
+            Op::Linear(op) => self.linear(op, y)?,
+            Op::Embed(op) => self.embed(op, y)?,
+            Op::Norm(op) => self.norm(op, y)?,
+            Op::Attention(op) => self.attention(op, y)?,
+            Op::Slice(op) => copy = Some(self.slice(op, y)),
+            Op::Interleave(op) => {
+                let x = Map { slot: op.x, size: op.size };
+                self.map(&Kernel::interleave(self.cols(y)), x, y, 2 * op.size[1], 0)?;
             }
-            Op::Norm { .. } => self.norm(op)?,
-            Op::Attention { qkv, y, heads } => self.attention(*qkv, *y, *heads)?,
-            Op::Keep { x, y, skip } => return Ok(self.keep(*x, *y, *skip)),
-            Op::Interleave { x, y, from } => self.interleave(*x, *y, *from)?,
-            Op::Pool { x, y, from, to, max } => {
-                let kernel = Kernel::pool(self.plan.slots[*y].cols, *max);
-                self.map(&kernel, [*x, *y], *from, to[1], 0)?;
+            Op::Pool(op) => {
+                let kernel = Kernel::pool(self.cols(y), op.kind == PoolKind::Max);
+                self.map(&kernel, op.x, y, op.to[1], 0)?;
             }
-            Op::Resize { x, y, from, to, column, add } => {
-                let (c, wide) = (self.plan.slots[*x].cols, self.plan.slots[*y].cols);
-                self.map(&Kernel::resize(c, wide, *add), [*x, *y], *from, to[1], *column)?;
+            Op::Resize(op) => {
+                let (c, wide) = (self.cols(op.x.slot), self.cols(y));
+                let kernel = Kernel::resize(c, wide, op.add.is_some());
+                self.map(&kernel, op.x, y, op.to[1], 0)?;
+            }
+            Op::Concat(op) => {
+                let mut column = 0;
+                for map in &op.maps {
+                    let c = self.cols(map.slot);
+                    let kernel = Kernel::resize(c, self.cols(y), false);
+                    self.map(&kernel, *map, y, op.to[1], column)?;
+                    column += c;
+                }
             }
         }
-        Ok(Planned::Dispatch(first..self.pending.len()))
+        Ok(Planned { copy, dispatches: first..self.pending.len() })
     }
 
-    fn unfold(&mut self, pixels: SlotId, rows: SlotId, patch: usize) -> Result<()> {
+    fn cols(&self, slot: SlotId) -> usize {
+        self.plan.slots[slot].cols
+    }
+
+    /// Brings what `y` is added to into its memory, unless it lies there.
+    fn copy(&self, from: SlotId, y: SlotId) -> Option<Copy> {
+        let (source, to) = (&self.buffers[&from], &self.buffers[&y]);
+        let slot = &self.plan.slots[from];
+        let bytes = self.bytes(from, slot.planes * slot.plane_stride(self.plan.batch));
+        let ranges = vec![[0, 0, bytes]];
+        (**source != **to).then(|| Copy { from: source.clone(), to: to.clone(), ranges })
+    }
+
+    fn patchify(&mut self, op: &Patchify, rows: SlotId) -> Result<()> {
         let out = &self.plan.slots[rows];
-        let (rgba, [height, width]) = self.picture(pixels);
+        let (rgba, [height, width]) = self.picture(op.pixels);
         let (height, width) = (height as u32, width as u32);
         let size = Size { height, width, ..self.rows_size(rows) };
-        let bindings = [vec![self.whole(pixels)?], vec![self.whole(rows)?], vec![]];
+        let bindings = [vec![Some(self.whole(op.pixels)?)], vec![Some(self.whole(rows)?)], vec![]];
         let unit = Unit::Values(out.cols / 4);
-        let kernel = Kernel::unfold(rgba, patch, self.half[rows]);
+        let kernel = Kernel::patchify(rgba, op.patch, self.half[rows]);
         self.push(&kernel, bindings, size, self.cut(rows, 0, unit))
     }
 
@@ -143,37 +180,37 @@ impl<'a> Builder<'a> {
         (rgba, [if rgba { slot.rows } else { slot.rows / 3 }, slot.cols])
     }
 
-    fn embed(&mut self, [patches, position, y]: [SlotId; 3], cls: &str) -> Result<()> {
-        let c = self.plan.slots[y].cols;
-        let mut bindings = vec![self.whole(patches)?, self.whole(position)?];
-        bindings.push(self.weight(cls)?);
-        bindings.push(self.whole(y)?);
+    fn embed(&mut self, op: &Embed, y: SlotId) -> Result<()> {
+        let c = self.cols(y);
+        let bindings = vec![
+            Some(self.whole(op.patches)?),
+            Some(self.whole(op.position)?),
+            Some(self.weight(op.cls)?),
+            Some(self.whole(y)?),
+        ];
         let cut = self.cut(y, 0, Unit::Values(c / 4));
         let size = self.rows_size(y);
         self.push(&Kernel::embed(c), [bindings, vec![], vec![]], size, cut)
     }
 
-    fn norm(&mut self, op: &Op) -> Result<()> {
-        let &Op::Norm { x, y, plane, ref weight, ref bias, kind, eps, gelu } = op else {
-            unreachable!("called for norms only")
+    fn norm(&mut self, op: &Norm, y: SlotId) -> Result<()> {
+        let (c, x) = (self.cols(y), op.x.slot);
+        let norm = kernels::Norm {
+            c,
+            kind: op.kind,
+            eps: op.eps,
+            bias: op.bias.is_some(),
+            activation: op.activation,
+            half: [self.half[x], self.half[y]],
         };
-        let c = self.plan.slots[y].cols;
-        let (bias_is, in_place) = (bias.is_some(), x == y);
-        let half = [self.half[x], self.half[y]];
-        let norm = Norm { c, kind, eps, bias: bias_is, gelu, in_place, half };
         let kernel = Kernel::norm(self.family, self.gpu.caps.subgroup, &norm);
         let all = self.plan.slots[y].rows * self.plan.batch;
         // An invocation a row, or a workgroup.
         let unit = Unit::Values(if self.family.software() { 1 } else { 64 });
         for (first, rows) in self.row_chunks(all, c) {
-            let mut place = vec![self.range(y, plane, first, rows)?];
-            if !in_place {
-                place.insert(0, self.range(x, plane, first, rows)?);
-            }
-            let mut affine = vec![self.weight(weight)?];
-            if let Some(bias) = bias {
-                affine.push(self.weight(bias)?);
-            }
+            let x = self.range(x, op.x.plane, first, rows)?;
+            let place = vec![Some(x), Some(self.range(y, 0, first, rows)?)];
+            let affine = vec![Some(self.weight(op.weight)?), self.vector(op.bias)?];
             let size = Size { rows: rows as u32, ..self.rows_size(y) };
             let cut = self.cut(y, first, unit);
             self.push(&kernel, [vec![], place, affine], size, cut)?;
@@ -181,59 +218,50 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn keep(&self, x: SlotId, y: SlotId, skip: usize) -> Planned {
-        let (from, to) = (&self.plan.slots[x], &self.plan.slots[y]);
+    fn slice(&self, op: &Slice, y: SlotId) -> Copy {
+        let (from, to) = (&self.plan.slots[op.x], &self.plan.slots[y]);
         let bytes = |rows: usize| 4 * (rows * to.cols) as u64;
-        let ranges = if skip == 0 {
-            vec![[0, 0, bytes(to.rows * self.plan.batch)]]
-        } else {
-            let range = |i| [bytes(i * from.rows + skip), bytes(i * to.rows), bytes(to.rows)];
-            (0..self.plan.batch).map(range).collect()
-        };
-        Planned::Copy(self.buffers[&x].clone(), self.buffers[&y].clone(), ranges)
-    }
-
-    fn interleave(&mut self, x: SlotId, y: SlotId, from: [usize; 2]) -> Result<()> {
-        let kernel = Kernel::interleave(self.plan.slots[y].cols);
-        self.map(&kernel, [x, y], from, 2 * from[1], 0)
+        let range = |i| [bytes(i * from.rows + op.first), bytes(i * to.rows), bytes(to.rows)];
+        let ranges = (0..self.plan.batch).map(range).collect();
+        Copy { from: self.buffers[&op.x].clone(), to: self.buffers[&y].clone(), ranges }
     }
 
     /// A kernel that reads one map and writes another, four channels an invocation.
     fn map(
         &mut self,
         kernel: &Kernel,
-        [x, y]: [SlotId; 2],
-        from: [usize; 2],
+        x: Map,
+        y: SlotId,
         out_width: usize,
         column: usize,
     ) -> Result<()> {
-        let source = &self.plan.slots[x];
+        let source = &self.plan.slots[x.slot];
         let size = Size {
-            height: from[0] as u32,
-            width: from[1] as u32,
+            height: x.size[0] as u32,
+            width: x.size[1] as u32,
             out_width: out_width as u32,
             column: (column / 4) as u32,
-            tokens: self.plan.slots[y].rows as u32,
             plane_stride: (source.plane_stride(self.plan.batch) / 4) as u32,
             ..self.rows_size(y)
         };
         let cut = self.cut(y, 0, Unit::Values(source.cols / 4));
-        let bindings = [vec![self.whole(x)?, self.whole(y)?], vec![], vec![]];
-        self.push(kernel, bindings, size, cut)
+        let bindings = vec![Some(self.whole(x.slot)?), Some(self.whole(y)?)];
+        self.push(kernel, [bindings, vec![], vec![]], size, cut)
     }
 
-    fn attention(&mut self, qkv: SlotId, y: SlotId, heads: usize) -> Result<()> {
-        let (tokens, head_dim) = (self.plan.tokens, self.plan.slots[y].cols / heads);
-        let half = [self.half[qkv], self.half[y]];
-        let attention = Attention { tokens, heads, head_dim, half };
+    fn attention(&mut self, op: &Attention, y: SlotId) -> Result<()> {
+        let (tokens, heads) = (self.plan.slots[y].rows, op.heads);
+        let head_dim = self.cols(y) / heads;
+        let half = [self.half[op.q.slot], self.half[y]];
+        let attention = kernels::Attention { tokens, heads, head_dim, half };
         let caps = &self.gpu.caps;
         let row = AttentionRow::choose(self.family, caps.matrix, caps.subgroup, &attention);
-        let rows = self.plan.slots[y].rows * self.plan.batch;
+        let rows = tokens * self.plan.batch;
         let mut bindings = Vec::new();
-        for plane in 0..3 {
-            bindings.push(self.range(qkv, plane, 0, rows)?);
+        for plane in [op.q, op.k, op.v] {
+            bindings.push(Some(self.range(plane.slot, plane.plane, 0, rows)?));
         }
-        bindings.push(self.whole(y)?);
+        bindings.push(Some(self.whole(y)?));
         let size = self.rows_size(y);
         let kernel = row.kernel(&attention, caps.subgroup);
         self.push(&kernel, [bindings, vec![], vec![]], size, Rows::Pictures)?;
@@ -250,7 +278,7 @@ impl<'a> Builder<'a> {
     pub(super) fn push(
         &mut self,
         kernel: &Kernel,
-        bindings: [Vec<Bind<'a>>; 3],
+        bindings: [Group<'a>; 3],
         size: Size,
         rows: Rows,
     ) -> Result<()> {
@@ -264,7 +292,7 @@ impl<'a> Builder<'a> {
     fn rows_size(&self, slot: SlotId) -> Size {
         Size {
             rows: (self.plan.slots[slot].rows * self.plan.batch) as u32,
-            tokens: self.plan.tokens as u32,
+            tokens: self.plan.slots[slot].rows as u32,
             ..Default::default()
         }
     }
@@ -281,9 +309,13 @@ impl<'a> Builder<'a> {
         (0..rows).step_by(most).map(|first| (first, most.min(rows - first))).collect()
     }
 
-    pub(super) fn weight(&self, name: &str) -> Result<Bind<'a>> {
-        let buffer = &self.weights.get(name)?.buffer;
+    pub(super) fn weight(&self, slot: SlotId) -> Result<Bind<'a>> {
+        let buffer = &self.weights.get(&self.plan.slots[slot].name)?.buffer;
         Ok(Bind { buffer, offset: 0, bytes: buffer.size() })
+    }
+
+    pub(super) fn vector(&self, slot: Option<SlotId>) -> Result<Option<Bind<'a>>> {
+        slot.map(|slot| self.weight(slot)).transpose()
     }
 
     /// All planes of a slot.

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use super::Gpu;
 use super::pack::Format;
 use super::weights::{GpuWeights, Layout, Weight, new_weight, uses, write};
-use crate::plan::{Plan, block_of};
+use crate::plan::{Plan, Slot};
 use crate::weights::{Checkpoint, StoredType, fits};
 use crate::{Error, Result};
 
@@ -26,6 +26,9 @@ pub struct Feed<'a> {
     checkpoint: &'a Checkpoint,
 }
 
+/// Which of the two sets, and which of a block's weights.
+type Place = (usize, usize);
+
 /// Bytes of a tensor's buffer, and of its scales'.
 type Sizes = (u64, u64);
 
@@ -38,42 +41,45 @@ impl GpuWeights {
         checkpoint: &Checkpoint,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let outside = |name: &str| block_of(name).is_none();
+        let outside = |slot: &Slot| slot.block.is_none();
         let mut this = Self::load(gpu, plans, checkpoint, &outside, progress).await?;
         let mut blocks: Vec<Vec<(String, Layout)>> = Vec::new();
         let mut list = Vec::new();
-        for (name, layout) in uses(plans) {
-            let Some((block, rest)) = block_of(name) else { continue };
+        for slot in uses(plans) {
+            let (Some(block), name) = (slot.block, slot.name.as_str()) else { continue };
             let stored = || match checkpoint.stored_type(name) {
                 StoredType::F32 => Format::F32,
                 StoredType::F16 => Format::F16,
                 StoredType::Bf16 => Format::Bf16,
             };
-            let format = layout.format(gpu, name, checkpoint.quant(name), stored);
+            let layout = Layout::of(slot);
+            let format = layout.format(gpu, slot, checkpoint.quant(name), stored);
             blocks.resize_with(blocks.len().max(block + 1), Vec::new);
             if blocks[block].iter().all(|(known, _)| known != name) {
+                // Blocks use their weights in one order: the place tells which one it is.
+                let place = (block % 2, blocks[block].len());
                 blocks[block].push((name.into(), layout));
-                list.push((name, block % 2, rest, layout, format));
+                list.push((name, place, layout, format));
             }
         }
         // Blocks may be stored in several types: a set has room for the widest.
-        let mut room: HashMap<(usize, &str), Sizes> = HashMap::new();
-        for (_, set, rest, layout, format) in &list {
+        let mut room: HashMap<Place, Sizes> = HashMap::new();
+        for (_, place, layout, format) in &list {
             let (bytes, scales) = layout.bytes(*format);
-            let room = room.entry((*set, rest)).or_default();
+            let room = room.entry(*place).or_default();
             *room = (room.0.max(bytes), room.1.max(scales));
         }
         let two: u64 = room.values().map(|(bytes, scales)| bytes + scales).sum();
         fits(this.bytes + two, gpu.caps.free, &gpu.report.name)?;
-        let mut sets: HashMap<(usize, &str), Weight> = HashMap::new();
-        for ((set, rest), sizes) in room {
-            let label = format!("set {set}: {rest}");
+        let mut sets: HashMap<Place, Weight> = HashMap::new();
+        for (place, sizes) in room {
+            let label = format!("set {}: weight {}", place.0, place.1);
             let weight = new_weight(gpu, &label, Format::F32, sizes).await?;
             this.bytes += weight.bytes();
-            sets.insert((set, rest), weight);
+            sets.insert(place, weight);
         }
-        for (name, set, rest, _, format) in list {
-            let Weight { buffer, scales, .. } = &sets[&(set, rest)];
+        for (name, place, _, format) in list {
+            let Weight { buffer, scales, .. } = &sets[&place];
             let weight = Weight { buffer: buffer.clone(), scales: scales.clone(), format };
             this.buffers.insert(name.into(), weight);
         }

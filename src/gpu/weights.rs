@@ -6,7 +6,7 @@ use std::ops::{ControlFlow, Range};
 use super::pack::{Format, PANEL, pack_dots, pack_linear, packed_len};
 use super::stream::Stream;
 use super::{Buffer, Gpu, Precision};
-use crate::plan::{Op, Plan};
+use crate::plan::{Plan, Role, Slot, WeightKind};
 use crate::weights::{CHOICES, Checkpoint, Quant, fits};
 use crate::{Error, Result};
 
@@ -63,18 +63,19 @@ impl GpuWeights {
         gpu: &Gpu,
         plans: &[Plan],
         checkpoint: &Checkpoint,
-        wanted: &dyn Fn(&str) -> bool,
+        wanted: &dyn Fn(&Slot) -> bool,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         fits(least(gpu, plans, checkpoint, wanted), gpu.caps.free, &gpu.report.name)?;
         let mut this = Self { buffers: HashMap::new(), bytes: 0, stream: None };
         let mut done = 0;
-        for (name, layout) in uses(plans).filter(|(name, _)| wanted(name)) {
+        for slot in uses(plans).filter(|slot| wanted(slot)) {
+            let name = slot.name.as_str();
             if this.buffers.contains_key(name) {
                 continue;
             }
             let values = checkpoint.tensor(name).await?;
-            this.put(gpu, name, layout, checkpoint.quant(name), &values).await?;
+            this.put(gpu, slot, checkpoint.quant(name), &values).await?;
             done += checkpoint.stored_bytes(name);
             if progress(done).await.is_break() {
                 return Err(Error::Cancelled);
@@ -88,8 +89,8 @@ impl GpuWeights {
     pub(super) async fn of(gpu: &Gpu, plan: &Plan, name: &str, values: &[f32]) -> Result<Self> {
         let mut this = Self { buffers: HashMap::new(), bytes: 0, stream: None };
         let plans = std::slice::from_ref(plan);
-        for (_, layout) in uses(plans).filter(|(used, _)| *used == name) {
-            this.put(gpu, name, layout, None, values).await?;
+        for slot in uses(plans).filter(|slot| slot.name == name) {
+            this.put(gpu, slot, None, values).await?;
         }
         Ok(this)
     }
@@ -97,12 +98,12 @@ impl GpuWeights {
     async fn put(
         &mut self,
         gpu: &Gpu,
-        name: &str,
-        layout: Layout,
+        slot: &Slot,
         stored: Option<Quant>,
         values: &[f32],
     ) -> Result<()> {
-        let format = layout.format(gpu, name, stored, || Format::exact(values));
+        let (name, layout) = (slot.name.as_str(), Layout::of(slot));
+        let format = layout.format(gpu, slot, stored, || Format::exact(values));
         let weight = new_weight(gpu, name, format, layout.bytes(format)).await?;
         write(gpu, name, &weight, layout, values, true).await?;
         self.bytes += weight.bytes();
@@ -115,6 +116,11 @@ impl GpuWeights {
         self.bytes
     }
 
+    /// Bytes of a value of a weight as it is stored here; 0 where it is not.
+    pub(super) fn value_bytes(&self, name: &str) -> f64 {
+        self.buffers.get(name).map_or(0.0, |weight| weight.format.bits() as f64 / 8.0)
+    }
+
     pub(super) fn get(&self, name: &str) -> Result<&Weight> {
         self.buffers.get(name).ok_or_else(|| {
             Error::device(format!("{name}: not on the device; load the model again"))
@@ -122,52 +128,51 @@ impl GpuWeights {
     }
 }
 
-/// The tensors that plans use, and how they lie on the device.
-pub(super) fn uses(plans: &[Plan]) -> impl Iterator<Item = (&str, Layout)> {
-    let steps = plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, &step.op)));
-    steps.flat_map(|(plan, op)| {
-        op.weights().into_iter().map(move |name| (name, layout(plan, op, name)))
-    })
+/// The weights that the steps of plans use.
+pub(super) fn uses(plans: &[Plan]) -> impl Iterator<Item = &Slot> {
+    let steps = plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, step)));
+    steps.flat_map(|(plan, step)| plan.weights_of(step))
 }
 
 /// Bytes that the tensors which `wanted` takes need at least: values may turn out to fit 16 bits.
-fn least(gpu: &Gpu, plans: &[Plan], checkpoint: &Checkpoint, wanted: &dyn Fn(&str) -> bool) -> u64 {
-    let list: HashMap<&str, Layout> = uses(plans).filter(|(name, _)| wanted(name)).collect();
-    let sizes = list.into_iter().map(|(name, layout)| {
-        let format = layout.format(gpu, name, checkpoint.quant(name), || Format::F16);
+fn least(
+    gpu: &Gpu,
+    plans: &[Plan],
+    checkpoint: &Checkpoint,
+    wanted: &dyn Fn(&Slot) -> bool,
+) -> u64 {
+    let slots = uses(plans).filter(|slot| wanted(slot));
+    let list: HashMap<&str, &Slot> = slots.map(|slot| (slot.name.as_str(), slot)).collect();
+    let sizes = list.into_iter().map(|(name, slot)| {
+        let layout = Layout::of(slot);
+        let format = layout.format(gpu, slot, checkpoint.quant(name), || Format::F16);
         let (bytes, scales) = layout.bytes(format);
         bytes + scales
     });
     sizes.sum()
 }
 
-fn layout(plan: &Plan, op: &Op, name: &str) -> Layout {
-    let y = &plan.slots[op.writes()];
-    match op {
-        Op::Linear { x, weight, window, .. } if weight == name => {
-            let k = plan.slots[*x].cols * if window.is_some() { 9 } else { 1 };
-            Layout::Panels { planes: y.planes, cols: y.cols, k }
-        }
-        // A bias is as long as its product is wide; all other vectors have a value a column.
-        Op::Linear { bias: Some(bias), .. } if bias == name => {
-            Layout::Plain { values: y.planes * y.cols }
-        }
-        _ => Layout::Plain { values: y.cols },
-    }
-}
-
 impl Layout {
+    /// How a weight lies on the device.
+    pub(super) fn of(slot: &Slot) -> Self {
+        let Slot { planes, rows, cols, role, .. } = *slot;
+        match role {
+            Role::Weight(WeightKind::Matrix) => Self::Panels { planes, cols: rows, k: cols },
+            _ => Self::Plain { values: planes * rows * cols },
+        }
+    }
+
     /// A matrix that is `stored` in few bits stays so: rounded again it is the same. Where the device
     /// gains by 16 bits, `plain` says which lose nothing.
     pub(super) fn format(
         self,
         gpu: &Gpu,
-        name: &str,
+        slot: &Slot,
         stored: Option<Quant>,
         plain: impl FnOnce() -> Format,
     ) -> Format {
-        let Self::Panels { planes, cols, k } = self else { return Format::F32 };
-        let takes = |quant: &Quant| quant.takes(name, &[planes * cols, k]);
+        let Self::Panels { k, .. } = self else { return Format::F32 };
+        let takes = |quant: &Quant| slot.block.is_some() && quant.fits(k);
         match stored.or(gpu.precision.quant().filter(takes)) {
             Some(quant) => Format::Few(quant),
             None if gpu.precision == Precision::F16 => Format::F16,

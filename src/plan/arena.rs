@@ -1,55 +1,34 @@
-//! Which temporary slots share a buffer.
+//! Which slots share memory.
 
-use super::op::*;
+use super::{Plan, Role, SlotId};
 
 /// An assignment of temporary slots to a few buffers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arena {
-    /// For each slot of the plan its buffer; `None` for slots that have a buffer of their own.
+    /// For each slot its shared buffer; `None` for slots whose owner has a buffer of its own.
     pub buffer: Vec<Option<usize>>,
-    /// For each buffer the number of f32 values it must hold for a full batch.
+    /// For each shared buffer the number of f32 values it must hold for a full batch.
     pub sizes: Vec<usize>,
-}
-
-/// Rows of a plane are rounded up to this many, so that every plane starts at a multiple of 256
-/// bytes whatever the width (a multiple of 4).
-const ROW_UNIT: usize = 16;
-
-impl Slot {
-    /// Values from the start of one plane to the next for a capacity of `batch` pictures.
-    pub fn plane_stride(&self, batch: usize) -> usize {
-        let pictures = if self.role == Role::Shared { 1 } else { batch };
-        (pictures * self.rows).next_multiple_of(ROW_UNIT) * self.cols
-    }
-}
-
-impl Plan {
-    /// For each slot the index of the last step that reads or writes it.
-    pub fn last_uses(&self) -> Vec<usize> {
-        let mut last = vec![0; self.slots.len()];
-        for (at, step) in self.steps.iter().enumerate() {
-            for slot in step.op.reads().into_iter().chain([step.op.writes()]) {
-                last[slot] = at;
-            }
-        }
-        last
-    }
+    /// For each slot the slot in whose memory it lies: itself, or what takes its memory over.
+    pub owner: Vec<SlotId>,
 }
 
 /// Assigns buffers greedily: a slot takes the first buffer whose last reader is over before the
-/// slot is written, so no operation reads and writes the same buffer except in place.
+/// slot is written, so no operation reads and writes the same buffer, except that a sum may take over
+/// the memory of what it is added to.
 pub fn plan_arena(plan: &Plan) -> Arena {
     arena_of(plan, &|slot| plan.slots[slot].planes * plan.slots[slot].plane_stride(plan.batch))
 }
 
 /// As [`plan_arena`], where slots take the room that `need` tells, in units of a f32 value.
 pub fn arena_of(plan: &Plan, need: &dyn Fn(SlotId) -> usize) -> Arena {
-    let last_use = plan.last_uses();
+    let last_uses = plan.last_uses();
+    let owner = owners(plan, &last_uses);
     let mut buffer = vec![None; plan.slots.len()];
     let mut sizes: Vec<usize> = Vec::new();
     let mut free_from: Vec<usize> = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
-        let id = step.op.writes();
+        let id = owner[step.y];
         if plan.slots[id].role != Role::Temporary || buffer[id].is_some() {
             continue;
         }
@@ -63,8 +42,21 @@ pub fn arena_of(plan: &Plan, need: &dyn Fn(SlotId) -> usize) -> Arena {
             sizes.len() - 1
         });
         sizes[chosen] = sizes[chosen].max(need);
-        free_from[chosen] = last_use[id] + 1;
+        free_from[chosen] = last_uses[id] + 1;
         buffer[id] = Some(chosen);
     }
-    Arena { buffer, sizes }
+    let buffer = (0..plan.slots.len()).map(|slot| buffer[owner[slot]]).collect();
+    Arena { buffer, sizes, owner }
+}
+
+/// The slot in whose memory each slot lies: along a chain of sums the last one's.
+fn owners(plan: &Plan, last_uses: &[usize]) -> Vec<SlotId> {
+    let mut owner: Vec<SlotId> = (0..plan.slots.len()).collect();
+    // From the last step to the first, so that a chain's end is known.
+    for at in (0..plan.steps.len()).rev() {
+        if let Some(from) = plan.takes_over(at, last_uses) {
+            owner[from] = owner[plan.steps[at].y];
+        }
+    }
+    owner
 }

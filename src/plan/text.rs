@@ -2,53 +2,42 @@
 
 use std::fmt;
 
-use super::op::*;
+use super::{Plan, SlotId, Step};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "batch {} tokens {}", self.batch, self.tokens)?;
+        writeln!(f, "batch {}", self.batch)?;
         for step in &self.steps {
-            let y = &self.slots[step.op.writes()];
-            let reads = step.op.reads();
-            let from: Vec<_> = reads.iter().map(|s| self.slots[*s].name.as_str()).collect();
+            let y = &self.slots[step.y];
+            let from: Vec<_> = self.reads(step).map(|s| self.slots[s].name.as_str()).collect();
+            let weights: Vec<_> = self.weights_of(step).map(|slot| slot.name.as_str()).collect();
             write!(f, "{:<9} {} <- {}", step.op.name(), y.name, from.join(", "))?;
             write!(f, "  [{}, {}, {}]", y.planes, y.rows, y.cols)?;
-            writeln!(f, "  {}", step.op.weights().join(" "))?;
+            writeln!(f, "  {}", weights.join(" "))?;
+        }
+        for (name, slot) in &self.outputs {
+            writeln!(f, "output    {name} <- {}", self.slots[*slot].name)?;
         }
         Ok(())
     }
 }
 
 impl Plan {
-    /// What a step does, the same in every block: `linear qkv <- normed [3, 257, 192]`.
-    pub fn describe(&self, op: &Op) -> String {
+    /// What a step does, the same in every block: `linear qkv <- norm1 [3, 257, 192]`.
+    pub fn describe(&self, step: &Step) -> String {
         let name = |id: SlotId| {
-            let name = self.slots[id].name.as_str();
-            match name.split_once('.') {
-                Some((block, rest)) if block.parse::<usize>().is_ok() => rest,
-                _ => name,
+            let Some((scope, name)) = self.slots[id].name.split_once('.') else {
+                return self.slots[id].name.clone();
+            };
+            match (scope, name.parse::<usize>()) {
+                ("hidden_states", Ok(_)) => "hidden_state".into(),
+                _ if scope.parse::<usize>().is_ok() => name.into(),
+                _ => self.slots[id].name.clone(),
             }
         };
-        let y = &self.slots[op.writes()];
-        let from: Vec<_> = op.reads().into_iter().map(name).collect();
+        let y = &self.slots[step.y];
+        let from: Vec<_> = self.reads(step).map(name).collect();
         let shape = [y.planes, y.rows, y.cols];
-        format!("{} {} <- {} {shape:?}", op.name(), name(op.writes()), from.join(", "))
-    }
-}
-
-impl Op {
-    /// The operation's name, as in shader files, twins and timings.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Unfold { .. } => "unfold",
-            Self::Linear { .. } => "linear",
-            Self::Embed { .. } => "embed",
-            Self::Norm { .. } => "norm",
-            Self::Attention { .. } => "attention",
-            Self::Keep { .. } => "keep",
-            Self::Interleave { .. } => "interleave",
-            Self::Pool { .. } => "pool",
-            Self::Resize { .. } => "resize",
-        }
+        format!("{} {} <- {} {shape:?}", step.op.name(), name(step.y), from.join(", "))
     }
 }

@@ -5,13 +5,15 @@ use super::linear::dot;
 
 /// `softmax(q·kᵀ / √d) · v` for every picture, head and token.
 ///
-/// `qkv` holds the planes q, k, v, each `[batch·tokens, C]`; head h has channels `h·d .. (h+1)·d`;
-/// `y` `[batch·tokens, C]`.
-pub fn attention(qkv: &[f32], [batch, tokens, c]: [usize; 3], heads: usize, y: &mut [f32]) {
+/// `q`, `k`, `v` and `y` are `[batch·tokens, C]`; head h has channels `h·d .. (h+1)·d`.
+pub fn attention(
+    [q, k, v]: [&[f32]; 3],
+    [batch, tokens, c]: [usize; 3],
+    heads: usize,
+    y: &mut [f32],
+) {
     let d = c / heads;
     let scale = 1.0 / (d as f32).sqrt();
-    let (q, rest) = qkv.split_at(batch * tokens * c);
-    let (k, v) = rest.split_at(batch * tokens * c);
     let mut scores = vec![0.0f32; tokens];
     for picture in 0..batch {
         for head in 0..heads {

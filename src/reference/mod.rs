@@ -1,23 +1,23 @@
-//! The plain twins: every operation as loops over f32 slices that anyone can check against the
-//! formula. They are the oracle of the kernels' tests and run a plan where there is no GPU.
+//! The reference implementation: every operation as loops over f32 slices that anyone can check against
+//! the formula. It is the oracle of the kernels' tests.
 
 mod attention;
 mod embed;
 mod linear;
 mod map;
 mod norm;
-mod unfold;
+mod patchify;
 
 pub use attention::attention;
 pub use embed::embed;
-pub use linear::{After, linear};
+pub use linear::{Epilogue, linear};
 pub use map::{interleave, pool, resize, windows};
 pub use norm::norm;
-pub use unfold::{unfold_planes, unfold_rgba};
+pub use patchify::{patchify_planes, patchify_rgba};
 
 use std::ops::ControlFlow;
 
-use crate::plan::{Finish, Op, Plan, Role, SlotId, Step, Value};
+use crate::plan::{Linear, Op, Plan, Plane, PoolKind, Role, RowSource, SlotId, Step, Value};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
@@ -40,122 +40,120 @@ pub async fn run(
             Value::Rgba(v) => pixels = v,
         }
     }
-    let last_use = plan.last_uses();
+    let last_uses = plan.last_uses();
     for (at, step) in plan.steps.iter().enumerate() {
-        let out = step.op.writes();
-        let mut y = std::mem::take(&mut values[out]);
-        y.resize(plan.slots[out].len(batch), 0.0);
-        let result =
-            Twin { plan, batch, checkpoint, values: &values, pixels }.step(step, y).await?;
-        values[out] = result;
-        if watch(step, &values[out]).await.is_break() {
+        for weight in step.op.operands().into_iter().filter(|slot| plan.slots[*slot].is_weight()) {
+            values[weight] = checkpoint.tensor(&plan.slots[weight].name).await?;
+        }
+        let mut y = match step.op.adds_to() {
+            Some(from) => values[from].clone(),
+            None => vec![0.0; plan.slots[step.y].len(batch)],
+        };
+        Twin { plan, batch, values: &values, pixels }.step(step, &mut y);
+        values[step.y] = y;
+        if watch(step, &values[step.y]).await.is_break() {
             return Err(Error::Cancelled);
         }
-        for slot in step.op.reads() {
-            if last_use[slot] == at && plan.slots[slot].role == Role::Temporary && slot != out {
+        for slot in step.op.operands() {
+            let temporary = plan.slots[slot].role == Role::Temporary && last_uses[slot] == at;
+            if temporary || plan.slots[slot].is_weight() {
                 values[slot] = Vec::new();
             }
         }
     }
+    let output = |slot: usize| plan.outputs.iter().any(|(_, output)| *output == slot);
     let kept = values.into_iter().enumerate();
-    Ok(kept.filter(|(slot, _)| plan.slots[*slot].role == Role::Output).collect())
+    Ok(kept.filter(|(slot, _)| output(*slot)).collect())
 }
 
-/// The operations that take no weights; `rgba` are the bytes of an [`Role::Rgba`] input.
-pub fn plain(op: &Op, plan: &Plan, values: &[Vec<f32>], rgba: &[u8], y: &mut [f32]) {
-    let slots = &plan.slots;
-    match op {
-        Op::Unfold { pixels, patch, .. } => {
-            let source = &slots[*pixels];
-            if source.role == Role::Rgba {
-                unfold_rgba(rgba, [source.rows, source.cols], *patch, y);
-            } else {
-                let size = [source.rows / 3, source.cols];
-                unfold_planes(&values[*pixels], size, *patch, y);
-            }
-        }
-        Op::Keep { x, y: out, skip } => {
-            let (from, to) = (&slots[*x], &slots[*out]);
-            let pictures = values[*x].chunks_exact(from.rows * from.cols);
-            for (picture, kept) in pictures.zip(y.chunks_exact_mut(to.rows * to.cols)) {
-                kept.copy_from_slice(&picture[skip * from.cols..]);
-            }
-        }
-        Op::Interleave { x, from, .. } => {
-            interleave(&values[*x], *from, slots[*x].cols, y);
-        }
-        Op::Pool { x, from, to, max, .. } => {
-            pool(&values[*x], [*from, *to], slots[*x].cols, *max, y);
-        }
-        Op::Resize { x, y: out, from, to, column, add } => {
-            let columns = [slots[*x].cols, slots[*out].cols, *column];
-            resize(&values[*x], [*from, *to], columns, *add, y);
-        }
-        _ => unreachable!("this operation takes weights, or is attention"),
-    }
-}
-
-struct Twin<'a> {
-    plan: &'a Plan,
-    batch: usize,
-    checkpoint: &'a Checkpoint,
-    values: &'a [Vec<f32>],
-    pixels: &'a [u8],
+/// A step of a run; `rgba` are the bytes of a [`Role::Rgba`] input.
+pub(crate) struct Twin<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) batch: usize,
+    pub(crate) values: &'a [Vec<f32>],
+    pub(crate) pixels: &'a [u8],
 }
 
 impl Twin<'_> {
-    async fn step(&self, step: &Step, mut y: Vec<f32>) -> Result<Vec<f32>> {
+    /// Computes a step. Where a sum is added to a slot, `y` holds that slot's values.
+    pub(crate) fn step(&self, step: &Step, y: &mut [f32]) {
         let slots = &self.plan.slots;
         match &step.op {
-            Op::Linear { x, y: out, weight, bias, window, finish } => {
-                let w = self.checkpoint.tensor(weight).await?;
-                let b = self.optional(bias.as_deref()).await?;
-                let scale = match finish {
-                    Finish::Residual { scale } => Some(self.checkpoint.tensor(scale).await?),
-                    _ => None,
-                };
-                let after = match (finish, &scale) {
-                    (Finish::Residual { .. }, Some(scale)) => After::Residual(scale),
-                    (Finish::Gelu, _) => After::Gelu,
-                    (Finish::Relu, _) => After::Relu,
-                    _ => After::Store,
-                };
-                let (x, k, cols) = (&self.values[*x], slots[*x].cols, slots[*out].cols);
-                match window {
-                    None => linear(x, &w, b.as_deref(), [k, cols], after, &mut y),
-                    Some(size) => {
-                        let rows = windows(x, *size, k);
-                        linear(&rows, &w, b.as_deref(), [9 * k, cols], after, &mut y);
-                    }
+            Op::Patchify(op) => {
+                let source = &slots[op.pixels];
+                if source.role == Role::Rgba {
+                    patchify_rgba(self.pixels, [source.rows, source.cols], op.patch, y);
+                } else {
+                    let size = [source.rows / 3, source.cols];
+                    patchify_planes(&self.values[op.pixels], size, op.patch, y);
                 }
             }
-            Op::Embed { patches, position, cls, .. } => {
-                let cls = self.checkpoint.tensor(cls).await?;
-                embed(&self.values[*patches], &self.values[*position], &cls, &mut y);
+            Op::Linear(op) => self.linear(op, slots[step.y].cols, y),
+            Op::Embed(op) => {
+                let [patches, position, cls] =
+                    [op.patches, op.position, op.cls].map(|slot| self.values[slot].as_slice());
+                embed(patches, position, cls, y);
             }
-            Op::Norm { x, y: out, plane, weight, bias, kind, eps, gelu } => {
-                let w = self.checkpoint.tensor(weight).await?;
-                let b = self.optional(bias.as_deref()).await?;
-                let len = slots[*out].plane_len(self.batch);
-                let part = &mut y[plane * len..][..len];
-                if x != out {
-                    part.copy_from_slice(&self.values[*x][plane * len..][..len]);
+            Op::Norm(op) => {
+                y.copy_from_slice(self.plane(op.x));
+                let bias = self.optional(op.bias);
+                norm(y, &self.values[op.weight], bias, op.kind, op.eps, op.activation);
+            }
+            Op::Attention(op) => {
+                let qkv = [op.q, op.k, op.v].map(|plane| self.plane(plane));
+                let (tokens, c) = (slots[step.y].rows, slots[step.y].cols);
+                attention(qkv, [self.batch, tokens, c], op.heads, y);
+            }
+            Op::Slice(op) => {
+                let (from, to) = (&slots[op.x], &slots[step.y]);
+                let pictures = self.values[op.x].chunks_exact(from.rows * from.cols);
+                for (picture, kept) in pictures.zip(y.chunks_exact_mut(to.rows * to.cols)) {
+                    kept.copy_from_slice(&picture[op.first * from.cols..]);
                 }
-                norm(part, &w, b.as_deref(), *kind, *eps, *gelu);
             }
-            Op::Attention { qkv, heads, .. } => {
-                let cols = slots[*qkv].cols;
-                attention(&self.values[*qkv], [self.batch, self.plan.tokens, cols], *heads, &mut y);
+            Op::Interleave(op) => interleave(&self.values[op.x], op.size, slots[op.x].cols, y),
+            Op::Pool(op) => {
+                let (x, c) = (&self.values[op.x.slot], slots[op.x.slot].cols);
+                pool(x, [op.x.size, op.to], c, op.kind == PoolKind::Max, y);
             }
-            _ => plain(&step.op, self.plan, self.values, self.pixels, &mut y),
+            Op::Resize(op) => {
+                let (x, c) = (&self.values[op.x.slot], slots[op.x.slot].cols);
+                resize(x, [op.x.size, op.to], [c, c, 0], op.add.is_some(), y);
+            }
+            Op::Concat(op) => {
+                let (wide, mut column) = (slots[step.y].cols, 0);
+                for map in &op.maps {
+                    let (x, c) = (&self.values[map.slot], slots[map.slot].cols);
+                    resize(x, [map.size, op.to], [c, wide, column], false, y);
+                    column += c;
+                }
+            }
         }
-        Ok(y)
     }
 
-    async fn optional(&self, name: Option<&str>) -> Result<Option<Vec<f32>>> {
-        match name {
-            Some(name) => self.checkpoint.tensor(name).await.map(Some),
-            None => Ok(None),
-        }
+    fn linear(&self, op: &Linear, out: usize, y: &mut [f32]) {
+        let windows_of;
+        let x = match op.rows {
+            RowSource::Rows => &self.values[op.x],
+            RowSource::Windows(size) => {
+                windows_of = windows(&self.values[op.x], size, self.plan.slots[op.x].cols);
+                &windows_of
+            }
+        };
+        let sizes = [self.plan.slots[op.weight].cols, out];
+        let (bias, scale) = (self.optional(op.bias), self.optional(op.scale));
+        let add = op.residual.is_some();
+        let epilogue = Epilogue { bias, activation: op.activation, scale, add };
+        linear(x, &self.values[op.weight], sizes, epilogue, y);
+    }
+
+    fn optional(&self, slot: Option<SlotId>) -> Option<&[f32]> {
+        slot.map(|slot| self.values[slot].as_slice())
+    }
+
+    /// One plane `[batch·rows, C]` of a slot.
+    fn plane(&self, Plane { slot, plane }: Plane) -> &[f32] {
+        let len = self.plan.slots[slot].plane_len(self.batch);
+        &self.values[slot][plane * len..][..len]
     }
 }

@@ -1,19 +1,20 @@
 //! Twin of `shaders/norm.wgsl`.
 
-use super::linear::gelu_erf;
+use super::linear::activate;
 use crate::model::NormKind;
+use crate::plan::Activation;
 
 /// Normalises every row of `rows` `[n, C]` in place; `weight` and `bias` are `[C]`.
 ///
 /// LayerNorm: `(x - mean) / √(variance + eps) · weight + bias`, variance biased.
-/// RMSNorm: `x / √(mean(x²) + eps) · weight`. GELU afterwards where it is asked for.
+/// RMSNorm: `x / √(mean(x²) + eps) · weight`. The activation follows.
 pub fn norm(
     rows: &mut [f32],
     weight: &[f32],
     bias: Option<&[f32]>,
     kind: NormKind,
     eps: f32,
-    gelu: bool,
+    activation: Option<Activation>,
 ) {
     let count = weight.len() as f64;
     for row in rows.chunks_exact_mut(weight.len()) {
@@ -26,7 +27,7 @@ pub fn norm(
         for (i, v) in row.iter_mut().enumerate() {
             let unit = ((f64::from(*v) - mean) * scale) as f32;
             let value = unit * weight[i] + bias.map_or(0.0, |b| b[i]);
-            *v = if gelu { gelu_erf(value) } else { value };
+            *v = activate(activation, value);
         }
     }
 }

@@ -90,7 +90,12 @@ impl Quant {
     /// are whole groups.
     pub fn takes(self, name: &str, shape: &[usize]) -> bool {
         let block = name.starts_with("encoder.layers.") && name.ends_with(".weight");
-        block && shape.len() == 2 && shape[1].is_multiple_of(self.group(shape[1]))
+        block && shape.len() == 2 && self.fits(shape[1])
+    }
+
+    /// Whether rows of `k` values are whole groups.
+    pub fn fits(self, k: usize) -> bool {
+        k.is_multiple_of(self.group(k))
     }
 
     /// Quantises `w` `[outputs, k]`, whose rows are whole groups.

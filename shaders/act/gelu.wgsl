@@ -1,8 +1,8 @@
-// GELU with the error function.
+// GELU with the error function: ½ x (1 + erf(x/√2)).
 //
 // erf: Abramowitz and Stegun 7.1.28 would do to 3e-7; this is 7.1.26's form with the exponential,
 // absolute error 1.5e-7 (the standard's coefficients).
-fn gelu(x: vec4f) -> vec4f {
+fn activation(x: vec4f) -> vec4f {
     return 0.5 * x * (1.0 + erf(x * 0.70710678));
 }
 

@@ -1,25 +1,25 @@
-//! Twin of `shaders/unfold.wgsl`.
+//! Twin of `shaders/patchify.wgsl`.
 
 use crate::image::{MEAN, STD};
 
 /// RGBA bytes `[batch, height, width, 4]` to normalised patch rows `[batch·patches, 3·patch²]`.
-pub fn unfold_rgba(pixels: &[u8], size: [usize; 2], patch: usize, rows: &mut [f32]) {
+pub fn patchify_rgba(pixels: &[u8], size: [usize; 2], patch: usize, rows: &mut [f32]) {
     let [height, width] = size;
-    unfold(size, patch, rows, |picture, channel, y, x| {
+    patchify(size, patch, rows, |picture, channel, y, x| {
         let byte = pixels[((picture * height + y) * width + x) * 4 + channel];
         (f32::from(byte) / 255.0 - MEAN[channel]) / STD[channel]
     });
 }
 
 /// f32 planes `[batch, 3, height, width]` to patch rows `[batch·patches, 3·patch²]`.
-pub fn unfold_planes(planes: &[f32], size: [usize; 2], patch: usize, rows: &mut [f32]) {
+pub fn patchify_planes(planes: &[f32], size: [usize; 2], patch: usize, rows: &mut [f32]) {
     let [height, width] = size;
-    unfold(size, patch, rows, |picture, channel, y, x| {
+    patchify(size, patch, rows, |picture, channel, y, x| {
         planes[((picture * 3 + channel) * height + y) * width + x]
     });
 }
 
-fn unfold(
+fn patchify(
     [height, width]: [usize; 2],
     patch: usize,
     rows: &mut [f32],

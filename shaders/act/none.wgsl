@@ -1,0 +1,4 @@
+// No activation.
+fn activation(x: vec4f) -> vec4f {
+    return x;
+}

@@ -1,8 +1,0 @@
-// y = s + bias
-@group(2) @binding(0) var<storage, read_write> y: array<Y>;
-@group(2) @binding(1) var<storage, read> bias: array<vec4f>; // [planes · COLS]
-
-fn finish(plane: u32, row: u32, quad: u32, sum: vec4f) {
-    y[(plane - size.first_plane) * size.plane_stride + row * (COLS / 4u) + quad] =
-        to_y(sum + bias[plane * (COLS / 4u) + quad]);
-}

@@ -1,0 +1,178 @@
+//! Recording: plans written in the order in which data flows.
+
+mod encoder;
+mod head;
+
+pub use encoder::{Input, POSITION_TABLE, record, record_attention, record_segment};
+pub use head::{record_head, record_head_alone};
+
+use super::{Activation, Linear, Norm, Op, Plan, Role, RowSource, Slot, SlotId, Step, WeightKind};
+use crate::model::NormKind;
+
+/// A plan in the making. Inside a scope the names of slots and of weights begin with the scope's.
+struct Recorder {
+    plan: Plan,
+    /// What the names of weights begin with.
+    weights: String,
+    /// What the names of other slots begin with.
+    slots: String,
+    block: Option<usize>,
+    layer: usize,
+}
+
+impl Recorder {
+    /// Adds to `plan`; weights' names begin with `weights`, other slots' with `slots`.
+    fn new(plan: Plan, weights: &str, slots: &str) -> Self {
+        let layer = plan.steps.last().map_or(0, |step| step.layer);
+        Self { plan, weights: weights.into(), slots: slots.into(), block: None, layer }
+    }
+
+    /// Goes on in block `block`, from 0.
+    fn enter(&mut self, block: usize) {
+        self.weights = format!("encoder.layers.{block}.");
+        self.slots = format!("{block}.");
+        self.block = Some(block);
+        self.layer = block + 1;
+    }
+
+    /// Goes on behind the last block.
+    fn leave(&mut self) {
+        self.weights.clear();
+        self.slots.clear();
+        self.block = None;
+    }
+
+    /// A new slot of one picture's `[planes, rows, cols]`.
+    fn slot(&mut self, name: &str, shape: [usize; 3], role: Role) -> SlotId {
+        let name = format!("{}{name}", self.slots);
+        self.plan.add(Slot { block: self.block, ..Slot::new(&name, shape, role) })
+    }
+
+    /// A weight, `[planes, rows, cols]` as it is used and `stored` in the checkpoint.
+    fn weight(
+        &mut self,
+        name: &str,
+        shape: [usize; 3],
+        stored: &[usize],
+        kind: WeightKind,
+    ) -> SlotId {
+        let name = format!("{}{name}", self.weights);
+        let slot = Slot::new(&name, shape, Role::Weight(kind));
+        self.plan.weight(Slot { block: self.block, stored: stored.into(), ..slot })
+    }
+
+    /// A value for each of `n` channels.
+    fn vector(&mut self, name: &str, n: usize) -> SlotId {
+        self.weight(name, [1, 1, n], &[n], WeightKind::Vector)
+    }
+
+    /// Records an operation whose result is a new slot of one plane.
+    fn push(&mut self, name: &str, [rows, cols]: [usize; 2], op: Op) -> SlotId {
+        let y = self.slot(name, [1, rows, cols], Role::Temporary);
+        self.write(y, op);
+        y
+    }
+
+    fn write(&mut self, y: SlotId, op: Op) {
+        self.plan.steps.push(Step { y, op, layer: self.layer });
+    }
+
+    fn rows(&self, slot: SlotId) -> usize {
+        self.plan.slots[slot].rows
+    }
+
+    fn cols(&self, slot: SlotId) -> usize {
+        self.plan.slots[slot].cols
+    }
+
+    /// `norm(x)`, of the weights and as the slot called `name`.
+    fn norm(&mut self, x: SlotId, name: &str, kind: NormKind, eps: f32) -> SlotId {
+        let norm = self.norm_of(x, name, kind, eps);
+        let shape = [self.rows(x), self.cols(x)];
+        self.push(name, shape, Op::Norm(norm))
+    }
+
+    fn norm_of(&mut self, x: SlotId, name: &str, kind: NormKind, eps: f32) -> Norm {
+        let c = self.cols(x);
+        let weight = self.vector(&format!("{name}.weight"), c);
+        let layer = kind == NormKind::Layer;
+        let bias = layer.then(|| self.vector(&format!("{name}.bias"), c));
+        Norm { x: x.into(), weight, bias, kind, eps, activation: None }
+    }
+
+    /// Begins a linear layer of `out` outputs on x; `name` is its weights'.
+    fn linear<'a>(&'a mut self, x: SlotId, name: &'a str, out: usize) -> LinearLayer<'a> {
+        LinearLayer { r: self, x, name, out, layer: Linear::new(x, 0), planes: 1, stored: None }
+    }
+}
+
+/// A linear layer in the making.
+struct LinearLayer<'a> {
+    r: &'a mut Recorder,
+    x: SlotId,
+    name: &'a str,
+    out: usize,
+    layer: Linear,
+    planes: usize,
+    stored: Option<Vec<usize>>,
+}
+
+impl LinearLayer<'_> {
+    /// The outputs go to planes of `out` channels each.
+    fn planes(mut self, planes: usize) -> Self {
+        self.planes = planes;
+        self
+    }
+
+    /// The shape of W in the checkpoint, where it is not `[planes·out, in]`.
+    fn stored(mut self, shape: Vec<usize>) -> Self {
+        self.stored = Some(shape);
+        self
+    }
+
+    /// x is a map of this height and width, and its 3 × 3 windows are the rows.
+    fn windows(mut self, size: [usize; 2]) -> Self {
+        self.layer.rows = RowSource::Windows(size);
+        self
+    }
+
+    fn activation(mut self, activation: Activation) -> Self {
+        self.layer.activation = Some(activation);
+        self
+    }
+
+    /// The sums are multiplied by the vector called `name`.
+    fn scale(mut self, name: &str) -> Self {
+        self.layer.scale = Some(self.r.vector(name, self.out));
+        self
+    }
+
+    /// The result is added to `residual`.
+    fn add(mut self, residual: SlotId) -> Self {
+        self.layer.residual = Some(residual);
+        self
+    }
+
+    /// Records it without a bias, as the slot called `name`.
+    fn unbiased(mut self, name: &str) -> SlotId {
+        let (planes, out) = (self.planes, self.out);
+        let rows = self.r.rows(self.x);
+        let k = match self.layer.rows {
+            RowSource::Rows => self.r.cols(self.x),
+            RowSource::Windows(_) => 9 * self.r.cols(self.x),
+        };
+        let stored = self.stored.take().unwrap_or_else(|| vec![planes * out, k]);
+        let weight = format!("{}.weight", self.name);
+        self.layer.weight = self.r.weight(&weight, [planes, out, k], &stored, WeightKind::Matrix);
+        let y = self.r.slot(name, [planes, rows, out], Role::Temporary);
+        self.r.write(y, Op::Linear(self.layer));
+        y
+    }
+
+    /// Records it with a bias, as the slot called `name`.
+    fn biased(mut self, name: &str) -> SlotId {
+        let bias = format!("{}.bias", self.name);
+        self.layer.bias = Some(self.r.vector(&bias, self.planes * self.out));
+        self.unbiased(name)
+    }
+}
