@@ -42,6 +42,7 @@ pub mod hub;
 pub mod image;
 mod images;
 pub mod model;
+mod order;
 pub mod plan;
 mod progress;
 pub mod reference;

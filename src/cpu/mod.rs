@@ -200,7 +200,7 @@ impl Fast<'_> {
             | Op::Resize(_)
             | Op::Concat(_) => {
                 let Self { plan, batch, values, pixels, .. } = *self;
-                Twin { plan, batch, values, pixels }.step(step, y);
+                Twin { plan, batch, values, pixels }.plain(step, y);
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use super::{Encoder, Profile, Row};
 use crate::Result;
 use crate::gpu::Ceilings;
 use crate::images::Images;
+use crate::order::sort_by;
 
 /// Seconds for the encodings, and for the profiled ones, where their number is not given.
 const ENCODING: f64 = 12.0;
@@ -88,10 +89,10 @@ impl Encoder {
             profiles.push(self.profile(images, clock, &mut told).await?);
             done.set(done.get() + 1.0);
         }
-        times.sort_unstable_by(f64::total_cmp);
-        profiles.sort_unstable_by(|a, b| a.summed().total_cmp(&b.summed()));
+        sort_by(&mut times, f64::total_cmp);
+        sort_by(&mut profiles, |a, b| a.summed().total_cmp(&b.summed()));
         let mut profile = profiles.swap_remove(profiles.len() / 2);
-        profile.rows.sort_unstable_by(|a, b| b.seconds.total_cmp(&a.seconds));
+        sort_by(&mut profile.rows, |a, b| b.seconds.total_cmp(&a.seconds));
         Ok(Measured {
             batch: features.batch,
             tokens: features.tensors["last_hidden_state"].shape[1],

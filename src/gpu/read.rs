@@ -5,6 +5,7 @@ use half::f16;
 
 use super::memory::SMALLER;
 use super::{Buffer, Gpu, Prepared, Submitted};
+use crate::order::sort_by_key;
 use crate::plan::SlotId;
 use crate::{Error, Result};
 
@@ -43,7 +44,7 @@ impl Reading {
         self.staging.unmap();
         let mut kept = gpu.staging.borrow_mut();
         kept.push(self.staging);
-        kept.sort_unstable_by_key(|buffer| std::cmp::Reverse(buffer.size()));
+        sort_by_key(&mut kept, |buffer| std::cmp::Reverse(buffer.size()));
         kept.truncate(KEPT);
         Ok(())
     }

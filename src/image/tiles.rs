@@ -4,6 +4,7 @@
 
 use super::{Picture, resize};
 use crate::Result;
+use crate::order::sort_by_key;
 
 /// A grid of tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub fn tile_grid(width: u32, height: u32, max_tiles: u32, size: u32) -> Grid {
     let mut grids: Vec<Grid> = (1..=max_tiles)
         .flat_map(|cols| (1..=max_tiles / cols).map(move |rows| Grid { cols, rows }))
         .collect();
-    grids.sort_unstable_by_key(|grid| (grid.cols * grid.rows, grid.cols));
+    sort_by_key(&mut grids, |grid| grid.cols * grid.rows);
 
     let mut best = (f64::INFINITY, Grid { cols: 1, rows: 1 });
     for grid in grids {

@@ -79,15 +79,6 @@ impl Twin<'_> {
     pub(crate) fn step(&self, step: &Step, y: &mut [f32]) {
         let slots = &self.plan.slots;
         match &step.op {
-            Op::Patchify(op) => {
-                let source = &slots[op.pixels];
-                if source.role == Role::Rgba {
-                    patchify_rgba(self.pixels, [source.rows, source.cols], op.patch, y);
-                } else {
-                    let size = [source.rows / 3, source.cols];
-                    patchify_planes(&self.values[op.pixels], size, op.patch, y);
-                }
-            }
             Op::Linear(op) => self.linear(op, slots[step.y].cols, y),
             Op::Embed(op) => {
                 let [patches, position, cls] =
@@ -103,6 +94,23 @@ impl Twin<'_> {
                 let qkv = [op.q, op.k, op.v].map(|plane| self.plane(plane));
                 let (tokens, c) = (slots[step.y].rows, slots[step.y].cols);
                 attention(qkv, [self.batch, tokens, c], op.heads, y);
+            }
+            _ => self.plain(step, y),
+        }
+    }
+
+    /// The operations without weights, but attention; nothing for others.
+    pub(crate) fn plain(&self, step: &Step, y: &mut [f32]) {
+        let slots = &self.plan.slots;
+        match &step.op {
+            Op::Patchify(op) => {
+                let source = &slots[op.pixels];
+                if source.role == Role::Rgba {
+                    patchify_rgba(self.pixels, [source.rows, source.cols], op.patch, y);
+                } else {
+                    let size = [source.rows / 3, source.cols];
+                    patchify_planes(&self.values[op.pixels], size, op.patch, y);
+                }
             }
             Op::Slice(op) => {
                 let (from, to) = (&slots[op.x], &slots[step.y]);
@@ -128,6 +136,7 @@ impl Twin<'_> {
                     column += c;
                 }
             }
+            Op::Linear(_) | Op::Embed(_) | Op::Norm(_) | Op::Attention(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::math::{dot, length};
 use crate::features::row_count;
+use crate::order::sort_by_key;
 use crate::{Error, Result};
 
 /// Tokens in groups.
@@ -136,7 +137,7 @@ fn by_size(labels: &[usize], centres: &[f32], c: usize) -> Clusters {
     let first = |label: usize| labels.iter().position(|l| *l == label);
     let mut order: Vec<usize> =
         (0..centres.len() / c).filter(|label| first(*label).is_some()).collect();
-    order.sort_unstable_by_key(|label| (std::cmp::Reverse(size(*label)), first(*label)));
+    sort_by_key(&mut order, |label| (std::cmp::Reverse(size(*label)), first(*label)));
     let mut rank = vec![0; centres.len() / c];
     order.iter().enumerate().for_each(|(at, label)| rank[*label] = at);
     Clusters {

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::features::one_each;
+use crate::order::sort_by;
 
 /// Which patches of a grid are foreground. `scores` `[rows, cols]` are cut in two where Otsu's
 /// criterion says so; the side that meets the picture's border more than its size explains is
@@ -51,7 +52,7 @@ fn share(list: &[bool]) -> f64 {
 /// lie below.
 pub fn otsu(values: &[f32]) -> f32 {
     let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
+    sort_by(&mut sorted, f32::total_cmp);
     let total: f64 = sorted.iter().map(|v| f64::from(*v)).sum();
     let n = sorted.len() as f64;
     let (mut sum, mut best) = (0.0, 0.0);

@@ -1,5 +1,7 @@
 //! Sums that several views need.
 
+use crate::order::sort_by;
+
 /// Sixteen running sums: quick, and more exact than one.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];
@@ -28,7 +30,7 @@ pub fn extent(values: &[f32]) -> [f32; 2] {
 /// The first and the last percentile, which single outliers do not move; `[0, 0]` of none.
 pub fn middle(values: &[f32]) -> [f32; 2] {
     let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
+    sort_by(&mut sorted, f32::total_cmp);
     let Some(last) = sorted.len().checked_sub(1) else { return [0.0; 2] };
     [sorted[last / 100], sorted[last - last / 100]]
 }

@@ -1,5 +1,7 @@
 //! Directions of largest variance: block iteration with Rayleigh and Ritz's projection, in f64.
 
+use crate::order::order;
+
 /// Directions iterated together: more than the three wanted, so that these settle sooner.
 const BLOCK: usize = 8;
 /// Iterations at most; close variances need many.
@@ -116,7 +118,9 @@ fn eigen(mut a: Square) -> ([f64; BLOCK], Square) {
         a[p] = std::array::from_fn(|i| cos * upper[i] - sin * lower[i]);
         a[q] = std::array::from_fn(|i| sin * upper[i] + cos * lower[i]);
     }
-    let mut order: [usize; BLOCK] = std::array::from_fn(|i| i);
-    order.sort_unstable_by(|i, j| a[*j][*j].total_cmp(&a[*i][*i]));
-    (order.map(|i| a[i][i]), v.map(|row| order.map(|i| row[i])))
+    let order = order(BLOCK, &|i, j| a[j][j].total_cmp(&a[i][i]));
+    (
+        std::array::from_fn(|i| a[order[i]][order[i]]),
+        v.map(|row| std::array::from_fn(|i| row[order[i]])),
+    )
 }

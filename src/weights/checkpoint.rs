@@ -7,6 +7,7 @@ use super::{
     Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, foreign, read_header,
 };
 use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
+use crate::order::sort_by;
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
@@ -294,7 +295,7 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
             }
         }
     }
-    shards.sort_unstable();
+    sort_by(&mut shards, Ord::cmp);
     shards.dedup();
     Ok(shards)
 }

@@ -1,5 +1,7 @@
 //! What an encoder needs of a larger checkpoint, as safetensors files of their own.
 
+use crate::order::sort_by_key;
+
 use std::ops::Range;
 
 use super::{Checkpoint, Manifest};
@@ -20,7 +22,7 @@ impl Extract {
         let mut parts: Vec<_> =
             tensors.flat_map(|t| t.parts.iter().map(move |part| (t, part))).collect();
         parts.retain(|(_, part)| files.contains(&part.file));
-        parts.sort_unstable_by_key(|(_, part)| (part.file, part.range.start));
+        sort_by_key(&mut parts, |(_, part)| (part.file, part.range.start));
         let (mut header, mut at) = (serde_json::Map::new(), 0);
         let mut ranges: Vec<(usize, Range<u64>)> = Vec::new();
         for (tensor, part) in parts {

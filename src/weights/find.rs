@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Source, shards};
+use crate::order::sort_by;
 use crate::{Error, Result};
 
 /// Endings of files that may hold weights; what is in them is told when they are read.
@@ -89,7 +90,7 @@ fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(weights)
         .collect();
-    names.sort_unstable();
+    sort_by(&mut names, Ord::cmp);
     let list = |names: &[String]| names.iter().map(|name| folder.join(name)).collect();
     match (names.as_slice(), shard(names.first().map_or("", String::as_str))) {
         ([], _) => Err(missing(folder, USUAL[0])),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Part, Source, Stored, Tensor};
 use crate::model::{BATCH_NORM, HeadKind, HeadSpec};
+use crate::order::sort_by;
 use crate::{Error, Result};
 
 /// A head, and where its tensors are.
@@ -73,7 +74,7 @@ impl Head {
         // A counter that training leaves behind is no tensor of the head.
         let mut extra: Vec<_> =
             found.into_keys().filter(|key| !key.ends_with("num_batches_tracked")).collect();
-        extra.sort_unstable();
+        sort_by(&mut extra, Ord::cmp);
         problems.extend(extra.iter().map(|key| format!("{key}: unexpected tensor")));
         // A head that a caller describes has not passed the configuration's checks.
         if spec.classes == 0 {

@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 #[cfg(feature = "torch")]
 use super::torch;
 use super::{Source, foreign};
+use crate::order::{sort_by, sort_by_key};
 use crate::{Error, Result};
 
 /// The number types in which weights may be stored.
@@ -201,7 +202,7 @@ pub(crate) fn stored_tensors(file: &str, size: u64, header: &[u8]) -> Result<Vec
             range: start + info.data_offsets.0..start + info.data_offsets.1,
         })
         .collect();
-    list.sort_unstable_by(|a, b| (a.range.start, &a.key).cmp(&(b.range.start, &b.key)));
+    sort_by(&mut list, |a, b| (a.range.start, &a.key).cmp(&(b.range.start, &b.key)));
     Ok(list)
 }
 
@@ -241,7 +242,7 @@ fn parse(file: &str, size: u64, header: &[u8]) -> Result<Header> {
 /// shape says.
 fn check(tensors: &HashMap<String, Info>) -> std::result::Result<u64, String> {
     let mut list: Vec<_> = tensors.iter().collect();
-    list.sort_unstable_by_key(|(key, info)| (info.data_offsets, *key));
+    sort_by_key(&mut list, |(key, info)| (info.data_offsets, *key));
     let mut at = 0;
     for (key, Info { dtype, shape, data_offsets: (start, end) }) in list {
         if *start != at || end < start {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{Quant, Stored, StoredType};
 use crate::model::{Key, Naming, Spec, wanted};
+use crate::order::sort_by_key;
 use crate::{Error, Result};
 
 /// Every tensor of an encoder, and where its bytes are.
@@ -236,7 +237,7 @@ impl Manifest {
         }
         let extra = found.into_values().flat_map(BTreeMap::into_values);
         let mut extra: Vec<_> = extra.chain(scales.into_values()).collect();
-        extra.sort_unstable_by_key(|(file, stored)| (*file, stored.range.start));
+        sort_by_key(&mut extra, |(file, stored)| (*file, stored.range.start));
         problems.extend(extra.into_iter().map(|(file, stored)| {
             format!("{}: {}: unexpected tensor for this configuration", files[file].0, stored.key)
         }));

@@ -12,6 +12,7 @@ use super::staged::Staged;
 use super::{StoredType, random_tensor};
 use crate::files::NewFile;
 use crate::model::{parse_config, wanted};
+use crate::order::sort_by_key;
 use crate::{Error, Result};
 
 /// Values to be written.
@@ -177,7 +178,7 @@ fn write_tensors(
     metadata: Option<HashMap<String, String>>,
     write: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    list.sort_unstable_by_key(|tensor| (Reverse(tensor.dtype), tensor.name));
+    sort_by_key(&mut list, |tensor| (Reverse(tensor.dtype), tensor.name));
     let mut at = 0;
     let infos = list.iter().map(|tensor| {
         let start = at;
