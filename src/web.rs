@@ -8,6 +8,7 @@ mod lesson;
 mod map;
 mod photo;
 mod records;
+mod request;
 mod team;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,9 @@ use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
 use self::js::*;
-use self::photo::{Photo, Request};
+use self::photo::Photo;
 use self::records::*;
+use self::request::Request;
 use self::team::team;
 use crate::encoder::{Held, Opened};
 use crate::gpu::Precision;

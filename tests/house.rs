@@ -107,7 +107,7 @@ fn imports_point_down() {
         ("plan", &["error", "image", "model"]),
         ("images", &["error", "features", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),
-        ("cpu", &["error", "image", "model", "plan", "weights", "reference"]),
+        ("cpu", &["error", "progress", "image", "model", "plan", "weights", "reference"]),
         ("gpu", &["error", "progress", "image", "model", "plan", "weights"]),
         ("view", &["error", "image", "features"]),
     ];

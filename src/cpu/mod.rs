@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
 use crate::plan::{Op, Plan, Plane, Role, RowSource, SlotId, Step, Value};
+use crate::progress::LocalBoxFuture;
 use crate::reference::{Epilogue, Twin, embed, windows};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -70,87 +71,105 @@ pub enum Supply<'a> {
     Read(&'a Checkpoint),
 }
 
+/// The outputs of a run by slot.
+pub type Outputs = Vec<(SlotId, Vec<f32>)>;
+
 /// Runs `plan` for `batch` pictures and returns its outputs by slot.
 ///
 /// `watch` is told the steps that are done, one, or several that a team shares, and may stop the
 /// run, which then ends with [`Error::Cancelled`].
-pub async fn run(
-    plan: &Plan,
+pub fn run<'a>(
+    plan: &'a Plan,
     batch: usize,
-    supply: Supply<'_>,
-    workspace: &mut Workspace,
-    inputs: &[(SlotId, Value<'_>)],
-    watch: &mut impl AsyncFnMut(&[Step]) -> ControlFlow<()>,
-) -> Result<Vec<(SlotId, Vec<f32>)>> {
-    let leftover: Vec<_> = workspace.values.drain(..).collect();
-    leftover.into_iter().for_each(|values| workspace.give(values));
-    workspace.values.resize_with(plan.slots.len(), Vec::new);
-    let mut pixels: &[u8] = &[];
-    for (slot, value) in inputs {
-        match value {
-            Value::F32(v) => {
-                let mut own = workspace.take(v.len());
-                own.copy_from_slice(v);
-                workspace.values[*slot] = own;
+    supply: Supply<'a>,
+    workspace: &'a mut Workspace,
+    inputs: &'a [(SlotId, Value<'a>)],
+    watch: &'a mut dyn Watch,
+) -> LocalBoxFuture<'a, Result<Outputs>> {
+    Box::pin(async move {
+        let leftover: Vec<_> = workspace.values.drain(..).collect();
+        leftover.into_iter().for_each(|values| workspace.give(values));
+        workspace.values.resize_with(plan.slots.len(), Vec::new);
+        let mut pixels: &[u8] = &[];
+        for (slot, value) in inputs {
+            match value {
+                Value::F32(v) => {
+                    let mut own = workspace.take(v.len());
+                    own.copy_from_slice(v);
+                    workspace.values[*slot] = own;
+                }
+                Value::Rgba(v) => pixels = v,
             }
-            Value::Rgba(v) => pixels = v,
         }
-    }
-    let last_uses = plan.last_uses();
-    let (stretches, blocks) = match supply {
-        Supply::Held(weights) if weights.team().is_some() => (Stretch::all(plan), Vec::new()),
-        Supply::Held(_) => Default::default(),
-        Supply::Read(_) => (Vec::new(), plan.by_block()),
-    };
-    let mut own = CpuWeights::default();
-    let mut at = 0;
-    while at < plan.steps.len() {
-        if let Supply::Read(checkpoint) = supply
-            && let Some((steps, _)) = blocks.iter().find(|(steps, _)| steps.start == at)
-        {
-            drop(std::mem::take(&mut own)); // Before the next are read, this memory is free.
-            let part = Plan { steps: plan.steps[steps.clone()].to_vec(), ..plan.clone() };
-            let go_on = &mut async |_| ControlFlow::Continue(());
-            own = CpuWeights::load(&[part], checkpoint, None, go_on).await?;
-        }
-        let weights = match supply {
-            Supply::Held(weights) => weights,
-            Supply::Read(_) => &own,
+        let last_uses = plan.last_uses();
+        let (stretches, blocks) = match supply {
+            Supply::Held(weights) if weights.team().is_some() => (Stretch::all(plan), Vec::new()),
+            Supply::Held(_) => Default::default(),
+            Supply::Read(_) => (Vec::new(), plan.by_block()),
         };
-        let stretch = stretches.iter().find(|stretch| stretch.steps.start == at);
-        let steps = stretch.map_or(at..at + 1, |stretch| stretch.steps.clone());
-        at = steps.end;
-        let step = &plan.steps[at - 1];
-        let len = plan.slots[step.y].len(batch);
-        let mut y = match (step.op.adds_to(), plan.takes_over(at - 1, &last_uses)) {
-            (_, Some(from)) => std::mem::take(&mut workspace.values[from]),
-            (Some(from), None) => {
-                let mut own = workspace.take(len);
-                own.copy_from_slice(&workspace.values[from]);
-                own
+        let mut own = CpuWeights::default();
+        let mut at = 0;
+        while at < plan.steps.len() {
+            if let Supply::Read(checkpoint) = supply
+                && let Some((steps, _)) = blocks.iter().find(|(steps, _)| steps.start == at)
+            {
+                drop(std::mem::take(&mut own)); // Before the next are read, this memory is free.
+                let part = Plan { steps: plan.steps[steps.clone()].to_vec(), ..plan.clone() };
+                let go_on = &mut async |_| ControlFlow::Continue(());
+                own = CpuWeights::load(&[part], checkpoint, None, go_on).await?;
             }
-            (None, None) => workspace.take(len),
-        };
-        let fast = Fast { plan, batch, weights, values: &workspace.values, pixels };
-        match stretch {
-            Some(stretch) => fast.stretch(stretch, &mut y).await?,
-            None => fast.step(step, &mut y).await?,
-        }
-        workspace.values[step.y] = y;
-        if watch(&plan.steps[steps.clone()]).await.is_break() {
-            return Err(Error::Cancelled);
-        }
-        for slot in plan.steps[steps.clone()].iter().flat_map(|step| step.op.operands()) {
-            let last = steps.contains(&last_uses[slot]);
-            if last && plan.slots[slot].role == Role::Temporary {
-                let done = std::mem::take(&mut workspace.values[slot]);
-                workspace.give(done);
+            let weights = match supply {
+                Supply::Held(weights) => weights,
+                Supply::Read(_) => &own,
+            };
+            let stretch = stretches.iter().find(|stretch| stretch.steps.start == at);
+            let steps = stretch.map_or(at..at + 1, |stretch| stretch.steps.clone());
+            at = steps.end;
+            let step = &plan.steps[at - 1];
+            let len = plan.slots[step.y].len(batch);
+            let mut y = match (step.op.adds_to(), plan.takes_over(at - 1, &last_uses)) {
+                (_, Some(from)) => std::mem::take(&mut workspace.values[from]),
+                (Some(from), None) => {
+                    let mut own = workspace.take(len);
+                    own.copy_from_slice(&workspace.values[from]);
+                    own
+                }
+                (None, None) => workspace.take(len),
+            };
+            let fast = Fast { plan, batch, weights, values: &workspace.values, pixels };
+            match stretch {
+                Some(stretch) => fast.stretch(stretch, &mut y).await?,
+                None => fast.step(step, &mut y).await?,
+            }
+            workspace.values[step.y] = y;
+            if watch.done(&plan.steps[steps.clone()]).await.is_break() {
+                return Err(Error::Cancelled);
+            }
+            for slot in plan.steps[steps.clone()].iter().flat_map(|step| step.op.operands()) {
+                let last = steps.contains(&last_uses[slot]);
+                if last && plan.slots[slot].role == Role::Temporary {
+                    let done = std::mem::take(&mut workspace.values[slot]);
+                    workspace.give(done);
+                }
             }
         }
+        let slots: BTreeSet<SlotId> = plan.outputs.iter().map(|(_, slot)| *slot).collect();
+        let outputs = slots.into_iter();
+        Ok(outputs.map(|slot| (slot, std::mem::take(&mut workspace.values[slot]))).collect())
+    })
+}
+
+/// Whoever is told which steps are done, and may stop the run: every `AsyncFnMut(&[Step]) ->
+/// ControlFlow<()>`.
+pub trait Watch {
+    /// Tells the steps that are done since the last time.
+    fn done<'a>(&'a mut self, steps: &'a [Step]) -> LocalBoxFuture<'a, ControlFlow<()>>;
+}
+
+impl<F: AsyncFnMut(&[Step]) -> ControlFlow<()>> Watch for F {
+    fn done<'a>(&'a mut self, steps: &'a [Step]) -> LocalBoxFuture<'a, ControlFlow<()>> {
+        Box::pin(self(steps))
     }
-    let slots: BTreeSet<SlotId> = plan.outputs.iter().map(|(_, slot)| *slot).collect();
-    let outputs = slots.into_iter();
-    Ok(outputs.map(|slot| (slot, std::mem::take(&mut workspace.values[slot]))).collect())
 }
 
 struct Fast<'a> {

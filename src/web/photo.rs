@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::lesson::taught_logits;
 use super::map::{Map, coloured};
+use super::request::{Basis, Request};
 use crate::encoder::Held;
 use crate::features::side_by_side;
 use crate::image::{Alpha, Picture};
@@ -31,32 +30,6 @@ pub(super) struct Photo {
     tokens: Option<(usize, Vec<f32>)>,
     /// Queries and keys of blocks, for each tile.
     attention: BTreeMap<usize, Vec<Attention>>,
-}
-
-/// What the page may ask to see. `layer` is 0 for the embedding, i for the output of block i.
-#[derive(Deserialize)]
-#[serde(tag = "view", rename_all = "lowercase")]
-pub(super) enum Request {
-    Pca { layer: usize, foreground: bool, swap: Option<bool>, basis: Basis },
-    Similarity { layer: usize, token: usize, of: u32 },
-    Attention { layer: usize, token: Option<usize>, head: Option<usize> },
-    Rollout { layer: usize, token: Option<usize> },
-    Clusters { layer: usize, k: usize },
-    Norms { layer: usize },
-    Segmentation {},
-    Taught {},
-}
-
-/// Whose colours a PCA picture has.
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Basis {
-    /// Its own.
-    Own,
-    /// Its own, which are kept for those to come.
-    Keep,
-    /// Those kept before.
-    Kept,
 }
 
 /// Pixels of the longer side of a map of labels.
