@@ -14,7 +14,7 @@ use tempfile::{Builder, NamedTempFile};
 use crate::{Error, Result};
 
 pub use lock::{Lock, open_lock};
-pub use own::{beside_name, exchange, has_other_names, is_at, is_own, open_plain};
+pub use own::{beside_name, exchange, is_at, is_own, open_part, open_plain};
 
 /// What the names of unfinished files begin and end with. They are short whatever the target's name.
 const PREFIX: &str = ".internvit-";
@@ -194,10 +194,22 @@ pub fn clear(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let ours = name.to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
-        if ours && entry.metadata().is_ok_and(|there| there.is_file() && is_own(&there)) {
+        let Ok(there) = entry.metadata() else { continue };
+        if !ours || !is_own(&there) {
+            continue;
+        }
+        if there.is_file() {
             remove_abandoned(&entry.path());
+        } else if there.is_symlink() && is_old(&there) {
+            let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether a link, which nobody can lock, is left over: it takes a moment to be renamed.
+fn is_old(there: &fs::Metadata) -> bool {
+    let age = there.modified().ok().and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age > std::time::Duration::from_secs(60))
 }
 
 /// Removes a file while it is locked, where nobody else has it so.

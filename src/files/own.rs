@@ -53,17 +53,47 @@ fn is_link(_: &io::Error) -> bool {
 /// Whether a file or folder belongs to the user who runs this; true where there are no owners.
 pub fn is_own(there: &Metadata) -> bool {
     #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::uid(there) == rustix::process::geteuid().as_raw();
+    {
+        std::os::unix::fs::MetadataExt::uid(there) == rustix::process::geteuid().as_raw()
+    }
     #[cfg(not(unix))]
-    return !there.is_symlink();
+    {
+        !there.is_symlink()
+    }
 }
 
 /// Whether a file has other names too, through which it may be somebody's own.
-pub fn has_other_names(there: &Metadata) -> bool {
+fn has_other_names(there: &Metadata) -> bool {
     #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::nlink(there) > 1;
+    {
+        std::os::unix::fs::MetadataExt::nlink(there) > 1
+    }
     #[cfg(not(unix))]
-    return there.is_symlink();
+    {
+        there.is_symlink()
+    }
+}
+
+/// Opens, to add to it, the beginning of a file that an earlier run of this user left. What else has
+/// its name is put away, and what that leads to stays.
+///
+/// # Errors
+/// The system's.
+pub fn open_part(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true);
+    match open_plain(&mut options, path) {
+        Ok(file) => {
+            let there = file.metadata()?;
+            if is_own(&there) && !has_other_names(&there) {
+                return Ok(file);
+            }
+            std::fs::remove_file(path)?;
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => std::fs::remove_file(path)?,
+    }
+    options.create_new(true).open(path)
 }
 
 /// Whether an open file is still the one at `path`: who waited for it may hold one that is gone.
@@ -73,11 +103,13 @@ pub fn is_at(file: &File, path: &Path) -> bool {
         use std::os::unix::fs::MetadataExt;
         let key = |there: Metadata| (there.dev(), there.ino());
         let named = std::fs::symlink_metadata(path).map(key);
-        return named.ok() == file.metadata().map(key).ok();
+        named.ok() == file.metadata().map(key).ok()
     }
     // Here no lock is ever removed.
     #[cfg(not(unix))]
-    return file.metadata().is_ok() && path.exists();
+    {
+        file.metadata().is_ok() && path.exists()
+    }
 }
 
 /// Exchanges two folders in one step.
@@ -88,12 +120,12 @@ pub fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
-        return Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?);
+        Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
     }
     #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
     {
         let _ = (a, b);
-        return Err(io::ErrorKind::Unsupported.into());
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

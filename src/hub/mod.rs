@@ -11,6 +11,7 @@
 mod cache;
 mod http;
 mod name;
+mod pasted;
 mod repository;
 mod vision;
 mod whole;

@@ -49,14 +49,12 @@ impl Folder {
         let held = held
             .ok_or_else(|| Error::input(format!("{}: another run is writing it", out.display())))?;
         let path = beside_name(out, "", ".parts");
-        if fs::symlink_metadata(&path).is_ok() {
-            if !is_known(&path) {
-                return Err(Error::input(format!(
-                    "{}: expected the parts that a stopped run left, found something else: move it \
-                     away, or choose another --out",
-                    path.display()
-                )));
-            }
+        if fs::symlink_metadata(&path).is_ok() && !is_known(&path) {
+            return Err(Error::input(format!(
+                "{}: expected the parts that a stopped run left, found something else: move it \
+                 away, or choose another --out",
+                path.display()
+            )));
         }
         Ok(Self { path, _lock: held })
     }
