@@ -26,9 +26,11 @@ impl Name {
             Some("http" | "https") | None => on_the_hub(rest),
             Some(_) => None,
         };
+        // An address may have a token before its host.
+        let shown = rest.split_once('@').filter(|_| scheme.is_some()).map_or(text, |(_, end)| end);
         let bad = |reason: &str| {
             Error::input(format!(
-                "{text}: {reason}: expected https://huggingface.co/owner/name, or owner/name"
+                "{shown}: {reason}: expected https://huggingface.co/owner/name, or owner/name"
             ))
         };
         match path {
@@ -40,11 +42,15 @@ impl Name {
 
 /// What follows the host, where that is the hub's.
 fn on_the_hub(rest: &str) -> Option<&str> {
+    // Name and token, as in addresses for git, are not ours to use.
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let rest = &rest[rest[..end].rfind('@').map_or(0, |at| at + 1)..];
     let endpoint = variable("HF_ENDPOINT").unwrap_or_default();
     let own = endpoint.split_once("://").map(|(_, own)| own.trim_end_matches('/'));
     let after = |host: &str| {
         let begins = rest.get(..host.len())?.eq_ignore_ascii_case(host);
         let path = &rest[host.len()..];
+        let path = path.strip_prefix(":443").unwrap_or(path);
         (begins && path.starts_with(['/', '?', '#'])).then_some(path)
     };
     let bare = rest.len() >= 4 && rest.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("www."));
@@ -126,6 +132,8 @@ mod tests {
             ("https://huggingface.co/a/b/discussions/4", "a/b"),
             ("https://huggingface.co/api/models/a/b", "a/b"),
             ("https://huggingface.co/a/b.git", "a/b"),
+            ("https://me:hf_token@huggingface.co/a/b.git", "a/b"),
+            ("https://huggingface.co:443/a/b", "a/b"),
             ("hf://a/b@v1", "a/b@v1"),
         ] {
             let name = Name::pasted(text).unwrap_or_else(|| panic!("{text}: no address"));
@@ -150,6 +158,8 @@ mod tests {
             let error = Name::pasted(text).unwrap().unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
+        let error = Name::pasted("https://me:hf_token@example.com/a/b").unwrap().unwrap_err();
+        assert!(!error.to_string().contains("hf_token"), "{error}");
         for text in ["a/b", "huggingface.com/a", "folder", "./a/b", "C:\\models\\a"] {
             assert!(Name::pasted(text).is_none(), "{text}");
         }

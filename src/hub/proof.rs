@@ -88,7 +88,7 @@ fn proof(path: &Path, file: &Remote, there: &Metadata) -> Vec<u8> {
     {
         use std::os::unix::fs::MetadataExt;
         let (seconds, nanoseconds) = (there.ctime(), there.ctime_nsec());
-        lines += &format!(" {} {} {seconds}.{nanoseconds}", there.dev(), there.ino());
+        lines += &format!(" {} {seconds}.{nanoseconds}", there.ino());
     }
     lines += &format!("\n{}\n", path.display());
     lines.into_bytes()
@@ -114,4 +114,67 @@ fn digest(path: &Path, file: &Remote, quiet: bool, tell: &mut Tell<'_>) -> Resul
 /// Bytes in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::ops::ControlFlow;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// A file in a folder of its own, and proofs there.
+    fn scene(bytes: &[u8]) -> (tempfile::TempDir, PathBuf, Proofs) {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, proofs) = (folder.path().join("file"), folder.path().join("proofs"));
+        fs::write(&path, bytes).unwrap();
+        (folder, path, Proofs { folder: Some(proofs) })
+    }
+
+    #[test]
+    fn a_proof_holds_until_the_file_changes() {
+        let mut bytes = vec![7; 2 * SMALL as usize];
+        let file = Remote::known("file", bytes.len() as u64, &hex(&Sha256::digest(&bytes)));
+        let (_folder, path, proofs) = scene(&bytes);
+        let hold = || {
+            let mut read = 0;
+            let same = proofs.hold(&path, &file, &mut |step| {
+                if let Step::Bytes(more) = step {
+                    read += more;
+                }
+                ControlFlow::Continue(())
+            });
+            (same.unwrap(), read)
+        };
+        assert_eq!(hold(), (true, file.size));
+        assert_eq!(hold(), (true, 0), "read once");
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(hold(), (true, file.size), "read again, as it was written");
+        bytes[9] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(hold(), (false, file.size));
+        assert_eq!(hold(), (false, file.size), "never proven");
+        fs::write(&path, &bytes[1..]).unwrap();
+        assert_eq!(hold(), (false, 0), "of another length");
+    }
+
+    /// What comparing costs: 600 MB, or so many as `INTERNVIT_MB` says.
+    #[test]
+    #[ignore = "writes 600 MB"]
+    fn cost() {
+        let megabytes = std::env::var("INTERNVIT_MB").ok().and_then(|n| n.parse().ok());
+        let size = megabytes.unwrap_or(600) * 1_000_000;
+        let (_folder, path, proofs) = scene(b"");
+        File::options().write(true).open(&path).unwrap().set_len(size).unwrap();
+        let tell: &mut Tell<'_> = &mut |_| ControlFlow::Continue(());
+        let mut file = Remote::known("file", size, "");
+        file.digest = digest(&path, &file, true, tell).unwrap();
+        for what in ["the first time", "from then on"] {
+            let start = Instant::now();
+            assert!(proofs.hold(&path, &file, tell).unwrap());
+            println!("{} MB, {what}: {:?}", size / 1_000_000, start.elapsed());
+        }
+    }
 }
