@@ -169,8 +169,8 @@ pub(crate) fn builder(mode: u32) -> Builder<'static, 'static> {
     builder
 }
 
-/// A new file in `folder`, with the rights that any new file gets.
-fn beside(folder: &Path) -> io::Result<(NamedTempFile, Noted)> {
+/// A new file in `folder`, locked, with the rights that any new file gets.
+pub(crate) fn beside(folder: &Path) -> io::Result<(NamedTempFile, Noted)> {
     clear(folder);
     loop {
         let file = builder(0o666).tempfile_in(folder)?;

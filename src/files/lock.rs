@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::own::{is_at, open_plain};
-use super::{Noted, builder, folder_of};
+use super::{Noted, beside, folder_of};
 
 /// What a lock that this program made has in it. A file without it is somebody's own: it may be
 /// locked, but is neither changed nor removed.
@@ -74,7 +74,7 @@ pub fn open_lock(path: &Path, create: bool) -> io::Result<File> {
 
 /// Makes a lock's file, its mark in it from the beginning. Another process may have done so.
 fn make(path: &Path) -> io::Result<()> {
-    let mut file = builder(0o666).tempfile_in(folder_of(path))?;
+    let (mut file, _noted) = beside(folder_of(path))?;
     file.write_all(MARK)?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),

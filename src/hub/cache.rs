@@ -167,10 +167,8 @@ pub(super) fn make_parent(path: &Path) -> Result<()> {
 
 /// Writes a small file, whole or not at all, by way of the folder `beside` on the same disk.
 pub(super) fn write_whole(path: &Path, bytes: &[u8], beside: &Path) -> Result<()> {
-    files::clear(beside);
     let write = || {
-        let mut file = files::builder(0o666).tempfile_in(beside)?;
-        let _ = file.as_file().try_lock();
+        let (mut file, _noted) = files::beside(beside)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map(|_| ()).map_err(|e| e.error)

@@ -81,9 +81,7 @@ impl Http {
             // Redirects are followed here: the token stays behind, and an error names who failed.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(self.bounds.silence))
-            .timeout_per_read(Some(self.bounds.silence));
+            .timeout_connect(Some(Duration::from_secs(15)));
         if self.endpoint.starts_with("https://") {
             let found = rustls_native_certs::load_native_certs();
             if found.certs.is_empty() {
@@ -102,16 +100,23 @@ impl Http {
         Ok(self.agent.get_or_init(|| config.build().new_agent()))
     }
 
-    /// The hub's answer to `path` as text, of a bounded length.
-    pub(super) fn text(&self, model: &Name, path: &str, tell: &mut Tell<'_>) -> Tried<String> {
+    /// The hub's answer to `path` as text, of a bounded length. With `briefly` it is not waited for long.
+    pub(super) fn text(
+        &self,
+        model: &Name,
+        path: &str,
+        briefly: bool,
+        tell: &mut Tell<'_>,
+    ) -> Tried<String> {
         let url = format!("{}{path}", self.endpoint);
-        self.patiently(model, tell, |_, _| {
-            let response = self.get(model, &url, None)?;
+        let bounds = if briefly { self.bounds.briefly() } else { self.bounds };
+        self.patiently(model, bounds, tell, |_, _| {
+            let response = self.get(model, &url, None, bounds)?;
             if response.status() != 200 {
                 return Err(refused(self, model, "", &response));
             }
             let mut reader = response.into_body().into_reader();
-            let mut pace = Pace::new(self.bounds, false);
+            let mut pace = Pace::new(bounds, false);
             let (mut text, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
             loop {
                 let read = reader.read(&mut buffer).map_err(Fault::passing)?;
@@ -138,7 +143,7 @@ impl Http {
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let mut at = range.start;
-        let done = self.patiently(ask.model, tell, |tell, moved| {
+        let done = self.patiently(ask.model, self.bounds, tell, |tell, moved| {
             if at == range.end {
                 return Ok(());
             }
@@ -159,6 +164,7 @@ impl Http {
     fn patiently<T>(
         &self,
         model: &Name,
+        bounds: Bounds,
         tell: &mut Tell<'_>,
         mut attempt: impl FnMut(&mut Tell<'_>, &mut bool) -> Tried<T>,
     ) -> Tried<T> {
@@ -170,8 +176,8 @@ impl Http {
                 other => return other,
             };
             tries = if moved { 1 } else { tries + 1 };
-            let wait_for = wait.unwrap_or(self.bounds.wait * (1 << (tries - 1)));
-            let given_up = tries >= self.bounds.tries || wait_for > self.bounds.patience;
+            let wait_for = wait.unwrap_or(bounds.wait * (1 << (tries - 1)));
+            let given_up = tries >= bounds.tries || wait_for > bounds.patience;
             if given_up || !self.reached.get() {
                 return Err(Fault::Passing { reason, wait });
             }
@@ -191,7 +197,7 @@ impl Http {
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Tried<()> {
         let whole = range == (0..ask.size);
-        let response = self.get(ask.model, &ask.url, (!whole).then_some(&range))?;
+        let response = self.get(ask.model, &ask.url, (!whole).then_some(&range), self.bounds)?;
         let (begin, size) = match response.status().as_u16() {
             200 => (0, header(&response, "content-length").and_then(|n| n.parse().ok())),
             206 => content_range(&response)
@@ -231,7 +237,13 @@ impl Http {
         Ok(())
     }
 
-    fn get(&self, model: &Name, url: &str, range: Option<&Range<u64>>) -> Tried<Response<Body>> {
+    fn get(
+        &self,
+        model: &Name,
+        url: &str,
+        range: Option<&Range<u64>>,
+        bounds: Bounds,
+    ) -> Tried<Response<Body>> {
         let agent = self.agent().map_err(Fault::Final)?;
         let never = |reason: String| Fault::Final(Error::hub(model, reason));
         let mut url = url.to_string();
@@ -247,6 +259,9 @@ impl Http {
                 request =
                     request.header("range", format!("bytes={}-{}", range.start, range.end - 1));
             }
+            let silence = Some(bounds.silence);
+            let request = request.config().timeout_recv_response(silence);
+            let request = request.timeout_per_read(silence).build();
             let response = request.call().map_err(|e| {
                 let reason = format!("no answer from {host}: {e}");
                 if is_lasting(&e) { never(reason) } else { Fault::passing(reason) }

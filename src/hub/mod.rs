@@ -126,35 +126,41 @@ impl Hub {
                 _ => {}
             }
         }
-        let fault = match self.repository(model, tell) {
+        let fault = match self.repository(model, cached.is_some(), tell) {
             Ok(repository) => match self.bring(model, &repository, tell).await {
-                Err(error @ (Error::Hub { .. } | Error::Io { .. })) => Fault::Final(error),
-                brought => return brought,
+                Ok(folder) => return Ok(folder),
+                Err(error) => Fault::Final(error),
             },
             Err(fault) => fault,
         };
-        let folder = match (cached, fault) {
-            (_, Fault::Final(Error::Cancelled)) => return Err(Error::Cancelled),
-            (None, fault) => return Err(fault.error(model)),
-            (Some(folder), fault) => {
-                if damaged.is_none() {
-                    damaged = self.damaged(&folder, tell)?;
-                }
-                let note = match fault {
-                    Fault::Passing { reason, .. } => format!("{model}: {reason}"),
-                    Fault::Final(error) => error.to_string(),
-                };
-                if let Some(reason) = damaged {
-                    return Err(Error::hub(
-                        model,
-                        format!("{reason}, and it cannot be fetched again: {note}"),
-                    ));
-                }
-                // Whatever the hub, or a proxy before it, answers: the model is here.
-                told(tell, Step::Note(&format!("{note}; using what was fetched before")))?;
-                folder
-            }
+        match (cached, fault) {
+            (_, Fault::Final(Error::Cancelled)) => Err(Error::Cancelled),
+            (Some(folder), fault) => self.fall_back(model, (folder, damaged), fault, tell),
+            (None, fault) => Err(fault.error(model)),
+        }
+    }
+
+    /// Whatever the hub, or a proxy before it, answers: the model is here, where it is not damaged.
+    fn fall_back(
+        &self,
+        model: &Name,
+        (folder, damaged): (PathBuf, Option<String>),
+        fault: Fault,
+        tell: &mut Tell<'_>,
+    ) -> Result<PathBuf> {
+        let damaged = match damaged {
+            None => self.damaged(&folder, tell)?,
+            known => known,
         };
+        let why = match fault {
+            Fault::Passing { reason, .. } => format!("{model}: {reason}"),
+            Fault::Final(error) => error.to_string(),
+        };
+        if let Some(reason) = damaged {
+            let reason = format!("{reason}, and it cannot be fetched again: {why}");
+            return Err(Error::hub(model, reason));
+        }
+        told(tell, Step::Note(&format!("{why}; using what was fetched before")))?;
         Ok(folder)
     }
 
@@ -173,10 +179,11 @@ impl Hub {
         )
     }
 
-    fn repository(&self, model: &Name, tell: &mut Tell<'_>) -> Tried<Repository> {
+    /// What the hub lists; not waited for long where the model is cached.
+    fn repository(&self, model: &Name, cached: bool, tell: &mut Tell<'_>) -> Tried<Repository> {
         let (repository, revision) = (model.repository(), model.revision().replace('/', "%2F"));
         let path = format!("/api/models/{repository}/revision/{revision}?blobs=true");
-        let text = self.http.text(model, &path, tell)?;
+        let text = self.http.text(model, &path, cached, tell)?;
         Repository::parse(model, &text).map_err(Fault::Final)
     }
 

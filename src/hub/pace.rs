@@ -37,6 +37,20 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    /// For what there is something in place of: two attempts, and no long waits.
+    pub(super) fn briefly(self) -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            tries: 2,
+            patience: self.patience.min(seconds(2)),
+            silence: self.silence.min(seconds(10)),
+            answer: self.answer.min(seconds(30)),
+            ..self
+        }
+    }
+}
+
 /// An attempt that brought less than this brought nothing.
 const ENOUGH: u64 = 16 << 10;
 

@@ -42,7 +42,7 @@ fn http(address: &str) -> Http {
     let mut http = Http::new(address.into(), Some("hf_secret".into())).unwrap();
     http.bounds = Bounds {
         wait: Duration::from_millis(1),
-        silence: Duration::from_millis(500),
+        silence: Duration::from_secs(10),
         window: Duration::from_millis(150),
         least: 1000,
         answer: Duration::from_millis(400),
@@ -57,7 +57,7 @@ fn model() -> Name {
 
 /// What asking for a list ends with.
 fn list(http: &Http) -> String {
-    let asked = http.text(&model(), "/list", &mut |_| ControlFlow::Continue(()));
+    let asked = http.text(&model(), "/list", false, &mut |_| ControlFlow::Continue(()));
     asked.unwrap_or_else(|fault| fault.error(&model()).to_string())
 }
 
@@ -122,7 +122,9 @@ fn lists_have_an_end() {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
         while stream.write_all(&[b'x'; 1 << 16]).is_ok() {}
     });
-    let error = list(&http(&address));
+    let mut patient = http(&address);
+    patient.bounds.answer = Duration::from_secs(60);
+    let error = list(&patient);
     assert!(error.contains("an answer of more than 16000000 bytes"), "{error}");
     assert_eq!(count.load(Ordering::SeqCst), 1);
     // and in time, however quick it is.
@@ -197,4 +199,24 @@ fn redirects_lead_on_without_the_token() {
         assert_eq!(list(&http(&hub)), "ok", "{location}");
         assert_eq!(count.load(Ordering::SeqCst), 2);
     }
+}
+
+/// Where there is something in place of the answer, it is not waited for long.
+#[test]
+fn a_hub_that_can_be_done_without() {
+    let (address, count) = serve(|stream, _| {
+        let busy = "HTTP/1.1 503 Busy\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n";
+        let _ = stream.write_all(busy.as_bytes());
+    });
+    let begin = Instant::now();
+    let asked = http(&address).text(&model(), "/", true, &mut |_| ControlFlow::Continue(()));
+    assert!(asked.is_err() && begin.elapsed().as_secs() < 5);
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    // Silence, too.
+    let (address, count) = serve(|stream, _| while stream.read(&mut [0]).is_ok_and(|n| n > 0) {});
+    let mut silent = http(&address);
+    silent.bounds.silence = Duration::from_millis(100);
+    let asked = silent.text(&model(), "/", true, &mut |_| ControlFlow::Continue(()));
+    assert!(asked.is_err() && begin.elapsed().as_secs() < 10);
+    assert_eq!(count.load(Ordering::SeqCst), 1);
 }
