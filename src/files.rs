@@ -1,5 +1,8 @@
 //! Files that appear whole: written beside their place under a name of their own, then renamed.
 
+mod lock;
+mod own;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -10,11 +13,14 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::{Error, Result};
 
+pub use lock::{Lock, open_lock};
+pub use own::{beside_name, exchange, is_at, is_own, open_part, open_plain};
+
 /// What the names of unfinished files begin and end with. They are short whatever the target's name.
 const PREFIX: &str = ".internvit-";
 const SUFFIX: &str = ".part";
 
-/// Unfinished files of this process.
+/// Unfinished files and folders of this process.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Folders in which this process has looked for what killed processes left.
@@ -108,8 +114,21 @@ impl Seek for Target {
     }
 }
 
-/// A path in the list of unfinished files, as long as it lives.
-struct Noted(PathBuf);
+/// A path in the list of unfinished files and folders, as long as it lives.
+pub(crate) struct Noted(PathBuf);
+
+impl Noted {
+    pub(crate) fn new(path: &Path) -> Self {
+        lock(&UNFINISHED).insert(path.into());
+        Self(path.into())
+    }
+}
+
+/// Does something to an unfinished file or folder that a handler of signals must not disturb.
+pub(crate) fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
+    let _list = lock(&UNFINISHED);
+    work()
+}
 
 impl Drop for Noted {
     fn drop(&mut self) {
@@ -137,26 +156,37 @@ fn open(path: &Path) -> io::Result<Target> {
     Ok(Target::Beside(file, noted))
 }
 
-/// A new file in `folder`, with the rights that any new file gets.
-fn beside(folder: &Path) -> io::Result<(NamedTempFile, Noted)> {
-    clear(folder);
+/// A builder of new files or folders with the rights `mode`, of which the user's mask takes its part.
+pub(crate) fn builder(mode: u32) -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(12);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(mode));
     }
-    let file = builder.tempfile_in(folder)?;
-    // A file system without locks is no reason to fail: then leftovers stay.
-    let _ = file.as_file().try_lock();
-    let noted = Noted(file.path().to_path_buf());
-    lock(&UNFINISHED).insert(noted.0.clone());
-    Ok((file, noted))
+    let _ = mode;
+    builder
 }
 
-/// Removes what killed processes left in `folder`: unfinished files that nobody holds locked.
-fn clear(folder: &Path) {
+/// A new file in `folder`, locked, with the rights that any new file gets.
+pub(crate) fn beside(folder: &Path) -> io::Result<(NamedTempFile, Noted)> {
+    clear(folder);
+    loop {
+        let file = builder(0o666).tempfile_in(folder)?;
+        let noted = Noted::new(file.path());
+        // A file system without locks is no reason to fail: then leftovers stay.
+        let cleared = matches!(file.as_file().try_lock(), Err(fs::TryLockError::WouldBlock));
+        // Whoever clears up may have met it before it was locked.
+        if !cleared && is_at(file.as_file(), file.path()) {
+            return Ok((file, noted));
+        }
+    }
+}
+
+/// Removes what killed processes of this user left in `folder`: unfinished files that nobody holds
+/// locked. Done once a process.
+pub fn clear(folder: &Path) {
     let key = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     if !lock(&CLEARED).insert(key) {
         return;
@@ -164,30 +194,50 @@ fn clear(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let ours = name.to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
-        if !ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        let Ok(there) = entry.metadata() else { continue };
+        if !ours || !is_own(&there) {
             continue;
         }
-        let path = entry.path();
-        if lock(&UNFINISHED).contains(&path) || !is_abandoned(&path) {
-            continue;
+        if there.is_file() {
+            remove_abandoned(&entry.path());
+        } else if there.is_symlink() && is_old(&there) {
+            let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+/// Whether a link, which nobody can lock, is left over: it takes a moment to be renamed.
+fn is_old(there: &fs::Metadata) -> bool {
+    let age = there.modified().ok().and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age > std::time::Duration::from_secs(60))
+}
+
+/// Removes a file while it is locked, where nobody else has it so.
+fn remove_abandoned(path: &Path) {
+    if lock(&UNFINISHED).contains(path) {
+        return;
+    }
+    let Ok(file) = open_plain(File::options().read(true), path) else { return };
+    if file.try_lock().is_ok() && is_at(&file, path) {
         let _ = fs::remove_file(path);
     }
 }
 
-/// How long a file is left alone: its maker may have made it and not locked it yet.
-const YOUNG: std::time::Duration = std::time::Duration::from_secs(10);
-
-fn is_abandoned(path: &Path) -> bool {
-    let old = fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-    old.is_some_and(|age| age > YOUNG) && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
-}
-
-/// Removes this process' unfinished files: for a handler of signals that end it.
+/// Removes this process' unfinished files and folders: for a handler of signals that ends it. No other
+/// thread of it can finish a file from now on, or say that one is gone.
 pub fn remove_unfinished() {
-    for path in lock(&UNFINISHED).iter() {
-        let _ = fs::remove_file(path);
+    let list = lock(&UNFINISHED);
+    for path in list.iter() {
+        // A thread may still be adding to a folder.
+        for _ in 0..10 {
+            let folder = fs::symlink_metadata(path).is_ok_and(|there| there.is_dir());
+            let gone = if folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            if gone.is_ok() || gone.is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+                break;
+            }
+        }
     }
+    std::mem::forget(list);
 }
 
 /// Whether a file can be made in `folder`, and whether its disk takes `a` and `A` for one name.
@@ -260,7 +310,6 @@ mod tests {
         let [left, held] = ["left", "held"].map(|name| {
             let path = folder.path().join(format!("{PREFIX}{name}{SUFFIX}"));
             let file = File::create(&path).unwrap();
-            file.set_modified(std::time::SystemTime::now() - 2 * YOUNG).unwrap();
             (path, file)
         });
         held.1.lock().unwrap();

@@ -325,7 +325,8 @@ fn ended_in_the_middle() {
         child.kill().unwrap();
         cut += u32::from(!child.wait().unwrap().success());
         let after = out.exists().then(|| files(&out));
-        let put_aside = after.is_none() && folder.join(".out.old").exists();
+        let aside = |name: &String| name.starts_with(".out.") && name.ends_with(".old");
+        let put_aside = after.is_none() && names(&folder).iter().any(aside);
         assert!(
             after == before || after.as_ref() == Some(&expected) || put_aside,
             "round {round}: something half-written"
@@ -344,7 +345,8 @@ fn ended_in_the_middle() {
 #[test]
 fn exchanges_cut_in_the_middle() {
     let folder = scratch("convert-exchange");
-    let (out, old, part) = (folder.join("out"), folder.join(".out.old"), folder.join(".out.part"));
+    let [out, old, part] =
+        ["out", ".out.aB3dE6gH9jK2.old", ".out.aB3dE6gH9jK2.part"].map(|name| folder.join(name));
     let overwrite = Conversion { overwrite: true, ..WHOLE };
     let source = torch("half.pth");
     converted(&source, &out, &WHOLE);
@@ -365,14 +367,128 @@ fn exchanges_cut_in_the_middle() {
     // Folders of these names that are somebody's own are left alone.
     std::fs::create_dir(&part).unwrap();
     std::fs::write(part.join("letter.txt"), "mine").unwrap();
-    assert!(wait(convert(&open(&source), &out, &overwrite, &mut |_, _| ())).is_err());
+    converted(&source, &out, &overwrite);
     assert_eq!((files(&part).len(), files(&out)), (1, expected));
     std::fs::remove_dir_all(&part).unwrap();
     // Another process is at it.
     let lock = std::fs::File::create(folder.join(".out.lock")).unwrap();
     lock.lock().unwrap();
     let error = wait(convert(&open(&source), &out, &overwrite, &mut |_, _| ())).unwrap_err();
-    assert!(error.to_string().contains("another process is writing it"), "{error}");
+    assert!(error.to_string().contains("another run is writing it"), "{error}");
+    drop(lock);
+    assert!(folder.join(".out.lock").exists(), "a file of somebody's own");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Many at once into one folder: each writes it or says that another does, and there is always a
+/// whole model. INTERNVIT_ROUNDS is how often.
+#[test]
+fn many_at_once() {
+    use std::process::{Command, Stdio};
+    let rounds = std::env::var("INTERNVIT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    let folder = scratch("convert-many");
+    let (source, out) = (torch("half.pth"), folder.join("out"));
+    converted(&source, &out, &WHOLE);
+    let expected = files(&out);
+    let (mut wrote, mut refused) = (0, 0);
+    for round in 0..rounds {
+        let children: Vec<_> = (0..16)
+            .map(|_| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_internvit"));
+                command.args(["convert", text(&source), "--overwrite", "--out", text(&out)]);
+                command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+            })
+            .collect();
+        for mut child in children {
+            // At every moment, where the system exchanges folders in one step.
+            while cfg!(target_os = "linux") && child.try_wait().unwrap().is_none() {
+                assert!(out.is_dir(), "round {round}: the folder vanished");
+            }
+            let output = child.wait_with_output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            let ours = error.lines().find(|line| line.starts_with("internvit: "));
+            match output.status.success() {
+                true => wrote += 1,
+                false => refused += 1,
+            }
+            assert!(
+                ours.is_none_or(|line| line.ends_with("out: another run is writing it"))
+                    && output.status.success() == ours.is_none(),
+                "round {round}: {error}"
+            );
+        }
+        assert_eq!(files(&out), expected, "round {round}");
+        assert_eq!(names(&folder), ["out"], "round {round}");
+    }
+    println!("{rounds} rounds: {wrote} wrote, {refused} were refused");
+}
+
+/// Ctrl-C leaves nothing, and what was there before.
+#[test]
+#[cfg(unix)]
+fn interrupted() {
+    use std::process::{Command, Stdio};
+    let folder = scratch("convert-interrupted");
+    let (source, out) = (folder.join("source"), folder.join("out"));
+    init_checkpoint("c", &config(128, 2, 512, 6, ""), 1, StoredType::F32, &source, &|_, _| ())
+        .unwrap();
+    let mut stopped = 0;
+    for round in 0..8 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_internvit"));
+        command.args(["convert", text(&source), "--shard-size", "300kB", "--out", text(&out)]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        while names(&folder).len() < 3 && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(3 * round));
+        let pid = child.id().to_string();
+        Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        stopped += u32::from(!output.status.success());
+        assert!(output.status.success() || output.stderr.is_empty(), "{output:?}");
+        let left = names(&folder);
+        assert_eq!(left.len(), 1 + usize::from(out.exists()), "round {round}: {left:?}");
+        let _ = std::fs::remove_dir_all(&out);
+    }
+    assert!(stopped > 0, "none was stopped");
+}
+
+/// Links under the names that a conversion uses: what they lead to stays.
+#[test]
+#[cfg(unix)]
+fn links_are_not_followed() {
+    use std::os::unix::fs::symlink;
+    let folder = scratch("convert-links");
+    let (source, out) = (torch("half.pth"), folder.join("out"));
+    let victims = folder.join("victims");
+    std::fs::create_dir(&victims).unwrap();
+    let victim = victims.join("config.json");
+    std::fs::write(&victim, "precious").unwrap();
+    let run = || wait(convert(&open(&source), &out, &WHOLE, &mut |_, _| ()));
+    symlink(&victim, folder.join(".out.lock")).unwrap();
+    let error = run().err().unwrap().to_string();
+    assert!(error.contains(".out.lock: a link, which is not followed here"), "{error}");
+    std::fs::remove_file(folder.join(".out.lock")).unwrap();
+    // A folder of somebody else's, linked or put there under the name of a leftover.
+    for ending in ["part", "old"] {
+        symlink(&victims, folder.join(format!(".out.aB3dE6gH9jK2.{ending}"))).unwrap();
+        symlink(&victims, folder.join(format!(".out.{ending}"))).unwrap();
+    }
+    run().unwrap();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    // A lock's file that is somebody's own, as another name of the victim.
+    std::fs::hard_link(&victim, folder.join(".out.lock")).unwrap();
+    std::fs::remove_dir_all(&out).unwrap();
+    run().unwrap();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    assert!(folder.join(".out.lock").exists());
 }
 
 /// A disk that is full in the middle, played by a limit on the size of files.

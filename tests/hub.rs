@@ -268,7 +268,13 @@ fn every_fault_says_its_cause_in_a_line() {
     let open = refuses(json!([{ "match": "/api/", "status": 401 }]), TOWER, "set HF_TOKEN");
     assert!(!open.contains("licence"), "{open}");
     let page = format!("accept its licence on {}/acme/tower", hub.address);
-    refuses(json!([{ "match": WEIGHTS, "status": 403 }]), TOWER, &page);
+    let gated = json!([{ "match": WEIGHTS, "status": 403, "code": "GatedRepo" }]);
+    refuses(gated, TOWER, &page);
+    // A proxy on the way gives no reason of the hub's.
+    for model in [WEIGHTS, "/api/"] {
+        let error = refuses(json!([{ "match": model, "status": 403 }]), TOWER, "a proxy");
+        assert!(!error.contains("licence"), "{error}");
+    }
     refuses(
         json!([{ "match": WEIGHTS, "status": 404 }]),
         TOWER,
@@ -369,21 +375,20 @@ fn without_a_network() {
     assert!(hub.log().is_empty());
 }
 
+/// A full disk, played by a limit on the size of files.
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 fn a_full_disk_is_said() {
     let hub = start("disk");
-    let blobs = cache(&hub).join("blobs");
-    fs::create_dir_all(&blobs).unwrap();
+    let script = "ulimit -f 512; exec \"$0\" info --model acme/tower";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_internvit")]);
+    command.envs(hub.command().get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let error = fails(command.output().unwrap());
+    assert!(error.contains("incomplete: File too large"), "{error}");
+    // What arrived is gone on from.
     hub.info(TOWER);
-    let blob =
-        fs::canonicalize(cache(&hub).join("snapshots").join(hub.commit(TOWER)).join(WEIGHTS))
-            .unwrap();
-    fs::remove_dir_all(cache(&hub).join("snapshots")).unwrap();
-    fs::remove_file(&blob).unwrap();
-    std::os::unix::fs::symlink("/dev/full", blob.with_extension("incomplete")).unwrap();
-    let error = hub.refuses(TOWER);
-    assert!(error.contains("incomplete: No space left on device"), "{error}");
+    assert!(of(&hub.log(), "signature").any(|entry| !entry["range"].is_null()));
 }
 
 #[test]
@@ -517,4 +522,365 @@ fn what_a_larger_model_lacks_is_fetched_from_where_it_broke_off() {
     for (key, tensor) in &expected {
         assert!(found[&format!("vision_model.{key}")].values == tensor.values, "{key}");
     }
+}
+
+/// How often what depends on chance is tried; by hand more often.
+fn rounds() -> usize {
+    std::env::var("INTERNVIT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2)
+}
+
+/// Many processes on a cold cache: none fails, bytes come once, and no reader sees a file vanish.
+#[test]
+fn many_at_once_on_a_cold_cache() {
+    let hub = start("many");
+    hub.behave(json!([{ "match": WEIGHTS, "slow": 4_000_000 }]));
+    let snapshot = cache(&hub).join("snapshots").join(hub.commit(TOWER));
+    let watched: Vec<PathBuf> = ["config.json", WEIGHTS, "preprocessor_config.json"]
+        .iter()
+        .map(|name| snapshot.join(name))
+        .chain([cache(&hub).join("refs/main")])
+        .collect();
+    let served = fs::metadata(hub.repository(TOWER).join(WEIGHTS)).unwrap().len();
+    for processes in [2, 3, 8, 20] {
+        for round in 0..rounds() {
+            let _ = fs::remove_dir_all(&hub.home);
+            hub.log();
+            let done = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let mut seen = [0; 4];
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        for (path, seen) in watched.iter().zip(&mut seen) {
+                            let bytes = fs::read(path).map_or(0, |bytes| bytes.len());
+                            assert!(bytes >= *seen, "{}: vanished", path.display());
+                            *seen = bytes;
+                        }
+                    }
+                });
+                let run = |_| {
+                    let mut command = hub.command();
+                    command.args(["info", "--json", "--model", TOWER]);
+                    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+                };
+                let children: Vec<_> = (0..processes).map(run).collect();
+                let outputs: Vec<_> =
+                    children.into_iter().map(|c| c.wait_with_output().unwrap()).collect();
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+                for output in outputs {
+                    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+                    assert!(output.status.success(), "{processes}, round {round}: {error}");
+                }
+            });
+            assert_eq!(bytes(&hub.log(), "signature"), served, "{processes}, round {round}");
+            assert!(parts(&hub).is_empty());
+        }
+    }
+}
+
+/// Changes one byte of a file, as a disk or somebody does; with `hidden` its date stays.
+fn spoil(path: &Path, hidden: bool) {
+    let path = fs::canonicalize(path).unwrap();
+    let date = fs::metadata(&path).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    if hidden {
+        fs::File::options().write(true).open(&path).unwrap().set_modified(date).unwrap();
+    }
+}
+
+#[test]
+fn a_file_is_known_by_its_digest() {
+    let hub = start("digest");
+    hub.info(TOWER);
+    let served = hub.repository(TOWER);
+    let commit = hub.commit(TOWER);
+    let snapshot = cache(&hub).join("snapshots").join(&commit);
+    let weights = snapshot.join(WEIGHTS);
+    let proofs = || fs::read_dir(hub.home.with_file_name("user").join("internvit/digests"));
+    assert_eq!(proofs().unwrap().count(), 1, "one large file was compared");
+    for file in [WEIGHTS, "config.json"] {
+        for hidden in [false, cfg!(unix)] {
+            spoil(&snapshot.join(file), hidden);
+            // Nobody can be asked.
+            for args in [&["--offline"][..], &[]] {
+                let mut command = hub.command();
+                command.env("HF_ENDPOINT", "http://127.0.0.1:9").args(["info", "--model", TOWER]);
+                let error = fails(command.args(args).output().unwrap());
+                assert!(error.contains(&format!("{file}: damaged in the cache")), "{error}");
+            }
+            let output = hub.run(&["info", "--json", "--model", TOWER]);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(said.contains("damaged in the cache; it is fetched again"), "{said}");
+            succeeds(output);
+            assert!(same(&snapshot.join(file), &served.join(file)));
+        }
+    }
+    // A commit is not asked about, but looked at.
+    spoil(&weights, false);
+    hub.info(&format!("{TOWER}@{commit}"));
+    assert!(same(&weights, &served.join(WEIGHTS)));
+    hub.log();
+    hub.info(&format!("{TOWER}@{commit}"));
+    assert!(hub.log().is_empty());
+}
+
+/// What another hub gave for the same commit, of the same length.
+#[test]
+#[cfg(unix)]
+fn another_hubs_bytes_do_not_stand_for_this_ones() {
+    let hub = start("mirror");
+    hub.info(TOWER);
+    let (served, commit) = (hub.repository(TOWER), hub.commit(TOWER));
+    let weights = cache(&hub).join("snapshots").join(commit).join(WEIGHTS);
+    let good = fs::read_link(&weights).unwrap();
+    let blobs = cache(&hub).join("blobs");
+    let mut bytes = fs::read(&weights).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let other = "a".repeat(64);
+    for remove in [false, true] {
+        fs::write(blobs.join(&other), &bytes).unwrap();
+        fs::remove_file(&weights).unwrap();
+        std::os::unix::fs::symlink(format!("../../blobs/{other}"), &weights).unwrap();
+        if remove {
+            fs::remove_file(blobs.join(good.file_name().unwrap())).unwrap();
+        }
+        hub.info(TOWER);
+        assert!(same(&weights, &served.join(WEIGHTS)));
+        assert_eq!(fs::read_link(&weights).unwrap(), good);
+    }
+    // A file without a link has its own bytes.
+    fs::remove_file(&weights).unwrap();
+    fs::write(&weights, &bytes).unwrap();
+    hub.info(TOWER);
+    assert!(same(&weights, &served.join(WEIGHTS)));
+}
+
+/// Links and other names of a file of somebody's, under the names that a download uses.
+#[test]
+#[cfg(unix)]
+fn a_download_writes_through_no_link() {
+    let hub = start("links");
+    hub.info(TOWER);
+    let weights = cache(&hub).join("snapshots").join(hub.commit(TOWER)).join(WEIGHTS);
+    let blob = fs::canonicalize(&weights).unwrap();
+    let victim = hub.home.with_file_name("victim");
+    fs::write(&victim, "precious").unwrap();
+    let part = blob.with_extension("incomplete");
+    for hard in [false, true] {
+        fs::remove_file(&blob).unwrap();
+        match hard {
+            true => fs::hard_link(&victim, &part).unwrap(),
+            false => std::os::unix::fs::symlink(&victim, &part).unwrap(),
+        }
+        hub.info(TOWER);
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(fs::symlink_metadata(&blob).unwrap().is_file());
+        assert!(same(&weights, &hub.repository(TOWER).join(WEIGHTS)));
+    }
+    // The lock.
+    let digest = blob.file_name().unwrap().to_str().unwrap();
+    let lock = hub.home.join("hub/.locks/models--acme--tower").join(format!("{digest}.lock"));
+    fs::remove_file(&blob).unwrap();
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&victim, &lock).unwrap();
+    let mut bare = hub.command();
+    bare.args(["info", "--model", TOWER]);
+    let error = fails(bare.output().unwrap());
+    assert!(error.contains("a link, which is not followed here"), "{error}");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[test]
+fn a_cached_model_is_used_whatever_the_hub_answers() {
+    let hub = start("whatever");
+    let page = "<!DOCTYPE html><title>Sign in</title>";
+    let there = |path: &str| format!("{}{path}", hub.address);
+    let answers = [
+        json!({ "body": page }),
+        json!({ "body": "{" }),
+        json!({ "body": "" }),
+        json!({ "body": r#"{"sha": 1}"# }),
+        json!({ "body": "[]" }),
+        json!({ "body": page, "status": 403 }),
+        json!({ "status": 401, "code": "RepoNotFound" }),
+        json!({ "status": 403 }),
+        json!({ "status": 404 }),
+        json!({ "status": 407 }),
+        json!({ "status": 410 }),
+        json!({ "status": 429 }),
+        json!({ "status": 500 }),
+        json!({ "status": 503 }),
+        json!({ "location": there("/api/models/acme/tower/revision/main") }),
+        json!({ "location": there("/login") }),
+        json!({ "location": "nowhere://x" }),
+        json!({ "location": "http://" }),
+    ];
+    let rule = |mut answer: Value, word: &str| {
+        answer["match"] = json!(word);
+        json!([answer])
+    };
+    // Without a cache each of them is one line.
+    for answer in answers.iter().filter(|a| !matches!(a["status"].as_u64(), Some(429 | 500 | 503)))
+    {
+        hub.behave(rule(answer.clone(), "/api/"));
+        let error = hub.refuses(TOWER);
+        assert!(error.contains("acme/tower: ") && !error.contains("licence"), "{answer}: {error}");
+    }
+    hub.behave(well());
+    hub.info(TOWER);
+    let used = |what: &str| {
+        let output = hub.run(&["info", "--json", "--model", TOWER]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("using what was fetched before"), "{what}: {said}");
+        assert!(!said.contains("licence"), "{what}: {said}");
+        succeeds(output)
+    };
+    let before = used_folder(&hub);
+    for answer in answers {
+        hub.behave(rule(answer.clone(), "/api/"));
+        assert_eq!(used(&answer.to_string())["model"], before);
+    }
+    // The hub has another commit, and does not give it.
+    tower(&hub.repository(TOWER), 2);
+    for (word, status) in [(WEIGHTS, 403), (WEIGHTS, 404), (WEIGHTS, 401)] {
+        hub.behave(json!([{ "match": word, "status": status }]));
+        assert_eq!(used(word)["model"], before);
+    }
+}
+
+fn used_folder(hub: &Hub) -> Value {
+    succeeds(hub.run(&["info", "--json", "--offline", "--model", TOWER]))["model"].clone()
+}
+
+/// A cache that can only be read: no lock is made where nothing is missing but settings.
+#[test]
+fn a_cache_that_can_only_be_read() {
+    let hub = start("readonly");
+    hub.info(TOWER);
+    let snapshot = cache(&hub).join("snapshots").join(hub.commit(TOWER));
+    let locks = hub.home.join("hub/.locks");
+    let settings = snapshot.join("preprocessor_config.json");
+    let blob = fs::canonicalize(&settings).unwrap();
+    fs::remove_dir_all(&locks).unwrap();
+    hub.info(TOWER);
+    assert!(!locks.exists(), "a lock for what was there");
+    for path in [&settings, &blob] {
+        fs::remove_file(path).unwrap();
+    }
+    // Nobody can make a folder where a file is, not even the superuser.
+    fs::write(&locks, "").unwrap();
+    let output = hub.run(&["info", "--json", "--model", TOWER]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("going on without preprocessor_config.json"), "{said}");
+    assert_eq!(succeeds(output)["model"], json!(snapshot));
+    succeeds(hub.run(&["info", "--json", "--offline", "--model", TOWER]));
+}
+
+/// The address of a repository as a browser shows it, and its folder in the cache.
+#[test]
+fn addresses_and_folders_of_the_cache() {
+    let hub = start("address");
+    let commit = hub.commit(TOWER);
+    let snapshot = cache(&hub).join("snapshots").join(&commit);
+    for path in [
+        "",
+        "/",
+        "/tree/main",
+        "/blob/main/config.json",
+        "?a=b#c",
+        "/resolve/main/model.safetensors?download=true",
+    ] {
+        let address = format!("{}/{TOWER}{path}", hub.address);
+        assert_eq!(hub.info(&address)["model"], json!(snapshot), "{address}");
+    }
+    assert_eq!(
+        hub.info(&format!("{}/{TOWER}/tree/{commit}", hub.address))["model"],
+        json!(snapshot)
+    );
+    let error = hub.refuses("https://example.com/acme/tower");
+    assert!(error.contains("no address of the hub: expected https://huggingface.co/"), "{error}");
+    hub.log();
+    for folder in [cache(&hub), cache(&hub).join("snapshots"), snapshot.clone()] {
+        assert_eq!(hub.info(folder.to_str().unwrap())["bytes"], hub.info(TOWER)["bytes"]);
+    }
+}
+
+/// Files whose names mean something in addresses, and in terminals.
+#[test]
+fn names_are_escaped() {
+    let hub = start("names");
+    let served = hub.repository("acme/odd");
+    let list: Vec<_> = tensors(&hub.repository(TOWER).join(WEIGHTS)).into_iter().collect();
+    fs::copy(hub.repository(TOWER).join("config.json"), served.join("config.json")).unwrap();
+    let mut map = serde_json::Map::new();
+    let names = ["a?b.safetensors", "a#b c.safetensors", "\u{e9}%41+&.safetensors"];
+    for (i, name) in names.iter().enumerate() {
+        let shard: Vec<_> = list
+            .iter()
+            .skip(i)
+            .step_by(names.len())
+            .map(|(key, t)| (key.clone(), t.shape.clone(), Values::F32(&t.values)))
+            .collect();
+        write_safetensors(&served.join(name), &shard).unwrap();
+        map.extend(shard.iter().map(|(key, ..)| (key.clone(), json!(name))));
+    }
+    let index = json!({ "metadata": {}, "weight_map": map }).to_string();
+    fs::write(served.join("model.safetensors.index.json"), index).unwrap();
+    assert_eq!(hub.info("acme/odd")["tensors"], hub.info(TOWER)["tensors"]);
+}
+
+/// A configuration of any length is not fetched.
+#[test]
+fn texts_of_the_hub_are_bounded() {
+    let hub = start("bounded");
+    let file = fs::File::create(hub.repository(TOWER).join("config.json")).unwrap();
+    file.set_len(300_000_000).unwrap();
+    let error = hub.refuses(TOWER);
+    assert!(error.contains("config.json: 300000000 bytes, expected at most 16000000"), "{error}");
+    assert_eq!(bytes(&hub.log(), "config.json"), 0);
+}
+
+/// A vision part counts by the digest that was kept of it, whole or not.
+#[test]
+fn vision_parts_are_known_by_their_digests() {
+    let hub = start("larger-digest");
+    let served = hub.repository("acme/vlm");
+    larger(&served, &hub.repository(TOWER), "internvl_chat", |key| format!("vision_model.{key}"));
+    hub.info("acme/vlm");
+    let folder = hub.home.join("internvit/acme--vlm").join(hub.commit("acme/vlm"));
+    let (whole, part) = (folder.join(WEIGHTS), folder.join("model.safetensors.part"));
+    let expected = fs::read(&whole).unwrap();
+    // A whole one that was changed, or whose digest is gone.
+    for hidden in [false, cfg!(unix)] {
+        spoil(&whole, hidden);
+        let error = fails(hub.run(&["info", "--offline", "--model", "acme/vlm"]));
+        assert!(error.contains("model.safetensors: damaged in the cache"), "{error}");
+        hub.info("acme/vlm");
+        assert!(fs::read(&whole).unwrap() == expected);
+    }
+    fs::remove_file(folder.join("model.safetensors.sha256")).unwrap();
+    spoil(&whole, false);
+    hub.info("acme/vlm");
+    assert!(fs::read(&whole).unwrap() == expected);
+    // A part of zeros behind its header, without a digest and with a wrong one.
+    let header = 8 + u64::from_le_bytes(expected[..8].try_into().unwrap()) as usize;
+    let mut zeros = expected[..header].to_vec();
+    zeros.resize(expected.len(), 0);
+    for digest in [None, Some("0".repeat(64))] {
+        fs::remove_file(&whole).unwrap();
+        fs::write(&part, &zeros).unwrap();
+        if let Some(digest) = digest {
+            let text = format!("{digest} {}\n", zeros.len());
+            fs::write(folder.join("model.safetensors.part.sha256"), text).unwrap();
+        }
+        hub.info("acme/vlm");
+        assert!(fs::read(&whole).unwrap() == expected);
+    }
+    // Unchanged, it is not fetched again.
+    hub.log();
+    hub.info("acme/vlm");
+    assert_eq!(of(&hub.log(), "signature").count(), 0);
 }

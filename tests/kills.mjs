@@ -142,10 +142,10 @@ async function conversions() {
     args: [...args, out], time, moment: anyMoment(time),
     killed: () => {
       if (existsSync(out)) return same(bytes(out), expected) ? 'after the end' : 'broken';
-      return existsSync(at('converted/.out.part')) ? 'while writing' : 'before';
+      return readdirSync(at('converted')).some((name) => name.endsWith('.part')) ? 'while writing' : 'before';
     },
     ended: () => {
-      const good = same(bytes(out), expected) && readdirSync(at('converted')).every((name) => name === 'out' || name === '.out.lock');
+      const good = same(bytes(out), expected) && readdirSync(at('converted')).every((name) => name === 'out');
       rmSync(out, { recursive: true });
       return good;
     },
@@ -178,8 +178,9 @@ async function tables() {
     },
     killed: () => {
       const left = listed();
-      if (left.includes('whole')) return 'while joining';
-      if (left.includes('part')) return 'in a part';
+      const unfinished = (names) => names.some((name) => name.startsWith('.internvit-'));
+      if (unfinished(readdirSync(at('.')))) return 'while joining';
+      if (unfinished(left)) return 'in a part';
       return left.some((name) => name.endsWith('.parquet')) ? 'between parts' : 'before the first part';
     },
     ended: () => {

@@ -246,6 +246,89 @@ fn photographs_that_overflow_are_recorded() {
     assert!(!tensor.exists());
 }
 
+/// The folder of parts as a run makes it.
+fn parts_folder(parts: &Path) {
+    fs::create_dir(parts).unwrap();
+    fs::write(parts.join("internvit"), "parts of a table\n").unwrap();
+}
+
+/// Many at once into one file: each adds to it or says that another does.
+#[test]
+fn many_at_once() {
+    let rounds = std::env::var("INTERNVIT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
+    let (folder, model, photos) = scene("parquet-many", 2);
+    let out = folder.join("f.parquet");
+    let (mut wrote, mut refused) = (0, 0);
+    for round in 0..rounds {
+        let children: Vec<_> = (0..6)
+            .map(|_| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_internvit"));
+                command.args(arguments(&photos, &model, &out));
+                command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+            })
+            .collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            let ours = error.lines().find(|line| line.starts_with("internvit: "));
+            match output.status.success() {
+                true => wrote += 1,
+                false => refused += 1,
+            }
+            assert!(
+                ours.is_none_or(|line| line.ends_with("f.parquet: another run is writing it")),
+                "round {round}: {error}"
+            );
+        }
+        assert_eq!(rows(&out).len(), 2, "round {round}");
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let ours = |name: &str| name.starts_with('.') || name.ends_with(".parts");
+        assert!(!left.iter().any(|name| ours(&name.to_string_lossy())), "round {round}: {left:?}");
+        fs::remove_file(&out).unwrap();
+    }
+    println!("{rounds} rounds: {wrote} wrote, {refused} were refused");
+}
+
+/// What a run did not make is neither taken up nor written through.
+#[test]
+#[cfg(unix)]
+fn parts_of_somebody_else() {
+    use std::os::unix::fs::symlink;
+    let (folder, model, photos) = scene("parquet-foreign", 2);
+    let (out, victim) = (folder.join("q.parquet"), folder.join("victim"));
+    let parts = folder.join("q.parquet.parts");
+    fs::write(&victim, "precious").unwrap();
+    let refused = |expected: &str| {
+        fails(&arguments(&photos, &model, &out), expected);
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(!out.exists());
+    };
+    // Links in a folder without the mark.
+    fs::create_dir(&parts).unwrap();
+    for name in ["lock", "part", "whole", "internvit", "1-000000.parquet"] {
+        symlink(&victim, parts.join(name)).unwrap();
+    }
+    refused("q.parquet.parts: expected the parts that a stopped run left");
+    fs::remove_dir_all(&parts).unwrap();
+    // A link in place of the folder, and of the lock.
+    let elsewhere = folder.join("elsewhere");
+    parts_folder(&elsewhere);
+    symlink(&elsewhere, &parts).unwrap();
+    refused("q.parquet.parts: expected the parts that a stopped run left");
+    fs::remove_file(&parts).unwrap();
+    symlink(&victim, folder.join(".q.parquet.lock")).unwrap();
+    refused(".q.parquet.lock: a link, which is not followed here");
+    fs::remove_file(folder.join(".q.parquet.lock")).unwrap();
+    // Links beside a mark are no parts, and replaced where a part is written.
+    parts_folder(&parts);
+    for name in ["lock", "part", "whole", "1-000000.parquet"] {
+        symlink(&victim, parts.join(name)).unwrap();
+    }
+    assert_eq!(counts(&encode(&photos, &model, &out, &[])), [2, 0, 0]);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    assert!(fs::symlink_metadata(&out).unwrap().is_file());
+}
+
 /// A run that is killed at any moment and started again ends with the same bytes.
 #[test]
 fn killed_runs_go_on() {
@@ -265,7 +348,7 @@ fn killed_runs_go_on() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // So many milliseconds after another part is there, or the lock alone.
+        // So many milliseconds after another part is there, or the folder's mark alone.
         while child.try_wait().unwrap().is_none() && left() <= before {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -282,7 +365,7 @@ fn killed_runs_go_on() {
     assert_eq!(rows(&out).len(), 61);
 
     // Stopped after the parts were joined and before they were removed.
-    fs::create_dir(&parts).unwrap();
+    parts_folder(&parts);
     fs::copy(&out, parts.join("1-000000.parquet")).unwrap();
     let report = encode(&photos, &model, &out, &["--patch-tokens"]);
     assert_eq!(counts(&report), [0, 61, 0]);
@@ -327,7 +410,7 @@ fn one_file_holds_one_kind_of_features() {
     assert_eq!(fs::read(&out).unwrap(), before);
     // Parts that a stopped run left are held to the same.
     let parts = folder.join("g.parquet.parts");
-    fs::create_dir(&parts).unwrap();
+    parts_folder(&parts);
     fs::copy(&out, parts.join("1-000000.parquet")).unwrap();
     let waiting = folder.join("g.parquet");
     let args = [&arguments(&photos, &model, &waiting)[..], &["--resize", "crop"]].concat();
@@ -394,7 +477,7 @@ fn a_table_that_left_f16_goes_on_in_f32() {
     // What a run leaves that is stopped after its first part.
     let (part, parts) = (folder.join("part.parquet"), folder.join("g.parquet.parts"));
     encode(&photos[..8], "f16", &part);
-    fs::create_dir(&parts).unwrap();
+    parts_folder(&parts);
     fs::rename(&part, parts.join("1-000000.parquet")).unwrap();
     encode(&photos, "f16", &stopped);
     assert!(fs::read(&stopped).unwrap() == fs::read(&out).unwrap());

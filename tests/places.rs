@@ -137,4 +137,14 @@ fn folders_of_the_hubs_cache() {
     std::fs::create_dir_all(model.join("refs")).unwrap();
     std::fs::write(model.join("refs/main"), "aaa").unwrap();
     assert!(open(&model).unwrap().name().ends_with("snapshots/aaa"));
+    assert!(open(&model.join("snapshots")).unwrap().name().ends_with("snapshots/aaa"));
+    // A snapshot that was never complete is not taken for the newest.
+    std::fs::write(model.join("refs/main"), "ccc").unwrap();
+    std::fs::create_dir(model.join("snapshots/ccc")).unwrap();
+    assert!(open(&model).unwrap().name().ends_with("snapshots/bbb"));
+    // The vision part of a larger model lies in a folder of its commit.
+    let (vision, commit) = (cache.path().join("owner--name"), "0".repeat(40));
+    std::fs::create_dir(&vision).unwrap();
+    std::fs::rename(model.join("snapshots/bbb"), vision.join(&commit)).unwrap();
+    assert!(open(&vision).unwrap().name().ends_with(&commit));
 }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use indicatif::ProgressBar;
+use internvit::error::one_line;
 use internvit::files::folder_of;
 use internvit::hub::{Hub, Name, Step};
 use internvit::{Checkpoint, Error, Result};
@@ -23,7 +24,7 @@ const KNOWN: [&str; 6] = [
 #[derive(Clone, clap::Args)]
 pub(super) struct Model {
     /// Folder with config.json and model.safetensors (or shards), or owner/name[@revision] on the
-    /// Hugging Face hub; the bundled model if left out
+    /// Hugging Face hub, or its address there; the bundled model if left out
     #[arg(long)]
     model: Option<PathBuf>,
     /// Ask the hub nothing: take what was fetched before
@@ -74,12 +75,13 @@ impl Model {
         if path.exists() {
             return Checkpoint::open_path_with(path, prefix).await;
         }
-        let name = path.to_str().and_then(Name::parse).ok_or_else(|| {
-            Error::input(format!(
+        let text = path.to_str().unwrap_or_default();
+        let name = Name::pasted(text).or_else(|| Name::parse(text).map(Ok)).unwrap_or_else(|| {
+            Err(Error::input(format!(
                 "{}: no such file or folder, and no name on the hub, which would be owner/name or \
                  owner/name@revision (see `internvit models`)",
                 path.display()
-            ))
+            )))
         })?;
         Checkpoint::open_path_with(&fetch(&name, self.offline).await?, prefix).await
     }
@@ -93,7 +95,7 @@ async fn fetch(name: &Name, offline: bool) -> Result<PathBuf> {
             match step {
                 Step::File { name, bytes } => {
                     bar.finish_and_clear();
-                    bar = progress::bytes(name.to_string(), bytes);
+                    bar = progress::bytes(one_line(name), bytes);
                 }
                 Step::Bytes(more) => bar.inc(more),
                 Step::Note(note) => bar.suspend(|| note!("{note}")),

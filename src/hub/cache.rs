@@ -2,9 +2,12 @@
 //! the vision parts of larger models.
 
 use std::fs::{self, File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::proof::Proofs;
 use super::{Name, Remote, Step, Tell, told};
+use crate::files::{self, is_at, open_lock};
 use crate::{Error, Result};
 
 pub(super) struct Cache {
@@ -12,6 +15,7 @@ pub(super) struct Cache {
     pub(super) home: PathBuf,
     /// `HF_HUB_CACHE`.
     hub: hf_hub::Cache,
+    pub(super) proofs: Proofs,
 }
 
 /// A variable of the environment that is not empty.
@@ -29,7 +33,7 @@ impl Cache {
                 .join(".cache/huggingface"),
         };
         let hub = variable("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from);
-        Ok(Self { home, hub: hf_hub::Cache::new(hub) })
+        Ok(Self { home, hub: hf_hub::Cache::new(hub), proofs: Proofs::of_the_user() })
     }
 
     /// The token of the environment, or the one that a login left.
@@ -61,8 +65,11 @@ impl Cache {
         if model.commit().is_some() || self.commit(model).as_deref() == Some(commit) {
             return Ok(());
         }
-        let file = self.repository(model).join("refs").join(model.revision());
-        write_whole(&file, commit.as_bytes())
+        let repository = self.repository(model);
+        let file = repository.join("refs").join(model.revision());
+        make_parent(&file)?;
+        // Other programs list what is in `refs`.
+        write_whole(&file, commit.as_bytes(), &repository)
     }
 
     /// Where a commit's files stand under their own names.
@@ -93,10 +100,21 @@ impl Cache {
         found
     }
 
-    /// A commit's file, where all its bytes are there.
-    pub(super) fn find(&self, model: &Name, commit: &str, file: &Remote) -> Option<PathBuf> {
+    /// A commit's file, where its bytes are those that the hub's digest is of.
+    pub(super) fn find(
+        &self,
+        model: &Name,
+        commit: &str,
+        file: &Remote,
+        tell: &mut Tell<'_>,
+    ) -> Result<Option<PathBuf>> {
         let path = self.snapshot(model, commit).join(&file.name);
-        (fs::metadata(&path).ok()?.len() == file.size).then_some(path)
+        // A link to other bytes is another hub's.
+        let found = match Remote::linked(&path) {
+            Some(other) => other.digest == file.digest,
+            None => true,
+        };
+        Ok((found && self.proofs.hold(&path, file, tell)?).then_some(path))
     }
 
     /// Where a file's bytes stand, under their digest.
@@ -111,25 +129,35 @@ impl Cache {
     }
 
     /// Puts a blob under its file's name into the commit's folder: by a link, or where there are
-    /// none by moving it, as the hub's other clients do.
+    /// none by moving it, as the hub's other clients do. What was there is replaced in one step.
     pub(super) fn link(&self, model: &Name, commit: &str, file: &Remote) -> Result<PathBuf> {
         let path = self.snapshot(model, commit).join(&file.name);
         let io = |e| Error::io(path.display(), e);
         make_parent(&path)?;
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
-            _ => {}
+        let depth = 2 + file.name.matches('/').count();
+        let target = Path::new(&"../".repeat(depth)).join("blobs").join(&file.digest);
+        if fs::read_link(&path).is_ok_and(|there| there == target) {
+            return Ok(path);
         }
-        let target = Path::new("../../blobs").join(&file.digest);
-        #[cfg(unix)]
-        let linked = std::os::unix::fs::symlink(target, &path);
-        #[cfg(windows)]
-        let linked = std::os::windows::fs::symlink_file(target, &path);
-        if linked.is_err() {
-            fs::rename(self.blob(model, file), &path).map_err(io)?;
+        let repository = self.repository(model);
+        files::clear(&repository);
+        let link = files::builder(0o666).make_in(&repository, |at| symlink(&target, at));
+        match link {
+            Ok(link) => link.persist(&path).map_err(|e| io(e.error))?,
+            Err(_) => fs::rename(self.blob(model, file), &path).map_err(io)?,
         }
         Ok(path)
     }
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, at: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, at)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, at: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_file(target, at)
 }
 
 pub(super) fn make_parent(path: &Path) -> Result<()> {
@@ -137,32 +165,36 @@ pub(super) fn make_parent(path: &Path) -> Result<()> {
     fs::create_dir_all(parent).map_err(|e| Error::io(parent.display(), e))
 }
 
-/// Writes a small file, whole or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    make_parent(path)?;
-    let part = PathBuf::from(format!("{}.{}.part", path.display(), std::process::id()));
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
-    written.map_err(|e| {
-        let _ = fs::remove_file(&part);
-        Error::io(path.display(), e)
-    })
+/// Writes a small file, whole or not at all, by way of the folder `beside` on the same disk.
+pub(super) fn write_whole(path: &Path, bytes: &[u8], beside: &Path) -> Result<()> {
+    let write = || {
+        let (mut file, _noted) = files::beside(beside)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map(|_| ()).map_err(|e| e.error)
+    };
+    write().map_err(|e| Error::io(path.display(), e))
 }
 
-/// Waits until no other program fetches the same; until the guard goes.
+/// Waits until no other program fetches the same; until the guard goes. The file stays: other
+/// programs lock it too.
 pub(super) fn wait_for(lock: &Path, what: &str, tell: &mut Tell<'_>) -> Result<File> {
     let io = |e| Error::io(lock.display(), e);
     make_parent(lock)?;
-    let file = File::options().create(true).truncate(false).write(true).open(lock).map_err(io)?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            told(
-                tell,
-                Step::Note(&format!("{what}: waiting for another program that fetches it")),
-            )?;
-            file.lock().map_err(io)?;
+    loop {
+        let file = open_lock(lock, true).map_err(io)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let note = format!("{what}: waiting for another program that fetches it");
+                told(tell, Step::Note(&note))?;
+                file.lock().map_err(io)?;
+            }
+            // A file system without locks: two programs may then fetch the same at once.
+            Err(TryLockError::Error(_)) | Ok(()) => {}
         }
-        // A file system without locks: two programs may then fetch the same at once.
-        Err(TryLockError::Error(_)) | Ok(()) => {}
+        // Another program may remove its lock when it lets go.
+        if is_at(&file, lock) {
+            return Ok(file);
+        }
     }
-    Ok(file)
 }

@@ -6,19 +6,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::http::{Response, Uri};
+use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
+use super::address::{origin, resolved};
+use super::pace::{Bounds, Pace};
+use super::refused::refused;
 use super::{Name, Step, Tell, told};
+use crate::weights::MAX_TEXT;
 use crate::{Error, Result};
-
-/// Attempts in a row that bring not one byte.
-const TRIES: u32 = 5;
-/// Who is told to wait longer than this is told so.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// A connection that is silent for so long is taken for broken.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Why a request failed.
 pub(super) enum Fault {
@@ -32,7 +29,7 @@ pub(super) enum Fault {
 pub(super) type Tried<T> = std::result::Result<T, Fault>;
 
 impl Fault {
-    fn passing(reason: impl std::fmt::Display) -> Self {
+    pub(super) fn passing(reason: impl std::fmt::Display) -> Self {
         Self::Passing { reason: reason.to_string(), wait: None }
     }
 
@@ -56,7 +53,8 @@ pub(super) struct Ask<'a> {
 pub(super) struct Http {
     agent: OnceCell<Agent>,
     pub(super) endpoint: String,
-    token: Option<String>,
+    pub(super) token: Option<String>,
+    bounds: Bounds,
     /// Whether anything has answered: what was never reached is not asked again.
     reached: Cell<bool>,
 }
@@ -68,7 +66,8 @@ impl Http {
                 "HF_ENDPOINT {endpoint}: expected an address that begins with https://"
             )));
         }
-        Ok(Self { agent: OnceCell::new(), endpoint, token, reached: Cell::new(false) })
+        let bounds = Bounds::default();
+        Ok(Self { agent: OnceCell::new(), endpoint, token, bounds, reached: Cell::new(false) })
     }
 
     /// Made when it is first needed: what is on this machine needs no certificates.
@@ -82,9 +81,7 @@ impl Http {
             // Redirects are followed here: the token stays behind, and an error names who failed.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE));
+            .timeout_connect(Some(Duration::from_secs(15)));
         if self.endpoint.starts_with("https://") {
             let found = rustls_native_certs::load_native_certs();
             if found.certs.is_empty() {
@@ -103,15 +100,36 @@ impl Http {
         Ok(self.agent.get_or_init(|| config.build().new_agent()))
     }
 
-    /// The hub's answer to `path` as text.
-    pub(super) fn text(&self, model: &Name, path: &str, tell: &mut Tell<'_>) -> Tried<String> {
+    /// The hub's answer to `path` as text, of a bounded length. With `briefly` it is not waited for long.
+    pub(super) fn text(
+        &self,
+        model: &Name,
+        path: &str,
+        briefly: bool,
+        tell: &mut Tell<'_>,
+    ) -> Tried<String> {
         let url = format!("{}{path}", self.endpoint);
-        self.patiently(model, tell, |_, _| {
-            let mut response = self.get(&url, None)?;
+        let bounds = if briefly { self.bounds.briefly() } else { self.bounds };
+        self.patiently(model, bounds, tell, |_, _| {
+            let response = self.get(model, &url, None, bounds)?;
             if response.status() != 200 {
-                return Err(self.refused(model, "", &response));
+                return Err(refused(self, model, "", &response));
             }
-            response.body_mut().read_to_string().map_err(Fault::passing)
+            let mut reader = response.into_body().into_reader();
+            let mut pace = Pace::new(bounds, false);
+            let (mut text, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+            loop {
+                let read = reader.read(&mut buffer).map_err(Fault::passing)?;
+                pace.more(read)?;
+                text.extend_from_slice(&buffer[..read]);
+                if text.len() as u64 > MAX_TEXT {
+                    let reason = format!("an answer of more than {MAX_TEXT} bytes to {path}");
+                    return Err(Fault::Final(Error::hub(model, reason)));
+                }
+                if read == 0 {
+                    return Ok(String::from_utf8_lossy(&text).into_owned());
+                }
+            }
         })
     }
 
@@ -125,12 +143,11 @@ impl Http {
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let mut at = range.start;
-        let done = self.patiently(ask.model, tell, |tell, moved| {
+        let done = self.patiently(ask.model, self.bounds, tell, |tell, moved| {
             if at == range.end {
                 return Ok(());
             }
-            self.read(ask, at..range.end, tell, &mut |piece| {
-                *moved = true;
+            self.read(ask, at..range.end, (tell, moved), &mut |piece| {
                 at += piece.len() as u64;
                 sink(piece)
             })
@@ -143,10 +160,11 @@ impl Http {
         })
     }
 
-    /// Tries until it succeeds, or has brought nothing `TRIES` times.
+    /// Tries until it succeeds, or has brought next to nothing so many times.
     fn patiently<T>(
         &self,
         model: &Name,
+        bounds: Bounds,
         tell: &mut Tell<'_>,
         mut attempt: impl FnMut(&mut Tell<'_>, &mut bool) -> Tried<T>,
     ) -> Tried<T> {
@@ -158,8 +176,9 @@ impl Http {
                 other => return other,
             };
             tries = if moved { 1 } else { tries + 1 };
-            let wait_for = wait.unwrap_or(Duration::from_millis(250 << tries));
-            if tries == TRIES || wait_for > PATIENCE || !self.reached.get() {
+            let wait_for = wait.unwrap_or(bounds.wait * (1 << (tries - 1)));
+            let given_up = tries >= bounds.tries || wait_for > bounds.patience;
+            if given_up || !self.reached.get() {
                 return Err(Fault::Passing { reason, wait });
             }
             let seconds = wait_for.as_secs_f32();
@@ -174,17 +193,17 @@ impl Http {
         &self,
         ask: &Ask<'_>,
         range: Range<u64>,
-        tell: &mut Tell<'_>,
+        (tell, moved): (&mut Tell<'_>, &mut bool),
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Tried<()> {
         let whole = range == (0..ask.size);
-        let response = self.get(&ask.url, (!whole).then_some(&range))?;
+        let response = self.get(ask.model, &ask.url, (!whole).then_some(&range), self.bounds)?;
         let (begin, size) = match response.status().as_u16() {
             200 => (0, header(&response, "content-length").and_then(|n| n.parse().ok())),
             206 => content_range(&response)
                 .map(|(begin, size)| (begin, Some(size)))
                 .ok_or_else(|| Fault::passing("an answer without content-range"))?,
-            _ => return Err(self.refused(ask.model, ask.file, &response)),
+            _ => return Err(refused(self, ask.model, ask.file, &response)),
         };
         if let Some(size) = size.filter(|size| *size != ask.size) {
             let reason = format!("{}: expected {} bytes, the hub sends {size}", ask.file, ask.size);
@@ -198,8 +217,12 @@ impl Http {
         let mut left = range.end - range.start;
         let mut reader = response.into_body().into_reader();
         let mut buffer = vec![0; 1 << 16];
+        let mut pace = Pace::new(self.bounds, ask.file.ends_with(".safetensors"));
         while left > 0 {
             let read = reader.read(&mut buffer).map_err(Fault::passing)?;
+            let paced = pace.more(read);
+            *moved = pace.moved();
+            paced?;
             if read == 0 {
                 return Err(Fault::passing(format!("broken off, {left} bytes are missing")));
             }
@@ -214,13 +237,21 @@ impl Http {
         Ok(())
     }
 
-    fn get(&self, url: &str, range: Option<&Range<u64>>) -> Tried<Response<Body>> {
+    fn get(
+        &self,
+        model: &Name,
+        url: &str,
+        range: Option<&Range<u64>>,
+        bounds: Bounds,
+    ) -> Tried<Response<Body>> {
         let agent = self.agent().map_err(Fault::Final)?;
+        let never = |reason: String| Fault::Final(Error::hub(model, reason));
         let mut url = url.to_string();
         for _ in 0..8 {
             let mut request = agent.get(&url);
-            if let Some(token) =
-                self.token.as_ref().filter(|_| origin(&url) == origin(&self.endpoint))
+            let host = origin(&url).unwrap_or_default();
+            if let Some(token) = &self.token
+                && origin(&self.endpoint).is_some_and(|own| own == host)
             {
                 request = request.header("authorization", format!("Bearer {token}"));
             }
@@ -228,61 +259,57 @@ impl Http {
                 request =
                     request.header("range", format!("bytes={}-{}", range.start, range.end - 1));
             }
-            let host = origin(&url).unwrap_or_default();
-            let response = request
-                .call()
-                .map_err(|e| Fault::passing(format!("no answer from {host}: {e}")))?;
+            let silence = Some(bounds.silence);
+            let request = request.config().timeout_recv_response(silence);
+            let request = request.timeout_per_read(silence).build();
+            let response = request.call().map_err(|e| {
+                let reason = format!("no answer from {host}: {e}");
+                if is_lasting(&e) { never(reason) } else { Fault::passing(reason) }
+            })?;
             self.reached.set(true);
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
-            let Some(to) = header(&response, "location") else { return Ok(response) };
-            url = if to.starts_with('/') { format!("{host}{to}") } else { to.to_string() };
-            if self.endpoint.starts_with("https:") && !url.starts_with("https:") {
-                return Err(Fault::passing(format!("redirected to {url}, which is not secure")));
+            let Some(to) = response.headers().get("location") else { return Ok(response) };
+            url = resolved(&url, to.as_bytes()).ok_or_else(|| {
+                let to = String::from_utf8_lossy(to.as_bytes());
+                never(format!("redirected to {to}, which is no address"))
+            })?;
+            if self.endpoint.starts_with("https:") && !origin(&url).is_some_and(is_secure) {
+                return Err(never(format!("redirected to {url}, which is not secure")));
             }
         }
-        Err(Fault::passing("redirected in a circle"))
-    }
-
-    /// What a status other than success means, and what helps.
-    fn refused(&self, model: &Name, file: &str, response: &Response<Body>) -> Fault {
-        let status = response.status().as_u16();
-        if status == 429 || status >= 500 {
-            let wait = header(response, "retry-after").and_then(|s| s.parse().ok());
-            let reason = match (status, wait) {
-                (429, Some(s)) => format!("too many requests (429), the hub asks to wait {s} s"),
-                (429, None) => "too many requests (429)".into(),
-                _ => format!("the hub is in trouble ({status})"),
-            };
-            return Fault::Passing { reason, wait: wait.map(Duration::from_secs) };
-        }
-        let page = format!("{}/{}", self.endpoint, model.repository());
-        let code = header(response, "x-error-code").unwrap_or_default();
-        let reason = match (status, code) {
-            (403, _) | (_, "GatedRepo") => {
-                let token = match self.token {
-                    Some(_) => "",
-                    None => ", and set HF_TOKEN to a token of your account",
-                };
-                format!("not open to everyone ({status}): accept its licence on {page}{token}")
-            }
-            (404, "RevisionNotFound") => format!("no revision {} on the hub", model.revision()),
-            (404, _) if !file.is_empty() => format!("{file}: not on the hub (404)"),
-            (401 | 404, _) if self.token.is_some() => {
-                format!("no such repository on the hub, or HF_TOKEN may not read it ({status})")
-            }
-            (401 | 404, _) => format!(
-                "no such repository on the hub, or a private one ({status}): set HF_TOKEN to a \
-                 token that may read it"
-            ),
-            _ => format!("{file}: the hub answers {status}"),
-        };
-        Fault::Final(Error::hub(model, reason))
+        Err(never("redirected in a circle".into()))
     }
 }
 
-fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+fn is_secure(origin: String) -> bool {
+    origin.starts_with("https:")
+}
+
+/// Whether a request that failed so will fail always: an address that is none, a certificate that is
+/// not trusted.
+fn is_lasting(error: &ureq::Error) -> bool {
+    let certificate = |error: &rustls::Error| {
+        matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::UnsupportedNameType)
+    };
+    match error {
+        ureq::Error::Http(_)
+        | ureq::Error::BadUri(_)
+        | ureq::Error::InvalidProxyUrl
+        | ureq::Error::Pem(_)
+        | ureq::Error::RequireHttpsOnly(_)
+        | ureq::Error::LargeResponseHeader(..) => true,
+        ureq::Error::Rustls(error) => certificate(error),
+        ureq::Error::Io(error) => error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            .is_some_and(certificate),
+        _ => false,
+    }
+}
+
+pub(super) fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
@@ -293,8 +320,5 @@ fn content_range(response: &Response<Body>) -> Option<(u64, u64)> {
     Some((range.split_once('-')?.0.parse().ok()?, size.parse().ok()?))
 }
 
-/// Scheme, host and port of an address.
-fn origin(url: &str) -> Option<String> {
-    let uri: Uri = url.parse().ok()?;
-    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?.as_str().to_lowercase()))
-}
+#[cfg(test)]
+mod tests;

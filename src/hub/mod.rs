@@ -8,9 +8,14 @@
 //! cannot be cancelled and fetches no ranges, so requests are made here; and as it empties a
 //! reference before it writes it anew, references are written here too.
 
+mod address;
 mod cache;
 mod http;
 mod name;
+mod pace;
+mod pasted;
+mod proof;
+mod refused;
 mod repository;
 mod vision;
 mod whole;
@@ -23,7 +28,7 @@ use http::{Fault, Http, Tried};
 use repository::{Remote, Repository};
 
 use crate::model::{parse_config, parse_head};
-use crate::weights::{Source, shards, usual_files};
+use crate::weights::{MAX_TEXT, Source, shards, usual_files};
 use crate::{Error, Result};
 
 pub use name::Name;
@@ -31,7 +36,7 @@ pub use name::Name;
 /// How far a fetch is.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
-    /// A file begins, from its start.
+    /// A file begins, from its start: it is fetched, or read to be compared with its digest.
     File {
         /// Its name.
         name: &'a str,
@@ -102,27 +107,61 @@ impl Hub {
     /// What arrived stays, and the next call goes on from there.
     pub async fn fetch(&self, model: &Name, tell: &mut Tell<'_>) -> Result<PathBuf> {
         let cached = self.cached(model).await;
-        match (cached, self.offline) {
-            // A commit never changes.
-            (Some(folder), offline) if offline.is_some() || model.commit().is_some() => Ok(folder),
-            (None, Some(offline)) => Err(self.missing(model, offline)),
-            (cached, _) => match (self.repository(model, tell), cached) {
-                (Ok(repository), _) => self.bring(model, &repository, tell).await,
-                (Err(Fault::Final(Error::Cancelled)), _) => Err(Error::Cancelled),
-                // Whatever the hub, or a proxy before it, answers: the model is here. Who has
-                // cancelled answers the note so too.
-                (Err(fault), Some(folder)) => {
-                    let note = match fault {
-                        Fault::Passing { reason, .. } => format!("{model}: {reason}"),
-                        fault => fault.error(model).to_string(),
-                    };
-                    let note = format!("{note}; using what was fetched before");
-                    told(tell, Step::Note(&note))?;
-                    Ok(folder)
+        let mut damaged = None;
+        // A commit never changes.
+        if self.offline.is_some() || model.commit().is_some() {
+            damaged = match &cached {
+                Some(folder) => self.damaged(folder, tell)?,
+                None => None,
+            };
+            match (&cached, &damaged, self.offline) {
+                (Some(folder), None, _) => return Ok(folder.clone()),
+                (None, _, Some(offline)) => return Err(self.missing(model, offline)),
+                (_, Some(reason), Some(offline)) => {
+                    let reason = format!(
+                        "{reason}, and {offline} forbids to fetch it again: fetch it once without"
+                    );
+                    return Err(Error::hub(model, reason));
                 }
-                (Err(fault), _) => Err(fault.error(model)),
-            },
+                _ => {}
+            }
         }
+        let fault = match self.repository(model, cached.is_some(), tell) {
+            Ok(repository) => match self.bring(model, &repository, tell).await {
+                Ok(folder) => return Ok(folder),
+                Err(error) => Fault::Final(error),
+            },
+            Err(fault) => fault,
+        };
+        match (cached, fault) {
+            (_, Fault::Final(Error::Cancelled)) => Err(Error::Cancelled),
+            (Some(folder), fault) => self.fall_back(model, (folder, damaged), fault, tell),
+            (None, fault) => Err(fault.error(model)),
+        }
+    }
+
+    /// Whatever the hub, or a proxy before it, answers: the model is here, where it is not damaged.
+    fn fall_back(
+        &self,
+        model: &Name,
+        (folder, damaged): (PathBuf, Option<String>),
+        fault: Fault,
+        tell: &mut Tell<'_>,
+    ) -> Result<PathBuf> {
+        let damaged = match damaged {
+            None => self.damaged(&folder, tell)?,
+            known => known,
+        };
+        let why = match fault {
+            Fault::Passing { reason, .. } => format!("{model}: {reason}"),
+            Fault::Final(error) => error.to_string(),
+        };
+        if let Some(reason) = damaged {
+            let reason = format!("{reason}, and it cannot be fetched again: {why}");
+            return Err(Error::hub(model, reason));
+        }
+        told(tell, Step::Note(&format!("{why}; using what was fetched before")))?;
+        Ok(folder)
     }
 
     fn missing(&self, model: &Name, offline: &str) -> Error {
@@ -140,10 +179,11 @@ impl Hub {
         )
     }
 
-    fn repository(&self, model: &Name, tell: &mut Tell<'_>) -> Tried<Repository> {
+    /// What the hub lists; not waited for long where the model is cached.
+    fn repository(&self, model: &Name, cached: bool, tell: &mut Tell<'_>) -> Tried<Repository> {
         let (repository, revision) = (model.repository(), model.revision().replace('/', "%2F"));
         let path = format!("/api/models/{repository}/revision/{revision}?blobs=true");
-        let text = self.http.text(model, &path, tell)?;
+        let text = self.http.text(model, &path, cached, tell)?;
         Repository::parse(model, &text).map_err(Fault::Final)
     }
 
@@ -161,6 +201,13 @@ impl Hub {
         if single.is_none() && index.is_none() {
             repository.need(model, "model.safetensors")?;
         }
+        for file in [Some(config), index].into_iter().flatten() {
+            if file.size > MAX_TEXT {
+                let (name, size) = (&file.name, file.size);
+                let reason = format!("{name}: {size} bytes, expected at most {MAX_TEXT}");
+                return Err(Error::hub(model, reason));
+            }
+        }
         let config = self.whole(model, commit, config, tell)?;
         let text = std::fs::read_to_string(&config).map_err(|e| Error::io(config.display(), e))?;
         let file = format!("{model}: config.json");
@@ -173,19 +220,43 @@ impl Hub {
             }
             (single, _) => Vec::from_iter(single),
         };
-        let here = files.iter().all(|file| self.cache.find(model, commit, file).is_some());
+        let mut here = true;
+        for file in &files {
+            here = here && self.cache.find(model, commit, file, tell)?.is_some();
+        }
         // A segmentation head belongs to what is wanted.
         let larger = is_larger(&text) && parse_head(&file, &text, &spec)?.is_none();
         let folder = if larger && !here {
             self.extract((model, commit), (&spec, &text), &files, tell)?
         } else {
-            for file in files.into_iter().chain(repository.find("preprocessor_config.json")) {
+            for file in files {
                 self.whole(model, commit, file, tell)?;
             }
+            self.settings(model, repository, here, tell)?;
             self.cache.snapshot(model, commit)
         };
-        self.cache.keep_commit(model, commit)?;
+        // A cache that cannot be written says so where something is to be fetched.
+        self.cache.keep_commit(model, commit).or_else(|e| if here { Ok(()) } else { Err(e) })?;
         Ok(folder)
+    }
+
+    /// Fetches the settings of preprocessing. Where all else was here before, as in a cache that can
+    /// only be read, the model is used as it was.
+    fn settings(
+        &self,
+        model: &Name,
+        repository: &Repository,
+        here: bool,
+        tell: &mut Tell<'_>,
+    ) -> Result<()> {
+        let file = repository.find("preprocessor_config.json").filter(|f| f.size <= MAX_TEXT);
+        let Some(file) = file else { return Ok(()) };
+        match self.whole(model, &repository.commit, file, tell) {
+            Err(error @ (Error::Hub { .. } | Error::Io { .. })) if here => {
+                told(tell, Step::Note(&format!("{error}; going on without {}", file.name)))
+            }
+            fetched => fetched.map(|_| ()),
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! What the hub says of a repository: a commit and its files, with lengths and digests.
 
+use std::fs;
+use std::path::Path;
+
 use serde::Deserialize;
 use sha1::Sha1;
 use sha2::Sha256;
@@ -49,6 +52,11 @@ impl Repository {
     /// Reads the API's answer, `blobs` asked for.
     pub(super) fn parse(model: &Name, text: &str) -> Result<Self> {
         let bad = |reason: String| Error::hub(model, format!("the hub's list of files: {reason}"));
+        if text.trim_start().starts_with('<') {
+            return Err(bad(
+                "a web page in its place: does this network want you to sign in?".into()
+            ));
+        }
         let listing: Listing = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
         let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
         let files = listing.siblings.into_iter().map(|file| {
@@ -99,6 +107,26 @@ impl Repository {
 }
 
 impl Remote {
+    /// What a link into the cache's blobs says of the bytes it leads to: their digest is the name.
+    pub(super) fn linked(path: &Path) -> Option<Self> {
+        let target = fs::read_link(path).ok()?;
+        let digest = target.file_name()?.to_str()?.to_string();
+        let large = match digest.len() {
+            64 => true,
+            40 => false,
+            _ => return None,
+        };
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let size = fs::metadata(path).map_or(0, |there| there.len());
+        let known = digest.bytes().all(|b| b.is_ascii_hexdigit());
+        known.then_some(Self { name, size, digest, large })
+    }
+
+    /// A file whose SHA-256 is known.
+    pub(super) fn known(name: &str, size: u64, sha256: &str) -> Self {
+        Self { name: name.into(), size, digest: sha256.into(), large: true }
+    }
+
     /// Takes the file's bytes as they come, and ends with what its digest should be.
     pub(super) fn hasher(&self) -> Box<dyn DynDigest> {
         if self.large {

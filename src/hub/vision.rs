@@ -4,11 +4,18 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::cache::{wait_for, write_whole};
+use super::proof::hex;
 use super::{Hub, Name, Remote, Step, Tell, told};
+use crate::files::open_part;
 use crate::model::Spec;
 use crate::weights::{Extract, Manifest, Stored, header_length, stored_tensors};
 use crate::{Error, Result};
+
+/// What the tensors' file is called.
+const FILE: &str = "model.safetensors";
 
 /// So much of a file is asked for first; headers are mostly shorter.
 const HEAD: u64 = 1 << 16;
@@ -24,10 +31,18 @@ impl Hub {
         tell: &mut Tell<'_>,
     ) -> Result<PathBuf> {
         let folder = self.cache.vision(model, commit);
-        let path = folder.join("model.safetensors");
-        let _guard = wait_for(&folder.join(".lock"), &model.to_string(), tell)?;
-        if path.is_file() {
+        let path = folder.join(FILE);
+        if self.extracted(&folder, config, tell)? {
             return Ok(folder);
+        }
+        let _guard = wait_for(&folder.join(".lock"), &model.to_string(), tell)?;
+        // Who waited takes what the other has fetched.
+        if self.extracted(&folder, config, tell)? {
+            return Ok(folder);
+        }
+        if path.exists() {
+            let note = format!("{model}: damaged, or without a digest; it is fetched again");
+            told(tell, Step::Note(&note))?;
         }
         let mut headers = Vec::new();
         for file in files {
@@ -37,24 +52,59 @@ impl Hub {
         let manifest = Manifest::new(spec, &model.to_string(), &headers)?;
         let extract = Extract::new(&manifest, 0..files.len());
         let part = folder.join("model.safetensors.part");
-        let io = |e| Error::io(part.display(), e);
-        let (mut out, mut there) = open(&extract, &part).map_err(io)?;
+        let mut out = Part::open(&extract, &part)?;
+        let mut there = out.bytes - extract.header.len() as u64;
         told(tell, Step::File { name: "model.safetensors (vision)", bytes: extract.bytes() })?;
         told(tell, Step::Bytes(there))?;
         for (file, run) in &extract.ranges {
             let skip = there.min(run.end - run.start);
             there -= skip;
             let ask = self.ask(model, commit, files[*file]);
-            self.http.bytes(&ask, run.start + skip..run.end, tell, &mut |piece| {
-                out.write_all(piece).map_err(io)
-            })?;
+            let range = run.start + skip..run.end;
+            let came = self.http.bytes(&ask, range, tell, &mut |piece| out.write(piece));
+            if came.is_err() {
+                out.keep()?;
+            }
+            came?;
         }
-        out.sync_all().map_err(io)?;
+        let digest = out.keep()?;
         drop(out);
-        write_whole(&folder.join("config.json"), config.as_bytes())?;
+        write_whole(&folder.join("config.json"), config.as_bytes(), &folder)?;
+        write_digest(&path, &digest)?;
         // The weights come last: where they stand, all stands.
-        fs::rename(&part, &path).map_err(io)?;
+        fs::rename(&part, &path).map_err(|e| Error::io(part.display(), e))?;
+        let _ = fs::remove_file(beside(&part));
+        if let Some(file) = read_digest(&path) {
+            self.cache.proofs.remember(&path, &file);
+        }
         Ok(folder)
+    }
+
+    /// Whether the vision part is in `folder` as it was fetched.
+    fn extracted(&self, folder: &Path, config: &str, tell: &mut Tell<'_>) -> Result<bool> {
+        let path = folder.join(FILE);
+        let Some(file) = read_digest(&path) else { return Ok(false) };
+        let same = fs::read(folder.join("config.json")).is_ok_and(|c| c == config.as_bytes());
+        Ok(same && self.cache.proofs.hold(&path, &file, tell)?)
+    }
+
+    /// What of a model's folder in the cache is not what it was when it was fetched, as far as its
+    /// digest is known here: by the name of the blob, or beside the vision part.
+    pub(super) fn damaged(&self, folder: &Path, tell: &mut Tell<'_>) -> Result<Option<String>> {
+        let entries = fs::read_dir(folder).map_err(|e| Error::io(folder.display(), e))?;
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let kind = path.extension().is_some_and(|e| e == "json" || e == "safetensors");
+            let read = kind && path.exists();
+            let known = Remote::linked(&path).or_else(|| read_digest(&path));
+            if let Some(file) = known.filter(|_| read)
+                && !self.cache.proofs.hold(&path, &file, tell)?
+            {
+                return Ok(Some(format!("{}: damaged in the cache", path.display())));
+            }
+        }
+        Ok(None)
     }
 
     /// The tensors of a remote file.
@@ -88,16 +138,106 @@ impl Hub {
     }
 }
 
-/// The file to be, at its end, and how many bytes of tensors an earlier attempt left in it.
-fn open(extract: &Extract, part: &Path) -> std::io::Result<(File, u64)> {
-    let mut file = File::options().read(true).append(true).create(true).open(part)?;
-    let mut head = vec![0; extract.header.len()];
-    let same = file.read_exact(&mut head).is_ok() && head == extract.header;
-    let there = file.metadata()?.len().saturating_sub(head.len() as u64);
-    if same && there <= extract.bytes() {
-        return Ok((file, there));
+/// So many bytes are fetched again at most after a run was killed.
+const KEPT: u64 = 64 << 20;
+
+/// The file to be. Of what is in it the digest is kept beside it: only bytes that still agree with it
+/// are gone on from.
+struct Part {
+    path: PathBuf,
+    file: File,
+    digest: Sha256,
+    bytes: u64,
+    kept: u64,
+}
+
+impl Part {
+    /// What an earlier attempt left, or a beginning.
+    fn open(extract: &Extract, path: &Path) -> Result<Self> {
+        let io = |e| Error::io(path.display(), e);
+        let mut file = open_part(path).map_err(io)?;
+        let whole = extract.header.len() as u64 + extract.bytes();
+        if let Some(left) = read_digest(path)
+            && (extract.header.len() as u64..=whole).contains(&left.size)
+            && let Some(digest) = left_over(&mut file, &left, &extract.header).map_err(io)?
+        {
+            file.set_len(left.size).map_err(io)?;
+            return Ok(Self { path: path.into(), file, digest, bytes: left.size, kept: left.size });
+        }
+        file.set_len(0).map_err(io)?;
+        let mut part = Self { path: path.into(), file, digest: Sha256::new(), bytes: 0, kept: 0 };
+        part.write(&extract.header)?;
+        Ok(part)
     }
-    file.set_len(0)?;
-    file.write_all(&extract.header)?;
-    Ok((file, 0))
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|e| Error::io(self.path.display(), e))?;
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+        if self.bytes - self.kept >= KEPT {
+            self.keep()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the digest of what is there, once that is on the disk.
+    fn keep(&mut self) -> Result<Remote> {
+        self.file.sync_all().map_err(|e| Error::io(self.path.display(), e))?;
+        let digest = hex(&self.digest.clone().finalize());
+        let kept = Remote::known(FILE, self.bytes, &digest);
+        write_digest(&self.path, &kept)?;
+        self.kept = self.bytes;
+        Ok(kept)
+    }
+}
+
+/// The digest of the first bytes of a part, where they are those that were kept and begin with `header`.
+fn left_over(file: &mut File, left: &Remote, header: &[u8]) -> std::io::Result<Option<Sha256>> {
+    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    let (mut rest, mut first) = (file.take(left.size), true);
+    let mut there = 0;
+    loop {
+        // The header is compared in the first piece, however long it is.
+        if first {
+            buffer.resize(buffer.len().max(header.len()), 0);
+        }
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match rest.read(&mut buffer[filled..])? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        if first && !buffer[..filled].starts_with(header) {
+            return Ok(None);
+        }
+        first = false;
+        there += filled as u64;
+        digest.update(&buffer[..filled]);
+        if filled == 0 {
+            let same = there == left.size && hex(&digest.clone().finalize()) == left.digest;
+            return Ok(same.then_some(digest));
+        }
+    }
+}
+
+/// Where the digest of a vision part is kept.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".sha256");
+    name.into()
+}
+
+fn write_digest(path: &Path, file: &Remote) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let text = format!("{} {}\n", file.digest, file.size);
+    write_whole(&beside(path), text.as_bytes(), folder)
+}
+
+/// The length and digest that are kept beside a vision part.
+fn read_digest(path: &Path) -> Option<Remote> {
+    let mut text = String::new();
+    File::open(beside(path)).ok()?.take(200).read_to_string(&mut text).ok()?;
+    let (digest, size) = text.trim().split_once(' ')?;
+    Some(Remote::known(FILE, size.parse().ok()?, digest))
 }

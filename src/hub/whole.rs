@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::digest::DynDigest;
 
+use super::address::escaped;
 use super::cache::{make_parent, wait_for};
 use super::http::Ask;
+use super::proof::hex;
 use super::{Hub, Name, Remote, Step, Tell, told};
+use crate::files::open_part;
 use crate::{Error, Result};
 
 impl Hub {
@@ -20,14 +23,22 @@ impl Hub {
         file: &Remote,
         tell: &mut Tell<'_>,
     ) -> Result<PathBuf> {
-        if let Some(path) = self.cache.find(model, commit, file) {
+        if let Some(path) = self.cache.find(model, commit, file, tell)? {
             return Ok(path);
         }
         let blob = self.cache.blob(model, file);
         make_parent(&blob)?;
         let what = format!("{model}: {}", file.name);
         let _guard = wait_for(&self.cache.lock(model, file), &what, tell)?;
-        if fs::metadata(&blob).map_or(0, |m| m.len()) != file.size || file.size == 0 {
+        // Who waited takes what the other has fetched.
+        if let Some(path) = self.cache.find(model, commit, file, tell)? {
+            return Ok(path);
+        }
+        if !self.cache.proofs.hold(&blob, file, tell)? {
+            if blob.exists() {
+                let note = format!("{what}: damaged in the cache; it is fetched again");
+                told(tell, Step::Note(&note))?;
+            }
             self.download(model, commit, file, &blob, tell)?;
         }
         self.cache.link(model, commit, file)
@@ -49,17 +60,19 @@ impl Hub {
         // A damaged beginning is thrown away once.
         for _ in 0..2 {
             told(tell, Step::File { name: &file.name, bytes: file.size })?;
-            let (mut out, mut hasher, there) = open_part(&part, file).map_err(io)?;
+            let (mut out, mut hasher, there) = take_up(&part, file).map_err(io)?;
             told(tell, Step::Bytes(there))?;
             self.http.bytes(&ask, there..file.size, tell, &mut |piece| {
                 hasher.update(piece);
                 out.write_all(piece).map_err(io)
             })?;
-            found = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            found = hex(&hasher.finalize());
             if found == file.digest {
                 out.sync_all().map_err(io)?;
                 drop(out);
-                return fs::rename(&part, blob).map_err(io);
+                fs::rename(&part, blob).map_err(io)?;
+                self.cache.proofs.remember(blob, file);
+                return Ok(());
             }
             drop(out);
             fs::remove_file(&part).map_err(io)?;
@@ -71,14 +84,14 @@ impl Hub {
 
     pub(super) fn ask<'a>(&self, model: &'a Name, commit: &str, file: &'a Remote) -> Ask<'a> {
         let (endpoint, repository, name) = (&self.http.endpoint, model.repository(), &file.name);
-        let url = format!("{endpoint}/{repository}/resolve/{commit}/{name}");
+        let url = format!("{endpoint}/{repository}/resolve/{commit}/{}", escaped(name));
         Ask { model, file: name, url, size: file.size }
     }
 }
 
 /// What an earlier attempt left: the file at its end, its digest so far, its bytes.
-fn open_part(part: &Path, file: &Remote) -> std::io::Result<(File, Box<dyn DynDigest>, u64)> {
-    let out = File::options().read(true).append(true).create(true).open(part)?;
+fn take_up(part: &Path, file: &Remote) -> std::io::Result<(File, Box<dyn DynDigest>, u64)> {
+    let out = open_part(part)?;
     if out.metadata()?.len() > file.size {
         out.set_len(0)?;
     }

@@ -33,23 +33,38 @@ pub(crate) async fn find_files(path: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
     Ok((path.to_path_buf(), files))
 }
 
-/// The newest snapshot of a model's folder in the hub's cache; any other folder itself.
+/// Of a model's folder in the hub's cache, of that of its snapshots, or of a vision part, the snapshot
+/// that `main` is, or the newest; any other folder itself.
 fn snapshot(folder: &Path) -> PathBuf {
-    let snapshots = folder.join("snapshots");
-    if folder.join("config.json").exists() || !snapshots.is_dir() {
+    if folder.join("config.json").exists() {
         return folder.to_path_buf();
     }
-    let main = std::fs::read_to_string(folder.join("refs/main")).ok();
-    let main = main.map(|commit| snapshots.join(commit.trim())).filter(|path| path.is_dir());
+    let inside = folder.join("snapshots");
+    let (model, snapshots) = match inside.is_dir() {
+        true => (Some(folder), inside.as_path()),
+        false => (folder.parent(), folder),
+    };
+    let named = snapshots.file_name().is_some_and(|name| name == "snapshots");
+    let whole = |path: &Path| path.join("config.json").exists();
+    let main =
+        model.filter(|_| named).and_then(|m| std::fs::read_to_string(m.join("refs/main")).ok());
+    let main = main.map(|commit| commit.trim().to_string()).filter(|commit| is_plain(commit));
+    if let Some(path) = main.map(|commit| snapshots.join(commit)).filter(|path| whole(path)) {
+        return path;
+    }
     let dated = |entry: std::fs::DirEntry| {
         let date = entry.metadata().and_then(|there| there.modified()).ok()?;
-        entry.path().is_dir().then(|| (date, entry.path()))
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let commit = named || (name.len() == 40 && is_plain(&name));
+        (commit && whole(&entry.path())).then(|| (date, entry.path()))
     };
-    let newest = || {
-        let entries = std::fs::read_dir(&snapshots).ok()?;
-        entries.flatten().filter_map(dated).max().map(|(_, path)| path)
-    };
-    main.or_else(newest).unwrap_or_else(|| folder.to_path_buf())
+    let entries = std::fs::read_dir(snapshots).into_iter().flatten().flatten();
+    entries.filter_map(dated).max().map_or_else(|| folder.to_path_buf(), |(_, path)| path)
+}
+
+/// Whether a text is a name as commits have.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// The weights of a folder by their usual names, a whole file or an index and its shards, all of which

@@ -23,6 +23,8 @@ mod torch;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;
 
+#[cfg(feature = "hub")]
+pub(crate) use checkpoint::MAX_TEXT;
 pub use checkpoint::{Checkpoint, shards};
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::{Conversion, Converted, convert};

@@ -73,6 +73,8 @@ impl Hub {
         }
         command.env("HF_ENDPOINT", &self.address).env("HF_HOME", &self.home);
         command.env("NO_PROXY", "127.0.0.1");
+        // What is known of files that were read lies in the user's cache folder.
+        command.env("XDG_CACHE_HOME", self.home.with_file_name("user"));
         command
     }
 

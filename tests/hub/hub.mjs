@@ -5,6 +5,9 @@
 //
 //   POST /-/behave  [{ "match": "model.safetensors", "times": 2, ... }]   replaces all rules; each may say
 //     status: 401 | 404 | 429 | 503 …   answer with it (429 and 503 with `retry-after: 1`)
+//     code: "x"        with that status, the hub's reason in `x-error-code`
+//     body: "x"        answer with this text, whatever was asked for
+//     location: "x"    redirect there
 //     cut: n           close the connection after n bytes of the body
 //     slow: n          send n bytes a second
 //     short: true      a body, and a content-length, of half the file
@@ -77,6 +80,14 @@ export async function startHub(folder) {
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ error: message }));
   };
+  /** Answers as `how` says where that is not with the file; whether it did. */
+  const instead = (response, how) => {
+    if (how.body !== undefined) response.writeHead(how.status ?? 200, { 'content-type': 'text/html' }).end(how.body);
+    else if (how.location) response.writeHead(302, { location: how.location }).end();
+    else if (how.status) refuse(response, how.status, `status ${how.status} was asked for`, how.code);
+    else return false;
+    return true;
+  };
   const preflight = (request, response) => {
     if (request.method !== 'OPTIONS') return false;
     response.setHeader('access-control-allow-methods', 'GET,HEAD,OPTIONS');
@@ -147,7 +158,7 @@ export async function startHub(folder) {
     head(request, response);
     if (preflight(request, response)) return;
     const how = rule(request.url);
-    if (how.status) return refuse(response, how.status, `status ${how.status} was asked for`);
+    if (instead(response, how)) return;
     const path = normalize(join(folder, decodeURIComponent(request.url.split('?')[0])));
     if (!path.startsWith(normalize(folder)) || !existsSync(path)) return refuse(response, 404, 'no such object');
     send(request, response, path, how);
@@ -155,7 +166,8 @@ export async function startHub(folder) {
   const hub = createServer((request, response) => {
     head(request, response);
     if (preflight(request, response)) return;
-    const url = decodeURIComponent(request.url);
+    // Names are escaped: a `?` that is decoded belongs to them.
+    const url = decodeURIComponent(request.url.split('?')[0]);
     if (url === '/-/log') {
       const answer = JSON.stringify(log);
       if (request.method === 'POST') log = [];
@@ -171,8 +183,8 @@ export async function startHub(folder) {
       return undefined;
     }
     seen(request);
-    const api = /^\/api\/models\/([^/]+)\/([^/?]+)(?:\/revision\/([^?]+))?(?:\?.*)?$/.exec(url);
-    const resolve = /^\/([^/]+)\/([^/]+)\/resolve\/([^/]+)\/([^?]+)/.exec(url);
+    const api = /^\/api\/models\/([^/]+)\/([^/]+)(?:\/revision\/(.+))?$/.exec(url);
+    const resolve = /^\/([^/]+)\/([^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(url);
     const [, owner, name] = api ?? resolve ?? [];
     if (!owner) return refuse(response, 404, 'not found');
     if (!files(owner, name)) return refuse(response, 401, 'Invalid username or password.', 'RepoNotFound'); // as the hub does for what is not there
@@ -181,7 +193,7 @@ export async function startHub(folder) {
     if (revision !== 'main' && revision !== sha) return refuse(response, 404, `Invalid rev id: ${revision}`, 'RevisionNotFound');
     if (api) {
       const how = rule(url);
-      if (how.status) return refuse(response, how.status, `status ${how.status} was asked for`);
+      if (instead(response, how)) return;
       const siblings = files(owner, name).map((rfilename) => {
         const path = join(folder, owner, name, rfilename);
         const size = statSync(path).size;
@@ -195,12 +207,13 @@ export async function startHub(folder) {
     if (!path.startsWith(normalize(join(folder, owner, name))) || !existsSync(path)) return refuse(response, 404, 'Entry not found', 'EntryNotFound');
     if (!isLarge(path)) {
       const how = rule(url);
-      if (how.status) return refuse(response, how.status, `status ${how.status} was asked for`);
+      if (instead(response, how)) return;
       return send(request, response, path, how);
     }
     response.setHeader('x-linked-size', statSync(path).size);
     response.setHeader('x-linked-etag', `"${sha256(path)}"`);
-    response.writeHead(302, { location: `http://127.0.0.1:${store.address().port}/${owner}/${name}/${resolve[4]}?signature=1` });
+    const there = [owner, name, ...resolve[4].split('/')].map(encodeURIComponent).join('/');
+    response.writeHead(302, { location: `http://127.0.0.1:${store.address().port}/${there}?signature=1` });
     return response.end();
   });
   const listen = (server) => new Promise((ready) => server.listen(0, '127.0.0.1', ready));

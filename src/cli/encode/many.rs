@@ -2,7 +2,6 @@
 //! the parts of a run that was stopped.
 
 use std::collections::HashSet;
-use std::fs;
 use std::hash::Hasher;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -22,7 +21,7 @@ use super::super::guard::Guard;
 use super::super::input::{self, Photo};
 use super::super::photos::{Photos, Shape};
 use super::super::{load, print_json, progress, tell};
-use super::store::Store;
+use super::store::{Store, prepare};
 use super::table::{self, About, Failure, Row, Settings};
 use super::{Args, Tokens, batch, fits};
 
@@ -137,13 +136,13 @@ async fn encode_all(
     let (send, receive) = sync_channel::<Part>(0);
     let (folder, about, first) = (store.folder.path.clone(), store.about.clone(), store.next);
     let writer = thread::spawn(move || {
-        let (mut files, unfinished) = (Vec::new(), folder.join("part"));
+        let mut files = Vec::new();
         for part in receive {
             let number = first + files.len();
             let file = folder.join(format!("{}-{number:06}.parquet", about.additions));
             let about = About { overflowed: part.overflowed, ..about.clone() };
-            table::write(&unfinished, &about, &[], &part.rows, &part.failures)?;
-            fs::rename(&unfinished, &file).map_err(|e| Error::io(file.display(), e))?;
+            prepare(&folder)?;
+            table::write(&file, &about, &[], &part.rows, &part.failures)?;
             files.push(file);
         }
         Ok(files)

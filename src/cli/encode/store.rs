@@ -3,11 +3,15 @@
 //! A part is a small Parquet file in a folder beside the target, renamed into place when it is
 //! complete. When all are there, they are joined to a file that takes the target's place. What a
 //! part holds depends on the photographs alone, so the file is the same wherever a run was stopped.
+//! The folder is made with the first part and has a mark in it: another folder of its name is
+//! somebody's own. Who writes holds a lock beside the target.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use internvit::files::{self, Lock, NewFile, beside_name, is_own, open_plain};
 use internvit::{Error, Result};
 use serde_json::{Value, json};
 
@@ -29,37 +33,45 @@ pub(super) struct Store {
     pub(super) folder: Folder,
 }
 
+/// The file that says whose the parts' folder is, and what is in it.
+const MARK: (&str, &str) = ("internvit", "parts of a table\n");
+
 /// The parts' folder, held by one process at a time.
 pub(super) struct Folder {
     pub(super) path: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Folder {
     fn hold(out: &Path) -> Result<Self> {
-        let mut name = out.as_os_str().to_os_string();
-        name.push(".parts");
-        let path = PathBuf::from(name);
-        let failed = |e| Error::io(out.display(), e);
-        if !path.is_dir() {
-            fs::create_dir(&path).map_err(failed)?;
+        let lock = beside_name(out, ".", ".lock");
+        let held = Lock::try_hold(&lock).map_err(|e| Error::io(lock.display(), e))?;
+        let held = held
+            .ok_or_else(|| Error::input(format!("{}: another run is writing it", out.display())))?;
+        let path = beside_name(out, "", ".parts");
+        if fs::symlink_metadata(&path).is_ok() && !is_known(&path) {
+            return Err(Error::input(format!(
+                "{}: expected the parts that a stopped run left, found something else: move it \
+                 away, or choose another --out",
+                path.display()
+            )));
         }
-        let lock = File::create(path.join("lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(TryLockError::Error(e)) => Err(failed(e)),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::input(format!("{}: another run is writing it", out.display())))
-            }
-        }
+        Ok(Self { path, _lock: held })
     }
 
     /// The complete parts as (addition, number, file), in order.
     fn parts(&self) -> Result<Vec<(u32, usize, PathBuf)>> {
         let failed = |e| Error::io(self.path.display(), e);
         let mut parts = Vec::new();
+        if !self.path.exists() {
+            return Ok(parts);
+        }
         for entry in fs::read_dir(&self.path).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
+            let entry = entry.map_err(failed)?;
+            if !entry.file_type().map_err(failed)?.is_file() {
+                continue;
+            }
+            let path = entry.path();
             let name = path.file_name().and_then(|name| name.to_str());
             let numbers = name.and_then(|n| n.strip_suffix(".parquet")?.split_once('-'));
             if let Some((addition, number)) = numbers
@@ -76,8 +88,45 @@ impl Folder {
 impl Drop for Folder {
     /// Leaves the folder only where there are parts.
     fn drop(&mut self) {
-        let _ = fs::remove_file(self.path.join("lock"));
-        let _ = fs::remove_dir(&self.path);
+        if self.parts().is_ok_and(|parts| parts.is_empty()) {
+            let _ = fs::remove_file(self.path.join(MARK.0));
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Makes the parts' folder, if it is not there. Its lock is held.
+pub(super) fn prepare(folder: &Path) -> Result<()> {
+    let mark = folder.join(MARK.0);
+    if mark.exists() {
+        return Ok(());
+    }
+    match fs::create_dir(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::io(folder.display(), e));
+        }
+        _ => {}
+    }
+    let mut file = NewFile::create(&mark)?;
+    file.write_all(MARK.1.as_bytes()).map_err(|e| Error::io(mark.display(), e))?;
+    file.finish()
+}
+
+/// Whether a folder is one of this user's that a run made: its mark is in it, or nothing yet but
+/// what was to become the mark.
+fn is_known(folder: &Path) -> bool {
+    let own = |there: fs::Metadata| there.is_dir() && is_own(&there);
+    if !fs::symlink_metadata(folder).is_ok_and(own) {
+        return false;
+    }
+    files::clear(folder);
+    let mut text = String::new();
+    match open_plain(File::options().read(true), &folder.join(MARK.0)) {
+        Ok(file) => {
+            let read = file.take(MARK.1.len() as u64 + 1).read_to_string(&mut text);
+            read.is_ok() && text == MARK.1
+        }
+        Err(_) => fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none()),
     }
 }
 
@@ -153,12 +202,10 @@ impl Store {
         if self.next == 0 {
             return Ok(());
         }
-        let whole = self.folder.path.join("whole");
         let failures = std::mem::take(&mut self.failures).into_iter();
         let failures: Vec<Failure> =
             failures.map(|(path, reason)| Failure { path, reason }).collect();
-        table::write(&whole, &self.about, &self.files, &[], &failures)?;
-        fs::rename(&whole, &self.out).map_err(|e| Error::io(self.out.display(), e))?;
+        table::write(&self.out, &self.about, &self.files, &[], &failures)?;
         for file in self.files.iter().filter(|file| **file != self.out) {
             fs::remove_file(file).map_err(|e| Error::io(file.display(), e))?;
         }

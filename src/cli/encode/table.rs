@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use half::f16;
+use internvit::files::NewFile;
 use internvit::{Error, Result};
 use parquet::basic::Encoding;
 use parquet::column::reader::ColumnReader;
@@ -84,7 +85,7 @@ pub(super) struct Known {
 }
 
 /// Writes the rows with features of other files as they are encoded there, then `rows`, then
-/// `failures`; syncs the file to its disk.
+/// `failures`; whole or not at all.
 pub(super) fn write(
     path: &Path,
     about: &About,
@@ -92,8 +93,9 @@ pub(super) fn write(
     rows: &[Row],
     failures: &[Failure],
 ) -> Result<()> {
-    let fill = || -> Parquet<File> {
-        let mut writer = create(path, &About { failed: failures.len(), ..about.clone() })?;
+    let file = NewFile::create(path)?;
+    let fill = || -> Parquet<NewFile> {
+        let mut writer = create(file, &About { failed: failures.len(), ..about.clone() })?;
         for file in files {
             copy(&mut writer, file)?;
         }
@@ -109,8 +111,7 @@ pub(super) fn write(
         }
         writer.into_inner()
     };
-    let file = fill().map_err(|e| refuse(path, e))?;
-    file.sync_all().map_err(|e| Error::io(path.display(), e))
+    fill().map_err(|e| refuse(path, e))?.finish()
 }
 
 /// Reads what a file says of itself, and its paths and failures.
@@ -182,7 +183,7 @@ fn schema(settings: &Settings) -> String {
     format!("message features {{ {} }}", columns.join(" "))
 }
 
-fn create(path: &Path, about: &About) -> Parquet<SerializedFileWriter<File>> {
+fn create(file: NewFile, about: &About) -> Parquet<SerializedFileWriter<NewFile>> {
     let schema = parse_message_type(&schema(&about.settings))?;
     let json = serde_json::to_string(about).map_err(|e| ParquetError::External(e.into()))?;
     // Embeddings repeat nothing and have no useful order: no dictionaries, statistics or indices.
@@ -193,11 +194,11 @@ fn create(path: &Path, about: &About) -> Parquet<SerializedFileWriter<File>> {
         .set_offset_index_disabled(true)
         .set_key_value_metadata(Some(vec![KeyValue::new(KEY.into(), json)]))
         .build();
-    SerializedFileWriter::new(File::create(path)?, Arc::new(schema), Arc::new(properties))
+    SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))
 }
 
 /// Appends the row groups with features of another file, byte by byte.
-fn copy(writer: &mut SerializedFileWriter<File>, path: &Path) -> Parquet<()> {
+fn copy(writer: &mut SerializedFileWriter<NewFile>, path: &Path) -> Parquet<()> {
     let file = File::open(path)?;
     let reader = SerializedFileReader::new(file.try_clone()?)?;
     let about = about(&reader).map_err(ParquetError::General)?;
@@ -220,7 +221,7 @@ fn copy(writer: &mut SerializedFileWriter<File>, path: &Path) -> Parquet<()> {
     Ok(())
 }
 
-fn write_rows(group: &mut SerializedRowGroupWriter<'_, File>, rows: &[Row]) -> Parquet<()> {
+fn write_rows(group: &mut SerializedRowGroupWriter<'_, NewFile>, rows: &[Row]) -> Parquet<()> {
     while let Some(mut column) = group.next_column()? {
         let name = name(&mut column);
         match name.as_str() {
@@ -239,7 +240,7 @@ fn write_rows(group: &mut SerializedRowGroupWriter<'_, File>, rows: &[Row]) -> P
 }
 
 fn write_failures(
-    group: &mut SerializedRowGroupWriter<'_, File>,
+    group: &mut SerializedRowGroupWriter<'_, NewFile>,
     failures: &[Failure],
 ) -> Parquet<()> {
     while let Some(mut column) = group.next_column()? {
