@@ -1,5 +1,9 @@
 //! Files that appear whole: written beside their place under a name of their own, then renamed.
 
+mod read;
+
+pub use read::{kind, read_text};
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};

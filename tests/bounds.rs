@@ -10,8 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cli::{ok, text};
 use common::*;
 
+use internvit::Checkpoint;
 use internvit::image::{Resize, decode};
-use internvit::weights::{Source, read_header};
+use internvit::weights::{Source, read_header, shards};
 
 /// The peak of memory is the process's: one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -202,4 +203,44 @@ fn names_in_pickles() {
     }
     let grown = peak().saturating_sub(before) >> 20;
     assert!(grown < 256, "{grown} MB");
+}
+
+/// JSON that takes many times its length in memory: what is longer than any real one is refused
+/// unread, from the disk and from anywhere else.
+#[test]
+fn texts_are_bounded() {
+    let _alone = alone();
+    let folder = scratch("bounds-texts");
+    std::fs::write(folder.join("model.safetensors"), []).unwrap();
+    let config = folder.join("config.json");
+    let long = "[0,0],".repeat(10 << 20);
+    std::fs::write(&config, &long).unwrap();
+    let before = peak();
+    refused("60 MB", wait(Checkpoint::open_path(&folder)), "expected at most 4194304 (4.2 MB)");
+    let files = || vec![Source::memory("model.safetensors", Vec::new())];
+    refused("given", wait(Checkpoint::open("m", &long, files())), "expected at most 4194304");
+    let grown = peak().saturating_sub(before) >> 20;
+    assert!(grown < 16, "{grown} MB");
+
+    let just = format!("{{\"x\": [{}0]}}", "[],".repeat(1_390_000));
+    refused("just short enough", wait(Checkpoint::open("m", &just, files())), "describes no");
+    let grown = peak().saturating_sub(before) >> 20;
+    assert!(grown < 200, "{grown} MB");
+
+    let index = |map: String| {
+        Source::memory(
+            "model.safetensors.index.json",
+            format!("{{\"weight_map\":{map}}}").into_bytes(),
+        )
+    };
+    let many = |bytes: usize| format!("{{{}\"z\":0}}", "\"\":[],".repeat(bytes / 6));
+    refused("an index", wait(shards(&index(many(33 << 20)))), "expected at most 33554432");
+    let before = peak();
+    refused(
+        "an index just short enough",
+        wait(shards(&index(many(32_000_000)))),
+        "name of a shard",
+    );
+    let grown = peak().saturating_sub(before) >> 20;
+    assert!(grown < 800, "{grown} MB");
 }

@@ -95,21 +95,22 @@ fn plans_name_no_device() {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 14] = [
-        ("files", &["error"]),
+    let rooms: [(&str, &[&str]); 15] = [
+        ("files", &["error", "budget"]),
+        ("budget", &["error"]),
         ("error", &[]),
         ("progress", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
         ("features", &[]),
-        ("weights", &["error", "files", "progress", "model"]),
-        ("hub", &["error", "files", "model", "weights"]),
+        ("weights", &["error", "budget", "files", "progress", "model"]),
+        ("hub", &["error", "budget", "files", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
-        ("images", &["error", "features", "image", "model", "plan"]),
+        ("images", &["error", "budget", "features", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),
         ("cpu", &["error", "image", "model", "plan", "weights", "reference"]),
         ("gpu", &["error", "progress", "image", "model", "plan", "weights"]),
-        ("view", &["error", "image", "features"]),
+        ("view", &["error", "budget", "image", "features"]),
     ];
     let names: Vec<&str> = rooms.iter().map(|(name, _)| *name).chain(["encoder"]).collect();
     for (room, allowed) in rooms {

@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 #[cfg(feature = "torch")]
 use super::torch;
 use super::{Source, foreign};
+use crate::budget::MAX_LIST;
 use crate::{Error, Result};
 
 /// The number types in which weights may be stored.
@@ -81,9 +82,6 @@ pub struct Stored {
     /// Bytes from the start of the file.
     pub range: Range<u64>,
 }
-
-/// A header longer than this is refused unread (the largest known is under 1 MB).
-const MAX_HEADER: u64 = 100_000_000;
 
 /// A header's text. The library's own type counts in `usize`: in a browser it refuses files
 /// beyond 4 GB.
@@ -170,7 +168,7 @@ pub async fn read_metadata(source: &Source, key: &str) -> Result<Option<String>>
 /// Bytes of the header that follows the first eight of a file of `size` bytes.
 pub(crate) fn header_length(file: &str, size: u64, first: [u8; 8]) -> Result<u64> {
     let length = u64::from_le_bytes(first);
-    if length > MAX_HEADER || length + 8 > size {
+    if length > MAX_LIST || length + 8 > size {
         return Err(Error::checkpoint(
             file,
             format!(
