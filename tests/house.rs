@@ -103,7 +103,7 @@ fn imports_point_down() {
         ("image", &["error"]),
         ("model", &["error"]),
         ("features", &[]),
-        ("weights", &["error", "budget", "files", "progress", "model"]),
+        ("weights", &["error", "budget", "features", "files", "progress", "model"]),
         ("hub", &["error", "budget", "files", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
         ("images", &["error", "budget", "features", "image", "model", "plan"]),

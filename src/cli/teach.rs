@@ -7,7 +7,7 @@ use clap::Parser;
 use internvit::features::side_by_side;
 use internvit::gpu::Precision;
 use internvit::image::Resize;
-use internvit::model::layer;
+use internvit::model::{MAX_CLASSES, layer};
 use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
@@ -61,6 +61,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     if names.len() < 2 {
         return Err(Error::input("points of at least two classes are needed"));
+    }
+    if names.len() > MAX_CLASSES {
+        let found = names.len();
+        return Err(Error::input(format!("{found} classes: expected at most {MAX_CLASSES}")));
     }
     let guard = Guard::default()
         .reads([&args.image])

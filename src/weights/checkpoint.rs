@@ -118,6 +118,11 @@ impl Checkpoint {
 
     /// Takes the segmentation head `head` from a file of its own, in place of any other.
     pub async fn attach_head(&mut self, head: HeadSpec, file: Source) -> Result<()> {
+        let layers = self.spec.sizes.layers;
+        if let Some(index) = head.out_indices.iter().find(|index| **index >= layers) {
+            let reason = format!("the output of block {index} counted from 0, of {layers}");
+            return Err(Error::checkpoint(file.name(), reason));
+        }
         let headers = read_header(&file).await?;
         let mut all: Vec<(String, Vec<Stored>)> =
             self.files.iter().map(|f| (f.name().to_string(), Vec::new())).collect();
