@@ -1,5 +1,9 @@
 //! What may be taken of memory: by texts, one by one, and by a run in all.
 
+mod picture;
+
+pub use picture::picture_memory;
+
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -66,22 +70,20 @@ impl Budget {
     /// # Errors
     /// [`Error::Input`] with what is needed and what there is.
     pub fn check(&self, what: impl fmt::Display, bytes: u64) -> Result<()> {
-        if bytes <= self.limit {
-            return Ok(());
-        }
-        let (needed, there) = (Amount(bytes), Amount(self.limit));
-        Err(Error::input(format_args!(
-            "{what}: needs {needed} of memory, and {there} may be taken: take something smaller, or \
-             {ADVICE}"
-        )))
+        self.fits(bytes).map_err(|shortage| Error::input(format_args!("{what}: {shortage}")))
     }
 
-    /// Takes `bytes` for `what`, when others have returned so much that it fits.
+    fn fits(&self, needed: u64) -> std::result::Result<(), Shortage> {
+        let limit = self.limit;
+        if needed <= limit { Ok(()) } else { Err(Shortage { needed, limit }) }
+    }
+
+    /// Takes `bytes`, when others have returned so much that they fit.
     ///
     /// # Errors
-    /// [`Error::Input`] where it alone is more than the budget.
-    pub fn take(self: &Arc<Self>, what: impl fmt::Display, bytes: u64) -> Result<Share> {
-        self.check(what, bytes)?;
+    /// Where they alone are more than the budget.
+    pub fn take(self: &Arc<Self>, bytes: u64) -> std::result::Result<Share, Shortage> {
+        self.fits(bytes)?;
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         // `taken` never passes the limit, so the difference is none below zero.
         while bytes > self.limit - *taken {
@@ -89,6 +91,23 @@ impl Budget {
         }
         *taken += bytes;
         Ok(Share { budget: self.clone(), bytes })
+    }
+}
+
+/// More was asked for than the whole budget.
+#[derive(Clone, Copy, Debug)]
+pub struct Shortage {
+    needed: u64,
+    limit: u64,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (needed, limit) = (Amount(self.needed), Amount(self.limit));
+        write!(
+            f,
+            "needs {needed} of memory, and {limit} may be taken: take a smaller one, or {ADVICE}"
+        )
     }
 }
 
@@ -134,10 +153,11 @@ mod tests {
     #[test]
     fn what_alone_passes_the_budget_is_an_error() {
         let budget = Arc::new(Budget::new(1 << 30));
-        let error = budget.take("x.gif", 3 << 30).unwrap_err().to_string();
+        assert!(budget.take(3 << 30).is_err());
+        let error = budget.check("x.gif", 3 << 30).unwrap_err().to_string();
         let expected = "x.gif: needs 3.2 GB of memory, and 1.1 GB may be taken: ";
         assert!(error.starts_with(expected), "{error}");
-        assert!(budget.take("y", 1 << 30).is_ok());
+        assert!(budget.take(1 << 30).is_ok());
     }
 
     #[test]
@@ -149,7 +169,7 @@ mod tests {
                 scope.spawn(move || {
                     for round in 0..200 {
                         let bytes = (thread * 7 + round) % 10 + 1;
-                        let share = budget.take("", bytes).unwrap();
+                        let share = budget.take(bytes).unwrap();
                         assert!(now.fetch_add(bytes, Ordering::SeqCst) + bytes <= 10);
                         now.fetch_sub(bytes, Ordering::SeqCst);
                         drop(share);

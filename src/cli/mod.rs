@@ -14,6 +14,7 @@ mod info;
 mod init;
 mod input;
 mod look;
+mod memory;
 mod model;
 mod models;
 mod output;
@@ -36,6 +37,10 @@ use internvit::{Checkpoint, Device, Encoder, Error, Result};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Memory for photographs and maps together: 512MB, 2GiB; what the machine has free if left out
+    /// (or INTERNVIT_MAX_MEMORY)
+    #[arg(long, global = true, value_name = "SIZE", value_parser = arguments::size)]
+    max_memory: Option<u64>,
 }
 
 #[derive(Subcommand)]
@@ -63,6 +68,7 @@ pub(crate) fn run() -> Result<()> {
         std::process::exit(code);
     });
     signals();
+    memory::set(cli.max_memory)?;
     let done = pollster::block_on(async {
         match cli.command {
             Command::Encode(args) => encode::run(args).await,
@@ -89,7 +95,8 @@ pub(crate) fn complain(error: &Error) {
 }
 
 /// What the library advises, and how it is said to this command.
-const FLAGS: [(&str, &str); 4] = [
+const FLAGS: [(&str, &str); 5] = [
+    (internvit::budget::ADVICE, "--max-memory SIZE"),
     ("choose one by the prefix of its tensors", "--prefix NAME"),
     ("streamed, blocks stay on disk", "--dtype int8, --dtype int4, --stream-layers, --device cpu"),
     ("only where overwriting is asked for", "--overwrite"),
