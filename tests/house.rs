@@ -97,7 +97,7 @@ fn plans_name_no_device() {
 fn imports_point_down() {
     let rooms: [(&str, &[&str]); 15] = [
         ("files", &["error", "budget"]),
-        ("budget", &["error"]),
+        ("budget", &["error", "image"]),
         ("error", &[]),
         ("progress", &[]),
         ("image", &["error"]),

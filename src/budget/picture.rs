@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::{ImageDecoder, ImageFormat, ImageReader, Limits, guess_format};
 
+use crate::image::MAX_PIXELS;
+
 /// What a decoder may take to read a header: a colour profile inflates to a thousand times its length.
 const HEADER: u64 = 16 << 20;
 
@@ -27,7 +29,9 @@ fn by_header(mut from: impl BufRead + Seek) -> u64 {
         return 0;
     }
     let area = |[width, height]: [u32; 2], bytes: u64| {
-        (u64::from(width) * u64::from(height)).saturating_mul(bytes)
+        let pixels = u64::from(width) * u64::from(height);
+        // More is refused by the header, before anything is taken.
+        if pixels > MAX_PIXELS { 0 } else { pixels * bytes }
     };
     match format {
         // Beside the colours a progressive one has coefficients of 16 bits and planes.
