@@ -102,7 +102,7 @@ fn imports_point_down() {
         ("progress", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
-        ("features", &[]),
+        ("features", &["error"]),
         ("weights", &["error", "budget", "features", "files", "progress", "model"]),
         ("hub", &["error", "budget", "files", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
@@ -146,6 +146,33 @@ fn nothing_is_left_open() {
             assert!(!found || name.contains("node_modules"), "{name}: {word}");
         }
     }
+}
+
+/// Text reaches a terminal through one door, which spells it out and bounds it.
+#[test]
+fn one_file_writes_to_the_terminal() {
+    for word in [
+        "print!",
+        "println!",
+        "dbg!",
+        "(stdout()",
+        "(stderr()",
+        "io::stdout()",
+        "io::stderr()",
+        "set_hook",
+        "process::abort",
+    ] {
+        let found = saying(word);
+        let allowed: &[&str] = match word {
+            "(stdout()" | "(stderr()" => &["src/cli/terminal.rs"],
+            // It asks only whether there is a terminal.
+            "io::stderr()" => &["src/cli/progress.rs"],
+            "set_hook" => &["src/cli/fault.rs", "src/web.rs"],
+            _ => &[],
+        };
+        assert_eq!(found, allowed, "{word}");
+    }
+    assert_eq!(saying("console::"), ["src/web.rs"]);
 }
 
 #[test]

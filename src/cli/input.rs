@@ -10,6 +10,7 @@ pub(super) use tensor::read_tensor;
 use std::path::Path;
 
 use internvit::budget::Share;
+use internvit::error::list;
 use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use internvit::model::Sizes;
 use internvit::{Error, Result};
@@ -39,9 +40,9 @@ fn open(path: &Path) -> Result<(Picture, Share)> {
 
 /// The error, with the photographs that were encoded together where the values of one overflow.
 pub(super) fn of(photos: &[impl AsRef<Path>], error: Error) -> Error {
-    let named: Vec<_> = photos.iter().map(|path| path.as_ref().display().to_string()).collect();
+    let named = list(photos.iter().map(|path| path.as_ref().display()));
     match error {
-        Error::NotFinite(why) => Error::NotFinite(format!("{}: {why}", named.join(", "))),
+        Error::NotFinite(why) => Error::NotFinite(format!("{named}: {why}")),
         other => other,
     }
 }

@@ -9,6 +9,7 @@ mod bisect;
 mod convert;
 mod devices;
 mod encode;
+mod fault;
 mod guard;
 mod info;
 mod init;
@@ -25,9 +26,12 @@ mod progress;
 mod segment;
 mod teach;
 
+pub(crate) use fault::guarded;
+
 use std::ops::ControlFlow;
 
 use clap::{Parser, Subcommand};
+use internvit::error::short;
 use internvit::gpu::Precision;
 use internvit::{Checkpoint, Device, Encoder, Error, Result};
 
@@ -64,7 +68,7 @@ pub(crate) fn run() -> Result<()> {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         // Help and version are no errors; a wrong argument ends with 1 like any other error.
         let code = i32::from(error.use_stderr());
-        terminal::explain(&error);
+        terminal::explain(&again(error));
         std::process::exit(code);
     });
     signals();
@@ -88,8 +92,18 @@ pub(crate) fn run() -> Result<()> {
     done.and(terminal::finish())
 }
 
+/// The error of the same arguments spelled out and cut: it repeats them, and as they are they may hold
+/// a terminal's commands.
+fn again(error: clap::Error) -> clap::Error {
+    let spelled = std::env::args_os().map(|argument| short(argument.to_string_lossy(), 200));
+    match Cli::try_parse_from(spelled) {
+        Err(again) if error.use_stderr() => again,
+        _ => error,
+    }
+}
+
 /// Says why a command failed.
-pub(crate) fn complain(error: &Error) {
+fn complain(error: &Error) {
     let error = error.to_string();
     report!("internvit: {error}{}", flags(&error));
 }

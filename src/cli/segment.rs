@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use internvit::error::short;
 use internvit::gpu::Precision;
 use internvit::image::{Picture, Resize, resize};
 use internvit::model::{HeadKind, HeadSpec, parse_head};
@@ -356,9 +357,9 @@ fn summary(args: &Args, head: &HeadSpec, map: &Map) -> Result<serde_json::Value>
         let shown: Vec<_> = list
             .iter()
             .take(5)
-            .map(|(class, share)| format!("{} {share:.1} %", name(*class)))
+            .map(|(class, share)| format!("{} {share:.1} %", short(name(*class), 80)))
             .collect();
-        report!("{}: {}", map.name, shown.join(", "));
+        report!("{}: {}", short(&map.name, 1000), shown.join(", "));
     }
     let classes: Vec<_> = list
         .iter()

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Parser;
+use internvit::error::{list, short};
 use internvit::features::side_by_side;
 use internvit::gpu::Precision;
 use internvit::image::Resize;
@@ -134,7 +135,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6)?)?;
     }
     let shares = shares(&map, names.len())?;
-    let shown: Vec<_> = names.iter().zip(shares).map(|(n, s)| format!("{n} {s:.1} %")).collect();
-    report!("{}", shown.join(", "));
+    let shown = names.iter().zip(shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
+    report!("{}", list(shown));
     Ok(())
 }

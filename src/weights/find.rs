@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Source, shards};
+use crate::error::list;
 use crate::{Error, Result};
 
 /// Endings of files that may hold weights; what is in them is told when they are read.
@@ -110,7 +111,7 @@ fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn several(folder: &Path, names: &[String]) -> Error {
-    let list = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+    let list = list(names);
     let reason =
         format!("expected one model, found several files of weights: {list}; name the file itself");
     Error::checkpoint(folder.display(), reason)

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Part, Source, Stored, Tensor};
+use crate::error::list;
 use crate::features::first_not_finite;
 use crate::model::{BATCH_NORM, HeadKind, HeadSpec};
 use crate::{Error, Result};
@@ -83,7 +84,7 @@ impl Head {
         }
         match problems.is_empty() {
             true => Ok(Self { spec, channels, tensors }),
-            false => Err(Error::checkpoint(name, problems.join("; "))),
+            false => Err(Error::checkpoint(name, list(problems))),
         }
     }
 

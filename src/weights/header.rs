@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use super::torch;
 use super::{Source, foreign};
 use crate::budget::MAX_LIST;
+use crate::error::short;
 use crate::{Error, Result};
 
 /// The number types in which weights may be stored.
@@ -121,7 +122,10 @@ impl<'de> Deserialize<'de> for Header {
                         _ => header.tensors.insert(key.clone(), map.next_value()?).is_some(),
                     };
                     if twice {
-                        return Err(A::Error::custom(format_args!("{key}: present twice")));
+                        return Err(A::Error::custom(format_args!(
+                            "{}: present twice",
+                            short(&key, 200)
+                        )));
                     }
                 }
                 Ok(header)
@@ -243,10 +247,12 @@ fn check(tensors: &HashMap<String, Info>) -> std::result::Result<u64, String> {
     let mut at = 0;
     for (key, Info { dtype, shape, data_offsets: (start, end) }) in list {
         if *start != at || end < start {
+            let key = short(key, 200);
             return Err(format!("{key}: expected to begin at {at}, found {start} to {end}"));
         }
         let bits = shape.iter().try_fold(dtype.bitsize() as u64, |n, d| n.checked_mul(*d as u64));
         if bits != (end - start).checked_mul(8) {
+            let key = short(key, 200);
             return Err(format!("{key}: {dtype} {shape:?} is not {} bytes long", end - start));
         }
         at = *end;

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use internvit::weights::{Source, read_header};
-use internvit::{Error, Result};
+use internvit::{Error, Result, error};
 use npyz::{DType, NpyFile, Order, TypeChar};
 use zip::ZipArchive;
 
@@ -40,8 +40,8 @@ async fn safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>)> 
     let list = read_header(&source).await?;
     let bad = |reason: String| Error::checkpoint(path.display(), reason);
     let stored = list.iter().find(|s| s.key == name).ok_or_else(|| {
-        let names: Vec<_> = list.iter().map(|s| s.key.as_str()).collect();
-        bad(format!("expected a tensor {name}, found {}", names.join(", ")))
+        let names = error::list(list.iter().map(|s| s.key.as_str()));
+        bad(format!("expected a tensor {name}, found {names}"))
     })?;
     let dtype = stored.dtype.ok_or_else(|| {
         bad(format!("{name}: expected type F32, F16 or BF16, found {}", stored.dtype_name))
@@ -59,8 +59,8 @@ fn npz(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
     let file = match archive.by_name(&format!("{name}.npy")) {
         Ok(file) => file,
         Err(zip::result::ZipError::FileNotFound) => {
-            let names: Vec<_> = names.iter().map(|name| name.trim_end_matches(".npy")).collect();
-            return Err(bad(format!("expected an array {name}, found {}", names.join(", "))));
+            let names = error::list(names.iter().map(|name| name.trim_end_matches(".npy")));
+            return Err(bad(format!("expected an array {name}, found {names}")));
         }
         Err(error) => return Err(broken(error)),
     };
