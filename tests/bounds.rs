@@ -371,3 +371,32 @@ fn maps_are_made_in_rows() {
     let more = ["--device", "cpu", "--out", text(&out), "--max-memory", "10GB"];
     fails(&[&args[..], &more].concat(), "4096 classes on 11200 × 56 pixels: needs 20.");
 }
+
+/// Arrays of NumPy's that claim more than they hold, by their header or their shape.
+#[test]
+fn arrays_are_bounded() {
+    let _alone = alone();
+    let folder = scratch("bounds-arrays");
+    let path = folder.join("p.npy");
+    let array = |length: u32, kind: &str, shape: &str| {
+        let said = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+        let said = format!("{said:<117}\n");
+        let length = if length == 0 { said.len() as u32 } else { length };
+        [&b"\x93NUMPY\x02\0"[..], &length.to_le_bytes(), said.as_bytes(), &[0; 64]].concat()
+    };
+    for (bytes, expected) in [
+        (array(u32::MAX, "<f4", "(1, 3, 2, 2)"), "a header of 4294967295 bytes"),
+        (array(0, "<f4", "(1, 3, 99999999, 99999999)"), "of 4 bytes each in a file of"),
+        (array(0, "<f4", "(4294967296, 4294967296, 3, 1)"), "pixel_values: "),
+        (array(0, "<f4", "(18446744073709551615, 3, 2, 2)"), "pixel_values: "),
+        (array(0, "<f8", "(1, 3, 14, 14)"), "of 8 bytes each in a file of"),
+        (array(0, "<f4", "()"), "expected 4 dimensions"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let args = ["encode", "--pixel-values", text(&path), "--out", "o.npy", "--device", "cpu"];
+        let (peak, said, code) = peak_of(&args);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(expected) && said.lines().count() == 1, "{expected}: {said}");
+        assert!(peak < 300 << 20, "{} MB", peak >> 20);
+    }
+}

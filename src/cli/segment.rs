@@ -302,7 +302,7 @@ async fn slide(
         canvas.add(&logits, [top, left], window)?;
     }
     let size = [photo.height as usize, photo.width as usize];
-    let labels = canvas.labels(size);
+    let labels = canvas.labels(size)?;
     let logits = if keep { Some(canvas.finish()?) } else { None };
     let name = path.to_string_lossy().into_owned();
     Ok(Map { name, photo: Some(photo), logits, size, labels })

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::features::Tensor;
+use crate::image::MAX_PIXELS;
 use crate::{Error, Result};
 
 /// Logits of windows of a larger picture, whose mean counts where they overlap.
@@ -130,7 +131,10 @@ impl Canvas {
 
     /// The class with the largest mean logit for each pixel of a picture of height and width `size`,
     /// as [`labels`] of [`Canvas::finish`], which is never in memory whole.
-    pub fn labels(&self, size: [usize; 2]) -> Vec<i32> {
+    ///
+    /// # Errors
+    /// [`Error::Input`] for more than [`MAX_PIXELS`] pixels.
+    pub fn labels(&self, size: [usize; 2]) -> Result<Vec<i32>> {
         if let Some([values, counts]) = &self.sums {
             let width = self.size[1];
             return largest(self.classes, self.size, size, |class, rows, into| {
@@ -209,13 +213,14 @@ impl Window {
 /// resized bilinearly first (half-pixel centres, border clamped). The first of equals wins.
 ///
 /// # Errors
-/// [`Error::Input`] where the logits are not `[1, classes, h, w]`, none of them 0.
+/// [`Error::Input`] where the logits are not `[1, classes, h, w]`, none of them 0, and for more than
+/// [`MAX_PIXELS`] pixels.
 pub fn labels(logits: &Tensor, size: [usize; 2]) -> Result<Vec<i32>> {
     let [classes, height, width] = map_shape(logits)?;
-    Ok(largest(classes, [height, width], size, |class, rows, into| {
+    largest(classes, [height, width], size, |class, rows, into| {
         let plane = &logits.values[class * height * width..];
         into.copy_from_slice(&plane[rows.start * width..rows.end * width]);
-    }))
+    })
 }
 
 /// Values of a class that are in memory at once, more or less.
@@ -228,13 +233,17 @@ fn largest(
     from: [usize; 2],
     size: [usize; 2],
     mut fill: impl FnMut(usize, Range<usize>, &mut [f32]),
-) -> Vec<i32> {
+) -> Result<Vec<i32>> {
     let [height, width] = size;
+    let area = height.checked_mul(width).filter(|area| *area as u64 <= MAX_PIXELS);
+    let area = area.ok_or_else(|| {
+        Error::input(format!("labels of {height} × {width} pixels: expected at most {MAX_PIXELS}"))
+    })?;
     let (down, across) = (taps(from[0], height), taps(from[1], width));
     let same = from == size;
     let widest = width.max(from[1]) * from[0].div_ceil(height.max(1)).max(1);
     let band = (BAND / widest.max(1)).max(1);
-    let mut labels = vec![0; height * width];
+    let mut labels = vec![0; area];
     let (mut best, mut plane, mut wide) = (Vec::new(), Vec::new(), Vec::new());
     for (down, labels) in down.chunks(band).zip(labels.chunks_mut(band * width.max(1))) {
         let (Some(first), Some(last)) = (down.first(), down.last()) else { continue };
@@ -267,7 +276,7 @@ fn largest(
             }
         }
     }
-    labels
+    Ok(labels)
 }
 
 /// Classes, height and width of logits `[1, classes, h, w]` that hold what their shape says.
@@ -338,7 +347,7 @@ mod tests {
             [(35, [40, 2000]), (35, [90, 4100]), (35, [7, 300]), (50, [1000, 1100]), (1, [50, 999])]
         {
             let whole = labels(&fill(stride).finish().unwrap(), size).unwrap();
-            assert!(fill(stride).labels(size) == whole, "{size:?}");
+            assert!(fill(stride).labels(size).unwrap() == whole, "{size:?}");
             assert!((0..3).all(|class| whole.contains(&class)), "{size:?}");
         }
     }

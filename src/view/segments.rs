@@ -8,7 +8,10 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Input`] where a label is not one of the classes.
 pub fn shares(labels: &[i32], classes: usize) -> Result<Vec<f64>> {
-    let mut counts = vec![0usize; classes];
+    let mut counts: Vec<usize> = Vec::new();
+    let room = counts.try_reserve_exact(classes);
+    room.map_err(|_| Error::input(format!("no memory for {classes} classes")))?;
+    counts.resize(classes, 0);
     for label in labels {
         let count = usize::try_from(*label).ok().and_then(|label| counts.get_mut(label));
         let wrong = || Error::input(format!("label {label}: there are {classes} classes"));
