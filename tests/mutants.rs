@@ -66,7 +66,7 @@ fn spoil(text: &[u8], dice: &mut Dice) -> Vec<u8> {
         let at = dice.roll(text.len());
         let end = (at + 1 + dice.roll(12)).min(text.len());
         match dice.roll(6) {
-            0 | 1 | 2 => {
+            0..=2 => {
                 let digits = |byte: &u8| byte.is_ascii_digit();
                 let Some(from) = text[at..].iter().position(digits).map(|n| at + n) else {
                     continue;
@@ -155,7 +155,7 @@ fn model(name: &str, extra: &str) -> (String, Vec<u8>) {
 /// Opens, loads and runs a model on a picture of two by two patches; its head too, where it has one.
 fn run(checkpoint: Checkpoint) -> Result<()> {
     let (segments, patch) = (checkpoint.head.is_some(), checkpoint.spec.sizes.patch as u32);
-    let pixels: u64 = checkpoint.manifest.parameters() as u64;
+    let pixels = checkpoint.manifest.parameters();
     if patch > 64 || pixels > 1 << 20 {
         return Ok(());
     }
