@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{}", one_line(format_args!("{path}: {source}")))]
+    #[error("{}", one_line(format_args!("{}: {source}", short(path, SUBJECT))))]
     Io {
         /// The file as the user named it.
         path: String,
@@ -18,7 +18,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A `config.json` that describes no model this crate can run.
-    #[error("{}", one_line(format_args!("{file}: {reason}")))]
+    #[error("{}", one_line(format_args!("{}: {reason}", short(file, SUBJECT))))]
     Config {
         /// The configuration's file name.
         file: String,
@@ -26,7 +26,7 @@ pub enum Error {
         reason: String,
     },
     /// A checkpoint whose tensors are not those its configuration asks for.
-    #[error("{}", one_line(format_args!("{file}: {reason}")))]
+    #[error("{}", one_line(format_args!("{}: {reason}", short(file, SUBJECT))))]
     Checkpoint {
         /// The file, or the folder when several are concerned.
         file: String,
@@ -34,7 +34,7 @@ pub enum Error {
         reason: String,
     },
     /// A model of the Hugging Face hub that could not be fetched.
-    #[error("{}", one_line(format_args!("{model}: {reason}")))]
+    #[error("{}", one_line(format_args!("{}: {reason}", short(model, SUBJECT))))]
     Hub {
         /// owner/name, with the revision where one was asked for.
         model: String,
@@ -42,7 +42,7 @@ pub enum Error {
         reason: String,
     },
     /// A picture that could not be decoded.
-    #[error("{}", one_line(format_args!("{name}: {reason}")))]
+    #[error("{}", one_line(format_args!("{}: {reason}", short(name, SUBJECT))))]
     Image {
         /// The picture's file name.
         name: String,
@@ -76,46 +76,57 @@ impl Error {
 
     /// An [`Error::Device`] from anything printable.
     pub fn device(reason: impl fmt::Display) -> Self {
-        Self::Device(reason.to_string())
+        Self::Device(one_line(reason))
     }
 
     /// An [`Error::Io`] at `path`.
     pub fn io(path: impl fmt::Display, source: std::io::Error) -> Self {
-        Self::Io { path: path.to_string(), source }
+        Self::Io { path: short(path, SUBJECT), source }
     }
 
     /// An [`Error::Checkpoint`] in `file`.
     pub fn checkpoint(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Checkpoint { file: one_line(file), reason: one_line(reason) }
+        Self::Checkpoint { file: short(file, SUBJECT), reason: one_line(reason) }
     }
 
     /// An [`Error::Hub`] about `model`.
     pub fn hub(model: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Hub { model: model.to_string(), reason: reason.to_string() }
+        Self::Hub { model: short(model, SUBJECT), reason: one_line(reason) }
     }
 
     /// An [`Error::Image`] about the picture `name`.
     pub fn image(name: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Image { name: one_line(name), reason: one_line(reason) }
+        Self::Image { name: short(name, SUBJECT), reason: one_line(reason) }
     }
 
     /// An [`Error::Config`] in `file`.
     pub fn config(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Config { file: one_line(file), reason: one_line(reason) }
+        Self::Config { file: short(file, SUBJECT), reason: one_line(reason) }
     }
 }
 
 /// The most bytes of a line, and a few: a file may hold a name as long as itself.
 const LONGEST: usize = 2000;
 
+/// The most bytes of the name that a line begins with, so that the reason is still to be read.
+const SUBJECT: usize = 1000;
+
+/// The most bytes of a name in a list.
+const ITEM: usize = 120;
+
+/// The most names of a list.
+const ITEMS: usize = 8;
+
 /// Whether a character acts on a terminal or hides in a text: controls, line ends, marks that change
 /// the direction of writing, and characters without width.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A text as one line that can be shown anywhere: at most some 2,000 bytes, hidden characters
@@ -127,11 +138,78 @@ pub fn one_line(text: impl fmt::Display) -> String {
             line.push('…');
             break;
         }
-        if is_hidden(c) {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
+        spell(&mut line, c);
     }
     line
+}
+
+fn spell(line: &mut String, c: char) {
+    if is_hidden(c) {
+        line.extend(c.escape_default());
+    } else {
+        line.push(c);
+    }
+}
+
+/// A name that can be shown within a line: some `most` bytes, of a longer one its begin and its end.
+pub fn short(name: impl fmt::Display, most: usize) -> String {
+    let name = name.to_string();
+    let mut line = String::new();
+    for (at, c) in name.char_indices() {
+        spell(&mut line, c);
+        if line.len() > most && at < name.len() {
+            break;
+        }
+    }
+    if line.len() <= most {
+        return line;
+    }
+    let begin: String = fitting(line.chars(), most / 2).collect();
+    // The end is spelled on its own: what lies between may have megabytes.
+    let mut end = String::new();
+    let last: Vec<char> = fitting(name.chars().rev(), most / 2).collect();
+    last.iter().rev().for_each(|c| spell(&mut end, *c));
+    let end: Vec<char> = fitting(end.chars().rev(), most / 2).collect();
+    format!("{begin}…{}", end.iter().rev().collect::<String>())
+}
+
+/// The first characters that fit so many bytes.
+fn fitting(chars: impl Iterator<Item = char>, bytes: usize) -> impl Iterator<Item = char> {
+    let taken = chars.scan(0, |length, c| {
+        *length += c.len_utf8();
+        Some((*length, c))
+    });
+    taken.take_while(move |(length, _)| *length <= bytes).map(|(_, c)| c)
+}
+
+/// The first names of a list, and how many more there are.
+pub fn list(names: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    let mut names = names.into_iter();
+    let shown: Vec<String> = names.by_ref().take(ITEMS).map(|name| short(name, ITEM)).collect();
+    match names.count() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_their_ends() {
+        let long = format!("{}/photos/cat.jpg", "\u{202e}x".repeat(100_000));
+        let said = Error::image(&long, "cut off").to_string();
+        assert!(said.ends_with("/photos/cat.jpg: cut off") && said.len() < 1100, "{said}");
+        assert!(!said.chars().any(is_hidden), "{said}");
+        assert_eq!(short("cat.jpg", 100), "cat.jpg");
+        assert_eq!(short("äöü".repeat(9), 8), "äö…öü");
+    }
+
+    #[test]
+    fn lists_are_shortened() {
+        assert_eq!(list(["a", "b"]), "a, b");
+        assert_eq!(list(0..100), "0, 1, 2, 3, 4, 5, 6, 7 and 92 more");
+        assert!(list(["x".repeat(1 << 20), "end".into()]).len() < 200);
+    }
 }

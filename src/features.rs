@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
+use crate::error::list;
 use crate::{Error, Result};
 
 /// A named f32 tensor.
@@ -35,8 +36,8 @@ impl Features {
     /// [`Error::Input`] for a tensor that is not here, and for tokens that it does not have.
     pub fn tokens(&self, name: &str, range: impl RangeBounds<usize>) -> Result<Tensor> {
         let Some(tensor) = self.tensors.get(name) else {
-            let known: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
-            return Err(Error::input(format!("no tensor {name}; there are {}", known.join(", "))));
+            let known = list(self.tensors.keys());
+            return Err(Error::input(format!("no tensor {name}; there are {known}")));
         };
         let &[batch, tokens, c] = tensor.shape.as_slice() else { return Ok(tensor.clone()) };
         let start = match range.start_bound() {

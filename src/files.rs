@@ -2,6 +2,9 @@
 
 mod lock;
 mod own;
+mod read;
+
+pub use read::{kind, read_text};
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+pub mod budget;
 pub mod cpu;
 pub mod encoder;
 pub mod error;

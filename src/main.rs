@@ -3,11 +3,5 @@
 mod cli;
 
 fn main() -> std::process::ExitCode {
-    match cli::run() {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            cli::complain(&error);
-            std::process::ExitCode::FAILURE
-        }
-    }
+    cli::guarded(cli::run)
 }

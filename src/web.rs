@@ -22,6 +22,7 @@ use self::photo::Photo;
 use self::records::*;
 use self::request::Request;
 use self::team::team;
+use crate::budget::{Amount, USUAL, picture_memory};
 use crate::encoder::{Held, Opened};
 use crate::gpu::Precision;
 use crate::image::{Alpha, Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
@@ -165,6 +166,12 @@ impl Engine {
         progress: Function,
     ) -> JsResult<JsValue> {
         let options: Options = serde_wasm_bindgen::from_value(options)?;
+        let needed = picture_memory(std::io::Cursor::new(&bytes));
+        if needed > USUAL {
+            let (needed, most) = (Amount(needed), Amount(USUAL));
+            let reason = format!("needs {needed} of memory, the page has {most}: make it smaller");
+            return Err(js(Error::image(&name, reason)));
+        }
         let mut photo = decode(&name, &bytes).map_err(js)?;
         let alpha = Alpha::read(&bytes);
         if let Some(alpha) = &alpha {

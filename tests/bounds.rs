@@ -5,13 +5,18 @@
 mod cli;
 mod common;
 
+use std::io::Read;
+use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cli::{ok, text};
+use cli::{fails, ok, text};
 use common::*;
 
+use internvit::Checkpoint;
 use internvit::image::{Resize, decode};
-use internvit::weights::{Source, read_header};
+use internvit::weights::{
+    Source, StoredType, Values, init_checkpoint, read_header, shards, write_safetensors,
+};
 
 /// The peak of memory is the process's: one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -24,6 +29,25 @@ fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
+}
+
+/// Memory that a command takes at most, with what it says and its exit code.
+fn peak_of(args: &[&str]) -> (u64, String, Option<i32>) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_internvit"));
+    let mut child =
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let found = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+        peak = found.map_or(peak, |found| found << 10);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (peak, said, child.wait().unwrap().code())
 }
 
 /// A zlib stream of some 258 zeros for each 13 bits: `megabytes` and a bit, from a thousandth of it.
@@ -202,4 +226,177 @@ fn names_in_pickles() {
     }
     let grown = peak().saturating_sub(before) >> 20;
     assert!(grown < 256, "{grown} MB");
+}
+
+/// JSON that takes many times its length in memory: what is longer than any real one is refused
+/// unread, from the disk and from anywhere else.
+#[test]
+fn texts_are_bounded() {
+    let _alone = alone();
+    let folder = scratch("bounds-texts");
+    std::fs::write(folder.join("model.safetensors"), []).unwrap();
+    let config = folder.join("config.json");
+    let long = "[0,0],".repeat(10 << 20);
+    std::fs::write(&config, &long).unwrap();
+    let before = peak();
+    refused("60 MB", wait(Checkpoint::open_path(&folder)), "expected at most 4194304 (4.2 MB)");
+    let files = || vec![Source::memory("model.safetensors", Vec::new())];
+    refused("given", wait(Checkpoint::open("m", &long, files())), "expected at most 4194304");
+    let grown = peak().saturating_sub(before) >> 20;
+    assert!(grown < 16, "{grown} MB");
+
+    let just = format!("{{\"x\": [{}0]}}", "[],".repeat(1_390_000));
+    refused("just short enough", wait(Checkpoint::open("m", &just, files())), "describes no");
+    let grown = peak().saturating_sub(before) >> 20;
+    assert!(grown < 200, "{grown} MB");
+
+    let index = |map: String| {
+        Source::memory(
+            "model.safetensors.index.json",
+            format!("{{\"weight_map\":{map}}}").into_bytes(),
+        )
+    };
+    let many = |bytes: usize| format!("{{{}\"z\":0}}", "\"\":[],".repeat(bytes / 6));
+    refused("an index", wait(shards(&index(many(33 << 20)))), "expected at most 33554432");
+    let before = peak();
+    refused(
+        "an index just short enough",
+        wait(shards(&index(many(32_000_000)))),
+        "name of a shard",
+    );
+    let grown = peak().saturating_sub(before) >> 20;
+    assert!(grown < 800, "{grown} MB");
+}
+
+/// A GIF whose pixels are a million times its bytes.
+fn gif(width: u16, height: u16) -> Vec<u8> {
+    let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
+    let screen = [&b"GIF89a"[..], &sides, &[0x80, 0, 0, 0, 0, 0, 255, 255, 255]].concat();
+    [&screen[..], b",\0\0\0\0", &[1, 0, 1, 0], b"\0\x02\x02\x4c\x01\0;"].concat()
+}
+
+/// Each thread decodes when the memory that its photograph needs is free; one that alone needs more
+/// is an error of its file, and the others go on.
+#[test]
+fn photographs_share_the_memory() {
+    let _alone = alone();
+    let folder = scratch("bounds-photographs");
+    let out = folder.join("o.parquet");
+    let args = ["encode", text(&folder), "--out", text(&out), "--device", "cpu"];
+    let small = ["--image-size", "14", "--max-memory", "150MB"];
+    let photo =
+        |number: usize| std::fs::write(folder.join(format!("{number}.gif")), gif(4000, 4000));
+    photo(0).unwrap();
+    let (alone, said, code) = peak_of(&[&args[..], &small].concat());
+    assert_eq!(code, Some(0), "{said}");
+    (1..5).for_each(|number| photo(number).unwrap());
+    let (peak, said, code) = peak_of(&[&args[..], &small].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("4 encoded, 1 already there, 0 failed"), "{said}");
+    assert!(peak < alone + (40 << 20), "{} MB, of one {} MB", peak >> 20, alone >> 20);
+
+    std::fs::write(folder.join("large.gif"), gif(8000, 8000)).unwrap();
+    let (peak, said, code) = peak_of(&[&args[..], &small].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("5 already there, 1 failed"), "{said}");
+    assert!(peak < alone, "{} MB, of one {} MB", peak >> 20, alone >> 20);
+    let one = folder.join("large.gif");
+    let one = ["preprocess", text(&one), "--out", "x.npz", "--max-memory", "150MB"];
+    let expected = "large.gif: needs 448.0 MB of memory, and 150.0 MB may be taken: take a smaller one, \
+                    or allow more memory (--max-memory SIZE)";
+    fails(&one, expected);
+}
+
+/// What a file or a device claims, or gives without end, is not read.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_of_photographs_are_bounded() {
+    let _alone = alone();
+    let folder = scratch("bounds-files");
+    let sparse = folder.join("sparse.jpg");
+    std::fs::File::create(&sparse).unwrap().set_len(3 << 30).unwrap();
+    let zeros = folder.join("zeros.png");
+    std::fs::File::create(&zeros).unwrap().set_len(1 << 30).unwrap();
+    let pipe = folder.join("pipe.jpg");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let socket = folder.join("socket.jpg");
+    let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let below = folder.join("below");
+    std::fs::create_dir(&below).unwrap();
+    for (path, expected) in [
+        (text(&sparse), "sparse.jpg: 3.2 GB: the file of a photograph may have 1.1 GB"),
+        (text(&zeros), "zeros.png: not a picture this program can read"),
+        ("/dev/zero", "/dev/zero: not a picture this program can read"),
+        ("/dev/null", "/dev/null: the file is empty"),
+        (text(&pipe), "pipe.jpg: nothing was written to it for 10 s"),
+        (text(&socket), "socket.jpg: a socket, expected a photograph"),
+        (text(&below), "below: no photographs in this folder"),
+    ] {
+        let (peak, said, code) = peak_of(&["encode", path, "--out", "o.npz", "--device", "cpu"]);
+        assert_eq!(code, Some(1), "{path}: {said}");
+        assert!(said.contains(expected), "{path}: {said}");
+        assert!(peak < 300 << 20, "{path}: {} MB", peak >> 20);
+    }
+}
+
+/// Labels of many classes need no map of classes × pixels; what is written whole is foreseen.
+#[test]
+fn maps_are_made_in_rows() {
+    let _alone = alone();
+    let folder = scratch("bounds-maps");
+    let config = config(16, 2, 32, 1, "");
+    let (model, head) = (folder.join("m"), folder.join("h.safetensors"));
+    init_checkpoint("config.json", &config, 1, StoredType::F32, &model, &|_, _| ()).unwrap();
+    let (weight, bias) = (noise(1, 4096 * 16), noise(2, 4096));
+    let tensors = [
+        ("decode_head.conv_seg.weight".to_string(), vec![4096, 16, 1, 1], Values::F32(&weight)),
+        ("decode_head.conv_seg.bias".to_string(), vec![4096], Values::F32(&bias)),
+    ];
+    write_safetensors(&head, &tensors).unwrap();
+    let photo = folder.join("long.png");
+    let size = [4000u32.to_be_bytes(), 20u32.to_be_bytes()].concat();
+    let header = chunk(b"IHDR", &[&size[..], &[8, 0, 0, 0, 0]].concat());
+    let start = b"\x89PNG\r\n\x1a\n";
+    let parts = [start, &header[..], &chunk(b"IDAT", &zeros(1)), &chunk(b"IEND", b"")];
+    std::fs::write(&photo, parts.concat()).unwrap();
+    let args = ["segment", text(&photo), "--model", text(&model), "--head", text(&head), "--whole"];
+    let picture = folder.join("p.png");
+    let more = ["--device", "cpu", "--json", "--picture", text(&picture)];
+    let (peak, said, code) = peak_of(&[&args[..], &more].concat());
+    assert_eq!(code, Some(0), "{said}");
+    // 56 × 11,200 pixels of 4,096 classes would be 10 GB.
+    assert!(peak < 600 << 20, "{} MB", peak >> 20);
+    let out = folder.join("o.safetensors");
+    let more = ["--device", "cpu", "--out", text(&out), "--max-memory", "10GB"];
+    fails(&[&args[..], &more].concat(), "4096 classes on 11200 × 56 pixels: needs 20.");
+}
+
+/// Arrays of NumPy's that claim more than they hold, by their header or their shape.
+#[test]
+fn arrays_are_bounded() {
+    let _alone = alone();
+    let folder = scratch("bounds-arrays");
+    let path = folder.join("p.npy");
+    let array = |length: u32, kind: &str, shape: &str| {
+        let said = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+        let said = format!("{said:<117}\n");
+        let length = if length == 0 { said.len() as u32 } else { length };
+        [&b"\x93NUMPY\x02\0"[..], &length.to_le_bytes(), said.as_bytes(), &[0; 64]].concat()
+    };
+    for (bytes, expected) in [
+        (array(u32::MAX, "<f4", "(1, 3, 2, 2)"), "a header of 4294967295 bytes"),
+        (array(0, "<f4", "(1, 3, 99999999, 99999999)"), "of 4 bytes each in a file of"),
+        (array(0, "<f4", "(4294967296, 4294967296, 3, 1)"), "pixel_values: "),
+        (array(0, "<f4", "(18446744073709551615, 3, 2, 2)"), "pixel_values: "),
+        (array(0, "<f8", "(1, 3, 14, 14)"), "of 8 bytes each in a file of"),
+        (array(0, "<f4", "()"), "expected 4 dimensions"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let args = ["encode", "--pixel-values", text(&path), "--out", "o.npy", "--device", "cpu"];
+        let (peak, said, code) = peak_of(&args);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(expected) && said.lines().count() == 1, "{expected}: {said}");
+        assert!(peak < 300 << 20, "{} MB", peak >> 20);
+    }
 }

@@ -8,7 +8,10 @@ use common::*;
 use internvit::gpu::{Gpu, GpuWeights, Prepared};
 use internvit::model::{HeadKind, HeadSpec};
 use internvit::plan::{Map, Plan, Role, Slot, Value, record_head};
-use internvit::weights::{Head, Source, read_header};
+use internvit::weights::{
+    Head, LinearHead, Source, StoredType, Values, init_checkpoint, read_header, write_safetensors,
+    write_safetensors_with,
+};
 use internvit::{Checkpoint, Device, Encoder, Images, Tensor, reference};
 
 const TOLERANCE: f64 = 1e-5;
@@ -283,4 +286,145 @@ fn segmentation_configurations() {
         let error = head(inner).unwrap_err().to_string();
         assert!(error.contains(expected), "expected {expected:?} in {error:?}");
     }
+}
+
+/// A linear head on 16 channels with a number of classes, its classifier's weights all of one value.
+fn linear(
+    folder: &std::path::Path,
+    classes: usize,
+    change: impl Fn(&str, &mut Vec<f32>),
+) -> String {
+    let path = folder.join(format!("{classes}.safetensors"));
+    let list = [
+        ("conv_seg.weight", vec![classes, 16, 1, 1]),
+        ("conv_seg.bias", vec![classes]),
+        ("norm.weight", vec![16]),
+        ("norm.bias", vec![16]),
+        ("norm.running_mean", vec![16]),
+        ("norm.running_var", vec![16]),
+    ];
+    let tensors = list.map(|(name, shape)| {
+        let mut values: Vec<f32> =
+            noise(1, shape.iter().product()).iter().map(|v| v.abs()).collect();
+        change(name, &mut values);
+        (format!("decode_head.{name}"), shape, values)
+    });
+    let list: Vec<_> =
+        tensors.iter().map(|(n, s, v)| (n.clone(), s.clone(), Values::F32(v))).collect();
+    write_safetensors(&path, &list).unwrap();
+    path.to_str().unwrap().into()
+}
+
+/// A head passes the same checks whichever way it comes: described by its file, by the model's
+/// configuration, by the shape of a tensor, or by a caller.
+#[test]
+fn numbers_of_classes_are_bounded() {
+    let folder = scratch("heads-classes");
+    let config = config(16, 2, 32, 2, "");
+    let model = folder.join("m");
+    init_checkpoint("config.json", &config, 1, StoredType::F32, &model, &|_, _| ()).unwrap();
+    let cat = sample("chelsea.png");
+    for classes in [0, 4097, 1_000_000] {
+        let expected = format!("{classes} classes: expected 1 to 4096");
+        let head = linear(&folder, classes, |_, _| ());
+        let args = ["segment", cat.to_str().unwrap(), "--model", model.to_str().unwrap()];
+        let found =
+            internvit(&[&args[..], &["--json", "--device", "cpu", "--head", &head]].concat());
+        let error = String::from_utf8_lossy(&found.stderr).into_owned();
+        assert_eq!(found.status.code(), Some(1), "{error}");
+        assert!(error.contains(&expected) && error.contains(&head), "{error}");
+
+        let mut checkpoint = wait(Checkpoint::open_path(&model)).unwrap();
+        let spec = HeadSpec {
+            kind: HeadKind::Linear,
+            out_indices: vec![1],
+            classes,
+            names: Vec::new(),
+            palette: Vec::new(),
+            whole: false,
+        };
+        let source = || Source::file(head.as_ref()).unwrap();
+        refused("a caller's", wait(checkpoint.attach_head(spec.clone(), source())), &expected);
+        let beyond = HeadSpec { out_indices: vec![2], classes: 2, ..spec };
+        refused("a block", wait(checkpoint.attach_head(beyond, source())), "of 2");
+        let said = format!(
+            r#"{{"segmentation": {{"head": "linear", "out_indices": [1], "num_classes": {classes}}}}}"#
+        );
+        let parsed = internvit::model::parse_head("c", &said, &checkpoint.spec);
+        refused("a configuration's", parsed, "num_classes: expected a number from 1 to 4096");
+    }
+    let head = LinearHead {
+        layers: vec![0],
+        names: vec!["a".into()],
+        palette: vec![[0; 3]],
+        mean: vec![0.0; 16],
+        variance: vec![1.0; 16],
+        weight: vec![1.0; 16],
+        bias: vec![0.0],
+    };
+    refused("the layer before the first", head.to_bytes(), "layer 0");
+    let names = vec![String::new(); 4097];
+    refused("many", LinearHead { layers: vec![1], names, ..head }.to_bytes(), "4097 classes");
+}
+
+/// Weights that no training leaves are refused by name, and what is beyond f32 once a norm is folded in.
+#[test]
+fn weights_that_are_no_numbers_are_named() {
+    let folder = scratch("heads-values");
+    let model = random_checkpoint("heads-values-model", &config(16, 2, 32, 2, ""));
+    let spec = model.spec.clone();
+    let cases: [(&str, f32, &str); 7] = [
+        ("conv_seg.weight", f32::NAN, "decode_head.conv_seg.weight: value 3 is NaN"),
+        ("conv_seg.bias", f32::INFINITY, "decode_head.conv_seg.bias: value 3 is inf"),
+        ("norm.weight", f32::NEG_INFINITY, "decode_head.norm.weight: value 3 is -inf"),
+        ("norm.running_mean", f32::NAN, "decode_head.norm.running_mean: value 3 is NaN"),
+        (
+            "norm.running_var",
+            -1.0,
+            "decode_head.norm.running_var: value 3 is -1, expected a variance",
+        ),
+        ("norm.weight", 3e38, "beyond f32"),
+        ("zeros", 0.0, "decode_head.conv_seg.weight: all values are 0"),
+    ];
+    for (name, value, expected) in cases {
+        let head = linear(&folder, 5, |tensor, values| {
+            if tensor == name {
+                values[3] = value;
+            }
+            if tensor == "conv_seg.weight" && value == 3e38 {
+                values[3] = value;
+            }
+            if tensor == "conv_seg.weight" && name == "zeros" {
+                values.fill(0.0);
+            }
+        });
+        let description = HeadSpec {
+            kind: HeadKind::Linear,
+            out_indices: vec![1],
+            classes: 5,
+            names: Vec::new(),
+            palette: Vec::new(),
+            whole: false,
+        };
+        let mut model = wait(Checkpoint::open_path(&scratch_of("heads-values-model"))).unwrap();
+        wait(model.attach_head(description, Source::file(head.as_ref()).unwrap())).unwrap();
+        let loaded = wait(Encoder::load(model, &Device::Cpu, &mut on_bytes)).map(|_| ());
+        refused(name, loaded, expected);
+        // The same as a file that says what it is.
+        let mut tensors: Vec<_> = tensors(head.as_ref()).into_iter().collect();
+        tensors.sort_by(|a, b| a.0.cmp(&b.0));
+        let list: Vec<_> = tensors
+            .iter()
+            .map(|(n, t)| (n.clone(), t.shape.clone(), Values::F32(&t.values)))
+            .collect();
+        let said = r#"{"head": "linear", "out_indices": [1], "num_classes": 5, "classes": ["a", "b", "c", "d", "e"]}"#;
+        let metadata = std::collections::HashMap::from([("segmentation".into(), said.into())]);
+        write_safetensors_with(head.as_ref(), &list, Some(metadata)).unwrap();
+        let taught = wait(LinearHead::read(&Source::file(head.as_ref()).unwrap(), &spec));
+        refused(name, taught.map(|_| ()), expected);
+    }
+}
+
+fn scratch_of(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }

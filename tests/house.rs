@@ -95,21 +95,22 @@ fn plans_name_no_device() {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 14] = [
-        ("files", &["error"]),
+    let rooms: [(&str, &[&str]); 15] = [
+        ("files", &["error", "budget"]),
+        ("budget", &["error", "image"]),
         ("error", &[]),
         ("progress", &[]),
         ("image", &["error"]),
         ("model", &["error"]),
-        ("features", &[]),
-        ("weights", &["error", "files", "progress", "model"]),
-        ("hub", &["error", "files", "model", "weights"]),
+        ("features", &["error"]),
+        ("weights", &["error", "budget", "features", "files", "progress", "model"]),
+        ("hub", &["error", "budget", "files", "model", "weights"]),
         ("plan", &["error", "image", "model"]),
-        ("images", &["error", "features", "image", "model", "plan"]),
+        ("images", &["error", "budget", "features", "image", "model", "plan"]),
         ("reference", &["error", "image", "model", "plan", "weights"]),
         ("cpu", &["error", "progress", "image", "model", "plan", "weights", "reference"]),
         ("gpu", &["error", "progress", "image", "model", "plan", "weights"]),
-        ("view", &["error", "image", "features"]),
+        ("view", &["error", "budget", "image", "features"]),
     ];
     let names: Vec<&str> = rooms.iter().map(|(name, _)| *name).chain(["encoder"]).collect();
     for (room, allowed) in rooms {
@@ -145,6 +146,33 @@ fn nothing_is_left_open() {
             assert!(!found || name.contains("node_modules"), "{name}: {word}");
         }
     }
+}
+
+/// Text reaches a terminal through one door, which spells it out and bounds it.
+#[test]
+fn one_file_writes_to_the_terminal() {
+    for word in [
+        "print!",
+        "println!",
+        "dbg!",
+        "(stdout()",
+        "(stderr()",
+        "io::stdout()",
+        "io::stderr()",
+        "set_hook",
+        "process::abort",
+    ] {
+        let found = saying(word);
+        let allowed: &[&str] = match word {
+            "(stdout()" | "(stderr()" => &["src/cli/terminal.rs"],
+            // It asks only whether there is a terminal.
+            "io::stderr()" => &["src/cli/progress.rs"],
+            "set_hook" => &["src/cli/fault.rs", "src/web.rs"],
+            _ => &[],
+        };
+        assert_eq!(found, allowed, "{word}");
+    }
+    assert_eq!(saying("console::"), ["src/web.rs"]);
 }
 
 #[test]

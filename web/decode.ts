@@ -1,5 +1,7 @@
 // Pictures that the module's decoder does not know: the browser's own is asked for them.
 
+import { bounded, MOST_PHOTO } from "./bounds";
+
 /** What the visitor is told where the browser cannot read them either. */
 const ADVICE = "Export it as JPEG or PNG";
 
@@ -30,6 +32,7 @@ export interface Readable {
 
 /** A photograph's bytes, in a kind that the module reads where the browser can make it one. */
 export async function readable(photo: File): Promise<Readable> {
+  bounded(photo, MOST_PHOTO, "a photograph");
   const head = new Uint8Array(await photo.slice(0, HEAD).arrayBuffer());
   const whole = async () => ({ bytes: new Uint8Array(await photo.arrayBuffer()), byBrowser: false });
   if (head.length === 0 || known(head)) return whole();

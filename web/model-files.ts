@@ -1,5 +1,6 @@
 // A model's files, from the server or from the visitor's disk, as blobs to read ranges of.
 
+import { bounded, MOST_CONFIG } from "./bounds";
 import type { ModelFiles, ModelSource } from "./protocol";
 
 /** What has been fetched once stays as a blob, which the browser may keep on disk. */
@@ -39,7 +40,7 @@ export async function fetchModel(
 
 export async function localModel({ name, config, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
   const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
-  return { name: name ?? first.name, config: await config.text(), files: weights.map((file) => ({ name: file.name, blob: file })) };
+  return { name: name ?? first.name, config: await bounded(config, MOST_CONFIG, "config.json").text(), files: weights.map((file) => ({ name: file.name, blob: file })) };
 }
 
 /** Bytes that are read at once, at least: of each slice of a blob the browser keeps a little for good. */

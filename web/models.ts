@@ -62,7 +62,7 @@ export function modelList(root: HTMLDetailsElement, hub: string, onUse: (name: s
   function show(): Promise<void> {
     return (listed ??= fill().catch((error: unknown) => {
       listed = null;
-      space.textContent = error instanceof Error ? error.message : String(error);
+      space.textContent = spelled(error instanceof Error ? error.message : String(error), 1000);
     }));
   }
 

@@ -22,7 +22,7 @@ export function notice(alert: HTMLElement, status: HTMLElement): Notice {
       alert.replaceChildren(make("span", { textContent: text }), dismiss);
     },
     say(text) {
-      status.textContent = text;
+      status.textContent = spelled(text, MOST);
     },
   };
 }

@@ -3,6 +3,10 @@
 import { part } from "./dom";
 import { bytes, remaining } from "./format";
 import type { Progress } from "./protocol";
+import { spelled } from "./spelled";
+
+/** Characters of a title at most. */
+const MOST = 300;
 
 export interface Work {
   report(progress: Progress): void;
@@ -17,6 +21,7 @@ export function progressBar(root: HTMLElement) {
 
   return {
     begin(title: string, cancel: () => void): Work {
+      title = spelled(title, MOST);
       label.textContent = `${title} …`;
       bar.removeAttribute("value");
       button.onclick = cancel;

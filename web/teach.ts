@@ -5,7 +5,11 @@ import { History } from "./history";
 import type { Taught } from "./protocol";
 import type { Shot } from "./shots";
 import type { Place } from "./vectors";
+import { spelled } from "./spelled";
 import { tokenAt } from "./views";
+
+/** Characters of a note at most. */
+const MOST = 1000;
 
 export interface Example {
   shot: Shot;
@@ -203,7 +207,7 @@ export function teachPanel(root: HTMLElement, actions: TeachActions): TeachPanel
       change({ names: [...head.taught.names], examples: [], head }, { shot: null, dials: [before, after] });
     },
     say(text) {
-      note.textContent = text;
+      note.textContent = spelled(text, MOST);
     },
   };
 }

@@ -1,6 +1,7 @@
 // Owns the Rust engine, so that the page never waits for it.
 
 import { Engine } from "#internvit";
+import { bounded, MOST_HEAD } from "./bounds";
 import { sentence, serve, type Handlers, type Job, type Shapes } from "./calls";
 import { readable } from "./decode";
 import { help } from "./helper";
@@ -88,7 +89,7 @@ const handlers: Handlers<Calls> = {
   },
 
   async importHead(file) {
-    return legible(await opened().import_head(file.name, new Uint8Array(await file.arrayBuffer())));
+    return legible(await opened().import_head(file.name, new Uint8Array(await bounded(file, MOST_HEAD, "a head").arrayBuffer())));
   },
 
   async forget(photo) {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::Result;
+use internvit::error::list;
 use internvit::weights::{Conversion, Quant, StoredType, convert};
 use serde_json::json;
 
@@ -92,8 +93,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     if !done.left_out.is_empty() {
-        let parts: Vec<_> = done.left_out.iter().map(|(name, n)| format!("{name} ({n})")).collect();
-        note!("left out, as no part of the encoder or its head: {}", parts.join(", "));
+        let parts = list(done.left_out.iter().map(|(name, n)| format!("{name} ({n})")));
+        note!("left out, as no part of the encoder or its head: {parts}");
     }
     report!(
         "{}: {} tensors, {}, {} files, {seconds:.1} s",

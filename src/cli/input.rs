@@ -1,20 +1,19 @@
 //! What the user names on the command line, brought to the encoder's shape.
 
+mod file;
 mod named;
 mod tensor;
 
 pub(super) use named::photographs;
 pub(super) use tensor::read_tensor;
 
-use std::io::Read;
 use std::path::Path;
 
+use internvit::budget::Share;
+use internvit::error::list;
 use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
 use internvit::model::Sizes;
 use internvit::{Error, Result};
-
-/// The most bytes that are read from standard input.
-const MAX_BYTES: u64 = 1 << 30;
 
 /// What the encoder sees of a photograph.
 pub(super) struct Photo {
@@ -28,21 +27,22 @@ pub(super) struct Photo {
 
 /// Reads and decodes a photograph.
 pub(super) fn read_picture(path: &Path) -> Result<Picture> {
-    if path == Path::new(STDIN) {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes);
-        read.map_err(|e| Error::io("standard input", e))?;
-        return decode("standard input", &bytes);
-    }
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
-    decode(&path.display().to_string(), &bytes)
+    Ok(open(path)?.0)
+}
+
+/// A photograph, and the share of memory that is kept while it is worked on.
+fn open(path: &Path) -> Result<(Picture, Share)> {
+    let (bytes, share) = file::read(path)?;
+    let name = path.display().to_string();
+    let name = if name == STDIN { "standard input" } else { &name };
+    Ok((decode(name, &bytes)?, share))
 }
 
 /// The error, with the photographs that were encoded together where the values of one overflow.
 pub(super) fn of(photos: &[impl AsRef<Path>], error: Error) -> Error {
-    let named: Vec<_> = photos.iter().map(|path| path.as_ref().display().to_string()).collect();
+    let named = list(photos.iter().map(|path| path.as_ref().display()));
     match error {
-        Error::NotFinite(why) => Error::NotFinite(format!("{}: {why}", named.join(", "))),
+        Error::NotFinite(why) => Error::NotFinite(format!("{named}: {why}")),
         other => other,
     }
 }
@@ -65,7 +65,8 @@ pub(super) fn prepare(
     resize: Resize,
     max_tiles: u32,
 ) -> Result<Photo> {
-    fit(path, &read_picture(path)?, size, patch, resize, max_tiles)
+    let (picture, _share) = open(path)?;
+    fit(path, &picture, size, patch, resize, max_tiles)
 }
 
 /// Brings the photograph of `path` to the encoder's size.

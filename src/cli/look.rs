@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
+use internvit::error::list;
 use internvit::gpu::Precision;
 use internvit::image::{Picture, Resize};
 use internvit::model::layer;
@@ -199,7 +200,7 @@ fn write(args: &Args, out: &Path, shown: Shown) -> Result<()> {
         basis::write(path, basis)?;
         written.push(path.display().to_string());
     }
-    say!("wrote {}", written.join(", "));
+    say!("wrote {}", list(written));
     say!("{}", shown.said);
     Ok(())
 }

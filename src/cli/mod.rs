@@ -9,11 +9,13 @@ mod bisect;
 mod convert;
 mod devices;
 mod encode;
+mod fault;
 mod guard;
 mod info;
 mod init;
 mod input;
 mod look;
+mod memory;
 mod model;
 mod models;
 mod output;
@@ -24,9 +26,12 @@ mod progress;
 mod segment;
 mod teach;
 
+pub(crate) use fault::guarded;
+
 use std::ops::ControlFlow;
 
 use clap::{Parser, Subcommand};
+use internvit::error::short;
 use internvit::gpu::Precision;
 use internvit::{Checkpoint, Device, Encoder, Error, Result};
 
@@ -36,6 +41,10 @@ use internvit::{Checkpoint, Device, Encoder, Error, Result};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Memory for photographs and maps together: 512MB, 2GiB; what the machine has free if left out
+    /// (or INTERNVIT_MAX_MEMORY)
+    #[arg(long, global = true, value_name = "SIZE", value_parser = arguments::size)]
+    max_memory: Option<u64>,
 }
 
 #[derive(Subcommand)]
@@ -59,10 +68,11 @@ pub(crate) fn run() -> Result<()> {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         // Help and version are no errors; a wrong argument ends with 1 like any other error.
         let code = i32::from(error.use_stderr());
-        terminal::explain(&error);
+        terminal::explain(&again(error));
         std::process::exit(code);
     });
     signals();
+    memory::set(cli.max_memory)?;
     let done = pollster::block_on(async {
         match cli.command {
             Command::Encode(args) => encode::run(args).await,
@@ -82,14 +92,25 @@ pub(crate) fn run() -> Result<()> {
     done.and(terminal::finish())
 }
 
+/// The error of the same arguments spelled out and cut: it repeats them, and as they are they may hold
+/// a terminal's commands.
+fn again(error: clap::Error) -> clap::Error {
+    let spelled = std::env::args_os().map(|argument| short(argument.to_string_lossy(), 200));
+    match Cli::try_parse_from(spelled) {
+        Err(again) if error.use_stderr() => again,
+        _ => error,
+    }
+}
+
 /// Says why a command failed.
-pub(crate) fn complain(error: &Error) {
+fn complain(error: &Error) {
     let error = error.to_string();
     report!("internvit: {error}{}", flags(&error));
 }
 
 /// What the library advises, and how it is said to this command.
-const FLAGS: [(&str, &str); 4] = [
+const FLAGS: [(&str, &str); 5] = [
+    (internvit::budget::ADVICE, "--max-memory SIZE"),
     ("choose one by the prefix of its tensors", "--prefix NAME"),
     ("streamed, blocks stay on disk", "--dtype int8, --dtype int4, --stream-layers, --device cpu"),
     ("only where overwriting is asked for", "--overwrite"),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use indicatif::ProgressBar;
-use internvit::error::one_line;
+use internvit::error::list;
 use internvit::files::folder_of;
 use internvit::hub::{Hub, Name, Step};
 use internvit::{Checkpoint, Error, Result};
@@ -64,7 +64,7 @@ impl Model {
         let left_out = &checkpoint.manifest.left_out;
         if !left_out.is_empty() {
             let name = checkpoint.name();
-            note!("{name}: left out, as a classifier's on the encoder: {}", left_out.join(", "));
+            note!("{name}: left out, as a classifier's on the encoder: {}", list(left_out));
         }
         Ok(checkpoint)
     }
@@ -95,7 +95,7 @@ async fn fetch(name: &Name, offline: bool) -> Result<PathBuf> {
             match step {
                 Step::File { name, bytes } => {
                     bar.finish_and_clear();
-                    bar = progress::bytes(one_line(name), bytes);
+                    bar = progress::bytes(name, bytes);
                 }
                 Step::Bytes(more) => bar.inc(more),
                 Step::Note(note) => bar.suspend(|| note!("{note}")),

@@ -9,6 +9,7 @@ use internvit::image::Resize;
 use internvit::{Error, Result};
 
 use super::input::{Photo, prepare};
+use super::memory::budget;
 
 /// Threads at most: decoding is quicker than encoding on most devices.
 const THREADS: usize = 8;
@@ -36,7 +37,10 @@ impl Photos {
         let Shape { side, patch, resize, tiles } = shape;
         let paths: Arc<[PathBuf]> = paths.into();
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let lanes = cores.min(THREADS).min(paths.len());
+        // Photographs that wait are no part of what decoding draws from the budget.
+        let waiting = 2 * 3 * u64::from(tiles + 1) * u64::from(side).pow(2);
+        let held = (budget().limit() / 4 / waiting.max(1)).max(1) as usize;
+        let lanes = cores.min(THREADS).min(paths.len()).min(held);
         let lane = |first: usize| {
             let (send, receive) = sync_channel(1);
             let paths = paths.clone();

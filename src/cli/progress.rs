@@ -1,14 +1,15 @@
 //! Progress bars: on a terminal, and nowhere else.
 
-use std::borrow::Cow;
 use std::cell::Cell;
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use internvit::error::short;
 
 /// A bar over bytes.
-pub(super) fn bytes(message: impl Into<Cow<'static, str>>, total: u64) -> ProgressBar {
+pub(super) fn bytes(message: impl Display, total: u64) -> ProgressBar {
     bar(message, total, "{msg:12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
 }
 
@@ -49,14 +50,17 @@ impl Share {
     }
 }
 
-fn bar(message: impl Into<Cow<'static, str>>, total: u64, template: &str) -> ProgressBar {
+/// Bytes of the text before a bar at most.
+const WIDTH: usize = 40;
+
+fn bar(message: impl Display, total: u64, template: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(template);
     let bar = ProgressBar::new(total)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_message(message);
+        .with_message(short(message, WIDTH));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }

@@ -2,10 +2,12 @@
 
 mod files;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use internvit::error::short;
 use internvit::gpu::Precision;
 use internvit::image::{Picture, Resize, resize};
 use internvit::model::{HeadKind, HeadSpec, parse_head};
@@ -18,7 +20,7 @@ use internvit::files::folder_of;
 
 use super::guard::Guard;
 use super::model::Model;
-use super::{input, load, output, print_json, progress, tell};
+use super::{input, load, memory, output, print_json, progress, tell};
 use files::Files;
 
 /// Segmentation maps of photographs, by a model with a segmentation head.
@@ -84,7 +86,8 @@ pub(super) struct Args {
 struct Map {
     name: String,
     photo: Option<Picture>,
-    logits: Tensor,
+    /// Where they are written.
+    logits: Option<Tensor>,
     size: [usize; 2],
     labels: Vec<i32>,
 }
@@ -205,7 +208,7 @@ fn whole(file: &Path, [batch, _, height, width]: [usize; 4], logits: Tensor) -> 
         let logits = Tensor { shape, values: values.to_vec() };
         let labels = labels(&logits, [height, width])?;
         let name = file.to_string_lossy().into_owned();
-        Ok(Map { name, photo: None, logits, size: [height, width], labels })
+        Ok(Map { name, photo: None, logits: Some(logits), size: [height, width], labels })
     });
     maps.collect()
 }
@@ -217,6 +220,8 @@ struct Windows {
     stride: usize,
     /// One window takes it all.
     whole: bool,
+    /// The logits are written.
+    keep: bool,
 }
 
 impl Windows {
@@ -230,7 +235,35 @@ impl Windows {
         if stride == 0 {
             return Err(Error::input("--stride: expected at least 1"));
         }
-        Ok(Self { side, patch, stride, whole: args.whole || head.whole })
+        let (whole, keep) = (args.whole || head.whole, args.out.is_some());
+        Ok(Self { side, patch, stride, whole, keep })
+    }
+
+    /// That the run's memory holds what is made of a photograph, resized to `[height, width]` and seen
+    /// by `count` windows.
+    fn check(
+        &self,
+        [height, width]: [usize; 2],
+        count: usize,
+        head: &HeadSpec,
+        photo: &Picture,
+    ) -> Result<()> {
+        let area = |height: usize, width: usize| height as u64 * width as u64;
+        let side = self.side as usize;
+        let window = if self.whole { area(height, width) } else { area(side, side) };
+        // Logits of patches: of all windows, and the forms in which those of one are computed.
+        let patch = (self.patch as usize / head.scale()).max(1);
+        let one = 4 * head.classes as u64 * (window / area(patch, patch));
+        // Of windows that overlap much sums are kept.
+        let all = 4 * (head.classes as u64 + 1) * area(height, width);
+        let logits = 3 * one + one.saturating_mul(count as u64).min(all);
+        // Of each pixel label, colours, and what they are mixed with.
+        let pixels =
+            3 * area(height, width) + 16 * area(photo.height as usize, photo.width as usize);
+        // What is written is encoded first.
+        let whole = if self.keep { 8 * head.classes as u64 * area(height, width) } else { 0 };
+        let what = format!("{} classes on {width} × {height} pixels", head.classes);
+        memory::budget().check(what, logits.saturating_add(pixels).saturating_add(whole))
     }
 }
 
@@ -242,10 +275,10 @@ async fn slide(
     head: &HeadSpec,
     bar: &progress::Share,
 ) -> Result<Map> {
-    let &Windows { side, patch, stride, whole } = windows;
+    let &Windows { side, patch, stride, whole, keep } = windows;
     let photo = input::read_picture(path)?;
-    let picture = Resize::Native.fit(&photo, side, patch);
-    let picture = picture.map_err(|e| Error::image(path.display(), e))?;
+    let of_path = |e: Error| Error::image(path.display(), e);
+    let picture = Resize::Native.fit(&photo, side, patch).map_err(of_path)?;
     let (height, width) = (picture.height as usize, picture.width as usize);
     let mut canvas = Canvas::new(head.classes, [height, width])?;
     let side = side as usize;
@@ -253,6 +286,7 @@ async fn slide(
     let tops = window_starts(height, window[0], stride);
     let lefts = window_starts(width, window[1], stride);
     let total = tops.len() * lefts.len();
+    windows.check([height, width], total, head, &photo).map_err(of_path)?;
     for (number, (top, left)) in
         tops.iter().flat_map(|top| lefts.iter().map(move |left| (*top, *left))).enumerate()
     {
@@ -267,9 +301,9 @@ async fn slide(
             .map_err(|e| input::of(&[path], e))?;
         canvas.add(&logits, [top, left], window)?;
     }
-    let logits = canvas.finish();
     let size = [photo.height as usize, photo.width as usize];
-    let labels = labels(&logits, size)?;
+    let labels = canvas.labels(size)?;
+    let logits = if keep { Some(canvas.finish()?) } else { None };
     let name = path.to_string_lossy().into_owned();
     Ok(Map { name, photo: Some(photo), logits, size, labels })
 }
@@ -281,13 +315,15 @@ fn write(files: &Files, args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), e))?;
     }
     if let Some(out) = &files.out {
-        let logits: Vec<f32> = maps.iter().flat_map(|m| m.logits.values.iter().copied()).collect();
+        let mut logits = maps.iter().filter_map(|map| map.logits.as_ref());
+        let Some(Tensor { shape, values }) = logits.next() else { return Ok(()) };
+        let (mut shape, mut values) = (shape.clone(), Cow::Borrowed(&values[..]));
+        logits.for_each(|more| values.to_mut().extend_from_slice(&more.values));
         let labels: Vec<i32> = maps.iter().flat_map(|m| m.labels.iter().copied()).collect();
-        let mut shape = first.logits.shape.clone();
         shape[0] = maps.len();
         let [height, width] = first.size;
         let list = [
-            ("logits".to_string(), shape, Values::F32(&logits)),
+            ("logits".to_string(), shape, Values::F32(&values)),
             ("labels".to_string(), vec![maps.len(), height, width], Values::I32(&labels)),
         ];
         write_safetensors(out, &list)?;
@@ -321,9 +357,9 @@ fn summary(args: &Args, head: &HeadSpec, map: &Map) -> Result<serde_json::Value>
         let shown: Vec<_> = list
             .iter()
             .take(5)
-            .map(|(class, share)| format!("{} {share:.1} %", name(*class)))
+            .map(|(class, share)| format!("{} {share:.1} %", short(name(*class), 80)))
             .collect();
-        report!("{}: {}", map.name, shown.join(", "));
+        report!("{}: {}", short(&map.name, 1000), shown.join(", "));
     }
     let classes: Vec<_> = list
         .iter()

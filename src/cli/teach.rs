@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Parser;
+use internvit::error::{list, short};
 use internvit::features::side_by_side;
 use internvit::gpu::Precision;
 use internvit::image::Resize;
-use internvit::model::layer;
+use internvit::model::{MAX_CLASSES, layer};
 use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
@@ -61,6 +62,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     if names.len() < 2 {
         return Err(Error::input("points of at least two classes are needed"));
+    }
+    if names.len() > MAX_CLASSES {
+        let found = names.len();
+        return Err(Error::input(format!("{found} classes: expected at most {MAX_CLASSES}")));
     }
     let guard = Guard::default()
         .reads([&args.image])
@@ -130,7 +135,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6)?)?;
     }
     let shares = shares(&map, names.len())?;
-    let shown: Vec<_> = names.iter().zip(shares).map(|(n, s)| format!("{n} {s:.1} %")).collect();
-    report!("{}", shown.join(", "));
+    let shown = names.iter().zip(shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
+    report!("{}", list(shown));
     Ok(())
 }

@@ -68,12 +68,15 @@ pub(super) fn finish() -> Result<()> {
     }
 }
 
+/// Lines of an argument's error at most.
+const LINES: usize = 40;
+
 /// An argument's error, or help, as clap words it.
 pub(super) fn explain(error: &clap::Error) {
     let text = error.render();
     let lines = |text: &dyn Display| {
         let text = text.to_string();
-        text.lines().map(one_line).collect::<Vec<_>>().join("\n")
+        text.lines().take(LINES).map(one_line).collect::<Vec<_>>().join("\n")
     };
     if error.use_stderr() {
         let _ = writeln!(stderr(), "{}", lines(&text));

@@ -14,7 +14,7 @@ use super::address::{origin, resolved};
 use super::pace::{Bounds, Pace};
 use super::refused::refused;
 use super::{Name, Step, Tell, told};
-use crate::weights::MAX_TEXT;
+use crate::budget::MAX_LIST;
 use crate::{Error, Result};
 
 /// Why a request failed.
@@ -122,8 +122,8 @@ impl Http {
                 let read = reader.read(&mut buffer).map_err(Fault::passing)?;
                 pace.more(read)?;
                 text.extend_from_slice(&buffer[..read]);
-                if text.len() as u64 > MAX_TEXT {
-                    let reason = format!("an answer of more than {MAX_TEXT} bytes to {path}");
+                if text.len() as u64 > MAX_LIST {
+                    let reason = format!("an answer of more than {MAX_LIST} bytes to {path}");
                     return Err(Fault::Final(Error::hub(model, reason)));
                 }
                 if read == 0 {

@@ -27,8 +27,10 @@ use cache::{Cache, variable};
 use http::{Fault, Http, Tried};
 use repository::{Remote, Repository};
 
+use crate::budget::{MAX_CONFIG, MAX_LIST};
+use crate::files::read_text;
 use crate::model::{parse_config, parse_head};
-use crate::weights::{MAX_TEXT, Source, shards, usual_files};
+use crate::weights::{Source, shards, usual_files};
 use crate::{Error, Result};
 
 pub use name::Name;
@@ -201,15 +203,15 @@ impl Hub {
         if single.is_none() && index.is_none() {
             repository.need(model, "model.safetensors")?;
         }
-        for file in [Some(config), index].into_iter().flatten() {
-            if file.size > MAX_TEXT {
+        for (file, most) in [(Some(config), MAX_CONFIG), (index, MAX_LIST)] {
+            if let Some(file) = file.filter(|file| file.size > most) {
                 let (name, size) = (&file.name, file.size);
-                let reason = format!("{name}: {size} bytes, expected at most {MAX_TEXT}");
+                let reason = format!("{name}: {size} bytes, expected at most {most}");
                 return Err(Error::hub(model, reason));
             }
         }
         let config = self.whole(model, commit, config, tell)?;
-        let text = std::fs::read_to_string(&config).map_err(|e| Error::io(config.display(), e))?;
+        let text = read_text(&config, MAX_CONFIG)?;
         let file = format!("{model}: config.json");
         let spec = parse_config(&file, &text)?;
         let files = match (single, index) {
@@ -249,7 +251,7 @@ impl Hub {
         here: bool,
         tell: &mut Tell<'_>,
     ) -> Result<()> {
-        let file = repository.find("preprocessor_config.json").filter(|f| f.size <= MAX_TEXT);
+        let file = repository.find("preprocessor_config.json").filter(|f| f.size <= MAX_CONFIG);
         let Some(file) = file else { return Ok(()) };
         match self.whole(model, &repository.commit, file, tell) {
             Err(error @ (Error::Hub { .. } | Error::Io { .. })) if here => {

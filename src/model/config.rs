@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::spec::*;
+use crate::error::list;
 use crate::{Error, Result};
 
 /// Reads a `Spec` from the text of a `config.json`; `file` names it in errors.
@@ -36,12 +37,8 @@ fn refuse_others(file: &str, map: &Map<String, Value>) -> Result<()> {
     let names = ["architecture", "architectures", "_class_name", "model_name", "pipeline_tag"];
     let found = names.iter().find_map(|key| Some(format!(": {key} is {}", map.get(*key)?)));
     let found = found.unwrap_or_else(|| {
-        let keys: Vec<&str> = map.keys().take(5).map(String::as_str).collect();
-        if keys.is_empty() {
-            ": it is empty".into()
-        } else {
-            format!(": it has {}", keys.join(", "))
-        }
+        let keys = map.keys();
+        if map.is_empty() { ": it is empty".into() } else { format!(": it has {}", list(keys)) }
     });
     let missing = sizes.join(", ");
     Err(Error::config(

@@ -1,5 +1,7 @@
 //! Segmentation heads on multi-level features, as mmsegmentation builds them.
 
+use std::ops::RangeInclusive;
+
 use serde_json::Value;
 
 use super::spec::Spec;
@@ -32,6 +34,15 @@ pub enum HeadKind {
     Uper,
 }
 
+/// How many classes a head may have: each has a value for every patch.
+const CLASSES: RangeInclusive<u64> = 1..=MAX_CLASSES as u64;
+
+/// The most classes of a head.
+pub const MAX_CLASSES: usize = 4096;
+
+/// The most blocks whose outputs stand side by side: as many as an encoder may have.
+const LEVELS: usize = 1 << 10;
+
 /// Scales of UPerNet's pyramid pooling.
 pub const POOL_SCALES: [usize; 4] = [1, 2, 3, 6];
 
@@ -50,7 +61,8 @@ pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec
             )));
         }
     };
-    let right = |n: usize| if kind == HeadKind::Linear { n >= 1 } else { n == 4 };
+    let right =
+        |n: usize| if kind == HeadKind::Linear { (1..=LEVELS).contains(&n) } else { n == 4 };
     let layers = spec.sizes.layers;
     let indices: Option<Vec<usize>> = map["out_indices"].as_array().and_then(|list| {
         list.iter().map(|v| v.as_u64().map(|i| i as usize).filter(|i| *i < layers)).collect()
@@ -62,13 +74,13 @@ pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec
             map["out_indices"]
         ))
     })?;
-    let classes =
-        map["num_classes"].as_u64().filter(|n| (1..=4096).contains(n)).ok_or_else(|| {
-            bad(format!(
-                "segmentation.num_classes: expected a number from 1 to 4096, found {}",
-                map["num_classes"]
-            ))
-        })? as usize;
+    let classes = map["num_classes"].as_u64().filter(|n| CLASSES.contains(n)).ok_or_else(|| {
+        let (least, most) = (CLASSES.start(), CLASSES.end());
+        bad(format!(
+            "segmentation.num_classes: expected a number from {least} to {most}, found {}",
+            map["num_classes"]
+        ))
+    })? as usize;
     let mut names: Vec<String> = list(map, "classes", classes, file)?;
     let mut palette: Vec<[u8; 3]> = list(map, "palette", classes, file)?;
     if classes == 150 && names.is_empty() {
@@ -110,6 +122,30 @@ fn list<T: serde::de::DeserializeOwned>(
 }
 
 impl HeadSpec {
+    /// That it is one which can be computed, wherever it comes from.
+    ///
+    /// # Errors
+    /// What was expected and found.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        let (least, most) = (CLASSES.start(), CLASSES.end());
+        let fits = |n: usize| n == 0 || n == self.classes;
+        let levels = self.out_indices.len();
+        if !CLASSES.contains(&(self.classes as u64)) {
+            Err(format!("{} classes: expected {least} to {most}", self.classes))
+        } else if !fits(self.names.len()) || !fits(self.palette.len()) {
+            Err(format!(
+                "{} names and {} colours: expected one for each of {} classes, or none",
+                self.names.len(),
+                self.palette.len(),
+                self.classes
+            ))
+        } else if self.kind == HeadKind::Uper && levels != 4 || !(1..=LEVELS).contains(&levels) {
+            Err(format!("{levels} levels: expected 4 for UPerNet, else 1 to {LEVELS}"))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Rows of logits for each row of patches; likewise columns.
     pub fn scale(&self) -> usize {
         if self.kind == HeadKind::Uper { 4 } else { 1 }

@@ -10,7 +10,7 @@ mod spec;
 
 pub use catalogue::{CATALOGUE, Entry};
 pub use config::{canonical_config, parse_config};
-pub use head::{BATCH_NORM, HeadKind, HeadSpec, POOL_SCALES, ade20k, parse_head};
+pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
 pub use layer::layer;
 pub use names::{Key, Naming, Wanted, wanted};
 pub use spec::{

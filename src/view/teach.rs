@@ -25,6 +25,8 @@ pub type Example = (usize, usize);
 const EPS: f32 = 1e-5;
 /// Weight decay, on tokens scaled to a length of about 1.
 const DECAY: f32 = 1e-3;
+/// Classes that a head may have.
+const MOST: usize = 4096;
 const ITERATIONS: usize = 2000;
 /// How far off, relative to the weights, the fit may end.
 const SETTLED: f64 = 3e-4;
@@ -43,6 +45,9 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Re
             "an example of token {token} and class {class}: there are {n} tokens and {classes} \
              classes"
         )));
+    }
+    if classes > MOST {
+        return Err(Error::input(format!("{classes} classes: expected at most {MOST}")));
     }
     let (mean, variance) = statistics(tokens, c);
     let scale = 1.0 / (c as f32).sqrt();

@@ -5,6 +5,7 @@ use wasm_bindgen::prelude::*;
 use super::Engine;
 use super::js::*;
 use super::records::*;
+use crate::model::MAX_CLASSES;
 use crate::view::{Taught, default_palette, fit};
 use crate::weights::{LinearHead, Source};
 use crate::{Error, Result, Tensor};
@@ -36,7 +37,19 @@ impl Engine {
     pub async fn teach(&mut self, lesson: JsValue) -> JsResult<JsValue> {
         let lesson: Lesson = serde_wasm_bindgen::from_value(lesson)?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
-        let c = encoder.spec().sizes.hidden * lesson.layers.len();
+        let sizes = encoder.spec().sizes;
+        let blocks = 0..=sizes.layers;
+        if lesson.layers.is_empty() || lesson.layers.iter().any(|layer| !blocks.contains(layer)) {
+            let last = sizes.layers;
+            return Err(js(Error::input(format!("layers to teach: expected some of 0 to {last}"))));
+        }
+        if lesson.names.len() > MAX_CLASSES {
+            let found = lesson.names.len();
+            return Err(js(Error::input(format!(
+                "{found} classes: expected at most {MAX_CLASSES}"
+            ))));
+        }
+        let c = sizes.hidden * lesson.layers.len();
         let (mut tokens, mut examples) = (Vec::new(), Vec::new());
         for (id, photo) in &mut self.photos {
             let own = lesson.examples.iter().filter(|example| example.photo == *id);

@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use super::head::is_head;
 use super::{
-    Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, foreign, read_header,
+    Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, foreign,
+    read_header, shards,
 };
-use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
-use crate::order::sort_by;
+use crate::budget::MAX_CONFIG;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::files::read_text;
+use crate::model::{HeadSpec, Spec, parse_config, parse_head};
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
@@ -50,6 +52,10 @@ impl Checkpoint {
             }
             // Some editors begin a file with a byte order mark.
             let config = config.trim_start_matches('\u{feff}');
+            if config.len() as u64 > MAX_CONFIG {
+                let reason = format!("{} bytes, expected at most {MAX_CONFIG}", config.len());
+                return Err(Error::config(format!("{name}/config.json"), reason));
+            }
             let spec = parse_config(&format!("{name}/config.json"), config)?;
             let (index, files): (Vec<_>, Vec<_>) =
                 files.into_iter().partition(|f| f.name().ends_with(".index.json"));
@@ -91,17 +97,7 @@ impl Checkpoint {
     pub async fn open_path_with(path: &std::path::Path, prefix: Option<&str>) -> Result<Self> {
         let (folder, files) = super::find_files(path).await?;
         let config = folder.join("config.json");
-        let unread = |e| Error::io(config.display(), e);
-        let there = std::fs::metadata(&config).map_err(unread)?;
-        if !there.is_file() {
-            return Err(Error::config(config.display(), "expected a file"));
-        }
-        let bytes = there.len();
-        if bytes > MAX_TEXT {
-            let reason = format!("{bytes} bytes, expected at most {MAX_TEXT}");
-            return Err(Error::config(config.display(), reason));
-        }
-        let text = std::fs::read_to_string(&config).map_err(unread)?;
+        let text = read_text(&config, MAX_CONFIG)?;
         let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
         // "." and "" have no name of their own.
         let named = match folder.file_name() {
@@ -122,6 +118,11 @@ impl Checkpoint {
 
     /// Takes the segmentation head `head` from a file of its own, in place of any other.
     pub async fn attach_head(&mut self, head: HeadSpec, file: Source) -> Result<()> {
+        let layers = self.spec.sizes.layers;
+        if let Some(index) = head.out_indices.iter().find(|index| **index >= layers) {
+            let reason = format!("the output of block {index} counted from 0, of {layers}");
+            return Err(Error::checkpoint(file.name(), reason));
+        }
         let headers = read_header(&file).await?;
         let mut all: Vec<(String, Vec<Stored>)> =
             self.files.iter().map(|f| (f.name().to_string(), Vec::new())).collect();
@@ -255,56 +256,4 @@ impl Checkpoint {
             Error::checkpoint(&self.name, format!("{name}: not a tensor of this encoder"))
         })
     }
-}
-
-/// A configuration or an index longer than this is refused unread, in a folder and on the hub (the
-/// largest known, of a language model with 160 experts, has 9 MB).
-pub(crate) const MAX_TEXT: u64 = 16_000_000;
-
-/// The names of the shards that hold the vision tensors, or a head's, of
-/// `model.safetensors.index.json`.
-pub async fn shards(index: &Source) -> Result<Vec<String>> {
-    let bad = |reason: String| Error::checkpoint(index.name(), reason);
-    if index.size() > MAX_TEXT {
-        return Err(bad(format!(
-            "an index of {} bytes, expected at most {MAX_TEXT}",
-            index.size()
-        )));
-    }
-    let bytes = index.read(0..index.size()).await?;
-    let value: serde_json::Value =
-        serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
-            .map_err(|e| bad(format!("not an index: {e}")))?;
-    let map = value["weight_map"]
-        .as_object()
-        .ok_or_else(|| bad("expected an object weight_map, found none".into()))?;
-    // A vision-language model's other shards need not be there.
-    let naming = Naming::detect(map.keys().map(String::as_str));
-    let mut shards: Vec<String> = Vec::new();
-    for (key, file) in map {
-        let elsewhere = |naming: &Naming| naming.read(key) == Key::Elsewhere;
-        let head = is_head(key.strip_prefix("backbone.").unwrap_or(key));
-        if naming.as_ref().is_some_and(elsewhere) && !head {
-            continue;
-        }
-        match file.as_str() {
-            Some(file) if !file.contains(['/', '\\', ':']) && is_weights(index.name(), file) => {
-                shards.push(file.into());
-            }
-            _ => {
-                return Err(bad(format!("{key}: expected the name of a shard, found {file}")));
-            }
-        }
-    }
-    sort_by(&mut shards, Ord::cmp);
-    shards.dedup();
-    Ok(shards)
-}
-
-/// Whether an index may name a file: one of safetensors names such files only, for other programs run
-/// what lies in PyTorch's.
-fn is_weights(index: &str, file: &str) -> bool {
-    let endings: &[&str] =
-        if index.contains("safetensors") { &[".safetensors"] } else { &[".bin", ".pth", ".pt"] };
-    endings.iter().any(|ending| file.ends_with(ending))
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Source, shards};
+use crate::error::list;
 use crate::order::sort_by;
 use crate::{Error, Result};
 
@@ -126,7 +127,7 @@ fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn several(folder: &Path, names: &[String]) -> Error {
-    let list = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+    let list = list(names);
     let reason =
         format!("expected one model, found several files of weights: {list}; name the file itself");
     Error::checkpoint(folder.display(), reason)

@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Part, Source, Stored, Tensor};
+use crate::error::list;
+use crate::features::first_not_finite;
 use crate::model::{BATCH_NORM, HeadKind, HeadSpec};
 use crate::order::sort_by;
 use crate::{Error, Result};
@@ -39,6 +41,9 @@ impl Head {
         files: &[(String, Vec<Stored>)],
         prefix: &str,
     ) -> Result<Self> {
+        let name = files.last().map_or("", |(name, _)| name.as_str());
+        // A head that a caller describes has not passed the configuration's checks.
+        spec.check().map_err(|reason| Error::checkpoint(name, reason))?;
         let mut found = HashMap::new();
         for (file, (_, list)) in files.iter().enumerate() {
             for stored in list {
@@ -48,7 +53,6 @@ impl Head {
                 }
             }
         }
-        let name = files.first().map_or("", |(name, _)| name.as_str());
         let seg = found.get("decode_head.conv_seg.weight").ok_or_else(|| {
             Error::checkpoint(name, "decode_head.conv_seg.weight: missing, expected for the head")
         })?;
@@ -76,16 +80,12 @@ impl Head {
             found.into_keys().filter(|key| !key.ends_with("num_batches_tracked")).collect();
         sort_by(&mut extra, Ord::cmp);
         problems.extend(extra.iter().map(|key| format!("{key}: unexpected tensor")));
-        // A head that a caller describes has not passed the configuration's checks.
-        if spec.classes == 0 {
-            problems.push("0 classes: expected at least 1".into());
-        }
         if channels == 0 || channels % 4 != 0 {
             problems.push(format!("{channels} channels: expected a multiple of 4 above 0"));
         }
         match problems.is_empty() {
             true => Ok(Self { spec, channels, tensors }),
-            false => Err(Error::checkpoint(name, problems.join("; "))),
+            false => Err(Error::checkpoint(name, list(problems))),
         }
     }
 
@@ -101,6 +101,20 @@ impl Head {
 
     /// The tensor that the plan calls `head.{name}`.
     pub(super) async fn tensor(&self, files: &[Source], name: &str) -> Result<Vec<f32>> {
+        let values = self.folded(files, name).await?;
+        match first_not_finite(&values) {
+            None => Ok(values),
+            Some(at) => Err(Error::checkpoint(
+                files.last().map_or("head", Source::name),
+                format!(
+                    "head.{name}: value {at}, with its norm folded in, is beyond f32: expected \
+                     trained weights"
+                ),
+            )),
+        }
+    }
+
+    async fn folded(&self, files: &[Source], name: &str) -> Result<Vec<f32>> {
         let (module, part) = name.rsplit_once('.').unwrap_or((name, ""));
         if module == "conv_seg" {
             let mut values = self.classifier(files, part).await?;
@@ -175,8 +189,28 @@ impl Head {
             self.tensors.get(key).and_then(|tensor| tensor.parts.first()).ok_or_else(|| {
                 Error::checkpoint("head", format!("{key}: not a tensor of this head"))
             })?;
-        Ok(part.dtype.decode(&files[part.file].read(part.range.clone()).await?))
+        let file = &files[part.file];
+        let values = part.dtype.decode(&file.read(part.range.clone()).await?);
+        sound(file.name(), key, &values)?;
+        Ok(values)
     }
+}
+
+/// Refuses what no trained head holds, whichever way it comes.
+pub(super) fn sound(file: &str, key: &str, values: &[f32]) -> Result<()> {
+    let bad = |reason: String| Err(Error::checkpoint(file, format!("{key}: {reason}")));
+    if let Some(at) = first_not_finite(values) {
+        return bad(format!("value {at} is {}, expected a number", values[at]));
+    }
+    if key.ends_with("running_var")
+        && let Some(at) = values.iter().position(|value| *value < 0.0)
+    {
+        return bad(format!("value {at} is {}, expected a variance of at least 0", values[at]));
+    }
+    if key == "decode_head.conv_seg.weight" && values.iter().all(|value| *value == 0.0) {
+        return bad("all values are 0, expected trained weights".into());
+    }
+    Ok(())
 }
 
 /// A transposed convolution `[in, out, 2, 2]` as `[4·out, in]`, planes in the order y, x.

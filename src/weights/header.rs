@@ -10,6 +10,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 #[cfg(feature = "torch")]
 use super::torch;
 use super::{Source, foreign};
+use crate::budget::MAX_LIST;
+use crate::error::short;
 use crate::order::{sort_by, sort_by_key};
 use crate::{Error, Result};
 
@@ -83,9 +85,6 @@ pub struct Stored {
     pub range: Range<u64>,
 }
 
-/// A header longer than this is refused unread (the largest known is under 1 MB).
-const MAX_HEADER: u64 = 100_000_000;
-
 /// A header's text. The library's own type counts in `usize`: in a browser it refuses files
 /// beyond 4 GB.
 #[derive(Default)]
@@ -124,7 +123,10 @@ impl<'de> Deserialize<'de> for Header {
                         _ => header.tensors.insert(key.clone(), map.next_value()?).is_some(),
                     };
                     if twice {
-                        return Err(A::Error::custom(format_args!("{key}: present twice")));
+                        return Err(A::Error::custom(format_args!(
+                            "{}: present twice",
+                            short(&key, 200)
+                        )));
                     }
                 }
                 Ok(header)
@@ -171,7 +173,7 @@ pub async fn read_metadata(source: &Source, key: &str) -> Result<Option<String>>
 /// Bytes of the header that follows the first eight of a file of `size` bytes.
 pub(crate) fn header_length(file: &str, size: u64, first: [u8; 8]) -> Result<u64> {
     let length = u64::from_le_bytes(first);
-    if length > MAX_HEADER || length + 8 > size {
+    if length > MAX_LIST || length + 8 > size {
         return Err(Error::checkpoint(
             file,
             format!(
@@ -246,10 +248,12 @@ fn check(tensors: &HashMap<String, Info>) -> std::result::Result<u64, String> {
     let mut at = 0;
     for (key, Info { dtype, shape, data_offsets: (start, end) }) in list {
         if *start != at || end < start {
+            let key = short(key, 200);
             return Err(format!("{key}: expected to begin at {at}, found {start} to {end}"));
         }
         let bits = shape.iter().try_fold(dtype.bitsize() as u64, |n, d| n.checked_mul(*d as u64));
         if bits != (end - start).checked_mul(8) {
+            let key = short(key, 200);
             return Err(format!("{key}: {dtype} {shape:?} is not {} bytes long", end - start));
         }
         at = *end;

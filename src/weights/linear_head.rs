@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
+use super::head::sound;
 use super::{Source, StoredType, read_header, read_metadata};
-use crate::model::{HeadKind, Spec, parse_head};
+use crate::features::first_not_finite;
+use crate::model::{HeadKind, MAX_CLASSES, Spec, parse_head};
 use crate::{Error, Result};
 
 /// BatchNorm statistics and a 1 × 1 convolution on the patch tokens of one block, or of several
@@ -35,7 +37,12 @@ impl LinearHead {
     /// [`Error::Input`] where lengths do not fit each other.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let (classes, c) = (self.names.len(), self.mean.len());
-        let indices: Vec<usize> = self.layers.iter().map(|layer| layer - 1).collect();
+        let indices: Option<Vec<usize>> = self.layers.iter().map(|n| n.checked_sub(1)).collect();
+        let indices = indices
+            .ok_or_else(|| Error::input("layer 0: a head takes outputs of blocks, from 1"))?;
+        if !(1..=MAX_CLASSES).contains(&classes) {
+            return Err(Error::input(format!("{classes} classes: expected 1 to {MAX_CLASSES}")));
+        }
         let segmentation = json!({
             "head": "linear", "out_indices": indices, "num_classes": classes,
             "classes": self.names, "palette": self.palette, "whole": true,
@@ -93,7 +100,9 @@ impl LinearHead {
             let dtype = stored.dtype.filter(|_| stored.shape == shape).ok_or_else(|| {
                 bad(format!("{name}: expected shape {shape:?}, found {:?}", stored.shape))
             })?;
-            parts.push(dtype.decode(&source.read(stored.range.clone()).await?));
+            let values = dtype.decode(&source.read(stored.range.clone()).await?);
+            sound(file, &name, &values)?;
+            parts.push(values);
         }
         let Ok([scale, shift, mean, variance, mut weight, mut bias]) =
             <[Vec<f32>; 6]>::try_from(parts)
@@ -104,6 +113,11 @@ impl LinearHead {
         for (row, bias) in weight.chunks_exact_mut(c).zip(&mut bias) {
             *bias += row.iter().zip(&shift).map(|(w, s)| w * s).sum::<f32>();
             row.iter_mut().zip(&scale).for_each(|(w, s)| *w *= s);
+        }
+        if first_not_finite(&weight).or(first_not_finite(&bias)).is_some() {
+            return Err(bad(
+                "decode_head.conv_seg: with its norm folded in it is beyond f32".into()
+            ));
         }
         let layers = head.out_indices.iter().map(|index| index + 1).collect();
         Ok(Self { layers, names: head.names, palette: head.palette, mean, variance, weight, bias })

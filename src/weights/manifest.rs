@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::{Quant, Stored, StoredType};
+use crate::error::list;
 use crate::model::{Key, Naming, Spec, wanted};
 use crate::order::sort_by_key;
 use crate::{Error, Result};
@@ -132,7 +133,7 @@ fn naming(folder: &str, files: &[(String, Vec<Stored>)], prefix: Option<&str>) -
                 "no InternViT in this checkpoint: expected a tensor named …class_embedding or \
                  …cls_token, found {} tensors such as {}",
                 keys().count(),
-                some.join(", ")
+                list(some)
             ),
         )
     })

@@ -10,6 +10,7 @@ mod find;
 mod foreign;
 mod head;
 mod header;
+mod index;
 mod linear_head;
 mod manifest;
 mod memory;
@@ -23,9 +24,7 @@ mod torch;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;
 
-#[cfg(feature = "hub")]
-pub(crate) use checkpoint::MAX_TEXT;
-pub use checkpoint::{Checkpoint, shards};
+pub use checkpoint::Checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::{Conversion, Converted, convert};
 pub use extract::Extract;
@@ -37,6 +36,7 @@ pub use head::Head;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 #[cfg(feature = "hub")]
 pub(crate) use header::{header_length, stored_tensors};
+pub use index::shards;
 pub use linear_head::LinearHead;
 pub use manifest::{Few, Manifest, Part, Tensor};
 pub(crate) use memory::{CHOICES, fits, free_memory};

@@ -58,16 +58,28 @@ impl Source {
         self.size
     }
 
-    /// The bytes of `range`, which lies within the file.
+    /// The bytes of `range`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Checkpoint`] where the range does not lie within the file, or memory does not
+    /// hold it; [`crate::Error::Io`] where it cannot be read.
     pub async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        assert!(range.start <= range.end && range.end <= self.size, "a range inside the file");
+        let bad = |reason: String| crate::Error::checkpoint(&self.name, reason);
+        let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size);
+        let length = length.ok_or_else(|| {
+            bad(format!("bytes {} to {} of {}", range.start, range.end, self.size))
+        })?;
+        let full = || bad(format!("no memory for {length} bytes"));
+        let length = usize::try_from(length).map_err(|_| full())?;
         match &self.bytes {
             Bytes::Memory(bytes) => Ok(bytes[range.start as usize..range.end as usize].to_vec()),
             #[cfg(not(target_arch = "wasm32"))]
             Bytes::File(file) => {
                 use std::io::{Read, Seek, SeekFrom};
                 let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                let mut bytes = vec![0; (range.end - range.start) as usize];
+                let mut bytes = Vec::new();
+                bytes.try_reserve_exact(length).map_err(|_| full())?;
+                bytes.resize(length, 0);
                 file.seek(SeekFrom::Start(range.start))
                     .and_then(|_| file.read_exact(&mut bytes))
                     .map_err(|e| crate::Error::io(&self.name, e))?;
@@ -75,9 +87,9 @@ impl Source {
             }
             #[cfg(target_arch = "wasm32")]
             Bytes::Reader(read) => {
-                let wanted = range.end - range.start;
+                let wanted = length;
                 let bytes = read(range).await?;
-                if bytes.len() as u64 != wanted {
+                if bytes.len() != wanted {
                     return Err(crate::Error::checkpoint(
                         &self.name,
                         format!("expected {wanted} bytes, received {}", bytes.len()),

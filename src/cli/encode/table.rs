@@ -1,6 +1,7 @@
 //! Features as a Parquet table: its columns, what it says of itself, writing, reading, joining.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,11 +112,23 @@ pub(super) fn write(
         }
         writer.into_inner()
     };
-    fill().map_err(|e| refuse(path, e))?.finish()
+    guarded(path, || fill().map_err(|e| refuse(path, e)))?.finish()
 }
 
 /// Reads what a file says of itself, and its paths and failures.
 pub(super) fn read(path: &Path) -> Result<Known> {
+    guarded(path, || known(path))
+}
+
+/// Where the library panics the file is the cause: one that is damaged, or was made to do harm.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let reason = "a damaged Parquet file: choose another --out, or remove it";
+        Err(Error::io(path.display(), std::io::Error::other(reason)))
+    })
+}
+
+fn known(path: &Path) -> Result<Known> {
     let bad = |reason: String| Error::io(path.display(), std::io::Error::other(reason));
     let file = File::open(path).map_err(|e| Error::io(path.display(), e))?;
     let reader = SerializedFileReader::new(file)
@@ -128,7 +141,7 @@ pub(super) fn read(path: &Path) -> Result<Known> {
         let fill = || -> Parquet<(Vec<String>, Vec<String>)> {
             let group = reader.get_row_group(group)?;
             let columns = group.metadata().num_columns();
-            Ok((texts(group.as_ref(), 0)?, texts(group.as_ref(), columns - 1)?))
+            Ok((texts(group.as_ref(), 0)?, texts(group.as_ref(), columns.saturating_sub(1))?))
         };
         let (paths, reasons) = fill().map_err(|e| refuse(path, e))?;
         if reasons.is_empty() {
@@ -152,9 +165,14 @@ fn about(reader: &SerializedFileReader<File>) -> std::result::Result<About, Stri
     serde_json::from_str(text).map_err(|e| e.to_string())
 }
 
+/// Rows of a group at most: each is a picture.
+const MOST_ROWS: usize = 1 << 28;
+
 /// The values of a column of text, nulls left out.
 fn texts(group: &dyn RowGroupReader, column: usize) -> Parquet<Vec<String>> {
-    let rows = group.metadata().num_rows() as usize;
+    let rows = group.metadata().num_rows();
+    let rows = usize::try_from(rows).ok().filter(|rows| *rows <= MOST_ROWS);
+    let rows = rows.ok_or_else(|| ParquetError::General("a group of too many rows".into()))?;
     let ColumnReader::ByteArrayColumnReader(mut reader) = group.get_column_reader(column)? else {
         return Err(ParquetError::General(format!("column {column}: expected text")));
     };

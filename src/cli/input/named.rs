@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
+use internvit::error::list;
 use internvit::{Error, Result};
 
 use super::STDIN;
@@ -66,8 +67,8 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>> {
     walk(path, &mut found);
     if !found.others.is_empty() {
         let count: usize = found.others.values().sum();
-        let kinds: Vec<_> = found.others.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
-        let (path, kinds) = (path.display(), kinds.join(", "));
+        let kinds = list(found.others.iter().map(|(kind, n)| format!("{kind} {n}")));
+        let path = path.display();
         note!(
             "{path}: left out {count} files that are no photographs this program reads ({kinds})"
         );

@@ -1,0 +1,107 @@
+//! The index of shards: which file holds which tensor.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::Source;
+use super::head::is_head;
+use crate::budget::MAX_LIST;
+use crate::model::{Key, Naming};
+use crate::{Error, Result};
+
+/// What an index says, as slices of its text: values of JSON would take many times as much.
+#[derive(Default, serde::Deserialize)]
+struct Index<'a> {
+    #[serde(borrow, default, deserialize_with = "entries")]
+    weight_map: Option<Vec<(Cow<'a, str>, &'a RawValue)>>,
+}
+
+type Entries<'a> = Option<Vec<(Cow<'a, str>, &'a RawValue)>>;
+
+fn entries<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Entries<'de>, D::Error> {
+    struct Reader;
+
+    impl<'de> Visitor<'de> for Reader {
+        type Value = Entries<'de>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object weight_map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> std::result::Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(entry) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                list.push((entry.0.0, entry.1));
+            }
+            Ok(Some(list))
+        }
+    }
+
+    from.deserialize_map(Reader)
+}
+
+/// A key, borrowed where nothing in it is escaped.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The names of the shards that hold the vision tensors, or a head's, of
+/// `model.safetensors.index.json`.
+pub async fn shards(index: &Source) -> Result<Vec<String>> {
+    let bad = |reason: String| Error::checkpoint(index.name(), reason);
+    if index.size() > MAX_LIST {
+        return Err(bad(format!(
+            "an index of {} bytes, expected at most {MAX_LIST}",
+            index.size()
+        )));
+    }
+    let bytes = index.read(0..index.size()).await?;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let none = || bad("expected an object weight_map, found none".into());
+    let broken = |e| bad(format!("not an index: {e}"));
+    if text.trim_ascii_start().first() == Some(&b'[') {
+        // A list would be taken for a structure's fields in their order.
+        let start = &text[..text.len().min(1 << 16)];
+        return Err(serde_json::from_slice::<Value>(start)
+            .map_or_else(|e| if e.is_eof() { none() } else { broken(e) }, |_| none()));
+    }
+    let read: Index<'_> = serde_json::from_slice(text).map_err(broken)?;
+    let map = read.weight_map.ok_or_else(none)?;
+    // A vision-language model's other shards need not be there.
+    let naming = Naming::detect(map.iter().map(|(key, _)| key.as_ref()));
+    let mut shards: Vec<String> = Vec::new();
+    for (key, file) in &map {
+        let elsewhere = |naming: &Naming| naming.read(key) == Key::Elsewhere;
+        let head = is_head(key.strip_prefix("backbone.").unwrap_or(key));
+        if naming.as_ref().is_some_and(elsewhere) && !head {
+            continue;
+        }
+        let name = serde_json::from_str::<Cow<'_, str>>(file.get())
+            .ok()
+            .filter(|name| !name.contains(['/', '\\', ':']) && is_weights(index.name(), name));
+        match name {
+            Some(name) if shards.last().is_some_and(|last| *last == name) => {}
+            Some(name) => shards.push(name.into_owned()),
+            None => {
+                return Err(bad(format!("{key}: expected the name of a shard, found {file}")));
+            }
+        }
+    }
+    shards.sort();
+    shards.dedup();
+    Ok(shards)
+}
+
+/// Whether an index may name a file: one of safetensors names such files only, for other programs run
+/// what lies in PyTorch's.
+fn is_weights(index: &str, file: &str) -> bool {
+    let endings: &[&str] =
+        if index.contains("safetensors") { &[".safetensors"] } else { &[".bin", ".pth", ".pt"] };
+    endings.iter().any(|ending| file.ends_with(ending))
+}
