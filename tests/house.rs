@@ -100,7 +100,7 @@ fn imports_point_down() {
         ("error", &[]),
         ("progress", &[]),
         ("image", &["error"]),
-        ("model", &["error"]),
+        ("model", &["error", "image"]),
         ("features", &[]),
         ("weights", &["error", "files", "progress", "model"]),
         ("hub", &["error", "files", "model", "weights"]),

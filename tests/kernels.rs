@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use common::*;
 use internvit::cpu::{self, CpuWeights, Supply, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Precision, Prepared};
+use internvit::image::Normal;
 use internvit::model::NormKind;
 use internvit::plan::{Finish, Op, Plan, Role, Slot, Step, Value};
 use internvit::weights::{Quant, Values, write_safetensors};
@@ -383,7 +384,13 @@ fn more_than_65535_workgroups() {
         slot("pixels", 1, side, side, Role::Rgba),
         slot("rows", 1, patches, 588, Role::Output),
     ];
-    check(&gpu, &checkpoint, 1, patches + 1, slots, Op::Unfold { pixels: 0, rows: 1, patch: 14 });
+    check(&gpu, &checkpoint, 1, patches + 1, slots, unfold(14));
+}
+
+/// Patches of slot 0, bytes normalised as no model is, so that nothing else is built in.
+fn unfold(patch: usize) -> Op {
+    let normal = Normal { divisor: 127.5, mean: [0.5, -0.25, 1.0], std: [0.5, 2.0, 0.125] };
+    Op::Unfold { pixels: 0, rows: 1, patch, normal }
 }
 
 #[test]
@@ -392,7 +399,7 @@ fn unfold_from_bytes_and_planes() {
         let checkpoint = random_checkpoint("unfold", &config(8, 1, 4, 1, ""));
         for (h, w, patch, batch) in [(1, 1, 14, 1), (2, 3, 14, 2), (3, 1, 16, 1), (5, 4, 2, 3)] {
             let rows = || slot("rows", 1, h * w, 3 * patch * patch, Role::Output);
-            let op = Op::Unfold { pixels: 0, rows: 1, patch };
+            let op = unfold(patch);
             let bytes = slot("pixels", 1, h * patch, w * patch, Role::Rgba);
             check(gpu, &checkpoint, batch, h * w + 1, vec![bytes, rows()], op.clone());
             let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);
@@ -417,7 +424,7 @@ fn products_of_patches() {
             if let Op::Linear { x, y, .. } = &mut product {
                 (*x, *y) = (1, 2);
             }
-            let ops = [Op::Unfold { pixels: 0, rows: 1, patch }, product];
+            let ops = [unfold(patch), product];
             let bytes = slot("pixels", 1, h * patch, w * patch, Role::Rgba);
             check_all(gpu, &checkpoint, batch, h * w + 1, slots(bytes), &ops);
             let planes = slot("pixels", 1, 3 * h * patch, w * patch, Role::Input);

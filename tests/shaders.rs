@@ -6,6 +6,7 @@ use internvit::gpu::{
     ATTENTION, Attention, AttentionRow, Family, Format, Gather, Kernel, LINEAR, LinearRow, Norm,
     Product, SHADERS, Size, link,
 };
+use internvit::image::Normal;
 use internvit::model::NormKind;
 use internvit::plan::Finish;
 use internvit::weights::Quant;
@@ -20,8 +21,8 @@ const STORAGE_BUFFERS: usize = 8;
 fn kernels() -> Vec<Kernel> {
     let residual = Finish::Residual { scale: "ls1".into() };
     let mut list = vec![
-        Kernel::unfold(true, 14, false),
-        Kernel::unfold(false, 16, true),
+        Kernel::unfold(Some(Normal::default()), 14, false),
+        Kernel::unfold(None, 16, true),
         Kernel::embed(192),
         Kernel::embed(12),
     ];
@@ -60,7 +61,8 @@ fn kernels() -> Vec<Kernel> {
         };
         list.extend(of_all_subgroups(row, &windows));
         for (rgba, patch) in [(true, 14), (false, 16)] {
-            let (k, gather) = (3 * patch * patch, Gather::Patches { rgba, patch });
+            let (k, gather) =
+                (3 * patch * patch, Gather::Patches { rgba: rgba.then(Normal::default), patch });
             let patches = Product { k, cols: 1024, gather, ..windows };
             list.extend(of_all_subgroups(row, &patches));
         }

@@ -65,6 +65,9 @@ impl Model {
             let name = checkpoint.name();
             note!("{name}: left out, as a classifier's on the encoder: {}", left_out.join(", "));
         }
+        for text in &checkpoint.notes {
+            note!("{text}");
+        }
         Ok(checkpoint)
     }
 

@@ -5,22 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use internvit::image::Resize;
 use internvit::{Error, Result};
 
-use super::input::{Photo, prepare};
+use super::input::{Photo, Shape, prepare};
 
 /// Threads at most: decoding is quicker than encoding on most devices.
 const THREADS: usize = 8;
-
-/// How photographs are brought to the encoder's size.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) side: u32,
-    pub(super) patch: u32,
-    pub(super) resize: Resize,
-    pub(super) tiles: u32,
-}
 
 /// Photographs in the order of their paths, each as [`prepare`] gives it. Each thread holds at most
 /// two that nobody has taken.
@@ -33,7 +23,6 @@ pub(super) struct Photos {
 impl Photos {
     /// Begins to read `paths`.
     pub(super) fn read(paths: &[PathBuf], shape: Shape) -> Self {
-        let Shape { side, patch, resize, tiles } = shape;
         let paths: Arc<[PathBuf]> = paths.into();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let lanes = cores.min(THREADS).min(paths.len());
@@ -42,7 +31,7 @@ impl Photos {
             let paths = paths.clone();
             thread::spawn(move || {
                 for path in paths.iter().skip(first).step_by(lanes) {
-                    if send.send(prepare(path, side, patch, resize, tiles)).is_err() {
+                    if send.send(prepare(path, &shape)).is_err() {
                         return;
                     }
                 }

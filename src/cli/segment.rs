@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use internvit::gpu::Precision;
-use internvit::image::{Picture, Resize, resize};
+use internvit::image::{Fit, Picture, Resize, resize};
 use internvit::model::{HeadKind, HeadSpec, parse_head};
 use internvit::view::{Canvas, default_palette, labels, paint_labels, shares, window_starts};
 use internvit::weights::{Source, Values, write_safetensors};
@@ -41,11 +41,11 @@ pub(super) struct Args {
     /// A head in a safetensors file of its own, in place of the model's
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
-    /// Side of the window; the model's image size if left out
-    #[arg(long)]
+    /// Side of the window in pixels; the model's image size if left out
+    #[arg(long, value_name = "PIXELS")]
     window: Option<u32>,
     /// Pixels from one window to the next; 322 of 504 parts of the window if left out
-    #[arg(long)]
+    #[arg(long, value_name = "PIXELS")]
     stride: Option<u32>,
     /// Take each photograph whole, its short side resized to the window's (taught heads always do)
     #[arg(long, conflicts_with = "stride")]
@@ -212,8 +212,7 @@ fn whole(file: &Path, [batch, _, height, width]: [usize; 4], logits: Tensor) -> 
 
 /// The windows that cover a photograph.
 struct Windows {
-    side: u32,
-    patch: u32,
+    fit: Fit,
     stride: usize,
     /// One window takes it all.
     whole: bool,
@@ -221,8 +220,9 @@ struct Windows {
 
 impl Windows {
     fn new(args: &Args, head: &HeadSpec, checkpoint: &Checkpoint) -> Result<Self> {
-        let sizes = checkpoint.spec.sizes;
-        let (side, patch) = (args.window.unwrap_or(sizes.image as u32), sizes.patch as u32);
+        let spec = &checkpoint.spec;
+        let fit = spec.preprocessing.fit(&spec.sizes, Some(Resize::Native), args.window);
+        let (side, patch) = (fit.size, fit.patch);
         if side == 0 || !side.is_multiple_of(patch) {
             return Err(Error::input(format!("--window {side}: expected a multiple of {patch}")));
         }
@@ -230,7 +230,7 @@ impl Windows {
         if stride == 0 {
             return Err(Error::input("--stride: expected at least 1"));
         }
-        Ok(Self { side, patch, stride, whole: args.whole || head.whole })
+        Ok(Self { fit, stride, whole: args.whole || head.whole })
     }
 }
 
@@ -242,13 +242,13 @@ async fn slide(
     head: &HeadSpec,
     bar: &progress::Share,
 ) -> Result<Map> {
-    let &Windows { side, patch, stride, whole } = windows;
+    let &Windows { fit, stride, whole } = windows;
     let photo = input::read_picture(path)?;
-    let picture = Resize::Native.fit(&photo, side, patch);
+    let picture = fit.apply(&photo);
     let picture = picture.map_err(|e| Error::image(path.display(), e))?;
     let (height, width) = (picture.height as usize, picture.width as usize);
     let mut canvas = Canvas::new(head.classes, [height, width])?;
-    let side = side as usize;
+    let side = fit.size as usize;
     let window = if whole { [height, width] } else { [side, side] };
     let tops = window_starts(height, window[0], stride);
     let lefts = window_starts(width, window[1], stride);

@@ -30,8 +30,9 @@ impl<'a> Builder<'a> {
         let format = self.weights.get(weight)?.format;
         // Where the rows come from, and the height and width of a map or picture.
         let (x, gather, [height, width]) = match (self.patches.get(&x), window) {
-            (Some(&(pixels, patch)), _) => {
+            (Some(&(pixels, patch, normal)), _) => {
                 let (rgba, sides) = self.picture(pixels);
+                let rgba = rgba.then_some(normal);
                 (pixels, Gather::Patches { rgba, patch }, sides)
             }
             (None, Some(sides)) => (x, Gather::Windows, sides),

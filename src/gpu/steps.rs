@@ -7,6 +7,7 @@ use super::kernels::{Attention, AttentionRow, Kernel, Norm};
 use super::memory::SMALLER;
 use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
 use super::{Buffer, Family, Gpu, GpuWeights};
+use crate::image::Normal;
 use crate::plan::{Op, Plan, Role, SlotId};
 use crate::{Error, Result};
 
@@ -78,7 +79,7 @@ pub(super) struct Builder<'a> {
     pub(super) half: &'a [bool],
     buffers: &'a HashMap<SlotId, Buffer>,
     /// Rows of patches that their product reads from the picture: the picture, and a patch's side.
-    pub(super) patches: HashMap<SlotId, (SlotId, usize)>,
+    pub(super) patches: HashMap<SlotId, (SlotId, usize, Normal)>,
     pub(super) pending: Vec<Pending<'a>>,
     pub(super) sizes: Vec<Size>,
 }
@@ -101,10 +102,12 @@ impl<'a> Builder<'a> {
     pub(super) fn step(&mut self, op: &Op) -> Result<Planned> {
         let first = self.pending.len();
         match op {
-            Op::Unfold { pixels, rows, patch } if self.gathers(*rows) => {
-                self.patches.insert(*rows, (*pixels, *patch));
+            Op::Unfold { pixels, rows, patch, normal } if self.gathers(*rows) => {
+                self.patches.insert(*rows, (*pixels, *patch, *normal));
             }
-            Op::Unfold { pixels, rows, patch } => self.unfold(*pixels, *rows, *patch)?,
+            Op::Unfold { pixels, rows, patch, normal } => {
+                self.unfold(*pixels, *rows, *patch, *normal)?;
+            }
             Op::Linear { .. } => self.linear(op)?,
             Op::Embed { patches, position, y, cls } => {
                 self.embed([*patches, *position, *y], cls)?;
@@ -125,14 +128,14 @@ impl<'a> Builder<'a> {
         Ok(Planned::Dispatch(first..self.pending.len()))
     }
 
-    fn unfold(&mut self, pixels: SlotId, rows: SlotId, patch: usize) -> Result<()> {
+    fn unfold(&mut self, pixels: SlotId, rows: SlotId, patch: usize, normal: Normal) -> Result<()> {
         let out = &self.plan.slots[rows];
         let (rgba, [height, width]) = self.picture(pixels);
         let (height, width) = (height as u32, width as u32);
         let size = Size { height, width, ..self.rows_size(rows) };
         let bindings = [vec![self.whole(pixels)?], vec![self.whole(rows)?], vec![]];
         let unit = Unit::Values(out.cols / 4);
-        let kernel = Kernel::unfold(rgba, patch, self.half[rows]);
+        let kernel = Kernel::unfold(rgba.then_some(normal), patch, self.half[rows]);
         self.push(&kernel, bindings, size, self.cut(rows, 0, unit))
     }
 

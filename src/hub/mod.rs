@@ -176,10 +176,18 @@ impl Hub {
         let here = files.iter().all(|file| self.cache.find(model, commit, file).is_some());
         // A segmentation head belongs to what is wanted.
         let larger = is_larger(&text) && parse_head(&file, &text, &spec)?.is_none();
+        let beside = repository.find(PREPROCESSOR);
         let folder = if larger && !here {
-            self.extract((model, commit), (&spec, &text), &files, tell)?
+            let beside = beside.map(|file| self.whole(model, commit, file, tell)).transpose()?;
+            let folder = self.extract((model, commit), (&spec, &text), &files, tell)?;
+            let copy = folder.join(PREPROCESSOR);
+            if let Some(path) = beside.filter(|_| !copy.is_file()) {
+                let text = std::fs::read(&path).map_err(|e| Error::io(path.display(), e))?;
+                cache::write_whole(&copy, &text)?;
+            }
+            folder
         } else {
-            for file in files.into_iter().chain(repository.find("preprocessor_config.json")) {
+            for file in files.into_iter().chain(beside) {
                 self.whole(model, commit, file, tell)?;
             }
             self.cache.snapshot(model, commit)
@@ -188,6 +196,9 @@ impl Hub {
         Ok(folder)
     }
 }
+
+/// How photographs become the model's pixels.
+const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// Whether a configuration is of a model in which the encoder is a part.
 fn is_larger(config: &str) -> bool {

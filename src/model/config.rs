@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::Preprocessing;
 use super::spec::*;
 use crate::{Error, Result};
 
@@ -163,6 +164,7 @@ impl Reader<'_> {
                 FinalNorm::None
             },
             pool: Pool::Cls,
+            preprocessing: Preprocessing::default(),
         })
     }
 

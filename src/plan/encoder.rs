@@ -124,7 +124,8 @@ impl Recorder<'_> {
             ),
         };
         let rows = self.slot("patches", patches, self.spec.patch_values(), Role::Temporary);
-        self.push(Op::Unfold { pixels, rows, patch: self.spec.sizes.patch });
+        let (patch, normal) = (self.spec.sizes.patch, self.spec.preprocessing.normal);
+        self.push(Op::Unfold { pixels, rows, patch, normal });
         let embedded = self.slot("patch_embedding", patches, c, Role::Temporary);
         self.linear(rows, embedded, "embeddings.patch_embedding", true, Finish::Store);
         let position = self.slot("position", tokens, c, Role::Shared);

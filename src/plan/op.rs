@@ -1,5 +1,6 @@
 //! What a plan is made of.
 
+use crate::image::Normal;
 use crate::model::NormKind;
 
 /// A straight list of operations, for a fixed batch and number of tokens.
@@ -71,8 +72,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// Cuts pictures into patches: row p of `rows` holds the values of patch p (grid row-major) in
-    /// the order channel, y, x. From RGBA bytes the values are normalised with ImageNet's mean and
-    /// deviation; from f32 planes they are taken as they are.
+    /// the order channel, y, x. RGBA bytes are normalised; f32 planes are taken as they are.
     Unfold {
         /// RGBA `[height, width]` or f32 planes `[3·height, width]`.
         pixels: SlotId,
@@ -80,6 +80,8 @@ pub enum Op {
         rows: SlotId,
         /// Side of a patch, pixels.
         patch: usize,
+        /// What becomes of RGBA bytes.
+        normal: Normal,
     },
     /// `y = finish(x · Wᵀ + b)`, W `[planes·y.cols, x.cols]`.
     Linear {

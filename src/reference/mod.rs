@@ -65,10 +65,10 @@ pub async fn run(
 pub fn plain(op: &Op, plan: &Plan, values: &[Vec<f32>], rgba: &[u8], y: &mut [f32]) {
     let slots = &plan.slots;
     match op {
-        Op::Unfold { pixels, patch, .. } => {
+        Op::Unfold { pixels, patch, normal, .. } => {
             let source = &slots[*pixels];
             if source.role == Role::Rgba {
-                unfold_rgba(rgba, [source.rows, source.cols], *patch, y);
+                unfold_rgba(rgba, [source.rows, source.cols], *patch, normal, y);
             } else {
                 let size = [source.rows / 3, source.cols];
                 unfold_planes(&values[*pixels], size, *patch, y);

@@ -6,7 +6,9 @@ use super::head::is_head;
 use super::{
     Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, foreign, read_header,
 };
-use crate::model::{HeadSpec, Key, Naming, Spec, parse_config, parse_head};
+use crate::model::{
+    HeadSpec, Key, Naming, Spec, parse_config, parse_head, parse_preprocessing, parse_pretrained,
+};
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
@@ -20,6 +22,10 @@ pub struct Checkpoint {
     pub head: Option<Head>,
     /// The text of `config.json`.
     pub config: String,
+    /// The text of `preprocessor_config.json`, where there is one.
+    pub preprocessor: Option<String>,
+    /// What its files ask for that is not done, a sentence each.
+    pub notes: Vec<String>,
     name: String,
     files: Vec<Source>,
 }
@@ -49,7 +55,13 @@ impl Checkpoint {
             }
             // Some editors begin a file with a byte order mark.
             let config = config.trim_start_matches('\u{feff}');
-            let spec = parse_config(&format!("{name}/config.json"), config)?;
+            let file = format!("{name}/config.json");
+            let mut spec = parse_config(&file, config)?;
+            let mut notes = Vec::new();
+            if let Some((read, note)) = parse_pretrained(&file, config, &spec.sizes)? {
+                spec.preprocessing = read;
+                notes.extend(note);
+            }
             let (index, files): (Vec<_>, Vec<_>) =
                 files.into_iter().partition(|f| f.name().ends_with(".index.json"));
             if let Some(index) = index.first() {
@@ -69,12 +81,28 @@ impl Checkpoint {
                 headers.push((file.name().to_string(), read_header(file).await?));
             }
             let manifest = Manifest::with_prefix(&spec, name, &headers, prefix)?;
-            let head = match parse_head(&format!("{name}/config.json"), config, &spec)? {
+            let head = match parse_head(&file, config, &spec)? {
                 Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
                 None => None,
             };
-            Ok(Self { spec, manifest, head, config: config.into(), name: name.into(), files })
+            let (name, config, preprocessor) = (name.into(), config.into(), None);
+            Ok(Self { spec, manifest, head, config, preprocessor, notes, name, files })
         })
+    }
+
+    /// Takes the preprocessing that the text of the model's `preprocessor_config.json` describes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it is none, or a value in it makes no sense.
+    pub fn preprocess_as(mut self, text: &str) -> Result<Self> {
+        let file = format!("{}/preprocessor_config.json", self.name);
+        if let Some(what) = foreign::in_place_of_json(text) {
+            return Err(Error::config(file, what));
+        }
+        let (read, note) = parse_preprocessing(&file, text, &self.spec.sizes)?;
+        self.spec.preprocessing = read;
+        (self.preprocessor, self.notes) = (Some(text.into()), Vec::from_iter(note));
+        Ok(self)
     }
 
     /// Opens a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`, or with
@@ -89,25 +117,20 @@ impl Checkpoint {
     #[cfg(not(target_arch = "wasm32"))]
     pub async fn open_path_with(path: &std::path::Path, prefix: Option<&str>) -> Result<Self> {
         let (folder, files) = super::find_files(path).await?;
-        let config = folder.join("config.json");
-        let unread = |e| Error::io(config.display(), e);
-        let there = std::fs::metadata(&config).map_err(unread)?;
-        if !there.is_file() {
-            return Err(Error::config(config.display(), "expected a file"));
-        }
-        let bytes = there.len();
-        if bytes > MAX_TEXT {
-            let reason = format!("{bytes} bytes, expected at most {MAX_TEXT}");
-            return Err(Error::config(config.display(), reason));
-        }
-        let text = std::fs::read_to_string(&config).map_err(unread)?;
+        let text = read_text(&folder.join("config.json"))?;
+        let beside = folder.join("preprocessor_config.json");
+        let preprocessor = beside.exists().then(|| read_text(&beside)).transpose()?;
         let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
         // "." and "" have no name of their own.
         let named = match folder.file_name() {
             Some(_) => folder,
             None => folder.canonicalize().unwrap_or(folder),
         };
-        Self::open_with(&named.display().to_string(), &text, files, prefix).await
+        let opened = Self::open_with(&named.display().to_string(), &text, files, prefix).await?;
+        match preprocessor {
+            Some(text) => opened.preprocess_as(&text),
+            None => Ok(opened),
+        }
     }
 
     /// The model that comes with the crate: InternViT-Tiny, 224 px, 5.5 M parameters.
@@ -258,6 +281,21 @@ impl Checkpoint {
 
 /// A configuration or an index longer than this is refused unread (the largest known is under 1 MB).
 const MAX_TEXT: u64 = 100_000_000;
+
+/// A configuration's text.
+#[cfg(not(target_arch = "wasm32"))]
+fn read_text(path: &std::path::Path) -> Result<String> {
+    let unread = |e| Error::io(path.display(), e);
+    let there = std::fs::metadata(path).map_err(unread)?;
+    if !there.is_file() {
+        return Err(Error::config(path.display(), "expected a file"));
+    }
+    if there.len() > MAX_TEXT {
+        let reason = format!("{} bytes, expected at most {MAX_TEXT}", there.len());
+        return Err(Error::config(path.display(), reason));
+    }
+    std::fs::read_to_string(path).map_err(unread)
+}
 
 /// The names of the shards that hold the vision tensors, or a head's, of
 /// `model.safetensors.index.json`.

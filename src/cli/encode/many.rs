@@ -13,14 +13,15 @@ use std::thread;
 use half::f16;
 use indicatif::ProgressBar;
 use internvit::gpu::Precision;
-use internvit::image::{Grid, Picture};
+use internvit::image::{Fit, Grid, Picture, Resize};
+use internvit::model::Preprocessing;
 use internvit::{Checkpoint, Encoder, Error, Features, Images, Result};
 use serde_json::json;
 use twox_hash::XxHash64;
 
 use super::super::guard::Guard;
-use super::super::input::{self, Photo};
-use super::super::photos::{Photos, Shape};
+use super::super::input::Photo;
+use super::super::photos::Photos;
 use super::super::{load, print_json, progress, tell};
 use super::store::Store;
 use super::table::{self, About, Failure, Row, Settings};
@@ -90,11 +91,12 @@ pub(super) async fn run(args: &Args, out: &Path, guard: &Guard) -> Result<()> {
 
 async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About> {
     let name = Path::new(checkpoint.name()).file_name().unwrap_or_default();
+    let shape = args.shape(&checkpoint.spec)?;
     let settings = Settings {
-        model_digest: digest(checkpoint).await?,
+        model_digest: digest(checkpoint, &shape.fit).await?,
         dtype: args.dtype.name().into(),
-        image_size: input::side(args.image_size, &checkpoint.spec.sizes, args.resize)?,
-        resize: args.resize.to_string(),
+        image_size: shape.fit.size,
+        resize: shape.fit.resize.to_string(),
         tiles: args.tiles,
         patch_tokens: args.patch_tokens,
     };
@@ -104,9 +106,16 @@ async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About> {
 
 /// What tells models apart without reading all their weights: the spec, the tensors' names and bits,
 /// and the values of those that are vectors.
-async fn digest(checkpoint: &Checkpoint) -> Result<String> {
+async fn digest(checkpoint: &Checkpoint, fit: &Fit) -> Result<String> {
     let mut hash = XxHash64::with_seed(0);
     hash.write(json!(checkpoint.spec).to_string().as_bytes());
+    // Size and shape are settings of their own.
+    let Preprocessing { filter, normal, .. } = checkpoint.spec.preprocessing;
+    let short = (fit.resize == Resize::Crop && fit.short != fit.size).then_some(fit.short);
+    let pixels = Preprocessing { filter, normal, short, ..Preprocessing::default() };
+    if pixels != Preprocessing::default() {
+        hash.write(json!(pixels).to_string().as_bytes());
+    }
     for (name, tensor) in &checkpoint.manifest.tensors {
         hash.write(name.as_bytes());
         hash.write(&[tensor.few.as_ref().map_or(0, |few| few.quant.bits() as u8)]);
@@ -166,8 +175,7 @@ async fn encode_parts(
     send: &SyncSender<Part>,
     bar: &ProgressBar,
 ) -> Result<usize> {
-    let (side, patch) = (store.about.settings.image_size, encoder.spec().sizes.patch as u32);
-    let shape = Shape { side, patch, resize: args.resize, tiles: args.tiles };
+    let shape = args.shape(encoder.spec())?;
     let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
     let (batch, mut done, mut failed) = (batch(encoder, args), 0, 0);
     let mut photos = Photos::read(work, shape);
