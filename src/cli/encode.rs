@@ -1,6 +1,8 @@
 //! `internvit encode`
 
+mod about;
 mod many;
+mod path;
 mod store;
 mod table;
 

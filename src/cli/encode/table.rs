@@ -1,6 +1,7 @@
 //! Features as a Parquet table: its columns, what it says of itself, writing, reading, joining.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,12 +110,25 @@ pub(super) fn write(
         }
         writer.into_inner()
     };
-    let file = fill().map_err(|e| refuse(path, e))?;
+    let file = guarded(fill).map_err(|e| refuse(path, e))?;
     file.sync_all().map_err(|e| Error::io(path.display(), e))
+}
+
+/// Where the reader of tables panics, the file is the cause; a panic's own words help nobody.
+fn guarded<T>(work: impl FnOnce() -> Parquet<T>) -> Parquet<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let done = catch_unwind(AssertUnwindSafe(work));
+    std::panic::set_hook(hook);
+    done.unwrap_or_else(|_| Err(ParquetError::General("damaged: its reader failed".into())))
 }
 
 /// Reads what a file says of itself, and its paths and failures.
 pub(super) fn read(path: &Path) -> Result<Known> {
+    guarded(|| Ok(read_table(path))).unwrap_or_else(|e| Err(refuse(path, e)))
+}
+
+fn read_table(path: &Path) -> Result<Known> {
     let bad = |reason: String| Error::io(path.display(), std::io::Error::other(reason));
     let file = File::open(path).map_err(|e| Error::io(path.display(), e))?;
     let reader = SerializedFileReader::new(file)
@@ -127,6 +141,9 @@ pub(super) fn read(path: &Path) -> Result<Known> {
         let fill = || -> Parquet<(Vec<String>, Vec<String>)> {
             let group = reader.get_row_group(group)?;
             let columns = group.metadata().num_columns();
+            if columns == 0 {
+                return Err(ParquetError::General("no columns".into()));
+            }
             Ok((texts(group.as_ref(), 0)?, texts(group.as_ref(), columns - 1)?))
         };
         let (paths, reasons) = fill().map_err(|e| refuse(path, e))?;
@@ -153,7 +170,8 @@ fn about(reader: &SerializedFileReader<File>) -> std::result::Result<About, Stri
 
 /// The values of a column of text, nulls left out.
 fn texts(group: &dyn RowGroupReader, column: usize) -> Parquet<Vec<String>> {
-    let rows = group.metadata().num_rows() as usize;
+    let rows = usize::try_from(group.metadata().num_rows())
+        .map_err(|_| ParquetError::General("a negative number of rows".into()))?;
     let ColumnReader::ByteArrayColumnReader(mut reader) = group.get_column_reader(column)? else {
         return Err(ParquetError::General(format!("column {column}: expected text")));
     };
@@ -201,7 +219,7 @@ fn copy(writer: &mut SerializedFileWriter<File>, path: &Path) -> Parquet<()> {
     let file = File::open(path)?;
     let reader = SerializedFileReader::new(file.try_clone()?)?;
     let about = about(&reader).map_err(ParquetError::General)?;
-    let groups = reader.num_row_groups() - usize::from(about.failed > 0);
+    let groups = reader.num_row_groups().saturating_sub(usize::from(about.failed > 0));
     for group in reader.metadata().row_groups().iter().take(groups) {
         let mut copied = writer.next_row_group()?;
         for column in group.columns() {
@@ -329,3 +347,7 @@ fn nulls(column: &mut SerializedColumnWriter<'_>, rows: usize) -> Parquet<()> {
         _ => Err(ParquetError::General("a column of another type".into())),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
