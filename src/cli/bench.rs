@@ -26,7 +26,7 @@ use super::{load, print_json, progress};
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit bench\n  \
     internvit bench --preset 300m --batch 4 --json\n  \
-    internvit bench --model InternViT-300M-448px --device cpu --runs 1")]
+    internvit bench --model OpenGVLab/InternViT-300M-448px --device cpu --runs 1")]
 pub(super) struct Args {
     #[command(flatten)]
     model: Model,

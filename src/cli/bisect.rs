@@ -14,8 +14,10 @@ use super::{input, load, print_json};
 
 /// Runs GPU and CPU step by step and names the first value at which they part.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  internvit bisect cat.jpg --model InternViT-300M-448px \
-    --tolerance 1e-4")]
+#[command(
+    after_help = "Example:\n  internvit bisect cat.jpg --model OpenGVLab/InternViT-300M-448px \
+    --tolerance 1e-4"
+)]
 pub(super) struct Args {
     /// A photograph
     #[arg(required_unless_present = "pixel_values")]

@@ -35,7 +35,7 @@ use super::{input, load, output, print_json, progress, tell};
 /// column error, and only where all fail is the exit code 1.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit encode cat.jpg --out cat.safetensors\n  \
-    internvit encode photos/*.jpg --model InternViT-300M-448px --hidden-states 12,24 --out f.npz\n  \
+    internvit encode photos/*.jpg --model OpenGVLab/InternViT-300M-448px --hidden-states 12,24 --out f.npz\n  \
     internvit encode photos/ --out features.parquet\n  \
     internvit encode cat.jpg --tiles 12 --stitch --picture cat-features.png --out f.npz")]
 pub(super) struct Args {

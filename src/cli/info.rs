@@ -10,7 +10,9 @@ use super::print_json;
 
 /// A model's configuration, tensors, bytes and work.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  internvit info --model InternViT-300M-448px --tensors")]
+#[command(
+    after_help = "Example:\n  internvit info --model OpenGVLab/InternViT-300M-448px --tensors"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     model: Model,
