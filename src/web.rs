@@ -25,7 +25,7 @@ use self::team::team;
 use crate::budget::{Amount, USUAL, picture_memory};
 use crate::encoder::{Held, Opened};
 use crate::gpu::Precision;
-use crate::image::{Alpha, Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
+use crate::image::{Alpha, Grid, MAX_PIXELS, Picture, Resize, decode};
 use crate::view::PcaBasis;
 use crate::weights::LinearHead;
 use crate::{Device, Encoder, Error, Images};
@@ -86,9 +86,13 @@ impl Engine {
         to_js(&self.report)
     }
 
-    /// What the encoder did by itself, a sentence each: it opened a lost device anew, or left f16.
+    /// What the encoder did by itself, a sentence each: it opened a lost device anew, left f16, or does
+    /// not obey all that the model's preprocessing asks for.
     pub fn notes(&self) -> Vec<String> {
-        self.encoder.as_ref().map_or(Vec::new(), |encoder| encoder.notes().to_vec())
+        let notes = |encoder: &Encoder| {
+            encoder.checkpoint().notes.iter().chain(encoder.notes()).cloned().collect()
+        };
+        self.encoder.as_ref().map_or(Vec::new(), notes)
     }
 
     /// Destroys the graphics device, as a driver that is reset does: for tests.
@@ -104,12 +108,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Loads a model from the text of its `config.json` and its files, of which ranges are read
+    /// Loads a model from `{ config, preprocessor }`, the texts of its `config.json` and, where it has
+    /// one, its `preprocessor_config.json`, and from its files, of which ranges are read
     /// through `read(file, start, end) -> Promise<Uint8Array>`. On the CPU `members` compute, this
     /// engine and helpers that `ask(helper, task) -> Promise<Float32Array>` reaches.
     pub async fn load(
         &mut self,
-        config: String,
+        texts: JsValue,
         files: JsValue,
         read: Function,
         progress: Function,
@@ -117,7 +122,11 @@ impl Engine {
         ask: Function,
     ) -> JsResult<JsValue> {
         let start = precise_now();
-        let checkpoint = checkpoint(&config, files, &read).await?;
+        let Texts { config, preprocessor } = serde_wasm_bindgen::from_value(texts)?;
+        let mut checkpoint = checkpoint(&config, files, &read).await?;
+        if let Some(text) = preprocessor {
+            checkpoint = checkpoint.preprocess_as(&text).map_err(js)?;
+        }
         // The model before is let go first: both may not fit the device together. The device is kept:
         // opening one takes time, and Chromium keeps something of each until its page closes.
         self.photos.clear();
@@ -178,13 +187,13 @@ impl Engine {
             alpha.over_white(&mut photo);
         }
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
-        let sizes = encoder.spec().sizes;
-        let (side, patch) = (sizes.image as u32, sizes.patch as u32);
-        let side = options.image_size.unwrap_or(side);
-        let resize = options.resize.unwrap_or(Resize::Squash);
+        let spec = encoder.spec();
+        let sizes = spec.sizes;
+        let mut fit = spec.preprocessing.fit(&sizes, options.resize, options.image_size);
+        let side = fit.size;
         let (grid, pictures) = match options.tiles.unwrap_or(1) {
             0 | 1 => {
-                let picture = resize.fit(&photo, side, patch).map_err(js)?;
+                let picture = fit.apply(&photo).map_err(js)?;
                 (Grid { cols: 1, rows: 1 }, vec![picture])
             }
             most if u64::from(most) * u64::from(side).pow(2) > MAX_PIXELS => {
@@ -192,10 +201,13 @@ impl Engine {
                     "{most} tiles of {side} pixels are too many"
                 ))));
             }
-            most => tiles(&photo, most, side).map_err(js)?,
+            most => {
+                fit.resize = Resize::Squash;
+                fit.tiles(&photo, most).map_err(js)?
+            }
         };
         let region = match pictures.len() {
-            1 => resize.region(photo.width, photo.height, side),
+            1 => fit.region(photo.width, photo.height),
             _ => [0.0, 0.0, photo.width.into(), photo.height.into()],
         };
         let start = now();

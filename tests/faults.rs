@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 use common::*;
 use internvit::gpu::Gpu;
+use internvit::image::Normal;
 use internvit::weights::{StoredType, init_checkpoint};
 use internvit::{Checkpoint, Device, Encoder, Error, Features, Images, Result, Tensor};
 
@@ -353,7 +354,7 @@ fn pictures_of_the_wrong_length_are_errors() {
         let errors = [
             wait(encoder.encode(Images::Pictures(&list), &[], &mut on)).unwrap_err(),
             Resize::Native.fit(&picture, side, 14).unwrap_err(),
-            pixel_values(&list).unwrap_err(),
+            pixel_values(&list, &Normal::default()).unwrap_err(),
             rgba(&list).unwrap_err(),
         ];
         for error in errors {
@@ -362,7 +363,7 @@ fn pictures_of_the_wrong_length_are_errors() {
         }
     }
     let list = [whole.clone(), Picture::noise(side / 2).unwrap()];
-    assert!(pixel_values(&list).unwrap_err().to_string().contains("one batch"));
+    assert!(pixel_values(&list, &Normal::default()).unwrap_err().to_string().contains("one batch"));
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn imports_point_down() {
         ("error", &[]),
         ("progress", &[]),
         ("image", &["error"]),
-        ("model", &["error"]),
+        ("model", &["error", "image"]),
         ("features", &["error"]),
         ("weights", &["error", "budget", "features", "files", "progress", "model"]),
         ("hub", &["error", "budget", "files", "model", "weights"]),

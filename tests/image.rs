@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::*;
 use internvit::image::{
-    MEAN, Picture, Resize, STD, decode, pixel_values, resize, rgba, tile_grid, tiles,
+    Filter, Fit, Normal, Picture, Resize, decode, pixel_values, resize, rgba, tile_grid, tiles,
 };
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
@@ -173,6 +173,35 @@ fn any_sizes_resize_as_pillow_13_does() {
     }
 }
 
+/// tests/images/filters.py made the digests with Pillow 13.
+#[test]
+fn all_filters_resize_as_pillow_13_does() {
+    let list = String::from_utf8(fixture("filters.txt")).unwrap();
+    assert_eq!(list.lines().count(), 100);
+    for line in list.lines() {
+        let [name, width, height, size, digest] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let [width, height, size] = [width, height, size].map(|side| side.parse::<u32>().unwrap());
+        let value = |i: u32| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8;
+        let picture = Picture { width, height, rgb: (0..3 * width * height).map(value).collect() };
+        let filter = Filter::ALL.into_iter().find(|filter| filter.name() == name).unwrap();
+        let fit = Fit { filter, ..Fit::new(Resize::Squash, size, 1) };
+        let found = Sha256::digest(fit.apply(&picture).unwrap().rgb);
+        let hex: String = found[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, digest, "{line}");
+    }
+}
+
+/// The short side may be longer than the square, as CLIP's `size` and `crop_size` say.
+#[test]
+fn a_crop_leaves_a_margin() {
+    let picture = gradient(100, 200);
+    let fit = Fit { short: 80, ..Fit::new(Resize::Crop, 56, 14) };
+    let whole = resize(&picture, 80, 160).unwrap();
+    assert_eq!(fit.apply(&picture).unwrap(), whole.cut([12, 52, 56, 56]).unwrap());
+}
+
 /// A tall picture, where rows are first: what is left out of the crop plays no part.
 #[test]
 fn crops_of_tall_pictures_equal_resizing_and_cutting() {
@@ -261,9 +290,10 @@ fn odd_shapes_are_resized_or_refused() {
 #[test]
 fn pixels_are_normalised_channel_by_channel() {
     let picture = Picture { width: 2, height: 1, rgb: vec![0, 128, 255, 255, 0, 1] };
-    let values = pixel_values(std::slice::from_ref(&picture)).unwrap();
+    let values = pixel_values(std::slice::from_ref(&picture), &Normal::default()).unwrap();
+    let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
     let normal =
-        |channel: usize, byte: u8| (f32::from(byte) / 255.0 - MEAN[channel]) / STD[channel];
+        |channel: usize, byte: u8| (f32::from(byte) / 255.0 - mean[channel]) / std[channel];
     let expected = [(0, 0), (0, 255), (1, 128), (1, 0), (2, 255), (2, 1)];
     for (value, (channel, byte)) in values.iter().zip(expected) {
         assert!((value - normal(channel, byte)).abs() < 1e-6);

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use common::*;
 use internvit::cpu::{self, CpuWeights, Supply, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Precision, Prepared};
+use internvit::image::Normal;
 use internvit::model::NormKind;
 use internvit::plan::{
     Activation, Attention, Concat, Embed, Interleave, Linear, Map, Norm, Op, Patchify, Plan, Plane,
@@ -450,7 +451,9 @@ fn patches(batch: usize, [h, w]: [usize; 2], patch: usize, role: Role) -> (Case,
     let channels = if role == Role::Rgba { 1 } else { 3 };
     let pixels = case.given([1, channels * h * patch, w * patch], role);
     let shape = [1, h * w, 3 * patch * patch];
-    let rows = case.step(shape, Op::Patchify(Patchify { pixels, patch }));
+    // As no model normalises, so that nothing else is built in.
+    let normal = Normal { divisor: 127.5, mean: [0.5, -0.25, 1.0], std: [0.5, 2.0, 0.125] };
+    let rows = case.step(shape, Op::Patchify(Patchify { pixels, patch, normal }));
     (case, rows)
 }
 

@@ -503,3 +503,64 @@ fn a_file_says_how_it_was_made() {
     });
     assert_eq!(about, expected);
 }
+
+/// However its path is written, a photograph is one row: in one run, in two, and in a table whose paths
+/// were written as they were given.
+#[test]
+fn one_photograph_is_one_row() {
+    let (folder, model, photos) = scene("parquet-paths", 2);
+    let run = |out: &str, images: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_internvit"));
+        command.current_dir(&photos).arg("encode").args(images);
+        command.args(["--model", text(&model), "--device", "cpu", "--json", "--out", out]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        counts(&serde_json::from_slice(&output.stdout).unwrap())
+    };
+    let ways = ["./000.png", "000.png", "more/../000.png", ".//000.png", "more/./001.png"];
+    assert_eq!(run("../one.parquet", &ways), [2, 0, 0]);
+    let path = |row: &BTreeMap<String, Field>| string(&row["path"]).to_string();
+    let paths: Vec<String> = rows(&folder.join("one.parquet")).iter().map(path).collect();
+    assert_eq!(paths, ["000.png", "more/001.png"]);
+    for way in ways {
+        assert_eq!(run("../one.parquet", &[way]), [0, 1, 0], "{way}");
+    }
+    let whole = photos.join("more/../000.png");
+    assert_eq!(run("../one.parquet", &[text(&whole), "."]), [0, 2, 0]);
+    // A photograph that fails is known in the same way.
+    fs::write(photos.join("broken.png"), "none").unwrap();
+    assert_eq!(run("../one.parquet", &["./broken.png", "000.png"]), [0, 1, 1]);
+    assert_eq!(run("../one.parquet", &["more/../broken.png"]), [0, 1, 0]);
+    #[cfg(unix)]
+    {
+        // A link is a photograph of its own, and what follows it is not taken for its folder.
+        let other = folder.join("other/inner");
+        fs::create_dir_all(&other).unwrap();
+        photo(&folder.join("other/000.png"), 9);
+        std::os::unix::fs::symlink(&other, photos.join("link")).unwrap();
+        assert_eq!(run("../one.parquet", &["link/../000.png"]), [1, 0, 0]);
+    }
+}
+
+/// A table that makes its reader panic is one error, and stays as it is.
+#[test]
+fn a_damaged_table_is_kept() {
+    let (folder, model, photos) = scene("parquet-damaged", 1);
+    let out = folder.join("t.parquet");
+    encode(&photos, &model, &out, &[]);
+    let good = fs::read(&out).unwrap();
+    for trial in 0..12 {
+        let mut bad = good.clone();
+        let at = good.len() - 10 - 37 * trial;
+        bad[at] ^= 0xff;
+        bad[at - 3] = 0x15;
+        fs::write(&out, &bad).unwrap();
+        let output = internvit(&arguments(&photos, &model, &out));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!error.contains("panicked"), "{error}");
+        if !output.status.success() {
+            assert!(error.contains("t.parquet: "), "{error}");
+            assert_eq!(fs::read(&out).unwrap(), bad);
+        }
+    }
+}

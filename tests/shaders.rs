@@ -6,6 +6,7 @@ use internvit::gpu::{
     ATTENTION, Attention, AttentionRow, Family, Format, Gather, Kernel, LINEAR, LinearRow, Norm,
     Product, SHADERS, Size, link,
 };
+use internvit::image::Normal;
 use internvit::model::NormKind;
 use internvit::plan::Activation;
 use internvit::weights::Quant;
@@ -19,8 +20,8 @@ const STORAGE_BUFFERS: usize = 8;
 /// Every kernel that a plan can ask for, at sizes that are no multiple of a tile too.
 fn kernels() -> Vec<Kernel> {
     let mut list = vec![
-        Kernel::patchify(true, 14, false),
-        Kernel::patchify(false, 16, true),
+        Kernel::patchify(Some(Normal::default()), 14, false),
+        Kernel::patchify(None, 16, true),
         Kernel::embed(192),
         Kernel::embed(12),
     ];
@@ -63,7 +64,8 @@ fn kernels() -> Vec<Kernel> {
         };
         list.extend(of_all_subgroups(row, &windows));
         for (rgba, patch) in [(true, 14), (false, 16)] {
-            let (k, gather) = (3 * patch * patch, Gather::Patches { rgba, patch });
+            let (k, gather) =
+                (3 * patch * patch, Gather::Patches { rgba: rgba.then(Normal::default), patch });
             let patches = Product { k, cols: 1024, gather, ..windows };
             list.extend(of_all_subgroups(row, &patches));
         }

@@ -66,7 +66,8 @@ serve<StoreCalls>({
       else if (stored) weights.push(new File([stored], file.name));
       if (problem && stored?.size === file.size) spoilt.push(file);
     }
-    if (problems.length === 0) return { config: new File([record.config], "config.json"), weights };
+    const preprocessor = record.preprocessor ? new File([record.preprocessor], "preprocessor_config.json") : null;
+    if (problems.length === 0) return { config: new File([record.config], "config.json"), preprocessor, weights };
     // What is cut off is gone on with; what is wrong begins anew.
     await alone(name, signal, null, async () => {
       await writeRecord(folder, record);
@@ -121,7 +122,7 @@ async function plan(wish: Wish, signal: AbortSignal): Promise<StoredRecord> {
   await ready();
   const { name } = wish;
   const net: Net = { ...wish, signal };
-  const { config, files } = await find(name, net);
+  const { config, preprocessor, files } = await find(name, net);
   const etags = new Map<Remote, string | null>();
   const read = (at: number, from: number, to: number) => insist(signal, async () => {
     const file = files[at];
@@ -148,7 +149,7 @@ async function plan(wish: Wish, signal: AbortSignal): Promise<StoredRecord> {
     return { name: file.name, url: file.url, size, header, ranges, remote: file.size, sha256, etag: etags.get(file) ?? null, done: false };
   });
   for (const file of stored) await write(folder, file.name, headOf(file));
-  const record = { name, config, files: stored };
+  const record = { name, config, preprocessor, files: stored };
   await writeRecord(folder, record);
   return record;
 }

@@ -39,28 +39,26 @@ async function few<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Pr
 }
 
 /** Finds a model's configuration and the files that hold its encoder. */
-export async function find(name: string, net: Net): Promise<{ config: string; files: Remote[] }> {
+export async function find(name: string, net: Net): Promise<{ config: string; preprocessor: string | null; files: Remote[] }> {
   const place = readName(name);
   if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
   const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
   const read = (file: string) => insist(net.signal, () => text(asked.url(file), `${name}/${file}`, net));
   if (asked.lacks("config.json")) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
   const config = await read("config.json");
-  let files = ["model.safetensors"];
-  const index = "model.safetensors.index.json";
-  if (!asked.lacks(index)) {
-    const shards = await read(index).catch((error: unknown) => {
-      // A folder does not tell what it holds; only asking does.
-      if (error instanceof Missing) return null;
-      throw error;
-    });
-    if (shards !== null) files = await encoder_shards(shards);
-  }
+  const perhaps = async (file: string) => asked.lacks(file) ? null : read(file).catch((error: unknown) => {
+    // A folder does not tell what it holds; only asking does.
+    if (error instanceof Missing) return null;
+    throw error;
+  });
+  const preprocessor = await perhaps("preprocessor_config.json");
+  const shards = await perhaps("model.safetensors.index.json");
+  const files = shards === null ? ["model.safetensors"] : await encoder_shards(shards);
   if (files.length > MOST_FILES) {
     throw new Error(`${name} lists ${files.length} files of weights, expected at most ${MOST_FILES}.`);
   }
   if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
-  return { config, files: await few(files, (file) => asked.file(file, name, net)) };
+  return { config, preprocessor, files: await few(files, (file) => asked.file(file, name, net)) };
 }
 
 interface Files {

@@ -20,7 +20,7 @@ export class Engine {
    * answer.
    */
   load(
-    config: string,
+    texts: { config: string; preprocessor: string | null },
     files: { name: string; size: number }[],
     read: (file: number, start: number, end: number) => Promise<Uint8Array>,
     progress: (doneBytes: number, totalBytes: number) => void,

@@ -33,14 +33,17 @@ export async function fetchModel(
     done += part.value.length;
     progress(done, total);
   }
-  const model = { name: "InternViT-Tiny", config, files: [{ name: "model.safetensors", blob: new Blob(parts) }] };
+  const model = { name: "InternViT-Tiny", config, preprocessor: null, files: [{ name: "model.safetensors", blob: new Blob(parts) }] };
   fetched.set(folder, model);
   return model;
 }
 
-export async function localModel({ name, config, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
+export async function localModel({ name, config, preprocessor, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
   const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
-  return { name: name ?? first.name, config: await bounded(config, MOST_CONFIG, "config.json").text(), files: weights.map((file) => ({ name: file.name, blob: file })) };
+  const files = weights.map((file) => ({ name: file.name, blob: file }));
+  const text = await bounded(config, MOST_CONFIG, "config.json").text();
+  const beside = preprocessor && await bounded(preprocessor, MOST_CONFIG, "preprocessor_config.json").text();
+  return { name: name ?? first.name, config: text, preprocessor: beside ?? null, files };
 }
 
 /** Bytes that are read at once, at least: of each slice of a blob the browser keeps a little for good. */

@@ -57,12 +57,13 @@ export function chosenModel(files: File[]): ModelSource {
     throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
   }
   const weights = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
-  const configs = files.filter(({ name }) => /\.json$/i.test(name) && !/\.index\.json$/i.test(name));
+  const preprocessor = files.find(({ name }) => name === "preprocessor_config.json") ?? null;
+  const configs = files.filter((file) => /\.json$/i.test(file.name) && !/\.index\.json$/i.test(file.name) && file !== preprocessor);
   const config = configs.find(({ name }) => name === "config.json") ?? configs[0];
   if (!config) throw new Error("Choose the model's config.json together with its .safetensors files.");
   if (!weights.some(({ name }) => /\.safetensors$/i.test(name))) {
     throw new Error("Choose the model's .safetensors files together with its config.json.");
   }
-  return { config, weights };
+  return { config, preprocessor, weights };
 }
 

@@ -9,7 +9,7 @@ import type { Progress, PublishedModel, StoreCalls, StoredModel } from "./protoc
 
 export interface Models {
   /** The files of a stored model, checked; null where it is not here. */
-  open(name: string, options: Options): Promise<{ config: File; weights: File[] } | null>;
+  open(name: string, options: Options): Promise<{ config: File; preprocessor: File | null; weights: File[] } | null>;
   /** Shows a model that the visitor may want to fetch, or to fetch again. */
   offer(name: string): void;
   /** The stored model that is at work, if any is. */

@@ -38,6 +38,8 @@ export interface Model {
 export interface ModelFiles {
   name: string;
   config: string;
+  /** The text of its preprocessor_config.json, where it has one. */
+  preprocessor: string | null;
   files: { name: string; blob: Blob }[];
 }
 
@@ -45,7 +47,7 @@ export interface ModelFiles {
 export type Dtype = "f32" | "f16" | "int8" | "w8a8" | "int4";
 
 /** A folder that holds config.json and model.safetensors, or the visitor's own files. */
-export type ModelSource = { folder: string } | { name?: string; config: File; weights: File[] };
+export type ModelSource = { folder: string } | { name?: string; config: File; preprocessor?: File | null; weights: File[] };
 
 /** What the visitor asks for, and what a download may need beside. */
 export interface Wish {
@@ -84,7 +86,7 @@ export interface StoreCalls {
   /** Goes on where it stopped. */
   download: { given: Wish; answer: null };
   /** Null where it is not stored; what is stored is checked by its digests once a visit. */
-  open: { given: string; answer: { config: File; weights: File[] } | null };
+  open: { given: string; answer: { config: File; preprocessor: File | null; weights: File[] } | null };
   remove: { given: string; answer: null };
 }
 

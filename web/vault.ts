@@ -1,7 +1,7 @@
 // The models that the browser keeps for this page: a folder each in its private file system.
 
 import type { StoredModel } from "./protocol";
-import { misfit, type Shape } from "./shape";
+import { maybe, misfit, type Shape } from "./shape";
 
 /** A file of weights as it is stored: a header of its own, if it has one, then ranges of the server's file. */
 export interface StoredFile {
@@ -24,13 +24,15 @@ export interface StoredFile {
 export interface StoredRecord {
   name: string;
   config: string;
+  /** Of a model that was stored by an earlier page it is not known. */
+  preprocessor?: string | null;
   files: StoredFile[];
 }
 
 /** Written last when a download is planned: a folder without it is none. */
 const RECORD = "record.json";
 
-const recorded: Shape = { name: "string", config: "string", files: Array };
+const recorded: Shape = { name: "string", config: "string", preprocessor: maybe("string"), files: Array };
 const recordedFile: Shape = { name: "string", url: "string", size: "number", header: "string", ranges: Array };
 
 /** What stands before the ranges: eight bytes of length and the header's text, as safetensors have them. */

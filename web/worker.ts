@@ -119,7 +119,7 @@ function view<K extends ViewRequest["view"]>(fields: { [F in Exclude<keyof Extra
 }
 
 const bundle = Exactly.of<Extract<ModelSource, { folder: string }>>({ folder: "string" });
-const own = Exactly.of<Extract<ModelSource, { config: File }>>({ name: maybe("string"), config: File, weights: Array });
+const own = Exactly.of<Extract<ModelSource, { config: File }>>({ name: maybe("string"), config: File, preprocessor: maybe(File), weights: Array });
 
 /** What the calls are given, where a field more would be ignored without a word. */
 const settings = Exactly.of<Settings>({ image_size: maybe("number"), resize: maybe(["squash", "crop", "native"]), tiles: maybe("number") });
@@ -145,7 +145,7 @@ async function load(source: ModelSource, { signal, progress }: Job): Promise<Mod
   const model = "folder" in source ? await fetchModel(source.folder, signal, report("fetch")) : await localModel(source);
   const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
   const load = (members: number) =>
-    opened().load(model.config, files, readRanges(model, signal), report("load"), members, team.ask);
+    opened().load({ config: model.config, preprocessor: model.preprocessor }, files, readRanges(model, signal), report("load"), members, team.ask);
   const name = model.name;
   const threads = wanted ?? usualThreads(model);
   team.dismiss();

@@ -164,7 +164,7 @@ pub fn image(data: &[u8]) {
         }
         if let Some(fitted) = seen(resize.fit(&picture, 14, 14)) {
             assert_eq!((fitted.width, fitted.height), (width, height));
-            assert!(image::pixel_values(&[fitted]).unwrap().iter().all(|value| value.is_finite()));
+            assert!(image::pixel_values(&[fitted], &image::Normal::default()).unwrap().iter().all(|value| value.is_finite()));
         }
     }
     let (grid, list) = image::tiles(&picture, 4, 6).unwrap();

@@ -1,10 +1,14 @@
-// Bytes [picture, y, x, rgba], normalised with ImageNet's mean and deviation.
+// Bytes [picture, y, x, rgba], normalised: (byte / DIVISOR - MEAN) / DEVIATION.
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;
+
+const DIVISOR = 255.0;
+const MEAN = vec3f(0.485, 0.456, 0.406);
+const DEVIATION = vec3f(0.229, 0.224, 0.225);
 
 fn pixel(picture: u32, channel: u32, y: u32, x: u32) -> f32 {
     let word = pixels[(picture * size.height + y) * size.width + x];
     let byte = f32((word >> (channel * 8u)) & 0xffu);
-    let mean = vec3f(0.485, 0.456, 0.406);
-    let deviation = vec3f(0.229, 0.224, 0.225);
-    return (byte / 255.0 - mean[channel]) / deviation[channel];
+    let mean = MEAN;
+    let deviation = DEVIATION;
+    return (byte / DIVISOR - mean[channel]) / deviation[channel];
 }

@@ -12,9 +12,10 @@ use internvit::model::Spec;
 use internvit::{Checkpoint, Device, Encoder, Error, Images, Result};
 use serde_json::{Value, json};
 
+use super::input::Shape;
 use super::model::Model;
 use super::preset::Preset;
-use super::{input, load, print_json, progress};
+use super::{load, print_json, progress};
 
 /// How fast a model runs here, and which kernels take the time.
 ///
@@ -25,7 +26,7 @@ use super::{input, load, print_json, progress};
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit bench\n  \
     internvit bench --preset 300m --batch 4 --json\n  \
-    internvit bench --model InternViT-300M-448px --device cpu --runs 1")]
+    internvit bench --model OpenGVLab/InternViT-300M-448px --device cpu --runs 1")]
 pub(super) struct Args {
     #[command(flatten)]
     model: Model,
@@ -35,8 +36,8 @@ pub(super) struct Args {
     /// Pictures of one encoding
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
-    /// Side of the square picture; the model's own if left out
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=16384))]
+    /// Side of the square picture in pixels; the model's own if left out
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=16384))]
     image_size: Option<u32>,
     /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
     #[arg(long, default_value = "auto")]
@@ -77,7 +78,9 @@ struct Report {
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    let side = |spec: &Spec| input::side(args.image_size, &spec.sizes, Resize::Squash);
+    let side = |spec: &Spec| {
+        Shape::new(args.image_size, Some(Resize::Squash), spec).map(|shape| shape.fit.size)
+    };
     let (checkpoint, folder) = match args.preset {
         Some(preset) => {
             // A wrong size shows before gigabytes are written.

@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use internvit::gpu::Precision;
-use internvit::image::Resize;
 use internvit::{Device, Error, Images, Result};
 use serde_json::json;
 
+use super::input::Shape;
 use super::model::Model;
 use super::{input, load, print_json};
 
 /// Runs GPU and CPU step by step and names the first value at which they part.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  internvit bisect cat.jpg --model InternViT-300M-448px \
-    --tolerance 1e-4")]
+#[command(
+    after_help = "Example:\n  internvit bisect cat.jpg --model OpenGVLab/InternViT-300M-448px \
+    --tolerance 1e-4"
+)]
 pub(super) struct Args {
     /// A photograph
     #[arg(required_unless_present = "pixel_values")]
@@ -41,7 +43,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
-    let sizes = checkpoint.spec.sizes;
+    let shape = Shape::new(None, None, &checkpoint.spec)?;
     let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
     let (values, photo);
     let images = match (&args.pixel_values, &args.image) {
@@ -50,8 +52,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             Images::PixelValues { shape: values.0, values: &values.1 }
         }
         (None, Some(image)) => {
-            photo =
-                input::prepare(image, sizes.image as u32, sizes.patch as u32, Resize::Squash, 1)?;
+            photo = input::prepare(image, &shape)?;
             Images::Pictures(&photo.pictures)
         }
         (None, None) => return Err(Error::input("no image")),

@@ -21,7 +21,7 @@ use super::{print_json, progress};
 /// and SHA-256 of each. The same source gives the same bytes.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  internvit convert InternViT-6B-224px --out 6b --dtype int8\n  \
+    after_help = "Examples:\n  internvit convert OpenGVLab/InternViT-6B-224px --out 6b --dtype int8\n  \
     internvit convert upernet.pth --out upernet --shard-size 256MB\n\n\
     Beside a .pth file config.json is expected."
 )]

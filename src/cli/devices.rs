@@ -9,6 +9,9 @@ use serde_json::json;
 use super::print_json;
 
 /// The graphics adapters, best first, with the features and limits that matter.
+///
+/// A command takes the first, or the one that --device names a part of. Where that is left out,
+/// WGPU_ADAPTER_NAME in the environment names a part, and WGPU_BACKEND allows vulkan, metal or dx12 alone.
 #[derive(Parser)]
 #[command(after_help = "Example:\n  internvit devices --json")]
 pub(super) struct Args {
@@ -18,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    let list = adapters().await;
+    let list = adapters().await?;
     if args.json {
         print_json(&json!(list));
         return Ok(());

@@ -1,6 +1,8 @@
 //! `internvit encode`
 
+mod about;
 mod many;
+mod path;
 mod store;
 mod table;
 
@@ -10,15 +12,15 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use internvit::gpu::Precision;
 use internvit::image::{Grid, Picture, Resize};
-use internvit::model::layer;
+use internvit::model::{Spec, layer};
 use internvit::view::{pca_picture, stitch};
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
 use super::guard::Guard;
-use super::input::Photo;
+use super::input::{Photo, Shape};
 use super::model::Model;
-use super::photos::{Photos, Shape};
+use super::photos::Photos;
 use super::{input, load, output, print_json, progress, tell};
 
 /// Features of photographs.
@@ -33,7 +35,7 @@ use super::{input, load, output, print_json, progress, tell};
 /// column error, and only where all fail is the exit code 1.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit encode cat.jpg --out cat.safetensors\n  \
-    internvit encode photos/*.jpg --model InternViT-300M-448px --hidden-states 12,24 --out f.npz\n  \
+    internvit encode photos/*.jpg --model OpenGVLab/InternViT-300M-448px --hidden-states 12,24 --out f.npz\n  \
     internvit encode photos/ --out features.parquet\n  \
     internvit encode cat.jpg --tiles 12 --stitch --picture cat-features.png --out f.npz")]
 pub(super) struct Args {
@@ -42,12 +44,13 @@ pub(super) struct Args {
     images: Vec<PathBuf>,
     #[command(flatten)]
     model: Model,
-    /// Side of the square, or short side with --resize native; the model's own if left out
-    #[arg(long)]
+    /// Side of the square, or short side with --resize native, in pixels; the model's own if left out
+    #[arg(long, value_name = "PIXELS")]
     image_size: Option<u32>,
-    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio
-    #[arg(long, default_value = "squash")]
-    resize: Resize,
+    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio. If left
+    /// out as the model's preprocessor_config.json says, else squash
+    #[arg(long, value_name = "HOW")]
+    resize: Option<Resize>,
     /// Cut each image into at most so many tiles of the image size, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
@@ -123,7 +126,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     if args.stitch && (args.images.len() != 1 || parquet.is_some()) {
         return Err(Error::input("--stitch takes one image, and no .parquet"));
     }
-    if args.tiles > 1 && args.resize != Resize::Squash {
+    if args.tiles > 1 && args.resize.is_some_and(|resize| resize != Resize::Squash) {
         return Err(Error::input("--tiles squashes each tile; leave --resize out"));
     }
     let given = args.pixel_values.iter().chain(&args.pixel_embeds);
@@ -185,6 +188,12 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         report!("{shape:?} on {device} in {seconds:.2} s");
     }
     Ok(())
+}
+
+impl Args {
+    fn shape(&self, spec: &Spec) -> Result<Shape> {
+        Ok(Shape::new(self.image_size, self.resize, spec)?.tiled(self.tiles))
+    }
 }
 
 /// Encodes pictures of one size, `batch` of them at once.
@@ -250,16 +259,14 @@ async fn encode_photos(
     args: &Args,
     bar: &progress::Share,
 ) -> Result<(Features, Vec<f32>)> {
-    let sizes = encoder.spec().sizes;
-    let side = input::side(args.image_size, &sizes, args.resize)?;
-    let (patch, resize, batch) = (sizes.patch as u32, args.resize, batch(encoder, args));
+    let (shape, batch) = (args.shape(encoder.spec())?, batch(encoder, args));
     if args.picture.is_some() || args.stitch {
-        return encode_one(encoder, &args.images[0], [side, patch], args, bar).await;
+        return encode_one(encoder, &args.images[0], &shape, args, bar).await;
     }
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
     let mut pictures: Vec<Picture> = Vec::new();
     let mut waiting: Vec<&PathBuf> = Vec::new();
-    let mut photos = Photos::read(&args.images, Shape { side, patch, resize, tiles: args.tiles });
+    let mut photos = Photos::read(&args.images, shape);
     let mut paths = args.images.iter().enumerate();
     loop {
         let photo = photos.next().transpose()?;
@@ -292,18 +299,18 @@ async fn encode_photos(
 async fn encode_one(
     encoder: &mut Encoder,
     path: &Path,
-    [side, patch]: [u32; 2],
+    shape: &Shape,
     args: &Args,
     bar: &progress::Share,
 ) -> Result<(Features, Vec<f32>)> {
-    let (original, resize) = (input::read_picture(path)?, args.resize);
-    let photo = input::fit(path, &original, side, patch, resize, args.tiles)?;
+    let original = input::read_picture(path)?;
+    let photo = input::fit(path, &original, shape)?;
     let features = encode_all(encoder, &photo.pictures, batch(encoder, args), args, bar).await;
     let mut features = features.map_err(|e| input::of(&[path], e))?;
     let Grid { cols, rows } = photo.grid;
     let board = [rows as usize, cols as usize];
     if let Some(file) = &args.picture {
-        let region = resize.region(original.width, original.height, side);
+        let region = shape.fit.region(original.width, original.height);
         output::write_png(file, &pca_picture(&features, board, &original, region)?)?;
     }
     if args.stitch {

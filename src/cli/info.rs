@@ -10,12 +10,14 @@ use super::print_json;
 
 /// A model's configuration, tensors, bytes and work.
 #[derive(Parser)]
-#[command(after_help = "Example:\n  internvit info --model InternViT-300M-448px --tensors")]
+#[command(
+    after_help = "Example:\n  internvit info --model OpenGVLab/InternViT-300M-448px --tensors"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     model: Model,
-    /// Side of the image for the work; the model's own if left out
-    #[arg(long)]
+    /// Side of the image for the work, in pixels; the model's own if left out
+    #[arg(long, value_name = "PIXELS")]
     image_size: Option<usize>,
     /// List every tensor
     #[arg(long)]
@@ -28,7 +30,9 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
     let (spec, manifest) = (&checkpoint.spec, &checkpoint.manifest);
-    let side = args.image_size.unwrap_or(spec.sizes.image);
+    let own = spec.preprocessing.fit(&spec.sizes, None, None);
+    let normal = spec.preprocessing.normal;
+    let side = args.image_size.unwrap_or(own.size as usize);
     if side < spec.sizes.patch {
         return Err(Error::input(format!("--image-size {side}: less than a patch")));
     }
@@ -50,6 +54,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
             "bytes": manifest.bytes(), "image_size": side, "tokens": tokens,
             "flop": { "patch": flop.patch, "linear": flop.linear, "attention": flop.attention,
                       "total": flop.total() },
+            "preprocessing": {
+                "size": own.size, "short": own.short, "resize": own.resize, "filter": own.filter,
+                "mean": normal.mean, "std": normal.std, "divisor": normal.divisor,
+                "notes": checkpoint.notes,
+            },
             "random_weights": checkpoint.random_weights(),
             "tensors": tensors,
         }));
@@ -67,6 +76,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
     );
     say!("  {:?}Norm, q/k norm {:?}, qkv bias {}", spec.norm.kind, spec.qk_norm, spec.qkv_bias);
     say!("  image {} px, patch {} px", s.image, s.patch);
+    say!(
+        "  photographs to {} px ({}, {}), (bytes / {} − {:?}) / {:?}",
+        own.size,
+        own.resize,
+        own.filter.name(),
+        normal.divisor,
+        normal.mean,
+        normal.std
+    );
     say!(
         "  {} tensors, {:.1} M parameters, {}",
         manifest.tensors.len(),

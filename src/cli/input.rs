@@ -11,8 +11,8 @@ use std::path::Path;
 
 use internvit::budget::Share;
 use internvit::error::list;
-use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
-use internvit::model::Sizes;
+use internvit::image::{Fit, Grid, MAX_PIXELS, Picture, Resize, decode};
+use internvit::model::Spec;
 use internvit::{Error, Result};
 
 /// What the encoder sees of a photograph.
@@ -47,46 +47,54 @@ pub(super) fn of(photos: &[impl AsRef<Path>], error: Error) -> Error {
     }
 }
 
-/// What `--image-size` says, or the model's own size: a multiple of the patch unless `resize` makes
-/// it one.
-pub(super) fn side(given: Option<u32>, sizes: &Sizes, resize: Resize) -> Result<u32> {
-    let (side, patch) = (given.unwrap_or(sizes.image as u32), sizes.patch as u32);
-    if !side.is_multiple_of(patch) && resize != Resize::Native {
-        return Err(Error::input(format!("--image-size {side}: expected a multiple of {patch}")));
+/// How photographs are brought to a model's size, as the options say and else as the model asks for.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) fit: Fit,
+    /// Tiles at most.
+    pub(super) tiles: u32,
+}
+
+impl Shape {
+    /// What `--image-size` and `--resize` say, where they are given: a multiple of the patch unless
+    /// the way of resizing makes it one.
+    pub(super) fn new(size: Option<u32>, resize: Option<Resize>, spec: &Spec) -> Result<Self> {
+        let fit = spec.preprocessing.fit(&spec.sizes, resize, size);
+        let (side, patch) = (fit.size, fit.patch);
+        if !side.is_multiple_of(patch) && fit.resize != Resize::Native {
+            return Err(Error::input(format!(
+                "--image-size {side}: expected a multiple of {patch}"
+            )));
+        }
+        Ok(Self { fit, tiles: 1 })
     }
-    Ok(side)
+
+    /// In at most so many tiles, which are squashed whatever the model asks for a whole photograph.
+    pub(super) fn tiled(self, tiles: u32) -> Self {
+        let resize = if tiles > 1 { Resize::Squash } else { self.fit.resize };
+        Self { fit: Fit { resize, ..self.fit }, tiles }
+    }
 }
 
 /// Reads a photograph and brings it to the encoder's size.
-pub(super) fn prepare(
-    path: &Path,
-    size: u32,
-    patch: u32,
-    resize: Resize,
-    max_tiles: u32,
-) -> Result<Photo> {
+pub(super) fn prepare(path: &Path, shape: &Shape) -> Result<Photo> {
     let (picture, _share) = open(path)?;
-    fit(path, &picture, size, patch, resize, max_tiles)
+    fit(path, &picture, shape)
 }
 
 /// Brings the photograph of `path` to the encoder's size.
-pub(super) fn fit(
-    path: &Path,
-    original: &Picture,
-    size: u32,
-    patch: u32,
-    resize: Resize,
-    max_tiles: u32,
-) -> Result<Photo> {
-    if u64::from(max_tiles) * u64::from(size).pow(2) > MAX_PIXELS {
+pub(super) fn fit(path: &Path, original: &Picture, shape: &Shape) -> Result<Photo> {
+    let (fit, most) = (shape.fit, shape.tiles);
+    if u64::from(most) * u64::from(fit.size).pow(2) > MAX_PIXELS {
+        let size = fit.size;
         return Err(Error::input(format!(
-            "{max_tiles} tiles of {size} × {size} would pass the limit of {MAX_PIXELS} pixels"
+            "{most} tiles of {size} × {size} would pass the limit of {MAX_PIXELS} pixels"
         )));
     }
-    let (grid, pictures) = if max_tiles > 1 {
-        tiles(original, max_tiles, size)?
+    let (grid, pictures) = if most > 1 {
+        fit.tiles(original, most)?
     } else {
-        let picture = resize.fit(original, size, patch).map_err(|e| match e {
+        let picture = fit.apply(original).map_err(|e| match e {
             Error::Input(reason) => Error::image(path.display(), reason),
             other => other,
         })?;

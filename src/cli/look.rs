@@ -15,6 +15,7 @@ use internvit::view::patch_under;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 
 use super::guard::Guard;
+use super::input::Shape;
 use super::model::Model;
 use super::{input, load, output, progress, tell};
 use shown::Shown;
@@ -43,12 +44,13 @@ pub(super) struct Args {
     /// That one, counted from 0
     #[arg(skip)]
     tap: Option<usize>,
-    /// Side of the square, or short side with --resize native; the model's own if left out
-    #[arg(long)]
+    /// Side of the square, or short side with --resize native, in pixels; the model's own if left out
+    #[arg(long, value_name = "PIXELS")]
     image_size: Option<u32>,
-    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio
-    #[arg(long, default_value = "squash")]
-    resize: Resize,
+    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio. If left
+    /// out as the model's preprocessor_config.json says, else squash
+    #[arg(long, value_name = "HOW")]
+    resize: Option<Resize>,
     /// similarity, attention, rollout: a point in the photograph's pixels, whose patch asks; for
     /// attention and rollout the class token asks if left out
     #[arg(long, value_name = "X,Y", value_parser = super::arguments::point)]
@@ -136,16 +138,16 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         Some(file) => Some(basis::read(file, sizes.hidden).await?),
         None => None,
     };
-    input::side(args.image_size, &sizes, args.resize)?;
+    let shape = Shape::new(args.image_size, args.resize, &checkpoint.spec)?;
     if checkpoint.random_weights() {
         note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
     let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
     let bar = progress::Share::new("encoding", 1 + usize::from(args.other.is_some()));
-    let seen = see(&mut encoder, &args.image, &args, &bar).await?;
-    let at = args.at.map(|point| seen.patch(point, args.resize)).transpose()?;
+    let seen = see(&mut encoder, &args.image, &shape, &args, &bar).await?;
+    let at = args.at.map(|point| seen.patch(point, shape.fit.resize)).transpose()?;
     let other = match &args.other {
-        Some(path) => Some(see(&mut encoder, path, &args, &bar).await?),
+        Some(path) => Some(see(&mut encoder, path, &shape, &args, &bar).await?),
         None => None,
     };
     bar.finish();
@@ -165,13 +167,12 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
 async fn see(
     encoder: &mut Encoder,
     path: &Path,
+    shape: &Shape,
     args: &Args,
     bar: &progress::Share,
 ) -> Result<Seen> {
-    let sizes = encoder.spec().sizes;
-    let side = input::side(args.image_size, &sizes, args.resize)?;
     let photo = input::read_picture(path)?;
-    let seen = input::fit(path, &photo, side, sizes.patch as u32, args.resize, 1)?;
+    let seen = input::fit(path, &photo, shape)?;
     let taps: Vec<usize> = match args.view {
         View::Attention => vec![args.block(encoder) - 1],
         View::Rollout => (0..args.block(encoder)).collect(),
@@ -184,7 +185,7 @@ async fn see(
         })
         .await?;
     bar.next();
-    let region = args.resize.region(photo.width, photo.height, side);
+    let region = shape.fit.region(photo.width, photo.height);
     let grid = features.grid.unwrap_or([1, 1]);
     Ok(Seen { photo, region, features, grid })
 }

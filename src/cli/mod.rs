@@ -79,7 +79,7 @@ pub(crate) fn run() -> Result<()> {
             Command::Look(args) => look::run(args).await,
             Command::Segment(args) => segment::run(args).await,
             Command::Teach(args) => teach::run(args).await,
-            Command::Preprocess(args) => preprocess::run(args),
+            Command::Preprocess(args) => preprocess::run(args).await,
             Command::Info(args) => info::run(args).await,
             Command::Convert(args) => convert::run(args).await,
             Command::Models(args) => models::run(args).await,

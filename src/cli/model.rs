@@ -66,6 +66,9 @@ impl Model {
             let name = checkpoint.name();
             note!("{name}: left out, as a classifier's on the encoder: {}", list(left_out));
         }
+        for text in &checkpoint.notes {
+            note!("{text}");
+        }
         Ok(checkpoint)
     }
 

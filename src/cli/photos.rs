@@ -5,23 +5,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use internvit::image::Resize;
 use internvit::{Error, Result};
 
-use super::input::{Photo, prepare};
+use super::input::{Photo, Shape, prepare};
 use super::memory::budget;
 
 /// Threads at most: decoding is quicker than encoding on most devices.
 const THREADS: usize = 8;
-
-/// How photographs are brought to the encoder's size.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) side: u32,
-    pub(super) patch: u32,
-    pub(super) resize: Resize,
-    pub(super) tiles: u32,
-}
 
 /// Photographs in the order of their paths, each as [`prepare`] gives it. Each thread holds at most
 /// two that nobody has taken.
@@ -34,11 +24,10 @@ pub(super) struct Photos {
 impl Photos {
     /// Begins to read `paths`.
     pub(super) fn read(paths: &[PathBuf], shape: Shape) -> Self {
-        let Shape { side, patch, resize, tiles } = shape;
         let paths: Arc<[PathBuf]> = paths.into();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Photographs that wait are no part of what decoding draws from the budget.
-        let waiting = 2 * 3 * u64::from(tiles + 1) * u64::from(side).pow(2);
+        let waiting = 2 * 3 * u64::from(shape.tiles + 1) * u64::from(shape.fit.size).pow(2);
         let held = (budget().limit() / 4 / waiting.max(1)).max(1) as usize;
         let lanes = cores.min(THREADS).min(paths.len()).min(held);
         let lane = |first: usize| {
@@ -46,7 +35,7 @@ impl Photos {
             let paths = paths.clone();
             thread::spawn(move || {
                 for path in paths.iter().skip(first).step_by(lanes) {
-                    if send.send(prepare(path, side, patch, resize, tiles)).is_err() {
+                    if send.send(prepare(path, &shape)).is_err() {
                         return;
                     }
                 }

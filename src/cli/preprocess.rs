@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use internvit::image::{Grid, Resize, pixel_values};
+use internvit::model::{CATALOGUE, Preprocessing};
 use internvit::{Result, Tensor};
 use serde_json::json;
 
 use super::guard::Guard;
+use super::input::Shape;
+use super::model::Model;
 use super::{input, output, print_json};
 
 /// The encoder's input for a photograph: pixel_values [tiles, 3, S, S], normalised.
@@ -17,12 +20,18 @@ use super::{input, output, print_json};
 pub(super) struct Args {
     /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     image: PathBuf,
-    /// Side of the square, or short side with --resize native
-    #[arg(long, default_value_t = 448, value_parser = clap::value_parser!(u32).range(1..=16384))]
-    size: u32,
-    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio
-    #[arg(long, default_value = "squash")]
-    resize: Resize,
+    /// Prepare it as this model is fed: a folder, or owner/name[@revision] on the Hugging Face hub; as
+    /// InternVL's models of 448 pixels if left out
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Side of the square, or short side with --resize native, in pixels; the model's own or 448 if
+    /// left out
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=16384))]
+    size: Option<u32>,
+    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio. If left
+    /// out as the model's preprocessor_config.json says, else squash
+    #[arg(long, value_name = "HOW")]
+    resize: Option<Resize>,
     /// Cut the image into at most so many tiles, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
@@ -34,13 +43,21 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// InternViT's patch; native sizes are rounded to it.
-const PATCH: u32 = 14;
-
-pub(super) fn run(args: Args) -> Result<()> {
+pub(super) async fn run(args: Args) -> Result<()> {
+    let model = args.model.clone().map(|path| Model::at(path, false));
     let guard = Guard::default().reads([&args.image]);
+    let guard = guard.reads(model.iter().flat_map(Model::inputs));
     guard.writes(Some(&args.out), &["safetensors", "npz", "npy"])?.check()?;
-    let photo = input::prepare(&args.image, args.size, PATCH, args.resize, args.tiles)?;
+    let (own, sizes) = match model {
+        Some(model) => {
+            let spec = model.open().await?.spec;
+            (spec.preprocessing, spec.sizes)
+        }
+        None => (Preprocessing::default(), CATALOGUE[0].spec().sizes),
+    };
+    // Any size is right: the pixels may be another model's.
+    let shape = Shape { fit: own.fit(&sizes, args.resize, args.size), tiles: 1 };
+    let photo = input::prepare(&args.image, &shape.tiled(args.tiles))?;
     let first = &photo.pictures[0];
     let shape = vec![photo.pictures.len(), 3, first.height as usize, first.width as usize];
     let Grid { cols, rows } = photo.grid;
@@ -48,7 +65,8 @@ pub(super) fn run(args: Args) -> Result<()> {
         "pixel_values": shape, "grid": { "cols": cols, "rows": rows },
         "width": photo.size[0], "height": photo.size[1],
     });
-    let tensor = Tensor { shape: shape.clone(), values: pixel_values(&photo.pictures)? };
+    let tensor =
+        Tensor { shape: shape.clone(), values: pixel_values(&photo.pictures, &own.normal)? };
     output::write(&args.out, &[("pixel_values".into(), tensor)], &[])?;
     if args.json {
         print_json(&report);

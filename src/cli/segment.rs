@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use internvit::error::short;
 use internvit::gpu::Precision;
-use internvit::image::{Picture, Resize, resize};
+use internvit::image::{Fit, Picture, Resize, resize};
 use internvit::model::{HeadKind, HeadSpec, parse_head};
 use internvit::view::{Canvas, default_palette, labels, paint_labels, shares, window_starts};
 use internvit::weights::{Source, Values, write_safetensors};
@@ -43,11 +43,11 @@ pub(super) struct Args {
     /// A head in a safetensors file of its own, in place of the model's
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
-    /// Side of the window; the model's image size if left out
-    #[arg(long)]
+    /// Side of the window in pixels; the model's image size if left out
+    #[arg(long, value_name = "PIXELS")]
     window: Option<u32>,
     /// Pixels from one window to the next; 322 of 504 parts of the window if left out
-    #[arg(long)]
+    #[arg(long, value_name = "PIXELS")]
     stride: Option<u32>,
     /// Take each photograph whole, its short side resized to the window's (taught heads always do)
     #[arg(long, conflicts_with = "stride")]
@@ -215,8 +215,7 @@ fn whole(file: &Path, [batch, _, height, width]: [usize; 4], logits: Tensor) -> 
 
 /// The windows that cover a photograph.
 struct Windows {
-    side: u32,
-    patch: u32,
+    fit: Fit,
     stride: usize,
     /// One window takes it all.
     whole: bool,
@@ -226,8 +225,9 @@ struct Windows {
 
 impl Windows {
     fn new(args: &Args, head: &HeadSpec, checkpoint: &Checkpoint) -> Result<Self> {
-        let sizes = checkpoint.spec.sizes;
-        let (side, patch) = (args.window.unwrap_or(sizes.image as u32), sizes.patch as u32);
+        let spec = &checkpoint.spec;
+        let fit = spec.preprocessing.fit(&spec.sizes, Some(Resize::Native), args.window);
+        let (side, patch) = (fit.size, fit.patch);
         if side == 0 || !side.is_multiple_of(patch) {
             return Err(Error::input(format!("--window {side}: expected a multiple of {patch}")));
         }
@@ -236,7 +236,7 @@ impl Windows {
             return Err(Error::input("--stride: expected at least 1"));
         }
         let (whole, keep) = (args.whole || head.whole, args.out.is_some());
-        Ok(Self { side, patch, stride, whole, keep })
+        Ok(Self { fit, stride, whole, keep })
     }
 
     /// That the run's memory holds what is made of a photograph, resized to `[height, width]` and seen
@@ -249,10 +249,10 @@ impl Windows {
         photo: &Picture,
     ) -> Result<()> {
         let area = |height: usize, width: usize| height as u64 * width as u64;
-        let side = self.side as usize;
+        let side = self.fit.size as usize;
         let window = if self.whole { area(height, width) } else { area(side, side) };
         // Logits of patches: of all windows, and the forms in which those of one are computed.
-        let patch = (self.patch as usize / head.scale()).max(1);
+        let patch = (self.fit.patch as usize / head.scale()).max(1);
         let one = 4 * head.classes as u64 * (window / area(patch, patch));
         // Of windows that overlap much sums are kept.
         let all = 4 * (head.classes as u64 + 1) * area(height, width);
@@ -275,13 +275,13 @@ async fn slide(
     head: &HeadSpec,
     bar: &progress::Share,
 ) -> Result<Map> {
-    let &Windows { side, patch, stride, whole, keep } = windows;
+    let &Windows { fit, stride, whole, keep } = windows;
     let photo = input::read_picture(path)?;
     let of_path = |e: Error| Error::image(path.display(), e);
-    let picture = Resize::Native.fit(&photo, side, patch).map_err(of_path)?;
+    let picture = fit.apply(&photo).map_err(of_path)?;
     let (height, width) = (picture.height as usize, picture.width as usize);
     let mut canvas = Canvas::new(head.classes, [height, width])?;
-    let side = side as usize;
+    let side = fit.size as usize;
     let window = if whole { [height, width] } else { [side, side] };
     let tops = window_starts(height, window[0], stride);
     let lefts = window_starts(width, window[1], stride);

@@ -39,8 +39,8 @@ pub(super) struct Args {
     /// -2 the one before; the last if left out
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     layer: Vec<i64>,
-    /// Short side to which the photograph is resized; the model's image size if left out
-    #[arg(long)]
+    /// Short side to which the photograph is resized, in pixels; the model's image size if left out
+    #[arg(long, value_name = "PIXELS")]
     image_size: Option<u32>,
     /// auto, gpu, cpu, or part of an adapter's name
     #[arg(long, default_value = "auto")]
@@ -84,8 +84,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
         layers.push(sizes.layers);
     }
     let photo = input::read_picture(&args.image)?;
-    let side = args.image_size.unwrap_or(sizes.image as u32);
-    let picture = Resize::Native.fit(&photo, side, sizes.patch as u32)?;
+    let own = checkpoint.spec.preprocessing;
+    let picture = own.fit(&sizes, Some(Resize::Native), args.image_size).apply(&photo)?;
     let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
     let bar = progress::Share::new("encoding", 1);
     let features = encoder

@@ -1,12 +1,13 @@
 //! Where to compute, and in which precision.
 
-use crate::gpu::{Choice, Gpu, Precision};
+use crate::gpu::{Choice, Gpu, Precision, environment_names};
 use crate::{Error, Result};
 
 /// Where to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Device {
-    /// A GPU, or the CPU where there is none but in software.
+    /// A GPU, or the CPU where there is none but in software; where the environment has
+    /// WGPU_ADAPTER_NAME, that adapter or an error.
     #[default]
     Auto,
     /// A GPU (a software adapter counts as one), or an error.
@@ -43,6 +44,7 @@ impl Device {
         let gpu = match self {
             Self::Cpu if whole => return Ok(Opened::Cpu(None)),
             Self::Cpu => return Err(Error::device("the CPU computes in f32 only")),
+            Self::Auto if environment_names()? => Gpu::open_as(&Choice::Auto, precision).await?,
             Self::Auto => match Gpu::open_hardware(precision).await {
                 Err(why) if whole => return Ok(Opened::Cpu(Some(why.to_string()))),
                 gpu => gpu?,

@@ -1,4 +1,8 @@
-//! Adapters described: what people and the kernels' table want to know of them.
+//! Adapters: which there are, which is taken, and what people and the kernels' table want to know of
+//! them.
+
+use super::device::ranked;
+use crate::{Error, Result};
 
 /// An adapter, described.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -27,6 +31,94 @@ pub struct AdapterReport {
     pub invocations: u32,
     /// Storage buffers of a stage.
     pub storage_buffers: u32,
+}
+
+/// Which adapter is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The best: a discrete GPU, else another GPU, else software.
+    Auto,
+    /// The one whose name contains these words, whatever the case.
+    Named(String),
+}
+
+/// What the environment asks for, as other programs of wgpu's understand it.
+#[derive(Default)]
+pub(super) struct Wish {
+    /// WGPU_BACKEND: vulkan, metal or dx12, or several with commas.
+    backends: Option<wgpu::Backends>,
+    /// WGPU_ADAPTER_NAME: a part of the adapter's name, whatever the case.
+    pub(super) name: Option<String>,
+}
+
+impl Wish {
+    /// A browser has no such variables.
+    pub(super) fn from_env() -> Result<Self> {
+        let variable = |name| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+        let backends = variable("WGPU_BACKEND").map(|text| backends(&text)).transpose()?;
+        Ok(Self { backends, name: variable("WGPU_ADAPTER_NAME") })
+    }
+}
+
+fn backends(text: &str) -> Result<wgpu::Backends> {
+    let one = |word: &str| {
+        let known = wgpu::Backends::from_comma_list(word) & wgpu::Backends::PRIMARY;
+        let wrong = || {
+            let expected = "expected vulkan, metal or dx12, or several with commas";
+            Error::device(format!("WGPU_BACKEND: {expected}, found {word:?}"))
+        };
+        if known.is_empty() { Err(wrong()) } else { Ok(known) }
+    };
+    text.split(',').map(str::trim).map(one).collect()
+}
+
+/// Every adapter that could be chosen, the best first; WGPU_BACKEND says of which kinds.
+///
+/// # Errors
+/// [`Error::Device`] where WGPU_BACKEND is no kind that there is.
+pub async fn adapters() -> Result<Vec<AdapterReport>> {
+    let kinds = Wish::from_env()?.backends.unwrap_or(wgpu::Backends::PRIMARY);
+    Ok(ranked(kinds).await.iter().map(report).collect())
+}
+
+/// Whether the environment names an adapter, which is then taken or an error.
+///
+/// # Errors
+/// As [`adapters`].
+pub fn environment_names() -> Result<bool> {
+    Ok(Wish::from_env()?.name.is_some())
+}
+
+/// The adapter to take. What the caller names comes before what the environment does.
+pub(super) async fn find(choice: &Choice) -> Result<wgpu::Adapter> {
+    let wish = Wish::from_env()?;
+    let kinds = wish.backends.unwrap_or(wgpu::Backends::PRIMARY);
+    let mut list = ranked(kinds).await;
+    let named = |list: &[wgpu::Adapter], name: &str| {
+        let holds =
+            |a: &wgpu::Adapter| report(a).name.to_lowercase().contains(&name.to_lowercase());
+        list.iter().position(holds)
+    };
+    let (from, name) = match (choice, &wish.name) {
+        (Choice::Named(name), _) => ("", Some(name)),
+        (Choice::Auto, Some(name)) => ("WGPU_ADAPTER_NAME: ", Some(name)),
+        (Choice::Auto, None) => ("", None),
+    };
+    let mut at = name.map_or_else(|| (!list.is_empty()).then_some(0), |name| named(&list, name));
+    if let (None, Choice::Named(name), Some(_)) = (at, choice, wish.backends) {
+        list = ranked(wgpu::Backends::PRIMARY).await;
+        at = named(&list, name);
+    }
+    let among = wish.backends.map_or("", |_| " by the kinds that WGPU_BACKEND allows");
+    match (at, name) {
+        (Some(at), _) => Ok(list.swap_remove(at)),
+        (None, None) => Err(Error::device(format!("no graphics adapter found{among}"))),
+        (None, Some(name)) => {
+            let names: Vec<_> = list.iter().map(|a| report(a).name).collect();
+            let names = if names.is_empty() { "none".into() } else { names.join(", ") };
+            Err(Error::device(format!("{from}no adapter called {name:?}{among}; found: {names}")))
+        }
+    }
 }
 
 pub(super) fn report(adapter: &wgpu::Adapter) -> AdapterReport {

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::adapter::{AdapterReport, matrix_side, report};
+use super::adapter::{AdapterReport, Choice, Wish, find, matrix_side, report};
 use super::cache::PipelineCache;
 use super::health::{Health, Lever};
 use super::run::SUBMISSION;
@@ -13,15 +13,6 @@ use super::{Buffer, Family, Precision};
 use crate::progress::LocalBoxFuture;
 use crate::weights::free_memory;
 use crate::{Error, Result};
-
-/// Which adapter is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// The best: a discrete GPU, else another GPU, else software.
-    Auto,
-    /// The one whose name contains these words, whatever the case.
-    Named(String),
-}
 
 /// What the kernels' table and the plans' split over bindings need to know of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,20 +79,16 @@ pub struct Submitted(
 const MATRIX: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
-fn instance() -> wgpu::Instance {
+fn instance(kinds: wgpu::Backends) -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::PRIMARY;
+    descriptor.backends = kinds;
     wgpu::Instance::new(descriptor)
 }
 
-/// Every adapter that could be chosen, the best first.
-pub async fn adapters() -> Vec<AdapterReport> {
-    ranked().await.iter().map(report).collect()
-}
-
+/// The adapters of some kinds, the best first.
 #[cfg(not(target_arch = "wasm32"))]
-async fn ranked() -> Vec<wgpu::Adapter> {
-    let mut list = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
+pub(super) async fn ranked(kinds: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let mut list = instance(kinds).enumerate_adapters(kinds).await;
     list.sort_by_key(|adapter| match adapter.get_info().device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu => 1,
@@ -113,12 +100,12 @@ async fn ranked() -> Vec<wgpu::Adapter> {
 
 /// A browser offers one adapter.
 #[cfg(target_arch = "wasm32")]
-async fn ranked() -> Vec<wgpu::Adapter> {
+pub(super) async fn ranked(kinds: wgpu::Backends) -> Vec<wgpu::Adapter> {
     let options = wgpu::RequestAdapterOptions {
         power_preference: wgpu::PowerPreference::HighPerformance,
         ..Default::default()
     };
-    instance().request_adapter(&options).await.into_iter().collect()
+    instance(kinds).request_adapter(&options).await.into_iter().collect()
 }
 
 impl Drop for Gpu {
@@ -147,13 +134,13 @@ impl Gpu {
     }
 
     /// As [`Gpu::open_as`] for the best adapter, unless that computes on the CPU, where `cpu` is
-    /// several times as fast.
+    /// several times as fast. One that the environment names is taken whatever it is.
     ///
     /// # Errors
     /// [`Error::Device`] where there is no GPU, or the driver refuses.
     pub async fn open_hardware(precision: Precision) -> Result<Self> {
         let gpu = Self::open_as(&Choice::Auto, precision).await?;
-        if gpu.caps.software {
+        if gpu.caps.software && Wish::from_env()?.name.is_none() {
             return Err(Error::device("no GPU, only a software adapter"));
         }
         Ok(gpu)
@@ -193,23 +180,7 @@ impl Gpu {
             if opening.precision == Precision::F16 && !opening.small {
                 features |= MATRIX;
             }
-            let adapters = ranked().await;
-            let names = || {
-                let names: Vec<_> = adapters.iter().map(|a| report(a).name).collect();
-                if names.is_empty() { "none".to_string() } else { names.join(", ") }
-            };
-            let adapter = match &opening.choice {
-                Choice::Auto => adapters.first(),
-                Choice::Named(name) => adapters
-                    .iter()
-                    .find(|a| report(a).name.to_lowercase().contains(&name.to_lowercase())),
-            };
-            let adapter = adapter.ok_or_else(|| match &opening.choice {
-                Choice::Auto => Error::device("no graphics adapter found"),
-                Choice::Named(name) => {
-                    Error::device(format!("no adapter called {name:?}; found: {}", names()))
-                }
-            })?;
+            let adapter = &find(&opening.choice).await?;
             features &= adapter.features();
             if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
                 features.remove(MATRIX);

@@ -2,6 +2,7 @@
 //! rows, so none can be untested.
 
 use super::{Family, Format};
+use crate::image::Normal;
 use crate::model::NormKind;
 use crate::plan::Activation;
 use crate::weights::Quant;
@@ -52,7 +53,7 @@ pub const LINEAR: [LinearRow; 8] = [
 ];
 
 /// What the rows of a product are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gather {
     /// A slot's.
     Rows,
@@ -60,8 +61,8 @@ pub enum Gather {
     Windows,
     /// Patches of pictures of bytes or of f32 planes.
     Patches {
-        /// Bytes.
-        rgba: bool,
+        /// Of bytes, what becomes of them.
+        rgba: Option<Normal>,
         /// Side of a patch, pixels.
         patch: usize,
     },
@@ -212,7 +213,9 @@ impl LinearRow {
         let input = match product.gather {
             Gather::Rows => vec!["input/rows", x],
             Gather::Windows => vec!["input/window", x],
-            Gather::Patches { rgba, .. } => vec!["input/patches", "shared/patch", pixels(rgba)],
+            Gather::Patches { rgba, .. } => {
+                vec!["input/patches", "shared/patch", pixels(rgba.as_ref())]
+            }
         };
         let mut files = vec![self.file, "shared/size", y];
         files.push(if product.residual { "finish/residual" } else { "finish/store" });
@@ -232,8 +235,9 @@ impl LinearRow {
         if files.iter().any(|file| matches!(*file, "weight/f16" | "weight/int4")) {
             files.push("shared/half");
         }
-        if let Gather::Patches { patch, .. } = product.gather {
+        if let Gather::Patches { rgba, patch } = product.gather {
             knobs.push(("PATCH", format!("{patch}u")));
+            knobs.extend(normalising(rgba.as_ref()));
         }
         match (self.matrix, self.family.software()) {
             (Some(_), _) => knobs.push(("LANES", format!("{lanes}u"))),
@@ -305,18 +309,24 @@ fn activation(activation: Option<Activation>) -> &'static str {
 }
 
 /// The file that reads a picture.
-fn pixels(rgba: bool) -> &'static str {
-    if rgba { "pixel/rgba" } else { "pixel/planes" }
+fn pixels(rgba: Option<&Normal>) -> &'static str {
+    if rgba.is_some() { "pixel/rgba" } else { "pixel/planes" }
+}
+
+/// The knobs of the file that reads bytes.
+fn normalising(rgba: Option<&Normal>) -> Vec<(&'static str, String)> {
+    let Some(Normal { divisor, mean, std }) = rgba else { return Vec::new() };
+    let three = |[r, g, b]: [f32; 3]| format!("vec3f({r:?}, {g:?}, {b:?})");
+    vec![("DIVISOR", format!("{divisor:?}")), ("MEAN", three(*mean)), ("DEVIATION", three(*std))]
 }
 
 impl Kernel {
     /// Patches, f16 or not, from pictures of bytes or of f32 planes.
-    pub fn patchify(rgba: bool, patch: usize, half: bool) -> Self {
-        let y = stored([false, half])[1];
-        Self {
-            files: vec!["patchify", "shared/patch", pixels(rgba), y, "shared/size"],
-            knobs: vec![("PATCH", format!("{patch}u"))],
-        }
+    pub fn patchify(rgba: Option<Normal>, patch: usize, half: bool) -> Self {
+        let (y, rgba) = (stored([false, half])[1], rgba.as_ref());
+        let mut knobs = vec![("PATCH", format!("{patch}u"))];
+        knobs.extend(normalising(rgba));
+        Self { files: vec!["patchify", "shared/patch", pixels(rgba), y, "shared/size"], knobs }
     }
 
     /// Class token and positions.

@@ -22,8 +22,8 @@ mod steps;
 mod stream;
 mod weights;
 
-pub use adapter::AdapterReport;
-pub use device::{Caps, Choice, Gpu, Submitted, adapters};
+pub use adapter::{AdapterReport, Choice, adapters, environment_names};
+pub use device::{Caps, Gpu, Submitted};
 pub use family::Family;
 pub use health::Lever;
 pub use kernels::{

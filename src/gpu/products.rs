@@ -28,8 +28,9 @@ impl<'a> Builder<'a> {
         let (planes, cols) = (out.planes, out.cols);
         // Where the rows come from, and the height and width of a map or picture.
         let (x, gather, [height, width]) = match (self.patches.get(&op.x), op.rows) {
-            (Some(&(pixels, patch)), _) => {
+            (Some(&(pixels, patch, normal)), _) => {
                 let (rgba, sides) = self.picture(pixels);
+                let rgba = rgba.then_some(normal);
                 (pixels, Gather::Patches { rgba, patch }, sides)
             }
             (None, RowSource::Windows(sides)) => (op.x, Gather::Windows, sides),

@@ -7,6 +7,7 @@ use super::kernels::{self, AttentionRow, Kernel};
 use super::memory::SMALLER;
 use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
 use super::{Buffer, Family, Gpu, GpuWeights};
+use crate::image::Normal;
 use crate::plan::{
     Attention, Embed, Map, Norm, Op, Patchify, Plan, PoolKind, Role, Slice, SlotId, Step,
 };
@@ -90,7 +91,7 @@ pub(super) struct Builder<'a> {
     pub(super) half: &'a [bool],
     buffers: &'a HashMap<SlotId, Buffer>,
     /// Rows of patches that their product reads from the picture: the picture, and a patch's side.
-    pub(super) patches: HashMap<SlotId, (SlotId, usize)>,
+    pub(super) patches: HashMap<SlotId, (SlotId, usize, Normal)>,
     pub(super) pending: Vec<Pending<'a>>,
     pub(super) sizes: Vec<Size>,
 }
@@ -115,7 +116,7 @@ impl<'a> Builder<'a> {
         let mut copy = step.op.adds_to().and_then(|from| self.copy(from, y));
         match &step.op {
             Op::Patchify(op) if self.gathers(y) => {
-                self.patches.insert(y, (op.pixels, op.patch));
+                self.patches.insert(y, (op.pixels, op.patch, op.normal));
             }
             Op::Patchify(op) => self.patchify(op, y)?,
             Op::Linear(op) => self.linear(op, y)?,
@@ -169,7 +170,7 @@ impl<'a> Builder<'a> {
         let size = Size { height, width, ..self.rows_size(rows) };
         let bindings = [vec![Some(self.whole(op.pixels)?)], vec![Some(self.whole(rows)?)], vec![]];
         let unit = Unit::Values(out.cols / 4);
-        let kernel = Kernel::patchify(rgba, op.patch, self.half[rows]);
+        let kernel = Kernel::patchify(rgba.then_some(op.normal), op.patch, self.half[rows]);
         self.push(&kernel, bindings, size, self.cut(rows, 0, unit))
     }
 

@@ -228,8 +228,17 @@ impl Hub {
         }
         // A segmentation head belongs to what is wanted.
         let larger = is_larger(&text) && parse_head(&file, &text, &spec)?.is_none();
+        let beside = repository.find(PREPROCESSOR);
         let folder = if larger && !here {
-            self.extract((model, commit), (&spec, &text), &files, tell)?
+            let beside = beside.filter(|file| file.size <= MAX_CONFIG);
+            let beside = beside.map(|file| self.whole(model, commit, file, tell)).transpose()?;
+            let folder = self.extract((model, commit), (&spec, &text), &files, tell)?;
+            let copy = folder.join(PREPROCESSOR);
+            if let Some(path) = beside.filter(|_| !copy.is_file()) {
+                let text = std::fs::read(&path).map_err(|e| Error::io(path.display(), e))?;
+                cache::write_whole(&copy, &text, &folder)?;
+            }
+            folder
         } else {
             for file in files {
                 self.whole(model, commit, file, tell)?;
@@ -251,7 +260,7 @@ impl Hub {
         here: bool,
         tell: &mut Tell<'_>,
     ) -> Result<()> {
-        let file = repository.find("preprocessor_config.json").filter(|f| f.size <= MAX_CONFIG);
+        let file = repository.find(PREPROCESSOR).filter(|f| f.size <= MAX_CONFIG);
         let Some(file) = file else { return Ok(()) };
         match self.whole(model, &repository.commit, file, tell) {
             Err(error @ (Error::Hub { .. } | Error::Io { .. })) if here => {
@@ -261,6 +270,9 @@ impl Hub {
         }
     }
 }
+
+/// How photographs become the model's pixels.
+const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// Whether a configuration is of a model in which the encoder is a part.
 fn is_larger(config: &str) -> bool {

@@ -1,12 +1,13 @@
 //! The image room: a file's bytes in, the encoder's pixels out.
 //!
-//! The order of work is [`decode`], then either [`Resize::fit`] (one picture of one shape) or
+//! The order of work is [`decode`], then either [`Fit::apply`] (one picture of one shape) or
 //! [`tiles`] (InternVL's tiling with a thumbnail), then [`pixel_values`] or [`rgba`]. Every step
 //! computes what the reference pipeline computes with Pillow and torchvision, the resize to the
 //! last bit. Nothing here reads files or knows the model.
 
 mod alpha;
 mod decode;
+mod fit;
 mod jpeg;
 mod orientation;
 mod palette;
@@ -16,8 +17,10 @@ mod tiles;
 
 pub use alpha::Alpha;
 pub use decode::decode;
-pub use pixels::{MEAN, STD, pixel_values, rgba};
-pub use resize::{Resize, resize};
+pub use fit::{Fit, Resize};
+pub use pixels::{Normal, pixel_values, rgba};
+pub use resize::{Filter, resize};
+use tiles::tiles_by;
 pub use tiles::{Grid, tile_grid, tiles};
 
 use std::fmt;

@@ -1,25 +1,44 @@
 //! Pictures as the numbers that the encoder takes.
 
+use serde::{Deserialize, Serialize};
+
 use super::Picture;
 use crate::{Error, Result};
 
-/// ImageNet's mean of red, green and blue, on a scale of 0 to 1.
-pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+/// How a byte becomes the number that an encoder takes: `(value / divisor − mean) / std`, each step
+/// in f32 as torchvision's `ToTensor` and `Normalize` take it. By default ImageNet's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normal {
+    /// What brings bytes to the scale of mean and deviation: 255, or 1 where that is 0 to 255.
+    pub divisor: f32,
+    /// Of red, green and blue.
+    pub mean: [f32; 3],
+    /// The standard deviation of red, green and blue.
+    pub std: [f32; 3],
+}
 
-/// ImageNet's standard deviation of red, green and blue, on a scale of 0 to 1.
-pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
+impl Default for Normal {
+    fn default() -> Self {
+        Self { divisor: 255.0, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    }
+}
 
-/// The pictures as `[batch, 3, height, width]`, normalised: `(value / 255 − mean) / std`, each
-/// step in f32 as torchvision's `ToTensor` and `Normalize` take it.
+impl Normal {
+    /// The number of a byte of red, green or blue.
+    pub fn value(&self, channel: usize, byte: u8) -> f32 {
+        (f32::from(byte) / self.divisor - self.mean[channel]) / self.std[channel]
+    }
+}
+
+/// The pictures as `[batch, 3, height, width]`, each byte as [`Normal::value`] makes it.
 ///
 /// # Errors
 /// [`Error::Input`] where pictures differ in size, or one has not the bytes that its sides say.
-pub fn pixel_values(pictures: &[Picture]) -> Result<Vec<f32>> {
+pub fn pixel_values(pictures: &[Picture], normal: &Normal) -> Result<Vec<f32>> {
     let bytes = total_bytes(pictures)?;
-    let tables = [0, 1, 2].map(|channel| {
-        let normal = |value: usize| (value as f32 / 255.0 - MEAN[channel]) / STD[channel];
-        std::array::from_fn::<f32, 256, _>(normal)
-    });
+    let table =
+        |channel| std::array::from_fn::<f32, 256, _>(|byte| normal.value(channel, byte as u8));
+    let tables = [0, 1, 2].map(table);
     let mut values = Vec::with_capacity(bytes);
     for picture in pictures {
         for (channel, table) in tables.iter().enumerate() {

@@ -1,108 +1,69 @@
-//! Pillow's bicubic resize, and the three ways to bring a picture to the encoder's shape.
+//! Pillow's resize with its antialiasing filters.
 //!
-//! The arithmetic is that of Pillow 13 (a = −0.5, support stretched when shrinking, 22-bit weights,
-//! each pass rounded to 8 bits), so the result is the same to the last bit, natively and in the
-//! browser. Pillow 12 and older differ in the order of passes: columns were always first.
-
-use std::fmt;
-use std::str::FromStr;
+//! The arithmetic is that of Pillow 13 (support stretched when shrinking, 22-bit weights, each pass
+//! rounded to 8 bits), so the result is the same to the last bit, natively and in the browser. Pillow
+//! 12 and older differ in the order of passes: columns were always first.
 
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_PIXELS, Picture};
 use crate::{Error, Result};
 
-/// How a picture of any shape is brought to the encoder's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What weighs the pixels of which a resized one is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Resize {
-    /// The whole picture in a square, its aspect ratio ignored, as InternVL treats its tiles.
-    Squash,
-    /// The short side to the square's, the rest of the long side cut away, as the image processor
-    /// shipped with InternViT (`CLIPImageProcessor`) does.
-    Crop,
-    /// The aspect ratio kept: the short side to the given size, both sides rounded to the nearest
-    /// multiple of the patch. The position embeddings are interpolated.
-    Native,
+pub enum Filter {
+    /// Keys' cubic with a = −0.5.
+    #[default]
+    Bicubic,
+    /// A triangle.
+    Bilinear,
+    /// A sinc within a sinc of three zeros.
+    Lanczos,
+    /// The mean.
+    Box,
+    /// A sinc within Hamming's window.
+    Hamming,
 }
 
-impl Resize {
-    const ALL: [(Resize, &str); 3] =
-        [(Resize::Squash, "squash"), (Resize::Crop, "crop"), (Resize::Native, "native")];
+impl Filter {
+    /// All of them.
+    pub const ALL: [Filter; 5] =
+        [Self::Bicubic, Self::Bilinear, Self::Lanczos, Self::Box, Self::Hamming];
 
-    /// Width and height of the result for a picture of `width` × `height` pixels.
-    ///
-    /// `size` is the side of the square, or the short side for [`Resize::Native`], in pixels;
-    /// `patch`, the side of a patch, matters to the latter only.
-    pub fn output(self, width: u32, height: u32, size: u32, patch: u32) -> (u32, u32) {
-        let patch = f64::from(patch.max(1));
-        let scale = f64::from(size) / f64::from(width.min(height).max(1));
-        let patches = |side: u32| (f64::from(side) * scale / patch).round().max(1.0);
+    /// Its name in Pillow, in small letters.
+    pub fn name(self) -> &'static str {
         match self {
-            Resize::Squash | Resize::Crop => (size, size),
-            Resize::Native => ((patches(width) * patch) as u32, (patches(height) * patch) as u32),
+            Self::Bicubic => "bicubic",
+            Self::Bilinear => "bilinear",
+            Self::Lanczos => "lanczos",
+            Self::Box => "box",
+            Self::Hamming => "hamming",
         }
     }
 
-    /// The rectangle of a picture of `width` × `height` that the result shows, in its pixels:
-    /// `[left, top, width, height]`.
-    pub fn region(self, width: u32, height: u32, size: u32) -> [f64; 4] {
-        if self != Resize::Crop || size == 0 {
-            return [0.0, 0.0, width.into(), height.into()];
+    /// Beyond so many pixels it is 0.
+    fn support(self) -> f64 {
+        match self {
+            Self::Box => 0.5,
+            Self::Bilinear | Self::Hamming => 1.0,
+            Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
         }
-        let short = u64::from(width.min(height).max(1));
-        let span = |side: u32| {
-            // The processor truncates the resized side and halves what is too much downwards.
-            let resized = u64::from(side) * u64::from(size) / short;
-            let start = resized.saturating_sub(size.into()) / 2;
-            let pixel = f64::from(side) / resized.max(1) as f64;
-            (start as f64 * pixel, f64::from(size) * pixel)
-        };
-        let ((left, width), (top, height)) = (span(width), span(height));
-        [left, top, width, height]
     }
 
-    /// The picture at [`Resize::output`]'s size; `size` and `patch` in pixels.
-    ///
-    /// # Errors
-    /// [`Error::Input`] for a `size` or `patch` of 0, an empty picture, one that has not the bytes that
-    /// its sides say, or a result of more than [`MAX_PIXELS`] pixels, as keeping an extreme aspect
-    /// ratio can ask for.
-    pub fn fit(self, picture: &Picture, size: u32, patch: u32) -> Result<Picture> {
-        picture.check()?;
-        let Picture { width, height, .. } = *picture;
-        if [size, patch, width, height].contains(&0) {
-            return Err(Error::input(format!(
-                "cannot resize {width} × {height} pixels to size {size} with patches of {patch}: \
-                 none of these may be 0"
-            )));
+    /// The weight at `x` pixels from the middle.
+    fn weight(self, x: f64) -> f64 {
+        match self {
+            Self::Bicubic => bicubic(x),
+            Self::Bilinear => (1.0 - x.abs()).max(0.0),
+            Self::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
+            Self::Box if x > -0.5 && x <= 0.5 => 1.0,
+            Self::Hamming if x.abs() < 1.0 => {
+                sinc(x) * (0.54 + 0.46 * (x.abs() * std::f64::consts::PI).cos())
+            }
+            Self::Lanczos | Self::Box | Self::Hamming => 0.0,
         }
-        let (columns, rows) = self.output(width, height, size, patch);
-        // Between the passes a picture has the new width and up to the old height.
-        if u64::from(columns) * u64::from(rows.max(height)) > MAX_PIXELS {
-            return Err(Error::input(format!(
-                "resizing {width} × {height} pixels ({self}) to {columns} × {rows} would pass \
-                 the limit of {MAX_PIXELS} pixels"
-            )));
-        }
-        Ok(resample(picture, self.region(width, height, size), columns, rows))
-    }
-}
-
-impl fmt::Display for Resize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::ALL.iter().find(|(mode, _)| mode == self).map_or("", |(_, name)| name))
-    }
-}
-
-impl FromStr for Resize {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let found = Self::ALL.iter().find(|(_, name)| *name == text).map(|(mode, _)| *mode);
-        found.ok_or_else(|| {
-            Error::input(format!("resize must be squash, crop or native, not \"{text}\""))
-        })
     }
 }
 
@@ -112,6 +73,16 @@ impl FromStr for Resize {
 /// [`Error::Input`] for an empty picture or result, a picture that has not the bytes that its sides
 /// say, or a result of more than [`MAX_PIXELS`] pixels.
 pub fn resize(picture: &Picture, width: u32, height: u32) -> Result<Picture> {
+    resize_by(picture, width, height, Filter::Bicubic)
+}
+
+/// As [`resize`], with another filter of Pillow's.
+pub(super) fn resize_by(
+    picture: &Picture,
+    width: u32,
+    height: u32,
+    filter: Filter,
+) -> Result<Picture> {
     picture.check()?;
     let sides = [picture.width, picture.height, width, height];
     // Between the passes a picture has the new width and up to the old height.
@@ -123,21 +94,26 @@ pub fn resize(picture: &Picture, width: u32, height: u32) -> Result<Picture> {
             picture.width, picture.height
         )));
     }
-    let region = Resize::Squash.region(picture.width, picture.height, width);
-    Ok(resample(picture, region, width, height))
+    let region = [0.0, 0.0, picture.width.into(), picture.height.into()];
+    Ok(resample(picture, region, [width, height], filter))
 }
 
 /// The part `region` of the picture (`[left, top, width, height]`) at `width` × `height` pixels.
 ///
 /// Pixels outside the region take part near its edges: cutting and resizing at once gives the
 /// bits that resizing everything and cutting afterwards would give.
-fn resample(picture: &Picture, region: [f64; 4], width: u32, height: u32) -> Picture {
+pub(super) fn resample(
+    picture: &Picture,
+    region: [f64; 4],
+    [width, height]: [u32; 2],
+    filter: Filter,
+) -> Picture {
     if (width, height) == (picture.width, picture.height) && region[..2] == [0.0; 2] {
         return picture.clone();
     }
     let [left, top, across, down] = region;
-    let columns = taps(left, across, picture.width, width);
-    let mut rows = taps(top, down, picture.height, height);
+    let columns = taps(left, across, picture.width, width, filter);
+    let mut rows = taps(top, down, picture.height, height, filter);
     let (wide, tall) = (whole(across, picture.width, width), whole(down, picture.height, height));
     if rows_first((picture.width, picture.height), (wide, tall)) {
         squeeze_columns(&squeeze_rows(picture, &rows), &columns)
@@ -218,18 +194,18 @@ struct Taps {
 }
 
 /// The taps of `outputs` pixels that show `start .. start + extent` of `inputs` pixels.
-fn taps(start: f64, extent: f64, inputs: u32, outputs: u32) -> Vec<Taps> {
+fn taps(start: f64, extent: f64, inputs: u32, outputs: u32, filter: Filter) -> Vec<Taps> {
     let scale = extent / f64::from(outputs);
     let stretch = scale.max(1.0);
-    let support = 2.0 * stretch;
+    let (support, shrink) = (filter.support() * stretch, 1.0 / stretch);
     let one = |output: u32| {
         let centre = start + (f64::from(output) + 0.5) * scale;
         let first = (centre - support + 0.5) as u32;
         let end = ((centre + support + 0.5) as u32).min(inputs);
-        let weight = |input: u32| bicubic((f64::from(input) - centre + 0.5) / stretch);
+        let weight = |input: u32| filter.weight((f64::from(input) - centre + 0.5) * shrink);
         let weights: Vec<f64> = (first..end).map(weight).collect();
-        let unit = f64::from(1 << FRACTION) / weights.iter().sum::<f64>();
-        let weights = weights.iter().map(|weight| (weight * unit).round() as i32).collect();
+        let (sum, unit) = (weights.iter().sum::<f64>(), f64::from(1 << FRACTION));
+        let weights = weights.iter().map(|weight| (weight / sum * unit).round() as i32).collect();
         Taps { first: first as usize, weights }
     };
     (0..outputs).map(one).collect()
@@ -242,4 +218,10 @@ fn bicubic(x: f64) -> f64 {
         x if x < 2.0 => ((2.5 - 0.5 * x) * x - 4.0) * x + 2.0,
         _ => 0.0,
     }
+}
+
+/// sin(πx) / πx.
+fn sinc(x: f64) -> f64 {
+    let x = x * std::f64::consts::PI;
+    if x == 0.0 { 1.0 } else { x.sin() / x }
 }

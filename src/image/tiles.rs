@@ -2,7 +2,8 @@
 //!
 //! The rule is `dynamic_preprocess` of InternVL's `dataset.py` with `min_num` 1.
 
-use super::{Picture, resize};
+use super::resize::resize_by;
+use super::{Filter, Picture};
 use crate::Result;
 use crate::order::sort_by_key;
 
@@ -45,15 +46,26 @@ pub fn tile_grid(width: u32, height: u32, max_tiles: u32, size: u32) -> Grid {
 /// when there is more than one, the whole picture as a square follows as the last.
 ///
 /// # Errors
-/// As [`resize`], which the whole of the tiles has to pass.
+/// As [`super::resize()`], which the whole of the tiles has to pass.
 pub fn tiles(picture: &Picture, max_tiles: u32, size: u32) -> Result<(Grid, Vec<Picture>)> {
+    tiles_by(picture, max_tiles, size, Filter::Bicubic)
+}
+
+/// As [`tiles`], with another filter of Pillow's.
+pub(super) fn tiles_by(
+    picture: &Picture,
+    max_tiles: u32,
+    size: u32,
+    filter: Filter,
+) -> Result<(Grid, Vec<Picture>)> {
     let grid = tile_grid(picture.width, picture.height, max_tiles, size);
-    let whole = resize(picture, grid.cols.saturating_mul(size), grid.rows.saturating_mul(size))?;
+    let sides = [grid.cols, grid.rows].map(|count| count.saturating_mul(size));
+    let whole = resize_by(picture, sides[0], sides[1], filter)?;
     let places = (0..grid.rows).flat_map(|row| (0..grid.cols).map(move |col| (col, row)));
     let cut = |(col, row)| whole.cut([col * size, row * size, size, size]);
     let mut tiles: Vec<Picture> = places.map(cut).collect::<Result<_>>()?;
     if tiles.len() > 1 {
-        tiles.push(resize(picture, size, size)?);
+        tiles.push(resize_by(picture, size, size, filter)?);
     }
     Ok((grid, tiles))
 }

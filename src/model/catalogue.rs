@@ -3,6 +3,7 @@
 //!
 //! Source: the models' configuration files and cards on the Hugging Face hub.
 
+use super::Preprocessing;
 use super::names::wanted;
 use super::spec::*;
 
@@ -74,6 +75,7 @@ impl Entry {
             activation: Activation::GeluErf,
             final_norm: FinalNorm::None,
             pool: Pool::Cls,
+            preprocessing: Preprocessing::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::Preprocessing;
 use super::spec::*;
 use crate::error::list;
 use crate::{Error, Result};
@@ -160,6 +161,7 @@ impl Reader<'_> {
                 FinalNorm::None
             },
             pool: Pool::Cls,
+            preprocessing: Preprocessing::default(),
         })
     }
 

@@ -6,6 +6,7 @@ mod config;
 mod head;
 mod layer;
 mod names;
+mod preprocessing;
 mod spec;
 
 pub use catalogue::{CATALOGUE, Entry};
@@ -13,6 +14,7 @@ pub use config::{canonical_config, parse_config};
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
 pub use layer::layer;
 pub use names::{Key, Naming, Wanted, wanted};
+pub use preprocessing::{Preprocessing, parse_preprocessing, parse_pretrained};
 pub use spec::{
     Activation, FinalNorm, Flop, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes,
     Spec,

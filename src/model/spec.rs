@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Preprocessing;
+
 /// One encoder, complete: two equal specs compute the same function of the same weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -23,6 +25,9 @@ pub struct Spec {
     pub final_norm: FinalNorm,
     /// What `pooler_output` is.
     pub pool: Pool,
+    /// How photographs become its pixels; no part of `config.json`.
+    #[serde(skip)]
+    pub preprocessing: Preprocessing,
 }
 
 /// Widths and counts.

@@ -106,7 +106,8 @@ impl Twin<'_> {
             Op::Patchify(op) => {
                 let source = &slots[op.pixels];
                 if source.role == Role::Rgba {
-                    patchify_rgba(self.pixels, [source.rows, source.cols], op.patch, y);
+                    let size = [source.rows, source.cols];
+                    patchify_rgba(self.pixels, size, op.patch, &op.normal, y);
                 } else {
                     let size = [source.rows / 3, source.cols];
                     patchify_planes(&self.values[op.pixels], size, op.patch, y);

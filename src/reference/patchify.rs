@@ -1,13 +1,18 @@
 //! Twin of `shaders/patchify.wgsl`.
 
-use crate::image::{MEAN, STD};
+use crate::image::Normal;
 
 /// RGBA bytes `[batch, height, width, 4]` to normalised patch rows `[batch·patches, 3·patch²]`.
-pub fn patchify_rgba(pixels: &[u8], size: [usize; 2], patch: usize, rows: &mut [f32]) {
+pub fn patchify_rgba(
+    pixels: &[u8],
+    size: [usize; 2],
+    patch: usize,
+    normal: &Normal,
+    rows: &mut [f32],
+) {
     let [height, width] = size;
     patchify(size, patch, rows, |picture, channel, y, x| {
-        let byte = pixels[((picture * height + y) * width + x) * 4 + channel];
-        (f32::from(byte) / 255.0 - MEAN[channel]) / STD[channel]
+        normal.value(channel, pixels[((picture * height + y) * width + x) * 4 + channel])
     });
 }
 

@@ -27,6 +27,13 @@ pub(super) struct ModelInfo {
     pub(super) classes: usize,
 }
 
+/// A model's files of text.
+#[derive(Deserialize)]
+pub(super) struct Texts {
+    pub(super) config: String,
+    pub(super) preprocessor: Option<String>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Options {

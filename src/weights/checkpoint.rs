@@ -9,7 +9,9 @@ use super::{
 use crate::budget::MAX_CONFIG;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::files::read_text;
-use crate::model::{HeadSpec, Spec, parse_config, parse_head};
+use crate::model::{
+    HeadSpec, Spec, parse_config, parse_head, parse_preprocessing, parse_pretrained,
+};
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
@@ -23,6 +25,10 @@ pub struct Checkpoint {
     pub head: Option<Head>,
     /// The text of `config.json`.
     pub config: String,
+    /// The text of `preprocessor_config.json`, where there is one.
+    pub preprocessor: Option<String>,
+    /// What its files ask for that is not done, a sentence each.
+    pub notes: Vec<String>,
     name: String,
     files: Vec<Source>,
 }
@@ -52,11 +58,17 @@ impl Checkpoint {
             }
             // Some editors begin a file with a byte order mark.
             let config = config.trim_start_matches('\u{feff}');
+            let file = format!("{name}/config.json");
             if config.len() as u64 > MAX_CONFIG {
                 let reason = format!("{} bytes, expected at most {MAX_CONFIG}", config.len());
-                return Err(Error::config(format!("{name}/config.json"), reason));
+                return Err(Error::config(file, reason));
             }
-            let spec = parse_config(&format!("{name}/config.json"), config)?;
+            let mut spec = parse_config(&file, config)?;
+            let mut notes = Vec::new();
+            if let Some((read, note)) = parse_pretrained(&file, config, &spec.sizes)? {
+                spec.preprocessing = read;
+                notes.extend(note);
+            }
             let (index, files): (Vec<_>, Vec<_>) =
                 files.into_iter().partition(|f| f.name().ends_with(".index.json"));
             if let Some(index) = index.first() {
@@ -76,12 +88,28 @@ impl Checkpoint {
                 headers.push((file.name().to_string(), read_header(file).await?));
             }
             let manifest = Manifest::with_prefix(&spec, name, &headers, prefix)?;
-            let head = match parse_head(&format!("{name}/config.json"), config, &spec)? {
+            let head = match parse_head(&file, config, &spec)? {
                 Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
                 None => None,
             };
-            Ok(Self { spec, manifest, head, config: config.into(), name: name.into(), files })
+            let (name, config, preprocessor) = (name.into(), config.into(), None);
+            Ok(Self { spec, manifest, head, config, preprocessor, notes, name, files })
         })
+    }
+
+    /// Takes the preprocessing that the text of the model's `preprocessor_config.json` describes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it is none, or a value in it makes no sense.
+    pub fn preprocess_as(mut self, text: &str) -> Result<Self> {
+        let file = format!("{}/preprocessor_config.json", self.name);
+        if let Some(what) = foreign::in_place_of_json(text) {
+            return Err(Error::config(file, what));
+        }
+        let (read, note) = parse_preprocessing(&file, text, &self.spec.sizes)?;
+        self.spec.preprocessing = read;
+        (self.preprocessor, self.notes) = (Some(text.into()), Vec::from_iter(note));
+        Ok(self)
     }
 
     /// Opens a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`, or with
@@ -96,15 +124,20 @@ impl Checkpoint {
     #[cfg(not(target_arch = "wasm32"))]
     pub async fn open_path_with(path: &std::path::Path, prefix: Option<&str>) -> Result<Self> {
         let (folder, files) = super::find_files(path).await?;
-        let config = folder.join("config.json");
-        let text = read_text(&config, MAX_CONFIG)?;
+        let text = read_text(&folder.join("config.json"), MAX_CONFIG)?;
+        let beside = folder.join("preprocessor_config.json");
+        let preprocessor = beside.exists().then(|| read_text(&beside, MAX_CONFIG)).transpose()?;
         let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
         // "." and "" have no name of their own.
         let named = match folder.file_name() {
             Some(_) => folder,
             None => folder.canonicalize().unwrap_or(folder),
         };
-        Self::open_with(&named.display().to_string(), &text, files, prefix).await
+        let opened = Self::open_with(&named.display().to_string(), &text, files, prefix).await?;
+        match preprocessor {
+            Some(text) => opened.preprocess_as(&text),
+            None => Ok(opened),
+        }
     }
 
     /// The model that comes with the crate: InternViT-Tiny, 224 px, 5.5 M parameters.

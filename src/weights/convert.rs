@@ -178,6 +178,11 @@ pub async fn convert(
     let config = config(checkpoint, &list)?;
 
     let mut files = vec![whole(&staged, "config.json", &config)?];
+    if let Some(text) = &checkpoint.preprocessor {
+        let mut file = staged.create("preprocessor_config.json")?;
+        file.write(text.as_bytes())?;
+        files.push(file.finish()?);
+    }
     let mut done = 0;
     let mut more = |written: usize| {
         done += written as u64;

@@ -198,9 +198,14 @@ fn is_ours(name: &str) -> bool {
         Some(number.len() == 5 && [number, count].concat().bytes().all(|b| b.is_ascii_digit()))
     };
     let middle = name.strip_prefix("model-").and_then(|name| name.strip_suffix(".safetensors"));
-    ["config.json", "manifest.json", "model.safetensors", "model.safetensors.index.json"]
-        .contains(&name)
-        || middle.and_then(shard).unwrap_or(false)
+    let ours = [
+        "config.json",
+        "preprocessor_config.json",
+        "manifest.json",
+        "model.safetensors",
+        "model.safetensors.index.json",
+    ];
+    ours.contains(&name) || middle.and_then(shard).unwrap_or(false)
 }
 
 fn names(folder: &Path) -> Result<Vec<String>> {

@@ -2,35 +2,49 @@
 //! the parts of a run that was stopped.
 
 use std::collections::HashSet;
-use std::hash::Hasher;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::slice::from_ref;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use half::f16;
 use indicatif::ProgressBar;
 use internvit::gpu::Precision;
 use internvit::image::{Grid, Picture};
-use internvit::{Checkpoint, Encoder, Error, Features, Images, Result};
+use internvit::{Encoder, Error, Features, Images, Result};
 use serde_json::json;
-use twox_hash::XxHash64;
 
 use super::super::guard::Guard;
-use super::super::input::{self, Photo};
-use super::super::photos::{Photos, Shape};
+use super::super::input::Photo;
+use super::super::photos::Photos;
 use super::super::{load, print_json, progress, tell};
+use super::about::about;
+use super::path::{key, tidy};
 use super::store::{Store, prepare};
-use super::table::{self, About, Failure, Row, Settings};
+use super::table::{self, About, Failure, Row};
 use super::{Args, Tokens, batch, fits};
 
 /// Photographs of a part: what a run that is stopped has to do again at most.
 const PART: usize = 64;
 /// The same with patch tokens, which take megabytes.
 const PART_OF_TOKENS: usize = 8;
+/// A part is written when so much time has passed, however few photographs are in it.
+const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(args: &Args, out: &Path, guard: &Guard) -> Result<()> {
+    let start = Instant::now();
+    run_by(args, out, guard, &|| start.elapsed()).await
+}
+
+/// As [`run`], with a clock.
+async fn run_by(
+    args: &Args,
+    out: &Path,
+    guard: &Guard,
+    clock: &dyn Fn() -> Duration,
+) -> Result<()> {
     for (given, option) in [
         (!args.hidden_states.is_empty(), "--hidden-states"),
         (args.tokens != Tokens::All, "--tokens"),
@@ -49,16 +63,16 @@ pub(super) async fn run(args: &Args, out: &Path, guard: &Guard) -> Result<()> {
     }
     let mut store = Store::open(out, about(&checkpoint, args).await?)?;
     let mut known = HashSet::new();
-    let images: Vec<&PathBuf> = args.images.iter().filter(|path| known.insert(*path)).collect();
+    let images: Vec<&PathBuf> = args.images.iter().filter(|path| known.insert(key(path))).collect();
     let work = store.missing(&images, args.retry_errors);
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let (mut device, mut failed) = (None, 0);
     if !work.is_empty() {
         // A run that goes on computes as the one that was stopped would have.
         let dtype = if store.about.overflowed { Precision::F32 } else { args.dtype };
         let mut encoder = load(checkpoint, &args.device, dtype, args.stream_layers).await?;
         device = Some(encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone()));
-        let encoded = encode_all(&mut encoder, args, &mut store, &work).await;
+        let encoded = encode_all(&mut encoder, args, &mut store, &work, clock).await;
         tell(&encoder);
         failed = encoded?;
     }
@@ -87,36 +101,6 @@ pub(super) async fn run(args: &Args, out: &Path, guard: &Guard) -> Result<()> {
     Ok(())
 }
 
-async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About> {
-    let name = Path::new(checkpoint.name()).file_name().unwrap_or_default();
-    let settings = Settings {
-        model_digest: digest(checkpoint).await?,
-        dtype: args.dtype.name().into(),
-        image_size: input::side(args.image_size, &checkpoint.spec.sizes, args.resize)?,
-        resize: args.resize.to_string(),
-        tiles: args.tiles,
-        patch_tokens: args.patch_tokens,
-    };
-    let (version, model) = (env!("CARGO_PKG_VERSION").into(), name.to_string_lossy().into());
-    Ok(About { version, model, settings, additions: 1, failed: 0, overflowed: false })
-}
-
-/// What tells models apart without reading all their weights: the spec, the tensors' names and bits,
-/// and the values of those that are vectors.
-async fn digest(checkpoint: &Checkpoint) -> Result<String> {
-    let mut hash = XxHash64::with_seed(0);
-    hash.write(json!(checkpoint.spec).to_string().as_bytes());
-    for (name, tensor) in &checkpoint.manifest.tensors {
-        hash.write(name.as_bytes());
-        hash.write(&[tensor.few.as_ref().map_or(0, |few| few.quant.bits() as u8)]);
-        if tensor.shape.len() == 1 {
-            let values = checkpoint.tensor(name).await?;
-            values.iter().for_each(|value| hash.write(&value.to_le_bytes()));
-        }
-    }
-    Ok(format!("{:016x}", hash.finish()))
-}
-
 /// What becomes a part.
 #[derive(Default)]
 struct Part {
@@ -132,6 +116,7 @@ async fn encode_all(
     args: &Args,
     store: &mut Store,
     work: &[PathBuf],
+    clock: &dyn Fn() -> Duration,
 ) -> Result<usize> {
     let (send, receive) = sync_channel::<Part>(0);
     let (folder, about, first) = (store.folder.path.clone(), store.about.clone(), store.next);
@@ -148,62 +133,99 @@ async fn encode_all(
         Ok(files)
     });
     let bar = progress::images("encoding", work.len());
-    let computed = encode_parts(encoder, args, store, work, &send, &bar).await;
+    let computed =
+        encode_parts(encoder, args, store, work, Writer { send, clock, bar: &bar }).await;
     bar.finish_and_clear();
-    drop(send);
     let written = writer.join().unwrap_or_else(|_| Err(Error::input("writing failed")))?;
     store.next += written.len();
     store.files.extend(written);
     computed
 }
 
+/// Where parts go, and what tells when.
+struct Writer<'a> {
+    send: SyncSender<Part>,
+    clock: &'a dyn Fn() -> Duration,
+    bar: &'a ProgressBar,
+}
+
+/// What is computed, on its way to the table.
+struct Filling {
+    part: Part,
+    /// Photographs of the part, those that wait and those that failed included.
+    taken: usize,
+    pictures: Vec<Picture>,
+    waiting: Vec<(String, Photo)>,
+    begun: Duration,
+}
+
+impl Filling {
+    fn new(begun: Duration) -> Self {
+        let (pictures, waiting) = Default::default();
+        Self { part: Part::default(), taken: 0, pictures, waiting, begun }
+    }
+
+    /// Computes what waits.
+    async fn compute(
+        &mut self,
+        encoder: &mut Encoder,
+        args: &Args,
+        bar: &ProgressBar,
+    ) -> Result<()> {
+        if !self.pictures.is_empty() {
+            compute(encoder, &self.pictures, &self.waiting, args, &mut self.part).await?;
+        }
+        bar.inc(self.waiting.len() as u64);
+        self.pictures.clear();
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
+/// Encodes photographs and sends them part by part: full ones, and whatever is there once a minute has
+/// passed. Consumes the writer, which ends when all is sent.
 async fn encode_parts(
     encoder: &mut Encoder,
     args: &Args,
     store: &mut Store,
     work: &[PathBuf],
-    send: &SyncSender<Part>,
-    bar: &ProgressBar,
+    writer: Writer<'_>,
 ) -> Result<usize> {
-    let (side, patch) = (store.about.settings.image_size, encoder.spec().sizes.patch as u32);
-    let shape = Shape { side, patch, resize: args.resize, tiles: args.tiles };
+    let Writer { send, clock, bar } = writer;
+    let shape = args.shape(encoder.spec())?;
     let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
-    let (batch, mut done, mut failed) = (batch(encoder, args), 0, 0);
-    let mut photos = Photos::read(work, shape);
-    for paths in work.chunks(size) {
-        let (mut part, mut waiting) = (Part::default(), Vec::new());
-        let mut pictures: Vec<Picture> = Vec::new();
-        for (path, photo) in paths.iter().zip(&mut photos) {
-            let name = path.to_string_lossy().into_owned();
-            match photo {
-                Ok(_) if path.to_str().is_none() => {
-                    let reason = "the path is not UTF-8".into();
-                    part.failures.push(Failure { path: name, reason });
-                }
-                Ok(mut photo) => {
-                    if !fits(&pictures, &photo, batch) && !pictures.is_empty() {
-                        compute(encoder, &pictures, &waiting, args, &mut part).await?;
-                        bar.inc(waiting.len() as u64);
-                        pictures.clear();
-                        waiting.clear();
-                    }
-                    pictures.append(&mut photo.pictures);
-                    waiting.push((name, photo));
-                }
-                Err(Error::Image { reason, .. }) => {
-                    part.failures.push(Failure { path: name, reason });
-                }
-                Err(Error::Io { source, .. }) => {
-                    part.failures.push(Failure { path: name, reason: source.to_string() });
-                }
-                Err(other) => return Err(other),
+    let (batch, mut failed) = (batch(encoder, args), 0);
+    let mut now = Filling::new(clock());
+    for (at, (path, photo)) in work.iter().zip(Photos::read(work, shape)).enumerate() {
+        let name = tidy(path).to_string_lossy().into_owned();
+        now.taken += 1;
+        match photo {
+            Ok(_) if path.to_str().is_none() => {
+                let reason = "the path is not UTF-8".into();
+                now.part.failures.push(Failure { path: name, reason });
             }
+            Ok(mut photo) => {
+                if !fits(&now.pictures, &photo, batch) {
+                    now.compute(encoder, args, bar).await?;
+                }
+                now.pictures.append(&mut photo.pictures);
+                now.waiting.push((name, photo));
+            }
+            Err(Error::Image { reason, .. }) => {
+                now.part.failures.push(Failure { path: name, reason });
+            }
+            Err(Error::Io { source, .. }) => {
+                now.part.failures.push(Failure { path: name, reason: source.to_string() });
+            }
+            Err(other) => return Err(other),
         }
-        if !pictures.is_empty() {
-            compute(encoder, &pictures, &waiting, args, &mut part).await?;
+        let late = clock().saturating_sub(now.begun) >= MINUTE;
+        if now.taken < size && at + 1 < work.len() && !late {
+            continue;
         }
-        done += paths.len();
-        bar.set_position(done as u64);
+        now.compute(encoder, args, bar).await?;
+        bar.set_position(at as u64 + 1);
+        let mut part = std::mem::replace(&mut now, Filling::new(clock())).part;
         failed += part.failures.len();
         part.overflowed = store.about.overflowed || left_f16(encoder, args);
         store.about.overflowed = part.overflowed;
@@ -303,4 +325,40 @@ fn mean(rows: &[f32], c: usize) -> Vec<f32> {
     let count = (rows.len() / c) as f64;
     let sum = |i: usize| rows.iter().skip(i).step_by(c).map(|v| f64::from(*v)).sum::<f64>();
     (0..c).map(|i| (sum(i) / count) as f32).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::cell::Cell;
+
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::*;
+
+    /// Ten photographs, of which each takes 25 s by a clock of the test's own.
+    #[test]
+    fn a_part_is_written_every_minute() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("t.parquet");
+        let mut words: Vec<String> = vec!["encode".into()];
+        for i in 0..10u8 {
+            let file = folder.path().join(format!("{i}.png"));
+            image::save_buffer(&file, &[i; 12], 2, 2, image::ExtendedColorType::Rgb8).unwrap();
+            words.push(file.to_str().unwrap().into());
+        }
+        words.extend(["--device", "cpu", "--image-size", "14", "--batch", "4"].map(String::from));
+        words.extend(["--out".into(), out.to_str().unwrap().into()]);
+        let args = <Args as clap::Parser>::parse_from(words);
+        let time = Cell::new(0);
+        let clock = || {
+            time.set(time.get() + 25);
+            Duration::from_secs(time.get())
+        };
+        pollster::block_on(run_by(&args, &out, &Guard::default(), &clock)).unwrap();
+        let reader = SerializedFileReader::new(std::fs::File::open(&out).unwrap()).unwrap();
+        let groups = reader.metadata().row_groups();
+        assert_eq!(groups.iter().map(|group| group.num_rows()).sum::<i64>(), 10);
+        assert!(groups.len() >= 4, "{} parts of at most 75 s", groups.len());
+    }
 }

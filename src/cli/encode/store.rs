@@ -1,10 +1,10 @@
 //! The Parquet file that many photographs go to, and the parts of it that are there.
 //!
 //! A part is a small Parquet file in a folder beside the target, renamed into place when it is
-//! complete. When all are there, they are joined to a file that takes the target's place. What a
-//! part holds depends on the photographs alone, so the file is the same wherever a run was stopped.
-//! The folder is made with the first part and has a mark in it: another folder of its name is
-//! somebody's own. Who writes holds a lock beside the target.
+//! complete. When all are there, they are joined to a file that takes the target's place. Where none
+//! takes a minute, what a part holds depends on the photographs alone, so the file is the same
+//! wherever a run was stopped. The folder is made with the first part and has a mark in it: another
+//! folder of its name is somebody's own. Who writes holds a lock beside the target.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
@@ -15,6 +15,7 @@ use internvit::files::{self, Lock, NewFile, beside_name, is_own, open_plain};
 use internvit::{Error, Result};
 use serde_json::{Value, json};
 
+use super::path::key;
 use super::table::{self, About, Failure, Known, Settings};
 
 /// The target and the parts that wait to join it.
@@ -26,10 +27,10 @@ pub(super) struct Store {
     pub(super) files: Vec<PathBuf>,
     /// The number of the next part.
     pub(super) next: usize,
-    /// Photographs with features.
+    /// Photographs with features, by their keys.
     pub(super) encoded: HashSet<String>,
-    /// Photographs without, and why.
-    failures: BTreeMap<String, String>,
+    /// Photographs without, by their keys.
+    failures: BTreeMap<String, Failure>,
     pub(super) folder: Folder,
 }
 
@@ -181,18 +182,19 @@ impl Store {
         failures: impl IntoIterator<Item = Failure>,
     ) {
         for path in encoded {
-            self.failures.remove(&path);
-            self.encoded.insert(path);
+            let key = key(Path::new(&path));
+            self.failures.remove(&key);
+            self.encoded.insert(key);
         }
-        self.failures.extend(failures.into_iter().map(|failure| (failure.path, failure.reason)));
+        let known = |failure: Failure| (key(Path::new(&failure.path)), failure);
+        self.failures.extend(failures.into_iter().map(known));
     }
 
     /// The photographs that have no row yet, or none with features if these are tried again.
     pub(super) fn missing(&self, images: &[&PathBuf], retry: bool) -> Vec<PathBuf> {
         let missing = |path: &&&PathBuf| {
-            let path = path.to_string_lossy();
-            !self.encoded.contains(path.as_ref())
-                && (retry || !self.failures.contains_key(path.as_ref()))
+            let key = key(path);
+            !self.encoded.contains(&key) && (retry || !self.failures.contains_key(&key))
         };
         images.iter().filter(missing).map(|path| path.to_path_buf()).collect()
     }
@@ -202,9 +204,7 @@ impl Store {
         if self.next == 0 {
             return Ok(());
         }
-        let failures = std::mem::take(&mut self.failures).into_iter();
-        let failures: Vec<Failure> =
-            failures.map(|(path, reason)| Failure { path, reason }).collect();
+        let failures: Vec<Failure> = std::mem::take(&mut self.failures).into_values().collect();
         table::write(&self.out, &self.about, &self.files, &[], &failures)?;
         for file in self.files.iter().filter(|file| **file != self.out) {
             fs::remove_file(file).map_err(|e| Error::io(file.display(), e))?;

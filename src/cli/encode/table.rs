@@ -115,17 +115,17 @@ pub(super) fn write(
     guarded(path, || fill().map_err(|e| refuse(path, e)))?.finish()
 }
 
-/// Reads what a file says of itself, and its paths and failures.
-pub(super) fn read(path: &Path) -> Result<Known> {
-    guarded(path, || known(path))
-}
-
 /// Where the library panics the file is the cause: one that is damaged, or was made to do harm.
 fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let reason = "a damaged Parquet file: choose another --out, or remove it";
         Err(Error::io(path.display(), std::io::Error::other(reason)))
     })
+}
+
+/// Reads what a file says of itself, and its paths and failures.
+pub(super) fn read(path: &Path) -> Result<Known> {
+    guarded(path, || known(path))
 }
 
 fn known(path: &Path) -> Result<Known> {
@@ -220,7 +220,7 @@ fn copy(writer: &mut SerializedFileWriter<NewFile>, path: &Path) -> Parquet<()> 
     let file = File::open(path)?;
     let reader = SerializedFileReader::new(file.try_clone()?)?;
     let about = about(&reader).map_err(ParquetError::General)?;
-    let groups = reader.num_row_groups() - usize::from(about.failed > 0);
+    let groups = reader.num_row_groups().saturating_sub(usize::from(about.failed > 0));
     for group in reader.metadata().row_groups().iter().take(groups) {
         let mut copied = writer.next_row_group()?;
         for column in group.columns() {
@@ -348,3 +348,7 @@ fn nulls(column: &mut SerializedColumnWriter<'_>, rows: usize) -> Parquet<()> {
         _ => Err(ParquetError::General("a column of another type".into())),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;

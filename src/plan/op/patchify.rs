@@ -1,8 +1,8 @@
+use crate::image::Normal;
 use crate::plan::SlotId;
 
 /// Cuts pictures into patches: row p of y holds the values of patch p (grid row-major) in the order
-/// channel, y, x. RGBA bytes are normalised with ImageNet's mean and deviation; f32 planes are taken
-/// as they are.
+/// channel, y, x. RGBA bytes are normalised; f32 planes are taken as they are.
 ///
 /// y is `[patches, 3·patch²]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,4 +11,6 @@ pub struct Patchify {
     pub pixels: SlotId,
     /// Side of a patch, pixels.
     pub patch: usize,
+    /// How RGBA bytes are normalised.
+    pub normal: Normal,
 }

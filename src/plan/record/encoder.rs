@@ -138,7 +138,9 @@ impl<'a> EncoderRecorder<'a> {
             }
         };
         let shape = [patches, self.spec.patch_values()];
-        let rows = self.r.push("patches", shape, Op::Patchify(Patchify { pixels, patch }));
+        let normal = self.spec.preprocessing.normal;
+        let patchify = Op::Patchify(Patchify { pixels, patch, normal });
+        let rows = self.r.push("patches", shape, patchify);
         let cls =
             self.r.weight("embeddings.class_embedding", [1, 1, c], &[1, 1, c], WeightKind::Vector);
         let layer = self.r.linear(rows, "embeddings.patch_embedding", c);

@@ -1,0 +1,52 @@
+//! What a table says of the features in it.
+
+use std::hash::Hasher;
+use std::path::Path;
+
+use internvit::image::{Fit, Resize};
+use internvit::model::Preprocessing;
+use internvit::{Checkpoint, Result};
+use serde_json::json;
+use twox_hash::XxHash64;
+
+use super::Args;
+use super::table::{About, Settings};
+
+/// What the rows of a run are.
+pub(super) async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About> {
+    let name = Path::new(checkpoint.name()).file_name().unwrap_or_default();
+    let shape = args.shape(&checkpoint.spec)?;
+    let settings = Settings {
+        model_digest: digest(checkpoint, &shape.fit).await?,
+        dtype: args.dtype.name().into(),
+        image_size: shape.fit.size,
+        resize: shape.fit.resize.to_string(),
+        tiles: args.tiles,
+        patch_tokens: args.patch_tokens,
+    };
+    let (version, model) = (env!("CARGO_PKG_VERSION").into(), name.to_string_lossy().into());
+    Ok(About { version, model, settings, additions: 1, failed: 0, overflowed: false })
+}
+
+/// What tells models apart without reading all their weights: the spec, the tensors' names and bits,
+/// and the values of those that are vectors.
+async fn digest(checkpoint: &Checkpoint, fit: &Fit) -> Result<String> {
+    let mut hash = XxHash64::with_seed(0);
+    hash.write(json!(checkpoint.spec).to_string().as_bytes());
+    // Size and shape are settings of their own.
+    let Preprocessing { filter, normal, .. } = checkpoint.spec.preprocessing;
+    let short = (fit.resize == Resize::Crop && fit.short != fit.size).then_some(fit.short);
+    let pixels = Preprocessing { filter, normal, short, ..Preprocessing::default() };
+    if pixels != Preprocessing::default() {
+        hash.write(json!(pixels).to_string().as_bytes());
+    }
+    for (name, tensor) in &checkpoint.manifest.tensors {
+        hash.write(name.as_bytes());
+        hash.write(&[tensor.few.as_ref().map_or(0, |few| few.quant.bits() as u8)]);
+        if tensor.shape.len() == 1 {
+            let values = checkpoint.tensor(name).await?;
+            values.iter().for_each(|value| hash.write(&value.to_le_bytes()));
+        }
+    }
+    Ok(format!("{:016x}", hash.finish()))
+}

@@ -1,0 +1,152 @@
+//! The three ways to bring a picture to the encoder's shape.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::resize::resample;
+use super::{Filter, Grid, MAX_PIXELS, Picture, tiles_by};
+use crate::{Error, Result};
+
+/// How a picture of any shape is brought to the encoder's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resize {
+    #[default]
+    /// The whole picture in a square, its aspect ratio ignored, as InternVL treats its tiles.
+    Squash,
+    /// The short side to the square's, the rest of the long side cut away, as the image processor
+    /// shipped with InternViT (`CLIPImageProcessor`) does.
+    Crop,
+    /// The aspect ratio kept: the short side to the given size, both sides rounded to the nearest
+    /// multiple of the patch. The position embeddings are interpolated.
+    Native,
+}
+
+impl Resize {
+    const ALL: [(Resize, &str); 3] =
+        [(Resize::Squash, "squash"), (Resize::Crop, "crop"), (Resize::Native, "native")];
+
+    /// As [`Fit::output`] of this way and these lengths.
+    pub fn output(self, width: u32, height: u32, size: u32, patch: u32) -> (u32, u32) {
+        Fit::new(self, size, patch).output(width, height)
+    }
+
+    /// As [`Fit::region`] of this way and this length.
+    pub fn region(self, width: u32, height: u32, size: u32) -> [f64; 4] {
+        Fit::new(self, size, 1).region(width, height)
+    }
+
+    /// As [`Fit::apply`] of this way and these lengths.
+    ///
+    /// # Errors
+    /// As [`Fit::apply`].
+    pub fn fit(self, picture: &Picture, size: u32, patch: u32) -> Result<Picture> {
+        Fit::new(self, size, patch).apply(picture)
+    }
+}
+
+impl fmt::Display for Resize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::ALL.iter().find(|(mode, _)| mode == self).map_or("", |(_, name)| name))
+    }
+}
+
+impl FromStr for Resize {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|(_, name)| *name == text).map(|(mode, _)| *mode);
+        found.ok_or_else(|| {
+            Error::input(format!("resize must be squash, crop or native, not \"{text}\""))
+        })
+    }
+}
+
+/// How pictures are brought to an encoder's size, complete; lengths in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// What becomes of the aspect ratio.
+    pub resize: Resize,
+    /// Side of the square, or the short side for [`Resize::Native`].
+    pub size: u32,
+    /// The short side before [`Resize::Crop`] cuts, at least `size`.
+    pub short: u32,
+    /// Side of a patch, which matters to [`Resize::Native`] only.
+    pub patch: u32,
+    /// What weighs the pixels.
+    pub filter: Filter,
+}
+
+impl Fit {
+    /// With Pillow's bicubic filter; a crop takes all of the short side.
+    pub fn new(resize: Resize, size: u32, patch: u32) -> Self {
+        Self { resize, size, short: size, patch, filter: Filter::Bicubic }
+    }
+
+    /// Width and height of the result for a picture of `width` × `height` pixels.
+    pub fn output(&self, width: u32, height: u32) -> (u32, u32) {
+        let patch = f64::from(self.patch.max(1));
+        let scale = f64::from(self.size) / f64::from(width.min(height).max(1));
+        let patches = |side: u32| (f64::from(side) * scale / patch).round().max(1.0);
+        match self.resize {
+            Resize::Squash | Resize::Crop => (self.size, self.size),
+            Resize::Native => ((patches(width) * patch) as u32, (patches(height) * patch) as u32),
+        }
+    }
+
+    /// The rectangle of a picture of `width` × `height` that the result shows, in its pixels:
+    /// `[left, top, width, height]`.
+    pub fn region(&self, width: u32, height: u32) -> [f64; 4] {
+        let size = self.size;
+        if self.resize != Resize::Crop || size == 0 {
+            return [0.0, 0.0, width.into(), height.into()];
+        }
+        let short = u64::from(width.min(height).max(1));
+        let span = |side: u32| {
+            // The processor truncates the resized side and halves what is too much downwards.
+            let resized = u64::from(side) * u64::from(self.short.max(size)) / short;
+            let start = resized.saturating_sub(size.into()) / 2;
+            let pixel = f64::from(side) / resized.max(1) as f64;
+            (start as f64 * pixel, f64::from(size) * pixel)
+        };
+        let ((left, width), (top, height)) = (span(width), span(height));
+        [left, top, width, height]
+    }
+
+    /// The picture at [`Fit::output`]'s size.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a size or patch of 0, an empty picture, one that has not the bytes that
+    /// its sides say, or a result of more than [`MAX_PIXELS`] pixels, as keeping an extreme aspect
+    /// ratio can ask for.
+    pub fn apply(&self, picture: &Picture) -> Result<Picture> {
+        picture.check()?;
+        let (&Picture { width, height, .. }, &Self { size, patch, .. }) = (picture, self);
+        if [size, patch, width, height].contains(&0) {
+            return Err(Error::input(format!(
+                "cannot resize {width} × {height} pixels to size {size} with patches of {patch}: \
+                 none of these may be 0"
+            )));
+        }
+        let (columns, rows) = self.output(width, height);
+        // Between the passes a picture has the new width and up to the old height.
+        if u64::from(columns) * u64::from(rows.max(height)) > MAX_PIXELS {
+            return Err(Error::input(format!(
+                "resizing {width} × {height} pixels ({}) to {columns} × {rows} would pass \
+                 the limit of {MAX_PIXELS} pixels",
+                self.resize
+            )));
+        }
+        Ok(resample(picture, self.region(width, height), [columns, rows], self.filter))
+    }
+
+    /// The picture in at most `most` tiles of this size, each squashed: see [`super::tiles`].
+    ///
+    /// # Errors
+    /// As [`super::resize`].
+    pub fn tiles(&self, picture: &Picture, most: u32) -> Result<(Grid, Vec<Picture>)> {
+        tiles_by(picture, most, self.size, self.filter)
+    }
+}
