@@ -22,7 +22,7 @@ use self::records::*;
 use self::team::team;
 use crate::encoder::{Held, Opened};
 use crate::gpu::Precision;
-use crate::image::{Alpha, Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
+use crate::image::{self, Decoded, Grid, MAX_PIXELS, Picture, Resize, decode_with, tiles};
 use crate::view::PcaBasis;
 use crate::weights::LinearHead;
 use crate::{Device, Encoder, Error, Images};
@@ -163,11 +163,8 @@ impl Engine {
         progress: Function,
     ) -> JsResult<JsValue> {
         let options: Options = serde_wasm_bindgen::from_value(options)?;
-        let mut photo = decode(&name, &bytes).map_err(js)?;
-        let alpha = Alpha::read(&bytes);
-        if let Some(alpha) = &alpha {
-            alpha.over_white(&mut photo);
-        }
+        let seen = image::Options { background: Some([255; 3]), alpha: true };
+        let Decoded { picture: photo, alpha, .. } = decode_with(&name, &bytes, seen).map_err(js)?;
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let sizes = encoder.spec().sizes;
         let (side, patch) = (sizes.image as u32, sizes.patch as u32);

@@ -6,16 +6,21 @@
 //! last bit. Nothing here reads files or knows the model.
 
 mod alpha;
+mod canvas;
 mod decode;
+mod foreign;
+mod gif;
 mod jpeg;
 mod orientation;
-mod palette;
 mod pixels;
+mod png;
+mod raster;
 mod resize;
+mod tiff;
 mod tiles;
 
 pub use alpha::Alpha;
-pub use decode::decode;
+pub use decode::{Decoded, Options, decode, decode_with};
 pub use pixels::{MEAN, STD, pixel_values, rgba};
 pub use resize::{Resize, resize};
 pub use tiles::{Grid, tile_grid, tiles};
