@@ -1,11 +1,14 @@
 //! GIF and TIFF of every kind, PNG with much beside its pixels, transparency, and files of other kinds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "common/cli.rs"]
+mod cli;
 mod common;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use cli::*;
 use common::*;
 use internvit::image::{Decoded, Options, decode, decode_with};
 use sha2::{Digest, Sha256};
@@ -185,4 +188,50 @@ fn transparent_pictures_are_laid_over_a_colour() {
             assert_eq!(picture, laid, "{name}");
         }
     }
+}
+
+/// A note says so once, and an option lays photographs over a colour.
+#[test]
+fn the_command_line_tells_of_transparent_photographs() {
+    let folder_out = scratch("formats-clear");
+    let photo = folder("alpha.png");
+    let out = folder_out.join("p.npy");
+    let run = |more: &[&str]| {
+        let base = ["preprocess", text(&photo), "--size", "28", "--out", text(&out)];
+        internvit(&[&base, more].concat())
+    };
+    let bare = run(&[]);
+    let told = String::from_utf8_lossy(&bare.stderr).into_owned();
+    assert!(bare.status.success() && told.contains("of its pixels are transparent"), "{told}");
+    assert_eq!(told.matches("--background white").count(), 1, "{told}");
+    let values = std::fs::read(&out).unwrap();
+    for colour in ["white", "#fff", "#FFFFFF", "Black", "grey", "#0a0b0c"] {
+        let laid = run(&["--background", colour]);
+        let told = String::from_utf8_lossy(&laid.stderr).into_owned();
+        assert!(laid.status.success() && !told.contains("transparent"), "{colour}: {told}");
+        assert_ne!(std::fs::read(&out).unwrap(), values, "{colour}");
+    }
+    for wrong in ["whitish", "#ff", "#gggggg", "fff"] {
+        assert!(!run(&["--background", wrong]).status.success(), "{wrong}");
+    }
+    // Of many photographs one note.
+    let many = folder_out.join("many");
+    std::fs::create_dir(&many).unwrap();
+    for name in ["a.png", "b.png", "c.png"] {
+        std::fs::copy(&photo, many.join(name)).unwrap();
+    }
+    let out = folder_out.join("f.parquet");
+    let done = internvit(&[
+        "encode",
+        text(&many),
+        "--image-size",
+        "28",
+        "--device",
+        "cpu",
+        "--out",
+        text(&out),
+    ]);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success() && told.contains("3 photographs have transparent"), "{told}");
+    assert_eq!(told.matches("transparent").count(), 1, "{told}");
 }

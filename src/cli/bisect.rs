@@ -9,6 +9,7 @@ use internvit::image::Resize;
 use internvit::{Device, Error, Images, Result};
 use serde_json::json;
 
+use super::background::Background;
 use super::model::Model;
 use super::{input, load, print_json};
 
@@ -50,8 +51,14 @@ pub(super) async fn run(args: Args) -> Result<()> {
             Images::PixelValues { shape: values.0, values: &values.1 }
         }
         (None, Some(image)) => {
-            photo =
-                input::prepare(image, sizes.image as u32, sizes.patch as u32, Resize::Squash, 1)?;
+            photo = input::prepare(
+                image,
+                sizes.image as u32,
+                sizes.patch as u32,
+                Resize::Squash,
+                1,
+                &Background::default(),
+            )?;
             Images::Pictures(&photo.pictures)
         }
         (None, None) => return Err(Error::input("no image")),

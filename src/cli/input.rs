@@ -9,9 +9,11 @@ pub(super) use tensor::read_tensor;
 use std::io::Read;
 use std::path::Path;
 
-use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode, tiles};
+use internvit::image::{Grid, MAX_PIXELS, Picture, Resize, decode_with, tiles};
 use internvit::model::Sizes;
 use internvit::{Error, Result};
+
+use super::background::Background;
 
 /// The most bytes that are read from standard input.
 const MAX_BYTES: u64 = 1 << 30;
@@ -27,15 +29,19 @@ pub(super) struct Photo {
 }
 
 /// Reads and decodes a photograph.
-pub(super) fn read_picture(path: &Path) -> Result<Picture> {
-    if path == Path::new(STDIN) {
+pub(super) fn read_picture(path: &Path, background: &Background) -> Result<Picture> {
+    let (name, bytes) = if path == Path::new(STDIN) {
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes);
         read.map_err(|e| Error::io("standard input", e))?;
-        return decode("standard input", &bytes);
-    }
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
-    decode(&path.display().to_string(), &bytes)
+        ("standard input".into(), bytes)
+    } else {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
+        (path.display().to_string(), bytes)
+    };
+    let decoded = decode_with(&name, &bytes, background.options())?;
+    background.notice(Path::new(&name), &decoded);
+    Ok(decoded.picture)
 }
 
 /// The error, with the photographs that were encoded together where the values of one overflow.
@@ -64,8 +70,9 @@ pub(super) fn prepare(
     patch: u32,
     resize: Resize,
     max_tiles: u32,
+    background: &Background,
 ) -> Result<Photo> {
-    fit(path, &read_picture(path)?, size, patch, resize, max_tiles)
+    fit(path, &read_picture(path, background)?, size, patch, resize, max_tiles)
 }
 
 /// Brings the photograph of `path` to the encoder's size.

@@ -13,6 +13,7 @@ use internvit::model::layer;
 use internvit::view::patch_under;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 
+use super::background::Background;
 use super::guard::Guard;
 use super::model::Model;
 use super::{input, load, output, progress, tell};
@@ -48,6 +49,8 @@ pub(super) struct Args {
     /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio
     #[arg(long, default_value = "squash")]
     resize: Resize,
+    #[command(flatten)]
+    background: Background,
     /// similarity, attention, rollout: a point in the photograph's pixels, whose patch asks; for
     /// attention and rollout the class token asks if left out
     #[arg(long, value_name = "X,Y", value_parser = super::arguments::point)]
@@ -157,6 +160,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         View::Clusters => shown::clusters(&seen, &args)?,
         View::Norms => shown::norms(&seen, &args)?,
     };
+    args.background.tell();
     write(&args, &out, shown)
 }
 
@@ -169,7 +173,7 @@ async fn see(
 ) -> Result<Seen> {
     let sizes = encoder.spec().sizes;
     let side = input::side(args.image_size, &sizes, args.resize)?;
-    let photo = input::read_picture(path)?;
+    let photo = input::read_picture(path, &args.background)?;
     let seen = input::fit(path, &photo, side, sizes.patch as u32, args.resize, 1)?;
     let taps: Vec<usize> = match args.view {
         View::Attention => vec![args.block(encoder) - 1],

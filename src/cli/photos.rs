@@ -8,6 +8,7 @@ use std::thread;
 use internvit::image::Resize;
 use internvit::{Error, Result};
 
+use super::background::Background;
 use super::input::{Photo, prepare};
 
 /// Threads at most: decoding is quicker than encoding on most devices.
@@ -32,17 +33,18 @@ pub(super) struct Photos {
 
 impl Photos {
     /// Begins to read `paths`.
-    pub(super) fn read(paths: &[PathBuf], shape: Shape) -> Self {
+    pub(super) fn read(paths: &[PathBuf], shape: Shape, background: &Background) -> Self {
         let Shape { side, patch, resize, tiles } = shape;
         let paths: Arc<[PathBuf]> = paths.into();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let lanes = cores.min(THREADS).min(paths.len());
         let lane = |first: usize| {
             let (send, receive) = sync_channel(1);
-            let paths = paths.clone();
+            let (paths, background) = (paths.clone(), background.clone());
             thread::spawn(move || {
                 for path in paths.iter().skip(first).step_by(lanes) {
-                    if send.send(prepare(path, side, patch, resize, tiles)).is_err() {
+                    let photo = prepare(path, side, patch, resize, tiles, &background);
+                    if send.send(photo).is_err() {
                         return;
                     }
                 }

@@ -7,6 +7,7 @@ use internvit::image::{Grid, Resize, pixel_values};
 use internvit::{Result, Tensor};
 use serde_json::json;
 
+use super::background::Background;
 use super::guard::Guard;
 use super::{input, output, print_json};
 
@@ -26,6 +27,8 @@ pub(super) struct Args {
     /// Cut the image into at most so many tiles, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
+    #[command(flatten)]
+    background: Background,
     /// Where to write: .safetensors, .npz or .npy
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -40,7 +43,9 @@ const PATCH: u32 = 14;
 pub(super) fn run(args: Args) -> Result<()> {
     let guard = Guard::default().reads([&args.image]);
     guard.writes(Some(&args.out), &["safetensors", "npz", "npy"])?.check()?;
-    let photo = input::prepare(&args.image, args.size, PATCH, args.resize, args.tiles)?;
+    let (size, resize) = (args.size, args.resize);
+    let photo = input::prepare(&args.image, size, PATCH, resize, args.tiles, &args.background)?;
+    args.background.tell();
     let first = &photo.pictures[0];
     let shape = vec![photo.pictures.len(), 3, first.height as usize, first.width as usize];
     let Grid { cols, rows } = photo.grid;

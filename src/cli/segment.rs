@@ -16,6 +16,7 @@ use serde_json::json;
 
 use internvit::files::folder_of;
 
+use super::background::Background;
 use super::guard::Guard;
 use super::model::Model;
 use super::{input, load, output, print_json, progress, tell};
@@ -50,6 +51,8 @@ pub(super) struct Args {
     /// Take each photograph whole, its short side resized to the window's (taught heads always do)
     #[arg(long, conflicts_with = "stride")]
     whole: bool,
+    #[command(flatten)]
+    background: Background,
     /// A file with the tensor pixel_values [B, 3, H, W] in place of images, taken whole
     #[arg(long, value_name = "FILE", conflicts_with = "images")]
     pixel_values: Option<PathBuf>,
@@ -130,7 +133,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let bar = progress::Share::new("segmenting", photos.len());
     let mut told = Vec::new();
     for (path, files) in photos.iter().zip(&files) {
-        match slide(&mut encoder, path, &windows, &head, &bar).await {
+        match slide(&mut encoder, path, &args.background, &windows, &head, &bar).await {
             Ok(map) => {
                 write(files, &args, &head, std::slice::from_ref(&map))?;
                 told.push(summary(&args, &head, &map)?);
@@ -146,6 +149,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     bar.finish();
     tell(&encoder);
+    args.background.tell();
     finish(&args, told)
 }
 
@@ -238,12 +242,13 @@ impl Windows {
 async fn slide(
     encoder: &mut Encoder,
     path: &Path,
+    background: &Background,
     windows: &Windows,
     head: &HeadSpec,
     bar: &progress::Share,
 ) -> Result<Map> {
     let &Windows { side, patch, stride, whole } = windows;
-    let photo = input::read_picture(path)?;
+    let photo = input::read_picture(path, background)?;
     let picture = Resize::Native.fit(&photo, side, patch);
     let picture = picture.map_err(|e| Error::image(path.display(), e))?;
     let (height, width) = (picture.height as usize, picture.width as usize);

@@ -12,6 +12,7 @@ use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
 
+use super::background::Background;
 use super::guard::Guard;
 use super::model::Model;
 use super::{arguments, input, load, output, progress, tell};
@@ -41,6 +42,8 @@ pub(super) struct Args {
     /// Short side to which the photograph is resized; the model's image size if left out
     #[arg(long)]
     image_size: Option<u32>,
+    #[command(flatten)]
+    background: Background,
     /// auto, gpu, cpu, or part of an adapter's name
     #[arg(long, default_value = "auto")]
     device: Device,
@@ -78,7 +81,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if layers.is_empty() {
         layers.push(sizes.layers);
     }
-    let photo = input::read_picture(&args.image)?;
+    let photo = input::read_picture(&args.image, &args.background)?;
+    args.background.tell();
     let side = args.image_size.unwrap_or(sizes.image as u32);
     let picture = Resize::Native.fit(&photo, side, sizes.patch as u32)?;
     let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;

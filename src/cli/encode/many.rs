@@ -61,6 +61,7 @@ pub(super) async fn run(args: &Args, out: &Path, guard: &Guard) -> Result<()> {
         device = Some(encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone()));
         let encoded = encode_all(&mut encoder, args, &mut store, &work).await;
         tell(&encoder);
+        args.background.tell();
         failed = encoded?;
     }
     store.finish()?;
@@ -97,6 +98,7 @@ async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About> {
         resize: args.resize.to_string(),
         tiles: args.tiles,
         patch_tokens: args.patch_tokens,
+        background: args.background.name(),
     };
     let (version, model) = (env!("CARGO_PKG_VERSION").into(), name.to_string_lossy().into());
     Ok(About { version, model, settings, additions: 1, failed: 0, overflowed: false })
@@ -170,7 +172,7 @@ async fn encode_parts(
     let shape = Shape { side, patch, resize: args.resize, tiles: args.tiles };
     let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
     let (batch, mut done, mut failed) = (batch(encoder, args), 0, 0);
-    let mut photos = Photos::read(work, shape);
+    let mut photos = Photos::read(work, shape, &args.background);
     for paths in work.chunks(size) {
         let (mut part, mut waiting) = (Part::default(), Vec::new());
         let mut pictures: Vec<Picture> = Vec::new();
