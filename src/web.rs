@@ -25,7 +25,7 @@ use self::team::team;
 use crate::budget::{Amount, USUAL, picture_memory};
 use crate::encoder::{Held, Opened};
 use crate::gpu::Precision;
-use crate::image::{Alpha, Grid, MAX_PIXELS, Picture, Resize, decode};
+use crate::image::{self, Decoded, Grid, MAX_PIXELS, Picture, Resize, decode_with};
 use crate::view::PcaBasis;
 use crate::weights::LinearHead;
 use crate::{Device, Encoder, Error, Images};
@@ -181,11 +181,8 @@ impl Engine {
             let reason = format!("needs {needed} of memory, the page has {most}: make it smaller");
             return Err(js(Error::image(&name, reason)));
         }
-        let mut photo = decode(&name, &bytes).map_err(js)?;
-        let alpha = Alpha::read(&bytes);
-        if let Some(alpha) = &alpha {
-            alpha.over_white(&mut photo);
-        }
+        let seen = image::Options { background: Some([255; 3]), alpha: true };
+        let Decoded { picture: photo, alpha, .. } = decode_with(&name, &bytes, seen).map_err(js)?;
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let spec = encoder.spec();
         let sizes = spec.sizes;

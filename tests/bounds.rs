@@ -137,7 +137,7 @@ fn bombs() {
     let profile = chunk(b"iCCP", &[b"x\0\0", &zeros(200)[..]].concat());
     let cases: [(&str, Vec<u8>, &str); 10] = [
         ("PNG of 60,000 × 60,000", png(60_000, &[], &zeros(0)), "60000 × 60000 is too large"),
-        ("PNG with 2³¹ pixels a side", png(1 << 31, &[], &zeros(0)), "PNG"),
+        ("PNG with 2³¹ pixels a side", png(1 << 31, &[], &zeros(0)), "2147483648 is too large"),
         ("PNG of 16,384 × 16,384 without data", png(16_384, &[], &zeros(0)), "broken or cut off"),
         ("GIF of 65,535 × 65,535", gif.to_vec(), "65535 × 65535 is too large"),
         ("BMP of 60,000 × 60,000", bmp(60_000), "60000 × 60000 is too large"),
@@ -160,6 +160,29 @@ fn bombs() {
         assert_eq!(picture.rgb, [0, 0, 0], "{what}");
         let grown = peak().saturating_sub(before) >> 20;
         assert!(grown < 128, "{what}: {grown} MB");
+    }
+}
+
+/// A small file of many pixels takes what these need once: RGB, and where the decoder makes it, alpha.
+#[test]
+fn pixels_cost_their_bytes_once() {
+    let _alone = alone();
+    const PIXELS: u64 = 1 << 26;
+    // A frame of one pixel on a canvas of 8,192 × 8,192, grey where it is empty.
+    let gif =
+        b"GIF89a\0\x20\0\x20\x80\0\0\x7f\x7f\x7f\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0;";
+    // One colour, without alpha.
+    let webp =
+        b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0\x2f\xff\xdf\xff\x07\x07\x10\x11\xfd\x0f\x44\x44\xff\x03";
+    let grey = png(8192, &[], &zeros(65));
+    let cases = [("GIF", &gif[..], 3), ("WebP", &webp[..], 4), ("PNG", &grey[..], 3)];
+    for (what, bytes, channels) in cases {
+        let before = peak();
+        let picture = decode("f", bytes).unwrap();
+        assert_eq!((picture.width, picture.height), (8192, 8192), "{what}");
+        drop(picture);
+        let grown = peak().saturating_sub(before);
+        assert!(grown < channels * PIXELS + (32 << 20), "{what}: {} MB", grown >> 20);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What decoding a picture takes of memory, by its header.
 
-use std::io::{BufRead, Seek, SeekFrom};
+use std::io::{BufRead, Read, Seek, SeekFrom};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -33,19 +33,19 @@ fn by_header(mut from: impl BufRead + Seek) -> u64 {
         // More is refused by the header, before anything is taken.
         if pixels > MAX_PIXELS { 0 } else { pixels * bytes }
     };
+    let size = |at: usize| -> Option<[u8; 4]> { head.get(at..at + 4)?.try_into().ok() };
+    let side = |at: usize| size(at).map_or(0, u32::from_be_bytes);
     match format {
         // Beside the colours a progressive one has coefficients of 16 bits and planes.
         Some(ImageFormat::Jpeg) => jpeg_size(from).map_or(0, |size| area(size, 12)),
-        // Kinds that the decoder does not know as pictures have a size all the same.
+        // Decoded row by row: colours, and alpha where it is wanted.
+        Some(ImageFormat::Png) => area([side(16), side(20)], 4),
+        Some(ImageFormat::Gif) => {
+            let side = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
+            area([side(6), side(8)], 5)
+        }
         Some(ImageFormat::Tiff) => {
-            let decoder = tiff::decoder::Decoder::new(from).ok();
-            let size = decoder.and_then(|mut decoder| {
-                let bits = decoder.colortype().map_or(32, |colour| {
-                    u64::from(colour.bit_depth()) * u64::from(colour.num_samples())
-                });
-                Some((decoder.dimensions().ok()?, bits))
-            });
-            size.map_or(0, |((width, height), bits)| area([width, height], unpacked(bits)))
+            tiff_size(from).map_or(0, |(size, bits)| area(size, 4 + bits.div_ceil(8)))
         }
         Some(format) => {
             let mut reader = ImageReader::with_format(from, format);
@@ -59,8 +59,51 @@ fn by_header(mut from: impl BufRead + Seek) -> u64 {
             let planes = if format == ImageFormat::WebP { 2 } else { 0 };
             area([width, height], unpacked(bits) + planes)
         }
-        None => 0,
+        // Also a BigTIFF, which has no format of its own.
+        None => tiff_size(from).map_or(0, |(size, bits)| area(size, 4 + bits.div_ceil(8))),
     }
+}
+
+/// Entries of a TIFF's directory at most.
+const ENTRIES: u64 = 10_000;
+
+/// The sides of a TIFF's first picture, and bits of a pixel, of which a strip may hold all.
+fn tiff_size(mut from: impl BufRead + Seek) -> Option<([u32; 2], u64)> {
+    let mut head = [0; 16];
+    from.read_exact(&mut head).ok()?;
+    let little = match &head[..2] {
+        b"II" => true,
+        b"MM" => false,
+        _ => return None,
+    };
+    let number = |bytes: &[u8]| {
+        let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        if little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) }
+    };
+    let big = number(&head[2..4]) == 43;
+    // Bytes of a count and a place, of the number of entries, and of an entry.
+    let (place, count, entry) = if big { (8, 8, 20) } else { (4, 2, 12) };
+    from.seek(SeekFrom::Start(number(if big { &head[8..16] } else { &head[4..8] }))).ok()?;
+    let mut bytes = [0; 8];
+    from.read_exact(&mut bytes[..count]).ok()?;
+    let entries = number(&bytes[..count]).min(ENTRIES);
+    let mut directory = Vec::new();
+    from.take(entries * entry as u64).read_to_end(&mut directory).ok()?;
+    // A value of one or two bytes a number, or what is most where it lies elsewhere.
+    let value = |tag: u64| {
+        let found = directory.chunks_exact(entry).find(|entry| number(&entry[..2]) == tag)?;
+        let width = match number(&found[2..4]) {
+            1 => 1,
+            3 => 2,
+            4 => 4,
+            _ => place,
+        };
+        let inside = number(&found[4..4 + place]) * width as u64 <= place as u64;
+        inside.then(|| number(&found[4 + place..][..width.min(place)]))
+    };
+    let side = |tag| u32::try_from(value(tag)?).ok();
+    let samples = value(277).unwrap_or(1).clamp(1, 16);
+    Some(([side(256)?, side(257)?], samples * value(258).unwrap_or(16).clamp(1, 64)))
 }
 
 /// Bytes of a pixel as it is unpacked, and as RGB beside that; 16 bits a channel are first cut.

@@ -20,6 +20,36 @@ pub(crate) fn size(text: &str) -> std::result::Result<u64, String> {
         .ok_or_else(|| "expected a size such as 512MB, 1GB or 200MiB".to_string())
 }
 
+/// A colour: a name, `#rgb` or `#rrggbb`.
+pub(crate) fn colour(text: &str) -> std::result::Result<[u8; 3], String> {
+    let names: [(&str, [u8; 3]); 12] = [
+        ("white", [255; 3]),
+        ("black", [0; 3]),
+        ("grey", [128; 3]),
+        ("gray", [128; 3]),
+        ("silver", [192; 3]),
+        ("red", [255, 0, 0]),
+        ("green", [0, 128, 0]),
+        ("lime", [0, 255, 0]),
+        ("blue", [0, 0, 255]),
+        ("yellow", [255, 255, 0]),
+        ("cyan", [0, 255, 255]),
+        ("magenta", [255, 0, 255]),
+    ];
+    let lower = text.to_ascii_lowercase();
+    if let Some((_, colour)) = names.iter().find(|(name, _)| *name == lower) {
+        return Ok(*colour);
+    }
+    let digit = |c: char| c.to_digit(16).map(|digit| digit as u8);
+    let digits: Option<Vec<u8>> =
+        lower.strip_prefix('#').and_then(|d| d.chars().map(digit).collect());
+    match digits.as_deref() {
+        Some([r, g, b]) => Ok([r * 17, g * 17, b * 17]),
+        Some([a, b, c, d, e, f]) => Ok([a * 16 + b, c * 16 + d, e * 16 + f]),
+        _ => Err("expected a colour such as white, black, grey, #fff or #1a2b3c".into()),
+    }
+}
+
 /// A place in a photograph: `X,Y` in pixels.
 pub(crate) fn point(text: &str) -> std::result::Result<[u32; 2], String> {
     let point = text.split_once(',').and_then(|(x, y)| Some([x.parse().ok()?, y.parse().ok()?]));

@@ -8,6 +8,7 @@ use internvit::gpu::Precision;
 use internvit::{Device, Error, Images, Result};
 use serde_json::json;
 
+use super::background::Background;
 use super::input::Shape;
 use super::model::Model;
 use super::{input, load, print_json};
@@ -52,7 +53,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             Images::PixelValues { shape: values.0, values: &values.1 }
         }
         (None, Some(image)) => {
-            photo = input::prepare(image, &shape)?;
+            photo = input::prepare(image, &shape, &Background::default())?;
             Images::Pictures(&photo.pictures)
         }
         (None, None) => return Err(Error::input("no image")),

@@ -17,6 +17,7 @@ use internvit::view::{pca_picture, stitch};
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
+use super::background::Background;
 use super::guard::Guard;
 use super::input::{Photo, Shape};
 use super::model::Model;
@@ -54,6 +55,8 @@ pub(super) struct Args {
     /// Cut each image into at most so many tiles of the image size, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
+    #[command(flatten)]
+    background: Background,
     /// Write the patches of all tiles as one grid too: stitched.last_hidden_state [H, W, C] (one image)
     #[arg(long)]
     stitch: bool,
@@ -166,6 +169,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         }
         _ => {
             let (features, index) = encode_photos(&mut encoder, &args, &bar).await?;
+            args.background.tell();
             (features, Some(index))
         }
     };
@@ -266,7 +270,7 @@ async fn encode_photos(
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
     let mut pictures: Vec<Picture> = Vec::new();
     let mut waiting: Vec<&PathBuf> = Vec::new();
-    let mut photos = Photos::read(&args.images, shape);
+    let mut photos = Photos::read(&args.images, shape, &args.background);
     let mut paths = args.images.iter().enumerate();
     loop {
         let photo = photos.next().transpose()?;
@@ -303,7 +307,7 @@ async fn encode_one(
     args: &Args,
     bar: &progress::Share,
 ) -> Result<(Features, Vec<f32>)> {
-    let original = input::read_picture(path)?;
+    let original = input::read_picture(path, &args.background)?;
     let photo = input::fit(path, &original, shape)?;
     let features = encode_all(encoder, &photo.pictures, batch(encoder, args), args, bar).await;
     let mut features = features.map_err(|e| input::of(&[path], e))?;

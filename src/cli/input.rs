@@ -11,9 +11,11 @@ use std::path::Path;
 
 use internvit::budget::Share;
 use internvit::error::list;
-use internvit::image::{Fit, Grid, MAX_PIXELS, Picture, Resize, decode};
+use internvit::image::{Fit, Grid, MAX_PIXELS, Picture, Resize, decode_with};
 use internvit::model::Spec;
 use internvit::{Error, Result};
+
+use super::background::Background;
 
 /// What the encoder sees of a photograph.
 pub(super) struct Photo {
@@ -26,16 +28,18 @@ pub(super) struct Photo {
 }
 
 /// Reads and decodes a photograph.
-pub(super) fn read_picture(path: &Path) -> Result<Picture> {
-    Ok(open(path)?.0)
+pub(super) fn read_picture(path: &Path, background: &Background) -> Result<Picture> {
+    Ok(open(path, background)?.0)
 }
 
 /// A photograph, and the share of memory that is kept while it is worked on.
-fn open(path: &Path) -> Result<(Picture, Share)> {
+fn open(path: &Path, background: &Background) -> Result<(Picture, Share)> {
     let (bytes, share) = file::read(path)?;
     let name = path.display().to_string();
     let name = if name == STDIN { "standard input" } else { &name };
-    Ok((decode(name, &bytes)?, share))
+    let decoded = decode_with(name, &bytes, background.options())?;
+    background.notice(Path::new(name), &decoded);
+    Ok((decoded.picture, share))
 }
 
 /// The error, with the photographs that were encoded together where the values of one overflow.
@@ -77,8 +81,8 @@ impl Shape {
 }
 
 /// Reads a photograph and brings it to the encoder's size.
-pub(super) fn prepare(path: &Path, shape: &Shape) -> Result<Photo> {
-    let (picture, _share) = open(path)?;
+pub(super) fn prepare(path: &Path, shape: &Shape, background: &Background) -> Result<Photo> {
+    let (picture, _share) = open(path, background)?;
     fit(path, &picture, shape)
 }
 

@@ -14,6 +14,7 @@ use internvit::model::layer;
 use internvit::view::patch_under;
 use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
 
+use super::background::Background;
 use super::guard::Guard;
 use super::input::Shape;
 use super::model::Model;
@@ -51,6 +52,8 @@ pub(super) struct Args {
     /// out as the model's preprocessor_config.json says, else squash
     #[arg(long, value_name = "HOW")]
     resize: Option<Resize>,
+    #[command(flatten)]
+    background: Background,
     /// similarity, attention, rollout: a point in the photograph's pixels, whose patch asks; for
     /// attention and rollout the class token asks if left out
     #[arg(long, value_name = "X,Y", value_parser = super::arguments::point)]
@@ -160,6 +163,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         View::Clusters => shown::clusters(&seen, &args)?,
         View::Norms => shown::norms(&seen, &args)?,
     };
+    args.background.tell();
     write(&args, &out, shown)
 }
 
@@ -171,7 +175,7 @@ async fn see(
     args: &Args,
     bar: &progress::Share,
 ) -> Result<Seen> {
-    let photo = input::read_picture(path)?;
+    let photo = input::read_picture(path, &args.background)?;
     let seen = input::fit(path, &photo, shape)?;
     let taps: Vec<usize> = match args.view {
         View::Attention => vec![args.block(encoder) - 1],

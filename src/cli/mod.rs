@@ -4,6 +4,7 @@
 mod terminal;
 
 mod arguments;
+mod background;
 mod bench;
 mod bisect;
 mod convert;

@@ -7,6 +7,7 @@ use std::thread;
 
 use internvit::{Error, Result};
 
+use super::background::Background;
 use super::input::{Photo, Shape, prepare};
 use super::memory::budget;
 
@@ -23,7 +24,7 @@ pub(super) struct Photos {
 
 impl Photos {
     /// Begins to read `paths`.
-    pub(super) fn read(paths: &[PathBuf], shape: Shape) -> Self {
+    pub(super) fn read(paths: &[PathBuf], shape: Shape, background: &Background) -> Self {
         let paths: Arc<[PathBuf]> = paths.into();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Photographs that wait are no part of what decoding draws from the budget.
@@ -32,10 +33,10 @@ impl Photos {
         let lanes = cores.min(THREADS).min(paths.len()).min(held);
         let lane = |first: usize| {
             let (send, receive) = sync_channel(1);
-            let paths = paths.clone();
+            let (paths, background) = (paths.clone(), background.clone());
             thread::spawn(move || {
                 for path in paths.iter().skip(first).step_by(lanes) {
-                    if send.send(prepare(path, &shape)).is_err() {
+                    if send.send(prepare(path, &shape, &background)).is_err() {
                         return;
                     }
                 }

@@ -8,6 +8,7 @@ use internvit::model::{CATALOGUE, Preprocessing};
 use internvit::{Result, Tensor};
 use serde_json::json;
 
+use super::background::Background;
 use super::guard::Guard;
 use super::input::Shape;
 use super::model::Model;
@@ -35,6 +36,8 @@ pub(super) struct Args {
     /// Cut the image into at most so many tiles, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
+    #[command(flatten)]
+    background: Background,
     /// Where to write: .safetensors, .npz or .npy
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -57,7 +60,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
     };
     // Any size is right: the pixels may be another model's.
     let shape = Shape { fit: own.fit(&sizes, args.resize, args.size), tiles: 1 };
-    let photo = input::prepare(&args.image, &shape.tiled(args.tiles))?;
+    let photo = input::prepare(&args.image, &shape.tiled(args.tiles), &args.background)?;
+    args.background.tell();
     let first = &photo.pictures[0];
     let shape = vec![photo.pictures.len(), 3, first.height as usize, first.width as usize];
     let Grid { cols, rows } = photo.grid;

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use internvit::files::folder_of;
 
+use super::background::Background;
 use super::guard::Guard;
 use super::model::Model;
 use super::{input, load, memory, output, print_json, progress, tell};
@@ -52,6 +53,8 @@ pub(super) struct Args {
     /// Take each photograph whole, its short side resized to the window's (taught heads always do)
     #[arg(long, conflicts_with = "stride")]
     whole: bool,
+    #[command(flatten)]
+    background: Background,
     /// A file with the tensor pixel_values [B, 3, H, W] in place of images, taken whole
     #[arg(long, value_name = "FILE", conflicts_with = "images")]
     pixel_values: Option<PathBuf>,
@@ -133,7 +136,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let bar = progress::Share::new("segmenting", photos.len());
     let mut told = Vec::new();
     for (path, files) in photos.iter().zip(&files) {
-        match slide(&mut encoder, path, &windows, &head, &bar).await {
+        match slide(&mut encoder, path, &args.background, &windows, &head, &bar).await {
             Ok(map) => {
                 write(files, &args, &head, std::slice::from_ref(&map))?;
                 told.push(summary(&args, &head, &map)?);
@@ -149,6 +152,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     bar.finish();
     tell(&encoder);
+    args.background.tell();
     finish(&args, told)
 }
 
@@ -271,12 +275,13 @@ impl Windows {
 async fn slide(
     encoder: &mut Encoder,
     path: &Path,
+    background: &Background,
     windows: &Windows,
     head: &HeadSpec,
     bar: &progress::Share,
 ) -> Result<Map> {
     let &Windows { fit, stride, whole, keep } = windows;
-    let photo = input::read_picture(path)?;
+    let photo = input::read_picture(path, background)?;
     let of_path = |e: Error| Error::image(path.display(), e);
     let picture = fit.apply(&photo).map_err(of_path)?;
     let (height, width) = (picture.height as usize, picture.width as usize);

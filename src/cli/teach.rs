@@ -13,6 +13,7 @@ use internvit::view::{default_palette, fit, labels, paint_labels, shares};
 use internvit::weights::LinearHead;
 use internvit::{Device, Error, Images, Result, Tensor};
 
+use super::background::Background;
 use super::guard::Guard;
 use super::model::Model;
 use super::{arguments, input, load, output, progress, tell};
@@ -42,6 +43,8 @@ pub(super) struct Args {
     /// Short side to which the photograph is resized, in pixels; the model's image size if left out
     #[arg(long, value_name = "PIXELS")]
     image_size: Option<u32>,
+    #[command(flatten)]
+    background: Background,
     /// auto, gpu, cpu, or part of an adapter's name
     #[arg(long, default_value = "auto")]
     device: Device,
@@ -83,7 +86,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if layers.is_empty() {
         layers.push(sizes.layers);
     }
-    let photo = input::read_picture(&args.image)?;
+    let photo = input::read_picture(&args.image, &args.background)?;
+    args.background.tell();
     let own = checkpoint.spec.preprocessing;
     let picture = own.fit(&sizes, Some(Resize::Native), args.image_size).apply(&photo)?;
     let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;

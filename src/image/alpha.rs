@@ -1,11 +1,7 @@
 //! What of a picture is transparent.
 
-use std::io::Cursor;
-
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader};
-
 use super::Picture;
+use super::canvas::over;
 
 /// A picture's alpha channel, upright, 8 bits: 0 is transparent, 255 opaque.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,34 +15,14 @@ pub struct Alpha {
 }
 
 impl Alpha {
-    /// The alpha channel of a file that [`decode`](super::decode) reads; `None` where the picture
-    /// is opaque.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
-        let mut decoder = reader.into_decoder().ok()?;
-        if !decoder.color_type().has_alpha() {
-            return None;
-        }
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let mut picture = DynamicImage::from_decoder(decoder).ok()?;
-        picture.apply_orientation(orientation);
-        let pixels = picture.into_rgba8();
-        let (width, height) = pixels.dimensions();
-        let values: Vec<u8> = pixels.as_raw().iter().skip(3).step_by(4).copied().collect();
-        values.iter().any(|alpha| *alpha < 255).then_some(Self { width, height, values })
-    }
-
-    /// Lays the picture over white, as viewers and browsers do. One of another size stays as it is.
-    pub fn over_white(&self, picture: &mut Picture) {
+    /// Lays the picture over a colour, as viewers and browsers lay it over white. One of another size
+    /// stays as it is.
+    pub fn over(&self, picture: &mut Picture, colour: [u8; 3]) {
         if (self.width, self.height) != (picture.width, picture.height) {
             return;
         }
-        let mix = |value: u8, alpha: u8| {
-            let (value, alpha) = (u32::from(value), u32::from(alpha));
-            ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-        };
         for (pixel, alpha) in picture.rgb.as_chunks_mut::<3>().0.iter_mut().zip(&self.values) {
-            *pixel = pixel.map(|value| mix(value, *alpha));
+            *pixel = over(*pixel, *alpha, colour);
         }
     }
 
@@ -74,52 +50,62 @@ impl Alpha {
 
 #[cfg(test)]
 mod tests {
-    use image::{ImageFormat, RgbImage, RgbaImage};
+    use image::{DynamicImage, ImageBuffer, RgbImage, Rgba, RgbaImage};
 
-    use super::*;
-    use crate::image::decode;
+    use crate::image::{Decoded, Options, decode_with};
 
-    fn png(picture: impl Into<DynamicImage>) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        assert!(picture.into().write_to(&mut bytes, ImageFormat::Png).is_ok());
+    fn file(picture: impl Into<DynamicImage>) -> Vec<u8> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        assert!(picture.into().write_to(&mut bytes, image::ImageFormat::WebP).is_ok());
         bytes.into_inner()
     }
 
     /// The left half opaque, a column half transparent, the rest transparent above hidden red.
-    fn half() -> Vec<u8> {
-        png(RgbaImage::from_fn(8, 4, |x, _| match x {
+    fn half() -> ImageBuffer<Rgba<u8>, Vec<u8>> {
+        RgbaImage::from_fn(8, 4, |x, _| match x {
             0..4 => [10, 20, 30, 255].into(),
             4 => [0, 100, 200, 128].into(),
             _ => [255, 0, 0, 0].into(),
-        }))
+        })
+    }
+
+    fn decoded(picture: impl Into<DynamicImage>, background: Option<[u8; 3]>) -> Decoded {
+        let options = Options { background, alpha: true };
+        decode_with("half", &file(picture), options).unwrap_or_else(|e| panic!("{e}"))
     }
 
     #[test]
-    fn a_transparent_picture_is_laid_over_white() {
-        let (Ok(mut picture), Some(alpha)) = (decode("half", &half()), Alpha::read(&half())) else {
-            panic!("it is a picture with an alpha channel")
-        };
-        alpha.over_white(&mut picture);
-        let row = picture.rgb.as_chunks::<3>().0;
-        assert_eq!(row[..4], [[10, 20, 30]; 4]);
-        assert_eq!(row[4], [127, 177, 227]);
-        assert_eq!(row[5..8], [[255; 3]; 3]);
+    fn a_transparent_picture_is_laid_over_a_colour() {
+        let bare = decoded(half(), None);
+        assert_eq!(bare.transparent, 12);
+        for colour in [[255; 3], [0, 128, 10]] {
+            let under = decoded(half(), Some(colour));
+            let mut laid = bare.clone();
+            laid.alpha.iter().for_each(|alpha| alpha.over(&mut laid.picture, colour));
+            assert_eq!(under, laid);
+            let row = under.picture.rgb.as_chunks::<3>().0;
+            assert_eq!(row[..4], [[10, 20, 30]; 4]);
+            assert_eq!(row[5..8], [colour; 3]);
+        }
+        let white = decoded(half(), Some([255; 3]));
+        assert_eq!(white.picture.rgb.as_chunks::<3>().0[4], [127, 177, 227]);
     }
 
     #[test]
     fn patches_are_clear_where_every_pixel_is() {
-        let clear = Alpha::read(&half()).map(|alpha| alpha.clear([0.0, 0.0, 8.0, 4.0], [2, 4]));
+        let alpha = decoded(half(), None).alpha;
+        let clear = alpha.as_ref().map(|alpha| alpha.clear([0.0, 0.0, 8.0, 4.0], [2, 4]));
         let row = [false, false, false, true];
         assert_eq!(clear, Some([row, row].concat()));
         // Of a part of the picture.
-        let clear = Alpha::read(&half()).map(|alpha| alpha.clear([4.5, 0.0, 3.0, 4.0], [1, 3]));
+        let clear = alpha.map(|alpha| alpha.clear([4.5, 0.0, 3.0, 4.0], [1, 3]));
         assert_eq!(clear, Some(vec![false, true, true]));
     }
 
     #[test]
     fn opaque_pictures_have_none() {
-        assert_eq!(Alpha::read(&png(RgbImage::new(2, 2))), None);
-        assert_eq!(Alpha::read(&png(RgbaImage::from_pixel(2, 2, [1, 2, 3, 255].into()))), None);
-        assert_eq!(Alpha::read(b"no picture"), None);
+        assert_eq!(decoded(RgbImage::new(2, 2), None).alpha, None);
+        let opaque = RgbaImage::from_pixel(2, 2, [1, 2, 3, 255].into());
+        assert_eq!(decoded(opaque, None).alpha, None);
     }
 }

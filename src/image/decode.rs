@@ -1,27 +1,37 @@
 //! Files of many formats to one kind of picture: upright, RGB, 8 bits.
 
-use std::io::{Cursor, ErrorKind};
 use std::panic::{UnwindSafe, catch_unwind};
 
-use image::error::ImageError;
-use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::ImageFormat;
 
-use super::jpeg;
+use super::canvas::Canvas;
 use super::orientation::orientation;
-use super::palette::palette;
-use super::{MAX_PIXELS, Picture};
+use super::{Alpha, MAX_PIXELS, Picture, foreign, gif, jpeg, png, raster, tiff};
 use crate::{Error, Result};
-
-/// The most bytes a decoder may ask for at once.
-const MAX_BYTES: u64 = 1 << 30;
-
-/// Beside its pixels a PNG may hold little: a colour profile inflates to a thousand times its length,
-/// and is not even used.
-const MAX_PNG_BYTES: u64 = 16 << 20;
 
 /// The longest side: JPEG's own limit. It bounds the row and column buffers of a resize.
 const MAX_SIDE: u32 = 65_535;
+
+/// What is wanted of a picture beside its colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The colour under transparent pixels. Without one alpha is dropped, and their hidden colours
+    /// are seen, as image processors have it.
+    pub background: Option<[u8; 3]>,
+    /// That the alpha channel is wanted as well.
+    pub alpha: bool,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// The picture, upright.
+    pub picture: Picture,
+    /// Its alpha channel, where it is wanted and a pixel is not opaque.
+    pub alpha: Option<Alpha>,
+    /// How many pixels are transparent, in whole or by more than half.
+    pub transparent: u64,
+}
 
 /// The picture in `bytes`; `name` serves the error messages only.
 ///
@@ -35,120 +45,89 @@ const MAX_SIDE: u32 = 65_535;
 /// [`Error::Image`] for a file that is empty, cut off, broken or of another format, and for a
 /// picture of more than [`MAX_PIXELS`] pixels or with a side of 0 or above 65,535.
 pub fn decode(name: &str, bytes: &[u8]) -> Result<Picture> {
+    Ok(decode_with(name, bytes, Options::default())?.picture)
+}
+
+/// The same with [`Options`].
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with(name: &str, bytes: &[u8], options: Options) -> Result<Decoded> {
     let refuse = |reason: String| Error::image(name, reason);
     if bytes.is_empty() {
         return Err(refuse("the file is empty".into()));
     }
-    let Some((format, label)) = image::guess_format(bytes).ok().and_then(known) else {
+    let Some((format, label)) = known(bytes) else {
         let known = "PNG, JPEG, WebP, GIF, BMP, TIFF";
-        return Err(refuse(format!("not a picture this program can read ({known})")));
+        let unknown = || format!("not a picture this program can read ({known})");
+        return Err(refuse(foreign::name(bytes).unwrap_or_else(unknown)));
     };
     if let Some(reason) = fault(format, label, bytes) {
         return Err(refuse(reason));
     }
-    guarded(name, label, || read_any(name, bytes, format, label))
+    guarded(name, label, || {
+        let canvas = canvas(bytes, format, label, options).map_err(refuse)?;
+        Ok(canvas.finish(orientation(bytes, format)))
+    })
 }
 
 /// Where a decoder panics the file is the cause, and others are still to be read.
-fn guarded(
-    name: &str,
-    label: &str,
-    read: impl FnOnce() -> Result<Picture> + UnwindSafe,
-) -> Result<Picture> {
+fn guarded<T>(name: &str, label: &str, read: impl FnOnce() -> Result<T> + UnwindSafe) -> Result<T> {
     catch_unwind(read)
         .unwrap_or_else(|_| Err(Error::image(name, format!("the {label} decoder failed"))))
 }
 
-fn read_any(name: &str, bytes: &[u8], format: ImageFormat, label: &str) -> Result<Picture> {
-    let refuse = |reason: String| Error::image(name, reason);
-    if format == ImageFormat::Tiff
-        && let Some((grey, colours)) = palette(bytes)
-    {
-        let mut picture = read(&grey, format).map_err(|e| refuse(e.text(label)))?;
-        for pixel in picture.rgb.as_chunks_mut::<3>().0 {
-            *pixel = colours[usize::from(pixel[0])];
+/// The picture as it lies in the file.
+fn canvas(
+    bytes: &[u8],
+    format: ImageFormat,
+    label: &str,
+    options: Options,
+) -> std::result::Result<Canvas, String> {
+    match format {
+        ImageFormat::Jpeg => {
+            let Picture { width, height, rgb } = jpeg::read(bytes, check)?;
+            Ok(Canvas::of_rgb(width, height, rgb, options))
         }
-        return Ok(picture);
-    }
-    if format == ImageFormat::Jpeg {
-        let picture = jpeg::read(bytes, check).map_err(refuse)?;
-        return Ok(upright(picture, orientation(bytes, format)));
-    }
-    read(bytes, format).map_err(|e| refuse(e.text(label)))
-}
-
-/// The picture turned as its file says.
-fn upright(picture: Picture, orientation: Orientation) -> Picture {
-    if orientation == Orientation::NoTransforms {
-        return picture;
-    }
-    let Picture { width, height, rgb } = picture;
-    let Some(buffer) = RgbImage::from_raw(width, height, rgb) else {
-        return Picture { width: 0, height: 0, rgb: Vec::new() };
-    };
-    let mut picture = DynamicImage::ImageRgb8(buffer);
-    picture.apply_orientation(orientation);
-    let (width, height) = (picture.width(), picture.height());
-    Picture { width, height, rgb: picture.into_rgb8().into_raw() }
-}
-
-/// Why a picture was not read.
-enum Refusal {
-    Decoder(ImageError),
-    Size(String),
-}
-
-impl Refusal {
-    fn text(self, label: &str) -> String {
-        match self {
-            Self::Decoder(error) => explain(label, error),
-            Self::Size(reason) => reason,
-        }
+        ImageFormat::Gif => gif::read(bytes, options, check),
+        ImageFormat::Png => png::read(bytes, options, check),
+        ImageFormat::Tiff => tiff::read(bytes, options, check),
+        _ => raster::read(bytes, format, label, options, check),
     }
 }
 
-/// Header, size check, pixels, orientation.
-fn read(bytes: &[u8], format: ImageFormat) -> std::result::Result<Picture, Refusal> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(if format == ImageFormat::Png { MAX_PNG_BYTES } else { MAX_BYTES });
-    reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(Refusal::Decoder)?;
-    let (width, height) = decoder.dimensions();
-    check(width, height, decoder.total_bytes()).map_err(Refusal::Size)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(Refusal::Decoder)?;
-    picture.apply_orientation(orientation(bytes, format));
-
-    let (width, height) = (picture.width(), picture.height());
-    Ok(Picture { width, height, rgb: rgb8(picture) })
+/// Whether a file that begins with `head`, 64 bytes or more, is of a format that is read.
+pub fn is_known(head: &[u8]) -> bool {
+    known(head).is_some()
 }
 
-/// The formats that are built in, with the names users know them by.
-fn known(format: ImageFormat) -> Option<(ImageFormat, &'static str)> {
+/// The formats that are read, with the names users know them by.
+fn known(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
+    // A TIFF, a BigTIFF, and those whose version is in the other order of bytes.
+    if let Some(b"II*\0" | b"II\0*" | b"II+\0" | b"MM*\0" | b"MM\0*" | b"MM\0+") = bytes.get(..4) {
+        return foreign::raw(bytes).is_none().then_some((ImageFormat::Tiff, "TIFF"));
+    }
+    let format = image::guess_format(bytes).ok()?;
     let label = match format {
         ImageFormat::Png => "PNG",
         ImageFormat::Jpeg => "JPEG",
         ImageFormat::WebP => "WebP",
         ImageFormat::Gif => "GIF",
         ImageFormat::Bmp => "BMP",
-        ImageFormat::Tiff => "TIFF",
         _ => return None,
     };
     Some((format, label))
 }
 
 /// Refuses a picture by its header, before memory is taken for its pixels.
-fn check(width: u32, height: u32, bytes: u64) -> std::result::Result<(), String> {
+fn check(width: u32, height: u32) -> std::result::Result<(), String> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
         Err(format!("a picture of {width} × {height} has no pixels"))
     } else if width.max(height) > MAX_SIDE {
         Err(format!("{width} × {height} is too large: a side may have {MAX_SIDE} pixels"))
-    } else if pixels > MAX_PIXELS || bytes > MAX_BYTES {
-        Err(format!(
-            "{width} × {height} is too large: a picture may have {MAX_PIXELS} pixels \
-             and take {MAX_BYTES} bytes"
-        ))
+    } else if pixels > MAX_PIXELS {
+        Err(format!("{width} × {height} is too large: a picture may have {MAX_PIXELS} pixels"))
     } else {
         Ok(())
     }
@@ -161,33 +140,9 @@ fn fault(format: ImageFormat, label: &str, bytes: &[u8]) -> Option<String> {
         // "RIFF", then the length of what follows.
         (ImageFormat::WebP, [_, _, _, _, a, b, c, d, rest @ ..]) => {
             let length = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
-            ((rest.len() as u64) < length).then(|| cut_off(label))
+            ((rest.len() as u64) < length).then(|| format!("the {label} data is cut off"))
         }
         _ => None,
-    }
-}
-
-fn cut_off(label: &str) -> String {
-    format!("the {label} data is cut off")
-}
-
-/// The decoder's reason, for a user.
-fn explain(label: &str, error: ImageError) -> String {
-    match error {
-        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => cut_off(label),
-        ImageError::Limits(_) => format!("the {label} data would take too much memory to decode"),
-        ImageError::Unsupported(error) => format!("a kind of {label} not supported here: {error}"),
-        error => format!("the {label} data is broken or cut off: {error}"),
-    }
-}
-
-/// Eight bits a channel, without alpha.
-fn rgb8(picture: DynamicImage) -> Vec<u8> {
-    match picture.color() {
-        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
-            picture.into_rgb16().iter().map(|value| (value >> 8) as u8).collect()
-        }
-        _ => picture.into_rgb8().into_raw(),
     }
 }
 
@@ -197,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_decoders_panic_is_an_error_of_the_file() {
-        let read = guarded("bad.jpg", "JPEG", || panic!("a decoder's own fault"));
+        let read = guarded::<()>("bad.jpg", "JPEG", || panic!("a decoder's own fault"));
         assert_eq!(read.map_err(|e| e.to_string()), Err("bad.jpg: the JPEG decoder failed".into()));
     }
 }

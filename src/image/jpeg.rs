@@ -13,7 +13,7 @@ const MAX_SCANS: usize = 500;
 /// end before the picture does are an error.
 pub(super) fn read(
     bytes: &[u8],
-    check: impl FnOnce(u32, u32, u64) -> Result<(), String>,
+    check: impl FnOnce(u32, u32) -> Result<(), String>,
 ) -> Result<Picture, String> {
     // Sides and pixels are checked below, before memory is taken.
     let limits = DecodeLimits {
@@ -33,8 +33,7 @@ pub(super) fn read(
             header.precision
         ));
     }
-    let channels = if inks { 4 } else { 3 };
-    check(width, height, u64::from(width) * u64::from(height) * channels)?;
+    check(width, height)?;
     decoder.set_output_format(if inks { PixelFormat::Cmyk } else { PixelFormat::Rgb });
     if !has_end(bytes) {
         return Err(CUT_OFF.into());
@@ -63,8 +62,39 @@ fn light(inks: &[u8]) -> Vec<u8> {
     pixels.flat_map(|[c, m, y, k]| [c, m, y].map(|ink| channel(*ink, *k))).collect()
 }
 
+/// A stream of `tables` and a picture without them, as TIFFs hold it. What other markers say of its
+/// colours is left out: three channels are YCbCr or not as `ycbcr` says.
+pub(super) fn joined(tables: &[u8], data: &[u8], ycbcr: bool) -> Vec<u8> {
+    let mut stream = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0".to_vec();
+    stream.push(u8::from(ycbcr));
+    segments(tables, &mut stream);
+    segments(data, &mut stream);
+    stream
+}
+
+/// Adds the segments of a stream to another, and all from the first scan on.
+fn segments(mut rest: &[u8], stream: &mut Vec<u8>) {
+    while let [0xFF, code, after @ ..] = rest {
+        match code {
+            0xFF => rest = &rest[1..],
+            0xD8 => rest = after,
+            0xD9 => return,
+            0xDA => return stream.extend(rest),
+            _ => {
+                let [high, low, ..] = after else { return };
+                let length = 2 + usize::from(u16::from_be_bytes([*high, *low]));
+                let Some((segment, after)) = rest.split_at_checked(length) else { return };
+                if !(0xE0..=0xEF).contains(code) {
+                    stream.extend(segment);
+                }
+                rest = after;
+            }
+        }
+    }
+}
+
 /// The decoder's reason, for a user.
-fn explain(error: &JpegError) -> String {
+pub(super) fn explain(error: &JpegError) -> String {
     match error {
         JpegError::UnexpectedEof => CUT_OFF.into(),
         JpegError::Unsupported(what) => format!("a kind of JPEG not supported here: {what}"),

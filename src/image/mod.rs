@@ -6,17 +6,22 @@
 //! last bit. Nothing here reads files or knows the model.
 
 mod alpha;
+mod canvas;
 mod decode;
 mod fit;
+mod foreign;
+mod gif;
 mod jpeg;
 mod orientation;
-mod palette;
 mod pixels;
+mod png;
+mod raster;
 mod resize;
+mod tiff;
 mod tiles;
 
 pub use alpha::Alpha;
-pub use decode::decode;
+pub use decode::{Decoded, Options, decode, decode_with, is_known};
 pub use fit::{Fit, Resize};
 pub use pixels::{Normal, pixel_values, rgba};
 pub use resize::{Filter, resize};

@@ -7,8 +7,10 @@ use image::ImageFormat;
 use image::metadata::Orientation;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
+use super::tiff::Tags;
+
 /// The tag of the orientation in EXIF and TIFF.
-const TAG: u32 = 274;
+const TAG: u16 = 274;
 
 /// What a file says of its orientation. A value out of range counts as none.
 pub(super) fn orientation(bytes: &[u8], format: ImageFormat) -> Orientation {
@@ -17,10 +19,10 @@ pub(super) fn orientation(bytes: &[u8], format: ImageFormat) -> Orientation {
         ImageFormat::Jpeg => jpeg(bytes, &mut found),
         ImageFormat::Png => png(bytes, &mut found),
         ImageFormat::WebP => webp(bytes, &mut found),
-        ImageFormat::Tiff => found.exif = bytes.to_vec(),
         _ => {}
     }
-    let value = exif(&found.exif).or_else(|| xmp(&found.xmp));
+    let bytes = if format == ImageFormat::Tiff { bytes } else { &found.exif };
+    let value = exif(bytes).or_else(|| xmp(&found.xmp));
     value.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms)
 }
 
@@ -145,43 +147,8 @@ fn webp(bytes: &[u8], found: &mut Found) {
 
 /// The orientation in EXIF, which is a TIFF without pixels, or in a TIFF.
 fn exif(bytes: &[u8]) -> Option<u8> {
-    let bytes = bytes.strip_prefix(b"Exif\0\0").unwrap_or(bytes);
-    let little = match bytes.get(..2)? {
-        b"II" => true,
-        b"MM" => false,
-        _ => return None,
-    };
-    let number = |at: usize, width: usize| -> Option<u64> {
-        let bytes = bytes.get(at..at.checked_add(width)?)?;
-        let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
-        Some(match little {
-            true => bytes.iter().rev().fold(0, add),
-            false => bytes.iter().fold(0, add),
-        })
-    };
-    // Of a BigTIFF counts and places have eight bytes.
-    let (first, count, step, entry) = match number(2, 2)? {
-        43 => (number(8, 8)?, 8, 20, 12),
-        _ => (number(4, 4)?, 2, 12, 8),
-    };
-    let first = usize::try_from(first).ok()?;
-    let entries = usize::try_from(number(first, count)?.min(10_000)).ok()?;
-    for i in 0..entries {
-        let at = first.checked_add(count)?.checked_add(step * i)?;
-        if number(at, 2)? != u64::from(TAG) {
-            continue;
-        }
-        // The value lies in the entry itself, as wide as its type.
-        let width = match number(at + 2, 2)? {
-            1 | 6 | 7 => 1,
-            3 | 8 => 2,
-            4 | 9 => 4,
-            16 | 17 => 8,
-            _ => return None,
-        };
-        return u8::try_from(number(at + entry, width)?).ok().filter(|value| *value > 0);
-    }
-    None
+    let tags = Tags::first(bytes.strip_prefix(b"Exif\0\0").unwrap_or(bytes))?;
+    u8::try_from(tags.inline(TAG)?).ok().filter(|value| *value > 0)
 }
 
 /// The orientation in an XMP packet, as an attribute or an element.

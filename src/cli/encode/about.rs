@@ -23,6 +23,7 @@ pub(super) async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About>
         resize: shape.fit.resize.to_string(),
         tiles: args.tiles,
         patch_tokens: args.patch_tokens,
+        background: args.background.name(),
     };
     let (version, model) = (env!("CARGO_PKG_VERSION").into(), name.to_string_lossy().into());
     Ok(About { version, model, settings, additions: 1, failed: 0, overflowed: false })

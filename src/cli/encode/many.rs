@@ -74,6 +74,7 @@ async fn run_by(
         device = Some(encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone()));
         let encoded = encode_all(&mut encoder, args, &mut store, &work, clock).await;
         tell(&encoder);
+        args.background.tell();
         failed = encoded?;
     }
     store.finish()?;
@@ -196,7 +197,8 @@ async fn encode_parts(
     let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
     let (batch, mut failed) = (batch(encoder, args), 0);
     let mut now = Filling::new(clock());
-    for (at, (path, photo)) in work.iter().zip(Photos::read(work, shape)).enumerate() {
+    let photos = Photos::read(work, shape, &args.background);
+    for (at, (path, photo)) in work.iter().zip(photos).enumerate() {
         let name = tidy(path).to_string_lossy().into_owned();
         now.taken += 1;
         match photo {

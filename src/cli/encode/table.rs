@@ -38,6 +38,9 @@ pub(super) struct Settings {
     pub(super) resize: String,
     pub(super) tiles: u32,
     pub(super) patch_tokens: bool,
+    /// The colour under transparent pixels, where one was given.
+    #[serde(default)]
+    pub(super) background: Option<String>,
 }
 
 /// What a file says of itself.

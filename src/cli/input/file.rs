@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use internvit::budget::{Amount, MAX_PHOTO, Share, picture_memory};
 use internvit::files::kind;
-use internvit::image::decode;
+use internvit::image::{decode, is_known};
 use internvit::{Error, Result};
 
 use super::super::memory::budget;
 use super::STDIN;
 
 /// Bytes by which a picture is known.
-const HEAD: u64 = 64;
+const HEAD: u64 = 4096;
 
 /// How long a pipe may have no writer, or a writer may write nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,7 +60,7 @@ fn regular(path: &Path, name: &str) -> Result<(Vec<u8>, Share)> {
 fn known(name: &str, reader: &mut impl Read) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     reader.take(HEAD).read_to_end(&mut head).map_err(|e| Error::io(name, e))?;
-    if image::guess_format(&head).is_err() {
+    if !is_known(&head) {
         // It says why, for it cannot read this.
         decode(name, &head)?;
     }

@@ -15,6 +15,7 @@ fn damaged_tables_are_errors() {
         resize: "squash".into(),
         tiles: 1,
         patch_tokens: false,
+        background: None,
     };
     let (version, model) = ("0".into(), "m".into());
     let about = About { version, model, settings, additions: 1, failed: 0, overflowed: false };

@@ -1,0 +1,145 @@
+//! The picture while it is decoded: rows go straight to its RGB bytes, so that a picture costs what its
+//! pixels need once.
+
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, ImageBuffer, RgbImage};
+
+use super::{Alpha, Decoded, Options, Picture};
+
+/// Rows of RGB, and what of them is transparent.
+pub(super) struct Canvas {
+    width: usize,
+    height: usize,
+    rgb: Vec<u8>,
+    options: Options,
+    /// A value a pixel once one is not opaque, and only where alpha is asked for.
+    alpha: Vec<u8>,
+    transparent: u64,
+}
+
+impl Canvas {
+    /// A black canvas. Sides were checked.
+    pub(super) fn new(width: u32, height: u32, options: Options) -> Self {
+        let (width, height) = (width as usize, height as usize);
+        let rgb = vec![0; 3 * width * height];
+        Self { width, height, rgb, options, alpha: Vec::new(), transparent: 0 }
+    }
+
+    /// A canvas of pixels that are there.
+    pub(super) fn of_rgb(width: u32, height: u32, rgb: Vec<u8>, options: Options) -> Self {
+        let (width, height) = (width as usize, height as usize);
+        Self { width, height, rgb, options, alpha: Vec::new(), transparent: 0 }
+    }
+
+    /// A canvas of RGBA whose alpha means nothing.
+    pub(super) fn of_rgbx(width: u32, height: u32, mut pixels: Vec<u8>, options: Options) -> Self {
+        pixels.iter_mut().skip(3).step_by(4).for_each(|alpha| *alpha = 255);
+        Self::of_rgba(width, height, pixels, options)
+    }
+
+    /// A canvas of RGBA, which is narrowed where it lies.
+    pub(super) fn of_rgba(width: u32, height: u32, pixels: Vec<u8>, options: Options) -> Self {
+        let mut this = Self::of_rgb(width, height, pixels, options);
+        let count = this.rgb.len() / 4;
+        // Each pixel is read before anything is written there.
+        for i in 0..count {
+            let [r, g, b, a] = [0, 1, 2, 3].map(|channel| this.rgb[4 * i + channel]);
+            let colour = this.seen(i, [r, g, b, a]);
+            this.rgb[3 * i..3 * i + 3].copy_from_slice(&colour);
+        }
+        this.rgb.truncate(3 * count);
+        this.rgb.shrink_to_fit();
+        this
+    }
+
+    /// Colours all of the canvas. Black costs nothing: memory that nobody touched is not there.
+    pub(super) fn fill(&mut self, colour: [u8; 4]) {
+        if colour == [0, 0, 0, 255] {
+            return;
+        }
+        let row = vec![colour; self.width];
+        for y in 0..self.height {
+            self.put(0, y, &row);
+        }
+    }
+
+    /// Pixels of a row for opaque colours.
+    pub(super) fn row(&mut self, x: usize, y: usize, count: usize) -> &mut [[u8; 3]] {
+        let start = 3 * (y * self.width + x);
+        self.rgb[start..start + 3 * count].as_chunks_mut::<3>().0
+    }
+
+    /// Writes RGBA from `x` on.
+    pub(super) fn put(&mut self, x: usize, y: usize, row: &[[u8; 4]]) {
+        let start = y * self.width + x;
+        for (i, pixel) in (start..).zip(row) {
+            let colour = self.seen(i, *pixel);
+            self.rgb[3 * i..3 * i + 3].copy_from_slice(&colour);
+        }
+    }
+
+    /// The colour of pixel `i`, whose alpha is noted.
+    fn seen(&mut self, i: usize, [r, g, b, a]: [u8; 4]) -> [u8; 3] {
+        if a == 255 && self.alpha.is_empty() {
+            return [r, g, b];
+        }
+        self.transparent += u64::from(a < 128);
+        if self.options.alpha {
+            if self.alpha.is_empty() {
+                self.alpha = vec![255; self.width * self.height];
+            }
+            self.alpha[i] = a;
+        }
+        match self.options.background {
+            Some(under) => over([r, g, b], a, under),
+            None => [r, g, b],
+        }
+    }
+
+    /// Forgets what a fill said of the pixels that are written next.
+    pub(super) fn forget(&mut self, pixels: u64) {
+        self.transparent = self.transparent.saturating_sub(pixels);
+    }
+
+    /// The picture, turned as its file says.
+    pub(super) fn finish(self, orientation: Orientation) -> Decoded {
+        let Self { width, height, rgb, alpha, transparent, .. } = self;
+        let size = (width as u32, height as u32);
+        let alpha = (!alpha.is_empty()).then(|| turn_alpha(size, alpha, orientation));
+        Decoded { picture: turn(size, rgb, orientation), alpha: alpha.flatten(), transparent }
+    }
+}
+
+/// A colour laid over another.
+pub(super) fn over(colour: [u8; 3], alpha: u8, under: [u8; 3]) -> [u8; 3] {
+    let alpha = u32::from(alpha);
+    let mix = |value: u8, under: u8| {
+        ((u32::from(value) * alpha + u32::from(under) * (255 - alpha) + 127) / 255) as u8
+    };
+    [0, 1, 2].map(|channel| mix(colour[channel], under[channel]))
+}
+
+fn turn((width, height): (u32, u32), rgb: Vec<u8>, orientation: Orientation) -> Picture {
+    if orientation == Orientation::NoTransforms {
+        return Picture { width, height, rgb };
+    }
+    let Some(buffer) = RgbImage::from_raw(width, height, rgb) else {
+        return Picture { width: 0, height: 0, rgb: Vec::new() };
+    };
+    let mut picture = DynamicImage::ImageRgb8(buffer);
+    picture.apply_orientation(orientation);
+    let (width, height) = (picture.width(), picture.height());
+    Picture { width, height, rgb: picture.into_rgb8().into_raw() }
+}
+
+fn turn_alpha(
+    (width, height): (u32, u32),
+    values: Vec<u8>,
+    orientation: Orientation,
+) -> Option<Alpha> {
+    let buffer: GrayImage = ImageBuffer::from_raw(width, height, values)?;
+    let mut plane = DynamicImage::ImageLuma8(buffer);
+    plane.apply_orientation(orientation);
+    let (width, height) = (plane.width(), plane.height());
+    Some(Alpha { width, height, values: plane.into_luma8().into_raw() })
+}
