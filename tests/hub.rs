@@ -839,7 +839,7 @@ fn texts_of_the_hub_are_bounded() {
     let file = fs::File::create(hub.repository(TOWER).join("config.json")).unwrap();
     file.set_len(300_000_000).unwrap();
     let error = hub.refuses(TOWER);
-    assert!(error.contains("config.json: 300000000 bytes, expected at most 16000000"), "{error}");
+    assert!(error.contains("config.json: 300000000 bytes, expected at most 4194304"), "{error}");
     assert_eq!(bytes(&hub.log(), "config.json"), 0);
 }
 

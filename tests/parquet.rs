@@ -498,8 +498,8 @@ fn a_file_says_how_it_was_made() {
     assert_eq!(digest.as_str().unwrap().len(), 16);
     let expected = json!({
         "version": env!("CARGO_PKG_VERSION"), "model": "model", "dtype": "f32", "image_size": 56,
-        "resize": "squash", "tiles": 1, "patch_tokens": false, "additions": 1, "failed": 0,
-        "overflowed": false,
+        "resize": "squash", "tiles": 1, "patch_tokens": false, "background": null,
+        "additions": 1, "failed": 0, "overflowed": false,
     });
     assert_eq!(about, expected);
 }

@@ -9,7 +9,11 @@
 mod argument;
 #[path = "../../src/error.rs"]
 pub mod error;
-#[path = "../../src/files.rs"]
+#[path = "../../src/budget/mod.rs"]
+pub mod budget;
+#[path = "../../src/features.rs"]
+mod features;
+#[path = "../../src/files/mod.rs"]
 pub mod files;
 #[path = "../../src/image/mod.rs"]
 pub mod image;
@@ -17,6 +21,8 @@ pub mod image;
 pub mod model;
 #[path = "../../src/hub/name.rs"]
 mod name;
+#[path = "../../src/order.rs"]
+mod order;
 #[cfg(test)]
 #[path = "../../src/gpu/pack.rs"]
 mod pack;

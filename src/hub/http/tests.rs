@@ -125,7 +125,7 @@ fn lists_have_an_end() {
     let mut patient = http(&address);
     patient.bounds.answer = Duration::from_secs(60);
     let error = list(&patient);
-    assert!(error.contains("an answer of more than 16000000 bytes"), "{error}");
+    assert!(error.contains("an answer of more than 33554432 bytes"), "{error}");
     assert_eq!(count.load(Ordering::SeqCst), 1);
     // and in time, however quick it is.
     let (address, count) = serve(|stream, _| {
