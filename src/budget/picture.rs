@@ -4,12 +4,9 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::{ImageDecoder, ImageFormat, ImageReader, Limits, guess_format};
+use image::{ImageFormat, guess_format};
 
 use crate::image::MAX_PIXELS;
-
-/// What a decoder may take to read a header: a colour profile inflates to a thousand times its length.
-const HEADER: u64 = 16 << 20;
 
 /// Bytes that decoding the picture in `from` takes at most, its file apart, by what its header says;
 /// 0 where it says nothing that can be read. Whatever follows the header is not read.
@@ -47,20 +44,11 @@ fn by_header(mut from: impl BufRead + Seek) -> u64 {
         Some(ImageFormat::Tiff) => {
             tiff_size(from).map_or(0, |(size, bits)| area(size, 4 + bits.div_ceil(8)))
         }
-        Some(format) => {
-            let mut reader = ImageReader::with_format(from, format);
-            let mut limits = Limits::no_limits();
-            limits.max_alloc = Some(HEADER);
-            reader.limits(limits);
-            let Ok(decoder) = reader.into_decoder() else { return 0 };
-            let (width, height) = decoder.dimensions();
-            let bits = u64::from(decoder.color_type().bits_per_pixel());
-            // WebP's planes stand beside its pixels.
-            let planes = if format == ImageFormat::WebP { 2 } else { 0 };
-            area([width, height], unpacked(bits) + planes)
-        }
+        // Its planes stand beside its pixels.
+        Some(ImageFormat::WebP) => area(webp_size(&head), 9),
+        Some(ImageFormat::Bmp) => area(bmp_size(&head), 7),
         // Also a BigTIFF, which has no format of its own.
-        None => tiff_size(from).map_or(0, |(size, bits)| area(size, 4 + bits.div_ceil(8))),
+        _ => tiff_size(from).map_or(0, |(size, bits)| area(size, 4 + bits.div_ceil(8))),
     }
 }
 
@@ -106,9 +94,27 @@ fn tiff_size(mut from: impl BufRead + Seek) -> Option<([u32; 2], u64)> {
     Some(([side(256)?, side(257)?], samples * value(258).unwrap_or(16).clamp(1, 64)))
 }
 
-/// Bytes of a pixel as it is unpacked, and as RGB beside that; 16 bits a channel are first cut.
-fn unpacked(bits: u64) -> u64 {
-    bits.div_ceil(8) + 3 + if bits >= 48 { 6 } else { 0 }
+/// The sides of a WebP's canvas, or of its only picture.
+fn webp_size(head: &[u8; 64]) -> [u32; 2] {
+    let number = |at: usize, bytes: usize| {
+        head[at..at + bytes].iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
+    };
+    match &head[12..16] {
+        b"VP8X" => [number(24, 3) + 1, number(27, 3) + 1],
+        b"VP8L" => [(number(21, 4) & 0x3fff) + 1, (number(21, 4) >> 14 & 0x3fff) + 1],
+        _ => [number(26, 2) & 0x3fff, number(28, 2) & 0x3fff],
+    }
+}
+
+/// The sides of a BMP; a height below 0 says that its rows begin at the top.
+fn bmp_size(head: &[u8; 64]) -> [u32; 2] {
+    let number =
+        |at: usize| i32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let short = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
+    match number(14) {
+        12 => [short(18), short(20)],
+        _ => [number(18).unsigned_abs(), number(22).unsigned_abs()],
+    }
 }
 
 /// The sides in the frame header of a JPEG, whatever segments come before it.

@@ -2,7 +2,6 @@
 //! pixels need once.
 
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageBuffer, RgbImage};
 
 use super::{Alpha, Decoded, Options, Picture};
 
@@ -120,16 +119,8 @@ pub(super) fn over(colour: [u8; 3], alpha: u8, under: [u8; 3]) -> [u8; 3] {
 }
 
 fn turn((width, height): (u32, u32), rgb: Vec<u8>, orientation: Orientation) -> Picture {
-    if orientation == Orientation::NoTransforms {
-        return Picture { width, height, rgb };
-    }
-    let Some(buffer) = RgbImage::from_raw(width, height, rgb) else {
-        return Picture { width: 0, height: 0, rgb: Vec::new() };
-    };
-    let mut picture = DynamicImage::ImageRgb8(buffer);
-    picture.apply_orientation(orientation);
-    let (width, height) = (picture.width(), picture.height());
-    Picture { width, height, rgb: picture.into_rgb8().into_raw() }
+    let (rgb, [width, height]) = turned::<3>(rgb, [width, height], orientation);
+    Picture { width, height, rgb }
 }
 
 fn turn_alpha(
@@ -137,9 +128,44 @@ fn turn_alpha(
     values: Vec<u8>,
     orientation: Orientation,
 ) -> Option<Alpha> {
-    let buffer: GrayImage = ImageBuffer::from_raw(width, height, values)?;
-    let mut plane = DynamicImage::ImageLuma8(buffer);
-    plane.apply_orientation(orientation);
-    let (width, height) = (plane.width(), plane.height());
-    Some(Alpha { width, height, values: plane.into_luma8().into_raw() })
+    let (values, [width, height]) = turned::<1>(values, [width, height], orientation);
+    Some(Alpha { width, height, values })
+}
+
+/// Pixels of `N` bytes turned, and the sides of what comes of it. (The `image` crate's own turning is for
+/// all its kinds of pixels, which is 25 kB of the page's module.)
+fn turned<const N: usize>(
+    pixels: Vec<u8>,
+    [width, height]: [u32; 2],
+    orientation: Orientation,
+) -> (Vec<u8>, [u32; 2]) {
+    use Orientation::{
+        FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270,
+        Rotate270FlipH,
+    };
+    if orientation == NoTransforms {
+        return (pixels, [width, height]);
+    }
+    let across = matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH);
+    let (columns, rows) = if across { (height, width) } else { (width, height) };
+    let source = pixels.as_chunks::<N>().0;
+    let (right, bottom) = (width - 1, height - 1);
+    let mut out = Vec::with_capacity(pixels.len());
+    for y in 0..rows {
+        for x in 0..columns {
+            // The pixel of the file that is seen at x, y.
+            let (from_x, from_y) = match orientation {
+                NoTransforms => (x, y),
+                FlipHorizontal => (right - x, y),
+                Rotate180 => (right - x, bottom - y),
+                FlipVertical => (x, bottom - y),
+                Rotate90FlipH => (y, x),
+                Rotate90 => (y, bottom - x),
+                Rotate270FlipH => (right - y, bottom - x),
+                Rotate270 => (right - y, x),
+            };
+            out.extend(source[from_y as usize * width as usize + from_x as usize]);
+        }
+    }
+    (out, [columns, rows])
 }

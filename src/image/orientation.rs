@@ -3,9 +3,11 @@
 //! Of JPEG the EXIF of all segments is joined. A PNG may have it in a chunk `eXIf`, before or after its
 //! pixels, or as hexadecimal text. Where EXIF says nothing, an XMP packet counts.
 
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
 use image::ImageFormat;
 use image::metadata::Orientation;
-use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
 use super::tiff::Tags;
 
@@ -115,7 +117,9 @@ fn text<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Vec<u8>)> {
 }
 
 fn unpack(data: &[u8]) -> Option<Vec<u8>> {
-    decompress_to_vec_zlib_with_limit(data, MAX_TEXT).ok()
+    let mut text = Vec::new();
+    ZlibDecoder::new(data).take(MAX_TEXT as u64 + 1).read_to_end(&mut text).ok()?;
+    (text.len() <= MAX_TEXT).then_some(text)
 }
 
 /// The bytes of a profile in hexadecimal, behind its name and its length, a line each.

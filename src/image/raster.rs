@@ -2,8 +2,10 @@
 
 use std::io::{Cursor, ErrorKind};
 
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::error::ImageError;
-use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{ColorType, ImageDecoder, ImageFormat, Limits};
 
 use super::Options;
 use super::canvas::Canvas;
@@ -21,16 +23,12 @@ pub(super) fn read(
 ) -> Result<Canvas, String> {
     let widened = if format == ImageFormat::WebP { widened(bytes) } else { None };
     let bytes_seen = widened.as_deref().unwrap_or(bytes);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes_seen), format);
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_BYTES);
-    reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(|e| explain(label, e))?;
-    let (width, height) = decoder.dimensions();
-    check(width, height)?;
-    let (colour, size) = (decoder.color_type(), decoder.total_bytes());
-    let mut pixels = vec![0; usize::try_from(size).map_err(|e| e.to_string())?];
-    decoder.read_image(&mut pixels).map_err(|e| explain(label, e))?;
+    let from = Cursor::new(bytes_seen);
+    let refuse = |e| explain(label, e);
+    let (colour, [width, height], pixels) = match format {
+        ImageFormat::WebP => pixels(WebPDecoder::new(from).map_err(refuse)?, label, check)?,
+        _ => pixels(BmpDecoder::new(from).map_err(refuse)?, label, check)?,
+    };
     match colour {
         ColorType::Rgb8 => Ok(Canvas::of_rgb(width, height, pixels, options)),
         ColorType::Rgba8 if widened.is_some() => {
@@ -39,6 +37,23 @@ pub(super) fn read(
         ColorType::Rgba8 => Ok(Canvas::of_rgba(width, height, pixels, options)),
         _ => Err(format!("a {label} of a kind that is not supported here: save it as PNG")),
     }
+}
+
+/// All pixels, what they are, and the sides.
+fn pixels(
+    mut decoder: impl ImageDecoder,
+    label: &str,
+    check: impl FnOnce(u32, u32) -> Result<(), String>,
+) -> Result<(ColorType, [u32; 2], Vec<u8>), String> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_BYTES);
+    decoder.set_limits(limits).map_err(|e| explain(label, e))?;
+    let (width, height) = decoder.dimensions();
+    check(width, height)?;
+    let (colour, size) = (decoder.color_type(), decoder.total_bytes());
+    let mut pixels = vec![0; usize::try_from(size).map_err(|e| e.to_string())?];
+    decoder.read_image(&mut pixels).map_err(|e| explain(label, e))?;
+    Ok((colour, [width, height], pixels))
 }
 
 /// A lossless WebP without alpha as one that has it: the decoder makes RGBA of either, and without alpha

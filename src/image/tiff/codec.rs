@@ -6,7 +6,9 @@ use std::io::{Cursor, Error, ErrorKind, Read, Result as IoResult};
 use flate2::read::ZlibDecoder;
 use libjpeg_turbo_rs::decode::pipeline::Decoder;
 use libjpeg_turbo_rs::{DecodeLimits, PixelFormat};
+#[cfg(feature = "xz")]
 use lzma_rust2::XzReader;
+#[cfg(feature = "zstd")]
 use ruzstd::decoding::StreamingDecoder;
 use weezl::{BitOrder, LzwStatus};
 
@@ -19,6 +21,7 @@ use crate::image::jpeg;
 pub(super) type Bytes<'a> = Box<dyn Read + 'a>;
 
 /// What LZMA may take, in KiB: its largest preset has a dictionary of 64 MiB.
+#[cfg(feature = "xz")]
 const MAX_LZMA: u32 = 80 << 10;
 
 /// Opens strip or tile `at`. Where colours are YCbCr in a JPEG, they come as RGB if `ycbcr_to_rgb`.
@@ -50,7 +53,9 @@ pub(super) fn open<'a>(
         5 => Box::new(Lzw::new(data)),
         7 => Box::new(Cursor::new(inner_jpeg(&data, layout, height, ycbcr_to_rgb)?)),
         8 | 32_946 => Box::new(ZlibDecoder::new(Cursor::new(data))),
+        #[cfg(feature = "xz")]
         34_925 => Box::new(XzReader::new_mem_limit(Cursor::new(data), false, MAX_LZMA)),
+        #[cfg(feature = "zstd")]
         50_000 => Box::new(
             StreamingDecoder::new(Cursor::new(data))
                 .map_err(|e| format!("the TIFF data is broken or cut off: {e}"))?,
@@ -89,7 +94,9 @@ fn name(code: u64) -> String {
         34_676 | 34_677 => "LogLuv".into(),
         34_712 | 33_003 | 33_004 | 33_005 => "JPEG 2000".into(),
         34_887 => "LERC".into(),
+        34_925 => "LZMA".into(),
         34_892 => "lossy JPEG of a DNG".into(),
+        50_000 => "Zstandard".into(),
         50_001 => "WebP".into(),
         50_002 | 52_546 => "JPEG XL".into(),
         code => format!("code {code}"),
