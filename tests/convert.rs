@@ -518,7 +518,7 @@ fn memory_is_bounded() {
     std::fs::write(source.join("config.json"), &text).unwrap();
     // A hole of zeros in place of 53 MB of weights.
     let (mut header, mut at) = (serde_json::Map::new(), 0);
-    for want in internvit::model::wanted(&parse_config("c", &text).unwrap()) {
+    for want in internvit::plan::tensors(&parse_config("c", &text).unwrap()) {
         let end = at + 4 * want.shape.iter().product::<usize>();
         let entry = json!({ "dtype": "F32", "shape": want.shape, "data_offsets": [at, end] });
         header.insert(want.name, entry);

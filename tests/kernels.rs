@@ -44,7 +44,7 @@ impl Case {
 
     /// A tensor of the checkpoint, `[planes, rows, cols]` as it is used.
     fn weight(&mut self, name: &str, shape: [usize; 3], kind: WeightKind) -> SlotId {
-        self.plan.weight(Slot::new(name, shape, Role::Weight(kind)))
+        self.plan.add(Slot::new(name, shape, Role::Weight(kind)))
     }
 
     fn vector(&mut self, name: &str, n: usize) -> SlotId {

@@ -85,7 +85,7 @@ fn a_classifier_on_the_encoder_is_left_out() {
         "norm_type":"layer_norm","qkv_bias":true,"qk_normalization":false}"#;
     std::fs::write(dir.path().join("config.json"), config).unwrap();
     let spec = internvit::model::parse_config("config.json", config).unwrap();
-    let wanted = internvit::model::wanted(&spec).into_iter();
+    let wanted = internvit::plan::tensors(&spec).into_iter();
     let mut list: Vec<_> = wanted.map(|w| (w.name, w.shape)).collect();
     list.extend([("norm.weight".into(), vec![128]), ("norm.running_mean".into(), vec![128])]);
     list.extend([("head.weight".into(), vec![10, 128])]);

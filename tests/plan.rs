@@ -87,29 +87,12 @@ fn the_arena_is_two_buffers_beside_the_residual_stream() {
     assert_eq!(values, 1040 * (1024 + 4096), "{:?}", arena.sizes);
 }
 
-/// The plan's weights are the model's tensors, under their names and in their shapes.
-#[test]
-fn the_weights_are_the_models_tensors() {
-    for entry in &CATALOGUE {
-        let spec = entry.spec();
-        let side = spec.sizes.image;
-        let plan = record(&spec, Input::Rgba { height: side, width: side }, 1, &[]);
-        let mut used: Vec<_> =
-            plan.weights().map(|slot| (slot.name.clone(), slot.stored.clone())).collect();
-        used.sort_unstable();
-        let mut wanted: Vec<_> =
-            internvit::model::wanted(&spec).into_iter().map(|w| (w.name, w.shape)).collect();
-        wanted.sort_unstable();
-        assert_eq!(used, wanted, "{}", entry.name);
-    }
-}
-
 /// The published tensor and parameter counts (model cards and index files on the hub).
 #[test]
 fn the_catalogue_has_the_published_counts() {
     let counts = |name: &str| {
         let spec = CATALOGUE.iter().find(|e| e.name == name).unwrap().spec();
-        let list = internvit::model::wanted(&spec);
+        let list = internvit::plan::tensors(&spec);
         let parameters: usize = list.iter().map(|w| w.shape.iter().product::<usize>()).sum();
         (list.len(), parameters)
     };

@@ -26,7 +26,6 @@ mod order;
 #[cfg(test)]
 #[path = "../../src/gpu/pack.rs"]
 mod pack;
-#[cfg(test)]
 #[path = "../../src/plan/mod.rs"]
 mod plan;
 #[path = "../../src/gpu/precision.rs"]
@@ -41,7 +40,8 @@ pub mod weights;
 use std::io::Cursor;
 
 use error::{Error, Result};
-use model::{Key, Naming, canonical_config, parse_config, parse_head, wanted};
+use model::{Key, Naming, canonical_config, parse_config, parse_head};
+use plan::tensors;
 use pollster::block_on;
 use weights::{
     Checkpoint, LinearHead, Manifest, Source, Stored, read_header, read_metadata, shards,
@@ -100,7 +100,7 @@ const SMALL: &str = r#"{"model_type": "intern_vit_6b", "hidden_size": 8, "num_at
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Some(spec) = seen(parse_config("c", text)) else { return };
-    for tensor in wanted(&spec) {
+    for tensor in tensors(&spec) {
         let values = tensor.shape.iter().try_fold(4usize, |n, d| n.checked_mul(*d));
         assert!(values.is_some_and(|n| n > 0), "{tensor:?}");
     }
@@ -123,7 +123,7 @@ pub fn names(data: &[u8]) {
     let (Ok(text), Some(spec)) = (std::str::from_utf8(data), seen(parse_config("c", SMALL))) else {
         return;
     };
-    let wanted = wanted(&spec);
+    let wanted = tensors(&spec);
     let stored = |line: &str| {
         let mut letters = line.chars();
         let number = letters.next()? as usize;

@@ -7,6 +7,7 @@ use indicatif::HumanBytes;
 use internvit::Result;
 use internvit::hub::{Hub, Name};
 use internvit::model::CATALOGUE;
+use internvit::plan::parameters;
 use serde_json::json;
 
 use super::print_json;
@@ -39,7 +40,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             .into_iter()
             .map(|(entry, folder)| {
                 json!({ "name": entry.repository(), "image_size": entry.image,
-                        "parameters": entry.parameters(), "bytes": entry.bytes(),
+                        "parameters": parameters(&entry.spec()), "bytes": 2 * parameters(&entry.spec()),
                         "folder": folder.map(|f| f.to_string_lossy().into_owned()) })
             })
             .collect();
@@ -57,8 +58,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
             "{:37} {:>5} px {:>8.0} M {:>10}  {}",
             entry.repository(),
             entry.image,
-            entry.parameters() as f64 / 1e6,
-            HumanBytes(entry.bytes()).to_string(),
+            parameters(&entry.spec()) as f64 / 1e6,
+            HumanBytes(2 * parameters(&entry.spec())).to_string(),
             place(folder)
         );
     }

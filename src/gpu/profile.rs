@@ -83,7 +83,7 @@ impl Gpu {
         loop {
             let (mut plan, x, y) = slots(side);
             let role = Role::Weight(WeightKind::Matrix);
-            let weight = plan.weight(Slot::new("product", [1, side, side], role));
+            let weight = plan.add(Slot::new("product", [1, side, side], role));
             plan.push(y, Op::Linear(Linear::new(x, weight)));
             let flop = plan.flop(&plan.steps[0], 1);
             let values = random_tensor(1, "product", &[side, side]);

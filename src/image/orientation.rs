@@ -3,7 +3,7 @@
 //! Of JPEG the EXIF of all segments is joined. A PNG may have it in a chunk `eXIf`, before or after its
 //! pixels, or as hexadecimal text. Where EXIF says nothing, an XMP packet counts.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use flate2::read::ZlibDecoder;
 use image::ImageFormat;
@@ -118,7 +118,7 @@ fn text<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Vec<u8>)> {
 
 fn unpack(data: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::new();
-    ZlibDecoder::new(data).take(MAX_TEXT as u64 + 1).read_to_end(&mut text).ok()?;
+    io::Read::take(ZlibDecoder::new(data), MAX_TEXT as u64 + 1).read_to_end(&mut text).ok()?;
     (text.len() <= MAX_TEXT).then_some(text)
 }
 

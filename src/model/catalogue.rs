@@ -4,7 +4,6 @@
 //! Source: the models' configuration files and cards on the Hugging Face hub.
 
 use super::Preprocessing;
-use super::names::wanted;
 use super::spec::*;
 
 /// A published checkpoint.
@@ -39,16 +38,6 @@ impl Entry {
     /// `owner/name` on the Hugging Face hub.
     pub fn repository(&self) -> String {
         format!("OpenGVLab/{}", self.name)
-    }
-
-    /// Number of values of all tensors.
-    pub fn parameters(&self) -> u64 {
-        wanted(&self.spec()).iter().map(|w| w.shape.iter().product::<usize>() as u64).sum()
-    }
-
-    /// Bytes of all tensors as published, in bf16.
-    pub fn bytes(&self) -> u64 {
-        2 * self.parameters()
     }
 
     /// The encoder's complete description.

@@ -3,66 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use super::spec::*;
-
-/// A tensor that a spec asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Canonical name.
-    pub name: String,
-    /// Shape, outermost dimension first.
-    pub shape: Vec<usize>,
-}
-
-/// Every tensor of `spec`, in the order of the forward pass.
-pub fn wanted(spec: &Spec) -> Vec<Wanted> {
-    let s = &spec.sizes;
-    let (c, m) = (s.hidden, s.mlp);
-    let mut list = Vec::new();
-    let mut add = |name: String, shape: &[usize]| list.push(Wanted { name, shape: shape.into() });
-    let grid = spec.native_grid();
-    add("embeddings.class_embedding".into(), &[1, 1, c]);
-    add("embeddings.patch_embedding.weight".into(), &[c, s.channels, s.patch, s.patch]);
-    add("embeddings.patch_embedding.bias".into(), &[c]);
-    add("embeddings.position_embedding".into(), &[1, spec.prefix_tokens() + grid * grid, c]);
-    let layer_norm = spec.norm.kind == NormKind::Layer;
-    for i in 0..s.layers {
-        let mut add =
-            |name: &str, shape: &[usize]| add(format!("encoder.layers.{i}.{name}"), shape);
-        let mut norm = |name: &str| {
-            add(&format!("{name}.weight"), &[c]);
-            if layer_norm {
-                add(&format!("{name}.bias"), &[c]);
-            }
-        };
-        norm("norm1");
-        norm("norm2");
-        add("attn.qkv.weight", &[3 * c, c]);
-        if spec.qkv_bias {
-            add("attn.qkv.bias", &[3 * c]);
-        }
-        if spec.qk_norm == QkNorm::FullWidth {
-            add("attn.q_norm.weight", &[c]);
-            add("attn.k_norm.weight", &[c]);
-        }
-        add("attn.proj.weight", &[c, c]);
-        add("attn.proj.bias", &[c]);
-        add("ls1", &[c]);
-        add("ls2", &[c]);
-        add("mlp.fc1.weight", &[m, c]);
-        add("mlp.fc1.bias", &[m]);
-        add("mlp.fc2.weight", &[c, m]);
-        add("mlp.fc2.bias", &[c]);
-    }
-    if spec.final_norm == FinalNorm::Tokens {
-        add("layernorm.weight".into(), &[c]);
-        if layer_norm {
-            add("layernorm.bias".into(), &[c]);
-        }
-    }
-    list
-}
-
 /// How a checkpoint names its vision tensors: one of three schemes behind a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {

@@ -15,7 +15,8 @@ pub use op::{
 };
 pub use position::resize_position;
 pub use record::{
-    Input, POSITION_TABLE, record, record_attention, record_head, record_head_alone, record_segment,
+    Input, POSITION_TABLE, TensorSpec, parameters, record, record_attention, record_head,
+    record_head_alone, record_segment, tensors,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value, WeightKind};
 
@@ -56,14 +57,6 @@ impl Plan {
     pub fn add(&mut self, slot: Slot) -> SlotId {
         self.slots.push(slot);
         self.slots.len() - 1
-    }
-
-    /// Adds the weight `slot`, unless it is there already.
-    pub fn weight(&mut self, slot: Slot) -> SlotId {
-        match self.slots.iter().position(|known| known.is_weight() && known.name == slot.name) {
-            Some(known) => known,
-            None => self.add(slot),
-        }
     }
 
     /// Adds a step that writes `y`, behind all blocks.

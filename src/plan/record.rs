@@ -3,7 +3,10 @@
 mod encoder;
 mod head;
 
-pub use encoder::{Input, POSITION_TABLE, record, record_attention, record_segment};
+pub use encoder::{
+    Input, POSITION_TABLE, TensorSpec, parameters, record, record_attention, record_segment,
+    tensors,
+};
 pub use head::{record_head, record_head_alone};
 
 use super::{Activation, Linear, Norm, Op, Plan, Role, RowSource, Slot, SlotId, Step, WeightKind};
@@ -58,7 +61,7 @@ impl Recorder {
     ) -> SlotId {
         let name = format!("{}{name}", self.weights);
         let slot = Slot::new(&name, shape, Role::Weight(kind));
-        self.plan.weight(Slot { block: self.block, stored: stored.into(), ..slot })
+        self.plan.add(Slot { block: self.block, stored: stored.into(), ..slot })
     }
 
     /// A value for each of `n` channels.
@@ -102,7 +105,18 @@ impl Recorder {
 
     /// Begins a linear layer of `out` outputs on x; `name` is its weights'.
     fn linear<'a>(&'a mut self, x: SlotId, name: &'a str, out: usize) -> LinearLayer<'a> {
-        LinearLayer { r: self, x, name, out, layer: Linear::new(x, 0), planes: 1, stored: None }
+        let layer = Linear::new(x, 0);
+        LinearLayer {
+            r: self,
+            x,
+            name,
+            out,
+            layer,
+            planes: 1,
+            stored: None,
+            bias: false,
+            scale: None,
+        }
     }
 }
 
@@ -115,9 +129,11 @@ struct LinearLayer<'a> {
     layer: Linear,
     planes: usize,
     stored: Option<Vec<usize>>,
+    bias: bool,
+    scale: Option<&'a str>,
 }
 
-impl LinearLayer<'_> {
+impl<'a> LinearLayer<'a> {
     /// The outputs go to planes of `out` channels each.
     fn planes(mut self, planes: usize) -> Self {
         self.planes = planes;
@@ -142,8 +158,8 @@ impl LinearLayer<'_> {
     }
 
     /// The sums are multiplied by the vector called `name`.
-    fn scale(mut self, name: &str) -> Self {
-        self.layer.scale = Some(self.r.vector(name, self.out));
+    fn scale(mut self, name: &'a str) -> Self {
+        self.scale = Some(name);
         self
     }
 
@@ -164,6 +180,11 @@ impl LinearLayer<'_> {
         let stored = self.stored.take().unwrap_or_else(|| vec![planes * out, k]);
         let weight = format!("{}.weight", self.name);
         self.layer.weight = self.r.weight(&weight, [planes, out, k], &stored, WeightKind::Matrix);
+        if self.bias {
+            let bias = format!("{}.bias", self.name);
+            self.layer.bias = Some(self.r.vector(&bias, planes * out));
+        }
+        self.layer.scale = self.scale.map(|name| self.r.vector(name, out));
         let y = self.r.slot(name, [planes, rows, out], Role::Temporary);
         self.r.write(y, Op::Linear(self.layer));
         y
@@ -171,8 +192,7 @@ impl LinearLayer<'_> {
 
     /// Records it with a bias, as the slot called `name`.
     fn biased(mut self, name: &str) -> SlotId {
-        let bias = format!("{}.bias", self.name);
-        self.layer.bias = Some(self.r.vector(&bias, self.planes * self.out));
+        self.bias = true;
         self.unbiased(name)
     }
 }

@@ -6,7 +6,8 @@ use sha2::Digest;
 use wasm_bindgen::prelude::*;
 
 use super::js::*;
-use crate::model::{CATALOGUE, wanted};
+use crate::model::CATALOGUE;
+use crate::plan::parameters;
 use crate::weights::{Source, shards};
 
 #[derive(Serialize)]
@@ -23,9 +24,7 @@ struct Published {
 #[wasm_bindgen]
 pub fn catalogue() -> JsResult<JsValue> {
     let list = CATALOGUE.iter().map(|entry| {
-        let tensors = wanted(&entry.spec());
-        let parameters: f64 =
-            tensors.iter().map(|w| w.shape.iter().map(|d| *d as f64).product::<f64>()).sum();
+        let parameters = parameters(&entry.spec()) as f64;
         let name = format!("OpenGVLab/{}", entry.name);
         Published { name, image: entry.image, parameters, bytes: 2.0 * parameters }
     });

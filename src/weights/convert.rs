@@ -11,7 +11,8 @@ use serde_json::{Map, json};
 use super::manifest::SCALES;
 use super::staged::{Staged, StagedFile, WrittenFile};
 use super::{Checkpoint, Quant, StoredType, Tensor};
-use crate::model::{canonical_config, wanted};
+use crate::model::canonical_config;
+use crate::plan::tensors;
 use crate::{Error, Result};
 
 /// What a conversion is asked for.
@@ -168,7 +169,7 @@ pub async fn convert(
     keeps_source(checkpoint, out)?;
     let staged = Staged::claim(out, conversion.overwrite)?;
 
-    let names: Vec<String> = wanted(&checkpoint.spec).into_iter().map(|want| want.name).collect();
+    let names: Vec<String> = tensors(&checkpoint.spec).into_iter().map(|want| want.name).collect();
     let body = names.iter().map(|name| (name, &checkpoint.manifest.tensors[name]));
     let head = checkpoint.head.iter().flat_map(|head| &head.tensors);
     let list: Vec<Written<'_>> =

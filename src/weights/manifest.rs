@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::{Quant, Stored, StoredType};
 use crate::error::list;
-use crate::model::{Key, Naming, Spec, wanted};
+use crate::model::{Key, Naming, Spec};
 use crate::order::sort_by_key;
+use crate::plan;
 use crate::{Error, Result};
 
 /// Every tensor of an encoder, and where its bytes are.
@@ -203,7 +204,7 @@ impl Manifest {
             }
         }
         let mut tensors = BTreeMap::new();
-        for want in wanted(spec) {
+        for want in plan::tensors(spec) {
             let Some(parts) = found.remove(&want.name) else {
                 problems.push(format!("{}: missing, expected shape {:?}", want.name, want.shape));
                 continue;

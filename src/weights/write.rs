@@ -11,8 +11,9 @@ use serde_json::json;
 use super::staged::Staged;
 use super::{StoredType, random_tensor};
 use crate::files::NewFile;
-use crate::model::{parse_config, wanted};
+use crate::model::parse_config;
 use crate::order::sort_by_key;
+use crate::plan::tensors;
 use crate::{Error, Result};
 
 /// Values to be written.
@@ -90,7 +91,7 @@ pub fn init_shards(
     };
     text("config.json", &value)?;
 
-    let list = wanted(&spec);
+    let list = tensors(&spec);
     let size = |shape: &[usize]| (shape.iter().product::<usize>() * dtype.bytes()) as u64;
     let total = list.iter().map(|w| size(&w.shape)).sum();
     let done = std::cell::Cell::new(0);

@@ -69,6 +69,30 @@ pub fn record(spec: &Spec, input: Input, batch: usize, taps: &[usize]) -> Plan {
     r.r.plan
 }
 
+/// A tensor of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Canonical name.
+    pub name: String,
+    /// Shape, outermost dimension first.
+    pub shape: Vec<usize>,
+}
+
+/// Every tensor of `spec`, in the order of the forward pass: the weights of its plan.
+pub fn tensors(spec: &Spec) -> Vec<TensorSpec> {
+    let side = spec.sizes.patch;
+    let plan = record(spec, Input::Rgba { height: side, width: side }, 1, &[]);
+    let weights = plan.slots.into_iter().filter(|slot| slot.is_weight());
+    weights.map(|slot| TensorSpec { name: slot.name, shape: slot.stored }).collect()
+}
+
+/// Number of values of all tensors.
+pub fn parameters(spec: &Spec) -> u64 {
+    let values =
+        |tensor: &TensorSpec| tensor.shape.iter().map(|side| *side as u64).product::<u64>();
+    tensors(spec).iter().map(values).sum()
+}
+
 /// Records the forward pass and a segmentation head of `d` channels on the outputs of its blocks;
 /// blocks that it does not need are left out. The output is `logits`, `[h'·w', classes]` with
 /// classes rounded up to a multiple of 4.
