@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use etcetera::{BaseStrategy, choose_base_strategy};
+use tempfile::NamedTempFile;
 
 /// A device's pipelines and the file that holds them.
 pub(super) struct PipelineCache {
@@ -51,9 +53,10 @@ fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let part = file.with_extension(format!("{}.part", std::process::id()));
-    std::fs::write(&part, bytes)?;
-    std::fs::rename(&part, file)
+    // A name of its own, made anew: what somebody has put there is not followed.
+    let mut part = NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
+    part.write_all(bytes)?;
+    part.persist(file).map(|_| ()).map_err(|e| e.error)
 }
 
 /// The data with a digest behind them.
