@@ -2,11 +2,9 @@
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use etcetera::{BaseStrategy, choose_base_strategy};
-use tempfile::NamedTempFile;
 
 /// A device's pipelines and the file that holds them.
 pub(super) struct PipelineCache {
@@ -49,14 +47,22 @@ impl PipelineCache {
 }
 
 /// Writes a file in one go, whoever else does so at the same time.
+#[cfg(not(target_arch = "wasm32"))]
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
     // A name of its own, made anew: what somebody has put there is not followed.
-    let mut part = NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
+    let mut part = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
     part.write_all(bytes)?;
     part.persist(file).map(|_| ()).map_err(|e| e.error)
+}
+
+/// A page has no folder of caches: browsers keep their own.
+#[cfg(target_arch = "wasm32")]
+fn replace(_: &Path, _: &[u8]) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// The data with a digest behind them.
