@@ -1,7 +1,9 @@
 //! Compiled pipelines, kept on disk from process to process where the driver allows it (Vulkan).
 
 use std::cell::Cell;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::fs::OpenOptions;
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use etcetera::{BaseStrategy, choose_base_strategy};
@@ -47,22 +49,19 @@ impl PipelineCache {
 }
 
 /// Writes a file in one go, whoever else does so at the same time.
-#[cfg(not(target_arch = "wasm32"))]
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    // A name of its own, made anew: what somebody has put there is not followed.
-    let mut part = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
-    part.write_all(bytes)?;
-    part.persist(file).map(|_| ()).map_err(|e| e.error)
-}
-
-/// A page has no folder of caches: browsers keep their own.
-#[cfg(target_arch = "wasm32")]
-fn replace(_: &Path, _: &[u8]) -> std::io::Result<()> {
-    Ok(())
+    // A name that nobody can guess, made anew: what somebody has put there is not followed.
+    let random = RandomState::new().build_hasher().finish();
+    let part = file.with_extension(format!("{random:016x}.part"));
+    let mut written = OpenOptions::new().write(true).create_new(true).open(&part)?;
+    let done = written.write_all(bytes).and_then(|()| std::fs::rename(&part, file));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    done
 }
 
 /// The data with a digest behind them.
