@@ -493,13 +493,14 @@ fn products_of_patches() {
 #[test]
 fn embed_for_batches() {
     let Some(gpu) = gpu() else { return };
-    for (c, patches, batch) in [(8, 1, 1), (24, 6, 3), (192, 20, 2)] {
+    for (c, patches, prefix, batch) in [(8, 1, 1, 1), (24, 6, 5, 3), (192, 20, 1, 2), (8, 7, 0, 2)]
+    {
         let checkpoint = random_checkpoint(&format!("embed-{c}"), &config(c, c / 8, 4, 1, ""));
         let mut case = Case::new(batch);
-        let rows = case.input([1, patches, c]);
-        let position = case.given([1, patches + 1, c], Role::Shared);
-        let cls = case.vector("embeddings.class_embedding", c);
-        case.step([1, patches + 1, c], Op::Embed(Embed { patches: rows, position, cls }));
+        let shape = [1, prefix + patches, c];
+        let patches = case.input([1, patches, c]);
+        let rows = case.given(shape, Role::Shared);
+        case.step(shape, Op::Embed(Embed { patches, rows }));
         case.check(&gpu, &checkpoint);
     }
 }

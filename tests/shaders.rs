@@ -22,8 +22,8 @@ fn kernels() -> Vec<Kernel> {
     let mut list = vec![
         Kernel::patchify(Some(Normal::default()), 14, false),
         Kernel::patchify(None, 16, true),
-        Kernel::embed(192),
-        Kernel::embed(12),
+        Kernel::embed(192, 1),
+        Kernel::embed(12, 5),
     ];
     for row in LINEAR {
         for residual in [false, true] {
@@ -220,7 +220,7 @@ fn attention_that_suits_runs_on_matrix_units() {
 /// The uniform's fields in Rust and in WGSL.
 #[test]
 fn sizes_have_one_layout() {
-    let module = parse(&Kernel::embed(192));
+    let module = parse(&Kernel::embed(192, 1));
     let (_, ty) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Size")).unwrap();
     let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("a struct") };
     let found: Vec<_> =

@@ -199,8 +199,8 @@ impl Fast<'_> {
                 }
             }
             Op::Embed(op) => {
-                let cls = self.vector(op.cls)?;
-                embed(&self.values[op.patches], &self.values[op.position], cls, y);
+                let prefix = op.prefix(self.plan) * slots[step.y].cols;
+                embed(&self.values[op.patches], &self.values[op.rows], prefix, y);
             }
             Op::Norm(op) => {
                 let (weight, bias) = (self.vector(op.weight)?, self.optional(op.bias)?);

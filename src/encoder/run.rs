@@ -8,10 +8,7 @@ use super::{Backend, Encoder};
 use crate::cpu::Supply;
 use crate::gpu::{Gpu, GpuWeights, Prepared};
 use crate::images::{Fed, Images};
-use crate::plan::{
-    Arena, Input, POSITION_TABLE, Plan, Slot, SlotId, Step, plan_arena, record, record_segment,
-    resize_position,
-};
+use crate::plan::{Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment};
 use crate::progress::Progress;
 use crate::{Error, Result, cpu};
 
@@ -181,7 +178,7 @@ impl Encoder {
         Ok(outputs)
     }
 
-    /// The position table for an input's grid, `[prefix + h·w, C]`; none for embeddings.
+    /// Prefix tokens and positions for an input's grid, `[prefix + h·w, C]`; none for embeddings.
     pub(super) async fn position(&mut self, input: Input) -> Result<Option<Arc<[f32]>>> {
         let spec = &self.checkpoint.spec;
         let Some(grid) = input.grid(spec.sizes.patch) else { return Ok(None) };
@@ -190,10 +187,7 @@ impl Encoder {
         {
             return Ok(Some(table.clone()));
         }
-        let table = self.checkpoint.tensor(POSITION_TABLE).await?;
-        let (prefix, from) = (spec.prefix_tokens(), spec.native_grid());
-        let table: Arc<[f32]> =
-            resize_position(&table, prefix, from, grid, spec.sizes.hidden).into();
+        let table: Arc<[f32]> = self.checkpoint.prefix_and_positions(grid).await?.into();
         self.position = Some((grid, table.clone()));
         Ok(Some(table))
     }

@@ -329,9 +329,10 @@ impl Kernel {
         Self { files: vec!["patchify", "shared/patch", pixels(rgba), y, "shared/size"], knobs }
     }
 
-    /// Class token and positions.
-    pub fn embed(c: usize) -> Self {
-        Self { files: vec!["embed", "shared/size"], knobs: vec![("C", format!("{c}u"))] }
+    /// Prefix tokens and positions.
+    pub fn embed(c: usize, prefix: usize) -> Self {
+        let knobs = vec![("C", format!("{c}u")), ("PREFIX", format!("{prefix}u"))];
+        Self { files: vec!["embed", "shared/size"], knobs }
     }
 
     /// Four planes to one map.

@@ -183,15 +183,11 @@ impl<'a> Builder<'a> {
 
     fn embed(&mut self, op: &Embed, y: SlotId) -> Result<()> {
         let c = self.cols(y);
-        let bindings = vec![
-            Some(self.whole(op.patches)?),
-            Some(self.whole(op.position)?),
-            Some(self.weight(op.cls)?),
-            Some(self.whole(y)?),
-        ];
+        let bindings =
+            vec![Some(self.whole(op.patches)?), Some(self.whole(op.rows)?), Some(self.whole(y)?)];
         let cut = self.cut(y, 0, Unit::Values(c / 4));
         let size = self.rows_size(y);
-        self.push(&Kernel::embed(c), [bindings, vec![], vec![]], size, cut)
+        self.push(&Kernel::embed(c, op.prefix(self.plan)), [bindings, vec![], vec![]], size, cut)
     }
 
     fn norm(&mut self, op: &Norm, y: SlotId) -> Result<()> {

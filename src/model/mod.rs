@@ -3,6 +3,8 @@
 
 mod catalogue;
 mod config;
+mod dialects;
+mod fields;
 mod head;
 mod layer;
 mod names;
@@ -16,6 +18,6 @@ pub use layer::layer;
 pub use names::{Key, Naming};
 pub use preprocessing::{Preprocessing, parse_preprocessing, parse_pretrained};
 pub use spec::{
-    Activation, FinalNorm, Flop, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes,
-    Spec,
+    Activation, FinalNorm, Flop, Mlp, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample,
+    Sizes, Spec,
 };

@@ -1,23 +1,69 @@
-//! Tensor names. The canonical ones are those of OpenGVLab's `InternVisionModel`; the Hugging Face
-//! port and mmseg-style backbones are renamed to them.
+//! Tensor names. The canonical ones are those of OpenGVLab's `InternVisionModel`; a dialect's
+//! schemes say how others are renamed to them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// How a checkpoint names its vision tensors: one of three schemes behind a prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use super::dialects::schemes;
+
+/// One way to name an encoder's tensors.
+#[derive(Debug)]
+pub(super) struct Scheme {
+    /// The class token, which tells where an encoder's names begin.
+    pub(super) token: &'static str,
+    /// The patch embedding's weights, by which an encoder is told from a lone class token.
+    pub(super) patches: &'static str,
+    /// The first rule that matches a name counts.
+    pub(super) rules: &'static [Rule],
+    /// Beginnings of names that are no part of the encoder: heads, larger models, training.
+    pub(super) elsewhere: &'static [&'static str],
+}
+
+/// How names that begin with `from` are renamed: they begin with `to` then. A `*` is a block's number.
+#[derive(Debug)]
+pub(super) struct Rule {
+    from: &'static str,
+    to: &'static str,
+    /// Which of how many pieces of the canonical tensor it is.
+    part: Option<[usize; 2]>,
+}
+
+/// A tensor that is a canonical one.
+pub(super) const fn whole(from: &'static str, to: &'static str) -> Rule {
+    Rule { from, to, part: None }
+}
+
+/// A tensor that is a piece, along the first dimension, of a canonical one: which, and of how many.
+pub(super) const fn part(from: &'static str, to: &'static str, part: [usize; 2]) -> Rule {
+    Rule { from, to, part: Some(part) }
+}
+
+impl Rule {
+    fn read(&self, name: &str) -> Option<Key> {
+        let (block, tail) = match self.from.split_once('*') {
+            None => ("", name.strip_prefix(self.from)?),
+            Some((before, after)) => {
+                let rest = name.strip_prefix(before)?;
+                let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                let (block, rest) = rest.split_at(digits);
+                (Some(block).filter(|block| !block.is_empty())?, rest.strip_prefix(after)?)
+            }
+        };
+        let name = format!("{}{tail}", self.to.replacen('*', block, 1));
+        Some(match self.part {
+            None => Key::Whole(name),
+            Some([index, of]) => Key::Part { name, index, of },
+        })
+    }
+}
+
+/// How a checkpoint names its vision tensors: a scheme behind a prefix.
+#[derive(Clone, Debug)]
 pub struct Naming {
     /// What stands before every vision tensor, for example `vision_model.`.
     pub prefix: String,
-    scheme: Scheme,
+    scheme: &'static Scheme,
     /// Prefixes of other encoders that begin as this one's does.
     others: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    OpenGvLab,
-    HuggingFace,
-    Mmseg,
 }
 
 /// What a checkpoint's key means.
@@ -25,87 +71,47 @@ enum Scheme {
 pub enum Key {
     /// A whole canonical tensor.
     Whole(String),
-    /// One third (0 q, 1 k, 2 v) of a canonical fused tensor.
-    Third(String, usize),
+    /// A piece of a canonical tensor along its first dimension.
+    Part {
+        /// The canonical tensor.
+        name: String,
+        /// Which piece, from 0: of q, k and v, 0 is q.
+        index: usize,
+        /// How many pieces there are.
+        of: usize,
+    },
     /// Not the encoder's: a language model, a head, a mask token.
     Elsewhere,
     /// Under the encoder's prefix, but nothing the encoder knows.
     Unknown,
 }
 
-/// The CLS token's key, which tells the scheme; the longest first, for one ends in another.
-const CLS: [(&str, Scheme); 3] = [
-    ("embeddings.class_embedding", Scheme::OpenGvLab),
-    ("embeddings.cls_token", Scheme::HuggingFace),
-    ("cls_token", Scheme::Mmseg),
-];
-
-/// The patch embedding's weights, by which an encoder is told from a lone CLS token.
-fn patches(scheme: Scheme) -> &'static str {
-    match scheme {
-        Scheme::OpenGvLab => "embeddings.patch_embedding.weight",
-        Scheme::HuggingFace => "embeddings.patch_embeddings.projection.weight",
-        Scheme::Mmseg => "patch_embed.proj.weight",
-    }
-}
-
-/// The CLS token that a key is, by its place in the list, and what stands before its name.
-fn cls(key: &str) -> Option<(usize, Naming)> {
-    CLS.iter().enumerate().find_map(|(rank, (name, scheme))| {
-        let prefix = key.strip_suffix(name)?;
-        let whole = prefix.is_empty() || prefix.ends_with('.');
-        let others = Vec::new();
-        whole.then(|| (rank, Naming { prefix: prefix.into(), scheme: *scheme, others }))
-    })
-}
-
-/// Parts of larger models that may share the encoder's prefix.
-const NEIGHBOURS: [&str; 13] = [
-    "up1.",
-    "up2.",
-    "up3.",
-    "up4.",
-    "clip_projector",
-    "decode_head.",
-    "auxiliary_head.",
-    "mlp1.",
-    "multi_modal_projector.",
-    "language_model.",
-    "lm_head.",
-    "head.",
-    "embeddings.mask_token",
-];
-
-/// (port, canonical) inside a layer.
-const PORT: [(&str, &str); 9] = [
-    ("layernorm_before.", "norm1."),
-    ("layernorm_after.", "norm2."),
-    ("attention.q_norm.", "attn.q_norm."),
-    ("attention.k_norm.", "attn.k_norm."),
-    ("attention.projection_layer.", "attn.proj."),
-    ("lambda_1", "ls1"),
-    ("lambda_2", "ls2"),
-    ("mlp.fc1.", "mlp.fc1."),
-    ("mlp.fc2.", "mlp.fc2."),
-];
-
 impl Naming {
-    /// Finds scheme and prefix among a checkpoint's keys; `None` where no key is a CLS token.
+    /// Finds scheme and prefix among a checkpoint's keys; `None` where no key is a class token.
     pub fn detect<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let found = keys.filter_map(cls);
-        found.min_by_key(|(rank, naming)| (*rank, naming.prefix.len())).map(|(_, naming)| naming)
+        let keys: BTreeSet<&str> = keys.collect();
+        let found = candidates(&keys);
+        // One class token's name ends in another: the longer is the right one.
+        let first = found
+            .iter()
+            .min_by_key(|naming| (usize::MAX - naming.scheme.token.len(), naming.prefix.len()))?;
+        let (token, prefix) = (first.scheme.token, first.prefix.clone());
+        let same = |naming: &Self| naming.scheme.token == token && naming.prefix == prefix;
+        best(&keys, found.into_iter().filter(same))
     }
 
-    /// Every encoder among a checkpoint's keys: a CLS token and a patch embedding behind one prefix.
+    /// Every encoder among a checkpoint's keys: a class token and a patch embedding behind one prefix.
     pub fn all<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<Self> {
         let keys: BTreeSet<&str> = keys.collect();
-        let whole = |naming: &Naming| {
-            let patches = format!("{}{}", naming.prefix, patches(naming.scheme));
-            keys.contains(patches.as_str())
-        };
-        let found = keys.iter().filter_map(|key| cls(key)).map(|(_, naming)| naming);
-        let mut all: Vec<Self> = found.filter(whole).collect();
-        let prefixes: Vec<String> = all.iter().map(|naming| naming.prefix.clone()).collect();
+        let mut by_prefix: BTreeMap<String, Vec<Self>> = BTreeMap::new();
+        for naming in candidates(&keys) {
+            if keys.contains(format!("{}{}", naming.prefix, naming.scheme.patches).as_str()) {
+                by_prefix.entry(naming.prefix.clone()).or_default().push(naming);
+            }
+        }
+        let prefixes: Vec<String> = by_prefix.keys().cloned().collect();
+        let found = by_prefix.into_values().filter_map(|list| best(&keys, list.into_iter()));
+        let mut all: Vec<Self> = found.collect();
         for naming in &mut all {
             let inside =
                 |other: &&String| **other != naming.prefix && other.starts_with(&naming.prefix);
@@ -120,51 +126,32 @@ impl Naming {
         if self.others.iter().any(|other| key.starts_with(other)) {
             return Key::Elsewhere;
         }
-        if NEIGHBOURS.iter().any(|n| rest.starts_with(n)) {
+        if self.scheme.elsewhere.iter().any(|start| rest.starts_with(start)) {
             return Key::Elsewhere;
         }
-        let renamed = match self.scheme {
-            Scheme::OpenGvLab => Some(Key::Whole(rest.into())),
-            Scheme::HuggingFace => from_port(rest),
-            Scheme::Mmseg => from_mmseg(rest),
+        self.scheme.rules.iter().find_map(|rule| rule.read(rest)).unwrap_or(Key::Unknown)
+    }
+}
+
+/// For each class token every scheme that it may be of, in the order of the schemes.
+fn candidates(keys: &BTreeSet<&str>) -> Vec<Naming> {
+    let namings = |scheme: &'static Scheme| {
+        let prefix = |key: &&str| {
+            let prefix = key.strip_suffix(scheme.token)?;
+            (prefix.is_empty() || prefix.ends_with('.')).then(|| prefix.to_string())
         };
-        renamed.unwrap_or(Key::Unknown)
-    }
-}
-
-fn from_port(rest: &str) -> Option<Key> {
-    let whole = |name: &str| Some(Key::Whole(name.into()));
-    if let Some(tail) = rest.strip_prefix("embeddings.patch_embeddings.projection.") {
-        return Some(Key::Whole(format!("embeddings.patch_embedding.{tail}")));
-    }
-    match rest {
-        "embeddings.cls_token" => return whole("embeddings.class_embedding"),
-        "embeddings.position_embeddings" => return whole("embeddings.position_embedding"),
-        "layernorm.weight" | "layernorm.bias" => return whole(rest),
-        _ => {}
-    }
-    let (layer, name) = rest.strip_prefix("encoder.layer.")?.split_once('.')?;
-    for (third, q) in ["q", "k", "v"].into_iter().enumerate() {
-        if let Some(tail) = name.strip_prefix(&format!("attention.{q}_proj.")) {
-            return Some(Key::Third(format!("encoder.layers.{layer}.attn.qkv.{tail}"), third));
-        }
-    }
-    let (tail, canonical) = PORT.iter().find_map(|(p, c)| Some((name.strip_prefix(p)?, c)))?;
-    Some(Key::Whole(format!("encoder.layers.{layer}.{canonical}{tail}")))
-}
-
-fn from_mmseg(rest: &str) -> Option<Key> {
-    let name = match rest {
-        "cls_token" => "embeddings.class_embedding".into(),
-        "pos_embed" => "embeddings.position_embedding".into(),
-        _ => {
-            if let Some(tail) = rest.strip_prefix("patch_embed.proj.") {
-                format!("embeddings.patch_embedding.{tail}")
-            } else {
-                let (layer, name) = rest.strip_prefix("blocks.")?.split_once('.')?;
-                format!("encoder.layers.{layer}.{}", name.replace(".gamma", ""))
-            }
-        }
+        let naming = move |prefix| Naming { prefix, scheme, others: Vec::new() };
+        keys.iter().filter_map(prefix).map(naming).collect::<Vec<_>>()
     };
-    Some(Key::Whole(name))
+    schemes().flat_map(namings).collect()
+}
+
+/// Of namings behind one prefix the one under which the fewest keys are unknown, the first of several.
+fn best(keys: &BTreeSet<&str>, list: impl Iterator<Item = Naming>) -> Option<Naming> {
+    let unknown = |naming: &Naming| {
+        let own = keys.range(naming.prefix.as_str()..);
+        let own = own.take_while(|key| key.starts_with(&naming.prefix));
+        own.filter(|key| naming.read(key) == Key::Unknown).count()
+    };
+    list.min_by_key(unknown)
 }

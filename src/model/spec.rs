@@ -1,4 +1,4 @@
-//! The axes along which vision encoders differ, as far as InternViT needs them.
+//! The axes along which vision encoders differ. Each acts in one place, where it is matched in full.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +15,14 @@ pub struct Spec {
     pub position: Position,
     /// The norm before attention and before the MLP.
     pub norm: Norm,
+    /// Whether attention and MLP are scaled by a learned vector before they are added.
+    pub layer_scale: bool,
     /// The norm of queries and keys.
     pub qk_norm: QkNorm,
     /// Whether the q, k and v projections add a bias.
     pub qkv_bias: bool,
-    /// The MLP's activation.
-    pub activation: Activation,
+    /// What the MLP computes between its two products.
+    pub mlp: Mlp,
     /// A norm after the last block.
     pub final_norm: FinalNorm,
     /// What `pooler_output` is.
@@ -61,8 +63,14 @@ pub struct Prefix {
 /// Where positions come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Position {
-    /// A learned table: one row a prefix token, then one a patch of the native grid.
-    Table(Resample),
+    /// A learned table: a row for each of the first `prefix` tokens, then one a patch of the native
+    /// grid.
+    Table {
+        /// Prefix tokens that have a position.
+        prefix: usize,
+        /// How the patches' rows are brought to another grid.
+        resample: Resample,
+    },
 }
 
 /// How a position table is brought to another grid.
@@ -70,6 +78,8 @@ pub enum Position {
 pub enum Resample {
     /// PyTorch's bicubic: a = -0.75, half-pixel centres, no antialiasing, border clamped.
     Bicubic,
+    /// PyTorch's antialiased bicubic: a = -0.5, support widened where the grid shrinks.
+    BicubicAntialiased,
 }
 
 /// A norm over a token's channels.
@@ -97,6 +107,15 @@ pub enum QkNorm {
     None,
     /// RMSNorm over all heads together, before the split into heads.
     FullWidth,
+}
+
+/// What an MLP computes between its two products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mlp {
+    /// Applied to the first product, or to its gate.
+    pub activation: Activation,
+    /// Whether the first product has a gate and values: `activation(gate) ⊙ values` goes on.
+    pub gated: bool,
 }
 
 /// The MLP's activation.
@@ -166,9 +185,10 @@ impl Spec {
         let s = &self.sizes;
         let (c, m, l, n) = (s.hidden as f64, s.mlp as f64, s.layers as f64, tokens as f64);
         let patches = (tokens - self.prefix_tokens()) as f64;
+        let products = if self.mlp.gated { 3.0 } else { 2.0 };
         Flop {
             patch: 2.0 * patches * self.patch_values() as f64 * c,
-            linear: 2.0 * l * n * (4.0 * c * c + 2.0 * c * m),
+            linear: 2.0 * l * n * (4.0 * c * c + products * c * m),
             attention: 4.0 * l * n * n * c,
         }
     }

@@ -13,10 +13,10 @@ pub use op::{
     Activation, Attention, Concat, Embed, Interleave, Linear, Norm, Op, Patchify, Pool, PoolKind,
     Resize, RowSource, Slice,
 };
-pub use position::resize_position;
+pub use position::prefix_and_positions;
 pub use record::{
-    Input, POSITION_TABLE, TensorSpec, parameters, record, record_attention, record_head,
-    record_head_alone, record_segment, tensors,
+    CLASS_TOKEN, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
+    record_attention, record_head, record_head_alone, record_segment, tensors,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value, WeightKind};
 

@@ -31,7 +31,7 @@ pub enum Op {
     Patchify(Patchify),
     /// A linear layer, or a convolution as one.
     Linear(Linear),
-    /// Class token and positions.
+    /// Prefix tokens and positions.
     Embed(Embed),
     /// LayerNorm or RMSNorm.
     Norm(Norm),
@@ -71,7 +71,7 @@ impl Op {
         let all = match self {
             Self::Patchify(op) => vec![op.pixels],
             Self::Linear(op) => op.operands(),
-            Self::Embed(op) => vec![op.patches, op.position, op.cls],
+            Self::Embed(op) => vec![op.patches, op.rows],
             Self::Norm(op) => op.operands(),
             Self::Attention(op) => vec![op.q.slot, op.k.slot, op.v.slot],
             Self::Slice(op) => vec![op.x],

@@ -1,25 +1,50 @@
-//! The position table on another grid.
+//! What stands before and under the patches: prefix tokens, and the position table on another grid.
 
-/// Resizes the patch rows of a position table as PyTorch's
-/// `interpolate(mode="bicubic", align_corners=False)` does: a = -0.75, half-pixel centres, no
-/// antialiasing, border clamped. Prefix rows are kept.
-///
-/// `table` is `[prefix + from², cols]`, the result `[prefix + to[0]·to[1], cols]`.
-pub fn resize_position(
+use crate::model::{Position, Resample, Spec};
+
+/// Prefix tokens with their positions, then the positions of a grid of patches, row by row:
+/// `[prefix + grid[0]·grid[1], C]`. `tokens` are the spec's prefix tokens `[prefix, C]`, `table` its
+/// position table.
+pub fn prefix_and_positions(
+    spec: &Spec,
+    grid: [usize; 2],
+    tokens: &[f32],
     table: &[f32],
-    prefix: usize,
+) -> Vec<f32> {
+    let c = spec.sizes.hidden;
+    let Position::Table { prefix, resample } = spec.position;
+    let (first, patches) = table.split_at(prefix * c);
+    let mut rows = tokens.to_vec();
+    // Tokens behind those of the table have no position.
+    for (token, position) in rows.iter_mut().zip(first) {
+        *token += position;
+    }
+    let native = spec.native_grid();
+    if grid == [native, native] {
+        rows.extend_from_slice(patches);
+    } else {
+        rows.extend(resized(patches, native, grid, c, resample));
+    }
+    rows
+}
+
+/// The rows `[from², cols]` of a square grid as those of another, `[to[0]·to[1], cols]`, as PyTorch's
+/// `interpolate(align_corners=False)` resizes.
+fn resized(
+    patches: &[f32],
     from: usize,
     to: [usize; 2],
     cols: usize,
+    resample: Resample,
 ) -> Vec<f32> {
-    let (head, patches) = table.split_at(prefix * cols);
-    if to == [from, from] {
-        return table.to_vec();
-    }
+    let taps = match resample {
+        Resample::Bicubic => taps,
+        Resample::BicubicAntialiased => antialiased_taps,
+    };
     let (ys, xs) = (taps(from, to[0]), taps(from, to[1]));
-    let mut out = head.to_vec();
-    out.reserve(to[0] * to[1] * cols);
+    let mut out = Vec::with_capacity(to[0] * to[1] * cols);
     let mut sum = vec![0.0f64; cols];
+    // A row of the result is the sum of those rows of the table that its taps name.
     for y in &ys {
         for x in &xs {
             sum.fill(0.0);
@@ -37,29 +62,47 @@ pub fn resize_position(
     out
 }
 
-/// For each of `to` outputs the four inputs it is made of and their weights.
-fn taps(from: usize, to: usize) -> Vec<[(usize, f64); 4]> {
+/// Inputs that an output is made of, and their weights.
+type Taps = Vec<(usize, f64)>;
+
+/// For each of `to` outputs its four inputs; a = -0.75, the border repeated.
+fn taps(from: usize, to: usize) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
-    (0..to)
-        .map(|i| {
-            let at = (i as f64 + 0.5) * scale - 0.5;
-            let base = at.floor();
-            [-1.0, 0.0, 1.0, 2.0].map(|k| {
-                let index = (base + k).clamp(0.0, (from - 1) as f64) as usize;
-                (index, cubic(at - (base + k)))
-            })
-        })
-        .collect()
+    let taps = |i: usize| {
+        let at = (i as f64 + 0.5) * scale - 0.5;
+        let base = at.floor();
+        let tap = |k: f64| {
+            let index = (base + k).clamp(0.0, (from - 1) as f64) as usize;
+            (index, cubic(at - (base + k), -0.75))
+        };
+        [-1.0, 0.0, 1.0, 2.0].map(tap).to_vec()
+    };
+    (0..to).map(taps).collect()
 }
 
-/// Keys' cubic convolution kernel with a = -0.75.
-fn cubic(distance: f64) -> f64 {
-    const A: f64 = -0.75;
+/// For each of `to` outputs the inputs within its support, which widens where the grid shrinks; a =
+/// -0.5, weights that sum to 1, nothing beyond the border.
+fn antialiased_taps(from: usize, to: usize) -> Vec<Taps> {
+    let scale = from as f64 / to as f64;
+    let stretch = scale.max(1.0);
+    let taps = |i: usize| {
+        let centre = (i as f64 + 0.5) * scale;
+        let first = (centre - 2.0 * stretch + 0.5).floor().max(0.0) as usize;
+        let end = ((centre + 2.0 * stretch + 0.5).floor() as usize).min(from);
+        let weight = |j: usize| cubic((j as f64 - centre + 0.5) / stretch, -0.5);
+        let sum: f64 = (first..end).map(weight).sum();
+        (first..end).map(|j| (j, weight(j) / sum)).collect()
+    };
+    (0..to).map(taps).collect()
+}
+
+/// Keys' cubic convolution kernel.
+fn cubic(distance: f64, a: f64) -> f64 {
     let d = distance.abs();
     if d <= 1.0 {
-        ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0
+        ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
     } else if d < 2.0 {
-        ((d - 5.0) * d + 8.0) * d * A - 4.0 * A
+        ((d - 5.0) * d + 8.0) * d * a - 4.0 * a
     } else {
         0.0
     }
@@ -83,16 +126,21 @@ mod tests {
         let row = [1.0, 3.0, -2.0, 5.0];
         let table: Vec<f32> = row.repeat(4);
         for (to, expected) in cases {
-            let found = resize_position(&table, 0, 4, [1, to], 1);
+            let found = resized(&table, 4, [1, to], 1, Resample::Bicubic);
             for (f, e) in found.iter().zip(expected) {
                 assert!((f - e).abs() < 1e-5, "4 -> {to}: expected {e}, found {f}");
             }
         }
     }
 
+    /// Weights sum to 1, so that a table of ones stays one on any grid.
     #[test]
-    fn the_native_grid_is_untouched() {
-        let table: Vec<f32> = (0..5).map(|i| i as f32).collect();
-        assert_eq!(resize_position(&table, 1, 2, [2, 2], 1), table);
+    fn a_flat_table_stays_flat() {
+        for resample in [Resample::Bicubic, Resample::BicubicAntialiased] {
+            for to in [[1, 1], [3, 9], [7, 5], [37, 16]] {
+                let found = resized(&[1.0; 49], 7, to, 1, resample);
+                assert!(found.iter().all(|v| (v - 1.0).abs() < 1e-6), "{resample:?} {to:?}");
+            }
+        }
     }
 }

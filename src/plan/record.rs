@@ -4,8 +4,8 @@ mod encoder;
 mod head;
 
 pub use encoder::{
-    Input, POSITION_TABLE, TensorSpec, parameters, record, record_attention, record_segment,
-    tensors,
+    CLASS_TOKEN, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
+    record_attention, record_segment, tensors,
 };
 pub use head::{record_head, record_head_alone};
 
@@ -157,9 +157,9 @@ impl<'a> LinearLayer<'a> {
         self
     }
 
-    /// The sums are multiplied by the vector called `name`.
-    fn scale(mut self, name: &'a str) -> Self {
-        self.scale = Some(name);
+    /// The sums are multiplied by the vector called `name`, where `scales` says so.
+    fn scale_if(mut self, scales: bool, name: &'a str) -> Self {
+        self.scale = scales.then_some(name);
         self
     }
 

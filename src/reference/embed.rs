@@ -1,16 +1,15 @@
 //! Twin of `shaders/embed.wgsl`.
 
-/// Class token and patches, positions added: `y[0] = cls + position[0]`,
-/// `y[1 + p] = patches[p] + position[1 + p]`.
+/// Prefix tokens, then patches, positions added: `y[t] = rows[t]`, where t is a patch with its values.
 ///
-/// `patches` `[batch·(tokens-1), C]`, `position` `[tokens, C]`, `cls` `[C]`, `y` `[batch·tokens, C]`.
-pub fn embed(patches: &[f32], position: &[f32], cls: &[f32], y: &mut [f32]) {
-    let c = cls.len();
-    let pictures = y.chunks_exact_mut(position.len());
-    for (out, patches) in pictures.zip(patches.chunks_exact(position.len() - c)) {
-        let source = cls.iter().chain(patches);
-        for ((out, value), position) in out.iter_mut().zip(source).zip(position) {
-            *out = value + position;
+/// `patches` `[batch·(tokens - prefix), C]`, `rows` `[tokens, C]`, `y` `[batch·tokens, C]`; `prefix`
+/// counts the values of prefix tokens.
+pub fn embed(patches: &[f32], rows: &[f32], prefix: usize, y: &mut [f32]) {
+    let pictures = y.chunks_exact_mut(rows.len());
+    for (out, patches) in pictures.zip(patches.chunks_exact(rows.len() - prefix)) {
+        out.copy_from_slice(rows);
+        for (out, value) in out[prefix..].iter_mut().zip(patches) {
+            *out += value;
         }
     }
 }

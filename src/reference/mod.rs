@@ -81,9 +81,8 @@ impl Twin<'_> {
         match &step.op {
             Op::Linear(op) => self.linear(op, slots[step.y].cols, y),
             Op::Embed(op) => {
-                let [patches, position, cls] =
-                    [op.patches, op.position, op.cls].map(|slot| self.values[slot].as_slice());
-                embed(patches, position, cls, y);
+                let prefix = op.prefix(self.plan) * slots[step.y].cols;
+                embed(&self.values[op.patches], &self.values[op.rows], prefix, y);
             }
             Op::Norm(op) => {
                 y.copy_from_slice(self.plane(op.x));

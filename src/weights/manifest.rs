@@ -131,7 +131,7 @@ fn naming(folder: &str, files: &[(String, Vec<Stored>)], prefix: Option<&str>) -
         Error::checkpoint(
             folder,
             format!(
-                "no InternViT in this checkpoint: expected a tensor named …class_embedding or \
+                "no encoder in this checkpoint: expected a tensor named …class_embedding or \
                  …cls_token, found {} tensors such as {}",
                 keys().count(),
                 list(some)
@@ -174,7 +174,7 @@ impl Manifest {
         let naming = naming(folder, files, prefix)?;
         let probe = probe(&naming, spec, files);
         let mut left_out = Vec::new();
-        let mut found: HashMap<String, BTreeMap<usize, (usize, &Stored)>> = HashMap::new();
+        let mut found: HashMap<String, BTreeMap<[usize; 2], (usize, &Stored)>> = HashMap::new();
         let mut scales: HashMap<String, (usize, &Stored)> = HashMap::new();
         let mut problems = Vec::new();
         for (file, (name, list)) in files.iter().enumerate() {
@@ -189,16 +189,16 @@ impl Manifest {
                     scales.insert(canonical, (file, stored));
                     continue;
                 }
-                let (canonical, third) = match naming.read(&stored.key) {
-                    Key::Whole(canonical) => (canonical, 0),
-                    Key::Third(canonical, third) => (canonical, third + 1),
+                let (canonical, place) = match naming.read(&stored.key) {
+                    Key::Whole(canonical) => (canonical, [0, 1]),
+                    Key::Part { name, index, of } => (name, [index, of]),
                     Key::Elsewhere => continue,
                     Key::Unknown => {
                         problems.push(format!("{name}: {}: unexpected tensor", stored.key));
                         continue;
                     }
                 };
-                if found.entry(canonical).or_default().insert(third, (file, stored)).is_some() {
+                if found.entry(canonical).or_default().insert(place, (file, stored)).is_some() {
                     problems.push(format!("{name}: {}: present twice", stored.key));
                 }
             }
@@ -303,23 +303,21 @@ fn few(
     })
 }
 
-/// Checks shapes and types; parts are numbered 0 for a whole tensor, 1 to 3 for q, k, v.
+/// Checks shapes and types; parts are numbered by their place and how many make a tensor.
 fn check_parts(
     name: &str,
     shape: &[usize],
     files: &[(String, Vec<Stored>)],
-    parts: BTreeMap<usize, (usize, &Stored)>,
+    parts: BTreeMap<[usize; 2], (usize, &Stored)>,
     problems: &mut Vec<String>,
 ) -> Vec<Part> {
-    let numbers: Vec<_> = parts.keys().copied().collect();
     let mut expected = shape.to_vec();
-    match numbers.as_slice() {
-        [0] => {}
-        [1, 2, 3] => expected[0] /= 3,
-        _ => {
-            let keys: Vec<_> = parts.values().map(|(_, s)| s.key.as_str()).collect();
-            problems.push(format!("{name}: expected q, k and v, found only {}", keys.join(", ")));
-        }
+    let of = parts.first_key_value().map_or(1, |([_, of], _)| *of);
+    if parts.keys().copied().eq((0..of).map(|index| [index, of])) {
+        expected[0] /= of;
+    } else {
+        let keys: Vec<_> = parts.values().map(|(_, s)| s.key.as_str()).collect();
+        problems.push(format!("{name}: expected {of} parts of it, found only {}", keys.join(", ")));
     }
     let mut list = Vec::new();
     for (file, stored) in parts.into_values() {

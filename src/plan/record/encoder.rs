@@ -1,7 +1,7 @@
 //! The encoder, recorded: it reads as the paper does.
 
 use super::Recorder;
-use crate::model::{Activation, FinalNorm, HeadSpec, NormKind, QkNorm, Spec};
+use crate::model::{Activation, FinalNorm, HeadSpec, NormKind, Position, Prefix, QkNorm, Spec};
 use crate::plan::{
     self, Attention, Embed, Map, Op, Patchify, Plan, Plane, Role, Slice, SlotId, WeightKind,
 };
@@ -165,17 +165,25 @@ impl<'a> EncoderRecorder<'a> {
         let normal = self.spec.preprocessing.normal;
         let patchify = Op::Patchify(Patchify { pixels, patch, normal });
         let rows = self.r.push("patches", shape, patchify);
-        let cls =
-            self.r.weight("embeddings.class_embedding", [1, 1, c], &[1, 1, c], WeightKind::Vector);
+        let mut table = |name: &str, rows: usize| {
+            self.r.weight(name, [1, rows, c], &[1, rows, c], WeightKind::Table);
+        };
+        let Prefix { cls, registers } = self.spec.prefix;
+        if cls {
+            table(CLASS_TOKEN, 1);
+        }
+        if registers > 0 {
+            table(REGISTER_TOKENS, registers);
+        }
         let layer = self.r.linear(rows, "embeddings.patch_embedding", c);
         let layer = layer.stored(vec![c, sizes.channels, patch, patch]);
         let patches = layer.biased("patch_embedding");
-        // The caller makes the positions of this grid of the table of the native one.
-        let native = self.spec.prefix_tokens() + self.spec.native_grid().pow(2);
-        let shape = [1, native, c];
+        let Position::Table { prefix, resample: _ } = self.spec.position;
+        let shape = [1, prefix + self.spec.native_grid().pow(2), c];
         self.r.weight(POSITION_TABLE, shape, &shape, WeightKind::Table);
-        let position = self.r.slot("position", [1, tokens, c], Role::Shared);
-        self.r.push("hidden_states.0", [tokens, c], Op::Embed(Embed { patches, position, cls }))
+        // Made by the caller: `prefix_and_positions`.
+        let rows = self.r.slot("position", [1, tokens, c], Role::Shared);
+        self.r.push("hidden_states.0", [tokens, c], Op::Embed(Embed { patches, rows }))
     }
 
     /// `x += ls1 ⊙ attention(norm1(x))`, then `x += ls2 ⊙ mlp(norm2(x))`.
@@ -187,13 +195,14 @@ impl<'a> EncoderRecorder<'a> {
         let [q, k, v] = self.qkv(a);
         let attention = Op::Attention(Attention { q, k, v, heads });
         let a = self.r.push("attention", [tokens, c], attention);
-        let x = self.r.linear(a, "attn.proj", c).scale("ls1").add(x).biased("attended");
+        let scales = self.spec.layer_scale;
+        let x = self.r.linear(a, "attn.proj", c).scale_if(scales, "ls1").add(x).biased("attended");
 
         let m = self.norm(x, "norm2");
-        let Activation::GeluErf = self.spec.activation;
+        let Activation::GeluErf = self.spec.mlp.activation;
         let m = self.r.linear(m, "mlp.fc1", sizes.mlp).activation(plan::Activation::Gelu);
         let m = m.biased("mlp");
-        let y = self.r.linear(m, "mlp.fc2", c).scale("ls2").add(x).biased("output");
+        let y = self.r.linear(m, "mlp.fc2", c).scale_if(scales, "ls2").add(x).biased("output");
         self.r.leave();
         self.r.plan.slots[y].name = format!("hidden_states.{}", block + 1);
         y
@@ -238,6 +247,12 @@ impl<'a> EncoderRecorder<'a> {
         }
     }
 }
+
+/// The class token.
+pub const CLASS_TOKEN: &str = "embeddings.class_embedding";
+
+/// The register tokens.
+pub const REGISTER_TOKENS: &str = "embeddings.register_tokens";
 
 /// The table of learned positions, of the native grid.
 pub const POSITION_TABLE: &str = "embeddings.position_embedding";

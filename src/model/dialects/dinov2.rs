@@ -1,0 +1,220 @@
+//! DINOv2, with and without registers: as transformers writes it (`dinov2`,
+//! `dinov2_with_registers`), as timm does (`vit_small_patch14_dinov2`), and with the names of the
+//! original code.
+//!
+//! Source: `Dinov2Config` and `Dinov2WithRegistersConfig` of transformers; timm's
+//! `vision_transformer.py`; `facebookresearch/dinov2`.
+
+use serde_json::{Map, Value};
+
+use super::{Dialect, decimal, write_sizes};
+use crate::Result;
+use crate::image::Resize;
+use crate::model::Preprocessing;
+use crate::model::fields::Fields;
+use crate::model::names::{Scheme, part, whole};
+use crate::model::spec::*;
+
+/// As transformers writes it.
+pub(in crate::model) const HUGGING_FACE: Dialect = Dialect {
+    types: &["dinov2", PLUS],
+    claims: |fields| fields.map.contains_key("use_swiglu_ffn"),
+    spec: hugging_face,
+    write,
+    schemes: &[HUGGING_FACE_NAMES, ORIGINAL_NAMES],
+};
+
+/// As timm writes it: the name of an architecture, and what differs from it.
+pub(in crate::model) const TIMM: Dialect = Dialect {
+    types: &[],
+    claims: |fields| architecture(fields).is_some_and(|name| shape(name).is_some()),
+    spec: timm,
+    write: |_, _| {},
+    schemes: &[],
+};
+
+/// The `model_type` of the variant with registers.
+const PLUS: &str = "dinov2_with_registers";
+
+fn hugging_face(fields: &Fields<'_>) -> Result<Spec> {
+    let plus = fields.get("model_type").is_some_and(|kind| kind == PLUS);
+    let hidden = fields.size("hidden_size", 768)?;
+    let gated = fields.flag("use_swiglu_ffn", false)?;
+    let ratio = fields.number("mlp_ratio", 4.0, [0.1, 64.0])?;
+    let registers = if plus { fields.size("num_register_tokens", 4)? } else { 0 };
+    let resample = if plus { Resample::BicubicAntialiased } else { Resample::Bicubic };
+    fields.word("hidden_act", "gelu", &[("gelu", ())])?;
+    let sizes = Sizes {
+        hidden,
+        layers: fields.size("num_hidden_layers", 12)?,
+        heads: fields.size("num_attention_heads", 12)?,
+        mlp: width(hidden, ratio, gated),
+        patch: fields.side("patch_size", if plus { 16 } else { 14 })?,
+        channels: fields.size("num_channels", 3)?,
+        image: fields.side("image_size", 224)?,
+    };
+    let position = Position::Table { prefix: 1, resample };
+    let mut spec = encoder(sizes, gated, registers, position);
+    spec.norm.eps = fields.eps("layer_norm_eps", 1e-6)?;
+    spec.qkv_bias = fields.flag("qkv_bias", true)?;
+    Ok(spec)
+}
+
+fn write(spec: &Spec, map: &mut Map<String, Value>) {
+    write_sizes(&spec.sizes, map);
+    map.entry("model_type").or_insert("dinov2".into());
+    map.entry("mlp_ratio").or_insert(4.into());
+    map.entry("num_register_tokens").or_insert(spec.prefix.registers.into());
+    let rest = [
+        ("use_swiglu_ffn", spec.mlp.gated.into()),
+        ("layer_norm_eps", decimal(spec.norm.eps)),
+        ("qkv_bias", spec.qkv_bias.into()),
+    ];
+    map.extend(rest.map(|(key, value): (&str, Value)| (key.to_string(), value)));
+}
+
+fn timm(fields: &Fields<'_>) -> Result<Spec> {
+    let own = architecture(fields).and_then(shape).unwrap_or(SHAPES[0].1);
+    let none = serde_json::Map::new();
+    let within = |key: &str| fields.get(key).and_then(Value::as_object).unwrap_or(&none);
+    let arguments = Fields { map: within("model_args"), ..*fields };
+    let trained = Fields { map: within("pretrained_cfg"), ..*fields };
+    let image = match trained.get("input_size") {
+        Some(Value::Array(list)) if list.len() == 3 => trained.count("input_size", &list[2])?,
+        _ => 518,
+    };
+    let name = architecture(fields).unwrap_or_default();
+    let registers = if name.contains("_reg4_") { 4 } else { 0 };
+    let hidden = arguments.size("embed_dim", own.hidden)?;
+    let sizes = Sizes {
+        hidden,
+        layers: arguments.size("depth", own.layers)?,
+        heads: arguments.size("num_heads", own.heads)?,
+        mlp: match arguments.get("mlp_ratio") {
+            None if hidden == own.hidden => own.mlp,
+            _ => timm_width(hidden, arguments.number("mlp_ratio", 4.0, [0.1, 64.0])?, own.gated),
+        },
+        patch: arguments.side("patch_size", 14)?,
+        channels: arguments.size("in_chans", 3)?,
+        image: arguments.side("img_size", image)?,
+    };
+    // The position of the class token is in the token itself where there are registers.
+    let prefix = usize::from(registers == 0);
+    let position = Position::Table { prefix, resample: Resample::BicubicAntialiased };
+    Ok(encoder(sizes, own.gated, registers, position))
+}
+
+/// The name of timm's architecture.
+fn architecture<'a>(fields: &Fields<'a>) -> Option<&'a str> {
+    fields.get("architecture")?.as_str()
+}
+
+#[derive(Clone, Copy)]
+struct Shape {
+    hidden: usize,
+    layers: usize,
+    heads: usize,
+    mlp: usize,
+    gated: bool,
+}
+
+const fn plain(hidden: usize, layers: usize, heads: usize) -> Shape {
+    Shape { hidden, layers, heads, mlp: 4 * hidden, gated: false }
+}
+
+const SHAPES: [(&str, Shape); 4] = [
+    ("vit_small_patch", plain(384, 12, 6)),
+    ("vit_base_patch", plain(768, 12, 12)),
+    ("vit_large_patch", plain(1024, 24, 16)),
+    ("vit_giant_patch", Shape { mlp: 4096, gated: true, ..plain(1536, 40, 24) }),
+];
+
+/// The shape that a name of timm's stands for.
+fn shape(name: &str) -> Option<Shape> {
+    // What follows a dot tells the weights.
+    let name = name.split('.').next().filter(|name| name.ends_with("dinov2"))?;
+    SHAPES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, shape)| *shape)
+}
+
+/// Width of the MLP: a gated one has two thirds of it, rounded up to a multiple of 8.
+fn width(hidden: usize, ratio: f64, gated: bool) -> usize {
+    let plain = (hidden as f64 * ratio) as usize;
+    if gated { (plain * 2 / 3).div_ceil(8) * 8 } else { plain }
+}
+
+/// The same of timm, whose ratio counts gate and values together.
+fn timm_width(hidden: usize, ratio: f64, gated: bool) -> usize {
+    let plain = (hidden as f64 * ratio) as usize;
+    if gated { plain / 2 } else { plain }
+}
+
+fn encoder(sizes: Sizes, gated: bool, registers: usize, position: Position) -> Spec {
+    let activation = Activation::GeluErf;
+    Spec {
+        sizes,
+        prefix: Prefix { cls: true, registers },
+        position,
+        norm: Norm { kind: NormKind::Layer, eps: 1e-6 },
+        layer_scale: true,
+        qk_norm: QkNorm::None,
+        qkv_bias: true,
+        mlp: Mlp { activation, gated },
+        final_norm: FinalNorm::Tokens,
+        pool: Pool::Cls,
+        preprocessing: Preprocessing {
+            size: Some(224).filter(|size| size % sizes.patch as u32 == 0),
+            short: Some(256),
+            resize: Resize::Crop,
+            ..Preprocessing::default()
+        },
+    }
+}
+
+/// What may stand beside the encoder's tensors.
+const NEIGHBOURS: [&str; 5] =
+    ["embeddings.mask_token", "mask_token", "classifier.", "head.", "decode_head."];
+
+const HUGGING_FACE_NAMES: Scheme = Scheme {
+    token: "embeddings.cls_token",
+    patches: "embeddings.patch_embeddings.projection.weight",
+    rules: &[
+        whole("embeddings.cls_token", "embeddings.class_embedding"),
+        whole("embeddings.register_tokens", "embeddings.register_tokens"),
+        whole("embeddings.position_embeddings", "embeddings.position_embedding"),
+        whole("embeddings.patch_embeddings.projection.", "embeddings.patch_embedding."),
+        whole("layernorm.", "layernorm."),
+        whole("encoder.layer.*.norm1.", "encoder.layers.*.norm1."),
+        whole("encoder.layer.*.norm2.", "encoder.layers.*.norm2."),
+        part("encoder.layer.*.attention.attention.query.", "encoder.layers.*.attn.qkv.", [0, 3]),
+        part("encoder.layer.*.attention.attention.key.", "encoder.layers.*.attn.qkv.", [1, 3]),
+        part("encoder.layer.*.attention.attention.value.", "encoder.layers.*.attn.qkv.", [2, 3]),
+        whole("encoder.layer.*.attention.output.dense.", "encoder.layers.*.attn.proj."),
+        whole("encoder.layer.*.layer_scale1.lambda1", "encoder.layers.*.ls1"),
+        whole("encoder.layer.*.layer_scale2.lambda1", "encoder.layers.*.ls2"),
+        whole("encoder.layer.*.mlp.fc1.", "encoder.layers.*.mlp.fc1."),
+        whole("encoder.layer.*.mlp.fc2.", "encoder.layers.*.mlp.fc2."),
+        whole("encoder.layer.*.mlp.weights_in.", "encoder.layers.*.mlp.fc1."),
+        whole("encoder.layer.*.mlp.weights_out.", "encoder.layers.*.mlp.fc2."),
+    ],
+    elsewhere: &NEIGHBOURS,
+};
+
+/// The original code's names, and timm's.
+const ORIGINAL_NAMES: Scheme = Scheme {
+    token: "cls_token",
+    patches: "patch_embed.proj.weight",
+    rules: &[
+        whole("cls_token", "embeddings.class_embedding"),
+        whole("register_tokens", "embeddings.register_tokens"),
+        whole("reg_token", "embeddings.register_tokens"),
+        whole("pos_embed", "embeddings.position_embedding"),
+        whole("patch_embed.proj.", "embeddings.patch_embedding."),
+        whole("norm.", "layernorm."),
+        whole("blocks.*.ls1.gamma", "encoder.layers.*.ls1"),
+        whole("blocks.*.ls2.gamma", "encoder.layers.*.ls2"),
+        whole("blocks.*.mlp.w12.", "encoder.layers.*.mlp.fc1."),
+        whole("blocks.*.mlp.w3.", "encoder.layers.*.mlp.fc2."),
+        whole("blocks.*.", "encoder.layers.*."),
+    ],
+    elsewhere: &NEIGHBOURS,
+};
