@@ -177,12 +177,13 @@ impl<'a> LinearLayer<'a> {
             RowSource::Rows => self.r.cols(self.x),
             RowSource::Windows(_) => 9 * self.r.cols(self.x),
         };
-        let stored = self.stored.take().unwrap_or_else(|| vec![planes * out, k]);
+        let sums = if self.layer.gated { 2 } else { planes };
+        let stored = self.stored.take().unwrap_or_else(|| vec![sums * out, k]);
         let weight = format!("{}.weight", self.name);
-        self.layer.weight = self.r.weight(&weight, [planes, out, k], &stored, WeightKind::Matrix);
+        self.layer.weight = self.r.weight(&weight, [sums, out, k], &stored, WeightKind::Matrix);
         if self.bias {
             let bias = format!("{}.bias", self.name);
-            self.layer.bias = Some(self.r.vector(&bias, planes * out));
+            self.layer.bias = Some(self.r.vector(&bias, sums * out));
         }
         self.layer.scale = self.scale.map(|name| self.r.vector(name, out));
         let y = self.r.slot(name, [planes, rows, out], Role::Temporary);

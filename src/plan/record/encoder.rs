@@ -191,7 +191,7 @@ impl<'a> EncoderRecorder<'a> {
 
         let m = self.norm(x, "norm2");
         let Activation::GeluErf = self.spec.activation;
-        let m = self.r.linear(m, "mlp.fc1", sizes.mlp).activation(plan::Activation::Gelu);
+        let m = self.r.linear(m, "mlp.fc1", sizes.mlp).activation(plan::Activation::Erf);
         let m = m.biased("mlp");
         let y = self.r.linear(m, "mlp.fc2", c).scale("ls2").add(x).biased("output");
         self.r.leave();
