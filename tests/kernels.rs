@@ -202,7 +202,7 @@ fn product(
     }
     match then {
         Then::Nothing | Then::Bias => {}
-        Then::Gelu => op.activation = Some(Activation::Gelu),
+        Then::Gelu => op.activation = Some(Activation::Erf),
         Then::Residual { kept } => {
             op.scale = Some(case.vector(LS2, out));
             if !kept {

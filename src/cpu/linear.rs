@@ -3,11 +3,9 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use rten_simd::SimdUnaryOp;
-use rten_vecmath::Gelu;
 
+use super::activation::activate;
 use super::{Panels, product};
-use crate::plan::Activation;
 use crate::reference::Epilogue;
 use crate::weights::StoredType;
 use crate::{Error, Result};
@@ -67,43 +65,38 @@ impl Matrix {
         self.out
     }
 
-    /// This matrix's columns of `activation(x · Wᵀ + bias)`, `[planes, rows, columns]`; `bias` is
-    /// `[planes·out]`.
-    pub(super) fn product(
-        &self,
-        x: &[f32],
-        bias: Option<&[f32]>,
-        activation: Option<Activation>,
-    ) -> Result<Vec<f32>> {
-        let mut y = vec![0.0; self.planes.len() * (x.len() / self.k) * self.columns.len()];
-        self.product_into(x, bias, activation, &mut y)?;
+    /// This matrix's columns of `activation(x · Wᵀ + bias)`, `[planes, rows, columns]`, of one plane
+    /// where the first gates the second; of the epilogue, scale and sum are left out.
+    pub(super) fn product(&self, x: &[f32], epilogue: Epilogue<'_>) -> Result<Vec<f32>> {
+        let planes = if epilogue.gated { 1 } else { self.planes.len() };
+        let mut y = vec![0.0; planes * (x.len() / self.k) * self.columns.len()];
+        self.product_into(x, epilogue, &mut y)?;
         Ok(y)
     }
 
-    fn product_into(
-        &self,
-        x: &[f32],
-        bias: Option<&[f32]>,
-        activation: Option<Activation>,
-        y: &mut [f32],
-    ) -> Result<()> {
+    fn product_into(&self, x: &[f32], epilogue: Epilogue<'_>, y: &mut [f32]) -> Result<()> {
+        let Epilogue { bias, activation, gated, .. } = epilogue;
         let rows = x.len() / self.k;
         if x.len() != rows * self.k {
             return Err(Error::device(format!("{} values in rows of {}", x.len(), self.k)));
         }
-        let parts = y.chunks_exact_mut(rows * self.columns.len());
-        for (plane, (w, part)) in self.planes.iter().zip(parts).enumerate() {
+        let len = rows * self.columns.len();
+        let sums = |plane: usize, part: &mut [f32]| {
             let bias = bias.map(|b| &b[plane * self.out..][self.columns.clone()]);
-            product(x, self.k, w, 1.0, bias, part);
+            product(x, self.k, &self.planes[plane], 1.0, bias, part);
+        };
+        let parts = if gated { 1 } else { self.planes.len() };
+        for (plane, part) in y.chunks_exact_mut(len).take(parts).enumerate() {
+            sums(plane, part);
         }
-        match activation {
-            Some(Activation::Gelu) => {
-                y.par_chunks_mut(CHUNK).for_each(|part| Gelu {}.map_mut(part))
-            }
-            Some(Activation::Relu) => {
-                y.par_iter_mut().with_min_len(CHUNK).for_each(|v| *v = v.max(0.0));
-            }
-            None => {}
+        if let Some(activation) = activation {
+            y.par_chunks_mut(CHUNK).for_each(|part| activate(activation, part));
+        }
+        if gated {
+            let mut up = vec![0.0; len];
+            sums(1, &mut up);
+            let pairs = y.par_iter_mut().with_min_len(CHUNK).zip(&up);
+            pairs.for_each(|(gate, up)| *gate *= up);
         }
         Ok(())
     }
@@ -114,12 +107,12 @@ const CHUNK: usize = 16 << 10;
 
 /// `x` `[rows, in]`, `y` `[planes, rows, out]`.
 pub fn linear(x: &[f32], w: &Matrix, epilogue: Epilogue<'_>, y: &mut [f32]) -> Result<()> {
-    let Epilogue { bias, activation, scale, add } = epilogue;
+    let Epilogue { scale, add, .. } = epilogue;
     if scale.is_none() && !add {
-        return w.product_into(x, bias, activation, y);
+        return w.product_into(x, epilogue, y);
     }
     let place = if add { Place::Add(scale) } else { Place::Store(scale) };
-    place.put(&w.product(x, bias, activation)?, w.columns(), w.out, y);
+    place.put(&w.product(x, epilogue)?, w.columns(), w.out, y);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The fast executor where there is no GPU: SIMD products on all cores, the rest by the plain
 //! twins. A plan runs as it does in `reference`, and is held against it in the tests.
 
+mod activation;
 mod attention;
 // The library's tiles are too large for the registers of WebAssembly.
 #[cfg(any(target_arch = "wasm32", test))]
@@ -25,7 +26,7 @@ use std::ops::{ControlFlow, Range};
 use crate::plan::{Op, Plan, Plane, Role, RowSource, SlotId, Step, Value};
 use crate::progress::LocalBoxFuture;
 use crate::reference::{Epilogue, Twin, embed, windows};
-use crate::weights::Checkpoint;
+use crate::weights::WeightSource;
 use crate::{Error, Result};
 #[cfg(target_arch = "wasm32")]
 use gemm::{Panels, product};
@@ -68,7 +69,7 @@ pub enum Supply<'a> {
     /// In memory.
     Held(&'a CpuWeights),
     /// Where they are stored; those of one block at a time are read and packed.
-    Read(&'a Checkpoint),
+    Read(WeightSource<'a>),
 }
 
 /// The outputs of a run by slot.
@@ -110,13 +111,13 @@ pub fn run<'a>(
         let mut own = CpuWeights::default();
         let mut at = 0;
         while at < plan.steps.len() {
-            if let Supply::Read(checkpoint) = supply
+            if let Supply::Read(source) = supply
                 && let Some((steps, _)) = blocks.iter().find(|(steps, _)| steps.start == at)
             {
                 drop(std::mem::take(&mut own)); // Before the next are read, this memory is free.
                 let part = Plan { steps: plan.steps[steps.clone()].to_vec(), ..plan.clone() };
                 let go_on = &mut async |_| ControlFlow::Continue(());
-                own = CpuWeights::load(&[part], checkpoint, None, go_on).await?;
+                own = CpuWeights::load(&[part], source, None, go_on).await?;
             }
             let weights = match supply {
                 Supply::Held(weights) => weights,
@@ -187,7 +188,8 @@ impl Fast<'_> {
             Op::Linear(op) => {
                 let (bias, scale) = (self.optional(op.bias)?, self.optional(op.scale)?);
                 let add = op.residual.is_some();
-                let epilogue = Epilogue { bias, activation: op.activation, scale, add };
+                let (activation, gated) = (op.activation, op.gated);
+                let epilogue = Epilogue { bias, activation, gated, scale, add };
                 let (name, x) = (&slots[op.weight].name, &self.values[op.x]);
                 match (op.rows, self.weights.part(name)) {
                     (RowSource::Rows, Some(part)) => self.columns(name, part, x, y).await?,

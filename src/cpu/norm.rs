@@ -1,9 +1,10 @@
 //! LayerNorm and RMSNorm by rows on all cores; the twin is `reference::norm`.
 
 use rayon::prelude::*;
-use rten_simd::{SimdOp, SimdUnaryOp};
-use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Sum, SumSquare, SumSquareSub};
+use rten_simd::SimdOp;
+use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquare, SumSquareSub};
 
+use super::activation::activate;
 use crate::model::NormKind;
 use crate::plan::Activation;
 
@@ -33,10 +34,8 @@ pub fn norm(
             ..Default::default()
         };
         Normalize::new_mut(row, options).dispatch();
-        match activation {
-            Some(Activation::Gelu) => Gelu {}.map_mut(row),
-            Some(Activation::Relu) => row.iter_mut().for_each(|v| *v = v.max(0.0)),
-            None => {}
+        if let Some(activation) = activation {
+            activate(activation, row);
         }
     });
 }

@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::{Matrix, Share, attention};
 use crate::plan::{Activation, Linear, Op, Plan, Role, RowSource};
-use crate::weights::Checkpoint;
+use crate::reference::Epilogue;
+use crate::weights::WeightSource;
 use crate::{Error, Result};
 
 /// Where a stretch lies in a plan.
@@ -42,7 +43,8 @@ impl Stretch {
             last += 1;
         }
         let end = rows(plan, last)?;
-        let fits = end.x == between && end.residual.is_some() && end.activation.is_none();
+        let fits =
+            end.x == between && end.residual.is_some() && end.activation.is_none() && !end.gated;
         if !fits || !inside(between, last) || begin.scale.or(begin.residual).is_some() {
             return None;
         }
@@ -71,6 +73,7 @@ pub(super) struct Part {
     first: Matrix,
     bias: Option<Vec<f32>>,
     activation: Option<Activation>,
+    gated: bool,
     /// Heads of all members, where there is attention between.
     heads: Option<usize>,
     last: Matrix,
@@ -82,7 +85,7 @@ impl Part {
     pub(super) async fn load(
         plan: &Plan,
         stretch: &Stretch,
-        checkpoint: &Checkpoint,
+        source: WeightSource<'_>,
         share: Share,
     ) -> Result<Option<Self>> {
         let Some(layer) = rows(plan, stretch.steps.start) else { return Ok(None) };
@@ -96,20 +99,20 @@ impl Part {
         let mut rows = Vec::new();
         for plane in 0..planes {
             let first = plane * width;
-            rows.push(checkpoint.rows(name, first + columns.start..first + columns.end).await?);
+            rows.push(source.rows(weight, first + columns.start..first + columns.end).await?);
         }
-        let stored = checkpoint.stored_type(name);
+        let stored = source.stored_type(name);
         let first = Matrix::pack_columns(&rows, width, columns.clone(), stored);
         drop(rows);
         let bias = match layer.bias {
-            Some(slot) => Some(checkpoint.tensor(&plan.slots[slot].name).await?),
+            Some(slot) => Some(source.tensor(&plan.slots[slot].name).await?),
             None => None,
         };
-        let w = checkpoint.tensor(end).await?;
-        let stored = checkpoint.stored_type(end);
+        let w = source.tensor(end).await?;
+        let stored = source.stored_type(end);
         let last = Matrix::pack_inputs(&w, [w.len() / width, width], columns, stored);
-        let (activation, heads) = (layer.activation, stretch.heads);
-        Ok(Some(Self { first, bias, activation, heads, last, share }))
+        let (activation, gated, heads) = (layer.activation, layer.gated, stretch.heads);
+        Ok(Some(Self { first, bias, activation, gated, heads, last, share }))
     }
 
     /// Bytes in memory.
@@ -129,7 +132,9 @@ impl Part {
 
     /// The first product alone: the member's columns, `[planes, rows, columns]`.
     pub(super) fn begin(&self, x: &[f32]) -> Result<Vec<f32>> {
-        self.first.product(x, self.bias.as_deref(), self.activation)
+        let Self { activation, gated, .. } = *self;
+        let bias = self.bias.as_deref();
+        self.first.product(x, Epilogue { bias, activation, gated, ..Epilogue::default() })
     }
 
     /// The whole stretch for `x` `[batch·tokens, in]`, without the last bias: `[batch·tokens, out]`,
@@ -150,6 +155,6 @@ impl Part {
             attention([q, k, v], [batch, tokens, columns], &queries, &mut y);
             between = y;
         }
-        self.last.product(&between, None, None)
+        self.last.product(&between, Epilogue::default())
     }
 }

@@ -9,7 +9,7 @@ use futures_channel::{mpsc, oneshot};
 use super::stretch::Part;
 use super::weights::load_parts;
 use crate::plan::Plan;
-use crate::weights::Checkpoint;
+use crate::weights::WeightSource;
 use crate::{Error, Result};
 
 /// Which member of a team one is; member 0 is the engine.
@@ -152,9 +152,13 @@ impl Helper {
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Checkpoint`] where tensors cannot be read.
-    pub async fn load(plans: &[Plan], checkpoint: &Checkpoint, share: Share) -> Result<Self> {
+    pub async fn load<'a>(
+        plans: &[Plan],
+        source: impl Into<WeightSource<'a>>,
+        share: Share,
+    ) -> Result<Self> {
         let mut go_on = async |_: &_| ControlFlow::Continue(());
-        Ok(Self { parts: load_parts(plans, checkpoint, share, &mut go_on).await? })
+        Ok(Self { parts: load_parts(plans, source.into(), share, &mut go_on).await? })
     }
 
     /// Bytes of its matrices.

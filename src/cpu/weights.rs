@@ -1,12 +1,12 @@
 //! A checkpoint's tensors in memory, matrices packed as the product wants them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::stretch::{Part, Stretch};
 use super::{Matrix, Share, Team};
 use crate::plan::{Plan, Role, Slot, WeightKind};
-use crate::weights::{Checkpoint, fits, free_memory};
+use crate::weights::{WeightSource, fits, free_memory};
 use crate::{Error, Result};
 
 /// Every weight that plans of one spec use, by canonical name, as f32; in the browser matrices in 16
@@ -22,26 +22,27 @@ pub struct CpuWeights {
 }
 
 impl CpuWeights {
-    /// Reads and packs what `plans` use from `checkpoint`, of stretches the engine's part where there
+    /// Reads and packs what `plans` use from `source`, of stretches the engine's part where there
     /// is a team. `progress` is told the stored bytes done so far and may stop, which ends
     /// with [`Error::Cancelled`].
     ///
     /// Memory: the weights, and one tensor as f32 twice while it is packed.
-    pub async fn load(
+    pub async fn load<'a>(
         plans: &[Plan],
-        checkpoint: &Checkpoint,
+        source: impl Into<WeightSource<'a>>,
         team: Option<Team>,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
+        let source = source.into();
         if team.is_none() {
-            fits(whole(plans, checkpoint), free_memory(), "this computer")?;
+            fits(whole(plans), free_memory(), "this computer")?;
         }
         let mut this = Self { team, ..Self::default() };
         let mut done = 0;
         let mut shared = Vec::new();
         if let Some(share) = this.team.as_ref().map(Team::share) {
-            this.parts = load_parts(plans, checkpoint, share, &mut async |names| {
-                done += names.iter().map(|name| checkpoint.stored_bytes(name)).sum::<u64>();
+            this.parts = load_parts(plans, source, share, &mut async |names| {
+                done += names.iter().map(|name| source.stored_bytes(name)).sum::<u64>();
                 shared.extend_from_slice(names);
                 progress(done).await
             })
@@ -54,10 +55,10 @@ impl CpuWeights {
             if known || this.matrices.contains_key(name) || this.vectors.contains_key(name) {
                 continue;
             }
-            let values = checkpoint.tensor(name).await?;
+            let values = source.tensor(name).await?;
             if slot.role == Role::Weight(WeightKind::Matrix) {
                 let planes: Vec<_> = values.chunks_exact(values.len() / slot.planes).collect();
-                let stored = checkpoint.stored_type(name);
+                let stored = source.stored_type(name);
                 let matrix = Matrix::pack_columns(&planes, slot.rows, 0..slot.rows, stored);
                 this.bytes += matrix.bytes();
                 this.matrices.insert(name.into(), matrix);
@@ -65,7 +66,7 @@ impl CpuWeights {
                 this.bytes += 4 * values.len() as u64;
                 this.vectors.insert(name.into(), values);
             }
-            done += checkpoint.stored_bytes(name);
+            done += source.stored_bytes(name);
             if progress(done).await.is_break() {
                 return Err(Error::Cancelled);
             }
@@ -97,11 +98,11 @@ impl CpuWeights {
     }
 }
 
-/// Bytes of all that `plans` use of the encoder, as f32.
-fn whole(plans: &[Plan], checkpoint: &Checkpoint) -> u64 {
-    let names: HashSet<_> = used(plans).map(|slot| slot.name.as_str()).collect();
-    let known = names.into_iter().filter_map(|name| checkpoint.manifest.tensors.get(name));
-    known.map(|tensor| 4 * tensor.len() as u64).sum()
+/// Bytes of all that `plans` use, as f32.
+fn whole(plans: &[Plan]) -> u64 {
+    let sizes: HashMap<&str, usize> =
+        used(plans).map(|slot| (slot.name.as_str(), slot.len(1))).collect();
+    sizes.values().map(|values| 4 * *values as u64).sum()
 }
 
 /// The weights that steps use.
@@ -114,7 +115,7 @@ fn used(plans: &[Plan]) -> impl Iterator<Item = &Slot> {
 /// the names of both.
 pub(super) async fn load_parts(
     plans: &[Plan],
-    checkpoint: &Checkpoint,
+    source: WeightSource<'_>,
     share: Share,
     told: &mut impl AsyncFnMut(&[String; 2]) -> ControlFlow<()>,
 ) -> Result<HashMap<String, Part>> {
@@ -125,7 +126,7 @@ pub(super) async fn load_parts(
             if parts.contains_key(first) {
                 continue;
             }
-            if let Some(part) = Part::load(plan, &stretch, checkpoint, share).await? {
+            if let Some(part) = Part::load(plan, &stretch, source, share).await? {
                 parts.insert(first.clone(), part);
             }
             if told(&stretch.weights).await.is_break() {

@@ -137,7 +137,7 @@ impl Encoder {
                     progress.told(steps.last().map_or(0, |step| step.layer), blocks).await
                 };
                 let supply = match self.streamed {
-                    true => Supply::Read(&self.checkpoint),
+                    true => Supply::Read((&self.checkpoint).into()),
                     false => Supply::Held(weights),
                 };
                 let list = cpu::run(&plan, batch, supply, workspace, &inputs, &mut watch).await?;

@@ -214,10 +214,10 @@ impl LinearRow {
             Gather::Rows => vec!["input/rows", x],
             Gather::Windows => vec!["input/window", x],
             Gather::Patches { rgba, .. } => {
-                vec!["input/patches", "shared/patch", pixels(rgba.as_ref())]
+                vec!["input/patches", pixels(rgba.as_ref())]
             }
         };
-        let mut files = vec![self.file, "shared/size", y];
+        let mut files = vec![self.file, y];
         files.push(if product.residual { "finish/residual" } else { "finish/store" });
         files.push(if product.bias { "bias/vector" } else { "bias/none" });
         files.push(if product.scale { "scale/vector" } else { "scale/none" });
@@ -232,9 +232,6 @@ impl LinearRow {
             (None, _) => files.push(format.hole()),
         }
         let mut knobs = vec![("K", format!("{k}u")), ("COLS", format!("{cols}u"))];
-        if files.iter().any(|file| matches!(*file, "weight/f16" | "weight/int4")) {
-            files.push("shared/half");
-        }
         if let Gather::Patches { rgba, patch } = product.gather {
             knobs.push(("PATCH", format!("{patch}u")));
             knobs.extend(normalising(rgba.as_ref()));
@@ -272,7 +269,7 @@ impl AttentionRow {
         let Attention { heads, head_dim, half, .. } = *attention;
         let mut knobs = vec![("D", format!("{head_dim}u")), ("HEADS", format!("{heads}u"))];
         let [x, y] = stored(half);
-        let mut files = vec![self.file, "shared/size"];
+        let mut files = vec![self.file];
         match self.matrix {
             Some(side) => {
                 files.push(if side == 8 { "tile/8" } else { "tile/16" });
@@ -281,9 +278,7 @@ impl AttentionRow {
             None => files.push(x),
         }
         // On software adapters sums gather in y itself, which is f32.
-        if self.family.software() {
-            files.push("shared/values");
-        } else {
+        if !self.family.software() {
             files.push(y);
             knobs.push(("TILE_K", format!("{}u", self.tile_k)));
         }
@@ -303,7 +298,10 @@ fn stored(half: [bool; 2]) -> [&'static str; 2] {
 fn activation(activation: Option<Activation>) -> &'static str {
     match activation {
         None => "act/none",
-        Some(Activation::Gelu) => "act/gelu",
+        Some(Activation::Erf) => "act/erf",
+        Some(Activation::Tanh) => "act/tanh",
+        Some(Activation::Quick) => "act/quick",
+        Some(Activation::Silu) => "act/silu",
         Some(Activation::Relu) => "act/relu",
     }
 }
@@ -326,31 +324,31 @@ impl Kernel {
         let (y, rgba) = (stored([false, half])[1], rgba.as_ref());
         let mut knobs = vec![("PATCH", format!("{patch}u"))];
         knobs.extend(normalising(rgba));
-        Self { files: vec!["patchify", "shared/patch", pixels(rgba), y, "shared/size"], knobs }
+        Self { files: vec!["patchify", pixels(rgba), y], knobs }
     }
 
     /// Prefix tokens and positions.
     pub fn embed(c: usize, prefix: usize) -> Self {
         let knobs = vec![("C", format!("{c}u")), ("PREFIX", format!("{prefix}u"))];
-        Self { files: vec!["embed", "shared/size"], knobs }
+        Self { files: vec!["embed"], knobs }
     }
 
     /// Four planes to one map.
     pub fn interleave(c: usize) -> Self {
-        Self { files: vec!["interleave", "shared/size"], knobs: vec![("C", format!("{c}u"))] }
+        Self { files: vec!["interleave"], knobs: vec![("C", format!("{c}u"))] }
     }
 
     /// Pooling over a map.
     pub fn pool(c: usize, max: bool) -> Self {
         let knobs = vec![("C", format!("{c}u")), ("MAX", max.to_string())];
-        Self { files: vec!["pool", "shared/size"], knobs }
+        Self { files: vec!["pool"], knobs }
     }
 
     /// Bilinear resize of `c` channels into a map of `wide`.
     pub fn resize(c: usize, wide: usize, add: bool) -> Self {
         let knobs =
             vec![("C", format!("{c}u")), ("WIDE", format!("{wide}u")), ("ADD", add.to_string())];
-        Self { files: vec!["resize", "shared/size"], knobs }
+        Self { files: vec!["resize"], knobs }
     }
 
     /// A norm; `lanes` are the invocations of a subgroup, 0 where they vary or there are none.
@@ -363,7 +361,7 @@ impl Kernel {
             ("EPS", format!("{:e}", norm.eps)),
         ];
         let file = if family.software() { "norm_direct" } else { "norm" };
-        let mut files = vec![file, x, y, affine, activation(norm.activation), "shared/size"];
+        let mut files = vec![file, x, y, affine, activation(norm.activation)];
         match (family.software(), lanes) {
             (true, _) => {}
             (false, 0) => files.push("shared/sum"),

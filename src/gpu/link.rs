@@ -4,86 +4,119 @@
 
 use crate::{Error, Result};
 
+/// A shader file.
+#[derive(Clone, Copy, Debug)]
+pub struct ShaderFile {
+    /// Its path below `shaders/`, without the ending.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+    /// The files that it cannot do without, whatever fills its holes.
+    pub uses: &'static [&'static str],
+}
+
 macro_rules! shaders {
-    ($($name:literal),* $(,)?) => {
-        /// Every shader file by name.
-        pub const SHADERS: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))),*];
+    ($($name:literal $(uses $($used:literal),+)?;)*) => {
+        /// Every shader file.
+        pub const SHADERS: &[ShaderFile] = &[$(ShaderFile {
+            name: $name,
+            text: include_str!(concat!("../../shaders/", $name, ".wgsl")),
+            uses: &[$($($used),+)?],
+        }),*];
     };
 }
 
-shaders![
-    "act/gelu",
-    "act/none",
-    "act/relu",
-    "affine/weight",
-    "affine/weight_bias",
-    "attention_direct",
-    "attention_matrix",
-    "attention_subgroup",
-    "attention_tiled",
-    "bias/none",
-    "bias/vector",
-    "embed",
-    "finish/residual",
-    "finish/store",
-    "input/patches",
-    "input/rows",
-    "input/window",
-    "interleave",
-    "linear_direct",
-    "linear_matrix",
-    "linear_packed",
-    "linear_subgroup",
-    "linear_tiled",
-    "norm",
-    "norm_direct",
-    "patchify",
-    "pixel/planes",
-    "pixel/rgba",
-    "pool",
-    "resize",
-    "scale/none",
-    "scale/vector",
-    "shared/half",
-    "shared/patch",
-    "shared/size",
-    "shared/sum",
-    "shared/sum_subgroup",
-    "shared/values",
-    "tile/16",
-    "tile/8",
-    "weight/bf16",
-    "weight/f16",
-    "weight/f32",
-    "weight/half",
-    "weight/int4",
-    "weight/int8",
-    "weight/to_half",
-    "x/f16",
-    "x/f32",
-    "y/f16",
-    "y/f32",
-];
+shaders! {
+    "act/erf";
+    "act/none";
+    "act/quick" uses "shared/logistic";
+    "act/relu";
+    "act/silu" uses "shared/logistic";
+    "act/tanh" uses "shared/logistic";
+    "affine/weight";
+    "affine/weight_bias";
+    "attention_direct" uses "shared/size", "shared/values";
+    "attention_matrix" uses "shared/size";
+    "attention_subgroup" uses "shared/size", "shared/values";
+    "attention_tiled" uses "shared/size";
+    "bias/none";
+    "bias/vector";
+    "embed" uses "shared/size";
+    "finish/residual";
+    "finish/store";
+    "input/patches" uses "shared/patch";
+    "input/rows";
+    "input/window";
+    "interleave" uses "shared/size";
+    "linear_direct" uses "shared/size";
+    "linear_matrix" uses "shared/size";
+    "linear_packed" uses "shared/size";
+    "linear_subgroup" uses "shared/size";
+    "linear_tiled" uses "shared/size";
+    "norm" uses "shared/size";
+    "norm_direct" uses "shared/size";
+    "patchify" uses "shared/patch", "shared/size";
+    "pixel/planes";
+    "pixel/rgba";
+    "pool" uses "shared/size";
+    "resize" uses "shared/size";
+    "scale/none";
+    "scale/vector";
+    "shared/half";
+    "shared/logistic";
+    "shared/patch";
+    "shared/size";
+    "shared/sum";
+    "shared/sum_subgroup";
+    "shared/values";
+    "tile/16";
+    "tile/8";
+    "weight/bf16";
+    "weight/f16" uses "shared/half";
+    "weight/f32";
+    "weight/half";
+    "weight/int4" uses "shared/half";
+    "weight/int8";
+    "weight/to_half";
+    "x/f16";
+    "x/f32";
+    "y/f16";
+    "y/f32";
+}
 
-/// The text of `files` (the kernel first, then its holes) with `knobs` set.
+fn find(name: &str) -> Result<&'static ShaderFile> {
+    let found = SHADERS.iter().find(|file| file.name == name);
+    found.ok_or_else(|| Error::device(format!("no shader file {name:?}")))
+}
+
+/// The text of `files` (the kernel first, then its holes) and of what they use, with `knobs` set.
 ///
 /// # Errors
 /// [`Error::Device`] for a file or a knob that does not exist.
-pub fn link(files: &[&str], knobs: &[(&str, String)]) -> Result<String> {
-    let mut text = String::new();
+pub fn link<F: AsRef<str>>(files: &[F], knobs: &[(&str, String)]) -> Result<String> {
+    let mut list: Vec<&ShaderFile> = Vec::new();
     for file in files {
-        let found = SHADERS.iter().find(|(name, _)| name == file);
-        let (_, body) = found.ok_or_else(|| Error::device(format!("no shader file {file:?}")))?;
-        text.push_str(body);
+        list.push(find(file.as_ref())?);
+    }
+    // Files that are used are appended, and what those use in turn.
+    let mut at = 0;
+    while let Some(file) = list.get(at) {
+        for used in file.uses {
+            if list.iter().all(|file| file.name != *used) {
+                list.push(find(used)?);
+            }
+        }
+        at += 1;
+    }
+    let mut text = String::new();
+    for file in &list {
+        text.push_str(file.text);
         text.push('\n');
     }
     for (name, value) in knobs {
         let head = format!("\nconst {name} = ");
-        let start = text
-            .find(&head)
-            .map(|at| at + head.len())
-            .ok_or_else(|| Error::device(format!("{}: no knob {name}", files[0])))?;
+        let none = || Error::device(format!("{}: no knob {name}", list[0].name));
+        let start = text.find(&head).map(|at| at + head.len()).ok_or_else(none)?;
         let end = text[start..].find(';').map_or(text.len(), |length| start + length);
         text.replace_range(start..end, value);
     }
@@ -96,16 +129,17 @@ mod tests {
 
     #[test]
     fn knobs_are_set_and_unknown_ones_refused() {
-        let text = link(&["embed", "shared/size"], &[("C", "64u".into())]).expect("links");
+        let text = link(&["embed"], &[("C", "64u".into())]).expect("links");
         assert!(text.contains("\nconst C = 64u;"));
         assert!(link(&["embed"], &[("D", "64u".into())]).is_err());
         assert!(link(&["no_such_file"], &[]).is_err());
+        assert_eq!(text.matches("struct Size").count(), 1);
     }
 
     #[test]
     fn line_numbers_are_those_on_disk() {
-        let text = link(&["norm", "shared/size"], &[("C", "64u".into())]).expect("links");
-        let file = SHADERS.iter().find(|(name, _)| *name == "norm").expect("norm").1;
+        let text = link(&["norm"], &[("C", "64u".into())]).expect("links");
+        let file = find("norm").expect("norm").text;
         let line = |text: &str| text.lines().position(|l| l.contains("fn main"));
         assert_eq!(line(&text), line(file));
     }

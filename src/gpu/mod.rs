@@ -29,7 +29,7 @@ pub use health::Lever;
 pub use kernels::{
     ATTENTION, Attention, AttentionRow, Gather, Kernel, LINEAR, LinearRow, Norm, Product,
 };
-pub use link::{SHADERS, link};
+pub use link::{SHADERS, ShaderFile, link};
 pub use memory::Buffer;
 pub use pack::{Format, PANEL, pack_linear, packed_len};
 pub use precision::Precision;

@@ -9,7 +9,7 @@ use super::Gpu;
 use super::pack::Format;
 use super::weights::{GpuWeights, Layout, Weight, new_weight, uses, write};
 use crate::plan::{Plan, Slot};
-use crate::weights::{Checkpoint, StoredType, fits};
+use crate::weights::{StoredType, WeightSource, fits};
 use crate::{Error, Result};
 
 /// The tensors of every block, and which two are on the device.
@@ -23,7 +23,7 @@ pub(super) struct Stream {
 pub struct Feed<'a> {
     weights: &'a GpuWeights,
     stream: &'a Stream,
-    checkpoint: &'a Checkpoint,
+    source: WeightSource<'a>,
 }
 
 /// Which of the two sets, and which of a block's weights.
@@ -34,26 +34,27 @@ type Sizes = (u64, u64);
 
 impl GpuWeights {
     /// As [`GpuWeights::upload`], but of the blocks two sets of buffers alone are made; their weights
-    /// are read from the checkpoint whenever a plan comes to them.
-    pub async fn streamed(
+    /// are read from `source` whenever a plan comes to them.
+    pub async fn streamed<'a>(
         gpu: &Gpu,
         plans: &[Plan],
-        checkpoint: &Checkpoint,
+        source: impl Into<WeightSource<'a>>,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
+        let source = source.into();
         let outside = |slot: &Slot| slot.block.is_none();
-        let mut this = Self::load(gpu, plans, checkpoint, &outside, progress).await?;
+        let mut this = Self::load(gpu, plans, source, &outside, progress).await?;
         let mut blocks: Vec<Vec<(String, Layout)>> = Vec::new();
         let mut list = Vec::new();
         for slot in uses(plans) {
             let (Some(block), name) = (slot.block, slot.name.as_str()) else { continue };
-            let stored = || match checkpoint.stored_type(name) {
+            let stored = || match source.stored_type(name) {
                 StoredType::F32 => Format::F32,
                 StoredType::F16 => Format::F16,
                 StoredType::Bf16 => Format::Bf16,
             };
             let layout = Layout::of(slot);
-            let format = layout.format(gpu, slot, checkpoint.quant(name), stored);
+            let format = layout.format(gpu, slot, source.quant(name), stored);
             blocks.resize_with(blocks.len().max(block + 1), Vec::new);
             if blocks[block].iter().all(|(known, _)| known != name) {
                 // Blocks use their weights in one order: the place tells which one it is.
@@ -92,10 +93,10 @@ impl GpuWeights {
         self.stream.is_some()
     }
 
-    /// What runs need where blocks are streamed from `checkpoint`.
-    pub fn feed<'a>(&'a self, checkpoint: &'a Checkpoint) -> Option<Feed<'a>> {
+    /// What runs need where blocks are streamed from `source`.
+    pub fn feed<'a>(&'a self, source: impl Into<WeightSource<'a>>) -> Option<Feed<'a>> {
         let stream = self.stream.as_ref()?;
-        Some(Feed { weights: self, stream, checkpoint })
+        Some(Feed { weights: self, stream, source: source.into() })
     }
 }
 
@@ -114,7 +115,7 @@ impl Feed<'_> {
             return Err(Error::device(format!("block {block}: not loaded; load the model again")));
         };
         for (name, layout) in tensors {
-            let values = self.checkpoint.tensor(name).await?;
+            let values = self.source.tensor(name).await?;
             write(gpu, name, self.weights.get(name)?, *layout, &values, false).await?;
         }
         held[set] = Some(block);

@@ -7,7 +7,7 @@ use super::pack::{Format, PANEL, pack_dots, pack_linear, packed_len};
 use super::stream::Stream;
 use super::{Buffer, Gpu, Precision};
 use crate::plan::{Plan, Role, Slot, WeightKind};
-use crate::weights::{CHOICES, Checkpoint, Quant, fits};
+use crate::weights::{CHOICES, Quant, WeightSource, fits};
 use crate::{Error, Result};
 
 /// Every weight that plans of one spec use, by canonical name. Matrices are packed in panels: in
@@ -45,28 +45,28 @@ pub(super) enum Layout {
 const STAGED: u64 = 32 << 20;
 
 impl GpuWeights {
-    /// Uploads what `plans` use from `checkpoint`. `progress` is told the stored bytes read so far
+    /// Uploads what `plans` use from `source`. `progress` is told the stored bytes read so far
     /// and may stop the upload, which then ends with [`Error::Cancelled`].
     ///
     /// Host memory: one tensor as stored and as f32, and a few panels.
-    pub async fn upload(
+    pub async fn upload<'a>(
         gpu: &Gpu,
         plans: &[Plan],
-        checkpoint: &Checkpoint,
+        source: impl Into<WeightSource<'a>>,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        Self::load(gpu, plans, checkpoint, &|_| true, progress).await
+        Self::load(gpu, plans, source.into(), &|_| true, progress).await
     }
 
     /// Uploads those tensors that `wanted` takes.
     pub(super) async fn load(
         gpu: &Gpu,
         plans: &[Plan],
-        checkpoint: &Checkpoint,
+        source: WeightSource<'_>,
         wanted: &dyn Fn(&Slot) -> bool,
         progress: &mut impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        fits(least(gpu, plans, checkpoint, wanted), gpu.caps.free, &gpu.report.name)?;
+        fits(least(gpu, plans, source, wanted), gpu.caps.free, &gpu.report.name)?;
         let mut this = Self { buffers: HashMap::new(), bytes: 0, stream: None };
         let mut done = 0;
         for slot in uses(plans).filter(|slot| wanted(slot)) {
@@ -74,9 +74,9 @@ impl GpuWeights {
             if this.buffers.contains_key(name) {
                 continue;
             }
-            let values = checkpoint.tensor(name).await?;
-            this.put(gpu, slot, checkpoint.quant(name), &values).await?;
-            done += checkpoint.stored_bytes(name);
+            let values = source.tensor(name).await?;
+            this.put(gpu, slot, source.quant(name), &values).await?;
+            done += source.stored_bytes(name);
             if progress(done).await.is_break() {
                 return Err(Error::Cancelled);
             }
@@ -138,14 +138,14 @@ pub(super) fn uses(plans: &[Plan]) -> impl Iterator<Item = &Slot> {
 fn least(
     gpu: &Gpu,
     plans: &[Plan],
-    checkpoint: &Checkpoint,
+    source: WeightSource<'_>,
     wanted: &dyn Fn(&Slot) -> bool,
 ) -> u64 {
     let slots = uses(plans).filter(|slot| wanted(slot));
     let list: HashMap<&str, &Slot> = slots.map(|slot| (slot.name.as_str(), slot)).collect();
     let sizes = list.into_iter().map(|(name, slot)| {
         let layout = Layout::of(slot);
-        let format = layout.format(gpu, slot, checkpoint.quant(name), || Format::F16);
+        let format = layout.format(gpu, slot, source.quant(name), || Format::F16);
         let (bytes, scales) = layout.bytes(format);
         bytes + scales
     });

@@ -93,7 +93,6 @@ pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<V
 fn check(file: &str, spec: &Spec) -> Result<()> {
     let s = &spec.sizes;
     let rules = [
-        (!spec.mlp.gated, "a gated MLP is not computed".into()),
         (s.channels == 3, format!("num_channels: expected 3, found {}", s.channels)),
         (
             s.patch.is_multiple_of(2),

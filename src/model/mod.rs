@@ -1,6 +1,7 @@
 //! What an encoder is: sizes and small enums, read from `config.json`, and the names and shapes
 //! of its tensors. Data only; nothing here reads a file or computes a feature.
 
+mod activation;
 mod catalogue;
 mod config;
 mod dialects;
@@ -11,6 +12,7 @@ mod names;
 mod preprocessing;
 mod spec;
 
+pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
 pub use config::{canonical_config, parse_config};
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
@@ -18,6 +20,5 @@ pub use layer::layer;
 pub use names::{Key, Naming};
 pub use preprocessing::{Preprocessing, parse_preprocessing, parse_pretrained};
 pub use spec::{
-    Activation, FinalNorm, Flop, Mlp, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample,
-    Sizes, Spec,
+    FinalNorm, Flop, Mlp, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes, Spec,
 };

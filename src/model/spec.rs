@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Preprocessing;
+use super::{Activation, Preprocessing};
 
 /// One encoder, complete: two equal specs compute the same function of the same weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,13 +116,6 @@ pub struct Mlp {
     pub activation: Activation,
     /// Whether the first product has a gate and values: `activation(gate) ⊙ values` goes on.
     pub gated: bool,
-}
-
-/// The MLP's activation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Activation {
-    /// x · ½(1 + erf(x/√2)), exact.
-    GeluErf,
 }
 
 /// A norm after the last block.

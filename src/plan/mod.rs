@@ -10,8 +10,8 @@ mod text;
 
 pub use arena::{Arena, arena_of, plan_arena};
 pub use op::{
-    Activation, Attention, Concat, Embed, Interleave, Linear, Norm, Op, Patchify, Pool, PoolKind,
-    Resize, RowSource, Slice,
+    Attention, Concat, Embed, Interleave, Linear, Norm, Op, Patchify, Pool, PoolKind, Resize,
+    RowSource, Slice,
 };
 pub use position::prefix_and_positions;
 pub use record::{
@@ -19,6 +19,8 @@ pub use record::{
     record_attention, record_head, record_head_alone, record_segment, tensors,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value, WeightKind};
+
+pub use crate::model::Activation;
 
 use std::ops::Range;
 

@@ -15,7 +15,7 @@ pub use attention::Attention;
 pub use concat::Concat;
 pub use embed::Embed;
 pub use interleave::Interleave;
-pub use linear::{Activation, Linear, RowSource};
+pub use linear::{Linear, RowSource};
 pub use norm::Norm;
 pub use patchify::Patchify;
 pub use pool::{Pool, PoolKind};
@@ -113,7 +113,10 @@ impl Op {
     pub(super) fn flop(&self, plan: &Plan, y: SlotId, batch: usize) -> f64 {
         let outputs = plan.slots[y].len(batch) as f64;
         match self {
-            Self::Linear(op) => 2.0 * outputs * plan.slots[op.weight].cols as f64,
+            Self::Linear(op) => {
+                let rows = plan.slots[y].rows * batch;
+                2.0 * rows as f64 * plan.slots[op.weight].len(1) as f64
+            }
             Self::Attention(op) => 4.0 * outputs * plan.slots[op.k.slot].rows as f64,
             _ => outputs,
         }

@@ -157,6 +157,12 @@ impl<'a> LinearLayer<'a> {
         self
     }
 
+    /// The activation of a gate's sums multiplies as many others', where `gated` says so.
+    fn gated(mut self, gated: bool) -> Self {
+        self.layer.gated = gated;
+        self
+    }
+
     /// The sums are multiplied by the vector called `name`, where `scales` says so.
     fn scale_if(mut self, scales: bool, name: &'a str) -> Self {
         self.scale = scales.then_some(name);
@@ -177,12 +183,13 @@ impl<'a> LinearLayer<'a> {
             RowSource::Rows => self.r.cols(self.x),
             RowSource::Windows(_) => 9 * self.r.cols(self.x),
         };
-        let stored = self.stored.take().unwrap_or_else(|| vec![planes * out, k]);
+        let sums = if self.layer.gated { 2 } else { planes };
+        let stored = self.stored.take().unwrap_or_else(|| vec![sums * out, k]);
         let weight = format!("{}.weight", self.name);
-        self.layer.weight = self.r.weight(&weight, [planes, out, k], &stored, WeightKind::Matrix);
+        self.layer.weight = self.r.weight(&weight, [sums, out, k], &stored, WeightKind::Matrix);
         if self.bias {
             let bias = format!("{}.bias", self.name);
-            self.layer.bias = Some(self.r.vector(&bias, planes * out));
+            self.layer.bias = Some(self.r.vector(&bias, sums * out));
         }
         self.layer.scale = self.scale.map(|name| self.r.vector(name, out));
         let y = self.r.slot(name, [planes, rows, out], Role::Temporary);

@@ -1,6 +1,7 @@
 //! The reference implementation: every operation as loops over f32 slices that anyone can check against
 //! the formula. It is the oracle of the kernels' tests.
 
+mod activation;
 mod attention;
 mod embed;
 mod linear;
@@ -8,6 +9,7 @@ mod map;
 mod norm;
 mod patchify;
 
+pub use activation::activate;
 pub use attention::attention;
 pub use embed::embed;
 pub use linear::{Epilogue, linear};
@@ -18,20 +20,21 @@ pub use patchify::{patchify_planes, patchify_rgba};
 use std::ops::ControlFlow;
 
 use crate::plan::{Linear, Op, Plan, Plane, PoolKind, Role, RowSource, SlotId, Step, Value};
-use crate::weights::Checkpoint;
+use crate::weights::WeightSource;
 use crate::{Error, Result};
 
 /// Runs `plan` for `batch` pictures and returns its outputs by slot.
 ///
 /// After each step `watch` sees the slot that was written (all planes, `[planes, batch·rows,
 /// cols]`) and may stop the run, which then ends with [`Error::Cancelled`].
-pub async fn run(
+pub async fn run<'a>(
     plan: &Plan,
     batch: usize,
-    checkpoint: &Checkpoint,
+    weights: impl Into<WeightSource<'a>>,
     inputs: &[(SlotId, Value<'_>)],
     watch: &mut impl AsyncFnMut(&Step, &[f32]) -> ControlFlow<()>,
 ) -> Result<Vec<(SlotId, Vec<f32>)>> {
+    let weights = weights.into();
     let mut values: Vec<Vec<f32>> = vec![Vec::new(); plan.slots.len()];
     let mut pixels: &[u8] = &[];
     for (slot, value) in inputs {
@@ -43,7 +46,7 @@ pub async fn run(
     let last_uses = plan.last_uses();
     for (at, step) in plan.steps.iter().enumerate() {
         for weight in step.op.operands().into_iter().filter(|slot| plan.slots[*slot].is_weight()) {
-            values[weight] = checkpoint.tensor(&plan.slots[weight].name).await?;
+            values[weight] = weights.tensor(&plan.slots[weight].name).await?;
         }
         let mut y = match step.op.adds_to() {
             Some(from) => values[from].clone(),
@@ -152,7 +155,8 @@ impl Twin<'_> {
         let sizes = [self.plan.slots[op.weight].cols, out];
         let (bias, scale) = (self.optional(op.bias), self.optional(op.scale));
         let add = op.residual.is_some();
-        let epilogue = Epilogue { bias, activation: op.activation, scale, add };
+        let (activation, gated) = (op.activation, op.gated);
+        let epilogue = Epilogue { bias, activation, gated, scale, add };
         linear(x, &self.values[op.weight], sizes, epilogue, y);
     }
 

@@ -1,6 +1,6 @@
 //! Twin of `shaders/norm.wgsl`.
 
-use super::linear::activate;
+use super::activate;
 use crate::model::NormKind;
 use crate::plan::Activation;
 
@@ -27,7 +27,7 @@ pub fn norm(
         for (i, v) in row.iter_mut().enumerate() {
             let unit = ((f64::from(*v) - mean) * scale) as f32;
             let value = unit * weight[i] + bias.map_or(0.0, |b| b[i]);
-            *v = activate(activation, value);
+            *v = activation.map_or(value, |activation| activate(activation, value));
         }
     }
 }

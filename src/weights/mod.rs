@@ -21,6 +21,7 @@ mod source;
 mod staged;
 #[cfg(feature = "torch")]
 mod torch;
+mod weight_source;
 #[cfg(not(target_arch = "wasm32"))]
 mod write;
 
@@ -45,5 +46,6 @@ pub use random::random_tensor;
 pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]
 pub use staged::WrittenFile;
+pub use weight_source::WeightSource;
 #[cfg(not(target_arch = "wasm32"))]
 pub use write::{Values, init_checkpoint, init_shards, write_safetensors, write_safetensors_with};

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::{Dialect, decimal, write_sizes};
 use crate::Result;
 use crate::image::Resize;
-use crate::model::Preprocessing;
 use crate::model::fields::Fields;
 use crate::model::names::{Scheme, part, whole};
 use crate::model::spec::*;
+use crate::model::{Activation, Preprocessing};
 
 /// As transformers writes it.
 pub(in crate::model) const HUGGING_FACE: Dialect = Dialect {
@@ -149,7 +149,8 @@ fn timm_width(hidden: usize, ratio: f64, gated: bool) -> usize {
 }
 
 fn encoder(sizes: Sizes, gated: bool, registers: usize, position: Position) -> Spec {
-    let activation = Activation::GeluErf;
+    // The gate's activation is SiLU whatever the configuration says of `hidden_act`.
+    let activation = if gated { Activation::Silu } else { Activation::Erf };
     Spec {
         sizes,
         prefix: Prefix { cls: true, registers },

@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use super::{Dialect, decimal, write_sizes};
 use crate::Result;
-use crate::model::Preprocessing;
 use crate::model::fields::Fields;
 use crate::model::names::{Rule, Scheme, part, whole};
 use crate::model::spec::*;
+use crate::model::{Activation, Preprocessing};
 
 /// OpenGVLab's remote code. Defaults are InternViT-6B's at 224 px.
 pub(in crate::model) const REMOTE: Dialect = Dialect {
@@ -64,7 +64,7 @@ fn port(fields: &Fields<'_>) -> Result<Spec> {
 fn shared(fields: &Fields<'_>, default: Spec, norm: &str) -> Result<Spec> {
     let sizes = default.sizes;
     let norms = [("rms_norm", NormKind::Rms), ("layer_norm", NormKind::Layer)];
-    let activation = fields.word("hidden_act", "gelu", &[("gelu", Activation::GeluErf)])?;
+    let activation = fields.word("hidden_act", "gelu", &[("gelu", Activation::Erf)])?;
     Ok(Spec {
         sizes: Sizes {
             hidden: fields.size("hidden_size", sizes.hidden)?,
@@ -127,7 +127,7 @@ pub(in crate::model) fn small(image: usize, layers: usize) -> Spec {
         layer_scale: true,
         qk_norm: QkNorm::None,
         qkv_bias: true,
-        mlp: Mlp { activation: Activation::GeluErf, gated: false },
+        mlp: Mlp { activation: Activation::Erf, gated: false },
         final_norm: FinalNorm::None,
         pool: Pool::Cls,
         preprocessing: Preprocessing::default(),

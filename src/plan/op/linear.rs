@@ -1,8 +1,10 @@
+use crate::model::Activation;
 use crate::plan::SlotId;
 
 /// `y = residual + scale ⊙ activation(x · Wᵀ + bias)`; what is absent is left out.
 ///
-/// y is `[planes, rows, out]`; output o of W goes to plane o / out.
+/// y is `[planes, rows, out]`; output o of W goes to plane o / out. Where it is gated, W has two
+/// planes and y one: with `s = x · Wᵀ + bias` of either, `y = residual + scale ⊙ activation(s₀) ⊙ s₁`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linear {
     /// `[rows, in]`; over windows `[height·width, in / 9]`.
@@ -15,6 +17,8 @@ pub struct Linear {
     pub rows: RowSource,
     /// Applied to the sums, bias included.
     pub activation: Option<Activation>,
+    /// Whether the activation of the first plane's sums, the gate, multiplies the second's.
+    pub gated: bool,
     /// LayerScale, `[out]`.
     pub scale: Option<SlotId>,
     /// `[rows, out]`.
@@ -31,20 +35,12 @@ pub enum RowSource {
     Windows([usize; 2]),
 }
 
-/// An elementwise function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Activation {
-    /// `½ s (1 + erf(s/√2))`, exact.
-    Gelu,
-    /// `max(s, 0)`.
-    Relu,
-}
-
 impl Linear {
     /// `y = x · Wᵀ`.
     pub fn new(x: SlotId, weight: SlotId) -> Self {
+        let (rows, activation, gated) = (RowSource::Rows, None, false);
         let (bias, scale, residual) = (None, None, None);
-        Self { x, weight, bias, rows: RowSource::Rows, activation: None, scale, residual }
+        Self { x, weight, bias, rows, activation, gated, scale, residual }
     }
 
     pub(super) fn operands(&self) -> Vec<SlotId> {

@@ -1,4 +1,4 @@
-use super::Activation;
+use crate::model::Activation;
 use crate::model::NormKind;
 use crate::plan::{Plane, SlotId};
 

@@ -1,7 +1,7 @@
 //! The encoder, recorded: it reads as the paper does.
 
 use super::Recorder;
-use crate::model::{Activation, FinalNorm, HeadSpec, NormKind, Position, Prefix, QkNorm, Spec};
+use crate::model::{FinalNorm, HeadSpec, Mlp, NormKind, Position, Prefix, QkNorm, Spec};
 use crate::plan::{
     self, Attention, Embed, Map, Op, Patchify, Plan, Plane, Role, Slice, SlotId, WeightKind,
 };
@@ -199,8 +199,8 @@ impl<'a> EncoderRecorder<'a> {
         let x = self.r.linear(a, "attn.proj", c).scale_if(scales, "ls1").add(x).biased("attended");
 
         let m = self.norm(x, "norm2");
-        let Activation::GeluErf = self.spec.mlp.activation;
-        let m = self.r.linear(m, "mlp.fc1", sizes.mlp).activation(plan::Activation::Gelu);
+        let Mlp { activation, gated } = self.spec.mlp;
+        let m = self.r.linear(m, "mlp.fc1", sizes.mlp).activation(activation).gated(gated);
         let m = m.biased("mlp");
         let y = self.r.linear(m, "mlp.fc2", c).scale_if(scales, "ls2").add(x).biased("output");
         self.r.leave();
