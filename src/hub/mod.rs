@@ -276,8 +276,7 @@ const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// Whether a configuration is of a model in which the encoder is a part.
 fn is_larger(config: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(config)
-        .is_ok_and(|config| config.get("vision_config").is_some())
+    crate::json::value(config).is_ok_and(|config| config.get("vision_config").is_some())
 }
 
 async fn complete(folder: &Path) -> bool {

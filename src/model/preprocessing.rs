@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::spec::Sizes;
 use crate::image::{Filter, Fit, Normal, Resize};
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 /// How photographs become a model's pixels; by default as InternVL makes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub fn parse_preprocessing(
     text: &str,
     sizes: &Sizes,
 ) -> Result<(Preprocessing, Option<String>)> {
-    let value = json(text).map_err(|e| Error::config(file, e))?;
+    let value = value_of(text).map_err(|e| Error::config(file, e))?;
     let map = value.as_object().ok_or_else(|| Error::config(file, "expected an object"))?;
     let mut reader = Reader { file, map, sizes, within: "", notes: Vec::new() };
     let read = reader.processor()?;
@@ -67,7 +67,7 @@ pub fn parse_pretrained(
     config: &str,
     sizes: &Sizes,
 ) -> Result<Option<(Preprocessing, Option<String>)>> {
-    let value = json(config).map_err(|e| Error::config(file, e))?;
+    let value = value_of(config).map_err(|e| Error::config(file, e))?;
     let Some(map) = value.get("pretrained_cfg").and_then(Value::as_object) else {
         return Ok(None);
     };
@@ -78,11 +78,10 @@ pub fn parse_pretrained(
 
 /// The value of a text of JSON. Python writes numbers that are none without quotes; with them they
 /// are refused by the name of their key.
-fn json(text: &str) -> serde_json::Result<Value> {
-    let text = text.trim_start_matches('\u{feff}');
-    serde_json::from_str(text).or_else(|error| {
+fn value_of(text: &str) -> serde_json::Result<Value> {
+    json::value(text).or_else(|error| {
         let quoted = text.replace("-Infinity", "\"−∞\"").replace("Infinity", "\"∞\"");
-        serde_json::from_str(&quoted.replace("NaN", "\"NaN\"")).map_err(|_| error)
+        json::value(&quoted.replace("NaN", "\"NaN\"")).map_err(|_| error)
     })
 }
 

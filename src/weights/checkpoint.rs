@@ -13,7 +13,7 @@ use crate::model::{
     HeadSpec, Spec, parse_config, parse_head, parse_preprocessing, parse_pretrained,
 };
 use crate::progress::LocalBoxFuture;
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 /// An opened checkpoint. No tensor is in memory; each is read when asked for.
 pub struct Checkpoint {
@@ -186,8 +186,7 @@ impl Checkpoint {
 
     /// Whether the configuration says that the weights were never trained.
     pub fn random_weights(&self) -> bool {
-        serde_json::from_str::<serde_json::Value>(&self.config)
-            .is_ok_and(|config| config["random_weights"] == true)
+        json::value(&self.config).is_ok_and(|config| config["random_weights"] == true)
     }
 
     /// Bytes of all tensors as stored, the head's included.
