@@ -41,7 +41,7 @@ impl Preprocessing {
     }
 }
 
-/// Reads the text of a `preprocessor_config.json` for a model of these `sizes`; `file` names it in
+/// Reads the text of a `preprocessor_config.json`, or of a `processor_config.json`, for a model of these `sizes`; `file` names it in
 /// errors. Keys that are absent keep InternVL's values. A sentence tells what cannot be obeyed.
 ///
 /// # Errors
@@ -53,10 +53,36 @@ pub fn parse_preprocessing(
 ) -> Result<(Preprocessing, Option<String>)> {
     let value = value_of(text).map_err(|e| Error::config(file, e))?;
     let map = value.as_object().ok_or_else(|| Error::config(file, "expected an object"))?;
-    let mut reader = Reader { file, map, sizes, within: "", notes: Vec::new() };
+    let (map, within) = match map.get(IMAGES).and_then(Value::as_object) {
+        Some(inner) => (inner, "image_processor."),
+        None => (map, ""),
+    };
+    let mut reader = Reader { file, map, sizes, within, notes: Vec::new() };
     let read = reader.processor()?;
     Ok((read, reader.note()))
 }
+
+/// Of the text of a `processor_config.json` the part that is a `preprocessor_config.json`; `None` where
+/// it has none.
+///
+/// # Errors
+/// [`Error::Config`] where it is not JSON, or the part is no object.
+pub fn image_processor(file: &str, text: &str) -> Result<Option<String>> {
+    let value = value_of(text).map_err(|e| Error::config(file, e))?;
+    if !value.is_object() {
+        return Err(Error::config(file, "expected an object"));
+    }
+    match value.get(IMAGES).filter(|inner| !inner.is_null()) {
+        None => Ok(None),
+        Some(inner) if inner.is_object() => Ok(Some(format!("{inner:#}\n"))),
+        Some(other) => {
+            Err(Error::config(file, format!("{IMAGES}: expected an object, found {other}")))
+        }
+    }
+}
+
+/// What the part is called.
+const IMAGES: &str = "image_processor";
 
 /// As [`parse_preprocessing`], of the `pretrained_cfg` of a `config.json`; `None` where it has none.
 ///

@@ -14,6 +14,8 @@ mod index;
 mod linear_head;
 mod manifest;
 mod memory;
+#[cfg(not(target_arch = "wasm32"))]
+mod open;
 mod quantise;
 mod random;
 mod source;
