@@ -42,6 +42,8 @@ pub use index::shards;
 pub use linear_head::LinearHead;
 pub use manifest::{Few, Manifest, Part, Tensor};
 pub(crate) use memory::{CHOICES, fits, free_memory};
+#[cfg(feature = "hub")]
+pub(crate) use open::SETTINGS;
 pub use quantise::{Quant, Quantised};
 pub use random::random_tensor;
 pub use source::Source;

@@ -100,6 +100,7 @@ fn vision_parts_are_known_by_their_digests() {
     let hub = start("larger-digest");
     let served = hub.repository("acme/vlm");
     larger(&served, &hub.repository(TOWER), "internvl_chat", |key| format!("vision_model.{key}"));
+    fs::write(served.join("preprocessor_config.json"), r#"{"size": 56}"#).unwrap();
     hub.info("acme/vlm");
     let folder = hub.home.join("internvit/acme--vlm").join(hub.commit("acme/vlm"));
     let (whole, part) = (folder.join(WEIGHTS), folder.join("model.safetensors.part"));
@@ -112,10 +113,39 @@ fn vision_parts_are_known_by_their_digests() {
         hub.info("acme/vlm");
         assert!(fs::read(&whole).unwrap() == expected);
     }
-    fs::remove_file(folder.join("model.safetensors.sha256")).unwrap();
-    spoil(&whole, false);
-    hub.info("acme/vlm");
-    assert!(fs::read(&whole).unwrap() == expected);
+    // Without its digest nothing is taken, whether its bytes are right or not.
+    let without = "model.safetensors: in the cache without the digest";
+    for wrong in [false, true] {
+        fs::remove_file(folder.join("model.safetensors.sha256")).unwrap();
+        if wrong {
+            spoil(&whole, false);
+        }
+        for args in [&["--offline"][..], &[]] {
+            let mut command = hub.command();
+            command.env("HF_ENDPOINT", "http://127.0.0.1:9").args(["info", "--model", "acme/vlm"]);
+            let error = fails(command.args(args).output().unwrap());
+            assert!(error.contains(without), "{error}");
+        }
+        hub.info("acme/vlm");
+        assert!(fs::read(&whole).unwrap() == expected);
+    }
+    // What lies beside it is known in the same way.
+    for name in ["config.json", "preprocessor_config.json"] {
+        let (file, digest) = (folder.join(name), folder.join(format!("{name}.sha256")));
+        for (text, expected) in [(Some("{}"), "damaged"), (None, "without the digest")] {
+            match text {
+                Some(text) => fs::write(&file, text).unwrap(),
+                None => fs::remove_file(&digest).unwrap(),
+            }
+            let error = fails(hub.run(&["info", "--offline", "--model", "acme/vlm"]));
+            assert!(error.contains(name) && error.contains(expected), "{error}");
+            hub.log();
+            hub.info("acme/vlm");
+            assert_eq!(of(&hub.log(), "signature").count(), 0);
+            assert!(same(&file, &served.join(name)));
+            succeeds(hub.run(&["info", "--json", "--offline", "--model", "acme/vlm"]));
+        }
+    }
     // A part of zeros behind its header, without a digest and with a wrong one.
     let header = 8 + u64::from_le_bytes(expected[..8].try_into().unwrap()) as usize;
     let mut zeros = expected[..header].to_vec();
