@@ -42,6 +42,7 @@ pub mod gpu;
 pub mod hub;
 pub mod image;
 mod images;
+mod json;
 pub mod model;
 mod order;
 pub mod plan;

@@ -9,8 +9,10 @@ use cli::{fails, internvit, ok, text};
 use common::*;
 use internvit::Checkpoint;
 use internvit::image::Resize;
-use internvit::model::{canonical_config, parse_config};
-use internvit::weights::{Source, read_header, read_metadata, shards};
+use internvit::model::{
+    canonical_config, parse_config, parse_head, parse_preprocessing, parse_pretrained,
+};
+use internvit::weights::{Source, StoredType, init_checkpoint, read_header, read_metadata, shards};
 
 /// A safetensors file of this header and `body` bytes of data.
 fn safetensors(header: &[u8], body: usize) -> Vec<u8> {
@@ -34,7 +36,7 @@ fn headers_of_safetensors() {
     let claims = |length: u64| [&length.to_le_bytes()[..], &[b' '; 64]].concat();
     let name = "n".repeat(1 << 20);
     let max = u64::MAX;
-    let cases: [(&str, Vec<u8>, &str); 27] = [
+    let cases: [(&str, Vec<u8>, &str); 28] = [
         ("nothing", vec![], "0 bytes, expected at least 8"),
         ("no header", vec![0; 8], "header cannot be read: EOF"),
         ("length beyond the file", claims(65), "the header claims 65 bytes in a file of 72"),
@@ -54,6 +56,11 @@ fn headers_of_safetensors() {
             "duplicate metadata",
             safetensors(br#"{"__metadata__":{},"__metadata__":{}}"#, 0),
             "__metadata__: present twice",
+        ),
+        (
+            "duplicate in the metadata",
+            safetensors(br#"{"__metadata__":{"segmentation":"{}","segmentation":"{}"}}"#, 0),
+            "segmentation: present twice",
         ),
         (
             "duplicate field",
@@ -131,6 +138,17 @@ fn indices() {
         ("another drive", map(r#""c:a.safetensors""#), wrong),
         ("another file", map(r#""passwd""#), wrong),
         ("deep", "[".repeat(200_000), "recursion limit"),
+        (
+            "a tensor twice",
+            r#"{"weight_map":{"cls_token":"a.bin","cls_token":"b.bin"}}"#.into(),
+            "cls_token: present twice",
+        ),
+        (
+            "a tensor twice, in other letters",
+            r#"{"weight_map":{"a":"b.bin","\u0061":"b.bin"}}"#.into(),
+            "a: present twice",
+        ),
+        ("two maps", r#"{"weight_map":{},"weight_map":{}}"#.into(), "duplicate field `weight_map`"),
     ];
     for (what, index, expected) in cases {
         let source = Source::memory("f", index.into_bytes());
@@ -170,6 +188,33 @@ fn configurations() {
     ];
     for ((what, config), expected) in cases {
         refused(&what, parse_config("config.json", &config), expected);
+    }
+}
+
+/// JSON allows a key twice, and whoever reads takes one or the other: such texts are refused, at any
+/// depth, whichever of their keys it is.
+#[test]
+fn keys_that_are_there_twice() {
+    let spec = parse_config("c", &config(8, 1, 4, 1, "")).unwrap();
+    for (pair, key) in [
+        (r#""image_size": 56, "image_size": 56"#, "image_size"),
+        (r#""x": 1, "x": 2"#, "x"),
+        (r#""vision_config": {"patch_size": 14, "patch_size": 28}"#, "patch_size"),
+        (r#""segmentation": {"classes": [], "classes": []}"#, "classes"),
+        (r#""pretrained_cfg": {"mean": 1, "mean": 2}"#, "mean"),
+        (r#""a": [[{"b": 0, "\u0062": 0}]]"#, "b"),
+        (r#""vision_config": {}, "vision_config": {}"#, "vision_config"),
+    ] {
+        let (text, expected) = (format!("{{{pair}}}"), format!("{key}: present twice at line 1"));
+        refused(pair, parse_config("c", &text), &expected);
+        refused(pair, canonical_config("c", &text, None), &expected);
+        refused(pair, parse_preprocessing("p", &text, &spec.sizes), &expected);
+        refused(pair, parse_pretrained("c", &text, &spec.sizes), &expected);
+        refused(pair, parse_head("c", &text, &spec), &expected);
+        let folder = scratch("damaged-twice");
+        let written = init_checkpoint("c", &text, 1, StoredType::F32, &folder, &|_, _| ());
+        refused(pair, written, &expected);
+        assert!(!folder.join("config.json").exists());
     }
 }
 

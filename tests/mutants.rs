@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::*;
-use internvit::image::Picture;
+use internvit::image::{Picture, decode};
 use internvit::model::{HeadKind, HeadSpec, parse_config, parse_head};
 use internvit::weights::{
     LinearHead, Source, StoredType, Values, init_checkpoint, read_header, shards,
@@ -109,8 +109,8 @@ fn spoil_file(file: &[u8], dice: &mut Dice) -> Vec<u8> {
     [&said.to_le_bytes(), &header[..], &data].concat()
 }
 
-/// Runs so many trials; how many were accepted. Fails at a panic, and says which trial.
-fn trials(what: &str, count: usize, mut trial: impl FnMut(&mut Dice) -> Result<()>) {
+/// Runs so many trials with `most` megabytes; says how many were accepted, and fails at a panic.
+fn trials(what: &str, count: usize, most: u64, mut trial: impl FnMut(&mut Dice) -> Result<()>) {
     let (mut accepted, mut panics) = (0, Vec::new());
     let before = peak();
     for number in 0..count {
@@ -135,7 +135,7 @@ fn trials(what: &str, count: usize, mut trial: impl FnMut(&mut Dice) -> Result<(
         panics.len()
     );
     assert!(panics.is_empty(), "{what}: panics in trials {panics:?}");
-    assert!(after < before + 512, "{what}: {after} MB");
+    assert!(after < before + most, "{what}: {after} MB");
 }
 
 /// Memory that this process has had at most, in bytes; 0 where the system does not tell.
@@ -198,13 +198,13 @@ fn heads() {
     };
     let spec = open().spec;
     let taught = head_file(true);
-    trials("taught heads", 5000, |dice| {
+    trials("taught heads", 5000, 512, |dice| {
         let source = Source::memory("h.safetensors", spoil_file(&taught, dice));
         wait(LinearHead::read(&source, &spec))?.to_bytes().map(drop)
     });
     for said in [true, false] {
         let head = head_file(said);
-        trials("heads of a model", 3000, |dice| {
+        trials("heads of a model", 3000, 512, |dice| {
             let bytes = spoil_file(&head, dice);
             let list = wait(read_header(&Source::memory("h", bytes.clone())))?;
             let bias = list.iter().find(|s| s.key.ends_with("conv_seg.bias"));
@@ -232,13 +232,13 @@ fn models() {
     let (config, _) = model("mutants-config", "");
     let described = config.replace("}", &format!("{head}}}"));
     let spec = parse_config("c", &config).unwrap();
-    trials("configurations", 20_000, |dice| {
+    trials("configurations", 20_000, 512, |dice| {
         let text = String::from_utf8_lossy(&spoil(described.as_bytes(), dice)).into_owned();
         parse_config("c", &text)?;
         parse_head("c", &text, &spec).map(drop)
     });
     let (config, weights) = model("mutants-weights", "");
-    trials("models", 5000, |dice| {
+    trials("models", 5000, 512, |dice| {
         let spoilt = match dice.roll(3) {
             0 => String::from_utf8_lossy(&spoil(config.as_bytes(), dice)).into_owned(),
             _ => config.clone(),
@@ -249,8 +249,102 @@ fn models() {
     let index = r#"{"metadata": {"total_size": 123}, "weight_map": {
         "embeddings.class_embedding": "model-00001-of-00002.safetensors",
         "decode_head.conv_seg.bias": "model-00002-of-00002.safetensors"}}"#;
-    trials("indices", 20_000, |dice| {
+    trials("indices", 20_000, 512, |dice| {
         let bytes = spoil(index.as_bytes(), dice);
         wait(shards(&Source::memory("model.safetensors.index.json", bytes))).map(drop)
     });
+}
+
+/// The checksum of a PNG's chunk.
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ 0xedb8_8320 * (crc & 1))
+    })
+}
+
+/// Puts the checksums of a PNG right, as far as its chunks can be followed.
+fn put_right(png: &mut [u8]) {
+    let mut at = 8;
+    while let Some(length) = png.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()) {
+        let end = (u32::from_be_bytes(length) as usize).saturating_add(at + 8);
+        if end.saturating_add(4) > png.len() {
+            return;
+        }
+        let right = crc(&png[at + 4..end]).to_be_bytes();
+        png[end..end + 4].copy_from_slice(&right);
+        at = end + 4;
+    }
+}
+
+/// A picture with one to four faults, mostly near its beginning, where its sizes are.
+fn spoil_picture(picture: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = picture.to_vec();
+    for _ in 0..1 + dice.roll(4) {
+        let near = if dice.roll(3) > 0 { bytes.len().min(256) } else { bytes.len() };
+        let at = dice.roll(near);
+        let end = (at + 1 + dice.roll(8)).min(bytes.len());
+        match dice.roll(8) {
+            0..=2 if at < bytes.len() => bytes[at] = dice.roll(256) as u8,
+            3..=4 => bytes[at..end].fill([0, 1, 0x7f, 0x80, 0xfe, 0xff][dice.roll(6)]),
+            5 => drop(bytes.drain(at..end)),
+            6 => {
+                let from = dice.roll(bytes.len());
+                let piece = bytes[from..(from + 1 + dice.roll(64)).min(bytes.len())].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            _ if dice.roll(6) == 0 => bytes.truncate(dice.roll(bytes.len())),
+            _ => {}
+        }
+    }
+    if bytes.starts_with(b"\x89PNG") && dice.roll(8) > 0 {
+        put_right(&mut bytes);
+    }
+    bytes
+}
+
+/// Every picture beside the tests, below a size.
+fn pictures_of(folder: &std::path::Path, most: u64, found: &mut Vec<Vec<u8>>) {
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            pictures_of(&path, most, found);
+        } else if std::fs::metadata(&path).unwrap().len() < most {
+            let bytes = std::fs::read(&path).unwrap();
+            found.extend(decode("picture", &bytes).is_ok().then_some(bytes));
+        }
+    }
+}
+
+/// Pictures of every kind: no panic, not even one that is caught, and none takes long. With
+/// `INTERNVIT_TRIALS` as many as it says.
+#[test]
+fn pictures() {
+    let _alone = alone();
+    let count = std::env::var("INTERNVIT_TRIALS").ok().and_then(|n| n.parse().ok()).unwrap_or(700);
+    let mut seeds = Vec::new();
+    pictures_of(
+        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"),
+        20_000,
+        &mut seeds,
+    );
+    assert!(seeds.len() > 60, "{} pictures", seeds.len());
+    let (mut slowest, mut caught) = (std::time::Duration::ZERO, Vec::new());
+    let mut number = 0;
+    // What 2²⁸ pixels take.
+    trials("pictures", count, 2000, |dice| {
+        let bytes = spoil_picture(&seeds[dice.roll(seeds.len())], dice);
+        number += 1;
+        let start = std::time::Instant::now();
+        let read = decode("picture", &bytes).map(drop);
+        slowest = slowest.max(start.elapsed());
+        if read.as_ref().is_err_and(|e| e.to_string().contains("decoder failed")) {
+            caught.push(number - 1);
+        }
+        read
+    });
+    eprintln!("{} kinds of pictures, the slowest {slowest:?}", seeds.len());
+    assert!(caught.is_empty(), "panics that were caught in trials {caught:?}");
+    assert!(slowest.as_secs() < 20, "{slowest:?}");
 }

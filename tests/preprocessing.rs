@@ -237,6 +237,50 @@ fn nonsense_is_refused() {
     refused("folder", wait(Checkpoint::open_path(&folder)), "expected a file");
 }
 
+/// Newer programs write the same as an object of `processor_config.json`, which comes first, as it does
+/// for them; one of a tokenizer alone says nothing.
+#[test]
+fn the_processors_file_of_newer_programs() {
+    let nested =
+        format!(r#"{{"processor_class": "P", "image_processor": {OTHER}, "video_processor": 1}}"#);
+    assert_eq!(read(&nested).unwrap().0, read(OTHER).unwrap().0);
+    let folder = model("preprocessing-processor", "", Some(r#"{"size": 28}"#));
+    let opened = |text: &str| {
+        fs::write(folder.join("processor_config.json"), text).unwrap();
+        wait(Checkpoint::open_path(&folder))
+    };
+    let found = opened(&nested).unwrap();
+    assert_eq!(found.spec.preprocessing, read(OTHER).unwrap().0);
+    // A converted model has it under the name that every program knows.
+    let copy = folder.with_file_name("preprocessing-processor-copy");
+    let _ = fs::remove_dir_all(&copy);
+    ok(&["convert", text(&folder), "--out", text(&copy)]);
+    assert!(!copy.join("processor_config.json").exists());
+    let copied = wait(Checkpoint::open_path(&copy)).unwrap();
+    assert_eq!(copied.spec.preprocessing, found.spec.preprocessing);
+    for other in [r#"{"processor_class": "P"}"#, r#"{"image_processor": null}"#] {
+        assert_eq!(opened(other).unwrap().spec.preprocessing.size, Some(28), "{other}");
+    }
+    let note = opened(r#"{"image_processor": {"do_pad": true}}"#).unwrap().notes.remove(0);
+    assert!(note.contains("/processor_config.json: image_processor.do_pad is true"), "{note}");
+    let file = "processor_config.json: ";
+    for (text, expected) in [
+        (r#"{"image_processor": 1}"#, "image_processor: expected an object, found 1"),
+        (r#"{"image_processor": {"size": 0}}"#, "image_processor.size: expected 1 to"),
+        (r#"{"image_processor": {}, "image_processor": {}}"#, "image_processor: present twice"),
+        ("[]", "expected an object"),
+        ("<!doctype html>", "a web page"),
+        ("", "EOF"),
+    ] {
+        refused(text, opened(text), expected);
+        refused(text, opened(text), file);
+    }
+    let out = folder.join("processor_config.json");
+    let photo = sample("coffee.png");
+    let args = ["preprocess", text(&photo), "--model", text(&folder), "--out", text(&out)];
+    assert!(!internvit(&args).status.success());
+}
+
 /// A table knows which pixels its rows were made of.
 #[test]
 fn tables_tell_preprocessing_apart() {

@@ -17,6 +17,8 @@ mod features;
 pub mod files;
 #[path = "../../src/image/mod.rs"]
 pub mod image;
+#[path = "../../src/json.rs"]
+mod json;
 #[path = "../../src/model/mod.rs"]
 pub mod model;
 #[path = "../../src/hub/name.rs"]

@@ -12,8 +12,9 @@ use internvit::{Checkpoint, Error, Result};
 use super::progress;
 
 /// Files of a model that have the same name everywhere.
-const KNOWN: [&str; 6] = [
+const KNOWN: [&str; 7] = [
     "config.json",
+    "processor_config.json",
     "preprocessor_config.json",
     "model.safetensors",
     "model.safetensors.index.json",

@@ -1,7 +1,7 @@
 //! Features to files: safetensors, npz, npy.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use internvit::files::NewFile;
@@ -56,7 +56,8 @@ pub(super) fn write(path: &Path, tensors: &[(String, Tensor)], images: &[String]
             write_safetensors_with(path, &views, metadata)
         }
         Format::Npz => whole(path, |file| {
-            let mut archive = ZipWriter::new(file);
+            let mut quiet = Quiet::new(file);
+            let mut archive = ZipWriter::new(&mut quiet);
             // Numbers hardly compress, and stored ones can be mapped. Arrays may pass 4 GiB.
             let options = SimpleFileOptions::default()
                 .compression_method(CompressionMethod::Stored)
@@ -76,7 +77,62 @@ pub(super) fn write(path: &Path, tensors: &[(String, Tensor)], images: &[String]
     }
 }
 
-fn write_npy(out: impl Write, tensor: &Tensor) -> std::io::Result<()> {
+/// A file for the writer of archives, which ends an archive when it is dropped, after an error too, and
+/// prints what then goes wrong: after the first error it is told that all is well.
+struct Quiet<'a> {
+    file: &'a mut NewFile,
+    failed: bool,
+    /// Where the next byte would stand, and how many there would be.
+    at: u64,
+    end: u64,
+}
+
+impl<'a> Quiet<'a> {
+    fn new(file: &'a mut NewFile) -> Self {
+        Self { file, failed: false, at: 0, end: 0 }
+    }
+
+    fn told<T>(
+        &mut self,
+        work: impl FnOnce(&mut NewFile) -> io::Result<T>,
+        well: T,
+    ) -> io::Result<T> {
+        if self.failed {
+            return Ok(well);
+        }
+        let done = work(self.file);
+        self.failed = done.is_err();
+        done
+    }
+}
+
+impl Write for Quiet<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.told(|file| file.write(bytes), bytes.len())?;
+        self.at += written as u64;
+        self.end = self.end.max(self.at);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.told(Write::flush, ())
+    }
+}
+
+impl Seek for Quiet<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.end.checked_add_signed(by),
+        };
+        let place = place.ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = self.told(|file| file.seek(SeekFrom::Start(place)), place)?;
+        Ok(self.at)
+    }
+}
+
+fn write_npy(out: impl Write, tensor: &Tensor) -> io::Result<()> {
     let shape = dims(tensor);
     let mut writer =
         npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
@@ -85,9 +141,9 @@ fn write_npy(out: impl Write, tensor: &Tensor) -> std::io::Result<()> {
 }
 
 /// An array `[texts]` of strings of one length, NumPy's type U.
-fn write_strings(out: impl Write, texts: &[String]) -> std::io::Result<()> {
+fn write_strings(out: impl Write, texts: &[String]) -> io::Result<()> {
     let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
-    let dtype = format!("<U{longest}").parse().map_err(std::io::Error::other)?;
+    let dtype = format!("<U{longest}").parse().map_err(io::Error::other)?;
     let mut writer = npyz::WriteOptions::<str>::new()
         .dtype(npyz::DType::Plain(dtype))
         .shape(&[texts.len() as u64])
@@ -145,7 +201,7 @@ pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// A file that `fill` writes: all of it, or nothing.
-fn whole(path: &Path, fill: impl FnOnce(&mut NewFile) -> std::io::Result<()>) -> Result<()> {
+fn whole(path: &Path, fill: impl FnOnce(&mut NewFile) -> io::Result<()>) -> Result<()> {
     let mut file = NewFile::create(path)?;
     fill(&mut file).map_err(|e| Error::io(path.display(), e))?;
     file.finish()

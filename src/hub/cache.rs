@@ -80,7 +80,12 @@ impl Cache {
     /// Where the vision part of a larger model stands.
     pub(super) fn vision(&self, model: &Name, commit: &str) -> PathBuf {
         let name = model.repository().replace('/', "--");
-        self.home.join("internvit").join(name).join(commit)
+        self.visions_folder().join(name).join(commit)
+    }
+
+    /// Where the vision parts of larger models stand.
+    pub(super) fn visions_folder(&self) -> PathBuf {
+        self.home.join("internvit")
     }
 
     /// The larger models whose vision parts are there, each with its folder.
@@ -88,7 +93,7 @@ impl Cache {
         let entries = |folder: &Path| {
             fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
         };
-        let models = entries(&self.home.join("internvit"));
+        let models = entries(&self.visions_folder());
         let mut found: Vec<_> = models
             .flat_map(|model| {
                 let name = model.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -30,7 +30,7 @@ use repository::{Remote, Repository};
 use crate::budget::{MAX_CONFIG, MAX_LIST};
 use crate::files::read_text;
 use crate::model::{parse_config, parse_head};
-use crate::weights::{Source, shards, usual_files};
+use crate::weights::{SETTINGS, Source, shards, usual_files};
 use crate::{Error, Result};
 
 pub use name::Name;
@@ -113,7 +113,7 @@ impl Hub {
         // A commit never changes.
         if self.offline.is_some() || model.commit().is_some() {
             damaged = match &cached {
-                Some(folder) => self.damaged(folder, tell)?,
+                Some(folder) => self.damaged(folder, tell).await?,
                 None => None,
             };
             match (&cached, &damaged, self.offline) {
@@ -137,13 +137,13 @@ impl Hub {
         };
         match (cached, fault) {
             (_, Fault::Final(Error::Cancelled)) => Err(Error::Cancelled),
-            (Some(folder), fault) => self.fall_back(model, (folder, damaged), fault, tell),
+            (Some(folder), fault) => self.fall_back(model, (folder, damaged), fault, tell).await,
             (None, fault) => Err(fault.error(model)),
         }
     }
 
     /// Whatever the hub, or a proxy before it, answers: the model is here, where it is not damaged.
-    fn fall_back(
+    async fn fall_back(
         &self,
         model: &Name,
         (folder, damaged): (PathBuf, Option<String>),
@@ -151,7 +151,7 @@ impl Hub {
         tell: &mut Tell<'_>,
     ) -> Result<PathBuf> {
         let damaged = match damaged {
-            None => self.damaged(&folder, tell)?,
+            None => self.damaged(&folder, tell).await?,
             known => known,
         };
         let why = match fault {
@@ -203,8 +203,9 @@ impl Hub {
         if single.is_none() && index.is_none() {
             repository.need(model, "model.safetensors")?;
         }
-        for (file, most) in [(Some(config), MAX_CONFIG), (index, MAX_LIST)] {
-            if let Some(file) = file.filter(|file| file.size > most) {
+        let texts = settings(repository).chain([config]).map(|file| (file, MAX_CONFIG));
+        for (file, most) in texts.chain(index.map(|file| (file, MAX_LIST))) {
+            if file.size > most {
                 let (name, size) = (&file.name, file.size);
                 let reason = format!("{name}: {size} bytes, expected at most {most}");
                 return Err(Error::hub(model, reason));
@@ -228,22 +229,19 @@ impl Hub {
         }
         // A segmentation head belongs to what is wanted.
         let larger = is_larger(&text) && parse_head(&file, &text, &spec)?.is_none();
-        let beside = repository.find(PREPROCESSOR);
         let folder = if larger && !here {
-            let beside = beside.filter(|file| file.size <= MAX_CONFIG);
-            let beside = beside.map(|file| self.whole(model, commit, file, tell)).transpose()?;
-            let folder = self.extract((model, commit), (&spec, &text), &files, tell)?;
-            let copy = folder.join(PREPROCESSOR);
-            if let Some(path) = beside.filter(|_| !copy.is_file()) {
+            // The weights come last: where they stand, all stands.
+            for file in settings(repository) {
+                let path = self.whole(model, commit, file, tell)?;
                 let text = std::fs::read(&path).map_err(|e| Error::io(path.display(), e))?;
-                cache::write_whole(&copy, &text, &folder)?;
+                vision::keep_text(&self.cache.vision(model, commit).join(&file.name), &text)?;
             }
-            folder
+            self.extract((model, commit), (&spec, &text), &files, tell)?
         } else {
+            self.settings(model, repository, here, tell)?;
             for file in files {
                 self.whole(model, commit, file, tell)?;
             }
-            self.settings(model, repository, here, tell)?;
             self.cache.snapshot(model, commit)
         };
         // A cache that cannot be written says so where something is to be fetched.
@@ -260,24 +258,26 @@ impl Hub {
         here: bool,
         tell: &mut Tell<'_>,
     ) -> Result<()> {
-        let file = repository.find(PREPROCESSOR).filter(|f| f.size <= MAX_CONFIG);
-        let Some(file) = file else { return Ok(()) };
-        match self.whole(model, &repository.commit, file, tell) {
-            Err(error @ (Error::Hub { .. } | Error::Io { .. })) if here => {
-                told(tell, Step::Note(&format!("{error}; going on without {}", file.name)))
+        for file in settings(repository) {
+            match self.whole(model, &repository.commit, file, tell) {
+                Err(error @ (Error::Hub { .. } | Error::Io { .. })) if here => {
+                    told(tell, Step::Note(&format!("{error}; going on without {}", file.name)))?;
+                }
+                fetched => drop(fetched?),
             }
-            fetched => fetched.map(|_| ()),
         }
+        Ok(())
     }
 }
 
-/// How photographs become the model's pixels.
-const PREPROCESSOR: &str = "preprocessor_config.json";
+/// The files that say how photographs become the model's pixels.
+fn settings(repository: &Repository) -> impl Iterator<Item = &Remote> {
+    SETTINGS.iter().filter_map(|name| repository.find(name))
+}
 
 /// Whether a configuration is of a model in which the encoder is a part.
 fn is_larger(config: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(config)
-        .is_ok_and(|config| config.get("vision_config").is_some())
+    crate::json::value(config).is_ok_and(|config| config.get("vision_config").is_some())
 }
 
 async fn complete(folder: &Path) -> bool {

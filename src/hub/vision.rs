@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::cache::{wait_for, write_whole};
+use super::cache::{make_parent, wait_for, write_whole};
 use super::proof::hex;
 use super::{Hub, Name, Remote, Step, Tell, told};
 use crate::files::open_part;
 use crate::model::Spec;
-use crate::weights::{Extract, Manifest, Stored, header_length, stored_tensors};
+use crate::weights::{Extract, Manifest, Stored, header_length, stored_tensors, usual_files};
 use crate::{Error, Result};
 
 /// What the tensors' file is called.
@@ -69,7 +69,7 @@ impl Hub {
         }
         let digest = out.keep()?;
         drop(out);
-        write_whole(&folder.join("config.json"), config.as_bytes(), &folder)?;
+        keep_text(&folder.join("config.json"), config.as_bytes())?;
         write_digest(&path, &digest)?;
         // The weights come last: where they stand, all stands.
         fs::rename(&part, &path).map_err(|e| Error::io(part.display(), e))?;
@@ -84,24 +84,43 @@ impl Hub {
     fn extracted(&self, folder: &Path, config: &str, tell: &mut Tell<'_>) -> Result<bool> {
         let path = folder.join(FILE);
         let Some(file) = read_digest(&path) else { return Ok(false) };
-        let same = fs::read(folder.join("config.json")).is_ok_and(|c| c == config.as_bytes());
-        Ok(same && self.cache.proofs.hold(&path, &file, tell)?)
+        if !self.cache.proofs.hold(&path, &file, tell)? {
+            return Ok(false);
+        }
+        keep_text(&folder.join("config.json"), config.as_bytes())?;
+        Ok(true)
     }
 
-    /// What of a model's folder in the cache is not what it was when it was fetched, as far as its
-    /// digest is known here: by the name of the blob, or beside the vision part.
-    pub(super) fn damaged(&self, folder: &Path, tell: &mut Tell<'_>) -> Result<Option<String>> {
+    /// What of a model's folder in the cache is not what it was when it was fetched. Of a commit's files
+    /// the digest is the name of the blob, where another program has put them there as links; of a
+    /// vision part it is beside each file, and none is taken without.
+    pub(super) async fn damaged(
+        &self,
+        folder: &Path,
+        tell: &mut Tell<'_>,
+    ) -> Result<Option<String>> {
+        let part = folder.starts_with(self.cache.visions_folder());
         let entries = fs::read_dir(folder).map_err(|e| Error::io(folder.display(), e))?;
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        let entries = entries.flatten().map(|entry| entry.path());
+        let text = |path: &PathBuf| path.extension().is_some_and(|e| e == "json") && path.exists();
+        let mut paths: Vec<PathBuf> = entries.filter(text).collect();
+        paths.extend(usual_files(folder).await?.unwrap_or_default());
         paths.sort();
         for path in paths {
-            let kind = path.extension().is_some_and(|e| e == "json" || e == "safetensors");
-            let read = kind && path.exists();
-            let known = Remote::linked(&path).or_else(|| read_digest(&path));
-            if let Some(file) = known.filter(|_| read)
-                && !self.cache.proofs.hold(&path, &file, tell)?
-            {
-                return Ok(Some(format!("{}: damaged in the cache", path.display())));
+            let known = match part {
+                true => read_digest(&path),
+                false => Remote::linked(&path),
+            };
+            let held = match &known {
+                Some(file) => self.cache.proofs.hold(&path, file, tell)?,
+                None => !part,
+            };
+            if !held {
+                let what = match known {
+                    Some(_) => "damaged in the cache",
+                    None => "in the cache without the digest that it had when it was fetched",
+                };
+                return Ok(Some(format!("{}: {what}", path.display())));
             }
         }
         Ok(None)
@@ -226,6 +245,19 @@ fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(".sha256");
     name.into()
+}
+
+/// Writes a text beside the tensors, and its digest, where it is not there yet.
+pub(super) fn keep_text(path: &Path, text: &[u8]) -> Result<()> {
+    let file = Remote::known("", text.len() as u64, &hex(&Sha256::digest(text)));
+    if fs::read(path).is_ok_and(|there| there == text)
+        && read_digest(path).is_some_and(|known| known.digest == file.digest)
+    {
+        return Ok(());
+    }
+    make_parent(path)?;
+    write_whole(path, text, path.parent().unwrap_or(Path::new(".")))?;
+    write_digest(path, &file)
 }
 
 fn write_digest(path: &Path, file: &Remote) -> Result<()> {

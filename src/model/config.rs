@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::dialects::{DIALECTS, Dialect};
 use super::fields::Fields;
 use super::spec::*;
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 /// Reads a `Spec` from the text of a `config.json`; `file` names it in errors.
 ///
@@ -15,8 +15,7 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Config`] where no dialect knows it, a value makes no sense, or nothing here can compute it.
 pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
-    let text = text.trim_start_matches('\u{feff}');
-    let value: Value = serde_json::from_str(text).map_err(|e| Error::config(file, e))?;
+    let value = json::value(text).map_err(|e| Error::config(file, e))?;
     let top = value.as_object().ok_or_else(|| Error::config(file, "expected an object"))?;
     let map = match top.get("vision_config") {
         Some(inner) => inner.as_object().ok_or_else(|| {
@@ -68,12 +67,11 @@ fn known_types() -> String {
 /// # Errors
 /// As [`parse_config`].
 pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<Value> {
-    let text = text.trim_start_matches('\u{feff}');
     let spec = parse_config(file, text)?;
-    let top: Map<String, Value> = serde_json::from_str(text).map_err(|e| Error::config(file, e))?;
+    let top = json::value(text).map_err(|e| Error::config(file, e))?;
     let mut map = match top.get("vision_config") {
         Some(Value::Object(inner)) => inner.clone(),
-        _ => top.clone(),
+        _ => top.as_object().cloned().unwrap_or_default(),
     };
     // One within the other would be taken for the encoder's.
     map.remove("vision_config");

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::spec::Spec;
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 /// A segmentation head: what stands under `segmentation` in `config.json`.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub const POOL_SCALES: [usize; 4] = [1, 2, 3, 6];
 /// The `segmentation` object of a `config.json`; `None` where there is none.
 pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec>> {
     let bad = |reason: String| Error::config(file, reason);
-    let top: Value = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+    let top = json::value(text).map_err(|e| bad(e.to_string()))?;
     let Some(map) = top.get("segmentation").filter(|v| !v.is_null()) else { return Ok(None) };
     let kind = match map["head"].as_str() {
         Some("linear") => HeadKind::Linear,

@@ -18,7 +18,7 @@ pub use config::{canonical_config, parse_config};
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
 pub use layer::layer;
 pub use names::{Key, Naming};
-pub use preprocessing::{Preprocessing, parse_preprocessing, parse_pretrained};
+pub use preprocessing::{Preprocessing, image_processor, parse_preprocessing, parse_pretrained};
 pub use spec::{
     FinalNorm, Flop, Mlp, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes, Spec,
 };

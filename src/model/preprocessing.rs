@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::spec::Sizes;
 use crate::image::{Filter, Fit, Normal, Resize};
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 /// How photographs become a model's pixels; by default as InternVL makes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl Preprocessing {
     }
 }
 
-/// Reads the text of a `preprocessor_config.json` for a model of these `sizes`; `file` names it in
+/// Reads the text of a `preprocessor_config.json`, or of a `processor_config.json`, for a model of these `sizes`; `file` names it in
 /// errors. Keys that are absent keep InternVL's values. A sentence tells what cannot be obeyed.
 ///
 /// # Errors
@@ -51,12 +51,38 @@ pub fn parse_preprocessing(
     text: &str,
     sizes: &Sizes,
 ) -> Result<(Preprocessing, Option<String>)> {
-    let value = json(text).map_err(|e| Error::config(file, e))?;
+    let value = value_of(text).map_err(|e| Error::config(file, e))?;
     let map = value.as_object().ok_or_else(|| Error::config(file, "expected an object"))?;
-    let mut reader = Reader { file, map, sizes, within: "", notes: Vec::new() };
+    let (map, within) = match map.get(IMAGES).and_then(Value::as_object) {
+        Some(inner) => (inner, "image_processor."),
+        None => (map, ""),
+    };
+    let mut reader = Reader { file, map, sizes, within, notes: Vec::new() };
     let read = reader.processor()?;
     Ok((read, reader.note()))
 }
+
+/// Of the text of a `processor_config.json` the part that is a `preprocessor_config.json`; `None` where
+/// it has none.
+///
+/// # Errors
+/// [`Error::Config`] where it is not JSON, or the part is no object.
+pub fn image_processor(file: &str, text: &str) -> Result<Option<String>> {
+    let value = value_of(text).map_err(|e| Error::config(file, e))?;
+    if !value.is_object() {
+        return Err(Error::config(file, "expected an object"));
+    }
+    match value.get(IMAGES).filter(|inner| !inner.is_null()) {
+        None => Ok(None),
+        Some(inner) if inner.is_object() => Ok(Some(format!("{inner:#}\n"))),
+        Some(other) => {
+            Err(Error::config(file, format!("{IMAGES}: expected an object, found {other}")))
+        }
+    }
+}
+
+/// What the part is called.
+const IMAGES: &str = "image_processor";
 
 /// As [`parse_preprocessing`], of the `pretrained_cfg` of a `config.json`; `None` where it has none.
 ///
@@ -67,7 +93,7 @@ pub fn parse_pretrained(
     config: &str,
     sizes: &Sizes,
 ) -> Result<Option<(Preprocessing, Option<String>)>> {
-    let value = json(config).map_err(|e| Error::config(file, e))?;
+    let value = value_of(config).map_err(|e| Error::config(file, e))?;
     let Some(map) = value.get("pretrained_cfg").and_then(Value::as_object) else {
         return Ok(None);
     };
@@ -78,11 +104,10 @@ pub fn parse_pretrained(
 
 /// The value of a text of JSON. Python writes numbers that are none without quotes; with them they
 /// are refused by the name of their key.
-fn json(text: &str) -> serde_json::Result<Value> {
-    let text = text.trim_start_matches('\u{feff}');
-    serde_json::from_str(text).or_else(|error| {
+fn value_of(text: &str) -> serde_json::Result<Value> {
+    json::value(text).or_else(|error| {
         let quoted = text.replace("-Infinity", "\"−∞\"").replace("Infinity", "\"∞\"");
-        serde_json::from_str(&quoted.replace("NaN", "\"NaN\"")).map_err(|_| error)
+        json::value(&quoted.replace("NaN", "\"NaN\"")).map_err(|_| error)
     })
 }
 

@@ -7,14 +7,13 @@ use super::{
     read_header, shards,
 };
 use crate::budget::MAX_CONFIG;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::files::read_text;
 use crate::model::{
-    HeadSpec, Spec, parse_config, parse_head, parse_preprocessing, parse_pretrained,
+    HeadSpec, Spec, image_processor, parse_config, parse_head, parse_preprocessing,
+    parse_pretrained,
 };
 use crate::plan::{CLASS_TOKEN, POSITION_TABLE, REGISTER_TOKENS, prefix_and_positions};
 use crate::progress::LocalBoxFuture;
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 /// An opened checkpoint. No tensor is in memory; each is read when asked for.
 pub struct Checkpoint {
@@ -26,7 +25,8 @@ pub struct Checkpoint {
     pub head: Option<Head>,
     /// The text of `config.json`.
     pub config: String,
-    /// The text of `preprocessor_config.json`, where there is one.
+    /// The text of `preprocessor_config.json`, where there is one, or what stands for it in
+    /// `processor_config.json`.
     pub preprocessor: Option<String>,
     /// What its files ask for that is not done, a sentence each.
     pub notes: Vec<String>,
@@ -98,47 +98,27 @@ impl Checkpoint {
         })
     }
 
-    /// Takes the preprocessing that the text of the model's `preprocessor_config.json` describes.
+    /// Takes the preprocessing that the text of the model's `preprocessor_config.json` describes, or of
+    /// its `processor_config.json`, in which newer programs write the same as an object.
     ///
     /// # Errors
     /// [`Error::Config`] where it is none, or a value in it makes no sense.
-    pub fn preprocess_as(mut self, text: &str) -> Result<Self> {
-        let file = format!("{}/preprocessor_config.json", self.name);
+    pub fn preprocess_as(self, text: &str) -> Result<Self> {
+        self.preprocess_by("preprocessor_config.json", text)
+    }
+
+    /// The same, by a file of this name.
+    pub(super) fn preprocess_by(mut self, file: &str, text: &str) -> Result<Self> {
+        let file = format!("{}/{file}", self.name);
         if let Some(what) = foreign::in_place_of_json(text) {
             return Err(Error::config(file, what));
         }
         let (read, note) = parse_preprocessing(&file, text, &self.spec.sizes)?;
         self.spec.preprocessing = read;
-        (self.preprocessor, self.notes) = (Some(text.into()), Vec::from_iter(note));
+        let inner = image_processor(&file, text)?;
+        self.preprocessor = Some(inner.unwrap_or_else(|| text.into()));
+        self.notes = Vec::from_iter(note);
         Ok(self)
-    }
-
-    /// Opens a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`, or with
-    /// shards and their index; or a `.safetensors`, `.pth` or `.bin` file with `config.json` beside it.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn open_path(path: &std::path::Path) -> Result<Self> {
-        Self::open_path_with(path, None).await
-    }
-
-    /// As [`Checkpoint::open_path`], with the prefix of the encoder's tensors where the files hold
-    /// several encoders.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn open_path_with(path: &std::path::Path, prefix: Option<&str>) -> Result<Self> {
-        let (folder, files) = super::find_files(path).await?;
-        let text = read_text(&folder.join("config.json"), MAX_CONFIG)?;
-        let beside = folder.join("preprocessor_config.json");
-        let preprocessor = beside.exists().then(|| read_text(&beside, MAX_CONFIG)).transpose()?;
-        let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
-        // "." and "" have no name of their own.
-        let named = match folder.file_name() {
-            Some(_) => folder,
-            None => folder.canonicalize().unwrap_or(folder),
-        };
-        let opened = Self::open_with(&named.display().to_string(), &text, files, prefix).await?;
-        match preprocessor {
-            Some(text) => opened.preprocess_as(&text),
-            None => Ok(opened),
-        }
     }
 
     /// The model that comes with the crate: InternViT-Tiny, 224 px, 5.5 M parameters.
@@ -187,8 +167,7 @@ impl Checkpoint {
 
     /// Whether the configuration says that the weights were never trained.
     pub fn random_weights(&self) -> bool {
-        serde_json::from_str::<serde_json::Value>(&self.config)
-            .is_ok_and(|config| config["random_weights"] == true)
+        json::value(&self.config).is_ok_and(|config| config["random_weights"] == true)
     }
 
     /// Bytes of all tensors as stored, the head's included.

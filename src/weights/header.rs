@@ -5,13 +5,14 @@ use std::fmt;
 use std::ops::Range;
 
 use safetensors::tensor::Dtype;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 #[cfg(feature = "torch")]
 use super::torch;
 use super::{Source, foreign};
 use crate::budget::MAX_LIST;
 use crate::error::short;
+use crate::json::{Texts, twice};
 use crate::order::{sort_by, sort_by_key};
 use crate::{Error, Result};
 
@@ -118,15 +119,15 @@ impl<'de> Deserialize<'de> for Header {
             ) -> std::result::Result<Header, A::Error> {
                 let mut header = Header::default();
                 while let Some(key) = map.next_key::<String>()? {
-                    let twice = match key.as_str() {
-                        "__metadata__" => header.metadata.replace(map.next_value()?).is_some(),
+                    let known = match key.as_str() {
+                        "__metadata__" => {
+                            let Texts(texts) = map.next_value()?;
+                            header.metadata.replace(texts).is_some()
+                        }
                         _ => header.tensors.insert(key.clone(), map.next_value()?).is_some(),
                     };
-                    if twice {
-                        return Err(A::Error::custom(format_args!(
-                            "{}: present twice",
-                            short(&key, 200)
-                        )));
+                    if known {
+                        return Err(twice(&key));
                     }
                 }
                 Ok(header)

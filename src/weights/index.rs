@@ -1,15 +1,16 @@
 //! The index of shards: which file holds which tensor.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Source;
 use super::head::is_head;
 use crate::budget::MAX_LIST;
+use crate::json::{twice, value_of_bytes};
 use crate::model::{Key, Naming};
 use crate::{Error, Result};
 
@@ -68,7 +69,7 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
     if text.trim_ascii_start().first() == Some(&b'[') {
         // A list would be taken for a structure's fields in their order.
         let start = &text[..text.len().min(1 << 16)];
-        return Err(serde_json::from_slice::<Value>(start)
+        return Err(value_of_bytes(start)
             .map_or_else(|e| if e.is_eof() { none() } else { broken(e) }, |_| none()));
     }
     let read: Index<'_> = serde_json::from_slice(text).map_err(broken)?;
@@ -76,7 +77,11 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
     // A vision-language model's other shards need not be there.
     let naming = Naming::detect(map.iter().map(|(key, _)| key.as_ref()));
     let mut shards: Vec<String> = Vec::new();
+    let mut keys: HashSet<&str> = HashSet::with_capacity(map.len());
     for (key, file) in &map {
+        if !keys.insert(key) {
+            return Err(broken(twice(key)));
+        }
         let elsewhere = |naming: &Naming| naming.read(key) == Key::Elsewhere;
         let head = is_head(key.strip_prefix("backbone.").unwrap_or(key));
         if naming.as_ref().is_some_and(elsewhere) && !head {

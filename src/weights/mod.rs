@@ -14,6 +14,8 @@ mod index;
 mod linear_head;
 mod manifest;
 mod memory;
+#[cfg(not(target_arch = "wasm32"))]
+mod open;
 mod quantise;
 mod random;
 mod source;
@@ -41,6 +43,8 @@ pub use index::shards;
 pub use linear_head::LinearHead;
 pub use manifest::{Few, Manifest, Part, Tensor};
 pub(crate) use memory::{CHOICES, fits, free_memory};
+#[cfg(feature = "hub")]
+pub(crate) use open::SETTINGS;
 pub use quantise::{Quant, Quantised};
 pub use random::random_tensor;
 pub use source::Source;

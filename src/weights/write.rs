@@ -80,8 +80,7 @@ pub fn init_shards(
     progress: &dyn Fn(u64, u64),
 ) -> Result<()> {
     let spec = parse_config(file, config)?;
-    let mut value: serde_json::Value =
-        serde_json::from_str(config).map_err(|e| Error::config(file, e))?;
+    let mut value = crate::json::value(config).map_err(|e| Error::config(file, e))?;
     value["random_weights"] = true.into();
     let staged = Staged::claim(folder, true)?;
     let text = |name: &str, value: &serde_json::Value| {
