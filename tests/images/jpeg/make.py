@@ -45,6 +45,21 @@ def cjpeg(*options):
     return subprocess.run(["cjpeg", *options], input=out.getvalue(), capture_output=True, check=True).stdout
 
 
+def sampled(factors, transform=None, size=(WIDTH, HEIGHT)):
+    """The blocks of a picture of three channels or, in inks, of four, dealt out to channels of other
+    sampling: brightness, colours and black where `transform` is 2. What it shows is nonsense, the same in
+    every decoder."""
+    source = p.convert("CMYK") if len(factors) == 4 else p
+    data = bytearray(saved(source, quality=85, subsampling=0))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5:frame + 9] = struct.pack(">HH", *size[::-1])
+    for channel, (across, down) in enumerate(factors):
+        data[frame + 11 + 3 * channel] = across << 4 | down
+    if transform is not None:
+        data[data.index(b"Adobe") + 11] = transform
+    return bytes(data)
+
+
 def exif(value, kind=3, order="<"):
     """EXIF with an orientation of a number type: 3 short, 4 long."""
     head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
@@ -73,6 +88,15 @@ store("restarts.jpg", saved(p, quality=85, restart_marker_blocks=3))
 store("rgb.jpg", cjpeg("-quality", "85", "-rgb"))
 store("grey.jpg", saved(p.convert("L"), quality=85))
 store("cmyk.jpg", saved(p.convert("CMYK"), quality=85))
+for name, sampling in [("422", 1), ("420", 2)]:
+    store(f"cmyk-{name}.jpg", saved(p.convert("CMYK"), quality=85, subsampling=sampling))
+inks = p.convert("CMYK")
+store("cmyk-progressive.jpg", saved(inks, quality=60, subsampling=2, progressive=True))
+store("ycck-420.jpg", sampled([(2, 2), (1, 1), (1, 1), (2, 2)], 2))
+store("ycck-440.jpg", sampled([(1, 2), (1, 1), (1, 1), (1, 2)], 2))
+store("ycck-422.jpg", sampled([(2, 1), (1, 1), (1, 1), (2, 1)], 2))
+store("inks-mixed.jpg", sampled([(1, 1), (2, 2), (1, 2), (2, 1)], 0))
+store("finer.jpg", sampled([(1, 1), (2, 1), (1, 2)], size=(24, 17)))
 store("low.jpg", saved(p, quality=3))
 store("dot.jpg", saved(p.resize((1, 1)), quality=85))
 

@@ -127,6 +127,11 @@ saved("fax-strips", bilevel, compression="group4", tiffinfo={278: 5})
 for kind in ["tiff_lzw", "tiff_deflate", "packbits", "zstd", "lzma"]:
     saved("pack-" + kind, Image.fromarray(rgb), compression=kind)
 saved("pack-lzw-predictor", Image.fromarray(rgb), compression="tiff_lzw", tiffinfo={317: 2})
+# What is packed otherwise has no predictor, whatever the tag says.
+for kind in ["raw", "packbits", "jpeg"]:
+    saved("no-predictor-" + kind, Image.fromarray(grey), compression=kind, tiffinfo={317: 2})
+saved("no-predictor-fax", bilevel, compression="group4", tiffinfo={317: 3})
+saved("jpeg-LA", Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)]), compression="jpeg")
 for mode in ["RGB", "L", "CMYK", "YCbCr"]:
     saved("jpeg-" + mode, Image.fromarray(rgb).convert(mode), compression="jpeg")
 saved("jpeg-strips", Image.fromarray(grey), compression="jpeg", strip_size=WIDTH * 8)
