@@ -39,6 +39,13 @@ fn every_gif_is_what_pillow_makes() {
     assert_expected("gif", 20);
 }
 
+/// Palettes, 16 to 32 bits, masks, runs, rows from below and from above, as tests/images/bmp/make.py
+/// asked Pillow.
+#[test]
+fn every_bmp_is_what_pillow_makes() {
+    assert_expected("bmp", 25);
+}
+
 /// Every kind, as tests/images/tiff/make.py asked Pillow, or as the samples are where Pillow reads none.
 #[test]
 fn every_tiff_is_what_pillow_makes() {
@@ -48,7 +55,7 @@ fn every_tiff_is_what_pillow_makes() {
 /// A TIFF or GIF without its end is refused or whole, and any changed byte makes no panic.
 #[test]
 fn cut_and_changed_files_do_not_panic() {
-    for name in ["gif", "tiff"] {
+    for name in ["bmp", "gif", "tiff"] {
         for entry in std::fs::read_dir(folder(name)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
