@@ -168,6 +168,21 @@ fn much_beside_the_pixels_of_a_png_is_skipped() {
     assert_eq!(decode("a", &long).unwrap(), decode("a", &plain).unwrap());
 }
 
+/// Pixels whose checksum is another's are broken, though the chunk around them is whole.
+#[test]
+fn the_checksum_of_a_pngs_pixels_counts() {
+    let plain = std::fs::read(folder("rgb.png")).unwrap();
+    let start = plain.windows(4).position(|part| part == b"IDAT").unwrap() - 4;
+    let length = u32::from_be_bytes(*plain[start..].first_chunk().unwrap()) as usize;
+    let (data, rest) = plain[start + 8..].split_at(length);
+    let again = [&plain[..start], &chunk(b"IDAT", data), &rest[4..]].concat();
+    assert_eq!(again, plain);
+    let mut data = data.to_vec();
+    *data.last_mut().unwrap() ^= 1;
+    let wrong = [&plain[..start], &chunk(b"IDAT", &data), &rest[4..]].concat();
+    refused("checksum", decode("a.png", &wrong), "a.png: the PNG data is broken");
+}
+
 /// Of PNG, WebP, GIF and TIFF alike: hidden colours are seen, or a colour, and what is clear is counted.
 #[test]
 fn transparent_pictures_are_laid_over_a_colour() {

@@ -61,7 +61,7 @@ def sampled(factors, transform=None, size=(WIDTH, HEIGHT)):
 
 
 def exif(value, kind=3, order="<"):
-    """EXIF with an orientation of a number type: 3 short, 4 long."""
+    """EXIF with an orientation of a number type: 1 byte, 3 short, 4 long."""
     head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
     value = struct.pack(order + ("I" if kind == 4 else "HH"), *([value] if kind == 4 else [value, 0]))
     return head + struct.pack(order + "HHHI", 1, 274, kind, 1) + value + struct.pack(order + "I", 0)
@@ -69,6 +69,10 @@ def exif(value, kind=3, order="<"):
 
 def app1(data):
     return b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
+
+
+def packet_of(value):
+    return b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="%d"/>' % value
 
 
 def chunk(kind, data):
@@ -109,8 +113,11 @@ store("turn-long.jpg", start + app1(tag + exif(6, 4)) + rest)
 store("turn-long-big.jpg", start + app1(tag + exif(8, 4, ">")) + rest)
 store("turn-segments.jpg", start + app1(tag + whole[:14]) + app1(tag + whole[14:]) + rest)
 store("turn-then-empty.jpg", start + app1(tag + whole) + app1(tag) + rest)
-packet = b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="3"/>'
-store("turn-xmp.jpg", start + app1(packet) + rest)
+store("turn-xmp.jpg", start + app1(packet_of(3)) + rest)
+store("turn-exif-first.jpg", start + app1(packet_of(3)) + app1(tag + exif(8)) + rest)
+store("turn-zero.jpg", start + app1(tag + exif(0)) + app1(packet_of(3)) + rest)
+store("turn-byte.jpg", start + app1(tag + exif(6, 1)) + rest)
+store("turn-xmp-quotes.jpg", start + app1(packet_of(3).replace(b'"', b"'")) + rest)
 store("turn-none.jpg", start + app1(tag + exif(9)) + rest)
 small = saved(p.resize((16, 8)), "PNG")
 end = small.rindex(b"\0\0\0\0IEND")

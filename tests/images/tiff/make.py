@@ -139,6 +139,7 @@ saved("ycbcr", Image.fromarray(rgb).convert("YCbCr"), compression="raw")
 saved("ycbcr-lzw", Image.fromarray(rgb).convert("YCbCr"), compression="tiff_lzw")
 saved("pages", Image.fromarray(rgb), save_all=True, append_images=[bilevel])
 saved("turned", Image.fromarray(rgb), tiffinfo={274: 6})
+saved("turned-xmp", Image.fromarray(rgb), tiffinfo={700: b'<x tiff:Orientation="8"/>'})
 # Floats of 0 to 255 are as Pillow has them, those of 0 to 1 are what they are for.
 saved("float", Image.fromarray(grey.astype(np.float32)))
 saved("float-unit", Image.fromarray((grey / 255).astype(np.float32)), grey)
