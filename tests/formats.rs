@@ -39,6 +39,13 @@ fn every_gif_is_what_pillow_makes() {
     assert_expected("gif", 20);
 }
 
+/// Palettes, 16 to 32 bits, masks, runs, rows from below and from above, as tests/images/bmp/make.py
+/// asked Pillow.
+#[test]
+fn every_bmp_is_what_pillow_makes() {
+    assert_expected("bmp", 25);
+}
+
 /// Every kind, as tests/images/tiff/make.py asked Pillow, or as the samples are where Pillow reads none.
 #[test]
 fn every_tiff_is_what_pillow_makes() {
@@ -48,7 +55,7 @@ fn every_tiff_is_what_pillow_makes() {
 /// A TIFF or GIF without its end is refused or whole, and any changed byte makes no panic.
 #[test]
 fn cut_and_changed_files_do_not_panic() {
-    for name in ["gif", "tiff"] {
+    for name in ["bmp", "gif", "tiff"] {
         for entry in std::fs::read_dir(folder(name)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -159,6 +166,21 @@ fn much_beside_the_pixels_of_a_png_is_skipped() {
     }
     let long = [&plain[..33], &chunk(b"eXIf", &exif), &plain[33..]].concat();
     assert_eq!(decode("a", &long).unwrap(), decode("a", &plain).unwrap());
+}
+
+/// Pixels whose checksum is another's are broken, though the chunk around them is whole.
+#[test]
+fn the_checksum_of_a_pngs_pixels_counts() {
+    let plain = std::fs::read(folder("rgb.png")).unwrap();
+    let start = plain.windows(4).position(|part| part == b"IDAT").unwrap() - 4;
+    let length = u32::from_be_bytes(*plain[start..].first_chunk().unwrap()) as usize;
+    let (data, rest) = plain[start + 8..].split_at(length);
+    let again = [&plain[..start], &chunk(b"IDAT", data), &rest[4..]].concat();
+    assert_eq!(again, plain);
+    let mut data = data.to_vec();
+    *data.last_mut().unwrap() ^= 1;
+    let wrong = [&plain[..start], &chunk(b"IDAT", &data), &rest[4..]].concat();
+    refused("checksum", decode("a.png", &wrong), "a.png: the PNG data is broken");
 }
 
 /// Of PNG, WebP, GIF and TIFF alike: hidden colours are seen, or a colour, and what is clear is counted.

@@ -55,13 +55,13 @@ fn palettes_of_tiffs_are_expanded() {
 fn what_cannot_be_read_is_refused_with_the_cause() {
     let cat = std::fs::read(sample("chelsea.png")).unwrap();
     let rocket = std::fs::read(sample("rocket.jpg")).unwrap();
-    // A frame's third component with eight times the samples of its first.
-    let mut finer = fixture("rgb.jpg");
-    let frame = finer.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
-    finer[frame + 11] = 0x11;
-    finer[frame + 17] = 0x24;
+    // A frame's third component with three fifths of the samples of its second.
+    let mut uneven = fixture("rgb.jpg");
+    let frame = uneven.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+    uneven[frame + 14] = 0x31;
+    uneven[frame + 17] = 0x21;
     let cases: [(&str, Vec<u8>, &str); 10] = [
-        ("finer.jpg", finer, "out-samples luma"),
+        ("uneven.jpg", uneven, "a channel of 2 × 1 samples where another has 3 × 1"),
         ("empty.jpg", vec![], "the file is empty"),
         ("notes.txt", b"no picture at all".to_vec(), "not a picture this program can read"),
         ("cut.png", cat[..cat.len() / 2].to_vec(), "cut off"),

@@ -1,6 +1,8 @@
 //! JPEG, to the bits that libjpeg-turbo gives, which Pillow and most programs use: its inverse
 //! transform, its triangle filter for colours of half the resolution, its colour conversion.
 
+mod planes;
+
 use libjpeg_turbo_rs::decode::pipeline::Decoder;
 use libjpeg_turbo_rs::{DecodeLimits, JpegError, PixelFormat};
 
@@ -26,21 +28,23 @@ pub(super) fn read(
     let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(|e| explain(&e))?;
     let header = decoder.header();
     let (width, height) = (u32::from(header.width), u32::from(header.height));
-    let inks = header.components.len() == 4;
     if header.precision != 8 {
         return Err(format!(
             "a JPEG of {} bits a channel, which is not supported here: export it with 8",
             header.precision
         ));
     }
+    let count = header.components.len();
+    if !matches!(count, 1 | 3 | 4) {
+        return Err(format!("a JPEG of {count} channels, expected 1, 3 or 4: save it as RGB"));
+    }
     check(width, height)?;
-    decoder.set_output_format(if inks { PixelFormat::Cmyk } else { PixelFormat::Rgb });
+    decoder.set_output_format(PixelFormat::Rgb);
     if !has_end(bytes) {
         return Err(CUT_OFF.into());
     }
-    let image = decoder.decode_image().map_err(|e| explain(&e))?;
-    let rgb = if inks { light(&image.data) } else { image.data };
-    Ok(Picture { width, height, rgb })
+    let data = channels(decoder)?;
+    Ok(Picture { width, height, rgb: if count == 4 { light(&data) } else { data } })
 }
 
 const CUT_OFF: &str = "the JPEG data is cut off";
@@ -49,6 +53,14 @@ const CUT_OFF: &str = "the JPEG data is cut off";
 fn has_end(bytes: &[u8]) -> bool {
     let marker = |code: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, code]);
     marker(0xD9).is_some_and(|end| marker(0xDA).is_none_or(|scan| scan < end))
+}
+
+/// RGB of a decoder that is set to it, or inks.
+pub(super) fn channels(decoder: Decoder<'_>) -> Result<Vec<u8>, String> {
+    if planes::even(&decoder) {
+        return Ok(decoder.decode_image().map_err(|e| explain(&e))?.data);
+    }
+    planes::read(decoder)
 }
 
 /// Inks as light: files hold them inverted, as Adobe's programs write them.

@@ -14,6 +14,9 @@ use super::tiff::Tags;
 /// The tag of the orientation in EXIF and TIFF.
 const TAG: u16 = 274;
 
+/// The tag of an XMP packet in a TIFF.
+const XMP: u16 = 700;
+
 /// What a file says of its orientation. A value out of range counts as none.
 pub(super) fn orientation(bytes: &[u8], format: ImageFormat) -> Orientation {
     let mut found = Found::default();
@@ -23,9 +26,22 @@ pub(super) fn orientation(bytes: &[u8], format: ImageFormat) -> Orientation {
         ImageFormat::WebP => webp(bytes, &mut found),
         _ => {}
     }
-    let bytes = if format == ImageFormat::Tiff { bytes } else { &found.exif };
-    let value = exif(bytes).or_else(|| xmp(&found.xmp));
-    value.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms)
+    let (exif, packet) = match format {
+        ImageFormat::Tiff => {
+            let tags = Tags::first(bytes);
+            let packet = tags.as_ref().and_then(|tags| tags.bytes(XMP));
+            (tags, packet.unwrap_or_default())
+        }
+        _ => {
+            let exif = found.exif.strip_prefix(b"Exif\0\0").unwrap_or(&found.exif);
+            (Tags::first(exif), found.xmp.as_slice())
+        }
+    };
+    // EXIF that says anything counts, be it nonsense.
+    let said = exif.and_then(|tags| tags.inline(TAG)).map(|value| u8::try_from(value).unwrap_or(0));
+    said.or_else(|| xmp(packet))
+        .and_then(Orientation::from_exif)
+        .unwrap_or(Orientation::NoTransforms)
 }
 
 /// What of a file may say how it is turned.
@@ -77,7 +93,7 @@ fn png(bytes: &[u8], found: &mut Found) {
             b"tEXt" | b"zTXt" | b"iTXt" => {
                 if let Some((name, text)) = text(kind, data) {
                     match name {
-                        b"Raw profile type exif" | b"Raw profile type APP1" => profile = hex(&text),
+                        b"Raw profile type exif" => profile = hex(&text),
                         b"XML:com.adobe.xmp" => found.xmp = text,
                         _ => {}
                     }
@@ -96,7 +112,7 @@ fn png(bytes: &[u8], found: &mut Found) {
 fn text<'a>(kind: &[u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Vec<u8>)> {
     let end = data.iter().position(|byte| *byte == 0)?;
     let (name, rest) = (&data[..end], &data[end + 1..]);
-    let wanted = name.starts_with(b"Raw profile type ") || name == b"XML:com.adobe.xmp";
+    let wanted = name == b"Raw profile type exif" || name == b"XML:com.adobe.xmp";
     if !wanted {
         return None;
     }
@@ -149,21 +165,14 @@ fn webp(bytes: &[u8], found: &mut Found) {
     }
 }
 
-/// The orientation in EXIF, which is a TIFF without pixels, or in a TIFF.
-fn exif(bytes: &[u8]) -> Option<u8> {
-    let tags = Tags::first(bytes.strip_prefix(b"Exif\0\0").unwrap_or(bytes))?;
-    u8::try_from(tags.inline(TAG)?).ok().filter(|value| *value > 0)
-}
-
-/// The orientation in an XMP packet, as an attribute or an element.
+/// The orientation in an XMP packet, as an attribute or an element, as Pillow looks for it.
 fn xmp(packet: &[u8]) -> Option<u8> {
     let name = b"tiff:Orientation";
-    let at = packet.windows(name.len()).position(|part| part == name)?;
-    let rest = packet[at + name.len()..].trim_ascii_start();
-    let value = match rest.split_first()? {
-        (b'=', rest) => rest.trim_ascii_start().get(1..)?,
-        (b'>', rest) => rest.trim_ascii_start(),
-        _ => return None,
+    let places = packet.windows(name.len()).enumerate().filter(|(_, part)| part == name);
+    let value = |(at, _): (usize, &[u8])| {
+        let rest = &packet[at + name.len()..];
+        let rest = rest.strip_prefix(b"=\"").or_else(|| rest.strip_prefix(b">"))?;
+        rest.first().filter(|digit| digit.is_ascii_digit()).map(|digit| digit - b'0')
     };
-    value.first().filter(|digit| (b'1'..=b'8').contains(digit)).map(|digit| digit - b'0')
+    places.filter_map(value).next()
 }

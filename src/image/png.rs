@@ -21,6 +21,7 @@ pub(super) fn read(
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
+    decoder.ignore_checksums(false);
     let header = decoder.read_header_info().map_err(explain)?;
     let (width, height, interlaced) = (header.width, header.height, header.interlaced);
     check(width, height)?;

@@ -25,10 +25,13 @@ pub(super) fn read(
     let bytes_seen = widened.as_deref().unwrap_or(bytes);
     let from = Cursor::new(bytes_seen);
     let refuse = |e| explain(label, e);
-    let (colour, [width, height], pixels) = match format {
+    let (colour, [width, height], mut pixels) = match format {
         ImageFormat::WebP => pixels(WebPDecoder::new(from).map_err(refuse)?, label, check)?,
         _ => pixels(BmpDecoder::new(from).map_err(refuse)?, label, check)?,
     };
+    if format == ImageFormat::Bmp {
+        round_down(bytes, &mut pixels, colour);
+    }
     match colour {
         ColorType::Rgb8 => Ok(Canvas::of_rgb(width, height, pixels, options)),
         ColorType::Rgba8 if widened.is_some() => {
@@ -54,6 +57,26 @@ fn pixels(
     let mut pixels = vec![0; usize::try_from(size).map_err(|e| e.to_string())?];
     decoder.read_image(&mut pixels).map_err(|e| explain(label, e))?;
     Ok((colour, [width, height], pixels))
+}
+
+/// Of a BMP of 16 bits a pixel, colours of 5 and 6 bits as Pillow widens them, rounded down and not to
+/// the nearest.
+fn round_down(bytes: &[u8], pixels: &mut [u8], colour: ColorType) {
+    let number = |at: usize| bytes.get(at..at + 4)?.first_chunk().copied().map(u32::from_le_bytes);
+    let (bits, packing) = (number(26).map(|planes| planes >> 16), number(30));
+    let masks = match (bits, packing) {
+        (Some(16), Some(0)) => [0x7C00, 0x03E0, 0x001F],
+        (Some(16), Some(3)) => [54, 58, 62].map(|at| number(at).unwrap_or(0)),
+        _ => return,
+    };
+    let channels = usize::from(colour.channel_count());
+    for (channel, mask) in masks.into_iter().enumerate().filter(|(_, m)| m.count_ones() >= 5) {
+        let most = (1_u32 << mask.count_ones().min(8)) - 1;
+        for value in pixels.iter_mut().skip(channel).step_by(channels) {
+            let stored = (u32::from(*value) * most + 127) / 255;
+            *value = (stored * 255 / most) as u8;
+        }
+    }
 }
 
 /// A lossless WebP without alpha as one that has it: the decoder makes RGBA of either, and without alpha
@@ -89,7 +112,9 @@ fn explain(label: &str, error: ImageError) -> String {
             format!("the {label} data is cut off")
         }
         ImageError::Limits(_) => format!("the {label} data would take too much memory to decode"),
-        ImageError::Unsupported(error) => format!("a kind of {label} not supported here: {error}"),
+        ImageError::Unsupported(error) => {
+            format!("a kind of {label} that is not supported here ({error}): save it as PNG")
+        }
         error => format!("the {label} data is broken or cut off: {error}"),
     }
 }

@@ -202,20 +202,17 @@ fn inner_jpeg(
     if samples != layout.stored() {
         return Err(unsupported(&format!("a JPEG of {samples} channels")));
     }
-    decoder.set_output_format(match samples {
-        1 => PixelFormat::Grayscale,
-        3 => PixelFormat::Rgb,
-        4 => PixelFormat::Cmyk,
-        _ => return Err(unsupported(&format!("a JPEG of {samples} channels"))),
-    });
-    let image = decoder.decode_image().map_err(|e| jpeg::explain(&e))?;
-    if image.width == layout.chunk.0 {
-        return Ok(image.data);
-    }
-    if image.width < layout.chunk.0 || image.height < height {
+    let (inner, rows) = (usize::from(decoder.header().width), usize::from(decoder.header().height));
+    if inner < layout.chunk.0 || rows < height {
         return Err("the TIFF data is broken: a JPEG in it is too small".into());
     }
-    let rows = image.data.chunks_exact(image.width * samples);
+    let grey = samples == 1;
+    decoder.set_output_format(if grey { PixelFormat::Grayscale } else { PixelFormat::Rgb });
+    let data = jpeg::channels(decoder)?;
+    if inner == layout.chunk.0 {
+        return Ok(data);
+    }
+    let rows = data.chunks_exact(inner * samples);
     Ok(rows.flat_map(|row| &row[..layout.chunk.0 * samples]).copied().collect())
 }
 

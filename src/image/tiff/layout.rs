@@ -130,6 +130,8 @@ impl<'a> Layout<'a> {
         let (Some(across @ 1..=65_535), Some(down @ 1..=65_535)) = chunk else {
             return Err(broken("tiles of no size"));
         };
+        // LZW, Deflate, LZMA and Zstandard. With others the tag says nothing, though writers leave it there.
+        let predicts = matches!(compression, 5 | 8 | 32_946 | 34_925 | 50_000);
         let subsampling = tags.list(530).filter(|list| list.len() == 2);
         let subsampling = subsampling.map_or((2, 2), |list| (list[0] as usize, list[1] as usize));
         Ok(Self {
@@ -145,7 +147,7 @@ impl<'a> Layout<'a> {
             offsets: tags.list(places).unwrap_or_default(),
             lengths: tags.list(counts).unwrap_or_default(),
             compression,
-            predictor: tags.number(317).unwrap_or(1),
+            predictor: if predicts { tags.number(317).unwrap_or(1) } else { 1 },
             reversed: tags.number(266) == Some(2),
             subsampling,
             tags,

@@ -101,11 +101,11 @@ impl<'a> Tags<'a> {
         self.list(tag)?.first().copied()
     }
 
-    /// A small number that lies in the entry itself, whatever its count says.
+    /// A small number that lies in the entry itself, however many more its count claims.
     pub(in crate::image) fn inline(&self, tag: u16) -> Option<u64> {
-        let entry = self.entry(tag)?;
+        let entry = self.entry(tag).filter(|entry| entry.count > 0)?;
         match entry.kind {
-            1 | 6 | 7 | 3 | 8 | 4 | 9 | 16 | 17 => self.unsigned(entry.inline, size(entry.kind)),
+            3 | 6 | 8 | 4 | 9 | 16 | 17 => self.unsigned(entry.inline, size(entry.kind)),
             _ => None,
         }
     }

@@ -45,8 +45,23 @@ def cjpeg(*options):
     return subprocess.run(["cjpeg", *options], input=out.getvalue(), capture_output=True, check=True).stdout
 
 
+def sampled(factors, transform=None, size=(WIDTH, HEIGHT)):
+    """The blocks of a picture of three channels or, in inks, of four, dealt out to channels of other
+    sampling: brightness, colours and black where `transform` is 2. What it shows is nonsense, the same in
+    every decoder."""
+    source = p.convert("CMYK") if len(factors) == 4 else p
+    data = bytearray(saved(source, quality=85, subsampling=0))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5:frame + 9] = struct.pack(">HH", *size[::-1])
+    for channel, (across, down) in enumerate(factors):
+        data[frame + 11 + 3 * channel] = across << 4 | down
+    if transform is not None:
+        data[data.index(b"Adobe") + 11] = transform
+    return bytes(data)
+
+
 def exif(value, kind=3, order="<"):
-    """EXIF with an orientation of a number type: 3 short, 4 long."""
+    """EXIF with an orientation of a number type: 1 byte, 3 short, 4 long."""
     head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
     value = struct.pack(order + ("I" if kind == 4 else "HH"), *([value] if kind == 4 else [value, 0]))
     return head + struct.pack(order + "HHHI", 1, 274, kind, 1) + value + struct.pack(order + "I", 0)
@@ -54,6 +69,10 @@ def exif(value, kind=3, order="<"):
 
 def app1(data):
     return b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
+
+
+def packet_of(value):
+    return b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="%d"/>' % value
 
 
 def chunk(kind, data):
@@ -73,6 +92,15 @@ store("restarts.jpg", saved(p, quality=85, restart_marker_blocks=3))
 store("rgb.jpg", cjpeg("-quality", "85", "-rgb"))
 store("grey.jpg", saved(p.convert("L"), quality=85))
 store("cmyk.jpg", saved(p.convert("CMYK"), quality=85))
+for name, sampling in [("422", 1), ("420", 2)]:
+    store(f"cmyk-{name}.jpg", saved(p.convert("CMYK"), quality=85, subsampling=sampling))
+inks = p.convert("CMYK")
+store("cmyk-progressive.jpg", saved(inks, quality=60, subsampling=2, progressive=True))
+store("ycck-420.jpg", sampled([(2, 2), (1, 1), (1, 1), (2, 2)], 2))
+store("ycck-440.jpg", sampled([(1, 2), (1, 1), (1, 1), (1, 2)], 2))
+store("ycck-422.jpg", sampled([(2, 1), (1, 1), (1, 1), (2, 1)], 2))
+store("inks-mixed.jpg", sampled([(1, 1), (2, 2), (1, 2), (2, 1)], 0))
+store("finer.jpg", sampled([(1, 1), (2, 1), (1, 2)], size=(24, 17)))
 store("low.jpg", saved(p, quality=3))
 store("dot.jpg", saved(p.resize((1, 1)), quality=85))
 
@@ -85,8 +113,11 @@ store("turn-long.jpg", start + app1(tag + exif(6, 4)) + rest)
 store("turn-long-big.jpg", start + app1(tag + exif(8, 4, ">")) + rest)
 store("turn-segments.jpg", start + app1(tag + whole[:14]) + app1(tag + whole[14:]) + rest)
 store("turn-then-empty.jpg", start + app1(tag + whole) + app1(tag) + rest)
-packet = b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="3"/>'
-store("turn-xmp.jpg", start + app1(packet) + rest)
+store("turn-xmp.jpg", start + app1(packet_of(3)) + rest)
+store("turn-exif-first.jpg", start + app1(packet_of(3)) + app1(tag + exif(8)) + rest)
+store("turn-zero.jpg", start + app1(tag + exif(0)) + app1(packet_of(3)) + rest)
+store("turn-byte.jpg", start + app1(tag + exif(6, 1)) + rest)
+store("turn-xmp-quotes.jpg", start + app1(packet_of(3).replace(b'"', b"'")) + rest)
 store("turn-none.jpg", start + app1(tag + exif(9)) + rest)
 small = saved(p.resize((16, 8)), "PNG")
 end = small.rindex(b"\0\0\0\0IEND")

@@ -127,6 +127,11 @@ saved("fax-strips", bilevel, compression="group4", tiffinfo={278: 5})
 for kind in ["tiff_lzw", "tiff_deflate", "packbits", "zstd", "lzma"]:
     saved("pack-" + kind, Image.fromarray(rgb), compression=kind)
 saved("pack-lzw-predictor", Image.fromarray(rgb), compression="tiff_lzw", tiffinfo={317: 2})
+# What is packed otherwise has no predictor, whatever the tag says.
+for kind in ["raw", "packbits", "jpeg"]:
+    saved("no-predictor-" + kind, Image.fromarray(grey), compression=kind, tiffinfo={317: 2})
+saved("no-predictor-fax", bilevel, compression="group4", tiffinfo={317: 3})
+saved("jpeg-LA", Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)]), compression="jpeg")
 for mode in ["RGB", "L", "CMYK", "YCbCr"]:
     saved("jpeg-" + mode, Image.fromarray(rgb).convert(mode), compression="jpeg")
 saved("jpeg-strips", Image.fromarray(grey), compression="jpeg", strip_size=WIDTH * 8)
@@ -134,6 +139,7 @@ saved("ycbcr", Image.fromarray(rgb).convert("YCbCr"), compression="raw")
 saved("ycbcr-lzw", Image.fromarray(rgb).convert("YCbCr"), compression="tiff_lzw")
 saved("pages", Image.fromarray(rgb), save_all=True, append_images=[bilevel])
 saved("turned", Image.fromarray(rgb), tiffinfo={274: 6})
+saved("turned-xmp", Image.fromarray(rgb), tiffinfo={700: b'<x tiff:Orientation="8"/>'})
 # Floats of 0 to 255 are as Pillow has them, those of 0 to 1 are what they are for.
 saved("float", Image.fromarray(grey.astype(np.float32)))
 saved("float-unit", Image.fromarray((grey / 255).astype(np.float32)), grey)
