@@ -1,6 +1,6 @@
 // The interface of the Rust module, src/web.rs, as the worker uses it.
 
-import type { Benchmark, BenchmarkRequest, Device, DeviceChoice, Encoded, Lesson, ModelInfo, PublishedModel, Settings, Task, Taught, Tensor, ViewMap, ViewRequest } from "./protocol";
+import type { Benchmark, BenchmarkRequest, Device, DeviceChoice, Encoded, Lesson, ModelInfo, PublishedModel, Settings, Task, Taught, Tensor, ViewMap, ViewRequest } from "./shared/protocol";
 
 declare function init(input?: { module_or_path: RequestInfo | URL | WebAssembly.Module }): Promise<unknown>;
 export default init;

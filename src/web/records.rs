@@ -1,4 +1,4 @@
-//! What the page and the engine tell each other; `web/protocol.ts` has the same.
+//! What the page and the engine tell each other; `web/shared/protocol.ts` has the same.
 
 use serde::{Deserialize, Serialize};
 

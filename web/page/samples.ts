@@ -1,0 +1,72 @@
+// Photographs to begin with: small pictures to choose from, the files themselves on demand.
+
+import { make } from "./dom";
+
+// Vite finds the pictures by these very expressions, so they cannot be computed.
+const samples = [
+  { file: "chelsea.png", title: "Cat", picture: new URL("../samples/chelsea.jpg", import.meta.url) },
+  { file: "astronaut.png", title: "Astronaut", picture: new URL("../samples/astronaut.jpg", import.meta.url) },
+  { file: "coffee.png", title: "Coffee", picture: new URL("../samples/coffee.jpg", import.meta.url) },
+  { file: "rocket.jpg", title: "Rocket", picture: new URL("../samples/rocket.jpg", import.meta.url) },
+  { file: "camera.png", title: "Photographer", picture: new URL("../samples/camera.jpg", import.meta.url) },
+];
+
+/** The one to begin with: what is in it shows at a glance in every view. */
+const FIRST = "coffee.png";
+
+export interface Samples {
+  /** Marks what is on the stage, if it is a sample. */
+  mark(photo: File | null): void;
+  /** Opens the sample of a name. */
+  open(name: string): void;
+  /** Opens one to begin with, if it can be fetched and nothing else is asked for meanwhile. */
+  begin(): void;
+  /** Something else is asked for than a sample that has not come yet. */
+  forget(): void;
+  /** The name of a sample, without its ending; empty for a visitor's own photograph. */
+  nameOf(photo: File | null): string;
+}
+
+export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, onError: (error: unknown) => void): Samples {
+  /** Files may arrive in another order than they were asked for: the last one counts. */
+  let asked = "";
+  const take = (file: string, failed = onError) => {
+    asked = file;
+    fetchSample(file).then((photo) => asked === file && onPhoto(photo), failed);
+  };
+  const buttons = new Map(samples.map(({ file, title, picture }) => {
+    const image = make("img", { src: picture.href, alt: "", width: 192, height: 144 });
+    const button = make("button", { type: "button", ariaPressed: "false" }, image, make("span", { textContent: title }));
+    button.addEventListener("click", () => take(file));
+    list.append(make("li", {}, button));
+    return [file, button];
+  }));
+  return {
+    mark(photo) {
+      for (const [file, button] of buttons) button.ariaPressed = String(photo !== null && own.get(file) === photo);
+    },
+    open(name) {
+      const known = samples.find(({ file }) => stem(file) === name);
+      if (known) take(known.file);
+      else if (name) onError(new Error(`There is no sample ${name}: the samples are ${samples.map(({ file }) => stem(file)).join(", ")}.`));
+    },
+    begin: () => take(FIRST, () => undefined),
+    forget: () => (asked = ""),
+    nameOf: (photo) => (photo && own.get(photo.name) === photo ? stem(photo.name) : ""),
+  };
+}
+
+const stem = (file: string) => file.replace(/\.[^.]+$/, "");
+
+/** The samples fetched so far: a visitor's file of the same name is another photograph. */
+const own = new Map<string, File>();
+
+async function fetchSample(file: string): Promise<File> {
+  const known = own.get(file);
+  if (known) return known;
+  const response = await fetch(new URL(`samples/${file}`, document.baseURI)).catch(() => null);
+  if (!response?.ok) throw new Error(`The sample ${file} could not be fetched from the server.`);
+  const photo = new File([await response.blob()], file);
+  own.set(file, photo);
+  return photo;
+}

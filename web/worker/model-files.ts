@@ -1,0 +1,78 @@
+// A model's files, from the server or from the visitor's disk, as blobs to read ranges of.
+
+import { bounded, MOST_CONFIG } from "./bounds";
+import type { ModelFiles, ModelSource } from "../shared/protocol";
+
+/** What has been fetched once stays as a blob, which the browser may keep on disk. */
+const fetched = new Map<string, ModelFiles>();
+
+/** What could not be loaded is fetched anew the next time, past the browser's cache. */
+export function distrust(folder: string) {
+  fetched.delete(folder);
+  doubted.add(folder);
+}
+const doubted = new Set<string>();
+
+export async function fetchModel(
+  folder: string,
+  signal: AbortSignal,
+  progress: (done: number, total: number) => void,
+): Promise<ModelFiles> {
+  const known = fetched.get(folder);
+  if (known) return known;
+  const init: RequestInit = { signal, cache: doubted.has(folder) ? "reload" : "default" };
+  const config = await (await get(new URL("config.json", folder), init)).text();
+  const response = await get(new URL("model.safetensors", folder), init);
+  // The length of a compressed body says nothing about its content.
+  const total = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let done = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    parts.push(part.value);
+    done += part.value.length;
+    progress(done, total);
+  }
+  const model = { name: "InternViT-Tiny", config, preprocessor: null, files: [{ name: "model.safetensors", blob: new Blob(parts) }] };
+  fetched.set(folder, model);
+  return model;
+}
+
+export async function localModel({ name, config, preprocessor, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
+  const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
+  const files = weights.map((file) => ({ name: file.name, blob: file }));
+  const text = await bounded(config, MOST_CONFIG, "config.json").text();
+  const beside = preprocessor && await bounded(preprocessor, MOST_CONFIG, "preprocessor_config.json").text();
+  return { name: name ?? first.name, config: text, preprocessor: beside ?? null, files };
+}
+
+/** Bytes that are read at once, at least: of each slice of a blob the browser keeps a little for good. */
+const BLOCK = 1 << 20;
+
+/** How the module reads a model: ranges of its files, until the visitor has enough. */
+export function readRanges({ files }: ModelFiles, signal?: AbortSignal) {
+  // A block's tensors are not stored in the order in which they are read, so the last few pieces stay.
+  let pieces: { file: number; start: number; bytes: Uint8Array }[] = [];
+  return async (file: number, start: number, end: number) => {
+    signal?.throwIfAborted();
+    let piece = pieces.find((one) => one.file === file && start >= one.start && end <= one.start + one.bytes.length);
+    if (!piece) {
+      const large = end - start > BLOCK;
+      const first = large ? start : start - (start % BLOCK);
+      const slice = files[file]?.blob.slice(first, large ? end : Math.max(end, first + BLOCK));
+      piece = { file, start: first, bytes: new Uint8Array((await slice?.arrayBuffer()) ?? []) };
+      if (!large) pieces = [piece, ...pieces.slice(0, 2)]; // a large matrix is not wanted twice
+    }
+    return piece.bytes.subarray(start - piece.start, end - piece.start);
+  };
+}
+
+async function get(url: URL, init: RequestInit): Promise<Response> {
+  const file = url.pathname.split("/").at(-1);
+  const response = await fetch(url, init).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error;
+    throw new Error(`The bundled model's ${file} could not be fetched: is the server still running?`);
+  });
+  if (!response.ok) throw new Error(`The bundled model's ${file} is missing on the server (${response.status}).`);
+  return response;
+}
