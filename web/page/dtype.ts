@@ -10,7 +10,7 @@ const ALL: readonly string[] = ["f32", "f16", "int8", "w8a8", "int4"] satisfies 
 /** Shown where there is a GPU; `onChange` loads the model anew. Done when the engine knows the first choice. */
 export async function dtypeChoice(root: HTMLElement, device: Promise<Device>, engine: Engine, onChange: () => void): Promise<void> {
   const select = part(root, "select", HTMLSelectElement);
-  const keep = () => engine.call("keep", select.value as Dtype);
+  const setPrecision = () => engine.call("setPrecision", select.value as Dtype);
   const kind = await device.then(({ kind }) => kind, () => null);
   if (kind !== "gpu") return;
   root.hidden = false;
@@ -21,9 +21,9 @@ export async function dtypeChoice(root: HTMLElement, device: Promise<Device>, en
     if (select.value === "f32") url.searchParams.delete("dtype");
     else url.searchParams.set("dtype", select.value);
     history.replaceState(null, "", url);
-    void keep().then(onChange);
+    void setPrecision().then(onChange);
   });
-  await keep();
+  await setPrecision();
 }
 
 /** Bits of a value of the blocks' weights, and of every other; with int4 sixteen bits of scale for each 32 values. */

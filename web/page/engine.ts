@@ -1,37 +1,38 @@
 // The page's side of the worker: calls that are promises, one at a time. Where the graphics device is lost or the
-// worker dies, another one is brought to the same point, and the call that was running is made once more.
+// worker dies, a replacement is brought to the same state, and the interrupted call is made once more.
 
-import { Caller, LOST, STOPPED, type Options } from "../shared/calls";
-import { leaves, needs, numbered, type Asked, type Deed, type Key } from "./deeds";
+import { LOST, STOPPED } from "../shared/calls";
 import type { Call, Calls, Device, Encoded, Encoding } from "../shared/protocol";
+import { Caller, type Options } from "./caller";
+import { needs, renumbered, stateOf, type Key, type ReplayEntry, type Request } from "./replay";
 
-/** What has happened, in words; the device once there is one again. */
-export type News = (message: string, device: Device | null) => void;
+/** Receives what happened, in words, and the device once there is one again. */
+export type StatusListener = (message: string, device: Device | null) => void;
 
-/** The first wait for a device that was lost to come back, and the last, in milliseconds. */
-const [SOON, LATE] = [250, 1000];
+/** The first and the last wait for a lost device to come back, in milliseconds. */
+const [FIRST_WAIT, LAST_WAIT] = [250, 1000];
 
 export class Engine {
   #caller: Caller<Calls> | null = null;
   #lastCall: Promise<unknown> = Promise.resolve();
-  readonly #deeds = new Map<Key, Deed>();
+  readonly #entries = new Map<Key, ReplayEntry>();
   #lastPhoto = 0;
   #device: Device | null = null;
-  readonly #news: News;
+  readonly #onStatus: StatusListener;
 
-  constructor(news: News = () => undefined) {
-    this.#news = news;
+  constructor(onStatus: StatusListener = () => undefined) {
+    this.#onStatus = onStatus;
     this.#worker();
   }
 
   /**
-   * Asks the worker, after every earlier call has ended. An aborted call rejects
+   * Calls the worker after every earlier call has ended. An aborted call rejects
    * at once; its place in the queue lasts until the worker has really stopped.
    */
   call<K extends Call>(call: K, given: Calls[K]["given"], options: Options = {}): Promise<Calls[K]["answer"]> {
     const { signal } = options;
-    const asked = { call, given } as Asked;
-    const answer = this.#lastCall.then(() => this.#insist(asked, options)) as Promise<Calls[K]["answer"]>;
+    const request = { call, given } as Request;
+    const answer = this.#lastCall.then(() => this.#retried(request, options)) as Promise<Calls[K]["answer"]>;
     this.#lastCall = answer.catch(() => undefined);
     if (!signal) return answer;
     return new Promise((resolve, reject) => {
@@ -42,25 +43,25 @@ export class Engine {
     });
   }
 
-  /** Once more where the worker was lost. */
-  async #insist(asked: Asked, options: Options): Promise<unknown> {
+  /** Performs a call, and once more where the worker was lost. */
+  async #retried(request: Request, options: Options): Promise<unknown> {
     try {
-      return await this.#perform(asked, options);
+      return await this.#perform(request, options);
     } catch (error) {
-      if (!this.#dismissed(error)) throw error;
+      if (!this.#dropped(error)) throw error;
       options.signal?.throwIfAborted();
       const what = error.name === LOST ? "The graphics device was lost" : "The model stopped unexpectedly";
       const before = this.#device?.kind;
-      this.#news(`${what} and is being started again.`, null);
+      this.#onStatus(`${what} and is being started again.`, null);
       try {
-        const answer = await this.#perform(asked, options);
+        const answer = await this.#perform(request, options);
         const end = error.name === LOST ? "has been opened again" : "has been started again";
         const other = before !== undefined && before !== this.#device?.kind;
-        this.#news(other ? `${what}. Now the processor does its work.` : `${what} and ${end}.`, this.#device);
+        this.#onStatus(other ? `${what}. Now the processor does its work.` : `${what} and ${end}.`, this.#device);
         return answer;
       } catch (again) {
-        this.#dismissed(again);
-        this.#news(`${what}.`, this.#device);
+        this.#dropped(again);
+        this.#onStatus(`${what}.`, this.#device);
         throw again;
       }
     }
@@ -73,43 +74,47 @@ export class Engine {
     ));
   }
 
-  /** Whether an error leaves the worker without use; then the next call begins with another. */
-  #dismissed(error: unknown): error is Error {
+  /** Ends the worker where an error leaves it without use; the next call starts another. */
+  #dropped(error: unknown): error is Error {
     if (!(error instanceof Error) || (error.name !== LOST && error.name !== STOPPED)) return false;
     this.#caller?.end();
     this.#caller = null;
-    for (const deed of this.#deeds.values()) deed.done = false;
+    for (const entry of this.#entries.values()) entry.done = false;
     return true;
   }
 
-  /** Makes a call after all that it builds on; `again` is what it has left in a worker before. */
-  async #perform(asked: Asked, options: Options, again: Key | null = null): Promise<unknown> {
-    for (const need of needs(asked)) {
-      const deed = this.#deeds.get(need);
-      if (deed && !deed.done) await this.#perform(deed.asked, options, need);
+  /** Makes a call after all that it needs; `replayed` is the state that a replayed call restores. */
+  async #perform(request: Request, options: Options, replayed: Key | null = null): Promise<unknown> {
+    for (const need of needs(request)) {
+      const entry = this.#entries.get(need);
+      if (entry && !entry.done) await this.#perform(entry.request, options, need);
     }
-    const { call } = asked;
-    if (call === "forget") return this.#forget(asked.given);
-    const given = numbered(asked, (photo) => this.#deeds.get(photo)?.number ?? photo);
-    const answer = call === "open" && again ? await this.#reopen(asked.given) : await this.#worker().ask(call, given as never, options);
+    const { call } = request;
+    if (call === "forget") return this.#forget(request.given);
+    const given = renumbered(request, (photo) => this.#entries.get(photo)?.number ?? photo);
+    const answer = call === "open" && replayed ? await this.#reopen(request.given) : await this.#worker().ask(call, given as never, options);
     if (call === "open") this.#device = answer as Device;
-    if (call === "load" && !again) this.#letModelGo();
+    if (call === "load" && !replayed) this.#forgetModel();
     if (call !== "encode" && call !== "encodePixels") {
-      const key = leaves(asked);
-      if (key !== null) this.#deeds.set(key, { asked, done: true, number: 0 });
+      const key = stateOf(request);
+      if (key !== null) this.#entries.set(key, { request, done: true, number: 0 });
       return answer;
     }
-    const encoded = answer as Encoded | Encoding;
-    const photo = again ?? ++this.#lastPhoto;
-    this.#deeds.set(photo, { asked, done: true, number: encoded.photo });
-    // Whoever has asked for it the first time has its picture.
-    if (again && "bitmap" in encoded) encoded.bitmap.close();
+    return this.#numbered(request, answer as Encoded | Encoding, replayed);
+  }
+
+  /** Gives an encoding the page's number for its photograph. */
+  #numbered(request: Request, encoded: Encoded | Encoding, replayed: Key | null): Encoded | Encoding {
+    const photo = Number(replayed ?? ++this.#lastPhoto);
+    this.#entries.set(photo, { request, done: true, number: encoded.photo });
+    // The first caller has the bitmap already.
+    if (replayed && "bitmap" in encoded) encoded.bitmap.close();
     return { ...encoded, photo };
   }
 
   async #reopen(given: Calls["open"]["given"]): Promise<Device> {
-    for (let wait = SOON; ; wait *= 2) {
-      const last = wait > LATE;
+    for (let wait = FIRST_WAIT; ; wait *= 2) {
+      const last = wait > LAST_WAIT;
       const found = await this.#worker().ask("open", given).catch((error: unknown) => {
         if (last) throw error;
         return null;
@@ -119,21 +124,21 @@ export class Engine {
     }
   }
 
-  /** Another model knows nothing of what was encoded and taught. */
-  #letModelGo() {
-    for (const key of [...this.#deeds.keys()]) if (key !== "open" && key !== "keep") this.#deeds.delete(key);
+  /** Drops what was encoded and taught: another model does not have it. */
+  #forgetModel() {
+    for (const key of [...this.#entries.keys()]) if (key !== "open" && key !== "setPrecision") this.#entries.delete(key);
   }
 
   async #forget(photo: number): Promise<null> {
-    const deed = this.#deeds.get(photo);
-    if (!deed) return null;
-    const wanted = (["head", "basis"] as const).some((key) => {
-      const lasting = this.#deeds.get(key);
-      return lasting && needs(lasting.asked).includes(photo);
+    const entry = this.#entries.get(photo);
+    if (!entry) return null;
+    const needed = (["head", "basis"] as const).some((key) => {
+      const lasting = this.#entries.get(key);
+      return lasting && needs(lasting.request).includes(photo);
     });
-    if (!wanted) this.#deeds.delete(photo);
-    if (!deed.done) return null;
-    deed.done = false;
-    return this.#worker().ask("forget", deed.number);
+    if (!needed) this.#entries.delete(photo);
+    if (!entry.done) return null;
+    entry.done = false;
+    return this.#worker().ask("forget", entry.number);
   }
 }

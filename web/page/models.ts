@@ -1,6 +1,6 @@
 // The models to be had: published ones and what the visitor names; fetched, kept and deleted.
 
-import { Caller, type Options } from "../shared/calls";
+import { Caller, type Options } from "./caller";
 import { make, part } from "./dom";
 import { bytes, many, remaining } from "../shared/format";
 import { readName, tidyName } from "../shared/model-name";

@@ -1,181 +1,170 @@
-// What the page and the worker say to each other.
+// The messages between the page and its workers, and the records of the Rust module: each described once, as a shape
+// that is checked where a message arrives and from which its type follows.
 
-export type DeviceChoice = "auto" | "gpu" | "cpu";
+import {
+  atLeast, boolean, either, instance, list, nothing, nullable, number, optional, record, string, unchecked, variants, words,
+  type Infer, type Shape,
+} from "./shape";
 
-export interface Device {
-  kind: "gpu" | "cpu";
-  name: string;
-  backend: string;
-  /** Why it is not the GPU. */
-  reason: string | null;
+export type DeviceChoice = Infer<typeof deviceChoice>;
+export const deviceChoice = words("auto", "gpu", "cpu");
+
+export type Device = Infer<typeof device>;
+export const device = record({
+  kind: words("gpu", "cpu"),
+  name: string,
+  backend: string,
+  /** Why the device is not the GPU. */
+  reason: nullable(string),
+});
+
+export type ModelInfo = Infer<typeof modelInfo>;
+export const modelInfo = record({
+  hidden: number,
+  layers: number,
+  heads: number,
+  image_size: number,
+  patch: number,
+  parameters: number,
+  bytes: number,
+  norm: string,
+  /** Whether config.json says that the weights are random. */
+  random_weights: boolean,
+  /** Number of classes of the segmentation head; 0 without one. */
+  classes: number,
+});
+
+export type Model = Infer<typeof model>;
+export const model = record({
+  name: string,
+  info: modelInfo,
+  /** Number of workers that compute, on the CPU. */
+  threads: number,
+  /** Why fewer workers compute than were asked for. */
+  alone: nullable(string),
+});
+
+/** The texts of a model's config.json and preprocessor_config.json. */
+export type ModelTexts = Infer<typeof modelTexts>;
+export const modelTexts = record({ config: string, preprocessor: nullable(string) });
+
+/** A file of a model, as the Rust module sees it. */
+export type FileInfo = Infer<typeof fileInfo>;
+export const fileInfo = record({ name: string, size: number });
+
+/** The part of a file that the encoder needs: a header of its own, then ranges of the file. */
+export interface FilePart {
+  header: Uint8Array<ArrayBuffer>;
+  ranges: [number, number][];
 }
 
-export interface ModelInfo {
-  hidden: number;
-  layers: number;
-  heads: number;
-  image_size: number;
-  patch: number;
-  parameters: number;
-  bytes: number;
-  norm: string;
-  /** Whether its config.json admits that nothing was trained. */
-  random_weights: boolean;
-  /** Classes of its segmentation head; 0 where it has none. */
-  classes: number;
-}
+/** A model as blobs of which ranges are read. */
+export type ModelFiles = Infer<typeof modelFiles>;
+export const modelFiles = atLeast({
+  name: string,
+  config: string,
+  preprocessor: nullable(string),
+  files: list(record({ name: string, blob: instance(Blob) })),
+});
 
-export interface Model {
-  name: string;
-  info: ModelInfo;
-  /** Workers that compute, on the CPU. */
-  threads: number;
-  /** Why there are not as many as were wanted. */
-  alone: string | null;
-}
+/** f32 and f16 apply to all values, int8 and int4 to the blocks' weights, w8a8 also to what these multiply. */
+export type Dtype = Infer<typeof dtype>;
+export const dtype = words("f32", "f16", "int8", "w8a8", "int4");
 
-/** A model as blobs to read ranges of. */
-export interface ModelFiles {
-  name: string;
-  config: string;
-  /** The text of its preprocessor_config.json, where it has one. */
-  preprocessor: string | null;
-  files: { name: string; blob: Blob }[];
-}
+/** The files of a model that the visitor chose, or that the browser stores. */
+export type OwnFiles = Infer<typeof ownFiles>;
+const ownFiles = record({
+  name: optional(string), config: instance(File), preprocessor: optional(nullable(instance(File))), weights: list(instance(File)),
+});
 
-/** f32 as they are, f16 half of everything, int8 and int4 the weights of the blocks, w8a8 what they multiply too. */
-export type Dtype = "f32" | "f16" | "int8" | "w8a8" | "int4";
+/** The address of a folder that holds config.json and model.safetensors, or files. */
+export type ModelSource = Infer<typeof modelSource>;
+const modelSource = either("folder", record({ folder: string }), ownFiles);
 
-/** A folder that holds config.json and model.safetensors, or the visitor's own files. */
-export type ModelSource = { folder: string } | { name?: string; config: File; preprocessor?: File | null; weights: File[] };
-
-/** What the visitor asks for, and what a download may need beside. */
-export interface Wish {
-  /** `owner/name`, `owner/name@revision`, or the address of a folder. */
-  name: string;
-  /** The address of the hub. */
-  hub: string;
-  /** For the hub alone; empty where there is none. */
-  token: string;
-}
-
-/** A model that the browser keeps for this page, or a part of one. */
-export interface StoredModel {
-  name: string;
-  /** Of all its files. */
-  bytes: number;
-  /** As many as are there. */
-  here: number;
-  complete: boolean;
-}
-
-/** A model that was published; `bytes` in 16 bits a parameter. */
-export interface PublishedModel {
-  name: string;
-  image: number;
-  parameters: number;
-  bytes: number;
-}
-
-/** Each call that the worker of the stored models answers. */
-export interface StoreCalls {
-  catalogue: { given: null; answer: PublishedModel[] };
-  list: { given: null; answer: StoredModel[] };
-  /** Learns what is to be fetched; asks nothing where that is known. */
-  plan: { given: Wish; answer: StoredModel };
-  /** Goes on where it stopped. */
-  download: { given: Wish; answer: null };
-  /** Null where it is not stored; what is stored is checked by its digests once a visit. */
-  open: { given: string; answer: { config: File; preprocessor: File | null; weights: File[] } | null };
-  remove: { given: string; answer: null };
-}
-
-export interface Settings {
-  image_size?: number;
-  resize?: "squash" | "crop" | "native";
-  tiles?: number;
-}
+/** How a photograph becomes the model's input. */
+export type Settings = Infer<typeof settings>;
+export const settings = record({
+  image_size: optional(number), resize: optional(words("squash", "crop", "native")), tiles: optional(number),
+});
 
 /** An encoded photograph. Its features stay on the device until a view asks for them. */
-export interface Encoded {
+export type Encoded = Infer<typeof encoded>;
+export const encoded = record({
   /** The engine's number for it. */
-  photo: number;
-  width: number;
-  height: number;
-  /** What the network saw of it: left, top, width, height in pixels. */
-  region: [number, number, number, number];
-  rows: number;
-  cols: number;
-  tiles: number;
-  tokens: number;
-  hidden: number;
-  milliseconds: number;
-  tensors: string[];
-  /** Patches of which every pixel is transparent: they are in no colours, clusters and lessons. */
-  clear: number[];
-}
+  photo: number,
+  width: number,
+  height: number,
+  /** The region of the photograph that the model sees: left, top, width, height in pixels. */
+  region: list(number) as Shape<[number, number, number, number]>,
+  rows: number,
+  cols: number,
+  tiles: number,
+  tokens: number,
+  hidden: number,
+  milliseconds: number,
+  tensors: list(string),
+  /** Fully transparent patches: left out of colours, clusters and lessons. */
+  clear: list(number),
+});
 
-/** `notes` say what the engine had to do by itself to encode it; `byBrowser`, that the browser's decoder read the file. */
+/** `notes` are the engine's remarks on the run; `byBrowser` tells that the browser's decoder read the file. */
 export type Encoding = Encoded & { bitmap: ImageBitmap; notes: string[]; byBrowser: boolean };
 
-/** Layer 0 is the embedding, i the output of block i; a token is a patch's place in the grid; `swap` takes the other side for the foreground. */
-export type ViewRequest =
-  | { view: "pca"; layer: number; foreground: boolean; swap?: boolean; basis: "own" | "keep" | "kept" }
-  | { view: "similarity"; layer: number; token: number; of: number }
-  | { view: "attention"; layer: number; token: number | null; head: number | null }
-  | { view: "rollout"; layer: number; token: number | null }
-  | { view: "clusters"; layer: number; k: number }
-  | { view: "norms"; layer: number }
-  | { view: "segmentation" }
-  | { view: "taught" };
+/** Layer 0 is the embedding, i the output of block i. A token is a patch's index in the grid. */
+export type ViewRequest = Infer<typeof viewRequest>;
+export const viewRequest = variants("view", {
+  /** `swap` takes the other side for the foreground. */
+  pca: { layer: number, foreground: boolean, swap: optional(boolean), basis: words("own", "keep", "kept") },
+  similarity: { layer: number, token: number, of: number },
+  attention: { layer: number, token: nullable(number), head: nullable(number) },
+  rollout: { layer: number, token: nullable(number) },
+  clusters: { layer: number, k: number },
+  norms: { layer: number },
+  segmentation: {},
+  taught: {},
+});
+
+export type Tensor = Infer<typeof tensor>;
+export const tensor = record({ shape: list(number), data: floats() });
 
 /** A view's colours, to be stretched over the photograph's region, and its data. */
-export interface ViewMap extends Tensor {
-  rgba: Uint8Array<ArrayBuffer>;
-  width: number;
-  height: number;
+export type ViewMap = Infer<typeof viewMap>;
+export const viewMap = record({
+  ...tensor.fields,
+  rgba: bytes(),
+  width: number,
+  height: number,
   /** Values of the darkest and the brightest colour. */
-  range: [number, number] | null;
-  /** For each pixel of rgba its class or cluster. */
-  labels: Uint8Array<ArrayBuffer>;
-  names: string[];
-  palette: [number, number, number][];
+  range: nullable(list(number) as Shape<[number, number]>),
+  /** The class or cluster of each pixel of rgba. */
+  labels: bytes(),
+  names: list(string),
+  palette: palette(),
   /** Percent of the region. */
-  shares: number[];
-  /** The patch that resembles most. */
-  best: number | null;
-}
+  shares: list(number),
+  /** The most similar patch. */
+  best: nullable(number),
+});
 
-/** Patches that the visitor has named. */
-export interface Lesson {
-  /** Several are put side by side. */
-  layers: number[];
-  names: string[];
-  examples: { photo: number; token: number; class: number }[];
-  /** Patches of photographs that were let go: their features in the lesson's layers, side by side. */
-  vectors?: { features: Float32Array; class: number }[];
-}
+/** Examples of classes: patches of photographs. */
+export type Lesson = Infer<typeof lesson>;
+export const lesson = record({
+  /** The features of several layers are concatenated. */
+  layers: list(number),
+  names: list(string),
+  examples: list(record({ photo: number, token: number, class: number })),
+  /** Patches of photographs whose features were released: their features in the lesson's layers, concatenated. */
+  vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number }))),
+});
 
-export interface Taught {
-  layers: number[];
-  names: string[];
-  palette: [number, number, number][];
-  milliseconds: number;
-}
+export type Taught = Infer<typeof taught>;
+export const taught = record({ layers: list(number), names: list(string), palette: palette(), milliseconds: number });
 
-export interface Tensor {
-  shape: number[];
-  data: Float32Array<ArrayBuffer>;
-}
+/** What to measure. Defaults: the model's image size, and as many runs as take about 20 s. */
+export type BenchmarkRequest = Infer<typeof benchmarkRequest>;
+export const benchmarkRequest = record({ side: optional(number), batch: number, runs: optional(number) });
 
-/** What to measure; the model's own image size, and as many runs as some 20 s allow, where left out. */
-export interface BenchmarkRequest {
-  side?: number;
-  batch: number;
-  runs?: number;
-}
-
-/** What was measured: times in milliseconds, as `internvit bench --json` gives them. */
+/** Times in milliseconds, as `internvit bench --json` prints them. */
 export interface Benchmark {
   batch: number;
   image_size: number;
@@ -195,7 +184,7 @@ export interface Benchmark {
   profile: { timer: "timestamps" | "clock"; run_ms: number; kernels_ms: number; kernels: KernelTime[] };
 }
 
-/** All equal operations of one kernel; `of_ceiling` is a share of the copy's or the product's. */
+/** All equal operations of one kernel; `of_ceiling` is the share of the copy's or the product's speed. */
 export interface KernelTime {
   kernel: string;
   operation: string;
@@ -208,47 +197,116 @@ export interface KernelTime {
   of_ceiling: number;
 }
 
-/** Done and total are bytes, blocks for "encode", a part of 1 for "measure"; a total of 0 is not known. */
+/** Done and total count bytes, blocks for "encode", a fraction of 1 for "measure"; a total of 0 is unknown. */
 export interface Progress {
   stage: "fetch" | "check" | "wait" | "load" | "encode" | "measure";
   done: number;
   total: number;
 }
 
-/** Each call the worker answers: what it is given and what it gives back. */
-export interface Calls {
-  /** `threads` is for the CPU; null is as many as suit the machine and the model. */
-  open: { given: { device: DeviceChoice; threads: number | null }; answer: Device };
-  /** How a GPU keeps the values of the model that is loaded next. */
-  keep: { given: Dtype; answer: null };
-  load: { given: ModelSource; answer: Model };
-  encode: { given: { photo: File; settings: Settings }; answer: Encoding };
-  /** Pixels prepared elsewhere, `[batch, 3, height, width]`; `layers` are the hidden states wanted besides the last. */
-  encodePixels: { given: { pixels: Tensor; layers: number[] }; answer: Encoded };
-  tensor: { given: { photo: number; name: string }; answer: Tensor };
-  view: { given: { photo: number; request: ViewRequest }; answer: ViewMap };
-  teach: { given: Lesson; answer: Taught };
-  /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
-  vectors: { given: { photo: number; patches: number[] }; answer: Tensor };
-  exportHead: { given: null; answer: Uint8Array<ArrayBuffer> };
-  importHead: { given: File; answer: Taught };
-  forget: { given: number; answer: null };
-  benchmark: { given: BenchmarkRequest; answer: Benchmark };
-}
+/** The calls that a worker answers. */
+export type CallTable = Readonly<Record<string, { given: Shape<unknown>; answer: Shape<unknown> }>>;
 
+/** For each call the types of what it is given and what it answers. */
+export type CallTypes<T extends CallTable> = { [K in keyof T]: { given: Infer<T[K]["given"]>; answer: Infer<T[K]["answer"]> } };
+
+export type Calls = CallTypes<typeof engineCalls>;
 export type Call = keyof Calls;
+export const engineCalls = {
+  /** `threads` is for the CPU; null chooses by the machine and the model. */
+  open: { given: record({ device: deviceChoice, threads: nullable(number) }), answer: device },
+  /** Sets the precision in which a GPU stores the model that is loaded next. */
+  setPrecision: { given: dtype, answer: nothing },
+  load: { given: modelSource, answer: model },
+  encode: { given: record({ photo: instance(File), settings }), answer: unchecked<Encoding>() },
+  /** Preprocessed pixels, `[batch, 3, height, width]`; `layers` are hidden states to keep besides the last. */
+  encodePixels: { given: record({ pixels: tensor, layers: list(number) }), answer: encoded },
+  tensor: { given: record({ photo: number, name: string }), answer: tensor },
+  view: { given: record({ photo: number, request: viewRequest }), answer: viewMap },
+  teach: { given: lesson, answer: taught },
+  /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
+  vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },
+  exportHead: { given: nothing, answer: bytes() },
+  importHead: { given: instance(File), answer: taught },
+  forget: { given: number, answer: nothing },
+  benchmark: { given: benchmarkRequest, answer: unchecked<Benchmark>() },
+} satisfies CallTable;
 
-/** What the engine asks a helper for: its part of two products and of what lies between; `through` is batch and tokens. */
+/** A model that the visitor names, and the access to it. */
+export type ModelRequest = Infer<typeof modelRequest>;
+const modelRequest = record({
+  /** `owner/name`, `owner/name@revision`, or the address of a folder. */
+  name: string,
+  /** The address of the hub. */
+  hub: string,
+  /** An access token for the hub alone; may be empty. */
+  token: string,
+});
+
+/** A model that the browser stores for this page, or a part of one. */
+export type StoredModel = Infer<typeof storedModel>;
+const storedModel = record({
+  name: string,
+  /** Size of all its files. */
+  bytes: number,
+  /** Bytes that are stored. */
+  here: number,
+  complete: boolean,
+});
+
+/** A published model; `bytes` counts 16 bits a parameter. */
+export type PublishedModel = Infer<typeof publishedModel>;
+export const publishedModel = record({ name: string, image: number, parameters: number, bytes: number });
+
+export type StoreCalls = CallTypes<typeof storeCalls>;
+export const storeCalls = {
+  catalogue: { given: nothing, answer: list(publishedModel) },
+  list: { given: nothing, answer: list(storedModel) },
+  /** Finds out what to fetch; makes no request where that is known. */
+  plan: { given: modelRequest, answer: storedModel },
+  /** Continues where an earlier download stopped. */
+  download: { given: modelRequest, answer: nothing },
+  /** Null where the model is not stored; stored files are checked by their digests once a visit. */
+  open: { given: string, answer: nullable(unchecked<{ config: File; preprocessor: File | null; weights: File[] }>()) },
+  remove: { given: string, answer: nothing },
+} satisfies CallTable;
+
+/** A helper's part of two matrix products and the operations between them. */
 export interface Task<Memory extends ArrayBufferLike = ArrayBuffer> {
   weight: string;
   x: Float32Array<Memory>;
-  /** Nothing for the first product alone. */
+  /** Batch and tokens; undefined for the first product alone. */
   through: [number, number] | undefined;
 }
 
-/** With `memory` tasks come through it, otherwise as messages. */
-export type ToHelper =
-  | { module: WebAssembly.Module; model: ModelFiles; member: number; members: number; memory: SharedArrayBuffer | null }
-  | { task: Task };
+/** A message to a helper. */
+export type HelperMessage = Infer<typeof helperMessage>;
+export const helperMessage = atLeast({ id: number });
+
+/** A helper's part of the model; with `memory` tasks come through it, otherwise as messages. */
+export type HelperLoad = Infer<typeof helperLoad>;
+export const helperLoad = atLeast({
+  module: instance(WebAssembly.Module), model: modelFiles, member: number, members: number, memory: nullable(unchecked<SharedArrayBuffer>()),
+});
+
+/** A task for a helper. */
+export type HelperTask = Infer<typeof helperTask>;
+export const helperTask = atLeast({
+  task: atLeast({ weight: string, x: floats(), through: unchecked<[number, number] | undefined>() }),
+});
+
+export type ToHelper = HelperLoad | HelperTask;
 
 export type FromHelper = { id: number; answer: Float32Array<ArrayBuffer> | null } | { id: number; failure: string };
+
+function floats() {
+  return instance<Float32Array<ArrayBuffer>>(Float32Array);
+}
+
+function bytes() {
+  return instance<Uint8Array<ArrayBuffer>>(Uint8Array);
+}
+
+function palette() {
+  return list(list(number) as Shape<[number, number, number]>);
+}

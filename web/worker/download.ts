@@ -1,13 +1,12 @@
 // Fetches models into the browser's private file system, and gives them out from there.
 
 import { catalogue, encoder_parts, Sha256 } from "#internvit";
-import { serve, type Job } from "../shared/calls";
 import { find, type Remote } from "./hub";
 import { start } from "./module";
 import { insist, stream, type Net } from "./net";
-import type { Progress, StoreCalls, StoredModel, Wish } from "../shared/protocol";
-import type { Shape } from "../shared/shape";
-import { erase, fileOf, folderOf, headOf, list, put, readRecord, summary, write, writeRecord, type StoredFile, type StoredRecord } from "./vault";
+import { storeCalls, type ModelRequest, type Progress, type StoreCalls, type StoredModel } from "../shared/protocol";
+import { serve, type Job } from "./serve";
+import { erase, fileOf, folderOf, headOf, put, readRecord, storedModels, summary, write, writeRecord, type StoredFile, type StoredRecord } from "./vault";
 
 let started: Promise<unknown> | null = null;
 const ready = () => (started ??= start().catch((error: unknown) => {
@@ -22,7 +21,6 @@ class Changed extends Error {}
 const sound = new Map<string, string>();
 const stamp = ({ size, lastModified }: File) => `${size} ${lastModified}`;
 
-const wished: Shape = { name: "string", hub: "string", token: "string" };
 /** How much is read at a time, in bytes. */
 const PIECE = 4 << 20;
 
@@ -32,7 +30,7 @@ serve<StoreCalls>({
     return catalogue();
   },
 
-  list: () => list(),
+  list: () => storedModels(),
 
   async plan(wish, { signal }) {
     const known = await readRecord(wish.name);
@@ -80,7 +78,7 @@ serve<StoreCalls>({
     await erase(name);
     return null;
   }),
-}, { catalogue: "any", list: "any", plan: wished, download: wished, open: "string", remove: "string" });
+}, storeCalls);
 
 /** What is wrong with a stored file, which then counts as not yet fetched. */
 async function fault(
@@ -118,7 +116,7 @@ function alone<T>(name: string, signal: AbortSignal, progress: Job["progress"] |
 }
 
 /** Learns what to fetch: whole files, or the encoder's part of a larger model. */
-async function plan(wish: Wish, signal: AbortSignal): Promise<StoredRecord> {
+async function plan(wish: ModelRequest, signal: AbortSignal): Promise<StoredRecord> {
   await ready();
   const { name } = wish;
   const net: Net = { ...wish, signal };
@@ -154,7 +152,7 @@ async function plan(wish: Wish, signal: AbortSignal): Promise<StoredRecord> {
   return record;
 }
 
-async function download(record: StoredRecord, wish: Wish, { signal, progress }: Job): Promise<null> {
+async function download(record: StoredRecord, wish: ModelRequest, { signal, progress }: Job): Promise<null> {
   await ready();
   const folder = await folderOf(record.name);
   const { here, bytes }: StoredModel = await summary(record);

@@ -3,26 +3,23 @@
 import init, { Helper } from "#internvit";
 import { Channel } from "./channel";
 import { readRanges } from "./model-files";
-import type { FromHelper, Task, ToHelper } from "../shared/protocol";
-import { misfit, type Shape } from "../shared/shape";
+import { helperLoad, helperMessage, helperTask, type FromHelper, type HelperMessage, type Task, type ToHelper } from "../shared/protocol";
+import { fits } from "../shared/shape";
 
 let helper: Helper | null = null;
 
-const loading: Shape = { module: WebAssembly.Module, model: { config: "string", files: Array }, member: "number", members: "number" };
-const working: Shape = { task: { weight: "string", x: Float32Array } };
-
 export function help() {
-  self.addEventListener("message", ({ data }: MessageEvent<ToHelper & { id: number }>) => {
-    // Whatever has no number could not be answered.
-    if (misfit(data, { id: "number" }, "") === null) void answer(data);
+  self.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+    // A message without a number cannot be answered.
+    if (fits(helperMessage, data)) void answer(data as HelperMessage & ToHelper);
   });
 }
 
-async function answer(message: ToHelper & { id: number }) {
+async function answer(message: HelperMessage & ToHelper) {
   const post = (answer: FromHelper) => self.postMessage(answer);
   const { id } = message;
   try {
-    const wrong = "module" in message ? misfit(message, loading, "load") : misfit(message, working, "help");
+    const wrong = "module" in message ? helperLoad.misfit(message, "load") : helperTask.misfit(message, "help");
     if (wrong) throw new Error(wrong);
     if ("module" in message) {
       const { module, model, member, members, memory } = message;

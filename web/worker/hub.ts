@@ -3,7 +3,7 @@
 import { encoder_shards } from "#internvit";
 import { readName } from "../shared/model-name";
 import { insist, Missing, request, text, type Net } from "./net";
-import { misfit } from "../shared/shape";
+import { atLeast, list, string, unchecked, type Infer } from "../shared/shape";
 
 /** A file of weights on a server. */
 export interface Remote {
@@ -67,20 +67,24 @@ interface Files {
   file(file: string, name: string, net: Net): Promise<Remote>;
 }
 
+/** A file in the hub's answer. */
 interface Sibling {
   rfilename: string;
   size?: number;
   lfs?: { sha256?: string; size?: number };
 }
 
+/** The hub's answer about a repository. */
+const repositoryInfo = atLeast({ sha: string, siblings: list(unchecked<Sibling | null>()) });
+
 /** One request tells the commit, the files, their sizes and digests. */
 async function repository(repo: string, revision: string, name: string, net: Net): Promise<Files> {
   const api = `${net.hub}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const answer = await insist(net.signal, () => text(api, name, net));
   const told = parsed(answer);
-  const wrong = misfit(told, { sha: "string", siblings: Array }, name);
+  const wrong = repositoryInfo.misfit(told, name);
   if (wrong) throw new Error(`${new URL(api).host} does not answer as the hub does: ${wrong}.`);
-  const { sha, siblings } = told as { sha: string; siblings: Sibling[] };
+  const { sha, siblings } = told as Infer<typeof repositoryInfo>;
   const known = (file: string) => siblings.find((one) => one?.rfilename === file);
   const url = (file: string) => `${net.hub}/${repo}/resolve/${[sha, ...file.split("/")].map(encodeURIComponent).join("/")}`;
   return {

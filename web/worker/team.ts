@@ -2,7 +2,7 @@
 
 import { Channel } from "./channel";
 import { pause } from "./pause";
-import type { FromHelper, ModelFiles, Task, ToHelper } from "../shared/protocol";
+import type { FromHelper, HelperLoad, ModelFiles, Task } from "../shared/protocol";
 
 /** More share no work worth the way, and each takes memory of its own. */
 const MOST = 8;
@@ -64,7 +64,7 @@ export class Team {
     this.#helpers.length = 0;
   }
 
-  #post(worker: Worker, what: { task: Task } | Extract<ToHelper, { member: number }>) {
+  #post(worker: Worker, what: { task: Task } | HelperLoad) {
     return new Promise<Float32Array<ArrayBuffer> | null>((resolve, reject) => {
       const id = ++this.#lastId;
       this.#waiting.set(id, { resolve, reject });

@@ -1,39 +1,38 @@
 // The models that the browser keeps for this page: a folder each in its private file system.
 
 import type { StoredModel } from "../shared/protocol";
-import { maybe, misfit, type Shape } from "../shared/shape";
+import { atLeast, fits, list, nullable, number, optional, string, unchecked, type Infer } from "../shared/shape";
 
-/** A file of weights as it is stored: a header of its own, if it has one, then ranges of the server's file. */
-export interface StoredFile {
-  name: string;
-  url: string;
-  /** Bytes when it is complete; as many as are there tell where to go on. */
-  size: number;
+/** A stored file of weights: a header of its own, if it has one, then ranges of the server's file. */
+export type StoredFile = Infer<typeof storedFile>;
+const storedFile = atLeast({
+  name: string,
+  url: string,
+  /** Size of the complete file; the bytes that are stored tell where to continue. */
+  size: number,
   /** The header's text; empty where the file is the server's as it stands. */
-  header: string;
-  ranges: [number, number][];
-  /** Bytes of the server's file. */
-  remote: number;
-  /** Of the stored file: as the server tells, else of what arrived. */
-  sha256: string | null;
-  etag: string | null;
-  /** Whether it arrived whole and its digest was right. */
-  done: boolean;
-}
+  header: string,
+  ranges: list(unchecked<[number, number]>()),
+  /** Size of the server's file. */
+  remote: unchecked<number>(),
+  /** Digest of the stored file: the server's, else that of what arrived. */
+  sha256: nullable(string),
+  etag: nullable(string),
+  /** Whether the file arrived whole and its digest was right. */
+  done: unchecked<boolean>(),
+});
 
-export interface StoredRecord {
-  name: string;
-  config: string;
-  /** Of a model that was stored by an earlier page it is not known. */
-  preprocessor?: string | null;
-  files: StoredFile[];
-}
+export type StoredRecord = Infer<typeof storedRecord>;
+const storedRecord = atLeast({
+  name: string,
+  config: string,
+  /** Unknown for a model that was stored by an earlier version of the page. */
+  preprocessor: optional(nullable(string)),
+  files: list(storedFile),
+});
 
 /** Written last when a download is planned: a folder without it is none. */
 const RECORD = "record.json";
-
-const recorded: Shape = { name: "string", config: "string", preprocessor: maybe("string"), files: Array };
-const recordedFile: Shape = { name: "string", url: "string", size: "number", header: "string", ranges: Array };
 
 /** What stands before the ranges: eight bytes of length and the header's text, as safetensors have them. */
 export function headOf({ header }: StoredFile): Uint8Array<ArrayBuffer> {
@@ -58,9 +57,7 @@ export async function readRecord(name: string): Promise<StoredRecord | null> {
   try {
     const folder = await (await models()).getDirectoryHandle(encodeURIComponent(name));
     const told: unknown = JSON.parse(await (await (await folder.getFileHandle(RECORD)).getFile()).text());
-    if (misfit(told, recorded, RECORD)) return null;
-    const record = told as StoredRecord;
-    return record.files.some((file) => misfit(file, recordedFile, RECORD)) ? null : record;
+    return fits(storedRecord, told) ? told : null;
   } catch {
     return null; // nothing is there, or what a crash has left
   }
@@ -103,7 +100,7 @@ export async function summary({ name, files }: StoredRecord): Promise<StoredMode
   return { name, bytes: sum(files.map(({ size }) => size)), here: sum(sizes), complete };
 }
 
-export async function list(): Promise<StoredModel[]> {
+export async function storedModels(): Promise<StoredModel[]> {
   const found: StoredModel[] = [];
   for await (const folder of (await models()).keys()) {
     const record = await readRecord(decodeURIComponent(folder));

@@ -2,15 +2,14 @@
 
 import { Engine } from "#internvit";
 import { bounded, MOST_HEAD } from "./bounds";
-import { sentence, serve, type Handlers, type Job, type Shapes } from "../shared/calls";
 import { readable } from "./decode";
 import { help } from "./helper";
 import { distrust, fetchModel, localModel, readRanges } from "./model-files";
 import { start } from "./module";
 import { pause } from "./pause";
-import type { BenchmarkRequest, Calls, Lesson, Model, ModelSource, Progress, Settings, Tensor, ViewRequest } from "../shared/protocol";
-import { Exactly, maybe, misfit, type Shape } from "../shared/shape";
+import { engineCalls, type Calls, type Model, type ModelSource, type Progress } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
+import { sentence, serve, type Handlers, type Job } from "./serve";
 import { HELPER, Team, usualThreads } from "./team";
 
 let engine: Engine | null = null;
@@ -30,14 +29,12 @@ const handlers: Handlers<Calls> = {
     return device.kind === "gpu" ? { ...device, name: (await adapterName()) || device.name } : device;
   },
 
-  async keep(dtype) {
-    opened().keep(dtype);
+  async setPrecision(dtype) {
+    opened().set_precision(dtype);
     return null;
   },
 
   async load(source, job) {
-    const wrong = misfit(source, "folder" in source ? bundle : own, "load");
-    if (wrong) throw new Error(`${wrong}.`);
     try {
       return await load(source, job);
     } catch (error) {
@@ -69,8 +66,6 @@ const handlers: Handlers<Calls> = {
   },
 
   async view({ photo, request }, { transfer }) {
-    const wrong = misfit(request, requests[request.view], "view.request");
-    if (wrong) throw new Error(`${wrong}.`);
     const map = await opened().view(photo, request);
     transfer.push(map.data.buffer, map.rgba.buffer, map.labels.buffer);
     return legible(map);
@@ -98,46 +93,6 @@ const handlers: Handlers<Calls> = {
   },
 
   benchmark: (request, { signal, progress }) => opened().benchmark(request, steps("measure", signal, progress)),
-};
-
-/** Of each view what its request holds. */
-type OfView = { [K in ViewRequest["view"]]: Exactly };
-const whole = maybe("number");
-const requests = {
-  pca: view<"pca">({ layer: "number", foreground: "boolean", swap: maybe("boolean"), basis: ["own", "keep", "kept"] }),
-  similarity: view<"similarity">({ layer: "number", token: "number", of: "number" }),
-  attention: view<"attention">({ layer: "number", token: whole, head: whole }),
-  rollout: view<"rollout">({ layer: "number", token: whole }),
-  clusters: view<"clusters">({ layer: "number", k: "number" }),
-  norms: view<"norms">({ layer: "number" }),
-  segmentation: view<"segmentation">({}),
-  taught: view<"taught">({}),
-} satisfies OfView;
-
-function view<K extends ViewRequest["view"]>(fields: { [F in Exclude<keyof Extract<ViewRequest, { view: K }>, "view">]: Shape }): Exactly {
-  return Exactly.of({ view: "string", ...fields });
-}
-
-const bundle = Exactly.of<Extract<ModelSource, { folder: string }>>({ folder: "string" });
-const own = Exactly.of<Extract<ModelSource, { config: File }>>({ name: maybe("string"), config: File, preprocessor: maybe(File), weights: Array });
-
-/** What the calls are given, where a field more would be ignored without a word. */
-const settings = Exactly.of<Settings>({ image_size: maybe("number"), resize: maybe(["squash", "crop", "native"]), tiles: maybe("number") });
-
-const shapes: Shapes<Calls> = {
-  open: Exactly.of<Calls["open"]["given"]>({ device: "string", threads: maybe("number") }),
-  keep: "string",
-  load: "object",
-  encode: Exactly.of<Calls["encode"]["given"]>({ photo: File, settings }),
-  encodePixels: Exactly.of<Calls["encodePixels"]["given"]>({ pixels: Exactly.of<Tensor>({ shape: Array, data: Float32Array }), layers: Array }),
-  tensor: Exactly.of<Calls["tensor"]["given"]>({ photo: "number", name: "string" }),
-  view: Exactly.of<Calls["view"]["given"]>({ photo: "number", request: { view: Object.keys(requests) } }),
-  teach: Exactly.of<Lesson>({ layers: Array, names: Array, examples: Array, vectors: maybe(Array) }),
-  vectors: Exactly.of<Calls["vectors"]["given"]>({ photo: "number", patches: Array }),
-  exportHead: "any",
-  importHead: File,
-  forget: "number",
-  benchmark: Exactly.of<BenchmarkRequest>({ side: maybe("number"), batch: "number", runs: maybe("number") }),
 };
 
 async function load(source: ModelSource, { signal, progress }: Job): Promise<Model> {
@@ -173,7 +128,7 @@ function steps(stage: Progress["stage"], signal: AbortSignal, progress: Job["pro
   let lastPause = performance.now();
   return async (done: number, total: number) => {
     progress({ stage, done, total });
-    // Now and then the worker must look into its letter box: the visitor may have cancelled.
+    // Yield now and then, so that a cancel message can be delivered.
     if (performance.now() - lastPause > 30) {
       await pause();
       lastPause = performance.now();
@@ -196,4 +151,4 @@ async function adapterName(): Promise<string> {
 }
 
 if (self.name === HELPER) help();
-else serve(handlers, shapes);
+else serve<Calls>(handlers, engineCalls);

@@ -1,35 +1,35 @@
-// Which calls leave something in the worker, and which build on that: what it takes to bring another worker there.
+// Which calls leave state in the worker, and which need that state: what a replacement worker must replay.
 
 import type { Call, Calls } from "../shared/protocol";
 
-/** What a call leaves in the worker: one of these, or a photograph, by its number. */
-export type Key = "open" | "keep" | "load" | "head" | "basis" | number;
+/** The state that a call leaves in the worker: one of these, or a photograph, by its number. */
+export type Key = "open" | "setPrecision" | "load" | "head" | "basis" | number;
 
-/** A call with what it is given. */
-export type Asked = { [K in Call]: { call: K; given: Calls[K]["given"] } }[Call];
+/** A call with its argument. */
+export type Request = { [K in Call]: { call: K; given: Calls[K]["given"] } }[Call];
 
-/** A call whose effect lasts. */
-export interface Deed {
-  asked: Asked;
-  /** Whether the worker that is here now has done it. */
+/** A call to replay in a replacement worker. */
+export interface ReplayEntry {
+  request: Request;
+  /** Whether the current worker has its state. */
   done: boolean;
-  /** Of a photograph, that worker's number for it. */
+  /** The current worker's number for a photograph. */
   number: number;
 }
 
-/** What a call leaves, besides photographs. */
-export function leaves({ call, given }: Asked): Key | null {
-  if (call === "open" || call === "keep" || call === "load") return call;
+/** The state that a call leaves, photographs excepted. */
+export function stateOf({ call, given }: Request): Key | null {
+  if (call === "open" || call === "setPrecision" || call === "load") return call;
   if (call === "teach" || call === "importHead") return "head";
   return call === "view" && given.request.view === "pca" && given.request.basis === "keep" ? "basis" : null;
 }
 
-/** What must be there before a call. */
-export function needs({ call, given }: Asked): Key[] {
+/** The state that a call needs. */
+export function needs({ call, given }: Request): Key[] {
   if (call === "open" || call === "forget") return [];
-  if (call === "keep") return ["open"];
-  if (call === "load") return ["open", "keep"];
-  const list: Key[] = ["open", "keep", "load"];
+  if (call === "setPrecision") return ["open"];
+  if (call === "load") return ["open", "setPrecision"];
+  const list: Key[] = ["open", "setPrecision", "load"];
   if (call === "tensor" || call === "vectors") list.push(given.photo);
   if (call === "teach") list.push(...given.examples.map(({ photo }) => photo));
   if (call === "exportHead") list.push("head");
@@ -42,8 +42,8 @@ export function needs({ call, given }: Asked): Key[] {
   return list;
 }
 
-/** What the call is given, with other numbers for the photographs. */
-export function numbered({ call, given }: Asked, number: (photo: number) => number): Calls[Call]["given"] {
+/** The call's argument with the photographs' numbers replaced. */
+export function renumbered({ call, given }: Request, number: (photo: number) => number): Calls[Call]["given"] {
   switch (call) {
     case "tensor":
     case "vectors":
