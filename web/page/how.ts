@@ -3,7 +3,7 @@
 import { part, pen } from "./dom";
 import type { Engine } from "./engine";
 import type { Encoding, ViewMap } from "../shared/protocol";
-import { rasterOf } from "./stage";
+import { rasterOf } from "./drawing";
 
 export interface HowItWorks {
   show(encoding: Encoding, layers: number): Promise<void>;

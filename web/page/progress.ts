@@ -13,7 +13,11 @@ export interface Work {
   end(): void;
 }
 
-export function progressBar(root: HTMLElement) {
+export interface ProgressBar {
+  begin(title: string, cancel: () => void): Work;
+}
+
+export function progressBar(root: HTMLElement): ProgressBar {
   const label = part(root, "label", HTMLLabelElement);
   const bar = part(root, "progress", HTMLProgressElement);
   const button = part(root, "button", HTMLButtonElement);

@@ -28,11 +28,18 @@ export interface Samples {
 }
 
 export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, onError: (error: unknown) => void): Samples {
+  /** The samples fetched so far: a visitor's file of the same name is another photograph. */
+  const own = new Map<string, File>();
+  const fetched = async (file: string) => {
+    const photo = own.get(file) ?? (await fetchSample(file));
+    own.set(file, photo);
+    return photo;
+  };
   /** Files may arrive in another order than they were asked for: the last one counts. */
   let asked = "";
   const take = (file: string, failed = onError) => {
     asked = file;
-    fetchSample(file).then((photo) => asked === file && onPhoto(photo), failed);
+    fetched(file).then((photo) => asked === file && onPhoto(photo), failed);
   };
   const buttons = new Map(samples.map(({ file, title, picture }) => {
     const image = make("img", { src: picture.href, alt: "", width: 192, height: 144 });
@@ -58,15 +65,8 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
 
 const stem = (file: string) => file.replace(/\.[^.]+$/, "");
 
-/** The samples fetched so far: a visitor's file of the same name is another photograph. */
-const own = new Map<string, File>();
-
 async function fetchSample(file: string): Promise<File> {
-  const known = own.get(file);
-  if (known) return known;
   const response = await fetch(new URL(`samples/${file}`, document.baseURI)).catch(() => null);
   if (!response?.ok) throw new Error(`The sample ${file} could not be fetched from the server.`);
-  const photo = new File([await response.blob()], file);
-  own.set(file, photo);
-  return photo;
+  return new File([await response.blob()], file);
 }

@@ -1,21 +1,10 @@
-// How a photograph becomes the network's input.
+// How a photograph becomes the model's input.
 
-import { part } from "./dom";
 import { remaining } from "../shared/format";
-import { askedSettings, plainStart } from "./link";
 import type { Encoded, ModelInfo, Settings } from "../shared/protocol";
+import { part } from "./dom";
 import { secondsFor } from "./estimate";
-
-export interface SettingsForm {
-  read(): Settings;
-  /** How to encode for a first look; null where that would not be much quicker. */
-  quick(): Settings | null;
-  fit(model: ModelInfo): void;
-  /** Whether there is a photograph to encode again. */
-  enable(ready: boolean): void;
-  /** What the next encoding will take, as far as that of a photograph tells; empty where it is short or unknown. */
-  estimate(known: Encoded | null): string;
-}
+import { askedSettings, plainStart } from "./link";
 
 /** Pixels of the short side: patches fine enough to show what is in a photograph. */
 const FINE = 448;
@@ -24,71 +13,96 @@ const QUICK = 224;
 /** Seconds above which the time is told before. */
 const LONG = 2;
 
-export function settingsForm(form: HTMLFormElement, onSubmit: () => void): SettingsForm {
-  const resize = part(form, "#resize", HTMLSelectElement);
-  const imageSize = part(form, "#image-size", HTMLInputElement);
-  const tiles = part(form, "#tiles", HTMLInputElement);
-  const button = part(form, "button", HTMLButtonElement);
-  const time = part(form, "#time", HTMLElement);
-  const plain = plainStart();
-  const asked = askedSettings();
-  /** The loaded model; the last photograph that was encoded. */
-  let model: ModelInfo | null = null;
-  let last: Encoded | null = null;
-  if (plain) resize.value = "squash";
-  if (asked.resize) resize.value = asked.resize;
-  if (asked.image_size) imageSize.valueAsNumber = asked.image_size;
-  if (asked.tiles) tiles.valueAsNumber = asked.tiles;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    onSubmit();
-  });
-  form.addEventListener("input", tell);
+/** The size of a patch before the model is known. */
+const USUAL_PATCH = 14;
 
-  const whole = (side: number) => Math.round(side / (model?.patch ?? 14)) * (model?.patch ?? 14);
-  const tiled = () => tiles.valueAsNumber > 1;
-  /** The side where the visitor has given none. A tile has the model's own. */
-  const usual = () => (plain || tiled() || !model ? undefined : Math.max(whole(FINE), model.image_size));
+export class SettingsForm {
+  readonly #resize: HTMLSelectElement;
+  readonly #imageSize: HTMLInputElement;
+  readonly #tiles: HTMLInputElement;
+  readonly #button: HTMLButtonElement;
+  readonly #time: HTMLElement;
+  /** Whether the page encodes as the model's own preprocessing does. */
+  readonly #plain = plainStart();
+  #model: ModelInfo | null = null;
+  /** The last photograph that was encoded. */
+  #last: Encoded | null = null;
 
-  function read(): Settings {
-    const settings: Settings = { resize: resize.value as NonNullable<Settings["resize"]> };
-    const side = imageSize.value ? imageSize.valueAsNumber : usual();
+  constructor(form: HTMLFormElement, onSubmit: () => void) {
+    this.#resize = part(form, "#resize", HTMLSelectElement);
+    this.#imageSize = part(form, "#image-size", HTMLInputElement);
+    this.#tiles = part(form, "#tiles", HTMLInputElement);
+    this.#button = part(form, "button", HTMLButtonElement);
+    this.#time = part(form, "#time", HTMLElement);
+    const asked = askedSettings();
+    if (this.#plain) this.#resize.value = "squash";
+    if (asked.resize) this.#resize.value = asked.resize;
+    if (asked.image_size) this.#imageSize.valueAsNumber = asked.image_size;
+    if (asked.tiles) this.#tiles.valueAsNumber = asked.tiles;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      onSubmit();
+    });
+    form.addEventListener("input", () => this.#tell());
+  }
+
+  read(): Settings {
+    const settings: Settings = { resize: this.#resize.value as NonNullable<Settings["resize"]> };
+    const side = this.#imageSize.value ? this.#imageSize.valueAsNumber : this.#usualSide;
     if (side) settings.image_size = side;
-    if (tiled()) settings.tiles = tiles.valueAsNumber;
+    if (this.#tiled) settings.tiles = this.#tiles.valueAsNumber;
     return settings;
   }
 
-  const estimate = (known: Encoded | null) => {
-    const seconds = known && model ? secondsFor(read(), known, model) : 0;
-    return seconds >= LONG ? `, about ${remaining(seconds)}` : "";
-  };
-
-  function tell() {
-    if (model) imageSize.placeholder = String(usual() ?? model.image_size);
-    const text = estimate(last);
-    time.textContent = text ? `This will take${text.slice(1)}.` : "";
+  /** How to encode for a first look; null where that would not be much quicker. */
+  quick(): Settings | null {
+    if (this.#plain || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(QUICK)) return null;
+    return { ...this.read(), image_size: this.#wholePatches(QUICK) };
   }
 
-  return {
-    read,
-    quick() {
-      if (plain || imageSize.value || tiled() || (usual() ?? 0) < 2 * whole(QUICK)) return null;
-      return { ...read(), image_size: whole(QUICK) };
-    },
-    fit(info) {
-      model = info;
-      last = null;
-      imageSize.min = imageSize.step = String(info.patch); // whole patches
-      if (!imageSize.checkValidity()) imageSize.value = "";
-      tell();
-    },
-    enable(ready) {
-      button.disabled = !ready;
-    },
-    estimate(known) {
-      last = known ?? last;
-      tell();
-      return estimate(known ?? last);
-    },
-  };
+  fit(model: ModelInfo) {
+    this.#model = model;
+    this.#last = null;
+    this.#imageSize.min = this.#imageSize.step = String(model.patch); // whole patches
+    if (!this.#imageSize.checkValidity()) this.#imageSize.value = "";
+    this.#tell();
+  }
+
+  /** Whether there is a photograph to encode again. */
+  enable(ready: boolean) {
+    this.#button.disabled = !ready;
+  }
+
+  /** The time of the next encoding by that of a known photograph; empty where it is short or unknown. */
+  estimate(known: Encoded | null): string {
+    this.#last = known ?? this.#last;
+    this.#tell();
+    return this.#timeFor(this.#last);
+  }
+
+  get #tiled(): boolean {
+    return this.#tiles.valueAsNumber > 1;
+  }
+
+  /** The side where the visitor has given none. A tile has the model's own. */
+  get #usualSide(): number | undefined {
+    if (this.#plain || this.#tiled || !this.#model) return undefined;
+    return Math.max(this.#wholePatches(FINE), this.#model.image_size);
+  }
+
+  #wholePatches(side: number): number {
+    const patch = this.#model?.patch ?? USUAL_PATCH;
+    return Math.round(side / patch) * patch;
+  }
+
+  #timeFor(known: Encoded | null): string {
+    const seconds = known && this.#model ? secondsFor(this.read(), known, this.#model) : 0;
+    return seconds >= LONG ? `, about ${remaining(seconds)}` : "";
+  }
+
+  #tell() {
+    if (this.#model) this.#imageSize.placeholder = String(this.#usualSide ?? this.#model.image_size);
+    const text = this.#timeFor(this.#last);
+    this.#time.textContent = text ? `This will take${text.slice(1)}.` : "";
+  }
 }

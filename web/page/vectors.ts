@@ -3,10 +3,7 @@
 import type { Engine } from "./engine";
 import type { Encoded, Settings } from "../shared/protocol";
 import type { Shot } from "./shots";
-import { tokenAt } from "./views";
-
-/** A place on a photograph, as parts of the region's width and height. */
-export type Place = readonly [number, number];
+import { tokenAt, type Place } from "./patches";
 
 /** The features of one patch, `[layers + 1, C]`. */
 type Column = Float32Array;
