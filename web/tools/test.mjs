@@ -6,6 +6,7 @@ import { printTimes, root, run, runBeside, step, stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 await step("set-up", () => setup({ tests: true }));
+await step("TypeScript's house", () => run(process.execPath, ["web/tools/house.mjs"]));
 // A skipped test is no test: without an adapter the GPU tests fail.
 await step("Rust tests", () => run("cargo", ["test"], { REQUIRE_GPU: "1" }));
 await step("page build", () => build());
