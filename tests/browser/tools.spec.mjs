@@ -26,7 +26,7 @@ test("the house's rules for TypeScript find what breaks them", () => {
   assert.deepEqual(faults({
     "page/main.ts": 'import { a } from "../worker/a";\nlet state: number = 1;\nexport let other = state + a;\n',
     "page/fit.ts": `export class Fit {\n  go() {\n${long(58)}  }\n}\nfunction far() {\n${long(59)}}\nvoid far;\n`,
-    "worker/a.ts": `import type { B } from "../page/b";\nlet mine: B;\nexport const a = (): B => mine;\n${long(397)}`,
+    "worker/a.ts": `import type { B } from "../page/b";\nconst mine: B = 1;\nexport const a = (): B => mine;\n${long(397)}`,
     "page/one.ts": 'import { two } from "./two";\nexport const one = () => two;\n',
     "page/two.ts": 'import { one } from "./one";\nexport const two = () => one;\n',
     "page/types.ts": 'import type { Typed } from "./typed";\nexport type Types = Typed;\n',

@@ -1,44 +1,50 @@
-// A worker that helps the engine: it keeps its part of the weights and does what it is asked.
+// A worker that helps the engine: it holds its part of the weights and performs tasks.
 
 import init, { Helper } from "#internvit";
+import { helperLoad, helperMessage, helperTask, type FromHelper, type HelperLoad, type HelperMessage, type Task, type ToHelper } from "../shared/protocol";
+import { fits } from "../shared/shape";
 import { Channel } from "./channel";
 import { readRanges } from "./model-files";
-import { helperLoad, helperMessage, helperTask, type FromHelper, type HelperMessage, type Task, type ToHelper } from "../shared/protocol";
-import { fits } from "../shared/shape";
 
-let helper: Helper | null = null;
+export class HelperHost {
+  #helper: Helper | null = null;
 
-export function help() {
-  self.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
-    // A message without a number cannot be answered.
-    if (fits(helperMessage, data)) void answer(data as HelperMessage & ToHelper);
-  });
-}
+  listen() {
+    self.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+      // A message without a number cannot be answered.
+      if (fits(helperMessage, data)) void this.#answer(data as HelperMessage & ToHelper);
+    });
+  }
 
-async function answer(message: HelperMessage & ToHelper) {
-  const post = (answer: FromHelper) => self.postMessage(answer);
-  const { id } = message;
-  try {
-    const wrong = "module" in message ? helperLoad.misfit(message, "load") : helperTask.misfit(message, "help");
-    if (wrong) throw new Error(wrong);
-    if ("module" in message) {
-      const { module, model, member, members, memory } = message;
-      await init({ module_or_path: module });
-      const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-      helper = await Helper.load(model.config, files, readRanges(model), member, members);
-      post({ id, answer: null });
-      if (memory) new Channel(memory).serve(work);
-      return;
+  async #answer(message: HelperMessage & ToHelper) {
+    const { id } = message;
+    try {
+      const wrong = "module" in message ? helperLoad.misfit(message, "load") : helperTask.misfit(message, "help");
+      if (wrong) throw new Error(wrong);
+      if ("module" in message) await this.#load(message);
+      else post({ id, answer: this.#perform(message.task) });
+    } catch (error) {
+      // A trap leaves nothing to go on with: the engine is told by an error that nobody catches.
+      if (this.#helper && error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
+      post({ id, failure: error instanceof Error ? error.message : String(error) });
     }
-    post({ id, answer: work(message.task) });
-  } catch (error) {
-    // A trap leaves nothing to go on with: the engine is told by an error that nobody catches.
-    if (helper && error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
-    post({ id, failure: error instanceof Error ? error.message : String(error) });
+  }
+
+  /** Takes its part of a model; with shared memory it then waits for tasks there, and returns no more. */
+  async #load({ id, module, model, member, members, memory }: HelperMessage & HelperLoad) {
+    await init({ module_or_path: module });
+    const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
+    this.#helper = await Helper.load(model.config, files, readRanges(model), member, members);
+    post({ id, answer: null });
+    if (memory) new Channel(memory).serve((task) => this.#perform(task));
+  }
+
+  #perform({ weight, x, through }: Task<ArrayBufferLike>): Float32Array<ArrayBuffer> {
+    if (!this.#helper) throw new Error("no model is loaded");
+    return this.#helper.answer(weight, x, through);
   }
 }
 
-function work({ weight, x, through }: Task<ArrayBufferLike>): Float32Array<ArrayBuffer> {
-  if (!helper) throw new Error("no model is loaded");
-  return helper.answer(weight, x, through);
+function post(answer: FromHelper) {
+  self.postMessage(answer);
 }

@@ -1,28 +1,32 @@
 // A model's files, from the server or from the visitor's disk, as blobs to read ranges of.
 
 import { bounded, MOST_CONFIG } from "./bounds";
-import type { ModelFiles, ModelSource } from "../shared/protocol";
+import type { ModelFiles, OwnFiles } from "../shared/protocol";
 
-/** What has been fetched once stays as a blob, which the browser may keep on disk. */
-const fetched = new Map<string, ModelFiles>();
+/** Models in folders of the server. A fetched model stays as a blob, which the browser may keep on disk. */
+export class FetchedModels {
+  readonly #models = new Map<string, ModelFiles>();
+  /** Folders whose model could not be loaded: fetched anew the next time, past the browser's cache. */
+  readonly #distrusted = new Set<string>();
 
-/** What could not be loaded is fetched anew the next time, past the browser's cache. */
-export function distrust(folder: string) {
-  fetched.delete(folder);
-  doubted.add(folder);
+  async get(folder: string, signal: AbortSignal, progress: (done: number, total: number) => void): Promise<ModelFiles> {
+    const known = this.#models.get(folder);
+    if (known) return known;
+    const init: RequestInit = { signal, cache: this.#distrusted.has(folder) ? "reload" : "default" };
+    const config = await (await get(new URL("config.json", folder), init)).text();
+    const weights = await read(await get(new URL("model.safetensors", folder), init), progress);
+    const model = { name: "InternViT-Tiny", config, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }] };
+    this.#models.set(folder, model);
+    return model;
+  }
+
+  distrust(folder: string) {
+    this.#models.delete(folder);
+    this.#distrusted.add(folder);
+  }
 }
-const doubted = new Set<string>();
 
-export async function fetchModel(
-  folder: string,
-  signal: AbortSignal,
-  progress: (done: number, total: number) => void,
-): Promise<ModelFiles> {
-  const known = fetched.get(folder);
-  if (known) return known;
-  const init: RequestInit = { signal, cache: doubted.has(folder) ? "reload" : "default" };
-  const config = await (await get(new URL("config.json", folder), init)).text();
-  const response = await get(new URL("model.safetensors", folder), init);
+async function read(response: Response, progress: (done: number, total: number) => void): Promise<Blob> {
   // The length of a compressed body says nothing about its content.
   const total = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
   const parts: Uint8Array<ArrayBuffer>[] = [];
@@ -33,12 +37,10 @@ export async function fetchModel(
     done += part.value.length;
     progress(done, total);
   }
-  const model = { name: "InternViT-Tiny", config, preprocessor: null, files: [{ name: "model.safetensors", blob: new Blob(parts) }] };
-  fetched.set(folder, model);
-  return model;
+  return new Blob(parts);
 }
 
-export async function localModel({ name, config, preprocessor, weights }: Extract<ModelSource, { config: File }>): Promise<ModelFiles> {
+export async function localModel({ name, config, preprocessor, weights }: OwnFiles): Promise<ModelFiles> {
   const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
   const files = weights.map((file) => ({ name: file.name, blob: file }));
   const text = await bounded(config, MOST_CONFIG, "config.json").text();

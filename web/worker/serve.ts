@@ -28,12 +28,12 @@ export function serve<C extends Types<C>>(handlers: Handlers<C>, shapes: Shapes<
     running.set(id, abort);
     const job: Job = { signal: abort.signal, transfer: [], progress: (progress) => post({ id, progress }) };
     try {
-      if (!Object.hasOwn(handlers, call)) throw new Error(`There is no call ${call}.`);
+      if (!Object.hasOwn(shapes, call)) throw new Error(`There is no call ${call}.`);
       const wrong = shapes[call as keyof C].given.misfit(given, call);
       if (wrong) throw new Error(`${wrong}.`);
       // The compiler cannot see that a call and what it is given belong together.
       const handler = handlers[call as keyof C] as (given: unknown, job: Job) => Promise<unknown>;
-      const result = await handler(given, job);
+      const result = await handler.call(handlers, given, job);
       post({ id, answer: result }, job.transfer);
     } catch (error) {
       post({ id, failure: sentence(error), name: nameOf(error) });

@@ -16,7 +16,7 @@ export function usualThreads({ files }: ModelFiles): number {
   return Math.max(1, Math.min(MOST, navigator.hardwareConcurrency || 1));
 }
 
-/** Milliseconds for which the engine's worker waits for an answer before it looks at its letters. */
+/** How long the engine's worker waits for an answer before it yields to its event loop, in milliseconds. */
 const PATIENCE = 20;
 
 export class Team {
@@ -26,13 +26,13 @@ export class Team {
   #loaded = false;
 
   /** Starts helpers until `members` compute, the engine among them, and gives each its part of a model. */
-  async load(members: number, module: WebAssembly.Module, model: ModelFiles): Promise<void> {
-    this.dismiss();
+  async start(members: number, module: WebAssembly.Module, model: ModelFiles): Promise<void> {
+    this.stop();
     for (let member = 1; member < members; member++) {
       const worker = new Worker(self.location.href, { type: "module", name: HELPER });
       worker.addEventListener("message", ({ data }: MessageEvent<FromHelper>) => this.#receive(data));
       for (const event of ["error", "messageerror"]) {
-        worker.addEventListener(event, () => this.#stopped());
+        worker.addEventListener(event, () => this.#broken());
       }
       this.#helpers.push({ worker, channel: Channel.open() });
     }
@@ -56,11 +56,11 @@ export class Team {
     return () => answer;
   };
 
-  /** Ends the workers, and with them their memory. */
-  dismiss() {
+  /** Ends the helpers, and with them their memory. */
+  stop() {
     for (const { worker } of this.#helpers) worker.terminate();
     this.#loaded = false;
-    this.#fail(new Error("the helpers were dismissed"));
+    this.#fail(new Error("the helpers were stopped"));
     this.#helpers.length = 0;
   }
 
@@ -82,7 +82,7 @@ export class Team {
   }
 
   /** Without a part of the weights the engine is of no use: an error that nobody catches makes the page start it again. */
-  #stopped() {
+  #broken() {
     const error = new Error("a worker has stopped");
     this.#fail(error);
     if (this.#loaded) setTimeout(() => { throw error; });
