@@ -5,7 +5,7 @@ import { bytes, duration } from "../shared/format";
 import type { Benchmark, BenchmarkRequest, Device, Model } from "../shared/protocol";
 import { save } from "./save";
 
-/** The engine's measurement behind the page's progress bar; null where it was cancelled. */
+/** Measures the engine behind the progress bar; null where that failed or was cancelled. */
 export type Measure = (request: BenchmarkRequest) => Promise<{ report: Benchmark; model: Model; device: Device } | null>;
 
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
@@ -36,7 +36,7 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure) {
 }
 
 function figures({ batch, image_size, encode, first_result, ceilings, memory }: Benchmark): HTMLElement {
-  // The processor's lie in the module's own memory.
+  // On the processor the activations lie in the module's memory.
   const activations = memory.slot_bytes > 0 ? `, activations ${bytes(memory.slot_bytes)}` : "";
   const { open_device_ms, load_weights_ms, pipelines_ms, first_run_ms } = first_result;
   const facts: [string, string][] = [
@@ -78,6 +78,6 @@ function kernels({ profile }: Benchmark): HTMLElement {
     make("thead", {}, make("tr", {}, ...cells("th", head))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells("td", row)))),
   );
-  // A wide table scrolls by itself, with the keyboard too.
+  // A wide table scrolls in its own box, by keyboard too.
   return make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Kernels" }, table);
 }

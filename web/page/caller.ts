@@ -20,11 +20,11 @@ export class Caller<C extends Types<C>> {
   #lastId = 0;
   #broken: Error | null = null;
 
-  /** `stopped` is what the visitor reads once the worker answers no more. */
+  /** `stopped` is the message for the visitor once the worker has stopped. */
   constructor(worker: Worker, stopped: string) {
     this.#worker = worker;
     worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#receive(data));
-    // The script did not arrive or threw where nothing catches: no call will be answered.
+    // The script failed to load, or an error was not caught: no call will be answered.
     const fail = () => {
       this.#broken = named(STOPPED, stopped);
       this.end();
@@ -32,12 +32,12 @@ export class Caller<C extends Types<C>> {
     for (const event of ["error", "messageerror"]) worker.addEventListener(event, fail);
   }
 
-  /** Whether it answers no more. */
+  /** Whether the worker has stopped. */
   get broken(): boolean {
     return this.#broken !== null;
   }
 
-  /** Ends the worker; what it had still to do fails. */
+  /** Ends the worker. Its pending calls fail. */
   end() {
     this.#worker.terminate();
     this.#broken ??= named(STOPPED, "The worker was ended.");
@@ -45,7 +45,7 @@ export class Caller<C extends Types<C>> {
     this.#waiting.clear();
   }
 
-  /** An aborted call goes on until the worker has really stopped. */
+  /** Makes a call. An aborted call settles once the worker has really stopped working on it. */
   ask<K extends keyof C & string>(call: K, given: C[K]["given"], { signal, progress }: Options = {}): Promise<C[K]["answer"]> {
     if (this.#broken) return Promise.reject(this.#broken);
     if (signal?.aborted) return Promise.reject(signal.reason);

@@ -1,6 +1,6 @@
-// Finding elements of index.html and making small new ones.
+// Helpers that find elements of index.html and make new ones.
 
-/** The element that the page's HTML promises. */
+/** An element of index.html, of a known type. */
 export function part<E extends Element>(root: ParentNode, selector: string, type: new () => E): E {
   const found = root.querySelector(selector);
   if (!(found instanceof type)) throw new Error(`The page lacks ${selector}.`);
@@ -17,7 +17,7 @@ export function make<T extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** To draw in the processor's memory: on the graphics device, drawing may wait for what the network computes there. */
+/** A context that draws in the processor's memory: on the GPU, drawing may wait until the model has run. */
 export function pen(canvas: HTMLCanvasElement, alpha = true): CanvasRenderingContext2D | null {
   return canvas.getContext("2d", { alpha, willReadFrequently: true });
 }

@@ -1,4 +1,4 @@
-// How long an encoding will take, by one that was measured.
+// Estimates the time of an encoding from a measured one.
 
 import type { Encoded, ModelInfo, Settings } from "../shared/protocol";
 
@@ -9,12 +9,12 @@ export function secondsFor(settings: Settings, known: Encoded, model: ModelInfo)
   return (known.milliseconds / 1000) * ((pictures * cost(patches, model.hidden)) / before);
 }
 
-/** Products of one layer: with the weights, and of all tokens with all others. */
+/** Relative cost of one layer: the products with the weights, and those of all pairs of tokens. */
 function cost(patches: number, hidden: number): number {
   return 6 * patches * hidden + patches ** 2;
 }
 
-/** How many pictures the model is given, and how many patches each has. */
+/** The number of pictures that the model encodes, and of patches in each. */
 function inputs({ image_size, resize, tiles = 1 }: Settings, { width, height }: Encoded, model: ModelInfo) {
   const rows = (image_size ?? model.image_size) / model.patch;
   if (tiles > 1) {
@@ -25,7 +25,7 @@ function inputs({ image_size, resize, tiles = 1 }: Settings, { width, height }: 
   return { pictures: 1, patches: rows ** 2 * shape };
 }
 
-/** Tiles of the grid whose shape is closest to the photograph's, as the engine chooses it. */
+/** The number of tiles in the grid that the engine chooses: its shape is closest to the photograph's. */
 function tileCount(width: number, height: number, most: number, side: number): number {
   const grids = Array.from({ length: most }, (_, at) => at + 1)
     .flatMap((cols) => Array.from({ length: Math.floor(most / cols) }, (_, at) => ({ cols, count: cols * (at + 1) })))

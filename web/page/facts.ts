@@ -1,10 +1,10 @@
-// What there is to know about a device and about a result.
+// The lines about the device and about an encoded photograph.
 
 import { make, part } from "./dom";
 import { duration } from "../shared/format";
 import type { Device, Encoding, Model } from "../shared/protocol";
 
-/** The model, once it is loaded, says on how many threads. */
+/** Shows the device; with a model also the number of its threads. */
 export function showDevice(root: HTMLElement, device: Device, model: Model | null, news = "") {
   part(root, ".name", HTMLElement).textContent = deviceName(device, model);
   const note = part(root, ".note", HTMLElement);
@@ -13,7 +13,7 @@ export function showDevice(root: HTMLElement, device: Device, model: Model | nul
 }
 
 function onProcessor(device: Device, model: Model | null): string {
-  // Elsewhere than at https and localhost browsers have no WebGPU, whatever the device.
+  // Browsers offer WebGPU to pages at https addresses and at localhost only.
   const reason = isSecureContext ? device.reason : "browsers let only pages at https addresses and at localhost use the GPU";
   const why = reason ? `: ${reason}` : "";
   const alone = model?.alone ? ` It does so on one thread: ${model.alone}.` : "";
@@ -35,7 +35,7 @@ export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, 
     ["Patches", `${cols} × ${rows}`],
     ["Tokens", tiled ? `${tiles} × ${tokens} × ${hidden}` : `${tokens} × ${hidden}`],
   ];
-  // Its numbers may differ a little from those of the command line.
+  // The browser's decoder may give slightly other pixels than the command line's.
   if (byBrowser) facts.push(["Read by", "the browser"]);
   if (tiled) facts.push(["Tiles", `${tiles - 1}, and the whole photograph small`]);
   list.replaceChildren(

@@ -1,8 +1,8 @@
-// The ways a file comes into the page: dropped anywhere, pasted, or chosen.
+// The ways in which files reach the page: dropped, pasted, or chosen.
 
 import { spelled } from "../shared/spelled";
 
-/** Characters of a file's name, which no disk allows to be longer: its ending must stay. */
+/** Longest name of a file, in characters. No disk allows a longer one, so its ending is never cut off. */
 const MOST = 300;
 
 /** The same file under a name that can be shown anywhere. */
@@ -32,7 +32,7 @@ export function acceptFiles(page: HTMLElement, onFiles: (files: File[]) => void)
   }
 }
 
-/** Buttons that open the file dialogue of a hidden input. */
+/** Connects buttons to the file dialogue of a hidden input. */
 export function chooser(buttons: Iterable<HTMLButtonElement>, input: HTMLInputElement, onFiles: (files: File[]) => void) {
   for (const button of buttons) button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {

@@ -1,6 +1,6 @@
-// Taught heads in files: told apart from models and from anything else by their safetensors header.
+// Recognises files of taught heads by their safetensors header.
 
-/** Bytes of a header at most: a head's is about a thousand, a large model's some hundred thousand. */
+/** Longest header in bytes. A head's takes about a thousand, a large model's some hundred thousand. */
 const MOST = 16 << 20;
 
 /** Whether a file is a head that was taught and exported, or has at least a head's tensors. */

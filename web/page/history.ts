@@ -1,4 +1,4 @@
-// Steps that undo and redo take back and make again, exactly: every step keeps what was before and after it.
+// Undo and redo: every step stores the states before and after it.
 
 interface Step<State, Note> {
   before: State;
@@ -27,12 +27,12 @@ export class History<State, Note> {
     return this.#future.length > 0;
   }
 
-  /** All that undo and redo can bring back, and what is there now. */
+  /** The current state and all that undo and redo can restore. */
   get states(): State[] {
     return [this.#now, ...[...this.#past, ...this.#future].flatMap(({ before, after }) => [before, after])];
   }
 
-  /** A new step; with `join` it becomes part of the one before. */
+  /** Adds a step; with `join` the change becomes part of the last step. */
   change(after: State, note: Note, join = false) {
     const last = join ? this.#past.at(-1) : undefined;
     if (last) last.after = after;
@@ -41,7 +41,7 @@ export class History<State, Note> {
     this.#now = after;
   }
 
-  /** Takes the last step back; null where there is none. */
+  /** Takes the last step back and returns its note; null where there is none. */
   undo(): Note | null {
     const step = this.#past.pop();
     if (!step) return null;

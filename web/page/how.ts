@@ -1,4 +1,4 @@
-// How it works: the photograph's way through the network, with the live data.
+// “How it works”: the photograph's way through the model, drawn from live data.
 
 import { part, pen } from "./dom";
 import type { Engine } from "./engine";
@@ -63,7 +63,7 @@ function patches(canvas: HTMLCanvasElement, { bitmap, region: [left, top, width,
   }
 }
 
-/** One row of patches as a sequence, each a column of its first numbers. */
+/** Draws one row of patches as a sequence: each token is a column of its first numbers. */
 function tokens(canvas: HTMLCanvasElement, { rows, cols }: Encoding, map: ViewMap) {
   const context = begin(canvas);
   if (!context) return;

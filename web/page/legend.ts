@@ -3,7 +3,7 @@
 import { make } from "./dom";
 import type { ViewMap } from "../shared/protocol";
 
-/** Viridis as the engine paints it, in nine steps. */
+/** The engine's colour scale, viridis, in nine steps. */
 const scale =
   "linear-gradient(90deg, #440154, #472d7b, #3b528b, #2c728e, #21918c, #28ae80, #5ec962, #addc30, #fde725)";
 

@@ -1,17 +1,17 @@
-// Links that open what they show: a sample, how it is encoded, and its view. A visitor's own photograph is in none.
+// Links that contain a sample's name, its settings and its view. No link contains a visitor's photograph.
 
 import { make } from "./dom";
 import type { Settings } from "../shared/protocol";
 
 const RESIZES: readonly string[] = ["squash", "crop", "native"] satisfies Settings["resize"][];
 
-/** Names of the parameters that a link may have beside those of the page's address. */
+/** Parameters of a link besides those of the page's address. */
 const [SAMPLE, SIZE, RESIZE, TILES] = ["sample", "size", "resize", "tiles"] as const;
 
-/** How long a button says that it has done its work, in milliseconds. */
+/** How long the button confirms the copy, in milliseconds. */
 const SAID = 2500;
 
-/** The address of what is on the stage; `sample` is empty for a visitor's photograph. */
+/** The address that shows the stage's content; `sample` is empty for a visitor's photograph. */
 export function link(sample: string, settings: Settings): string {
   const url = new URL(location.href);
   const set = (name: string, value: string | number | undefined) => {
@@ -31,12 +31,12 @@ export function askedSample(): string {
   return new URLSearchParams(location.search).get(SAMPLE) ?? "";
 }
 
-/** Whether the address asks for a page without a photograph, which encodes as the model's own preprocessing does: `start=plain`. */
+/** Whether the address contains `start=plain`: the page begins without a photograph and encodes by the model's own preprocessing. */
 export function plainStart(): boolean {
   return new URLSearchParams(location.search).get("start") === "plain";
 }
 
-/** How the address asks for photographs to be encoded. */
+/** The settings in the address. */
 export function askedSettings(): Settings {
   const asked = new URLSearchParams(location.search);
   const settings: Settings = {};
@@ -47,7 +47,7 @@ export function askedSettings(): Settings {
   return settings;
 }
 
-/** Once another photograph is shown, the address no longer names the sample that it began with. */
+/** Removes the sample from the address once another photograph is shown. */
 export function forgetSample(shown: string) {
   const url = new URL(location.href);
   const asked = url.searchParams.get(SAMPLE);
@@ -56,7 +56,7 @@ export function forgetSample(shown: string) {
   history.replaceState(null, "", url);
 }
 
-/** Copies what `address` gives; where the browser does not let pages copy, shows it to be copied by hand. */
+/** Connects a button that copies an address. Where the browser does not allow it, the address is shown to be copied by hand. */
 export function copyLink(button: HTMLButtonElement, address: () => string, say: (text: string) => void) {
   const title = button.textContent;
   let timer = 0;
@@ -82,7 +82,7 @@ export function copyLink(button: HTMLButtonElement, address: () => string, say: 
   button.addEventListener("click", async () => {
     byHand?.remove();
     const text = address();
-    // Browsers give pages at http addresses no clipboard, the device's own excepted.
+    // Pages at http addresses have no clipboard, localhost excepted.
     const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
     if (!copied) return show(text);
     const sample = new URL(text).searchParams.has(SAMPLE);

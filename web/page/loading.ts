@@ -57,7 +57,7 @@ export class ModelLoading {
     return this.#model;
   }
 
-  /** The model that was asked for last, once no other one is asked for meanwhile. */
+  /** Waits until the model that was asked for last is loaded; null where it did not load. */
   async ready(): Promise<Model | null> {
     for (;;) {
       const asked = this.#model;
@@ -96,7 +96,7 @@ export class ModelLoading {
     return check.current ? this.#load(stored ?? bundled) : this.#model;
   }
 
-  /** Null where it is not stored or not what was stored: then the visitor may fetch it, or what was damaged of it. */
+  /** Null where the model is not stored, or damaged: then the list offers to fetch it. */
   async #openStored(name: string, check: Attempt): Promise<ModelSource | null> {
     const { tasks, list } = this.#parts;
     try {
@@ -110,7 +110,7 @@ export class ModelLoading {
     return null;
   }
 
-  /** Null where the model did not load; the visitor knows why by then. */
+  /** Null where the model did not load; the visitor has been told why. */
   async #load(source: ModelSource): Promise<Model | null> {
     const { engine, tasks, messages, status, picker, list, precision } = this.#parts;
     const attempt = this.#loads.begin();

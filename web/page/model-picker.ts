@@ -6,7 +6,7 @@ import { bytes, many } from "../shared/format";
 import type { Model, ModelSource } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 
-/** Where the page keeps the model that comes with it. */
+/** The bundled model. */
 export const bundled: ModelSource = { folder: new URL("model/", document.baseURI).href };
 
 export interface ModelPicker {
@@ -45,12 +45,12 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
   };
 }
 
-/** Whether a file belongs to a model and is no photograph. */
+/** Whether a file belongs to a model, by its name. */
 export function isModelFile({ name }: File): boolean {
   return /\.(json|safetensors|pth|pt|bin)$/i.test(name);
 }
 
-/** Sorts what the visitor picked; a sentence says what is missing. */
+/** The model in the files that the visitor chose; the error tells what is missing. */
 export function chosenModel(files: File[]): ModelSource {
   const torch = files.find(({ name }) => /\.(pth|pt|bin)$/i.test(name));
   if (torch) {

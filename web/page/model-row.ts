@@ -5,7 +5,7 @@ import type { Progress, PublishedModel, StoredModel } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import { make } from "./dom";
 
-/** Seconds over which the speed is taken. */
+/** Seconds over which the speed is averaged. */
 const SPAN = 5;
 
 export class Row {
@@ -13,18 +13,18 @@ export class Row {
   readonly published: PublishedModel | null;
   readonly item: HTMLLIElement;
   stored: StoredModel | null = null;
-  /** Its download, as long as one runs. */
+  /** The controller of the running download. */
   work: AbortController | null = null;
   fetching: Promise<void> | null = null;
   problem: string | null = null;
-  /** Whether it goes on by itself when the connection is back. */
+  /** Whether the download continues by itself when the connection is back. */
   interrupted = false;
   readonly #state = make("p", { className: "hint" });
   readonly #bar = make("progress", { hidden: true });
   readonly #note = make("p", { className: "note", hidden: true });
   readonly #main: HTMLButtonElement;
   readonly #other: HTMLButtonElement;
-  /** Bytes and when they were there, of the last seconds. */
+  /** Bytes and times of the last progress reports. */
   #past: [number, number][] = [];
 
   constructor(name: string, published: PublishedModel | null, on: { main(): void; other(): void }) {
@@ -86,14 +86,14 @@ export class Row {
   }
 }
 
-/** The rows' buttons look alike, so their names hold the model. */
+/** Labels a button. Its accessible name contains the model, as all rows have the same buttons. */
 function label(button: HTMLButtonElement, verb: string, name: string) {
   if (button.textContent !== verb) button.textContent = verb;
   button.ariaLabel = `${verb} ${name}`;
 }
 
 function facts({ parameters, bytes: size, image }: PublishedModel): string {
-  // What the weights leave free holds a picture's features.
+  // The rest of the GPU's memory holds the features of a picture.
   const device = size < 2e9 ? "for most devices" : `for a GPU with ${8 * Math.ceil(size / 8e9)} GB`;
   return `${many(parameters)} parameters, about ${bytes(size)}, ${image} px; ${device}`;
 }

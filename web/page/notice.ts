@@ -1,9 +1,9 @@
-// What went wrong, aloud and in sight; and what has happened, for screen readers.
+// Messages: failures in sight, and status updates for screen readers.
 
 import { make } from "./dom";
 import { spelled } from "../shared/spelled";
 
-/** Characters of a message at most. */
+/** Longest message, in characters. */
 const MOST = 2000;
 
 export interface Notice {

@@ -33,7 +33,7 @@ export interface PhotographParts {
   tell(notes: string): Promise<void>;
 }
 
-/** Stopped where the visitor cancelled it, or asked for something else. */
+/** "stopped": the visitor cancelled, or asked for something else. */
 type Outcome = "shown" | "stopped" | Error;
 
 /** Patches on a side of the model's image before the model is known. */
@@ -59,7 +59,7 @@ export class Photographs {
     return this.#shown;
   }
 
-  /** Opens files one after the other, until something else is asked for: all stay; failures are told at the end. */
+  /** Opens files one after the other until something else is asked for. All stay in the strip; failures are shown at the end. */
   async openAll(files: File[]) {
     const failed: string[] = [];
     const all = files.map((file) => this.#shotOf(file));
@@ -99,14 +99,14 @@ export class Photographs {
     if (this.#shown) await this.#encode(this.#shown);
   }
 
-  /** The features of the model before are gone; the photographs stay. */
+  /** Drops all encodings: another model is loaded. The photographs stay. */
   releaseAll({ info }: Model) {
     for (const shot of this.#all) [shot.encoding, shot.coarse] = [null, false];
     this.#encoded = [];
     this.#patches = info.image_size / info.patch;
   }
 
-  /** Encodes by the new model what is on the stage, unless another photograph is on its way already. */
+  /** Encodes the photograph on the stage by the new model, unless another one is being encoded. */
   async modelReplaced() {
     if (!this.#encodings.running) await this.encodeAgain();
   }
@@ -150,7 +150,7 @@ export class Photographs {
     }
   }
 
-  /** For a first look, then as the settings say. One of many is not looked at for long. */
+  /** Encodes for a quick first look, then as the settings say. One of several files gets no first look. */
   async #encodeTwice(shot: Shot, place: string, attempt: Attempt): Promise<Encoding> {
     const { settings, loading } = this.#parts;
     const { name } = shot.file;
@@ -165,7 +165,7 @@ export class Photographs {
     return encoding;
   }
 
-  /** Encodes a photograph, which then is on the stage. */
+  /** Encodes a photograph and brings it to the stage. */
   async #encodeAs(shot: Shot, asked: Settings, title: string, attempt: Attempt): Promise<Encoding> {
     const { tasks, engine, tell } = this.#parts;
     const result = await tasks.run(title, attempt, (options) => engine.call("encode", { photo: shot.file, settings: asked }, options));
@@ -180,7 +180,7 @@ export class Photographs {
     return result;
   }
 
-  /** Goes back to the photograph before; one that cannot be read does not stay. */
+  /** Goes back to the photograph before. One that cannot be read leaves the strip. */
   #giveUp(shot: Shot, { signal }: Attempt, error: unknown): Outcome {
     const { stage, samples, workbench, tasks } = this.#parts;
     samples.mark(this.#shown?.file ?? null);
@@ -192,7 +192,7 @@ export class Photographs {
     return error instanceof Error ? error : new Error(String(error));
   }
 
-  /** The browser's own decoder is quick; what it cannot read, Rust may. */
+  /** Shows the photograph by the browser's decoder, which is quick, until the encoding is there. */
   async #preview(shot: Shot, signal: AbortSignal) {
     const bitmap = await createImageBitmap(shot.file).catch(() => null);
     if (!bitmap || signal.aborted) return;
@@ -201,7 +201,7 @@ export class Photographs {
     this.#parts.stage.dataset.state = "busy";
   }
 
-  /** The last used keep their features; the others are encoded again once they are opened. */
+  /** Releases the features of all but the last used photographs, which are encoded again when they are opened. */
   #releaseOthers(shot: Shot) {
     this.#encoded = [...this.#encoded.filter((one) => one !== shot && one.encoding), shot];
     for (const old of this.#encoded.splice(0, Math.max(0, this.#encoded.length - MOST))) {
@@ -213,7 +213,7 @@ export class Photographs {
     }
   }
 
-  /** Small pictures for the strip, one at a time: a photograph that is decoded whole takes much memory. */
+  /** Paints the strip's pictures one at a time: decoding a whole photograph takes much memory. */
   async #paintThumbnails(all: readonly Shot[]) {
     for (const shot of all) {
       shot.thumbnail ??= await thumbnail(shot.encoding?.bitmap ?? shot.file);
@@ -226,7 +226,7 @@ export class Photographs {
   }
 }
 
-/** What is waited for, unless the visitor cancels. */
+/** The result of some work; rejects when the signal aborts. */
 function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) reject(signal.reason);

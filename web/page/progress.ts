@@ -1,11 +1,11 @@
-// One bar for whatever runs: the latest to begin owns it.
+// The progress bar. The task that began last owns it.
 
 import { part } from "./dom";
 import { bytes, remaining } from "../shared/format";
 import type { Progress } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 
-/** Characters of a title at most. */
+/** Longest title, in characters. */
 const MOST = 300;
 
 export interface Work {
@@ -56,7 +56,7 @@ function describe({ stage, done, total }: Progress): string {
   return `${amount} ${stage === "fetch" ? "fetched" : stage === "check" ? "checked" : "prepared"}`;
 }
 
-/** The time that is left, once it can be told. */
+/** The remaining time, once it can be estimated. */
 function left({ done, total }: Progress, elapsed: number): string {
   if (elapsed < 1000 || done <= 0 || done >= total) return "";
   return `, about ${remaining((elapsed * (total - done)) / done / 1000)} left`;

@@ -1,4 +1,4 @@
-// Photographs to begin with: small pictures to choose from, the files themselves on demand.
+// The samples: small pictures to choose from; the photographs are fetched on demand.
 
 import { make } from "./dom";
 
@@ -11,31 +11,31 @@ const samples = [
   { file: "camera.png", title: "Photographer", picture: new URL("../samples/camera.jpg", import.meta.url) },
 ];
 
-/** The one to begin with: what is in it shows at a glance in every view. */
+/** The sample that the page begins with: every view of it is easy to read. */
 const FIRST = "coffee.png";
 
 export interface Samples {
-  /** Marks what is on the stage, if it is a sample. */
+  /** Marks the sample on the stage, if there is one. */
   mark(photo: File | null): void;
   /** Opens the sample of a name. */
   open(name: string): void;
-  /** Opens one to begin with, if it can be fetched and nothing else is asked for meanwhile. */
+  /** Opens the first sample, unless it cannot be fetched or something else is opened meanwhile. */
   begin(): void;
-  /** Something else is asked for than a sample that has not come yet. */
+  /** Drops a sample that has not arrived yet. */
   forget(): void;
   /** The name of a sample, without its ending; empty for a visitor's own photograph. */
   nameOf(photo: File | null): string;
 }
 
 export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, onError: (error: unknown) => void): Samples {
-  /** The samples fetched so far: a visitor's file of the same name is another photograph. */
+  /** The samples fetched so far. A visitor's file of the same name is no sample. */
   const own = new Map<string, File>();
   const fetched = async (file: string) => {
     const photo = own.get(file) ?? (await fetchSample(file));
     own.set(file, photo);
     return photo;
   };
-  /** Files may arrive in another order than they were asked for: the last one counts. */
+  /** The sample that was asked for last: files may arrive in another order. */
   let asked = "";
   const take = (file: string, failed = onError) => {
     asked = file;

@@ -1,4 +1,4 @@
-// Handing a result to the visitor as a file.
+// Saves results as files.
 
 import { make } from "./dom";
 import type { Tensor } from "../shared/protocol";
@@ -6,11 +6,11 @@ import type { Tensor } from "../shared/protocol";
 export function save(blob: Blob, name: string) {
   const url = URL.createObjectURL(blob);
   make("a", { href: url, download: name }).click();
-  // The browser reads the address after this event.
+  // The browser reads the address only after this event.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** NumPy's .npy, version 1: a magic word, a header padded to 64 bytes, the numbers. */
+/** A tensor in NumPy's .npy format, version 1: magic word, header padded to 64 bytes, numbers. */
 export function npy({ shape, data }: Tensor): Blob {
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
   const length = Math.ceil((10 + header.length + 1) / 64) * 64 - 10;

@@ -6,15 +6,15 @@ import type { Encoding } from "../shared/protocol";
 /** A photograph of this visit. */
 export interface Shot {
   file: File;
-  /** Null until it is encoded by the model that is loaded now, and after that was let go. */
+  /** Null until the current model has encoded the photograph, and after its features were released. */
   encoding: Encoding | null;
-  /** Whether that is only the quick one, to be replaced. */
+  /** Whether the encoding is only the quick first look. */
   coarse: boolean;
-  /** What the browser's own decoder made of it, until then. */
+  /** The browser's own decoding, shown until the encoding is there. */
   preview: ImageBitmap | null;
-  /** For the strip; null where only the engine can read the file, and has not yet. */
+  /** The picture in the strip; null while no decoder has read the file. */
   thumbnail: ImageBitmap | null;
-  /** Whether it has been encoded once: the file can be read. */
+  /** Whether the file has been encoded once, so that it is known to be readable. */
   opened: boolean;
 }
 
@@ -22,7 +22,7 @@ export function newShot(file: File): Shot {
   return { file, encoding: null, coarse: false, preview: null, thumbnail: null, opened: false };
 }
 
-/** Features lie in the device's memory: only so many photographs keep theirs. All stay in the strip. */
+/** Number of photographs whose features stay in the device's memory. The strip keeps all photographs. */
 export const MOST = 12;
 
 /** Pixels of a thumbnail. */
@@ -73,7 +73,7 @@ export function shotStrip(root: HTMLElement, onChoose: (shot: Shot) => void): Sh
   };
 }
 
-/** A small picture of a photograph, or of what was decoded of it. */
+/** A small picture of a photograph. */
 export function thumbnail(source: File | ImageBitmap): Promise<ImageBitmap | null> {
   return createImageBitmap(source, { resizeHeight: HEIGHT * 2, resizeQuality: "medium" }).catch(() => null);
 }

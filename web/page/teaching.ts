@@ -59,12 +59,12 @@ export class Teaching implements Lessons {
     return this.#taught !== null;
   }
 
-  /** The layers, the photograph or the model have changed: what was fitted is out of date. */
+  /** Marks the fitted head as out of date. */
   outdate() {
     this.#changed = true;
   }
 
-  /** Another model has other features. */
+  /** Discards all features: another model has others. */
   fit(model: ModelInfo) {
     this.#model = model;
     [this.#applied, this.#taught] = [null, null];
@@ -93,7 +93,7 @@ export class Teaching implements Lessons {
     });
   }
 
-  /** Takes a head from a file over. `chosen` is the layer chosen before; null for the last. */
+  /** Imports a head from a file. `chosen` is the layer chosen before; null for the last. */
   async import(file: File, chosen: number | null): Promise<void> {
     if (!(await isHead(file))) throw new Error(`${file.name} is not a taught head. Choose a file that “Export head” has written.`);
     const taught = await this.#engine.call("importHead", file);
@@ -135,7 +135,7 @@ export class Teaching implements Lessons {
     this.#panel.say(`${head.file.name}: ${head.taught.names.join(", ")}, on ${named(head.taught.layers)}.${stays}`);
   }
 
-  /** What the engine is to fit; null before two classes have patches. */
+  /** The lesson for the engine; null before two classes have patches. */
   async #lesson(): Promise<Lesson | null> {
     const layers = this.#layers();
     if (!this.#panel.complete || !this.#model) return null;

@@ -1,4 +1,4 @@
-// What a lesson keeps of photographs whose encodings were let go: the features of its patches, in all layers.
+// Features of the lesson's patches on photographs whose encodings were released, in all layers.
 
 import type { Engine } from "./engine";
 import type { Encoded, Settings } from "../shared/protocol";
@@ -12,20 +12,20 @@ export class Vectors {
   readonly #engine: Engine;
   readonly #kept = new Map<Shot, Map<string, Column>>();
   #pending: Promise<unknown> = Promise.resolve();
-  /** Changes with every model: what was asked of another one is not kept. */
+  /** A number for each model: answers of an earlier model are discarded. */
   #model = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
-  /** Another model has other features. */
+  /** Discards all features: another model has others. */
   clear() {
     this.#model++;
     this.#kept.clear();
   }
 
-  /** Keeps the features of some places before the encoding is let go. */
+  /** Stores the features of some places before the encoding is released. */
   keep(shot: Shot, encoding: Encoded, places: readonly Place[]): Promise<void> {
     const gathering = this.#gather(shot, encoding, places);
     this.#pending = Promise.all([this.#pending, gathering.catch(() => undefined)]);
@@ -43,7 +43,7 @@ export class Vectors {
     this.#kept.set(shot, own);
   }
 
-  /** Encodes a photograph once more for the places that are not kept; it stays as it is on the stage. */
+  /** Encodes a photograph once more for places that are not stored. The stage does not change. */
   async restore(shot: Shot, places: readonly Place[], settings: Settings): Promise<void> {
     await this.#pending;
     if (shot.encoding || places.every((at) => this.#kept.get(shot)?.has(String(at)))) return;
@@ -53,7 +53,7 @@ export class Vectors {
     await this.#engine.call("forget", encoding.photo);
   }
 
-  /** A place's features of some layers, side by side; null where they are not kept. */
+  /** The features of a place in some layers, concatenated; null where they are not stored. */
   of(shot: Shot, at: Place, layers: readonly number[], width: number): Float32Array | null {
     const column = this.#kept.get(shot)?.get(String(at));
     if (!column) return null;

@@ -113,12 +113,12 @@ export class Workbench {
     this.#sync();
   }
 
-  /** Keeps what the lesson has of a photograph whose encoding is released after this. */
+  /** Stores the lesson's features of a photograph before its encoding is released. */
   keep(shot: Shot, encoding: Encoded) {
     this.#teaching.keep(shot, encoding);
   }
 
-  /** Takes a head from a file over, and shows it. */
+  /** Imports a head from a file and shows its classes. */
   async importHead(file: File) {
     try {
       await this.#teaching.import(file, this.#choice.layer);
@@ -210,7 +210,7 @@ export class Workbench {
     return { hover: (token, place) => this.#hover(token, place), pick: (...click) => this.#pick(...click) };
   }
 
-  /** The photograph beside is read only. */
+  /** The second photograph is read, but not clicked. */
   #otherHandlers(): PointerHandlers {
     return {
       hover: (token, place) => this.#picture.describe(this.view, this.#map, this.view.partner(this.#shots), token, place),
@@ -223,7 +223,7 @@ export class Workbench {
     if (this.view.pointing !== "hold") return this.#picture.describe(this.view, this.#map, shot, token, place);
     if (token === this.#hovered) return;
     this.#hovered = token;
-    // While a patch is held the map stays, and is read; that of another photograph is read there.
+    // While a patch is held the map stays, and is read; the map of a second photograph is read there.
     if (at === null) return this.#update();
     if (this.view.partner(this.#shots) || !shot?.encoding) return;
     this.#picture.describe(this.view, this.#map, shot, token ?? tokenAt(at, shot.encoding), null);
@@ -273,7 +273,7 @@ export class Workbench {
     this.#finish(shot, second, token);
   }
 
-  /** The chosen patch; without one, in some views, that under the pointer. */
+  /** The chosen patch, or, in a view that holds patches, the one under the pointer. */
   #token(encoding: Encoded): number | null {
     const held = tokenAt(this.#choice.at, encoding);
     const { pointing } = this.view;

@@ -44,7 +44,7 @@ export function fits<T>(shape: Shape<T>, value: unknown): value is T {
   return shape.misfit(value, "") === null;
 }
 
-/** Where nothing is given. */
+/** The argument of a call that takes none. */
 export const nothing: Shape<null> = {
   kind: "nothing", misfit: (value, name) => (isMissing(value) ? null : mismatch(name, "nothing", value)),
 };
@@ -83,7 +83,7 @@ export function list<T>(inner: Shape<T>): Shape<T[]> {
   };
 }
 
-/** A value, or null; a field that lacks counts as null. */
+/** A value, or null. A missing field counts as null. */
 /* @__NO_SIDE_EFFECTS__ */
 export function nullable<T>(inner: Shape<T>): Shape<T | null> {
   return { kind: "nullable", inner, misfit: (value, name) => (isMissing(value) ? null : inner.misfit(value, name)) };
@@ -95,7 +95,7 @@ export function optional<T>(inner: Shape<T>): Shape<T> & Optional {
   return { ...nullable(inner), optional: true } as Shape<T> & Optional;
 }
 
-/** An object of these fields and no others: a misspelt one would be ignored without a word. */
+/** An object with exactly these fields: a misspelt one would be ignored silently. */
 /* @__NO_SIDE_EFFECTS__ */
 export function record<F extends Fields>(fields: F): Shape<Entries<F>> & { readonly fields: F } {
   return {
@@ -110,7 +110,7 @@ export function record<F extends Fields>(fields: F): Shape<Entries<F>> & { reado
   };
 }
 
-/** An object of at least these fields. */
+/** An object with at least these fields. */
 /* @__NO_SIDE_EFFECTS__ */
 export function atLeast<F extends Fields>(fields: F): Shape<Entries<F>> {
   return {
@@ -120,7 +120,7 @@ export function atLeast<F extends Fields>(fields: F): Shape<Entries<F>> {
   };
 }
 
-/** Records that one field tells apart: of each of its values the other fields. */
+/** Records that one field distinguishes; `fieldsOf` has the other fields for each of its values. */
 /* @__NO_SIDE_EFFECTS__ */
 export function variants<T extends string, V extends Readonly<Record<string, Fields>>>(tag: T, fieldsOf: V) {
   type Variants = { [K in keyof V & string]: Flat<Record<T, K> & Entries<V[K]>> };
@@ -132,7 +132,7 @@ export function variants<T extends string, V extends Readonly<Record<string, Fie
   return { kind: "variants", fieldsOf, misfit } as Shape<Variants[keyof V & string]> & { readonly fieldsOf: V };
 }
 
-/** A record that has a field, or another that has it not. */
+/** One record if the value has a field, and another if not. */
 /* @__NO_SIDE_EFFECTS__ */
 export function either<A, B>(field: keyof A & string, withIt: Shape<A>, without: Shape<B>): Shape<A | B> {
   return { kind: "either", misfit: (value, name) => (isObject(value) && field in value ? withIt : without).misfit(value, name) };

@@ -1,20 +1,20 @@
-// Text that comes from files or addresses, before it is shown: bounded, and nothing in it that moves other text.
+// Makes text from files and addresses safe to show: bounded, and without characters that move other text.
 
-/** Characters that are shown at most. */
+/** Longest text, in characters. */
 const MOST = 200;
 
 /**
- * Controls, what turns the direction of text, line separators, the byte order mark, tags, private use, halves of
- * pairs: none of them has a picture of its own. The two joiners belong to the spelling of words and to emoji.
+ * Characters without a glyph: controls, direction marks, line separators, the byte order mark, tags, private use,
+ * lone surrogates. The two joiners are exempt: words and emoji need them.
  */
 const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu;
 
-/** Marks that stand on the letter before; more than these pile up over other lines. */
+/** Combining marks: more than four on a letter would cover other lines. */
 const PILES = /(\p{M}{4})\p{M}+/gu;
 
-/** The text, cut where it is long, controls by their numbers. */
+/** The text, cut off where it is long, with controls as their numbers. */
 export function spelled(text: string, most = MOST): string {
-  // No more is looked at than can be shown: the text may have megabytes.
+  // Only what can be shown is looked at: the text may have megabytes.
   const start = [...text.slice(0, 2 * most)].slice(0, most).join("");
   const cut = start.length < text.length;
   const shown = start

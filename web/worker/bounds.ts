@@ -1,18 +1,18 @@
-// How long files may be that are read whole, as src/budget.rs says of the command line's.
+// Bounds for files that are read whole; src/budget holds those of the command line.
 
 import { bytes } from "../shared/format";
 import { spelled } from "../shared/spelled";
 
-/** Of a `config.json`. */
+/** Largest `config.json`, in bytes. */
 export const MOST_CONFIG = 4 << 20;
 
-/** Of a taught head: the most classes of a wide model take less. */
+/** Largest taught head, in bytes: more than the most classes of a wide model take. */
 export const MOST_HEAD = 256 << 20;
 
-/** Of a photograph: half of what the module's memory may hold beside its pixels. */
+/** Largest photograph, in bytes: half of the module's memory that its pixels leave. */
 export const MOST_PHOTO = 512 << 20;
 
-/** The file, where it is no longer than that; before any of it is read. */
+/** The file, if it is within the bound; an error before any of it is read otherwise. */
 export function bounded(file: File, most: number, what: string): File {
   if (file.size <= most) return file;
   throw new Error(`${spelled(file.name)}: ${bytes(file.size)}; ${what} may have ${bytes(most)} here.`);

@@ -1,20 +1,20 @@
-// A task and its answer in memory that the engine and a helper share. Quicker than messages: nobody waits for an event loop.
+// A task and its answer in memory that the engine and a helper share: quicker than messages, which wait for an event loop.
 
 import type { Task } from "../shared/protocol";
 
-/** Words of the head: whose turn it is, values there, batch, tokens, characters of the text behind. */
+/** Words of the header: whose turn it is, number of values, batch, tokens, length of the text that follows. */
 const [TURN, LENGTH, BATCH, TOKENS, TEXT] = [0, 1, 2, 3, 4] as const;
 
-/** Turns. */
+/** Whose turn it is. */
 const [NOBODY, HELPER, ENGINE, FAILED] = [0, 1, 2, 3] as const;
 
-/** Bytes of the head with its text; what follows are values. */
+/** Bytes of the header with its text; the values follow. */
 const HEAD = 4096;
 
-/** As large as the memory may grow; that much is only reserved. */
+/** Largest size of the memory, in bytes; it is reserved, not used. */
 const MOST = 2 ** 30;
 
-/** Milliseconds of looking again and again, before one sleeps: waking up takes longer than most waits in an encode. */
+/** How long to poll before sleeping, in milliseconds: waking up takes longer than most waits in an encode. */
 const SPIN = 1;
 
 export class Channel {
@@ -29,7 +29,7 @@ export class Channel {
     this.#text = new Uint16Array(memory, 4 * (TEXT + 1), HEAD / 2 - 2 * (TEXT + 1));
   }
 
-  /** A new one; null where pages may not share memory, or none that grows. */
+  /** Opens a channel; null where the page may not share growable memory. */
   static open(): Channel | null {
     if (!self.crossOriginIsolated || !("grow" in SharedArrayBuffer.prototype)) return null;
     try {
@@ -39,7 +39,7 @@ export class Channel {
     }
   }
 
-  /** The engine's side: hands a task over. */
+  /** Engine: hands a task over. */
   ask({ weight, x, through }: Task) {
     if (Atomics.load(this.#words, TURN) !== NOBODY) throw new Error("a worker is still busy");
     this.#words.set(through ?? [0, 0], BATCH);
@@ -48,7 +48,7 @@ export class Channel {
     this.#give(HELPER);
   }
 
-  /** The engine's side: the answer, to be copied before the next task; null where it has not come in so many milliseconds. */
+  /** Engine: the answer, to be copied before the next task; null where none came within `wait` milliseconds. */
   answer(wait: number): Float32Array<SharedArrayBuffer> | null {
     if (this.#end) throw this.#end;
     if (!this.#past(HELPER, wait)) return null;
@@ -57,12 +57,12 @@ export class Channel {
     return this.#values();
   }
 
-  /** The engine's side: no answer will come any more. */
+  /** Engine: fails every later wait for an answer. */
   end(error: Error) {
     this.#end = error;
   }
 
-  /** The helper's side: does tasks until one of them is a trap. The engine learns of every failure. */
+  /** Helper: performs tasks until one of them traps. Every failure is reported to the engine. */
   serve(work: (task: Task<SharedArrayBuffer>) => Float32Array): never {
     for (;;) {
       for (let turn; (turn = Atomics.load(this.#words, TURN)) !== HELPER;) this.#past(turn, Infinity);
@@ -83,7 +83,7 @@ export class Channel {
     Atomics.notify(this.#words, TURN);
   }
 
-  /** Waits while it is somebody's turn; whether it no longer is. */
+  /** Waits while the turn is `turn`; returns whether it has changed. */
   #past(turn: number, wait: number): boolean {
     const end = performance.now() + Math.min(wait, SPIN);
     do {

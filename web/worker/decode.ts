@@ -1,11 +1,11 @@
-// Pictures that the module's decoder does not know: the browser's own is asked for them.
+// Decodes pictures that the Rust module does not read, by the browser's decoder.
 
 import { bounded, MOST_PHOTO } from "./bounds";
 
-/** What the visitor is told where the browser cannot read them either. */
+/** Advice where the browser cannot read a picture either. */
 const ADVICE = "Export it as JPEG or PNG";
 
-/** Kinds by the bytes at their beginning that the module reads, or refuses with a reason of its own. */
+/** First bytes of the formats that the module reads, or refuses with a reason of its own. */
 const KNOWN: readonly (readonly number[])[] = [
   [0x89, 0x50, 0x4e, 0x47], // PNG
   [0xff, 0xd8], // JPEG
@@ -15,22 +15,22 @@ const KNOWN: readonly (readonly number[])[] = [
   [0x49, 0x49, 0x2b, 0], [0x4d, 0x4d, 0, 0x2b], // BigTIFF
 ];
 
-/** Brands of the ISO media container, as its first box names them. */
+/** Formats by the brands in the first box of the ISO media container. */
 const BRANDS: Record<string, string> = {
   avif: "AVIF", avis: "AVIF",
   heic: "HEIC", heix: "HEIC", heim: "HEIC", heis: "HEIC", hevc: "HEIC", hevx: "HEIC", hevm: "HEIC", hevs: "HEIC", mif1: "HEIC", msf1: "HEIC",
 };
 
-/** Bytes within which all of these are told apart. */
+/** Bytes that tell all these formats apart. */
 const HEAD = 64;
 
 export interface Readable {
   bytes: Uint8Array<ArrayBuffer>;
-  /** Whether the browser read the picture first. */
+  /** Whether the browser decoded the picture. */
   byBrowser: boolean;
 }
 
-/** A photograph's bytes, in a kind that the module reads where the browser can make it one. */
+/** A photograph's bytes in a format that the module reads, if the browser can convert it. */
 export async function readable(photo: File): Promise<Readable> {
   bounded(photo, MOST_PHOTO, "a photograph");
   const head = new Uint8Array(await photo.slice(0, HEAD).arrayBuffer());
@@ -48,13 +48,13 @@ function known(head: Uint8Array): boolean {
   return KNOWN.some((magic) => magic.every((byte, at) => head[at] === byte));
 }
 
-/** The name of a kind that only some browsers read. */
+/** The name of a format that only some browsers read. */
 function kindOf(head: Uint8Array): string | null {
   if (head[0] === 0xff && head[1] === 0x0a) return "JPEG XL";
   if (ascii(head, 4, 8) === "JXL ") return "JPEG XL";
   if (ascii(head, 4, 8) === "ftyp") {
     const end = Math.min(head.length, new DataView(head.buffer).getUint32(0));
-    // Behind the major brand and its version come the compatible ones, of which a container of AVIF names its own.
+    // The compatible brands follow the major one and its version; an AVIF container lists its own there.
     const brands = [ascii(head, 8, 12)];
     for (let at = 16; at + 4 <= end; at += 4) brands.push(ascii(head, at, at + 4));
     const names = brands.map((brand) => BRANDS[brand]).filter((name) => name !== undefined);
@@ -69,9 +69,9 @@ function ascii(bytes: Uint8Array, start: number, end: number): string {
   return String.fromCharCode(...bytes.subarray(start, end));
 }
 
-/** What the browser makes of a picture, as PNG, which loses nothing of it; null where it cannot read it. */
+/** The picture as PNG, losslessly, by the browser's decoder; null where it cannot read it. */
 async function byBrowser(photo: File): Promise<Uint8Array<ArrayBuffer> | null> {
-  // The numbers as they stand in the file, as the module reads them: no colour profile applied.
+  // No colour profile is applied: the module reads the numbers in the file too.
   const bitmap = await createImageBitmap(photo, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => null);
   if (!bitmap) return null;
   try {

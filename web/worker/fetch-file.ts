@@ -1,4 +1,4 @@
-// Fetches one file of a model into the browser's store, and goes on where an earlier visit stopped.
+// Fetches one file of a model into the browser's store, and continues where an earlier visit stopped.
 
 import { Sha256 } from "#internvit";
 import type { Progress } from "../shared/protocol";
@@ -6,16 +6,16 @@ import { insist, stream, type Net } from "./net";
 import type { Job } from "./serve";
 import { headOf, put, type StoredFile } from "./vault";
 
-/** How much is read at a time, in bytes. */
+/** Bytes that are read at a time. */
 const PIECE = 4 << 20;
 
-/** The server has another file than the one that is stored in part. */
+/** The file on the server is no longer the one that is stored in part. */
 export class Changed extends Error {}
 
 /** Receives how many more bytes are done. */
 export type Tell = (stage: Progress["stage"], more: number) => void;
 
-/** Goes on from the bytes that are there, or from those before; false, and an empty file, where the digest is wrong. */
+/** Fetches what is missing of a file. Where the digest is wrong, the file is emptied and the result is false. */
 export async function fetchFile(folder: FileSystemDirectoryHandle, file: StoredFile, what: string, net: Net, tell: Tell): Promise<boolean> {
   const handle = await (await folder.getFileHandle(file.name)).createSyncAccessHandle();
   const digest = new Sha256();
@@ -45,7 +45,7 @@ export async function fetchFile(folder: FileSystemDirectoryHandle, file: StoredF
     handle.truncate(file.size);
     handle.flush();
     const found = digest.hex();
-    // A part of a larger file has no digest of the server's: it is to stay as it arrived.
+    // The server has no digest of a part of a file: its own digest guards it from now on.
     if (found === (file.sha256 ??= found)) return true;
     handle.truncate(0);
     tell("fetch", head.length - file.size);
@@ -55,7 +55,7 @@ export async function fetchFile(folder: FileSystemDirectoryHandle, file: StoredF
   }
 }
 
-/** The range of the server's file that belongs at a place of the stored one, behind its header. */
+/** The range of the server's file for an offset in the stored file, header excluded. */
 function place({ ranges }: StoredFile, at: number): [number, number] {
   let before = 0;
   for (const [from, to] of ranges) {

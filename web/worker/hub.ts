@@ -1,4 +1,4 @@
-// Where a model's files lie: in a repository of the hub, or in a folder at an address.
+// Finds a model's files in a repository of the hub, or in a folder at an address.
 
 import { encoder_shards } from "#internvit";
 import { readName } from "../shared/model-name";
@@ -10,17 +10,17 @@ export interface Remote {
   name: string;
   url: string;
   size: number;
-  /** As far as the server tells. */
+  /** Null where the server does not tell it. */
   sha256: string | null;
 }
 
-/** Files of weights at most: a model of 6 billion parameters in 32 bits has five. */
+/** Largest number of weight files. A model of 6 billion parameters in 32 bits has five. */
 const MOST_FILES = 100;
 
-/** Requests to one server at a time. */
+/** Number of simultaneous requests to one server. */
 const AT_ONCE = 4;
 
-/** Does the work for each item, a few of them at a time; the first failure ends it. */
+/** Performs the work for each item, a few at a time; the first failure ends it. */
 async function few<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
   const done: U[] = [];
   const rest = [...items.entries()];
@@ -47,7 +47,7 @@ export async function find(name: string, net: Net): Promise<{ config: string; pr
   if (asked.lacks("config.json")) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
   const config = await read("config.json");
   const perhaps = async (file: string) => asked.lacks(file) ? null : read(file).catch((error: unknown) => {
-    // A folder does not tell what it holds; only asking does.
+    // A folder has no list of its files: only a request tells.
     if (error instanceof Missing) return null;
     throw error;
   });
@@ -77,7 +77,7 @@ interface Sibling {
 /** The hub's answer about a repository. */
 const repositoryInfo = atLeast({ sha: string, siblings: list(unchecked<Sibling | null>()) });
 
-/** One request tells the commit, the files, their sizes and digests. */
+/** Asks the hub for a repository's commit, files, sizes and digests, in one request. */
 async function repository(repo: string, revision: string, name: string, net: Net): Promise<Files> {
   const api = `${net.hub}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const answer = await insist(net.signal, () => text(api, name, net));

@@ -1,4 +1,4 @@
-// A model's files, from the server or from the visitor's disk, as blobs to read ranges of.
+// A model's files, from the server or the visitor's disk, as blobs of which ranges are read.
 
 import { bounded, MOST_CONFIG } from "./bounds";
 import type { ModelFiles, OwnFiles } from "../shared/protocol";
@@ -27,7 +27,7 @@ export class FetchedModels {
 }
 
 async function read(response: Response, progress: (done: number, total: number) => void): Promise<Blob> {
-  // The length of a compressed body says nothing about its content.
+  // The length of a compressed body is not that of its content.
   const total = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let done = 0;
@@ -48,10 +48,10 @@ export async function localModel({ name, config, preprocessor, weights }: OwnFil
   return { name: name ?? first.name, config: text, preprocessor: beside ?? null, files };
 }
 
-/** Bytes that are read at once, at least: of each slice of a blob the browser keeps a little for good. */
+/** Smallest read, in bytes: the browser keeps some memory for each slice of a blob. */
 const BLOCK = 1 << 20;
 
-/** How the module reads a model: ranges of its files, until the visitor has enough. */
+/** Reads ranges of a model's files for the module, until the signal aborts. */
 export function readRanges({ files }: ModelFiles, signal?: AbortSignal) {
   // A block's tensors are not stored in the order in which they are read, so the last few pieces stay.
   let pieces: { file: number; start: number; bytes: Uint8Array }[] = [];

@@ -2,19 +2,19 @@
 
 import init from "#internvit";
 
-/** Compiled once: other workers need not do it again. */
+/** Compiles and starts the module. Helpers receive the compiled module. */
 export async function start(): Promise<WebAssembly.Module> {
   const url = relaxedSimd() ? new URL("../pkg/internvit_relaxed.wasm", import.meta.url) : new URL("../pkg/internvit_bg.wasm", import.meta.url);
   const response = await fetch(url);
   if (!response.ok) throw new Error(`The model's module is missing on the server (${response.status}).`);
-  // A server may not know the type that compiling on the way asks for.
+  // Streaming compilation needs a content type that some servers do not send.
   const known = response.headers.get("content-type") === "application/wasm";
   const module = await (known ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
   await init({ module_or_path: module });
   return module;
 }
 
-/** Whether the browser knows f32x4.relaxed_madd: a module whose only function multiplies zeros. */
+/** Whether the browser supports f32x4.relaxed_madd, by validating a module that uses it. */
 function relaxedSimd(): boolean {
   const zero = [0x41, 0, 0xfd, 0x0f];
   const code = [0x0a, 20, 1, 18, 0, ...zero, ...zero, ...zero, 0xfd, 0x85, 2, 0x1a, 0x0b];

@@ -1,6 +1,6 @@
-// Requests that outlast what passes: broken connections, servers that are busy.
+// Requests that are retried where the trouble may pass: broken connections, busy servers.
 
-/** Waits before each further try, in milliseconds. */
+/** Waits before the retries, in milliseconds. */
 const PAUSES = [500, 1000, 2000, 4000, 8000];
 
 export interface Net {
@@ -11,9 +11,9 @@ export interface Net {
   token: string;
 }
 
-/** Trouble that may be over soon. */
+/** A failure after which a retry may succeed. */
 export class Passing extends Error {
-  /** Milliseconds that the server asks to wait. */
+  /** The wait that the server asks for, in milliseconds. */
   readonly after: number | null;
 
   constructor(message: string, after: number | null = null) {
@@ -23,7 +23,7 @@ export class Passing extends Error {
   }
 }
 
-/** Tries again, with longer and longer pauses; `gain` tells that a try has brought something. */
+/** Retries the work with growing pauses; the work calls `gain` when it has made progress. */
 export async function insist<T>(signal: AbortSignal, work: (gain: () => void) => Promise<T>): Promise<T> {
   for (let failed = 0; ; failed++) {
     try {
@@ -37,7 +37,7 @@ export async function insist<T>(signal: AbortSignal, work: (gain: () => void) =>
   }
 }
 
-/** A response that is no refusal; `what` is named where it is one. */
+/** A successful response; an error that names `what` otherwise. */
 export async function request(url: string, what: string, net: Net, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   if (net.token && new URL(url).origin === new URL(net.hub).origin) headers.set("authorization", `Bearer ${net.token}`);
@@ -53,8 +53,8 @@ export async function request(url: string, what: string, net: Net, init: Request
 }
 
 /**
- * Bytes from `start` to `end` as they come. No `If-Range`: the stores behind the hub do not allow it across
- * origins; `seen` is told the answer's ETag instead, and its length of the whole file, as far as they show.
+ * Streams bytes from `start` to `end`. There is no `If-Range`: the stores behind the hub do not allow it across
+ * origins. Instead `seen` receives the answer's ETag and the length of the whole file, null where unknown.
  */
 export async function* stream(
   url: string, what: string, start: number, end: number, net: Net,
@@ -66,7 +66,7 @@ export async function* stream(
     ? /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1]
     : response.headers.get("content-length");
   seen(response.headers.get("etag"), total ? Number(total) : null);
-  // A server that knows no ranges sends all from the beginning.
+  // A server without ranges sends the whole file.
   let skip = response.status === 206 ? 0 : start;
   let left = end - start;
   const reader = response.body?.getReader();
@@ -87,10 +87,10 @@ export async function* stream(
   }
 }
 
-/** Bytes of a configuration, an index or a list of files at most. */
+/** Largest configuration, index or list of files, in bytes. */
 const MOST_TEXT = 32e6;
 
-/** The text at an address; a server that goes on sending is stopped. */
+/** The text at an address; a longer one is cut off by an error. */
 export async function text(url: string, what: string, net: Net): Promise<string> {
   const reader = (await request(url, what, net)).body?.getReader();
   const parts: Uint8Array<ArrayBuffer>[] = [];
@@ -135,7 +135,7 @@ function refusal(response: Response, what: string, host: string): Error {
   return new Missing(`${what} is not at ${host} (${status}).`);
 }
 
-/** What was asked for is not there. */
+/** The file does not exist on the server. */
 export class Missing extends Error {}
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

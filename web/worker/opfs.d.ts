@@ -1,4 +1,4 @@
-// What workers have and TypeScript's "dom" library leaves out.
+// Types of workers that TypeScript's "dom" library lacks.
 
 interface FileSystemSyncAccessHandle {
   read(buffer: Uint8Array<ArrayBuffer>, options: { at: number }): number;

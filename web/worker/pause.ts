@@ -1,6 +1,6 @@
-// Letting other events in between.
+// Yields to the event loop.
 
-/** A turn of the event loop, without the delay that timers get when nested. */
+/** Waits one turn of the event loop, without the delay of nested timers. */
 export function pause(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

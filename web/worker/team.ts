@@ -1,16 +1,16 @@
-// The engine's side of its helpers: workers of the same script that keep a part of the weights each.
+// The engine's side of its helpers: workers of the same script, each with a part of the weights.
 
 import { Channel } from "./channel";
 import { pause } from "./pause";
 import type { FromHelper, HelperLoad, ModelFiles, Task } from "../shared/protocol";
 
-/** More share no work worth the way, and each takes memory of its own. */
+/** Largest number of threads: more gain nothing, and each takes memory. */
 const MOST = 8;
 
-/** Bytes of a model below which the way to a helper costs more than it saves. */
+/** Size of a model in bytes below which helpers cost more than they save. */
 const SMALL = 64e6;
 
-/** How many workers compute where the visitor does not say. */
+/** The number of threads for a model where the visitor does not choose. */
 export function usualThreads({ files }: ModelFiles): number {
   if (files.reduce((sum, { blob }) => sum + blob.size, 0) < SMALL) return 1;
   return Math.max(1, Math.min(MOST, navigator.hardwareConcurrency || 1));
@@ -42,7 +42,7 @@ export class Team {
     this.#loaded = true;
   }
 
-  /** What the module calls: hands a task to a helper; what it gives back is called for the answer. */
+  /** Hands a task to a helper; the module calls the returned function for the answer. */
   readonly ask = (helper: number, task: Task): (() => Answer | Promise<Answer | null>) => {
     const found = this.#helpers[helper - 1];
     if (!found) throw new Error("there is no such worker");
@@ -81,7 +81,7 @@ export class Team {
     else waiting.reject(new Error("a worker has answered something else"));
   }
 
-  /** Without a part of the weights the engine is of no use: an error that nobody catches makes the page start it again. */
+  /** Without a part of the weights the engine is of no use: an uncaught error makes the page start it again. */
   #broken() {
     const error = new Error("a worker has stopped");
     this.#fail(error);
@@ -97,7 +97,7 @@ export class Team {
 
 type Answer = Float32Array;
 
-/** An answer for which the event loop is let run between whiles. */
+/** Waits for an answer, and yields to the event loop now and then. */
 async function later(channel: Channel): Promise<Answer> {
   for (;;) {
     await pause();
@@ -106,5 +106,5 @@ async function later(channel: Channel): Promise<Answer> {
   }
 }
 
-/** The name of a worker that helps. */
+/** The name of a helper's worker. */
 export const HELPER = "helper";

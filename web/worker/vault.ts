@@ -1,4 +1,4 @@
-// The models that the browser keeps for this page: a folder each in its private file system.
+// The models that the browser stores for this page: a folder each in its private file system.
 
 import type { StoredModel } from "../shared/protocol";
 import { atLeast, fits, list, nullable, number, optional, string, unchecked, type Infer } from "../shared/shape";
@@ -31,10 +31,10 @@ const storedRecord = atLeast({
   files: list(storedFile),
 });
 
-/** Written last when a download is planned: a folder without it is none. */
+/** The record is written last when a download is planned: a folder without one is ignored. */
 const RECORD = "record.json";
 
-/** What stands before the ranges: eight bytes of length and the header's text, as safetensors have them. */
+/** The start of a stored file, as in safetensors: the header's length in eight bytes, then its text. */
 export function headOf({ header }: StoredFile): Uint8Array<ArrayBuffer> {
   if (!header) return new Uint8Array();
   const text = new TextEncoder().encode(header);
@@ -48,7 +48,7 @@ async function models(): Promise<FileSystemDirectoryHandle> {
   return (await navigator.storage.getDirectory()).getDirectoryHandle("models", { create: true });
 }
 
-/** The folder of a model; names become safe as parts of an address are. */
+/** The folder of a model. Names are percent-encoded. */
 export async function folderOf(name: string): Promise<FileSystemDirectoryHandle> {
   return (await models()).getDirectoryHandle(encodeURIComponent(name), { create: true });
 }
