@@ -49,10 +49,10 @@ test("records of Rust that differ from the protocol are found", async () => {
     return recordFaults(rust.replace(from, to));
   };
   assert.deepEqual(await recordFaults(rust), []);
-  assert.match((await changed("heads: usize", "head_count: usize"))[0], /^ModelInfo: the fields in src\/web are .*head_count.*; in web\/shared\/protocol.ts .*heads/);
-  assert.deepEqual(await changed("heads: usize", "heads: String"), ["ModelInfo.heads: String in src/web, number in web/shared/protocol.ts."]);
-  assert.deepEqual(await changed("reason: Option<String>", "reason: String"), ["DeviceReport.reason: String in src/web, nullable in web/shared/protocol.ts."]);
+  assert.match((await changed("heads: usize", "head_count: usize"))[0], /^ModelInfo: the fields in Rust are .*head_count.*; in the protocol .*heads/);
+  assert.deepEqual(await changed("heads: usize", "heads: String"), ["ModelInfo.heads: String in Rust, number in the protocol."]);
+  assert.deepEqual(await changed("reason: Option<String>", "reason: String"), ["DeviceReport.reason: String in Rust, nullable in the protocol."]);
   assert.match((await changed('("best", ', '("nearest", '))[0], /^fn map: .*nearest/);
   assert.match((await changed("k: Option<usize>", "count: Option<usize>"))[0], /^Fields: .*count/);
-  assert.deepEqual(await changed("struct Texts", "struct Text"), ["Texts is not in src/web."]);
+  assert.deepEqual(await changed("struct Texts", "struct Text"), ["Texts is not in Rust."]);
 });

@@ -66,13 +66,13 @@ function structureFaults(name, rust, shape) {
   const wrong = keyFaults(name, fields && Object.keys(fields), Object.keys(shape.fields));
   if (wrong.length > 0) return wrong;
   const differing = Object.entries(fields).filter(([field, type]) => !agrees(type, shape.fields[field]));
-  return differing.map(([field, { type }]) => `${name}.${field}: ${type} in src/web, ${shape.fields[field].kind} in web/shared/protocol.ts.`);
+  return differing.map(([field, { type }]) => `${name}.${field}: ${type} in Rust, ${shape.fields[field].kind} in the protocol.`);
 }
 
 function keyFaults(name, found, expected) {
-  if (!found) return [`${name} is not in src/web.`];
+  if (!found) return [`${name} is not in Rust.`];
   const [ours, theirs] = [found, expected].map((names) => [...names].sort().join(", "));
-  return ours === theirs ? [] : [`${name}: the fields in src/web are ${ours}; in web/shared/protocol.ts ${theirs}.`];
+  return ours === theirs ? [] : [`${name}: the fields in Rust are ${ours}; in the protocol ${theirs}.`];
 }
 
 /** The views' requests are read through one structure of all fields. */
