@@ -10,6 +10,7 @@ mod photo;
 mod records;
 mod request;
 mod team;
+mod types;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -58,7 +59,9 @@ pub struct Engine {
 #[wasm_bindgen]
 impl Engine {
     /// `auto` (a GPU, else the CPU), `gpu` or `cpu`.
-    pub async fn open(device: String) -> JsResult<Engine> {
+    pub async fn open(
+        #[wasm_bindgen(unchecked_param_type = "DeviceChoice")] device: String,
+    ) -> JsResult<Engine> {
         let start = precise_now();
         let device: Device = device.parse().unwrap_or_default();
         let report = match device.open().await.map_err(js)? {
@@ -82,6 +85,7 @@ impl Engine {
     }
 
     /// `{ kind, name, backend, reason }`
+    #[wasm_bindgen(unchecked_return_type = "Device")]
     pub fn device(&self) -> JsResult<JsValue> {
         to_js(&self.report)
     }
@@ -102,8 +106,12 @@ impl Engine {
         }
     }
 
-    /// How a GPU keeps the values of the model that is loaded next: f32, f16, int8, w8a8 or int4.
-    pub fn keep(&mut self, dtype: String) -> JsResult<()> {
+    /// Sets the precision in which a GPU stores the model that is loaded next: f32, f16, int8, w8a8
+    /// or int4.
+    pub fn set_precision(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "Dtype")] dtype: String,
+    ) -> JsResult<()> {
         self.dtype = dtype.parse().map_err(js)?;
         Ok(())
     }
@@ -112,14 +120,15 @@ impl Engine {
     /// one, its `preprocessor_config.json`, and from its files, of which ranges are read
     /// through `read(file, start, end) -> Promise<Uint8Array>`. On the CPU `members` compute, this
     /// engine and helpers that `ask(helper, task) -> Promise<Float32Array>` reaches.
+    #[wasm_bindgen(unchecked_return_type = "ModelInfo")]
     pub async fn load(
         &mut self,
-        texts: JsValue,
-        files: JsValue,
-        read: Function,
-        progress: Function,
+        #[wasm_bindgen(unchecked_param_type = "ModelTexts")] texts: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
+        #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
         members: usize,
-        ask: Function,
+        #[wasm_bindgen(unchecked_param_type = "AskHelper")] ask: Function,
     ) -> JsResult<JsValue> {
         let start = precise_now();
         let Texts { config, preprocessor } = serde_wasm_bindgen::from_value(texts)?;
@@ -167,12 +176,13 @@ impl Engine {
     /// Encodes a photograph file; the features of all layers stay on the device until `forget`.
     /// `progress(done, total)` returns false, or a promise of it, to cancel. Answers with what is
     /// known of the photograph, its number among it.
+    #[wasm_bindgen(unchecked_return_type = "Encoded")]
     pub async fn encode(
         &mut self,
         name: String,
         bytes: Vec<u8>,
-        options: JsValue,
-        progress: Function,
+        #[wasm_bindgen(unchecked_param_type = "Settings")] options: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
     ) -> JsResult<JsValue> {
         let options: Options = serde_wasm_bindgen::from_value(options)?;
         let needed = picture_memory(std::io::Cursor::new(&bytes));
@@ -220,6 +230,7 @@ impl Engine {
 
     /// Encodes `pixel_values` of shape `[batch, 3, height, width]`, for tests and for those who
     /// prepare their own pixels.
+    #[wasm_bindgen(unchecked_return_type = "Encoded")]
     pub async fn encode_pixel_values(
         &mut self,
         shape: Vec<usize>,
@@ -236,6 +247,7 @@ impl Engine {
 
     /// The segmentation head's logits `{ shape, data }`, `[batch, classes, h', w']`, for
     /// `pixel_values` of shape `[batch, 3, height, width]`.
+    #[wasm_bindgen(unchecked_return_type = "Tensor")]
     pub async fn segment_pixel_values(
         &mut self,
         shape: Vec<usize>,
@@ -278,20 +290,27 @@ impl Engine {
     }
 
     /// The photograph, upright, RGBA.
+    #[wasm_bindgen(unchecked_return_type = "Uint8Array<ArrayBuffer>")]
     pub fn pixels(&self, photo: u32) -> JsResult<Vec<u8>> {
         let photo = self.photos.get(&photo).ok_or_else(|| no_photo(photo))?;
         crate::image::rgba(std::slice::from_ref(&photo.picture)).map_err(js)
     }
 
     /// A tensor `{ shape, data }`, read from the device.
+    #[wasm_bindgen(unchecked_return_type = "Tensor")]
     pub async fn tensor(&mut self, photo: u32, name: String) -> JsResult<JsValue> {
         let photo = self.photos.get(&photo).ok_or_else(|| no_photo(photo))?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         tensor(&photo.held.tensor(encoder, &name).await.map_err(js)?)
     }
 
-    /// A view of a photograph: `protocol.ts` has the requests and the answer.
-    pub async fn view(&mut self, id: u32, request: JsValue) -> JsResult<JsValue> {
+    /// A view of a photograph.
+    #[wasm_bindgen(unchecked_return_type = "ViewMap")]
+    pub async fn view(
+        &mut self,
+        id: u32,
+        #[wasm_bindgen(unchecked_param_type = "ViewRequest")] request: JsValue,
+    ) -> JsResult<JsValue> {
         let request: Request = serde_wasm_bindgen::from_value(request)?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         let query = match &request {

@@ -26,7 +26,12 @@ struct Request {
 impl Engine {
     /// Encodes a made-up picture again and again: `{ side, batch, runs }`. Answers with the JSON of
     /// `internvit bench --json`; `progress(part, 1)` returns false, or a promise of it, to cancel.
-    pub async fn benchmark(&mut self, request: JsValue, progress: Function) -> JsResult<JsValue> {
+    #[wasm_bindgen(unchecked_return_type = "Benchmark")]
+    pub async fn benchmark(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "BenchmarkRequest")] request: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
+    ) -> JsResult<JsValue> {
         let request: Request = serde_wasm_bindgen::from_value(request)?;
         let times = self.times;
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;

@@ -21,7 +21,7 @@ struct Published {
 }
 
 /// Every published InternViT: `[{ name, image, parameters, bytes }]`.
-#[wasm_bindgen]
+#[wasm_bindgen(unchecked_return_type = "PublishedModel[]")]
 pub fn catalogue() -> JsResult<JsValue> {
     let list = CATALOGUE.iter().map(|entry| {
         let parameters = parameters(&entry.spec()) as f64;
@@ -32,7 +32,7 @@ pub fn catalogue() -> JsResult<JsValue> {
 }
 
 /// The shards that an index's text names for the encoder.
-#[wasm_bindgen]
+#[wasm_bindgen(unchecked_return_type = "string[]")]
 pub async fn encoder_shards(index: String) -> JsResult<JsValue> {
     let source = Source::memory("model.safetensors.index.json", index.into_bytes());
     to_js(&shards(&source).await.map_err(js)?)
@@ -40,8 +40,12 @@ pub async fn encoder_shards(index: String) -> JsResult<JsValue> {
 
 /// Checks configuration and headers as `Engine.load` does, and tells what of each file the encoder
 /// needs: `[{ header, ranges } | null]`, null for all of it.
-#[wasm_bindgen]
-pub async fn encoder_parts(config: String, files: JsValue, read: Function) -> JsResult<Array> {
+#[wasm_bindgen(unchecked_return_type = "(FilePart | null)[]")]
+pub async fn encoder_parts(
+    config: String,
+    #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
+    #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
+) -> JsResult<Array> {
     let checkpoint = checkpoint(&config, files, &read).await?;
     let parts = checkpoint.extracts().into_iter().map(|(_, extract)| {
         let Some(extract) = extract else { return Ok(JsValue::NULL) };

@@ -14,6 +14,7 @@ use crate::{Error, Result, Tensor};
 impl Engine {
     /// The features of some patches in all layers, `[patches, layers + 1, C]`: what a lesson keeps
     /// of a photograph that is let go.
+    #[wasm_bindgen(unchecked_return_type = "Tensor")]
     pub async fn vectors(&mut self, photo: u32, patches: Vec<usize>) -> JsResult<JsValue> {
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         let photo = self.photos.get_mut(&photo).ok_or_else(|| no_photo(photo))?;
@@ -34,7 +35,11 @@ impl Engine {
     /// Fits a linear head to patches that the visitor has named:
     /// `{ layers, names, examples: [{ photo, token, class }], vectors: [{ features, class }] }`.
     /// Answers with the head, `{ layers, names, palette, milliseconds }`.
-    pub async fn teach(&mut self, lesson: JsValue) -> JsResult<JsValue> {
+    #[wasm_bindgen(unchecked_return_type = "Taught")]
+    pub async fn teach(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "Lesson")] lesson: JsValue,
+    ) -> JsResult<JsValue> {
         let lesson: Lesson = serde_wasm_bindgen::from_value(lesson)?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         let sizes = encoder.spec().sizes;
@@ -91,12 +96,14 @@ impl Engine {
     }
 
     /// The taught head as a safetensors file.
+    #[wasm_bindgen(unchecked_return_type = "Uint8Array<ArrayBuffer>")]
     pub fn export_head(&self) -> JsResult<Vec<u8>> {
         let none = || js(Error::input("nothing has been taught yet"));
         self.taught.as_ref().ok_or_else(none)?.to_bytes().map_err(js)
     }
 
     /// Takes over a head that was exported; answers as `teach` does.
+    #[wasm_bindgen(unchecked_return_type = "Taught")]
     pub async fn import_head(&mut self, name: String, bytes: Vec<u8>) -> JsResult<JsValue> {
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         let source = Source::memory(&name, bytes);

@@ -1,4 +1,4 @@
-//! What the page and the engine tell each other; `web/protocol.ts` has the same.
+//! Records that cross the boundary to JavaScript; `web/shared/protocol.ts` describes the same.
 
 use serde::{Deserialize, Serialize};
 

@@ -52,7 +52,7 @@ impl Kept {
     }
 }
 
-/// A task as `protocol.ts` has it.
+/// A task as the protocol has it.
 fn given(task: &Task, kept: &mut Kept) -> JsResult<JsValue> {
     object(&[
         ("weight", (&task.weight).into()),
@@ -74,8 +74,8 @@ impl JsHelper {
     /// `Engine.load`.
     pub async fn load(
         config: String,
-        files: JsValue,
-        read: Function,
+        #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
         member: usize,
         members: usize,
     ) -> JsResult<JsHelper> {
@@ -87,11 +87,12 @@ impl JsHelper {
 
     /// Its part of two products, and of what lies between, for rows `x`; `through` is batch and
     /// tokens, or nothing for the first product alone. The next answer may come in the same array.
+    #[wasm_bindgen(unchecked_return_type = "Float32Array<ArrayBuffer>")]
     pub fn answer(
         &mut self,
         weight: String,
         x: Vec<f32>,
-        through: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Task['through']")] through: JsValue,
     ) -> JsResult<Float32Array> {
         let through = serde_wasm_bindgen::from_value(through)?;
         let values = self.helper.answer(&Task { weight, x, through }).map_err(js)?;

@@ -303,7 +303,7 @@ test("names of any length, with what turns or hides text, are cut and spelled ou
 
 test("no source turns text into HTML or code", () => {
   const words = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|setHTML|createContextualFragment|\beval\(|new Function|javascript:|srcdoc/;
-  for (const name of readdirSync(path("web")).filter((name) => name.endsWith(".ts"))) {
+  for (const name of readdirSync(path("web"), { recursive: true }).filter((name) => name.endsWith(".ts") && !name.startsWith("pkg"))) {
     assert.doesNotMatch(readFileSync(path(`web/${name}`), "utf8"), words, name);
   }
   assert.doesNotMatch(readFileSync(path("www/index.html"), "utf8"), /<style|<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=/);
@@ -350,12 +350,12 @@ test("workers refuse messages that are none, and go on", async (t) => {
 
   const engine = await say(scripts.find((name) => name.startsWith("worker")), "", [
     ...nothing, { id: 2, call: "toString", given: null }, { id: 3, call: "encode" }, { id: 4, call: "encode", given: { photo: "x", settings: {} } },
-    { id: 5, call: "load", given: null }, { id: 6, call: "view", given: { photo: 1, request: null } }, { id: 7, call: "keep", given: 8 },
+    { id: 5, call: "load", given: null }, { id: 6, call: "view", given: { photo: 1, request: null } }, { id: 7, call: "setPrecision", given: 8 },
     { id: 8, call: "teach", given: { layers: [], names: [] } }, { id: 99, call: "open", given: { device: "cpu", threads: 1 } },
   ]);
   assert.deepEqual(engine, { fallen: null, answers: {
     2: "There is no call toString.", 3: "encode: expected object, found undefined.", 4: "encode.photo: expected File, found string.",
-    5: "load: expected object, found null.", 6: "view.request: expected object, found null.", 7: "keep: expected string, found number.",
+    5: "load: expected object, found null.", 6: "view.request: expected object, found null.", 7: "setPrecision: expected string, found number.",
     8: "teach.examples: expected Array, found undefined.", 99: "answered",
   } });
 

@@ -5,6 +5,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { faults } from "../../web/tools/house.mjs";
+import { readRust, recordFaults } from "../../web/tools/records.mjs";
 import { path } from "./site.mjs";
 
 test("the check of dependencies fetches nothing, and says what to do where crates are missing", (t) => {
@@ -17,4 +19,40 @@ test("the check of dependencies fetches nothing, and says what to do where crate
   assert.match(stderr, /needs no network, but the crates of every platform/);
   assert.match(stderr, /cargo fetch --locked/);
   assert.ok(!existsSync(join(home, "registry/cache")), "crates were downloaded");
+});
+
+test("the house's rules for TypeScript find what breaks them", () => {
+  const long = (count) => `${"void 0;\n".repeat(count)}`;
+  assert.deepEqual(faults({
+    "page/main.ts": 'import { a } from "../worker/a";\nlet state: number = 1;\nexport let other = state + a;\n',
+    "page/fit.ts": `export class Fit {\n  go() {\n${long(58)}  }\n}\nfunction far() {\n${long(59)}}\nvoid far;\n`,
+    "worker/a.ts": `import type { B } from "../page/b";\nconst mine: B = 1;\nexport const a = (): B => mine;\n${long(397)}`,
+    "page/one.ts": 'import { two } from "./two";\nexport const one = () => two;\n',
+    "page/two.ts": 'import { one } from "./one";\nexport const two = () => one;\n',
+    "page/types.ts": 'import type { Typed } from "./typed";\nexport type Types = Typed;\n',
+    "page/typed.ts": 'import { type Types } from "./types";\nexport type Typed = Types | 1;\n',
+  }), [
+    "web/page/main.ts imports worker/a.ts, expected only page and shared.",
+    "web/page/main.ts:2: let at the top of a file, expected state in an object.",
+    "web/page/main.ts:3: let at the top of a file, expected state in an object.",
+    "web/page/fit.ts:63: a function of 61 lines, expected at most 60.",
+    "web/worker/a.ts imports page/b.ts, expected only worker and shared.",
+    "Files import each other: page/one.ts, page/two.ts, page/one.ts.",
+  ]);
+  assert.deepEqual(faults({ "shared/long.ts": long(401) }), ["web/shared/long.ts has 401 lines, expected at most 400."]);
+});
+
+test("records of Rust that differ from the protocol are found", async () => {
+  const rust = readRust();
+  const changed = async (from, to) => {
+    assert.ok(rust.includes(from), from);
+    return recordFaults(rust.replace(from, to));
+  };
+  assert.deepEqual(await recordFaults(rust), []);
+  assert.match((await changed("heads: usize", "head_count: usize"))[0], /^ModelInfo: the fields in Rust are .*head_count.*; in the protocol .*heads/);
+  assert.deepEqual(await changed("heads: usize", "heads: String"), ["ModelInfo.heads: String in Rust, number in the protocol."]);
+  assert.deepEqual(await changed("reason: Option<String>", "reason: String"), ["DeviceReport.reason: String in Rust, nullable in the protocol."]);
+  assert.match((await changed('("best", ', '("nearest", '))[0], /^fn map: .*nearest/);
+  assert.match((await changed("k: Option<usize>", "count: Option<usize>"))[0], /^Fields: .*count/);
+  assert.deepEqual(await changed("struct Texts", "struct Text"), ["Texts is not in Rust."]);
 });

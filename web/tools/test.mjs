@@ -6,10 +6,12 @@ import { printTimes, root, run, runBeside, step, stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 await step("set-up", () => setup({ tests: true }));
-await step("types", () => run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"]));
+await step("TypeScript's house", () => run(process.execPath, ["web/tools/house.mjs"]));
 // A skipped test is no test: without an adapter the GPU tests fail.
 await step("Rust tests", () => run("cargo", ["test"], { REQUIRE_GPU: "1" }));
 await step("page build", () => build());
+// The types of the Rust module are generated with it.
+await step("types", () => run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"]));
 await step("browser tests", async () => {
   const { launchServer } = await import("../../tests/browser/chromium.mjs");
   const chromium = await launchServer();

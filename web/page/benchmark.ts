@@ -1,0 +1,83 @@
+// The benchmark: how fast the model runs here, and which kernels take the time.
+
+import { make, part } from "./dom";
+import { bytes, duration } from "../shared/format";
+import type { Benchmark, BenchmarkRequest, Device, Model } from "../shared/protocol";
+import { save } from "./save";
+
+/** Measures the engine behind the progress bar; null where that failed or was cancelled. */
+export type Measure = (request: BenchmarkRequest) => Promise<{ report: Benchmark; model: Model; device: Device } | null>;
+
+const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
+
+export function benchmark(root: HTMLDetailsElement, measure: Measure) {
+  const run = part(root, "[data-run]", HTMLButtonElement);
+  const download = part(root, "[data-save]", HTMLButtonElement);
+  const batch = part(root, "input", HTMLInputElement);
+  const result = part(root, "[data-result]", HTMLElement);
+  let text = "";
+
+  run.addEventListener("click", async () => {
+    run.disabled = true;
+    try {
+      const measured = await measure({ batch: Math.max(1, batch.valueAsNumber || 1) });
+      if (!measured) return;
+      const { report, model, device } = measured;
+      text = JSON.stringify({ ...report, model: model.name, device }, null, 2);
+      result.replaceChildren(figures(report), kernels(report));
+      result.hidden = false;
+      download.hidden = false;
+    } finally {
+      run.disabled = false;
+    }
+  });
+  download.addEventListener("click", () => save(new Blob([text], { type: "application/json" }), "benchmark.json"));
+}
+
+function figures({ batch, image_size, encode, first_result, ceilings, memory }: Benchmark): HTMLElement {
+  // On the processor the activations lie in the module's memory.
+  const activations = memory.slot_bytes > 0 ? `, activations ${bytes(memory.slot_bytes)}` : "";
+  const { open_device_ms, load_weights_ms, pipelines_ms, first_run_ms } = first_result;
+  const facts: [string, string][] = [
+    ["Encode", `${duration(encode.median_ms)}, median of ${encode.runs} (${duration(encode.min_ms)} to ${duration(encode.max_ms)})`],
+    ["Images", `${short.format(encode.images_per_s)} a second, ${batch} × ${image_size} px at a time`],
+    ["Arithmetic", `${short.format(encode.gflop_per_s)} GFLOP/s of ${short.format(ceilings.product_gflop_per_s)} (a plain product)`],
+    ["Memory", `weights ${bytes(memory.weight_bytes)}${activations}, the module’s own at most ${bytes(memory.host_peak_bytes)}`],
+    ["Copy", `${short.format(ceilings.copy_gb_per_s)} GB/s`],
+    [
+      "First result",
+      `device ${duration(open_device_ms)}, model ${duration(load_weights_ms)}, pipelines ${duration(pipelines_ms)}, first run ${duration(first_run_ms)}`,
+    ],
+  ];
+  const list = make("dl", { className: "facts" });
+  list.append(...facts.map(([term, fact]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: fact }))));
+  return list;
+}
+
+function kernels({ profile }: Benchmark): HTMLElement {
+  const head = ["Kernel", "Operation", "Calls", "Time", "Share", "GFLOP/s", "GB/s", "Of ceiling"];
+  const rows = profile.kernels.map((row) => [
+    row.kernel,
+    row.operation,
+    String(row.dispatches),
+    duration(row.ms),
+    percent.format(row.share),
+    short.format(row.gflop_per_s),
+    short.format(row.gb_per_s),
+    `${percent.format(row.of_ceiling)} ${row.bound}`,
+  ]);
+  const cells = (tag: "th" | "td", texts: string[]) =>
+    texts.map((text) => (tag === "th" ? make("th", { scope: "col", textContent: text }) : make("td", { textContent: text })));
+  const clock = profile.timer === "timestamps" ? "the device’s timestamps" : "the clock, step by step";
+  const caption = `${duration(profile.kernels_ms)} of a run of ${duration(profile.run_ms)}, by ${clock}`;
+  const table = make(
+    "table",
+    {},
+    make("caption", { textContent: caption }),
+    make("thead", {}, make("tr", {}, ...cells("th", head))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells("td", row)))),
+  );
+  // A wide table scrolls in its own box, by keyboard too.
+  return make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Kernels" }, table);
+}

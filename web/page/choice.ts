@@ -1,0 +1,43 @@
+// What the visitor has chosen to see, and its place in the address. The photograph never is in the address.
+
+import { Address } from "./address";
+import type { Place } from "./patches";
+import { viewNames, type ViewName, type Views } from "./views/table";
+
+export interface Choice {
+  view: ViewName;
+  /** 0 is the embedding, i the output of block i; null the last. */
+  layer: number | null;
+  /** The chosen patch. */
+  at: Place | null;
+  /** How much of the view lies over the photograph, in percent; null as suits the view. */
+  opacity: number | null;
+}
+
+/** The choice of an address; the views take their settings from it. */
+export function readAddress(hash: string, views: Views): Choice {
+  const address = new Address(hash);
+  for (const view of Object.values(views)) view.read(address);
+  const [x, y] = address.text("at").split(",").map(Number);
+  const inside = (v: number | undefined): v is number => v !== undefined && v >= 0 && v < 1;
+  return {
+    view: viewNames.find((name) => name === address.text("view")) ?? first(),
+    layer: address.whole("layer", 0, 200),
+    at: address.text("at") && inside(x) && inside(y) ? [x, y] : null,
+    opacity: address.whole("opacity", 0, 100),
+  };
+}
+
+/** The address of a choice, with only what differs from the page's start. */
+export function addressOf({ view, layer, at, opacity }: Choice, views: Views): string {
+  const said = new URLSearchParams();
+  const { pointing } = views[view];
+  if (view !== first()) said.set("view", view);
+  if (layer !== null) said.set("layer", String(layer));
+  if (at && (pointing === "hold" || pointing === "choose")) said.set("at", at.map((v) => v.toFixed(3)).join(","));
+  views[view].write(said);
+  if (opacity !== null) said.set("opacity", String(opacity));
+  return said.size > 0 ? `#${said.toString().replaceAll("%2C", ",")}` : "";
+}
+
+const first = (): ViewName => viewNames[0] ?? "pca";

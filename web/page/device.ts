@@ -1,0 +1,52 @@
+// The device that computes: the GPU or the processor, as the address asks and the browser allows.
+
+import type { Device, DeviceChoice, Model } from "../shared/protocol";
+import type { Engine } from "./engine";
+import { showDevice } from "./facts";
+import type { Notice } from "./notice";
+
+export class DeviceStatus {
+  readonly #root: HTMLElement;
+  readonly #messages: Notice;
+  #device: Promise<Device> = Promise.reject(new Error("No device has been opened."));
+
+  constructor(root: HTMLElement, messages: Notice) {
+    this.#root = root;
+    this.#messages = messages;
+    this.#device.catch(() => undefined);
+  }
+
+  /** The device that was opened last. */
+  get device(): Promise<Device> {
+    return this.#device;
+  }
+
+  open(engine: Engine) {
+    this.#device = engine.call("open", { device: askedDevice(), threads: askedThreads() });
+    this.#device.then((device) => showDevice(this.#root, device, null), this.#messages.alarm);
+  }
+
+  /** Names the loaded model's threads too. */
+  async show(model: Model) {
+    showDevice(this.#root, await this.#device, model);
+  }
+
+  /** Tells what has happened to the device, which may be another one afterwards. */
+  async tell(message: string, found: Device | null, model: () => Promise<Model | null>) {
+    this.#messages.say(message);
+    if (found) this.#device = Promise.resolve(found);
+    const known = await this.#device.catch(() => null);
+    if (known) showDevice(this.#root, known, found && (await model()), message);
+  }
+}
+
+function askedDevice(): DeviceChoice {
+  const asked = new URLSearchParams(location.search).get("device");
+  return asked === "cpu" || asked === "gpu" ? asked : "auto";
+}
+
+/** At most as many threads as the device has cores: a link should not start a thousand workers. */
+function askedThreads(): number | null {
+  const asked = Number(new URLSearchParams(location.search).get("threads"));
+  return Number.isInteger(asked) && asked >= 1 ? Math.min(asked, navigator.hardwareConcurrency || 1) : null;
+}

@@ -1,0 +1,156 @@
+// Drawing a photograph, a view stretched over it, and marks on patches.
+
+import type { Encoded, ViewMap } from "../shared/protocol";
+import { pen } from "./dom";
+
+export interface Mark {
+  token: number;
+  /** Null for an outline. */
+  colour: readonly [number, number, number] | null;
+}
+
+export interface Scene {
+  photo: ImageBitmap;
+  /** Null while the photograph is being encoded. */
+  grid: Encoded | null;
+  map: ViewMap | null;
+  /** Whether colours blend from patch to patch. */
+  smooth: boolean;
+  /** Whether the photograph is darkened below transparent parts of the map. */
+  shaded: boolean;
+  /** Lines between patches of different labels. */
+  outlines: boolean;
+  marks: Mark[];
+  opacity: number;
+  label: string;
+}
+
+/** Left, top, width and height, in pixels of the canvas. */
+type Box = readonly [number, number, number, number];
+
+/** The scene's grid on a canvas. */
+interface Board {
+  canvas: HTMLCanvasElement;
+  context: CanvasRenderingContext2D;
+  /** Pixels of the canvas for each pixel of the photograph. */
+  scale: number;
+  region: Box;
+  rows: number;
+  cols: number;
+  box(token: number): Box;
+}
+
+/** A view's colours, one pixel for each patch. */
+export function rasterOf({ rgba, width, height }: ViewMap): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
+  pen(canvas)?.putImageData(new ImageData(pixels, width, height), 0, 0);
+  return canvas;
+}
+
+/** A copy of the photograph at the canvas's size. */
+export function scaled(photo: ImageBitmap, { width, height }: HTMLCanvasElement): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = pen(canvas);
+  if (context) context.imageSmoothingQuality = "high";
+  context?.drawImage(photo, 0, 0, width, height);
+  return canvas;
+}
+
+/** Draws a scene. `photo` is the scene's, at the canvas's size or its own; `cursor` is the keyboard's patch. */
+export function draw(
+  canvas: HTMLCanvasElement, scene: Scene, photo: ImageBitmap | HTMLCanvasElement, raster: HTMLCanvasElement | null, cursor: number | null,
+) {
+  const context = pen(canvas, false);
+  if (!context) return;
+  context.globalAlpha = 1;
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(photo, 0, 0, canvas.width, canvas.height);
+  if (!scene.grid) return;
+  const board = boardOf(canvas, context, scene, scene.grid);
+  if (raster && scene.map) drawMap(board, scene, scene.grid, photo, raster);
+  context.globalAlpha = 1;
+  if (scene.outlines && scene.map) drawOutlines(board, scene.map);
+  for (const mark of scene.marks) drawMark(board, mark);
+  if (cursor !== null) drawCursor(board, cursor);
+}
+
+function boardOf(canvas: HTMLCanvasElement, context: CanvasRenderingContext2D, scene: Scene, { region, rows, cols }: Encoded): Board {
+  const scale = canvas.width / scene.photo.width;
+  const [left, top, width, height] = region.map((v) => v * scale) as [number, number, number, number];
+  const [cellWidth, cellHeight] = [width / cols, height / rows];
+  return {
+    canvas, context, scale, rows, cols, region: [left, top, width, height],
+    box: (token) => [left + (token % cols) * cellWidth, top + Math.floor(token / cols) * cellHeight, cellWidth, cellHeight],
+  };
+}
+
+/** What the model did not see, or what is no foreground, stays behind a shade. */
+function drawMap({ canvas, context, region }: Board, scene: Scene, grid: Encoded, photo: ImageBitmap | HTMLCanvasElement, raster: HTMLCanvasElement) {
+  context.globalAlpha = (scene.opacity / 100) * 0.7;
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  if (!scene.shaded) {
+    context.globalAlpha = 1;
+    const [x, y, w, h] = grid.region.map((v) => (v * photo.width) / scene.photo.width) as [number, number, number, number];
+    context.drawImage(photo, x, y, w, h, ...region);
+  }
+  context.globalAlpha = scene.opacity / 100;
+  context.imageSmoothingEnabled = scene.smooth;
+  context.drawImage(raster, ...region);
+}
+
+/** Lines between neighbours of different labels. */
+function drawOutlines({ canvas, context, rows, cols, box }: Board, { labels }: ViewMap) {
+  context.beginPath();
+  for (let row = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col++) {
+      const token = row * cols + col;
+      const [x, y, width, height] = box(token);
+      if (col > 0 && labels[token - 1] !== labels[token]) {
+        context.moveTo(x, y);
+        context.lineTo(x, y + height);
+      }
+      if (row > 0 && labels[token - cols] !== labels[token]) {
+        context.moveTo(x, y);
+        context.lineTo(x + width, y);
+      }
+    }
+  }
+  stroke(context, canvas.width);
+}
+
+function drawMark({ canvas, context, box }: Board, { token, colour }: Mark) {
+  context.beginPath();
+  const [x, y, width, height] = box(token);
+  if (colour) {
+    context.arc(x + width / 2, y + height / 2, Math.min(width, height) * 0.36, 0, 2 * Math.PI);
+    context.fillStyle = `rgb(${colour.join(" ")})`;
+    context.fill();
+  } else context.rect(x, y, width, height);
+  stroke(context, canvas.width);
+}
+
+function drawCursor({ canvas, context, scale, box }: Board, cursor: number) {
+  context.beginPath();
+  context.rect(...box(cursor));
+  context.setLineDash([4 * scale + 2, 3 * scale + 1]);
+  stroke(context, canvas.width);
+  context.setLineDash([]);
+}
+
+/** A line that shows on any ground. */
+function stroke(context: CanvasRenderingContext2D, width: number) {
+  const line = Math.max(1, width / 400);
+  context.lineWidth = 2.5 * line;
+  context.strokeStyle = "rgb(0 0 0 / 75%)";
+  context.stroke();
+  context.lineWidth = line;
+  context.strokeStyle = "#fff";
+  context.stroke();
+}

@@ -1,0 +1,35 @@
+// What the colours mean: a scale, or a list of classes with their shares.
+
+import { make } from "./dom";
+import type { ViewMap } from "../shared/protocol";
+
+/** The engine's colour scale, viridis, in nine steps. */
+const scale =
+  "linear-gradient(90deg, #440154, #472d7b, #3b528b, #2c728e, #21918c, #28ae80, #5ec962, #addc30, #fde725)";
+
+export function showLegend(root: HTMLElement, map: ViewMap | null, number: (value: number) => string) {
+  root.replaceChildren(...parts(map, number));
+  root.hidden = root.childElementCount === 0;
+}
+
+function parts(map: ViewMap | null, number: (value: number) => string): Node[] {
+  if (!map) return [];
+  if (map.range) {
+    const bar = make("span", { className: "scale" });
+    bar.style.background = scale;
+    const [low, high] = map.range.map((value) => make("span", { textContent: number(value) }));
+    return [make("p", { className: "scale-line" }, low as Node, bar, high as Node)];
+  }
+  if (map.names.length === 0) return [];
+  const present = map.names
+    .map((name, index) => ({ name, share: map.shares[index] ?? 0, colour: map.palette[index] }))
+    .filter(({ share }) => share > 0)
+    .sort((a, b) => b.share - a.share);
+  const entries = present.map(({ name, share, colour }) => {
+    const swatch = make("span", { className: "swatch" });
+    swatch.style.background = `rgb(${colour?.join(" ")})`;
+    const percent = make("span", { className: "count", textContent: `${share < 0.1 ? "< 0.1" : share.toFixed(1)} %` });
+    return make("li", {}, swatch, make("span", { textContent: name }), percent);
+  });
+  return [make("ul", { className: "classes" }, ...entries)];
+}

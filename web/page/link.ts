@@ -1,0 +1,91 @@
+// Links that contain a sample's name, its settings and its view. No link contains a visitor's photograph.
+
+import { make } from "./dom";
+import type { Settings } from "../shared/protocol";
+
+const RESIZES: readonly string[] = ["squash", "crop", "native"] satisfies Settings["resize"][];
+
+/** Parameters of a link besides those of the page's address. */
+const [SAMPLE, SIZE, RESIZE, TILES] = ["sample", "size", "resize", "tiles"] as const;
+
+/** How long the button confirms the copy, in milliseconds. */
+const SAID = 2500;
+
+/** The address that shows the stage's content; `sample` is empty for a visitor's photograph. */
+export function link(sample: string, settings: Settings): string {
+  const url = new URL(location.href);
+  const set = (name: string, value: string | number | undefined) => {
+    if (value) url.searchParams.set(name, String(value));
+    else url.searchParams.delete(name);
+  };
+  set(SAMPLE, sample);
+  set(SIZE, settings.image_size);
+  set(RESIZE, settings.resize);
+  set(TILES, settings.tiles);
+  url.search = url.search.replace(/%(2F|40|3A)/g, decodeURIComponent);
+  return url.href;
+}
+
+/** The sample that the address asks for; empty where it asks for none. */
+export function askedSample(): string {
+  return new URLSearchParams(location.search).get(SAMPLE) ?? "";
+}
+
+/** Whether the address contains `start=plain`: the page begins without a photograph and encodes by the model's own preprocessing. */
+export function plainStart(): boolean {
+  return new URLSearchParams(location.search).get("start") === "plain";
+}
+
+/** The settings in the address. */
+export function askedSettings(): Settings {
+  const asked = new URLSearchParams(location.search);
+  const settings: Settings = {};
+  const [size, tiles, resize] = [Number(asked.get(SIZE)), Number(asked.get(TILES)), asked.get(RESIZE) ?? ""];
+  if (Number.isInteger(size) && size > 0) settings.image_size = size;
+  if (Number.isInteger(tiles) && tiles > 0) settings.tiles = tiles;
+  if (RESIZES.includes(resize)) settings.resize = resize as NonNullable<Settings["resize"]>;
+  return settings;
+}
+
+/** Removes the sample from the address once another photograph is shown. */
+export function forgetSample(shown: string) {
+  const url = new URL(location.href);
+  const asked = url.searchParams.get(SAMPLE);
+  if (asked === null || asked === shown) return;
+  url.searchParams.delete(SAMPLE);
+  history.replaceState(null, "", url);
+}
+
+/** Connects a button that copies an address. Where the browser does not allow it, the address is shown to be copied by hand. */
+export function copyLink(button: HTMLButtonElement, address: () => string, say: (text: string) => void) {
+  const title = button.textContent;
+  let timer = 0;
+  let byHand: HTMLElement | null = null;
+
+  function tell(text: string) {
+    clearTimeout(timer);
+    button.textContent = "Link copied ✓";
+    timer = setTimeout(() => (button.textContent = title), SAID);
+    say(text);
+  }
+
+  function show(text: string) {
+    const field = make("input", { type: "text", readOnly: true, value: text });
+    const label = make("label", { className: "by-hand hint", textContent: "This browser lets the page copy nothing. Copy the link by hand:" }, field);
+    byHand = label;
+    button.parentElement?.append(label);
+    field.focus();
+    field.select();
+    say("The link is shown, to be copied by hand.");
+  }
+
+  button.addEventListener("click", async () => {
+    byHand?.remove();
+    const text = address();
+    // Pages at http addresses have no clipboard, localhost excepted.
+    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    if (!copied) return show(text);
+    const sample = new URL(text).searchParams.has(SAMPLE);
+    tell(sample ? "The link is copied. It opens this view of the sample." : "The link is copied. It holds the view, not the photograph.");
+  });
+}

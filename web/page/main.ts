@@ -1,0 +1,118 @@
+// The page: makes its parts, joins them, and begins.
+
+import { duration } from "../shared/format";
+import { benchmark, type Measure } from "./benchmark";
+import { part } from "./dom";
+import { DeviceStatus } from "./device";
+import { Engine } from "./engine";
+import { acceptFiles, chooser } from "./files";
+import { howItWorks } from "./how";
+import { Intake } from "./intake";
+import { askedSample, copyLink, link, plainStart } from "./link";
+import { ModelLoading } from "./loading";
+import { bundled, modelPicker } from "./model-picker";
+import { ModelList } from "./models";
+import { notice } from "./notice";
+import { Photographs } from "./photographs";
+import { MemoryHint, precisionChoice } from "./precision";
+import { progressBar } from "./progress";
+import { sampleList } from "./samples";
+import { Saving } from "./saving";
+import { SettingsForm } from "./settings";
+import { shotStrip } from "./shots";
+import { Tasks } from "./tasks";
+import { Workbench } from "./workbench";
+
+const find = (id: string) => part(document, `#${id}`, HTMLElement);
+const details = (id: string) => part(document, `#${id}`, HTMLDetailsElement);
+
+/** Makes the parts that show, of which each knows only what it is given. */
+function makeParts() {
+  const messages = notice(find("alert"), find("status"));
+  const status = new DeviceStatus(find("device"), messages);
+  const tasks = new Tasks(progressBar(find("progress")), messages);
+  return { messages, status, tasks, stage: find("stage") };
+}
+
+/** Joins the parts: photographs, model and views know each other. */
+function makeApp() {
+  const { messages, status, tasks, stage } = makeParts();
+  const { alarm } = messages;
+  const engine = new Engine((message, device) => void status.tell(message, device, () => loading.model));
+  const workbench = new Workbench(stage, engine, {
+    alarm, open: (shot) => void photographs.open(shot), settings: () => settings.read(),
+  });
+  const how = howItWorks(details("how"), engine);
+  const strip = shotStrip(find("shots"), (shot) => void photographs.open(shot));
+  const picker = modelPicker(find("model"), (files) => intake.chooseModel(files), () => void loading.change(bundled));
+  const hub = part(document, 'meta[name="hub"]', HTMLMetaElement).content;
+  const list = new ModelList(details("models"), hub, (name) => void loading.useStored(name));
+  const settings = new SettingsForm(part(document, "#settings", HTMLFormElement), () => void photographs.encodeAgain());
+  const samples = sampleList(find("samples"), (file) => void photographs.openFile(file), alarm);
+  status.open(engine);
+  const memory = new MemoryHint(find("weights"));
+  const precision = precisionChoice(find("weights"), status.device, engine, () => void loading.reload());
+  const loading = new ModelLoading({ engine, tasks, messages, status, picker, list, precision }, {
+    replacing: () => photographs.cancel(),
+    loaded(model) {
+      photographs.releaseAll(model);
+      settings.fit(model.info);
+      memory.show(model.info);
+      workbench.fit(model.info);
+    },
+    replaced: () => void photographs.modelReplaced(),
+    cancelFirst() {
+      samples.forget();
+      photographs.cancel();
+      messages.say("Cancelled. The model goes on loading.");
+    },
+  });
+  const tell = async (notes: string) => status.tell(notes, await status.device, () => loading.model);
+  const photographs = new Photographs({
+    stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell,
+  });
+  const intake = new Intake({ messages, samples, photographs, loading, workbench });
+  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, intake };
+}
+
+type App = ReturnType<typeof makeApp>;
+
+/** Connects what acts on the whole page. */
+function connect({ messages, stage, engine, workbench, settings, samples, photographs, intake, ...app }: App) {
+  const take = (files: File[]) => intake.take(files);
+  const shown = () => photographs.shown;
+  acceptFiles(document.body, take);
+  chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(document, "#photo-file", HTMLInputElement), take);
+  benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
+  new Saving({ stage, engine, workbench, shown, alarm: messages.alarm });
+  const address = () => link(samples.nameOf(shown()?.file ?? null), settings.read());
+  copyLink(part(document, "#copy-link", HTMLButtonElement), address, messages.say);
+}
+
+/** The benchmark behind the progress bar; null where it was cancelled or failed. */
+function measurement({ messages, engine, tasks, loading, status }: Pick<App, "messages" | "engine" | "tasks" | "loading" | "status">): Measure {
+  return async (request) => {
+    messages.clear();
+    try {
+      const model = await loading.ready();
+      if (!model) throw new Error("Load a model first: the bundled one, or your own files.");
+      const report = await tasks.run("Measuring", new AbortController(), (options) => engine.call("benchmark", request, options));
+      messages.say(`One picture takes ${duration(report.encode.median_ms / report.batch)}.`);
+      return { report, model, device: await status.device };
+    } catch (error) {
+      tasks.complain(error, "Cancelled.");
+      return null;
+    }
+  };
+}
+
+function begin() {
+  document.querySelector("#unstarted")?.remove();
+  const app = makeApp();
+  connect(app);
+  app.loading.begin();
+  if (askedSample()) app.samples.open(askedSample());
+  else if (!plainStart()) app.samples.begin();
+}
+
+begin();

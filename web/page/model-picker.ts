@@ -1,0 +1,69 @@
+// Which model is loaded, and the choice of another.
+
+import { part } from "./dom";
+import { chooser } from "./files";
+import { bytes, many } from "../shared/format";
+import type { Model, ModelSource } from "../shared/protocol";
+import { spelled } from "../shared/spelled";
+
+/** The bundled model. */
+export const bundled: ModelSource = { folder: new URL("model/", document.baseURI).href };
+
+export interface ModelPicker {
+  loading(source: ModelSource): void;
+  loaded(source: ModelSource, model: Model): void;
+  none(): void;
+}
+
+export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void, onBundled: () => void): ModelPicker {
+  const name = part(root, ".name", HTMLElement);
+  const summary = part(root, ".summary", HTMLElement);
+  const note = part(root, ".note", HTMLElement);
+  const back = part(root, "#bundled-model", HTMLButtonElement);
+  chooser([part(root, "#own-model", HTMLButtonElement)], part(root, "#model-files", HTMLInputElement), onFiles);
+  back.addEventListener("click", onBundled);
+
+  return {
+    loading(source) {
+      name.textContent = "folder" in source ? "InternViT-Tiny" : spelled(source.name ?? source.weights[0]?.name ?? "Your files");
+      summary.textContent = "Loading …";
+      note.hidden = true;
+    },
+    loaded(source, { name: title, info }) {
+      name.textContent = spelled(title);
+      summary.textContent = `${many(info.parameters)} parameters (${bytes(info.bytes)}), ${info.layers} layers of ` +
+        `${info.heads} heads and width ${info.hidden}, patches of ${info.patch} × ${info.patch} pixels`;
+      note.hidden = !info.random_weights;
+      note.textContent = "This model has random weights: nothing was trained.";
+      back.hidden = "folder" in source;
+    },
+    none() {
+      summary.textContent = "No model is loaded.";
+      note.hidden = true;
+      back.hidden = false;
+    },
+  };
+}
+
+/** Whether a file belongs to a model, by its name. */
+export function isModelFile({ name }: File): boolean {
+  return /\.(json|safetensors|pth|pt|bin)$/i.test(name);
+}
+
+/** The model in the files that the visitor chose; the error tells what is missing. */
+export function chosenModel(files: File[]): ModelSource {
+  const torch = files.find(({ name }) => /\.(pth|pt|bin)$/i.test(name));
+  if (torch) {
+    throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
+  }
+  const weights = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
+  const preprocessor = files.find(({ name }) => name === "preprocessor_config.json") ?? null;
+  const configs = files.filter((file) => /\.json$/i.test(file.name) && !/\.index\.json$/i.test(file.name) && file !== preprocessor);
+  const config = configs.find(({ name }) => name === "config.json") ?? configs[0];
+  if (!config) throw new Error("Choose the model's config.json together with its .safetensors files.");
+  if (!weights.some(({ name }) => /\.safetensors$/i.test(name))) {
+    throw new Error("Choose the model's .safetensors files together with its config.json.");
+  }
+  return { config, preprocessor, weights };
+}
+

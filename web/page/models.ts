@@ -1,0 +1,208 @@
+// The models to be had: published ones and what the visitor names; fetched, kept and deleted.
+
+import { bytes } from "../shared/format";
+import { readName, tidyName } from "../shared/model-name";
+import type { PublishedModel, StoreCalls, StoredModel } from "../shared/protocol";
+import { spelled } from "../shared/spelled";
+import { Caller, type Options } from "./caller";
+import { part } from "./dom";
+import { Row } from "./model-row";
+
+/** Longest message of a failure, in characters. */
+const MOST = 1000;
+
+export class ModelList {
+  readonly #root: HTMLDetailsElement;
+  readonly #hub: string;
+  /** Receives the model that the visitor wants to work with. */
+  readonly #onUse: (name: string) => void;
+  readonly #rows = new Map<string, Row>();
+  readonly #items: HTMLUListElement;
+  readonly #field: HTMLInputElement;
+  readonly #token: HTMLInputElement;
+  readonly #space: HTMLElement;
+  /** The stored model that is loaded. */
+  #used: string | null = null;
+  #caller: Caller<StoreCalls> | null = null;
+  /** The list's first filling. */
+  #listed: Promise<void> | null = null;
+
+  constructor(root: HTMLDetailsElement, hub: string, onUse: (name: string) => void) {
+    this.#root = root;
+    this.#hub = hub;
+    this.#onUse = onUse;
+    this.#items = part(root, "ul", HTMLUListElement);
+    this.#field = part(root, "#model-name", HTMLInputElement);
+    this.#token = part(root, "#model-token", HTMLInputElement);
+    this.#space = part(root, ".space", HTMLElement);
+    root.addEventListener("toggle", () => root.open && void this.#show());
+    this.#field.addEventListener("input", () => this.#field.setCustomValidity(""));
+    part(root, "form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    addEventListener("online", () => {
+      for (const row of this.#rows.values()) if (row.interrupted) void this.#fetch(row);
+    });
+  }
+
+  /** The files of a stored model, checked; null where it is not here. */
+  open(name: string, options: Options): Promise<StoreCalls["open"]["answer"]> {
+    return this.#store().ask("open", name, options);
+  }
+
+  /** Shows a model that the visitor may want to fetch, or to fetch again. */
+  offer(name: string) {
+    this.#listed = null; // what is stored may have been found damaged
+    this.#root.open = true;
+    void this.#show().then(() => this.#row(name).item.scrollIntoView({ block: "nearest" }));
+  }
+
+  /** Marks the stored model that is loaded, if any is. */
+  mark(name: string | null) {
+    this.#used = name;
+    this.#draw();
+  }
+
+  /** The worker starts when it is first needed, and again when it has died. */
+  #store(): Caller<StoreCalls> {
+    if (this.#caller && !this.#caller.broken) return this.#caller;
+    return (this.#caller = new Caller<StoreCalls>(
+      new Worker(new URL("../worker/download.ts", import.meta.url), { type: "module" }),
+      "The worker that keeps models has stopped; what is stored stays. Try again.",
+    ));
+  }
+
+  #request(name: string) {
+    return { name, hub: this.#hub, token: this.#token.value.trim() };
+  }
+
+  #row(name: string, published: PublishedModel | null = null): Row {
+    const known = this.#rows.get(name);
+    if (known) return known;
+    const made = new Row(name, published, { main: () => this.#press(made), other: () => void this.#give(made) });
+    this.#rows.set(name, made);
+    // The visitor's own come first.
+    if (published) this.#items.append(made.item);
+    else this.#items.prepend(made.item);
+    made.draw(this.#used);
+    return made;
+  }
+
+  #draw() {
+    for (const row of this.#rows.values()) row.draw(this.#used);
+  }
+
+  #show(): Promise<void> {
+    return (this.#listed ??= this.#fill().catch((error: unknown) => {
+      this.#listed = null;
+      this.#space.textContent = spelled(error instanceof Error ? error.message : String(error), MOST);
+    }));
+  }
+
+  async #fill() {
+    checkAble();
+    const [published, stored] = await Promise.all([this.#store().ask("catalogue", null), this.#store().ask("list", null)]);
+    for (const model of published) this.#row(model.name, model);
+    for (const model of stored) this.#row(model.name).stored = model;
+    this.#draw();
+    await this.#showSpace();
+  }
+
+  /** Tells how much is stored, and how much room is left. */
+  async #showSpace() {
+    if (!keeps()) return;
+    const { quota, usage } = await navigator.storage.estimate();
+    const lasting = await navigator.storage.persisted();
+    const here = [...this.#rows.values()].reduce((sum, { stored }) => sum + (stored?.here ?? 0), 0);
+    this.#space.textContent = `${bytes(here)} of models stored; room for ${bytes(Math.max(0, (quota ?? 0) - (usage ?? 0)))} more.` +
+      (here > 0 && !lasting ? " The browser may delete them when the device runs short of space." : "");
+  }
+
+  #submit() {
+    const name = tidyName(this.#field.value.trim(), this.#hub);
+    if (!readName(name)) {
+      this.#field.setCustomValidity("A model is named owner/name, owner/name@revision, or by the https address of its folder, without a password.");
+      this.#field.reportValidity();
+      return;
+    }
+    this.#field.value = "";
+    void this.#show().then(() => {
+      const row = this.#row(name);
+      row.item.scrollIntoView({ block: "nearest" });
+      if (!row.work) this.#press(row);
+    });
+  }
+
+  /** What a model's first button does: use, pause, get, resume. */
+  #press(row: Row) {
+    if (row.work) return row.work.abort();
+    if (row.stored?.complete) return this.#onUse(row.name);
+    void this.#fetch(row);
+  }
+
+  /** Its second: cancel, delete or dismiss. */
+  async #give(row: Row) {
+    const fetching = row.fetching;
+    row.work?.abort();
+    await fetching;
+    try {
+      // Where nothing is kept there is nothing to remove.
+      if (keeps()) await this.#store().ask("remove", row.name);
+      row.stored = null;
+      row.problem = null;
+      if (!row.published) {
+        this.#rows.delete(row.name);
+        row.item.remove();
+      }
+    } catch (error) {
+      row.fail(error);
+    }
+    row.draw(this.#used);
+    await this.#showSpace();
+  }
+
+  #fetch(row: Row): Promise<void> {
+    return (row.fetching ??= this.#download(row).finally(() => {
+      row.fetching = null;
+    }));
+  }
+
+  async #download(row: Row) {
+    const { signal } = (row.work = new AbortController());
+    row.begin();
+    row.draw(this.#used);
+    try {
+      checkAble();
+      row.stored = await this.#store().ask("plan", this.#request(row.name), { signal });
+      await checkSpace(row.stored);
+      await this.#store().ask("download", this.#request(row.name), { signal, progress: (progress) => row.report(progress) });
+    } catch (error) {
+      if (!signal.aborted) row.fail(error);
+    }
+    const stored = await this.#store().ask("list", null).catch(() => []);
+    row.stored = stored.find(({ name }) => name === row.name) ?? null;
+    row.work = null;
+    row.draw(this.#used);
+    await this.#showSpace();
+    if (row.stored?.complete && !signal.aborted && !row.problem) this.#onUse(row.name);
+  }
+}
+
+const keeps = () => "storage" in navigator && "getDirectory" in navigator.storage;
+
+/** Fails where the browser keeps no models for the page. */
+function checkAble() {
+  if (!isSecureContext) throw new Error("Browsers keep models only for pages at https addresses and at localhost.");
+  if (!keeps()) throw new Error("This browser cannot keep models for a page.");
+}
+
+/** Fails where the browser has no room for a model. */
+async function checkSpace({ name, bytes: all, here }: StoredModel) {
+  // Asked for now, when the visitor knows why; a browser that refuses may still delete what is stored.
+  void navigator.storage.persist().catch(() => undefined);
+  const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
+  const left = Math.max(0, quota - usage);
+  if (all - here <= left) return;
+  throw new Error(`${name} needs ${bytes(all - here)}, but the browser has room for ${bytes(left)} only. Delete another model, or free space on the device.`);
+}

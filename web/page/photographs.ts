@@ -1,0 +1,236 @@
+// The photographs of this visit: opened, encoded, and brought to the stage.
+
+import { duration } from "../shared/format";
+import type { Encoding, Model, Settings } from "../shared/protocol";
+import type { DeviceStatus } from "./device";
+import type { Engine } from "./engine";
+import { showFacts } from "./facts";
+import type { HowItWorks } from "./how";
+import { forgetSample } from "./link";
+import type { ModelLoading } from "./loading";
+import type { Notice } from "./notice";
+import { Latest, type Attempt } from "./requests";
+import type { Samples } from "./samples";
+import type { SettingsForm } from "./settings";
+import { MOST, newShot, thumbnail, type Shot, type ShotStrip } from "./shots";
+import type { Tasks } from "./tasks";
+import type { Workbench } from "./workbench";
+
+export interface PhotographParts {
+  stage: HTMLElement;
+  facts: HTMLElement;
+  engine: Engine;
+  tasks: Tasks;
+  messages: Notice;
+  status: DeviceStatus;
+  loading: ModelLoading;
+  workbench: Workbench;
+  strip: ShotStrip;
+  samples: Samples;
+  settings: SettingsForm;
+  how: HowItWorks;
+  /** Tells what the engine had to do by itself. */
+  tell(notes: string): Promise<void>;
+}
+
+/** "stopped": the visitor cancelled, or asked for something else. */
+type Outcome = "shown" | "stopped" | Error;
+
+/** Patches on a side of the model's image before the model is known. */
+const USUAL_PATCHES = 16;
+
+export class Photographs {
+  readonly #parts: PhotographParts;
+  readonly #encodings = new Latest();
+  #all: Shot[] = [];
+  /** The one on the stage. */
+  #shown: Shot | null = null;
+  /** The encoded ones, the last used at the end. */
+  #encoded: Shot[] = [];
+  /** Patches on a side of the model's image. */
+  #patches = USUAL_PATCHES;
+
+  constructor(parts: PhotographParts) {
+    this.#parts = parts;
+  }
+
+  /** The one on the stage. */
+  get shown(): Shot | null {
+    return this.#shown;
+  }
+
+  /** Opens files one after the other until something else is asked for. All stay in the strip; failures are shown at the end. */
+  async openAll(files: File[]) {
+    const failed: string[] = [];
+    const all = files.map((file) => this.#shotOf(file));
+    if (files.length > 1) {
+      this.#all.push(...all.filter((shot) => !this.#all.includes(shot)));
+      this.#showStrip();
+      void this.#paintThumbnails(all);
+    }
+    for (const [at, shot] of all.entries()) {
+      const outcome = await this.open(shot, files.length > 1 ? `${at + 1} of ${files.length}, ` : "");
+      if (outcome === "stopped") return;
+      if (outcome instanceof Error) failed.push(outcome.message);
+    }
+    if (failed.length > 0) this.#parts.messages.alarm(failed.join("; "));
+  }
+
+  openFile(file: File): Promise<Outcome> {
+    return this.open(this.#shotOf(file));
+  }
+
+  /** Brings a photograph to the stage; `place` is its place among several. */
+  async open(shot: Shot, place = ""): Promise<Outcome> {
+    this.cancel();
+    if (!shot.encoding) return this.#encode(shot, place);
+    this.#parts.messages.clear();
+    void this.#present(shot);
+    return shot.coarse ? this.#encode(shot, place) : "shown";
+  }
+
+  /** Stops the encoding that runs. */
+  cancel() {
+    this.#encodings.abort();
+  }
+
+  /** Encodes the photograph on the stage once more. */
+  async encodeAgain() {
+    if (this.#shown) await this.#encode(this.#shown);
+  }
+
+  /** Drops all encodings: another model is loaded. The photographs stay. */
+  releaseAll({ info }: Model) {
+    for (const shot of this.#all) [shot.encoding, shot.coarse] = [null, false];
+    this.#encoded = [];
+    this.#patches = info.image_size / info.patch;
+  }
+
+  /** Encodes the photograph on the stage by the new model, unless another one is being encoded. */
+  async modelReplaced() {
+    if (!this.#encodings.running) await this.encodeAgain();
+  }
+
+  /** The photograph of a file, which may be open already. */
+  #shotOf(file: File): Shot {
+    return this.#all.find((shot) => shot.file === file) ?? newShot(file);
+  }
+
+  async #present(shot: Shot) {
+    const { stage, facts, samples, workbench, settings, status, loading, how, messages } = this.#parts;
+    this.#shown = shot;
+    this.#releaseOthers(shot);
+    stage.dataset.state = "shown";
+    samples.mark(shot.file);
+    forgetSample(samples.nameOf(shot.file));
+    this.#showStrip();
+    workbench.show(shot, this.#all);
+    if (!shot.encoding) return;
+    showFacts(facts, shot.file.name, shot.encoding, await status.device, await loading.model);
+    settings.enable(true);
+    settings.estimate(shot.encoding);
+    const layers = (await loading.model)?.info.layers;
+    if (layers) await how.show(shot.encoding, layers).catch(messages.alarm);
+  }
+
+  async #encode(shot: Shot, place = ""): Promise<Outcome> {
+    const { messages, samples } = this.#parts;
+    const attempt = this.#encodings.begin();
+    messages.clear();
+    samples.mark(shot.file);
+    if (!shot.coarse) void this.#preview(shot, attempt.signal);
+    try {
+      const { milliseconds } = await this.#encodeTwice(shot, place, attempt);
+      messages.say(`${shot.file.name} took ${duration(milliseconds)}. Its features are shown.`);
+      return "shown";
+    } catch (error) {
+      return attempt.current ? this.#giveUp(shot, attempt, error) : "stopped"; // another photograph has taken its place
+    } finally {
+      attempt.abort(); // ends a preview that is still being decoded
+    }
+  }
+
+  /** Encodes for a quick first look, then as the settings say. One of several files gets no first look. */
+  async #encodeTwice(shot: Shot, place: string, attempt: Attempt): Promise<Encoding> {
+    const { settings, loading } = this.#parts;
+    const { name } = shot.file;
+    if (!(await unless(attempt.signal, loading.ready()))) throw new Error("Load a model first: the bundled one, or your own files.");
+    attempt.signal.throwIfAborted();
+    const quick = place || shot.encoding ? null : settings.quick();
+    if (quick) await this.#encodeAs(shot, quick, `Encoding ${name}`, attempt);
+    shot.coarse = quick !== null || shot.coarse;
+    const time = settings.estimate(shot.encoding);
+    const encoding = await this.#encodeAs(shot, settings.read(), `Encoding ${place}${name}${time}`, attempt);
+    shot.coarse = false;
+    return encoding;
+  }
+
+  /** Encodes a photograph and brings it to the stage. */
+  async #encodeAs(shot: Shot, asked: Settings, title: string, attempt: Attempt): Promise<Encoding> {
+    const { tasks, engine, tell } = this.#parts;
+    const result = await tasks.run(title, attempt, (options) => engine.call("encode", { photo: shot.file, settings: asked }, options));
+    if (shot.encoding) void engine.call("forget", shot.encoding.photo);
+    shot.encoding = result;
+    shot.preview = null;
+    shot.opened = true;
+    if (!this.#all.includes(shot)) this.#all.push(shot);
+    void this.#present(shot);
+    if (!shot.thumbnail) void this.#paintThumbnails([shot]);
+    if (result.notes.length > 0) await tell(`${result.notes.join(". ")}.`);
+    return result;
+  }
+
+  /** Goes back to the photograph before. One that cannot be read leaves the strip. */
+  #giveUp(shot: Shot, { signal }: Attempt, error: unknown): Outcome {
+    const { stage, samples, workbench, tasks } = this.#parts;
+    samples.mark(this.#shown?.file ?? null);
+    stage.dataset.state = workbench.revert() ? "shown" : "empty";
+    if (!signal.aborted && !shot.opened) this.#all = this.#all.filter((one) => one !== shot);
+    this.#showStrip();
+    tasks.complain(error, "Cancelled.");
+    if (signal.aborted) return "stopped";
+    return error instanceof Error ? error : new Error(String(error));
+  }
+
+  /** Shows the photograph by the browser's decoder, which is quick, until the encoding is there. */
+  async #preview(shot: Shot, signal: AbortSignal) {
+    const bitmap = await createImageBitmap(shot.file).catch(() => null);
+    if (!bitmap || signal.aborted) return;
+    shot.preview = bitmap;
+    this.#parts.workbench.preview(bitmap, this.#patches);
+    this.#parts.stage.dataset.state = "busy";
+  }
+
+  /** Releases the features of all but the last used photographs, which are encoded again when they are opened. */
+  #releaseOthers(shot: Shot) {
+    this.#encoded = [...this.#encoded.filter((one) => one !== shot && one.encoding), shot];
+    for (const old of this.#encoded.splice(0, Math.max(0, this.#encoded.length - MOST))) {
+      if (!old.encoding) continue;
+      this.#parts.workbench.keep(old, old.encoding);
+      void this.#parts.engine.call("forget", old.encoding.photo);
+      old.encoding = null;
+      old.coarse = false;
+    }
+  }
+
+  /** Paints the strip's pictures one at a time: decoding a whole photograph takes much memory. */
+  async #paintThumbnails(all: readonly Shot[]) {
+    for (const shot of all) {
+      shot.thumbnail ??= await thumbnail(shot.encoding?.bitmap ?? shot.file);
+      this.#showStrip();
+    }
+  }
+
+  #showStrip() {
+    this.#parts.strip.show(this.#all, this.#shown);
+  }
+}
+
+/** The result of some work; rejects when the signal aborts. */
+function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
+}

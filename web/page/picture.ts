@@ -1,0 +1,122 @@
+// The picture: the photograph on the stage, a second one beside it, the legend, and the patch under the pointer in words.
+
+import type { ViewMap } from "../shared/protocol";
+import { part } from "./dom";
+import type { Mark, Scene } from "./drawing";
+import { showLegend } from "./legend";
+import { placeOf, type Place } from "./patches";
+import type { PointerHandlers } from "./pointer";
+import type { Shot } from "./shots";
+import { Stage } from "./stage";
+import type { View } from "./views/view";
+
+/** How long a new picture takes to appear. */
+const REVEAL_MILLISECONDS = 500;
+
+/** What is drawn: a view of a photograph, or of `second` beside it. */
+export interface Painting {
+  view: View;
+  shot: Shot;
+  second: Shot | null;
+  map: ViewMap | null;
+  /** The chosen patch of `shot`. */
+  token: number | null;
+  /** The patch of `shot` that is put into words. */
+  pointed: number | null;
+  opacity: number;
+}
+
+export class Picture {
+  readonly #stage: Stage;
+  readonly #otherStage: Stage;
+  readonly #frame: HTMLElement;
+  readonly #otherFrame: HTMLElement;
+  readonly #legend: HTMLElement;
+  readonly #readout: HTMLElement;
+  /** The part of its opacity that a new picture has reached; null once it has appeared. */
+  #reached: number | null = null;
+  #animation = 0;
+
+  constructor(root: HTMLElement, handlers: PointerHandlers, otherHandlers: PointerHandlers) {
+    this.#frame = part(root, "#frame", HTMLElement);
+    this.#otherFrame = part(root, "#other-frame", HTMLElement);
+    this.#legend = part(root, "#legend", HTMLElement);
+    this.#readout = part(root, "#readout", HTMLElement);
+    this.#stage = new Stage(this.#frame, part(root, "#frame canvas", HTMLCanvasElement), handlers);
+    this.#otherStage = new Stage(this.#otherFrame, part(root, "#other-frame canvas", HTMLCanvasElement), otherHandlers);
+  }
+
+  /** The scene on the stage, which may be older than the last encoding. */
+  get scene(): Scene | null {
+    return this.#stage.scene;
+  }
+
+  /** Shows a photograph that is about to be encoded. */
+  preview(photo: ImageBitmap, patches: number) {
+    this.#frame.style.setProperty("--patches", String(patches));
+    this.#otherFrame.hidden = true;
+    this.#stage.show({ photo, grid: null, map: null, smooth: true, shaded: false, outlines: false, marks: [], opacity: 0, label: "The photograph" });
+  }
+
+  paint(painting: Painting) {
+    const { view, shot, second, map, token, pointed } = painting;
+    const marks: Mark[] = token === null ? [] : [{ token, colour: null }];
+    const main = this.#sceneOf(painting, shot, second ? null : map, [...marks, ...view.marks(shot)]);
+    if (main) this.#stage.show(main);
+    this.#otherFrame.hidden = second === null;
+    const best = map?.best ?? null;
+    const other = second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
+    if (other) this.#otherStage.show(other);
+    showLegend(this.#legend, map, (value) => view.number(value));
+    this.describe(view, map, second ?? shot, second ? best : pointed, null);
+    if (view.prompt !== null && token === null) this.say(view.prompt);
+  }
+
+  /** Puts a patch into words. */
+  describe(view: View, map: ViewMap | null, shot: Shot | null, token: number | null, place: Place | null) {
+    if (!shot?.encoding || token === null || !map) return this.say("");
+    const { cols } = shot.encoding;
+    const where = `Row ${Math.floor(token / cols) + 1}, column ${(token % cols) + 1}`;
+    this.say(`${where}: ${view.describe(map, token, place ?? placeOf(token, shot.encoding))}`);
+  }
+
+  say(text: string) {
+    this.#readout.textContent = text;
+  }
+
+  /** Draws the scenes anew with another opacity. */
+  fade(opacity: number) {
+    cancelAnimationFrame(this.#animation);
+    this.#reached = null;
+    for (const stage of [this.#stage, this.#otherStage]) if (stage.scene) stage.show({ ...stage.scene, opacity });
+  }
+
+  /** Lets a new view appear over its photograph, unless the visitor prefers stillness. */
+  reveal(opacity: () => number) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const begin = performance.now();
+    this.#reached = 0;
+    const step = (now: number) => {
+      const reached = Math.min(1, Math.max(0, now - begin) / REVEAL_MILLISECONDS);
+      this.#reached = reached;
+      if (this.#stage.scene) this.#stage.show({ ...this.#stage.scene, opacity: reached * opacity() });
+      if (reached < 1) this.#animation = requestAnimationFrame(step);
+      else this.#reached = null;
+    };
+    cancelAnimationFrame(this.#animation);
+    this.#animation = requestAnimationFrame(step);
+  }
+
+  /** The picture in front as a file. */
+  png(): Promise<Blob> {
+    return (this.#otherFrame.hidden ? this.#stage : this.#otherStage).png();
+  }
+
+  #sceneOf({ view, opacity }: Painting, of: Shot, map: ViewMap | null, marks: Mark[]): Scene | null {
+    const { title, smooth, shaded, outlines } = view;
+    return of.encoding && {
+      photo: of.encoding.bitmap, grid: of.encoding, map, smooth, shaded, outlines, marks,
+      opacity: (this.#reached ?? 1) * opacity, label: `${title} of ${of.file.name}`,
+    };
+  }
+}

@@ -1,0 +1,102 @@
+// The buttons that save what is shown: disabled, with the reason in sight, while there is nothing to save.
+
+import { make, part } from "./dom";
+import type { Engine } from "./engine";
+import { named, npy, save } from "./save";
+import type { Shot } from "./shots";
+import type { Workbench } from "./workbench";
+
+export interface SavingParts {
+  stage: HTMLElement;
+  engine: Engine;
+  workbench: Workbench;
+  /** The photograph on the stage. */
+  shown(): Shot | null;
+  alarm(error: unknown): void;
+}
+
+export class Saving {
+  readonly #parts: SavingParts;
+  readonly #picture: HTMLButtonElement;
+  readonly #data: HTMLButtonElement;
+  readonly #features: HTMLButtonElement;
+  readonly #hint = make("p", { id: "save-hint", className: "hint", hidden: true });
+
+  constructor(parts: SavingParts) {
+    const { stage } = (this.#parts = parts);
+    this.#picture = this.#button("save-picture", () => this.#savePicture());
+    this.#data = this.#button("save-data", () => this.#saveData());
+    this.#features = this.#button("save-features", () => this.#saveFeatures());
+    this.#picture.parentElement?.after(this.#hint);
+    new MutationObserver(() => this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
+    this.#refresh();
+  }
+
+  #button(id: string, work: () => Promise<void>): HTMLButtonElement {
+    const button = part(document, `#${id}`, HTMLButtonElement);
+    button.setAttribute("aria-describedby", this.#hint.id);
+    button.addEventListener("click", () => void work().catch(this.#parts.alarm));
+    return button;
+  }
+
+  async #savePicture() {
+    const { file } = await this.#drawn();
+    const { workbench } = this.#parts;
+    save(await workbench.png(), named(file.name, `${workbench.viewName}.png`));
+  }
+
+  async #saveData() {
+    const { file } = await this.#drawn();
+    const { data, viewName } = this.#parts.workbench;
+    if (data) save(npy(data), named(file.name, `${viewName}.npy`));
+  }
+
+  async #saveFeatures() {
+    const { engine, workbench } = this.#parts;
+    const shot = this.#parts.shown();
+    if (!shot?.encoding) throw new Error("Nothing was saved. The photograph is not encoded.");
+    const { layer } = workbench;
+    const tensor = await engine.call("tensor", { photo: shot.encoding.photo, name: `hidden_states.${layer}` });
+    save(npy(tensor), named(shot.file.name, `layer-${layer}.npy`));
+  }
+
+  /** The photograph whose view is drawn, once it is; an error where there is nothing to save. */
+  async #drawn(): Promise<Shot> {
+    await this.#settled();
+    const [reason, shot] = [this.#lacking(), this.#parts.shown()];
+    if (reason !== null || !shot) throw new Error(`Nothing was saved. ${reason}`);
+    return shot;
+  }
+
+  /** What is missing to save the view; null where nothing is. */
+  #lacking(): string | null {
+    const { workbench, shown } = this.#parts;
+    if (!shown()?.encoding) return "The photograph is not encoded.";
+    return workbench.data ? null : workbench.view.lacking;
+  }
+
+  #refresh() {
+    const { stage, shown } = this.#parts;
+    // Between two drawings the buttons stay as they are, or they would flicker.
+    if (stage.dataset.state !== "shown" || !stage.dataset.drawn) return;
+    const reason = this.#lacking();
+    this.#picture.disabled = this.#data.disabled = reason !== null;
+    this.#features.disabled = !shown()?.encoding;
+    this.#hint.hidden = reason === null;
+    this.#hint.textContent = reason === null ? "" : `Nothing to save in this view yet. ${reason}`;
+  }
+
+  /** Waits until the view that was asked for last is drawn. */
+  #settled(): Promise<void> {
+    const { stage } = this.#parts;
+    return new Promise((resolve) => {
+      if (stage.dataset.drawn) return resolve();
+      const observer = new MutationObserver(() => {
+        if (!stage.dataset.drawn) return;
+        observer.disconnect();
+        resolve();
+      });
+      observer.observe(stage, { attributeFilter: ["data-drawn"] });
+    });
+  }
+}

@@ -1,0 +1,80 @@
+// A canvas that shows a scene, and the pointer on it.
+
+import { draw, rasterOf, scaled, type Scene } from "./drawing";
+import { Pointer, type PointerHandlers } from "./pointer";
+
+/** Some browsers refuse larger canvases. */
+const MAX_PIXELS = 16e6;
+/** Enough for any screen, and quick to draw. */
+const SCREEN_SIDE = 1600;
+
+export class Stage {
+  readonly #frame: HTMLElement;
+  readonly #canvas: HTMLCanvasElement;
+  readonly #pointer: Pointer;
+  #scene: Scene | null = null;
+  #raster: HTMLCanvasElement | null = null;
+  /** The photograph at the canvas's size. */
+  #backdrop: HTMLCanvasElement | null = null;
+  #request = 0;
+
+  constructor(frame: HTMLElement, canvas: HTMLCanvasElement, handlers: PointerHandlers) {
+    this.#frame = frame;
+    this.#canvas = canvas;
+    this.#pointer = new Pointer(canvas, () => this.#scene, handlers, () => this.#redraw());
+    // When the browser's graphics process crashes, every canvas is emptied.
+    canvas.addEventListener("contextrestored", () => this.#restore());
+  }
+
+  get scene(): Scene | null {
+    return this.#scene;
+  }
+
+  show(next: Scene) {
+    if (this.#scene?.photo !== next.photo) this.#take(next.photo);
+    if (this.#scene?.map !== next.map) this.#raster = next.map && rasterOf(next.map);
+    this.#scene = next;
+    this.#canvas.ariaLabel = next.label;
+    this.#redraw();
+  }
+
+  /** The scene at the photograph's size. */
+  png(): Promise<Blob> {
+    const scene = this.#scene;
+    if (!scene) return Promise.reject(new Error("There is nothing to save yet."));
+    const { width, height } = scene.photo;
+    const full = document.createElement("canvas");
+    const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (width * height)));
+    full.width = Math.round(width * scale);
+    full.height = Math.round(height * scale);
+    draw(full, scene, scene.photo, this.#raster, null);
+    return new Promise((resolve, reject) => {
+      const failed = new Error("The browser could not write the picture.");
+      full.toBlob((blob) => (blob ? resolve(blob) : reject(failed)), "image/png");
+    });
+  }
+
+  #take(photo: ImageBitmap) {
+    const { width, height } = photo;
+    const scale = Math.min(1, SCREEN_SIDE / Math.max(width, height));
+    this.#canvas.width = Math.max(1, Math.round(width * scale));
+    this.#canvas.height = Math.max(1, Math.round(height * scale));
+    this.#backdrop = scaled(photo, this.#canvas);
+    this.#frame.style.setProperty("--aspect", String(width / height));
+    this.#pointer.cursor = null;
+  }
+
+  #restore() {
+    if (!this.#scene) return;
+    this.#backdrop = scaled(this.#scene.photo, this.#canvas);
+    this.#raster = this.#scene.map && rasterOf(this.#scene.map);
+    this.#redraw();
+  }
+
+  #redraw() {
+    cancelAnimationFrame(this.#request);
+    this.#request = requestAnimationFrame(() => {
+      if (this.#scene && this.#backdrop) draw(this.#canvas, this.#scene, this.#backdrop, this.#raster, this.#pointer.cursor);
+    });
+  }
+}

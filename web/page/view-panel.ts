@@ -1,0 +1,89 @@
+// The panel of the view: tabs, the layer, the opacity, the view's sentence and the controls of its settings.
+
+import type { Choice } from "./choice";
+import { make, part } from "./dom";
+import { viewNames, type ViewName, type Views } from "./views/table";
+
+export interface PanelActions {
+  turn(view: ViewName): void;
+  layer(layer: number): void;
+  /** A new opacity, in percent. */
+  fade(opacity: number): void;
+}
+
+/** What the controls show. */
+export interface PanelState {
+  choice: Choice;
+  /** The layer that is shown, and the last one. */
+  layer: number;
+  layers: number;
+  opacity: number;
+}
+
+export class ViewPanel {
+  readonly #root: HTMLElement;
+  readonly #views: Views;
+  readonly #tabs: HTMLButtonElement[];
+  readonly #panel: HTMLElement;
+  readonly #layer: HTMLInputElement;
+  readonly #layerName: HTMLElement;
+  readonly #fade: HTMLInputElement;
+  readonly #fadeName: HTMLElement;
+  readonly #caption: HTMLElement;
+
+  constructor(root: HTMLElement, views: Views, actions: PanelActions) {
+    this.#root = root;
+    this.#views = views;
+    this.#panel = part(root, "#view", HTMLElement);
+    this.#layer = part(root, "#layer", HTMLInputElement);
+    this.#layerName = part(root, "#layer-name", HTMLElement);
+    this.#fade = part(root, "#fade", HTMLInputElement);
+    this.#fadeName = part(root, "#fade-name", HTMLElement);
+    this.#caption = part(root, "#caption", HTMLElement);
+    this.#tabs = viewNames.map((name) => this.#tab(name, actions.turn));
+    part(root, "#views", HTMLElement).replaceChildren(...this.#tabs);
+    this.#layer.addEventListener("input", () => actions.layer(this.#layer.valueAsNumber));
+    this.#fade.addEventListener("input", () => actions.fade(this.#fade.valueAsNumber));
+  }
+
+  /** Sets the controls as the choice is. */
+  sync({ choice, layer, layers, opacity }: PanelState) {
+    const view = this.#views[choice.view];
+    for (const tab of this.#tabs) {
+      const on = tab.id === `tab-${choice.view}`;
+      tab.ariaSelected = String(on);
+      tab.tabIndex = on ? 0 : -1;
+    }
+    this.#root.dataset.view = choice.view;
+    this.#panel.setAttribute("aria-labelledby", `tab-${choice.view}`);
+    const shown: string[] = view.firstLayer === null ? [choice.view] : [choice.view, "layers"];
+    for (const control of this.#root.querySelectorAll<HTMLElement>("[data-for]")) {
+      control.hidden = !shown.includes(control.dataset.for ?? "");
+    }
+    this.#layer.max = String(layers);
+    this.#layer.min = String(view.firstLayer ?? 0);
+    this.#layer.valueAsNumber = layer;
+    const name = layer === 0 ? "embedding" : `${layer} of ${layers}`;
+    this.#layerName.textContent = name;
+    this.#layer.setAttribute("aria-valuetext", name);
+    this.#fade.valueAsNumber = opacity;
+    this.#fadeName.textContent = `${opacity} %`;
+    this.#caption.textContent = view.about;
+    view.sync();
+  }
+
+  /** A tab as the ARIA practices describe it. */
+  #tab(name: ViewName, turn: (view: ViewName) => void): HTMLButtonElement {
+    const tab = make("button", { type: "button", id: `tab-${name}`, textContent: this.#views[name].title, role: "tab" });
+    tab.setAttribute("aria-controls", "view");
+    tab.addEventListener("click", () => turn(name));
+    tab.addEventListener("keydown", ({ key }) => {
+      const step = key === "ArrowRight" ? 1 : key === "ArrowLeft" ? -1 : 0;
+      if (step === 0) return;
+      const next = viewNames[(viewNames.indexOf(name) + step + viewNames.length) % viewNames.length] ?? name;
+      turn(next);
+      this.#root.querySelector<HTMLElement>(`#tab-${next}`)?.focus();
+    });
+    return tab;
+  }
+}

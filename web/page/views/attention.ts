@@ -1,0 +1,79 @@
+// Attention: where the class token or a patch looks, in one layer or through all layers up to it.
+
+import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
+import type { Address } from "../address";
+import { make, part } from "../dom";
+import { View, type Subject, type Surface } from "./view";
+
+export class Attention extends View {
+  readonly title = "Attention";
+  readonly about = "Where the class token looks as it sums the picture up. Click a patch to see where that patch looks.";
+  readonly opacity = 75;
+  override readonly pointing = "choose";
+  override readonly firstLayer = 1;
+  readonly #heads: HTMLSelectElement;
+  readonly #rollout: HTMLInputElement;
+  readonly #classToken: HTMLButtonElement;
+  /** Null is the mean of all heads. */
+  #head: number | null = null;
+  #throughLayers = false;
+
+  constructor(root: HTMLElement) {
+    super();
+    this.#heads = part(root, "#head", HTMLSelectElement);
+    this.#rollout = part(root, "#rollout", HTMLInputElement);
+    this.#classToken = part(root, "#class-token", HTMLButtonElement);
+  }
+
+  override connect({ changed, unpoint }: Surface) {
+    this.#rollout.addEventListener("change", () => {
+      this.#throughLayers = this.#rollout.checked;
+      changed();
+    });
+    this.#heads.addEventListener("change", () => {
+      this.#head = this.#heads.value === "" ? null : Number(this.#heads.value);
+      changed();
+    });
+    this.#classToken.addEventListener("click", unpoint);
+  }
+
+  override sync() {
+    this.#rollout.checked = this.#throughLayers;
+    this.#heads.disabled = this.#throughLayers;
+    this.#heads.value = this.#head === null ? "" : String(this.#head);
+  }
+
+  override read(address: Address) {
+    this.#head = address.whole("head", 0, 200);
+    this.#throughLayers = address.has("rollout");
+  }
+
+  override write(address: URLSearchParams) {
+    if (this.#head !== null) address.set("head", String(this.#head));
+    if (this.#throughLayers) address.set("rollout", "");
+  }
+
+  override fit({ heads }: ModelInfo) {
+    this.#heads.replaceChildren(
+      make("option", { value: "", textContent: "mean of all" }),
+      ...Array.from({ length: heads }, (_, index) => make("option", { value: String(index), textContent: String(index + 1) })),
+    );
+  }
+
+  request({ layer, token }: Subject): ViewRequest {
+    if (this.#throughLayers) return { view: "rollout", layer: Math.max(1, layer), token };
+    return { view: "attention", layer: Math.max(1, layer), token, head: this.#head };
+  }
+
+  /** The map holds one part for each head and then their mean, or the only part of a rollout. */
+  describe(map: ViewMap, token: number): string {
+    const area = map.width * map.height;
+    const last = map.data.length / area - 1;
+    const head = this.#throughLayers ? null : this.#head;
+    return `${(100 * (map.data[Math.min(head ?? last, last) * area + token] ?? 0)).toFixed(2)} % of the attention`;
+  }
+
+  override number(value: number): string {
+    return `${(100 * value).toPrecision(2)} %`;
+  }
+}

@@ -1,0 +1,55 @@
+// Clusters: k-means of the features' directions.
+
+import type { ViewMap, ViewRequest } from "../../shared/protocol";
+import type { Address } from "../address";
+import { part } from "../dom";
+import type { Place } from "../patches";
+import { nameAt, View, type Subject, type Surface } from "./view";
+
+/** The number of clusters to begin with. */
+const USUAL = 6;
+
+export class Clusters extends View {
+  readonly title = "Clusters";
+  readonly about = "Patches grouped by the direction of their features, without any label: k-means.";
+  readonly opacity = 70;
+  override readonly smooth = false;
+  override readonly outlines = true;
+  readonly #slider: HTMLInputElement;
+  readonly #name: HTMLElement;
+  #count = USUAL;
+
+  constructor(root: HTMLElement) {
+    super();
+    this.#slider = part(root, "#clusters", HTMLInputElement);
+    this.#name = part(root, "#clusters-name", HTMLElement);
+  }
+
+  override connect({ changed }: Surface) {
+    this.#slider.addEventListener("input", () => {
+      this.#count = this.#slider.valueAsNumber;
+      changed();
+    });
+  }
+
+  override sync() {
+    this.#slider.valueAsNumber = this.#count;
+    this.#name.textContent = String(this.#count);
+  }
+
+  override read(address: Address) {
+    this.#count = address.whole("clusters", 2, 16) ?? USUAL;
+  }
+
+  override write(address: URLSearchParams) {
+    if (this.#count !== USUAL) address.set("clusters", String(this.#count));
+  }
+
+  request({ layer }: Subject): ViewRequest {
+    return { view: "clusters", layer, k: this.#count };
+  }
+
+  describe(map: ViewMap, _token: number, place: Place): string {
+    return nameAt(map, place);
+  }
+}

@@ -1,0 +1,81 @@
+// PCA: the three strongest directions of the features as red, green and blue.
+
+import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
+import type { Address } from "../address";
+import { part } from "../dom";
+import { View, type Subject, type Surface } from "./view";
+
+export class Pca extends View {
+  readonly title = "PCA";
+  readonly about =
+    "Each patch’s features, their three strongest directions shown as red, green and blue: patches of like colour look alike to the model.";
+  readonly opacity = 100;
+  readonly #foreground: HTMLInputElement;
+  readonly #swap: HTMLButtonElement;
+  readonly #keep: HTMLInputElement;
+  #onlyForeground = false;
+  /** Whether the other side is taken for the foreground. */
+  #swapped = false;
+  /** Whether the colours to be kept are fixed. */
+  #kept = false;
+
+  constructor(root: HTMLElement) {
+    super();
+    this.#foreground = part(root, "#foreground", HTMLInputElement);
+    this.#swap = part(root, "#swap", HTMLButtonElement);
+    this.#keep = part(root, "#keep", HTMLInputElement);
+  }
+
+  override connect({ changed }: Surface) {
+    this.#foreground.addEventListener("change", () => {
+      this.#onlyForeground = this.#foreground.checked;
+      changed();
+    });
+    this.#swap.addEventListener("click", () => {
+      this.#swapped = !this.#swapped;
+      changed();
+    });
+    this.#keep.addEventListener("change", () => {
+      this.#kept = false;
+      changed();
+    });
+  }
+
+  override sync() {
+    this.#foreground.checked = this.#onlyForeground;
+    this.#swap.disabled = !this.#onlyForeground;
+    this.#swap.ariaPressed = String(this.#swapped);
+  }
+
+  override read(address: Address) {
+    this.#onlyForeground = address.has("foreground");
+    this.#swapped = address.has("swap");
+  }
+
+  override write(address: URLSearchParams) {
+    if (!this.#onlyForeground) return;
+    address.set("foreground", "");
+    if (this.#swapped) address.set("swap", "");
+  }
+
+  override fit(_model: ModelInfo) {
+    this.#kept = false;
+  }
+
+  request({ layer }: Subject): ViewRequest {
+    const basis = this.#keep.checked ? (this.#kept ? "kept" : "keep") : "own";
+    return { view: "pca", layer, foreground: this.#onlyForeground, swap: this.#swapped, basis };
+  }
+
+  override answered() {
+    if (this.#keep.checked) this.#kept = true;
+  }
+
+  override get shaded(): boolean {
+    return this.#onlyForeground;
+  }
+
+  describe(map: ViewMap, token: number): string {
+    return `components ${[...map.data.slice(3 * token, 3 * token + 3)].map((v) => v.toFixed(2)).join(", ")}`;
+  }
+}

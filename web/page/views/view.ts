@@ -1,0 +1,107 @@
+// What a view is: its texts, its settings, what it asks of the engine, and how its picture reads.
+
+import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
+import type { Address } from "../address";
+import type { Place } from "../patches";
+import type { Shot } from "../shots";
+import type { Mark } from "../drawing";
+
+/** What a click on a patch does: nothing, choose it, hold it until the next click, or give it a class. */
+export type Pointing = "none" | "choose" | "hold" | "teach";
+
+/** What a view shows. */
+export interface Subject {
+  /** Layer 0 is the embedding. */
+  layer: number;
+  /** The chosen patch. */
+  token: number | null;
+  /** The engine's number of the photograph. */
+  photo: number;
+}
+
+/** What a view's settings may do to the page. */
+export interface Surface {
+  /** Draws the view anew after a change of its settings. */
+  changed(): void;
+  /** Lets the chosen patch go. */
+  unpoint(): void;
+}
+
+export abstract class View {
+  abstract readonly title: string;
+  /** One sentence on what is seen. */
+  abstract readonly about: string;
+  /** Opacity to begin with, in percent. */
+  abstract readonly opacity: number;
+  /** Whether colours blend from patch to patch. */
+  readonly smooth: boolean = true;
+  /** Whether lines separate patches of different labels. */
+  readonly outlines: boolean = false;
+  readonly pointing: Pointing = "none";
+  /** The lowest layer to choose; null for a view without layers. */
+  readonly firstLayer: number | null = 0;
+  /** What the visitor reads while no patch is chosen. */
+  readonly prompt: string | null = null;
+  /** Why there is nothing to save while there is no map. */
+  readonly lacking: string = "This view could not be drawn.";
+
+  /** What the view asks of the engine; null where the visitor must act first. */
+  abstract request(subject: Subject): ViewRequest | null;
+
+  /** The patch under the pointer, in words. */
+  abstract describe(map: ViewMap, token: number, place: Place): string;
+
+  /** Takes the settings of an address; what it lacks is as in the beginning. */
+  read(_address: Address): void {}
+
+  /** Adds settings that differ from those of the beginning to an address. */
+  write(_address: URLSearchParams): void {}
+
+  /** Connects the controls of its settings. */
+  connect(_surface: Surface): void {}
+
+  /** Sets the controls as the settings are. */
+  sync(): void {}
+
+  /** Adapts the settings to another model. */
+  fit(_model: ModelInfo): void {}
+
+  /** Adapts the settings to the photographs of this visit. */
+  fitShots(_shot: Shot, _shots: readonly Shot[]): void {}
+
+  /** Why a model cannot show the view; null where it can. */
+  unavailable(_model: ModelInfo): string | null {
+    return null;
+  }
+
+  /** Does what must be done before the request. */
+  async prepare(): Promise<void> {}
+
+  /** Takes note that a request was answered, and is shown. */
+  answered(): void {}
+
+  /** The photograph beside, on which the view is shown in place of the one on the stage. */
+  partner(_shots: readonly Shot[]): Shot | null {
+    return null;
+  }
+
+  /** Marks on a photograph besides the chosen patch. */
+  marks(_shot: Shot): Mark[] {
+    return [];
+  }
+
+  /** Whether the photograph is darkened below transparent parts of the map. */
+  get shaded(): boolean {
+    return false;
+  }
+
+  /** A value of the legend's scale. */
+  number(value: number): string {
+    return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  }
+}
+
+/** The name of the class or cluster at a place. */
+export function nameAt(map: ViewMap, [x, y]: Place): string {
+  return map.names[map.labels[Math.floor(y * map.height) * map.width + Math.floor(x * map.width)] ?? 0] ?? "";
+}

@@ -1,0 +1,294 @@
+// The views at work: turns the visitor's choice into requests to the engine, and the answers into a picture.
+
+import type { Encoded, ModelInfo, Settings, Tensor, ViewMap } from "../shared/protocol";
+import { addressOf, readAddress, type Choice } from "./choice";
+import type { Engine } from "./engine";
+import { placeOf, tokenAt, type Place } from "./patches";
+import { Picture } from "./picture";
+import type { PointerHandlers } from "./pointer";
+import { Repeated } from "./requests";
+import type { Shot } from "./shots";
+import { Teaching } from "./teaching";
+import { ViewPanel } from "./view-panel";
+import { makeViews, type ViewName, type Views } from "./views/table";
+import type { View } from "./views/view";
+
+/** Layers of a model before its own number is known. */
+const USUAL_LAYERS = 12;
+
+export interface Surroundings {
+  alarm(error: unknown): void;
+  /** Brings a photograph to the stage. */
+  open(shot: Shot): void;
+  /** How photographs are encoded. */
+  settings(): Settings;
+}
+
+export class Workbench {
+  readonly #root: HTMLElement;
+  readonly #engine: Engine;
+  readonly #alarm: (error: unknown) => void;
+  readonly #picture: Picture;
+  readonly #teaching: Teaching;
+  readonly #views: Views;
+  readonly #panel: ViewPanel;
+  readonly #painting: Repeated;
+  #choice: Choice;
+  #model: ModelInfo | null = null;
+  #shot: Shot | null = null;
+  #shots: readonly Shot[] = [];
+  /** The patch under the pointer. */
+  #hovered: number | null = null;
+  #map: ViewMap | null = null;
+
+  constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
+    this.#root = root;
+    this.#engine = engine;
+    this.#alarm = surroundings.alarm;
+    this.#picture = new Picture(root, this.#handlers(), this.#otherHandlers());
+    this.#teaching = this.#makeTeaching(surroundings);
+    this.#views = makeViews(root, this.#teaching);
+    this.#panel = new ViewPanel(root, this.#views, {
+      turn: (view) => this.#turn(view), layer: (layer) => this.#setLayer(layer), fade: (opacity) => this.#fade(opacity),
+    });
+    this.#painting = new Repeated(() => this.#paint(), {
+      begin: () => delete root.dataset.drawn,
+      end: () => (root.dataset.drawn = this.#choice.view),
+      error: surroundings.alarm,
+    });
+    this.#choice = readAddress(location.hash, this.#views);
+    this.#connect();
+    this.#sync();
+  }
+
+  /** The view that is shown. */
+  get view(): View {
+    return this.#views[this.#choice.view];
+  }
+
+  get viewName(): ViewName {
+    return this.#choice.view;
+  }
+
+  /** The layer that is shown. */
+  get layer(): number {
+    return Math.min(this.#choice.layer ?? this.#layers, this.#layers);
+  }
+
+  /** The data of the view that is drawn. */
+  get data(): Tensor | null {
+    return this.#map && { shape: this.#map.shape, data: this.#map.data };
+  }
+
+  png(): Promise<Blob> {
+    return this.#picture.png();
+  }
+
+  /** Shows a photograph that is about to be encoded. */
+  preview(photo: ImageBitmap, patches: number) {
+    this.#picture.preview(photo, patches);
+  }
+
+  show(shot: Shot, shots: readonly Shot[]) {
+    const fresh = shot !== this.#shot;
+    [this.#shot, this.#shots] = [shot, shots];
+    for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
+    [this.#hovered, this.#map] = [null, null];
+    this.#teaching.outdate();
+    if (fresh) this.#picture.reveal(() => this.#opacity);
+    this.#update();
+  }
+
+  /** Goes back to the last photograph shown; false where there is none. */
+  revert(): boolean {
+    if (!this.#shot?.encoding) return false;
+    this.#update();
+    return true;
+  }
+
+  fit(model: ModelInfo) {
+    this.#model = model;
+    this.#teaching.fit(model);
+    for (const view of Object.values(this.#views)) view.fit(model);
+    this.#sync();
+  }
+
+  /** Stores the lesson's features of a photograph before its encoding is released. */
+  keep(shot: Shot, encoding: Encoded) {
+    this.#teaching.keep(shot, encoding);
+  }
+
+  /** Imports a head from a file and shows its classes. */
+  async importHead(file: File) {
+    try {
+      await this.#teaching.import(file, this.#choice.layer);
+      this.#choice = { ...this.#choice, view: "teach", opacity: this.#choice.view === "teach" ? this.#choice.opacity : null };
+      this.#map = null;
+      this.#sync();
+      await this.#painting.ask();
+    } catch (error) {
+      this.#alarm(error);
+    }
+  }
+
+  get #layers(): number {
+    return this.#model?.layers ?? USUAL_LAYERS;
+  }
+
+  get #opacity(): number {
+    return this.#choice.opacity ?? this.view.opacity;
+  }
+
+  #makeTeaching({ alarm, open, settings }: Surroundings): Teaching {
+    return new Teaching(this.#root, this.#engine, {
+      alarm,
+      settings,
+      changed: () => this.#update(),
+      importHead: (file) => void this.importHead(file),
+      open: (shot) => {
+        if (shot !== this.#shot) open(shot);
+      },
+      layer: () => this.layer,
+      choose: (layer) => {
+        this.#choice.layer = layer;
+        this.#sync();
+      },
+    });
+  }
+
+  #connect() {
+    const surface = { changed: () => this.#changed(), unpoint: () => this.#point(null) };
+    for (const view of Object.values(this.#views)) view.connect(surface);
+    document.addEventListener("keydown", ({ key }) => {
+      const pointed = this.view.pointing === "hold" || this.view.pointing === "choose";
+      if (key === "Escape" && pointed && this.#choice.at !== null) this.#point(null);
+    });
+    addEventListener("hashchange", () => {
+      this.#choice = readAddress(location.hash, this.#views);
+      this.#changed();
+    });
+  }
+
+  #turn(view: ViewName) {
+    if (this.#choice.view === view) return;
+    this.#choice = { ...this.#choice, view, opacity: null };
+    [this.#hovered, this.#map] = [null, null];
+    this.#changed();
+  }
+
+  #setLayer(layer: number) {
+    this.#choice.layer = layer === this.#model?.layers ? null : layer;
+    this.#teaching.outdate();
+    this.#changed();
+  }
+
+  #fade(opacity: number) {
+    this.#choice.opacity = opacity;
+    this.#sync();
+    this.#picture.fade(opacity);
+  }
+
+  #point(at: Place | null) {
+    this.#choice.at = at;
+    this.#update();
+  }
+
+  #changed() {
+    this.#sync();
+    this.#update();
+  }
+
+  #sync() {
+    this.#panel.sync({ choice: this.#choice, layer: this.layer, layers: this.#layers, opacity: this.#opacity });
+  }
+
+  #update() {
+    void this.#painting.ask();
+  }
+
+  #handlers(): PointerHandlers {
+    return { hover: (token, place) => this.#hover(token, place), pick: (...click) => this.#pick(...click) };
+  }
+
+  /** The second photograph is read, but not clicked. */
+  #otherHandlers(): PointerHandlers {
+    return {
+      hover: (token, place) => this.#picture.describe(this.view, this.#map, this.view.partner(this.#shots), token, place),
+      pick: () => undefined,
+    };
+  }
+
+  #hover(token: number | null, place: Place | null) {
+    const [shot, { at }] = [this.#shot, this.#choice];
+    if (this.view.pointing !== "hold") return this.#picture.describe(this.view, this.#map, shot, token, place);
+    if (token === this.#hovered) return;
+    this.#hovered = token;
+    // While a patch is held the map stays, and is read; the map of a second photograph is read there.
+    if (at === null) return this.#update();
+    if (this.view.partner(this.#shots) || !shot?.encoding) return;
+    this.#picture.describe(this.view, this.#map, shot, token ?? tokenAt(at, shot.encoding), null);
+  }
+
+  #pick(token: number, drag: boolean, touch: boolean) {
+    const shot = this.#shot;
+    if (!shot?.encoding) return;
+    // The picture on the stage may be older than the encoding.
+    const grid = this.#picture.scene?.grid ?? shot.encoding;
+    const at = placeOf(token, grid);
+    const { pointing } = this.view;
+    if (pointing === "teach") {
+      if (this.#teaching.add(shot, at, drag)) this.#update();
+    } else if (!drag && pointing === "hold") this.#hold(token, tokenAt(this.#choice.at, grid), at, touch);
+    else if (!drag && pointing === "choose") this.#point(at);
+  }
+
+  #hold(token: number, held: number | null, at: Place, touch: boolean) {
+    // A finger cannot point without a tap: while a patch is held, the tapped one is read.
+    if (touch && held !== null && held !== token) return this.#hover(token, at);
+    if (touch) this.#hovered = null;
+    this.#point(held === token ? null : at);
+  }
+
+  async #paint() {
+    const shot = this.#shot;
+    if (!shot?.encoding) return;
+    this.#writeAddress();
+    await this.view.prepare();
+    // The visitor may have turned to another view meanwhile.
+    const { view, viewName } = this;
+    if (!shot.encoding) return;
+    const second = view.partner(this.#shots);
+    const token = this.#token(shot.encoding);
+    const reason = this.#model && view.unavailable(this.#model);
+    if (reason) {
+      this.#finish(shot, null, null);
+      return this.#picture.say(reason);
+    }
+    const request = view.request({ layer: this.layer, token, photo: shot.encoding.photo });
+    const target = second?.encoding ?? shot.encoding;
+    const answer = request && (await this.#engine.call("view", { photo: target.photo, request }));
+    if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
+    if (request) view.answered();
+    this.#map = answer;
+    this.#finish(shot, second, token);
+  }
+
+  /** The chosen patch, or, in a view that holds patches, the one under the pointer. */
+  #token(encoding: Encoded): number | null {
+    const held = tokenAt(this.#choice.at, encoding);
+    const { pointing } = this.view;
+    return pointing === "hold" ? (held ?? this.#hovered) : pointing === "choose" ? held : null;
+  }
+
+  #finish(shot: Shot, second: Shot | null, token: number | null) {
+    const { view } = this;
+    const pointed = view.pointing === "hold" ? (this.#hovered ?? token) : token;
+    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, opacity: this.#opacity });
+  }
+
+  #writeAddress() {
+    const { pathname, search, hash } = location;
+    const address = addressOf(this.#choice, this.#views);
+    if (address !== hash) history.replaceState(null, "", pathname + search + address);
+  }
+}

@@ -1,0 +1,312 @@
+// The messages between the page and its workers, and the records of the Rust module: each described once, as a shape
+// that is checked where a message arrives and from which its type follows.
+
+import {
+  atLeast, boolean, either, instance, list, nothing, nullable, number, optional, record, string, unchecked, variants, words,
+  type Infer, type Shape,
+} from "./shape";
+
+export type DeviceChoice = Infer<typeof deviceChoice>;
+export const deviceChoice = words("auto", "gpu", "cpu");
+
+export type Device = Infer<typeof device>;
+export const device = record({
+  kind: words("gpu", "cpu"),
+  name: string,
+  backend: string,
+  /** Why the device is not the GPU. */
+  reason: nullable(string),
+});
+
+export type ModelInfo = Infer<typeof modelInfo>;
+export const modelInfo = record({
+  hidden: number,
+  layers: number,
+  heads: number,
+  image_size: number,
+  patch: number,
+  parameters: number,
+  bytes: number,
+  norm: string,
+  /** Whether config.json says that the weights are random. */
+  random_weights: boolean,
+  /** Number of classes of the segmentation head; 0 without one. */
+  classes: number,
+});
+
+export type Model = Infer<typeof model>;
+export const model = record({
+  name: string,
+  info: modelInfo,
+  /** Number of workers that compute, on the CPU. */
+  threads: number,
+  /** Why fewer workers compute than were asked for. */
+  alone: nullable(string),
+});
+
+/** The texts of a model's config.json and preprocessor_config.json. */
+export type ModelTexts = Infer<typeof modelTexts>;
+export const modelTexts = record({ config: string, preprocessor: nullable(string) });
+
+/** A file of a model, as the Rust module sees it. */
+export type FileInfo = Infer<typeof fileInfo>;
+export const fileInfo = record({ name: string, size: number });
+
+/** The part of a file that the encoder needs: a header of its own, then ranges of the file. */
+export interface FilePart {
+  header: Uint8Array<ArrayBuffer>;
+  ranges: [number, number][];
+}
+
+/** A model as blobs of which ranges are read. */
+export type ModelFiles = Infer<typeof modelFiles>;
+export const modelFiles = atLeast({
+  name: string,
+  config: string,
+  preprocessor: nullable(string),
+  files: list(record({ name: string, blob: instance(Blob) })),
+});
+
+/** f32 and f16 apply to all values, int8 and int4 to the blocks' weights, w8a8 also to what these multiply. */
+export type Dtype = Infer<typeof dtype>;
+export const dtype = words("f32", "f16", "int8", "w8a8", "int4");
+
+/** The files of a model that the visitor chose, or that the browser stores. */
+export type OwnFiles = Infer<typeof ownFiles>;
+const ownFiles = record({
+  name: optional(string), config: instance(File), preprocessor: optional(nullable(instance(File))), weights: list(instance(File)),
+});
+
+/** The address of a folder that holds config.json and model.safetensors, or files. */
+export type ModelSource = Infer<typeof modelSource>;
+const modelSource = either("folder", record({ folder: string }), ownFiles);
+
+/** How a photograph becomes the model's input. */
+export type Settings = Infer<typeof settings>;
+export const settings = record({
+  image_size: optional(number), resize: optional(words("squash", "crop", "native")), tiles: optional(number),
+});
+
+/** An encoded photograph. Its features stay on the device until a view asks for them. */
+export type Encoded = Infer<typeof encoded>;
+export const encoded = record({
+  /** The engine's number for it. */
+  photo: number,
+  width: number,
+  height: number,
+  /** The region of the photograph that the model sees: left, top, width, height in pixels. */
+  region: list(number) as Shape<[number, number, number, number]>,
+  rows: number,
+  cols: number,
+  tiles: number,
+  tokens: number,
+  hidden: number,
+  milliseconds: number,
+  tensors: list(string),
+  /** Fully transparent patches: left out of colours, clusters and lessons. */
+  clear: list(number),
+});
+
+/** `notes` are the engine's remarks on the run; `byBrowser` tells that the browser's decoder read the file. */
+export type Encoding = Encoded & { bitmap: ImageBitmap; notes: string[]; byBrowser: boolean };
+
+/** Layer 0 is the embedding, i the output of block i. A token is a patch's index in the grid. */
+export type ViewRequest = Infer<typeof viewRequest>;
+export const viewRequest = variants("view", {
+  /** `swap` takes the other side for the foreground. */
+  pca: { layer: number, foreground: boolean, swap: optional(boolean), basis: words("own", "keep", "kept") },
+  similarity: { layer: number, token: number, of: number },
+  attention: { layer: number, token: nullable(number), head: nullable(number) },
+  rollout: { layer: number, token: nullable(number) },
+  clusters: { layer: number, k: number },
+  norms: { layer: number },
+  segmentation: {},
+  taught: {},
+});
+
+export type Tensor = Infer<typeof tensor>;
+export const tensor = record({ shape: list(number), data: floats() });
+
+/** A view's colours, to be stretched over the photograph's region, and its data. */
+export type ViewMap = Infer<typeof viewMap>;
+export const viewMap = record({
+  ...tensor.fields,
+  rgba: bytes(),
+  width: number,
+  height: number,
+  /** Values of the darkest and the brightest colour. */
+  range: nullable(list(number) as Shape<[number, number]>),
+  /** The class or cluster of each pixel of rgba. */
+  labels: bytes(),
+  names: list(string),
+  palette: palette(),
+  /** Percent of the region. */
+  shares: list(number),
+  /** The most similar patch. */
+  best: nullable(number),
+});
+
+/** Examples of classes: patches of photographs. */
+export type Lesson = Infer<typeof lesson>;
+export const lesson = record({
+  /** The features of several layers are concatenated. */
+  layers: list(number),
+  names: list(string),
+  examples: list(record({ photo: number, token: number, class: number })),
+  /** Patches of photographs whose features were released: their features in the lesson's layers, concatenated. */
+  vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number }))),
+});
+
+export type Taught = Infer<typeof taught>;
+export const taught = record({ layers: list(number), names: list(string), palette: palette(), milliseconds: number });
+
+/** What to measure. Defaults: the model's image size, and as many runs as take about 20 s. */
+export type BenchmarkRequest = Infer<typeof benchmarkRequest>;
+export const benchmarkRequest = record({ side: optional(number), batch: number, runs: optional(number) });
+
+/** Times in milliseconds, as `internvit bench --json` prints them. */
+export interface Benchmark {
+  batch: number;
+  image_size: number;
+  tokens: number;
+  encode: {
+    runs: number;
+    median_ms: number;
+    min_ms: number;
+    max_ms: number;
+    images_per_s: number;
+    gflop: number;
+    gflop_per_s: number;
+  };
+  first_result: { open_device_ms: number; load_weights_ms: number; pipelines_ms: number; first_run_ms: number };
+  ceilings: { copy_gb_per_s: number; product_gflop_per_s: number; product_side: number };
+  memory: { weight_bytes: number; slot_bytes: number; host_peak_bytes: number };
+  profile: { timer: "timestamps" | "clock"; run_ms: number; kernels_ms: number; kernels: KernelTime[] };
+}
+
+/** All equal operations of one kernel; `of_ceiling` is the share of the copy's or the product's speed. */
+export interface KernelTime {
+  kernel: string;
+  operation: string;
+  dispatches: number;
+  ms: number;
+  share: number;
+  gflop_per_s: number;
+  gb_per_s: number;
+  bound: "copy" | "product";
+  of_ceiling: number;
+}
+
+/** Done and total count bytes, blocks for "encode", a fraction of 1 for "measure"; a total of 0 is unknown. */
+export interface Progress {
+  stage: "fetch" | "check" | "wait" | "load" | "encode" | "measure";
+  done: number;
+  total: number;
+}
+
+/** The calls that a worker answers. */
+export type CallTable = Readonly<Record<string, { given: Shape<unknown>; answer: Shape<unknown> }>>;
+
+/** For each call the types of what it is given and what it answers. */
+export type CallTypes<T extends CallTable> = { [K in keyof T]: { given: Infer<T[K]["given"]>; answer: Infer<T[K]["answer"]> } };
+
+export type Calls = CallTypes<typeof engineCalls>;
+export type Call = keyof Calls;
+export const engineCalls = {
+  /** `threads` is for the CPU; null chooses by the machine and the model. */
+  open: { given: record({ device: deviceChoice, threads: nullable(number) }), answer: device },
+  /** Sets the precision in which a GPU stores the model that is loaded next. */
+  setPrecision: { given: dtype, answer: nothing },
+  load: { given: modelSource, answer: model },
+  encode: { given: record({ photo: instance(File), settings }), answer: unchecked<Encoding>() },
+  /** Preprocessed pixels, `[batch, 3, height, width]`; `layers` are hidden states to keep besides the last. */
+  encodePixels: { given: record({ pixels: tensor, layers: list(number) }), answer: encoded },
+  tensor: { given: record({ photo: number, name: string }), answer: tensor },
+  view: { given: record({ photo: number, request: viewRequest }), answer: viewMap },
+  teach: { given: lesson, answer: taught },
+  /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
+  vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },
+  exportHead: { given: nothing, answer: bytes() },
+  importHead: { given: instance(File), answer: taught },
+  forget: { given: number, answer: nothing },
+  benchmark: { given: benchmarkRequest, answer: unchecked<Benchmark>() },
+} satisfies CallTable;
+
+/** A model that the visitor names, and the access to it. */
+export type ModelRequest = Infer<typeof modelRequest>;
+const modelRequest = record({
+  /** `owner/name`, `owner/name@revision`, or the address of a folder. */
+  name: string,
+  /** The address of the hub. */
+  hub: string,
+  /** An access token for the hub alone; may be empty. */
+  token: string,
+});
+
+/** A model that the browser stores for this page, or a part of one. */
+export type StoredModel = Infer<typeof storedModel>;
+const storedModel = record({
+  name: string,
+  /** Size of all its files. */
+  bytes: number,
+  /** Bytes that are stored. */
+  here: number,
+  complete: boolean,
+});
+
+/** A published model; `bytes` counts 16 bits a parameter. */
+export type PublishedModel = Infer<typeof publishedModel>;
+export const publishedModel = record({ name: string, image: number, parameters: number, bytes: number });
+
+export type StoreCalls = CallTypes<typeof storeCalls>;
+export const storeCalls = {
+  catalogue: { given: nothing, answer: list(publishedModel) },
+  list: { given: nothing, answer: list(storedModel) },
+  /** Finds out what to fetch; makes no request where that is known. */
+  plan: { given: modelRequest, answer: storedModel },
+  /** Continues where an earlier download stopped. */
+  download: { given: modelRequest, answer: nothing },
+  /** Null where the model is not stored; stored files are checked by their digests once a visit. */
+  open: { given: string, answer: nullable(unchecked<{ config: File; preprocessor: File | null; weights: File[] }>()) },
+  remove: { given: string, answer: nothing },
+} satisfies CallTable;
+
+/** A helper's part of two matrix products and the operations between them. */
+export interface Task<Memory extends ArrayBufferLike = ArrayBuffer> {
+  weight: string;
+  x: Float32Array<Memory>;
+  /** Batch and tokens; undefined for the first product alone. */
+  through: [number, number] | undefined;
+}
+
+/** A message to a helper. */
+export type HelperMessage = Infer<typeof helperMessage>;
+export const helperMessage = atLeast({ id: number });
+
+/** A helper's part of the model; with `memory` tasks come through it, otherwise as messages. */
+export type HelperLoad = Infer<typeof helperLoad>;
+export const helperLoad = atLeast({
+  module: instance(WebAssembly.Module), model: modelFiles, member: number, members: number, memory: nullable(unchecked<SharedArrayBuffer>()),
+});
+
+/** A task for a helper. */
+export type HelperTask = Infer<typeof helperTask>;
+export const helperTask = atLeast({
+  task: atLeast({ weight: string, x: floats(), through: unchecked<[number, number] | undefined>() }),
+});
+
+export type ToHelper = HelperLoad | HelperTask;
+
+export type FromHelper = { id: number; answer: Float32Array<ArrayBuffer> | null } | { id: number; failure: string };
+
+function floats() {
+  return instance<Float32Array<ArrayBuffer>>(Float32Array);
+}
+
+function bytes() {
+  return instance<Uint8Array<ArrayBuffer>>(Uint8Array);
+}
+
+function palette() {
+  return list(list(number) as Shape<[number, number, number]>);
+}

@@ -1,0 +1,111 @@
+// Whether the records of the Rust module, src/web, are those that web/shared/protocol.ts describes.
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "vite";
+import { root } from "./run.mjs";
+
+/** For each structure in Rust the shape of the protocol. */
+const STRUCTURES = {
+  DeviceReport: ({ device }) => device,
+  ModelInfo: ({ modelInfo }) => modelInfo,
+  Texts: ({ modelTexts }) => modelTexts,
+  FileInfo: ({ fileInfo }) => fileInfo,
+  Options: ({ settings }) => settings,
+  PhotoInfo: ({ encoded }) => encoded,
+  Lesson: ({ lesson }) => lesson,
+  LessonExample: ({ lesson }) => lesson.fields.examples.inner,
+  LessonVector: ({ lesson }) => lesson.fields.vectors.inner.inner,
+  TaughtInfo: ({ taught }) => taught,
+  Published: ({ publishedModel }) => publishedModel,
+  Request: ({ benchmarkRequest }) => benchmarkRequest,
+};
+
+/** For each function that builds an object by its keys the shape of the protocol. */
+const OBJECTS = {
+  tensor: ({ tensor }) => tensor,
+  map: ({ viewMap }) => viewMap,
+  given: ({ helperTask }) => helperTask.fields.task,
+};
+
+const NUMBERS = ["u8", "u32", "usize", "f32", "f64"];
+const STRINGS = ["String", "&'static str", "Resize"];
+
+/** Where they differ, a sentence each. */
+export async function recordFaults(rust = readRust()) {
+  const protocol = await load();
+  return [
+    ...Object.entries(STRUCTURES).flatMap(([name, shape]) => structureFaults(name, rust, shape(protocol))),
+    ...Object.entries(OBJECTS).flatMap(([name, shape]) => keyFaults(`fn ${name}`, objectKeys(rust, name), Object.keys(shape(protocol).fields))),
+    ...requestFaults(rust, protocol.viewRequest.fieldsOf),
+  ];
+}
+
+/** The protocol as JavaScript. */
+async function load() {
+  const { output: [{ code }] } = await build({
+    configFile: false,
+    logLevel: "error",
+    publicDir: false,
+    build: {
+      write: false, minify: false, modulePreload: false,
+      rolldownOptions: { input: join(root, "web/shared/protocol.ts"), preserveEntrySignatures: "strict" },
+    },
+  });
+  return import(`data:text/javascript,${encodeURIComponent(code)}`);
+}
+
+/** The module's source. */
+export function readRust() {
+  const folder = join(root, "src/web");
+  const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".rs"));
+  return [join(root, "src/web.rs"), ...names.map((name) => join(folder, name))].map((name) => readFileSync(name, "utf8")).join("\n");
+}
+
+function structureFaults(name, rust, shape) {
+  const fields = structure(rust, name);
+  const wrong = keyFaults(name, fields && Object.keys(fields), Object.keys(shape.fields));
+  if (wrong.length > 0) return wrong;
+  const differing = Object.entries(fields).filter(([field, type]) => !agrees(type, shape.fields[field]));
+  return differing.map(([field, { type }]) => `${name}.${field}: ${type} in Rust, ${shape.fields[field].kind} in the protocol.`);
+}
+
+function keyFaults(name, found, expected) {
+  if (!found) return [`${name} is not in Rust.`];
+  const [ours, theirs] = [found, expected].map((names) => [...names].sort().join(", "));
+  return ours === theirs ? [] : [`${name}: the fields in Rust are ${ours}; in the protocol ${theirs}.`];
+}
+
+/** The views' requests are read through one structure of all fields. */
+function requestFaults(rust, fieldsOf) {
+  const fields = Object.values(fieldsOf).flatMap((fields) => Object.keys(fields));
+  const views = /enum View \{([^}]*)\}/.exec(rust)?.[1].match(/\w+/g)?.map((name) => name.toLowerCase());
+  return [
+    ...keyFaults("Fields", Object.keys(structure(rust, "Fields") ?? {}), ["view", ...new Set(fields)]),
+    ...keyFaults("View", views, Object.keys(fieldsOf)),
+  ];
+}
+
+/** The fields of a structure, each with its type and whether serde may do without it. */
+function structure(rust, name) {
+  const body = new RegExp(`struct ${name} \\{([^}]*)\\}`).exec(rust)?.[1];
+  if (body === undefined) return null;
+  const fields = body.matchAll(/(#\[serde\(default\)\]\s*)?^\s*(?:pub(?:\([a-z]+\))? )?(\w+): (.+),$/gm);
+  return Object.fromEntries([...fields].map(([, fallback, field, type]) => [field, { type, optional: fallback !== undefined }]));
+}
+
+/** The keys of the object that a function builds. */
+function objectKeys(rust, name) {
+  const body = new RegExp(`^(?:pub\\(super\\) )?fn ${name}\\([\\s\\S]*?object\\(&\\[([\\s\\S]*?)^    \\]\\)`, "m").exec(rust)?.[1];
+  return body === undefined ? null : [...body.matchAll(/^\s*\("(\w+)",/gm)].map(([, key]) => key);
+}
+
+/** Whether a type of Rust and a shape stand for the same values. */
+function agrees({ type, optional }, { kind, inner }) {
+  const [, some] = /^Option<(.+)>$/.exec(type) ?? [];
+  if (some || optional) return kind === "nullable" && agrees({ type: some ?? type, optional: false }, inner);
+  const [, item] = /^Vec<(.+)>$/.exec(type) ?? /^\[(.+); \d+\]$/.exec(type) ?? [];
+  if (item) return /Array$/.test(kind) ? NUMBERS.includes(item) : kind === "list" && agrees({ type: item, optional: false }, inner);
+  if (NUMBERS.includes(type)) return kind === "number";
+  if (STRINGS.includes(type)) return kind === "string";
+  return type === "bool" ? kind === "boolean" : kind === "record" && type in STRUCTURES;
+}

@@ -1,0 +1,120 @@
+// Finds a model's files in a repository of the hub, or in a folder at an address.
+
+import { encoder_shards } from "#internvit";
+import { readName } from "../shared/model-name";
+import { insist, Missing, request, text, type Net } from "./net";
+import { atLeast, list, string, unchecked, type Infer } from "../shared/shape";
+
+/** A file of weights on a server. */
+export interface Remote {
+  name: string;
+  url: string;
+  size: number;
+  /** Null where the server does not tell it. */
+  sha256: string | null;
+}
+
+/** Largest number of weight files. A model of 6 billion parameters in 32 bits has five. */
+const MOST_FILES = 100;
+
+/** Number of simultaneous requests to one server. */
+const AT_ONCE = 4;
+
+/** Performs the work for each item, a few at a time; the first failure ends it. */
+async function few<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
+  const done: U[] = [];
+  const rest = [...items.entries()];
+  let failed = false;
+  const line = async () => {
+    for (let next = rest.shift(); next && !failed; next = rest.shift()) {
+      const [at, item] = next;
+      done[at] = await work(item).catch((error: unknown) => {
+        failed = true;
+        throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, line));
+  return done;
+}
+
+/** Finds a model's configuration and the files that hold its encoder. */
+export async function find(name: string, net: Net): Promise<{ config: string; preprocessor: string | null; files: Remote[] }> {
+  const place = readName(name);
+  if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
+  const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
+  const read = (file: string) => insist(net.signal, () => text(asked.url(file), `${name}/${file}`, net));
+  if (asked.lacks("config.json")) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
+  const config = await read("config.json");
+  const perhaps = async (file: string) => asked.lacks(file) ? null : read(file).catch((error: unknown) => {
+    // A folder has no list of its files: only a request tells.
+    if (error instanceof Missing) return null;
+    throw error;
+  });
+  const preprocessor = await perhaps("preprocessor_config.json");
+  const shards = await perhaps("model.safetensors.index.json");
+  const files = shards === null ? ["model.safetensors"] : await encoder_shards(shards);
+  if (files.length > MOST_FILES) {
+    throw new Error(`${name} lists ${files.length} files of weights, expected at most ${MOST_FILES}.`);
+  }
+  if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
+  return { config, preprocessor, files: await few(files, (file) => asked.file(file, name, net)) };
+}
+
+interface Files {
+  url(file: string): string;
+  lacks(file: string): boolean;
+  file(file: string, name: string, net: Net): Promise<Remote>;
+}
+
+/** A file in the hub's answer. */
+interface Sibling {
+  rfilename: string;
+  size?: number;
+  lfs?: { sha256?: string; size?: number };
+}
+
+/** The hub's answer about a repository. */
+const repositoryInfo = atLeast({ sha: string, siblings: list(unchecked<Sibling | null>()) });
+
+/** Asks the hub for a repository's commit, files, sizes and digests, in one request. */
+async function repository(repo: string, revision: string, name: string, net: Net): Promise<Files> {
+  const api = `${net.hub}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const answer = await insist(net.signal, () => text(api, name, net));
+  const told = parsed(answer);
+  const wrong = repositoryInfo.misfit(told, name);
+  if (wrong) throw new Error(`${new URL(api).host} does not answer as the hub does: ${wrong}.`);
+  const { sha, siblings } = told as Infer<typeof repositoryInfo>;
+  const known = (file: string) => siblings.find((one) => one?.rfilename === file);
+  const url = (file: string) => `${net.hub}/${repo}/resolve/${[sha, ...file.split("/")].map(encodeURIComponent).join("/")}`;
+  return {
+    url,
+    lacks: (file) => !known(file),
+    async file(file) {
+      const { lfs, size } = known(file) ?? {};
+      return { name: file, url: url(file), size: lfs?.size ?? size ?? 0, sha256: lfs?.sha256 ?? null };
+    },
+  };
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
+}
+
+function folder(address: string): Files {
+  const url = (file: string) => new URL(encodeURIComponent(file), address).href;
+  return {
+    url,
+    lacks: () => false,
+    async file(file, name, net) {
+      const response = await insist(net.signal, () => request(url(file), `${name}/${file}`, net, { method: "HEAD" }));
+      const size = Number(response.headers.get("content-length"));
+      if (!size) throw new Error(`${new URL(address).host} does not tell how long ${file} is.`);
+      return { name: file, url: url(file), size, sha256: null };
+    },
+  };
+}

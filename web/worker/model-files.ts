@@ -1,0 +1,80 @@
+// A model's files, from the server or the visitor's disk, as blobs of which ranges are read.
+
+import { bounded, MOST_CONFIG } from "./bounds";
+import type { ModelFiles, OwnFiles } from "../shared/protocol";
+
+/** Models in folders of the server. A fetched model stays as a blob, which the browser may keep on disk. */
+export class FetchedModels {
+  readonly #models = new Map<string, ModelFiles>();
+  /** Folders whose model could not be loaded: fetched anew the next time, past the browser's cache. */
+  readonly #distrusted = new Set<string>();
+
+  async get(folder: string, signal: AbortSignal, progress: (done: number, total: number) => void): Promise<ModelFiles> {
+    const known = this.#models.get(folder);
+    if (known) return known;
+    const init: RequestInit = { signal, cache: this.#distrusted.has(folder) ? "reload" : "default" };
+    const config = await (await get(new URL("config.json", folder), init)).text();
+    const weights = await read(await get(new URL("model.safetensors", folder), init), progress);
+    const model = { name: "InternViT-Tiny", config, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }] };
+    this.#models.set(folder, model);
+    return model;
+  }
+
+  distrust(folder: string) {
+    this.#models.delete(folder);
+    this.#distrusted.add(folder);
+  }
+}
+
+async function read(response: Response, progress: (done: number, total: number) => void): Promise<Blob> {
+  // The length of a compressed body is not that of its content.
+  const total = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let done = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    parts.push(part.value);
+    done += part.value.length;
+    progress(done, total);
+  }
+  return new Blob(parts);
+}
+
+export async function localModel({ name, config, preprocessor, weights }: OwnFiles): Promise<ModelFiles> {
+  const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
+  const files = weights.map((file) => ({ name: file.name, blob: file }));
+  const text = await bounded(config, MOST_CONFIG, "config.json").text();
+  const beside = preprocessor && await bounded(preprocessor, MOST_CONFIG, "preprocessor_config.json").text();
+  return { name: name ?? first.name, config: text, preprocessor: beside ?? null, files };
+}
+
+/** Smallest read, in bytes: the browser keeps some memory for each slice of a blob. */
+const BLOCK = 1 << 20;
+
+/** Reads ranges of a model's files for the module, until the signal aborts. */
+export function readRanges({ files }: ModelFiles, signal?: AbortSignal) {
+  // A block's tensors are not stored in the order in which they are read, so the last few pieces stay.
+  let pieces: { file: number; start: number; bytes: Uint8Array }[] = [];
+  return async (file: number, start: number, end: number) => {
+    signal?.throwIfAborted();
+    let piece = pieces.find((one) => one.file === file && start >= one.start && end <= one.start + one.bytes.length);
+    if (!piece) {
+      const large = end - start > BLOCK;
+      const first = large ? start : start - (start % BLOCK);
+      const slice = files[file]?.blob.slice(first, large ? end : Math.max(end, first + BLOCK));
+      piece = { file, start: first, bytes: new Uint8Array((await slice?.arrayBuffer()) ?? []) };
+      if (!large) pieces = [piece, ...pieces.slice(0, 2)]; // a large matrix is not wanted twice
+    }
+    return piece.bytes.subarray(start - piece.start, end - piece.start);
+  };
+}
+
+async function get(url: URL, init: RequestInit): Promise<Response> {
+  const file = url.pathname.split("/").at(-1);
+  const response = await fetch(url, init).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error;
+    throw new Error(`The bundled model's ${file} could not be fetched: is the server still running?`);
+  });
+  if (!response.ok) throw new Error(`The bundled model's ${file} is missing on the server (${response.status}).`);
+  return response;
+}

@@ -1,0 +1,166 @@
+// The worker that owns the Rust engine, so that the page never waits for it. Under another name it helps the engine.
+
+import { Engine } from "#internvit";
+import { engineCalls, type Calls, type Model, type ModelSource, type Progress } from "../shared/protocol";
+import { spelled } from "../shared/spelled";
+import { bounded, MOST_HEAD } from "./bounds";
+import { readable } from "./decode";
+import { HelperHost } from "./helper";
+import { FetchedModels, localModel, readRanges } from "./model-files";
+import { start } from "./module";
+import { pause } from "./pause";
+import { sentence, serve, type Handlers, type Job } from "./serve";
+import { HELPER, Team, usualThreads } from "./team";
+
+/** Longest time between two yields to the event loop, in milliseconds. */
+const YIELD_EVERY = 30;
+
+/** Answers each call by the engine. */
+class EngineHost implements Handlers<Calls> {
+  #engine: Engine | null = null;
+  #module: WebAssembly.Module | null = null;
+  /** Number of the engine's notes that the page has received. */
+  #noted = 0;
+  /** Threads that the visitor wants; null chooses by the machine and the model. */
+  #wanted: number | null = 1;
+  readonly #team = new Team();
+  readonly #fetched = new FetchedModels();
+
+  async open({ device, threads }: Calls["open"]["given"]) {
+    this.#module ??= await start();
+    this.#engine = await Engine.open(device);
+    const found = this.#engine.device();
+    this.#wanted = found.kind === "cpu" ? threads : 1;
+    return found.kind === "gpu" ? { ...found, name: (await adapterName()) || found.name } : found;
+  }
+
+  async setPrecision(dtype: Calls["setPrecision"]["given"]) {
+    this.#opened.set_precision(dtype);
+    return null;
+  }
+
+  async load(source: ModelSource, job: Job) {
+    try {
+      return await this.#load(source, job);
+    } catch (error) {
+      if ("folder" in source && !job.signal.aborted) this.#fetched.distrust(source.folder);
+      throw error;
+    }
+  }
+
+  async encode({ photo, settings }: Calls["encode"]["given"], { signal, progress, transfer }: Job) {
+    const { bytes, byBrowser } = await readable(photo);
+    const encoded = await this.#opened.encode(photo.name, bytes, settings, steps("encode", signal, progress));
+    const notes = this.#opened.notes().slice(this.#noted);
+    this.#noted += notes.length;
+    const { width, height } = encoded;
+    const rgba = this.#opened.pixels(encoded.photo);
+    const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
+    const bitmap = await createImageBitmap(new ImageData(pixels, width, height));
+    transfer.push(bitmap);
+    return { ...encoded, bitmap, notes, byBrowser };
+  }
+
+  async encodePixels({ pixels: { shape, data }, layers }: Calls["encodePixels"]["given"]) {
+    return this.#opened.encode_pixel_values(new Uint32Array(shape), data, new Uint32Array(layers));
+  }
+
+  async tensor({ photo, name }: Calls["tensor"]["given"], { transfer }: Job) {
+    const tensor = await this.#opened.tensor(photo, name);
+    transfer.push(tensor.data.buffer);
+    return tensor;
+  }
+
+  async view({ photo, request }: Calls["view"]["given"], { transfer }: Job) {
+    const map = await this.#opened.view(photo, request);
+    transfer.push(map.data.buffer, map.rgba.buffer, map.labels.buffer);
+    return legible(map);
+  }
+
+  async teach(lesson: Calls["teach"]["given"]) {
+    return legible(await this.#opened.teach(lesson));
+  }
+
+  async vectors({ photo, patches }: Calls["vectors"]["given"], { transfer }: Job) {
+    const tensor = await this.#opened.vectors(photo, new Uint32Array(patches));
+    transfer.push(tensor.data.buffer);
+    return tensor;
+  }
+
+  async exportHead() {
+    return this.#opened.export_head();
+  }
+
+  async importHead(file: File) {
+    const bytes = new Uint8Array(await bounded(file, MOST_HEAD, "a head").arrayBuffer());
+    return legible(await this.#opened.import_head(file.name, bytes));
+  }
+
+  async forget(photo: number) {
+    this.#opened.forget(photo);
+    return null;
+  }
+
+  async benchmark(request: Calls["benchmark"]["given"], { signal, progress }: Job) {
+    return this.#opened.benchmark(request, steps("measure", signal, progress));
+  }
+
+  get #opened(): Engine {
+    if (!this.#engine) throw new Error("The model could not be started on this device.");
+    return this.#engine;
+  }
+
+  async #load(source: ModelSource, { signal, progress }: Job): Promise<Model> {
+    const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
+    const model = "folder" in source ? await this.#fetched.get(source.folder, signal, report("fetch")) : await localModel(source);
+    const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
+    const texts = { config: model.config, preprocessor: model.preprocessor };
+    const load = (members: number) =>
+      this.#opened.load(texts, files, readRanges(model, signal), report("load"), members, this.#team.ask);
+    const { name } = model;
+    const threads = this.#wanted ?? usualThreads(model);
+    this.#team.stop();
+    this.#noted = 0;
+    if (threads === 1 || !this.#module) return { name, info: await load(1), threads, alone: null };
+    let alone: string | null = null;
+    const helpers = this.#team.start(threads, this.#module, model).catch((error: unknown) => {
+      alone = sentence(error);
+    });
+    const info = await load(threads).finally(() => signal.aborted && this.#team.stop());
+    await helpers;
+    if (alone === null) return { name, info, threads, alone };
+    // Without the helpers' parts the engine needs them all.
+    this.#team.stop();
+    return { name, info: await load(1), threads: 1, alone };
+  }
+}
+
+/** Bounds the names of classes, which come from files. */
+function legible<T extends { names: string[] }>(answer: T): T {
+  return { ...answer, names: answer.names.map((name) => spelled(name)) };
+}
+
+/** Receives the engine's progress; the engine stops at false. */
+function steps(stage: Progress["stage"], signal: AbortSignal, progress: Job["progress"]) {
+  let lastPause = performance.now();
+  return async (done: number, total: number) => {
+    progress({ stage, done, total });
+    // Yield now and then, so that a cancel message can be delivered.
+    if (performance.now() - lastPause > YIELD_EVERY) {
+      await pause();
+      lastPause = performance.now();
+    }
+    return !signal.aborted;
+  };
+}
+
+/** The browser's own words for the adapter, which do not reach the module through wgpu. */
+async function adapterName(): Promise<string> {
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) return "";
+  const { description, vendor, architecture } = adapter.info;
+  return description || [vendor, architecture].filter(Boolean).join(" ");
+}
+
+if (self.name === HELPER) new HelperHost().listen();
+else serve<Calls>(new EngineHost(), engineCalls);
