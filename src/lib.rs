@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+pub mod app;
 pub mod budget;
 pub mod cpu;
 pub mod encoder;
@@ -42,6 +43,7 @@ pub mod gpu;
 pub mod hub;
 pub mod image;
 mod images;
+mod math;
 pub mod model;
 mod order;
 pub mod plan;
