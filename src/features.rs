@@ -1,5 +1,12 @@
 //! What an encoder returns.
 
+mod attention;
+mod classifier;
+
+pub use attention::BlockAttention;
+pub use classifier::Classifier;
+pub(crate) use classifier::EPS;
+
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 

@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+pub mod app;
 pub mod budget;
 pub mod cpu;
 pub mod encoder;
@@ -43,6 +44,7 @@ pub mod hub;
 pub mod image;
 mod images;
 mod json;
+mod math;
 pub mod model;
 mod order;
 pub mod plan;

@@ -5,30 +5,24 @@ mod benchmark;
 mod hub;
 mod js;
 mod lesson;
-mod map;
-mod photo;
 mod records;
-mod request;
 mod team;
 mod types;
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
 use self::js::*;
-use self::photo::Photo;
 use self::records::*;
-use self::request::Request;
 use self::team::team;
+use crate::app::{Album, Keep, Photo, Shape};
 use crate::budget::{Amount, USUAL, picture_memory};
-use crate::encoder::{Held, Opened};
+use crate::encoder::Opened;
 use crate::gpu::Precision;
-use crate::image::{self, Decoded, Grid, MAX_PIXELS, Picture, Resize, decode_with};
-use crate::view::PcaBasis;
-use crate::weights::LinearHead;
+use crate::image::{self, Decoded, Picture, decode_with};
+use crate::view::Request;
 use crate::{Device, Encoder, Error, Images};
 
 /// Panics that should not happen are at least told to the console.
@@ -46,12 +40,7 @@ pub struct Engine {
     dtype: Precision,
     encoder: Option<Encoder>,
     report: DeviceReport,
-    photos: BTreeMap<u32, Photo>,
-    /// The number of the last photograph.
-    last: u32,
-    /// Colours that PCA pictures share.
-    basis: Option<PcaBasis>,
-    taught: Option<LinearHead>,
+    album: Album,
     /// What opening the device and loading the model took, in seconds.
     times: [f64; 2],
 }
@@ -78,10 +67,9 @@ impl Engine {
                 reason,
             },
         };
-        let (photos, basis, taught) = (BTreeMap::new(), None, None);
+        let album = Album::new(Some(SIDE));
         let times = [(precise_now() - start) / 1e3, 0.0];
-        let dtype = Precision::F32;
-        Ok(Engine { device, dtype, encoder: None, report, photos, last: 0, basis, taught, times })
+        Ok(Engine { device, dtype: Precision::F32, encoder: None, report, album, times })
     }
 
     /// `{ kind, name, backend, reason }`
@@ -138,9 +126,8 @@ impl Engine {
         }
         // The model before is let go first: both may not fit the device together. The device is kept:
         // opening one takes time, and Chromium keeps something of each until its page closes.
-        self.photos.clear();
+        self.album.clear();
         let open = self.encoder.take().and_then(Encoder::into_gpu);
-        (self.basis, self.taught) = (None, None);
         let on_cpu = self.report.kind == "cpu";
         let device = if on_cpu { Device::Cpu } else { self.device.clone() };
         let mut told = async |done, total| {
@@ -195,33 +182,14 @@ impl Engine {
         let Decoded { picture: photo, alpha, .. } = decode_with(&name, &bytes, seen).map_err(js)?;
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let spec = encoder.spec();
-        let sizes = spec.sizes;
-        let mut fit = spec.preprocessing.fit(&sizes, options.resize, options.image_size);
-        let side = fit.size;
-        let (grid, pictures) = match options.tiles.unwrap_or(1) {
-            0 | 1 => {
-                let picture = fit.apply(&photo).map_err(js)?;
-                (Grid { cols: 1, rows: 1 }, vec![picture])
-            }
-            most if u64::from(most) * u64::from(side).pow(2) > MAX_PIXELS => {
-                return Err(js(Error::input(format!(
-                    "{most} tiles of {side} pixels are too many"
-                ))));
-            }
-            most => {
-                fit.resize = Resize::Squash;
-                fit.tiles(&photo, most).map_err(js)?
-            }
+        let (size, resize) = (options.image_size, options.resize);
+        let shape = Shape::new(spec, size, resize, options.tiles.unwrap_or(1)).map_err(js)?;
+        let taps: Vec<usize> = (0..=spec.sizes.layers).collect();
+        let keep = Keep { taps: &taps, on_device: true };
+        let told = &mut async |done, total| {
+            turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
         };
-        let region = match pictures.len() {
-            1 => fit.region(photo.width, photo.height),
-            _ => [0.0, 0.0, photo.width.into(), photo.height.into()],
-        };
-        let start = now();
-        let layers: Vec<usize> = (0..=sizes.layers).collect();
-        let held = hold(encoder, Images::Pictures(&pictures), &layers, Some(&progress)).await?;
-        let board = [grid.rows as usize, grid.cols as usize];
-        let mut photo = Photo::new(photo, held, board, region, now() - start);
+        let mut photo = Photo::encode(encoder, photo, &shape, keep, told).await.map_err(js)?;
         if let Some(alpha) = &alpha {
             photo.leave_out(alpha);
         }
@@ -238,11 +206,14 @@ impl Engine {
         hidden_states: Vec<usize>,
     ) -> JsResult<JsValue> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
-        let start = now();
+        let start = precise_now();
         let images = Images::PixelValues { shape: four(shape)?, values: &values };
-        let held = hold(encoder, images, &hidden_states, None).await?;
+        let mut go_on = async |_, _| ControlFlow::Continue(());
+        let held = encoder.hold(images, &hidden_states, true, &mut go_on).await.map_err(js)?;
         let photo = Picture { width: 1, height: 1, rgb: vec![0; 3] };
-        self.add(Photo::new(photo, held, [1, 1], [0.0, 0.0, 1.0, 1.0], now() - start))
+        let mut photo = Photo::new(photo, held, [1, 1], [0.0, 0.0, 1.0, 1.0]);
+        photo.seconds = (precise_now() - start) / 1e3;
+        self.add(photo)
     }
 
     /// The segmentation head's logits `{ shape, data }`, `[batch, classes, h', w']`, for
@@ -260,10 +231,11 @@ impl Engine {
     }
 
     fn add(&mut self, photo: Photo) -> JsResult<JsValue> {
+        let id = self.album.add(photo);
+        let photo = self.album.photo(id).map_err(js)?;
         let [rows, cols] = photo.grid();
-        self.last += 1;
-        let info = PhotoInfo {
-            photo: self.last,
+        to_js(&PhotoInfo {
+            photo: id,
             width: photo.picture.width,
             height: photo.picture.height,
             region: photo.region,
@@ -272,12 +244,10 @@ impl Engine {
             tiles: photo.held.batch,
             tokens: photo.held.shape().0,
             hidden: photo.held.shape().1,
-            milliseconds: photo.milliseconds,
+            milliseconds: 1e3 * photo.seconds,
             tensors: photo.held.names().map(String::from).collect(),
-            clear: (0..rows * cols).filter(|at| !photo.seen[*at]).collect(),
-        };
-        self.photos.insert(self.last, photo);
-        to_js(&info)
+            clear: (0..rows * cols).filter(|at| !photo.seen()[*at]).collect(),
+        })
     }
 }
 
@@ -286,20 +256,20 @@ impl Engine {
 impl Engine {
     /// Lets a photograph's features go.
     pub fn forget(&mut self, photo: u32) {
-        self.photos.remove(&photo);
+        self.album.forget(photo);
     }
 
     /// The photograph, upright, RGBA.
     #[wasm_bindgen(unchecked_return_type = "Uint8Array<ArrayBuffer>")]
     pub fn pixels(&self, photo: u32) -> JsResult<Vec<u8>> {
-        let photo = self.photos.get(&photo).ok_or_else(|| no_photo(photo))?;
+        let photo = self.album.photo(photo).map_err(js)?;
         crate::image::rgba(std::slice::from_ref(&photo.picture)).map_err(js)
     }
 
     /// A tensor `{ shape, data }`, read from the device.
     #[wasm_bindgen(unchecked_return_type = "Tensor")]
     pub async fn tensor(&mut self, photo: u32, name: String) -> JsResult<JsValue> {
-        let photo = self.photos.get(&photo).ok_or_else(|| no_photo(photo))?;
+        let photo = self.album.photo(photo).map_err(js)?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         tensor(&photo.held.tensor(encoder, &name).await.map_err(js)?)
     }
@@ -311,39 +281,21 @@ impl Engine {
         id: u32,
         #[wasm_bindgen(unchecked_param_type = "ViewRequest")] request: JsValue,
     ) -> JsResult<JsValue> {
-        let request: Request = serde_wasm_bindgen::from_value(request)?;
+        let mut request: Request = serde_wasm_bindgen::from_value(request)?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
-        let query = match &request {
-            Request::Similarity { layer, token, of } => {
-                let other = self.photos.get_mut(of).ok_or_else(|| no_photo(*of))?;
-                let c = encoder.spec().sizes.hidden;
-                let tokens = other.read(encoder, *layer).await.map_err(js)?;
-                let found = tokens.chunks_exact(c).nth(*token).map(<[f32]>::to_vec);
-                found.ok_or_else(|| js(Error::input(format!("no patch {token}"))))?
-            }
-            _ => Vec::new(),
-        };
-        let photo = self.photos.get_mut(&id).ok_or_else(|| no_photo(id))?;
-        let taught = self.taught.as_ref();
-        let shown = photo.show(encoder, request, &query, &mut self.basis, taught).await;
-        map(shown.map_err(js)?)
+        // A link outlives the model that it was made with.
+        if let Request::Attention(view) = &mut request {
+            view.head = view.head.filter(|head| *head < encoder.spec().sizes.heads);
+        }
+        let shown = self.album.view(encoder, id, &request, &mut |_, _| ()).await;
+        map(&shown.map_err(js)?)
     }
 }
+
+/// Pixels of the longer side of a map of classes.
+const SIDE: u32 = 768;
 
 fn four(shape: Vec<usize>) -> JsResult<[usize; 4]> {
     let wrong = |s: Vec<usize>| js(Error::input(format!("shape {s:?}: expected four lengths")));
     shape.try_into().map_err(wrong)
-}
-
-async fn hold(
-    encoder: &mut Encoder,
-    images: Images<'_>,
-    taps: &[usize],
-    progress: Option<&Function>,
-) -> JsResult<Held> {
-    let mut told = async |done, total| {
-        let Some(progress) = progress else { return ControlFlow::Continue(()) };
-        turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
-    };
-    encoder.hold(images, taps, true, &mut told).await.map_err(js)
 }

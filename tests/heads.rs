@@ -5,6 +5,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::*;
+use internvit::features::Classifier;
 use internvit::gpu::{Gpu, GpuWeights, Prepared};
 use internvit::model::{HeadKind, HeadSpec};
 use internvit::plan::{Map, Plan, Role, Slot, Value, record_head};
@@ -357,10 +358,12 @@ fn numbers_of_classes_are_bounded() {
         layers: vec![0],
         names: vec!["a".into()],
         palette: vec![[0; 3]],
-        mean: vec![0.0; 16],
-        variance: vec![1.0; 16],
-        weight: vec![1.0; 16],
-        bias: vec![0.0],
+        classifier: Classifier {
+            mean: vec![0.0; 16],
+            variance: vec![1.0; 16],
+            weight: vec![1.0; 16],
+            bias: vec![0.0],
+        },
     };
     refused("the layer before the first", head.to_bytes(), "layer 0");
     let names = vec![String::new(); 4097];

@@ -3,6 +3,7 @@
 
 mod common;
 use common::*;
+use internvit::features::BlockAttention;
 use internvit::view::*;
 
 /// A matrix as rows of f64.
@@ -302,8 +303,8 @@ fn clusters_are_a_fixed_point_of_lloyds() {
     let (real, c, _) = features();
     let cases = [(real, c, 6), (cloud(31, 1500, 8, 0.9), 8, 12), (cloud(33, 200, 16, 0.9), 16, 2)];
     for (tokens, c, k) in cases {
-        let found = clusters(&tokens, c, k).unwrap();
-        assert_eq!(found, clusters(&tokens, c, k).unwrap(), "the same on every run");
+        let found = kmeans(&tokens, c, k).unwrap();
+        assert_eq!(found, kmeans(&tokens, c, k).unwrap(), "the same on every run");
         let (unit, centres) = (directions(&tokens, c), rows(&found.centres, c));
         assert_eq!(centres.len(), k);
         let sizes: Vec<usize> =
@@ -329,7 +330,7 @@ fn clusters_are_nearly_as_tight_as_the_best_of_many_tries() {
         let tokens = cloud(100 + 2 * seed, n, c, 0.9);
         let unit = directions(&tokens, c);
         let best = (0..20).map(|i| lloyd(&unit, k, 1000 + i)).fold(f64::INFINITY, f64::min);
-        let found = assign(&unit, &rows(&clusters(&tokens, c, k).unwrap().centres, c)).0;
+        let found = assign(&unit, &rows(&kmeans(&tokens, c, k).unwrap().centres, c)).0;
         assert!(found <= 1.05 * best, "seed {seed}: {found}, the best of 20 is {best}");
     }
 }
@@ -392,12 +393,12 @@ fn wrong_tokens_grids_and_labels_are_errors() {
     let tokens = [1.0; 12];
     for c in [0, 5] {
         assert!(norms(&tokens, c).is_err() && PcaBasis::fit(&tokens, c).is_err(), "{c}");
-        assert!(clusters(&tokens, c, 2).is_err() && pca_rgb(&tokens, c).is_err(), "{c}");
+        assert!(kmeans(&tokens, c, 2).is_err() && pca_rgb(&tokens, c).is_err(), "{c}");
         assert!(similarity(&vec![0.0; c], &tokens).is_err(), "{c}");
         assert!(fit(&tokens, c, 2, &[]).is_err(), "{c}");
         assert!(side_by_side(&[tokens.to_vec()], c).is_err(), "{c}");
     }
-    assert!(clusters(&tokens, 3, 0).is_err());
+    assert!(kmeans(&tokens, 3, 0).is_err());
     assert!(side_by_side(&[vec![0.0; 6], vec![0.0; 3]], 3).is_err());
     assert!(fit(&tokens, 3, 2, &[(4, 0)]).is_err() && fit(&tokens, 3, 2, &[(0, 2)]).is_err());
     let mut taught = fit(&tokens, 3, 2, &[(0, 0), (1, 1)]).unwrap();
@@ -458,15 +459,16 @@ fn wrong_pictures_are_errors() {
 
 #[test]
 fn wrong_attention_is_an_error() {
-    let good = Attention { heads: 2, channels: 4, queries: vec![1.0; 12], keys: vec![1.0; 12] };
+    let good =
+        BlockAttention { heads: 2, channels: 4, queries: vec![1.0; 12], keys: vec![1.0; 12] };
     assert!(good.row(2, 0).is_err() && good.row(0, 3).is_err() && good.mean(3).is_err());
     assert!(good.through(&[1.0; 4]).is_err() && good.through(&[1.0; 3]).is_ok());
     let wrong = [
-        Attention { heads: 0, ..good.clone() },
-        Attention { heads: 3, ..good.clone() },
-        Attention { channels: 0, ..good.clone() },
-        Attention { queries: vec![1.0; 8], ..good.clone() },
-        Attention { keys: vec![1.0; 11], ..good.clone() },
+        BlockAttention { heads: 0, ..good.clone() },
+        BlockAttention { heads: 3, ..good.clone() },
+        BlockAttention { channels: 0, ..good.clone() },
+        BlockAttention { queries: vec![1.0; 8], ..good.clone() },
+        BlockAttention { keys: vec![1.0; 11], ..good.clone() },
     ];
     for attention in wrong {
         let (row, tokens) = (vec![1.0; attention.tokens()], attention.tokens());

@@ -26,7 +26,7 @@ const SHARE: u64 = 100;
 impl Background {
     /// How photographs are decoded.
     pub(super) fn options(&self) -> Options {
-        Options { background: self.colour, alpha: false }
+        Options { background: self.colour, alpha: self.colour.is_some() }
     }
 
     /// The colour as `#rrggbb`.

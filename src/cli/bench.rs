@@ -12,10 +12,9 @@ use internvit::model::Spec;
 use internvit::{Checkpoint, Device, Encoder, Error, Images, Result};
 use serde_json::{Value, json};
 
-use super::input::Shape;
 use super::model::Model;
 use super::preset::Preset;
-use super::{load, print_json, progress};
+use super::{input, load, print_json, progress};
 
 /// How fast a model runs here, and which kernels take the time.
 ///
@@ -79,7 +78,7 @@ struct Report {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let side = |spec: &Spec| {
-        Shape::new(args.image_size, Some(Resize::Squash), spec).map(|shape| shape.fit.size)
+        input::shape(spec, args.image_size, Some(Resize::Squash), 1).map(|shape| shape.fit.size)
     };
     let (checkpoint, folder) = match args.preset {
         Some(preset) => {

@@ -9,7 +9,6 @@ use internvit::{Device, Error, Images, Result};
 use serde_json::json;
 
 use super::background::Background;
-use super::input::Shape;
 use super::model::Model;
 use super::{input, load, print_json};
 
@@ -44,7 +43,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
-    let shape = Shape::new(None, None, &checkpoint.spec)?;
+    let shape = input::shape(&checkpoint.spec, None, None, 1)?;
     let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
     let (values, photo);
     let images = match (&args.pixel_values, &args.image) {

@@ -10,19 +10,20 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use internvit::gpu::Precision;
+use internvit::app::Shape;
 use internvit::image::{Grid, Picture, Resize};
 use internvit::model::{Spec, layer};
 use internvit::view::{pca_picture, stitch};
-use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
+use internvit::{Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
 use super::background::Background;
+use super::compute::Compute;
 use super::guard::Guard;
-use super::input::{Photo, Shape};
+use super::input::Photo;
 use super::model::Model;
 use super::photos::Photos;
-use super::{input, load, output, print_json, progress, tell};
+use super::{input, output, print_json, progress, tell};
 
 /// Features of photographs.
 ///
@@ -60,7 +61,8 @@ pub(super) struct Args {
     /// Write the patches of all tiles as one grid too: stitched.last_hidden_state [H, W, C] (one image)
     #[arg(long)]
     stitch: bool,
-    /// Pictures encoded at once, tiles too; 8 on a GPU and 1 elsewhere if left out
+    /// Pictures encoded at once, tiles too; 8 on a GPU and 1 elsewhere if left out. With --stream-layers
+    /// all of them share one reading of the model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: Option<u16>,
     /// Hidden states to keep: 0 is the embedding, i the output of block i; -1 is the last, -2 the one
@@ -79,17 +81,8 @@ pub(super) struct Args {
     /// A file (.safetensors, .npz, .npy) with the tensor pixel_embeds [B, N, C] in place of images
     #[arg(long, value_name = "FILE", conflicts_with = "images")]
     pixel_embeds: Option<PathBuf>,
-    /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
-    #[arg(long, default_value = "auto")]
-    device: Device,
-    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), int8 or int4
-    /// for the weights of the blocks, or w8a8 (int8, and what they multiply too)
-    #[arg(long, default_value = "f32")]
-    dtype: Precision,
-    /// Keep the weights of blocks on disk: while one block computes, the next is read. The device holds
-    /// two blocks, the CPU one; every run reads the model once, so a larger --batch shares the reading
-    #[arg(long)]
-    stream_layers: bool,
+    #[command(flatten)]
+    compute: Compute,
     /// Where to write: .safetensors, .npz, .npy (last_hidden_state alone), or .parquet
     #[arg(long, value_name = "FILE", required_unless_present = "picture")]
     out: Option<PathBuf>,
@@ -153,7 +146,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     if checkpoint.random_weights() && !args.json {
         note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
-    let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
+    let mut encoder = args.compute.load(checkpoint).await?;
     let start = std::time::Instant::now();
     let bar = progress::Share::new("encoding", args.images.len().max(1));
     let (features, index) = match (&args.pixel_values, &args.pixel_embeds) {
@@ -196,7 +189,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
 
 impl Args {
     fn shape(&self, spec: &Spec) -> Result<Shape> {
-        Ok(Shape::new(self.image_size, self.resize, spec)?.tiled(self.tiles))
+        input::shape(spec, self.image_size, self.resize, self.tiles)
     }
 }
 

@@ -9,9 +9,10 @@ pub(super) use tensor::read_tensor;
 
 use std::path::Path;
 
+use internvit::app::Shape;
 use internvit::budget::Share;
 use internvit::error::list;
-use internvit::image::{Fit, Grid, MAX_PIXELS, Picture, Resize, decode_with};
+use internvit::image::{Alpha, Decoded, Grid, Picture, Resize, decode_with};
 use internvit::model::Spec;
 use internvit::{Error, Result};
 
@@ -29,17 +30,23 @@ pub(super) struct Photo {
 
 /// Reads and decodes a photograph.
 pub(super) fn read_picture(path: &Path, background: &Background) -> Result<Picture> {
-    Ok(open(path, background)?.0)
+    Ok(open(path, background)?.0.picture)
+}
+
+/// Reads and decodes a photograph, with what of it is transparent where that is laid over a colour.
+pub(super) fn read_seen(path: &Path, background: &Background) -> Result<(Picture, Option<Alpha>)> {
+    let (Decoded { picture, alpha, .. }, _share) = open(path, background)?;
+    Ok((picture, alpha))
 }
 
 /// A photograph, and the share of memory that is kept while it is worked on.
-fn open(path: &Path, background: &Background) -> Result<(Picture, Share)> {
+fn open(path: &Path, background: &Background) -> Result<(Decoded, Share)> {
     let (bytes, share) = file::read(path)?;
     let name = path.display().to_string();
     let name = if name == STDIN { "standard input" } else { &name };
     let decoded = decode_with(name, &bytes, background.options())?;
     background.notice(Path::new(name), &decoded);
-    Ok((decoded.picture, share))
+    Ok((decoded, share))
 }
 
 /// The error, with the photographs that were encoded together where the values of one overflow.
@@ -51,60 +58,39 @@ pub(super) fn of(photos: &[impl AsRef<Path>], error: Error) -> Error {
     }
 }
 
-/// How photographs are brought to a model's size, as the options say and else as the model asks for.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) fit: Fit,
-    /// Tiles at most.
-    pub(super) tiles: u32,
-}
-
-impl Shape {
-    /// What `--image-size` and `--resize` say, where they are given: a multiple of the patch unless
-    /// the way of resizing makes it one.
-    pub(super) fn new(size: Option<u32>, resize: Option<Resize>, spec: &Spec) -> Result<Self> {
-        let fit = spec.preprocessing.fit(&spec.sizes, resize, size);
-        let (side, patch) = (fit.size, fit.patch);
-        if !side.is_multiple_of(patch) && fit.resize != Resize::Native {
-            return Err(Error::input(format!(
-                "--image-size {side}: expected a multiple of {patch}"
-            )));
-        }
-        Ok(Self { fit, tiles: 1 })
-    }
-
-    /// In at most so many tiles, which are squashed whatever the model asks for a whole photograph.
-    pub(super) fn tiled(self, tiles: u32) -> Self {
-        let resize = if tiles > 1 { Resize::Squash } else { self.fit.resize };
-        Self { fit: Fit { resize, ..self.fit }, tiles }
-    }
+/// How photographs are brought to a model's size, as `--image-size`, `--resize` and `--tiles` say where
+/// they are given and else as the model asks for.
+pub(super) fn shape(
+    spec: &Spec,
+    size: Option<u32>,
+    resize: Option<Resize>,
+    tiles: u32,
+) -> Result<Shape> {
+    Shape::new(spec, size, resize, tiles).map_err(|error| match error {
+        Error::Input(reason) => Error::Input(reason.replace("image size", "--image-size")),
+        other => other,
+    })
 }
 
 /// Reads a photograph and brings it to the encoder's size.
 pub(super) fn prepare(path: &Path, shape: &Shape, background: &Background) -> Result<Photo> {
-    let (picture, _share) = open(path, background)?;
-    fit(path, &picture, shape)
+    let (decoded, _share) = open(path, background)?;
+    fit(path, &decoded.picture, shape)
 }
 
 /// Brings the photograph of `path` to the encoder's size.
 pub(super) fn fit(path: &Path, original: &Picture, shape: &Shape) -> Result<Photo> {
-    let (fit, most) = (shape.fit, shape.tiles);
-    if u64::from(most) * u64::from(fit.size).pow(2) > MAX_PIXELS {
-        let size = fit.size;
-        return Err(Error::input(format!(
-            "{most} tiles of {size} × {size} would pass the limit of {MAX_PIXELS} pixels"
-        )));
+    let cut = shape.cut(original).map_err(|error| unfit(path, error))?;
+    let size = [original.width, original.height];
+    Ok(Photo { size, grid: cut.grid, pictures: cut.pictures })
+}
+
+/// The error, with the photograph where it has a shape that does not suit the encoder.
+pub(super) fn unfit(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Input(reason) => Error::image(path.display(), reason),
+        other => other,
     }
-    let (grid, pictures) = if most > 1 {
-        fit.tiles(original, most)?
-    } else {
-        let picture = fit.apply(original).map_err(|e| match e {
-            Error::Input(reason) => Error::image(path.display(), reason),
-            other => other,
-        })?;
-        (Grid { cols: 1, rows: 1 }, vec![picture])
-    };
-    Ok(Photo { size: [original.width, original.height], grid, pictures })
 }
 
 /// Where a photograph is named `-`, it comes from standard input.

@@ -1,31 +1,26 @@
 //! `internvit look`
 
 mod basis;
-mod shown;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::error::list;
-use internvit::gpu::Precision;
 use internvit::image::{Picture, Resize};
-use internvit::model::layer;
-use internvit::view::patch_under;
-use internvit::{Device, Encoder, Error, Features, Images, Result, Tensor};
+use internvit::model::{Sizes, layer};
+use internvit::view::{Map, Request, Setting, Settings, VIEWS, beside, mark, patch_centre};
+use internvit::{Encoder, Error, Result, Tensor};
 
 use super::background::Background;
+use super::compute::Compute;
 use super::guard::Guard;
-use super::input::Shape;
 use super::model::Model;
-use super::{input, load, output, progress, tell};
-use shown::Shown;
+use super::{input, output, progress, tell};
 
 /// A photograph as the encoder sees it: a view of its patches, painted over it.
-///
-/// Views: pca (three principal components as red, green and blue), similarity (cosines with one
-/// patch, of the same photograph or of another), attention (one block's), rollout (attention through
-/// all blocks up to one), clusters (k-means) and norms (which show outliers).
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit look cat.jpg --view pca --foreground\n  \
     internvit look cat.jpg --view similarity --at 220,160 --other dog.jpg --out match.png\n  \
@@ -34,17 +29,14 @@ pub(super) struct Args {
     /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     image: PathBuf,
     /// What to show
-    #[arg(long, value_enum)]
-    view: View,
+    #[arg(long, value_parser = views())]
+    view: String,
     #[command(flatten)]
     model: Model,
     /// The hidden state: 0 is the embedding, i the output of block i (for attention and rollout the
     /// block, from 1); -1 is the last, -2 the one before; the last if left out
     #[arg(long, allow_negative_numbers = true)]
     layer: Option<i64>,
-    /// That one, counted from 0
-    #[arg(skip)]
-    tap: Option<usize>,
     /// Side of the square, or short side with --resize native, in pixels; the model's own if left out
     #[arg(long, value_name = "PIXELS")]
     image_size: Option<u32>,
@@ -79,16 +71,8 @@ pub(super) struct Args {
     /// Opacity of the view over the photograph, 0 to 1; 1 for pca, else 0.75 if left out
     #[arg(long)]
     opacity: Option<f32>,
-    /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
-    #[arg(long, default_value = "auto")]
-    device: Device,
-    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), int8 or int4
-    /// for the weights of the blocks, or w8a8 (int8, and what they multiply too)
-    #[arg(long, default_value = "f32")]
-    dtype: Precision,
-    /// Keep the weights of blocks on disk: while one block computes, the next is read
-    #[arg(long)]
-    stream_layers: bool,
+    #[command(flatten)]
+    compute: Compute,
     /// Where to write the picture; IMAGE's name with the view's in the current folder if left out
     #[arg(long, value_name = "FILE.png")]
     out: Option<PathBuf>,
@@ -98,32 +82,15 @@ pub(super) struct Args {
     data: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum View {
-    /// Three principal components as red, green and blue
-    Pca,
-    /// Cosines with the patch at a point
-    Similarity,
-    /// Where a token looks in one block
-    Attention,
-    /// Where a token looks through all blocks
-    Rollout,
-    /// Patches in groups
-    Clusters,
-    /// Lengths of the tokens
-    Norms,
+/// The views that take no head.
+fn views() -> PossibleValuesParser {
+    let bare =
+        |name: &str| Request::named(name).is_some_and(|request| request.needs().head.is_none());
+    let list = VIEWS.iter().filter(|(name, _)| bare(name));
+    PossibleValuesParser::new(list.map(|(name, about)| PossibleValue::new(*name).help(*about)))
 }
 
-/// A photograph and what the encoder made of it.
-struct Seen {
-    photo: Picture,
-    /// The part that the encoder saw, `[left, top, width, height]` in pixels.
-    region: [f64; 4],
-    features: Features,
-    grid: [usize; 2],
-}
-
-pub(super) async fn run(mut args: Args) -> Result<()> {
+pub(super) async fn run(args: Args) -> Result<()> {
     args.check()?;
     let out = args.out();
     let guard = args.guard(&out)?;
@@ -131,127 +98,191 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
     guard.keeps_model(&checkpoint)?;
     let sizes = checkpoint.spec.sizes;
-    let first = usize::from(args.view.of_block());
-    args.tap = args.layer.map(|given| layer(sizes.layers, first, given)).transpose()?;
-    if let Some(head) = args.head.filter(|head| *head >= sizes.heads) {
-        let most = sizes.heads - 1;
-        return Err(Error::input(format!("--head {head}: expected 0 to {most}")));
+    let mut settings = args.settings(&sizes)?;
+    let request = Request::try_from(settings.clone())?;
+    let mut album = Album::default();
+    if let Some(file) = &args.basis {
+        album.basis = Some(basis::read(file, sizes.hidden).await?);
     }
-    let basis = match &args.basis {
-        Some(file) => Some(basis::read(file, sizes.hidden).await?),
-        None => None,
-    };
-    let shape = Shape::new(args.image_size, args.resize, &checkpoint.spec)?;
+    let shape = input::shape(&checkpoint.spec, args.image_size, args.resize, 1)?;
     if checkpoint.random_weights() {
         note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
-    let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
+    let mut encoder = args.compute.load(checkpoint).await?;
     let bar = progress::Share::new("encoding", 1 + usize::from(args.other.is_some()));
-    let seen = see(&mut encoder, &args.image, &shape, &args, &bar).await?;
-    let at = args.at.map(|point| seen.patch(point, shape.fit.resize)).transpose()?;
-    let other = match &args.other {
-        Some(path) => Some(see(&mut encoder, path, &shape, &args, &bar).await?),
-        None => None,
-    };
+    let taps = request.needs().taps(sizes.layers);
+    let mut numbers = Vec::new();
+    for path in [Some(&args.image), args.other.as_ref()].into_iter().flatten() {
+        let photo = encode(&mut encoder, path, &shape, &taps, &args.background, &bar).await?;
+        if let (Some(point), true) = (args.at, numbers.is_empty()) {
+            let patch = patch(&photo, point, shape.fit.resize)?;
+            settings.set("token", Setting::Number(patch));
+        }
+        numbers.push(album.add(photo));
+        bar.next();
+    }
     bar.finish();
     tell(&encoder);
-    let shown = match args.view {
-        View::Pca => shown::pca(&seen, &args, basis)?,
-        View::Similarity => shown::similarity(&seen, other.as_ref(), at.unwrap_or(0), &args)?,
-        View::Attention => shown::attention(&seen, at, &args, &encoder).await?,
-        View::Rollout => shown::rollout(&seen, at, &args, &encoder).await?,
-        View::Clusters => shown::clusters(&seen, &args)?,
-        View::Norms => shown::norms(&seen, &args)?,
-    };
+    let (own, shown) = (numbers[0], numbers[numbers.len() - 1]);
+    if args.other.is_some() {
+        settings.set("of", Setting::Number(own as usize));
+    }
+    let request = Request::try_from(settings)?;
+    let bar = progress::Share::new("drawing", 1);
+    let map = album.view(&encoder, shown, &request, &mut |done, all| bar.set(done, all)).await?;
+    bar.finish();
+    let (picture, said) =
+        args.picture(album.photo(own)?, album.photo(shown)?, &map, request.sentence(&map))?;
     args.background.tell();
-    write(&args, &out, shown)
+    args.write(&out, &picture, &map, &said)
 }
 
 /// Encodes a photograph with the hidden states that the view needs.
-async fn see(
+async fn encode(
     encoder: &mut Encoder,
     path: &Path,
     shape: &Shape,
-    args: &Args,
+    taps: &[usize],
+    background: &Background,
     bar: &progress::Share,
-) -> Result<Seen> {
-    let photo = input::read_picture(path, &args.background)?;
-    let seen = input::fit(path, &photo, shape)?;
-    let taps: Vec<usize> = match args.view {
-        View::Attention => vec![args.block(encoder) - 1],
-        View::Rollout => (0..args.block(encoder)).collect(),
-        _ => args.tap.into_iter().collect(),
+) -> Result<Photo> {
+    let (picture, alpha) = input::read_seen(path, background)?;
+    let told = &mut async |done, total| {
+        bar.set(done, total);
+        ControlFlow::Continue(())
     };
-    let features = encoder
-        .encode(Images::Pictures(&seen.pictures), &taps, &mut async |done, total| {
-            bar.set(done, total);
-            ControlFlow::Continue(())
-        })
-        .await?;
-    bar.next();
-    let region = shape.fit.region(photo.width, photo.height);
-    let grid = features.grid.unwrap_or([1, 1]);
-    Ok(Seen { photo, region, features, grid })
+    let keep = Keep { taps, on_device: false };
+    let photo = Photo::encode(encoder, picture, shape, keep, told).await;
+    let mut photo = photo.map_err(|error| input::unfit(path, error))?;
+    if let Some(alpha) = &alpha {
+        photo.leave_out(alpha);
+    }
+    Ok(photo)
 }
 
-fn write(args: &Args, out: &Path, shown: Shown) -> Result<()> {
-    output::write_png(out, &shown.picture)?;
-    let mut written = vec![out.display().to_string()];
-    if let Some(path) = &args.data {
-        output::write(path, &[(args.view.name(), shown.data)], &[])?;
-        written.push(path.display().to_string());
-    }
-    if let (Some(path), Some(basis)) = (&args.save_basis, &shown.basis) {
-        basis::write(path, basis)?;
-        written.push(path.display().to_string());
-    }
-    say!("wrote {}", list(written));
-    say!("{}", shown.said);
-    Ok(())
-}
-
-impl View {
-    fn name(self) -> String {
-        self.to_possible_value().map_or(String::new(), |value| value.get_name().into())
-    }
-
-    /// Whether the view is of a block rather than of a hidden state.
-    fn of_block(self) -> bool {
-        matches!(self, View::Attention | View::Rollout)
-    }
+/// The patch that shows a point.
+fn patch(photo: &Photo, point @ [x, y]: [u32; 2], resize: Resize) -> Result<usize> {
+    let named = |reason| Error::input(format!("--at {reason}"));
+    let patch = photo.patch(point).map_err(|error| match error {
+        Error::Input(reason) => named(reason),
+        other => other,
+    })?;
+    patch.ok_or_else(|| named(format!("{x},{y}: --resize {resize} leaves this point out")))
 }
 
 impl Args {
     /// Refuses what the view does not know, before any work is done.
     fn check(&self) -> Result<()> {
-        use View::*;
-        let options: [(&str, bool, &[View]); 7] = [
-            ("--at", self.at.is_some(), &[Similarity, Attention, Rollout]),
-            ("--other", self.other.is_some(), &[Similarity]),
-            ("--head", self.head.is_some(), &[Attention]),
-            ("--clusters", self.clusters.is_some(), &[Clusters]),
-            ("--foreground", self.foreground, &[Pca]),
-            ("--basis", self.basis.is_some(), &[Pca]),
-            ("--save-basis", self.save_basis.is_some(), &[Pca]),
+        let options = [
+            ("--at", self.at.is_some(), "token"),
+            ("--other", self.other.is_some(), "of"),
+            ("--head", self.head.is_some(), "head"),
+            ("--clusters", self.clusters.is_some(), "k"),
+            ("--foreground", self.foreground, "foreground"),
+            ("--basis", self.basis.is_some(), "basis"),
+            ("--save-basis", self.save_basis.is_some(), "basis"),
         ];
-        for (option, given, views) in options {
-            if given && !views.contains(&self.view) {
-                let names: Vec<_> = views.iter().map(|view| view.name()).collect();
-                let (names, view) = (names.join(", "), self.view.name());
+        let knows = |view: &str, setting: &str| {
+            Request::named(view).is_some_and(|view| view.settings().contains(&setting))
+        };
+        let view = &self.view;
+        for (option, given, setting) in options {
+            if given && !knows(view, setting) {
+                let names = VIEWS.iter().map(|(name, _)| *name);
+                let names: Vec<_> = names.filter(|name| knows(name, setting)).collect();
+                let names = names.join(", ");
                 let text =
                     format!("{option} is for --view {names}; --view {view} does not know it");
                 return Err(Error::input(text));
             }
         }
-        if self.view == Similarity && self.at.is_none() {
-            return Err(Error::input(
-                "--view similarity needs --at X,Y: the patch to compare with",
-            ));
+        if knows(view, "of") && self.at.is_none() {
+            let text = format!("--view {view} needs --at X,Y: the patch to compare with");
+            return Err(Error::input(text));
         }
         if !(0.0..=1.0).contains(&self.opacity()) {
             return Err(Error::input("--opacity: expected a number from 0 to 1"));
         }
         Ok(())
+    }
+
+    /// What the options say, for a model of `sizes`; but for the patch, of which the photograph tells.
+    fn settings(&self, sizes: &Sizes) -> Result<Settings> {
+        let mut settings = Settings::of(&self.view);
+        let of_block = Request::named(&self.view).is_some_and(|r| r.needs().attention.is_some());
+        let given = self.layer.map(|given| layer(sizes.layers, usize::from(of_block), given));
+        let last = of_block.then_some(sizes.layers);
+        if let Some(layer) = given.transpose()?.or(last) {
+            settings.set("layer", Setting::Number(layer));
+        }
+        if let Some(head) = self.head {
+            if head >= sizes.heads {
+                let most = sizes.heads - 1;
+                return Err(Error::input(format!("--head {head}: expected 0 to {most}")));
+            }
+            settings.set("head", Setting::Number(head));
+        }
+        if let Some(k) = self.clusters {
+            settings.set("k", Setting::Number(k as usize));
+        }
+        if self.foreground {
+            settings.set("foreground", Setting::Flag(true));
+        }
+        if self.basis.is_some() {
+            settings.set("basis", Setting::Text("kept".into()));
+        }
+        Ok(settings)
+    }
+
+    /// The picture, and what is said of it: marked where a patch asks, and beside the photograph that
+    /// has this patch where it is another.
+    fn picture(
+        &self,
+        own: &Photo,
+        shown: &Photo,
+        map: &Map,
+        said: String,
+    ) -> Result<(Picture, String)> {
+        let mut picture = map.over(&shown.picture, shown.region, self.opacity())?;
+        let Some(other) = &self.other else {
+            self.at.iter().for_each(|point| mark(&mut picture, *point));
+            return Ok((picture, said));
+        };
+        let best = map.best.unwrap_or(0);
+        let place @ [x, y] = patch_centre(best, shown.grid(), &shown.picture, shown.region)?;
+        let mut left = own.picture.clone();
+        mark(&mut left, self.at.unwrap_or_default());
+        mark(&mut picture, place);
+        let said = said.trim_end_matches('.');
+        let said = format!("{said}, the best at {x},{y} of {}.", other.display());
+        Ok((beside(&left, &picture)?, said))
+    }
+
+    fn write(&self, out: &Path, picture: &Picture, map: &Map, said: &str) -> Result<()> {
+        output::write_png(out, picture)?;
+        let mut written = vec![out.display().to_string()];
+        if let Some(path) = &self.data {
+            output::write(path, &[(self.view.clone(), self.values(map))], &[])?;
+            written.push(path.display().to_string());
+        }
+        if let (Some(path), Some(basis)) = (&self.save_basis, &map.basis) {
+            basis::write(path, basis)?;
+            written.push(path.display().to_string());
+        }
+        say!("wrote {}", list(written));
+        say!("{said}");
+        Ok(())
+    }
+
+    /// The map's data; of one head where one is named.
+    fn values(&self, map: &Map) -> Tensor {
+        match self.head {
+            Some(_) => {
+                let shape = vec![1, map.height, map.width];
+                Tensor { shape, values: map.shown().to_vec() }
+            }
+            None => map.data(),
+        }
     }
 
     /// The files of the run.
@@ -267,36 +298,10 @@ impl Args {
 
     fn out(&self) -> PathBuf {
         let stem = self.image.file_stem().unwrap_or_default().to_string_lossy();
-        self.out.clone().unwrap_or_else(|| format!("{stem}-{}.png", self.view.name()).into())
+        self.out.clone().unwrap_or_else(|| format!("{stem}-{}.png", self.view).into())
     }
 
     fn opacity(&self) -> f32 {
-        self.opacity.unwrap_or(if self.view == View::Pca { 1.0 } else { 0.75 })
-    }
-
-    /// The block whose attention is shown.
-    fn block(&self, encoder: &Encoder) -> usize {
-        self.tap.unwrap_or(encoder.spec().sizes.layers)
-    }
-}
-
-impl Seen {
-    /// The patch that shows the photograph's pixel `point`.
-    fn patch(&self, [x, y]: [u32; 2], resize: Resize) -> Result<usize> {
-        let Picture { width, height, .. } = self.photo;
-        if x >= width || y >= height {
-            return Err(Error::input(format!(
-                "--at {x},{y}: outside the photograph of {width} × {height} pixels"
-            )));
-        }
-        patch_under([x, y], self.grid, &self.photo, self.region).ok_or_else(|| {
-            Error::input(format!("--at {x},{y}: --resize {resize} leaves this point out"))
-        })
-    }
-
-    /// The patches' tokens `[1, rows·cols, C]` of hidden state `layer`, the last if `None`.
-    fn patches(&self, layer: Option<usize>) -> Result<Tensor> {
-        let name = layer.map_or("last_hidden_state".into(), |i| format!("hidden_states.{i}"));
-        self.features.tokens(&name, self.features.prefix..)
+        self.opacity.unwrap_or(if self.view == "pca" { 1.0 } else { 0.75 })
     }
 }

@@ -7,6 +7,7 @@ mod arguments;
 mod background;
 mod bench;
 mod bisect;
+mod compute;
 mod convert;
 mod devices;
 mod encode;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use internvit::app::Shape;
 use internvit::{Error, Result};
 
 use super::background::Background;
-use super::input::{Photo, Shape, prepare};
+use super::input::{Photo, prepare};
 use super::memory::budget;
 
 /// Threads at most: decoding is quicker than encoding on most devices.

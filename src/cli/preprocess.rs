@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use internvit::app::Shape;
 use internvit::image::{Grid, Resize, pixel_values};
 use internvit::model::{CATALOGUE, Preprocessing};
 use internvit::{Result, Tensor};
@@ -10,7 +11,6 @@ use serde_json::json;
 
 use super::background::Background;
 use super::guard::Guard;
-use super::input::Shape;
 use super::model::Model;
 use super::{input, output, print_json};
 
@@ -59,8 +59,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
         None => (Preprocessing::default(), CATALOGUE[0].spec().sizes),
     };
     // Any size is right: the pixels may be another model's.
-    let shape = Shape { fit: own.fit(&sizes, args.resize, args.size), tiles: 1 };
-    let photo = input::prepare(&args.image, &shape.tiled(args.tiles), &args.background)?;
+    let shape = Shape::of(own.fit(&sizes, args.resize, args.size), args.tiles)?;
+    let photo = input::prepare(&args.image, &shape, &args.background)?;
     args.background.tell();
     let first = &photo.pictures[0];
     let shape = vec![photo.pictures.len(), 3, first.height as usize, first.width as usize];

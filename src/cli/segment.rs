@@ -7,21 +7,22 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use internvit::app::{Cover, Windows, class_names, class_palette};
 use internvit::error::short;
-use internvit::gpu::Precision;
-use internvit::image::{Fit, Picture, Resize, resize};
+use internvit::image::{Picture, resize};
 use internvit::model::{HeadKind, HeadSpec, parse_head};
-use internvit::view::{Canvas, default_palette, labels, paint_labels, shares, window_starts};
+use internvit::view::{labels, paint_labels, shares};
 use internvit::weights::{Source, Values, write_safetensors};
-use internvit::{Checkpoint, Device, Encoder, Error, Images, Result, Tensor};
+use internvit::{Checkpoint, Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
 
 use internvit::files::folder_of;
 
 use super::background::Background;
+use super::compute::Compute;
 use super::guard::Guard;
 use super::model::Model;
-use super::{input, load, memory, output, print_json, progress, tell};
+use super::{input, memory, output, print_json, progress, tell};
 use files::Files;
 
 /// Segmentation maps of photographs, by a model with a segmentation head.
@@ -58,16 +59,8 @@ pub(super) struct Args {
     /// A file with the tensor pixel_values [B, 3, H, W] in place of images, taken whole
     #[arg(long, value_name = "FILE", conflicts_with = "images")]
     pixel_values: Option<PathBuf>,
-    /// auto, gpu, cpu, or part of an adapter's name
-    #[arg(long, default_value = "auto")]
-    device: Device,
-    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), int8 or int4
-    /// for the weights of the blocks, or w8a8 (int8, and what they multiply too)
-    #[arg(long, default_value = "f32")]
-    dtype: Precision,
-    /// Keep the weights of blocks on disk: while one block computes, the next is read
-    #[arg(long)]
-    stream_layers: bool,
+    #[command(flatten)]
+    compute: Compute,
     /// Tensors logits [B, classes, h, w] and labels [B, H, W] (i32)
     #[arg(long, value_name = "FILE.safetensors|DIR")]
     out: Option<PathBuf>,
@@ -120,8 +113,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
             checkpoint.name()
         )));
     };
-    let windows = Windows::new(&args, &head, &checkpoint)?;
-    let mut encoder = load(checkpoint, &args.device, args.dtype, args.stream_layers).await?;
+    let windows = Windows::new(&checkpoint.spec, &head, args.window, args.stride, args.whole)?;
+    let mut encoder = args.compute.load(checkpoint).await?;
     if let Some(file) = &args.pixel_values {
         let (shape, values) = input::read_tensor(file, "pixel_values").await?;
         let images = Images::PixelValues { shape, values: &values };
@@ -136,7 +129,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let bar = progress::Share::new("segmenting", photos.len());
     let mut told = Vec::new();
     for (path, files) in photos.iter().zip(&files) {
-        match slide(&mut encoder, path, &args.background, &windows, &head, &bar).await {
+        match slide(&mut encoder, path, &args, &windows, &head, &bar).await {
             Ok(map) => {
                 write(files, &args, &head, std::slice::from_ref(&map))?;
                 told.push(summary(&args, &head, &map)?);
@@ -217,95 +210,37 @@ fn whole(file: &Path, [batch, _, height, width]: [usize; 4], logits: Tensor) -> 
     maps.collect()
 }
 
-/// The windows that cover a photograph.
-struct Windows {
-    fit: Fit,
-    stride: usize,
-    /// One window takes it all.
-    whole: bool,
-    /// The logits are written.
-    keep: bool,
-}
-
-impl Windows {
-    fn new(args: &Args, head: &HeadSpec, checkpoint: &Checkpoint) -> Result<Self> {
-        let spec = &checkpoint.spec;
-        let fit = spec.preprocessing.fit(&spec.sizes, Some(Resize::Native), args.window);
-        let (side, patch) = (fit.size, fit.patch);
-        if side == 0 || !side.is_multiple_of(patch) {
-            return Err(Error::input(format!("--window {side}: expected a multiple of {patch}")));
-        }
-        let stride = args.stride.unwrap_or((side * 322 / 504).max(1)) as usize;
-        if stride == 0 {
-            return Err(Error::input("--stride: expected at least 1"));
-        }
-        let (whole, keep) = (args.whole || head.whole, args.out.is_some());
-        Ok(Self { fit, stride, whole, keep })
-    }
-
-    /// That the run's memory holds what is made of a photograph, resized to `[height, width]` and seen
-    /// by `count` windows.
-    fn check(
-        &self,
-        [height, width]: [usize; 2],
-        count: usize,
-        head: &HeadSpec,
-        photo: &Picture,
-    ) -> Result<()> {
-        let area = |height: usize, width: usize| height as u64 * width as u64;
-        let side = self.fit.size as usize;
-        let window = if self.whole { area(height, width) } else { area(side, side) };
-        // Logits of patches: of all windows, and the forms in which those of one are computed.
-        let patch = (self.fit.patch as usize / head.scale()).max(1);
-        let one = 4 * head.classes as u64 * (window / area(patch, patch));
-        // Of windows that overlap much sums are kept.
-        let all = 4 * (head.classes as u64 + 1) * area(height, width);
-        let logits = 3 * one + one.saturating_mul(count as u64).min(all);
-        // Of each pixel label, colours, and what they are mixed with.
-        let pixels =
-            3 * area(height, width) + 16 * area(photo.height as usize, photo.width as usize);
-        // What is written is encoded first.
-        let whole = if self.keep { 8 * head.classes as u64 * area(height, width) } else { 0 };
-        let what = format!("{} classes on {width} × {height} pixels", head.classes);
-        memory::budget().check(what, logits.saturating_add(pixels).saturating_add(whole))
-    }
+/// That the run's memory holds what is made of a photograph; with `keep` its logits are written.
+fn check(cover: &Cover, head: &HeadSpec, photo: &Picture, keep: bool) -> Result<()> {
+    let [height, width] = cover.size();
+    let area = |height: usize, width: usize| height as u64 * width as u64;
+    // Of each pixel label, colours, and what they are mixed with.
+    let pixels = 3 * area(height, width) + 16 * area(photo.height as usize, photo.width as usize);
+    // What is written is encoded first.
+    let whole = if keep { 8 * head.classes as u64 * area(height, width) } else { 0 };
+    let what = format!("{} classes on {width} × {height} pixels", head.classes);
+    memory::budget().check(what, cover.bytes(head).saturating_add(pixels).saturating_add(whole))
 }
 
 /// The map of a photograph, window by window.
 async fn slide(
     encoder: &mut Encoder,
     path: &Path,
-    background: &Background,
+    args: &Args,
     windows: &Windows,
     head: &HeadSpec,
     bar: &progress::Share,
 ) -> Result<Map> {
-    let &Windows { fit, stride, whole, keep } = windows;
-    let photo = input::read_picture(path, background)?;
+    let keep = args.out.is_some();
+    let photo = input::read_picture(path, &args.background)?;
     let of_path = |e: Error| Error::image(path.display(), e);
-    let picture = fit.apply(&photo).map_err(of_path)?;
-    let (height, width) = (picture.height as usize, picture.width as usize);
-    let mut canvas = Canvas::new(head.classes, [height, width])?;
-    let side = fit.size as usize;
-    let window = if whole { [height, width] } else { [side, side] };
-    let tops = window_starts(height, window[0], stride);
-    let lefts = window_starts(width, window[1], stride);
-    let total = tops.len() * lefts.len();
-    windows.check([height, width], total, head, &photo).map_err(of_path)?;
-    for (number, (top, left)) in
-        tops.iter().flat_map(|top| lefts.iter().map(move |left| (*top, *left))).enumerate()
-    {
-        let part = picture.cut([left as u32, top as u32, window[1] as u32, window[0] as u32])?;
-        let images = Images::Pictures(std::slice::from_ref(&part));
-        let logits = encoder
-            .segment(images, &mut async |done, steps| {
-                bar.set(number * steps + done, total * steps);
-                ControlFlow::Continue(())
-            })
-            .await
-            .map_err(|e| input::of(&[path], e))?;
-        canvas.add(&logits, [top, left], window)?;
-    }
+    let cover = windows.cover(&photo).map_err(of_path)?;
+    check(&cover, head, &photo, keep).map_err(of_path)?;
+    let told = &mut async |done, total| {
+        bar.set(done, total);
+        ControlFlow::Continue(())
+    };
+    let canvas = cover.segment(encoder, head, told).await.map_err(|e| input::of(&[path], e))?;
     let size = [photo.height as usize, photo.width as usize];
     let labels = canvas.labels(size)?;
     let logits = if keep { Some(canvas.finish()?) } else { None };
@@ -334,10 +269,7 @@ fn write(files: &Files, args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()
         write_safetensors(out, &list)?;
     }
     let [height, width] = first.size;
-    let palette = match head.palette.is_empty() {
-        true => default_palette(head.classes),
-        false => head.palette.clone(),
-    };
+    let palette = class_palette(head);
     if let Some(path) = &files.picture {
         let (width, height) = (width as u32, height as u32);
         let grey = Picture { width: 1, height: 1, rgb: vec![128; 3] };
@@ -354,21 +286,20 @@ fn write(files: &Files, args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()
 /// The classes of a map and their shares, said in a line unless JSON is wanted.
 fn summary(args: &Args, head: &HeadSpec, map: &Map) -> Result<serde_json::Value> {
     let shares = shares(&map.labels, head.classes)?;
-    let name =
-        |class: usize| head.names.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
+    let names = class_names(head);
     let mut list: Vec<_> = shares.iter().enumerate().filter(|(_, share)| **share > 0.0).collect();
     list.sort_by(|a, b| b.1.total_cmp(a.1));
     if !args.json {
         let shown: Vec<_> = list
             .iter()
             .take(5)
-            .map(|(class, share)| format!("{} {share:.1} %", short(name(*class), 80)))
+            .map(|(class, share)| format!("{} {share:.1} %", short(&names[*class], 80)))
             .collect();
         report!("{}: {}", short(&map.name, 1000), shown.join(", "));
     }
     let classes: Vec<_> = list
         .iter()
-        .map(|(class, share)| json!({ "class": class, "name": name(*class), "percent": share }))
+        .map(|(class, share)| json!({ "class": class, "name": names[*class], "percent": share }))
         .collect();
     Ok(json!({ "image": map.name, "size": map.size, "classes": classes }))
 }

@@ -4,14 +4,13 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Parser;
+use internvit::app::{Album, Example, Keep, Lesson, Photo, Shape};
 use internvit::error::{list, short};
-use internvit::features::side_by_side;
 use internvit::gpu::Precision;
 use internvit::image::Resize;
-use internvit::model::{MAX_CLASSES, layer};
-use internvit::view::{default_palette, fit, labels, paint_labels, shares};
-use internvit::weights::LinearHead;
-use internvit::{Device, Error, Images, Result, Tensor};
+use internvit::model::layer;
+use internvit::view::{Head, labels, paint_labels, shares};
+use internvit::{Device, Error, Result};
 
 use super::background::Background;
 use super::guard::Guard;
@@ -57,19 +56,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    let mut names: Vec<String> = Vec::new();
-    for point in &args.points {
-        if !names.contains(&point.class) {
-            names.push(point.class.clone());
-        }
-    }
-    if names.len() < 2 {
+    let mut lesson = Lesson::default();
+    let classes: Vec<usize> = args.points.iter().map(|point| lesson.class(&point.class)).collect();
+    if lesson.names.len() < 2 {
         return Err(Error::input("points of at least two classes are needed"));
     }
-    if names.len() > MAX_CLASSES {
-        let found = names.len();
-        return Err(Error::input(format!("{found} classes: expected at most {MAX_CLASSES}")));
-    }
+    lesson.check_classes()?;
     let guard = Guard::default()
         .reads([&args.image])
         .reads(args.model.inputs())
@@ -80,66 +72,55 @@ pub(super) async fn run(args: Args) -> Result<()> {
     guard.keeps_model(&checkpoint)?;
     let sizes = checkpoint.spec.sizes;
     let block = |given: &i64| layer(sizes.layers, 1, *given);
-    let mut layers = args.layer.iter().map(block).collect::<Result<Vec<_>>>()?;
-    layers.sort_unstable();
-    layers.dedup();
-    if layers.is_empty() {
-        layers.push(sizes.layers);
+    lesson.layers = args.layer.iter().map(block).collect::<Result<_>>()?;
+    lesson.layers.sort_unstable();
+    lesson.layers.dedup();
+    if lesson.layers.is_empty() {
+        lesson.layers.push(sizes.layers);
     }
-    let photo = input::read_picture(&args.image, &args.background)?;
+    let (picture, alpha) = input::read_seen(&args.image, &args.background)?;
     args.background.tell();
     let own = checkpoint.spec.preprocessing;
-    let picture = own.fit(&sizes, Some(Resize::Native), args.image_size).apply(&photo)?;
+    let shape = Shape::of(own.fit(&sizes, Some(Resize::Native), args.image_size), 1)?;
     let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
     let bar = progress::Share::new("encoding", 1);
-    let features = encoder
-        .encode(Images::Pictures(&[picture]), &layers, &mut async |done, total| {
-            bar.set(done, total);
-            ControlFlow::Continue(())
-        })
-        .await?;
+    let told = &mut async |done, total| {
+        bar.set(done, total);
+        ControlFlow::Continue(())
+    };
+    let keep = Keep { taps: &lesson.layers, on_device: false };
+    let mut photo = Photo::encode(&mut encoder, picture, &shape, keep, told).await?;
     bar.finish();
     tell(&encoder);
-    let [rows, cols] = features.grid.unwrap_or([1, 1]);
-    let read = |layer: &usize| {
-        features.tokens(&format!("hidden_states.{layer}"), features.prefix..).map(|t| t.values)
-    };
-    let tokens = side_by_side(&layers.iter().map(read).collect::<Result<Vec<_>>>()?, sizes.hidden)?;
-    let mut examples = Vec::new();
-    for arguments::Example { class, x, y } in &args.points {
-        if *x >= photo.width || *y >= photo.height {
-            return Err(Error::input(format!(
-                "{class}:{x},{y}: outside the photograph of {} × {} pixels",
-                photo.width, photo.height
-            )));
-        }
-        let row = *y as usize * rows / photo.height as usize;
-        let col = *x as usize * cols / photo.width as usize;
-        let class = names.iter().position(|n| n == class).unwrap_or(0);
-        examples.push((row * cols + col, class));
+    if let Some(alpha) = &alpha {
+        photo.leave_out(alpha);
     }
-    let taught = fit(&tokens, sizes.hidden * layers.len(), names.len(), &examples)?;
-
-    let palette = default_palette(names.len());
-    let head = LinearHead {
-        layers,
-        names: names.clone(),
-        palette: palette.clone(),
-        mean: taught.mean.clone(),
-        variance: taught.variance.clone(),
-        weight: taught.weight.clone(),
-        bias: taught.bias.clone(),
-    };
+    let mut album = Album::default();
+    let id = album.add(photo);
+    for (arguments::Example { class: name, x, y }, class) in args.points.iter().zip(classes) {
+        let of_point = |reason| Error::input(format!("{name}:{reason}"));
+        let token = album.photo(id)?.patch([*x, *y]).map_err(|error| match error {
+            Error::Input(reason) => of_point(reason),
+            other => other,
+        })?;
+        let token =
+            token.ok_or_else(|| of_point(format!("{x},{y}: the encoder did not see it")))?;
+        lesson.examples.push(Example { photo: id, token, class });
+    }
+    let head = lesson.fit(&lesson.gather(&mut album, &encoder).await?)?;
     output::write_bytes(&args.out, &head.to_bytes()?)?;
 
-    let shape = vec![1, names.len(), rows, cols];
-    let logits = Tensor { shape, values: taught.logits(&tokens)? };
+    let palette = head.palette.clone();
+    album.head = Some(head);
+    let logits = album.logits(&encoder, id, Head::Taught).await?;
+    let photo = &album.photo(id)?.picture;
     let map = labels(&logits, [photo.height as usize, photo.width as usize])?;
     if let Some(path) = &args.picture {
-        output::write_png(path, &paint_labels(&map, &palette, &photo, 0.6)?)?;
+        output::write_png(path, &paint_labels(&map, &palette, photo, 0.6)?)?;
     }
+    let names = lesson.names.iter();
     let shares = shares(&map, names.len())?;
-    let shown = names.iter().zip(shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
+    let shown = names.zip(shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
     report!("{}", list(shown));
     Ok(())
 }

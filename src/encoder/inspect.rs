@@ -6,12 +6,11 @@ use std::ops::ControlFlow;
 use super::run::{Job, Task};
 use super::{Backend, Encoder, planar};
 use crate::cpu::{self, Supply, Workspace};
-use crate::features::{Tensor, first_not_finite, relative_l2, row_count};
+use crate::features::{BlockAttention, Tensor, first_not_finite, relative_l2, row_count};
 use crate::gpu::{Buffer, Prepared, Reading};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Plan, Plane, Role, SlotId, Value, record, record_attention, record_head_alone};
 use crate::progress::LocalBoxFuture;
-use crate::view::Attention;
 use crate::{Error, Result, reference};
 
 /// Features that stay where they were computed until someone reads them.
@@ -117,7 +116,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such block, [`Error::Device`].
-    pub async fn attention(&self, hidden: &[f32], layer: usize) -> Result<Attention> {
+    pub async fn attention(&self, hidden: &[f32], layer: usize) -> Result<BlockAttention> {
         let sizes = self.spec().sizes;
         if !(1..=sizes.layers).contains(&layer) {
             let text = format!("block {layer}: the model has blocks 1 to {}", sizes.layers);
@@ -136,7 +135,7 @@ impl Encoder {
             values[plane * tokens * channels..][..tokens * channels].to_vec()
         };
         let (queries, keys) = (plane(&values[0], q), plane(&values[1], k));
-        Ok(Attention { heads: sizes.heads, channels, queries, keys })
+        Ok(BlockAttention { heads: sizes.heads, channels, queries, keys })
     }
 
     /// The segmentation head alone, on features: `levels` are the outputs of the blocks that its

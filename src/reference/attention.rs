@@ -1,7 +1,7 @@
 //! Twin of `shaders/attention_direct.wgsl`, `attention_subgroup.wgsl`, `attention_tiled.wgsl` and
 //! `attention_matrix.wgsl`.
 
-use super::linear::dot;
+use crate::math::dot;
 
 /// `softmax(q·kᵀ / √d) · v` for every picture, head and token.
 ///

@@ -1,6 +1,7 @@
 //! Twin of `shaders/linear_*.wgsl`.
 
 use super::activate;
+use crate::math::dot;
 use crate::plan::Activation;
 
 /// Rows of `x` for which a row of weights is used while it is in the cache.
@@ -46,18 +47,4 @@ pub fn linear(x: &[f32], w: &[f32], [k, out]: [usize; 2], epilogue: Epilogue<'_>
             }
         }
     }
-}
-
-/// Sixteen running sums: quick, and more exact than one.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let (a_chunks, a_rest) = a.as_chunks::<16>();
-    let (b_chunks, b_rest) = b.as_chunks::<16>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }

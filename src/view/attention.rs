@@ -1,101 +1,63 @@
-//! Where tokens look: attention of one block, and its way through all blocks.
+//! The view of where a token looks in one block.
 
-use super::math::dot;
+use super::math::{extent, middle};
+use super::needs::Looks;
+use super::request::View;
+use super::settings::Fields;
+use super::{Inputs, Map, Needs};
 use crate::{Error, Result};
 
-/// Queries and keys of one block for one picture. Rows of attention are computed when asked for,
-/// as a whole `[heads, N, N]` would be large.
-#[derive(Clone, Debug, PartialEq)]
+/// Where a token looks in one block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attention {
-    /// Heads; head h has the channels `h·d .. (h+1)·d`.
-    pub heads: usize,
-    /// Channels of all heads together, `C = heads·d`.
-    pub channels: usize,
-    /// Queries `[N, C]`, normed where the model norms them.
-    pub queries: Vec<f32>,
-    /// Keys `[N, C]`, likewise.
-    pub keys: Vec<f32>,
+    /// The block, from 1; the last if left out.
+    pub layer: Option<usize>,
+    /// The patch that asks; the class token if left out.
+    pub token: Option<usize>,
+    /// The head, from 0; the mean of all if left out.
+    pub head: Option<usize>,
 }
 
-impl Attention {
-    /// Tokens, prefix included.
-    pub fn tokens(&self) -> usize {
-        self.keys.len().checked_div(self.channels).unwrap_or(0)
+impl View for Attention {
+    fn settings(&mut self, fields: &mut Fields) -> Result<()> {
+        fields.optional("layer", &mut self.layer)?;
+        fields.optional("token", &mut self.token)?;
+        fields.optional("head", &mut self.head)
     }
 
-    /// `softmax(q·kᵀ / √d)` of token `query` in one head, over all tokens: `[N]`, of sum 1.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where there is no such head or token, or lengths do not agree.
-    pub fn row(&self, head: usize, query: usize) -> Result<Vec<f32>> {
-        self.check()?;
-        if head >= self.heads || query >= self.tokens() {
-            return Err(Error::input(format!(
-                "attention of token {query} in head {head}: there are {} tokens and {} heads",
-                self.tokens(),
-                self.heads
-            )));
-        }
-        let d = self.channels / self.heads;
-        let scale = (d as f32).sqrt().recip();
-        let q = &self.queries[query * self.channels + head * d..][..d];
-        let keys = self.keys.chunks_exact(self.channels).map(|k| &k[head * d..][..d]);
-        let mut row: Vec<f32> = keys.map(|k| scale * dot(q, k)).collect();
-        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|score| *score = (*score - max).exp());
-        let sum: f64 = row.iter().map(|v| f64::from(*v)).sum();
-        row.iter_mut().for_each(|v| *v = (f64::from(*v) / sum) as f32);
-        Ok(row)
+    fn needs(&self) -> Needs {
+        let looks = Looks { block: self.layer, through: false, patch: self.token };
+        Needs { attention: Some(looks), ..Needs::default() }
     }
 
-    /// That queries and keys are as many, in whole heads and tokens.
-    fn check(&self) -> Result<()> {
-        let (heads, channels) = (self.heads, self.channels);
-        let (queries, keys) = (self.queries.len(), self.keys.len());
-        let whole =
-            |length: usize, part: usize| part > 0 && length > 0 && length.is_multiple_of(part);
-        if whole(channels, heads) && whole(keys, channels) && queries == keys {
-            return Ok(());
+    /// The data are the maps of all heads, then their mean.
+    fn draw(&self, inputs: &Inputs<'_>) -> Result<Map> {
+        let [rows, cols] = inputs.grid;
+        let maps = inputs.attention.len() / (rows * cols);
+        let heads = maps - 1;
+        if let Some(head) = self.head.filter(|head| *head >= heads) {
+            return Err(Error::input(format!("head {head}: the model has {heads}, from 0")));
         }
-        Err(Error::input(format!(
-            "attention of {heads} heads and {channels} channels: expected as many queries as keys, \
-             in whole tokens; found {queries} and {keys} values"
-        )))
+        let plane = self.head.unwrap_or(heads);
+        let shown = inputs.attention[plane * rows * cols..][..rows * cols].to_vec();
+        // From none at all, so that heads can be compared; some patches draw far more than others
+        // wherever one asks, and without them the rest can be told apart.
+        let range = [0.0, middle(&shown)[1]];
+        let (values, shape) = (inputs.attention.to_vec(), vec![maps, rows, cols]);
+        Ok(Map { values, shape, plane, ..Map::heat(shown, inputs.grid, range)? })
     }
 
-    /// The mean of all heads' rows of token `query`: `[N]`, of sum 1.
-    ///
-    /// # Errors
-    /// As [`Attention::row`].
-    pub fn mean(&self, query: usize) -> Result<Vec<f32>> {
-        self.check()?;
-        let mut mean = vec![0.0f64; self.tokens()];
-        for head in 0..self.heads {
-            let row = self.row(head, query)?;
-            mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(v) / self.heads as f64);
-        }
-        Ok(mean.into_iter().map(|v| v as f32).collect())
+    fn sentence(&self, map: &Map) -> String {
+        let block = self.layer.map_or("The last block".into(), |layer| format!("Block {layer}"));
+        let heads = map.shape.first().map_or(0, |maps| maps - 1);
+        let who = self.head.map_or(format!("mean of {heads} heads"), |head| format!("head {head}"));
+        format!("{block}, {who}: {}", looks(self.token, map.shown()))
     }
+}
 
-    /// One block of attention rollout, taken from the last block down: `row · ½(A + I)`, with the
-    /// heads' mean A (Abnar & Zuidema 2020, arXiv:2005.00928). A's rows have the sum 1, so the
-    /// half normalises those of A + I. Starting with 1 at a token and 0 elsewhere, the result
-    /// after the first block is that token's row of the rollout.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where `row` has not one value a token; as [`Attention::row`].
-    pub fn through(&self, row: &[f64]) -> Result<Vec<f64>> {
-        self.check()?;
-        if row.len() != self.tokens() {
-            let (expected, found) = (self.tokens(), row.len());
-            let text = format!("a row of the rollout: expected {expected} values, found {found}");
-            return Err(Error::input(text));
-        }
-        let mut next: Vec<f64> = row.iter().map(|v| 0.5 * v).collect();
-        for (token, weight) in row.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
-            let mean = self.mean(token)?;
-            next.iter_mut().zip(mean).for_each(|(n, a)| *n += 0.5 * weight * f64::from(a));
-        }
-        Ok(next)
-    }
+/// How much of its attention a token gives to the patches.
+pub(super) fn looks(patch: Option<usize>, map: &[f32]) -> String {
+    let who = patch.map_or("the class token", |_| "the patch at the point");
+    let (sum, most) = (100.0 * map.iter().sum::<f32>(), 100.0 * extent(map)[1]);
+    format!("{who} gives patches {sum:.1} % of its attention, one at most {most:.2} %.")
 }

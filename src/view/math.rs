@@ -2,20 +2,6 @@
 
 use crate::order::sort_by;
 
-/// Sixteen running sums: quick, and more exact than one.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let (a_chunks, a_rest) = a.as_chunks::<16>();
-    let (b_chunks, b_rest) = b.as_chunks::<16>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
-}
-
 /// The L2 norm of a vector, in f64.
 pub(super) fn length(v: &[f32]) -> f64 {
     v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()

@@ -1,32 +1,56 @@
 //! From features to pictures.
+//!
+//! A [`Request`] is a view and its settings, [`Request::needs`] what it reads of an encoder, and
+//! [`render`] makes its [`Map`]. Each view has a file of its own and a line in `request.rs`; the other
+//! files are what views are made of: plain functions over slices.
 
 mod attention;
+mod basis;
 mod canvas;
 mod clusters;
 mod colours;
 mod foreground;
+mod kmeans;
+mod map;
 mod marks;
 mod math;
+mod needs;
 mod norms;
 mod overlay;
 mod pca;
 mod principal;
+mod request;
+mod rollout;
+mod segmentation;
 mod segments;
+mod settings;
 mod similarity;
+mod stitch;
+mod taught;
 mod teach;
 
 pub use attention::Attention;
+pub use basis::{PcaBasis, pca_foreground, pca_rgb, rows_of};
 pub use canvas::{Canvas, labels, window_starts};
-pub use clusters::{Clusters, clusters};
+pub use clusters::Clusters;
 pub use colours::{heat, heat_grid};
 pub use foreground::{foreground, foreground_among, otsu};
+pub use kmeans::{Kmeans, kmeans};
+pub use map::{Edges, Map};
 pub use marks::{beside, mark};
 pub use math::{extent, middle};
-pub use norms::norms;
+pub use needs::{Classes, Head, Hidden, Inputs, Looks, Needs, Query};
+pub use norms::{Norms, norms};
 pub use overlay::{
     blend, outline, paint, paint_patches, patch_centre, patch_under, pca_grid, pca_picture,
 };
-pub use pca::{PcaBasis, pca_foreground, pca_rgb, rows_of, stitch};
+pub use pca::{Basis, Pca};
+pub use request::{Request, VIEWS, render};
+pub use rollout::Rollout;
+pub use segmentation::Segmentation;
 pub use segments::{default_palette, paint_labels, shares};
-pub use similarity::similarity;
-pub use teach::{Example, Taught, fit};
+pub use settings::{Setting, Settings};
+pub use similarity::{Similarity, similarity};
+pub use stitch::stitch;
+pub use taught::Taught;
+pub use teach::{Example, fit};

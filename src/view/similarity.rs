@@ -1,8 +1,60 @@
 //! Which patches resemble one patch, in the same picture or in another.
 
-use super::math::length;
-use crate::Result;
+use super::math::{extent, length};
+use super::needs::{Hidden, Query};
+use super::request::View;
+use super::settings::Fields;
+use super::{Inputs, Map, Needs};
 use crate::features::row_count;
+use crate::{Error, Result};
+
+/// Cosines with one patch, of the same photograph or of another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Similarity {
+    /// The hidden state; the last if left out.
+    pub layer: Option<usize>,
+    /// The patch to compare with.
+    pub token: Option<usize>,
+    /// The photograph that has this patch; the one that is shown if left out.
+    pub of: Option<u32>,
+}
+
+/// The least difference of cosines from the darkest colour to the brightest: less is noise.
+const SPAN: f32 = 1e-3;
+
+impl View for Similarity {
+    fn settings(&mut self, fields: &mut Fields) -> Result<()> {
+        fields.optional("layer", &mut self.layer)?;
+        fields.optional("token", &mut self.token)?;
+        let mut of = self.of.map(|of| of as usize);
+        fields.optional("of", &mut of)?;
+        let unknown = |_| Error::input("of: there are not so many photographs");
+        self.of = of.map(u32::try_from).transpose().map_err(unknown)?;
+        Ok(())
+    }
+
+    fn needs(&self) -> Needs {
+        let query = self.token.map(|patch| Query { of: self.of, patch });
+        Needs { tokens: Hidden::of(self.layer), query, ..Needs::default() }
+    }
+
+    fn draw(&self, inputs: &Inputs<'_>) -> Result<Map> {
+        if self.token.is_none() {
+            return Err(Error::input("similarity: the patch to compare with is missing"));
+        }
+        let values = similarity(inputs.query, inputs.tokens)?;
+        let [low, high] = extent(&values);
+        // The first of equals, as for the classes.
+        let best = (0..values.len()).rev().max_by(|a, b| values[*a].total_cmp(&values[*b]));
+        // All of them: cosines have no outliers, and the best match is to be the brightest.
+        Ok(Map { best, ..Map::heat(values, inputs.grid, [low.min(high - SPAN), high])? })
+    }
+
+    fn sentence(&self, map: &Map) -> String {
+        let [low, high] = extent(&map.values);
+        format!("Cosines with the patch at the point run from {low:.3} to {high:.3}.")
+    }
+}
 
 /// The cosine of `query` `[c]` with each token of `tokens` `[n, c]`: `[n]`, each in [-1, 1].
 /// A token without length resembles nothing: 0.

@@ -1,28 +1,13 @@
 //! Teaching a segmentation: a linear classifier on frozen features, fitted to a few patches.
 
-use super::math::{dot, length};
-use crate::features::row_count;
+use super::math::length;
+use crate::features::{Classifier, EPS, row_count};
+use crate::math::dot;
 use crate::{Error, Result};
-
-/// A classifier on standardised tokens, in the form of a linear segmentation head: BatchNorm
-/// statistics, then a 1 × 1 convolution.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Taught {
-    /// Mean of each channel, `[C]`.
-    pub mean: Vec<f32>,
-    /// Variance of each channel, `[C]`.
-    pub variance: Vec<f32>,
-    /// `[classes, C]`.
-    pub weight: Vec<f32>,
-    /// `[classes]`.
-    pub bias: Vec<f32>,
-}
 
 /// A patch that the user has named: its token's index and its class.
 pub type Example = (usize, usize);
 
-/// BatchNorm's eps, which the exported head applies again.
-const EPS: f32 = 1e-5;
 /// Weight decay, on tokens scaled to a length of about 1.
 const DECAY: f32 = 1e-3;
 /// Classes that a head may have.
@@ -38,7 +23,7 @@ const SETTLED: f64 = 3e-4;
 /// # Errors
 /// [`Error::Input`] where there are no rows of `c` values, or an example's token or class does not
 /// exist.
-pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Taught> {
+pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Classifier> {
     let n = row_count("tokens", tokens, c)?;
     if let Some((token, class)) = examples.iter().find(|(t, k)| *t >= n || *k >= classes) {
         return Err(Error::input(format!(
@@ -102,37 +87,7 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Re
         .zip(&share)
         .map(|(w, n)| if *n > 0.0 { w[c] } else { -1e4 })
         .collect();
-    Ok(Taught { mean, variance, weight, bias })
-}
-
-impl Taught {
-    /// Logits of tokens `[n, C]`: `[classes, n]`.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where tokens are not as long as the mean, or the classifier's own lengths
-    /// do not agree.
-    pub fn logits(&self, tokens: &[f32]) -> Result<Vec<f32>> {
-        let c = self.mean.len();
-        row_count("tokens", tokens, c)?;
-        let weights = self.bias.len().checked_mul(c);
-        if self.variance.len() != c || weights != Some(self.weight.len()) {
-            return Err(Error::input(format!(
-                "a classifier of {c} channels and {} classes: found {} variances and {} weights",
-                self.bias.len(),
-                self.variance.len(),
-                self.weight.len()
-            )));
-        }
-        let standard: Vec<f32> = tokens
-            .chunks_exact(c)
-            .flat_map(|row| {
-                (0..c).map(|i| (row[i] - self.mean[i]) / (self.variance[i] + EPS).sqrt())
-            })
-            .collect();
-        let planes = self.weight.chunks_exact(c).zip(&self.bias);
-        let logits = planes.flat_map(|(w, b)| standard.chunks_exact(c).map(move |x| dot(w, x) + b));
-        Ok(logits.collect())
-    }
+    Ok(Classifier { mean, variance, weight, bias })
 }
 
 /// Mean and variance of each channel.

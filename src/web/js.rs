@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::map::Map;
+use crate::view::Map;
 use crate::weights::{Checkpoint, Source};
 use crate::{Error, Tensor};
 
@@ -85,7 +85,7 @@ pub(super) fn number(value: f64) -> JsValue {
     JsValue::from_f64(value)
 }
 
-pub(super) fn now() -> f64 {
+fn now() -> f64 {
     js_sys::Date::now()
 }
 
@@ -94,10 +94,6 @@ pub(super) fn precise_now() -> f64 {
     let clock = Reflect::get(&js_sys::global(), &"performance".into()).ok();
     let clock = clock.and_then(|c| c.dyn_into::<web_sys::Performance>().ok());
     clock.map_or_else(now, |clock| clock.now())
-}
-
-pub(super) fn no_photo(photo: u32) -> JsValue {
-    js(Error::input(format!("photograph {photo} has been let go")))
 }
 
 /// `{ shape, data }`
@@ -109,7 +105,7 @@ pub(super) fn tensor(tensor: &Tensor) -> JsResult<JsValue> {
 }
 
 /// A view's result as an object of typed arrays, which the worker can hand on without copying.
-pub(super) fn map(map: Map) -> JsResult<JsValue> {
+pub(super) fn map(map: &Map) -> JsResult<JsValue> {
     let bytes = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
     object(&[
         ("data", Float32Array::from(map.values.as_slice()).into()),

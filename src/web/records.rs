@@ -59,30 +59,6 @@ pub(super) struct PhotoInfo {
     pub(super) clear: Vec<usize>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Lesson {
-    pub(super) layers: Vec<usize>,
-    pub(super) names: Vec<String>,
-    pub(super) examples: Vec<LessonExample>,
-    /// Patches of photographs whose features were let go.
-    #[serde(default)]
-    pub(super) vectors: Vec<LessonVector>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct LessonExample {
-    pub(super) photo: u32,
-    pub(super) token: usize,
-    pub(super) class: usize,
-}
-
-/// A patch by its features, those of the lesson's layers side by side.
-#[derive(Deserialize)]
-pub(super) struct LessonVector {
-    pub(super) features: Vec<f32>,
-    pub(super) class: usize,
-}
-
 #[derive(Serialize)]
 pub(super) struct TaughtInfo {
     pub(super) layers: Vec<usize>,

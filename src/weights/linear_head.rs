@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::head::sound;
 use super::{Source, StoredType, read_header, read_metadata};
-use crate::features::first_not_finite;
+use crate::features::{Classifier, first_not_finite};
 use crate::model::{HeadKind, MAX_CLASSES, Spec, parse_head};
 use crate::{Error, Result};
 
@@ -20,14 +20,8 @@ pub struct LinearHead {
     pub names: Vec<String>,
     /// The classes' colours.
     pub palette: Vec<[u8; 3]>,
-    /// Mean of each channel, `[C]`.
-    pub mean: Vec<f32>,
-    /// Variance of each channel, `[C]`.
-    pub variance: Vec<f32>,
-    /// `[classes, C]`.
-    pub weight: Vec<f32>,
-    /// `[classes]`.
-    pub bias: Vec<f32>,
+    /// What they are told apart by.
+    pub classifier: Classifier,
 }
 
 impl LinearHead {
@@ -36,7 +30,8 @@ impl LinearHead {
     /// # Errors
     /// [`Error::Input`] where lengths do not fit each other.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let (classes, c) = (self.names.len(), self.mean.len());
+        let Classifier { mean, variance, weight, bias } = &self.classifier;
+        let (classes, c) = (self.names.len(), mean.len());
         let indices: Option<Vec<usize>> = self.layers.iter().map(|n| n.checked_sub(1)).collect();
         let indices = indices
             .ok_or_else(|| Error::input("layer 0: a head takes outputs of blocks, from 1"))?;
@@ -51,10 +46,10 @@ impl LinearHead {
         let list: [(&str, Vec<usize>, &[f32]); 6] = [
             ("norm.weight", vec![c], &ones),
             ("norm.bias", vec![c], &zeros),
-            ("norm.running_mean", vec![c], &self.mean),
-            ("norm.running_var", vec![c], &self.variance),
-            ("conv_seg.weight", vec![classes, c, 1, 1], &self.weight),
-            ("conv_seg.bias", vec![classes], &self.bias),
+            ("norm.running_mean", vec![c], mean),
+            ("norm.running_var", vec![c], variance),
+            ("conv_seg.weight", vec![classes, c, 1, 1], weight),
+            ("conv_seg.bias", vec![classes], bias),
         ];
         let list = list.map(|(name, shape, values)| {
             (format!("decode_head.{name}"), shape, StoredType::F32.encode(values))
@@ -120,6 +115,7 @@ impl LinearHead {
             ));
         }
         let layers = head.out_indices.iter().map(|index| index + 1).collect();
-        Ok(Self { layers, names: head.names, palette: head.palette, mean, variance, weight, bias })
+        let classifier = Classifier { mean, variance, weight, bias };
+        Ok(Self { layers, names: head.names, palette: head.palette, classifier })
     }
 }

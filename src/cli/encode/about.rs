@@ -18,7 +18,7 @@ pub(super) async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About>
     let shape = args.shape(&checkpoint.spec)?;
     let settings = Settings {
         model_digest: digest(checkpoint, &shape.fit).await?,
-        dtype: args.dtype.name().into(),
+        dtype: args.compute.dtype.name().into(),
         image_size: shape.fit.size,
         resize: shape.fit.resize.to_string(),
         tiles: args.tiles,

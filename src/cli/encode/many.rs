@@ -19,7 +19,7 @@ use serde_json::json;
 use super::super::guard::Guard;
 use super::super::input::Photo;
 use super::super::photos::Photos;
-use super::super::{load, print_json, progress, tell};
+use super::super::{print_json, progress, tell};
 use super::about::about;
 use super::path::{key, tidy};
 use super::store::{Store, prepare};
@@ -69,8 +69,8 @@ async fn run_by(
     let (mut device, mut failed) = (None, 0);
     if !work.is_empty() {
         // A run that goes on computes as the one that was stopped would have.
-        let dtype = if store.about.overflowed { Precision::F32 } else { args.dtype };
-        let mut encoder = load(checkpoint, &args.device, dtype, args.stream_layers).await?;
+        let dtype = if store.about.overflowed { Precision::F32 } else { args.compute.dtype };
+        let mut encoder = args.compute.load_as(checkpoint, dtype).await?;
         device = Some(encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone()));
         let encoded = encode_all(&mut encoder, args, &mut store, &work, clock).await;
         tell(&encoder);
@@ -241,7 +241,8 @@ async fn encode_parts(
 
 /// Whether the encoder was asked for f16 and had to give it up.
 fn left_f16(encoder: &Encoder, args: &Args) -> bool {
-    args.dtype == Precision::F16 && encoder.gpu().is_none_or(|gpu| gpu.precision != Precision::F16)
+    args.compute.dtype == Precision::F16
+        && encoder.gpu().is_none_or(|gpu| gpu.precision != Precision::F16)
 }
 
 /// Adds what is computed of photographs together to a part. Where the values of one overflow, each is

@@ -1,0 +1,159 @@
+//! The photographs of a session, and what they share.
+
+use std::collections::BTreeMap;
+
+use super::{Photo, class_names, class_palette};
+use crate::view::{Classes, Head, Inputs, Map, PcaBasis, Request, render};
+use crate::weights::LinearHead;
+use crate::{Encoder, Error, Result, Tensor};
+
+/// The photographs of a session by their numbers, from 1, all encoded by one encoder.
+#[derive(Default)]
+pub struct Album {
+    /// Colours that PCA pictures share.
+    pub basis: Option<PcaBasis>,
+    /// The head that was taught.
+    pub head: Option<LinearHead>,
+    photos: BTreeMap<u32, Photo>,
+    /// The number of the last photograph.
+    last: u32,
+    /// Pixels of the longer side of a map of classes at most.
+    side: Option<u32>,
+}
+
+impl Album {
+    /// An empty album, whose maps of classes have at most `side` pixels on their longer side; as many
+    /// as the photograph has without.
+    pub fn new(side: Option<u32>) -> Self {
+        Self { side, ..Self::default() }
+    }
+
+    /// Adds a photograph; its number.
+    pub fn add(&mut self, photo: Photo) -> u32 {
+        self.last += 1;
+        self.photos.insert(self.last, photo);
+        self.last
+    }
+
+    /// A photograph.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is not there.
+    pub fn photo(&self, id: u32) -> Result<&Photo> {
+        self.photos.get(&id).ok_or_else(|| gone(id))
+    }
+
+    pub(super) fn photo_mut(&mut self, id: u32) -> Result<&mut Photo> {
+        self.photos.get_mut(&id).ok_or_else(|| gone(id))
+    }
+
+    pub(super) fn photos_mut(&mut self) -> impl Iterator<Item = (u32, &mut Photo)> {
+        self.photos.iter_mut().map(|(id, photo)| (*id, photo))
+    }
+
+    /// Lets a photograph and its features go.
+    pub fn forget(&mut self, id: u32) {
+        self.photos.remove(&id);
+    }
+
+    /// Lets all go that another encoder cannot use; numbers go on.
+    pub fn clear(&mut self) {
+        self.photos.clear();
+        (self.basis, self.head) = (None, None);
+    }
+
+    /// The map of a view of a photograph. `tell` is told how many parts of how many are done, where
+    /// there are several.
+    ///
+    /// # Errors
+    /// As [`render`]; [`Error::Input`] where there is no such photograph, patch, layer or head; as
+    /// [`crate::encoder::Held::tensor`].
+    pub async fn view(
+        &mut self,
+        encoder: &Encoder,
+        id: u32,
+        request: &Request,
+        tell: &mut dyn FnMut(usize, usize),
+    ) -> Result<Map> {
+        let needs = request.needs();
+        let query = match (needs.query, needs.tokens) {
+            (Some(query), Some(state)) => {
+                let of = self.photo_mut(query.of.unwrap_or(id))?;
+                of.token(encoder, state, query.patch).await?
+            }
+            _ => Vec::new(),
+        };
+        let logits = match needs.head {
+            Some(head) => Some(self.logits(encoder, id, head).await?),
+            None => None,
+        };
+        let photo = self.photos.get_mut(&id).ok_or_else(|| gone(id))?;
+        let attention = match needs.attention {
+            Some(looks) => photo.look(encoder, looks, tell).await?,
+            None => Vec::new(),
+        };
+        if let Some(state) = needs.tokens {
+            photo.read(encoder, state).await?;
+        }
+        let (names, palette) = match needs.head {
+            Some(head) => classes_of(head, encoder, self.head.as_ref()),
+            None => Default::default(),
+        };
+        let size = size(photo, self.side);
+        let classes = logits.as_ref().map(|logits| {
+            let (names, palette) = (&names[..], &palette[..]);
+            Classes { logits, names, palette, size }
+        });
+        let map = render(
+            request,
+            &Inputs {
+                grid: photo.grid(),
+                seen: photo.seen(),
+                channels: encoder.spec().sizes.hidden,
+                tokens: photo.last_read(),
+                query: &query,
+                attention: &attention,
+                basis: self.basis.as_ref(),
+                classes,
+            },
+        )?;
+        if needs.keeps_basis {
+            self.basis.clone_from(&map.basis);
+        }
+        Ok(map)
+    }
+
+    /// The logits `[1, classes, h', w']` of a head, on a photograph's features.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such photograph or head; as
+    /// [`crate::encoder::Held::tensor`].
+    pub async fn logits(&mut self, encoder: &Encoder, id: u32, head: Head) -> Result<Tensor> {
+        let photo = self.photos.get_mut(&id).ok_or_else(|| gone(id))?;
+        photo.classify(encoder, head, self.head.as_ref()).await
+    }
+}
+
+/// Names and colours of a head's classes.
+fn classes_of(
+    head: Head,
+    encoder: &Encoder,
+    taught: Option<&LinearHead>,
+) -> (Vec<String>, Vec<[u8; 3]>) {
+    match (head, &encoder.checkpoint().head, taught) {
+        (Head::Own, Some(head), _) => (class_names(&head.spec), class_palette(&head.spec)),
+        (Head::Taught, _, Some(head)) => (head.names.clone(), head.palette.clone()),
+        _ => Default::default(),
+    }
+}
+
+/// Height and width of a photograph's map of classes.
+fn size(photo: &Photo, side: Option<u32>) -> [usize; 2] {
+    let [_, _, width, height] = photo.region;
+    let scale = side.map_or(1.0, |side| (f64::from(side) / width.max(height)).min(1.0));
+    [height, width].map(|length| (length * scale).round().max(1.0) as usize)
+}
+
+fn gone(id: u32) -> Error {
+    Error::input(format!("photograph {id} has been let go"))
+}

@@ -1,0 +1,165 @@
+//! A lesson: patches that were named, a linear head that is fitted to them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Album;
+use super::photo::no_patch;
+use crate::model::MAX_CLASSES;
+use crate::view::{default_palette, fit, rows_of};
+use crate::weights::LinearHead;
+use crate::{Encoder, Error, Result, Tensor};
+
+/// Patches that were named.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lesson {
+    /// The layers whose outputs are classified; several are put side by side.
+    pub layers: Vec<usize>,
+    /// The classes' names.
+    pub names: Vec<String>,
+    /// Patches of photographs that are there.
+    pub examples: Vec<Example>,
+    /// Patches of photographs whose features were let go.
+    #[serde(default)]
+    pub vectors: Vec<Vector>,
+}
+
+/// A patch of a photograph, and its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// The photograph's number.
+    pub photo: u32,
+    /// The patch.
+    pub token: usize,
+    /// The class's place among the names.
+    pub class: usize,
+}
+
+/// A patch by its features, those of the lesson's layers side by side, and its class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vector {
+    /// `[layers·C]`.
+    pub features: Vec<f32>,
+    /// The class's place among the names.
+    pub class: usize,
+}
+
+/// What a lesson is about as tokens: those of all patches that show anything of the photographs with
+/// examples, then the lesson's vectors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gathered {
+    /// Channels of a token: those of the lesson's layers together.
+    pub channels: usize,
+    /// `[n, channels]`.
+    pub tokens: Vec<f32>,
+    /// Places among the tokens, and their classes.
+    pub examples: Vec<(usize, usize)>,
+}
+
+impl Lesson {
+    /// The place of a class among the names, to which it is added where it is new.
+    pub fn class(&mut self, name: &str) -> usize {
+        let known = self.names.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.names.push(name.into());
+            self.names.len() - 1
+        })
+    }
+
+    /// That there are not too many classes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there are.
+    pub fn check_classes(&self) -> Result<()> {
+        match self.names.len() {
+            found if found > MAX_CLASSES => {
+                Err(Error::input(format!("{found} classes: expected at most {MAX_CLASSES}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The tokens that the lesson is about. A patch that shows nothing teaches nothing.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for layers and patches that there are not, for vectors of another length, and
+    /// for too many classes; as [`crate::encoder::Held::tensor`].
+    pub async fn gather(&self, album: &mut Album, encoder: &Encoder) -> Result<Gathered> {
+        let last = encoder.spec().sizes.layers;
+        if self.layers.is_empty() || self.layers.iter().any(|layer| *layer > last) {
+            return Err(Error::input(format!("layers to teach: expected some of 0 to {last}")));
+        }
+        self.check_classes()?;
+        let c = encoder.spec().sizes.hidden * self.layers.len();
+        let (mut tokens, mut examples) = (Vec::new(), Vec::new());
+        for (id, photo) in album.photos_mut() {
+            let own: Vec<_> = self.examples.iter().filter(|example| example.photo == id).collect();
+            if own.is_empty() {
+                continue;
+            }
+            let all = photo.read_all(encoder, &self.layers).await?;
+            let (first, seen) = (tokens.len() / c, photo.seen());
+            for Example { token, class, .. } in own {
+                if *seen.get(*token).ok_or_else(|| no_patch(*token))? {
+                    let before = seen[..*token].iter().filter(|seen| **seen).count();
+                    examples.push((first + before, *class));
+                }
+            }
+            tokens.extend(rows_of(&all, c, seen));
+        }
+        for Vector { features, class } in &self.vectors {
+            if features.len() != c {
+                let found = features.len();
+                return Err(Error::input(format!("{found} features of a patch, expected {c}")));
+            }
+            examples.push((tokens.len() / c, *class));
+            tokens.extend(features);
+        }
+        Ok(Gathered { channels: c, tokens, examples })
+    }
+
+    /// Fits a head to what was gathered. Channels are standardised over all tokens.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where an example's token or class does not exist.
+    pub fn fit(&self, gathered: &Gathered) -> Result<LinearHead> {
+        let Gathered { channels, tokens, examples } = gathered;
+        let classes = self.names.len();
+        if examples.iter().any(|(_, class)| *class >= classes) {
+            return Err(Error::input("an example's class does not exist"));
+        }
+        Ok(LinearHead {
+            layers: self.layers.clone(),
+            names: self.names.clone(),
+            palette: default_palette(classes),
+            classifier: fit(tokens, *channels, classes, examples)?,
+        })
+    }
+}
+
+impl Album {
+    /// The features of some patches in all layers, `[patches, layers + 1, C]`: what a lesson keeps of a
+    /// photograph that is let go.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such photograph, patch or layer; as
+    /// [`crate::encoder::Held::tensor`].
+    pub async fn vectors(
+        &mut self,
+        encoder: &Encoder,
+        id: u32,
+        patches: &[usize],
+    ) -> Result<Tensor> {
+        let photo = self.photo_mut(id)?;
+        let sizes = encoder.spec().sizes;
+        let (layers, c) = (sizes.layers + 1, sizes.hidden);
+        let mut values = vec![0.0; patches.len() * layers * c];
+        for layer in 0..layers {
+            let tokens = photo.read_all(encoder, &[layer]).await?;
+            for (at, patch) in patches.iter().enumerate() {
+                let row = tokens.chunks_exact(c).nth(*patch).ok_or_else(|| no_patch(*patch))?;
+                values[(at * layers + layer) * c..][..c].copy_from_slice(row);
+            }
+        }
+        Ok(Tensor { shape: vec![patches.len(), layers, c], values })
+    }
+}

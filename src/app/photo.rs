@@ -1,0 +1,306 @@
+//! A photograph, its features, and what was read of them.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use web_time::Instant;
+
+use super::Shape;
+use crate::encoder::Held;
+use crate::features::{BlockAttention, side_by_side};
+use crate::image::{Alpha, Picture};
+use crate::view::{Head, Hidden, Looks, patch_under, stitch};
+use crate::weights::LinearHead;
+use crate::{Encoder, Error, Images, Result, Tensor};
+
+/// A photograph and what was computed of it.
+pub struct Photo {
+    /// The photograph, upright.
+    pub picture: Picture,
+    /// Its features, of all tiles.
+    pub held: Held,
+    /// The part that the encoder saw: left, top, width, height in pixels.
+    pub region: [f64; 4],
+    /// What encoding took.
+    pub seconds: f64,
+    /// Rows and columns of tiles; a thumbnail may follow them.
+    board: [usize; 2],
+    /// Which patches show anything: all that are not wholly transparent, `[rows, cols]`.
+    seen: Vec<bool>,
+    /// Patch tokens of the hidden state that was last looked at, `[rows·cols, C]`.
+    tokens: Option<(Hidden, Vec<f32>)>,
+    /// Queries and keys of blocks, for each tile.
+    attention: BTreeMap<usize, Vec<BlockAttention>>,
+}
+
+/// What is kept of a photograph's features.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep<'a> {
+    /// The hidden states besides the last.
+    pub taps: &'a [usize],
+    /// They stay on the device until they are read.
+    pub on_device: bool,
+}
+
+/// Bytes of queries and keys that a photograph keeps.
+const ATTENTION: usize = 256 << 20;
+
+impl Photo {
+    /// Encodes a photograph. `progress` is told how many steps of how many are done, and may stop.
+    ///
+    /// # Errors
+    /// As [`Shape::cut`] and [`Encoder::encode`].
+    pub async fn encode(
+        encoder: &mut Encoder,
+        picture: Picture,
+        shape: &Shape,
+        keep: Keep<'_>,
+        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        let cut = shape.cut(&picture)?;
+        let start = Instant::now();
+        let images = Images::Pictures(&cut.pictures);
+        let held = encoder.hold(images, keep.taps, keep.on_device, progress).await?;
+        let board = [cut.grid.rows as usize, cut.grid.cols as usize];
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(Self { seconds, ..Self::new(picture, held, board, cut.region) })
+    }
+
+    /// A photograph of features that are there already. `board` are the rows and columns of tiles that
+    /// `held` begins with, `region` is the part that they show.
+    pub fn new(picture: Picture, held: Held, board: [usize; 2], region: [f64; 4]) -> Self {
+        let [rows, cols] = held.grid.unwrap_or_default();
+        let seen = vec![true; rows * board[0] * cols * board[1]];
+        let (tokens, attention) = (None, BTreeMap::new());
+        Self { picture, held, region, seconds: 0.0, board, seen, tokens, attention }
+    }
+
+    /// Leaves wholly transparent patches out, unless there are no others.
+    pub fn leave_out(&mut self, alpha: &Alpha) {
+        let clear = alpha.clear(self.region, self.grid()).into_iter();
+        let seen: Vec<bool> = clear.map(|clear| !clear).collect();
+        if seen.contains(&true) {
+            self.seen = seen;
+        }
+    }
+
+    /// Which patches show anything, `[rows, cols]`.
+    pub fn seen(&self) -> &[bool] {
+        &self.seen
+    }
+
+    /// Rows and columns of patches over all tiles.
+    pub fn grid(&self) -> [usize; 2] {
+        let [rows, cols] = self.held.grid.unwrap_or_default();
+        [rows * self.board[0], cols * self.board[1]]
+    }
+
+    /// The patch that shows the photograph's pixel `[x, y]`; `None` where the encoder did not see it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a point outside the photograph.
+    pub fn patch(&self, [x, y]: [u32; 2]) -> Result<Option<usize>> {
+        let Picture { width, height, .. } = self.picture;
+        if x >= width || y >= height {
+            return Err(Error::input(format!(
+                "{x},{y}: outside the photograph of {width} × {height} pixels"
+            )));
+        }
+        Ok(patch_under([x, y], self.grid(), &self.picture, self.region))
+    }
+
+    /// The patch tokens of a hidden state, read unless they were read last.
+    pub(super) async fn read(&mut self, encoder: &Encoder, state: Hidden) -> Result<&[f32]> {
+        if self.tokens.as_ref().is_none_or(|(known, _)| *known != state) {
+            let tensor = self.held.tensor(encoder, &state.name()).await?;
+            self.tokens = Some((state, self.stitch(&tensor.values, tensor.shape[2])?));
+        }
+        Ok(self.last_read())
+    }
+
+    /// The tokens that were read last.
+    pub(super) fn last_read(&self) -> &[f32] {
+        self.tokens.as_ref().map_or(&[], |(_, tokens)| tokens)
+    }
+
+    /// The token of one patch.
+    pub(super) async fn token(
+        &mut self,
+        encoder: &Encoder,
+        state: Hidden,
+        patch: usize,
+    ) -> Result<Vec<f32>> {
+        let c = encoder.spec().sizes.hidden;
+        let found = self.read(encoder, state).await?.chunks_exact(c).nth(patch);
+        found.map(<[f32]>::to_vec).ok_or_else(|| no_patch(patch))
+    }
+
+    /// The patch tokens of several layers, side by side.
+    pub(super) async fn read_all(
+        &mut self,
+        encoder: &Encoder,
+        layers: &[usize],
+    ) -> Result<Vec<f32>> {
+        let mut list = Vec::new();
+        for layer in layers {
+            list.push(self.read(encoder, Hidden::Layer(*layer)).await?.to_vec());
+        }
+        side_by_side(&list, encoder.spec().sizes.hidden)
+    }
+
+    /// The logits `[1, classes, h', w']` of a head on the features that are there; `taught` is the one
+    /// that was taught.
+    pub(super) async fn classify(
+        &mut self,
+        encoder: &Encoder,
+        head: Head,
+        taught: Option<&LinearHead>,
+    ) -> Result<Tensor> {
+        match head {
+            Head::Own => self.segment(encoder).await,
+            Head::Taught => {
+                let head = taught.ok_or_else(|| Error::input("nothing has been taught yet"))?;
+                let [rows, cols] = self.grid();
+                let tokens = self.read_all(encoder, &head.layers).await?;
+                let values = head.classifier.logits(&tokens)?;
+                Ok(Tensor { shape: vec![1, head.names.len(), rows, cols], values })
+            }
+        }
+    }
+
+    /// The logits of the model's own head.
+    async fn segment(&mut self, encoder: &Encoder) -> Result<Tensor> {
+        let none = || Error::input("this model has no segmentation head");
+        let head = encoder.checkpoint().head.as_ref().ok_or_else(none)?;
+        let mut levels = Vec::new();
+        for index in &head.spec.out_indices {
+            levels.push(self.read(encoder, Hidden::Layer(index + 1)).await?.to_vec());
+        }
+        encoder.segment_features(&levels, self.grid()).await
+    }
+
+    /// Maps of attention, `[maps, rows, cols]`: of one block every head's and then their mean, or one
+    /// of a rollout through all blocks from this one down. Tiles that hold another patch than the one
+    /// that asks are 0; the class token of every tile asks about its own. `tell` is told the blocks
+    /// that are done, and their number.
+    pub(super) async fn look(
+        &mut self,
+        encoder: &Encoder,
+        looks: Looks,
+        tell: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>> {
+        let layers = encoder.spec().sizes.layers;
+        let block = looks.block.unwrap_or(layers);
+        if !(1..=layers).contains(&block) {
+            let text = format!("block {block}: the model has blocks 1 to {layers}");
+            return Err(Error::input(text));
+        }
+        if looks.patch.is_none() && self.held.prefix == 0 {
+            return Err(Error::input("this model has no class token: name a patch"));
+        }
+        let asked = looks.patch.map(|patch| self.place(patch)).transpose()?;
+        match looks.through {
+            true => self.rollout(encoder, block, asked, tell).await,
+            false => self.attention(encoder, block, asked).await,
+        }
+    }
+
+    /// Every head's row of attention, then their mean.
+    async fn attention(
+        &mut self,
+        encoder: &Encoder,
+        block: usize,
+        asked: Option<(usize, usize)>,
+    ) -> Result<Vec<f32>> {
+        let heads = encoder.spec().sizes.heads;
+        let list = self.attend(encoder, block).await?;
+        let mut rows = vec![Vec::new(); heads + 1];
+        for (tile, attention) in list.iter().enumerate() {
+            let token = token_in(tile, asked);
+            for (head, row) in rows.iter_mut().enumerate() {
+                row.extend(match token {
+                    None => vec![0.0; attention.tokens()],
+                    Some(token) if head == heads => attention.mean(token)?,
+                    Some(token) => attention.row(head, token)?,
+                });
+            }
+        }
+        let maps = rows.iter().map(|row| self.stitch(row, 1)).collect::<Result<Vec<_>>>()?;
+        Ok(maps.concat())
+    }
+
+    /// Attention rollout from block `last` down to the embedding.
+    async fn rollout(
+        &mut self,
+        encoder: &Encoder,
+        last: usize,
+        asked: Option<(usize, usize)>,
+        tell: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>> {
+        let mut rows: Vec<Vec<f64>> = Vec::new();
+        for block in (1..=last).rev() {
+            for (tile, attention) in self.attend(encoder, block).await?.iter().enumerate() {
+                if block == last {
+                    let mut row = vec![0.0; attention.tokens()];
+                    token_in(tile, asked).into_iter().for_each(|token| row[token] = 1.0);
+                    rows.push(row);
+                }
+                rows[tile] = attention.through(&rows[tile])?;
+            }
+            tell(last + 1 - block, last);
+        }
+        let all: Vec<f32> = rows.iter().flatten().map(|v| *v as f32).collect();
+        self.stitch(&all, 1)
+    }
+
+    /// Queries and keys of a block, for each tile.
+    async fn attend(&mut self, encoder: &Encoder, block: usize) -> Result<&[BlockAttention]> {
+        if !self.attention.contains_key(&block) {
+            let tensor = self.held.tensor(encoder, &Hidden::Layer(block - 1).name()).await?;
+            let mut list = Vec::new();
+            let tile = tensor.shape[1] * tensor.shape[2];
+            for tokens in tensor.values.chunks_exact(tile).take(self.board[0] * self.board[1]) {
+                list.push(encoder.attention(tokens, block).await?);
+            }
+            if self.attention.values().chain([&list]).map(|list| bytes(list)).sum::<usize>()
+                > ATTENTION
+            {
+                self.attention.clear();
+            }
+            self.attention.insert(block, list);
+        }
+        Ok(&self.attention[&block])
+    }
+
+    /// The tile of a patch, and its token there.
+    fn place(&self, patch: usize) -> Result<(usize, usize)> {
+        let ([rows, cols], [all_rows, all_cols]) =
+            (self.held.grid.unwrap_or_default(), self.grid());
+        if patch >= all_rows * all_cols {
+            return Err(no_patch(patch));
+        }
+        let (row, col) = (patch / all_cols, patch % all_cols);
+        let tile = row / rows * self.board[1] + col / cols;
+        Ok((tile, self.held.prefix + row % rows * cols + col % cols))
+    }
+
+    fn stitch(&self, values: &[f32], c: usize) -> Result<Vec<f32>> {
+        stitch(values, c, self.held.prefix, self.held.grid.unwrap_or_default(), self.board)
+    }
+}
+
+/// The token of a tile that asks: the class token of each, or the one of a patch in its tile.
+fn token_in(tile: usize, asked: Option<(usize, usize)>) -> Option<usize> {
+    match asked {
+        None => Some(0),
+        Some((own, token)) => (own == tile).then_some(token),
+    }
+}
+
+fn bytes(list: &[BlockAttention]) -> usize {
+    list.iter().map(|attention| 8 * attention.keys.len()).sum()
+}
+
+pub(super) fn no_patch(patch: usize) -> Error {
+    Error::input(format!("no patch {patch}"))
+}

@@ -1,0 +1,37 @@
+//! Where a model computes, and how its values are kept.
+
+use internvit::gpu::Precision;
+use internvit::{Checkpoint, Device, Encoder, Result};
+
+use super::load;
+
+#[derive(Clone, clap::Args)]
+pub(super) struct Compute {
+    /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), int8 or int4
+    /// for the weights of the blocks, or w8a8 (int8, and what they multiply too)
+    #[arg(long, default_value = "f32")]
+    pub(super) dtype: Precision,
+    /// Keep the weights of blocks on disk: while one block computes, the next is read. The device holds
+    /// two blocks, the CPU one; every run reads the model once
+    #[arg(long)]
+    stream_layers: bool,
+}
+
+impl Compute {
+    /// Brings a model to the device.
+    pub(super) async fn load(&self, checkpoint: Checkpoint) -> Result<Encoder> {
+        self.load_as(checkpoint, self.dtype).await
+    }
+
+    /// The same, in another precision.
+    pub(super) async fn load_as(
+        &self,
+        checkpoint: Checkpoint,
+        dtype: Precision,
+    ) -> Result<Encoder> {
+        load(checkpoint, &self.device, dtype, self.stream_layers).await
+    }
+}

@@ -1,0 +1,158 @@
+//! What a view gives: values, a raster over the photograph, and what a legend says.
+
+use super::{PcaBasis, blend, heat_grid, outline, paint, paint_patches, shares};
+use crate::features::Tensor;
+use crate::image::Picture;
+use crate::{Error, Result};
+
+/// What a view shows. The page's raster, the picture over a photograph and the data all come from it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Map {
+    /// The view's data, row-major.
+    pub values: Vec<f32>,
+    /// The data's shape.
+    pub shape: Vec<usize>,
+    /// RGBA pixels to be stretched over the part that the encoder saw: one a patch, more for classes.
+    pub rgba: Vec<u8>,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// How the raster is stretched.
+    pub edges: Edges,
+    /// Which of several maps in the data the raster shows.
+    pub plane: usize,
+    /// Values of the darkest and the brightest colour.
+    pub range: Option<[f32; 2]>,
+    /// For each pixel the number of its class or cluster; 255 where the photograph is transparent.
+    pub labels: Vec<u8>,
+    /// Names of the classes or clusters.
+    pub names: Vec<String>,
+    /// Colours of the classes or clusters.
+    pub palette: Vec<[u8; 3]>,
+    /// Percent of the pixels that each class or cluster has.
+    pub shares: Vec<f64>,
+    /// The patch that resembles most.
+    pub best: Option<usize>,
+    /// The basis of the colours.
+    pub basis: Option<PcaBasis>,
+    /// Percent of the variance that red, green and blue show.
+    pub variance: [f64; 3],
+}
+
+/// How a raster is stretched over a photograph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edges {
+    /// Colours run into each other.
+    #[default]
+    Smooth,
+    /// Each pixel of the raster has sharp edges.
+    Sharp,
+    /// The same, with lines between labels.
+    Outlined,
+}
+
+/// The label of what is transparent.
+const NONE: u8 = 255;
+
+impl Map {
+    /// One value a patch, as colours from dark to bright.
+    pub(super) fn heat(values: Vec<f32>, grid: [usize; 2], range: [f32; 2]) -> Result<Self> {
+        let colours = heat_grid(&values, grid, range)?.rgb;
+        let rgba = colours.as_chunks::<3>().0.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]);
+        let ([height, width], range) = (grid, Some(range));
+        let (rgba, shape) = (rgba.collect(), grid.to_vec());
+        Ok(Self { values, shape, rgba, width, height, range, ..Self::default() })
+    }
+
+    /// Labels `[height, width]` in their colours, without data; those below 0 are transparent and no
+    /// part of the whole.
+    pub(super) fn labelled(
+        labels: &[i32],
+        [height, width]: [usize; 2],
+        names: Vec<String>,
+        palette: Vec<[u8; 3]>,
+    ) -> Result<Self> {
+        if palette.is_empty() {
+            return Err(Error::input("classes without colours"));
+        }
+        let seen: Vec<i32> = labels.iter().copied().filter(|label| *label >= 0).collect();
+        let shares = shares(&seen, names.len())?;
+        let colour = |label: &i32| match usize::try_from(*label) {
+            Ok(label) => {
+                let [r, g, b] = palette[label % palette.len()];
+                [r, g, b, 255]
+            }
+            Err(_) => [0; 4],
+        };
+        Ok(Self {
+            rgba: labels.iter().flat_map(colour).collect(),
+            labels: labels.iter().map(|label| u8::try_from(*label).unwrap_or(NONE)).collect(),
+            edges: Edges::Sharp,
+            width,
+            height,
+            shares,
+            names,
+            palette,
+            ..Self::default()
+        })
+    }
+
+    /// The values of the map that the raster shows, where the data are several: `[rows, cols]`.
+    pub fn shown(&self) -> &[f32] {
+        let area = self.width * self.height;
+        match self.shape.len() {
+            3 if self.values.len() >= (self.plane + 1) * area && self.is_of_planes() => {
+                &self.values[self.plane * area..][..area]
+            }
+            _ => &self.values,
+        }
+    }
+
+    /// Whether the data are maps one after another.
+    fn is_of_planes(&self) -> bool {
+        self.shape[1..] == [self.height, self.width]
+    }
+
+    /// The data as a tensor.
+    pub fn data(&self) -> Tensor {
+        Tensor { shape: self.shape.clone(), values: self.values.clone() }
+    }
+
+    /// Percent of the raster's pixels that are not transparent.
+    pub fn covered(&self) -> f64 {
+        let pixels = self.rgba.as_chunks::<4>().0;
+        let covered = pixels.iter().filter(|[.., alpha]| *alpha > 0).count();
+        100.0 * covered as f64 / pixels.len().max(1) as f64
+    }
+
+    /// The map over `region` (`[left, top, width, height]` in pixels) of the photograph, at an opacity
+    /// from 0 to 1. Where the raster is transparent, and beyond the region, the darkened photograph
+    /// takes its place.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the photograph is empty or has not the bytes that its sides say, or the
+    /// raster has not.
+    pub fn over(&self, photo: &Picture, region: [f64; 4], opacity: f32) -> Result<Picture> {
+        let grid = [self.height, self.width];
+        let pixels = self.rgba.as_chunks::<4>().0;
+        let over = match self.edges {
+            Edges::Smooth => {
+                let rgb = pixels.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect();
+                let (width, height) = (self.width as u32, self.height as u32);
+                paint(&Picture { width, height, rgb }, photo, region)?
+            }
+            Edges::Sharp | Edges::Outlined => {
+                let colour = |[r, g, b, alpha]: &[u8; 4]| (*alpha > 0).then_some([*r, *g, *b]);
+                let colours: Vec<_> = pixels.iter().map(colour).collect();
+                paint_patches(&colours, grid, photo, region)?
+            }
+        };
+        let mut picture = blend(photo, &over, opacity)?;
+        if self.edges == Edges::Outlined {
+            let labels: Vec<usize> = self.labels.iter().map(|label| usize::from(*label)).collect();
+            outline(&labels, grid, &mut picture, region)?;
+        }
+        Ok(picture)
+    }
+}
