@@ -338,3 +338,30 @@ fn tables() {
         );
     }
 }
+
+/// A pipe to which nobody writes, in place of any file that is read whole or by ranges, and one without
+/// end: nothing waits for the one or takes memory for the other.
+#[test]
+#[cfg(unix)]
+fn pipes_in_place_of_files() {
+    let folder = scratch("damaged-pipes");
+    let (pipe, model, photo) = (folder.join("pipe"), folder.join("model"), sample("coffee.png"));
+    init_checkpoint("c", &config(8, 1, 4, 1, ""), 1, StoredType::F32, &model, &|_, _| ()).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let [table, arrays, labels] = ["t.parquet", "f.npz", "l.png"].map(|name| folder.join(name));
+    std::os::unix::fs::symlink(&pipe, &table).unwrap();
+    let run = ["--model", text(&model), "--device", "cpu"];
+    for other in [text(&pipe), "/dev/zero", text(&folder)] {
+        for args in [
+            &["segment", text(&photo), "--head", other, "--labels", text(&labels)][..],
+            &["encode", "--pixel-values", other, "--out", text(&arrays)],
+            &["encode", "--pixel-embeds", other, "--out", text(&arrays)],
+        ] {
+            fails(&[args, &run[..]].concat(), "expected a file, found ");
+        }
+        fails(&["init", "--config", other, "--out", text(&arrays)], "expected a file, found ");
+    }
+    let args = ["encode", text(&photo), "--out", text(&table)];
+    fails(&[&args[..], &run].concat(), "expected a file, found a pipe");
+    assert!(!labels.exists() && !arrays.exists());
+}

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
+use internvit::budget::MAX_CONFIG;
+use internvit::files::read_text;
 use internvit::weights::{StoredType, init_shards};
 use internvit::{Error, Result};
 
@@ -62,8 +64,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let (file, config) = match (&args.config, args.preset) {
         (Some(path), _) => {
             let file = path.display().to_string();
-            let config = std::fs::read_to_string(path).map_err(|e| Error::io(&file, e))?;
-            (file, config)
+            (file, read_text(path, MAX_CONFIG)?)
         }
         (None, Some(preset)) => (preset.name(), preset.config()),
         (None, None) => return Err(Error::input("no configuration")),

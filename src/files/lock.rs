@@ -17,7 +17,7 @@ const MARK: &[u8] = b"held by internvit while it writes\n";
 
 /// A lock that is held as long as this lives.
 pub struct Lock {
-    _file: File,
+    file: File,
     made: Option<Noted>,
 }
 
@@ -42,7 +42,7 @@ impl Lock {
             }
             if is_at(&file, path) {
                 let made = cfg!(unix) && is_marked(&mut file);
-                return Ok(Some(Self { _file: file, made: made.then(|| Noted::new(path)) }));
+                return Ok(Some(Self { file, made: made.then(|| Noted::new(path)) }));
             }
         }
         Ok(None)
@@ -51,7 +51,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Some(noted) = &self.made {
+        // Somebody may have put something else in its place.
+        if let Some(noted) = &self.made
+            && is_at(&self.file, &noted.0)
+        {
             let _ = std::fs::remove_file(&noted.0);
         }
     }

@@ -4,7 +4,7 @@ mod lock;
 mod own;
 mod read;
 
-pub use read::{kind, read_text};
+pub use read::{kind, open_file, read_line, read_text};
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -38,6 +38,29 @@ pub fn read_text(path: &Path, most: u64) -> Result<String> {
     String::from_utf8(bytes).map_err(no_text).map_err(unread)
 }
 
+/// Opens a regular file to read it. What else may be at a path may never give a byte, or never end.
+///
+/// # Errors
+/// The system's, or what is there in place of a file.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    let there = fs::metadata(path)?;
+    match there.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other(format!("expected a file, found {}", kind(&there)))),
+    }
+}
+
+/// Bytes of a line at most.
+const LINE: u64 = 4096;
+
+/// The text of a file of one line, such as a name or a token, without the space around it; `None` where
+/// there is none.
+pub fn read_line(path: &Path) -> Option<String> {
+    let mut line = String::new();
+    open_file(path).ok()?.take(LINE).read_to_string(&mut line).ok()?;
+    Some(line.trim().to_string()).filter(|line| !line.is_empty())
+}
+
 /// What stands at a path, in words.
 pub fn kind(there: &fs::Metadata) -> &'static str {
     #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::proof::Proofs;
 use super::{Name, Remote, Step, Tell, told};
-use crate::files::{self, is_at, open_lock};
+use crate::files::{self, is_at, open_lock, read_line};
 use crate::{Error, Result};
 
 pub(super) struct Cache {
@@ -39,9 +39,9 @@ impl Cache {
     /// The token of the environment, or the one that a login left.
     pub(super) fn token(&self) -> Option<String> {
         let stored = || match variable("HF_TOKEN_PATH") {
-            Some(file) => fs::read_to_string(file).ok(),
+            Some(file) => read_line(Path::new(&file)),
             // It lies in the home, wherever the cache is.
-            None => hf_hub::Cache::new(self.home.join("hub")).token(),
+            None => read_line(&hf_hub::Cache::new(self.home.join("hub")).token_path()),
         };
         let token = variable("HF_TOKEN").or_else(stored)?;
         Some(token.trim().to_string()).filter(|token| !token.is_empty())
@@ -56,20 +56,25 @@ impl Cache {
         if let Some(commit) = model.commit() {
             return Some(commit.into());
         }
-        // Found by the reference: its folder is called as the commit.
-        let config = self.hub.repo(model.repo()).get("config.json")?;
-        Some(config.parent()?.file_name()?.to_str()?.into())
+        let commit = read_line(&self.reference(model))?;
+        let whole = commit.bytes().all(|b| b.is_ascii_alphanumeric());
+        let there = || self.snapshot(model, &commit).join("config.json").exists();
+        (whole && there()).then_some(commit)
+    }
+
+    /// The file that says which commit a revision is.
+    fn reference(&self, model: &Name) -> PathBuf {
+        self.repository(model).join("refs").join(model.revision())
     }
 
     pub(super) fn keep_commit(&self, model: &Name, commit: &str) -> Result<()> {
         if model.commit().is_some() || self.commit(model).as_deref() == Some(commit) {
             return Ok(());
         }
-        let repository = self.repository(model);
-        let file = repository.join("refs").join(model.revision());
+        let file = self.reference(model);
         make_parent(&file)?;
         // Other programs list what is in `refs`.
-        write_whole(&file, commit.as_bytes(), &repository)
+        write_whole(&file, commit.as_bytes(), &self.repository(model))
     }
 
     /// Where a commit's files stand under their own names.

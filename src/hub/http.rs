@@ -120,7 +120,7 @@ impl Http {
             let (mut text, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
             loop {
                 let read = reader.read(&mut buffer).map_err(Fault::passing)?;
-                pace.more(read)?;
+                pace.more(read, read)?;
                 text.extend_from_slice(&buffer[..read]);
                 if text.len() as u64 > MAX_LIST {
                     let reason = format!("an answer of more than {MAX_LIST} bytes to {path}");
@@ -220,15 +220,16 @@ impl Http {
         let mut pace = Pace::new(self.bounds, ask.file.ends_with(".safetensors"));
         while left > 0 {
             let read = reader.read(&mut buffer).map_err(Fault::passing)?;
-            let paced = pace.more(read);
+            // What is skipped brings nothing.
+            let from = skip.min(read as u64);
+            skip -= from;
+            let to = (read as u64).min(from + left);
+            let paced = pace.more(read, (to - from) as usize);
             *moved = pace.moved();
             paced?;
             if read == 0 {
                 return Err(Fault::passing(format!("broken off, {left} bytes are missing")));
             }
-            let from = skip.min(read as u64);
-            skip -= from;
-            let to = (read as u64).min(from + left);
             let piece = &buffer[from as usize..to as usize];
             sink(piece).map_err(Fault::Final)?;
             left -= to - from;

@@ -70,9 +70,9 @@ impl Pace {
         Self { bounds, began: now, window: now, inside: 0, bytes: 0, weights }
     }
 
-    /// So many bytes more have come.
-    pub(super) fn more(&mut self, bytes: usize) -> Tried<()> {
-        self.bytes += bytes as u64;
+    /// So many bytes more have come, of which `wanted` were not here yet.
+    pub(super) fn more(&mut self, bytes: usize, wanted: usize) -> Tried<()> {
+        self.bytes += wanted as u64;
         self.inside += bytes as u64;
         if !self.weights && self.began.elapsed() > self.bounds.answer {
             let seconds = self.bounds.answer.as_secs();

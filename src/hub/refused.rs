@@ -12,7 +12,8 @@ use crate::Error;
 /// Why the hub, or who answers in its place, does not give `file`.
 pub(super) fn refused(http: &Http, model: &Name, file: &str, response: &Response<Body>) -> Fault {
     let status = response.status().as_u16();
-    if matches!(status, 408 | 429) || status >= 500 {
+    // What a server cannot do, or who must sign in first, stays so.
+    if matches!(status, 408 | 429) || (status >= 500 && !matches!(status, 501 | 505 | 510 | 511)) {
         let wait = header(response, "retry-after").and_then(|s| s.parse().ok());
         let reason = match (status, wait) {
             (429, Some(s)) => format!("too many requests (429), the hub asks to wait {s} s"),
@@ -47,6 +48,7 @@ pub(super) fn refused(http: &Http, model: &Name, file: &str, response: &Response
             "no such repository on the hub, or a private one ({status}): set HF_TOKEN to a token \
              that may read it"
         ),
+        (511, _) => "the network wants you to sign in first (511)".into(),
         (407, _) => "a proxy asks who you are (407): put name and password into its address".into(),
         _ if file.is_empty() => format!("the hub answers {status}"),
         _ => format!("{file}: the hub answers {status}"),

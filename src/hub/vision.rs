@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::cache::{make_parent, wait_for, write_whole};
 use super::proof::hex;
 use super::{Hub, Name, Remote, Step, Tell, told};
-use crate::files::open_part;
+use crate::files::{open_part, read_line};
 use crate::model::Spec;
 use crate::weights::{Extract, Manifest, Stored, header_length, stored_tensors, usual_files};
 use crate::{Error, Result};
@@ -268,8 +268,7 @@ fn write_digest(path: &Path, file: &Remote) -> Result<()> {
 
 /// The length and digest that are kept beside a vision part.
 fn read_digest(path: &Path) -> Option<Remote> {
-    let mut text = String::new();
-    File::open(beside(path)).ok()?.take(200).read_to_string(&mut text).ok()?;
-    let (digest, size) = text.trim().split_once(' ')?;
+    let text = read_line(&beside(path))?;
+    let (digest, size) = text.split_once(' ')?;
     Some(Remote::known(FILE, size.parse().ok()?, digest))
 }

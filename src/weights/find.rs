@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Source, shards};
 use crate::error::list;
+use crate::files::read_line;
 use crate::order::sort_by;
 use crate::{Error, Result};
 
@@ -47,9 +48,8 @@ fn snapshot(folder: &Path) -> PathBuf {
     };
     let named = snapshots.file_name().is_some_and(|name| name == "snapshots");
     let whole = |path: &Path| path.join("config.json").exists();
-    let main =
-        model.filter(|_| named).and_then(|m| std::fs::read_to_string(m.join("refs/main")).ok());
-    let main = main.map(|commit| commit.trim().to_string()).filter(|commit| is_plain(commit));
+    let main = model.filter(|_| named).and_then(|m| read_line(&m.join("refs/main")));
+    let main = main.filter(|commit| is_plain(commit));
     if let Some(path) = main.map(|commit| snapshots.join(commit)).filter(|path| whole(path)) {
         return path;
     }

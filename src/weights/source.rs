@@ -34,7 +34,7 @@ impl Source {
     pub fn file(path: &std::path::Path) -> Result<Self> {
         let name = path.display().to_string();
         let open = || -> std::io::Result<_> {
-            let file = std::fs::File::open(path)?;
+            let file = crate::files::open_file(path)?;
             let size = file.metadata()?.len();
             Ok((file, size))
         };

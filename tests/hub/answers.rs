@@ -59,7 +59,7 @@ fn a_later_run_goes_on_where_one_stopped() {
     let hub = start("resume");
     hub.behave(json!([
         { "match": WEIGHTS, "cut": 400_000, "times": 1 },
-        { "match": WEIGHTS, "status": 500 },
+        { "match": WEIGHTS, "status": 500, "after": 0 },
     ]));
     let error = hub.refuses(TOWER);
     assert!(
@@ -118,8 +118,16 @@ fn every_fault_says_its_cause_in_a_line() {
         "model.safetensors: not on the hub",
     );
     refuses(well(), "acme/tower@v9", "acme/tower@v9: no revision v9");
-    refuses(json!([{ "match": WEIGHTS, "status": 429 }]), TOWER, "too many requests (429)");
-    refuses(json!([{ "match": "/api/", "status": 503 }]), TOWER, "the hub is in trouble (503)");
+    refuses(
+        json!([{ "match": WEIGHTS, "status": 429, "after": 0 }]),
+        TOWER,
+        "too many requests (429)",
+    );
+    refuses(
+        json!([{ "match": "/api/", "status": 503, "after": 0 }]),
+        TOWER,
+        "the hub is in trouble (503)",
+    );
     refuses(json!([{ "match": WEIGHTS, "short": true }]), TOWER, "model.safetensors: expected 1");
     refuses(json!([{ "match": WEIGHTS, "garbage": true }]), TOWER, "model.safetensors: damaged");
     assert!(parts(&hub).is_empty(), "what is damaged stays");

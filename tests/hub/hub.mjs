@@ -5,6 +5,7 @@
 //
 //   POST /-/behave  [{ "match": "model.safetensors", "times": 2, ... }]   replaces all rules; each may say
 //     status: 401 | 404 | 429 | 503 …   answer with it (429 and 503 with `retry-after: 1`)
+//     after: n         with `retry-after: n`
 //     code: "x"        with that status, the hub's reason in `x-error-code`
 //     body: "x"        answer with this text, whatever was asked for
 //     location: "x"    redirect there
@@ -73,8 +74,8 @@ export async function startHub(folder) {
     response.setHeader('vary', 'Origin');
     response.setHeader('cross-origin-resource-policy', 'cross-origin');
   };
-  const refuse = (response, status, message, code) => {
-    if (status === 429 || status === 503) response.setHeader('retry-after', '1');
+  const refuse = (response, status, message, code, after = status === 429 || status === 503 ? 1 : undefined) => {
+    if (after !== undefined) response.setHeader('retry-after', String(after));
     if (code) response.setHeader('x-error-code', code);
     response.setHeader('x-error-message', message);
     response.writeHead(status, { 'content-type': 'application/json' });
@@ -84,7 +85,7 @@ export async function startHub(folder) {
   const instead = (response, how) => {
     if (how.body !== undefined) response.writeHead(how.status ?? 200, { 'content-type': 'text/html' }).end(how.body);
     else if (how.location) response.writeHead(302, { location: how.location }).end();
-    else if (how.status) refuse(response, how.status, `status ${how.status} was asked for`, how.code);
+    else if (how.status) refuse(response, how.status, `status ${how.status} was asked for`, how.code, how.after);
     else return false;
     return true;
   };

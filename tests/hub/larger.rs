@@ -71,7 +71,7 @@ fn what_a_larger_model_lacks_is_fetched_from_where_it_broke_off() {
     hub.behave(json!([
         { "match": "model-1-of", "times": 1 },
         { "match": "acme/vlm/model-1-of", "cut": 100_000, "times": 1 },
-        { "match": "model-1-of", "status": 500 },
+        { "match": "model-1-of", "status": 500, "after": 0 },
     ]));
     let error = hub.refuses("acme/vlm");
     assert!(error.contains("model-1-of-00003.safetensors: the hub is in trouble (500)"), "{error}");

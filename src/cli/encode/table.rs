@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use half::f16;
-use internvit::files::NewFile;
+use internvit::files::{NewFile, open_file};
 use internvit::{Error, Result};
 use parquet::basic::Encoding;
 use parquet::column::reader::ColumnReader;
@@ -133,7 +133,7 @@ pub(super) fn read(path: &Path) -> Result<Known> {
 
 fn known(path: &Path) -> Result<Known> {
     let bad = |reason: String| Error::io(path.display(), std::io::Error::other(reason));
-    let file = File::open(path).map_err(|e| Error::io(path.display(), e))?;
+    let file = open_file(path).map_err(|e| Error::io(path.display(), e))?;
     let reader = SerializedFileReader::new(file)
         .map_err(|e| bad(format!("expected a Parquet file: {e}")))?;
     let about = about(&reader).map_err(|e| {

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use internvit::error::short;
+use internvit::files::open_file;
 use internvit::weights::{Source, read_header};
 use internvit::{Error, Result, error};
 use npyz::{DType, NpyFile, Order, TypeChar};
@@ -34,7 +35,7 @@ pub(in crate::cli) async fn read_tensor<const N: usize>(
 }
 
 fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|e| Error::io(path.display(), e))
+    open_file(path).map_err(|e| Error::io(path.display(), e))
 }
 
 fn head(path: &Path) -> Result<[u8; 4]> {

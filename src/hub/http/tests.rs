@@ -115,6 +115,18 @@ fn a_least_speed_is_wanted() {
     assert_eq!(count.load(Ordering::SeqCst), 5);
 }
 
+/// A hub that knows no ranges sends what is here already again and again.
+#[test]
+fn what_is_here_already_brings_nothing() {
+    let (address, count) = serve(|stream, _| {
+        head(stream, 1_000_000);
+        let _ = stream.write_all(&[0; 300_000]);
+    });
+    let error = weights(&http(&address));
+    assert!(error.contains("model.safetensors: "), "{error}");
+    assert_eq!(count.load(Ordering::SeqCst), 5);
+}
+
 #[test]
 fn lists_have_an_end() {
     // In bytes,
@@ -144,6 +156,8 @@ fn what_lasts_is_not_asked_again() {
     for (answer, expected, times) in [
         ("400 Bad Request\r\n", "the hub answers 400", 1),
         ("410 Gone\r\n", "the hub answers 410", 1),
+        ("501 No\r\n", "the hub answers 501", 1),
+        ("511 Sign in\r\n", "the network wants you to sign in first (511)", 1),
         ("416 No\r\n", "the hub answers 416", 1),
         ("302 Found\r\nlocation: nowhere\\://x y\r\n", "redirected in a circle", 8),
         ("302 Found\r\nlocation: ftp://x/y\r\n", "which is no address", 1),
