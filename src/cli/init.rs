@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
+use internvit::budget::MAX_CONFIG;
+use internvit::files::read_text;
 use internvit::weights::{StoredType, init_shards};
 use internvit::{Error, Result};
 
@@ -62,7 +64,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     let (file, config) = match (&args.config, args.preset) {
         (Some(path), _) => {
             let file = path.display().to_string();
-            let config = std::fs::read_to_string(path).map_err(|e| Error::io(&file, e))?;
+            let config = read_text(path, MAX_CONFIG)?;
+            refuse_own(path, &args.out)?;
             (file, config)
         }
         (None, Some(preset)) => (preset.name(), preset.config()),
@@ -101,4 +104,15 @@ fn refuse_used(folder: &Path, overwrite: bool) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Refuses to replace the folder of the configuration that is read.
+fn refuse_own(config: &Path, out: &Path) -> Result<()> {
+    let Ok(folder) = out.canonicalize() else { return Ok(()) };
+    match config.canonicalize().is_ok_and(|config| config.starts_with(folder)) {
+        true => {
+            Err(Error::input(format!("{}: the configuration is in this folder", out.display())))
+        }
+        false => Ok(()),
+    }
 }
