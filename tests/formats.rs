@@ -46,6 +46,13 @@ fn every_bmp_is_what_pillow_makes() {
     assert_expected("bmp", 25);
 }
 
+/// First frames wherever they lie and however they are blended, and headers that say otherwise of alpha
+/// than the pixels, as tests/images/webp/make.py asked Pillow.
+#[test]
+fn every_webp_is_what_pillow_makes() {
+    assert_expected("webp", 24);
+}
+
 /// Every kind, as tests/images/tiff/make.py asked Pillow, or as the samples are where Pillow reads none.
 #[test]
 fn every_tiff_is_what_pillow_makes() {
@@ -55,7 +62,7 @@ fn every_tiff_is_what_pillow_makes() {
 /// A TIFF or GIF without its end is refused or whole, and any changed byte makes no panic.
 #[test]
 fn cut_and_changed_files_do_not_panic() {
-    for name in ["bmp", "gif", "tiff"] {
+    for name in ["bmp", "gif", "tiff", "webp"] {
         for entry in std::fs::read_dir(folder(name)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();

@@ -70,6 +70,9 @@ fn inputs_are_not_overwritten() {
     fails(&["segment", cat, "--head", text(&head), "--out", text(&head)], expected);
     let init = ["init", "--preset", "tiny", "--seed", "9", "--out", text(&model)];
     fails(&init, "not empty (--overwrite replaces a model in it)");
+    let config = model.join("config.json");
+    let again = ["init", "--config", text(&config), "--overwrite", "--out", text(&model)];
+    fails(&again, "the configuration is in this folder");
     let after =
         [cat, text(&weights), text(&pixels), text(&head)].map(|path| fs::read(path).unwrap());
     assert!(before == after, "an input changed");
@@ -137,6 +140,19 @@ fn maps_of_several_photographs_keep_apart() {
     let said = ok(&[&["segment", text(&cats)][..], &labels].concat());
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&said["failed"], names(&maps)), (&Value::from(1), vec!["000.png".to_string()]));
+    // A folder of photographs with the name that a map beside it gets, and one place spelled twice.
+    let mixed = folder.join("mixed");
+    for name in ["a.png/x.png", "a.jpg"] {
+        photo(&folder, &format!("mixed/{name}"));
+    }
+    let maps = folder.join("mixed-maps");
+    let segment = ["segment", text(&mixed), "--labels", text(&maps), "--window", "56"];
+    fails(&segment, "would be its folder and a file");
+    let spelled = folder.join("new/../mixed-maps/.");
+    let cats = [text(&photos[0]), text(&photos[1])];
+    let twice = ["--labels", text(&maps), "--picture", text(&spelled)];
+    fails(&[&["segment"][..], &cats, &twice].concat(), "would be written twice");
+    assert!(!maps.exists());
     // One photograph and a name without an ending: a folder too.
     let maps = folder.join("one");
     ok(&[

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use internvit::weights::{Source, Values, read_header, write_safetensors};
+use internvit::weights::{
+    Source, StoredType, Values, init_checkpoint, read_header, write_safetensors,
+};
 use internvit::{Checkpoint, Result};
 
 fn open(path: &Path) -> Result<Checkpoint> {
@@ -50,6 +52,11 @@ fn a_byte_order_mark_is_skipped() {
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("\u{feff}{text}")).unwrap();
     assert!(open(dir.path()).unwrap().config.starts_with('{'));
+    let out = dir.path().join("random");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let told = &|_, _| ();
+    init_checkpoint("config.json", &text, 1, StoredType::F16, &out, told).unwrap();
+    assert!(out.join("model.safetensors").exists());
 }
 
 #[test]

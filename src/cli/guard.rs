@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use internvit::files::{folder_of, probe};
 use internvit::{Checkpoint, Error, Result};
@@ -63,6 +63,15 @@ impl Guard {
                 return Err(Error::input(format!("{path}: would be written twice (also {other})")));
             }
         }
+        // A map's folder may have the name of another map.
+        for (place, path) in &known {
+            if let Some(other) = place.ancestors().skip(1).find_map(|folder| known.get(folder)) {
+                let (path, other) = (path.display(), other.display());
+                return Err(Error::input(format!(
+                    "{path}: {other} would be its folder and a file"
+                )));
+            }
+        }
         keeps(&self.outputs, &self.inputs)
     }
 
@@ -98,8 +107,8 @@ fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
-/// Where a file is or will be: its folder, and its name in one case where the disk knows none.
-type Place = (PathBuf, std::ffi::OsString);
+/// Where a file is or will be, the names that are not there yet in one case where the disk knows none.
+type Place = PathBuf;
 
 fn place(path: &Path, made: bool, folders: &mut HashMap<PathBuf, bool>) -> Result<Place> {
     let failed = |e: std::io::Error| Error::io(path.display(), e);
@@ -124,9 +133,19 @@ fn place(path: &Path, made: bool, folders: &mut HashMap<PathBuf, bool>) -> Resul
         None => probe(&folder).map_err(failed)?,
     };
     folders.insert(folder.clone(), folds);
-    let name = path.strip_prefix(named).unwrap_or(path).as_os_str();
-    let name = if folds { name.to_string_lossy().to_lowercase().into() } else { name.into() };
-    Ok((folder, name))
+    let mut place = folder;
+    // What is not there yet holds no links.
+    for part in path.strip_prefix(named).unwrap_or(path).components() {
+        match part {
+            Component::ParentDir => {
+                place.pop();
+            }
+            Component::Normal(name) if folds => place.push(name.to_string_lossy().to_lowercase()),
+            Component::Normal(name) => place.push(name),
+            _ => {}
+        }
+    }
+    Ok(place)
 }
 
 /// What a file is, whatever its name.

@@ -64,7 +64,9 @@ pub(super) fn run(args: Args) -> Result<()> {
     let (file, config) = match (&args.config, args.preset) {
         (Some(path), _) => {
             let file = path.display().to_string();
-            (file, read_text(path, MAX_CONFIG)?)
+            let config = read_text(path, MAX_CONFIG)?;
+            refuse_own(path, &args.out)?;
+            (file, config)
         }
         (None, Some(preset)) => (preset.name(), preset.config()),
         (None, None) => return Err(Error::input("no configuration")),
@@ -102,4 +104,15 @@ fn refuse_used(folder: &Path, overwrite: bool) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Refuses to replace the folder of the configuration that is read.
+fn refuse_own(config: &Path, out: &Path) -> Result<()> {
+    let Ok(folder) = out.canonicalize() else { return Ok(()) };
+    match config.canonicalize().is_ok_and(|config| config.starts_with(folder)) {
+        true => {
+            Err(Error::input(format!("{}: the configuration is in this folder", out.display())))
+        }
+        false => Ok(()),
+    }
 }

@@ -6,7 +6,7 @@ use image::ImageFormat;
 
 use super::canvas::Canvas;
 use super::orientation::orientation;
-use super::{Alpha, MAX_PIXELS, Picture, foreign, gif, jpeg, png, raster, tiff};
+use super::{Alpha, MAX_PIXELS, Picture, foreign, gif, jpeg, png, raster, tiff, webp};
 use crate::{Error, Result};
 
 /// The longest side: JPEG's own limit. It bounds the row and column buffers of a resize.
@@ -66,7 +66,7 @@ pub fn decode_with(name: &str, bytes: &[u8], options: Options) -> Result<Decoded
         return Err(refuse(reason));
     }
     guarded(name, label, || {
-        let canvas = canvas(bytes, format, label, options).map_err(refuse)?;
+        let canvas = canvas(bytes, format, options).map_err(refuse)?;
         Ok(canvas.finish(orientation(bytes, format)))
     })
 }
@@ -81,7 +81,6 @@ fn guarded<T>(name: &str, label: &str, read: impl FnOnce() -> Result<T> + Unwind
 fn canvas(
     bytes: &[u8],
     format: ImageFormat,
-    label: &str,
     options: Options,
 ) -> std::result::Result<Canvas, String> {
     match format {
@@ -92,7 +91,8 @@ fn canvas(
         ImageFormat::Gif => gif::read(bytes, options, check),
         ImageFormat::Png => png::read(bytes, options, check),
         ImageFormat::Tiff => tiff::read(bytes, options, check),
-        _ => raster::read(bytes, format, label, options, check),
+        ImageFormat::WebP => webp::read(bytes, options, check),
+        _ => raster::read(bytes, options, check),
     }
 }
 

@@ -19,6 +19,7 @@ mod raster;
 mod resize;
 mod tiff;
 mod tiles;
+mod webp;
 
 pub use alpha::Alpha;
 pub use decode::{Decoded, Options, decode, decode_with, is_known};

@@ -1,11 +1,10 @@
-//! BMP and WebP by the `image` crate, which gives all pixels at once.
+//! BMP, and what BMP and WebP share: the `image` crate gives all pixels at once.
 
 use std::io::{Cursor, ErrorKind};
 
 use image::codecs::bmp::BmpDecoder;
-use image::codecs::webp::WebPDecoder;
 use image::error::ImageError;
-use image::{ColorType, ImageDecoder, ImageFormat, Limits};
+use image::{ColorType, ImageDecoder, Limits};
 
 use super::Options;
 use super::canvas::Canvas;
@@ -13,37 +12,24 @@ use super::canvas::Canvas;
 /// The most bytes a decoder may ask for at once.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Decodes a picture, of an animation the first; `check` sees width and height before memory is taken.
+/// Decodes a BMP; `check` sees width and height before memory is taken.
 pub(super) fn read(
     bytes: &[u8],
-    format: ImageFormat,
-    label: &str,
     options: Options,
     check: impl FnOnce(u32, u32) -> Result<(), String>,
 ) -> Result<Canvas, String> {
-    let widened = if format == ImageFormat::WebP { widened(bytes) } else { None };
-    let bytes_seen = widened.as_deref().unwrap_or(bytes);
-    let from = Cursor::new(bytes_seen);
-    let refuse = |e| explain(label, e);
-    let (colour, [width, height], mut pixels) = match format {
-        ImageFormat::WebP => pixels(WebPDecoder::new(from).map_err(refuse)?, label, check)?,
-        _ => pixels(BmpDecoder::new(from).map_err(refuse)?, label, check)?,
-    };
-    if format == ImageFormat::Bmp {
-        round_down(bytes, &mut pixels, colour);
-    }
+    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|e| explain("BMP", e))?;
+    let (colour, [width, height], mut pixels) = pixels(decoder, "BMP", check)?;
+    round_down(bytes, &mut pixels, colour);
     match colour {
         ColorType::Rgb8 => Ok(Canvas::of_rgb(width, height, pixels, options)),
-        ColorType::Rgba8 if widened.is_some() => {
-            Ok(Canvas::of_rgbx(width, height, pixels, options))
-        }
         ColorType::Rgba8 => Ok(Canvas::of_rgba(width, height, pixels, options)),
-        _ => Err(format!("a {label} of a kind that is not supported here: save it as PNG")),
+        _ => Err("a BMP of a kind that is not supported here: save it as PNG".into()),
     }
 }
 
 /// All pixels, what they are, and the sides.
-fn pixels(
+pub(super) fn pixels(
     mut decoder: impl ImageDecoder,
     label: &str,
     check: impl FnOnce(u32, u32) -> Result<(), String>,
@@ -79,34 +65,8 @@ fn round_down(bytes: &[u8], pixels: &mut [u8], colour: ColorType) {
     }
 }
 
-/// A lossless WebP without alpha as one that has it: the decoder makes RGBA of either, and without alpha
-/// RGB beside it, which takes nearly twice the memory.
-fn widened(bytes: &[u8]) -> Option<Vec<u8>> {
-    let lossless = |at: usize| bytes.get(at..at + 4) == Some(b"VP8L");
-    let mut rest = 12;
-    // Where the kind is told: in the header of all chunks, or in that of the pixels.
-    let at = match bytes.get(12..16)? {
-        b"VP8X" if bytes.get(20)? & 0x12 == 0 => 20,
-        b"VP8L" => 24,
-        _ => return None,
-    };
-    // Chunks before the pixels, in some files.
-    while !lossless(rest) {
-        let length = bytes.get(rest + 4..rest + 8)?.first_chunk::<4>()?;
-        let length = u32::from_le_bytes(*length) as usize;
-        rest = rest.checked_add(8)?.checked_add(length)?.checked_add(length % 2)?;
-        bytes.get(rest..rest + 4)?;
-    }
-    if bytes.get(at)? & 0x10 != 0 {
-        return None;
-    }
-    let mut widened = bytes.to_vec();
-    widened[at] |= 0x10;
-    Some(widened)
-}
-
 /// The decoder's reason, for a user.
-fn explain(label: &str, error: ImageError) -> String {
+pub(super) fn explain(label: &str, error: ImageError) -> String {
     match error {
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             format!("the {label} data is cut off")

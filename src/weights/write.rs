@@ -79,6 +79,7 @@ pub fn init_shards(
     folder: &Path,
     progress: &dyn Fn(u64, u64),
 ) -> Result<()> {
+    let config = config.trim_start_matches('\u{feff}');
     let spec = parse_config(file, config)?;
     let mut value = crate::json::value(config).map_err(|e| Error::config(file, e))?;
     value["random_weights"] = true.into();
