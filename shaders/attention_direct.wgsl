@@ -80,15 +80,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             d3 += x3 * k3;
         }
         let highest = max(best, vec4f(
-            top(max(max(a0, a1), max(a2, a3))), top(max(max(b0, b1), max(b2, b3))),
-            top(max(max(c0, c1), max(c2, c3))), top(max(max(d0, d1), max(d2, d3)))));
+            row_max(max(max(a0, a1), max(a2, a3))), row_max(max(max(b0, b1), max(b2, b3))),
+            row_max(max(max(c0, c1), max(c2, c3))), row_max(max(max(d0, d1), max(d2, d3)))));
         let rescale = exp(best - highest);
         best = highest;
         let a = mat4x4f(exp(a0 - best.x), exp(a1 - best.x), exp(a2 - best.x), exp(a3 - best.x));
         let b = mat4x4f(exp(b0 - best.y), exp(b1 - best.y), exp(b2 - best.y), exp(b3 - best.y));
         let c = mat4x4f(exp(c0 - best.z), exp(c1 - best.z), exp(c2 - best.z), exp(c3 - best.z));
         let d = mat4x4f(exp(d0 - best.w), exp(d1 - best.w), exp(d2 - best.w), exp(d3 - best.w));
-        total = total * rescale + vec4f(sum(a), sum(b), sum(c), sum(d));
+        total = total * rescale + vec4f(row_sum(a), row_sum(b), row_sum(c), row_sum(d));
         for (var i = 0u; i < D4; i++) {
             let v0 = values(start + i, key, last);
             let v1 = values(start + i, key + 4u, last);
@@ -132,10 +132,10 @@ fn beyond(key: u32, last: u32) -> vec4f {
     return select(vec4f(), vec4f(-3e38), vec4u(0u, 1u, 2u, 3u) + key > vec4u(last));
 }
 
-fn top(x: vec4f) -> f32 {
+fn row_max(x: vec4f) -> f32 {
     return max(max(x.x, x.y), max(x.z, x.w));
 }
 
-fn sum(m: mat4x4f) -> f32 {
+fn row_sum(m: mat4x4f) -> f32 {
     return dot(m[0] + m[1] + m[2] + m[3], vec4f(1.0));
 }

@@ -43,29 +43,31 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
                 key_at(own + 16u, last, i), key_at(own + 24u, last, i));
             let a = from_x(q[low + i]) * SCALE;
             let b = from_x(q[high + i]) * SCALE;
-            s = Rows(lower(s.a, a, keys), upper(s.b, a, keys), lower(s.c, b, keys), upper(s.d, b, keys));
+            s = Rows(scores_low(s.a, a, keys), scores_high(s.b, a, keys), scores_low(s.c, b, keys),
+                scores_high(s.d, b, keys));
         }
-        let highest = mat4x4f(max(best[0], subgroupMax(top(s.a))), max(best[1], subgroupMax(top(s.b))),
-            max(best[2], subgroupMax(top(s.c))), max(best[3], subgroupMax(top(s.d))));
+        let highest = mat4x4f(max(best[0], subgroupMax(row_max(s.a))), max(best[1], subgroupMax(row_max(s.b))),
+            max(best[2], subgroupMax(row_max(s.c))), max(best[3], subgroupMax(row_max(s.d))));
         let change = best - highest;
         let rescale = mat4x4f(exp(change[0]), exp(change[1]), exp(change[2]), exp(change[3]));
         best = highest;
-        s = Rows(weights(s.a, best[0]), weights(s.b, best[1]), weights(s.c, best[2]), weights(s.d, best[3]));
-        total = mat4x4f(total[0] * rescale[0] + sum(s.a), total[1] * rescale[1] + sum(s.b),
-            total[2] * rescale[2] + sum(s.c), total[3] * rescale[3] + sum(s.d));
+        s = Rows(row_weights(s.a, best[0]), row_weights(s.b, best[1]), row_weights(s.c, best[2]),
+            row_weights(s.d, best[3]));
+        total = mat4x4f(total[0] * rescale[0] + row_sum(s.a), total[1] * rescale[1] + row_sum(s.b),
+            total[2] * rescale[2] + row_sum(s.c), total[3] * rescale[3] + row_sum(s.d));
         let eights = min(4u, (size.tokens - key + 7u) / 8u); // of keys that weigh something
         for (var share = 0u; share < SHARES; share++) {
             let quad = share * 8u + lane;
             let at = start + min(quad, D4 - 1u);
             var sums = Rows();
             if key > 0u {
-                sums = gathered(at, first, last, rescale);
+                sums = rescaled(at, first, last, rescale);
             }
             for (var j = 0u; j < eights; j++) {
                 let u = values(at, key + 8u * j, last);
                 let v = values(at, key + 8u * j + 4u, last);
-                sums = Rows(mixed(sums.a, u, v, s.a, j), mixed(sums.b, u, v, s.b, j),
-                    mixed(sums.c, u, v, s.c, j), mixed(sums.d, u, v, s.d, j));
+                sums = Rows(accumulate(sums.a, u, v, s.a, j), accumulate(sums.b, u, v, s.b, j),
+                    accumulate(sums.c, u, v, s.c, j), accumulate(sums.d, u, v, s.d, j));
             }
             if quad < D4 {
                 store(at, first, last, sums);
@@ -75,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let scale = mat4x4f(1.0 / subgroupAdd(total[0]), 1.0 / subgroupAdd(total[1]),
         1.0 / subgroupAdd(total[2]), 1.0 / subgroupAdd(total[3]));
     for (var at = start + lane; at < start + D4; at += 8u) {
-        store(at, first, last, gathered(at, first, last, scale));
+        store(at, first, last, rescaled(at, first, last, scale));
     }
 }
 
@@ -83,50 +85,50 @@ fn key_at(key: u32, last: u32, at: u32) -> vec4f {
     return from_x(k[at + min(key, last) * ROW]);
 }
 
-// Scores with what the queries of the lower lanes add, and of the upper ones.
-fn lower(s: mat4x4f, x: vec4f, keys: mat4x4f) -> mat4x4f {
+// Scores with what the queries of lanes 0 to 3 add, and of lanes 4 to 7.
+fn scores_low(s: mat4x4f, x: vec4f, keys: mat4x4f) -> mat4x4f {
     return mat4x4f(s[0] + subgroupBroadcast(x, 0u) * keys, s[1] + subgroupBroadcast(x, 1u) * keys,
         s[2] + subgroupBroadcast(x, 2u) * keys, s[3] + subgroupBroadcast(x, 3u) * keys);
 }
 
-fn upper(s: mat4x4f, x: vec4f, keys: mat4x4f) -> mat4x4f {
+fn scores_high(s: mat4x4f, x: vec4f, keys: mat4x4f) -> mat4x4f {
     return mat4x4f(s[0] + subgroupBroadcast(x, 4u) * keys, s[1] + subgroupBroadcast(x, 5u) * keys,
         s[2] + subgroupBroadcast(x, 6u) * keys, s[3] + subgroupBroadcast(x, 7u) * keys);
 }
 
-fn top(s: mat4x4f) -> vec4f {
+fn row_max(s: mat4x4f) -> vec4f {
     let t = transpose(s);
     return max(max(t[0], t[1]), max(t[2], t[3]));
 }
 
-fn sum(s: mat4x4f) -> vec4f {
+fn row_sum(s: mat4x4f) -> vec4f {
     return vec4f(1.0) * s;
 }
 
-fn weights(s: mat4x4f, best: vec4f) -> mat4x4f {
+fn row_weights(s: mat4x4f, best: vec4f) -> mat4x4f {
     return mat4x4f(exp(s[0] - best.x), exp(s[1] - best.y), exp(s[2] - best.z), exp(s[3] - best.w));
 }
 
 // Sums of four queries with eight keys' values by the weights that the lanes hold.
-fn mixed(sums: mat4x4f, u: mat4x4f, v: mat4x4f, s: mat4x4f, j: u32) -> mat4x4f {
+fn accumulate(sums: mat4x4f, u: mat4x4f, v: mat4x4f, s: mat4x4f, j: u32) -> mat4x4f {
     let w = vec4f(s[0][j], s[1][j], s[2][j], s[3][j]);
-    let a = add(add(sums, u[0], subgroupBroadcast(w, 0u)), u[1], subgroupBroadcast(w, 1u));
-    let b = add(add(a, u[2], subgroupBroadcast(w, 2u)), u[3], subgroupBroadcast(w, 3u));
-    let c = add(add(b, v[0], subgroupBroadcast(w, 4u)), v[1], subgroupBroadcast(w, 5u));
-    return add(add(c, v[2], subgroupBroadcast(w, 6u)), v[3], subgroupBroadcast(w, 7u));
+    let a = add_weighted(add_weighted(sums, u[0], subgroupBroadcast(w, 0u)), u[1], subgroupBroadcast(w, 1u));
+    let b = add_weighted(add_weighted(a, u[2], subgroupBroadcast(w, 2u)), u[3], subgroupBroadcast(w, 3u));
+    let c = add_weighted(add_weighted(b, v[0], subgroupBroadcast(w, 4u)), v[1], subgroupBroadcast(w, 5u));
+    return add_weighted(add_weighted(c, v[2], subgroupBroadcast(w, 6u)), v[3], subgroupBroadcast(w, 7u));
 }
 
-fn add(sums: mat4x4f, v: vec4f, w: vec4f) -> mat4x4f {
+fn add_weighted(sums: mat4x4f, v: vec4f, w: vec4f) -> mat4x4f {
     return mat4x4f(sums[0] + v * w.x, sums[1] + v * w.y, sums[2] + v * w.z, sums[3] + v * w.w);
 }
 
-// What gathered in y, times `scale`.
-fn gathered(at: u32, first: u32, last: u32, scale: mat4x4f) -> Rows {
-    return Rows(four(at, first, last, scale[0]), four(at, first + 4u, last, scale[1]),
-        four(at, first + 8u, last, scale[2]), four(at, first + 12u, last, scale[3]));
+// The sums that y holds, times `scale`.
+fn rescaled(at: u32, first: u32, last: u32, scale: mat4x4f) -> Rows {
+    return Rows(rescaled_four(at, first, last, scale[0]), rescaled_four(at, first + 4u, last, scale[1]),
+        rescaled_four(at, first + 8u, last, scale[2]), rescaled_four(at, first + 12u, last, scale[3]));
 }
 
-fn four(at: u32, row: u32, last: u32, scale: vec4f) -> mat4x4f {
+fn rescaled_four(at: u32, row: u32, last: u32, scale: vec4f) -> mat4x4f {
     return mat4x4f(y[at + min(row, last) * ROW] * scale.x, y[at + min(row + 1u, last) * ROW] * scale.y,
         y[at + min(row + 2u, last) * ROW] * scale.z, y[at + min(row + 3u, last) * ROW] * scale.w);
 }

@@ -289,6 +289,7 @@ fn every_subcommand_helps_with_an_example() {
         "init",
         "bisect",
         "bench",
+        "shader",
     ] {
         let help = ok(&[name, "--help"]);
         assert!(help.contains(&format!("internvit {name}")), "{help}");

@@ -109,7 +109,7 @@ fn twins_match_float64() {
 
 #[test]
 fn gpu_matches_float64() {
-    for fixture in all().filter(|name| !name.contains("swiglu")) {
+    for fixture in all() {
         let Some(gpu) = gpu() else { return };
         check(&mut on_gpu(fixture, gpu), fixture, "gpu", TOLERANCE);
     }
@@ -118,7 +118,7 @@ fn gpu_matches_float64() {
 /// The other variant of the linear kernel, with WebGPU's default limits.
 #[test]
 fn gpu_kernels_match_float64_with_default_limits() {
-    for fixture in all().filter(|name| !name.contains("swiglu")) {
+    for fixture in all() {
         let Some(mut gpu) = small_gpu() else { return };
         gpu.caps.software = !gpu.caps.software;
         check(&mut on_gpu(fixture, gpu), fixture, "other variant", TOLERANCE);

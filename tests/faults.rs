@@ -87,20 +87,20 @@ fn a_lost_device_is_opened_anew() {
 #[test]
 fn a_job_is_computed_once_more() {
     let Some(gpu) = gpu() else { return };
-    let lever = gpu.lever();
+    let faults = gpu.fault_injector();
     let mut encoder = on_gpu(gpu);
     let expected = encode(&mut encoder, &[1]).unwrap();
     let mut losses = 0;
     for submissions in [0, 1, 2, 3, 9] {
         let before = encoder.notes().len();
-        lever.pull(&[submissions]);
+        faults.lose_after(&[submissions]);
         assert!(encode(&mut encoder, &[1]).unwrap() == expected, "lost after {submissions}");
         losses += encoder.notes().len() - before;
     }
     assert!(losses >= 2, "the device was lost {losses} times");
     let mut reported = 0;
     for submissions in [0, 1, 5, 10, 15, 20, 60] {
-        lever.pull(&[0, submissions]);
+        faults.lose_after(&[0, submissions]);
         match encode(&mut encoder, &[1]) {
             Ok(features) => assert!(features == expected, "lost after {submissions}"),
             again => {
@@ -109,7 +109,7 @@ fn a_job_is_computed_once_more() {
             }
         }
     }
-    lever.pull(&[]);
+    faults.lose_after(&[]);
     assert!(encode(&mut encoder, &[1]).unwrap() == expected);
     assert!((2..7).contains(&reported), "reported {reported} times");
 }
@@ -122,7 +122,7 @@ fn loading_survives_a_loss() {
     let expected = encode(&mut on_gpu(gpu), &[]).unwrap();
     for submissions in 0..2 {
         let Some(gpu) = common::gpu() else { return };
-        gpu.lever().pull(&[submissions]);
+        gpu.fault_injector().lose_after(&[submissions]);
         let mut encoder = on_gpu(gpu);
         assert!(encode(&mut encoder, &[]).unwrap() == expected);
         encoder.gpu().unwrap().lose();

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use common::*;
 use internvit::features::Classifier;
-use internvit::gpu::{Gpu, GpuWeights, Prepared};
+use internvit::gpu::{Gpu, GpuWeights, PreparedPlan};
 use internvit::model::{HeadKind, HeadSpec};
 use internvit::plan::{Map, Plan, Role, Slot, Value, record_head};
 use internvit::weights::{
@@ -105,7 +105,8 @@ fn pyramid_and_upernet_match_float64() {
     let Some(gpu) = gpu() else { return };
     let mut go_on = async |_| ControlFlow::Continue(());
     let weights = GpuWeights::upload(&gpu, std::slice::from_ref(&plan), &checkpoint, &mut go_on);
-    let mut prepared = wait(Prepared::new(&gpu, plan.clone(), &wait(weights).unwrap())).unwrap();
+    let mut prepared =
+        wait(PreparedPlan::new(&gpu, plan.clone(), &wait(weights).unwrap())).unwrap();
     wait(prepared.run(&gpu, 1, &inputs, None, &mut on)).unwrap();
     let found = wait(prepared.read(&gpu, logits.slot, 1)).unwrap();
     assert_close("gpu: logits", &drop_padding(&found), &wanted, TOLERANCE);

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use common::*;
 use internvit::gpu::{Family, Precision};
 use internvit::image::{self, Resize};
-use internvit::weights::{Conversion, Quant, StoredType, convert, init_checkpoint};
+use internvit::weights::{Conversion, QuantFormat, StoredType, convert, init_checkpoint};
 use internvit::{Checkpoint, Device, Encoder, Images};
 
-const BOTH: [(Quant, Precision); 2] =
-    [(Quant::Int8, Precision::Int8), (Quant::Int4, Precision::Int4)];
+const BOTH: [(QuantFormat, Precision); 2] =
+    [(QuantFormat::Int8, Precision::Int8), (QuantFormat::Int4, Precision::Int4)];
 
 fn bundled() -> Checkpoint {
     wait(Checkpoint::bundled()).unwrap()
@@ -25,7 +25,7 @@ fn open(path: &Path) -> Checkpoint {
 fn converted(
     source: &Checkpoint,
     name: &str,
-    quant: Option<Quant>,
+    quant: Option<QuantFormat>,
     dtype: Option<StoredType>,
 ) -> PathBuf {
     let folder = scratch(name).join("out");
@@ -113,7 +113,7 @@ fn both_executors_agree_in_4_bits() {
 }
 
 /// On a GPU: a stored one, and one that is rounded at load, are the CPU's; so it is in f16.
-fn both_executors_agree((quant, precision): (Quant, Precision)) {
+fn both_executors_agree((quant, precision): (QuantFormat, Precision)) {
     if gpu().is_none() {
         return;
     }
@@ -130,7 +130,7 @@ fn both_executors_agree((quant, precision): (Quant, Precision)) {
         converted(&bundled(), &format!("wide-{quant:?}"), None, Some(StoredType::F32));
     let mut rounded = load(open(&f32_bundled), precision);
     assert_close(&format!("{quant:?} rounded"), &tokens(&mut rounded), &expected, 1e-5);
-    if quant == Quant::Int8 {
+    if quant == QuantFormat::Int8 {
         // What is multiplied is rounded to 8 bits too.
         let mut packed = load(open(&folder), Precision::W8A8);
         assert_eq!(packed.gpu().unwrap().family(), Family::Packed);
@@ -144,7 +144,7 @@ fn both_executors_agree((quant, precision): (Quant, Precision)) {
 
 #[test]
 fn wrong_files_are_one_clear_error() {
-    let folder = converted(&bundled(), "wrong", Some(Quant::Int8), None);
+    let folder = converted(&bundled(), "wrong", Some(QuantFormat::Int8), None);
     let matrix = "encoder.layers.0.attn.proj.weight";
     let change = |from: &str, to: &str| {
         for entry in std::fs::read_dir(&folder).unwrap() {

@@ -7,7 +7,7 @@ use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::Result;
 use internvit::error::list;
-use internvit::weights::{Conversion, Quant, StoredType, convert};
+use internvit::weights::{Conversion, QuantFormat, StoredType, convert};
 use serde_json::json;
 
 use super::model::Model;
@@ -70,8 +70,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
             Some(WeightType::Int8 | WeightType::Int4) | None => None,
         },
         quant: match args.dtype {
-            Some(WeightType::Int8) => Some(Quant::Int8),
-            Some(WeightType::Int4) => Some(Quant::Int4),
+            Some(WeightType::Int8) => Some(QuantFormat::Int8),
+            Some(WeightType::Int4) => Some(QuantFormat::Int4),
             _ => None,
         },
         shard_bytes: args.shard_size,

@@ -43,9 +43,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
             .tensors
             .iter()
             .map(|(name, t)| {
-                let few = t.few.iter().map(|few| format!("{:?}", few.quant));
+                let quantized =
+                    t.quantized.iter().map(|quantized| format!("{:?}", quantized.quant));
                 let types: Vec<_> =
-                    t.parts.iter().map(|p| format!("{:?}", p.dtype)).chain(few).collect();
+                    t.parts.iter().map(|p| format!("{:?}", p.dtype)).chain(quantized).collect();
                 json!({ "name": name, "shape": t.shape, "stored": types })
             })
             .collect();
@@ -104,9 +105,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     if args.tensors {
         for (name, tensor) in &manifest.tensors {
-            if let Some(few) = &tensor.few {
-                let (size, file) = (HumanBytes(tensor.bytes()), checkpoint.file_name(few.file));
-                say!("  {name} {:?} {:?} {size} ({file})", tensor.shape, few.quant);
+            if let Some(quantized) = &tensor.quantized {
+                let (size, file) =
+                    (HumanBytes(tensor.bytes()), checkpoint.file_name(quantized.file));
+                say!("  {name} {:?} {:?} {size} ({file})", tensor.shape, quantized.quant);
             }
             for part in &tensor.parts {
                 say!(

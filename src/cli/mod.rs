@@ -26,6 +26,7 @@ mod preprocess;
 mod preset;
 mod progress;
 mod segment;
+mod shader;
 mod teach;
 
 pub(crate) use fault::guarded;
@@ -63,6 +64,7 @@ enum Command {
     Init(init::Args),
     Bisect(bisect::Args),
     Bench(bench::Args),
+    Shader(shader::Args),
 }
 
 /// Parses the arguments and runs the subcommand.
@@ -89,6 +91,7 @@ pub(crate) fn run() -> Result<()> {
             Command::Init(args) => init::run(args),
             Command::Bisect(args) => bisect::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Shader(args) => shader::run(args),
         }
     });
     done.and(terminal::finish())

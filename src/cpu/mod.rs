@@ -4,13 +4,13 @@
 mod activation;
 mod attention;
 // The library's tiles are too large for the registers of WebAssembly.
+mod fused_pair;
 #[cfg(any(target_arch = "wasm32", test))]
 mod gemm;
 mod linear;
 mod norm;
 #[cfg(not(target_arch = "wasm32"))]
 mod product;
-mod stretch;
 mod team;
 mod weights;
 
@@ -28,12 +28,12 @@ use crate::progress::LocalBoxFuture;
 use crate::reference::{Epilogue, Twin, embed, windows};
 use crate::weights::WeightSource;
 use crate::{Error, Result};
+use fused_pair::{FusedPair, PairShare, rows};
 #[cfg(target_arch = "wasm32")]
 use gemm::{Panels, product};
 use linear::Place;
 #[cfg(not(target_arch = "wasm32"))]
 use product::{Panels, product};
-use stretch::{Part, Stretch, rows};
 use team::{Answer, give_way};
 
 /// The memory of a plan's slots, kept from run to run.
@@ -103,8 +103,8 @@ pub fn run<'a>(
             }
         }
         let last_uses = plan.last_uses();
-        let (stretches, blocks) = match supply {
-            Supply::Held(weights) if weights.team().is_some() => (Stretch::all(plan), Vec::new()),
+        let (pairs, blocks) = match supply {
+            Supply::Held(weights) if weights.team().is_some() => (FusedPair::all(plan), Vec::new()),
             Supply::Held(_) => Default::default(),
             Supply::Read(_) => (Vec::new(), plan.by_block()),
         };
@@ -123,8 +123,8 @@ pub fn run<'a>(
                 Supply::Held(weights) => weights,
                 Supply::Read(_) => &own,
             };
-            let stretch = stretches.iter().find(|stretch| stretch.steps.start == at);
-            let steps = stretch.map_or(at..at + 1, |stretch| stretch.steps.clone());
+            let pair = pairs.iter().find(|pair| pair.steps.start == at);
+            let steps = pair.map_or(at..at + 1, |pair| pair.steps.clone());
             at = steps.end;
             let step = &plan.steps[at - 1];
             let len = plan.slots[step.y].len(batch);
@@ -138,8 +138,8 @@ pub fn run<'a>(
                 (None, None) => workspace.take(len),
             };
             let fast = Fast { plan, batch, weights, values: &workspace.values, pixels };
-            match stretch {
-                Some(stretch) => fast.stretch(stretch, &mut y).await?,
+            match pair {
+                Some(pair) => fast.fused_pair(pair, &mut y).await?,
                 None => fast.step(step, &mut y).await?,
             }
             workspace.values[step.y] = y;
@@ -227,9 +227,9 @@ impl Fast<'_> {
         Ok(())
     }
 
-    /// A stretch by all members: their sums are added to the residual stream `y`.
-    async fn stretch(&self, stretch: &Stretch, y: &mut [f32]) -> Result<()> {
-        let (first, last) = (stretch.steps.start, stretch.steps.end - 1);
+    /// A fused pair by all members: their sums are added to the residual stream `y`.
+    async fn fused_pair(&self, pair: &FusedPair, y: &mut [f32]) -> Result<()> {
+        let (first, last) = (pair.steps.start, pair.steps.end - 1);
         let (Some(begin), Some(end)) = (rows(self.plan, first), rows(self.plan, last)) else {
             return Err(Error::device("a shared range that is not between two linear layers"));
         };
@@ -255,8 +255,14 @@ impl Fast<'_> {
         Ok(())
     }
 
-    /// The first product of a stretch alone, each member's columns put beside the others'.
-    async fn columns(&self, weight: &str, part: &Part, x: &[f32], y: &mut [f32]) -> Result<()> {
+    /// The first product of a pair alone, each member's columns put beside the others'.
+    async fn columns(
+        &self,
+        weight: &str,
+        part: &PairShare,
+        x: &[f32],
+        y: &mut [f32],
+    ) -> Result<()> {
         let Some(team) = self.weights.team() else { unreachable!("parts are a team's") };
         let width = part.width();
         let lines = y.len() / width;
@@ -274,7 +280,7 @@ impl Fast<'_> {
     /// Asks every helper that has something to do, and says which columns are its.
     fn ask(
         &self,
-        part: &Part,
+        part: &PairShare,
         weight: &str,
         x: &[f32],
         through: Option<[usize; 2]>,

@@ -6,7 +6,7 @@ use std::ops::{ControlFlow, Range};
 
 use futures_channel::{mpsc, oneshot};
 
-use super::stretch::Part;
+use super::fused_pair::PairShare;
 use super::weights::load_parts;
 use crate::plan::Plan;
 use crate::weights::WeightSource;
@@ -144,7 +144,7 @@ pub(super) async fn give_way() {
 
 /// A member that keeps weights and does what it is asked.
 pub struct Helper {
-    parts: HashMap<String, Part>,
+    parts: HashMap<String, PairShare>,
 }
 
 impl Helper {
@@ -163,7 +163,7 @@ impl Helper {
 
     /// Bytes of its matrices.
     pub fn bytes(&self) -> u64 {
-        self.parts.values().map(Part::bytes).sum()
+        self.parts.values().map(PairShare::bytes).sum()
     }
 
     /// Does a task.

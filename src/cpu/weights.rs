@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use super::stretch::{Part, Stretch};
+use super::fused_pair::{FusedPair, PairShare};
 use super::{Matrix, Share, Team};
 use crate::plan::{Plan, Role, Slot, WeightKind};
 use crate::weights::{WeightSource, fits, free_memory};
@@ -16,13 +16,13 @@ pub struct CpuWeights {
     matrices: HashMap<String, Matrix>,
     vectors: HashMap<String, Vec<f32>>,
     /// The engine's parts in a team, by the name of the first matrix.
-    parts: HashMap<String, Part>,
+    parts: HashMap<String, PairShare>,
     bytes: u64,
     team: Option<Team>,
 }
 
 impl CpuWeights {
-    /// Reads and packs what `plans` use from `source`, of stretches the engine's part where there
+    /// Reads and packs what `plans` use from `source`, of pairs the engine's part where there
     /// is a team. `progress` is told the stored bytes done so far and may stop, which ends
     /// with [`Error::Cancelled`].
     ///
@@ -47,7 +47,7 @@ impl CpuWeights {
                 progress(done).await
             })
             .await?;
-            this.bytes = this.parts.values().map(Part::bytes).sum();
+            this.bytes = this.parts.values().map(PairShare::bytes).sum();
         }
         for slot in used(plans) {
             let name = slot.name.as_str();
@@ -84,8 +84,8 @@ impl CpuWeights {
         self.team.as_ref()
     }
 
-    /// The engine's part of the stretch that begins with the matrix `name`.
-    pub(super) fn part(&self, name: &str) -> Option<&Part> {
+    /// The engine's part of the pair that begins with the matrix `name`.
+    pub(super) fn part(&self, name: &str) -> Option<&PairShare> {
         self.parts.get(name)
     }
 
@@ -111,25 +111,25 @@ fn used(plans: &[Plan]) -> impl Iterator<Item = &Slot> {
     steps.flat_map(|(plan, step)| plan.weights_of(step))
 }
 
-/// A member's parts of all stretches of `plans`, by the name of the first matrix. `told` is given
+/// A member's parts of all pairs of `plans`, by the name of the first matrix. `told` is given
 /// the names of both.
 pub(super) async fn load_parts(
     plans: &[Plan],
     source: WeightSource<'_>,
     share: Share,
     told: &mut impl AsyncFnMut(&[String; 2]) -> ControlFlow<()>,
-) -> Result<HashMap<String, Part>> {
+) -> Result<HashMap<String, PairShare>> {
     let mut parts = HashMap::new();
     for plan in plans {
-        for stretch in Stretch::all(plan) {
-            let [first, _] = &stretch.weights;
+        for pair in FusedPair::all(plan) {
+            let [first, _] = &pair.weights;
             if parts.contains_key(first) {
                 continue;
             }
-            if let Some(part) = Part::load(plan, &stretch, source, share).await? {
+            if let Some(part) = PairShare::load(plan, &pair, source, share).await? {
                 parts.insert(first.clone(), part);
             }
-            if told(&stretch.weights).await.is_break() {
+            if told(&pair.weights).await.is_break() {
                 return Err(Error::Cancelled);
             }
         }

@@ -7,7 +7,7 @@ use super::run::{Job, Task};
 use super::{Backend, Encoder, planar};
 use crate::cpu::{self, Supply, Workspace};
 use crate::features::{BlockAttention, Tensor, first_not_finite, relative_l2, row_count};
-use crate::gpu::{Buffer, Prepared, Reading};
+use crate::gpu::{Buffer, PreparedPlan, Reading};
 use crate::images::{Fed, Images, check};
 use crate::plan::{Plan, Plane, Role, SlotId, Value, record, record_attention, record_head_alone};
 use crate::progress::LocalBoxFuture;
@@ -180,10 +180,10 @@ impl Encoder {
                     }
                 }
                 Backend::Gpu(gpu, weights) => {
-                    let mut prepared = Prepared::new(gpu, plan, weights).await?;
-                    let feed = weights.feed(&self.checkpoint);
+                    let mut prepared = PreparedPlan::new(gpu, plan, weights).await?;
+                    let streamer = weights.streamer(&self.checkpoint);
                     let mut go_on = async |_, _| ControlFlow::Continue(());
-                    prepared.run(gpu, 1, inputs, feed, &mut go_on).await?;
+                    prepared.run(gpu, 1, inputs, streamer, &mut go_on).await?;
                     for output in outputs {
                         all.push(prepared.read(gpu, *output, 1).await?);
                     }
@@ -215,7 +215,7 @@ impl Encoder {
             return Err(Error::device("bisect compares the GPU with the CPU, and there is no GPU"));
         };
         let plan = record(&self.checkpoint.spec, input, count, &[]);
-        let mut prepared = Prepared::new(gpu, plan.clone(), weights).await?;
+        let mut prepared = PreparedPlan::new(gpu, plan.clone(), weights).await?;
         let fed = Fed::new(images, 0, count)?;
         let inputs = fed.inputs(&plan, position.as_deref());
         let mut expected = Vec::new();

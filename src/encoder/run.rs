@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::inspect::{Part, Values};
 use super::{Backend, Encoder};
 use crate::cpu::Supply;
-use crate::gpu::{Gpu, GpuWeights, Prepared};
+use crate::gpu::{Gpu, GpuWeights, PreparedPlan};
 use crate::images::{Fed, Images};
 use crate::plan::{Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment};
 use crate::progress::Progress;
@@ -15,7 +15,7 @@ use crate::{Error, Result, cpu};
 /// The last plan, prepared; pictures of the same size use it again.
 pub(super) struct Ready {
     pub(super) key: (Input, Task, usize),
-    pub(super) prepared: Prepared,
+    pub(super) prepared: PreparedPlan,
     /// Whether the positions are in their slot, where they stay.
     positioned: bool,
 }
@@ -31,7 +31,7 @@ pub(super) async fn make_ready(
     if ready.as_ref().is_none_or(|ready| ready.key != key) {
         // The buffers of the one before go first.
         *ready = None;
-        let prepared = Prepared::new(gpu, plan(), weights).await?;
+        let prepared = PreparedPlan::new(gpu, plan(), weights).await?;
         *ready = Some(Ready { key, prepared, positioned: false });
     }
     Ok(())
@@ -153,10 +153,10 @@ impl Encoder {
                 let Some(Ready { prepared, positioned, .. }) = &mut self.ready else {
                     return Err(Error::device("no plan is ready"));
                 };
-                let feed = weights.feed(&self.checkpoint);
+                let streamer = weights.streamer(&self.checkpoint);
                 let inputs = fed.inputs(prepared.plan(), position.filter(|_| !*positioned));
                 *positioned = true;
-                let last = prepared.run(gpu, batch, &inputs, feed, progress).await?;
+                let last = prepared.run(gpu, batch, &inputs, streamer, progress).await?;
                 let mut list = Vec::new();
                 for (_, slot) in prepared.plan().outputs.clone() {
                     let values = match keep {

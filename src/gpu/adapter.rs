@@ -1,7 +1,6 @@
 //! Adapters: which there are, which is taken, and what people and the kernels' table want to know of
 //! them.
 
-use super::device::ranked;
 use crate::{Error, Result};
 
 /// An adapter, described.
@@ -72,6 +71,32 @@ fn backends(text: &str) -> Result<wgpu::Backends> {
     text.split(',').map(str::trim).map(one).collect()
 }
 
+fn instance(kinds: wgpu::Backends) -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = kinds;
+    wgpu::Instance::new(descriptor)
+}
+
+/// The adapters of some kinds, the best first.
+async fn ranked(kinds: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let instance = instance(kinds);
+    let mut list = instance.enumerate_adapters(kinds).await;
+    // A browser offers one, and a faster one where that is asked for.
+    let browser = |a: &wgpu::Adapter| a.get_info().backend == wgpu::Backend::BrowserWebGpu;
+    if list.iter().any(browser) {
+        let power_preference = wgpu::PowerPreference::HighPerformance;
+        let options = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+        return instance.request_adapter(&options).await.into_iter().collect();
+    }
+    list.sort_by_key(|adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
+        wgpu::DeviceType::Cpu => 3,
+    });
+    list
+}
+
 /// Every adapter that could be chosen, the best first; WGPU_BACKEND says of which kinds.
 ///
 /// # Errors
@@ -121,27 +146,41 @@ pub(super) async fn find(choice: &Choice) -> Result<wgpu::Adapter> {
     }
 }
 
+/// An adapter, described.
 pub(super) fn report(adapter: &wgpu::Adapter) -> AdapterReport {
-    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let known = [
-        (wgpu::Features::SHADER_F16, "shader-f16"),
-        (wgpu::Features::SUBGROUP, "subgroups"),
-        (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
-        (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative-matrix"),
-    ];
-    AdapterReport {
-        name: if info.name.is_empty() { "WebGPU adapter".into() } else { info.name },
-        backend: format!("{:?}", info.backend),
-        kind: format!("{:?}", info.device_type),
-        driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
-        features: known.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| *n).collect(),
-        subgroup: [info.subgroup_min_size, info.subgroup_max_size],
-        matrices: matrices(adapter),
-        max_binding: limits.max_storage_buffer_binding_size,
-        max_buffer: limits.max_buffer_size,
-        workgroup_memory: limits.max_compute_workgroup_storage_size,
-        invocations: limits.max_compute_invocations_per_workgroup,
-        storage_buffers: limits.max_storage_buffers_per_shader_stage,
+    let (features, limits) = (adapter.features(), adapter.limits());
+    let matrices = matrices(adapter);
+    AdapterReport { matrices, ..AdapterReport::new(&adapter.get_info(), features, &limits) }
+}
+
+impl AdapterReport {
+    /// Of an adapter that only its device is known of.
+    pub(super) fn of_device(info: &wgpu::AdapterInfo, device: &wgpu::Device) -> Self {
+        Self::new(info, device.features(), &device.limits())
+    }
+
+    fn new(info: &wgpu::AdapterInfo, features: wgpu::Features, limits: &wgpu::Limits) -> Self {
+        let known = [
+            (wgpu::Features::SHADER_F16, "shader-f16"),
+            (wgpu::Features::SUBGROUP, "subgroups"),
+            (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
+            (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative-matrix"),
+        ];
+        let has = known.iter().filter(|(feature, _)| features.contains(*feature));
+        Self {
+            name: if info.name.is_empty() { "WebGPU adapter".into() } else { info.name.clone() },
+            backend: format!("{:?}", info.backend),
+            kind: format!("{:?}", info.device_type),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
+            features: has.map(|(_, name)| *name).collect(),
+            subgroup: [info.subgroup_min_size, info.subgroup_max_size],
+            matrices: Vec::new(),
+            max_binding: limits.max_storage_buffer_binding_size,
+            max_buffer: limits.max_buffer_size,
+            workgroup_memory: limits.max_compute_workgroup_storage_size,
+            invocations: limits.max_compute_invocations_per_workgroup,
+            storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        }
     }
 }
 
@@ -169,4 +208,14 @@ pub(super) fn matrix_side(adapter: &wgpu::Adapter) -> u32 {
         m.m_size == m.n_size && m.n_size == m.k_size && m.ab_type == F16 && m.cr_type == F32
     };
     list.iter().filter(fits).map(|m| m.m_size).max().unwrap_or(0)
+}
+
+/// WebGPU's defaults, with the sizes that the adapter has.
+pub(super) fn offered(adapter: &wgpu::Adapter) -> wgpu::Limits {
+    let has = adapter.limits();
+    wgpu::Limits {
+        max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+        max_buffer_size: has.max_buffer_size,
+        ..wgpu::Limits::default()
+    }
 }

@@ -1,39 +1,23 @@
-//! Adapters, and the device with what it can do.
+//! The device: opened by a choice, or given by the caller.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt::Display;
 #[cfg(not(target_arch = "wasm32"))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::adapter::{AdapterReport, Choice, Wish, find, matrix_side, report};
+use super::adapter::{AdapterReport, Choice, Wish, find, matrix_side, offered, report};
+use super::buffer::Buffer;
 use super::cache::PipelineCache;
-use super::health::{Health, Lever};
-use super::run::SUBMISSION;
-use super::{Buffer, Family, Precision};
+use super::caps::Caps;
+use super::family::Family;
+use super::fault_injection::FaultInjector;
+use super::health::{Health, lock};
+use super::kernels::Kernel;
+use super::precision::Precision;
 use crate::progress::LocalBoxFuture;
-use crate::weights::free_memory;
 use crate::{Error, Result};
-
-/// What the kernels' table and the plans' split over bindings need to know of a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caps {
-    /// The adapter computes on the CPU (lavapipe, SwiftShader, WARP).
-    pub software: bool,
-    /// Invocations of a subgroup; 0 where they vary, or where the device has none.
-    pub subgroup: u32,
-    /// Weights that 16 bits hold exactly are stored so: half the memory and its traffic. On the CPU
-    /// the unpacking costs more.
-    pub half_weights: bool,
-    /// Rows of the square matrices of f16 that a subgroup multiplies and adds in f32: 8, 16, or 0
-    /// where there are none, or where the device was opened for f32.
-    pub matrix: u32,
-    /// Bytes of one storage binding.
-    pub max_binding: u64,
-    /// Bytes of one buffer.
-    pub max_buffer: u64,
-    /// Bytes that can be had in all, where that is known: of a software adapter, the host's.
-    pub free: Option<u64>,
-}
 
 /// An open device.
 pub struct Gpu {
@@ -47,7 +31,7 @@ pub struct Gpu {
     pub forced: Option<Family>,
     /// Name and API, for people.
     pub report: AdapterReport,
-    pub(super) pipelines: RefCell<super::pipelines::Pipelines>,
+    pub(super) pipelines: RefCell<Pipelines>,
     pub(super) cache: Option<PipelineCache>,
     /// Staging buffers, kept from read to read.
     pub(super) staging: RefCell<Vec<Buffer>>,
@@ -56,9 +40,17 @@ pub struct Gpu {
     /// Operations of a submission as measured; 0 before that.
     pub(super) pace: Cell<f64>,
     pub(super) health: Arc<Health>,
-    pub(super) lever: Lever,
-    opening: Opening,
+    pub(super) faults: FaultInjector,
+    /// None for a device that the caller opened.
+    opening: Option<Opening>,
 }
+
+/// Compiled kernels.
+pub(super) type Pipelines = HashMap<Kernel, wgpu::ComputePipeline>;
+
+/// Seconds that a submission should take: far from any watchdog's patience, long enough to keep a GPU
+/// busy.
+pub(super) const SUBMISSION: f64 = 0.2;
 
 /// How a device is opened.
 #[derive(Clone)]
@@ -79,39 +71,12 @@ pub struct Submitted(
 const MATRIX: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
-fn instance(kinds: wgpu::Backends) -> wgpu::Instance {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = kinds;
-    wgpu::Instance::new(descriptor)
-}
-
-/// The adapters of some kinds, the best first.
-#[cfg(not(target_arch = "wasm32"))]
-pub(super) async fn ranked(kinds: wgpu::Backends) -> Vec<wgpu::Adapter> {
-    let mut list = instance(kinds).enumerate_adapters(kinds).await;
-    list.sort_by_key(|adapter| match adapter.get_info().device_type {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
-        wgpu::DeviceType::Cpu => 3,
-    });
-    list
-}
-
-/// A browser offers one adapter.
-#[cfg(target_arch = "wasm32")]
-pub(super) async fn ranked(kinds: wgpu::Backends) -> Vec<wgpu::Adapter> {
-    let options = wgpu::RequestAdapterOptions {
-        power_preference: wgpu::PowerPreference::HighPerformance,
-        ..Default::default()
-    };
-    instance(kinds).request_adapter(&options).await.into_iter().collect()
-}
-
 impl Drop for Gpu {
     fn drop(&mut self) {
         // A browser would keep it, and all that it compiled, until garbage is collected.
-        self.device.destroy();
+        if self.opening.is_some() {
+            self.device.destroy();
+        }
     }
 }
 
@@ -152,100 +117,86 @@ impl Gpu {
         Self::open_with(Opening { choice: choice.clone(), precision, small: true }).await
     }
 
-    /// Opens it anew, as it was opened before and for a precision, with the same kernels: what lay on
+    /// Opens it again, as it was opened before and for a precision, with the same kernels: what lay on
     /// this one stays there, or was lost with it.
     ///
     /// # Errors
-    /// As [`Gpu::open`].
+    /// As [`Gpu::open`]; [`Error::Lost`] for a device that the caller opened.
     pub async fn reopen(&self, precision: Precision) -> Result<Self> {
-        let mut gpu = Self::open_with(Opening { precision, ..self.opening.clone() }).await?;
+        let Some(opening) = self.opening.clone() else {
+            let name = &self.report.name;
+            let whose = "was opened by the caller, who alone can open it again";
+            return Err(Error::Lost(format!("{name} {whose}")));
+        };
+        let mut gpu = Self::open_with(Opening { precision, ..opening }).await?;
         if gpu.report.name == self.report.name {
             gpu.caps = Caps { matrix: gpu.caps.matrix, ..self.caps.clone() };
         }
         gpu.forced = self.forced.filter(|family| family.runs_on(&gpu.caps));
-        (gpu.submission, gpu.lever) = (self.submission, self.lever.clone());
+        (gpu.submission, gpu.faults) = (self.submission, self.faults.clone());
         Ok(gpu)
+    }
+
+    /// A device that the caller opened, and goes on to own: it is not destroyed here. Uncaptured errors and
+    /// the device's loss reach the caller's own handlers.
+    ///
+    /// Kernels with cooperative matrices are for devices that are opened here. All others keep to
+    /// WebGPU's default limits; subgroups, timestamps and larger bindings are used where the device has
+    /// them.
+    pub fn from_wgpu(
+        info: &wgpu::AdapterInfo,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        precision: Precision,
+    ) -> Self {
+        let report = AdapterReport::of_device(info, &device);
+        let caps = Caps::of_device(info, &device, &report, 0);
+        Self::with(device, queue, caps, report, precision, Arc::default(), None, None)
     }
 
     fn open_with(opening: Opening) -> LocalBoxFuture<'static, Result<Self>> {
         Box::pin(async move {
-            let mut features = match opening.small {
-                true => wgpu::Features::empty(),
-                false => {
-                    wgpu::Features::TIMESTAMP_QUERY
-                        | wgpu::Features::SUBGROUP
-                        | wgpu::Features::PIPELINE_CACHE
-                }
-            };
-            if opening.precision == Precision::F16 && !opening.small {
-                features |= MATRIX;
-            }
-            let adapter = &find(&opening.choice).await?;
-            features &= adapter.features();
-            if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
-                features.remove(MATRIX);
-            }
-            let experimental_features = if features.contains(MATRIX) {
-                // SAFETY: experimental features may have undefined behaviour where they are used
-                // wrongly. One is used, by two shaders, whose matrices lie within their workgroup memory
-                // and, in attention, within a picture's rows of a slot.
-                unsafe { wgpu::ExperimentalFeatures::enabled() }
-            } else {
-                wgpu::ExperimentalFeatures::disabled()
-            };
-            let descriptor = wgpu::DeviceDescriptor {
-                label: Some("internvit"),
-                required_features: features,
-                required_limits: if opening.small {
-                    wgpu::Limits::default()
-                } else {
-                    offered(adapter)
-                },
-                experimental_features,
-                ..Default::default()
-            };
-            let (device, queue) = adapter
-                .request_device(&descriptor)
-                .await
-                .map_err(|e| Error::device(format!("{}: {e}", report(adapter).name)))?;
-            let limits = device.limits();
-            let report = report(adapter);
-            // SwiftShader does not always call itself a fallback adapter.
-            let software =
-                report.kind == "Cpu" || report.name.to_lowercase().contains("swiftshader");
-            let info = adapter.get_info();
-            let sizes = [info.subgroup_min_size, info.subgroup_max_size];
-            let even = device.features().contains(wgpu::Features::SUBGROUP) && sizes[0] == sizes[1];
-            let matrices = even && sizes[0] <= 64 && device.features().contains(MATRIX);
-            let caps = Caps {
-                software,
-                subgroup: if even { sizes[0] } else { 0 },
-                matrix: if matrices { matrix_side(adapter) } else { 0 },
-                half_weights: !software,
-                max_binding: limits.max_storage_buffer_binding_size,
-                max_buffer: limits.max_buffer_size,
-                free: free_memory().filter(|_| software),
-            };
+            let adapter = find(&opening.choice).await?;
+            let features = opening.features(&adapter);
+            let (device, queue) = opening.request(&adapter, features).await?;
+            let (report, info) = (report(&adapter), adapter.get_info());
+            let side = if features.contains(MATRIX) { matrix_side(&adapter) } else { 0 };
+            let caps = Caps::of_device(&info, &device, &report, side);
             let health = Health::watch(&device);
             let cache = PipelineCache::open(&device, &info);
-            let (pipelines, staging) = Default::default();
-            Ok(Self {
-                device,
-                queue,
-                caps,
-                precision: opening.precision,
-                forced: None,
-                report,
-                pipelines,
-                cache,
-                staging,
-                submission: SUBMISSION,
-                pace: Cell::new(0.0),
-                health,
-                lever: Lever::default(),
-                opening,
-            })
+            let precision = opening.precision;
+            Ok(Self::with(device, queue, caps, report, precision, health, cache, Some(opening)))
         })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields that differ, for two constructors")]
+    fn with(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        caps: Caps,
+        report: AdapterReport,
+        precision: Precision,
+        health: Arc<Health>,
+        cache: Option<PipelineCache>,
+        opening: Option<Opening>,
+    ) -> Self {
+        let (pipelines, staging) = Default::default();
+        Self {
+            device,
+            queue,
+            caps,
+            precision,
+            forced: None,
+            report,
+            pipelines,
+            cache,
+            staging,
+            submission: SUBMISSION,
+            pace: Cell::new(0.0),
+            health,
+            faults: FaultInjector::default(),
+            opening,
+        }
     }
 
     /// The kernels that it runs.
@@ -266,7 +217,7 @@ impl Gpu {
     /// Submits what `encoder` recorded.
     pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> Submitted {
         let _index = self.queue.submit([encoder.finish()]);
-        if self.lever.falls() {
+        if self.faults.due() {
             self.lose();
         }
         #[cfg(target_arch = "wasm32")]
@@ -308,14 +259,89 @@ impl Gpu {
         let submitted = self.submit(encoder);
         self.wait(submitted).await
     }
+
+    /// Destroys the device, as a driver that is reset does: for tests.
+    pub fn lose(&self) {
+        self.device.destroy();
+        self.health.lose("it was destroyed");
+    }
+
+    /// What loses the device while it is lent to a run: for tests.
+    pub fn fault_injector(&self) -> FaultInjector {
+        self.faults.clone()
+    }
+
+    /// The device for another model: its kernels stay compiled. None where it was lost.
+    pub fn emptied(self) -> Option<Self> {
+        self.staging.borrow_mut().clear();
+        self.alive().is_ok().then_some(self)
+    }
+
+    /// [`Error::Lost`] where the device was lost.
+    pub(super) fn alive(&self) -> Result<()> {
+        match self.health.lost.get() {
+            None => Ok(()),
+            Some(why) => Err(Error::Lost(format!(
+                "{} stopped: {why}; close what else uses it, take a smaller batch or picture, or \
+                 compute on the CPU",
+                self.report.name
+            ))),
+        }
+    }
+
+    /// The error of a call that failed: all calls do where the device was lost.
+    pub(super) fn failed(&self, reason: impl Display) -> Error {
+        self.alive().err().unwrap_or_else(|| Error::device(reason))
+    }
+
+    /// The first error that no call returned, once; always that the device was lost.
+    pub(super) fn check(&self) -> Result<()> {
+        self.alive()?;
+        lock(&self.health.fault).take().map_or(Ok(()), |reason| Err(Error::Device(reason)))
+    }
 }
 
-/// WebGPU's defaults, with the sizes that the adapter has.
-fn offered(adapter: &wgpu::Adapter) -> wgpu::Limits {
-    let has = adapter.limits();
-    wgpu::Limits {
-        max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
-        max_buffer_size: has.max_buffer_size,
-        ..wgpu::Limits::default()
+impl Opening {
+    /// The features that the device is opened with.
+    fn features(&self, adapter: &wgpu::Adapter) -> wgpu::Features {
+        if self.small {
+            return wgpu::Features::empty();
+        }
+        let mut features = wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::PIPELINE_CACHE;
+        if self.precision == Precision::F16 {
+            features |= MATRIX;
+        }
+        features &= adapter.features();
+        if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
+            features.remove(MATRIX);
+        }
+        features
+    }
+
+    async fn request(
+        &self,
+        adapter: &wgpu::Adapter,
+        features: wgpu::Features,
+    ) -> Result<(wgpu::Device, wgpu::Queue)> {
+        let experimental_features = if features.contains(MATRIX) {
+            // SAFETY: experimental features may have undefined behaviour where they are used
+            // wrongly. One is used, by two shaders, whose matrices lie within their workgroup memory
+            // and, in attention, within a picture's rows of a slot.
+            unsafe { wgpu::ExperimentalFeatures::enabled() }
+        } else {
+            wgpu::ExperimentalFeatures::disabled()
+        };
+        let required_limits = if self.small { wgpu::Limits::default() } else { offered(adapter) };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("internvit"),
+            required_features: features,
+            required_limits,
+            experimental_features,
+            ..Default::default()
+        };
+        let opened = adapter.request_device(&descriptor).await;
+        opened.map_err(|e| Error::device(format!("{}: {e}", report(adapter).name)))
     }
 }

@@ -1,6 +1,6 @@
 //! The kinds of devices that have kernels of their own.
 
-use super::Caps;
+use super::caps::Caps;
 
 /// Kernels of one kind of device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,12 @@ impl Family {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Software, Self::SoftwareSubgroups, Self::Portable, Self::Matrix, Self::Packed];
+
+    /// Those of GPUs.
+    pub const GPUS: [Self; 3] = [Self::Portable, Self::Matrix, Self::Packed];
+
+    /// Those of adapters that compute on the CPU.
+    pub const SOFTWARE: [Self; 2] = [Self::Software, Self::SoftwareSubgroups];
 
     /// As it is written on the command line.
     pub fn name(self) -> &'static str {
@@ -55,7 +61,7 @@ impl Family {
 
     /// Whether it is for adapters that compute on the CPU.
     pub fn software(self) -> bool {
-        matches!(self, Self::Software | Self::SoftwareSubgroups)
+        Self::SOFTWARE.contains(&self)
     }
 }
 

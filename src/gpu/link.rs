@@ -2,6 +2,7 @@
 //! column 0) and appends the files that fill their holes; WGSL does not mind the order, and the
 //! main file's line numbers stay those on disk.
 
+use super::kernels::Knob;
 use crate::{Error, Result};
 
 /// A shader file.
@@ -40,8 +41,11 @@ shaders! {
     "attention_subgroup" uses "shared/size", "shared/values";
     "attention_tiled" uses "shared/size";
     "bias/none";
+    "bias/pairs";
     "bias/vector";
     "embed" uses "shared/size";
+    "finish/gated";
+    "finish/gated_residual";
     "finish/residual";
     "finish/store";
     "input/patches" uses "shared/patch";
@@ -53,6 +57,7 @@ shaders! {
     "linear_packed" uses "shared/size";
     "linear_subgroup" uses "shared/size";
     "linear_tiled" uses "shared/size";
+    "linear_vector" uses "shared/size";
     "norm" uses "shared/size";
     "norm_direct" uses "shared/size";
     "patchify" uses "shared/patch", "shared/size";
@@ -93,7 +98,7 @@ fn find(name: &str) -> Result<&'static ShaderFile> {
 ///
 /// # Errors
 /// [`Error::Device`] for a file or a knob that does not exist.
-pub fn link<F: AsRef<str>>(files: &[F], knobs: &[(&str, String)]) -> Result<String> {
+pub fn link<F: AsRef<str>>(files: &[F], knobs: &[(&str, Knob)]) -> Result<String> {
     let mut list: Vec<&ShaderFile> = Vec::new();
     for file in files {
         list.push(find(file.as_ref())?);
@@ -118,7 +123,7 @@ pub fn link<F: AsRef<str>>(files: &[F], knobs: &[(&str, String)]) -> Result<Stri
         let none = || Error::device(format!("{}: no knob {name}", list[0].name));
         let start = text.find(&head).map(|at| at + head.len()).ok_or_else(none)?;
         let end = text[start..].find(';').map_or(text.len(), |length| start + length);
-        text.replace_range(start..end, value);
+        text.replace_range(start..end, &value.to_string());
     }
     Ok(text)
 }
@@ -129,16 +134,16 @@ mod tests {
 
     #[test]
     fn knobs_are_set_and_unknown_ones_refused() {
-        let text = link(&["embed"], &[("C", "64u".into())]).expect("links");
+        let text = link(&["embed"], &[("C", Knob::U32(64))]).expect("links");
         assert!(text.contains("\nconst C = 64u;"));
-        assert!(link(&["embed"], &[("D", "64u".into())]).is_err());
+        assert!(link(&["embed"], &[("D", Knob::U32(64))]).is_err());
         assert!(link(&["no_such_file"], &[]).is_err());
         assert_eq!(text.matches("struct Size").count(), 1);
     }
 
     #[test]
     fn line_numbers_are_those_on_disk() {
-        let text = link(&["norm"], &[("C", "64u".into())]).expect("links");
+        let text = link(&["norm"], &[("C", Knob::U32(64))]).expect("links");
         let file = find("norm").expect("norm").text;
         let line = |text: &str| text.lines().position(|l| l.contains("fn main"));
         assert_eq!(line(&text), line(file));

@@ -1,37 +1,10 @@
-//! Buffers: asked for one by one, each with an error that names it, and counted.
+//! Memory of a device: asked for piece by piece, each with an error that names it.
 
-use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Gpu;
-use super::health::Health;
+use super::buffer::Buffer;
+use super::device::Gpu;
 use crate::{Error, Result};
-
-/// A buffer on a device, until its last clone is let go.
-#[derive(Clone)]
-pub struct Buffer(Arc<Owned>);
-
-struct Owned {
-    raw: wgpu::Buffer,
-    bytes: u64,
-    of: Arc<Health>,
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        // A browser would keep its memory until garbage is collected, and does not know how much it is.
-        self.raw.destroy();
-        self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-impl Deref for Buffer {
-    type Target = wgpu::Buffer;
-    fn deref(&self) -> &wgpu::Buffer {
-        &self.0.raw
-    }
-}
 
 /// What helps where activations do not fit.
 pub(super) const SMALLER: &str = "take a smaller picture, or fewer at once";
@@ -44,7 +17,6 @@ impl Gpu {
 
     /// A buffer, or an error that names it, where the device has no memory left or allows none so
     /// large; `help` says what would take less.
-    #[allow(clippy::arc_with_non_send_sync, reason = "a browser's buffers stay on their thread")]
     pub(super) async fn buffer(
         &self,
         label: &str,
@@ -57,8 +29,7 @@ impl Gpu {
             wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let raw =
             self.allocate(label, size, help, || self.device.create_buffer(&descriptor)).await?;
-        self.health.held.fetch_add(size, Ordering::Relaxed);
-        Ok(Buffer(Arc::new(Owned { raw, bytes: size, of: self.health.clone() })))
+        Ok(Buffer::new(raw, self.health.clone()))
     }
 
     /// Makes something that takes `bytes` of the device's memory.
@@ -97,7 +68,7 @@ impl Gpu {
     /// Whether a buffer lies here, and not on a device that was lost or left since.
     pub(super) fn holds(&self, buffer: &Buffer) -> Result<()> {
         self.alive()?;
-        match Arc::ptr_eq(&buffer.0.of, &self.health) {
+        match buffer.lies_on(&self.health) {
             true => Ok(()),
             false => Err(Error::Lost(
                 "these features went with the device on which they lay; encode the picture again"

@@ -1,13 +1,22 @@
 //! The GPU executor, and the only room that says `wgpu`: device and limits, shaders linked from
-//! files, one table that chooses kernels, weights packed as the kernels read them, and plans
-//! prepared into dispatches.
+//! files, tables that choose kernels, weights packed as the kernels read them, and plans prepared into
+//! dispatches.
+//!
+//! Its files import in one order, which `tests/house.rs` holds; each from the file that holds a name,
+//! never from here.
 
 mod adapter;
+mod buffer;
 mod cache;
+mod caps;
 mod device;
+mod dispatch;
+mod extent;
 mod family;
+mod fault_injection;
 mod health;
 mod kernels;
+mod layout;
 mod link;
 mod memory;
 mod pack;
@@ -18,23 +27,28 @@ mod products;
 mod profile;
 mod read;
 mod run;
+mod specimen;
 mod steps;
 mod stream;
+mod supports;
 mod weights;
 
 pub use adapter::{AdapterReport, Choice, adapters, environment_names};
-pub use device::{Caps, Gpu, Submitted};
+pub use buffer::Buffer;
+pub use caps::Caps;
+pub use device::{Gpu, Submitted};
+pub use dispatch::Size;
 pub use family::Family;
-pub use health::Lever;
-pub use kernels::{
-    ATTENTION, Attention, AttentionRow, Gather, Kernel, LINEAR, LinearRow, Norm, Product,
-};
+pub use fault_injection::FaultInjector;
+pub use kernels::*;
 pub use link::{SHADERS, ShaderFile, link};
-pub use memory::Buffer;
-pub use pack::{Format, PANEL, pack_linear, packed_len};
+pub use pack::{Format, PANEL, PanelShape};
 pub use precision::Precision;
-pub use prepare::{Prepared, Size};
+pub use prepare::PreparedPlan;
 pub use profile::{Ceilings, StepTime, Timer};
 pub use read::Reading;
-pub use stream::Feed;
+pub use specimen::{RowsOf, Specimen};
+pub use stream::WeightStreamer;
+pub use supports::supports;
 pub use weights::GpuWeights;
+pub use wgpu;

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
-use crate::weights::Quant;
+use crate::weights::QuantFormat;
 
 /// Outputs of a panel.
 pub const PANEL: usize = 64;
@@ -21,13 +21,18 @@ pub enum Format {
     /// The upper half of a single.
     Bf16,
     /// Codes of 8 or 4 bits, with scales beside them.
-    Few(Quant),
+    Quantized(QuantFormat),
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::F32, Self::F16, Self::Bf16, Self::Few(Quant::Int8), Self::Few(Quant::Int4)];
+    pub const ALL: [Self; 5] = [
+        Self::F32,
+        Self::F16,
+        Self::Bf16,
+        Self::Quantized(QuantFormat::Int8),
+        Self::Quantized(QuantFormat::Int4),
+    ];
 
     /// The smallest format that holds every value exactly.
     pub fn exact(values: &[f32]) -> Self {
@@ -52,7 +57,7 @@ impl Format {
         match self {
             Self::F32 => 32,
             Self::F16 | Self::Bf16 => 16,
-            Self::Few(quant) => quant.bits(),
+            Self::Quantized(quant) => quant.bits(),
         }
     }
 
@@ -62,16 +67,16 @@ impl Format {
             Self::F32 => "weight/f32",
             Self::F16 => "weight/f16",
             Self::Bf16 => "weight/bf16",
-            Self::Few(Quant::Int8) => "weight/int8",
-            Self::Few(Quant::Int4) => "weight/int4",
+            Self::Quantized(QuantFormat::Int8) => "weight/int8",
+            Self::Quantized(QuantFormat::Int4) => "weight/int4",
         }
     }
 
     /// Little-endian bytes of values, or of the scales of codes.
     pub fn encode(self, values: &[f32]) -> Vec<u8> {
         match self {
-            Self::F32 | Self::Few(Quant::Int8) => bytemuck::cast_slice(values).to_vec(),
-            Self::F16 | Self::Few(Quant::Int4) => {
+            Self::F32 | Self::Quantized(QuantFormat::Int8) => bytemuck::cast_slice(values).to_vec(),
+            Self::F16 | Self::Quantized(QuantFormat::Int4) => {
                 values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()
             }
             Self::Bf16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
@@ -79,30 +84,72 @@ impl Format {
     }
 }
 
-/// Values of a packed `[planes·cols, k]` matrix.
-pub fn packed_len(planes: usize, cols: usize, k: usize) -> usize {
-    planes * cols.div_ceil(PANEL) * PANEL * k
+/// A matrix `[planes·cols, k]` as panels. Rows of W that are no whole number of quads end with zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PanelShape {
+    /// Planes that the outputs go to; of a gated layer two, gates and what they multiply.
+    pub planes: usize,
+    /// Outputs of a plane.
+    pub cols: usize,
+    /// Inputs.
+    pub k: usize,
+    /// Whether the outputs of both planes alternate in one.
+    pub gated: bool,
 }
 
-/// Packs the `panels` of a row-major `[planes·cols, k]` matrix.
-pub fn pack_linear<T: Copy + Default>(
-    w: &[T],
-    cols: usize,
-    k: usize,
-    panels: Range<usize>,
-) -> Vec<T> {
-    let per_plane = cols.div_ceil(PANEL);
-    let mut packed = vec![T::default(); panels.len() * PANEL * k];
-    for (panel, out) in panels.zip(packed.chunks_exact_mut(PANEL * k)) {
-        let first = panel % per_plane * PANEL;
-        for lane in 0..PANEL.min(cols - first) {
-            let row = &w[(panel / per_plane * cols + first + lane) * k..][..k];
-            for (i, value) in row.iter().enumerate() {
-                out[i * PANEL + lane] = *value;
+impl PanelShape {
+    /// Outputs of a packed plane.
+    pub fn outputs(self) -> usize {
+        if self.gated { 2 * quads(self.cols) } else { self.cols }
+    }
+
+    /// Panels of a packed plane.
+    pub fn panels_of_plane(self) -> usize {
+        self.outputs().div_ceil(PANEL)
+    }
+
+    /// All panels.
+    pub fn panels(self) -> usize {
+        self.panels_of_plane() * if self.gated { 1 } else { self.planes }
+    }
+
+    /// Values of all panels with `depth` values an output.
+    pub fn len(self, depth: usize) -> usize {
+        self.panels() * PANEL * depth
+    }
+
+    /// The row of W that is an output of a panel, if any.
+    fn row(self, panel: usize, lane: usize) -> Option<usize> {
+        let plane = panel / self.panels_of_plane();
+        let output = panel % self.panels_of_plane() * PANEL + lane;
+        let (plane, column) = if self.gated { (output % 2, output / 2) } else { (plane, output) };
+        (column < self.cols).then_some(plane * self.cols + column)
+    }
+
+    /// Packs some panels of `w`, whose rows have `depth[0]` values and become `depth[1]` long.
+    pub fn pack<T: Copy + Default>(
+        self,
+        w: &[T],
+        depth: [usize; 2],
+        panels: Range<usize>,
+    ) -> Vec<T> {
+        let [stored, padded] = depth;
+        let mut packed = vec![T::default(); panels.len() * PANEL * padded];
+        for (panel, out) in panels.zip(packed.chunks_exact_mut(PANEL * padded)) {
+            for lane in 0..PANEL {
+                let Some(row) = self.row(panel, lane) else { continue };
+                for (i, value) in w[row * stored..][..stored].iter().enumerate() {
+                    out[i * PANEL + lane] = *value;
+                }
             }
         }
+        packed
     }
-    packed
+}
+
+/// Values of a row as it lies on the device: whole quads.
+pub(super) fn quads(values: usize) -> usize {
+    values.next_multiple_of(4)
 }
 
 /// Codes of packed panels, `[panel][k][64]`, as four inputs of an output to a word: `[k / 4][64][4]`.
@@ -154,16 +201,33 @@ mod tests {
 
     #[test]
     fn every_weight_is_where_the_kernel_looks() {
-        let (planes, cols, k) = (3, 68, 4);
-        let w: Vec<f32> = (0..planes * cols * k).map(|i| i as f32).collect();
-        let packed = pack_linear(&w, cols, k, 0..planes * 2);
-        assert_eq!(packed.len(), packed_len(planes, cols, k));
+        let shape = PanelShape { planes: 3, cols: 68, k: 4, gated: false };
+        let (cols, k) = (shape.cols, shape.k);
+        let w: Vec<f32> = (0..shape.planes * cols * k).map(|i| i as f32).collect();
+        let packed = shape.pack(&w, [k, k], 0..6);
+        assert_eq!(packed.len(), shape.len(k));
         for (o, row) in w.chunks_exact(k).enumerate() {
             let (panel, lane) = (o / cols * 2 + o % cols / PANEL, o % cols % PANEL);
             for (i, value) in row.iter().enumerate() {
                 assert_eq!(packed[(panel * k + i) * PANEL + lane], *value);
             }
         }
-        assert_eq!(pack_linear(&w, cols, k, 2..4), packed[2 * PANEL * k..4 * PANEL * k]);
+        assert_eq!(shape.pack(&w, [k, k], 2..4), packed[2 * PANEL * k..4 * PANEL * k]);
+    }
+
+    #[test]
+    fn gates_stand_beside_what_they_multiply() {
+        let shape = PanelShape { planes: 2, cols: 35, k: 3, gated: true };
+        let w: Vec<f32> = (1..=2 * 35 * 3).map(|i| i as f32).collect();
+        let packed = shape.pack(&w, [3, 4], 0..2);
+        assert_eq!((shape.outputs(), packed.len()), (72, shape.len(4)));
+        for output in 0..2 * PANEL {
+            for i in 0..4 {
+                let found = packed[(output / PANEL * 4 + i) * PANEL + output % PANEL];
+                let row = output % 2 * 35 + output / 2;
+                let there = output < 70 && i < 3;
+                assert_eq!(found, if there { w[row * 3 + i] } else { 0.0 });
+            }
+        }
     }
 }

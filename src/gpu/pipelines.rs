@@ -1,13 +1,9 @@
 //! Kernels compiled.
 
-use std::collections::HashMap;
-
+use super::device::Gpu;
 use super::kernels::Kernel;
-use super::{Gpu, link};
+use super::link::link;
 use crate::Result;
-
-/// Pipelines by kernel.
-pub(super) type Pipelines = HashMap<Kernel, wgpu::ComputePipeline>;
 
 impl Gpu {
     /// The kernel's pipeline, compiled at first use.
@@ -15,7 +11,7 @@ impl Gpu {
         if let Some(pipeline) = self.pipelines.borrow().get(kernel) {
             return Ok(pipeline.clone());
         }
-        let name = kernel.files[0];
+        let name = kernel.files[0].as_ref();
         let source = link(&kernel.files, &kernel.knobs)?;
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(name),

@@ -1,6 +1,6 @@
 //! How many bits values and weights have.
 
-use crate::weights::Quant;
+use crate::weights::QuantFormat;
 use crate::{Error, Result};
 
 /// How values lie in the device's memory between kernels, and matrices of weights.
@@ -36,11 +36,11 @@ impl Precision {
     }
 
     /// How matrices of the blocks are kept, where it is in few bits.
-    pub fn quant(self) -> Option<Quant> {
+    pub fn quant(self) -> Option<QuantFormat> {
         match self {
             Self::F32 | Self::F16 => None,
-            Self::Int8 | Self::W8A8 => Some(Quant::Int8),
-            Self::Int4 => Some(Quant::Int4),
+            Self::Int8 | Self::W8A8 => Some(QuantFormat::Int8),
+            Self::Int4 => Some(QuantFormat::Int4),
         }
     }
 }

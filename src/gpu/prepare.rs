@@ -1,44 +1,29 @@
 //! A plan made ready for a device: buffers, pipelines, bind groups, dispatches.
 
-use std::collections::HashMap;
-
+use super::buffer::Buffer;
+use super::device::Gpu;
+use super::dispatch::{Copy, Dispatch, UNIFORM_STRIDE};
+use super::extent::Extents;
+use super::family::Family;
+use super::kernels::Target;
 use super::memory::SMALLER;
-use super::steps::{Builder, Copy, Planned};
-use super::{Buffer, Family, Gpu, GpuWeights, Precision};
-use crate::Result;
-use crate::plan::{Arena, Op, Plan, Role, SlotId, arena_of};
+use super::steps::{Builder, Work};
+use super::supports::supports;
+use super::weights::GpuWeights;
+use crate::plan::{Arena, Plan, Role, SlotId, arena_of};
 use crate::progress::LocalBoxFuture;
+use crate::{Error, Result};
 
-/// The uniform of every kernel; the same fields stand in `shaders/shared/size.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-#[allow(missing_docs, reason = "documented in the shader file")]
-pub struct Size {
-    pub rows: u32,
-    pub tokens: u32,
-    pub first_panel: u32,
-    pub first_plane: u32,
-    pub plane_stride: u32,
-    pub height: u32,
-    pub width: u32,
-    pub out_width: u32,
-    pub first_row: u32,
-    pub column: u32,
-    pub spare0: u32,
-    pub spare1: u32,
-}
-
-/// A plan on a device.
-pub struct Prepared {
+/// A plan on a device: buffers, and every dispatch.
+pub struct PreparedPlan {
     pub(super) plan: Plan,
-    pub(super) buffers: HashMap<SlotId, Buffer>,
-    /// Slots that hold f16.
-    pub(super) half: Vec<bool>,
+    /// By slot; weights have none.
+    buffers: Vec<Option<Buffer>>,
+    pub(super) extents: Extents,
     /// Bytes of a value of each slot.
     pub(super) value_bytes: Vec<f64>,
     pub(super) steps: Vec<PreparedStep>,
     uniforms: Buffer,
-    sizes: Vec<Size>,
     arena: Arena,
     bytes: u64,
     /// Pictures that the uniforms are set for.
@@ -52,40 +37,7 @@ pub(super) struct PreparedStep {
     pub(super) dispatches: Vec<Dispatch>,
 }
 
-pub(super) struct Dispatch {
-    /// The main file's name.
-    pub(super) kernel: &'static str,
-    pub(super) pipeline: wgpu::ComputePipeline,
-    pub(super) groups: Vec<wgpu::BindGroup>,
-    /// What the groups refer to, for as long.
-    pub(super) _bound: Vec<Buffer>,
-    pub(super) counts: [u32; 3],
-    pub(super) uniform: usize,
-    pub(super) rows: Rows,
-}
-
-/// How many of a dispatch's rows a smaller batch leaves.
-#[derive(Clone, Copy)]
-pub(super) enum Rows {
-    /// `size.rows` is cut to what is left of `per_picture · batch` after `first`, and counts follow.
-    Cut { first: usize, per_picture: usize, unit: Unit },
-    /// A workgroup layer a picture.
-    Pictures,
-}
-
-/// What a workgroup covers.
-#[derive(Clone, Copy)]
-pub(super) enum Unit {
-    /// So many rows, in the y dimension.
-    Rows(usize),
-    /// 1/64 of so many values a row, in x and y.
-    Values(usize),
-}
-
-pub(super) const UNIFORM_STRIDE: u64 = 256;
-const MAX_GROUPS: u32 = 65_535;
-
-impl Prepared {
+impl PreparedPlan {
     /// Allocates what `plan` needs and builds every dispatch.
     ///
     /// # Errors
@@ -94,7 +46,7 @@ impl Prepared {
         Self::with_family(gpu, plan, weights, gpu.family()).await
     }
 
-    /// As [`Prepared::new`], with the kernels of a given family.
+    /// As [`PreparedPlan::new`], with the kernels of a given family.
     pub fn with_family<'a>(
         gpu: &'a Gpu,
         plan: Plan,
@@ -102,49 +54,36 @@ impl Prepared {
         family: Family,
     ) -> LocalBoxFuture<'a, Result<Self>> {
         Box::pin(async move {
-            let half = halves(&plan, family, gpu.precision);
-            let arena = arena_of(&plan, &|slot| words(&plan, &half, slot));
-            let (buffers, bytes) = allocate(gpu, &plan, &arena, &half).await?;
-            let mut builder = Builder::new(gpu, &plan, weights, family, &half, &buffers);
-            let mut works = Vec::new();
-            for step in &plan.steps {
-                works.push(builder.step(step)?);
-            }
+            supports(&plan)?;
+            let extents = Extents::new(&plan, family, gpu.precision);
+            let arena = arena_of(&plan, &|slot| extents.of(slot).words());
+            let (buffers, bytes) = allocate(gpu, &plan, &arena, &extents).await?;
+            let target = Target { family, subgroup: gpu.caps.subgroup, matrix: gpu.caps.matrix };
+            let (extents_of, buffers_of) = (&extents, buffers.as_slice());
+            let builder = Builder {
+                gpu,
+                plan: &plan,
+                weights,
+                target,
+                extents: extents_of,
+                buffers: buffers_of,
+            };
+            let works: Vec<Work<'_>> =
+                plan.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
             gpu.save_pipelines();
-            let Builder { pending, sizes, .. } = builder;
-            let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-            let uniforms =
-                gpu.buffer("sizes", sizes.len() as u64 * UNIFORM_STRIDE, usage, SMALLER).await?;
-            let mut dispatches = Vec::new();
-            for (uniform, pending) in pending.into_iter().enumerate() {
-                dispatches.push(Some(pending.bind(gpu, &uniforms, uniform)));
-            }
-            let mut steps = Vec::new();
-            for (Planned { copy, dispatches: range }, step) in works.into_iter().zip(&plan.steps) {
-                let flop = plan.flop(step, plan.batch);
-                let dispatches = range.filter_map(|i| dispatches[i].take()).collect();
-                steps.push(PreparedStep { flop, copy, dispatches });
-            }
-            let value_bytes = plan.slots.iter().zip(&half).map(|(slot, half)| match slot.role {
+            let (uniforms, steps) = bind(gpu, &plan, works).await?;
+            let value_bytes = plan.slots.iter().enumerate().map(|(id, slot)| match slot.role {
                 Role::Weight(_) => weights.value_bytes(&slot.name),
-                _ => {
-                    if *half {
-                        2.0
-                    } else {
-                        4.0
-                    }
-                }
+                _ => extents.of(id).value() as f64,
             });
-            let value_bytes = value_bytes.collect();
-            let batch = plan.batch;
+            let (value_bytes, batch) = (value_bytes.collect(), plan.batch);
             let mut this = Self {
                 plan,
                 buffers,
-                half,
+                extents,
                 value_bytes,
                 steps,
                 uniforms,
-                sizes,
                 arena,
                 bytes,
                 batch: 0,
@@ -169,84 +108,51 @@ impl Prepared {
         &self.arena
     }
 
+    /// The buffer in which a slot lies.
+    pub(super) fn buffer(&self, slot: SlotId) -> Result<&Buffer> {
+        let none = || format!("{}: expected a value, found a weight", self.plan.slots[slot].name);
+        self.buffers[slot].as_ref().ok_or_else(|| Error::device(none()))
+    }
+
     /// Makes the next run one of `batch` pictures, at most the plan's.
     pub(super) fn set_batch(&mut self, gpu: &Gpu, batch: usize) {
         if self.batch == batch {
             return;
         }
         self.batch = batch;
-        let mut bytes = vec![0u8; self.sizes.len() * UNIFORM_STRIDE as usize];
-        for step in &mut self.steps {
-            for dispatch in &mut step.dispatches {
-                let mut size = self.sizes[dispatch.uniform];
-                match dispatch.rows {
-                    Rows::Pictures => dispatch.counts[2] = batch as u32,
-                    Rows::Cut { first, per_picture, unit } => {
-                        let left = (per_picture * batch).saturating_sub(first);
-                        let rows = left.min(size.rows as usize);
-                        size.rows = rows as u32;
-                        match unit {
-                            Unit::Rows(tile) => {
-                                dispatch.counts[1] = rows.div_ceil(tile) as u32;
-                            }
-                            Unit::Values(values) => {
-                                let (x, y) = split((rows * values).div_ceil(64));
-                                (dispatch.counts[0], dispatch.counts[1]) = (x, y);
-                            }
-                        }
-                    }
-                }
-                let at = dispatch.uniform * UNIFORM_STRIDE as usize;
-                bytes[at..at + size_of::<Size>()].copy_from_slice(bytemuck::bytes_of(&size));
-            }
+        let mut bytes = Vec::new();
+        for dispatch in self.steps.iter_mut().flat_map(|step| &mut step.dispatches) {
+            bytes.extend_from_slice(bytemuck::bytes_of(&dispatch.set_batch(batch)));
+            bytes.resize(bytes.len().next_multiple_of(UNIFORM_STRIDE as usize), 0);
         }
         gpu.queue.write_buffer(&self.uniforms, 0, &bytes);
     }
 }
 
-/// `count` workgroups in two dimensions; kernels that use it number them row by row.
-fn split(count: usize) -> (u32, u32) {
-    let y = count.div_ceil(MAX_GROUPS as usize).max(1);
-    (count.div_ceil(y) as u32, y as u32)
+/// Binds the dispatches of all steps, each with a uniform of its own.
+async fn bind(gpu: &Gpu, plan: &Plan, works: Vec<Work<'_>>) -> Result<(Buffer, Vec<PreparedStep>)> {
+    let count: usize = works.iter().map(|work| work.dispatches.len()).sum();
+    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+    let bytes = count as u64 * UNIFORM_STRIDE;
+    let uniforms = gpu.buffer("sizes", bytes, usage, SMALLER).await?;
+    let mut index = 0..;
+    let steps = works.into_iter().zip(&plan.steps).map(|(work, step)| {
+        let drafts = work.dispatches.into_iter().zip(&mut index);
+        let bound = drafts.map(|(draft, index)| draft.bind(&gpu.device, &uniforms, index));
+        let dispatches = bound.collect();
+        PreparedStep { flop: plan.flop(step, plan.batch), copy: work.copy, dispatches }
+    });
+    let steps = steps.collect();
+    Ok((uniforms, steps))
 }
 
-/// Which slots hold f16: those between products, norms and attention that are not the residual
-/// stream. What is fed, kept, copied or mapped is f32.
-fn halves(plan: &Plan, family: Family, precision: Precision) -> Vec<bool> {
-    if precision != Precision::F16 {
-        return vec![false; plan.slots.len()];
-    }
-    // Planes start at multiples of 256 bytes.
-    let aligned = |planes: usize, cols: usize| planes == 1 || cols.is_multiple_of(8);
-    let inside = plan.slots.iter().map(|s| s.role == Role::Temporary && aligned(s.planes, s.cols));
-    let mut half: Vec<bool> = inside.collect();
-    for step in &plan.steps {
-        let reads = || plan.reads(step);
-        let whole: Vec<SlotId> = match &step.op {
-            Op::Linear(op) => op.residual.into_iter().flat_map(|from| [from, step.y]).collect(),
-            // Their kernel's sums gather in y itself.
-            Op::Attention(_) if family.software() => vec![step.y],
-            Op::Patchify(op) => vec![op.pixels],
-            Op::Norm(_) | Op::Attention(_) => vec![],
-            _ => reads().chain([step.y]).collect(),
-        };
-        whole.into_iter().for_each(|slot| half[slot] = false);
-    }
-    half
-}
-
-/// Room that a slot takes, in units of four bytes.
-fn words(plan: &Plan, half: &[bool], slot: SlotId) -> usize {
-    let values = plan.slots[slot].planes * plan.slots[slot].plane_stride(plan.batch);
-    if half[slot] { values / 2 } else { values }
-}
-
+/// The buffers of all slots but weights, and their bytes.
 async fn allocate(
     gpu: &Gpu,
     plan: &Plan,
     arena: &Arena,
-    half: &[bool],
-) -> Result<(HashMap<SlotId, Buffer>, u64)> {
+    extents: &Extents,
+) -> Result<(Vec<Option<Buffer>>, u64)> {
     let usage =
         wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
     let mut total = 0;
@@ -258,16 +164,15 @@ async fn allocate(
     for (i, words) in arena.sizes.iter().enumerate() {
         shared.push(new(&format!("arena.{i}"), *words).await?);
     }
-    let mut buffers = HashMap::new();
+    let mut buffers: Vec<Option<Buffer>> = vec![None; plan.slots.len()];
     // Owners come last in their chains of sums.
     for (id, slot) in plan.slots.iter().enumerate().rev().filter(|(_, slot)| !slot.is_weight()) {
-        let owned: Option<&Buffer> = buffers.get(&arena.owner[id]);
-        let buffer = match (arena.buffer[id], owned) {
+        let buffer = match (arena.buffer[id], buffers[arena.owner[id]].clone()) {
             (Some(index), _) => shared[index].clone(),
-            (None, Some(owned)) => owned.clone(),
-            (None, None) => new(&slot.name, words(plan, half, id)).await?,
+            (None, Some(owned)) => owned,
+            (None, None) => new(&slot.name, extents.of(id).words()).await?,
         };
-        buffers.insert(id, buffer);
+        buffers[id] = Some(buffer);
     }
     Ok((buffers, total))
 }

@@ -1,10 +1,13 @@
 //! What each step of a plan takes on a device, and what the device can do at most.
 
+use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
+use super::device::Gpu;
+use super::dispatch::{copy, dispatch_all};
 use super::memory::SMALLER;
-use super::run::{copy, dispatch_all};
-use super::{Gpu, GpuWeights, Prepared};
+use super::prepare::PreparedPlan;
+use super::weights::GpuWeights;
 use crate::plan::{Linear, Op, Plan, Role, Slice, Slot, SlotId, Value, WeightKind};
 use crate::progress::Progress;
 use crate::weights::random_tensor;
@@ -77,7 +80,7 @@ impl Gpu {
         let (mut plan, x, y) = slots(COPIED);
         plan.push(y, Op::Slice(Slice { x, first: 0 }));
         let bytes = plan.bytes(&plan.steps[0], 1, &|_| 4.0);
-        let copied = bytes / self.fastest(plan, "", &[], &[], clock).await?;
+        let copied = bytes / self.fastest(plan, &HashMap::new(), &[], clock).await?;
 
         let mut side = 1024;
         loop {
@@ -87,8 +90,9 @@ impl Gpu {
             plan.push(y, Op::Linear(Linear::new(x, weight)));
             let flop = plan.flop(&plan.steps[0], 1);
             let values = random_tensor(1, "product", &[side, side]);
+            let weights = HashMap::from([("product".into(), values.clone())]);
             let inputs = [(x, Value::F32(&values))];
-            let seconds = self.fastest(plan, "product", &values, &inputs, clock).await?;
+            let seconds = self.fastest(plan, &weights, &inputs, clock).await?;
             if seconds >= LONG_ENOUGH || side == 4096 {
                 return Ok(Ceilings { copy: copied, product: flop / seconds, side });
             }
@@ -100,13 +104,14 @@ impl Gpu {
     async fn fastest(
         &self,
         plan: Plan,
-        name: &str,
-        weight: &[f32],
+        weights: &HashMap<String, Vec<f32>>,
         inputs: &[(SlotId, Value<'_>)],
         clock: &dyn Fn() -> f64,
     ) -> Result<f64> {
-        let weights = GpuWeights::of(self, &plan, name, weight).await?;
-        let mut prepared = Prepared::new(self, plan, &weights).await?;
+        let plans = std::slice::from_ref(&plan);
+        let mut go_on = async |_| ControlFlow::Continue(());
+        let weights = GpuWeights::upload(self, plans, weights, &mut go_on).await?;
+        let mut prepared = PreparedPlan::new(self, plan, &weights).await?;
         let mut best = f64::INFINITY;
         let mut go_on = async |_, _| ControlFlow::Continue(());
         for run in 0..=TRIES {
@@ -125,12 +130,12 @@ impl Gpu {
     }
 }
 
-impl Prepared {
-    /// Runs as [`Prepared::run`], and times every step of the plan with [`Gpu::timer`]. `clock`
+impl PreparedPlan {
+    /// Runs as [`PreparedPlan::run`], and times every step of the plan with [`Gpu::timer`]. `clock`
     /// tells seconds from any start.
     ///
     /// # Errors
-    /// As [`Prepared::run`].
+    /// As [`PreparedPlan::run`].
     pub async fn profile(
         &mut self,
         gpu: &Gpu,
@@ -139,7 +144,7 @@ impl Prepared {
         clock: &dyn Fn() -> f64,
         progress: &mut dyn Progress<usize>,
     ) -> Result<Vec<StepTime>> {
-        self.start(gpu, batch, inputs);
+        self.start(gpu, batch, inputs)?;
         // What waits to be uploaded is not the first step's work.
         gpu.flush().await?;
         let mut times = Vec::with_capacity(self.steps.len());

@@ -3,8 +3,10 @@
 use futures_channel::oneshot::Receiver;
 use half::f16;
 
+use super::buffer::Buffer;
+use super::device::{Gpu, Submitted};
 use super::memory::SMALLER;
-use super::{Buffer, Gpu, Prepared, Submitted};
+use super::prepare::PreparedPlan;
 use crate::order::sort_by_key;
 use crate::plan::SlotId;
 use crate::{Error, Result};
@@ -50,39 +52,44 @@ impl Reading {
     }
 }
 
-impl Prepared {
+impl PreparedPlan {
     /// Reads a slot back: `[planes, batch·rows, cols]`.
     pub async fn read(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<Vec<f32>> {
-        let s = &self.plan.slots[slot];
-        let mut values = Vec::with_capacity(s.len(batch));
+        let (s, extent) = (&self.plan.slots[slot], self.extents.of(slot));
+        let (buffer, rows) = (self.buffer(slot)?, s.plane_len(batch) / s.cols);
+        let bytes = extent.bytes(rows * extent.width);
+        let mut values: Vec<f32> = Vec::with_capacity(s.planes * rows * extent.width);
         for plane in 0..s.planes {
-            let size = self.bytes_of(slot);
-            let start = (size * plane * s.plane_stride(self.plan.batch)) as u64;
-            let bytes = (size * s.plane_len(batch)) as u64;
-            if self.half[slot] {
+            let start = extent.bytes(plane * extent.plane_stride);
+            if extent.half {
                 let mut halves: Vec<f16> = Vec::new();
-                gpu.read_into(&self.buffers[&slot], start, bytes, &mut halves).await?;
+                gpu.read_into(buffer, start, bytes, &mut halves).await?;
                 values.extend(halves.into_iter().map(f16::to_f32));
             } else {
-                gpu.read_into(&self.buffers[&slot], start, bytes, &mut values).await?;
+                gpu.read_into(buffer, start, bytes, &mut values).await?;
             }
+        }
+        if extent.width > s.cols {
+            let own = values.chunks_exact(extent.width).flat_map(|row| &row[..s.cols]);
+            values = own.copied().collect();
         }
         Ok(values)
     }
 
     /// Begins to read an output, `[batch·rows, cols]`, and does not wait; `None` where it is too
-    /// large for one piece of staging memory.
+    /// large for one piece of staging memory, or its rows are no whole quads.
     pub async fn begin_read(
         &self,
         gpu: &Gpu,
         slot: SlotId,
         batch: usize,
     ) -> Result<Option<Reading>> {
-        let bytes = 4 * self.plan.slots[slot].plane_len(batch) as u64;
-        if bytes > STAGING {
+        let s = &self.plan.slots[slot];
+        let bytes = 4 * s.plane_len(batch) as u64;
+        if bytes > STAGING || self.extents.of(slot).width != s.cols {
             return Ok(None);
         }
-        gpu.begin_read(&self.buffers[&slot], 0, bytes).await.map(Some)
+        gpu.begin_read(self.buffer(slot)?, 0, bytes).await.map(Some)
     }
 }
 

@@ -1,22 +1,22 @@
 //! Running a prepared plan: upload, submit in bounded pieces.
 
 use std::mem::replace;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use web_time::Instant;
 
+use super::buffer::Buffer;
+use super::device::{Gpu, Submitted};
+use super::dispatch::{copy, dispatch_all};
+use super::layout::in_quads;
 use super::memory::SMALLER;
 use super::pack::Format;
-use super::prepare::Dispatch;
-use super::steps::Copy;
-use super::{Buffer, Feed, Gpu, Prepared, Submitted};
+use super::prepare::PreparedPlan;
+use super::stream::WeightStreamer;
 use crate::plan::{Role, SlotId, Value};
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::{Error, Result};
 
-/// Seconds that a submission should take: far from any watchdog's patience, long enough to keep a GPU
-/// busy.
-pub(super) const SUBMISSION: f64 = 0.2;
 /// Operations of the first submissions, before any was measured.
 const FIRST: f64 = 20e9;
 /// The same for a device that computes on the CPU.
@@ -24,10 +24,74 @@ const FIRST_SOFTWARE: f64 = 0.3e9;
 /// Operations of a submission at least.
 const LEAST: f64 = 0.05e9;
 
-impl Prepared {
+/// A run under way.
+struct Run<'a> {
+    prepared: &'a PreparedPlan,
+    gpu: &'a Gpu,
+    streamer: Option<WeightStreamer<'a>>,
+    /// All steps; where weights are streamed in ranges, with the block whose weights they use.
+    block_ranges: Vec<(Range<usize>, Option<usize>)>,
+    /// The range to which the next step belongs.
+    range: usize,
+    /// The next step.
+    next: usize,
+    /// When the last submission was over.
+    since: Instant,
+}
+
+/// A submission that may be under way.
+struct Pending {
+    submitted: Submitted,
+    flop: f64,
+    /// The block that it reaches.
+    block: usize,
+}
+
+impl Run<'_> {
+    fn is_done(&self) -> bool {
+        self.next == self.prepared.steps.len()
+    }
+
+    /// Loads the weights of a range, where they are streamed.
+    async fn load(&self, range: usize) -> Result<()> {
+        match (self.streamer, self.block_ranges.get(range)) {
+            (Some(streamer), Some((_, Some(block)))) => streamer.load_block(self.gpu, *block).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Submits the next steps. After the first of a range the weights of the next range are read, while
+    /// the device computes.
+    async fn submit(&mut self) -> Result<Pending> {
+        let Self { prepared, gpu, next: first, .. } = *self;
+        let range = self.block_ranges[self.range].0.clone();
+        let (end, submitted) = prepared.submit(gpu, first, gpu.piece(), range.end);
+        if first == range.start {
+            self.load(self.range + 1).await?;
+        }
+        self.range += usize::from(end == range.end);
+        self.next = end;
+        let flop = prepared.steps[first..end].iter().map(|step| step.flop).sum();
+        let block = end.checked_sub(1).map_or(0, |last| prepared.plan.steps[last].layer);
+        Ok(Pending { submitted, flop, block })
+    }
+
+    /// Waits for a submission; later ones follow what it took.
+    async fn wait(&mut self, pending: Pending) -> Result<()> {
+        self.gpu.wait(pending.submitted).await?;
+        let seconds = replace(&mut self.since, Instant::now()).elapsed().as_secs_f64();
+        if self.streamer.is_none() {
+            let piece = adapted(self.gpu.piece(), pending.flop, seconds, self.gpu.submission);
+            self.gpu.pace.set(piece);
+        }
+        Ok(())
+    }
+}
+
+impl PreparedPlan {
     /// Runs for `batch` pictures; outputs stay on the device until they are read. Input slots that
-    /// `inputs` leaves out keep what the run before gave them. Where weights are streamed, `feed`
-    /// brings them.
+    /// `inputs` leaves out keep what the run before gave them. Where weights are streamed, `streamer`
+    /// reads them.
     ///
     /// `progress` is told the block reached and the number of blocks after each submission, and may
     /// stop the run, which then ends with [`Error::Cancelled`]. While the device works on one
@@ -37,53 +101,31 @@ impl Prepared {
         gpu: &'a Gpu,
         batch: usize,
         inputs: &'a [(SlotId, Value<'a>)],
-        feed: Option<Feed<'a>>,
+        streamer: Option<WeightStreamer<'a>>,
         progress: &'a mut dyn Progress<usize>,
     ) -> LocalBoxFuture<'a, Result<Submitted>> {
         Box::pin(async move {
             gpu.alive()?;
-            self.start(gpu, batch, inputs);
-            let total = self.steps.len();
-            let stretches = match feed {
+            self.start(gpu, batch, inputs)?;
+            let blocks = self.plan.blocks();
+            let block_ranges = match streamer {
                 Some(_) => self.plan.by_block(),
-                None => vec![(0..total, None)],
+                None => vec![(0..self.steps.len(), None)],
             };
-            let bring = async |stretch: usize| match (feed, stretches.get(stretch)) {
-                (Some(feed), Some((_, Some(block)))) => feed.bring(gpu, *block).await,
-                _ => Ok(()),
-            };
-            bring(0).await?;
-            let (mut done, mut stretch) = (0, 0);
-            let mut before: Option<(f64, Submitted)> = None;
-            let mut since = Instant::now();
-            loop {
-                let reached = self.plan.steps[done.max(1) - 1].layer;
-                let mut told = async || match progress.told(reached, self.plan.blocks()).await {
-                    ControlFlow::Continue(()) => Ok(()),
-                    ControlFlow::Break(()) => Err(Error::Cancelled),
-                };
-                if let Some((_, last)) = before.take_if(|_| done == total) {
-                    told().await?;
-                    return Ok(last);
-                }
-                let steps = &stretches[stretch].0;
-                let (next, submitted) = self.submit(gpu, done, gpu.piece(), steps.end);
-                let flop = self.steps[done..next].iter().map(|step| step.flop).sum();
-                if done == steps.start {
-                    // The next block is read while this one computes.
-                    bring(stretch + 1).await?;
-                }
-                if let Some((flop, last)) = before.replace((flop, submitted)) {
-                    gpu.wait(last).await?;
-                    let seconds = replace(&mut since, Instant::now()).elapsed().as_secs_f64();
-                    if feed.is_none() {
-                        gpu.pace.set(adapted(gpu.piece(), flop, seconds, gpu.submission));
-                    }
-                    told().await?;
-                }
-                stretch += usize::from(next == steps.end);
-                done = next;
+            let (prepared, since) = (&*self, Instant::now());
+            let mut run = Run { prepared, gpu, streamer, block_ranges, range: 0, next: 0, since };
+            run.load(0).await?;
+            let mut last = run.submit().await?;
+            // The next submission is made while the device works on the last.
+            while !run.is_done() {
+                let next = run.submit().await?;
+                let over = replace(&mut last, next);
+                let block = over.block;
+                run.wait(over).await?;
+                tell(progress, block, blocks).await?;
             }
+            tell(progress, last.block, blocks).await?;
+            Ok(last.submitted)
         })
     }
 
@@ -95,7 +137,7 @@ impl Prepared {
         inputs: &[(SlotId, Value<'_>)],
         watch: &mut impl AsyncFnMut(usize, Vec<f32>) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.start(gpu, batch, inputs);
+        self.start(gpu, batch, inputs)?;
         for at in 0..self.steps.len() {
             self.submit(gpu, at, 0.0, at + 1);
             let values = self.read(gpu, self.plan.steps[at].y, batch).await?;
@@ -106,28 +148,41 @@ impl Prepared {
         Ok(())
     }
 
-    pub(super) fn start(&mut self, gpu: &Gpu, batch: usize, inputs: &[(SlotId, Value<'_>)]) {
+    /// Sets the batch and uploads the inputs.
+    pub(super) fn start(
+        &mut self,
+        gpu: &Gpu,
+        batch: usize,
+        inputs: &[(SlotId, Value<'_>)],
+    ) -> Result<()> {
         assert!((1..=self.plan.batch).contains(&batch), "a batch within the plan's capacity");
         self.set_batch(gpu, batch);
-        for (slot, value) in inputs {
-            let halves;
-            let (bytes, role): (&[u8], Role) = match value {
-                Value::F32(values) if self.half[*slot] => {
-                    halves = Format::F16.encode(values);
-                    (&halves, Role::Input)
+        for (id, value) in inputs {
+            let (slot, extent) = (&self.plan.slots[*id], self.extents.of(*id));
+            let (rows, halves);
+            let (bytes, rgba): (&[u8], bool) = match value {
+                Value::F32(values) => {
+                    assert_eq!(values.len(), slot.len(batch), "the slot's own size");
+                    rows = in_quads(values, slot.cols, extent.width);
+                    if extent.half {
+                        halves = Format::F16.encode(&rows);
+                        (&halves, false)
+                    } else {
+                        (bytemuck::cast_slice(&rows), false)
+                    }
                 }
-                Value::F32(values) => (bytemuck::cast_slice(values), Role::Input),
-                Value::Rgba(bytes) => (bytes, Role::Rgba),
+                Value::Rgba(bytes) => {
+                    assert_eq!(bytes.len(), 4 * slot.len(batch), "the slot's own size");
+                    (bytes, true)
+                }
             };
-            let expected = &self.plan.slots[*slot];
-            assert!((expected.role == Role::Rgba) == (role == Role::Rgba), "the slot's own type");
-            let size = self.bytes_of(*slot);
-            assert_eq!(bytes.len(), size * expected.len(batch), "the slot's own size");
-            let stride = (size * expected.plane_stride(self.plan.batch)) as u64;
-            for (plane, part) in bytes.chunks_exact(bytes.len() / expected.planes).enumerate() {
-                gpu.queue.write_buffer(&self.buffers[slot], plane as u64 * stride, part);
+            assert!((slot.role == Role::Rgba) == rgba, "the slot's own type");
+            let stride = extent.bytes(extent.plane_stride);
+            for (plane, part) in bytes.chunks_exact(bytes.len() / slot.planes).enumerate() {
+                gpu.queue.write_buffer(self.buffer(*id)?, plane as u64 * stride, part);
             }
         }
+        Ok(())
     }
 
     /// Submits steps from `first` until `budget` is reached, at most to `end`; where it stopped.
@@ -161,44 +216,39 @@ impl Prepared {
 
     /// Copies a slot of one plane into a buffer of its own on the device, `[batch·rows, cols]`.
     pub async fn copy(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<Buffer> {
-        let s = &self.plan.slots[slot];
-        let bytes = 4 * s.plane_len(batch) as u64;
+        let (s, extent) = (&self.plan.slots[slot], self.extents.of(slot));
         let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let buffer = gpu.buffer(&s.name, bytes, usage, SMALLER).await?;
+        let buffer = gpu.buffer(&s.name, 4 * s.plane_len(batch) as u64, usage, SMALLER).await?;
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&self.buffers[&slot], 0, &buffer, 0, bytes);
+        // Rows of whole quads are one piece.
+        let piece = if extent.width == s.cols { s.plane_len(batch) } else { s.cols };
+        let bytes = 4 * piece as u64;
+        for row in 0..s.plane_len(batch) / piece {
+            let from = 4 * (row * extent.width) as u64;
+            let source = self.buffer(slot)?;
+            encoder.copy_buffer_to_buffer(source, from, &buffer, row as u64 * bytes, bytes);
+        }
         gpu.submit(encoder);
         Ok(buffer)
     }
 
     /// Fills a slot's whole buffer with NaN, so that what a kernel leaves out shows.
-    pub fn poison(&self, gpu: &Gpu, slot: SlotId) {
-        let s = &self.plan.slots[slot];
-        let bytes = self.bytes_of(slot) * s.planes * s.plane_stride(self.plan.batch);
+    ///
+    /// # Errors
+    /// [`Error::Device`] for a weight.
+    pub fn poison(&self, gpu: &Gpu, slot: SlotId) -> Result<()> {
         // All ones are no number in f32 nor in f16.
-        gpu.queue.write_buffer(&self.buffers[&slot], 0, &vec![0xff; bytes]);
-    }
-
-    /// Bytes of a value of a slot that is no weight.
-    pub(super) fn bytes_of(&self, slot: SlotId) -> usize {
-        if self.half[slot] { 2 } else { 4 }
+        let bytes = vec![0xff; self.extents.of(slot).all() as usize];
+        gpu.queue.write_buffer(self.buffer(slot)?, 0, &bytes);
+        Ok(())
     }
 }
 
-pub(super) fn dispatch_all(pass: &mut wgpu::ComputePass<'_>, list: &[Dispatch]) {
-    for dispatch in list.iter().filter(|d| d.counts.iter().all(|n| *n > 0)) {
-        pass.set_pipeline(&dispatch.pipeline);
-        for (index, group) in dispatch.groups.iter().enumerate() {
-            pass.set_bind_group(index as u32, group, &[]);
-        }
-        let [x, y, z] = dispatch.counts;
-        pass.dispatch_workgroups(x, y, z);
-    }
-}
-
-pub(super) fn copy(encoder: &mut wgpu::CommandEncoder, Copy { from, to, ranges }: &Copy) {
-    for [start, end, bytes] in ranges {
-        encoder.copy_buffer_to_buffer(from, *start, to, *end, *bytes);
+/// Tells progress, which may stop a run.
+async fn tell(progress: &mut dyn Progress<usize>, block: usize, blocks: usize) -> Result<()> {
+    match progress.told(block, blocks).await {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
     }
 }
 
@@ -226,6 +276,7 @@ fn adapted(piece: f64, flop: f64, seconds: f64, wanted: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::device::SUBMISSION;
 
     /// After so many submissions of a device of a speed, in operations a second, each of which takes
     /// `start` seconds to begin.

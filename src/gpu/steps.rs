@@ -1,153 +1,63 @@
 //! One operation of a plan as dispatches: kernel, bindings, workgroups, split where a binding
 //! would be too large.
 
-use std::collections::HashMap;
-
-use super::kernels::{self, AttentionRow, Kernel};
+use super::buffer::Buffer;
+use super::device::Gpu;
+use super::dispatch::{Bind, Copy, Draft, Group, Rows, Size, Unit};
+use super::extent::Extents;
+use super::kernels::{self, Kernel, Row, Target, choose};
 use super::memory::SMALLER;
-use super::prepare::{Dispatch, Rows, Size, UNIFORM_STRIDE, Unit};
-use super::{Buffer, Family, Gpu, GpuWeights};
-use crate::image::Normal;
+use super::weights::GpuWeights;
 use crate::plan::{
-    Attention, Embed, Map, Norm, Op, Patchify, Plan, PoolKind, Role, Slice, SlotId, Step,
+    Attention, Concat, Embed, Map, Norm, Op, Patchify, Plan, Pool, PoolKind, Resize, Role, Slice,
+    SlotId, Step,
 };
 use crate::{Error, Result};
 
-/// A range of a buffer, in bytes.
-pub(super) struct Bind<'a> {
-    pub(super) buffer: &'a Buffer,
-    pub(super) offset: u64,
-    pub(super) bytes: u64,
-}
-
-/// The bindings of a group by their numbers, from 0; in the first group from 1.
-pub(super) type Group<'a> = Vec<Option<Bind<'a>>>;
-
-/// A step between planning and binding: a copy, if any, then dispatches.
-pub(super) struct Planned {
+/// A step: a copy, if any, then dispatches.
+pub(super) struct Work<'a> {
     pub(super) copy: Option<Copy>,
-    pub(super) dispatches: std::ops::Range<usize>,
+    pub(super) dispatches: Vec<Draft<'a>>,
 }
 
-/// A copy between buffers.
-pub(super) struct Copy {
-    pub(super) from: Buffer,
-    pub(super) to: Buffer,
-    /// Where it begins in either, and bytes.
-    pub(super) ranges: Vec<[u64; 3]>,
-}
-
-/// A dispatch whose uniform has no buffer yet.
-pub(super) struct Pending<'a> {
-    kernel: &'static str,
-    pipeline: wgpu::ComputePipeline,
-    bindings: [Group<'a>; 3],
-    counts: [u32; 3],
-    rows: Rows,
-}
-
-impl Pending<'_> {
-    pub(super) fn bind(self, gpu: &Gpu, uniforms: &Buffer, uniform: usize) -> Dispatch {
-        let size = Bind {
-            buffer: uniforms,
-            offset: uniform as u64 * UNIFORM_STRIDE,
-            bytes: size_of::<Size>() as u64,
-        };
-        let mut size = Some(Some(size));
-        let (mut groups, mut bound) = (Vec::new(), Vec::new());
-        for (index, bindings) in self.bindings.into_iter().enumerate() {
-            if index > 0 && bindings.is_empty() {
-                continue;
-            }
-            let all: Group = size.take().into_iter().chain(bindings).collect();
-            let numbered = || (0..).zip(&all).filter_map(|(n, bind)| Some((n, bind.as_ref()?)));
-            let entries: Vec<_> = numbered()
-                .map(|(binding, bind)| wgpu::BindGroupEntry {
-                    binding,
-                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer: bind.buffer,
-                        offset: bind.offset,
-                        size: wgpu::BufferSize::new(bind.bytes),
-                    }),
-                })
-                .collect();
-            bound.extend(numbered().map(|(_, bind)| bind.buffer.clone()));
-            groups.push(gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: None,
-                layout: &self.pipeline.get_bind_group_layout(index as u32),
-                entries: &entries,
-            }));
-        }
-        let Pending { kernel, pipeline, counts, rows, .. } = self;
-        Dispatch { kernel, pipeline, groups, _bound: bound, counts, uniform, rows }
-    }
-}
-
+/// What dispatches are made of.
 pub(super) struct Builder<'a> {
     pub(super) gpu: &'a Gpu,
     pub(super) plan: &'a Plan,
     pub(super) weights: &'a GpuWeights,
-    pub(super) family: Family,
-    pub(super) half: &'a [bool],
-    buffers: &'a HashMap<SlotId, Buffer>,
-    /// Rows of patches that their product reads from the picture: the picture, and a patch's side.
-    pub(super) patches: HashMap<SlotId, (SlotId, usize, Normal)>,
-    pub(super) pending: Vec<Pending<'a>>,
-    pub(super) sizes: Vec<Size>,
+    pub(super) target: Target,
+    pub(super) extents: &'a Extents,
+    /// By slot; weights have none.
+    pub(super) buffers: &'a [Option<Buffer>],
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(
-        gpu: &'a Gpu,
-        plan: &'a Plan,
-        weights: &'a GpuWeights,
-        family: Family,
-        half: &'a [bool],
-        buffers: &'a HashMap<SlotId, Buffer>,
-    ) -> Self {
-        let patches = HashMap::new();
-        let (pending, sizes) = (Vec::new(), Vec::new());
-        Self { gpu, plan, weights, family, half, buffers, patches, pending, sizes }
-    }
-
-    /// Plans one step: its dispatches are appended to `pending`, their uniforms to `sizes`.
-    pub(super) fn step(&mut self, step: &Step) -> Result<Planned> {
-        let (first, y) = (self.pending.len(), step.y);
-        let mut copy = step.op.adds_to().and_then(|from| self.copy(from, y));
-        match &step.op {
-            Op::Patchify(op) if self.gathers(y) => {
-                self.patches.insert(y, (op.pixels, op.patch, op.normal));
-            }
-            Op::Patchify(op) => self.patchify(op, y)?,
+    /// Plans one step.
+    pub(super) fn step(&self, step: &Step) -> Result<Work<'a>> {
+        let y = step.y;
+        let copy = match (&step.op, step.op.adds_to()) {
+            (Op::Slice(op), _) => Some(self.slice(op, y)?),
+            (_, Some(from)) => self.copy(from, y)?,
+            (_, None) => None,
+        };
+        let dispatches = match &step.op {
+            Op::Patchify(_) if self.gathers(y) => Vec::new(),
+            Op::Patchify(op) => vec![self.patchify(op, y)?],
             Op::Linear(op) => self.linear(op, y)?,
-            Op::Embed(op) => self.embed(op, y)?,
+            Op::Embed(op) => vec![self.embed(op, y)?],
             Op::Norm(op) => self.norm(op, y)?,
-            Op::Attention(op) => self.attention(op, y)?,
-            Op::Slice(op) => copy = Some(self.slice(op, y)),
+            Op::Attention(op) => vec![self.attention(op, y)?],
+            Op::Slice(_) => Vec::new(),
             Op::Interleave(op) => {
                 let x = Map { slot: op.x, size: op.size };
-                self.map(&Kernel::interleave(self.cols(y)), x, y, 2 * op.size[1], 0)?;
+                let shape = kernels::Interleave { c: self.cols(y) };
+                vec![self.map(&kernels::INTERLEAVE, &shape, x, y, 2 * op.size[1], 0)?]
             }
-            Op::Pool(op) => {
-                let kernel = Kernel::pool(self.cols(y), op.kind == PoolKind::Max);
-                self.map(&kernel, op.x, y, op.to[1], 0)?;
-            }
-            Op::Resize(op) => {
-                let (c, wide) = (self.cols(op.x.slot), self.cols(y));
-                let kernel = Kernel::resize(c, wide, op.add.is_some());
-                self.map(&kernel, op.x, y, op.to[1], 0)?;
-            }
-            Op::Concat(op) => {
-                let mut column = 0;
-                for map in &op.maps {
-                    let c = self.cols(map.slot);
-                    let kernel = Kernel::resize(c, self.cols(y), false);
-                    self.map(&kernel, *map, y, op.to[1], column)?;
-                    column += c;
-                }
-            }
-        }
-        Ok(Planned { copy, dispatches: first..self.pending.len() })
+            Op::Pool(op) => vec![self.pool(op, y)?],
+            Op::Resize(op) => vec![self.resize(op, y)?],
+            Op::Concat(op) => self.concat(op, y)?,
+        };
+        Ok(Work { copy, dispatches })
     }
 
     fn cols(&self, slot: SlotId) -> usize {
@@ -155,23 +65,22 @@ impl<'a> Builder<'a> {
     }
 
     /// Brings what `y` is added to into its memory, unless it lies there.
-    fn copy(&self, from: SlotId, y: SlotId) -> Option<Copy> {
-        let (source, to) = (&self.buffers[&from], &self.buffers[&y]);
-        let slot = &self.plan.slots[from];
-        let bytes = self.bytes(from, slot.planes * slot.plane_stride(self.plan.batch));
-        let ranges = vec![[0, 0, bytes]];
-        (**source != **to).then(|| Copy { from: source.clone(), to: to.clone(), ranges })
+    fn copy(&self, from: SlotId, y: SlotId) -> Result<Option<Copy>> {
+        let (source, to) = (self.buffer(from)?, self.buffer(y)?);
+        let ranges = vec![[0, 0, self.extents.of(from).all()]];
+        Ok((**source != **to).then(|| Copy { from: source.clone(), to: to.clone(), ranges }))
     }
 
-    fn patchify(&mut self, op: &Patchify, rows: SlotId) -> Result<()> {
-        let out = &self.plan.slots[rows];
+    fn patchify(&self, op: &Patchify, rows: SlotId) -> Result<Draft<'a>> {
         let (rgba, [height, width]) = self.picture(op.pixels);
         let (height, width) = (height as u32, width as u32);
         let size = Size { height, width, ..self.rows_size(rows) };
         let bindings = [vec![Some(self.whole(op.pixels)?)], vec![Some(self.whole(rows)?)], vec![]];
-        let unit = Unit::Values(out.cols / 4);
-        let kernel = Kernel::patchify(rgba.then_some(op.normal), op.patch, self.half[rows]);
-        self.push(&kernel, bindings, size, self.cut(rows, 0, unit))
+        let (rgba, half) = (rgba.then_some(op.normal), self.extents.of(rows).half);
+        let shape = kernels::Patchify { rgba, patch: op.patch, half };
+        let row = choose(&kernels::PATCHIFY, &self.target, &shape)?;
+        let cut = self.cut(rows, 0, self.quads_of(rows));
+        self.draft(&row.kernel(&self.target, &shape), row.file, bindings, size, cut, [1; 3])
     }
 
     /// Whether a picture is of bytes, its height and its width.
@@ -181,109 +90,133 @@ impl<'a> Builder<'a> {
         (rgba, [if rgba { slot.rows } else { slot.rows / 3 }, slot.cols])
     }
 
-    fn embed(&mut self, op: &Embed, y: SlotId) -> Result<()> {
-        let c = self.cols(y);
+    fn embed(&self, op: &Embed, y: SlotId) -> Result<Draft<'a>> {
         let bindings =
             vec![Some(self.whole(op.patches)?), Some(self.whole(op.rows)?), Some(self.whole(y)?)];
-        let cut = self.cut(y, 0, Unit::Values(c / 4));
-        let size = self.rows_size(y);
-        self.push(&Kernel::embed(c, op.prefix(self.plan)), [bindings, vec![], vec![]], size, cut)
+        let shape = kernels::Tokens { c: self.extents.of(y).width, prefix: op.prefix(self.plan) };
+        let row = choose(&kernels::EMBED, &self.target, &shape)?;
+        let kernel = row.kernel(&self.target, &shape);
+        let cut = self.cut(y, 0, self.quads_of(y));
+        let bindings = [bindings, vec![], vec![]];
+        self.draft(&kernel, row.file, bindings, self.rows_size(y), cut, [1; 3])
     }
 
-    fn norm(&mut self, op: &Norm, y: SlotId) -> Result<()> {
-        let (c, x) = (self.cols(y), op.x.slot);
-        let norm = kernels::Norm {
-            c,
+    fn norm(&self, op: &Norm, y: SlotId) -> Result<Vec<Draft<'a>>> {
+        let x = op.x.slot;
+        let shape = kernels::Norm {
+            c: self.cols(y),
             kind: op.kind,
             eps: op.eps,
             bias: op.bias.is_some(),
             activation: op.activation,
-            half: [self.half[x], self.half[y]],
+            half: [x, y].map(|slot| self.extents.of(slot).half),
         };
-        let kernel = Kernel::norm(self.family, self.gpu.caps.subgroup, &norm);
+        let row = choose(&kernels::NORM, &self.target, &shape)?;
+        let kernel = row.kernel(&self.target, &shape);
         let all = self.plan.slots[y].rows * self.plan.batch;
-        // An invocation a row, or a workgroup.
-        let unit = Unit::Values(if self.family.software() { 1 } else { 64 });
-        for (first, rows) in self.row_chunks(all, c) {
+        let mut drafts = Vec::new();
+        for (first, rows) in self.row_chunks(all, self.extents.of(y).width) {
             let x = self.range(x, op.x.plane, first, rows)?;
             let place = vec![Some(x), Some(self.range(y, 0, first, rows)?)];
             let affine = vec![Some(self.weight(op.weight)?), self.vector(op.bias)?];
             let size = Size { rows: rows as u32, ..self.rows_size(y) };
-            let cut = self.cut(y, first, unit);
-            self.push(&kernel, [vec![], place, affine], size, cut)?;
+            let cut = self.cut(y, first, Unit::WholeRows(row.tile.rows()));
+            drafts.push(self.draft(
+                &kernel,
+                row.file,
+                [vec![], place, affine],
+                size,
+                cut,
+                [1; 3],
+            )?);
         }
-        Ok(())
+        Ok(drafts)
     }
 
-    fn slice(&self, op: &Slice, y: SlotId) -> Copy {
+    fn slice(&self, op: &Slice, y: SlotId) -> Result<Copy> {
         let (from, to) = (&self.plan.slots[op.x], &self.plan.slots[y]);
-        let bytes = |rows: usize| 4 * (rows * to.cols) as u64;
+        let bytes = |rows: usize| self.extents.of(y).bytes(rows * self.extents.of(y).width);
         let range = |i| [bytes(i * from.rows + op.first), bytes(i * to.rows), bytes(to.rows)];
         let ranges = (0..self.plan.batch).map(range).collect();
-        Copy { from: self.buffers[&op.x].clone(), to: self.buffers[&y].clone(), ranges }
+        Ok(Copy { from: self.buffer(op.x)?.clone(), to: self.buffer(y)?.clone(), ranges })
+    }
+
+    fn pool(&self, op: &Pool, y: SlotId) -> Result<Draft<'a>> {
+        let shape = kernels::Pool { c: self.cols(y), max: op.kind == PoolKind::Max };
+        self.map(&kernels::POOL, &shape, op.x, y, op.to[1], 0)
+    }
+
+    fn resize(&self, op: &Resize, y: SlotId) -> Result<Draft<'a>> {
+        let (c, wide, add) = (self.cols(op.x.slot), self.cols(y), op.add.is_some());
+        let shape = kernels::Resize { c, wide, add };
+        self.map(&kernels::RESIZE, &shape, op.x, y, op.to[1], 0)
+    }
+
+    fn concat(&self, op: &Concat, y: SlotId) -> Result<Vec<Draft<'a>>> {
+        let (mut column, mut drafts) = (0, Vec::new());
+        for map in &op.maps {
+            let c = self.cols(map.slot);
+            let shape = kernels::Resize { c, wide: self.cols(y), add: false };
+            drafts.push(self.map(&kernels::RESIZE, &shape, *map, y, op.to[1], column)?);
+            column += c;
+        }
+        Ok(drafts)
     }
 
     /// A kernel that reads one map and writes another, four channels an invocation.
-    fn map(
-        &mut self,
-        kernel: &Kernel,
+    fn map<S: std::fmt::Debug>(
+        &self,
+        rows: &'static [Row<S>],
+        shape: &S,
         x: Map,
         y: SlotId,
         out_width: usize,
         column: usize,
-    ) -> Result<()> {
-        let source = &self.plan.slots[x.slot];
+    ) -> Result<Draft<'a>> {
         let size = Size {
             height: x.size[0] as u32,
             width: x.size[1] as u32,
             out_width: out_width as u32,
             column: (column / 4) as u32,
-            plane_stride: (source.plane_stride(self.plan.batch) / 4) as u32,
+            plane_stride: (self.extents.of(x.slot).plane_stride / 4) as u32,
             ..self.rows_size(y)
         };
-        let cut = self.cut(y, 0, Unit::Values(source.cols / 4));
-        let bindings = vec![Some(self.whole(x.slot)?), Some(self.whole(y)?)];
-        self.push(kernel, [bindings, vec![], vec![]], size, cut)
+        let row = choose(rows, &self.target, shape)?;
+        let cut = self.cut(y, 0, self.quads_of(x.slot));
+        let bindings = [vec![Some(self.whole(x.slot)?), Some(self.whole(y)?)], vec![], vec![]];
+        self.draft(&row.kernel(&self.target, shape), row.file, bindings, size, cut, [1; 3])
     }
 
-    fn attention(&mut self, op: &Attention, y: SlotId) -> Result<()> {
+    fn attention(&self, op: &Attention, y: SlotId) -> Result<Draft<'a>> {
         let (tokens, heads) = (self.plan.slots[y].rows, op.heads);
         let head_dim = self.cols(y) / heads;
-        let half = [self.half[op.q.slot], self.half[y]];
-        let attention = kernels::Attention { tokens, heads, head_dim, half };
-        let caps = &self.gpu.caps;
-        let row = AttentionRow::choose(self.family, caps.matrix, caps.subgroup, &attention);
+        let half = [op.q.slot, y].map(|slot| self.extents.of(slot).half);
+        let shape = kernels::Attention { tokens, heads, head_dim, half };
+        let row = choose(&kernels::ATTENTION, &self.target, &shape)?;
         let rows = tokens * self.plan.batch;
         let mut bindings = Vec::new();
         for plane in [op.q, op.k, op.v] {
             bindings.push(Some(self.range(plane.slot, plane.plane, 0, rows)?));
         }
         bindings.push(Some(self.whole(y)?));
-        let size = self.rows_size(y);
-        let kernel = row.kernel(&attention, caps.subgroup);
-        self.push(&kernel, [bindings, vec![], vec![]], size, Rows::Pictures)?;
-        let tiles = tokens.div_ceil(row.tile_q) as u32;
-        let columns = (heads * row.parts(head_dim)) as u32;
-        *self.last_counts() = [tiles, columns, self.plan.batch as u32];
-        Ok(())
+        let kernel = row.kernel(&self.target, &shape);
+        let tiles = tokens.div_ceil(row.tile.rows()) as u32;
+        let counts = [tiles, (heads * row.parts(head_dim)) as u32, self.plan.batch as u32];
+        let (size, bindings) = (self.rows_size(y), [bindings, vec![], vec![]]);
+        self.draft(&kernel, row.file, bindings, size, Rows::Pictures, counts)
     }
 
-    pub(super) fn last_counts(&mut self) -> &mut [u32; 3] {
-        &mut self.pending.last_mut().expect("a dispatch was pushed").counts
-    }
-
-    pub(super) fn push(
-        &mut self,
+    pub(super) fn draft(
+        &self,
         kernel: &Kernel,
+        file: &'static str,
         bindings: [Group<'a>; 3],
         size: Size,
         rows: Rows,
-    ) -> Result<()> {
+        counts: [u32; 3],
+    ) -> Result<Draft<'a>> {
         let pipeline = self.gpu.pipeline(kernel)?;
-        let kernel = kernel.files[0];
-        self.pending.push(Pending { kernel, pipeline, bindings, counts: [1; 3], rows });
-        self.sizes.push(size);
-        Ok(())
+        Ok(Draft { kernel: file, pipeline, bindings, size, counts, rows })
     }
 
     fn rows_size(&self, slot: SlotId) -> Size {
@@ -294,14 +227,19 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Invocations that make four values of a slot each.
+    fn quads_of(&self, slot: SlotId) -> Unit {
+        Unit::Values(self.extents.of(slot).width / 4)
+    }
+
     pub(super) fn cut(&self, slot: SlotId, first: usize, unit: Unit) -> Rows {
         Rows::Cut { first, per_picture: self.plan.slots[slot].rows, unit }
     }
 
-    /// Pieces (first row, rows) of `rows` rows, each at most one binding of rows of `cols` values.
+    /// Pieces (first row, rows) of `rows` rows, each at most one binding of rows of `width` values.
     /// Pieces start at multiples of 64 rows, so bindings are aligned.
-    pub(super) fn row_chunks(&self, rows: usize, cols: usize) -> Vec<(usize, usize)> {
-        let most = self.gpu.caps.max_binding as usize / (4 * cols) / 64 * 64;
+    pub(super) fn row_chunks(&self, rows: usize, width: usize) -> Vec<(usize, usize)> {
+        let most = self.gpu.caps.max_binding as usize / (4 * width) / 64 * 64;
         let most = most.max(64);
         (0..rows).step_by(most).map(|first| (first, most.min(rows - first))).collect()
     }
@@ -317,8 +255,7 @@ impl<'a> Builder<'a> {
 
     /// All planes of a slot.
     pub(super) fn whole(&self, slot: SlotId) -> Result<Bind<'a>> {
-        let s = &self.plan.slots[slot];
-        self.fits(slot, 0, self.bytes(slot, s.planes * s.plane_stride(self.plan.batch)))
+        self.bind(slot, 0, self.extents.of(slot).all())
     }
 
     /// Rows of one plane of a slot.
@@ -329,23 +266,23 @@ impl<'a> Builder<'a> {
         first: usize,
         rows: usize,
     ) -> Result<Bind<'a>> {
-        let s = &self.plan.slots[slot];
-        let at = plane * s.plane_stride(self.plan.batch) + first * s.cols;
-        self.fits(slot, self.bytes(slot, at), self.bytes(slot, rows * s.cols))
+        let extent = self.extents.of(slot);
+        let at = plane * extent.plane_stride + first * extent.width;
+        self.bind(slot, extent.bytes(at), extent.bytes(rows * extent.width))
     }
 
-    /// Bytes of so many values of a slot.
-    pub(super) fn bytes(&self, slot: SlotId, values: usize) -> u64 {
-        (if self.half[slot] { 2 } else { 4 }) * values as u64
-    }
-
-    fn fits(&self, slot: SlotId, offset: u64, bytes: u64) -> Result<Bind<'a>> {
+    fn bind(&self, slot: SlotId, offset: u64, bytes: u64) -> Result<Bind<'a>> {
         if bytes > self.gpu.caps.max_binding {
             return Err(Error::device(format!(
                 "{}: {bytes} bytes, but {} allows bindings of {} bytes; {SMALLER}",
                 self.plan.slots[slot].name, self.gpu.report.name, self.gpu.caps.max_binding
             )));
         }
-        Ok(Bind { buffer: &self.buffers[&slot], offset, bytes })
+        Ok(Bind { buffer: self.buffer(slot)?, offset, bytes })
+    }
+
+    fn buffer(&self, slot: SlotId) -> Result<&'a Buffer> {
+        let none = || format!("{}: a weight where a value is expected", self.plan.slots[slot].name);
+        self.buffers[slot].as_ref().ok_or_else(|| Error::device(none()))
     }
 }

@@ -5,22 +5,17 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use super::Gpu;
+use super::device::Gpu;
+use super::layout::{Layout, Weight, new_weight, uses, write};
 use super::pack::Format;
-use super::weights::{GpuWeights, Layout, Weight, new_weight, uses, write};
+use super::weights::{GpuWeights, Stream};
 use crate::plan::{Plan, Slot};
 use crate::weights::{StoredType, WeightSource, fits};
 use crate::{Error, Result};
 
-/// The tensors of every block, and which two are on the device.
-pub(super) struct Stream {
-    blocks: Vec<Vec<(String, Layout)>>,
-    held: Cell<[Option<usize>; 2]>,
-}
-
-/// Where streamed weights come from, and where they go.
+/// Reads the weights of one block after another from where they are stored.
 #[derive(Clone, Copy)]
-pub struct Feed<'a> {
+pub struct WeightStreamer<'a> {
     weights: &'a GpuWeights,
     stream: &'a Stream,
     source: WeightSource<'a>,
@@ -46,14 +41,13 @@ impl GpuWeights {
         let mut this = Self::load(gpu, plans, source, &outside, progress).await?;
         let mut blocks: Vec<Vec<(String, Layout)>> = Vec::new();
         let mut list = Vec::new();
-        for slot in uses(plans) {
+        for (slot, layout) in uses(plans) {
             let (Some(block), name) = (slot.block, slot.name.as_str()) else { continue };
             let stored = || match source.stored_type(name) {
                 StoredType::F32 => Format::F32,
                 StoredType::F16 => Format::F16,
                 StoredType::Bf16 => Format::Bf16,
             };
-            let layout = Layout::of(slot);
             let format = layout.format(gpu, slot, source.quant(name), stored);
             blocks.resize_with(blocks.len().max(block + 1), Vec::new);
             if blocks[block].iter().all(|(known, _)| known != name) {
@@ -94,16 +88,19 @@ impl GpuWeights {
     }
 
     /// What runs need where blocks are streamed from `source`.
-    pub fn feed<'a>(&'a self, source: impl Into<WeightSource<'a>>) -> Option<Feed<'a>> {
+    pub fn streamer<'a>(
+        &'a self,
+        source: impl Into<WeightSource<'a>>,
+    ) -> Option<WeightStreamer<'a>> {
         let stream = self.stream.as_ref()?;
-        Some(Feed { weights: self, stream, source: source.into() })
+        Some(WeightStreamer { weights: self, stream, source: source.into() })
     }
 }
 
-impl Feed<'_> {
-    /// Brings a block's weights into its set, behind all that was submitted. Nothing waits for the
+impl WeightStreamer<'_> {
+    /// Reads a block's weights into its set, behind all that was submitted. Nothing waits for the
     /// device, so they take host memory until it comes to them.
-    pub(super) async fn bring(&self, gpu: &Gpu, block: usize) -> Result<()> {
+    pub(super) async fn load_block(&self, gpu: &Gpu, block: usize) -> Result<()> {
         let set = block % 2;
         let mut held = self.stream.held.get();
         if held[set] == Some(block) {

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    Few, Head, Manifest, Quant, Quantised, Source, Stored, StoredType, Tensor, foreign,
-    read_header, shards,
+    Head, Manifest, QuantFormat, Quantized, QuantizedTensor, Source, Stored, StoredType, Tensor,
+    foreign, read_header, shards,
 };
 use crate::budget::MAX_CONFIG;
 use crate::model::{
@@ -186,8 +186,8 @@ impl Checkpoint {
     }
 
     /// How a matrix is stored in few bits, where it is.
-    pub fn quant(&self, name: &str) -> Option<Quant> {
-        self.manifest.tensors.get(name)?.few.as_ref().map(|few| few.quant)
+    pub fn quant(&self, name: &str) -> Option<QuantFormat> {
+        self.manifest.tensors.get(name)?.quantized.as_ref().map(|quantized| quantized.quant)
     }
 
     /// A tensor by canonical name as f32, row-major; a head's folded tensors begin with `head.`.
@@ -218,8 +218,8 @@ impl Checkpoint {
     }
 
     pub(super) async fn values(&self, tensor: &Tensor, rows: Range<usize>) -> Result<Vec<f32>> {
-        if let Some(few) = &tensor.few {
-            return self.few_rows(few, tensor.shape[1], rows).await;
+        if let Some(quantized) = &tensor.quantized {
+            return self.dequantize_rows(quantized, tensor.shape[1], rows).await;
         }
         let mut values = Vec::new();
         for (dtype, bytes) in self.stored_rows(tensor, rows).await? {
@@ -234,17 +234,22 @@ impl Checkpoint {
     }
 
     /// Rows of a matrix in few bits, whose rows have `k` values.
-    async fn few_rows(&self, few: &Few, k: usize, rows: Range<usize>) -> Result<Vec<f32>> {
+    async fn dequantize_rows(
+        &self,
+        quantized: &QuantizedTensor,
+        k: usize,
+        rows: Range<usize>,
+    ) -> Result<Vec<f32>> {
         let read = async |file: usize, range: &Range<u64>, row: usize| {
             let at = |n: usize| range.start + (n * row) as u64;
             self.files[file].read(at(rows.start)..at(rows.end)).await
         };
-        let codes = read(few.file, &few.range, k * few.quant.bits() / 8).await?;
-        let scales = &few.scales;
-        let row = k / few.quant.group(k) * scales.dtype.bytes();
+        let codes = read(quantized.file, &quantized.range, k * quantized.quant.bits() / 8).await?;
+        let scales = &quantized.scales;
+        let row = k / quantized.quant.group(k) * scales.dtype.bytes();
         let bytes = read(scales.file, &scales.range, row).await?;
         let scales = scales.dtype.decode(&bytes);
-        Ok(Quantised { codes: few.quant.decode(&codes), scales }.values())
+        Ok(Quantized { codes: quantized.quant.decode(&codes), scales }.values())
     }
 
     /// The bytes of some rows as the parts of a tensor hold them, with their types.

@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 
 use super::manifest::SCALES;
 use super::staged::{Staged, StagedFile, WrittenFile};
-use super::{Checkpoint, Quant, StoredType, Tensor};
+use super::{Checkpoint, QuantFormat, StoredType, Tensor};
 use crate::model::canonical_config;
 use crate::plan::tensors;
 use crate::{Error, Result};
@@ -21,7 +21,7 @@ pub struct Conversion {
     /// Number type of the weights; as stored if left out.
     pub dtype: Option<StoredType>,
     /// Bits of the matrices of blocks; of the number type, or as stored, if left out.
-    pub quant: Option<Quant>,
+    pub quant: Option<QuantFormat>,
     /// Bytes of a shard at most. A larger tensor is a shard of its own.
     pub shard_bytes: u64,
     /// Whether a model that is in the folder is replaced.
@@ -60,16 +60,16 @@ struct Written<'a> {
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Values(StoredType),
-    Codes(Quant),
-    Scales(Quant),
+    Codes(QuantFormat),
+    Scales(QuantFormat),
 }
 
 impl Kind {
     fn dtype(self) -> Dtype {
         let stored = match self {
             Self::Values(dtype) => dtype,
-            Self::Codes(Quant::Int8) => return Dtype::I8,
-            Self::Codes(Quant::Int4) => return Dtype::U8,
+            Self::Codes(QuantFormat::Int8) => return Dtype::I8,
+            Self::Codes(QuantFormat::Int4) => return Dtype::U8,
             Self::Scales(quant) => quant.scales_type(),
         };
         match stored {
@@ -84,7 +84,11 @@ impl Kind {
 /// unless another type is asked for.
 fn written<'a>(name: &'a str, tensor: &'a Tensor, conversion: &Conversion) -> Vec<Written<'a>> {
     let shape = &tensor.shape;
-    let stored = tensor.few.as_ref().map(|few| few.quant).filter(|_| conversion.dtype.is_none());
+    let stored = tensor
+        .quantized
+        .as_ref()
+        .map(|quantized| quantized.quant)
+        .filter(|_| conversion.dtype.is_none());
     let wanted = conversion.quant.filter(|quant| quant.takes(name, shape));
     let one = |name: String, shape: Vec<usize>, kind| Written { name, shape, tensor, kind };
     let Some(quant) = wanted.or(stored) else {
@@ -112,14 +116,14 @@ impl Written<'_> {
                 if values.iter().any(|value| !value.is_finite()) {
                     return Err(Error::checkpoint(name, "a value is not finite"));
                 }
-                let few = quant.quantise(&values, self.tensor.shape[1]);
+                let quantized = quant.quantise(&values, self.tensor.shape[1]);
                 return Ok(match self.kind {
-                    Kind::Codes(_) => quant.encode(&few.codes),
-                    _ => quant.scales_type().encode(&few.scales),
+                    Kind::Codes(_) => quant.encode(&quantized.codes),
+                    _ => quant.scales_type().encode(&quantized.scales),
                 });
             }
         };
-        if self.tensor.few.is_some() {
+        if self.tensor.quantized.is_some() {
             return Ok(wanted.encode(&checkpoint.values(self.tensor, rows).await?));
         }
         let mut bytes = Vec::new();

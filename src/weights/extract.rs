@@ -62,12 +62,12 @@ impl Checkpoint {
     /// then the whole file is.
     pub fn extracts(&self) -> Vec<(&str, Option<Extract>)> {
         let files = self.files().iter().enumerate();
-        let few = self.manifest.tensors.values().any(|tensor| tensor.few.is_some());
+        let quantized = self.manifest.tensors.values().any(|tensor| tensor.quantized.is_some());
         files
             .map(|(file, source)| {
                 let extract = Extract::new(&self.manifest, file..file + 1);
                 let nearly = extract.bytes() >= source.size() / 10 * 9;
-                let whole = few || self.head.is_some() || nearly;
+                let whole = quantized || self.head.is_some() || nearly;
                 (source.name(), (!whole).then_some(extract))
             })
             .collect()

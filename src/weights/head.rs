@@ -66,7 +66,7 @@ impl Head {
                     Some(dtype) if stored.shape == shape => {
                         let range = stored.range.clone();
                         let part = Part { file, key: stored.key.clone(), dtype, range };
-                        tensors.insert(key, Tensor { shape, parts: vec![part], few: None });
+                        tensors.insert(key, Tensor { shape, parts: vec![part], quantized: None });
                     }
                     _ => problems.push(format!(
                         "{key}: expected shape {shape:?} of F32, F16 or BF16, found {:?} of {}",

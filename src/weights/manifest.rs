@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::{Quant, Stored, StoredType};
+use super::{QuantFormat, Stored, StoredType};
 use crate::error::list;
 use crate::model::{Key, Naming, Spec};
 use crate::order::sort_by_key;
@@ -27,15 +27,15 @@ pub struct Tensor {
     /// Its pieces, to be concatenated along the first dimension: one, or q, k and v.
     pub parts: Vec<Part>,
     /// In place of parts, where it is stored in few bits.
-    pub few: Option<Few>,
+    pub quantized: Option<QuantizedTensor>,
 }
 
 /// A matrix in few bits, as stored: a tensor of codes, `[outputs, k]` I8 or `[outputs, k / 2]` U8, and
 /// one of scales, called as it with `.scales` behind, `[outputs]` F32 or `[outputs, k / 32]` F16.
 #[derive(Clone, Debug)]
-pub struct Few {
+pub struct QuantizedTensor {
     /// How many bits.
-    pub quant: Quant,
+    pub quant: QuantFormat,
     /// Index of the codes' file.
     pub file: usize,
     /// The file's own name for the codes.
@@ -72,17 +72,23 @@ impl Tensor {
 
     /// Files and their own names for all of it.
     pub fn keys(&self) -> impl Iterator<Item = (usize, &str)> {
-        let few = self.few.iter().flat_map(|few| {
-            [(few.file, few.key.as_str()), (few.scales.file, few.scales.key.as_str())]
+        let quantized = self.quantized.iter().flat_map(|quantized| {
+            [
+                (quantized.file, quantized.key.as_str()),
+                (quantized.scales.file, quantized.scales.key.as_str()),
+            ]
         });
-        self.parts.iter().map(|part| (part.file, part.key.as_str())).chain(few)
+        self.parts.iter().map(|part| (part.file, part.key.as_str())).chain(quantized)
     }
 
     /// Bytes as stored.
     pub fn bytes(&self) -> u64 {
         let length = |range: &Range<u64>| range.end - range.start;
-        let few = self.few.iter().map(|few| length(&few.range) + length(&few.scales.range));
-        self.parts.iter().map(|part| length(&part.range)).chain(few).sum()
+        let quantized = self
+            .quantized
+            .iter()
+            .map(|quantized| length(&quantized.range) + length(&quantized.scales.range));
+        self.parts.iter().map(|part| length(&part.range)).chain(quantized).sum()
     }
 
     /// The type that holds every value: the parts' own, or f32 where they differ.
@@ -213,9 +219,9 @@ impl Manifest {
                 && let Some((_, codes)) = parts.first_key_value()
             {
                 let at = |stored: &Stored| format!("{}: {}", files[codes.0].0, stored.key);
-                match few(&want.name, &want.shape, *codes, of) {
-                    Some(few) => {
-                        let tensor = Tensor { shape: want.shape, parts: vec![], few: Some(few) };
+                match quantized(&want.name, &want.shape, *codes, of) {
+                    Some(quantized) => {
+                        let tensor = Tensor { shape: want.shape, parts: vec![], quantized: Some(quantized) };
                         tensors.insert(want.name, tensor);
                     }
                     None => problems.push(format!(
@@ -234,7 +240,7 @@ impl Manifest {
             let before = problems.len();
             let parts = check_parts(&want.name, &want.shape, files, parts, &mut problems);
             if problems.len() == before {
-                tensors.insert(want.name, Tensor { shape: want.shape, parts, few: None });
+                tensors.insert(want.name, Tensor { shape: want.shape, parts, quantized: None });
             }
         }
         let extra = found.into_values().flat_map(BTreeMap::into_values);
@@ -273,15 +279,15 @@ fn refuse(folder: &str, problems: &[String]) -> Error {
 pub(super) const SCALES: &str = ".scales";
 
 /// A matrix in few bits, where types and shapes are those of one.
-fn few(
+fn quantized(
     name: &str,
     shape: &[usize],
     (file, codes): (usize, &Stored),
     (scales_file, scales): (usize, &Stored),
-) -> Option<Few> {
+) -> Option<QuantizedTensor> {
     let quant = match codes.dtype_name.as_str() {
-        "I8" => Quant::Int8,
-        "U8" => Quant::Int4,
+        "I8" => QuantFormat::Int8,
+        "U8" => QuantFormat::Int4,
         _ => return None,
     };
     let dtype = scales.dtype?;
@@ -289,7 +295,7 @@ fn few(
         && codes.shape == quant.codes_shape(shape)
         && scales.shape == quant.scales_shape(shape)
         && dtype == quant.scales_type();
-    right.then(|| Few {
+    right.then(|| QuantizedTensor {
         quant,
         file,
         key: codes.key.clone(),

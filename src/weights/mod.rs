@@ -41,11 +41,11 @@ pub use header::{Stored, StoredType, read_header, read_metadata};
 pub(crate) use header::{header_length, stored_tensors};
 pub use index::shards;
 pub use linear_head::LinearHead;
-pub use manifest::{Few, Manifest, Part, Tensor};
+pub use manifest::{Manifest, Part, QuantizedTensor, Tensor};
 pub(crate) use memory::{CHOICES, fits, free_memory};
 #[cfg(feature = "hub")]
 pub(crate) use open::SETTINGS;
-pub use quantise::{Quant, Quantised};
+pub use quantise::{QuantFormat, Quantized};
 pub use random::random_tensor;
 pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]

@@ -8,23 +8,23 @@ use super::StoredType;
 
 /// How the matrices of blocks are kept in few bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Quant {
+pub enum QuantFormat {
     /// Codes -127 to 127, an f32 scale for each output.
     Int8,
-    /// Codes -8 to 7, an f16 scale for each output and [`Quant::GROUP`] inputs.
+    /// Codes -8 to 7, an f16 scale for each output and [`QuantFormat::GROUP`] inputs.
     Int4,
 }
 
 /// A matrix `[outputs, k]` in few bits.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Quantised {
+pub struct Quantized {
     /// `[outputs, k]`.
     pub codes: Vec<i8>,
     /// `[outputs, k / group]`.
     pub scales: Vec<f32>,
 }
 
-impl Quant {
+impl QuantFormat {
     /// Inputs that share one of int4's scales.
     pub const GROUP: usize = 32;
 
@@ -99,7 +99,7 @@ impl Quant {
     }
 
     /// Quantises `w` `[outputs, k]`, whose rows are whole groups.
-    pub fn quantise(self, w: &[f32], k: usize) -> Quantised {
+    pub fn quantise(self, w: &[f32], k: usize) -> Quantized {
         let group = self.group(k);
         let mut codes = vec![0; w.len()];
         let mut scales = vec![0.0; w.len() / group];
@@ -115,7 +115,7 @@ impl Quant {
                 codes.iter_mut().for_each(|code| *code = -*code);
             }
         });
-        Quantised { codes, scales }
+        Quantized { codes, scales }
     }
 
     /// The nearest code.
@@ -156,7 +156,7 @@ impl Quant {
     }
 }
 
-impl Quantised {
+impl Quantized {
     /// The values, `[outputs, k]`.
     pub fn values(&self) -> Vec<f32> {
         let group = self.codes.len() / self.scales.len().max(1);
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn errors_are_those_of_the_bits() {
         let w = random_tensor(1, "w", &[48, 96]);
-        for (quant, most) in [(Quant::Int8, 0.01), (Quant::Int4, 0.1)] {
+        for (quant, most) in [(QuantFormat::Int8, 0.01), (QuantFormat::Int4, 0.1)] {
             let quantised = quant.quantise(&w, 96);
             assert_eq!(quantised.scales.len(), 48 * 96 / quant.group(96));
             let sum = |list: &[f32]| list.iter().map(|v| f64::from(v * v)).sum::<f64>();
@@ -192,7 +192,9 @@ mod tests {
     fn codes_are_the_nearest() {
         for i in -20_000..20_000 {
             let w = i as f32 / 64.0;
-            for (quant, least, most) in [(Quant::Int8, -127.0, 127.0), (Quant::Int4, -8.0, 7.0)] {
+            for (quant, least, most) in
+                [(QuantFormat::Int8, -127.0, 127.0), (QuantFormat::Int4, -8.0, 7.0)]
+            {
                 let nearest = w.round_ties_even().clamp(least, most);
                 assert_eq!(f32::from(quant.code(w, 1.0)), nearest, "{quant:?} {w}");
             }
@@ -203,7 +205,7 @@ mod tests {
     fn what_is_rounded_stays() {
         for seed in 0..20 {
             let w = random_tensor(seed, "w", &[64, 64]);
-            for quant in [Quant::Int8, Quant::Int4] {
+            for quant in [QuantFormat::Int8, QuantFormat::Int4] {
                 let once = quant.quantise(&w, 64);
                 assert_eq!(quant.quantise(&once.values(), 64), once);
             }
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn zeros_and_the_tiny_have_a_code() {
-        for quant in [Quant::Int8, Quant::Int4] {
+        for quant in [QuantFormat::Int8, QuantFormat::Int4] {
             assert_eq!(quant.quantise(&[0.0; 64], 64).values(), [0.0; 64]);
             let tiny = quant.quantise(&[1e-40; 64], 64).values();
             assert!(tiny.iter().all(|v| v.is_finite() && v.abs() <= 2e-40), "{tiny:?}");
@@ -223,10 +225,10 @@ mod tests {
 
     #[test]
     fn only_matrices_of_blocks() {
-        let takes = |name: &str, shape: &[usize]| Quant::Int4.takes(name, shape);
+        let takes = |name: &str, shape: &[usize]| QuantFormat::Int4.takes(name, shape);
         assert!(takes("encoder.layers.3.mlp.fc1.weight", &[768, 192]));
         assert!(!takes("encoder.layers.3.mlp.fc1.weight", &[768, 100]));
-        assert!(Quant::Int8.takes("encoder.layers.3.mlp.fc1.weight", &[768, 100]));
+        assert!(QuantFormat::Int8.takes("encoder.layers.3.mlp.fc1.weight", &[768, 100]));
         assert!(!takes("encoder.layers.3.norm1.weight", &[192]));
         assert!(!takes("embeddings.patch_embedding.weight", &[192, 588]));
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Checkpoint, Quant, StoredType};
+use super::{Checkpoint, QuantFormat, StoredType};
 use crate::plan::Slot;
 use crate::{Error, Result};
 
@@ -64,7 +64,7 @@ impl WeightSource<'_> {
     }
 
     /// How a matrix is stored in few bits, where it is.
-    pub fn quant(&self, name: &str) -> Option<Quant> {
+    pub fn quant(&self, name: &str) -> Option<QuantFormat> {
         match self {
             Self::Checkpoint(checkpoint) => checkpoint.quant(name),
             Self::Memory(_) => None,

@@ -1,4 +1,4 @@
-// Whether the records of the Rust module, src/web, are those that web/shared/protocol.ts describes.
+// Whether the records of Rust that the page sends and receives are those that web/shared/protocol.ts describes.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
@@ -13,8 +13,8 @@ const STRUCTURES = {
   Options: ({ settings }) => settings,
   PhotoInfo: ({ encoded }) => encoded,
   Lesson: ({ lesson }) => lesson,
-  LessonExample: ({ lesson }) => lesson.fields.examples.inner,
-  LessonVector: ({ lesson }) => lesson.fields.vectors.inner.inner,
+  Example: ({ lesson }) => lesson.fields.examples.inner,
+  Vector: ({ lesson }) => lesson.fields.vectors.inner.inner,
   TaughtInfo: ({ taught }) => taught,
   Published: ({ publishedModel }) => publishedModel,
   Request: ({ benchmarkRequest }) => benchmarkRequest,
@@ -56,9 +56,9 @@ async function load() {
 
 /** The module's source. */
 export function readRust() {
-  const folder = join(root, "src/web");
-  const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".rs"));
-  return [join(root, "src/web.rs"), ...names.map((name) => join(folder, name))].map((name) => readFileSync(name, "utf8")).join("\n");
+  const inside = (folder) => readdirSync(join(root, folder)).filter((name) => name.endsWith(".rs")).map((name) => `${folder}/${name}`);
+  const names = ["src/web.rs", ...["src/web", "src/app", "src/view"].flatMap(inside)];
+  return names.map((name) => readFileSync(join(root, name), "utf8")).join("\n");
 }
 
 function structureFaults(name, rust, shape) {
@@ -75,14 +75,15 @@ function keyFaults(name, found, expected) {
   return ours === theirs ? [] : [`${name}: the fields in Rust are ${ours}; in the protocol ${theirs}.`];
 }
 
-/** The views' requests are read through one structure of all fields. */
+/** Each view of the table names its settings in a function of its own. */
 function requestFaults(rust, fieldsOf) {
-  const fields = Object.values(fieldsOf).flatMap((fields) => Object.keys(fields));
-  const views = /enum View \{([^}]*)\}/.exec(rust)?.[1].match(/\w+/g)?.map((name) => name.toLowerCase());
-  return [
-    ...keyFaults("Fields", Object.keys(structure(rust, "Fields") ?? {}), ["view", ...new Set(fields)]),
-    ...keyFaults("View", views, Object.keys(fieldsOf)),
-  ];
+  const views = [...(/^views! \{([^}]*)\}/m.exec(rust)?.[1] ?? "").matchAll(/(\w+) "(\w+)"/g)];
+  const settings = ([, view, name]) => {
+    const body = new RegExp(`impl View for ${view} \\{\\s*fn settings\\(.*\\{([\\s\\S]*?)^    \\}`, "m").exec(rust)?.[1];
+    const names = body && [...body.matchAll(/fields\.\w+\("(\w+)"/g)].map(([, setting]) => setting);
+    return keyFaults(view, names, Object.keys(fieldsOf[name] ?? {}));
+  };
+  return [...keyFaults("views!", views.map(([, , name]) => name), Object.keys(fieldsOf)), ...views.flatMap(settings)];
 }
 
 /** The fields of a structure, each with its type and whether serde may do without it. */

@@ -43,7 +43,10 @@ async fn digest(checkpoint: &Checkpoint, fit: &Fit) -> Result<String> {
     }
     for (name, tensor) in &checkpoint.manifest.tensors {
         hash.write(name.as_bytes());
-        hash.write(&[tensor.few.as_ref().map_or(0, |few| few.quant.bits() as u8)]);
+        hash.write(&[tensor
+            .quantized
+            .as_ref()
+            .map_or(0, |quantized| quantized.quant.bits() as u8)]);
         if tensor.shape.len() == 1 {
             let values = checkpoint.tensor(name).await?;
             values.iter().for_each(|value| hash.write(&value.to_le_bytes()));

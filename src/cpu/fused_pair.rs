@@ -10,9 +10,9 @@ use crate::reference::Epilogue;
 use crate::weights::WeightSource;
 use crate::{Error, Result};
 
-/// Where a stretch lies in a plan.
+/// Where a pair lies in a plan.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stretch {
+pub(super) struct FusedPair {
     /// Its steps: a product, attention or not, and a product that is added to the residual stream.
     pub(super) steps: Range<usize>,
     /// The names of its two matrices.
@@ -21,7 +21,7 @@ pub(super) struct Stretch {
     heads: Option<usize>,
 }
 
-impl Stretch {
+impl FusedPair {
     /// All that `plan` has.
     pub(super) fn all(plan: &Plan) -> Vec<Self> {
         (0..plan.steps.len()).filter_map(|first| Self::at(plan, first)).collect()
@@ -68,8 +68,8 @@ fn columns(share: Share, width: usize, heads: Option<usize>) -> Range<usize> {
     part.start * d..part.end * d
 }
 
-/// A member's part of a stretch.
-pub(super) struct Part {
+/// A member's part of a pair.
+pub(super) struct PairShare {
     first: Matrix,
     bias: Option<Vec<f32>>,
     activation: Option<Activation>,
@@ -80,22 +80,22 @@ pub(super) struct Part {
     share: Share,
 }
 
-impl Part {
-    /// Reads a member's part of a stretch of `plan`; none where nothing is left for it.
+impl PairShare {
+    /// Reads a member's part of a pair of `plan`; none where nothing is left for it.
     pub(super) async fn load(
         plan: &Plan,
-        stretch: &Stretch,
+        pair: &FusedPair,
         source: WeightSource<'_>,
         share: Share,
     ) -> Result<Option<Self>> {
-        let Some(layer) = rows(plan, stretch.steps.start) else { return Ok(None) };
+        let Some(layer) = rows(plan, pair.steps.start) else { return Ok(None) };
         let weight = &plan.slots[layer.weight];
         let (planes, width) = (weight.planes, weight.rows);
-        let columns = columns(share, width, stretch.heads);
+        let columns = columns(share, width, pair.heads);
         if columns.is_empty() {
             return Ok(None);
         }
-        let [name, end] = &stretch.weights;
+        let [name, end] = &pair.weights;
         let mut rows = Vec::new();
         for plane in 0..planes {
             let first = plane * width;
@@ -111,7 +111,7 @@ impl Part {
         let w = source.tensor(end).await?;
         let stored = source.stored_type(end);
         let last = Matrix::pack_inputs(&w, [w.len() / width, width], columns, stored);
-        let (activation, gated, heads) = (layer.activation, layer.gated, stretch.heads);
+        let (activation, gated, heads) = (layer.activation, layer.gated, pair.heads);
         Ok(Some(Self { first, bias, activation, gated, heads, last, share }))
     }
 
@@ -137,7 +137,7 @@ impl Part {
         self.first.product(x, Epilogue { bias, activation, gated, ..Epilogue::default() })
     }
 
-    /// The whole stretch for `x` `[batch·tokens, in]`, without the last bias: `[batch·tokens, out]`,
+    /// The whole pair for `x` `[batch·tokens, in]`, without the last bias: `[batch·tokens, out]`,
     /// to be summed with the other members'.
     pub(super) fn through(&self, x: &[f32], [batch, tokens]: [usize; 2]) -> Result<Vec<f32>> {
         let mut between = self.begin(x)?;

@@ -1,0 +1,90 @@
+//! Operations that an invocation computes for four channels of a token or pixel.
+
+use super::{Needs, Row, Tile};
+use crate::gpu::family::Family;
+
+/// Tokens to which positions are added.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens {
+    /// Channels as they lie in memory.
+    pub c: usize,
+    /// Tokens before the patches.
+    pub prefix: usize,
+}
+
+/// Four planes that become one map.
+#[derive(Clone, Copy, Debug)]
+pub struct Interleave {
+    /// Channels.
+    pub c: usize,
+}
+
+/// Pooling.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// Channels.
+    pub c: usize,
+    /// The maximum of 2 × 2 pixels, otherwise the mean over adaptive bins.
+    pub max: bool,
+}
+
+/// A bilinear resize.
+#[derive(Clone, Copy, Debug)]
+pub struct Resize {
+    /// Channels of the map that is read.
+    pub c: usize,
+    /// Channels of the map that is written.
+    pub wide: usize,
+    /// Whether it is added to what that map holds.
+    pub add: bool,
+}
+
+/// The one variant.
+pub static EMBED: [Row<Tokens>; 1] = [Row {
+    op: "embed",
+    file: "embed",
+    with: &[],
+    families: &Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Quads,
+    fits: |_| true,
+    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c).knob("PREFIX", shape.prefix),
+}];
+
+/// The one variant.
+pub static INTERLEAVE: [Row<Interleave>; 1] = [Row {
+    op: "interleave",
+    file: "interleave",
+    with: &[],
+    families: &Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Quads,
+    fits: |shape| shape.c.is_multiple_of(4),
+    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c),
+}];
+
+/// The one variant.
+pub static POOL: [Row<Pool>; 1] = [Row {
+    op: "pool",
+    file: "pool",
+    with: &[],
+    families: &Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Quads,
+    fits: |shape| shape.c.is_multiple_of(4),
+    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c).knob("MAX", shape.max),
+}];
+
+/// The one variant; it serves `concat` too.
+pub static RESIZE: [Row<Resize>; 1] = [Row {
+    op: "resize",
+    file: "resize",
+    with: &[],
+    families: &Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Quads,
+    fits: |shape| shape.c.is_multiple_of(4) && shape.wide.is_multiple_of(4),
+    specialise: |kernel, _, _, shape| {
+        kernel.knob("C", shape.c).knob("WIDE", shape.wide).knob("ADD", shape.add)
+    },
+}];

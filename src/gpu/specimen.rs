@@ -1,0 +1,172 @@
+//! A kernel's text without a plan, to be read.
+
+use super::kernels::{
+    ATTENTION, Attention, EMBED, Gather, INTERLEAVE, Interleave, Kernel, LINEAR, NORM, Norm,
+    PATCHIFY, POOL, Patchify, Pool, Product, RESIZE, Resize, Row, Subgroups, Target, Tokens, rows,
+};
+use super::link::link;
+use super::pack::Format;
+use crate::image::Normal;
+use crate::model::NormKind;
+use crate::plan::Activation;
+use crate::{Error, Result};
+
+/// What a kernel is linked for. Each kernel uses what concerns it.
+#[derive(Clone, Debug)]
+pub struct Specimen {
+    /// Rows of a product, tokens of attention.
+    pub rows: usize,
+    /// Inputs of a product.
+    pub inputs: usize,
+    /// Outputs of a product, channels of a norm or map.
+    pub outputs: usize,
+    /// How a product's weights are stored.
+    pub format: Format,
+    /// What the rows of a product or of patches are.
+    pub rows_of: RowsOf,
+    /// Applied to sums and norms.
+    pub activation: Option<Activation>,
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// Whether a product is gated.
+    pub gated: bool,
+    /// Whether a product is scaled.
+    pub scale: bool,
+    /// Whether the result is added to what y holds.
+    pub residual: bool,
+    /// Whether what is read and what is written are f16.
+    pub half: bool,
+    /// Which statistics a norm takes.
+    pub norm: NormKind,
+    /// Heads of attention.
+    pub heads: usize,
+    /// Channels of a head.
+    pub head_dim: usize,
+    /// Whether pooling takes the maximum.
+    pub max: bool,
+    /// Invocations of a subgroup; 0 for none.
+    pub subgroup: u32,
+}
+
+/// What the rows of a product or of patches are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsOf {
+    /// A slot's rows.
+    Slot,
+    /// 3 × 3 windows of a map.
+    Windows,
+    /// Patches of 14 × 14 pixels of RGBA bytes.
+    Rgba,
+    /// Patches of 14 × 14 pixels of f32 planes.
+    Planes,
+}
+
+/// The side of a patch.
+const PATCH: usize = 14;
+
+impl Default for Specimen {
+    /// A product of 257 rows as a small encoder has it.
+    fn default() -> Self {
+        Self {
+            rows: 257,
+            inputs: 192,
+            outputs: 768,
+            format: Format::F32,
+            rows_of: RowsOf::Slot,
+            activation: None,
+            bias: false,
+            gated: false,
+            scale: false,
+            residual: false,
+            half: false,
+            norm: NormKind::Layer,
+            heads: 3,
+            head_dim: 64,
+            max: false,
+            subgroup: 0,
+        }
+    }
+}
+
+impl Specimen {
+    /// The linked text of the kernel whose main file is `file`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such kernel, or it does not fit.
+    pub fn text(&self, file: &str) -> Result<String> {
+        let (shapes, product) = (self.shapes(), self.product());
+        let found = None
+            .or_else(|| self.kernel(&LINEAR, file, &product))
+            .or_else(|| self.kernel(&ATTENTION, file, &shapes.attention))
+            .or_else(|| self.kernel(&NORM, file, &shapes.norm))
+            .or_else(|| self.kernel(&PATCHIFY, file, &shapes.patchify))
+            .or_else(|| self.kernel(&EMBED, file, &Tokens { c: self.outputs, prefix: 1 }))
+            .or_else(|| self.kernel(&INTERLEAVE, file, &Interleave { c: self.outputs }))
+            .or_else(|| self.kernel(&POOL, file, &Pool { c: self.outputs, max: self.max }))
+            .or_else(|| self.kernel(&RESIZE, file, &shapes.resize));
+        let Some(kernel) = found else {
+            return Err(match rows().iter().any(|row| row.file == file) {
+                true => Error::input(format!("{file}: fits no such shape, or needs subgroups")),
+                false => Error::input(format!("{file:?}: expected a kernel's main file")),
+            });
+        };
+        link(&kernel.files, &kernel.knobs)
+    }
+
+    /// The kernel of the first row of that file which fits a shape.
+    fn kernel<S>(&self, rows: &'static [Row<S>], file: &str, shape: &S) -> Option<Kernel> {
+        let mut list = rows.iter().filter(|row| row.file == file && (row.fits)(shape));
+        list.find_map(|row| {
+            let (family, matrix) = (*row.families.first()?, row.needs.matrix);
+            let subgroup = match row.needs.subgroup {
+                Subgroups::Exactly(size) => size,
+                _ => self.subgroup,
+            };
+            let target = Target { family, subgroup, matrix };
+            row.needs.met(&target).then(|| row.kernel(&target, shape))
+        })
+    }
+
+    fn rgba(&self) -> Option<Normal> {
+        (self.rows_of == RowsOf::Rgba).then(Normal::default)
+    }
+
+    fn product(&self) -> Product {
+        let gather = match self.rows_of {
+            RowsOf::Slot => Gather::Rows,
+            RowsOf::Windows => Gather::Windows,
+            RowsOf::Rgba | RowsOf::Planes => Gather::Patches { rgba: self.rgba(), patch: PATCH },
+        };
+        Product {
+            rows: self.rows,
+            k: self.inputs.next_multiple_of(4),
+            cols: (if self.gated { 2 } else { 1 }) * self.outputs.next_multiple_of(4),
+            bias: self.bias,
+            activation: self.activation,
+            gated: self.gated,
+            scale: self.scale,
+            residual: self.residual,
+            gather,
+            format: self.format,
+            half: [self.half, self.half && !self.residual],
+        }
+    }
+
+    fn shapes(&self) -> Shapes {
+        let Self { heads, head_dim, activation, bias, .. } = *self;
+        let (c, half, kind) = (self.outputs, [self.half; 2], self.norm);
+        Shapes {
+            attention: Attention { tokens: self.rows, heads, head_dim, half },
+            norm: Norm { c, kind, eps: 1e-6, bias, activation, half },
+            patchify: Patchify { rgba: self.rgba(), patch: PATCH, half: self.half },
+            resize: Resize { c, wide: c, add: self.residual },
+        }
+    }
+}
+
+struct Shapes {
+    attention: Attention,
+    norm: Norm,
+    patchify: Patchify,
+    resize: Resize,
+}
