@@ -1,6 +1,6 @@
 //! `config.json`, in the dialect of whoever wrote it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::dialects::{DIALECTS, Dialect};
 use super::fields::Fields;
