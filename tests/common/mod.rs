@@ -95,11 +95,20 @@ pub fn rewrite(file: &Path, change: &dyn Fn(&str, &mut Vec<f32>)) {
 
 /// A small configuration in OpenGVLab's dialect.
 pub fn config(hidden: usize, heads: usize, mlp: usize, layers: usize, extra: &str) -> String {
+    let defaults = [
+        ("model_type", r#""intern_vit_6b""#),
+        ("norm_type", r#""layer_norm""#),
+        ("qkv_bias", "true"),
+        ("qk_normalization", "false"),
+        ("image_size", "56"),
+        ("patch_size", "14"),
+    ];
+    // What `extra` says takes the place of a default: no key may be there twice.
+    let kept = defaults.iter().filter(|(key, _)| !extra.contains(&format!("\"{key}\"")));
+    let kept: String = kept.map(|(key, value)| format!(", \"{key}\": {value}")).collect();
     format!(
-        r#"{{"model_type": "intern_vit_6b", "hidden_size": {hidden}, "num_attention_heads": {heads},
-        "intermediate_size": {mlp}, "num_hidden_layers": {layers}, "image_size": 56,
-        "patch_size": 14, "norm_type": "layer_norm", "qkv_bias": true,
-        "qk_normalization": false {extra}}}"#
+        r#"{{"hidden_size": {hidden}, "num_attention_heads": {heads},
+        "intermediate_size": {mlp}, "num_hidden_layers": {layers}{kept} {extra}}}"#
     )
 }
 
