@@ -5,7 +5,7 @@
 mod cli;
 mod common;
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,8 @@ use cli::{fails, ok, text};
 use common::*;
 
 use internvit::Checkpoint;
-use internvit::image::{Resize, decode};
+use internvit::budget::picture_memory;
+use internvit::image::{Filter, Fit, Resize, decode};
 use internvit::weights::{
     Source, StoredType, Values, init_checkpoint, read_header, shards, write_safetensors,
 };
@@ -180,6 +181,11 @@ fn pixels_cost_their_bytes_once() {
         let before = peak();
         let picture = decode("f", bytes).unwrap();
         assert_eq!((picture.width, picture.height), (4096, 4096), "{what}");
+        // Nor does it stand in memory again where it is resized.
+        if what == "GIF" {
+            let fit = Fit { filter: Filter::Box, ..Fit::new(Resize::Squash, 56, 14) };
+            fit.apply(&picture).unwrap();
+        }
         drop(picture);
         let grown = peak().saturating_sub(before);
         assert!(grown < channels * PIXELS + (14 << 20), "{what}: {} MB", grown >> 20);
@@ -189,6 +195,49 @@ fn pixels_cost_their_bytes_once() {
     std::fs::write(&file, webp).unwrap();
     let args = ["preprocess", text(&file), "--out", "x.npz", "--max-memory", "500MB"];
     fails(&args, "f.webp: needs 604.0 MB of memory, and 500.0 MB may be taken");
+}
+
+/// Sizes that stand elsewhere than usual: a frame that widens its canvas, numbers beyond a directory.
+#[test]
+fn sizes_are_found_wherever_they_stand() {
+    let _alone = alone();
+    let folder = scratch("bounds-sizes");
+    let gif = |screen: [u16; 2], before: &[u8], frame: [u16; 4]| {
+        let le = |numbers: &[u16]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>();
+        let head = [&b"GIF89a"[..], &le(&screen), b"\x80\0\0\0\0\0\0\0\0", before, b","].concat();
+        [&head[..], &le(&frame), b"\0\x02\x02\x44\x01\0;"].concat()
+    };
+    // Width and height 16,000 by these kinds and counts, after a directory of two entries.
+    let tiff = |kind: u16, count: u32, value: &[u8]| {
+        let entry = |tag: u16, at: u32| {
+            let (tag, kind) = (tag.to_le_bytes(), kind.to_le_bytes());
+            [&tag[..], &kind, &count.to_le_bytes(), &at.to_le_bytes()].concat()
+        };
+        let (width, height) = (entry(256, 38), entry(257, 38));
+        [&b"II*\0\x08\0\0\0\x02\0"[..], &width, &height, &[0; 4], value].concat()
+    };
+    let side = 16_000;
+    let rational = [u32::to_le_bytes(side), u32::to_le_bytes(1)].concat();
+    let long = [u32::to_le_bytes(side), [0; 4]].concat();
+    let comment = b"!\xfe\x03abc\x02de\0!\xf9\x04\0\0\0\0\0";
+    let cases: [(&str, Vec<u8>); 7] = [
+        ("beyond.gif", gif([1, 1], b"", [16_000, 16_000, 1, 1])),
+        ("wide.gif", gif([1, 1], comment, [0, 0, 16_000, 16_000])),
+        ("screen.gif", gif([16_000, 16_000], b"", [0, 0, 1, 1])),
+        ("double.tif", tiff(12, 1, &f64::from(side).to_le_bytes())),
+        ("rational.tif", tiff(5, 1, &rational)),
+        ("long.tif", tiff(16, 1, &long)),
+        ("two.tif", tiff(4, 2, &long)),
+    ];
+    for (name, bytes) in cases {
+        let file = folder.join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let args = ["preprocess", text(&file), "--out", "x.npz", "--max-memory", "500MB"];
+        fails(&args, "GB of memory, and 500.0 MB may be taken");
+    }
+    // A small one is not taken for more.
+    assert_eq!(picture_memory(Cursor::new(gif([9, 9], comment, [3, 3, 6, 6]))), 81 * 5);
+    assert_eq!(picture_memory(Cursor::new(gif([9, 9], comment, [8, 9, 3, 6]))), 11 * 15 * 5);
 }
 
 /// Too large only when it is brought to the encoder's size.

@@ -138,10 +138,10 @@ pub fn names(data: &[u8]) {
     if let Some(naming) = Naming::detect(list.iter().map(|stored| stored.key.as_str())) {
         for stored in &list {
             match naming.read(&stored.key) {
-                Key::Whole(name) | Key::Third(name, 0..3) => {
-                    assert!(name.len() < stored.key.len() + 64)
+                Key::Whole(name) => assert!(name.len() < stored.key.len() + 64),
+                Key::Part { name, index, of } => {
+                    assert!(name.len() < stored.key.len() + 64 && index < of);
                 }
-                Key::Third(..) => panic!("a fourth third"),
                 Key::Elsewhere | Key::Unknown => {}
             }
         }

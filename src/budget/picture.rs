@@ -37,25 +37,21 @@ fn by_header(mut from: impl BufRead + Seek) -> u64 {
         Some(ImageFormat::Jpeg) => jpeg_size(from).map_or(0, |size| area(size, 12)),
         // Decoded row by row: colours, and alpha where it is wanted.
         Some(ImageFormat::Png) => area([side(16), side(20)], 4),
-        Some(ImageFormat::Gif) => {
-            let side = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
-            area([side(6), side(8)], 5)
-        }
-        Some(ImageFormat::Tiff) => {
-            tiff_size(from).map_or(0, |(size, bits)| area(size, 4 + bits.div_ceil(8)))
-        }
+        Some(ImageFormat::Gif) => gif_size(from).map_or(0, |size| area(size, 5)),
+        Some(ImageFormat::Tiff) => tiff_size(from).map_or(0, |(size, bytes)| area(size, bytes)),
         // Its planes stand beside its pixels.
         Some(ImageFormat::WebP) => area(webp_size(&head), 9),
         Some(ImageFormat::Bmp) => area(bmp_size(&head), 7),
         // Also a BigTIFF, which has no format of its own.
-        _ => tiff_size(from).map_or(0, |(size, bits)| area(size, 4 + bits.div_ceil(8))),
+        _ => tiff_size(from).map_or(0, |(size, bytes)| area(size, bytes)),
     }
 }
 
 /// Entries of a TIFF's directory at most.
 const ENTRIES: u64 = 10_000;
 
-/// The sides of a TIFF's first picture, and bits of a pixel, of which a strip may hold all.
+/// The sides of a TIFF's first picture, and what a pixel takes: colours, alpha, and its samples, of which a
+/// strip may hold all.
 fn tiff_size(mut from: impl BufRead + Seek) -> Option<([u32; 2], u64)> {
     let mut head = [0; 16];
     from.read_exact(&mut head).ok()?;
@@ -76,22 +72,75 @@ fn tiff_size(mut from: impl BufRead + Seek) -> Option<([u32; 2], u64)> {
     from.read_exact(&mut bytes[..count]).ok()?;
     let entries = number(&bytes[..count]).min(ENTRIES);
     let mut directory = Vec::new();
-    from.take(entries * entry as u64).read_to_end(&mut directory).ok()?;
-    // A value of one or two bytes a number, or what is most where it lies elsewhere.
-    let value = |tag: u64| {
-        let found = directory.chunks_exact(entry).find(|entry| number(&entry[..2]) == tag)?;
-        let width = match number(&found[2..4]) {
-            1 => 1,
-            3 => 2,
-            4 => 4,
-            _ => place,
+    from.by_ref().take(entries * entry as u64).read_to_end(&mut directory).ok()?;
+    // The first whole number of a tag, wherever in the file it lies. `Err` where it is another kind of
+    // number, which is counted as the largest.
+    let mut value = |tag: u64| -> Result<Option<u64>, ()> {
+        let Some(found) = directory.chunks_exact(entry).find(|entry| number(&entry[..2]) == tag)
+        else {
+            return Ok(None);
         };
-        let inside = number(&found[4..4 + place]) * width as u64 <= place as u64;
-        inside.then(|| number(&found[4 + place..][..width.min(place)]))
+        let width = match number(&found[2..4]) {
+            1 | 2 | 6 | 7 => 1,
+            3 | 8 => 2,
+            4 | 9 | 13 => 4,
+            16..=18 => 8,
+            _ => return Err(()),
+        };
+        let inside = number(&found[4..4 + place]).checked_mul(width as u64);
+        if inside.is_some_and(|bytes| bytes <= place as u64) {
+            return Ok(Some(number(&found[4 + place..][..width])));
+        }
+        let mut bytes = [0; 8];
+        let at = SeekFrom::Start(number(&found[4 + place..4 + 2 * place]));
+        let read = from.seek(at).and_then(|_| from.read_exact(&mut bytes[..width]));
+        Ok(read.is_ok().then(|| number(&bytes[..width])))
     };
-    let side = |tag| u32::try_from(value(tag)?).ok();
-    let samples = value(277).unwrap_or(1).clamp(1, 16);
-    Some(([side(256)?, side(257)?], samples * value(258).unwrap_or(16).clamp(1, 64)))
+    let samples = value(277).map_or(16, |value| value.unwrap_or(1).clamp(1, 16));
+    let bits = value(258).map_or(64, |value| value.unwrap_or(1).clamp(1, 64));
+    let sides = match (value(256), value(257)) {
+        (Ok(width), Ok(height)) => [u32::try_from(width?).ok()?, u32::try_from(height?).ok()?],
+        _ => LARGEST,
+    };
+    // A JPEG inside is as one by itself.
+    let jpeg = !matches!(value(259), Ok(None | Some(0..=5 | 8..)));
+    Some((sides, 4 + (samples * bits).div_ceil(8) + if jpeg { 12 } else { 0 }))
+}
+
+/// The sides of a picture of as many pixels as there may be.
+const LARGEST: [u32; 2] = [MAX_PIXELS.isqrt() as u32; 2];
+
+/// The sides of a GIF's canvas, which its first frame may widen.
+fn gif_size(mut from: impl BufRead + Seek) -> Option<[u32; 2]> {
+    let mut head = [0; 13];
+    from.read_exact(&mut head).ok()?;
+    let pair = |bytes: &[u8]| u32::from(u16::from_le_bytes([bytes[0], bytes[1]]));
+    let canvas = [pair(&head[6..]), pair(&head[8..])];
+    if head[10] & 0x80 != 0 {
+        from.seek_relative(3 << ((head[10] & 7) + 1)).ok()?;
+    }
+    let mut byte = [0];
+    loop {
+        from.read_exact(&mut byte).ok()?;
+        match byte[0] {
+            // An extension: its kind, then pieces, the last of which is empty.
+            0x21 => {
+                from.seek_relative(1).ok()?;
+                from.read_exact(&mut byte).ok()?;
+                while byte[0] != 0 {
+                    from.seek_relative(byte[0].into()).ok()?;
+                    from.read_exact(&mut byte).ok()?;
+                }
+            }
+            0x2c => {
+                let mut frame = [0; 8];
+                from.read_exact(&mut frame).ok()?;
+                let end = |at: usize| pair(&frame[at..]) + pair(&frame[at + 4..]);
+                return Some([canvas[0].max(end(0)), canvas[1].max(end(2))]);
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// The sides of a WebP's canvas, or of its only picture.

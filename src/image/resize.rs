@@ -4,6 +4,8 @@
 //! rounded to 8 bits), so the result is the same to the last bit, natively and in the browser. Pillow
 //! 12 and older differ in the order of passes: columns were always first.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_PIXELS, Picture};
@@ -116,17 +118,15 @@ pub(super) fn resample(
     let mut rows = taps(top, down, picture.height, height, filter);
     let (wide, tall) = (whole(across, picture.width, width), whole(down, picture.height, height));
     if rows_first((picture.width, picture.height), (wide, tall)) {
-        squeeze_columns(&squeeze_rows(picture, &rows), &columns)
+        let squeezed = squeeze_rows(picture, &rows);
+        squeeze_columns(&squeezed, 0..squeezed.height as usize, &columns)
     } else {
         let end = rows.last().map_or(0, |taps| taps.first + taps.weights.len());
         let first = rows.first().map_or(0, |taps| taps.first).min(end);
-        let stride = picture.width as usize * 3;
-        let rgb = picture.rgb[first * stride..end * stride].to_vec();
-        let used = Picture { width: picture.width, height: (end - first) as u32, rgb };
         for taps in &mut rows {
             taps.first -= first;
         }
-        squeeze_rows(&squeeze_columns(&used, &columns), &rows)
+        squeeze_rows(&squeeze_columns(picture, first..end, &columns), &rows)
     }
 }
 
@@ -142,10 +142,10 @@ fn rows_first(from: (u32, u32), to: (i64, i64)) -> bool {
     rows > 0 && rows > 2 * columns
 }
 
-/// Each row at as many pixels as there are taps.
-fn squeeze_columns(picture: &Picture, columns: &[Taps]) -> Picture {
-    let mut rgb = Vec::with_capacity(columns.len() * 3 * picture.height as usize);
-    for row in picture.rows() {
+/// Each of the rows `used` at as many pixels as there are taps.
+fn squeeze_columns(picture: &Picture, used: Range<usize>, columns: &[Taps]) -> Picture {
+    let mut rgb = Vec::with_capacity(columns.len() * 3 * used.len());
+    for row in picture.rows().skip(used.start).take(used.len()) {
         for taps in columns {
             let mut sums = [HALF; 3];
             for (pixel, weight) in row[taps.first * 3..].chunks_exact(3).zip(&taps.weights) {
@@ -156,7 +156,7 @@ fn squeeze_columns(picture: &Picture, columns: &[Taps]) -> Picture {
             rgb.extend(sums.map(round));
         }
     }
-    Picture { width: columns.len() as u32, height: picture.height, rgb }
+    Picture { width: columns.len() as u32, height: used.len() as u32, rgb }
 }
 
 /// Each column at as many pixels as there are taps.
