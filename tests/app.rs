@@ -7,6 +7,7 @@ mod common;
 mod run;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::*;
 use internvit::app::{Album, Example, Keep, Lesson, Photo, Shape, Windows};
@@ -65,7 +66,9 @@ impl Session {
 
 /// What `internvit look` makes of a photograph: its picture and the view's values.
 fn look(photo: &Path, view: &str, more: &[&str]) -> (Picture, Tensor) {
-    let folder = scratch(&format!("app-look-{view}"));
+    // Tests run side by side: each call has a folder of its own.
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let folder = scratch(&format!("app-look-{}", CALLS.fetch_add(1, Ordering::Relaxed)));
     let (out, data) = (folder.join("v.png"), folder.join("v.safetensors"));
     let args = ["look", text(photo), "--view", view, "--image-size", "56", "--device", "cpu"];
     let written = ["--out", text(&out), "--data", text(&data)];

@@ -193,8 +193,8 @@ fn pixels_cost_their_bytes_once() {
     // Its decoder may take more than this one did: it is counted with 9 bytes a pixel.
     let file = scratch("bounds-webp").join("f.webp");
     std::fs::write(&file, webp).unwrap();
-    let args = ["preprocess", text(&file), "--out", "x.npz", "--max-memory", "500MB"];
-    fails(&args, "f.webp: needs 604.0 MB of memory, and 500.0 MB may be taken");
+    let args = ["preprocess", text(&file), "--out", "x.npz", "--max-memory", "100MB"];
+    fails(&args, "f.webp: needs 151.0 MB of memory, and 100.0 MB may be taken");
 }
 
 /// Sizes that stand elsewhere than usual: a frame that widens its canvas, numbers beyond a directory.
