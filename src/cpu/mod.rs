@@ -20,7 +20,6 @@ pub use norm::norm;
 pub use team::{Helper, Job, Jobs, Share, Task, Team};
 pub use weights::CpuWeights;
 
-use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
 use crate::plan::{Op, Plan, Plane, Role, RowSource, SlotId, Step, Value};
@@ -154,9 +153,17 @@ pub fn run<'a>(
                 }
             }
         }
-        let slots: BTreeSet<SlotId> = plan.outputs.iter().map(|(_, slot)| *slot).collect();
-        let outputs = slots.into_iter();
-        Ok(outputs.map(|slot| (slot, std::mem::take(&mut workspace.values[slot]))).collect())
+        // A slot may have two names.
+        let mut slots: Vec<SlotId> = Vec::new();
+        for (_, slot) in &plan.outputs {
+            if !slots.contains(slot) {
+                slots.push(*slot);
+            }
+        }
+        Ok(slots
+            .into_iter()
+            .map(|slot| (slot, std::mem::take(&mut workspace.values[slot])))
+            .collect())
     })
 }
 

@@ -89,7 +89,7 @@ pub enum Key {
 impl Naming {
     /// Finds scheme and prefix among a checkpoint's keys; `None` where no key is a class token.
     pub fn detect<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let keys: BTreeSet<&str> = keys.collect();
+        let keys = set(keys);
         let found = candidates(&keys);
         // One class token's name ends in another: the longer is the right one.
         let first = found
@@ -102,7 +102,7 @@ impl Naming {
 
     /// Every encoder among a checkpoint's keys: a class token and a patch embedding behind one prefix.
     pub fn all<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<Self> {
-        let keys: BTreeSet<&str> = keys.collect();
+        let keys = set(keys);
         let mut by_prefix: BTreeMap<String, Vec<Self>> = BTreeMap::new();
         for naming in candidates(&keys) {
             if keys.contains(format!("{}{}", naming.prefix, naming.scheme.patches).as_str()) {
@@ -131,6 +131,13 @@ impl Naming {
         }
         self.scheme.rules.iter().find_map(|rule| rule.read(rest)).unwrap_or(Key::Unknown)
     }
+}
+
+/// The keys in order. One by one: `collect` sorts by a sort of its own, 5 kB of the page's module.
+fn set<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut set = BTreeSet::new();
+    set.extend(keys);
+    set
 }
 
 /// For each class token every scheme that it may be of, in the order of the schemes.

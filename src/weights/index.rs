@@ -12,6 +12,7 @@ use super::head::is_head;
 use crate::budget::MAX_LIST;
 use crate::json::{twice, value_of_bytes};
 use crate::model::{Key, Naming};
+use crate::order::sort_by;
 use crate::{Error, Result};
 
 /// What an index says, as slices of its text: values of JSON would take many times as much.
@@ -98,7 +99,7 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
             }
         }
     }
-    shards.sort();
+    sort_by(&mut shards, Ord::cmp);
     shards.dedup();
     Ok(shards)
 }
