@@ -44,8 +44,8 @@ fn dialect(fields: &Fields<'_>) -> Result<&'static Dialect> {
         let found = found.unwrap_or_else(|| fields.keys());
         let types = known_types();
         fields.error(format_args!(
-            "describes no encoder that is known here: {found}; missing: model_type ({types}), \
-             hidden_size, num_hidden_layers, num_attention_heads, intermediate_size"
+            "describes no encoder that is known here: {found}; missing: model_type, hidden_size, \
+             num_hidden_layers, num_attention_heads, intermediate_size; a model_type would be {types}"
         ))
     })
 }
