@@ -11,12 +11,14 @@ mod argument;
 pub mod error;
 #[path = "../../src/budget/mod.rs"]
 pub mod budget;
-#[path = "../../src/features.rs"]
+#[path = "../../src/features/mod.rs"]
 mod features;
 #[path = "../../src/files/mod.rs"]
 pub mod files;
 #[path = "../../src/image/mod.rs"]
 pub mod image;
+#[path = "../../src/math.rs"]
+mod math;
 #[path = "../../src/model/mod.rs"]
 pub mod model;
 #[path = "../../src/hub/name.rs"]
