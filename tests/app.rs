@@ -58,9 +58,9 @@ impl Session {
     }
 
     /// A map over its photograph.
-    fn over(&self, id: u32, map: &Map, opacity: f32) -> Picture {
+    fn over(&self, id: u32, map: &Map) -> Picture {
         let photo = self.album.photo(id).unwrap();
-        map.over(&photo.picture, photo.region, opacity).unwrap()
+        map.over(&photo.picture, photo.region, map.opacity).unwrap()
     }
 }
 
@@ -143,7 +143,7 @@ fn every_view_is_the_command_lines_to_the_byte() {
     for (id, request, flags) in cases {
         let view = request["view"].as_str().unwrap();
         let map = session.view(id, request.clone()).unwrap();
-        let mut own = session.over(id, &map, if view == "pca" { 1.0 } else { 0.75 });
+        let mut own = session.over(id, &map);
         if let Some(point) = flags.iter().skip_while(|flag| **flag != "--at").nth(1) {
             let (x, y) = point.split_once(',').unwrap();
             mark(&mut own, [x.parse().unwrap(), y.parse().unwrap()]);
@@ -168,7 +168,7 @@ fn what_several_photographs_share_is_the_command_lines() {
     let token = session.patch(own, [220, 120]);
     let map =
         session.view(other, json!({"view": "similarity", "token": token, "of": own})).unwrap();
-    let (mut left, mut right) = (picture(&cat), session.over(other, &map, 0.75));
+    let (mut left, mut right) = (picture(&cat), session.over(other, &map));
     let there = session.album.photo(other).unwrap();
     let place = patch_centre(map.best.unwrap(), there.grid(), &there.picture, there.region);
     mark(&mut left, [220, 120]);
@@ -182,7 +182,7 @@ fn what_several_photographs_share_is_the_command_lines() {
     let basis = folder.join("basis.safetensors");
     look(&cat, "pca", &["--layer", "6", "--save-basis", text(&basis)]);
     let (painted, data) = look(&rocket, "pca", &["--layer", "6", "--basis", text(&basis)]);
-    assert!(painted == session.over(other, &kept, 1.0) && data.values == kept.values);
+    assert!(painted == session.over(other, &kept) && data.values == kept.values);
     assert_eq!(kept.basis, session.album.basis);
     let fresh = session.view(other, json!({"view": "pca", "layer": 6})).unwrap();
     assert_ne!(fresh.values, kept.values, "its own colours are others");
@@ -213,7 +213,7 @@ fn a_lesson_gives_the_command_lines_head_and_picture() {
     assert!(taught.to_bytes().unwrap() == std::fs::read(&head).unwrap(), "the heads differ");
     session.album.head = Some(taught);
     let map = session.view(id, json!({"view": "taught"})).unwrap();
-    assert!(picture(&out) == session.over(id, &map, 0.6), "the pictures differ");
+    assert!(picture(&out) == session.over(id, &map), "the pictures differ");
     assert_eq!((&map.names[..], map.labels.len()), (&lesson.names[..], 451 * 300));
     assert!((map.shares.iter().sum::<f64>() - 100.0).abs() < 1e-9);
     // Vectors stand for a photograph that was let go.
@@ -250,7 +250,7 @@ fn segmentation_is_the_command_lines() {
     }
     // Of the features that are there, the same but for rounding.
     let map = session.view(id, json!({"view": "segmentation"})).unwrap();
-    let (whole, held) = (picture(&out), session.over(id, &map, 0.6));
+    let (whole, held) = (picture(&out), session.over(id, &map));
     let pairs = whole.rgb.as_chunks::<3>().0.iter().zip(held.rgb.as_chunks::<3>().0);
     let same = pairs.filter(|(a, b)| a == b).count();
     assert!(same * 1000 >= 451 * 300 * 999, "{same} of {}", 451 * 300);

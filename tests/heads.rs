@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[path = "common/cli.rs"]
+mod run;
+
 use std::ops::ControlFlow;
 
 use common::*;
@@ -14,6 +17,7 @@ use internvit::weights::{
     write_safetensors_with,
 };
 use internvit::{Checkpoint, Device, Encoder, Images, Tensor, reference};
+use run::*;
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -50,19 +54,18 @@ fn whole_models_match_float64() {
     }
 }
 
+/// A head on the outputs of some blocks, without names and colours.
+fn head_spec(kind: HeadKind, out_indices: &[usize], classes: usize) -> HeadSpec {
+    let (out_indices, names, palette) = (out_indices.to_vec(), Vec::new(), Vec::new());
+    HeadSpec { kind, out_indices, classes, names, palette, whole: false }
+}
+
 /// A checkpoint whose head is UPerNet with the fixture's tensors.
 fn uper() -> (Checkpoint, HeadSpec, usize) {
     let folder = scratch("uper-head");
     let config = config(16, 2, 32, 4, "");
     let mut checkpoint = random_checkpoint("uper-head", &config);
-    let spec = HeadSpec {
-        kind: HeadKind::Uper,
-        out_indices: vec![0, 1, 2, 3],
-        classes: 7,
-        names: Vec::new(),
-        palette: Vec::new(),
-        whole: false,
-    };
+    let spec = head_spec(HeadKind::Uper, &[0, 1, 2, 3], 7);
     let source = Source::file(&golden("uper_head/head.safetensors")).unwrap();
     wait(checkpoint.attach_head(spec.clone(), source)).unwrap();
     assert!(folder.exists());
@@ -129,23 +132,17 @@ fn drop_padding(rows: &[f32]) -> Vec<f32> {
 #[test]
 fn wrong_heads_are_named() {
     let config = config(16, 2, 32, 4, "");
-    let cases = [
-        ("linear", vec![0], 5, "decode_head.conv_seg.weight: missing"),
-        ("uper", vec![0, 1, 2, 3], 9, "expected shape [9, 12, 1, 1]"),
+    let cases: [(HeadKind, &[usize], usize, &str, &str); 2] = [
+        (HeadKind::Linear, &[0], 5, "input", "decode_head.conv_seg.weight: missing"),
+        (HeadKind::Uper, &[0, 1, 2, 3], 9, "head", "expected shape [9, 12, 1, 1]"),
     ];
-    for (kind, out_indices, classes, expected) in cases {
+    for (kind, out_indices, classes, file, expected) in cases {
         let mut checkpoint = random_checkpoint("wrong-head", &config);
-        let kind = if kind == "uper" { HeadKind::Uper } else { HeadKind::Linear };
-        let (names, palette) = (Vec::new(), Vec::new());
-        let spec = HeadSpec { kind, out_indices, classes, names, palette, whole: false };
-        let file = match kind {
-            HeadKind::Uper => golden("uper_head/head.safetensors"),
-            HeadKind::Linear => golden("uper_head/input.safetensors"),
-        };
+        let spec = head_spec(kind, out_indices, classes);
+        let file = golden("uper_head").join(file).with_extension("safetensors");
         let source = Source::file(&file).unwrap();
         assert!(!wait(read_header(&source)).unwrap().is_empty());
-        let error = wait(checkpoint.attach_head(spec, source)).unwrap_err().to_string();
-        assert!(error.contains(expected), "expected {expected:?} in {error:?}");
+        refused("a head", wait(checkpoint.attach_head(spec, source)), expected);
     }
 }
 
@@ -162,10 +159,6 @@ fn folding_pads_classes() {
     assert_eq!(wait(checkpoint.tensor("head.bottleneck.weight")).unwrap().len(), 12 * 9 * 64);
 }
 
-fn internvit(args: &[&str]) -> std::process::Output {
-    std::process::Command::new(env!("CARGO_BIN_EXE_internvit")).args(args).output().unwrap()
-}
-
 fn integers(path: &std::path::Path, name: &str) -> (Vec<usize>, Vec<i32>) {
     let bytes = std::fs::read(path).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -179,10 +172,8 @@ fn the_command_line_gives_the_fixtures_labels() {
     let out = scratch("cli-segment").join("maps.safetensors");
     for fixture in ["segment_mmseg_linear", "segment_mmseg_uper"] {
         let (model, input) = (golden(fixture), golden(fixture).join("input.safetensors"));
-        let args = ["segment", "--model", model.to_str().unwrap(), "--pixel-values"];
-        let more = [input.to_str().unwrap(), "--device", "cpu", "--out", out.to_str().unwrap()];
-        let output = internvit(&[&args[..], &more].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let args = ["segment", "--model", text(&model), "--pixel-values", text(&input)];
+        ok(&[&args[..], &["--device", "cpu", "--out", text(&out)]].concat());
         let expected = golden(fixture).join("expected.safetensors");
         assert_eq!(integers(&out, "labels"), integers(&expected, "labels"), "{fixture}");
         let (found, expected) = (tensors(&out), tensors(&expected));
@@ -197,11 +188,9 @@ fn photographs_are_segmented_in_windows() {
     let model = golden("segment_mmseg_linear");
     let photos = [sample("coffee.png"), sample("rocket.jpg")];
     let (pictures, labels) = (folder.join("pictures"), folder.join("labels"));
-    let args = ["segment", photos[0].to_str().unwrap(), photos[1].to_str().unwrap(), "--model"];
-    let more = [model.to_str().unwrap(), "--device", "cpu", "--json", "--picture"];
-    let last = [pictures.to_str().unwrap(), "--labels", labels.to_str().unwrap()];
-    let output = internvit(&[&args[..], &more, &last].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let args = ["segment", text(&photos[0]), text(&photos[1]), "--model", text(&model)];
+    let more = ["--device", "cpu", "--json", "--picture", text(&pictures)];
+    ok(&[&args[..], &more, &["--labels", text(&labels)]].concat());
     for (name, size) in [("coffee", (600, 400)), ("rocket", (640, 427))] {
         for folder in [&pictures, &labels] {
             let file = folder.join(format!("{name}.png"));
@@ -210,11 +199,8 @@ fn photographs_are_segmented_in_windows() {
         }
     }
     let headless = golden("encoder_rms_qknorm_f16");
-    let model = ["--json", "--model", headless.to_str().unwrap()];
-    let refused = internvit(&[&["segment", photos[0].to_str().unwrap()][..], &model].concat());
-    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(error.contains("no segmentation head"), "{error}");
+    let args = ["segment", text(&photos[0]), "--json", "--model", text(&headless)];
+    fails(&args, "no segmentation head");
 }
 
 /// What is taught on one photograph is applied to others, and to itself with the same result.
@@ -223,24 +209,17 @@ fn a_taught_head_is_applied() {
     let folder = scratch("cli-teach");
     let (head, first) = (folder.join("taught.safetensors"), folder.join("first.png"));
     let cat = sample("chelsea.png");
-    let args = ["teach", cat.to_str().unwrap(), "--device", "cpu", "--layer", "4,12"];
+    let args = ["teach", text(&cat), "--device", "cpu", "--layer", "4,12"];
     let points = ["--point", "cat:225,150", "--point", "cat:60,280", "--point", "wall:440,10"];
-    let out = ["--out", head.to_str().unwrap(), "--picture", first.to_str().unwrap()];
-    let output = internvit(&[&args[..], &points, &out].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ok(&[&args[..], &points, &["--out", text(&head), "--picture", text(&first)]].concat());
 
     let labels = folder.join("labels.png");
-    let args = ["segment", cat.to_str().unwrap(), "--device", "cpu", "--json"];
-    let more = ["--head", head.to_str().unwrap(), "--labels", labels.to_str().unwrap()];
-    let output = internvit(&[&args[..], &more].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let args = ["segment", text(&cat), "--device", "cpu", "--head", text(&head)];
+    let said = ok(&[&args[..], &["--json", "--labels", text(&labels)]].concat());
     assert!(said.contains("\"wall\"") && said.contains("\"cat\""), "{said}");
     // The head was taught on the whole photograph, and is applied to it whole.
     let again = folder.join("again.png");
-    let args = ["segment", cat.to_str().unwrap(), "--device", "cpu", "--picture"];
-    let more = [again.to_str().unwrap(), "--head", head.to_str().unwrap()];
-    assert!(internvit(&[&args[..], &more].concat()).status.success());
+    ok(&[&args[..], &["--picture", text(&again)]].concat());
     let [a, b] = [&first, &again]
         .map(|f| internvit::image::decode("map", &std::fs::read(f).unwrap()).unwrap());
     let same = a.rgb.iter().zip(&b.rgb).filter(|(a, b)| a == b).count();
@@ -252,20 +231,17 @@ fn a_taught_head_is_applied() {
     assert_eq!(found, palette[..], "the taught points keep their classes");
 
     for (point, expected) in [("cat", "expected CLASS:X,Y"), ("cat:1,2", "at least two classes")] {
-        let args = ["teach", cat.to_str().unwrap(), "--point", point, "--out", "x.safetensors"];
-        let error = internvit(&args);
-        let text = String::from_utf8_lossy(&error.stderr).into_owned();
-        assert!(error.status.code() == Some(1) && text.contains(expected), "{text}");
+        fails(&["teach", text(&cat), "--point", point, "--out", "x.safetensors"], expected);
     }
 }
 
 #[test]
 fn segmentation_configurations() {
     use internvit::model::{ade20k, parse_config, parse_head};
-    let text = |inner: &str| config(16, 2, 32, 4, &format!(r#", "segmentation": {{{inner}}}"#));
+    let said = |inner: &str| config(16, 2, 32, 4, &format!(r#", "segmentation": {{{inner}}}"#));
     let head = |inner: &str| {
-        let text = text(inner);
-        parse_head("config.json", &text, &parse_config("config.json", &text).unwrap())
+        let said = said(inner);
+        parse_head("config.json", &said, &parse_config("config.json", &said).unwrap())
     };
     let ade = head(r#""head": "uper", "out_indices": [0, 1, 2, 3], "num_classes": 150"#);
     let ade = ade.unwrap().unwrap();
@@ -329,22 +305,13 @@ fn numbers_of_classes_are_bounded() {
     for classes in [0, 4097, 1_000_000] {
         let expected = format!("{classes} classes: expected 1 to 4096");
         let head = linear(&folder, classes, |_, _| ());
-        let args = ["segment", cat.to_str().unwrap(), "--model", model.to_str().unwrap()];
-        let found =
-            internvit(&[&args[..], &["--json", "--device", "cpu", "--head", &head]].concat());
-        let error = String::from_utf8_lossy(&found.stderr).into_owned();
-        assert_eq!(found.status.code(), Some(1), "{error}");
-        assert!(error.contains(&expected) && error.contains(&head), "{error}");
+        let args = ["segment", text(&cat), "--model", text(&model), "--device", "cpu"];
+        let args = [&args[..], &["--json", "--head", &head]].concat();
+        fails(&args, &expected);
+        fails(&args, &head);
 
         let mut checkpoint = wait(Checkpoint::open_path(&model)).unwrap();
-        let spec = HeadSpec {
-            kind: HeadKind::Linear,
-            out_indices: vec![1],
-            classes,
-            names: Vec::new(),
-            palette: Vec::new(),
-            whole: false,
-        };
+        let spec = head_spec(HeadKind::Linear, &[1], classes);
         let source = || Source::file(head.as_ref()).unwrap();
         refused("a caller's", wait(checkpoint.attach_head(spec.clone(), source())), &expected);
         let beyond = HeadSpec { out_indices: vec![2], classes: 2, ..spec };
@@ -402,14 +369,7 @@ fn weights_that_are_no_numbers_are_named() {
                 values.fill(0.0);
             }
         });
-        let description = HeadSpec {
-            kind: HeadKind::Linear,
-            out_indices: vec![1],
-            classes: 5,
-            names: Vec::new(),
-            palette: Vec::new(),
-            whole: false,
-        };
+        let description = head_spec(HeadKind::Linear, &[1], 5);
         let mut model = wait(Checkpoint::open_path(&scratch_of("heads-values-model"))).unwrap();
         wait(model.attach_head(description, Source::file(head.as_ref()).unwrap())).unwrap();
         let loaded = wait(Encoder::load(model, &Device::Cpu, &mut on_bytes)).map(|_| ());

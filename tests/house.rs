@@ -48,6 +48,23 @@ fn only_the_browsers_door_says_wasm_bindgen() {
     assert!(saying("wasm_bindgen").iter().all(|file| file.starts_with("src/web")));
 }
 
+/// What draws and remembers serves a command line, a page and a window alike.
+#[test]
+fn only_doors_know_a_user_interface() {
+    for word in ["clap", "indicatif", "js_sys", "web_sys", "JsValue"] {
+        let door = |file: &String| file.starts_with("src/cli/") || file.starts_with("src/web");
+        assert!(saying(word).iter().all(door), "{word}: {:?}", saying(word));
+    }
+}
+
+/// A view's name stands in the table of views, and in no other list.
+#[test]
+fn views_are_listed_once() {
+    for name in ["\"pca\"", "\"similarity\"", "\"rollout\"", "\"norms\"", "\"taught\""] {
+        assert_eq!(saying(name), ["src/view/request.rs"], "{name}");
+    }
+}
+
 #[test]
 fn few_files_know_the_target() {
     let list = saying("target_arch");
@@ -159,7 +176,20 @@ impl<'a> Visit<'a> for Reading {
 /// Imports point down: each room with the rooms that it may use.
 #[test]
 fn imports_point_down() {
-    let rooms: [(&str, &[&str]); 15] = [
+    let below_encoder: &[&str] = &[
+        "error",
+        "progress",
+        "image",
+        "images",
+        "model",
+        "features",
+        "weights",
+        "plan",
+        "reference",
+        "cpu",
+        "gpu",
+    ];
+    let rooms: [(&str, &[&str]); 17] = [
         ("files", &["error", "budget"]),
         ("budget", &["error", "image"]),
         ("error", &[]),
@@ -174,9 +204,11 @@ fn imports_point_down() {
         ("reference", &["error", "image", "model", "plan", "weights"]),
         ("cpu", &["error", "progress", "image", "model", "plan", "weights", "reference"]),
         ("gpu", &["error", "progress", "image", "model", "plan", "weights"]),
-        ("view", &["error", "budget", "image", "features"]),
+        ("view", &["error", "image", "features"]),
+        ("encoder", below_encoder),
+        ("app", &["error", "image", "model", "features", "weights", "view", "encoder"]),
     ];
-    let names: Vec<&str> = rooms.iter().map(|(name, _)| *name).chain(["encoder"]).collect();
+    let names: Vec<&str> = rooms.iter().map(|(name, _)| *name).chain(["web"]).collect();
     for (room, allowed) in rooms {
         let inside = |name: &str| {
             name.starts_with(&format!("src/{room}/")) || name == format!("src/{room}.rs")

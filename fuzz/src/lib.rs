@@ -11,7 +11,7 @@ mod argument;
 pub mod error;
 #[path = "../../src/budget/mod.rs"]
 pub mod budget;
-#[path = "../../src/features.rs"]
+#[path = "../../src/features/mod.rs"]
 mod features;
 #[path = "../../src/files/mod.rs"]
 pub mod files;
@@ -19,6 +19,8 @@ pub mod files;
 pub mod image;
 #[path = "../../src/json.rs"]
 mod json;
+#[path = "../../src/math.rs"]
+mod math;
 #[path = "../../src/model/mod.rs"]
 pub mod model;
 #[path = "../../src/hub/name.rs"]

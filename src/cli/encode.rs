@@ -1,6 +1,7 @@
 //! `internvit encode`
 
 mod about;
+mod batches;
 mod many;
 mod path;
 mod store;
@@ -24,6 +25,7 @@ use super::input::Photo;
 use super::model::Model;
 use super::photos::Photos;
 use super::{input, output, print_json, progress, tell};
+use batches::Batches;
 
 /// Features of photographs.
 ///
@@ -242,13 +244,6 @@ fn batch(encoder: &Encoder, args: &Args) -> usize {
     args.batch.map_or(if hardware { BATCH } else { 1 }, usize::from)
 }
 
-/// Whether a photograph's pictures can go to the encoder with those that wait.
-fn fits(pictures: &[Picture], photo: &Photo, batch: usize) -> bool {
-    let size = |p: &Picture| (p.width, p.height);
-    pictures.len() + photo.pictures.len() <= batch
-        && pictures.first().is_none_or(|first| size(first) == size(&photo.pictures[0]))
-}
-
 /// Encodes the images in their order, several of one size at once; with each row the index of its
 /// image.
 async fn encode_photos(
@@ -261,31 +256,28 @@ async fn encode_photos(
         return encode_one(encoder, &args.images[0], &shape, args, bar).await;
     }
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
-    let mut pictures: Vec<Picture> = Vec::new();
-    let mut waiting: Vec<&PathBuf> = Vec::new();
-    let mut photos = Photos::read(&args.images, shape, &args.background);
-    let mut paths = args.images.iter().enumerate();
-    loop {
-        let photo = photos.next().transpose()?;
-        let fits = photo.as_ref().is_some_and(|photo| fits(&pictures, photo, batch));
-        if !fits && !pictures.is_empty() {
-            let features = encode_all(encoder, &pictures, batch, args, bar).await;
-            let features = features.map_err(|e| input::of(&waiting, e))?;
-            match &mut all {
-                None => all = Some(features),
-                Some(all) => {
-                    same_shape(all, &features, waiting[0])?;
-                    append(all, features);
-                }
-            }
-            waiting.iter().for_each(|_| bar.next());
-            waiting.clear();
-            pictures.clear();
+    let mut done = 0;
+    let photos = Photos::read(&args.images, shape, &args.background);
+    for photos in Batches::new(photos, batch) {
+        let photos = photos.into_iter().collect::<Result<Vec<_>>>()?;
+        let first = done;
+        let mut pictures = Vec::new();
+        for photo in photos {
+            index.extend(std::iter::repeat_n(done as f32, photo.pictures.len()));
+            pictures.extend(photo.pictures);
+            done += 1;
         }
-        let (Some(photo), Some((number, path))) = (photo, paths.next()) else { break };
-        index.extend(std::iter::repeat_n(number as f32, photo.pictures.len()));
-        waiting.push(path);
-        pictures.extend(photo.pictures);
+        let paths = &args.images[first..done];
+        let features = encode_all(encoder, &pictures, batch, args, bar).await;
+        let features = features.map_err(|e| input::of(paths, e))?;
+        match &mut all {
+            None => all = Some(features),
+            Some(all) => {
+                same_shape(all, &features, &paths[0])?;
+                append(all, features);
+            }
+        }
+        paths.iter().for_each(|_| bar.next());
     }
     let all = all.ok_or_else(|| Error::input("no images"))?;
     Ok((all, index))

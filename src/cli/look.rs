@@ -200,7 +200,7 @@ impl Args {
             let text = format!("--view {view} needs --at X,Y: the patch to compare with");
             return Err(Error::input(text));
         }
-        if !(0.0..=1.0).contains(&self.opacity()) {
+        if self.opacity.is_some_and(|opacity| !(0.0..=1.0).contains(&opacity)) {
             return Err(Error::input("--opacity: expected a number from 0 to 1"));
         }
         Ok(())
@@ -243,7 +243,8 @@ impl Args {
         map: &Map,
         said: String,
     ) -> Result<(Picture, String)> {
-        let mut picture = map.over(&shown.picture, shown.region, self.opacity())?;
+        let mut picture =
+            map.over(&shown.picture, shown.region, self.opacity.unwrap_or(map.opacity))?;
         let Some(other) = &self.other else {
             self.at.iter().for_each(|point| mark(&mut picture, *point));
             return Ok((picture, said));
@@ -299,9 +300,5 @@ impl Args {
     fn out(&self) -> PathBuf {
         let stem = self.image.file_stem().unwrap_or_default().to_string_lossy();
         self.out.clone().unwrap_or_else(|| format!("{stem}-{}.png", self.view).into())
-    }
-
-    fn opacity(&self) -> f32 {
-        self.opacity.unwrap_or(if self.view == "pca" { 1.0 } else { 0.75 })
     }
 }

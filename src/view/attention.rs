@@ -44,7 +44,7 @@ impl View for Attention {
         // wherever one asks, and without them the rest can be told apart.
         let range = [0.0, middle(&shown)[1]];
         let (values, shape) = (inputs.attention.to_vec(), vec![maps, rows, cols]);
-        Ok(Map { values, shape, plane, ..Map::heat(shown, inputs.grid, range)? })
+        Ok(Map { values, shape, plane: Some(plane), ..Map::heat(shown, inputs.grid, range)? })
     }
 
     fn sentence(&self, map: &Map) -> String {

@@ -1,6 +1,6 @@
 //! The first three principal components of patch tokens as red, green and blue.
 
-use super::foreground::foreground;
+use super::foreground::foreground_among;
 use super::math::middle;
 use super::principal::principal_directions;
 use crate::features::row_count;
@@ -125,11 +125,22 @@ pub fn pca_rgb(tokens: &[f32], c: usize) -> Result<Vec<[u8; 3]>> {
 /// # Errors
 /// [`Error::Input`] where there is not one row of `c` values a patch.
 pub fn pca_foreground(tokens: &[f32], c: usize, grid: [usize; 2]) -> Result<(Vec<bool>, PcaBasis)> {
-    let scores = PcaBasis::fit(tokens, c)?.scores(tokens)?;
-    let first: Vec<f32> = scores.iter().map(|score| score[0]).collect();
-    let front = foreground(&first, grid)?;
+    let all = vec![true; row_count("tokens", tokens, c)?];
+    let front = foreground_by_pca(tokens, c, grid, &all)?;
     let basis = PcaBasis::fit(&rows_of(tokens, c, &front), c)?;
     Ok((front, basis))
+}
+
+/// Foreground patches, told apart by the first component of those that are `seen`.
+pub(super) fn foreground_by_pca(
+    tokens: &[f32],
+    c: usize,
+    grid: [usize; 2],
+    seen: &[bool],
+) -> Result<Vec<bool>> {
+    let scores = PcaBasis::fit(&rows_of(tokens, c, seen), c)?.scores(tokens)?;
+    let first: Vec<f32> = scores.iter().map(|score| score[0]).collect();
+    foreground_among(&first, grid, seen)
 }
 
 /// Of `tokens` `[n, c]` those that are chosen.

@@ -20,8 +20,10 @@ pub struct Map {
     pub height: usize,
     /// How the raster is stretched.
     pub edges: Edges,
-    /// Which of several maps in the data the raster shows.
-    pub plane: usize,
+    /// The opacity, from 0 to 1, at which it shows best over a photograph.
+    pub opacity: f32,
+    /// Which map the raster shows, where the data are several, `[maps, height, width]`.
+    pub plane: Option<usize>,
     /// Values of the darkest and the brightest colour.
     pub range: Option<[f32; 2]>,
     /// For each pixel the number of its class or cluster; 255 where the photograph is transparent.
@@ -52,6 +54,8 @@ pub enum Edges {
     Outlined,
 }
 
+/// What of a photograph is to be seen under most maps.
+const OPACITY: f32 = 0.75;
 /// The label of what is transparent.
 const NONE: u8 = 255;
 
@@ -62,7 +66,8 @@ impl Map {
         let rgba = colours.as_chunks::<3>().0.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]);
         let ([height, width], range) = (grid, Some(range));
         let (rgba, shape) = (rgba.collect(), grid.to_vec());
-        Ok(Self { values, shape, rgba, width, height, range, ..Self::default() })
+        let opacity = OPACITY;
+        Ok(Self { values, shape, rgba, width, height, opacity, range, ..Self::default() })
     }
 
     /// Labels `[height, width]` in their colours, without data; those below 0 are transparent and no
@@ -89,6 +94,7 @@ impl Map {
             rgba: labels.iter().flat_map(colour).collect(),
             labels: labels.iter().map(|label| u8::try_from(*label).unwrap_or(NONE)).collect(),
             edges: Edges::Sharp,
+            opacity: OPACITY,
             width,
             height,
             shares,
@@ -98,20 +104,11 @@ impl Map {
         })
     }
 
-    /// The values of the map that the raster shows, where the data are several: `[rows, cols]`.
+    /// The values that the raster shows, where the data are several maps; else all.
     pub fn shown(&self) -> &[f32] {
         let area = self.width * self.height;
-        match self.shape.len() {
-            3 if self.values.len() >= (self.plane + 1) * area && self.is_of_planes() => {
-                &self.values[self.plane * area..][..area]
-            }
-            _ => &self.values,
-        }
-    }
-
-    /// Whether the data are maps one after another.
-    fn is_of_planes(&self) -> bool {
-        self.shape[1..] == [self.height, self.width]
+        let first = self.plane.map(|plane| plane * area);
+        first.and_then(|first| self.values.get(first..first + area)).unwrap_or(&self.values)
     }
 
     /// The data as a tensor.

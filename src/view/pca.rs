@@ -1,7 +1,6 @@
 //! The view of the first three principal components as red, green and blue.
 
-use super::basis::rows_of;
-use super::foreground::foreground_among;
+use super::basis::{foreground_by_pca, rows_of};
 use super::map::Edges;
 use super::needs::Hidden;
 use super::request::View;
@@ -55,7 +54,10 @@ impl View for Pca {
     fn draw(&self, inputs: &Inputs<'_>) -> Result<Map> {
         let &Inputs { grid: [rows, cols], seen, channels: c, tokens, .. } = inputs;
         let front = match self.foreground {
-            true => self.foreground(inputs)?,
+            true => {
+                let front = foreground_by_pca(tokens, c, inputs.grid, seen)?.into_iter().zip(seen);
+                front.map(|(front, seen)| *seen && front != self.swap).collect()
+            }
             false => seen.to_vec(),
         };
         let own = PcaBasis::fit(&rows_of(tokens, c, &front), c)?;
@@ -67,6 +69,7 @@ impl View for Pca {
             rgba: rgba.collect(),
             values: basis.scores(tokens)?.into_flattened(),
             shape: vec![rows, cols, 3],
+            opacity: 1.0,
             width: cols,
             height: rows,
             // A smooth picture would run into what is left out.
@@ -90,16 +93,5 @@ impl View for Pca {
             "Red, green and blue are three principal components with {r:.1} %, {g:.1} % and \
              {b:.1} % of the variance of {of}."
         )
-    }
-}
-
-impl Pca {
-    /// Which patches are foreground, told apart by the first component of all that show anything.
-    fn foreground(&self, inputs: &Inputs<'_>) -> Result<Vec<bool>> {
-        let &Inputs { grid, seen, channels: c, tokens, .. } = inputs;
-        let all = PcaBasis::fit(&rows_of(tokens, c, seen), c)?;
-        let first: Vec<f32> = all.scores(tokens)?.iter().map(|score| score[0]).collect();
-        let front = foreground_among(&first, grid, seen)?.into_iter().zip(seen);
-        Ok(front.map(|(front, seen)| *seen && front != self.swap).collect())
     }
 }

@@ -28,6 +28,9 @@ impl View for Segmentation {
     }
 }
 
+/// Classes follow edges of the photograph, which are to be seen.
+const OPACITY: f32 = 0.6;
+
 /// The class of each pixel, by a head's logits; pixels of patches that show nothing have none.
 pub(super) fn classes(inputs: &Inputs<'_>) -> Result<Map> {
     let Some(classes) = inputs.classes else { return Ok(Map::default()) };
@@ -41,7 +44,8 @@ pub(super) fn classes(inputs: &Inputs<'_>) -> Result<Map> {
     let (names, palette) = (classes.names.to_vec(), classes.palette.to_vec());
     let map = Map::labelled(&found, classes.size, names, palette)?;
     let logits = classes.logits;
-    Ok(Map { values: logits.values.clone(), shape: logits.shape.clone(), ..map })
+    let (values, shape) = (logits.values.clone(), logits.shape.clone());
+    Ok(Map { values, shape, opacity: OPACITY, ..map })
 }
 
 /// The classes that have a share, and their shares.

@@ -1,9 +1,9 @@
 //! The settings of a request by their names: what a command's flags and a page's JSON both become.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::Visitor;
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::list;
@@ -22,9 +22,8 @@ pub enum Setting {
 
 /// Settings by name, the name of the view under `view` among them. One that is `None` counts as
 /// left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Settings(BTreeMap<String, Option<Setting>>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings(Vec<(String, Option<Setting>)>);
 
 impl Settings {
     /// The settings of a view, of which nothing is said yet.
@@ -36,12 +35,14 @@ impl Settings {
 
     /// Sets one.
     pub fn set(&mut self, name: &str, value: Setting) {
-        self.0.insert(name.into(), Some(value));
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.into(), Some(value)));
     }
 
     /// Takes one out, with what it was.
     pub(super) fn take(&mut self, name: &str) -> Option<Setting> {
-        self.0.remove(name).flatten()
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        self.0.remove(at).1
     }
 }
 
@@ -133,7 +134,7 @@ impl Fields {
         match self.way {
             Way::Read => read(self.settings.take(name)),
             Way::Write => {
-                self.settings.0.insert(name.into(), own);
+                self.settings.0.push((name.into(), own));
                 Ok(())
             }
         }
@@ -149,7 +150,7 @@ impl Fields {
 
     /// What was written, without what is left out.
     pub(super) fn written(mut self) -> Settings {
-        self.settings.0.retain(|_, value| value.is_some());
+        self.settings.0.retain(|(_, value)| value.is_some());
         self.settings
     }
 
@@ -170,6 +171,41 @@ impl fmt::Display for Setting {
             Self::Number(number) => number.fmt(f),
             Self::Text(text) => f.write_str(&crate::error::short(text, 80)),
         }
+    }
+}
+
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Settings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Takes an object, in a list: a map of its own would be more code of the page's module.
+struct Object;
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Settings;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of settings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Settings, A::Error> {
+        let mut settings = Settings::default();
+        while let Some(entry) = map.next_entry()? {
+            settings.0.push(entry);
+        }
+        Ok(settings)
     }
 }
 

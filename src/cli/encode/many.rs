@@ -21,10 +21,11 @@ use super::super::input::Photo;
 use super::super::photos::Photos;
 use super::super::{print_json, progress, tell};
 use super::about::about;
+use super::batches::Batches;
 use super::path::{key, tidy};
 use super::store::{Store, prepare};
 use super::table::{self, About, Failure, Row};
-use super::{Args, Tokens, batch, fits};
+use super::{Args, Tokens, batch};
 
 /// Photographs of a part: what a run that is stopped has to do again at most.
 const PART: usize = 64;
@@ -150,39 +151,6 @@ struct Writer<'a> {
     bar: &'a ProgressBar,
 }
 
-/// What is computed, on its way to the table.
-struct Filling {
-    part: Part,
-    /// Photographs of the part, those that wait and those that failed included.
-    taken: usize,
-    pictures: Vec<Picture>,
-    waiting: Vec<(String, Photo)>,
-    begun: Duration,
-}
-
-impl Filling {
-    fn new(begun: Duration) -> Self {
-        let (pictures, waiting) = Default::default();
-        Self { part: Part::default(), taken: 0, pictures, waiting, begun }
-    }
-
-    /// Computes what waits.
-    async fn compute(
-        &mut self,
-        encoder: &mut Encoder,
-        args: &Args,
-        bar: &ProgressBar,
-    ) -> Result<()> {
-        if !self.pictures.is_empty() {
-            compute(encoder, &self.pictures, &self.waiting, args, &mut self.part).await?;
-        }
-        bar.inc(self.waiting.len() as u64);
-        self.pictures.clear();
-        self.waiting.clear();
-        Ok(())
-    }
-}
-
 /// Encodes photographs and sends them part by part: full ones, and whatever is there once a minute has
 /// passed. Consumes the writer, which ends when all is sent.
 async fn encode_parts(
@@ -195,46 +163,34 @@ async fn encode_parts(
     let Writer { send, clock, bar } = writer;
     let shape = args.shape(encoder.spec())?;
     let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
-    let (batch, mut failed) = (batch(encoder, args), 0);
-    let mut now = Filling::new(clock());
     let photos = Photos::read(work, shape, &args.background);
-    for (at, (path, photo)) in work.iter().zip(photos).enumerate() {
-        let name = tidy(path).to_string_lossy().into_owned();
-        now.taken += 1;
-        match photo {
-            Ok(_) if path.to_str().is_none() => {
-                let reason = "the path is not UTF-8".into();
-                now.part.failures.push(Failure { path: name, reason });
-            }
-            Ok(mut photo) => {
-                if !fits(&now.pictures, &photo, batch) {
-                    now.compute(encoder, args, bar).await?;
-                }
-                now.pictures.append(&mut photo.pictures);
-                now.waiting.push((name, photo));
-            }
-            Err(Error::Image { reason, .. }) => {
-                now.part.failures.push(Failure { path: name, reason });
-            }
-            Err(Error::Io { source, .. }) => {
-                now.part.failures.push(Failure { path: name, reason: source.to_string() });
-            }
-            Err(other) => return Err(other),
-        }
-        let late = clock().saturating_sub(now.begun) >= MINUTE;
-        if now.taken < size && at + 1 < work.len() && !late {
+    let mut batches = Batches::new(photos, batch(encoder, args));
+    let (mut done, mut failed) = (0, 0);
+    let (mut part, mut first, mut begun) = (Part::default(), 0, clock());
+    loop {
+        let (mut taken, mut whole) = (done, false);
+        let batch = batches.next_until(&mut || {
+            taken += 1;
+            let late = clock().saturating_sub(begun) >= MINUTE;
+            whole = taken - first >= size || taken == work.len() || late;
+            whole
+        });
+        let Some(batch) = batch else { break };
+        let paths = &work[done..taken];
+        done = taken;
+        part.add(encoder, args, paths, batch).await?;
+        bar.set_position(done as u64);
+        if !whole {
             continue;
         }
-        now.compute(encoder, args, bar).await?;
-        bar.set_position(at as u64 + 1);
-        let mut part = std::mem::replace(&mut now, Filling::new(clock())).part;
         failed += part.failures.len();
         part.overflowed = store.about.overflowed || left_f16(encoder, args);
         store.about.overflowed = part.overflowed;
         store.note(part.rows.iter().map(|row| row.path.clone()), part.failures.iter().cloned());
-        if send.send(part).is_err() {
+        if send.send(std::mem::take(&mut part)).is_err() {
             break; // The writer says why.
         }
+        (first, begun) = (done, clock());
     }
     Ok(failed)
 }
@@ -281,6 +237,36 @@ fn shown(photo: &Photo) -> u32 {
 }
 
 impl Part {
+    /// Adds a batch of photographs: their rows, and why some have none.
+    async fn add(
+        &mut self,
+        encoder: &mut Encoder,
+        args: &Args,
+        paths: &[PathBuf],
+        batch: Vec<Result<Photo>>,
+    ) -> Result<()> {
+        let (mut pictures, mut photos) = (Vec::new(), Vec::new());
+        for (path, photo) in paths.iter().zip(batch) {
+            let name = tidy(path).to_string_lossy().into_owned();
+            let reason = match photo {
+                Ok(_) if path.to_str().is_none() => "the path is not UTF-8".into(),
+                Ok(mut photo) => {
+                    pictures.append(&mut photo.pictures);
+                    photos.push((name, photo));
+                    continue;
+                }
+                Err(Error::Image { reason, .. }) => reason,
+                Err(Error::Io { source, .. }) => source.to_string(),
+                Err(other) => return Err(other),
+            };
+            self.failures.push(Failure { path: name, reason });
+        }
+        if !pictures.is_empty() {
+            compute(encoder, &pictures, &photos, args, self).await?;
+        }
+        Ok(())
+    }
+
     /// Adds the rows of photographs that were encoded together.
     fn take(&mut self, photos: &[(String, Photo)], features: &Features, tokens: bool) {
         let last = &features.tensors["last_hidden_state"];

@@ -1,0 +1,100 @@
+//! Photographs in batches: runs of those that can be encoded together.
+
+use std::iter::Peekable;
+
+use internvit::Result;
+
+use super::Photo;
+
+/// Photographs in their order, in batches whose pictures have one size and are at most so many; a
+/// photograph of more pictures than that is a batch of its own. One that cannot be read is in the
+/// batch in whose place it stands.
+pub(super) struct Batches<I: Iterator<Item = Result<Photo>>> {
+    photos: Peekable<I>,
+    most: usize,
+}
+
+impl<I: Iterator<Item = Result<Photo>>> Batches<I> {
+    /// Batches of at most `most` pictures.
+    pub(super) fn new(photos: I, most: usize) -> Self {
+        Self { photos: photos.peekable(), most }
+    }
+
+    /// The next batch, which ends early where `stop`, asked after each photograph, says so.
+    pub(super) fn next_until(&mut self, stop: &mut dyn FnMut() -> bool) -> Option<Vec<I::Item>> {
+        let mut batch = Vec::new();
+        let (mut count, mut size) = (0, None);
+        // Whether the next photograph goes with those of the batch.
+        while let Some(photo) = self.photos.next_if(|photo| match photo {
+            Ok(photo) => {
+                count == 0 || count + photo.pictures.len() <= self.most && size == own_size(photo)
+            }
+            Err(_) => true,
+        }) {
+            if let Ok(photo) = &photo {
+                (count, size) = (count + photo.pictures.len(), own_size(photo));
+            }
+            batch.push(photo);
+            if stop() {
+                break;
+            }
+        }
+        Some(batch).filter(|batch| !batch.is_empty())
+    }
+}
+
+impl<I: Iterator<Item = Result<Photo>>> Iterator for Batches<I> {
+    type Item = Vec<I::Item>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_until(&mut || false)
+    }
+}
+
+/// The size that all pictures of a photograph have.
+fn own_size(photo: &Photo) -> Option<(u32, u32)> {
+    photo.pictures.first().map(|picture| (picture.width, picture.height))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use internvit::Error;
+    use internvit::image::{Grid, Picture};
+
+    use super::*;
+
+    /// A photograph of some pictures of a side; of none, one that cannot be read.
+    fn photo((count, side): (usize, u32)) -> Result<Photo> {
+        if count == 0 {
+            return Err(Error::image("photo", "unreadable"));
+        }
+        let picture =
+            Picture { width: side, height: side, rgb: vec![0; (side * side * 3) as usize] };
+        let (size, grid) = ([side; 2], Grid { cols: 1, rows: 1 });
+        Ok(Photo { size, grid, pictures: vec![picture; count] })
+    }
+
+    fn lengths(photos: &[(usize, u32)], most: usize) -> Vec<usize> {
+        Batches::new(photos.iter().copied().map(photo), most).map(|batch| batch.len()).collect()
+    }
+
+    #[test]
+    fn batches_have_one_size_and_few_pictures() {
+        assert_eq!(lengths(&[], 4), [0; 0]);
+        assert_eq!(lengths(&[(1, 2); 9], 4), [4, 4, 1]);
+        assert_eq!(lengths(&[(1, 2), (1, 2), (1, 3), (1, 2)], 4), [2, 1, 1], "in their order");
+        assert_eq!(lengths(&[(2, 2), (3, 2), (1, 2)], 4), [1, 2], "tiles");
+        assert_eq!(lengths(&[(7, 2), (1, 2), (1, 2)], 1), [1, 1, 1], "more than one batch holds");
+        assert_eq!(lengths(&[(1, 2), (0, 0), (1, 2), (0, 0)], 2), [4], "what cannot be read");
+        let mut batches = Batches::new([(1, 2); 5].into_iter().map(photo), 4);
+        let mut left = 3;
+        let mut stop = || {
+            left -= 1;
+            left == 0
+        };
+        assert_eq!(batches.next_until(&mut stop).unwrap().len(), 3);
+        assert_eq!(batches.next().unwrap().len(), 2);
+    }
+}
