@@ -60,7 +60,11 @@ fn what_cannot_be_read_is_refused_with_the_cause() {
     let frame = uneven.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
     uneven[frame + 14] = 0x31;
     uneven[frame + 17] = 0x21;
-    let cases: [(&str, Vec<u8>, &str); 10] = [
+    // libwebp takes no chunk before the pixels but a header's.
+    let mut webp = fixture("rgb.webp");
+    webp.splice(12..12, *b"ICCP\x02\0\0\0ab");
+    let cases: [(&str, Vec<u8>, &str); 11] = [
+        ("chunk.webp", webp, "the WebP data is broken"),
         ("uneven.jpg", uneven, "a channel of 2 × 1 samples where another has 3 × 1"),
         ("empty.jpg", vec![], "the file is empty"),
         ("notes.txt", b"no picture at all".to_vec(), "not a picture this program can read"),

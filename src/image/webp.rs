@@ -134,8 +134,11 @@ fn number(data: &[u8], at: usize) -> Option<u32> {
 fn first(bytes: &[u8]) -> Option<Frame<'_>> {
     let body = bytes.get(12..)?;
     let (kind, header) = chunks(body).next()?;
-    if kind != b"VP8X" {
-        return inside(body, true);
+    // Other chunks come behind a header of their own kind, or the file is none that libwebp reads.
+    match kind {
+        b"VP8X" => {}
+        b"VP8L" | b"VP8 " => return inside(body, true),
+        _ => return None,
     }
     let flags = *header.first()?;
     let canvas = [number(header, 4)? + 1, number(header, 7)? + 1];
