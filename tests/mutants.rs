@@ -5,10 +5,12 @@
 
 mod common;
 
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::*;
+use internvit::budget::picture_memory;
 use internvit::image::{Picture, decode};
 use internvit::model::{HeadKind, HeadSpec, parse_config, parse_head};
 use internvit::weights::{
@@ -317,7 +319,8 @@ fn pictures_of(folder: &std::path::Path, most: u64, found: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Pictures of every kind: no panic, not even one that is caught, and none takes long. With
+/// Pictures of every kind: no panic, not even one that is caught, none takes long, and none takes more
+/// memory than it is counted with. With
 /// `INTERNVIT_TRIALS` as many as it says.
 #[test]
 fn pictures() {
@@ -337,7 +340,12 @@ fn pictures() {
         let bytes = spoil_picture(&seeds[dice.roll(seeds.len())], dice);
         number += 1;
         let start = std::time::Instant::now();
-        let read = decode("picture", &bytes).map(drop);
+        let read = decode("picture", &bytes);
+        if let Ok(picture) = &read {
+            let (counted, took) = (picture_memory(Cursor::new(&bytes)), picture.rgb.len() as u64);
+            assert!(counted >= took, "counted with {counted} bytes, took {took}");
+        }
+        let read = read.map(drop);
         slowest = slowest.max((start.elapsed(), number - 1));
         if read.as_ref().is_err_and(|e| e.to_string().contains("decoder failed")) {
             caught.push(number - 1);

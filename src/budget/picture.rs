@@ -186,7 +186,8 @@ fn jpeg_size(mut from: impl BufRead + Seek) -> Option<[u32; 2]> {
         }
         let mut length = [0; 2];
         from.read_exact(&mut length).ok()?;
-        let length = u16::from_be_bytes(length).checked_sub(2)?;
+        // Decoders look for the next marker behind a length that is none.
+        let length = u16::from_be_bytes(length).saturating_sub(2);
         if matches!(byte[0], 0xC0..=0xCF) && !matches!(byte[0], 0xC4 | 0xC8 | 0xCC) {
             let mut frame = [0; 5];
             from.read_exact(&mut frame).ok()?;
