@@ -162,13 +162,16 @@ fn encoder(sizes: Sizes, gated: bool, registers: usize, position: Position) -> S
         mlp: Mlp { activation, gated },
         final_norm: FinalNorm::Tokens,
         pool: Pool::Cls,
-        preprocessing: Preprocessing {
-            size: Some(224).filter(|size| size % sizes.patch as u32 == 0),
-            short: Some(256),
-            resize: Resize::Crop,
-            ..Preprocessing::default()
-        },
+        preprocessing: preprocessing(sizes.patch),
     }
+}
+
+/// As the published `preprocessor_config.json` has it: 224 pixels cut out of 256, where patches fill
+/// them; elsewhere a square of the model's own size.
+fn preprocessing(patch: usize) -> Preprocessing {
+    let fits = 224 % patch == 0;
+    let [size, short] = [fits.then_some(224), fits.then_some(256)];
+    Preprocessing { size, short, resize: Resize::Crop, ..Preprocessing::default() }
 }
 
 /// What may stand beside the encoder's tensors.
@@ -219,3 +222,43 @@ const ORIGINAL_NAMES: Scheme = Scheme {
     ],
     elsewhere: &NEIGHBOURS,
 };
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use crate::model::{Activation, Mlp, Resample, Spec, parse_config};
+
+    fn spec(text: &str) -> Spec {
+        parse_config("c", text).unwrap()
+    }
+
+    /// Sizes of the published models (their `config.json`, and timm's architectures).
+    #[test]
+    fn published_shapes() {
+        let g = r#"{"model_type": "dinov2", "hidden_size": 1536, "num_hidden_layers": 40,
+            "num_attention_heads": 24, "use_swiglu_ffn": true, "image_size": 518}"#;
+        let gated = Mlp { activation: Activation::Silu, gated: true };
+        for text in [g, r#"{"architecture": "vit_giant_patch14_dinov2.lvd142m"}"#] {
+            let spec = spec(text);
+            assert_eq!((spec.sizes.layers, spec.sizes.heads, spec.sizes.mlp), (40, 24, 4096));
+            assert_eq!((spec.mlp, spec.sizes.image, spec.prefix_tokens()), (gated, 518, 1));
+        }
+        let plus = r#"{"model_type": "dinov2_with_registers", "patch_size": 14}"#;
+        for text in [plus, r#"{"architecture": "vit_base_patch14_reg4_dinov2.lvd142m"}"#] {
+            let spec = spec(text);
+            assert_eq!((spec.sizes.hidden, spec.sizes.mlp, spec.prefix_tokens()), (768, 3072, 5));
+            let crate::model::Position::Table { resample, .. } = spec.position;
+            assert_eq!(resample, Resample::BicubicAntialiased);
+            assert_eq!(spec.preprocessing.size, Some(224));
+        }
+    }
+
+    #[test]
+    fn other_architectures_of_timm_are_not_claimed() {
+        for name in ["vit_base_patch16_224", "vit_small_patch14_dinov3", "vit_huge_patch14_dinov2"]
+        {
+            assert!(parse_config("c", &format!(r#"{{"architecture": "{name}"}}"#)).is_err());
+        }
+    }
+}
