@@ -14,7 +14,7 @@ python=${PYTHON:-python3}
 
 if command -v cargo >/dev/null; then
   cargo build --release || exit 1
-  REQUIRE_GPU=1 cargo test --release --test kernels --test encoder --test large -- --nocapture 2>&1 | tee "$out/tests.txt"
+  REQUIRE_GPU=1 cargo test --release --test device -- --nocapture 2>&1 | tee "$out/tests.txt"
 fi
 { "$internvit" devices; nvidia-smi 2>/dev/null; } | tee "$out/machine.txt"
 

@@ -10,7 +10,7 @@ import { serve } from "../web/tools/serve.mjs";
 import { findChromium } from "../web/tools/setup.mjs";
 import { args } from "../tests/browser/chromium.mjs";
 import { path } from "../tests/browser/site.mjs";
-import { startHub } from "../tests/hub/hub.mjs";
+import { startHub } from "../tests/common/hub.mjs";
 
 const [folder = "target/models", name = "random/300m", device = "gpu", side = ""] = process.argv.slice(2);
 const hub = await startHub(resolve(folder));

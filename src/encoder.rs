@@ -1,206 +1,60 @@
-//! The façade: a checkpoint on a device, pictures in, features out.
-
-mod device;
-mod inspect;
-mod measure;
-mod profile;
-mod recover;
-mod run;
-mod team;
-
-pub use device::{Device, Opened};
-pub use inspect::Held;
-pub use measure::Measured;
-pub use profile::{Profile, Row};
-use run::{Job, Ready, Task};
+//! The façade: pictures in, features out.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::ops::{ControlFlow, Deref, DerefMut};
 
-use crate::cpu::{CpuWeights, Team, Workspace};
-use crate::features::{Features, Tensor};
-use crate::gpu::{Gpu, GpuWeights, Precision};
+use crate::features::{BlockAttention, Features, Tensor, row_count};
+use crate::gpu::Gpu;
 use crate::images::{Images, check};
-use crate::model::{HeadKind, Spec};
-use crate::plan::{Input, Plan, record, record_segment};
-use crate::progress::{LocalBoxFuture, Progress};
+use crate::model::HeadKind;
+use crate::plan::{Plane, Role, SlotId, Value, record_attention, record_head_alone};
+use crate::session::{Compute, Held, Job, Session, Task};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
 
-/// A checkpoint on a device.
+/// A checkpoint on a device, that encodes pictures. What it is about, its [`Session`], is reached
+/// through it: the device, notes, the checkpoint.
+///
+/// Its methods are asynchronous for pages, where a device must not be waited for; natively they
+/// compute until they are done, and [`crate::Model`] is the blocking way to have one.
 pub struct Encoder {
-    checkpoint: Checkpoint,
-    backend: Backend,
-    /// Blocks are read from the checkpoint whenever a run comes to them.
-    streamed: bool,
-    why_cpu: Option<String>,
-    notes: Vec<String>,
-    ready: Option<Ready>,
-    /// The position table of the last grid.
-    position: Option<([usize; 2], Arc<[f32]>)>,
+    session: Session,
 }
 
-enum Backend {
-    Gpu(Box<Gpu>, GpuWeights),
-    Cpu(CpuWeights, Workspace),
+impl Deref for Encoder {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl DerefMut for Encoder {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
 }
 
 impl Encoder {
-    /// Brings `checkpoint` to a device. `progress` is told the bytes read and their total, and may
-    /// stop the loading.
+    /// Brings `checkpoint` to a device: `&device`, an open [`Gpu`], or a [`Compute`] that says more.
+    /// `progress` is told the bytes read and their total, and may stop the loading.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device is missing or too small, [`Error::Io`] and
-    /// [`Error::Checkpoint`] where tensors cannot be read, [`Error::Cancelled`].
+    /// [`Error::Device`] where the device is missing or too small, or computes no such precision,
+    /// [`Error::Io`] and [`Error::Checkpoint`] where tensors cannot be read, [`Error::Cancelled`].
     pub async fn load(
         checkpoint: Checkpoint,
-        device: &Device,
+        compute: impl Into<Compute>,
         progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        Self::load_as(checkpoint, device, Precision::F32, progress).await
-    }
-
-    /// As [`Encoder::load`], in a precision.
-    ///
-    /// # Errors
-    /// As [`Encoder::load`]; [`Error::Device`] too where f16 is asked of the CPU or does not hold a
-    /// weight.
-    pub async fn load_as(
-        checkpoint: Checkpoint,
-        device: &Device,
-        precision: Precision,
-        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<Self> {
-        Self::open(checkpoint, device, precision, false, progress).await
-    }
-
-    /// As [`Encoder::load_as`], but the weights of blocks stay where they are stored: while one block
-    /// computes the next is read. The device holds embeddings, two blocks and activations, the CPU one
-    /// block; the features are the same.
-    ///
-    /// # Errors
-    /// As [`Encoder::load_as`].
-    pub async fn stream(
-        checkpoint: Checkpoint,
-        device: &Device,
-        precision: Precision,
-        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<Self> {
-        Self::open(checkpoint, device, precision, true, progress).await
-    }
-
-    fn open<'a>(
-        checkpoint: Checkpoint,
-        device: &'a Device,
-        precision: Precision,
-        streamed: bool,
-        progress: &'a mut dyn Progress<u64>,
-    ) -> LocalBoxFuture<'a, Result<Self>> {
-        Box::pin(async move {
-            match device.open_as(precision).await? {
-                Opened::Gpu(gpu) if streamed => Self::bring(checkpoint, *gpu, true, progress).await,
-                Opened::Gpu(gpu) => Self::bring(checkpoint, *gpu, false, progress).await,
-                Opened::Cpu(why_cpu) if streamed => {
-                    let backend = Backend::Cpu(CpuWeights::default(), Workspace::default());
-                    Ok(Self { streamed, why_cpu, ..Self::new(checkpoint, backend) })
-                }
-                Opened::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
-            }
-        })
-    }
-
-    fn new(checkpoint: Checkpoint, backend: Backend) -> Self {
-        let (why_cpu, ready, position) = (None, None, None);
-        Self { checkpoint, backend, streamed: false, why_cpu, notes: Vec::new(), ready, position }
-    }
-
-    /// Brings `checkpoint` to an open device.
-    pub async fn on_gpu(
-        checkpoint: Checkpoint,
-        gpu: Gpu,
-        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<Self> {
-        Self::bring(checkpoint, gpu, false, progress).await
-    }
-
-    /// As [`Encoder::stream`], on an open device.
-    pub async fn stream_on(
-        checkpoint: Checkpoint,
-        gpu: Gpu,
-        progress: &mut impl AsyncFnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<Self> {
-        Self::bring(checkpoint, gpu, true, progress).await
+        let session = Session::open(checkpoint, compute.into(), progress).await?;
+        Ok(Self { session })
     }
 
     /// Lets go of the model and keeps its device, where another finds its kernels compiled; none on
     /// the CPU, or where the device was lost.
     pub fn into_gpu(self) -> Option<Gpu> {
-        let Backend::Gpu(gpu, weights) = self.backend else { return None };
-        drop((weights, self.ready));
-        gpu.emptied()
-    }
-
-    fn on_cpu<'a>(
-        checkpoint: Checkpoint,
-        why_cpu: Option<String>,
-        team: Option<Team>,
-        progress: &'a mut dyn Progress<u64>,
-    ) -> LocalBoxFuture<'a, Result<Self>> {
-        Box::pin(async move {
-            let total = checkpoint.bytes();
-            let plans = all_weights(&checkpoint);
-            let mut told = async |done| progress.told(done, total).await;
-            let weights = CpuWeights::load(&plans, &checkpoint, team, &mut told).await?;
-            let _ = progress.told(total, total).await;
-            let backend = Backend::Cpu(weights, Workspace::default());
-            Ok(Self { why_cpu, ..Self::new(checkpoint, backend) })
-        })
-    }
-
-    /// What the checkpoint describes.
-    pub fn spec(&self) -> &Spec {
-        &self.checkpoint.spec
-    }
-
-    /// The checkpoint.
-    pub fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
-    }
-
-    /// The device in use; `None` for the CPU.
-    pub fn gpu(&self) -> Option<&Gpu> {
-        match &self.backend {
-            Backend::Gpu(gpu, _) => Some(gpu),
-            Backend::Cpu(..) => None,
-        }
-    }
-
-    /// Bytes of weights on the device.
-    pub fn weight_bytes(&self) -> u64 {
-        match &self.backend {
-            Backend::Gpu(_, weights) => weights.bytes(),
-            Backend::Cpu(weights, _) => weights.bytes(),
-        }
-    }
-
-    /// An error where blocks are streamed: times and comparisons step by step are of resident weights.
-    fn resident(&self) -> Result<()> {
-        match self.streamed {
-            false => Ok(()),
-            true => Err(Error::input("this takes weights that are loaded, not streamed")),
-        }
-    }
-
-    /// Why the CPU computes although a GPU was hoped for.
-    pub fn why_cpu(&self) -> Option<&str> {
-        self.why_cpu.as_deref()
-    }
-
-    /// What it did by itself and the caller should know, a sentence each: it opened a lost device
-    /// anew, or left f16.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+        self.session.into_gpu()
     }
 
     /// Encodes `images`; `taps` are the hidden states wanted besides the last, 0 the embedding, i
@@ -239,8 +93,8 @@ impl Encoder {
         images: Images<'_>,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Tensor> {
-        let (input, count) = check(images, &[], &self.checkpoint.spec)?;
-        let Some(grid) = input.grid(self.checkpoint.spec.sizes.patch) else {
+        let (input, count) = check(images, &[], &self.checkpoint().spec)?;
+        let Some(grid) = input.grid(self.checkpoint().spec.sizes.patch) else {
             return Err(Error::input("segmentation takes pictures, not embeddings"));
         };
         self.head_for(grid)?;
@@ -253,24 +107,77 @@ impl Encoder {
 
     /// The head, where there is one that can take `grid` patches.
     fn head_for(&self, [rows, cols]: [usize; 2]) -> Result<&Head> {
-        let none = || Error::input(format!("{}: no segmentation head", self.checkpoint.name()));
-        let head = self.checkpoint.head.as_ref().ok_or_else(none)?;
+        let none = || Error::input(format!("{}: no segmentation head", self.checkpoint().name()));
+        let head = self.checkpoint().head.as_ref().ok_or_else(none)?;
         if head.spec.kind == HeadKind::Uper && rows.min(cols) < 2 {
             return Err(Error::input("UPerNet takes pictures of at least 2 × 2 patches"));
         }
         Ok(head)
     }
-}
 
-/// Plans that name all weights of a checkpoint, and their layouts, as any plan of its does.
-fn all_weights(checkpoint: &Checkpoint) -> Vec<Plan> {
-    let patch = checkpoint.spec.sizes.patch;
-    let input = Input::Rgba { height: 2 * patch, width: 2 * patch };
-    let mut plans = vec![record(&checkpoint.spec, input, 1, &[])];
-    if let Some(head) = &checkpoint.head {
-        plans.push(record_segment(&checkpoint.spec, &head.spec, head.channels, input, 1));
+    /// As [`Encoder::encode`]; with `keep` the features stay on the device.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub async fn hold(
+        &mut self,
+        images: Images<'_>,
+        taps: &[usize],
+        keep: bool,
+        progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Held> {
+        let (input, batch) = check(images, taps, &self.checkpoint().spec)?;
+        let spec = &self.checkpoint().spec;
+        let (grid, prefix) = (input.grid(spec.sizes.patch), spec.prefix_tokens());
+        let task = Task::Features(taps.to_vec());
+        let job = Job { task: &task, input, count: batch, images, keep };
+        let parts = self.run_all(job, progress).await?;
+        Ok(Held { batch, grid, prefix, parts })
     }
-    plans
+
+    /// Queries and keys of block `layer` (from 1) for one picture, of whose tokens `hidden`
+    /// `[tokens, C]` is what the block takes: `hidden_states.{layer - 1}`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such block, [`Error::Device`].
+    pub async fn attention(&self, hidden: &[f32], layer: usize) -> Result<BlockAttention> {
+        let sizes = self.spec().sizes;
+        if !(1..=sizes.layers).contains(&layer) {
+            let text = format!("block {layer}: the model has blocks 1 to {}", sizes.layers);
+            return Err(Error::input(text));
+        }
+        let channels = sizes.hidden;
+        let tokens = row_count("a hidden state", hidden, channels)?;
+        if tokens == 0 {
+            return Err(Error::input("a hidden state without tokens"));
+        }
+        let (plan, [q, k]) = record_attention(&self.checkpoint().spec, tokens, layer);
+        let Some(given) = plan.slot("hidden_state") else { unreachable!("the plan has an input") };
+        let inputs = [(given, Value::F32(hidden))];
+        let values = self.run_plan(plan, &inputs, &[q.slot, k.slot]).await?;
+        let plane = |values: &[f32], Plane { plane, .. }: Plane| {
+            values[plane * tokens * channels..][..tokens * channels].to_vec()
+        };
+        let (queries, keys) = (plane(&values[0], q), plane(&values[1], k));
+        Ok(BlockAttention { heads: sizes.heads, channels, queries, keys })
+    }
+
+    /// The segmentation head alone, on features: `levels` are the outputs of the blocks that its
+    /// `out_indices` name, each `[rows·cols, C]` without prefix. Logits `[1, classes, h', w']`, as
+    /// [`Encoder::segment`] gives them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model has no head, [`Error::Device`].
+    pub async fn segment_features(&self, levels: &[Vec<f32>], grid: [usize; 2]) -> Result<Tensor> {
+        let head = self.head_for(grid)?;
+        let plan = record_head_alone(self.spec(), &head.spec, head.channels, grid);
+        let Some(logits) = plan.slot("logits") else { unreachable!("a head gives logits") };
+        let given = plan.slots.iter().enumerate().filter(|(_, slot)| slot.role == Role::Input);
+        let inputs: Vec<(SlotId, Value<'_>)> =
+            given.zip(levels).map(|((id, _), level)| (id, Value::F32(level))).collect();
+        let values = self.run_plan(plan, &inputs, &[logits]).await?;
+        Ok(planar(&values[0], 1, head, grid))
+    }
 }
 
 /// Logits as the plan leaves them, `[count, h'·w', padded classes]`, to `[count, classes, h', w']`.

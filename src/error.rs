@@ -1,12 +1,15 @@
 //! The one error type. Every message says what was wanted, what was found, and where.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, in one line that a user can act on.
-#[derive(Debug, thiserror::Error)]
+/// What went wrong, in one line that a user can act on. [`Error::kind`] names the variant for programs
+/// that pass errors on, [`std::error::Error::source`] gives the cause where another library found it.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
@@ -15,7 +18,7 @@ pub enum Error {
         /// The file as the user named it.
         path: String,
         /// The operating system's reason.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// A `config.json` that describes no model this crate can run.
     #[error("{}", one_line(format_args!("{}: {reason}", short(file, SUBJECT))))]
@@ -24,6 +27,8 @@ pub enum Error {
         file: String,
         /// Key, expected and found.
         reason: String,
+        /// The reader's own error.
+        source: Option<Arc<dyn StdError + Send + Sync>>,
     },
     /// A checkpoint whose tensors are not those its configuration asks for.
     #[error("{}", one_line(format_args!("{}: {reason}", short(file, SUBJECT))))]
@@ -79,9 +84,34 @@ impl Error {
         Self::Device(one_line(reason))
     }
 
+    /// The variant's name: `io`, `config`, `checkpoint`, `hub`, `image`, `input`, `device`, `lost`,
+    /// `not_finite` or `cancelled`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "io",
+            Self::Config { .. } => "config",
+            Self::Checkpoint { .. } => "checkpoint",
+            Self::Hub { .. } => "hub",
+            Self::Image { .. } => "image",
+            Self::Input(_) => "input",
+            Self::Device(_) => "device",
+            Self::Lost(_) => "lost",
+            Self::NotFinite(_) => "not_finite",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// An [`Error::Config`] with its cause.
+    pub fn caused_by(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        if let Self::Config { source, .. } = &mut self {
+            *source = Some(Arc::new(cause));
+        }
+        self
+    }
+
     /// An [`Error::Io`] at `path`.
     pub fn io(path: impl fmt::Display, source: std::io::Error) -> Self {
-        Self::Io { path: short(path, SUBJECT), source }
+        Self::Io { path: short(path, SUBJECT), source: Arc::new(source) }
     }
 
     /// An [`Error::Checkpoint`] in `file`.
@@ -101,7 +131,14 @@ impl Error {
 
     /// An [`Error::Config`] in `file`.
     pub fn config(file: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::Config { file: short(file, SUBJECT), reason: one_line(reason) }
+        Self::Config { file: short(file, SUBJECT), reason: one_line(reason), source: None }
+    }
+}
+
+/// Of a program that reads its own files; [`Error::io`] names the file.
+impl From<std::io::Error> for Error {
+    fn from(source: std::io::Error) -> Self {
+        Self::io("input or output", source)
     }
 }
 
@@ -204,6 +241,18 @@ mod tests {
         assert!(!said.chars().any(is_hidden), "{said}");
         assert_eq!(short("cat.jpg", 100), "cat.jpg");
         assert_eq!(short("äöü".repeat(9), 8), "äö…öü");
+    }
+
+    #[test]
+    fn causes_are_kept_and_shared() {
+        let io: Error = std::io::Error::from(std::io::ErrorKind::NotFound).into();
+        assert_eq!((io.kind(), io.clone().to_string()), ("io", io.to_string()));
+        assert!(io.source().is_some());
+        let cause = serde_json::from_str::<u8>("x").expect_err("no number");
+        let config = Error::config("config.json", &cause).caused_by(cause);
+        let found = config.source().expect("a cause");
+        assert!(config.to_string().ends_with(&found.to_string()), "{config}");
+        assert!(Error::image("x.png", "cut off").source().is_none());
     }
 
     #[test]

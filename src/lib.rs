@@ -30,37 +30,48 @@
 //! # }
 //! ```
 
+#[cfg(feature = "gpu")]
 pub mod app;
 pub mod budget;
 pub mod cpu;
+#[cfg(feature = "gpu")]
 pub mod encoder;
 pub mod error;
 pub mod features;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod files;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod image;
+#[cfg(feature = "gpu")]
 mod images;
 mod json;
 mod math;
+#[cfg(feature = "gpu")]
+pub mod measure;
 pub mod model;
 mod order;
 pub mod plan;
+mod precision;
 mod progress;
 pub mod reference;
+#[cfg(feature = "gpu")]
+pub mod session;
 pub mod view;
 pub mod weights;
 
-#[cfg(target_arch = "wasm32")]
-mod web;
-
-pub use encoder::{Device, Encoder};
+#[cfg(feature = "gpu")]
+pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use features::{Features, Tensor};
+#[cfg(feature = "gpu")]
 pub use images::Images;
+pub use precision::Precision;
 pub use progress::{LocalBoxFuture, Progress};
+#[cfg(feature = "gpu")]
+pub use session::{Compute, Device};
 pub use weights::Checkpoint;
 
 /// README.md's code is compiled with the documentation's.

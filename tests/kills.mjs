@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startHub } from './hub/hub.mjs';
+import { startHub } from './common/hub.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [kills = '50', seed = '1', binary = join(root, 'target/debug/internvit'), part] = process.argv.slice(2);

@@ -1,56 +1,23 @@
-//! What is fuzzed: one function a target, each over the rooms' own files, so no GPU library is built.
+//! What is fuzzed: one function a target, over the library without `gpu`.
 //!
 //! A target takes any bytes. It must not panic, and what it checks beyond that holds for everything
 //! that is accepted; what is refused must be refused with one short line of text.
 
-#![allow(dead_code, unused_imports, missing_docs, reason = "each room is used in part")]
+#![allow(missing_docs, reason = "a target is called by its name only")]
 
-#[path = "../../src/cli/arguments.rs"]
-mod argument;
-#[path = "../../src/error.rs"]
-pub mod error;
-#[path = "../../src/budget/mod.rs"]
-pub mod budget;
-#[path = "../../src/features/mod.rs"]
-mod features;
-#[path = "../../src/files/mod.rs"]
-pub mod files;
-#[path = "../../src/image/mod.rs"]
-pub mod image;
-#[path = "../../src/json.rs"]
-mod json;
-#[path = "../../src/math.rs"]
-mod math;
-#[path = "../../src/model/mod.rs"]
-pub mod model;
-#[path = "../../src/hub/name.rs"]
-mod name;
-#[path = "../../src/order.rs"]
-mod order;
-#[cfg(test)]
-#[path = "../../src/gpu/pack.rs"]
-mod pack;
-#[path = "../../src/plan/mod.rs"]
-mod plan;
-#[path = "../../src/gpu/precision.rs"]
-mod precision;
-#[path = "../../src/progress.rs"]
-mod progress;
 #[cfg(test)]
 mod tests;
-#[path = "../../src/weights/mod.rs"]
-pub mod weights;
 
 use std::io::Cursor;
 
-use error::{Error, Result};
-use model::{Key, Naming, canonical_config, parse_config, parse_head};
-use plan::tensors;
-use pollster::block_on;
-use weights::{
-    Checkpoint, LinearHead, Manifest, Source, Stored, read_header, read_metadata, shards,
-    stored_tensors,
+use internvit::hub::Name;
+use internvit::model::{Key, Naming, canonical_config, parse_config, parse_head};
+use internvit::plan::tensors;
+use internvit::weights::{
+    LinearHead, Manifest, Source, Stored, read_header, read_metadata, shards, stored_tensors,
 };
+use internvit::{Precision, Result, budget, image, weights};
+use pollster::block_on;
 
 /// The value, if there is one; an error must be a short line.
 fn seen<T>(result: Result<T>) -> Option<T> {
@@ -174,7 +141,12 @@ pub fn image(data: &[u8]) {
         }
         if let Some(fitted) = seen(resize.fit(&picture, 14, 14)) {
             assert_eq!((fitted.width, fitted.height), (width, height));
-            assert!(image::pixel_values(&[fitted], &image::Normal::default()).unwrap().iter().all(|value| value.is_finite()));
+            assert!(
+                image::pixel_values(&[fitted], &image::Normal::default())
+                    .unwrap()
+                    .iter()
+                    .all(|value| value.is_finite())
+            );
         }
     }
     let (grid, list) = image::tiles(&picture, 4, 6).unwrap();
@@ -219,24 +191,17 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
 /// Values of the command line's options.
 pub fn arguments(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(bytes) = argument::size(text) {
+    if let Ok(bytes) = budget::parse_size(text) {
         assert!(bytes > 0);
-    }
-    if let Ok([x, y]) = argument::point(text) {
-        assert_eq!(argument::point(&format!("{x},{y}")), Ok([x, y]));
-    }
-    if let Ok(found) = argument::example(text) {
-        let argument::Example { class, x, y } = found;
-        assert!(!class.is_empty() && argument::example(&format!("{class}:{x},{y}")).is_ok());
     }
     if let Some(resize) = seen(text.parse::<image::Resize>()) {
         assert_eq!(resize.to_string(), text);
     }
-    if let Some(precision) = seen(text.parse::<precision::Precision>()) {
+    if let Some(precision) = seen(text.parse::<Precision>()) {
         assert_eq!(precision.name(), text);
     }
-    if let Some(name) = name::Name::parse(text) {
-        assert_eq!(name::Name::parse(&name.to_string()).as_ref(), Some(&name));
+    if let Some(name) = Name::parse(text) {
+        assert_eq!(Name::parse(&name.to_string()).as_ref(), Some(&name));
         // A name becomes folders of the cache and parts of an address.
         let parts = name.repository().split('/').chain(name.revision().split('/'));
         assert!(parts.clone().all(|part| !part.is_empty() && part != ".." && part != "."));

@@ -82,7 +82,7 @@ impl Lesson {
     ///
     /// # Errors
     /// [`Error::Input`] for layers and patches that there are not, for vectors of another length, and
-    /// for too many classes; as [`crate::encoder::Held::tensor`].
+    /// for too many classes; as [`crate::session::Held::tensor`].
     pub async fn gather(&self, album: &mut Album, encoder: &Encoder) -> Result<Gathered> {
         let last = encoder.spec().sizes.layers;
         if self.layers.is_empty() || self.layers.iter().any(|layer| *layer > last) {
@@ -142,7 +142,7 @@ impl Album {
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such photograph, patch or layer; as
-    /// [`crate::encoder::Held::tensor`].
+    /// [`crate::session::Held::tensor`].
     pub async fn vectors(
         &mut self,
         encoder: &Encoder,

@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use web_time::Instant;
 
 use super::Shape;
-use crate::encoder::Held;
 use crate::features::{BlockAttention, side_by_side};
 use crate::image::{Alpha, Picture};
+use crate::session::Held;
 use crate::view::{Head, Hidden, Looks, patch_under, stitch};
 use crate::weights::LinearHead;
 use crate::{Encoder, Error, Images, Result, Tensor};

@@ -24,6 +24,29 @@ pub const MAX_PHOTO: u64 = 1 << 30;
 /// What a run may take where nobody says how much: half of what a WebAssembly module can address.
 pub const USUAL: u64 = 2 << 30;
 
+/// A number of bytes from its text, in decimal units or binary ones: `512MB`, `1GB`, `200MiB`.
+///
+/// # Errors
+/// What was expected, where the text is no such number or it is 0.
+pub fn parse_size(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "kb" => Some(1000),
+        "mb" => Some(1_000_000),
+        "gb" => Some(1_000_000_000),
+        "kib" => Some(1 << 10),
+        "mib" => Some(1 << 20),
+        "gib" => Some(1 << 30),
+        _ => None,
+    };
+    let number = text[..digits].parse::<u64>().ok().filter(|number| *number > 0);
+    number
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit))
+        .ok_or_else(|| "expected a size such as 512MB, 1GB or 200MiB".to_string())
+}
+
 /// A run's memory, from which large work draws before it begins.
 #[derive(Debug)]
 pub struct Budget {
@@ -45,7 +68,7 @@ impl Budget {
     }
 
     /// Seven eighths of what the machine has free, its control group's limit counted.
-    #[cfg(feature = "cli")]
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn of_machine() -> Self {
         let mut system = sysinfo::System::new();
         system.refresh_memory();

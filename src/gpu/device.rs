@@ -15,7 +15,7 @@ use super::family::Family;
 use super::fault_injection::FaultInjector;
 use super::health::{Health, lock};
 use super::kernels::Kernel;
-use super::precision::Precision;
+use crate::precision::Precision;
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 

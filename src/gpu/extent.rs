@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::pack::quads;
-use super::precision::Precision;
 use crate::plan::{Op, Plan, Role, SlotId};
+use crate::precision::Precision;
 
 /// Rows of a plane are rounded up to this many, so that every plane starts at a multiple of 256 bytes
 /// whatever its width, of f16 where that is a multiple of 8.

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::buffer::Buffer;
 use super::device::Gpu;
 use super::pack::{Format, PANEL, PanelShape, pack_dots, quads};
-use super::precision::Precision;
 use crate::plan::{Op, Plan, Role, Slot, SlotId, Step, WeightKind};
+use crate::precision::Precision;
 use crate::weights::{CHOICES, QuantFormat, Quantized};
 use crate::{Error, Result};
 

@@ -15,7 +15,7 @@ use crate::{Error, Result, json};
 /// # Errors
 /// [`Error::Config`] where no dialect knows it, a value makes no sense, or nothing here can compute it.
 pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
-    let value = json::value(text).map_err(|e| Error::config(file, e))?;
+    let value = json::value(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
     let top = value.as_object().ok_or_else(|| Error::config(file, "expected an object"))?;
     let map = match top.get("vision_config") {
         Some(inner) => inner.as_object().ok_or_else(|| {
@@ -68,7 +68,7 @@ fn known_types() -> String {
 /// As [`parse_config`].
 pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<Value> {
     let spec = parse_config(file, text)?;
-    let top = json::value(text).map_err(|e| Error::config(file, e))?;
+    let top = json::value(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
     let mut map = match top.get("vision_config") {
         Some(Value::Object(inner)) => inner.clone(),
         _ => top.as_object().cloned().unwrap_or_default(),

@@ -51,7 +51,7 @@ pub fn parse_preprocessing(
     text: &str,
     sizes: &Sizes,
 ) -> Result<(Preprocessing, Option<String>)> {
-    let value = value_of(text).map_err(|e| Error::config(file, e))?;
+    let value = value_of(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
     let map = value.as_object().ok_or_else(|| Error::config(file, "expected an object"))?;
     let (map, within) = match map.get(IMAGES).and_then(Value::as_object) {
         Some(inner) => (inner, "image_processor."),
@@ -68,7 +68,7 @@ pub fn parse_preprocessing(
 /// # Errors
 /// [`Error::Config`] where it is not JSON, or the part is no object.
 pub fn image_processor(file: &str, text: &str) -> Result<Option<String>> {
-    let value = value_of(text).map_err(|e| Error::config(file, e))?;
+    let value = value_of(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
     if !value.is_object() {
         return Err(Error::config(file, "expected an object"));
     }
@@ -93,7 +93,7 @@ pub fn parse_pretrained(
     config: &str,
     sizes: &Sizes,
 ) -> Result<Option<(Preprocessing, Option<String>)>> {
-    let value = value_of(config).map_err(|e| Error::config(file, e))?;
+    let value = value_of(config).map_err(|e| Error::config(file, &e).caused_by(e))?;
     let Some(map) = value.get("pretrained_cfg").and_then(Value::as_object) else {
         return Ok(None);
     };

@@ -31,7 +31,7 @@ pub struct Checkpoint {
     /// What its files ask for that is not done, a sentence each.
     pub notes: Vec<String>,
     name: String,
-    files: Vec<Source>,
+    pub(super) files: Vec<Source>,
 }
 
 impl Checkpoint {
@@ -124,10 +124,8 @@ impl Checkpoint {
     /// The model that comes with the crate: InternViT-Tiny, 224 px, 5.5 M parameters.
     #[cfg(feature = "bundled")]
     pub async fn bundled() -> Result<Self> {
-        let config = include_str!("../../www/model/config.json");
-        let bytes: &'static [u8] = include_bytes!("../../www/model/model.safetensors");
-        Self::open("bundled", config, vec![Source::memory("bundled/model.safetensors", bytes)])
-            .await
+        let weights = Source::memory("bundled/model.safetensors", internvit_tiny::WEIGHTS);
+        Self::open("bundled", internvit_tiny::CONFIG, vec![weights]).await
     }
 
     /// Takes the segmentation head `head` from a file of its own, in place of any other.
@@ -270,16 +268,6 @@ impl Checkpoint {
             first = end;
         }
         Ok(list)
-    }
-
-    /// What each file holds, the encoder's and all else.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(super) async fn headers(&self) -> Result<Vec<Vec<Stored>>> {
-        let mut headers = Vec::new();
-        for file in &self.files {
-            headers.push(read_header(file).await?);
-        }
-        Ok(headers)
     }
 
     fn known(&self, name: &str) -> Result<&Tensor> {

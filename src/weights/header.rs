@@ -187,7 +187,7 @@ pub(crate) fn header_length(file: &str, size: u64, first: [u8; 8]) -> Result<u64
 }
 
 /// The tensors that a header describes, without its first eight bytes.
-pub(crate) fn stored_tensors(file: &str, size: u64, header: &[u8]) -> Result<Vec<Stored>> {
+pub fn stored_tensors(file: &str, size: u64, header: &[u8]) -> Result<Vec<Stored>> {
     let start = 8 + header.len() as u64;
     let mut list: Vec<Stored> = parse(file, size, header)?
         .tensors

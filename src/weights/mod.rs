@@ -36,13 +36,17 @@ pub(crate) use find::find_files;
 #[cfg(feature = "hub")]
 pub(crate) use find::usual_files;
 pub use head::Head;
-pub use header::{Stored, StoredType, read_header, read_metadata};
 #[cfg(feature = "hub")]
-pub(crate) use header::{header_length, stored_tensors};
+pub(crate) use header::header_length;
+#[doc(hidden)]
+pub use header::stored_tensors;
+pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use index::shards;
 pub use linear_head::LinearHead;
 pub use manifest::{Manifest, Part, QuantizedTensor, Tensor};
-pub(crate) use memory::{CHOICES, fits, free_memory};
+#[cfg(feature = "gpu")]
+pub(crate) use memory::CHOICES;
+pub(crate) use memory::{fits, free_memory};
 #[cfg(feature = "hub")]
 pub(crate) use open::SETTINGS;
 pub use quantise::{QuantFormat, Quantized};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Checkpoint, Source, find_files, foreign};
+use super::{Checkpoint, Source, Stored, find_files, foreign, read_header};
 use crate::budget::MAX_CONFIG;
 use crate::files::read_text;
 use crate::model::image_processor;
@@ -35,6 +35,15 @@ impl Checkpoint {
             Some((file, text)) => opened.preprocess_by(file, &text),
             None => Ok(opened),
         }
+    }
+
+    /// What each file holds, the encoder's and all else.
+    pub(super) async fn headers(&self) -> Result<Vec<Vec<Stored>>> {
+        let mut headers = Vec::new();
+        for file in &self.files {
+            headers.push(read_header(file).await?);
+        }
+        Ok(headers)
     }
 }
 

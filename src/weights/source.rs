@@ -7,6 +7,9 @@ use crate::Result;
 #[cfg(target_arch = "wasm32")]
 type Reader = dyn Fn(Range<u64>) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>;
 
+#[cfg(not(target_arch = "wasm32"))]
+type Ranges = dyn Fn(Range<u64>) -> std::io::Result<Vec<u8>> + Send;
+
 /// One file of a checkpoint.
 pub struct Source {
     name: String,
@@ -18,6 +21,8 @@ enum Bytes {
     Memory(std::borrow::Cow<'static, [u8]>),
     #[cfg(not(target_arch = "wasm32"))]
     File(std::sync::Mutex<std::fs::File>),
+    #[cfg(not(target_arch = "wasm32"))]
+    Ranges(Box<Ranges>),
     #[cfg(target_arch = "wasm32")]
     Reader(Box<Reader>),
 }
@@ -40,6 +45,16 @@ impl Source {
         };
         let (file, size) = open().map_err(|e| crate::Error::io(&name, e))?;
         Ok(Self { name, size, bytes: Bytes::File(std::sync::Mutex::new(file)) })
+    }
+
+    /// Bytes from wherever the caller has them: `read` gives those of a range, and may block.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn ranges(
+        name: &str,
+        size: u64,
+        read: impl Fn(Range<u64>) -> std::io::Result<Vec<u8>> + Send + 'static,
+    ) -> Self {
+        Self { name: name.into(), size, bytes: Bytes::Ranges(Box::new(read)) }
     }
 
     /// Bytes that a function fetches on demand.
@@ -85,18 +100,22 @@ impl Source {
                     .map_err(|e| crate::Error::io(&self.name, e))?;
                 Ok(bytes)
             }
-            #[cfg(target_arch = "wasm32")]
-            Bytes::Reader(read) => {
-                let wanted = length;
-                let bytes = read(range).await?;
-                if bytes.len() != wanted {
-                    return Err(crate::Error::checkpoint(
-                        &self.name,
-                        format!("expected {wanted} bytes, received {}", bytes.len()),
-                    ));
-                }
-                Ok(bytes)
+            #[cfg(not(target_arch = "wasm32"))]
+            Bytes::Ranges(read) => {
+                let bytes = read(range).map_err(|e| crate::Error::io(&self.name, e))?;
+                self.whole(bytes, length)
             }
+            #[cfg(target_arch = "wasm32")]
+            Bytes::Reader(read) => self.whole(read(range).await?, length),
         }
+    }
+
+    /// What a caller's function gave, which must be as long as was asked for.
+    fn whole(&self, bytes: Vec<u8>, wanted: usize) -> Result<Vec<u8>> {
+        if bytes.len() == wanted {
+            return Ok(bytes);
+        }
+        let reason = format!("expected {wanted} bytes, received {}", bytes.len());
+        Err(crate::Error::checkpoint(&self.name, reason))
     }
 }

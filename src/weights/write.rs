@@ -81,7 +81,7 @@ pub fn init_shards(
 ) -> Result<()> {
     let config = config.trim_start_matches('\u{feff}');
     let spec = parse_config(file, config)?;
-    let mut value = crate::json::value(config).map_err(|e| Error::config(file, e))?;
+    let mut value = crate::json::value(config).map_err(|e| Error::config(file, &e).caused_by(e))?;
     value["random_weights"] = true.into();
     let staged = Staged::claim(folder, true)?;
     let text = |name: &str, value: &serde_json::Value| {

@@ -1,18 +1,19 @@
 //! Files that claim more than they hold take no memory for it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[path = "../common/cli.rs"]
-mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod memory;
+#[path = "../common/cli.rs"]
+mod run;
 mod runs;
 
 use std::io::{Cursor, Read};
 use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cli::{fails, ok, text};
 use common::*;
+use run::{fails, ok, text};
 
 use internvit::Checkpoint;
 use internvit::budget::picture_memory;
@@ -24,7 +25,15 @@ use internvit::weights::{
 /// The peak of memory is the process's: one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    forget_peak();
+    guard
+}
+
+/// What was taken before, by this test or others, does not count.
+fn forget_peak() {
+    #[cfg(target_os = "linux")]
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
 /// Memory that this process has had at most, in bytes; 0 where the system does not tell.
@@ -36,7 +45,7 @@ fn peak() -> u64 {
 
 /// Memory that a command takes at most, with what it says and its exit code.
 fn peak_of(args: &[&str]) -> (u64, String, Option<i32>) {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_internvit"));
+    let mut command = crate::run::program();
     let mut child =
         command.args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
@@ -247,7 +256,8 @@ fn sizes_are_found_wherever_they_stand() {
 fn slivers() {
     let _alone = alone();
     let folder = scratch("damaged-slivers");
-    let tall = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/tall.png");
+    let tall = root().join("tests/images/tall.png");
+    let tall = text(&tall);
     let picture = decode("tall.png", &std::fs::read(tall).unwrap()).unwrap();
     assert_eq!((picture.width, picture.height), (1, 20_000));
     refused("native", Resize::Native.fit(&picture, 448, 14), "would pass the limit");

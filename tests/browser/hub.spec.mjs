@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { startHub } from "../hub/hub.mjs";
+import { startHub } from "../common/hub.mjs";
 import { writeVlm } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
 import { axe, fits, loaded, phone, saved, shown } from "./visitor.mjs";

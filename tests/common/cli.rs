@@ -5,8 +5,15 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+/// The program, in the project's folder.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_internvit"));
+    command.current_dir(crate::common::root());
+    command
+}
+
 pub fn internvit(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_internvit")).args(args).output().unwrap()
+    program().args(args).output().unwrap()
 }
 
 pub fn ok(args: &[&str]) -> String {

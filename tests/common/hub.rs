@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-/// The server of `tests/hub/hub.mjs`, gone with its guard.
+/// The server of `tests/common/hub.mjs`, gone with its guard.
 pub struct Hub {
     server: Child,
     pub address: String,
@@ -22,7 +22,7 @@ impl Hub {
     pub fn start(scratch: &Path) -> Self {
         let (folder, home) = (scratch.join("served"), scratch.join("home"));
         std::fs::create_dir_all(&folder).unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hub/hub.mjs");
+        let script = crate::common::root().join("tests/common/hub.mjs");
         let mut server = Command::new("node")
             .args([&script, &folder])
             .stdin(Stdio::piped())
@@ -67,7 +67,7 @@ impl Hub {
 
     /// The command line with this hub, this cache, and nothing else of the environment's.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_internvit"));
+        let mut command = crate::run::program();
         for name in ["HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_OFFLINE"] {
             command.env_remove(name);
         }

@@ -51,17 +51,31 @@ fn present(gpu: internvit::Result<Gpu>) -> Option<Gpu> {
     }
 }
 
+/// The project's folder, above the package that is tested.
+pub fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().find(|folder| folder.join("shaders").is_dir()).unwrap()
+}
+
 pub fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    root().join("tests/golden").join(name)
 }
 
 pub fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("www/samples").join(name)
+    root().join("www/samples").join(name)
+}
+
+/// Where a folder or file of this test's own is.
+pub fn scratch_path(name: &str) -> PathBuf {
+    let thread = std::thread::current();
+    // Tests run in threads that have their names.
+    let test = thread.name().unwrap_or("test").replace("::", "-");
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(test).join(name)
 }
 
 /// An empty folder of this test's own.
 pub fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let folder = scratch_path(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder

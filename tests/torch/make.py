@@ -1,4 +1,4 @@
-"""Checkpoints as PyTorch writes them, for tests/torch.rs. Needs torch and safetensors.
+"""Checkpoints as PyTorch writes them, for tests/cli/torch.rs. Needs torch and safetensors.
 
     python tests/torch/make.py
 

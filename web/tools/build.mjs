@@ -19,7 +19,7 @@ export async function build({ watch = false } = {}) {
 async function wasm() {
   const out = join(root, "web/pkg");
   const built = join(out, "internvit_relaxed.wasm");
-  const sources = ["src", "shaders", "Cargo.toml", "Cargo.lock"].map((name) => newest(join(root, name)));
+  const sources = ["src", "apps/web", "shaders", "Cargo.toml", "Cargo.lock"].map((name) => newest(join(root, name)));
   if (existsSync(built) && statSync(built).mtimeMs > Math.max(...sources)) return false;
   const start = new Date();
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
@@ -42,10 +42,10 @@ async function module(target, out, features) {
   const triple = "wasm32-unknown-unknown";
   // Only short functions are copied to where they are called: a smaller module.
   const flags = `-C target-feature=${features} -C llvm-args=--inline-threshold=40`;
-  await succeed("cargo", ["build", "--lib", "--profile", "wasm", "--target", triple, "--no-default-features"], {
+  await succeed("cargo", ["build", "--package", "internvit-web", "--profile", "wasm", "--target", triple], {
     CARGO_TARGET_DIR: target, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: flags,
   });
-  await succeed(bindgen, [join(target, triple, "wasm/internvit.wasm"), out]);
+  await succeed(bindgen, [join(target, triple, "wasm/internvit_web.wasm"), out]);
 }
 
 async function succeed(command, args, env) {

@@ -57,7 +57,7 @@ async function load() {
 /** The module's source. */
 export function readRust() {
   const inside = (folder) => readdirSync(join(root, folder)).filter((name) => name.endsWith(".rs")).map((name) => `${folder}/${name}`);
-  const names = ["src/web.rs", ...["src/web", "src/app", "src/view"].flatMap(inside)];
+  const names = ["apps/web/src", "src/app", "src/view"].flatMap(inside);
   return names.map((name) => readFileSync(join(root, name), "utf8")).join("\n");
 }
 

@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .try_into()
         .map_err(|_| "bindgen MODULE FOLDER")?;
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(module).web(true)?.typescript(true).omit_default_module_path(false);
+    bindgen.input_path(module).out_name("internvit").web(true)?.typescript(true).omit_default_module_path(false);
     bindgen.remove_name_section(true).remove_producers_section(true);
     Ok(bindgen.generate(folder)?)
 }

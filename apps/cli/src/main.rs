@@ -1,0 +1,180 @@
+//! The command line: parse, run, and one clear line on error. One file a subcommand, no arithmetic.
+
+#[macro_use]
+mod terminal;
+
+mod arguments;
+mod background;
+mod bench;
+mod bisect;
+mod compute;
+mod convert;
+mod devices;
+mod encode;
+mod fault;
+mod guard;
+mod info;
+mod init;
+mod input;
+mod look;
+mod memory;
+mod model;
+mod models;
+mod output;
+mod photos;
+mod preprocess;
+mod preset;
+mod progress;
+mod segment;
+mod shader;
+mod teach;
+
+use std::ops::ControlFlow;
+
+use clap::{Parser, Subcommand};
+use internvit::error::short;
+use internvit::gpu::Precision;
+use internvit::{Checkpoint, Device, Encoder, Error, Result};
+
+/// InternViT on any GPU: features of photographs from the command line.
+#[derive(Parser)]
+#[command(name = "internvit", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Memory for photographs and maps together: 512MB, 2GiB; what the machine has free if left out
+    /// (or INTERNVIT_MAX_MEMORY)
+    #[arg(long, global = true, value_name = "SIZE", value_parser = internvit::budget::parse_size)]
+    max_memory: Option<u64>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Encode(encode::Args),
+    Look(look::Args),
+    Segment(segment::Args),
+    Teach(teach::Args),
+    Preprocess(preprocess::Args),
+    Info(info::Args),
+    Convert(convert::Args),
+    Models(models::Args),
+    Devices(devices::Args),
+    Init(init::Args),
+    Bisect(bisect::Args),
+    Bench(bench::Args),
+    Shader(shader::Args),
+}
+
+fn main() -> std::process::ExitCode {
+    fault::guarded(run)
+}
+
+/// Parses the arguments and runs the subcommand.
+fn run() -> Result<()> {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        // Help and version are no errors; a wrong argument ends with 1 like any other error.
+        let code = i32::from(error.use_stderr());
+        terminal::explain(&again(error));
+        std::process::exit(code);
+    });
+    signals();
+    memory::set(cli.max_memory)?;
+    let done = pollster::block_on(async {
+        match cli.command {
+            Command::Encode(args) => encode::run(args).await,
+            Command::Look(args) => look::run(args).await,
+            Command::Segment(args) => segment::run(args).await,
+            Command::Teach(args) => teach::run(args).await,
+            Command::Preprocess(args) => preprocess::run(args).await,
+            Command::Info(args) => info::run(args).await,
+            Command::Convert(args) => convert::run(args).await,
+            Command::Models(args) => models::run(args).await,
+            Command::Devices(args) => devices::run(args).await,
+            Command::Init(args) => init::run(args),
+            Command::Bisect(args) => bisect::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
+            Command::Shader(args) => shader::run(args),
+        }
+    });
+    done.and(terminal::finish())
+}
+
+/// The error of the same arguments spelled out and cut: it repeats them, and as they are they may hold
+/// a terminal's commands.
+fn again(error: clap::Error) -> clap::Error {
+    let spelled = std::env::args_os().map(|argument| short(argument.to_string_lossy(), 200));
+    match Cli::try_parse_from(spelled) {
+        Err(again) if error.use_stderr() => again,
+        _ => error,
+    }
+}
+
+/// Says why a command failed.
+fn complain(error: &Error) {
+    let error = error.to_string();
+    report!("internvit: {error}{}", flags(&error));
+}
+
+/// What the library advises, and how it is said to this command.
+const FLAGS: [(&str, &str); 5] = [
+    (internvit::budget::ADVICE, "--max-memory SIZE"),
+    ("choose one by the prefix of its tensors", "--prefix NAME"),
+    ("streamed, blocks stay on disk", "--dtype int8, --dtype int4, --stream-layers, --device cpu"),
+    ("only where overwriting is asked for", "--overwrite"),
+    ("fetch it once without", "internvit info --model NAME"),
+];
+
+/// The flags that an error's advice is about, in parentheses.
+fn flags(error: &str) -> String {
+    let found = FLAGS.iter().find(|(advice, _)| error.contains(advice));
+    found.map_or_else(String::new, |(_, flags)| format!(" ({flags})"))
+}
+
+/// A run that is ended leaves no unfinished files, and a file that grows too large for the user's
+/// limit is an error and not the end.
+fn signals() {
+    // Without the handler files of a stopped run wait for the next run, which removes them.
+    let _ = ctrlc::set_handler(|| {
+        internvit::files::remove_unfinished();
+        std::process::exit(130);
+    });
+    #[cfg(unix)]
+    {
+        let seen = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen);
+    }
+}
+
+/// Brings a model to a device, with a bar, and says where the CPU takes a GPU's place. With `stream`
+/// the weights of blocks stay on disk.
+async fn load(
+    checkpoint: Checkpoint,
+    device: &Device,
+    dtype: Precision,
+    stream: bool,
+) -> Result<Encoder> {
+    let bar = progress::bytes("loading", checkpoint.bytes());
+    let told = &mut async |done, _| {
+        bar.set_position(done);
+        ControlFlow::Continue(())
+    };
+    let compute = internvit::Compute::from(device).precision(dtype).streamed(stream);
+    let encoder = Encoder::load(checkpoint, compute, told).await?;
+    bar.finish_and_clear();
+    if let Some(why) = encoder.why_cpu() {
+        note!("computing on the CPU: {why}");
+    }
+    Ok(encoder)
+}
+
+/// Says what the encoder did by itself.
+fn tell(encoder: &Encoder) {
+    for note in encoder.notes() {
+        note!("{note}");
+    }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &serde_json::Value) {
+    terminal::json(value);
+}

@@ -1,0 +1,304 @@
+//! The browser's door: thin, and without logic of its own. The page's worker is its only caller.
+
+mod benchmark;
+#[allow(unreachable_pub, reason = "the module exports functions only if they are public")]
+mod hub;
+mod js;
+mod lesson;
+mod records;
+mod team;
+mod types;
+
+use std::ops::ControlFlow;
+
+use js_sys::Function;
+use wasm_bindgen::prelude::*;
+
+use self::js::*;
+use self::records::*;
+use self::team::team;
+use internvit::app::{Album, Keep, Photo, Shape};
+use internvit::budget::{Amount, USUAL, picture_memory};
+use internvit::gpu::Precision;
+use internvit::image::{self, Decoded, Picture, decode_with};
+use internvit::session::Opened;
+use internvit::view::Request;
+use internvit::{Compute, Device, Encoder, Error, Images};
+
+/// Panics that should not happen are at least told to the console.
+#[wasm_bindgen(start)]
+fn start() {
+    std::panic::set_hook(Box::new(|panic| {
+        web_sys::console::error_1(&panic.to_string().into());
+    }));
+}
+
+/// An encoder that can be given one model after another.
+#[wasm_bindgen]
+pub struct Engine {
+    device: Device,
+    dtype: Precision,
+    encoder: Option<Encoder>,
+    report: DeviceReport,
+    album: Album,
+    /// What opening the device and loading the model took, in seconds.
+    times: [f64; 2],
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// `auto` (a GPU, else the CPU), `gpu` or `cpu`.
+    pub async fn open(
+        #[wasm_bindgen(unchecked_param_type = "DeviceChoice")] device: String,
+    ) -> JsResult<Engine> {
+        let start = precise_now();
+        let device: Device = device.parse().unwrap_or_default();
+        let report = match device.open().await.map_err(js)? {
+            Opened::Gpu(gpu) => DeviceReport {
+                kind: "gpu",
+                name: gpu.report.name.clone(),
+                backend: "WebGPU".into(),
+                reason: None,
+            },
+            Opened::Cpu(reason) => DeviceReport {
+                kind: "cpu",
+                name: "CPU".into(),
+                backend: "WebAssembly".into(),
+                reason,
+            },
+        };
+        let album = Album::new(Some(SIDE));
+        let times = [(precise_now() - start) / 1e3, 0.0];
+        Ok(Engine { device, dtype: Precision::F32, encoder: None, report, album, times })
+    }
+
+    /// `{ kind, name, backend, reason }`
+    #[wasm_bindgen(unchecked_return_type = "Device")]
+    pub fn device(&self) -> JsResult<JsValue> {
+        to_js(&self.report)
+    }
+
+    /// What the encoder did by itself, a sentence each: it opened a lost device anew, left f16, or does
+    /// not obey all that the model's preprocessing asks for.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = |encoder: &Encoder| {
+            encoder.checkpoint().notes.iter().chain(encoder.notes()).cloned().collect()
+        };
+        self.encoder.as_ref().map_or(Vec::new(), notes)
+    }
+
+    /// Destroys the graphics device, as a driver that is reset does: for tests.
+    pub fn lose(&self) {
+        if let Some(gpu) = self.encoder.as_ref().and_then(|encoder| encoder.gpu()) {
+            gpu.lose();
+        }
+    }
+
+    /// Sets the precision in which a GPU stores the model that is loaded next: f32, f16, int8, w8a8
+    /// or int4.
+    pub fn set_precision(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "Dtype")] dtype: String,
+    ) -> JsResult<()> {
+        self.dtype = dtype.parse().map_err(js)?;
+        Ok(())
+    }
+
+    /// Loads a model from `{ config, preprocessor }`, the texts of its `config.json` and, where it has
+    /// one, its `preprocessor_config.json`, and from its files, of which ranges are read
+    /// through `read(file, start, end) -> Promise<Uint8Array>`. On the CPU `members` compute, this
+    /// engine and helpers that `ask(helper, task) -> Promise<Float32Array>` reaches.
+    #[wasm_bindgen(unchecked_return_type = "ModelInfo")]
+    pub async fn load(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "ModelTexts")] texts: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
+        #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
+        members: usize,
+        #[wasm_bindgen(unchecked_param_type = "AskHelper")] ask: Function,
+    ) -> JsResult<JsValue> {
+        let start = precise_now();
+        let Texts { config, preprocessor } = serde_wasm_bindgen::from_value(texts)?;
+        let mut checkpoint = checkpoint(&config, files, &read).await?;
+        if let Some(text) = preprocessor {
+            checkpoint = checkpoint.preprocess_as(&text).map_err(js)?;
+        }
+        // The model before is let go first: both may not fit the device together. The device is kept:
+        // opening one takes time, and Chromium keeps something of each until its page closes.
+        self.album.clear();
+        let open = self.encoder.take().and_then(Encoder::into_gpu);
+        let on_cpu = self.report.kind == "cpu";
+        let device = if on_cpu { Device::Cpu } else { self.device.clone() };
+        let mut told = async |done, total| {
+            turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
+        };
+        let encoder = match open.filter(|gpu| gpu.precision == self.dtype) {
+            Some(gpu) => Encoder::load(checkpoint, gpu, &mut told).await,
+            None if on_cpu && members > 1 => {
+                Encoder::load(checkpoint, team(members, ask), &mut told).await
+            }
+            None if on_cpu => Encoder::load(checkpoint, &device, &mut told).await,
+            None => {
+                let compute = Compute::from(&device).precision(self.dtype);
+                Encoder::load(checkpoint, compute, &mut told).await
+            }
+        };
+        let encoder = encoder.map_err(js)?;
+        let (spec, checkpoint) = (encoder.spec(), encoder.checkpoint());
+        let info = ModelInfo {
+            hidden: spec.sizes.hidden,
+            layers: spec.sizes.layers,
+            heads: spec.sizes.heads,
+            image_size: spec.sizes.image,
+            patch: spec.sizes.patch,
+            parameters: checkpoint.manifest.parameters() as f64,
+            bytes: checkpoint.manifest.bytes() as f64,
+            norm: format!("{:?}Norm", spec.norm.kind),
+            random_weights: checkpoint.random_weights(),
+            classes: checkpoint.head.as_ref().map_or(0, |head| head.spec.classes),
+        };
+        self.encoder = Some(encoder);
+        self.times[1] = (precise_now() - start) / 1e3;
+        to_js(&info)
+    }
+
+    /// Encodes a photograph file; the features of all layers stay on the device until `forget`.
+    /// `progress(done, total)` returns false, or a promise of it, to cancel. Answers with what is
+    /// known of the photograph, its number among it.
+    #[wasm_bindgen(unchecked_return_type = "Encoded")]
+    pub async fn encode(
+        &mut self,
+        name: String,
+        bytes: Vec<u8>,
+        #[wasm_bindgen(unchecked_param_type = "Settings")] options: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
+    ) -> JsResult<JsValue> {
+        let options: Options = serde_wasm_bindgen::from_value(options)?;
+        let needed = picture_memory(std::io::Cursor::new(&bytes));
+        if needed > USUAL {
+            let (needed, most) = (Amount(needed), Amount(USUAL));
+            let reason = format!("needs {needed} of memory, the page has {most}: make it smaller");
+            return Err(js(Error::image(&name, reason)));
+        }
+        let seen = image::Options { background: Some([255; 3]), alpha: true };
+        let Decoded { picture: photo, alpha, .. } = decode_with(&name, &bytes, seen).map_err(js)?;
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        let spec = encoder.spec();
+        let (size, resize) = (options.image_size, options.resize);
+        let shape = Shape::new(spec, size, resize, options.tiles.unwrap_or(1)).map_err(js)?;
+        let taps: Vec<usize> = (0..=spec.sizes.layers).collect();
+        let keep = Keep { taps: &taps, on_device: true };
+        let told = &mut async |done, total| {
+            turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
+        };
+        let mut photo = Photo::encode(encoder, photo, &shape, keep, told).await.map_err(js)?;
+        if let Some(alpha) = &alpha {
+            photo.leave_out(alpha);
+        }
+        self.add(photo)
+    }
+
+    /// Encodes `pixel_values` of shape `[batch, 3, height, width]`, for tests and for those who
+    /// prepare their own pixels.
+    #[wasm_bindgen(unchecked_return_type = "Encoded")]
+    pub async fn encode_pixel_values(
+        &mut self,
+        shape: Vec<usize>,
+        values: Vec<f32>,
+        hidden_states: Vec<usize>,
+    ) -> JsResult<JsValue> {
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        let start = precise_now();
+        let images = Images::PixelValues { shape: four(shape)?, values: &values };
+        let mut go_on = async |_, _| ControlFlow::Continue(());
+        let held = encoder.hold(images, &hidden_states, true, &mut go_on).await.map_err(js)?;
+        let photo = Picture { width: 1, height: 1, rgb: vec![0; 3] };
+        let mut photo = Photo::new(photo, held, [1, 1], [0.0, 0.0, 1.0, 1.0]);
+        photo.seconds = (precise_now() - start) / 1e3;
+        self.add(photo)
+    }
+
+    /// The segmentation head's logits `{ shape, data }`, `[batch, classes, h', w']`, for
+    /// `pixel_values` of shape `[batch, 3, height, width]`.
+    #[wasm_bindgen(unchecked_return_type = "Tensor")]
+    pub async fn segment_pixel_values(
+        &mut self,
+        shape: Vec<usize>,
+        values: Vec<f32>,
+    ) -> JsResult<JsValue> {
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        let images = Images::PixelValues { shape: four(shape)?, values: &values };
+        let mut go_on = async |_, _| ControlFlow::Continue(());
+        tensor(&encoder.segment(images, &mut go_on).await.map_err(js)?)
+    }
+
+    fn add(&mut self, photo: Photo) -> JsResult<JsValue> {
+        let id = self.album.add(photo);
+        let photo = self.album.photo(id).map_err(js)?;
+        let [rows, cols] = photo.grid();
+        to_js(&PhotoInfo {
+            photo: id,
+            width: photo.picture.width,
+            height: photo.picture.height,
+            region: photo.region,
+            rows,
+            cols,
+            tiles: photo.held.batch,
+            tokens: photo.held.shape().0,
+            hidden: photo.held.shape().1,
+            milliseconds: 1e3 * photo.seconds,
+            tensors: photo.held.names().map(String::from).collect(),
+            clear: (0..rows * cols).filter(|at| !photo.seen()[*at]).collect(),
+        })
+    }
+}
+
+/// What there is to do with encoded photographs.
+#[wasm_bindgen]
+impl Engine {
+    /// Lets a photograph's features go.
+    pub fn forget(&mut self, photo: u32) {
+        self.album.forget(photo);
+    }
+
+    /// The photograph, upright, RGBA.
+    #[wasm_bindgen(unchecked_return_type = "Uint8Array<ArrayBuffer>")]
+    pub fn pixels(&self, photo: u32) -> JsResult<Vec<u8>> {
+        let photo = self.album.photo(photo).map_err(js)?;
+        internvit::image::rgba(std::slice::from_ref(&photo.picture)).map_err(js)
+    }
+
+    /// A tensor `{ shape, data }`, read from the device.
+    #[wasm_bindgen(unchecked_return_type = "Tensor")]
+    pub async fn tensor(&mut self, photo: u32, name: String) -> JsResult<JsValue> {
+        let photo = self.album.photo(photo).map_err(js)?;
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
+        tensor(&photo.held.tensor(encoder, &name).await.map_err(js)?)
+    }
+
+    /// A view of a photograph.
+    #[wasm_bindgen(unchecked_return_type = "ViewMap")]
+    pub async fn view(
+        &mut self,
+        id: u32,
+        #[wasm_bindgen(unchecked_param_type = "ViewRequest")] request: JsValue,
+    ) -> JsResult<JsValue> {
+        let mut request: Request = serde_wasm_bindgen::from_value(request)?;
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
+        // A link outlives the model that it was made with.
+        if let Request::Attention(view) = &mut request {
+            view.head = view.head.filter(|head| *head < encoder.spec().sizes.heads);
+        }
+        let shown = self.album.view(encoder, id, &request, &mut |_, _| ()).await;
+        map(&shown.map_err(js)?)
+    }
+}
+
+/// Pixels of the longer side of a map of classes.
+const SIDE: u32 = 768;
+
+fn four(shape: Vec<usize>) -> JsResult<[usize; 4]> {
+    let wrong = |s: Vec<usize>| js(Error::input(format!("shape {s:?}: expected four lengths")));
+    shape.try_into().map_err(wrong)
+}

@@ -1,0 +1,178 @@
+//! A session: the weights of a checkpoint on a device, plans prepared for it, and recovery.
+//!
+//! `run` runs a task in as many runs as the device needs, `recover` what is done where that fails,
+//! `held` its results, `plans` plans of one's own; `profile` and `measure` tell where the time goes.
+
+mod compute;
+mod device;
+mod held;
+mod plans;
+mod profile;
+mod recover;
+mod run;
+
+pub use compute::Compute;
+use compute::Place;
+pub use device::{Device, Opened};
+pub use held::Held;
+pub use profile::{Profile, Row};
+use run::Ready;
+pub(crate) use run::{Job, Task};
+
+use std::sync::Arc;
+
+use crate::cpu::{CpuWeights, Helper, Share, Team, Workspace};
+use crate::gpu::{Gpu, GpuWeights};
+use crate::model::Spec;
+use crate::plan::{Input, Plan, record, record_segment};
+use crate::progress::{LocalBoxFuture, Progress};
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
+
+/// A checkpoint on a device.
+pub struct Session {
+    checkpoint: Checkpoint,
+    executor: Executor,
+    /// Blocks are read from the checkpoint whenever a run comes to them.
+    streamed: bool,
+    why_cpu: Option<String>,
+    notes: Vec<String>,
+    ready: Option<Ready>,
+    /// The prefix tokens and positions of the last grid.
+    position: Option<([usize; 2], Arc<[f32]>)>,
+}
+
+/// What runs plans, with the weights as it takes them.
+enum Executor {
+    Gpu(Box<Gpu>, GpuWeights),
+    Cpu(CpuWeights, Workspace),
+}
+
+impl Session {
+    /// Brings `checkpoint` to a device. `progress` is told the bytes read and their total.
+    pub(crate) fn open<'a>(
+        checkpoint: Checkpoint,
+        compute: Compute,
+        progress: &'a mut dyn Progress<u64>,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            let Compute { place, precision, streamed } = compute;
+            let opened = match place {
+                Place::Named(device) => device.open_as(precision).await?,
+                Place::Open(gpu) => Opened::Gpu(gpu),
+                Place::Team(team) => {
+                    return Self::on_cpu(checkpoint, None, Some(team), progress).await;
+                }
+            };
+            match opened {
+                Opened::Gpu(gpu) => Self::bring(checkpoint, *gpu, streamed, progress).await,
+                Opened::Cpu(why_cpu) if streamed => {
+                    let executor = Executor::Cpu(CpuWeights::default(), Workspace::default());
+                    Ok(Self { streamed, why_cpu, ..Self::new(checkpoint, executor) })
+                }
+                Opened::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
+            }
+        })
+    }
+
+    fn new(checkpoint: Checkpoint, executor: Executor) -> Self {
+        Self {
+            checkpoint,
+            executor,
+            streamed: false,
+            why_cpu: None,
+            notes: Vec::new(),
+            ready: None,
+            position: None,
+        }
+    }
+
+    /// Lets go of the model and keeps its device, where another finds its kernels compiled; none on
+    /// the CPU, or where the device was lost.
+    pub(crate) fn into_gpu(self) -> Option<Gpu> {
+        let Executor::Gpu(gpu, weights) = self.executor else { return None };
+        drop((weights, self.ready));
+        gpu.emptied()
+    }
+
+    fn on_cpu<'a>(
+        checkpoint: Checkpoint,
+        why_cpu: Option<String>,
+        team: Option<Team>,
+        progress: &'a mut dyn Progress<u64>,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            let total = checkpoint.bytes();
+            let plans = all_weights(&checkpoint);
+            let mut told = async |done| progress.told(done, total).await;
+            let weights = CpuWeights::load(&plans, &checkpoint, team, &mut told).await?;
+            let _ = progress.told(total, total).await;
+            let executor = Executor::Cpu(weights, Workspace::default());
+            Ok(Self { why_cpu, ..Self::new(checkpoint, executor) })
+        })
+    }
+
+    /// What the checkpoint describes.
+    pub fn spec(&self) -> &Spec {
+        &self.checkpoint.spec
+    }
+
+    /// The checkpoint.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The device in use; `None` for the CPU.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match &self.executor {
+            Executor::Gpu(gpu, _) => Some(gpu),
+            Executor::Cpu(..) => None,
+        }
+    }
+
+    /// Bytes of weights on the device.
+    pub fn weight_bytes(&self) -> u64 {
+        match &self.executor {
+            Executor::Gpu(_, weights) => weights.bytes(),
+            Executor::Cpu(weights, _) => weights.bytes(),
+        }
+    }
+
+    /// An error where blocks are streamed: times and comparisons step by step are of resident weights.
+    fn resident(&self) -> Result<()> {
+        match self.streamed {
+            false => Ok(()),
+            true => Err(Error::input("this takes weights that are loaded, not streamed")),
+        }
+    }
+
+    /// Why the CPU computes although a GPU was hoped for.
+    pub fn why_cpu(&self) -> Option<&str> {
+        self.why_cpu.as_deref()
+    }
+
+    /// What the session did by itself and the caller should know, a sentence each: it reopened a lost
+    /// device, or left f16.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What member `share` of a team holds of the weights, for the jobs that the other members send.
+    ///
+    /// # Errors
+    /// As [`Helper::load`].
+    pub async fn helper(checkpoint: &Checkpoint, share: Share) -> Result<Helper> {
+        Helper::load(&all_weights(checkpoint), checkpoint, share).await
+    }
+}
+
+/// Plans that name all weights of a checkpoint, and their layouts, as any plan of its does.
+fn all_weights(checkpoint: &Checkpoint) -> Vec<Plan> {
+    let patch = checkpoint.spec.sizes.patch;
+    let input = Input::Rgba { height: 2 * patch, width: 2 * patch };
+    let mut plans = vec![record(&checkpoint.spec, input, 1, &[])];
+    if let Some(head) = &checkpoint.head {
+        plans.push(record_segment(&checkpoint.spec, &head.spec, head.channels, input, 1));
+    }
+    plans
+}

@@ -1,0 +1,247 @@
+//! Running a task for any number of pictures, in as many runs as the device needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::held::{Part, Values};
+use super::{Executor, Session};
+use crate::cpu::Supply;
+use crate::gpu::{Gpu, GpuWeights, PreparedPlan};
+use crate::images::{Fed, Images};
+use crate::plan::{Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment};
+use crate::progress::Progress;
+use crate::{Error, Result, cpu};
+
+/// The last plan, prepared; pictures of the same size use it again.
+pub(super) struct Ready {
+    pub(super) key: (Input, Task, usize),
+    pub(super) prepared: PreparedPlan,
+    /// Whether the positions are in their slot, where they stay.
+    positioned: bool,
+}
+
+/// Makes `ready` the one for `key`, unless it is already.
+pub(super) async fn make_ready(
+    ready: &mut Option<Ready>,
+    key: (Input, Task, usize),
+    plan: impl FnOnce() -> Plan,
+    gpu: &Gpu,
+    weights: &GpuWeights,
+) -> Result<()> {
+    if ready.as_ref().is_none_or(|ready| ready.key != key) {
+        // The buffers of the one before go first.
+        *ready = None;
+        let prepared = PreparedPlan::new(gpu, plan(), weights).await?;
+        *ready = Some(Ready { key, prepared, positioned: false });
+    }
+    Ok(())
+}
+
+/// What a plan computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// The last hidden state, and these.
+    Features(Vec<usize>),
+    /// The segmentation head's logits.
+    Logits,
+}
+
+/// A task for some pictures.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) input: Input,
+    /// Pictures.
+    pub(crate) count: usize,
+    pub(crate) images: Images<'a>,
+    /// Whether the outputs stay on the device.
+    pub(crate) keep: bool,
+}
+
+/// What was computed, by name, run after run.
+pub(crate) type Parts = BTreeMap<String, Vec<Part>>;
+
+/// Device memory for the activations of one batch, beyond which it is cut into several runs.
+const ACTIVATIONS: u64 = 1 << 30;
+
+impl Session {
+    /// Runs a task for all pictures, as many at once as the device can take. While the device
+    /// computes one run, the next is uploaded.
+    pub(super) async fn run_once(
+        &mut self,
+        job: Job<'_>,
+        progress: &mut dyn Progress<usize>,
+    ) -> Result<Parts> {
+        let Job { task, input, count, images, keep } = job;
+        let position = self.position(input).await?;
+        let capacity = self.capacity(task, input, count);
+        let runs = count.div_ceil(capacity);
+        let mut parts = Parts::new();
+        let mut coming = Vec::new();
+        for run in 0..runs {
+            let first = run * capacity;
+            let batch = capacity.min(count - first);
+            let mut part =
+                async |done, total| progress.told(run * total + done, runs * total).await;
+            let piece = Piece { task, input, capacity, first, batch, keep };
+            let next = self.run(piece, images, position.as_deref(), &mut part).await?;
+            self.arrive(std::mem::replace(&mut coming, next), &mut parts).await?;
+        }
+        self.arrive(coming, &mut parts).await?;
+        Ok(parts)
+    }
+
+    /// Waits for what is being read back, and files it by name.
+    async fn arrive(&self, list: Vec<(String, Part)>, parts: &mut Parts) -> Result<()> {
+        for (name, Part { shape, values }) in list {
+            let values = match (values, &self.executor) {
+                (Values::Coming(reading), Executor::Gpu(gpu, _)) => {
+                    Values::Host(reading.values(gpu).await?)
+                }
+                (values, _) => values,
+            };
+            parts.entry(name).or_default().push(Part { shape, values });
+        }
+        Ok(())
+    }
+
+    pub(super) fn plan(&self, task: &Task, input: Input, batch: usize) -> Plan {
+        let spec = &self.checkpoint.spec;
+        match (task, &self.checkpoint.head) {
+            (Task::Features(taps), _) => record(spec, input, batch, taps),
+            (Task::Logits, Some(head)) => {
+                record_segment(spec, &head.spec, head.channels, input, batch)
+            }
+            (Task::Logits, None) => unreachable!("segment checks that there is a head"),
+        }
+    }
+
+    async fn run(
+        &mut self,
+        piece: Piece<'_>,
+        images: Images<'_>,
+        position: Option<&[f32]>,
+        progress: &mut dyn Progress<usize>,
+    ) -> Result<Vec<(String, Part)>> {
+        let Piece { task, input, capacity, first, batch, keep } = piece;
+        let fed = Fed::new(images, first, batch)?;
+        let key = (input, task.clone(), capacity);
+        let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
+        let plan = (!known).then(|| self.plan(task, input, capacity));
+        let outputs = match &mut self.executor {
+            Executor::Cpu(weights, workspace) => {
+                let Some(plan) = plan else { unreachable!("the CPU keeps no plan") };
+                let inputs = fed.inputs(&plan, position);
+                let blocks = plan.blocks();
+                let mut watch = async |steps: &[Step]| {
+                    progress.told(steps.last().map_or(0, |step| step.layer), blocks).await
+                };
+                let supply = match self.streamed {
+                    true => Supply::Read((&self.checkpoint).into()),
+                    false => Supply::Held(weights),
+                };
+                let list = cpu::run(&plan, batch, supply, workspace, &inputs, &mut watch).await?;
+                named(&plan, batch, |slot| {
+                    let found = list.iter().find(|(output, _)| *output == slot);
+                    Values::Host(found.map_or(Vec::new(), |(_, values)| values.clone()))
+                })
+            }
+            Executor::Gpu(gpu, weights) => {
+                if let Some(plan) = plan {
+                    make_ready(&mut self.ready, key, || plan, gpu, weights).await?;
+                }
+                let Some(Ready { prepared, positioned, .. }) = &mut self.ready else {
+                    return Err(Error::device("no plan is ready"));
+                };
+                let streamer = weights.streamer(&self.checkpoint);
+                let inputs = fed.inputs(prepared.plan(), position.filter(|_| !*positioned));
+                *positioned = true;
+                let last = prepared.run(gpu, batch, &inputs, streamer, progress).await?;
+                let mut list = Vec::new();
+                for (_, slot) in prepared.plan().outputs.clone() {
+                    let values = match keep {
+                        true => Values::Device(prepared.copy(gpu, slot, batch).await?),
+                        false => match prepared.begin_read(gpu, slot, batch).await? {
+                            Some(reading) => Values::Coming(reading),
+                            None => Values::Host(prepared.read(gpu, slot, batch).await?),
+                        },
+                    };
+                    list.push(values);
+                }
+                if keep {
+                    gpu.wait(last).await?;
+                }
+                let mut list = list.into_iter();
+                named(prepared.plan(), batch, |_| list.next().unwrap_or(Values::Host(Vec::new())))
+            }
+        };
+        Ok(outputs)
+    }
+
+    /// Prefix tokens and positions for an input's grid, `[prefix + h·w, C]`; none for embeddings.
+    pub(super) async fn position(&mut self, input: Input) -> Result<Option<Arc<[f32]>>> {
+        let spec = &self.checkpoint.spec;
+        let Some(grid) = input.grid(spec.sizes.patch) else { return Ok(None) };
+        if let Some((known, table)) = &self.position
+            && *known == grid
+        {
+            return Ok(Some(table.clone()));
+        }
+        let table: Arc<[f32]> = self.checkpoint.prefix_and_positions(grid).await?.into();
+        self.position = Some((grid, table.clone()));
+        Ok(Some(table))
+    }
+
+    /// Pictures a run can take.
+    pub(super) fn capacity(&self, task: &Task, input: Input, count: usize) -> usize {
+        let max_binding = match &self.executor {
+            Executor::Gpu(gpu, _) => gpu.caps.max_binding,
+            // The weights are read once a run.
+            Executor::Cpu(..) if self.streamed => u64::MAX / 2,
+            Executor::Cpu(..) => return 1,
+        };
+        let mut batch = count;
+        while batch > 1 {
+            let plan = self.plan(task, input, batch);
+            if batch <= MAX_BATCH && fits(&plan, &plan_arena(&plan), max_binding) {
+                break;
+            }
+            batch = batch.div_ceil(2);
+        }
+        batch
+    }
+}
+
+/// Pictures that one dispatch can count.
+const MAX_BATCH: usize = 65_535;
+
+struct Piece<'a> {
+    task: &'a Task,
+    input: Input,
+    capacity: usize,
+    first: usize,
+    batch: usize,
+    keep: bool,
+}
+
+fn fits(plan: &Plan, arena: &Arena, max_binding: u64) -> bool {
+    let bytes = |values: usize| 4 * values as u64;
+    let slot = |slot: &Slot| bytes(slot.plane_stride(plan.batch)) <= max_binding;
+    let arena_bytes: u64 = arena.sizes.iter().map(|v| bytes(*v)).sum();
+    plan.slots.iter().all(slot)
+        && arena.sizes.iter().all(|v| bytes(*v) <= 2 * max_binding)
+        && arena_bytes <= ACTIVATIONS
+}
+
+/// The outputs of `plan` by name; `values` gives those of each in turn.
+fn named(
+    plan: &Plan,
+    batch: usize,
+    mut values: impl FnMut(SlotId) -> Values,
+) -> Vec<(String, Part)> {
+    let part = |(name, slot): &(String, SlotId)| {
+        let Slot { rows, cols, .. } = plan.slots[*slot];
+        (name.clone(), Part { shape: [batch, rows, cols], values: values(*slot) })
+    };
+    plan.outputs.iter().map(part).collect()
+}

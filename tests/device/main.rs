@@ -1,0 +1,14 @@
+//! Kernels and encoders on the devices that are here, beside their twins.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod determinism;
+mod encoder;
+mod faults;
+mod inside;
+mod kernels;
+mod large;
+mod shaders;
+mod soak;
+mod team;

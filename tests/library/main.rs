@@ -1,0 +1,16 @@
+//! The library without a device: models, plans, weights, pictures, views.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/twins.rs"]
+mod twins;
+
+mod image;
+mod jpeg;
+mod mutants;
+mod places;
+mod plan;
+mod quantise;
+mod tiny;
+mod views;
+mod weights;
