@@ -30,6 +30,8 @@
 //! # }
 //! ```
 
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+pub mod api;
 #[cfg(feature = "gpu")]
 pub mod app;
 pub mod budget;
@@ -62,6 +64,8 @@ pub mod session;
 pub mod view;
 pub mod weights;
 
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+pub use api::Model;
 #[cfg(feature = "gpu")]
 pub use encoder::Encoder;
 pub use error::{Error, Result};

@@ -3,8 +3,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod api;
 mod determinism;
 mod encoder;
+mod examples;
 mod faults;
 mod inside;
 mod kernels;

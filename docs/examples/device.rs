@@ -1,0 +1,26 @@
+//! A device that the program opened itself, and features that stay on it for its own shaders.
+//!
+//! `cargo run --release --example device`
+
+use internvit::gpu::{Gpu, wgpu};
+use internvit::image::Picture;
+use internvit::{Error, Model, Precision, Result};
+
+fn main() -> Result<()> {
+    let (info, device, queue) = pollster::block_on(open())?;
+    let gpu = Gpu::from_wgpu(&info, device, queue, Precision::F32);
+    let model = Model::options().gpu(gpu).open("bundled")?;
+    let photo = Picture::open("www/samples/chelsea.png")?;
+    let kept = model.features().layers([6]).keep(&photo)?;
+    let buffer: &wgpu::Buffer = kept.buffer("hidden_states.6")?; // f32 [1, tokens, C]
+    println!("{} bytes on {}", buffer.size(), model.device());
+    Ok(())
+}
+
+async fn open() -> Result<(wgpu::AdapterInfo, wgpu::Device, wgpu::Queue)> {
+    let instance = wgpu::Instance::default();
+    let adapter = instance.request_adapter(&Default::default()).await.map_err(Error::device)?;
+    let (device, queue) =
+        adapter.request_device(&Default::default()).await.map_err(Error::device)?;
+    Ok((adapter.get_info(), device, queue))
+}

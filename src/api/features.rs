@@ -1,0 +1,231 @@
+//! What is asked of photographs.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::ahead::Ahead;
+use super::thread::{BATCH, encode};
+use super::{Cancel, FeatureSet, KeptFeatures, Model, PhotoFeatures};
+use crate::app::Shape;
+use crate::image::{Picture, Resize, is_known};
+use crate::{Error, Images, Result, model};
+
+/// What is wanted of photographs. Ends with [`picture`](Self::picture), [`pictures`](Self::pictures),
+/// [`files`](Self::files), [`folder`](Self::folder) or [`keep`](Self::keep).
+#[must_use]
+pub struct FeatureRequest<'a> {
+    model: &'a Model,
+    layers: Vec<i64>,
+    batch: usize,
+    size: Option<u32>,
+    resize: Option<Resize>,
+    progress: Box<dyn FnMut(usize, usize) + 'a>,
+    cancel: Cancel,
+}
+
+impl<'a> FeatureRequest<'a> {
+    pub(super) fn new(model: &'a Model) -> Self {
+        Self {
+            model,
+            layers: Vec::new(),
+            batch: BATCH,
+            size: None,
+            resize: None,
+            progress: Box::new(|_, _| ()),
+            cancel: Cancel::default(),
+        }
+    }
+
+    /// The layers wanted besides the last hidden state: 0 is the embedding, i the output of block i,
+    /// -1 the last block's.
+    pub fn layers(mut self, layers: impl IntoIterator<Item = i64>) -> Self {
+        self.layers.extend(layers);
+        self
+    }
+
+    /// Photographs of one size that are encoded at once, at most; 8 if not called.
+    pub fn batch(mut self, photographs: usize) -> Self {
+        self.batch = photographs.max(1);
+        self
+    }
+
+    /// Side of the square, or short side of [`Resize::Native`], in pixels; the model's own if not
+    /// called.
+    pub fn size(mut self, pixels: u32) -> Self {
+        self.size = Some(pixels);
+        self
+    }
+
+    /// What becomes of the aspect ratio; as the model's preprocessing says if not called.
+    pub fn resize(mut self, resize: Resize) -> Self {
+        self.resize = Some(resize);
+        self
+    }
+
+    /// Calls `report` with the photographs that are done and their number.
+    pub fn progress(mut self, report: impl FnMut(usize, usize) + 'a) -> Self {
+        self.progress = Box::new(report);
+        self
+    }
+
+    /// Ends the work where `cancel` says so.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
+        self
+    }
+
+    /// Features of one photograph.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for layers and sizes that the model does not have, and as
+    /// [`crate::Encoder::encode`].
+    pub fn picture(self, photo: &Picture) -> Result<PhotoFeatures> {
+        let mut set = self.pictures(std::slice::from_ref(photo))?;
+        match set.failed.pop() {
+            Some((_, error)) => Err(error),
+            None => set.photos.pop().ok_or_else(|| Error::input("no photograph was given")),
+        }
+    }
+
+    /// Features of photographs in memory, in their order. Their names are their numbers, from 0.
+    ///
+    /// # Errors
+    /// As [`FeatureRequest::picture`].
+    pub fn pictures(self, photos: &[Picture]) -> Result<FeatureSet> {
+        let (shape, taps) = self.checked()?;
+        let named =
+            photos.iter().enumerate().map(|(i, photo)| (i.to_string(), shape.fit.apply(photo)));
+        self.run(photos.len(), &taps, named)
+    }
+
+    /// Features of files. One that cannot be read costs only itself: [`FeatureSet::failed`].
+    ///
+    /// # Errors
+    /// As [`FeatureRequest::picture`].
+    pub fn files(self, paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<FeatureSet> {
+        let paths: Vec<PathBuf> = paths.into_iter().map(|p| p.as_ref().to_path_buf()).collect();
+        let (shape, taps) = self.checked()?;
+        let count = paths.len();
+        let read = move |path: &PathBuf| {
+            let photo = Picture::open(path).and_then(|photo| shape.fit.apply(&photo));
+            (path.display().to_string(), photo)
+        };
+        self.run(count, &taps, Ahead::new(paths, read))
+    }
+
+    /// Features of the photographs in a folder and below it, by the order of their paths. Files of
+    /// other kinds and hidden ones are left out.
+    ///
+    /// # Errors
+    /// As [`FeatureRequest::picture`]; [`Error::Io`] where the folder cannot be read.
+    pub fn folder(self, path: impl AsRef<Path>) -> Result<FeatureSet> {
+        let mut found = Vec::new();
+        collect(path.as_ref(), &mut found)?;
+        found.sort();
+        self.files(found)
+    }
+
+    /// Features of one photograph that stay on the device, for a program's own shaders.
+    ///
+    /// # Errors
+    /// As [`FeatureRequest::picture`].
+    pub fn keep(self, photo: &Picture) -> Result<KeptFeatures> {
+        let (shape, taps) = self.checked()?;
+        let picture = shape.fit.apply(photo)?;
+        let held = self.model.with(move |encoder| {
+            let images = Images::Pictures(std::slice::from_ref(&picture));
+            let go_on = &mut async |_, _| ControlFlow::Continue(());
+            pollster::block_on(encoder.hold(images, &taps, true, go_on))
+        })?;
+        Ok(KeptFeatures { model: self.model.clone(), held: Some(held) })
+    }
+
+    /// The way to the model's size, and the layers as they are counted from 0.
+    fn checked(&self) -> Result<(Shape, Vec<usize>)> {
+        let spec = self.model.spec();
+        let shape = Shape::new(spec, self.size, self.resize, 1)?;
+        let layer = |layer: &i64| model::layer(spec.sizes.layers, 0, *layer);
+        let mut taps = self.layers.iter().map(layer).collect::<Result<Vec<_>>>()?;
+        taps.sort_unstable();
+        taps.dedup();
+        Ok((shape, taps))
+    }
+
+    /// Encodes photographs as they come, those of one size together.
+    fn run(
+        mut self,
+        count: usize,
+        taps: &[usize],
+        photos: impl Iterator<Item = (String, Result<Picture>)>,
+    ) -> Result<FeatureSet> {
+        let mut set = FeatureSet::default();
+        let (mut names, mut pictures): (Vec<String>, Vec<Picture>) = Default::default();
+        for (name, photo) in photos {
+            let photo = match photo {
+                Ok(photo) => photo,
+                Err(error) => {
+                    set.failed.push((name, error));
+                    continue;
+                }
+            };
+            let size = |photo: &Picture| (photo.width, photo.height);
+            let other = pictures.last().is_some_and(|last| size(last) != size(&photo));
+            if other || pictures.len() == self.batch {
+                self.flush(&mut names, &mut pictures, taps, &mut set, count)?;
+            }
+            names.push(name);
+            pictures.push(photo);
+        }
+        self.flush(&mut names, &mut pictures, taps, &mut set, count)?;
+        Ok(set)
+    }
+
+    /// Encodes what has been gathered.
+    fn flush(
+        &mut self,
+        names: &mut Vec<String>,
+        pictures: &mut Vec<Picture>,
+        taps: &[usize],
+        set: &mut FeatureSet,
+        count: usize,
+    ) -> Result<()> {
+        let (names, pictures) = (std::mem::take(names), std::mem::take(pictures));
+        if self.cancel.flow().is_break() {
+            return Err(Error::Cancelled);
+        }
+        if !pictures.is_empty() {
+            let taps = taps.to_vec();
+            let encoded =
+                self.model.with(move |encoder| encode(encoder, &names, &pictures, &taps))?;
+            set.photos.extend(encoded);
+        }
+        (self.progress)(set.photos.len() + set.failed.len(), count);
+        Ok(())
+    }
+}
+
+/// Photographs in a folder and below.
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    let io = |e| Error::io(folder.display(), e);
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(io)?);
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if kind.is_dir() {
+            collect(&path, found)?;
+        } else if path.is_file() && is_photograph(&path) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file begins as a picture does.
+fn is_photograph(path: &Path) -> bool {
+    use std::io::Read;
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+    read.is_ok() && is_known(&head)
+}

@@ -1,0 +1,107 @@
+//! Views of a photograph.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::Model;
+use crate::app::{Album, Keep, Photo, Shape};
+use crate::image::{Picture, Resize};
+use crate::view::{Head, Map, Request};
+use crate::{Error, Result};
+
+/// A view of a photograph that is asked for. Ends with [`view`](Self::view).
+#[must_use]
+pub struct Look<'a> {
+    model: &'a Model,
+    photo: &'a Picture,
+    size: Option<u32>,
+    resize: Option<Resize>,
+    tiles: u32,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(model: &'a Model, photo: &'a Picture) -> Self {
+        Self { model, photo, size: None, resize: None, tiles: 1 }
+    }
+
+    /// Side of the square, or short side of [`Resize::Native`], in pixels; the model's own if not
+    /// called.
+    pub fn size(mut self, pixels: u32) -> Self {
+        self.size = Some(pixels);
+        self
+    }
+
+    /// What becomes of the aspect ratio; as the model's preprocessing says if not called.
+    pub fn resize(mut self, resize: Resize) -> Self {
+        self.resize = Some(resize);
+        self
+    }
+
+    /// Cuts the photograph into at most so many tiles of the model's size.
+    pub fn tiles(mut self, most: u32) -> Self {
+        self.tiles = most.max(1);
+        self
+    }
+
+    /// The view: its name ([`crate::view::VIEWS`]), or a [`Request`] with its settings.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a view, a layer, a patch or a size that there is not; as
+    /// [`crate::Encoder::encode`].
+    pub fn view<R: TryInto<Request>>(self, request: R) -> Result<View>
+    where
+        Error: From<R::Error>,
+    {
+        let request = request.try_into()?;
+        let shape = Shape::new(self.model.spec(), self.size, self.resize, self.tiles)?;
+        let photo = self.photo.clone();
+        self.model.with(move |encoder| {
+            pollster::block_on(async {
+                let needs = request.needs();
+                let layers = encoder.spec().sizes.layers;
+                let mut taps = needs.taps(layers);
+                if let (Some(Head::Own), Some(head)) = (needs.head, &encoder.checkpoint().head) {
+                    taps.extend(head.spec.out_indices.iter().map(|index| index + 1));
+                }
+                taps.sort_unstable();
+                taps.dedup();
+                let keep = Keep { taps: &taps, on_device: false };
+                let go_on = &mut async |_, _| ControlFlow::Continue(());
+                let photo = Photo::encode(encoder, photo, &shape, keep, go_on).await?;
+                let (mut album, region) = (Album::default(), photo.region);
+                let id = album.add(photo);
+                let map = album.view(encoder, id, &request, &mut |_, _| ()).await?;
+                Ok(View { map, region, photo: album.photo(id)?.picture.clone() })
+            })
+        })
+    }
+}
+
+/// A view of a photograph: its data, and how to paint it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct View {
+    /// Values, raster, names and colours.
+    pub map: Map,
+    /// The part of the photograph that the encoder saw: left, top, width, height in pixels.
+    pub region: [f64; 4],
+    photo: Picture,
+}
+
+impl View {
+    /// The view over the photograph, at an opacity from 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the opacity is beyond.
+    pub fn over(&self, opacity: f32) -> Result<Picture> {
+        self.map.over(&self.photo, self.region, opacity)
+    }
+
+    /// Writes the view over the photograph as PNG, at the opacity at which it shows best.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.over(self.map.opacity)?.save(path)
+    }
+}

@@ -1,0 +1,180 @@
+//! A model in a few lines: opened by path, name or bytes, blocking, shared by any number of threads.
+//!
+//! ```no_run
+//! use internvit::Model;
+//!
+//! # fn main() -> internvit::Result<()> {
+//! let model = Model::open("bundled")?; // or a folder, a file, owner/name on the hub
+//! let photos = model.features().layers([6, 12]).folder("photos")?;
+//! for photo in &photos {
+//!     println!("{} {:?}", photo.name(), photo.hidden(6)?.shape()); // [rows, columns, C]
+//! }
+//! println!("{:?}", photos.nearest(photos[0].pooled(), 3)?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A thread owns the encoder and answers one request after the other; a [`Model`] only sends requests.
+//! So it is `Send` and `Sync`, its clones share the weights, and a call blocks until it is answered. An
+//! asynchronous program calls [`Model::spawn_features`], or makes other calls in a blocking task.
+
+mod ahead;
+mod convert;
+mod features;
+mod look;
+mod options;
+mod photo;
+mod source;
+mod teach;
+mod thread;
+
+pub use features::FeatureRequest;
+pub use look::{Look, View};
+pub use options::{Cancel, Options};
+pub use photo::{FeatureSet, KeptFeatures, PhotoFeatures, Tokens};
+pub use source::ModelSource;
+pub use teach::{Segmentation, Teach};
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+use crate::image::Picture;
+use crate::model::Spec;
+use crate::{Encoder, Error, Result};
+use thread::{Request, Waiting};
+
+/// A model on a device. Clones share it; the last one releases its memory.
+#[derive(Clone)]
+pub struct Model {
+    requests: mpsc::Sender<Request>,
+    about: Arc<About>,
+}
+
+/// What is known of a model without asking its thread.
+struct About {
+    name: String,
+    spec: Spec,
+    device: String,
+    notes: Mutex<Vec<String>>,
+}
+
+impl About {
+    fn of(encoder: &Encoder) -> Self {
+        let device = encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone());
+        let mut notes = encoder.checkpoint().notes.clone();
+        notes.extend(encoder.why_cpu().map(|why| format!("computing on the CPU: {why}")));
+        Self {
+            name: encoder.checkpoint().name().into(),
+            spec: encoder.spec().clone(),
+            device,
+            notes: Mutex::new(notes),
+        }
+    }
+}
+
+impl Model {
+    /// Opens a model with the defaults of [`Options`]: a folder or file, `owner/name` on the hub,
+    /// `"bundled"`, or bytes.
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    pub fn open(source: impl Into<ModelSource>) -> Result<Self> {
+        Self::options().open(source)
+    }
+
+    /// Begins to say how a model is opened.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// The folder, or another name for it.
+    pub fn name(&self) -> &str {
+        &self.about.name
+    }
+
+    /// What its configuration describes: sizes, axes, preprocessing.
+    pub fn spec(&self) -> &Spec {
+        &self.about.spec
+    }
+
+    /// The adapter's name, or `CPU`.
+    pub fn device(&self) -> &str {
+        &self.about.device
+    }
+
+    /// What it did by itself and the caller should know, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        self.about.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins to ask for features of photographs.
+    pub fn features(&self) -> FeatureRequest<'_> {
+        FeatureRequest::new(self)
+    }
+
+    /// Begins to ask for a view of a photograph.
+    pub fn look<'a>(&'a self, photo: &'a Picture) -> Look<'a> {
+        Look::new(self, photo)
+    }
+
+    /// Begins to teach a segmentation by points on a photograph.
+    pub fn teach(&self, photo: &Picture) -> Teach<'_> {
+        Teach::new(self, photo)
+    }
+
+    /// Features of an encoded photograph, for an asynchronous program: any executor can await them.
+    /// `name` is for errors. Requests that come while the device is at work are encoded together,
+    /// those of one size in a batch.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where `bytes` are no picture or damaged, else as
+    /// [`FeatureRequest::picture`].
+    pub fn spawn_features(
+        &self,
+        name: impl Into<String>,
+        bytes: impl Into<Vec<u8>>,
+    ) -> impl Future<Output = Result<PhotoFeatures>> + Send + 'static {
+        let (name, bytes, model) = (name.into(), bytes.into(), self.clone());
+        let (answer, answered) = futures_channel::oneshot::channel();
+        rayon::spawn(move || {
+            let fit = |photo: Picture| {
+                let spec = model.spec();
+                spec.preprocessing.fit(&spec.sizes, None, None).apply(&photo)
+            };
+            match crate::image::decode(&name, &bytes).and_then(fit) {
+                Err(error) => drop(answer.send(Err(error))),
+                Ok(picture) => {
+                    let answer = Box::new(|result| drop(answer.send(result)));
+                    // Where the thread has ended the answer is dropped, which the caller sees.
+                    let _ = model.requests.send(Request::Photo(Waiting { name, picture, answer }));
+                }
+            }
+        });
+        async { answered.await.unwrap_or_else(|_| Err(stopped())) }
+    }
+
+    /// Runs `work` with the encoder, on the thread that owns it, and waits for its result.
+    ///
+    /// # Errors
+    /// What `work` returns; [`Error::Device`] where the thread has ended.
+    pub fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Encoder) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (send, answer) = mpsc::sync_channel(1);
+        let about = self.about.clone();
+        let request = move |encoder: &mut Encoder| {
+            let known = encoder.notes().len();
+            let result = work(encoder);
+            if let Some(more) = encoder.notes().get(known..) {
+                about.notes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(more);
+            }
+            let _ = send.send(result);
+        };
+        self.requests.send(Request::Work(Box::new(request))).map_err(|_| stopped())?;
+        answer.recv().unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+fn stopped() -> Error {
+    Error::device("the model's thread has ended; open the model again")
+}

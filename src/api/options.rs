@@ -1,0 +1,124 @@
+//! How a model is opened.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+
+use super::thread::serve;
+use super::{About, Model, ModelSource, stopped};
+use crate::gpu::Gpu;
+use crate::{Compute, Device, Encoder, Error, Precision, Result};
+
+/// Ends long work from elsewhere, for example from a handler of Ctrl-C. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Ends the work that was given this, at its next step, with [`Error::Cancelled`].
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn flow(&self) -> ControlFlow<()> {
+        match self.0.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// How a model is opened; ends with [`open`](Self::open).
+#[derive(Default)]
+#[must_use]
+pub struct Options {
+    compute: Compute,
+    offline: bool,
+    prefix: Option<String>,
+    progress: Option<Box<dyn FnMut(u64, u64) + Send>>,
+    cancel: Cancel,
+}
+
+impl Options {
+    /// Where to compute: `"auto"`, `"gpu"`, `"cpu"`, or words of an adapter's name.
+    pub fn device(mut self, device: &str) -> Self {
+        let Ok(device) = device.parse::<Device>();
+        self.compute = self.compute.on(&device);
+        self
+    }
+
+    /// On a device that the program opened: [`Gpu::from_wgpu`].
+    pub fn gpu(mut self, gpu: Gpu) -> Self {
+        self.compute = self.compute.on_gpu(gpu);
+        self
+    }
+
+    /// In which precision, [`Precision::F32`] if not called. The CPU computes in f32 only.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.compute = self.compute.precision(precision);
+        self
+    }
+
+    /// Whether the weights of blocks stay where they are stored and are read block by block.
+    pub fn streamed(mut self, streamed: bool) -> Self {
+        self.compute = self.compute.streamed(streamed);
+        self
+    }
+
+    /// Whether the hub is asked nothing: only what was fetched before is taken.
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
+        self
+    }
+
+    /// Which encoder, where a file holds several: what the names of its tensors begin with.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Calls `report` with the bytes of weights that are read and their total.
+    pub fn progress(mut self, report: impl FnMut(u64, u64) + Send + 'static) -> Self {
+        self.progress = Some(Box::new(report));
+        self
+    }
+
+    /// Ends the loading where `cancel` says so.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
+        self
+    }
+
+    /// Opens a model: a folder or file, `owner/name` on the hub, `"bundled"`, or bytes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where nothing is there, [`Error::Config`] and [`Error::Checkpoint`] where it is
+    /// no model that is known, [`Error::Hub`], [`Error::Device`], [`Error::Cancelled`].
+    pub fn open(self, source: impl Into<ModelSource>) -> Result<Model> {
+        let source = source.into();
+        let (requests, inbox) = mpsc::channel();
+        let (opened, answer) = mpsc::sync_channel(1);
+        let work = move || match pollster::block_on(self.load(source)) {
+            Err(error) => drop(opened.send(Err(error))),
+            Ok(mut encoder) => {
+                if opened.send(Ok(About::of(&encoder))).is_ok() {
+                    serve(&mut encoder, &inbox);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("internvit".into()).spawn(work);
+        thread.map_err(|e| Error::device(format!("no thread for the model: {e}")))?;
+        let about = answer.recv().unwrap_or_else(|_| Err(stopped()))?;
+        Ok(Model { requests, about: Arc::new(about) })
+    }
+
+    async fn load(self, source: ModelSource) -> Result<Encoder> {
+        let Self { compute, offline, prefix, progress, cancel } = self;
+        let checkpoint = source.open(offline, prefix.as_deref(), &cancel).await?;
+        let mut report = progress.unwrap_or_else(|| Box::new(|_, _| ()));
+        let told = &mut async |done, total| {
+            report(done, total);
+            cancel.flow()
+        };
+        Encoder::load(checkpoint, compute, told).await
+    }
+}

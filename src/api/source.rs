@@ -1,0 +1,107 @@
+//! What a model is opened from.
+
+use std::path::{Path, PathBuf};
+
+use super::Cancel;
+use crate::weights::Source;
+use crate::{Checkpoint, Error, Result};
+
+/// What a model is opened from.
+#[non_exhaustive]
+pub enum ModelSource {
+    /// A folder or file; what does not exist as such is `owner/name[@revision]` on the hub, or its
+    /// address there; `bundled` is the model that comes with the crate.
+    Named(PathBuf),
+    /// The text of a `config.json` and its files of weights, for example from memory
+    /// ([`Source::memory`]) or from a source of one's own ([`Source::ranges`]).
+    Files {
+        /// What the model is called in errors.
+        name: String,
+        /// The text of `config.json`.
+        config: String,
+        /// safetensors files, and the index where there are several.
+        files: Vec<Source>,
+    },
+}
+
+impl ModelSource {
+    pub(super) async fn open(
+        self,
+        offline: bool,
+        prefix: Option<&str>,
+        cancel: &Cancel,
+    ) -> Result<Checkpoint> {
+        match self {
+            Self::Files { name, config, files } => {
+                Checkpoint::open_with(&name, &config, files, prefix).await
+            }
+            Self::Named(path) if path.exists() => Checkpoint::open_path_with(&path, prefix).await,
+            #[cfg(feature = "bundled")]
+            Self::Named(path) if path == Path::new("bundled") => Checkpoint::bundled().await,
+            Self::Named(path) => {
+                let folder = fetched(&path, offline, cancel).await?;
+                Checkpoint::open_path_with(&folder, prefix).await
+            }
+        }
+    }
+}
+
+/// The folder of a model of the hub, fetched where need be.
+#[cfg(feature = "hub")]
+async fn fetched(path: &Path, offline: bool, cancel: &Cancel) -> Result<PathBuf> {
+    use crate::hub::{Hub, Name};
+    let text = path.to_str().unwrap_or_default();
+    let name = Name::pasted(text).or_else(|| Name::parse(text).map(Ok));
+    let name = name.unwrap_or_else(|| Err(missing(path)))?;
+    Hub::from_env(offline)?.fetch(&name, &mut |_| cancel.flow()).await
+}
+
+/// Without the hub only what is on this machine is found.
+#[cfg(not(feature = "hub"))]
+#[allow(clippy::unused_async, reason = "as with the hub")]
+async fn fetched(path: &Path, _: bool, _: &Cancel) -> Result<PathBuf> {
+    let text = path.display();
+    Err(Error::input(format!(
+        "{text}: no such file or folder; names on the hub want the crate's feature `hub`"
+    )))
+}
+
+#[cfg(feature = "hub")]
+fn missing(path: &Path) -> Error {
+    Error::input(format!(
+        "{}: no such file or folder, and no name on the hub, which would be owner/name or \
+         owner/name@revision",
+        path.display()
+    ))
+}
+
+/// A name for errors, the text of `config.json`, and the files of weights.
+impl From<(&str, String, Vec<Source>)> for ModelSource {
+    fn from((name, config, files): (&str, String, Vec<Source>)) -> Self {
+        Self::Files { name: name.into(), config, files }
+    }
+}
+
+impl From<&str> for ModelSource {
+    fn from(name: &str) -> Self {
+        Self::Named(name.into())
+    }
+}
+
+impl From<String> for ModelSource {
+    fn from(name: String) -> Self {
+        Self::Named(name.into())
+    }
+}
+
+impl From<&Path> for ModelSource {
+    fn from(path: &Path) -> Self {
+        Self::Named(path.into())
+    }
+}
+
+impl From<PathBuf> for ModelSource {
+    fn from(path: PathBuf) -> Self {
+        Self::Named(path)
+    }
+}

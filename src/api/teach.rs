@@ -1,0 +1,196 @@
+//! Segmentations: the model's own head, and heads that are taught by a few points.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::Model;
+use crate::app::{Album, Example, Keep, Lesson, Photo, Shape, Windows, class_names, class_palette};
+use crate::image::{Picture, Resize};
+use crate::view::{Head, labels, paint_labels, shares};
+use crate::weights::LinearHead;
+use crate::{Encoder, Error, Result, Tensor, model};
+
+/// Points on photographs, and the head that is fitted to them. Ends with [`fit`](Self::fit).
+#[must_use]
+pub struct Teach<'a> {
+    model: &'a Model,
+    photos: Vec<(Picture, Vec<(String, [u32; 2])>)>,
+    layers: Vec<i64>,
+    size: Option<u32>,
+}
+
+impl<'a> Teach<'a> {
+    pub(super) fn new(model: &'a Model, photo: &Picture) -> Self {
+        let photos = vec![(photo.clone(), Vec::new())];
+        Self { model, photos, layers: Vec::new(), size: None }
+    }
+
+    /// Another photograph, to which the points that follow belong.
+    pub fn photo(mut self, photo: &Picture) -> Self {
+        self.photos.push((photo.clone(), Vec::new()));
+        self
+    }
+
+    /// A point `[x, y]` in the photograph's pixels, and its class.
+    pub fn point(mut self, class: &str, at: [u32; 2]) -> Self {
+        if let Some((_, points)) = self.photos.last_mut() {
+            points.push((class.into(), at));
+        }
+        self
+    }
+
+    /// A block whose output is classified, from 1, -1 the last; several are put side by side. The last
+    /// if not called.
+    pub fn layer(mut self, layer: i64) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
+    /// Short side to which photographs are resized, in pixels; the model's own if not called.
+    pub fn size(mut self, pixels: u32) -> Self {
+        self.size = Some(pixels);
+        self
+    }
+
+    /// Fits a head: [`Model::segment_with`] applies it, [`LinearHead::to_bytes`] is its file.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where a point is outside its photograph, where there are points of one class
+    /// only, and for layers that the model does not have; as [`Encoder::encode`].
+    pub fn fit(self) -> Result<LinearHead> {
+        let (spec, mut lesson) = (self.model.spec(), Lesson::default());
+        let block = |layer: &i64| model::layer(spec.sizes.layers, 1, *layer);
+        lesson.layers = self.layers.iter().map(block).collect::<Result<_>>()?;
+        lesson.layers.sort_unstable();
+        lesson.layers.dedup();
+        if lesson.layers.is_empty() {
+            lesson.layers.push(spec.sizes.layers);
+        }
+        let (photos, shape) = (self.photos, native(self.model, self.size)?);
+        self.model.with(move |encoder| pollster::block_on(learn(encoder, photos, shape, lesson)))
+    }
+}
+
+async fn learn(
+    encoder: &mut Encoder,
+    photos: Vec<(Picture, Vec<(String, [u32; 2])>)>,
+    shape: Shape,
+    mut lesson: Lesson,
+) -> Result<LinearHead> {
+    let mut album = Album::default();
+    for (picture, points) in photos {
+        let photo = encoded(encoder, picture, &shape, &lesson.layers).await?;
+        let id = album.add(photo);
+        for (name, at @ [x, y]) in points {
+            let unseen = || Error::input(format!("{x},{y}: the encoder did not see it"));
+            let token = album.photo(id)?.patch(at)?.ok_or_else(unseen)?;
+            let class = lesson.class(&name);
+            lesson.examples.push(Example { photo: id, token, class });
+        }
+    }
+    if lesson.names.len() < 2 {
+        return Err(Error::input("points of at least two classes are needed"));
+    }
+    lesson.fit(&lesson.gather(&mut album, encoder).await?)
+}
+
+/// A photograph encoded with the outputs of some blocks.
+async fn encoded(
+    encoder: &mut Encoder,
+    picture: Picture,
+    shape: &Shape,
+    layers: &[usize],
+) -> Result<Photo> {
+    let keep = Keep { taps: layers, on_device: false };
+    let go_on = &mut async |_, _| ControlFlow::Continue(());
+    Photo::encode(encoder, picture, shape, keep, go_on).await
+}
+
+/// Photographs keep their aspect ratio.
+fn native(model: &Model, size: Option<u32>) -> Result<Shape> {
+    let spec = model.spec();
+    Shape::of(spec.preprocessing.fit(&spec.sizes, Some(Resize::Native), size), 1)
+}
+
+impl Model {
+    /// Segments a photograph by the model's own head, window by window where it is long.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model has no head; as [`Encoder::segment`].
+    pub fn segment(&self, photo: &Picture) -> Result<Segmentation> {
+        let photo = photo.clone();
+        self.with(move |encoder| {
+            pollster::block_on(async {
+                let none = || Error::input("this model has no segmentation head");
+                let head = encoder.checkpoint().head.as_ref().ok_or_else(none)?.spec.clone();
+                let windows = Windows::new(encoder.spec(), &head, None, None, false)?;
+                let go_on = &mut async |_, _| ControlFlow::Continue(());
+                let canvas = windows.cover(&photo)?.segment(encoder, &head, go_on).await?;
+                let size = [photo.height as usize, photo.width as usize];
+                let (labels, logits) = (canvas.labels(size)?, canvas.finish()?);
+                let (names, palette) = (class_names(&head), class_palette(&head));
+                Ok(Segmentation { logits, labels, names, palette, photo })
+            })
+        })
+    }
+
+    /// Segments a photograph by a head that was taught, or read from its file.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the head is of another model; as [`Encoder::encode`].
+    pub fn segment_with(&self, head: &LinearHead, photo: &Picture) -> Result<Segmentation> {
+        let (head, picture, shape) = (head.clone(), photo.clone(), native(self, None)?);
+        self.with(move |encoder| {
+            pollster::block_on(async {
+                let photo = encoded(encoder, picture, &shape, &head.layers).await?;
+                let (names, palette) = (head.names.clone(), head.palette.clone());
+                let mut album = Album::default();
+                album.head = Some(head);
+                let id = album.add(photo);
+                let logits = album.logits(encoder, id, Head::Taught).await?;
+                let photo = album.photo(id)?.picture.clone();
+                let labels = labels(&logits, [photo.height as usize, photo.width as usize])?;
+                Ok(Segmentation { logits, labels, names, palette, photo })
+            })
+        })
+    }
+}
+
+/// A class for each pixel of a photograph.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Segmentation {
+    /// `[1, classes, h, w]`, of patches or of the resized photograph's pixels.
+    pub logits: Tensor,
+    /// The class of each pixel of the photograph, row by row.
+    pub labels: Vec<i32>,
+    /// The classes' names.
+    pub names: Vec<String>,
+    /// The classes' colours.
+    pub palette: Vec<[u8; 3]>,
+    photo: Picture,
+}
+
+impl Segmentation {
+    /// Percent of the photograph's pixels that each class has.
+    pub fn shares(&self) -> Vec<(&str, f64)> {
+        let shares = shares(&self.labels, self.names.len()).unwrap_or_default();
+        self.names.iter().map(String::as_str).zip(shares).collect()
+    }
+
+    /// The classes' colours over the photograph, at an opacity from 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the opacity is beyond.
+    pub fn over(&self, opacity: f32) -> Result<Picture> {
+        paint_labels(&self.labels, &self.palette, &self.photo, opacity)
+    }
+
+    /// Writes [`Segmentation::over`] as PNG.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; as [`Segmentation::over`].
+    pub fn save_overlay(&self, path: impl AsRef<Path>, opacity: f32) -> Result<()> {
+        self.over(opacity)?.save(path)
+    }
+}

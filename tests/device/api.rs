@@ -1,0 +1,141 @@
+//! [`internvit::Model`]: what the examples do not show.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Mutex;
+
+use crate::common::*;
+use internvit::api::Cancel;
+use internvit::image::{Picture, Resize, decode};
+use internvit::weights::Source;
+use internvit::{Checkpoint, Device, Encoder, Error, Images, Model};
+
+fn bundled() -> Model {
+    Model::options().device("cpu").open("bundled").unwrap()
+}
+
+#[test]
+fn a_model_is_shared_by_threads() {
+    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    shared(&bundled());
+}
+
+/// The façade gives what the encoder gives.
+#[test]
+fn features_are_the_encoders() {
+    let model = bundled();
+    let photo = Picture::open(sample("chelsea.png")).unwrap();
+    let set = model.features().layers([6, -1]).size(224).pictures(&[photo.clone()]).unwrap();
+    let checkpoint = wait(Checkpoint::bundled()).unwrap();
+    let mut encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
+    let fitted = Resize::Squash.fit(&photo, 224, 14).unwrap();
+    let images = Images::Pictures(std::slice::from_ref(&fitted));
+    let expected = wait(
+        encoder.encode(images, &[6, 12], &mut async |_, _| std::ops::ControlFlow::Continue(())),
+    )
+    .unwrap();
+    assert_eq!(set[0].pooled(), expected.tensors["pooler_output"].values);
+    for (layer, name) in
+        [(6, "hidden_states.6"), (12, "hidden_states.12"), (-1, "hidden_states.12")]
+    {
+        let patches = expected.tokens(name, 1..).unwrap();
+        let tokens = set[0].hidden(layer).unwrap();
+        assert_eq!(tokens.values(), patches.values, "{layer}");
+        assert_eq!(tokens.at(15, 15), Some(&patches.values[255 * 192..]));
+        assert_eq!(tokens.at(16, 0), None);
+        assert_eq!(tokens.to_ndarray().shape(), [16, 16, 192]);
+    }
+    let error = set[0].hidden(3).err().unwrap().to_string();
+    assert_eq!(error, "layer 3: asked for were 6, 12");
+}
+
+/// One that cannot be read costs only itself, and progress counts photographs.
+#[test]
+fn bad_photographs_cost_only_themselves() {
+    let folder = scratch("photos");
+    let whole = std::fs::read(sample("chelsea.png")).unwrap();
+    std::fs::create_dir(folder.join("below")).unwrap();
+    for name in ["a.png", "below/c.png"] {
+        std::fs::write(folder.join(name), &whole).unwrap();
+    }
+    std::fs::write(folder.join("b.png"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(folder.join("notes.txt"), "no photograph").unwrap();
+    let seen = Mutex::new(Vec::new());
+    let report = |done, of| seen.lock().unwrap().push((done, of));
+    let set = bundled().features().batch(1).progress(report).folder(&folder).unwrap();
+    let names: Vec<&str> = set.iter().map(|photo| photo.name()).collect();
+    assert!(names[0].ends_with("a.png") && names[1].ends_with("c.png"), "{names:?}");
+    let [(name, Error::Image { reason, .. })] = set.failed() else { panic!("{:?}", set.failed()) };
+    assert!(name.ends_with("b.png") && reason.contains("cut off"), "{reason}");
+    assert_eq!(seen.lock().unwrap().last(), Some(&(3, 3)));
+}
+
+#[test]
+fn work_is_cancelled() {
+    let cancel = Cancel::default();
+    cancel.cancel();
+    let error = Model::options().device("cpu").cancel(&cancel).open("bundled").err().unwrap();
+    assert_eq!(error.kind(), "cancelled");
+    let photo = Picture::noise(28).unwrap();
+    let error = bundled().features().cancel(&cancel).picture(&photo).err().unwrap();
+    assert_eq!(error.kind(), "cancelled");
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let open = |name: &str| Model::open(name).err().unwrap().to_string();
+    assert!(open("nowhere").starts_with("nowhere: no such file or folder"), "{}", open("nowhere"));
+    let model = bundled();
+    let photo = Picture::noise(56).unwrap();
+    let error = model.look(&photo).view("pcaa").err().unwrap().to_string();
+    assert!(error.starts_with("view \"pcaa\": expected one of pca"), "{error}");
+    let error = model.features().layers([13]).picture(&photo).err().unwrap();
+    assert_eq!(error.kind(), "input", "{error}");
+    let error = model.teach(&photo).point("a", [1, 1]).fit().err().unwrap().to_string();
+    assert_eq!(error, "points of at least two classes are needed");
+    let error = model.teach(&photo).point("a", [99, 1]).fit().err().unwrap().to_string();
+    assert!(error.starts_with("99,1: outside the photograph"), "{error}");
+    let error = Picture::from_rgb(2, 2, vec![0; 7]).err().unwrap();
+    assert_eq!(error.kind(), "input", "{error}");
+    // The thread goes on after errors.
+    assert_eq!(model.segment(&photo).unwrap().labels.len(), 56 * 56);
+}
+
+/// A failed batch answers each that waited.
+#[test]
+fn damaged_bytes_are_refused_alone() {
+    let model = bundled();
+    let whole = std::fs::read(sample("chelsea.png")).unwrap();
+    let asked = [&whole[..], b"no picture", &whole[..900], &whole[..]]
+        .map(|bytes| model.spawn_features("upload", bytes));
+    let answers = asked.map(|answer| wait(answer).map(|features| features.grid()));
+    let [Ok([16, 16]), Err(unknown), Err(cut), Ok([16, 16])] = &answers else {
+        panic!("{answers:?}")
+    };
+    assert_eq!((unknown.kind(), cut.kind()), ("image", "image"));
+}
+
+/// A source that gives less than was asked for is named.
+#[test]
+fn a_source_of_ones_own_is_checked() {
+    let bytes = std::fs::read(root().join("www/model/model.safetensors")).unwrap();
+    let config = std::fs::read_to_string(root().join("www/model/config.json")).unwrap();
+    let size = bytes.len() as u64;
+    let short = Source::ranges("mine.safetensors", size, move |range| {
+        let end = if range.start > 1 << 20 { range.end - 1 } else { range.end };
+        Ok(bytes[range.start as usize..end as usize].to_vec())
+    });
+    let opened = Model::options().device("cpu").open(("mine", config, vec![short]));
+    let error = opened.err().unwrap().to_string();
+    assert!(error.starts_with("mine.safetensors: expected "), "{error}");
+}
+
+#[test]
+fn pictures_are_saved_and_converted() {
+    let photo = Picture::open(sample("chelsea.png")).unwrap();
+    let file = scratch("saved").join("copy.png");
+    photo.save(&file).unwrap();
+    assert!(decode("copy.png", &std::fs::read(&file).unwrap()).unwrap() == photo);
+    let other = image::open(&file).unwrap();
+    assert!(Picture::from(other.clone()) == photo);
+    assert_eq!(image::RgbImage::try_from(photo).unwrap(), other.into_rgb8());
+}
