@@ -28,6 +28,8 @@ mod weight_source;
 mod write;
 
 pub use checkpoint::Checkpoint;
+#[cfg(feature = "hub")]
+pub(crate) use checkpoint::SETTINGS;
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::{Conversion, Converted, convert};
 pub use extract::Extract;
@@ -43,8 +45,6 @@ pub use index::shards;
 pub use linear_head::LinearHead;
 pub use manifest::{Manifest, Part, QuantizedTensor, Tensor};
 pub(crate) use memory::{CHOICES, fits, free_memory};
-#[cfg(feature = "hub")]
-pub(crate) use open::SETTINGS;
 pub use quantise::{QuantFormat, Quantized};
 pub use random::random_tensor;
 pub use source::Source;

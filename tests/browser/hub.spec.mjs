@@ -140,6 +140,35 @@ test("a folder at an address", async (t) => {
   await page.locator("#model > .name", { hasText: name }).waitFor();
 });
 
+test("a model's settings of preprocessing come with it, from the hub and from a folder, and stay with it", async (t) => {
+  const other = { image_mean: [0.5, 0.4, 0.3], image_std: [0.3, 0.2, 0.25] };
+  const settings = { "tiny/old": { "preprocessor_config.json": other }, "tiny/new": {
+    "preprocessor_config.json": { image_mean: [0, 0, 0] }, "processor_config.json": { processor_class: "P", image_processor: other },
+  } };
+  for (const [name, files] of Object.entries(settings)) {
+    const repository = join(folder, name);
+    mkdirSync(repository, { recursive: true });
+    for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/model/${file}`), join(repository, file));
+    for (const [file, value] of Object.entries(files)) writeFileSync(join(repository, file), JSON.stringify(value));
+  }
+  const page = await visitHub(t, { query: "?device=cpu&size=112" });
+  const plain = await features(page);
+  const found = [];
+  for (const name of ["tiny/old", "tiny/new", `${hub.address}/tiny/new/resolve/main`]) {
+    await page.evaluate(() => (document.querySelector("#status").textContent = ""));
+    await get(page, name);
+    await inUse(page, name);
+    await page.locator("#status", { hasText: "chelsea.png took" }).waitFor({ state: "attached" });
+    found.push(await features(page));
+    await page.getByText("More models", { exact: true }).click(); // for the next
+  }
+  await page.reload();
+  await loaded(page);
+  found.push(await features(page));
+  assert.ok(!found[0].equals(plain), "the settings are not obeyed");
+  found.forEach((one, at) => assert.ok(one.equals(found[0]), `other features, ${at}`));
+});
+
 test("an index is asked after a few files at a time, and one of thousands is refused", async (t) => {
   let [files, running, most, heads] = [0, 0, 0, 0];
   const names = () => Array.from({ length: files }, (_, at) => `model ${at}#?.safetensors`);

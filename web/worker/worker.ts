@@ -114,7 +114,7 @@ class EngineHost implements Handlers<Calls> {
     const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
     const model = "folder" in source ? await this.#fetched.get(source.folder, signal, report("fetch")) : await localModel(source);
     const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-    const texts = { config: model.config, preprocessor: model.preprocessor };
+    const texts = { config: model.config, processor: model.processor, preprocessor: model.preprocessor };
     const load = (members: number) =>
       this.#opened.load(texts, files, readRanges(model, signal), report("load"), members, this.#team.ask);
     const { name } = model;
