@@ -292,7 +292,11 @@ test("where nothing is here yet, an interrupted download names the button that t
 for (const [what, name, behave, text] of [
   ["no such repository", "tiny/nowhere", [], /tiny\/nowhere is not at 127\.0\.0\.1:\d+, or it is private \(401\)/],
   ["no such revision", "tiny/internvit@v9", [], /tiny\/internvit@v9 is not at .*no such revision/],
-  ["a gated one", MODEL, [{ match: "config.json", status: 403 }], /not open to everyone \(403\)/],
+  ["a gated one", MODEL, [{ match: "config.json", status: 403, code: "GatedRepo" }], /not open to everyone \(403\)/],
+  ["a proxy that forbids it", MODEL, [{ match: "config.json", status: 403 }], /config\.json is refused by .* \(403\), without a reason: a proxy or a firewall/],
+  ["refused for another reason", MODEL, [{ match: "config.json", status: 403, code: "Banned" }], /config\.json is refused by .* \(403, Banned\)/],
+  ["a network to sign in to", MODEL, [{ match: "config.json", status: 511 }], /wants you to sign in first \(511\)/],
+  ["a sign-in page in place of the list", MODEL, [{ match: "/api/models", body: "<!doctype html><title>Wi-Fi</title>" }], /The connection to|does not answer as the hub does/],
   ["no weights", "tiny/bare", [], /tiny\/bare holds no safetensors weights/],
   ["a wrong length", MODEL, [{ match: DATA, short: true }], /is not what it was: \d+ bytes, expected \d+/],
   ["bytes damaged on the way, always", MODEL, [{ match: DATA, times: 2 }, { match: DATA, garbage: true }], /arrived damaged twice/],
@@ -302,6 +306,8 @@ for (const [what, name, behave, text] of [
     await get(page, name);
     await note(page, text, name);
     assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
+    // What stays so is asked once.
+    if (behave.some(({ status }) => status)) assert.ok(hub.log().filter(({ url }) => url.includes("config.json") && !url.includes("processor")).length <= 1);
   });
 }
 

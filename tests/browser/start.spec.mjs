@@ -94,6 +94,31 @@ test("Cancel during the first load cancels the photograph, and the model loads a
   await shown(page);
 });
 
+for (const [how, pattern, files, cancel] of [
+  ["broken files", "**/model/model.safetensors", ["config.json", "broken"], false],
+  ["files, and Cancel", "**/*.wasm", ["config.json", "model.safetensors"], true],
+]) {
+  test(`while the first model loads: ${how} in its place, and the bundled one loads all the same`, async (t) => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    const prepare = (page) => page.route(pattern, async (route) => {
+      await held;
+      await route.continue();
+    });
+    const page = await visit(site, t, { prepare });
+    const folder = path("tests/golden/encoder_rms_qknorm_f16");
+    const bytes = (name) => name === "broken" ? Buffer.from("no weights") : readFileSync(`${folder}/${name}`);
+    await page.locator("#model-files").setInputFiles(files.map((name) => ({ name: name.replace("broken", "model.safetensors"), mimeType: "", buffer: bytes(name) })));
+    if (cancel) await page.getByRole("button", { name: "Cancel" }).click();
+    else await page.getByRole("alert").filter({ hasText: "model.safetensors" }).waitFor();
+    release();
+    await loaded(page);
+    assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
+    await page.getByRole("button", { name: "Coffee" }).click();
+    await shown(page);
+  });
+}
+
 test("a held patch stays until it is clicked again or Esc is pressed", async (t) => {
   const page = await visit(site, t, { query: `${SMALL}&sample=chelsea#view=similarity` });
   await shown(page);
