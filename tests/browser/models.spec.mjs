@@ -1,6 +1,8 @@
 // The visitor's own model: its settings of preprocessing, and what lies in place of its files.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { openSite, path, visit } from "./site.mjs";
@@ -111,6 +113,44 @@ test("what lies in place of a model's weights or configuration is named, with wh
   }
   await page.getByRole("button", { name: "Use the bundled one" }).click();
   await loaded(page);
+});
+
+test("of a drop of several kinds each does its part, and what fails is still told at the end", async (t) => {
+  const page = await visit(site, t, { query: "?size=112&resize=squash" });
+  await loaded(page);
+  const photo = (name) => file(name, readFileSync(path("www/samples/chelsea.png")));
+  await drop(page, [photo("one.png"), file("config.json", config), photo("two.png"), file("notes.txt", "no picture")]);
+  await page.getByRole("alert").filter({ hasText: /Choose the model's \.safetensors files.*notes\.txt: not a picture/ }).waitFor();
+  assert.equal(await page.locator("#shots li").count(), 2);
+  await page.locator("#facts", { hasText: "two.png" }).waitFor();
+  // A model and a photograph: the photograph by the new model.
+  const other = path("tests/golden/encoder_rms_qknorm_f16");
+  await drop(page, [photo("three.png"), ...["config.json", "model.safetensors"].map((name) => file(name, readFileSync(`${other}/${name}`)))]);
+  await page.locator("#model > .name", { hasText: "model.safetensors" }).waitFor();
+  await page.locator("#facts", { hasText: /three\.png.*× 128/ }).waitFor();
+  for (const name of ["epoch.pth", "epoch.pt", "pytorch_model.bin", "last.ckpt"]) {
+    await drop(page, [file(name, "PK")]);
+    await page.getByRole("alert").filter({ hasText: `internvit convert ${name} --out DIR` }).waitFor();
+  }
+});
+
+test("a folder that is dropped, and a file that has gone, are named, with what to do", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "internvit-drop-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const name of ["a.png", "b.png"]) copyFileSync(path("www/samples/chelsea.png"), join(folder, name));
+  const page = await visit(site, t, { query: "?size=112&resize=squash" });
+  await page.locator("#photo-file").setInputFiles([join(folder, "a.png"), join(folder, "b.png")]);
+  await page.locator("#status", { hasText: "b.png took" }).waitFor({ state: "attached" });
+  await shown(page);
+  const devtools = await page.context().newCDPSession(page);
+  const data = { items: [], files: [folder], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"]) await devtools.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+  await page.getByRole("alert").filter({ hasText: `${basename(folder)} cannot be read: it is a folder` }).waitFor();
+  rmSync(join(folder, "b.png"));
+  await page.getByText("Settings").click();
+  await page.getByRole("button", { name: "Encode again" }).click();
+  await page.getByRole("alert").filter({ hasText: /b\.png cannot be read: .* deleted/ }).waitFor();
+  await page.locator("#facts", { hasText: "b.png" }).waitFor();
 });
 
 /** A head's file with another header. */

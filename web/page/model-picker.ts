@@ -47,7 +47,7 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
 
 /** Whether a file belongs to a model, by its name. */
 export function isModelFile({ name }: File): boolean {
-  return /\.(json|safetensors|pth|pt|bin)$/i.test(name);
+  return /\.(json|safetensors|pth|pt|bin|ckpt)$/i.test(name);
 }
 
 /** A file's name in small letters, without the number that a browser adds to one that it downloads again. */
@@ -57,7 +57,7 @@ function plain(name: string): string {
 
 /** The model in the files that the visitor chose; the error tells what is missing. */
 export function chosenModel(files: File[]): ModelSource {
-  const torch = files.find(({ name }) => /\.(pth|pt|bin)$/i.test(name));
+  const torch = files.find(({ name }) => /\.(pth|pt|bin|ckpt)$/i.test(name));
   if (torch) {
     throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
   }

@@ -1,6 +1,6 @@
 // A model's files, from the server or the visitor's disk, as blobs of which ranges are read.
 
-import { bounded, MOST_CONFIG } from "./bounds";
+import { bounded, MOST_CONFIG, reading } from "./bounds";
 import type { ModelFiles, OwnFiles } from "../shared/protocol";
 
 /** Models in folders of the server. A fetched model stays as a blob, which the browser may keep on disk. */
@@ -43,7 +43,7 @@ async function read(response: Response, progress: (done: number, total: number) 
 export async function localModel({ name, config, processor, preprocessor, weights }: OwnFiles): Promise<ModelFiles> {
   const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
   const files = weights.map((file) => ({ name: file.name, blob: file }));
-  const text = (file: File, what: string) => bounded(file, MOST_CONFIG, what).text();
+  const text = (file: File, what: string) => reading(file.name, bounded(file, MOST_CONFIG, what).text());
   return {
     name: name ?? first.name,
     config: await text(config, "config.json"),

@@ -3,7 +3,7 @@
 import { Engine } from "#internvit";
 import { engineCalls, type Calls, type Model, type ModelSource, type Progress } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
-import { bounded, MOST_HEAD } from "./bounds";
+import { bounded, MOST_HEAD, reading } from "./bounds";
 import { readable } from "./decode";
 import { HelperHost } from "./helper";
 import { FetchedModels, localModel, readRanges } from "./model-files";
@@ -92,7 +92,7 @@ class EngineHost implements Handlers<Calls> {
   }
 
   async importHead(file: File) {
-    const bytes = new Uint8Array(await bounded(file, MOST_HEAD, "a head").arrayBuffer());
+    const bytes = new Uint8Array(await reading(file.name, bounded(file, MOST_HEAD, "a head").arrayBuffer()));
     return legible(await this.#opened.import_head(file.name, bytes));
   }
 
