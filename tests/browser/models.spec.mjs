@@ -184,11 +184,23 @@ test("heads are read by one parser: a key that is there twice, and what is cut o
   ]) {
     for (const give of [
       (files) => page.locator("#teach input[type=file]").setInputFiles(files[0]),
+      (files) => page.locator("#model-files").setInputFiles(files),
       (files) => drop(page, files),
     ]) {
       await give([file(name, bytes)]);
       await page.getByRole("alert").filter({ hasText: reason }).waitFor();
       assert.match(await page.locator(".fit").textContent(), /^Learned from 2 patches/, name);
+      await page.getByRole("button", { name: "Dismiss" }).click();
     }
   }
+  for (const name of ["garbage.safetensors", "LOUD.SAFETENSORS"]) {
+    await drop(page, [file(name, "garbage")]);
+    await page.getByRole("alert").filter({ hasText: `${name} is not a taught head. Of a model, choose` }).waitFor();
+  }
+  // A head that is chosen as a model is a head all the same.
+  await page.locator("#model-files").setInputFiles([file("mine.safetensors", head)]);
+  await page.locator(".fit", { hasText: "mine.safetensors: object, background" }).waitFor();
+  // The lesson whose place it took comes back.
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.locator(".fit", { hasText: "Learned from 2 patches" }).waitFor();
 });

@@ -73,25 +73,40 @@ test("a photograph that is chosen meanwhile is not replaced by the sample", asyn
   assert.match(await fact(page, "Photograph"), /^rocket\.jpg/);
 });
 
-test("Cancel during the first load cancels the photograph, and the model loads all the same", async (t) => {
-  let release;
-  const held = new Promise((resolve) => (release = resolve));
-  const prepare = (page) => page.route("**/model/model.safetensors", async (route) => {
-    await held;
-    await route.continue();
+for (const stage of ["model/config.json", "model/model.safetensors", "*.wasm"]) {
+  test(`Cancel during the first load cancels the photograph, and the model loads all the same: at ${stage}`, async (t) => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    const prepare = (page) => page.route(`**/${stage}`, async (route) => {
+      await held;
+      await route.continue();
+    });
+    const page = await visit(site, t, { prepare });
+    await page.getByRole("button", { name: "Cat" }).click();
+    await page.locator("#progress", { hasText: "Loading the model" }).waitFor();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.locator("#status", { hasText: "Cancelled." }).waitFor({ state: "attached" });
+    release();
+    await loaded(page);
+    await page.locator("#progress").waitFor({ state: "hidden" });
+    assert.equal(await state(page), "empty");
+    assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
+    await page.getByRole("button", { name: "Coffee" }).click();
+    await shown(page);
   });
-  const page = await visit(site, t, { prepare });
-  await page.getByRole("button", { name: "Cat" }).click();
-  await page.locator("#progress", { hasText: "Loading the model" }).waitFor();
+}
+
+test("Cancel after the first look keeps it, and the photograph is encoded to the end when it is opened again", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&threads=1" });
+  await page.locator("#facts", { hasText: "24 × 16" }).waitFor();
   await page.getByRole("button", { name: "Cancel" }).click();
-  await page.locator("#status", { hasText: "Cancelled." }).waitFor({ state: "attached" });
-  release();
-  await loaded(page);
   await page.locator("#progress").waitFor({ state: "hidden" });
-  assert.equal(await state(page), "empty");
-  assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
-  await page.getByRole("button", { name: "Coffee" }).click();
   await shown(page);
+  assert.equal(await fact(page, "Patches"), "24 × 16");
+  assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
+  assert.ok(await page.getByRole("button", { name: "Save picture" }).isEnabled());
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "48 × 32" }).waitFor();
 });
 
 for (const [how, pattern, files, cancel] of [

@@ -30,9 +30,9 @@ export class Intake {
     void this.#take(ofModel, photographs);
   }
 
+  /** Files chosen as a model's; a taught head among them is imported all the same. */
   chooseModel(files: File[]) {
-    const failure = this.#change(files);
-    if (failure) this.#parts.messages.alarm(failure);
+    void this.#take(files, []);
   }
 
   /** Beside a config.json safetensors are a model; alone they may be heads. */

@@ -67,7 +67,11 @@ export function chosenModel(files: File[]): ModelSource {
   const preprocessor = named("preprocessor_config.json") ?? null;
   const others = files.filter((file) => file !== processor && file !== preprocessor && /\.json$/i.test(file.name) && !/\.index\.json$/i.test(file.name));
   const config = named("config.json") ?? others[0];
-  if (!config) throw new Error("Choose the model's config.json together with its .safetensors files.");
+  if (!config) {
+    const [lone] = weights.filter(({ name }) => !/\.json$/i.test(name));
+    const why = lone ? `${lone.name} is not a taught head. Of a model, choose` : "Choose";
+    throw new Error(`${why} the model's config.json together with its .safetensors files.`);
+  }
   if (!weights.some(({ name }) => /\.safetensors$/i.test(name))) {
     throw new Error("Choose the model's .safetensors files together with its config.json.");
   }
