@@ -15,6 +15,9 @@ use crate::plan::{CLASS_TOKEN, POSITION_TABLE, REGISTER_TOKENS, prefix_and_posit
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result, json};
 
+/// Where the settings of preprocessing may be, the first that counts before the others.
+pub(crate) const SETTINGS: [&str; 2] = ["processor_config.json", "preprocessor_config.json"];
+
 /// An opened checkpoint. No tensor is in memory; each is read when asked for.
 pub struct Checkpoint {
     /// The encoder that the configuration describes.
@@ -107,8 +110,35 @@ impl Checkpoint {
         self.preprocess_by("preprocessor_config.json", text)
     }
 
+    /// Takes the preprocessing of the first of [`SETTINGS`] that has any; `read` answers with a file's
+    /// text, `None` where there is no such file.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::preprocess_as`], and those of `read`.
+    pub fn preprocess_from(
+        self,
+        mut read: impl FnMut(&str) -> Result<Option<String>>,
+    ) -> Result<Self> {
+        for file in SETTINGS {
+            let Some(text) = read(file)? else { continue };
+            // The first may be of a tokenizer alone.
+            if file != SETTINGS[0] || self.has_image_processor(file, &text)? {
+                return self.preprocess_by(file, &text);
+            }
+        }
+        Ok(self)
+    }
+
+    fn has_image_processor(&self, file: &str, text: &str) -> Result<bool> {
+        let file = format!("{}/{file}", self.name);
+        if let Some(what) = foreign::in_place_of_json(text) {
+            return Err(Error::config(file, what));
+        }
+        Ok(image_processor(&file, text)?.is_some())
+    }
+
     /// The same, by a file of this name.
-    pub(super) fn preprocess_by(mut self, file: &str, text: &str) -> Result<Self> {
+    fn preprocess_by(mut self, file: &str, text: &str) -> Result<Self> {
         let file = format!("{}/{file}", self.name);
         if let Some(what) = foreign::in_place_of_json(text) {
             return Err(Error::config(file, what));

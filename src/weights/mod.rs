@@ -28,6 +28,8 @@ mod weight_source;
 mod write;
 
 pub use checkpoint::Checkpoint;
+#[cfg(feature = "hub")]
+pub(crate) use checkpoint::SETTINGS;
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::{Conversion, Converted, convert};
 pub use extract::Extract;
@@ -47,8 +49,6 @@ pub use manifest::{Manifest, Part, QuantizedTensor, Tensor};
 #[cfg(feature = "gpu")]
 pub(crate) use memory::CHOICES;
 pub(crate) use memory::{fits, free_memory};
-#[cfg(feature = "hub")]
-pub(crate) use open::SETTINGS;
 pub use quantise::{QuantFormat, Quantized};
 pub use random::random_tensor;
 pub use source::Source;

@@ -2,14 +2,10 @@
 
 use std::path::Path;
 
-use super::{Checkpoint, Source, Stored, find_files, foreign, read_header};
+use super::{Checkpoint, Source, Stored, find_files, read_header};
+use crate::Result;
 use crate::budget::MAX_CONFIG;
 use crate::files::read_text;
-use crate::model::image_processor;
-use crate::{Error, Result};
-
-/// Where the settings of preprocessing may be, the first that counts before the others.
-pub(crate) const SETTINGS: [&str; 2] = ["processor_config.json", "preprocessor_config.json"];
 
 impl Checkpoint {
     /// Opens a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`, or with
@@ -23,18 +19,17 @@ impl Checkpoint {
     pub async fn open_path_with(path: &Path, prefix: Option<&str>) -> Result<Self> {
         let (folder, files) = find_files(path).await?;
         let text = read_text(&folder.join("config.json"), MAX_CONFIG)?;
-        let settings = settings(&folder)?;
         let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
         // "." and "" have no name of their own.
         let named = match folder.file_name() {
-            Some(_) => folder,
-            None => folder.canonicalize().unwrap_or(folder),
+            Some(_) => folder.clone(),
+            None => folder.canonicalize().unwrap_or_else(|_| folder.clone()),
         };
         let opened = Self::open_with(&named.display().to_string(), &text, files, prefix).await?;
-        match settings {
-            Some((file, text)) => opened.preprocess_by(file, &text),
-            None => Ok(opened),
-        }
+        opened.preprocess_from(|file| {
+            let path = folder.join(file);
+            path.exists().then(|| read_text(&path, MAX_CONFIG)).transpose()
+        })
     }
 
     /// What each file holds, the encoder's and all else.
@@ -45,23 +40,4 @@ impl Checkpoint {
         }
         Ok(headers)
     }
-}
-
-/// The file with the settings of preprocessing, and its text.
-fn settings(folder: &Path) -> Result<Option<(&'static str, String)>> {
-    for file in SETTINGS {
-        let path = folder.join(file);
-        if !path.exists() {
-            continue;
-        }
-        let text = read_text(&path, MAX_CONFIG)?;
-        if let Some(what) = foreign::in_place_of_json(&text) {
-            return Err(Error::config(path.display(), what));
-        }
-        // The first may be of a tokenizer alone.
-        if file != SETTINGS[0] || image_processor(&path.display().to_string(), &text)?.is_some() {
-            return Ok(Some((file, text)));
-        }
-    }
-    Ok(None)
 }

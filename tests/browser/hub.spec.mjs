@@ -140,6 +140,35 @@ test("a folder at an address", async (t) => {
   await page.locator("#model > .name", { hasText: name }).waitFor();
 });
 
+test("a model's settings of preprocessing come with it, from the hub and from a folder, and stay with it", async (t) => {
+  const other = { image_mean: [0.5, 0.4, 0.3], image_std: [0.3, 0.2, 0.25] };
+  const settings = { "tiny/old": { "preprocessor_config.json": other }, "tiny/new": {
+    "preprocessor_config.json": { image_mean: [0, 0, 0] }, "processor_config.json": { processor_class: "P", image_processor: other },
+  } };
+  for (const [name, files] of Object.entries(settings)) {
+    const repository = join(folder, name);
+    mkdirSync(repository, { recursive: true });
+    for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/model/${file}`), join(repository, file));
+    for (const [file, value] of Object.entries(files)) writeFileSync(join(repository, file), JSON.stringify(value));
+  }
+  const page = await visitHub(t, { query: "?device=cpu&size=112" });
+  const plain = await features(page);
+  const found = [];
+  for (const name of ["tiny/old", "tiny/new", `${hub.address}/tiny/new/resolve/main`]) {
+    await page.evaluate(() => (document.querySelector("#status").textContent = ""));
+    await get(page, name);
+    await inUse(page, name);
+    await page.locator("#status", { hasText: "chelsea.png took" }).waitFor({ state: "attached" });
+    found.push(await features(page));
+    await page.getByText("More models", { exact: true }).click(); // for the next
+  }
+  await page.reload();
+  await loaded(page);
+  found.push(await features(page));
+  assert.ok(!found[0].equals(plain), "the settings are not obeyed");
+  found.forEach((one, at) => assert.ok(one.equals(found[0]), `other features, ${at}`));
+});
+
 test("an index is asked after a few files at a time, and one of thousands is refused", async (t) => {
   let [files, running, most, heads] = [0, 0, 0, 0];
   const names = () => Array.from({ length: files }, (_, at) => `model ${at}#?.safetensors`);
@@ -263,7 +292,11 @@ test("where nothing is here yet, an interrupted download names the button that t
 for (const [what, name, behave, text] of [
   ["no such repository", "tiny/nowhere", [], /tiny\/nowhere is not at 127\.0\.0\.1:\d+, or it is private \(401\)/],
   ["no such revision", "tiny/internvit@v9", [], /tiny\/internvit@v9 is not at .*no such revision/],
-  ["a gated one", MODEL, [{ match: "config.json", status: 403 }], /not open to everyone \(403\)/],
+  ["a gated one", MODEL, [{ match: "config.json", status: 403, code: "GatedRepo" }], /not open to everyone \(403\)/],
+  ["a proxy that forbids it", MODEL, [{ match: "config.json", status: 403 }], /config\.json is refused by .* \(403\), without a reason: a proxy or a firewall/],
+  ["refused for another reason", MODEL, [{ match: "config.json", status: 403, code: "Banned" }], /config\.json is refused by .* \(403, Banned\)/],
+  ["a network to sign in to", MODEL, [{ match: "config.json", status: 511 }], /wants you to sign in first \(511\)/],
+  ["a sign-in page in place of the list", MODEL, [{ match: "/api/models", body: "<!doctype html><title>Wi-Fi</title>" }], /The connection to|does not answer as the hub does/],
   ["no weights", "tiny/bare", [], /tiny\/bare holds no safetensors weights/],
   ["a wrong length", MODEL, [{ match: DATA, short: true }], /is not what it was: \d+ bytes, expected \d+/],
   ["bytes damaged on the way, always", MODEL, [{ match: DATA, times: 2 }, { match: DATA, garbage: true }], /arrived damaged twice/],
@@ -273,6 +306,8 @@ for (const [what, name, behave, text] of [
     await get(page, name);
     await note(page, text, name);
     assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
+    // What stays so is asked once.
+    if (behave.some(({ status }) => status)) assert.ok(hub.log().filter(({ url }) => url.includes("config.json") && !url.includes("processor")).length <= 1);
   });
 }
 

@@ -38,10 +38,12 @@ async function teachCat(page) {
 test("of many photographs all stay, and so does the lesson", async (t) => {
   const page = await visit(site, t, { query: SMALL });
   await teachCat(page);
-  await page.locator("#photo-file").setInputFiles(files(14));
-  await page.locator("#status", { hasText: "13.png took" }).waitFor({ state: "attached" });
+  await page.locator("#photo-file").setInputFiles(files(30));
+  await page.locator("#status", { hasText: "29.png took" }).waitFor({ state: "attached" });
   await shown(page);
-  assert.equal(await page.locator("#shots li").count(), 15);
+  assert.equal(await page.locator("#shots li").count(), 31);
+  // Each has its small picture.
+  await page.waitForFunction(() => [...document.querySelectorAll("#shots canvas")].every((canvas) => canvas.getContext("2d").getImageData(48, 36, 1, 1).data[3] === 255));
   await fit(page, "Learned from 2 patches");
   assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
   await page.locator("#legend li").first().waitFor();
@@ -114,6 +116,44 @@ test("undo and redo take back every change exactly", async (t) => {
   assert.deepEqual(await counts(page), ["0 patches", "0 patches", "0 patches"]);
   assert.equal(await page.locator("#teach input[type=text]").first().inputValue(), "cat");
   assert.ok(await page.getByRole("button", { name: "Redo" }).isDisabled());
+});
+
+test("undo takes back a stroke, a key and a stroke over another class as one step each", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await teachCat(page);
+  const box = async () => {
+    await page.locator("#frame canvas").scrollIntoViewIfNeeded();
+    return page.locator("#frame canvas").boundingBox();
+  };
+  const stroke = async (...places) => {
+    const { x, y, width, height } = await box();
+    const to = ([left, top]) => page.mouse.move(x + left * width, y + top * height, { steps: 6 });
+    await to(places[0]);
+    await page.mouse.down();
+    for (const place of places.slice(1)) await to(place);
+    await page.mouse.up();
+    await drawn(page);
+  };
+  // Five patches of the second class in a row.
+  await stroke([0.06, 0.06], [0.56, 0.06]);
+  assert.deepEqual(await counts(page), ["1 patch", "6 patches"]);
+  await inHand(page, 0);
+  // Over three of them and two more; those of its own class stay.
+  await stroke([0.31, 0.06], [0.81, 0.06]);
+  assert.deepEqual(await counts(page), ["6 patches", "3 patches"]);
+  await page.locator("#frame canvas").focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await counts(page), ["7 patches", "3 patches"]);
+  const steps = [["6 patches", "3 patches"], ["1 patch", "6 patches"], ["1 patch", "1 patch"]];
+  for (const step of steps) {
+    await page.keyboard.press("Control+z");
+    assert.deepEqual(await counts(page), step);
+  }
+  for (const step of [...steps.slice(0, 2).reverse(), ["7 patches", "3 patches"]]) {
+    await page.keyboard.press("Control+y");
+    assert.deepEqual(await counts(page), step);
+  }
 });
 
 test("undo of a click on a photograph that is not shown goes to it", async (t) => {

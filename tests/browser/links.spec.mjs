@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { fact, hand, loaded, saved, shown } from "./visitor.mjs";
+import { drawn, fact, hand, loaded, saved, shown } from "./visitor.mjs";
 import { readFileSync } from "node:fs";
 
 const site = openSite();
@@ -65,6 +65,57 @@ test("a link to a sample opens it in its view, layer and size, and says that it 
   await page.locator("#status", { hasText: "not the photograph" }).waitFor({ state: "attached" });
   assert.equal(new URL(await read(page)).searchParams.get("sample"), null);
 });
+
+/** What is drawn, as one number. */
+const picture = (page) => page.evaluate(async () => {
+  const canvas = document.querySelector("#frame canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return [...new Uint8Array(await crypto.subtle.digest("SHA-256", data))].join(" ");
+});
+
+for (const [sample, view, settings] of [
+  ["Cat", "PCA", async (page) => page.getByLabel("Foreground only").check()],
+  ["Astronaut", "Similarity", async (page) => click(page, 0.3, 0.6)],
+  ["Coffee", "Attention", async (page) => {
+    await click(page, 0.4, 0.5);
+    await page.locator("#head").selectOption("1");
+  }],
+  ["Rocket", "Clusters", async (page) => page.locator("#clusters").fill("3")],
+  ["Photographer", "Norms", async (page) => page.locator("#layer").fill("7")],
+  ["Cat", "Segmentation", async (page) => page.getByLabel("View over photograph").fill("40")],
+]) {
+  test(`a link to ${sample} in ${view} opens the same picture`, async (t) => {
+    const page = await visitCopying(t, "?size=112");
+    await page.getByRole("button", { name: sample, exact: true }).click();
+    await shown(page);
+    await page.getByRole("tab", { name: view }).click();
+    await drawn(page);
+    await settings(page);
+    await page.mouse.move(2, 2);
+    await drawn(page);
+    const expected = await picture(page);
+    await copy(page).click();
+    await page.getByText("Link copied").waitFor({ state: "visible" });
+    const url = await read(page);
+    await page.goto("about:blank");
+    await page.goto(url);
+    await shown(page);
+    await page.locator("#status", { hasText: "took" }).waitFor({ state: "attached" });
+    await drawn(page);
+    await page.evaluate(() => document.querySelector("#frame canvas").focus());
+    await page.evaluate(() => document.activeElement.blur());
+    await drawn(page);
+    assert.equal(await picture(page), expected);
+    assert.equal(await page.getByRole("tab", { selected: true }).textContent(), view);
+  });
+}
+
+async function click(page, x, y) {
+  const canvas = page.locator("#frame canvas");
+  const { width, height } = await canvas.boundingBox();
+  await canvas.click({ position: { x: x * width, y: y * height } });
+  await drawn(page);
+}
 
 test("a link to a sample that is none says which there are", async (t) => {
   const page = await visit(site, t, { query: "?sample=constructor" });

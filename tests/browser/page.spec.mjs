@@ -81,6 +81,18 @@ test("the picture and the features can be saved", async (t) => {
   assert.deepEqual(readNpy(features.bytes).shape, [1, 257, 192]);
 });
 
+test("on a phone all tabs are in sight, and nothing is empty between the picture and its controls", async (t) => {
+  const page = await visit(site, t, { ...phone, query: "?sample=coffee&size=112" });
+  await shown(page);
+  for (const tab of await page.getByRole("tab").all()) {
+    const { x, width } = await tab.boundingBox();
+    assert.ok(x >= 0 && x + width <= phone.viewport.width, `${await tab.textContent()} ends at ${x + width}`);
+  }
+  const end = async (selector) => page.locator(selector).evaluate((one) => one.getBoundingClientRect().bottom);
+  const gap = (await page.locator("#controls").evaluate((one) => one.getBoundingClientRect().top)) - (await end("#frame"));
+  assert.ok(gap < 60, `${gap} pixels`);
+});
+
 test("what is no picture gives an alert, and the page goes on", async (t) => {
   const page = await visit(site, t);
   await page.locator("#photo-file").setInputFiles(text);

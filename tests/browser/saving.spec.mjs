@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, loaded, saved, shown } from "./visitor.mjs";
+import { axe, drawn, loaded, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const buttons = ["Save picture", "Save view’s data (.npy)"];
@@ -43,6 +43,43 @@ test("where a view is not there yet, its save buttons are disabled and say why",
   await expect(page, false, /two classes/);
   await turn(page, "Segmentation");
   await expect(page, true);
+});
+
+test("every view saves a picture and data of its own, under its name", async (t) => {
+  const page = await visit(site, t, { query: "?sample=coffee&size=112#opacity=0" });
+  await shown(page);
+  const bare = (await saved(page, buttons[0])).bytes;
+  const kept = new Map();
+  for (const tab of await page.getByRole("tab").allTextContents()) {
+    await turn(page, tab);
+    const canvas = page.locator("#frame canvas");
+    const click = async (x, y) => {
+      const { width, height } = await canvas.boundingBox();
+      await canvas.click({ position: { x: x * width, y: y * height } });
+      await drawn(page);
+    };
+    if (tab === "Similarity") await click(0.5, 0.5);
+    if (tab === "Teach") {
+      await click(0.5, 0.5);
+      await page.locator("#teach input[type=radio]").nth(1).check();
+      await click(0.95, 0.05);
+      await page.locator(".fit", { hasText: "Learned from 2 patches" }).waitFor();
+    }
+    await page.getByLabel("View over photograph").fill("100");
+    await expect(page, true);
+    const [picture, data, features] = [await saved(page, buttons[0]), await saved(page, buttons[1]), await saved(page, "Save features (.npy)")];
+    const view = tab.toLowerCase();
+    assert.deepEqual([picture.name, data.name], [`coffee-${view}.png`, `coffee-${view}.npy`]);
+    assert.equal(features.name, "coffee-layer-12.npy");
+    assert.ok(readNpy(data.bytes).data.every(Number.isFinite), view);
+    assert.ok(!picture.bytes.equals(bare), `${view} is the bare photograph`);
+    for (const [other, saved] of kept) {
+      assert.ok(!saved.picture.bytes.equals(picture.bytes), `the pictures of ${view} and ${other}`);
+      assert.ok(!saved.data.bytes.equals(data.bytes), `the data of ${view} and ${other}`);
+    }
+    kept.set(view, { picture, data });
+  }
+  assert.equal(kept.size, 7);
 });
 
 test("a model without a head says so where its segmentation would be saved", async (t) => {

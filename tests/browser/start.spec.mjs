@@ -73,26 +73,66 @@ test("a photograph that is chosen meanwhile is not replaced by the sample", asyn
   assert.match(await fact(page, "Photograph"), /^rocket\.jpg/);
 });
 
-test("Cancel during the first load cancels the photograph, and the model loads all the same", async (t) => {
-  let release;
-  const held = new Promise((resolve) => (release = resolve));
-  const prepare = (page) => page.route("**/model/model.safetensors", async (route) => {
-    await held;
-    await route.continue();
+for (const stage of ["model/config.json", "model/model.safetensors", "*.wasm"]) {
+  test(`Cancel during the first load cancels the photograph, and the model loads all the same: at ${stage}`, async (t) => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    const prepare = (page) => page.route(`**/${stage}`, async (route) => {
+      await held;
+      await route.continue();
+    });
+    const page = await visit(site, t, { prepare });
+    await page.getByRole("button", { name: "Cat" }).click();
+    await page.locator("#progress", { hasText: "Loading the model" }).waitFor();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.locator("#status", { hasText: "Cancelled." }).waitFor({ state: "attached" });
+    release();
+    await loaded(page);
+    await page.locator("#progress").waitFor({ state: "hidden" });
+    assert.equal(await state(page), "empty");
+    assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
+    await page.getByRole("button", { name: "Coffee" }).click();
+    await shown(page);
   });
-  const page = await visit(site, t, { prepare });
-  await page.getByRole("button", { name: "Cat" }).click();
-  await page.locator("#progress", { hasText: "Loading the model" }).waitFor();
+}
+
+test("Cancel after the first look keeps it, and the photograph is encoded to the end when it is opened again", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&threads=1" });
+  await page.locator("#facts", { hasText: "24 × 16" }).waitFor();
   await page.getByRole("button", { name: "Cancel" }).click();
-  await page.locator("#status", { hasText: "Cancelled." }).waitFor({ state: "attached" });
-  release();
-  await loaded(page);
   await page.locator("#progress").waitFor({ state: "hidden" });
-  assert.equal(await state(page), "empty");
-  assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
-  await page.getByRole("button", { name: "Coffee" }).click();
   await shown(page);
+  assert.equal(await fact(page, "Patches"), "24 × 16");
+  assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
+  assert.ok(await page.getByRole("button", { name: "Save picture" }).isEnabled());
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "48 × 32" }).waitFor();
 });
+
+for (const [how, pattern, files, cancel] of [
+  ["broken files", "**/model/model.safetensors", ["config.json", "broken"], false],
+  ["files, and Cancel", "**/*.wasm", ["config.json", "model.safetensors"], true],
+]) {
+  test(`while the first model loads: ${how} in its place, and the bundled one loads all the same`, async (t) => {
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    const prepare = (page) => page.route(pattern, async (route) => {
+      await held;
+      await route.continue();
+    });
+    const page = await visit(site, t, { prepare });
+    const folder = path("tests/golden/encoder_rms_qknorm_f16");
+    const bytes = (name) => name === "broken" ? Buffer.from("no weights") : readFileSync(`${folder}/${name}`);
+    await page.locator("#model-files").setInputFiles(files.map((name) => ({ name: name.replace("broken", "model.safetensors"), mimeType: "", buffer: bytes(name) })));
+    if (cancel) await page.getByRole("button", { name: "Cancel" }).click();
+    else await page.getByRole("alert").filter({ hasText: "model.safetensors" }).waitFor();
+    release();
+    await loaded(page);
+    assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
+    await page.getByRole("button", { name: "Coffee" }).click();
+    await shown(page);
+  });
+}
 
 test("a held patch stays until it is clicked again or Esc is pressed", async (t) => {
   const page = await visit(site, t, { query: `${SMALL}&sample=chelsea#view=similarity` });
@@ -118,6 +158,32 @@ test("a held patch stays until it is clicked again or Esc is pressed", async (t)
   await readout(page, /Row 1, column 8: cosine 1\.000/);
 });
 
+test("the keyboard holds a patch, reads others, and lets it go", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}&sample=chelsea#view=similarity` });
+  await shown(page);
+  await page.locator("#frame canvas").focus();
+  const press = async (...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  await press("ArrowRight", "Enter");
+  await readout(page, /Row 5, column 6: cosine 1\.000/);
+  await drawn(page);
+  const held = await data(page);
+  await page.locator("#frame canvas").focus(); // again from the middle
+  await press("ArrowRight", "ArrowRight", "ArrowUp");
+  const cosine = held.data[3 * 8 + 6].toFixed(3);
+  await readout(page, new RegExp(`^Row 4, column 7: cosine ${cosine}$`));
+  await drawn(page);
+  assert.deepEqual(await data(page), held);
+  // Let go by Enter on the held patch, and by Esc.
+  await page.locator("#frame canvas").focus();
+  for (const release of [["ArrowRight", "Enter"], ["Enter", "Escape"]]) {
+    await press(...release);
+    await page.waitForFunction(() => !location.hash.includes("at="));
+    await readout(page, /cosine 1\.000/);
+  }
+});
+
 test("a finger holds a patch, reads others, and lets it go", async (t) => {
   const page = await visit(site, t, { ...phone, query: `${SMALL}&sample=chelsea#view=similarity` });
   await shown(page);
@@ -131,9 +197,16 @@ test("a finger holds a patch, reads others, and lets it go", async (t) => {
   await page.waitForFunction(() => !location.hash.includes("at="));
 });
 
-for (const [size, rows] of [[224, 16], [448, 32]]) {
-  test(`the foreground of the astronaut is the astronaut, and Swap takes the rest, at ${size}`, async (t) => {
-    const page = await visit(site, t, { query: `?size=${size}&resize=native&sample=astronaut#foreground=` });
+for (const [sample, size, patches, inFront, behind] of [
+  ["astronaut", 224, "16 × 16", [0.45, 0.8], [0.96, 0.04]],
+  ["astronaut", 448, "32 × 32", [0.45, 0.8], [0.96, 0.04]],
+  ["chelsea", 224, "24 × 16", [0.39, 0.38], [0.92, 0.35]],
+  ["coffee", 224, "24 × 16", [0.25, 0.6], [0.92, 0.5]],
+  ["rocket", 224, "24 × 16", [0.5, 0.6], [0.38, 0.2]],
+  ["camera", 224, "16 × 16", [0.2, 0.6], [0.92, 0.1]],
+]) {
+  test(`the foreground of the ${sample} is the ${sample}, and Swap takes the rest, at ${size}`, async (t) => {
+    const page = await visit(site, t, { query: `?size=${size}&resize=native&sample=${sample}#foreground=` });
     await shown(page);
     // A place is coloured, and not the photograph behind a shade, where its value changes with the view's opacity to a colour of its own.
     const coloured = (at) => page.evaluate(([x, y]) => {
@@ -154,13 +227,12 @@ for (const [size, rows] of [[224, 16], [448, 32]]) {
       const [now, dark] = [await coloured(at), shade(await photo(at))];
       return now.every((v, k) => Math.abs(v - dark[k]) <= 3);
     };
-    const [suit, corner] = [[0.45, 0.8], [0.96, 0.04]];
-    assert.deepEqual([await isShade(suit), await isShade(corner)], [false, true]);
+    assert.deepEqual([await isShade(inFront), await isShade(behind)], [false, true]);
     await page.getByRole("button", { name: "Swap" }).click();
     await drawn(page);
-    assert.deepEqual([await isShade(suit), await isShade(corner)], [true, false]);
+    assert.deepEqual([await isShade(inFront), await isShade(behind)], [true, false]);
     assert.match(new URL(page.url()).hash, /swap/);
-    assert.equal(await fact(page, "Patches"), `${rows} × ${rows}`);
+    assert.equal(await fact(page, "Patches"), patches);
   });
 }
 
@@ -197,3 +269,42 @@ test("a transparent picture is laid over white, and its empty patches are in no 
   await pick(page, [0.2, 0.5]);
   assert.deepEqual(await page.locator("#teach .count").allTextContents(), ["1 patch", "0 patches"]);
 });
+
+// 112 x 112 pixels of four stripes as Pillow 13 writes them; the right quarter is transparent, with a purple beneath.
+const CLEAR = {
+  webp: "UklGRlwAAABXRUJQVlA4TFAAAAAvb8AbECdAkG2jM4jBDO1YRyPStjExOUNTf3RNQgIy1mXZRAKCIv9HC9YDT1n+DWohSYJWYRVW4RTOX+uLJ4ro/wTocQ05L4+prx9Tnx9THw==",
+  gif: "R0lGODlhcABwAIIAAMgoHh6gPCg8yNzIKFoAWgAAAAAAAAAAACH5BAEAAAQALAAAAABwAHAAQAj/AAEIHEiwoMGDCBMqXMjQIIGHECNKnEixocWLGDMmpMixY0SNIEOKdOix5MSRKFNe" +
+    "NMkSYoCXMGPKnEmzps2bOHPObNlSp8+fQIPa5MlSqNGjSHcSLSmgqdOnUKNKnUq1qtWrUZcyxcq1q9evU7V6BEu2rNmsYjmeXcu2a1qOA+LKnUu3rt27ePPq3Vv3LUW+gAMLHozX70TC" +
+    "iBMr7mv4o8rHkAs2dhy5ssrJEC1rRon5YdLPoH92JhC6tGmlmE+rNj16tevPo9vKno0WM+3bs2Pj3n129OLfwAP7Dk68ON3hxpMHR668eeLRm6ODhC69ukXq1rNv7Ky9+0Hs3sOD/w/f" +
+    "fTz57K1fqxeafr17ne3fy68Zf759mPXv28+vXz7//u7pxtuAXwlI4IFXGYjgglIpyOCDTTkIIYMSTohghRYSyJxzHArXWYcgeohZiCTqtWGJKMZ1YoolrshiiC6+2KF551VHY43R3Yij" +
+    "ZjruWFmPPkIGZJCXcUekdEMeOVKSSobEZJMaPQklRlJOeZ2RVgqJZZZFpgbgff99+VqYYq5GZpmnnYlmaWquCVqbbiYFZ5xHzUkne53dOWaeeprJZ59p/gkom4IO+mZnGU6IYaK7Lcro" +
+    "bY4+mhuikl5IaaUaXoopb5Fu2pumnkIKaqiT2kYqbp2eWuCoqq6VaqtcxTcoo3OyzqpcrbYah2uuxO3KK3C+/rpYsMI+92GxHBKL7GDKLiviZM4212y0e01LbV7WXnvXaAEBADs=",
+  png: "iVBORw0KGgoAAAANSUhEUgAAAHAAAABwBAMAAAA0zul4AAAAD1BMVEXIKB4eoDwoPMjcyChaAFr1j9YiAAAABXRSTlP/////APu2DlMAAABESURBVHic7dWhDQAgDEVBICzATuw/E7qu" +
+    "NSRN7rmKS+WfI90N18rDGAiCINgd7vP7IwiCINgd2g4QBEGwmu0AQRAEqz1d9QFdpRsgeQAAAABJRU5ErkJggg==",
+  tiff: "SUkqAEABAAB4nO3RQQ3DMAAEwSLJ2yCCpOgKxyDCxSVhudpqdBoAp53jWpNt3q+z+/Xff6Nfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp" +
+    "16Zfm35tp/tdn3uxj35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp13a637jnYh/92vRr069Nvzb92vRr069Nvzb92vRr069N" +
+    "vzb92vRr069Nvzb92vRr069Nvzb92vRr069Nvzb92vRr06/tdL9njsU++rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zfm35t+rXp16Zf2+l+" +
+    "X5nyLZYLAAABAwABAAAAcAAAAAEBAwABAAAAcAAAAAIBAwAEAAAAygEAAAMBAwABAAAACAAAAAYBAwABAAAAAgAAABEBBAABAAAACAAAABUBAwABAAAABAAAABYBAwABAAAAcAAAABcB" +
+    "BAABAAAAOAEAABwBAwABAAAAAQAAAFIBAwABAAAAAgAAAAAAAAAIAAgACAAIAA==",
+};
+
+for (const [kind, base64] of Object.entries(CLEAR)) {
+  test(`a transparent picture of the kind ${kind} is laid over white, and its empty patches are in no group`, async (t) => {
+    const page = await visit(site, t, { query: `${SMALL}#view=clusters` });
+    await page.locator("#photo-file").setInputFiles({ name: `clear.${kind}`, mimeType: `image/${kind}`, buffer: Buffer.from(base64, "base64") });
+    await page.locator("#facts", { hasText: `clear.${kind}` }).waitFor();
+    await shown(page);
+    const labels = await data(page);
+    labels.data.forEach((label, at) => assert.equal(label < 0, at % 8 >= 6, `patch ${at}: ${label}`));
+    for (const opacity of ["100", "0"]) {
+      await page.getByLabel("View over photograph").fill(opacity);
+      await frame(page);
+      const [left, right] = await page.evaluate(() => {
+        const canvas = document.querySelector("#frame canvas");
+        return [0.1, 0.95].map((x) => [...canvas.getContext("2d").getImageData(canvas.width * x, canvas.height / 8, 1, 1).data.slice(0, 3)]);
+      });
+      assert.deepEqual(right, [255, 255, 255]);
+      if (opacity === "0") assert.deepEqual(left, [200, 40, 30]);
+    }
+  });
+}

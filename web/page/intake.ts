@@ -27,24 +27,33 @@ export class Intake {
     this.#parts.samples.forget();
     const ofModel = files.filter(isModelFile);
     const photographs = files.filter((file) => !isModelFile(file));
-    if (ofModel.length > 0) void this.#takeModelFiles(ofModel);
-    if (photographs.length > 0) void this.#parts.photographs.openAll(photographs);
+    void this.#take(ofModel, photographs);
   }
 
+  /** Files chosen as a model's; a taught head among them is imported all the same. */
   chooseModel(files: File[]) {
-    try {
-      void this.#parts.loading.change(chosenModel(files));
-    } catch (error) {
-      this.#parts.messages.alarm(error);
-    }
+    void this.#take(files, []);
   }
 
   /** Beside a config.json safetensors are a model; alone they may be heads. */
-  async #takeModelFiles(files: File[]) {
-    const alone = files.every(({ name }) => /\.safetensors$/i.test(name));
-    const heads = alone ? await Promise.all(files.map(isHead)) : [];
-    if (!heads.includes(true)) return this.chooseModel(files);
-    if (!(await this.#parts.loading.ready())) return;
-    for (const file of files) await this.#parts.workbench.importHead(file);
+  async #take(ofModel: File[], photographs: File[]) {
+    const alone = ofModel.every(({ name }) => /\.safetensors$/i.test(name));
+    const heads = alone ? await Promise.all(ofModel.map(isHead)) : [];
+    const imported = heads.includes(true);
+    const failure = imported || ofModel.length === 0 ? null : this.#change(ofModel);
+    if (photographs.length > 0) void this.#parts.photographs.openAll(photographs, failure);
+    else if (failure) this.#parts.messages.alarm(failure);
+    if (!imported || !(await this.#parts.loading.ready())) return;
+    for (const file of ofModel) await this.#parts.workbench.importHead(file);
+  }
+
+  /** Changes to the model in these files; returns why there is none. */
+  #change(files: File[]): Error | null {
+    try {
+      void this.#parts.loading.change(chosenModel(files));
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   }
 }

@@ -72,7 +72,7 @@ export class ModelLoading {
     this.#actions.replacing();
     const asked = (this.#model = this.#load(source));
     if (!(await asked) || this.#model !== asked) return;
-    remember(source);
+    if (this.#source) remember(this.#source);
     this.#actions.replaced();
   }
 
@@ -133,8 +133,10 @@ export class ModelLoading {
       return model;
     } catch (error) {
       if (!attempt.current) return null; // another model has taken its place
-      picker.none();
       tasks.complain(error, "The model was not loaded.");
+      // Whatever was to be the page's first model: without it there is the bundled one.
+      if (!this.#everLoaded && source !== bundled) return this.#load(bundled);
+      picker.none();
       return null;
     }
   }

@@ -59,9 +59,12 @@ export class Photographs {
     return this.#shown;
   }
 
-  /** Opens files one after the other until something else is asked for. All stay in the strip; failures are shown at the end. */
-  async openAll(files: File[]) {
-    const failed: string[] = [];
+  /**
+   * Opens files one after the other until something else is asked for. All stay in the strip; failures are shown at the
+   * end, after that of what came with them.
+   */
+  async openAll(files: File[], failure: Error | null = null) {
+    const failed = failure ? [failure.message] : [];
     const all = files.map((file) => this.#shotOf(file));
     if (files.length > 1) {
       this.#all.push(...all.filter((shot) => !this.#all.includes(shot)));

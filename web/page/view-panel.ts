@@ -9,6 +9,8 @@ export interface PanelActions {
   layer(layer: number): void;
   /** A new opacity, in percent. */
   fade(opacity: number): void;
+  /** The opacity was let go at its value. */
+  faded(): void;
 }
 
 /** What the controls show. */
@@ -44,6 +46,8 @@ export class ViewPanel {
     part(root, "#views", HTMLElement).replaceChildren(...this.#tabs);
     this.#layer.addEventListener("input", () => actions.layer(this.#layer.valueAsNumber));
     this.#fade.addEventListener("input", () => actions.fade(this.#fade.valueAsNumber));
+    // Browsers allow an address only so many changes in a while.
+    this.#fade.addEventListener("change", () => actions.faded());
   }
 
   /** Sets the controls as the choice is. */

@@ -50,6 +50,7 @@ export class Workbench {
     this.#views = makeViews(root, this.#teaching);
     this.#panel = new ViewPanel(root, this.#views, {
       turn: (view) => this.#turn(view), layer: (layer) => this.#setLayer(layer), fade: (opacity) => this.#fade(opacity),
+      faded: () => this.#writeAddress(),
     });
     this.#painting = new Repeated(() => this.#paint(), {
       begin: () => delete root.dataset.drawn,

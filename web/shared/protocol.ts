@@ -44,9 +44,9 @@ export const model = record({
   alone: nullable(string),
 });
 
-/** The texts of a model's config.json and preprocessor_config.json. */
+/** The texts of a model's config.json, and of processor_config.json and preprocessor_config.json where they are there. */
 export type ModelTexts = Infer<typeof modelTexts>;
-export const modelTexts = record({ config: string, preprocessor: nullable(string) });
+export const modelTexts = record({ config: string, processor: nullable(string), preprocessor: nullable(string) });
 
 /** A file of a model, as the Rust module sees it. */
 export type FileInfo = Infer<typeof fileInfo>;
@@ -63,6 +63,7 @@ export type ModelFiles = Infer<typeof modelFiles>;
 export const modelFiles = atLeast({
   name: string,
   config: string,
+  processor: nullable(string),
   preprocessor: nullable(string),
   files: list(record({ name: string, blob: instance(Blob) })),
 });
@@ -74,8 +75,20 @@ export const dtype = words("f32", "f16", "int8", "w8a8", "int4");
 /** The files of a model that the visitor chose, or that the browser stores. */
 export type OwnFiles = Infer<typeof ownFiles>;
 const ownFiles = record({
-  name: optional(string), config: instance(File), preprocessor: optional(nullable(instance(File))), weights: list(instance(File)),
+  name: optional(string),
+  config: instance(File),
+  processor: optional(nullable(instance(File))),
+  preprocessor: optional(nullable(instance(File))),
+  weights: list(instance(File)),
 });
+
+/** The files of a model that the browser stores. */
+export interface StoredFiles {
+  config: File;
+  processor: File | null;
+  preprocessor: File | null;
+  weights: File[];
+}
 
 /** The address of a folder that holds config.json and model.safetensors, or files. */
 export type ModelSource = Infer<typeof modelSource>;
@@ -267,7 +280,7 @@ export const storeCalls = {
   /** Continues where an earlier download stopped. */
   download: { given: modelRequest, answer: nothing },
   /** Null where the model is not stored; stored files are checked by their digests once a visit. */
-  open: { given: string, answer: nullable(unchecked<{ config: File; preprocessor: File | null; weights: File[] }>()) },
+  open: { given: string, answer: nullable(unchecked<StoredFiles>()) },
   remove: { given: string, answer: nothing },
 } satisfies CallTable;
 

@@ -12,6 +12,16 @@ export const MOST_HEAD = 256 << 20;
 /** Largest photograph, in bytes: half of the module's memory that its pixels leave. */
 export const MOST_PHOTO = 512 << 20;
 
+/** What reads a file; the error names the file where the browser cannot read it. */
+export async function reading<T>(name: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof DOMException) || !/^Not(Found|Readable)Error$/.test(error.name)) throw error;
+    throw new Error(`${spelled(name)} cannot be read: it is a folder, or was moved, changed or deleted meanwhile. Choose it again; of a folder, choose the files.`);
+  }
+}
+
 /** The file, if it is within the bound; an error before any of it is read otherwise. */
 export function bounded(file: File, most: number, what: string): File {
   if (file.size <= most) return file;

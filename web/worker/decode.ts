@@ -1,6 +1,6 @@
 // Decodes pictures that the Rust module does not read, by the browser's decoder.
 
-import { bounded, MOST_PHOTO } from "./bounds";
+import { bounded, MOST_PHOTO, reading } from "./bounds";
 
 /** Advice where the browser cannot read a picture either. */
 const ADVICE = "Export it as JPEG or PNG";
@@ -33,8 +33,8 @@ export interface Readable {
 /** A photograph's bytes in a format that the module reads, if the browser can convert it. */
 export async function readable(photo: File): Promise<Readable> {
   bounded(photo, MOST_PHOTO, "a photograph");
-  const head = new Uint8Array(await photo.slice(0, HEAD).arrayBuffer());
-  const whole = async () => ({ bytes: new Uint8Array(await photo.arrayBuffer()), byBrowser: false });
+  const head = new Uint8Array(await reading(photo.name, photo.slice(0, HEAD).arrayBuffer()));
+  const whole = async () => ({ bytes: new Uint8Array(await reading(photo.name, photo.arrayBuffer())), byBrowser: false });
   if (head.length === 0 || known(head)) return whole();
   const kind = kindOf(head);
   const bytes = await byBrowser(photo);

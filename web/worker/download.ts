@@ -59,8 +59,7 @@ class ModelStore implements Handlers<StoreCalls> {
       else if (stored) weights.push(new File([stored], file.name));
       if (problem && stored?.size === file.size) spoilt.push(file);
     }
-    const preprocessor = record.preprocessor ? new File([record.preprocessor], "preprocessor_config.json") : null;
-    if (problems.length === 0) return { config: new File([record.config], "config.json"), preprocessor, weights };
+    if (problems.length === 0) return { ...textsOf(record), weights };
     // A file that is cut off is continued; one that is wrong begins from nothing.
     await alone(name, signal, null, async () => {
       await writeRecord(folder, record);
@@ -103,9 +102,9 @@ class ModelStore implements Handlers<StoreCalls> {
     await this.#ready();
     const { name } = request;
     const net: Net = { ...request, signal };
-    const { config, preprocessor, files } = await find(name, net);
+    const { files, ...texts } = await find(name, net);
     const etags = new Map<Remote, string | null>();
-    const parts = await encoder_parts(config, files, readRemote(name, files, net, etags));
+    const parts = await encoder_parts(texts.config, files, readRemote(name, files, net, etags));
     signal.throwIfAborted();
     await erase(name);
     const folder = await folderOf(name);
@@ -119,7 +118,7 @@ class ModelStore implements Handlers<StoreCalls> {
       return { name: file.name, url: file.url, size, header, ranges, remote: file.size, sha256, etag: etags.get(file) ?? null, done: false };
     });
     for (const file of stored) await write(folder, file.name, headOf(file));
-    const record = { name, config, preprocessor, files: stored };
+    const record = { name, ...texts, files: stored };
     await writeRecord(folder, record);
     return record;
   }
@@ -148,6 +147,16 @@ class ModelStore implements Handlers<StoreCalls> {
 
 /** Changes when a file is written. */
 const stamp = ({ size, lastModified }: File) => `${size} ${lastModified}`;
+
+/** The texts of a stored model, as the files that they were. */
+function textsOf({ config, processor, preprocessor }: StoredRecord) {
+  const file = (text: string | null | undefined, name: string) => text === null || text === undefined ? null : new File([text], name);
+  return {
+    config: new File([config], "config.json"),
+    processor: file(processor, "processor_config.json"),
+    preprocessor: file(preprocessor, "preprocessor_config.json"),
+  };
+}
 
 /** How the module reads ranges of files on a server; the files' ETags are noted. */
 function readRemote(name: string, files: readonly Remote[], net: Net, etags: Map<Remote, string | null>) {

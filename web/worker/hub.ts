@@ -2,6 +2,7 @@
 
 import { encoder_shards } from "#internvit";
 import { readName } from "../shared/model-name";
+import type { ModelTexts } from "../shared/protocol";
 import { insist, Missing, request, text, type Net } from "./net";
 import { atLeast, list, string, unchecked, type Infer } from "../shared/shape";
 
@@ -12,6 +13,11 @@ export interface Remote {
   size: number;
   /** Null where the server does not tell it. */
   sha256: string | null;
+}
+
+/** A model's texts and its files of weights. */
+export interface Found extends ModelTexts {
+  files: Remote[];
 }
 
 /** Largest number of weight files. A model of 6 billion parameters in 32 bits has five. */
@@ -39,7 +45,7 @@ async function few<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Pr
 }
 
 /** Finds a model's configuration and the files that hold its encoder. */
-export async function find(name: string, net: Net): Promise<{ config: string; preprocessor: string | null; files: Remote[] }> {
+export async function find(name: string, net: Net): Promise<Found> {
   const place = readName(name);
   if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
   const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
@@ -51,6 +57,7 @@ export async function find(name: string, net: Net): Promise<{ config: string; pr
     if (error instanceof Missing) return null;
     throw error;
   });
+  const processor = await perhaps("processor_config.json");
   const preprocessor = await perhaps("preprocessor_config.json");
   const shards = await perhaps("model.safetensors.index.json");
   const files = shards === null ? ["model.safetensors"] : await encoder_shards(shards);
@@ -58,7 +65,7 @@ export async function find(name: string, net: Net): Promise<{ config: string; pr
     throw new Error(`${name} lists ${files.length} files of weights, expected at most ${MOST_FILES}.`);
   }
   if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
-  return { config, preprocessor, files: await few(files, (file) => asked.file(file, name, net)) };
+  return { config, processor, preprocessor, files: await few(files, (file) => asked.file(file, name, net)) };
 }
 
 interface Files {

@@ -1,6 +1,6 @@
 // A model's files, from the server or the visitor's disk, as blobs of which ranges are read.
 
-import { bounded, MOST_CONFIG } from "./bounds";
+import { bounded, MOST_CONFIG, reading } from "./bounds";
 import type { ModelFiles, OwnFiles } from "../shared/protocol";
 
 /** Models in folders of the server. A fetched model stays as a blob, which the browser may keep on disk. */
@@ -15,7 +15,7 @@ export class FetchedModels {
     const init: RequestInit = { signal, cache: this.#distrusted.has(folder) ? "reload" : "default" };
     const config = await (await get(new URL("config.json", folder), init)).text();
     const weights = await read(await get(new URL("model.safetensors", folder), init), progress);
-    const model = { name: "InternViT-Tiny", config, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }] };
+    const model = { name: "InternViT-Tiny", config, processor: null, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }] };
     this.#models.set(folder, model);
     return model;
   }
@@ -40,12 +40,17 @@ async function read(response: Response, progress: (done: number, total: number) 
   return new Blob(parts);
 }
 
-export async function localModel({ name, config, preprocessor, weights }: OwnFiles): Promise<ModelFiles> {
+export async function localModel({ name, config, processor, preprocessor, weights }: OwnFiles): Promise<ModelFiles> {
   const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
   const files = weights.map((file) => ({ name: file.name, blob: file }));
-  const text = await bounded(config, MOST_CONFIG, "config.json").text();
-  const beside = preprocessor && await bounded(preprocessor, MOST_CONFIG, "preprocessor_config.json").text();
-  return { name: name ?? first.name, config: text, preprocessor: beside ?? null, files };
+  const text = (file: File, what: string) => reading(file.name, bounded(file, MOST_CONFIG, what).text());
+  return {
+    name: name ?? first.name,
+    config: await text(config, "config.json"),
+    processor: processor ? await text(processor, "processor_config.json") : null,
+    preprocessor: preprocessor ? await text(preprocessor, "preprocessor_config.json") : null,
+    files,
+  };
 }
 
 /** Smallest read, in bytes: the browser keeps some memory for each slice of a blob. */

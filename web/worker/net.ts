@@ -117,17 +117,29 @@ function broken(url: string, error: unknown): Passing {
   return new Passing(`The connection to ${new URL(url).host} is broken${reason}.`);
 }
 
+/** Whether a retry may succeed after a status. What a server cannot do, or who must sign in first, stays so. */
+function passes(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && ![501, 505, 510, 511].includes(status));
+}
+
 function refusal(response: Response, what: string, host: string): Error {
   const { status, headers } = response;
-  if (status === 429 || status >= 500) {
+  if (passes(status)) {
     const seconds = Number(headers.get("retry-after"));
     const reason = status === 429 ? "has had too many requests" : "is in trouble at the moment";
     return new Passing(`${host} ${reason} (${status}). What is here already is kept.`, seconds > 0 ? 1000 * seconds : null);
   }
   const code = headers.get("x-error-code");
-  if (status === 403 || code === "GatedRepo") {
+  if (code === "GatedRepo") {
     return new Error(`${what} is not open to everyone (${status}): accept its terms on its page at ${host}, and give an access token.`);
   }
+  // The hub itself says why.
+  if (status === 403) {
+    const reason = code ? ` (403, ${code}).` : " (403), without a reason: a proxy or a firewall on the way may forbid it.";
+    return new Error(`${what} is refused by ${host}${reason}`);
+  }
+  if (status === 511) return new Error("The network wants you to sign in first (511). Do so on another page, then try again.");
+  if (status >= 500) return new Error(`${host} cannot give ${what} (${status}).`);
   if (status === 401) {
     return new Error(`${what} is not at ${host}, or it is private (401). Check its name; a private one needs an access token.`);
   }

@@ -26,7 +26,8 @@ export type StoredRecord = Infer<typeof storedRecord>;
 const storedRecord = atLeast({
   name: string,
   config: string,
-  /** Unknown for a model that was stored by an earlier version of the page. */
+  /** Both are unknown for a model that was stored by an earlier version of the page. */
+  processor: optional(nullable(string)),
   preprocessor: optional(nullable(string)),
   files: list(storedFile),
 });

@@ -3,7 +3,7 @@
 import { Engine } from "#internvit";
 import { engineCalls, type Calls, type Model, type ModelSource, type Progress } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
-import { bounded, MOST_HEAD } from "./bounds";
+import { bounded, MOST_HEAD, reading } from "./bounds";
 import { readable } from "./decode";
 import { HelperHost } from "./helper";
 import { FetchedModels, localModel, readRanges } from "./model-files";
@@ -92,7 +92,7 @@ class EngineHost implements Handlers<Calls> {
   }
 
   async importHead(file: File) {
-    const bytes = new Uint8Array(await bounded(file, MOST_HEAD, "a head").arrayBuffer());
+    const bytes = new Uint8Array(await reading(file.name, bounded(file, MOST_HEAD, "a head").arrayBuffer()));
     return legible(await this.#opened.import_head(file.name, bytes));
   }
 
@@ -114,7 +114,7 @@ class EngineHost implements Handlers<Calls> {
     const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
     const model = "folder" in source ? await this.#fetched.get(source.folder, signal, report("fetch")) : await localModel(source);
     const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-    const texts = { config: model.config, preprocessor: model.preprocessor };
+    const texts = { config: model.config, processor: model.processor, preprocessor: model.preprocessor };
     const load = (members: number) =>
       this.#opened.load(texts, files, readRanges(model, signal), report("load"), members, this.#team.ask);
     const { name } = model;

@@ -104,9 +104,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Loads a model from `{ config, preprocessor }`, the texts of its `config.json` and, where it has
-    /// one, its `preprocessor_config.json`, and from its files, of which ranges are read
-    /// through `read(file, start, end) -> Promise<Uint8Array>`. On the CPU `members` compute, this
+    /// Loads a model from `{ config, processor, preprocessor }`, the texts of its `config.json` and, where
+    /// it has them, its `processor_config.json` and `preprocessor_config.json`, and from its files, of
+    /// which ranges are read through `read(file, start, end) -> Promise<Uint8Array>`. On the CPU `members` compute, this
     /// engine and helpers that `ask(helper, task) -> Promise<Float32Array>` reaches.
     #[wasm_bindgen(unchecked_return_type = "ModelInfo")]
     pub async fn load(
@@ -119,11 +119,12 @@ impl Engine {
         #[wasm_bindgen(unchecked_param_type = "AskHelper")] ask: Function,
     ) -> JsResult<JsValue> {
         let start = precise_now();
-        let Texts { config, preprocessor } = serde_wasm_bindgen::from_value(texts)?;
-        let mut checkpoint = checkpoint(&config, files, &read).await?;
-        if let Some(text) = preprocessor {
-            checkpoint = checkpoint.preprocess_as(&text).map_err(js)?;
-        }
+        let Texts { config, processor, preprocessor } = serde_wasm_bindgen::from_value(texts)?;
+        let checkpoint = checkpoint(&config, files, &read).await?;
+        // In the order in which they are asked for.
+        let mut settings = [processor, preprocessor].into_iter();
+        let next = |_: &str| Ok(settings.next().flatten());
+        let checkpoint = checkpoint.preprocess_from(next).map_err(js)?;
         // The model before is let go first: both may not fit the device together. The device is kept:
         // opening one takes time, and Chromium keeps something of each until its page closes.
         self.album.clear();

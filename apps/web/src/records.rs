@@ -31,6 +31,7 @@ pub(super) struct ModelInfo {
 #[derive(Deserialize)]
 pub(super) struct Texts {
     pub(super) config: String,
+    pub(super) processor: Option<String>,
     pub(super) preprocessor: Option<String>,
 }
 
