@@ -229,9 +229,26 @@ pub fn list(names: impl IntoIterator<Item = impl fmt::Display>) -> String {
     }
 }
 
+/// A number of things by the name of one: `1 file`, `2 files`, `2 classes`.
+pub fn counted(number: u64, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        number if one.ends_with('s') => format!("{number} {one}es"),
+        number => format!("{number} {one}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        let said = |number: u64| [counted(number, "file"), counted(number, "class")].join(", ");
+        assert_eq!(said(0), "0 files, 0 classes");
+        assert_eq!(said(1), "1 file, 1 class");
+        assert_eq!(said(2), "2 files, 2 classes");
+    }
 
     #[test]
     fn names_keep_their_ends() {

@@ -78,17 +78,33 @@ impl Lesson {
         }
     }
 
+    /// The places of two examples that give one patch two classes.
+    pub fn conflict(&self) -> Option<[usize; 2]> {
+        self.examples.iter().enumerate().find_map(|(at, found)| {
+            let patch = |example: &Example| (example.photo, example.token);
+            let mut before = self.examples[..at].iter();
+            let other = before.position(|e| patch(e) == patch(found) && e.class != found.class)?;
+            Some([other, at])
+        })
+    }
+
     /// The tokens that the lesson is about. A patch that shows nothing teaches nothing.
     ///
     /// # Errors
-    /// [`Error::Input`] for layers and patches that there are not, for vectors of another length, and
-    /// for too many classes; as [`crate::session::Held::tensor`].
+    /// [`Error::Input`] for layers and patches that there are not, for a patch with two classes, for
+    /// vectors of another length, and for too many classes; as [`crate::session::Held::tensor`].
     pub async fn gather(&self, album: &mut Album, encoder: &Encoder) -> Result<Gathered> {
         let last = encoder.spec().sizes.layers;
         if self.layers.is_empty() || self.layers.iter().any(|layer| *layer > last) {
             return Err(Error::input(format!("layers to teach: expected some of 0 to {last}")));
         }
         self.check_classes()?;
+        if let Some([first, _]) = self.conflict() {
+            let Example { photo, token, .. } = self.examples[first];
+            let reason =
+                format!("patch {token} of photograph {photo} has two classes, expected one");
+            return Err(Error::input(reason));
+        }
         let c = encoder.spec().sizes.hidden * self.layers.len();
         let (mut tokens, mut examples) = (Vec::new(), Vec::new());
         for (id, photo) in album.photos_mut() {
@@ -120,7 +136,8 @@ impl Lesson {
     /// Fits a head to what was gathered. Channels are standardised over all tokens.
     ///
     /// # Errors
-    /// [`Error::Input`] where an example's token or class does not exist.
+    /// [`Error::Input`] where an example's token or class does not exist, and where the examples do not
+    /// tell the classes apart.
     pub fn fit(&self, gathered: &Gathered) -> Result<LinearHead> {
         let Gathered { channels, tokens, examples } = gathered;
         let classes = self.names.len();

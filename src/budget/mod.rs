@@ -7,6 +7,7 @@ pub use picture::picture_memory;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use crate::error::counted;
 use crate::{Error, Result};
 
 /// The most bytes of a `config.json` or of any other text that a model is described by. The largest
@@ -158,7 +159,7 @@ pub struct Amount(pub u64);
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            bytes @ 0..1_000 => write!(f, "{bytes} bytes"),
+            bytes @ 0..1_000 => f.write_str(&counted(bytes, "byte")),
             bytes @ 1_000..1_000_000 => write!(f, "{:.1} kB", bytes as f64 / 1e3),
             bytes @ 1_000_000..1_000_000_000 => write!(f, "{:.1} MB", bytes as f64 / 1e6),
             bytes => write!(f, "{:.1} GB", bytes as f64 / 1e9),

@@ -4,9 +4,9 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::{ImageFormat, guess_format};
+use image::ImageFormat;
 
-use crate::image::MAX_PIXELS;
+use crate::image::{MAX_PIXELS, format};
 
 /// Bytes that decoding the picture in `from` takes at most, its file apart, by what its header says;
 /// 0 where it says nothing that can be read. Whatever follows the header is not read.
@@ -21,7 +21,7 @@ fn by_header(mut from: impl BufRead + Seek) -> u64 {
     while let Ok(read @ 1..) = from.read(&mut head[length..]) {
         length += read;
     }
-    let format = guess_format(&head[..length]).ok();
+    let format = format(&head[..length]);
     if from.seek(SeekFrom::Start(0)).is_err() {
         return 0;
     }
@@ -155,14 +155,17 @@ fn webp_size(head: &[u8; 64]) -> [u32; 2] {
     }
 }
 
-/// The sides of a BMP; a height below 0 says that its rows begin at the top.
+/// The sides of a BMP, with the header of a file before its own or without; a height below 0 says that
+/// its rows begin at the top.
 fn bmp_size(head: &[u8; 64]) -> [u32; 2] {
-    let number =
-        |at: usize| i32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    let short = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
-    match number(14) {
-        12 => [short(18), short(20)],
-        _ => [number(18).unsigned_abs(), number(22).unsigned_abs()],
+    let start = if head.starts_with(b"BM") { 14 } else { 0 };
+    let number = |at: usize| {
+        let at = start + at;
+        i32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
+    };
+    match number(0) {
+        12 => [number(4) & 0xffff, number(4) >> 16 & 0xffff].map(i32::unsigned_abs),
+        _ => [number(4), number(8)].map(i32::unsigned_abs),
     }
 }
 

@@ -82,6 +82,21 @@ impl Cache {
         self.hub.repo(model.repo()).pointer_path(commit)
     }
 
+    /// Whether a program of the cache has noted that a commit has no such file.
+    pub(super) fn is_noted_missing(&self, model: &Name, commit: &str, file: &str) -> bool {
+        self.missing(model, commit, file).exists()
+    }
+
+    /// Notes it, as the hub's own clients do. Where that fails the hub is asked again.
+    pub(super) fn note_missing(&self, model: &Name, commit: &str, file: &str) {
+        let mark = self.missing(model, commit, file);
+        let _ = make_parent(&mark).and_then(|()| write_whole(&mark, b"", &self.repository(model)));
+    }
+
+    fn missing(&self, model: &Name, commit: &str, file: &str) -> PathBuf {
+        self.repository(model).join(".no_exist").join(commit).join(file)
+    }
+
     /// Where the vision part of a larger model stands.
     pub(super) fn vision(&self, model: &Name, commit: &str) -> PathBuf {
         let name = model.repository().replace('/', "--");

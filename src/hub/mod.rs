@@ -17,6 +17,7 @@ mod pasted;
 mod proof;
 mod refused;
 mod repository;
+mod settings;
 mod vision;
 mod whole;
 
@@ -117,7 +118,10 @@ impl Hub {
                 None => None,
             };
             match (&cached, &damaged, self.offline) {
-                (Some(folder), None, _) => return Ok(folder.clone()),
+                (Some(folder), None, _) => {
+                    self.ask_settings(model, folder, tell)?;
+                    return Ok(folder.clone());
+                }
                 (None, _, Some(offline)) => return Err(self.missing(model, offline)),
                 (_, Some(reason), Some(offline)) => {
                     let reason = format!(
@@ -162,7 +166,11 @@ impl Hub {
             let reason = format!("{reason}, and it cannot be fetched again: {why}");
             return Err(Error::hub(model, reason));
         }
-        told(tell, Step::Note(&format!("{why}; using what was fetched before")))?;
+        let settings = match self.lacks_settings(model, &folder) {
+            true => ", and no settings of preprocessing, which were not",
+            false => "",
+        };
+        told(tell, Step::Note(&format!("{why}; using what was fetched before{settings}")))?;
         Ok(folder)
     }
 
@@ -258,6 +266,9 @@ impl Hub {
         here: bool,
         tell: &mut Tell<'_>,
     ) -> Result<()> {
+        for file in SETTINGS.iter().filter(|file| !here && repository.find(file).is_none()) {
+            self.cache.note_missing(model, &repository.commit, file);
+        }
         for file in settings(repository) {
             match self.whole(model, &repository.commit, file, tell) {
                 Err(error @ (Error::Hub { .. } | Error::Io { .. })) if here => {

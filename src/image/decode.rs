@@ -6,7 +6,7 @@ use image::ImageFormat;
 
 use super::canvas::Canvas;
 use super::orientation::orientation;
-use super::{Alpha, MAX_PIXELS, Picture, foreign, gif, jpeg, png, raster, tiff, webp};
+use super::{Alpha, MAX_PIXELS, Picture, bmp, foreign, gif, jpeg, png, tiff, webp};
 use crate::{Error, Result};
 
 /// The longest side: JPEG's own limit. It bounds the row and column buffers of a resize.
@@ -92,7 +92,7 @@ fn canvas(
         ImageFormat::Png => png::read(bytes, options, check),
         ImageFormat::Tiff => tiff::read(bytes, options, check),
         ImageFormat::WebP => webp::read(bytes, options, check),
-        _ => raster::read(bytes, options, check),
+        _ => bmp::read(bytes, options, check),
     }
 }
 
@@ -101,11 +101,19 @@ pub fn is_known(head: &[u8]) -> bool {
     known(head).is_some()
 }
 
+/// The format of a file that begins with `head`, 64 bytes or more, where it is read.
+pub(crate) fn format(head: &[u8]) -> Option<ImageFormat> {
+    known(head).map(|(format, _)| format)
+}
+
 /// The formats that are read, with the names users know them by.
 fn known(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
     // A TIFF, a BigTIFF, and those whose version is in the other order of bytes.
     if let Some(b"II*\0" | b"II\0*" | b"II+\0" | b"MM*\0" | b"MM\0*" | b"MM\0+") = bytes.get(..4) {
         return foreign::raw(bytes).is_none().then_some((ImageFormat::Tiff, "TIFF"));
+    }
+    if bmp::is_bmp(bytes) {
+        return Some((ImageFormat::Bmp, "BMP"));
     }
     let format = image::guess_format(bytes).ok()?;
     let label = match format {
@@ -113,7 +121,6 @@ fn known(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
         ImageFormat::Jpeg => "JPEG",
         ImageFormat::WebP => "WebP",
         ImageFormat::Gif => "GIF",
-        ImageFormat::Bmp => "BMP",
         _ => return None,
     };
     Some((format, label))

@@ -6,6 +6,7 @@
 //! last bit. Nothing here reads files or knows the model.
 
 mod alpha;
+mod bmp;
 mod canvas;
 mod decode;
 mod fit;
@@ -22,6 +23,7 @@ mod tiles;
 mod webp;
 
 pub use alpha::Alpha;
+pub(crate) use decode::format;
 pub use decode::{Decoded, Options, decode, decode_with, is_known};
 pub use fit::{Fit, Resize};
 pub use pixels::{Normal, pixel_values, rgba};

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::spec::Spec;
+use crate::error::counted;
 use crate::{Error, Result, json};
 
 /// A segmentation head: what stands under `segmentation` in `config.json`.
@@ -131,7 +132,8 @@ impl HeadSpec {
         let fits = |n: usize| n == 0 || n == self.classes;
         let levels = self.out_indices.len();
         if !CLASSES.contains(&(self.classes as u64)) {
-            Err(format!("{} classes: expected {least} to {most}", self.classes))
+            let found = counted(self.classes as u64, "class");
+            Err(format!("{found}: expected {least} to {most}"))
         } else if !fits(self.names.len()) || !fits(self.palette.len()) {
             Err(format!(
                 "{} names and {} colours: expected one for each of {} classes, or none",
@@ -140,7 +142,8 @@ impl HeadSpec {
                 self.classes
             ))
         } else if self.kind == HeadKind::Uper && levels != 4 || !(1..=LEVELS).contains(&levels) {
-            Err(format!("{levels} levels: expected 4 for UPerNet, else 1 to {LEVELS}"))
+            let found = counted(levels as u64, "level");
+            Err(format!("{found}: expected 4 for UPerNet, else 1 to {LEVELS}"))
         } else {
             Ok(())
         }

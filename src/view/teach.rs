@@ -21,8 +21,8 @@ const SETTLED: f64 = 3e-4;
 /// Nesterov's accelerated gradient from zero: the same examples give the same classifier.
 ///
 /// # Errors
-/// [`Error::Input`] where there are no rows of `c` values, or an example's token or class does not
-/// exist.
+/// [`Error::Input`] where there are no rows of `c` values, where an example's token or class does not
+/// exist, where a token is an example of two classes, and where examples do not tell classes apart.
 pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Classifier> {
     let n = row_count("tokens", tokens, c)?;
     if let Some((token, class)) = examples.iter().find(|(t, k)| *t >= n || *k >= classes) {
@@ -33,6 +33,11 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Re
     }
     if classes > MOST {
         return Err(Error::input(format!("{classes} classes: expected at most {MOST}")));
+    }
+    if let Some([token, class, other]) = conflict(examples) {
+        return Err(Error::input(format!(
+            "token {token} is an example of class {class} and of class {other}: expected one class"
+        )));
     }
     let (mean, variance) = statistics(tokens, c);
     let scale = 1.0 / (c as f32).sqrt();
@@ -79,8 +84,13 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Re
         before = now;
         now = ahead.iter().zip(&gradient).map(|(w, g)| w - g / bend).collect();
     }
-    let weight =
+    let weight: Vec<f32> =
         now.chunks_exact(width).flat_map(|w| w[..c].iter().map(move |v| v * scale)).collect();
+    if weight.iter().all(|value| *value == 0.0) {
+        return Err(Error::input(
+            "nothing tells the classes apart: expected examples that differ, of two classes or more",
+        ));
+    }
     // A class without examples is never the answer.
     let bias = now
         .chunks_exact(width)
@@ -88,6 +98,15 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Re
         .map(|(w, n)| if *n > 0.0 { w[c] } else { -1e4 })
         .collect();
     Ok(Classifier { mean, variance, weight, bias })
+}
+
+/// The first token that is an example of two classes, and these.
+fn conflict(examples: &[Example]) -> Option<[usize; 3]> {
+    examples.iter().enumerate().find_map(|(at, (token, class))| {
+        let mut before = examples[..at].iter();
+        let other = before.find(|(same, other)| same == token && other != class)?;
+        Some([*token, other.1, *class])
+    })
 }
 
 /// Mean and variance of each channel.
@@ -146,6 +165,23 @@ mod tests {
         let (tokens, c) = clouds();
         let logits = fit(&tokens, c, 3, &[(3, 0), (25, 2)]).unwrap().logits(&tokens).unwrap();
         assert!((0..40).all(|i| logits[40 + i] < logits[i].min(logits[80 + i])));
+    }
+
+    #[test]
+    fn what_teaches_nothing_is_refused() {
+        let (tokens, c) = clouds();
+        let refused = |examples: &[Example]| fit(&tokens, c, 2, examples).unwrap_err().to_string();
+        assert!(refused(&[(3, 0), (7, 1), (3, 1)]).contains("token 3 is an example of class 0"));
+        for nothing in [&[][..], &[(3, 0)]] {
+            assert!(fit(&tokens, c, 1, nothing).is_err());
+        }
+        assert!(refused(&[]).contains("nothing tells the classes apart"));
+        // Tokens that are alike, though they are two.
+        let same = [1.0, 2.0, 1.0, 2.0];
+        let error = fit(&same, 2, 2, &[(0, 0), (1, 1)]).unwrap_err().to_string();
+        assert!(error.contains("nothing tells the classes apart"), "{error}");
+        // The same patch twice in one class is no conflict.
+        assert!(fit(&tokens, c, 2, &[(3, 0), (3, 0), (25, 1)]).is_ok());
     }
 
     /// At the optimum the gradient vanishes: for two balanced examples x and -x the weights are

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::{QuantFormat, Stored, StoredType};
-use crate::error::list;
+use crate::error::{counted, list};
 use crate::model::{Key, Naming, Spec};
 use crate::order::sort_by_key;
 use crate::plan;
@@ -270,7 +270,8 @@ impl Manifest {
 fn refuse(folder: &str, problems: &[String]) -> Error {
     let mut reason = problems[..problems.len().min(SHOWN)].join("; ");
     if problems.len() > SHOWN {
-        reason += &format!("; and {} more problems", problems.len() - SHOWN);
+        let more = (problems.len() - SHOWN) as u64;
+        reason += &format!("; and {}", counted(more, "more problem"));
     }
     Error::checkpoint(folder, reason)
 }

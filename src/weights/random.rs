@@ -3,10 +3,14 @@
 /// Values of a tensor: the same for the same seed, name and shape, whatever else is made.
 ///
 /// Matrices are scaled by the root of their fan-in, so that activations keep their size through
-/// any depth; norms lie around 1, LayerScale around 0.1.
+/// any depth; norms and variances lie around 1, LayerScale around 0.1.
 pub fn random_tensor(seed: u64, name: &str, shape: &[usize]) -> Vec<f32> {
     let fan_in: usize = shape.iter().skip(1).product();
+    let head = name.starts_with("decode_head.") || name.starts_with("up");
     let (mean, deviation) = match name {
+        _ if head && shape.len() == 1 && name.ends_with("weight") => (1.0, 0.1),
+        _ if name.ends_with("running_var") => (1.0, 0.1),
+        _ if name.ends_with("running_mean") => (0.0, 0.1),
         _ if name.ends_with("ls1") || name.ends_with("ls2") => (0.1, 0.02),
         _ if name.contains("norm") && name.ends_with("weight") => (1.0, 0.1),
         _ if name.ends_with("_embedding") || name.ends_with("bias") => (0.0, 0.1),

@@ -15,6 +15,9 @@ pub struct Source {
     name: String,
     size: u64,
     bytes: Bytes,
+    /// Checksums that its parts should have.
+    #[cfg(feature = "torch")]
+    sums: std::sync::OnceLock<super::torch::Sums>,
 }
 
 enum Bytes {
@@ -31,7 +34,7 @@ impl Source {
     /// Bytes already in memory.
     pub fn memory(name: &str, bytes: impl Into<std::borrow::Cow<'static, [u8]>>) -> Self {
         let bytes = bytes.into();
-        Self { name: name.into(), size: bytes.len() as u64, bytes: Bytes::Memory(bytes) }
+        Self::new(name.into(), bytes.len() as u64, Bytes::Memory(bytes))
     }
 
     /// A file, read range by range, never whole.
@@ -44,7 +47,7 @@ impl Source {
             Ok((file, size))
         };
         let (file, size) = open().map_err(|e| crate::Error::io(&name, e))?;
-        Ok(Self { name, size, bytes: Bytes::File(std::sync::Mutex::new(file)) })
+        Ok(Self::new(name, size, Bytes::File(std::sync::Mutex::new(file))))
     }
 
     /// Bytes from wherever the caller has them: `read` gives those of a range, and may block.
@@ -54,13 +57,30 @@ impl Source {
         size: u64,
         read: impl Fn(Range<u64>) -> std::io::Result<Vec<u8>> + Send + 'static,
     ) -> Self {
-        Self { name: name.into(), size, bytes: Bytes::Ranges(Box::new(read)) }
+        Self::new(name.into(), size, Bytes::Ranges(Box::new(read)))
     }
 
     /// Bytes that a function fetches on demand.
     #[cfg(target_arch = "wasm32")]
     pub fn reader(name: &str, size: u64, read: Box<Reader>) -> Self {
-        Self { name: name.into(), size, bytes: Bytes::Reader(read) }
+        Self::new(name.into(), size, Bytes::Reader(read))
+    }
+
+    fn new(name: String, size: u64, bytes: Bytes) -> Self {
+        Self {
+            name,
+            size,
+            bytes,
+            #[cfg(feature = "torch")]
+            sums: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// Compares what is read from now on with checksums.
+    #[cfg(feature = "torch")]
+    pub(super) fn compare(&self, sums: super::torch::Sums) {
+        // A header that is read again says the same.
+        let _ = self.sums.set(sums);
     }
 
     /// The file as the user named it.
@@ -77,8 +97,19 @@ impl Source {
     ///
     /// # Errors
     /// [`crate::Error::Checkpoint`] where the range does not lie within the file, or memory does not
-    /// hold it; [`crate::Error::Io`] where it cannot be read.
+    /// hold it, or where its checksum is not what the file says; [`crate::Error::Io`] where it cannot be
+    /// read.
     pub async fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        #[cfg(feature = "torch")]
+        if let Some(sums) = self.sums.get() {
+            let start = range.start;
+            let bytes = self.fetch(range).await?;
+            return sums.seen(&self.name, start, &bytes).map(|()| bytes);
+        }
+        self.fetch(range).await
+    }
+
+    async fn fetch(&self, range: Range<u64>) -> Result<Vec<u8>> {
         let bad = |reason: String| crate::Error::checkpoint(&self.name, reason);
         let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size);
         let length = length.ok_or_else(|| {

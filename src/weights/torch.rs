@@ -8,12 +8,15 @@
 //! several, each tensor's name begins with the names under which its state dict lies.
 
 mod pickle;
+mod sums;
 mod value;
 mod zip;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+pub(super) use self::sums::Sums;
+use self::sums::{Summed, sum};
 use self::value::{Element, Fault, Global, Pickle, Storage, Value};
 use self::zip::Archive;
 use super::{Source, Stored};
@@ -73,17 +76,48 @@ async fn read_zip(source: &Source) -> Result<Vec<Stored>> {
         return Err(bad(format!("data.pkl: more than {MAX_PICKLE} bytes")));
     }
     let bytes = source.read(range).await?;
+    let summed = has_sums(source, &archive, &folder, &bytes).await?;
     let (pickle, root, _) = pickle::read(&bytes, 0).map_err(|f| refuse(source, "data.pkl: ", f))?;
-    let mut places = HashMap::new();
+    let (mut places, mut sums) = (HashMap::new(), HashMap::new());
     let tensors = tensors(source, &pickle, root)?;
     for tensor in &tensors {
         let storage = &pickle.storages[tensor.storage];
         if !places.contains_key(storage.key) {
-            let range = archive.range(&format!("{folder}data/{}", storage.key)).await?;
+            let name = format!("{folder}data/{}", storage.key);
+            let range = archive.range(&name).await?;
+            // Nothing stands for a sum that was not made.
+            if let Some(sum @ 1..) = archive.sum(&name).filter(|_| summed) {
+                sums.insert(range.start, Summed { name, end: range.end, sum });
+            }
             places.insert(storage.key, range);
         }
     }
+    source.compare(Sums::new(sums));
     tensors.into_iter().map(|tensor| tensor.place(source, &pickle, &places)).collect()
+}
+
+/// Whether the archive has checksums, which torch leaves out where it is asked to: then none is right.
+/// Where it has them, that of the pickle must be.
+async fn has_sums(
+    source: &Source,
+    archive: &Archive<'_>,
+    folder: &str,
+    pickle: &[u8],
+) -> Result<bool> {
+    let [name, other] = ["data.pkl", "version"].map(|name| format!("{folder}{name}"));
+    if archive.sum(&name) == Some(sum(pickle)) {
+        return Ok(true);
+    }
+    let Some(said) = archive.sum(&other) else { return Ok(false) };
+    let range = archive.range(&other).await?;
+    let version = source.read(range.start..range.end.min(range.start + 64)).await?;
+    match sum(&version) == said {
+        true => Err(Error::checkpoint(
+            source.name(),
+            "data.pkl: damaged: its checksum is another: download the file again",
+        )),
+        false => Ok(false),
+    }
 }
 
 /// What to do about TorchScript's files, which hold code and no state dict.

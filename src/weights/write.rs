@@ -11,9 +11,9 @@ use serde_json::json;
 use super::staged::Staged;
 use super::{StoredType, random_tensor};
 use crate::files::NewFile;
-use crate::model::parse_config;
+use crate::model::{HeadSpec, Spec, parse_config, parse_head};
 use crate::order::sort_by_key;
-use crate::plan::tensors;
+use crate::plan::{TensorSpec, tensors};
 use crate::{Error, Result};
 
 /// Values to be written.
@@ -55,8 +55,9 @@ pub fn write_safetensors_with(
     file.finish()
 }
 
-/// Writes a random checkpoint (`config.json`, `model.safetensors`) of the configuration `config`
-/// into `folder`; `progress` is told the bytes written and their total.
+/// Writes a random checkpoint (`config.json`, `model.safetensors`) of the configuration `config`, with
+/// the segmentation head that it describes, into `folder`; `progress` is told the bytes written and
+/// their total.
 pub fn init_checkpoint(
     file: &str,
     config: &str,
@@ -81,6 +82,10 @@ pub fn init_shards(
 ) -> Result<()> {
     let config = config.trim_start_matches('\u{feff}');
     let spec = parse_config(file, config)?;
+    let mut list = tensors(&spec);
+    if let Some(head) = parse_head(file, config, &spec)? {
+        list.extend(head_tensors(&head, &spec));
+    }
     let mut value = crate::json::value(config).map_err(|e| Error::config(file, &e).caused_by(e))?;
     value["random_weights"] = true.into();
     let staged = Staged::claim(folder, true)?;
@@ -91,7 +96,6 @@ pub fn init_shards(
     };
     text("config.json", &value)?;
 
-    let list = tensors(&spec);
     let size = |shape: &[usize]| (shape.iter().product::<usize>() * dtype.bytes()) as u64;
     let total = list.iter().map(|w| size(&w.shape)).sum();
     let done = std::cell::Cell::new(0);
@@ -140,6 +144,16 @@ pub fn init_shards(
         text("model.safetensors.index.json", &index)?;
     }
     staged.finish()
+}
+
+/// Channels of a random decoder at most: those of mmseg's heads where nothing else is said.
+const DECODER: usize = 512;
+
+/// The tensors of a segmentation head on `spec`, which say how wide its decoder is.
+fn head_tensors(head: &HeadSpec, spec: &Spec) -> impl Iterator<Item = TensorSpec> {
+    let width = spec.sizes.hidden;
+    let list = head.wanted(width, width.min(DECODER), true);
+    list.into_iter().map(|(name, shape)| TensorSpec { name, shape })
 }
 
 /// The header of a safetensors file: its length and its JSON, padded so that the values are aligned.

@@ -222,6 +222,39 @@ fn a_lesson_gives_the_command_lines_head_and_picture() {
     assert!(gone.tokens.is_empty() && gone.examples.is_empty());
 }
 
+/// A patch has one token, so that two classes in it teach nothing.
+#[test]
+fn two_classes_in_one_patch_are_refused() {
+    let out = scratch("app-conflict").join("head.safetensors");
+    let cat = sample("chelsea.png");
+    let mut session = Session::open();
+    let id = session.add(&cat, Some(Resize::Native), 1);
+    let mut lesson = Lesson { layers: vec![12], ..Lesson::default() };
+    for (name, point) in [("cat", [230, 160]), ("wall", [440, 10]), ("sky", [231, 161])] {
+        let (class, token) = (lesson.class(name), session.patch(id, point));
+        lesson.examples.push(Example { photo: id, token, class });
+    }
+    assert_eq!(lesson.conflict(), Some([0, 2]));
+    let error = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap_err().to_string();
+    assert!(error.contains("has two classes, expected one"), "{error}");
+    let teach = |points: &[&str]| {
+        let mut args = vec!["teach", text(&cat), "--image-size", "56", "--device", "cpu"];
+        points.iter().for_each(|point| args.extend(["--point", point]));
+        args.extend(["--out", text(&out)]);
+        args.into_iter().map(String::from).collect::<Vec<_>>()
+    };
+    for points in [&["a:1,1", "b:2,2"][..], &["a:1,1", "c:400,200", "b:2,2"]] {
+        let args = teach(points);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        fails(&args, "a:1,1 and b:2,2: both points lie in one patch of 4 × 6, which has one class");
+        fails(&args, "choose points farther apart, or a larger --image-size");
+        assert!(!out.exists());
+    }
+    // Points of one class in one patch are no conflict.
+    let args = teach(&["a:1,1", "a:2,2", "b:400,200"]);
+    ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
 #[test]
 fn segmentation_is_the_command_lines() {
     let out = scratch("app-segment").join("map.png");

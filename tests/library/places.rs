@@ -63,7 +63,7 @@ fn a_byte_order_mark_is_skipped() {
 fn what_lies_in_place_of_weights_is_named() {
     let mut tar = vec![b'a'; 600];
     tar[257..262].copy_from_slice(b"ustar");
-    let cases: [(&[u8], &str); 9] = [
+    let cases: [(&[u8], &str); 17] = [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
         (b"\n<!DOCTYPE html><title>Sign in</title>", "a web page"),
         (b"<?xml version=\"1.0\"?><Error></Error>", "XML"),
@@ -73,6 +73,14 @@ fn what_lies_in_place_of_weights_is_named() {
         (b"\x1f\x8b", "gzip"),
         (b"\x89HDF\r\n\x1a\n\0\0\0\0", "HDF5"),
         (b"GGUF\x03\0\0\0\0\0\0\0", "GGUF"),
+        (b"\xfd7zXZ\0\0\x04abcdefgh", "compressed by xz"),
+        (b"\x28\xb5\x2f\xfdabcdefgh", "compressed by zstd"),
+        (b"BZh91AY&SYabcdefgh", "compressed by bzip2"),
+        (b"7z\xbc\xaf\x27\x1c\0\x04abcd", "a 7z archive"),
+        (b"Rar!\x1a\x07\x01\0abcd", "a RAR archive"),
+        (b"\x93NUMPY\x01\0v\0{'descr'", "an array of NumPy's"),
+        (b"Entry not found", "text, perhaps a server's error"),
+        (&[0; 600], "nothing but zeros"),
     ];
     for (bytes, expected) in cases {
         for name in ["model.safetensors", "model.bin"] {

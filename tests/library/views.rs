@@ -211,7 +211,8 @@ fn wrong_tokens_grids_and_labels_are_errors() {
     assert!(kmeans(&tokens, 3, 0).is_err());
     assert!(side_by_side(&[vec![0.0; 6], vec![0.0; 3]], 3).is_err());
     assert!(fit(&tokens, 3, 2, &[(4, 0)]).is_err() && fit(&tokens, 3, 2, &[(0, 2)]).is_err());
-    let mut taught = fit(&tokens, 3, 2, &[(0, 0), (1, 1)]).unwrap();
+    let differing = [0.0, 1.0, 2.0, 3.0, 5.0, 8.0];
+    let mut taught = fit(&differing, 3, 2, &[(0, 0), (1, 1)]).unwrap();
     assert!(taught.logits(&tokens[..4]).is_err());
     taught.variance.pop();
     assert!(taught.logits(&tokens).is_err());

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::Result;
-use internvit::error::list;
+use internvit::error::{counted, list};
 use internvit::weights::{Conversion, QuantFormat, StoredType, convert};
 use serde_json::json;
 
@@ -97,11 +97,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
         note!("left out, as no part of the encoder or its head: {parts}");
     }
     report!(
-        "{}: {} tensors, {}, {} files, {seconds:.1} s",
+        "{}: {}, {}, {}, {seconds:.1} s",
         args.out.display(),
-        done.tensors,
+        counted(done.tensors as u64, "tensor"),
         HumanBytes(done.bytes),
-        done.files.len() + 1
+        counted(done.files.len() as u64 + 1, "file")
     );
     Ok(())
 }

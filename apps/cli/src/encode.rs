@@ -172,7 +172,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     tell(&encoder);
     let seconds = start.elapsed().as_secs_f64();
     let shape = features.tensors["last_hidden_state"].shape.clone();
-    let names: Vec<String> = args.images.iter().map(|path| path.to_string_lossy().into()).collect();
+    let names: Vec<String> = args.images.iter().map(|path| path::text(path)).collect();
     if let Some(out) = &args.out {
         output::write(out, &tensors(&features, index.as_deref(), &args)?, &names)?;
     }

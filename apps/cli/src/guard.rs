@@ -15,6 +15,8 @@ pub(super) struct Guard {
     outputs: Vec<PathBuf>,
     /// Outputs whose folders are made.
     made: HashSet<PathBuf>,
+    /// What some outputs are made of, by the outputs' numbers: an input and its number.
+    sources: HashMap<usize, (usize, PathBuf)>,
 }
 
 impl Guard {
@@ -42,37 +44,59 @@ impl Guard {
         Ok(self)
     }
 
-    /// Adds a file whose folder is made where it is missing.
-    pub(super) fn makes(mut self, path: &Path) -> Self {
-        self.outputs.push(path.into());
-        self.made.insert(path.into());
+    /// Adds files that are made of the input of a number, whose folders are made where they are missing.
+    pub(super) fn makes(mut self, (number, source): (usize, &Path), paths: &[&Path]) -> Self {
+        for path in paths {
+            self.sources.insert(self.outputs.len(), (number, source.into()));
+            self.outputs.push((*path).into());
+            self.made.insert((*path).into());
+        }
         self
     }
 
     /// Refuses outputs that cannot be written, or that are an input or another output.
     pub(super) fn check(&self) -> Result<()> {
         let mut folders = HashMap::new();
-        let mut known: HashMap<Place, &Path> = HashMap::new();
-        for path in &self.outputs {
+        let mut known: HashMap<Place, usize> = HashMap::new();
+        for (number, path) in self.outputs.iter().enumerate() {
             if is_device(path) {
                 continue;
             }
             let place = place(path, self.made.contains(path), &mut folders)?;
-            if let Some(other) = known.insert(place, path) {
-                let (path, other) = (path.display(), other.display());
-                return Err(Error::input(format!("{path}: would be written twice (also {other})")));
+            if let Some(other) = known.insert(place, number) {
+                return Err(self.twice(number, other));
             }
         }
         // A map's folder may have the name of another map.
-        for (place, path) in &known {
+        for (place, number) in &known {
             if let Some(other) = place.ancestors().skip(1).find_map(|folder| known.get(folder)) {
-                let (path, other) = (path.display(), other.display());
+                let [path, folder] = [*number, *other].map(|n| self.outputs[n].display());
+                let of = self.of(*number, *other);
                 return Err(Error::input(format!(
-                    "{path}: {other} would be its folder and a file"
+                    "{path}{of}: {folder} would be its folder and a file"
                 )));
             }
         }
         keeps(&self.outputs, &self.inputs)
+    }
+
+    /// That two outputs are one file.
+    fn twice(&self, number: usize, other: usize) -> Error {
+        let [path, first] = [number, other].map(|n| self.outputs[n].display());
+        Error::input(match self.of(other, number) {
+            of if of.is_empty() => format!("{path}: would be written twice (also {first})"),
+            of => format!("{path}: would be written twice{of}: name each photograph once"),
+        })
+    }
+
+    /// The inputs of two outputs, where they are two.
+    fn of(&self, first: usize, second: usize) -> String {
+        match [first, second].map(|output| self.sources.get(&output)) {
+            [Some((first, one)), Some((second, two))] if first != second => {
+                format!(", of {} and of {}", one.display(), two.display())
+            }
+            _ => String::new(),
+        }
     }
 
     /// Refuses outputs that are files of the model.

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use indicatif::HumanBytes;
+use internvit::error::counted;
 use internvit::{Error, Result};
 use serde_json::json;
 
@@ -68,10 +69,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let s = &spec.sizes;
     say!("{}", checkpoint.name());
     say!(
-        "  {} layers, {} channels, {} heads of {}, MLP {}",
-        s.layers,
+        "  {}, {} channels, {} of {}, MLP {}",
+        counted(s.layers as u64, "layer"),
         s.hidden,
-        s.heads,
+        counted(s.heads as u64, "head"),
         spec.head_dim(),
         s.mlp
     );

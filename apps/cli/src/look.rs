@@ -298,7 +298,14 @@ impl Args {
     }
 
     fn out(&self) -> PathBuf {
-        let stem = self.image.file_stem().unwrap_or_default().to_string_lossy();
-        self.out.clone().unwrap_or_else(|| format!("{stem}-{}.png", self.view).into())
+        self.out.clone().unwrap_or_else(|| {
+            let stem = match self.image.file_stem() {
+                Some(stem) if self.image != Path::new(input::STDIN) => stem,
+                _ => "stdin".as_ref(),
+            };
+            let mut name = stem.to_os_string();
+            name.push(format!("-{}.png", self.view));
+            name.into()
+        })
     }
 }

@@ -73,9 +73,12 @@ fn main() -> std::process::ExitCode {
 fn run() -> Result<()> {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         // Help and version are no errors; a wrong argument ends with 1 like any other error.
-        let code = i32::from(error.use_stderr());
-        terminal::explain(&again(error));
-        std::process::exit(code);
+        let mut wrong = error.use_stderr();
+        if let Err(error) = terminal::explain(&again(error)) {
+            complain(&error);
+            wrong = true;
+        }
+        std::process::exit(i32::from(wrong));
     });
     signals();
     memory::set(cli.max_memory)?;

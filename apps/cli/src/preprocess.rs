@@ -75,7 +75,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if args.json {
         print_json(&report);
     } else {
-        report!("pixel_values {shape:?}, {cols} × {rows} tiles");
+        let tiles = match (cols, rows) {
+            (1, 1) => "1 tile".into(),
+            _ => format!("{cols} × {rows} tiles"),
+        };
+        report!("pixel_values {shape:?}, {tiles}");
     }
     Ok(())
 }

@@ -100,7 +100,9 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let files = Files::of(&args, &photos, one)?;
     let given = args.head.iter().chain(&args.pixel_values);
     let guard = Guard::default().reads(&photos).reads(args.model.inputs()).reads(given);
-    let guard = files.iter().flat_map(Files::all).fold(guard, Guard::makes);
+    let sources = args.pixel_values.iter().chain(&photos).map(PathBuf::as_path).enumerate();
+    let add = |guard: Guard, (source, files): (_, &Files)| guard.makes(source, &files.all());
+    let guard = sources.zip(&files).fold(guard, add);
     guard.check()?;
     let mut checkpoint = args.model.open().await?;
     if let Some(file) = &args.head {

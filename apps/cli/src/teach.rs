@@ -107,7 +107,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
             token.ok_or_else(|| of_point(format!("{x},{y}: the encoder did not see it")))?;
         lesson.examples.push(Example { photo: id, token, class });
     }
-    let head = lesson.fit(&lesson.gather(&mut album, &encoder).await?)?;
+    apart(&lesson, &args.points, album.photo(id)?.grid())?;
+    let gathered = lesson.gather(&mut album, &encoder).await?;
+    for (class, name) in lesson.names.iter().enumerate() {
+        if !gathered.examples.iter().any(|(_, other)| *other == class) {
+            let name = short(name, 80);
+            return Err(Error::input(format!("{name}: its points lie where nothing is shown")));
+        }
+    }
+    let head = lesson.fit(&gathered)?;
     output::write_bytes(&args.out, &head.to_bytes()?)?;
 
     let palette = head.palette.clone();
@@ -123,4 +131,17 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let shown = names.zip(shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
     report!("{}", list(shown));
     Ok(())
+}
+
+/// Refuses points of different classes in one patch, which has one token.
+fn apart(lesson: &Lesson, points: &[arguments::Example], [rows, cols]: [usize; 2]) -> Result<()> {
+    let Some(pair) = lesson.conflict() else { return Ok(()) };
+    let [first, second] = pair.map(|at| {
+        let arguments::Example { class, x, y } = &points[at];
+        format!("{}:{x},{y}", short(class, 80))
+    });
+    Err(Error::input(format!(
+        "{first} and {second}: both points lie in one patch of {rows} × {cols}, which has one class: \
+         choose points farther apart, or a larger --image-size"
+    )))
 }

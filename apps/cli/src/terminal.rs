@@ -71,8 +71,8 @@ pub(super) fn finish() -> Result<()> {
 /// Lines of an argument's error at most.
 const LINES: usize = 40;
 
-/// An argument's error, or help, as clap words it.
-pub(super) fn explain(error: &clap::Error) {
+/// An argument's error, or help, as clap words it; help that cannot be written is an error too.
+pub(super) fn explain(error: &clap::Error) -> Result<()> {
     let text = error.render();
     let lines = |text: &dyn Display| {
         let text = text.to_string();
@@ -82,6 +82,8 @@ pub(super) fn explain(error: &clap::Error) {
         let _ = writeln!(stderr(), "{}", lines(&text));
     } else {
         // Help has the program's own words only, which may have colours.
-        let _ = error.print();
+        let printed = error.print().err();
+        *FAILED.lock().unwrap_or_else(PoisonError::into_inner) = printed;
     }
+    finish()
 }

@@ -13,6 +13,8 @@ struct Entry {
     size: u64,
     /// Whether its bytes are there as they are.
     plain: bool,
+    /// The checksum of its bytes, CRC-32.
+    sum: u32,
 }
 
 /// The files of an archive by name.
@@ -73,6 +75,11 @@ impl<'a> Archive<'a> {
         Ok(start..end)
     }
 
+    /// The checksum that the directory has of a file's bytes.
+    pub(super) fn sum(&self, name: &str) -> Option<u32> {
+        self.entries.get(name).map(|entry| entry.sum)
+    }
+
     fn bad(&self, reason: impl std::fmt::Display) -> Error {
         Error::checkpoint(self.source.name(), reason)
     }
@@ -123,7 +130,8 @@ impl<'a> Archive<'a> {
         long_numbers(&bytes[46 + name..46 + name + extra], &mut numbers).ok_or_else(short)?;
         let [size, packed, header] = numbers;
         let plain = method == 0 && field(record, 8, 2) & 1 == 0 && packed == size;
-        match entries.insert(text, Entry { header, size, plain }) {
+        let sum = field(record, 16, 4) as u32;
+        match entries.insert(text, Entry { header, size, plain, sum }) {
             None => Ok(rest),
             Some(_) => Err(self.bad("the zip directory names a file twice")),
         }

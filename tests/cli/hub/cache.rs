@@ -177,6 +177,70 @@ fn a_cache_that_can_only_be_read() {
     succeeds(hub.run(&["info", "--json", "--offline", "--model", TOWER]));
 }
 
+/// Another program fetched a model by its commit, without the settings of preprocessing.
+#[test]
+fn settings_that_another_program_left_out() {
+    let hub = start("settings");
+    hub.info(TOWER);
+    let commit = hub.commit(TOWER);
+    let (model, snapshot) =
+        (format!("{TOWER}@{commit}"), cache(&hub).join("snapshots").join(&commit));
+    let settings = snapshot.join("preprocessor_config.json");
+    let away = || {
+        let blob = fs::canonicalize(&settings).unwrap();
+        for path in [&settings, &blob] {
+            fs::remove_file(path).unwrap();
+        }
+    };
+    let info = |more: &[&str]| {
+        let output = hub.run(&[&["info", "--json", "--model", &model][..], more].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(succeeds(output)["model"], json!(snapshot));
+        said
+    };
+    away();
+    assert_eq!(info(&[]), "");
+    assert!(settings.is_file(), "fetched");
+    away();
+    let said = info(&["--offline"]);
+    assert!(
+        said.contains("its settings of preprocessing were not fetched, and a request"),
+        "{said}"
+    );
+    for status in [403, 404, 500] {
+        hub.behave(json!([{ "match": "/api/", "status": status }]));
+        let said = info(&[]);
+        assert!(said.contains("its settings of preprocessing were not fetched, and"), "{said}");
+        assert!(!settings.exists());
+        // By the branch too.
+        let output = hub.run(&["info", "--json", "--model", TOWER]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("and no settings of preprocessing"), "{said}");
+    }
+    hub.behave(json!([{ "match": "preprocessor_config.json", "status": 404 }]));
+    let said = info(&[]);
+    assert!(said.contains("going on without preprocessor_config.json"), "{said}");
+    // A repository that has none is asked once.
+    hub.behave(well());
+    fs::remove_file(hub.repository(TOWER).join("preprocessor_config.json")).unwrap();
+    let commit = hub.commit(TOWER);
+    let model = format!("{TOWER}@{commit}");
+    hub.info(&model);
+    let none = cache(&hub).join(".no_exist").join(&commit);
+    assert!(none.join("preprocessor_config.json").is_file(), "as other programs note it");
+    hub.log();
+    for offline in [&[][..], &["--offline"]] {
+        let output = hub.run(&[&["info", "--json", "--model", &model][..], offline].concat());
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(hub.log().is_empty());
+    fs::remove_dir_all(none).unwrap();
+    hub.info(&model);
+    hub.log();
+    hub.info(&model);
+    assert!(hub.log().is_empty());
+}
+
 /// The address of a repository as a browser shows it, and its folder in the cache.
 #[test]
 fn addresses_and_folders_of_the_cache() {

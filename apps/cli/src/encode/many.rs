@@ -22,7 +22,7 @@ use super::super::photos::Photos;
 use super::super::{print_json, progress, tell};
 use super::about::about;
 use super::batches::Batches;
-use super::path::{key, tidy};
+use super::path::{key, text, tidy};
 use super::store::{Store, prepare};
 use super::table::{self, About, Failure, Row};
 use super::{Args, Tokens, batch};
@@ -247,9 +247,8 @@ impl Part {
     ) -> Result<()> {
         let (mut pictures, mut photos) = (Vec::new(), Vec::new());
         for (path, photo) in paths.iter().zip(batch) {
-            let name = tidy(path).to_string_lossy().into_owned();
+            let name = text(&tidy(path));
             let reason = match photo {
-                Ok(_) if path.to_str().is_none() => "the path is not UTF-8".into(),
                 Ok(mut photo) => {
                     pictures.append(&mut photo.pictures);
                     photos.push((name, photo));

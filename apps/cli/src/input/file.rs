@@ -56,10 +56,21 @@ fn regular(path: &Path, name: &str) -> Result<(Vec<u8>, Share)> {
     Ok((bytes, share))
 }
 
+/// Whether a file begins as a picture does that can be read here.
+pub(super) fn is_picture(path: &Path) -> io::Result<bool> {
+    Ok(is_known(&head(&mut File::open(path)?)?))
+}
+
+/// The first bytes of a file, by which it is known.
+fn head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    reader.take(HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
+
 /// Refuses what does not begin as a picture, before the rest is read.
 fn known(name: &str, reader: &mut impl Read) -> Result<Vec<u8>> {
-    let mut head = Vec::new();
-    reader.take(HEAD).read_to_end(&mut head).map_err(|e| Error::io(name, e))?;
+    let head = head(reader).map_err(|e| Error::io(name, e))?;
     if !is_known(&head) {
         // It says why, for it cannot read this.
         decode(name, &head)?;
