@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { openSite, path, visit } from "./site.mjs";
-import { loaded, readNpy, saved, shown } from "./visitor.mjs";
+import { drawn, fact, loaded, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const folder = path("www/model");
@@ -114,6 +114,32 @@ test("what lies in place of a model's weights or configuration is named, with wh
   await page.getByRole("button", { name: "Use the bundled one" }).click();
   await loaded(page);
 });
+
+for (const name of ["dinov2_registers", "dinov2_swiglu_interpolated"]) {
+  test(`${name} is loaded from files, and seen in every view`, async (t) => {
+    const page = await visit(site, t, { query: "?sample=coffee" });
+    await shown(page);
+    const given = ["config.json", "model.safetensors", "preprocessor_config.json"];
+    await page.evaluate(() => (document.querySelector("#status").textContent = ""));
+    await page.locator("#model-files").setInputFiles(given.map((one) => path(`tests/golden/${name}/${one}`)));
+    await page.locator("#status", { hasText: "coffee.png took" }).waitFor({ state: "attached" });
+    await shown(page);
+    const [cols, rows] = (await fact(page, "Patches")).split(" × ").map(Number);
+    for (const view of ["PCA", "Similarity", "Attention", "Clusters", "Norms"]) {
+      await page.getByRole("tab", { name: view }).click();
+      await page.locator(`#stage[data-drawn=${view.toLowerCase()}]`).waitFor();
+      if (view === "Similarity") await page.locator("#frame canvas").click({ position: { x: 80, y: 60 } });
+      await drawn(page);
+      const { shape, data } = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
+      const [r, c] = view === "Attention" ? shape.slice(1) : shape;
+      assert.deepEqual([r, c], [rows, cols], view);
+      assert.ok(data.every(Number.isFinite) && new Set(data).size > 1, view);
+    }
+    await page.getByRole("tab", { name: "Segmentation" }).click();
+    await page.locator("#save-hint", { hasText: "no segmentation head" }).waitFor();
+    assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
+  });
+}
 
 test("of a drop of several kinds each does its part, and what fails is still told at the end", async (t) => {
   const page = await visit(site, t, { query: "?size=112&resize=squash" });
