@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { openSite, path, visit } from "./site.mjs";
-import { loaded, readNpy, saved, shown } from "./visitor.mjs";
+import { drawn, fact, loaded, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const folder = path("www/model");
@@ -115,6 +115,32 @@ test("what lies in place of a model's weights or configuration is named, with wh
   await loaded(page);
 });
 
+for (const name of ["dinov2_registers", "dinov2_swiglu_interpolated"]) {
+  test(`${name} is loaded from files, and seen in every view`, async (t) => {
+    const page = await visit(site, t, { query: "?sample=coffee" });
+    await shown(page);
+    const given = ["config.json", "model.safetensors", "preprocessor_config.json"];
+    await page.evaluate(() => (document.querySelector("#status").textContent = ""));
+    await page.locator("#model-files").setInputFiles(given.map((one) => path(`tests/golden/${name}/${one}`)));
+    await page.locator("#status", { hasText: "coffee.png took" }).waitFor({ state: "attached" });
+    await shown(page);
+    const [cols, rows] = (await fact(page, "Patches")).split(" × ").map(Number);
+    for (const view of ["PCA", "Similarity", "Attention", "Clusters", "Norms"]) {
+      await page.getByRole("tab", { name: view }).click();
+      await page.locator(`#stage[data-drawn=${view.toLowerCase()}]`).waitFor();
+      if (view === "Similarity") await page.locator("#frame canvas").click({ position: { x: 80, y: 60 } });
+      await drawn(page);
+      const { shape, data } = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
+      const [r, c] = view === "Attention" ? shape.slice(1) : shape;
+      assert.deepEqual([r, c], [rows, cols], view);
+      assert.ok(data.every(Number.isFinite) && new Set(data).size > 1, view);
+    }
+    await page.getByRole("tab", { name: "Segmentation" }).click();
+    await page.locator("#save-hint", { hasText: "no segmentation head" }).waitFor();
+    assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
+  });
+}
+
 test("of a drop of several kinds each does its part, and what fails is still told at the end", async (t) => {
   const page = await visit(site, t, { query: "?size=112&resize=squash" });
   await loaded(page);
@@ -139,12 +165,17 @@ test("a folder that is dropped, and a file that has gone, are named, with what t
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   for (const name of ["a.png", "b.png"]) copyFileSync(path("www/samples/chelsea.png"), join(folder, name));
   const page = await visit(site, t, { query: "?size=112&resize=squash" });
-  await page.locator("#photo-file").setInputFiles([join(folder, "a.png"), join(folder, "b.png")]);
+  await loaded(page);
+  const devtools = await page.context().newCDPSession(page);
+  // As from a file manager: the files themselves, and no copies of them.
+  const fromDisk = async (...files) => {
+    const data = { items: [], files, dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"]) await devtools.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+  };
+  await fromDisk(join(folder, "a.png"), join(folder, "b.png"));
   await page.locator("#status", { hasText: "b.png took" }).waitFor({ state: "attached" });
   await shown(page);
-  const devtools = await page.context().newCDPSession(page);
-  const data = { items: [], files: [folder], dragOperationsMask: 1 };
-  for (const type of ["dragEnter", "dragOver", "drop"]) await devtools.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+  await fromDisk(folder);
   await page.getByRole("alert").filter({ hasText: `${basename(folder)} cannot be read: it is a folder` }).waitFor();
   rmSync(join(folder, "b.png"));
   await page.getByText("Settings").click();

@@ -171,7 +171,7 @@ test("lost again and again, it says so, and the next call begins anew", async (t
   const page = await visitTrouble(t, "?device=cpu");
   await sample(page, "Cat", "chelsea.png");
   // Each new worker is in for it too.
-  await page.unroute("**/worker-*.js");
+  await page.unrouteAll({ behavior: "wait" }); // a handler may still be at work
   await before(page, function lose() {
     const post = self.postMessage.bind(self);
     const lost = ({ id }) => ({ id, failure: "the graphics device was lost: always", name: "Lost" });
@@ -180,7 +180,7 @@ test("lost again and again, it says so, and the next call begins anew", async (t
   await cause(page, "lose", 1);
   await page.getByRole("button", { name: "Rocket" }).click();
   await page.getByRole("alert").filter({ hasText: "the graphics device was lost: always" }).waitFor();
-  await page.unroute("**/worker-*.js");
+  await page.unrouteAll({ behavior: "wait" }); // a handler may still be at work
   await sample(page, "Rocket", "rocket.jpg");
   assert.equal(await alarm(page), "");
 });

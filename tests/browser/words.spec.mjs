@@ -69,6 +69,18 @@ test("where the browser cannot read it either, the kind is named, with what to d
   await page.getByRole("alert").filter({ hasText: "not a picture" }).waitFor();
 });
 
+test("a picture of a few bytes that would take all memory is refused at once, and the page goes on", async (t) => {
+  const page = await visit(site, t, { query: "?sample=coffee&size=112" });
+  await shown(page);
+  // A WebP of 34 bytes and 16383 × 16383 pixels.
+  const bytes = Buffer.from("UklGRhoAAABXRUJQVlA4TA4AAAAv/r//DwcQEf0PRET/Aw==", "base64");
+  const begin = performance.now();
+  await drop(page, "huge.webp", bytes);
+  await page.getByRole("alert").filter({ hasText: /huge\.webp: needs 2\.\d GB of memory, the page has 2\.1 GB: make it smaller/ }).waitFor();
+  assert.ok(performance.now() - begin < 20_000);
+  assert.match(await fact(page, "Photograph"), /^coffee\.png/);
+});
+
 test("a precision names the memory that it takes, before and after", async (t) => {
   const page = await visit(site, t, { query: "?device=gpu" });
   await loaded(page);

@@ -138,7 +138,7 @@ function refusal(response: Response, what: string, host: string): Error {
     const reason = code ? ` (403, ${code}).` : " (403), without a reason: a proxy or a firewall on the way may forbid it.";
     return new Error(`${what} is refused by ${host}${reason}`);
   }
-  if (status === 511) return new Error("The network wants you to sign in first (511). Do so on another page, then try again.");
+  if (status === 511) return new Error("The connection wants you to sign in first (511), as some Wi-Fi does. Do so on another page, then try again.");
   if (status >= 500) return new Error(`${host} cannot give ${what} (${status}).`);
   if (status === 401) {
     return new Error(`${what} is not at ${host}, or it is private (401). Check its name; a private one needs an access token.`);
