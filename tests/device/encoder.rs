@@ -168,6 +168,48 @@ fn half_precision_stays_near_float64() {
     }
 }
 
+/// Widths that are no multiples of anything compute wherever there is a kernel for them; where there is
+/// none the device says so, and the CPU computes.
+#[test]
+fn odd_widths() {
+    let odd = r#", "patch_size": 7, "image_size": 21"#;
+    for (name, shape, limit) in [
+        ("odd-mlp", config(24, 3, 30, 2, odd), None),
+        ("odd-heads", config(30, 2, 26, 2, odd), Some("heads of a multiple of 8 channels")),
+        ("wide-heads", config(264, 1, 18, 1, odd), Some("heads of a multiple of 8 channels")),
+    ] {
+        let checkpoint = random_checkpoint(name, &shape);
+        let values = noise(5, 2 * 3 * 21 * 28);
+        let images = Images::PixelValues { shape: [2, 3, 21, 28], values: &values };
+        let plan = record(&checkpoint.spec, Input::PixelValues { height: 21, width: 28 }, 2, &[]);
+        let position = wait(checkpoint.prefix_and_positions([3, 4])).unwrap();
+        let inputs = [
+            (plan.slot("pixels").unwrap(), Value::F32(&values)),
+            (plan.slot("position").unwrap(), Value::F32(&position)),
+        ];
+        let go_on = &mut async |_: &_, _: &[f32]| ControlFlow::Continue(());
+        let mut twins = wait(reference::run(&plan, 2, &checkpoint, &inputs, go_on)).unwrap();
+        let twins = twins.pop().unwrap().1;
+        let on_cpu = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
+        let on_gpu = gpu()
+            .map(|gpu| wait(Encoder::load(random_checkpoint(name, &shape), gpu, &mut on_bytes)));
+        let mut loaded = vec![on_cpu];
+        match (on_gpu, limit) {
+            (Some(Err(error)), Some(limit)) => {
+                assert!(error.to_string().contains(limit), "{error}")
+            }
+            (Some(found), _) => loaded.push(found.unwrap()),
+            (None, _) => {}
+        }
+        assert!(loaded.len() == 1 || limit.is_none(), "{name}: {limit:?} is no limit");
+        for mut encoder in loaded {
+            let found = wait(encoder.encode(images, &[], &mut on)).unwrap();
+            let what = format!("{name} on {}", encoder.gpu().map_or("CPU", |_| "GPU"));
+            assert_close(&what, &found.tensors["last_hidden_state"].values, &twins, TOLERANCE);
+        }
+    }
+}
+
 /// What f16 saves: half of all but the residual stream, and half of the matrices.
 #[test]
 fn half_precision_takes_less_memory() {

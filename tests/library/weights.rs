@@ -256,17 +256,13 @@ fn missing_files_are_named() {
 }
 
 #[test]
-fn configurations_that_no_kernel_computes_are_refused() {
+fn configurations_that_make_no_sense_are_refused() {
     let cases = [
         (config(16, 3, 32, 1, ""), "num_attention_heads: expected a divisor of hidden_size 16"),
-        (config(20, 1, 32, 1, ""), "expected a multiple of 8 up to 256, found 20"),
-        (config(264, 1, 32, 1, ""), "expected a multiple of 8 up to 256, found 264"),
         (config(16, 0, 32, 1, ""), "num_attention_heads: expected a whole number from 1"),
-        (config(16, 1, 30, 1, ""), "intermediate_size: expected a multiple of 4, found 30"),
         (config(1048576, 8192, 32, 1, ""), "expected at most 32768 channels"),
         (small(r#", "hidden_act": "relu""#), "hidden_act: expected \"gelu\""),
         (small(r#", "norm_type": "batch_norm""#), "norm_type: expected"),
-        (small(r#", "patch_size": 13"#), "patch_size: expected an even number"),
         (small(r#", "patch_size": 0"#), "patch_size: expected a whole number from 1"),
         (small(r#", "image_size": [56, 70]"#), "image_size: expected two equal numbers"),
         (small(r#", "qkv_bias": 1"#), "qkv_bias: expected true or false"),
