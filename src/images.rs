@@ -8,6 +8,7 @@ use crate::{Error, Result};
 
 /// What an encoder takes.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Images<'a> {
     /// Pictures of one size, both sides multiples of the patch.
     Pictures(&'a [Picture]),

@@ -1,82 +1,126 @@
-//! InternViT, OpenGVLab's vision transformer, on any GPU: WGSL kernels scheduled through wgpu,
-//! natively and in the browser.
+//! Vision transformers on any GPU, InternViT first: WGSL kernels scheduled through wgpu, natively and
+//! in the browser; on the CPU where there is no GPU.
 //!
-//! Reading order: [`model`] says what an encoder is, [`weights`] where its tensors are,
-//! [`plan`] records a forward pass as data; [`mod@reference`] runs it as plain loops, [`cpu`] fast, [`gpu`] on
-//! a device; [`image`] makes pixels of files and [`view`] pictures of features. [`Encoder`] joins
-//! them. ARCHITECTURE.md tells the same story with reasons.
+//! - **Load** a model by path, name on the hub or bytes: [`Model::open`], [`Model::options`].
+//! - **Encode** photographs, files and folders: [`Model::features`], [`Model::spawn_features`].
+//! - **Look** inside: [`Model::look`], with the views of [`VIEWS`].
+//! - **Teach** a segmentation by a few points, and apply it: [`Model::teach`], [`Model::segment_with`];
+//!   [`Model::segment`] applies the model's own head.
 //!
 //! ```no_run
-//! use internvit::{Checkpoint, Device, Encoder, Images, image};
-//! use std::ops::ControlFlow::Continue;
+//! use internvit::{Model, Picture};
 //!
 //! # fn main() -> internvit::Result<()> {
-//! pollster::block_on(async {
-//!     let checkpoint = Checkpoint::open_path("model".as_ref()).await?;
-//!     let size = checkpoint.spec.sizes.image as u32;
-//!     let mut encoder =
-//!         Encoder::load(checkpoint, &Device::Auto, &mut async |_, _| Continue(())).await?;
+//! let model = Model::open("bundled")?; // or a folder, a file, owner/name on the hub
+//! let photos = model.features().layers([6, 12]).folder("photos")?;
+//! for photo in &photos {
+//!     println!("{} {:?}", photo.name(), photo.hidden(6)?.shape()); // [rows, columns, C]
+//! }
 //!
-//!     let bytes = std::fs::read("cat.jpg").expect("a photograph");
-//!     let cat = image::decode("cat.jpg", &bytes)?;
-//!     let cat = image::Resize::Squash.fit(&cat, size, 14)?;
-//!     let features = encoder
-//!         .encode(Images::Pictures(&[cat]), &[], &mut async |_, _| Continue(()))
-//!         .await?;
-//!     let tokens = &features.tensors["last_hidden_state"]; // [1, 1 + h·w, C]
-//!     println!("{:?}", tokens.shape);
-//!     Ok(())
-//! })
+//! let cat = Picture::open("cat.jpg")?;
+//! model.look(&cat).size(448).view("pca")?.save("pca.png")?;
+//! let head = model.teach(&cat).point("cat", [220, 160]).point("wall", [430, 20]).fit()?;
+//! model.segment_with(&head, &cat)?.save_overlay("overlay.png", 0.5)?;
+//! # Ok(())
 //! # }
 //! ```
+//!
+//! A thread of its own owns a model's weights and device and answers one request after the other. So a
+//! [`Model`] is `Send` and `Sync`, its clones share the weights, and its methods block. A page has no
+//! threads that may block: there [`Encoder`] is the same, asynchronous.
+//!
+//! # Features
+//!
+//! | feature | what it adds | default |
+//! |---|---|---|
+//! | `gpu` | [`Model`] and [`Encoder`]; without it there are readers of files, plans and their twins | yes |
+//! | `bundled` | the model `"bundled"`, InternViT-Tiny, 11 MB | yes |
+//! | `hub` | models by name, from the Hugging Face hub | |
+//! | `torch` | weights in PyTorch's own files | |
+//! | `image` | [`Picture`] from and into the types of the crate `image` | |
+//! | `ndarray` | `Tokens::to_ndarray` | |
+//! | `xz`, `zstd` | TIFFs packed so | |
+//!
+//! A debug build of a program is some thirty times as fast with
+//! `[profile.dev.package."*"] opt-level = 1` in its `Cargo.toml`.
+//!
+//! Modules that are not listed here are for the programs of this project and its tests; they change
+//! without notice. ARCHITECTURE.md in the repository tells how they work together.
 
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+#[doc(hidden)]
 pub mod api;
 #[cfg(feature = "gpu")]
+#[doc(hidden)]
 pub mod app;
+#[doc(hidden)]
 pub mod budget;
+#[doc(hidden)]
 pub mod cpu;
 #[cfg(feature = "gpu")]
+#[doc(hidden)]
 pub mod encoder;
+#[doc(hidden)]
 pub mod error;
+#[doc(hidden)]
 pub mod features;
 #[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
 pub mod files;
 #[cfg(feature = "gpu")]
+#[doc(hidden)]
 pub mod gpu;
 #[cfg(feature = "hub")]
+#[doc(hidden)]
 pub mod hub;
+#[doc(hidden)]
 pub mod image;
 #[cfg(feature = "gpu")]
 mod images;
 mod json;
 mod math;
 #[cfg(feature = "gpu")]
+#[doc(hidden)]
 pub mod measure;
+#[doc(hidden)]
 pub mod model;
 mod order;
+#[doc(hidden)]
 pub mod plan;
 mod precision;
 mod progress;
+#[doc(hidden)]
 pub mod reference;
 #[cfg(feature = "gpu")]
+#[doc(hidden)]
 pub mod session;
+#[doc(hidden)]
 pub mod view;
+#[doc(hidden)]
 pub mod weights;
 
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
-pub use api::Model;
+pub use api::{
+    Cancel, FeatureRequest, FeatureSet, KeptFeatures, Look, Model, ModelSource, Options,
+    PhotoFeatures, Segmentation, Teach, Tokens, View,
+};
 #[cfg(feature = "gpu")]
 pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use features::{Features, Tensor};
 #[cfg(feature = "gpu")]
+pub use gpu::{AdapterReport, Buffer, Gpu, wgpu};
+pub use image::{Picture, Resize};
+#[cfg(feature = "gpu")]
 pub use images::Images;
+pub use model::{Sizes, Spec};
 pub use precision::Precision;
+#[doc(hidden)]
 pub use progress::{LocalBoxFuture, Progress};
 #[cfg(feature = "gpu")]
 pub use session::{Compute, Device};
-pub use weights::Checkpoint;
+pub use view::{Map, Request as ViewRequest, VIEWS};
+pub use weights::{Checkpoint, LinearHead, Source};
 
 /// README.md's code is compiled with the documentation's.
 #[cfg(doctest)]

@@ -8,6 +8,7 @@ use crate::{Error, Result};
 /// The residual stream, statistics of norms, softmax and all sums are f32 in either; so are vectors
 /// of weights, and what goes in and comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Precision {
     /// IEEE single: results agree with float64 to some 1e-6.
     #[default]

@@ -2,9 +2,7 @@
 //!
 //! `cargo run --release --example device`
 
-use internvit::gpu::{Gpu, wgpu};
-use internvit::image::Picture;
-use internvit::{Error, Model, Precision, Result};
+use internvit::{Error, Gpu, Model, Picture, Precision, Result, wgpu};
 
 fn main() -> Result<()> {
     let (info, device, queue) = pollster::block_on(open())?;

@@ -2,8 +2,7 @@
 //!
 //! `cargo run --release --example look -- www/samples/chelsea.png pca pca.png`
 
-use internvit::image::Picture;
-use internvit::{Model, Result};
+use internvit::{Model, Picture, Result};
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);

@@ -5,8 +5,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use internvit::weights::Source;
-use internvit::{Model, Result};
+use internvit::{Model, Result, Source};
 
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).unwrap_or("www/model".into());

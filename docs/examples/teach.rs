@@ -2,8 +2,7 @@
 //!
 //! `cargo run --release --example teach`
 
-use internvit::image::Picture;
-use internvit::{Model, Result};
+use internvit::{Model, Picture, Result};
 
 fn main() -> Result<()> {
     let (cat, cup) =

@@ -1,19 +1,5 @@
 //! A model in a few lines: opened by path, name or bytes, blocking, shared by any number of threads.
 //!
-//! ```no_run
-//! use internvit::Model;
-//!
-//! # fn main() -> internvit::Result<()> {
-//! let model = Model::open("bundled")?; // or a folder, a file, owner/name on the hub
-//! let photos = model.features().layers([6, 12]).folder("photos")?;
-//! for photo in &photos {
-//!     println!("{} {:?}", photo.name(), photo.hidden(6)?.shape()); // [rows, columns, C]
-//! }
-//! println!("{:?}", photos.nearest(photos[0].pooled(), 3)?);
-//! # Ok(())
-//! # }
-//! ```
-//!
 //! A thread owns the encoder and answers one request after the other; a [`Model`] only sends requests.
 //! So it is `Send` and `Sync`, its clones share the weights, and a call blocks until it is answered. An
 //! asynchronous program calls [`Model::spawn_features`], or makes other calls in a blocking task.

@@ -5,6 +5,7 @@ use crate::{Error, Result};
 
 /// An adapter, described.
 #[derive(Clone, Debug, serde::Serialize)]
+#[non_exhaustive]
 pub struct AdapterReport {
     /// The adapter's name.
     pub name: String,

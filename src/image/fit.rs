@@ -12,6 +12,7 @@ use crate::{Error, Result};
 /// How a picture of any shape is brought to the encoder's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Resize {
     #[default]
     /// The whole picture in a square, its aspect ratio ignored, as InternVL treats its tiles.

@@ -5,6 +5,7 @@ use crate::{Error, Result};
 
 /// Where to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Device {
     /// A GPU, or the CPU where there is none but in software; where the environment has
     /// WGPU_ADAPTER_NAME, that adapter or an error.
