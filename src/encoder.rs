@@ -63,7 +63,7 @@ impl Encoder {
     ///
     /// Where the device is lost it is opened anew, the weights are uploaded again, and the pictures
     /// computed once more; progress begins again. Values that are no numbers are never returned: in
-    /// f16 the encoder goes on in f32 ([`Encoder::notes`] tells), else they are an error.
+    /// f16 the encoder goes on in f32 ([`Session::notes`] tells), else they are an error.
     ///
     /// # Errors
     /// [`Error::Input`] for pictures of different or unfit sizes and for unknown hidden states,

@@ -1,7 +1,7 @@
 //! The image room: a file's bytes in, the encoder's pixels out.
 //!
-//! The order of work is [`decode`], then either [`Fit::apply`] (one picture of one shape) or
-//! [`tiles`] (InternVL's tiling with a thumbnail), then [`pixel_values`] or [`rgba`]. Every step
+//! The order of work is `decode`, then either [`Fit::apply`] (one picture of one shape) or
+//! `tiles` (InternVL's tiling with a thumbnail), then [`pixel_values`] or [`rgba`]. Every step
 //! computes what the reference pipeline computes with Pillow and torchvision, the resize to the
 //! last bit. Nothing here reads files or knows the model.
 

@@ -110,7 +110,7 @@ impl Checkpoint {
         self.preprocess_by("preprocessor_config.json", text)
     }
 
-    /// Takes the preprocessing of the first of [`SETTINGS`] that has any; `read` answers with a file's
+    /// Takes the preprocessing of the first of its settings files that has any; `read` answers with a file's
     /// text, `None` where there is no such file.
     ///
     /// # Errors
