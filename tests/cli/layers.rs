@@ -28,10 +28,12 @@ fn commands_take_negative_layers() {
     ok(&["encode", &photo, "--hidden-states", "-1,-3", "--out", &back]);
     ok(&["encode", &photo, "--hidden-states", "12,10,-1", "--out", &ahead]);
     same(&back, &ahead);
-    for view in ["norms", "attention"] {
+    for view in ["norms", "pca", "clusters", "similarity", "attention"] {
         let (back, ahead, out) = (at("back.npy"), at("ahead.npy"), at("o.png"));
         for (layer, data) in [("-2", &back), ("11", &ahead)] {
-            ok(&["look", &photo, "--view", view, "--layer", layer, "--data", data, "--out", &out]);
+            let at: &[&str] = if view == "similarity" { &["--at", "9,9"] } else { &[] };
+            let look = ["look", &photo, "--view", view, "--layer", layer, "--data", data];
+            ok(&[&look[..], &["--out", &out], at].concat());
         }
         same(&back, &ahead);
     }

@@ -137,6 +137,36 @@ fn the_configuration_of_something_else_is_refused() {
     assert!(error.contains("missing: model_type, hidden_size"), "{error}");
 }
 
+/// InternViT-300M as timm publishes it: its configuration and its names.
+#[test]
+fn timms_internvit_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = r#"{"architecture": "vit_intern300m_patch14_448", "num_classes": 0,
+        "model_args": {"embed_dim": 64, "depth": 2, "num_heads": 2},
+        "pretrained_cfg": {"tag": "ogvl_dist", "input_size": [3, 56, 56]}}"#;
+    std::fs::write(dir.path().join("config.json"), config).unwrap();
+    let spec = internvit::model::parse_config("config.json", config).unwrap();
+    let sizes = (spec.sizes.hidden, spec.sizes.layers, spec.sizes.mlp, spec.sizes.image);
+    assert_eq!(sizes, (64, 2, 256, 56));
+    let named = |name: &str| {
+        let name = name.replace("encoder.layers.", "blocks.");
+        let name = name.replace("embeddings.patch_embedding.", "patch_embed.proj.");
+        let name = name.replace("embeddings.class_embedding", "cls_token");
+        let name = name.replace("embeddings.position_embedding", "pos_embed");
+        name.replace(".ls1", ".ls1.gamma").replace(".ls2", ".ls2.gamma")
+    };
+    let wanted = internvit::plan::tensors(&spec);
+    let values = vec![0.5f32; 1 << 17];
+    let views: Vec<_> = wanted
+        .iter()
+        .map(|w| (named(&w.name), w.shape.clone(), &values[..w.shape.iter().product()]))
+        .map(|(name, shape, values)| (name, shape, Values::F32(values)))
+        .collect();
+    write_safetensors(&dir.path().join("model.safetensors"), &views).unwrap();
+    let opened = open(dir.path()).map(|opened| opened.manifest.tensors.len());
+    assert_eq!(opened.unwrap(), wanted.len());
+}
+
 /// A model's folder in the hub's cache is taken for its snapshot.
 #[test]
 fn folders_of_the_hubs_cache() {

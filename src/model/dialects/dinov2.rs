@@ -24,7 +24,7 @@ pub(in crate::model) const HUGGING_FACE: Dialect = Dialect {
     schemes: &[HUGGING_FACE_NAMES, ORIGINAL_NAMES],
 };
 
-/// As timm writes it: the name of an architecture, and what differs from it.
+/// As timm writes it, and InternViT-300M: the name of an architecture, and what differs from it.
 pub(in crate::model) const TIMM: Dialect = Dialect {
     types: &[],
     claims: |fields| architecture(fields).is_some_and(|name| shape(name).is_some()),
@@ -79,11 +79,13 @@ fn timm(fields: &Fields<'_>) -> Result<Spec> {
     let within = |key: &str| fields.get(key).and_then(Value::as_object).unwrap_or(&none);
     let arguments = Fields { map: within("model_args"), ..*fields };
     let trained = Fields { map: within("pretrained_cfg"), ..*fields };
+    let name = architecture(fields).unwrap_or_default();
+    let intern = name.starts_with(INTERN);
     let image = match trained.get("input_size") {
         Some(Value::Array(list)) if list.len() == 3 => trained.count("input_size", &list[2])?,
+        _ if intern => 448,
         _ => 518,
     };
-    let name = architecture(fields).unwrap_or_default();
     let registers = if name.contains("_reg4_") { 4 } else { 0 };
     let hidden = arguments.size("embed_dim", own.hidden)?;
     let sizes = Sizes {
@@ -101,8 +103,19 @@ fn timm(fields: &Fields<'_>) -> Result<Spec> {
     // The position of the class token is in the token itself where there are registers.
     let prefix = usize::from(registers == 0);
     let position = Position::Table { prefix, resample: Resample::BicubicAntialiased };
-    Ok(encoder(sizes, own.gated, registers, position))
+    let spec = encoder(sizes, own.gated, registers, position);
+    match intern {
+        true => Ok(Spec {
+            final_norm: FinalNorm::None,
+            preprocessing: Preprocessing::default(),
+            ..spec
+        }),
+        false => Ok(spec),
+    }
 }
+
+/// How timm's name of InternViT-300M begins. It has no norm at its end, and takes whole photographs.
+const INTERN: &str = "vit_intern300m_patch";
 
 /// The name of timm's architecture.
 fn architecture<'a>(fields: &Fields<'a>) -> Option<&'a str> {
@@ -122,7 +135,8 @@ const fn plain(hidden: usize, layers: usize, heads: usize) -> Shape {
     Shape { hidden, layers, heads, mlp: 4 * hidden, gated: false }
 }
 
-const SHAPES: [(&str, Shape); 4] = [
+const SHAPES: [(&str, Shape); 5] = [
+    (INTERN, plain(1024, 24, 16)),
     ("vit_small_patch", plain(384, 12, 6)),
     ("vit_base_patch", plain(768, 12, 12)),
     ("vit_large_patch", plain(1024, 24, 16)),
@@ -132,7 +146,8 @@ const SHAPES: [(&str, Shape); 4] = [
 /// The shape that a name of timm's stands for.
 fn shape(name: &str) -> Option<Shape> {
     // What follows a dot tells the weights.
-    let name = name.split('.').next().filter(|name| name.ends_with("dinov2"))?;
+    let known = |name: &&str| name.ends_with("dinov2") || name.starts_with(INTERN);
+    let name = name.split('.').next().filter(known)?;
     SHAPES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, shape)| *shape)
 }
 
@@ -252,6 +267,14 @@ mod tests {
             assert_eq!(resample, Resample::BicubicAntialiased);
             assert_eq!(spec.preprocessing.size, Some(224));
         }
+    }
+
+    #[test]
+    fn timms_internvit() {
+        let spec = spec(r#"{"architecture": "vit_intern300m_patch14_448.ogvl_dist"}"#);
+        let own = crate::model::dialects::internvit_300m(448, 24);
+        assert_eq!((spec.sizes, spec.final_norm), (own.sizes, own.final_norm));
+        assert_eq!((spec.qk_norm, spec.qkv_bias, spec.norm), (own.qk_norm, own.qkv_bias, own.norm));
     }
 
     #[test]
