@@ -8,7 +8,7 @@ use crate::gpu::Gpu;
 use crate::images::{Images, check};
 use crate::model::HeadKind;
 use crate::plan::{Plane, Role, SlotId, Value, record_attention, record_head_alone};
-use crate::session::{Compute, Held, Job, Session, Task};
+use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
 
@@ -75,7 +75,7 @@ impl Encoder {
         taps: &[usize],
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Features> {
-        let held = self.hold(images, taps, false, progress).await?;
+        let held = self.encode_to(images, taps, Residency::Host, progress).await?;
         let mut tensors = BTreeMap::new();
         for name in held.names() {
             tensors.insert(name.to_string(), held.tensor(self, name).await?);
@@ -98,9 +98,9 @@ impl Encoder {
             return Err(Error::input("segmentation takes pictures, not embeddings"));
         };
         self.head_for(grid)?;
-        let job = Job { task: &Task::Logits, input, count, images, keep: false };
+        let job = Job { task: &Task::Logits, input, count, images, residency: Residency::Host };
         let parts = self.run_all(job, progress).await?;
-        let held = Held { batch: count, grid: None, prefix: 0, parts };
+        let held = DeviceFeatures { batch: count, grid: None, prefix: 0, parts };
         let logits = held.tensor(self, "logits").await?.values;
         Ok(planar(&logits, count, self.head_for(grid)?, grid))
     }
@@ -115,24 +115,24 @@ impl Encoder {
         Ok(head)
     }
 
-    /// As [`Encoder::encode`]; with `keep` the features stay on the device.
+    /// As [`Encoder::encode`], with the features left where `residency` says.
     ///
     /// # Errors
     /// As [`Encoder::encode`].
-    pub async fn hold(
+    pub async fn encode_to(
         &mut self,
         images: Images<'_>,
         taps: &[usize],
-        keep: bool,
+        residency: Residency,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Held> {
+    ) -> Result<DeviceFeatures> {
         let (input, batch) = check(images, taps, &self.checkpoint().spec)?;
         let spec = &self.checkpoint().spec;
         let (grid, prefix) = (input.grid(spec.sizes.patch), spec.prefix_tokens());
         let task = Task::Features(taps.to_vec());
-        let job = Job { task: &task, input, count: batch, images, keep };
+        let job = Job { task: &task, input, count: batch, images, residency };
         let parts = self.run_all(job, progress).await?;
-        Ok(Held { batch, grid, prefix, parts })
+        Ok(DeviceFeatures { batch, grid, prefix, parts })
     }
 
     /// Queries and keys of block `layer` (from 1) for one picture, of whose tokens `hidden`

@@ -55,12 +55,12 @@ impl<'a> Images<'a> {
 }
 
 /// What goes into the input slots for some pictures of a batch.
-pub(crate) enum Fed<'a> {
+pub(crate) enum PlanInputs<'a> {
     Rgba(Vec<u8>),
     F32(&'static str, &'a [f32]),
 }
 
-impl<'a> Fed<'a> {
+impl<'a> PlanInputs<'a> {
     pub(crate) fn new(images: Images<'a>, first: usize, batch: usize) -> Result<Self> {
         let part = |values: &'a [f32], one: usize| &values[first * one..(first + batch) * one];
         Ok(match images {

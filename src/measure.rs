@@ -59,17 +59,17 @@ pub async fn measure(
     let parts = (1 + 2 * runs.unwrap_or(RUNS)) as f64;
     let done = Cell::new(0.0);
     // One closure for all, since each makes its own copy of the encoder's code.
-    let mut told = async |block: usize, blocks: usize| {
+    let mut on_progress = async |block: usize, blocks: usize| {
         progress((done.get() + block as f64 / blocks.max(1) as f64) / parts).await
     };
     let start = clock();
     encoder.prepare(images).await?;
     let prepared = clock() - start;
     let start = clock();
-    let features = encoder.encode(images, &[], &mut told).await?;
+    let features = encoder.encode(images, &[], &mut on_progress).await?;
     let first = clock() - start;
     while clock() - start < WARMING {
-        encoder.encode(images, &[], &mut told).await?;
+        encoder.encode(images, &[], &mut on_progress).await?;
     }
     done.set(1.0);
     // Where one encoding fills the budget, another would only double the wait.
@@ -78,14 +78,14 @@ pub async fn measure(
     let since = clock();
     while warm && more(runs, times.len(), clock() - since, ENCODING) {
         let start = clock();
-        encoder.encode(images, &[], &mut told).await?;
+        encoder.encode(images, &[], &mut on_progress).await?;
         times.push(clock() - start);
         done.set(done.get() + 1.0);
     }
     let mut profiles: Vec<Profile> = Vec::new();
     let since = clock();
     while more(runs, profiles.len(), clock() - since, PROFILING) {
-        profiles.push(encoder.profile(images, clock, &mut told).await?);
+        profiles.push(encoder.profile(images, clock, &mut on_progress).await?);
         done.set(done.get() + 1.0);
     }
     sort_by(&mut times, f64::total_cmp);

@@ -11,11 +11,11 @@ pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// ControlFlow<()>`, with what is done and the whole.
 pub trait Progress<N> {
     /// Tells how much is done of how much.
-    fn told(&mut self, done: N, total: N) -> LocalBoxFuture<'_, ControlFlow<()>>;
+    fn report(&mut self, done: N, total: N) -> LocalBoxFuture<'_, ControlFlow<()>>;
 }
 
 impl<N: 'static, F: AsyncFnMut(N, N) -> ControlFlow<()>> Progress<N> for F {
-    fn told(&mut self, done: N, total: N) -> LocalBoxFuture<'_, ControlFlow<()>> {
+    fn report(&mut self, done: N, total: N) -> LocalBoxFuture<'_, ControlFlow<()>> {
         Box::pin(self(done, total))
     }
 }

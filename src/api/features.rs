@@ -135,7 +135,12 @@ impl<'a> FeatureRequest<'a> {
         let held = self.model.with(move |encoder| {
             let images = Images::Pictures(std::slice::from_ref(&picture));
             let go_on = &mut async |_, _| ControlFlow::Continue(());
-            pollster::block_on(encoder.hold(images, &taps, true, go_on))
+            pollster::block_on(encoder.encode_to(
+                images,
+                &taps,
+                crate::session::Residency::Device,
+                go_on,
+            ))
         })?;
         Ok(KeptFeatures { model: self.model.clone(), held: Some(held) })
     }

@@ -65,7 +65,7 @@ impl<'a> Look<'a> {
                 }
                 taps.sort_unstable();
                 taps.dedup();
-                let keep = Keep { taps: &taps, on_device: false };
+                let keep = Keep { taps: &taps, residency: crate::session::Residency::Host };
                 let go_on = &mut async |_, _| ControlFlow::Continue(());
                 let photo = Photo::encode(encoder, photo, &shape, keep, go_on).await?;
                 let (mut album, region) = (Album::default(), photo.region);

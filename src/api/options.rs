@@ -115,10 +115,10 @@ impl Options {
         let Self { compute, offline, prefix, progress, cancel } = self;
         let checkpoint = source.open(offline, prefix.as_deref(), &cancel).await?;
         let mut report = progress.unwrap_or_else(|| Box::new(|_, _| ()));
-        let told = &mut async |done, total| {
+        let on_progress = &mut async |done, total| {
             report(done, total);
             cancel.flow()
         };
-        Encoder::load(checkpoint, compute, told).await
+        Encoder::load(checkpoint, compute, on_progress).await
     }
 }

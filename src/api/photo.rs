@@ -5,7 +5,7 @@ use std::ops::Index;
 
 use super::Model;
 use crate::gpu::Buffer;
-use crate::session::Held;
+use crate::session::DeviceFeatures;
 use crate::view::similarity;
 use crate::{Error, Result, Tensor, model};
 
@@ -156,7 +156,7 @@ impl<'a> IntoIterator for &'a FeatureSet {
 /// Features of one photograph that stay on the device.
 pub struct KeptFeatures {
     pub(super) model: Model,
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<DeviceFeatures>,
 }
 
 impl KeptFeatures {
@@ -172,7 +172,7 @@ impl KeptFeatures {
     /// Reads a tensor, `[1, tokens, C]`.
     ///
     /// # Errors
-    /// As [`Held::tensor`].
+    /// As [`DeviceFeatures::tensor`].
     pub fn tensor(&mut self, name: &str) -> Result<Tensor> {
         let held = self.held.take().ok_or_else(super::stopped)?;
         let name = name.to_string();

@@ -101,7 +101,7 @@ async fn encoded(
     shape: &Shape,
     layers: &[usize],
 ) -> Result<Photo> {
-    let keep = Keep { taps: layers, on_device: false };
+    let keep = Keep { taps: layers, residency: crate::session::Residency::Host };
     let go_on = &mut async |_, _| ControlFlow::Continue(());
     Photo::encode(encoder, picture, shape, keep, go_on).await
 }

@@ -67,7 +67,7 @@ impl Album {
     ///
     /// # Errors
     /// As [`render`]; [`Error::Input`] where there is no such photograph, patch, layer or head; as
-    /// [`crate::session::Held::tensor`].
+    /// [`crate::session::DeviceFeatures::tensor`].
     pub async fn view(
         &mut self,
         encoder: &Encoder,
@@ -127,7 +127,7 @@ impl Album {
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such photograph or head; as
-    /// [`crate::session::Held::tensor`].
+    /// [`crate::session::DeviceFeatures::tensor`].
     pub async fn logits(&mut self, encoder: &Encoder, id: u32, head: Head) -> Result<Tensor> {
         let photo = self.photos.get_mut(&id).ok_or_else(|| gone(id))?;
         photo.classify(encoder, head, self.head.as_ref()).await

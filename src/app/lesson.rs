@@ -92,7 +92,7 @@ impl Lesson {
     ///
     /// # Errors
     /// [`Error::Input`] for layers and patches that there are not, for a patch with two classes, for
-    /// vectors of another length, and for too many classes; as [`crate::session::Held::tensor`].
+    /// vectors of another length, and for too many classes; as [`crate::session::DeviceFeatures::tensor`].
     pub async fn gather(&self, album: &mut Album, encoder: &Encoder) -> Result<Gathered> {
         let last = encoder.spec().sizes.layers;
         if self.layers.is_empty() || self.layers.iter().any(|layer| *layer > last) {
@@ -159,7 +159,7 @@ impl Album {
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such photograph, patch or layer; as
-    /// [`crate::session::Held::tensor`].
+    /// [`crate::session::DeviceFeatures::tensor`].
     pub async fn vectors(
         &mut self,
         encoder: &Encoder,

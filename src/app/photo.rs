@@ -8,7 +8,7 @@ use web_time::Instant;
 use super::Shape;
 use crate::features::{BlockAttention, side_by_side};
 use crate::image::{Alpha, Picture};
-use crate::session::Held;
+use crate::session::DeviceFeatures;
 use crate::view::{Head, Hidden, Looks, patch_under, stitch};
 use crate::weights::LinearHead;
 use crate::{Encoder, Error, Images, Result, Tensor};
@@ -18,7 +18,7 @@ pub struct Photo {
     /// The photograph, upright.
     pub picture: Picture,
     /// Its features, of all tiles.
-    pub held: Held,
+    pub held: DeviceFeatures,
     /// The part that the encoder saw: left, top, width, height in pixels.
     pub region: [f64; 4],
     /// What encoding took.
@@ -38,8 +38,8 @@ pub struct Photo {
 pub struct Keep<'a> {
     /// The hidden states besides the last.
     pub taps: &'a [usize],
-    /// They stay on the device until they are read.
-    pub on_device: bool,
+    /// Where they are until they are read.
+    pub residency: crate::session::Residency,
 }
 
 /// Bytes of queries and keys that a photograph keeps.
@@ -60,7 +60,7 @@ impl Photo {
         let cut = shape.cut(&picture)?;
         let start = Instant::now();
         let images = Images::Pictures(&cut.pictures);
-        let held = encoder.hold(images, keep.taps, keep.on_device, progress).await?;
+        let held = encoder.encode_to(images, keep.taps, keep.residency, progress).await?;
         let board = [cut.grid.rows as usize, cut.grid.cols as usize];
         let seconds = start.elapsed().as_secs_f64();
         Ok(Self { seconds, ..Self::new(picture, held, board, cut.region) })
@@ -68,7 +68,12 @@ impl Photo {
 
     /// A photograph of features that are there already. `board` are the rows and columns of tiles that
     /// `held` begins with, `region` is the part that they show.
-    pub fn new(picture: Picture, held: Held, board: [usize; 2], region: [f64; 4]) -> Self {
+    pub fn new(
+        picture: Picture,
+        held: DeviceFeatures,
+        board: [usize; 2],
+        region: [f64; 4],
+    ) -> Self {
         let [rows, cols] = held.grid.unwrap_or_default();
         let seen = vec![true; rows * board[0] * cols * board[1]];
         let (tokens, attention) = (None, BTreeMap::new());

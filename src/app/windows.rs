@@ -102,8 +102,9 @@ impl Cover {
         for (number, [top, left]) in places.enumerate() {
             let part = self.picture.cut([left as u32, top as u32, width as u32, height as u32])?;
             let images = Images::Pictures(std::slice::from_ref(&part));
-            let mut told = async |done, steps| progress(number * steps + done, total * steps).await;
-            let logits = encoder.segment(images, &mut told).await?;
+            let mut on_progress =
+                async |done, steps| progress(number * steps + done, total * steps).await;
+            let logits = encoder.segment(images, &mut on_progress).await?;
             canvas.add(&logits, [top, left], self.window)?;
         }
         Ok(canvas)

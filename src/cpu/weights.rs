@@ -117,7 +117,7 @@ pub(super) async fn load_parts(
     plans: &[Plan],
     source: WeightSource<'_>,
     share: Share,
-    told: &mut impl AsyncFnMut(&[String; 2]) -> ControlFlow<()>,
+    on_progress: &mut impl AsyncFnMut(&[String; 2]) -> ControlFlow<()>,
 ) -> Result<HashMap<String, PairShare>> {
     let mut parts = HashMap::new();
     for plan in plans {
@@ -129,7 +129,7 @@ pub(super) async fn load_parts(
             if let Some(part) = PairShare::load(plan, &pair, source, share).await? {
                 parts.insert(first.clone(), part);
             }
-            if told(&pair.weights).await.is_break() {
+            if on_progress(&pair.weights).await.is_break() {
                 return Err(Error::Cancelled);
             }
         }

@@ -12,7 +12,7 @@ mod row;
 
 pub use attention::{ATTENTION, Attention};
 pub use knob::Knob;
-pub use linear::{Gather, LINEAR, Product};
+pub use linear::{LINEAR, Product, RowKind};
 pub use map::{EMBED, INTERLEAVE, Interleave, POOL, Pool, RESIZE, Resize, Tokens};
 pub use norm::{NORM, Norm};
 pub use patchify::{PATCHIFY, Patchify};

@@ -1,7 +1,7 @@
 //! A product as dispatches, split over rows and panels of weights so that every binding fits.
 
 use super::dispatch::{Bind, Draft, Size, Unit};
-use super::kernels::{Gather, LINEAR, Product, choose};
+use super::kernels::{LINEAR, Product, RowKind, choose};
 use super::pack::{Format, PANEL, PanelShape, quads};
 use super::steps::Builder;
 use crate::Result;
@@ -10,7 +10,7 @@ use crate::plan::{Linear, Op, Patchify, Role, RowSource, SlotId};
 /// Where the rows of a product come from.
 struct Source {
     slot: SlotId,
-    gather: Gather,
+    gather: RowKind,
     /// Height and width of a map or picture.
     sides: [usize; 2],
 }
@@ -82,14 +82,16 @@ impl<'a> Builder<'a> {
             (Some(Op::Patchify(patchify)), RowSource::Rows) if self.gathers(op.x) => {
                 self.patches(patchify)
             }
-            (_, RowSource::Windows(sides)) => Source { slot: op.x, gather: Gather::Windows, sides },
-            (_, RowSource::Rows) => Source { slot: op.x, gather: Gather::Rows, sides: [0; 2] },
+            (_, RowSource::Windows(sides)) => {
+                Source { slot: op.x, gather: RowKind::Windows, sides }
+            }
+            (_, RowSource::Rows) => Source { slot: op.x, gather: RowKind::Rows, sides: [0; 2] },
         }
     }
 
     fn patches(&self, op: &Patchify) -> Source {
         let (rgba, sides) = self.picture(op.pixels);
-        let gather = Gather::Patches { rgba: rgba.then_some(op.normal), patch: op.patch };
+        let gather = RowKind::Patches { rgba: rgba.then_some(op.normal), patch: op.patch };
         Source { slot: op.pixels, gather, sides }
     }
 
@@ -147,7 +149,7 @@ impl<'a> Builder<'a> {
 
     fn source_of(&self, source: &Source, piece: Piece) -> Result<Bind<'a>> {
         match source.gather {
-            Gather::Rows => self.range(source.slot, 0, piece.first_row, piece.rows),
+            RowKind::Rows => self.range(source.slot, 0, piece.first_row, piece.rows),
             _ => self.whole(source.slot),
         }
     }

@@ -165,7 +165,7 @@ impl PreparedPlan {
                 times.push(StepTime { kernel, dispatches, seconds, bytes });
             }
             let block = self.plan.steps[times.len() - 1].layer;
-            if progress.told(block, self.plan.blocks()).await.is_break() {
+            if progress.report(block, self.plan.blocks()).await.is_break() {
                 return Err(Error::Cancelled);
             }
         }

@@ -246,7 +246,7 @@ impl PreparedPlan {
 
 /// Tells progress, which may stop a run.
 async fn tell(progress: &mut dyn Progress<usize>, block: usize, blocks: usize) -> Result<()> {
-    match progress.told(block, blocks).await {
+    match progress.report(block, blocks).await {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(Error::Cancelled),
     }

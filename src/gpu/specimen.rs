@@ -1,8 +1,8 @@
 //! A kernel's text without a plan, to be read.
 
 use super::kernels::{
-    ATTENTION, Attention, EMBED, Gather, INTERLEAVE, Interleave, Kernel, LINEAR, NORM, Norm,
-    PATCHIFY, POOL, Patchify, Pool, Product, RESIZE, Resize, Row, Subgroups, Target, Tokens, rows,
+    ATTENTION, Attention, EMBED, INTERLEAVE, Interleave, Kernel, LINEAR, NORM, Norm, PATCHIFY,
+    POOL, Patchify, Pool, Product, RESIZE, Resize, Row, RowKind, Subgroups, Target, Tokens, rows,
 };
 use super::link::link;
 use super::pack::Format;
@@ -133,9 +133,9 @@ impl Specimen {
 
     fn product(&self) -> Product {
         let gather = match self.rows_of {
-            RowsOf::Slot => Gather::Rows,
-            RowsOf::Windows => Gather::Windows,
-            RowsOf::Rgba | RowsOf::Planes => Gather::Patches { rgba: self.rgba(), patch: PATCH },
+            RowsOf::Slot => RowKind::Rows,
+            RowsOf::Windows => RowKind::Windows,
+            RowsOf::Rgba | RowsOf::Planes => RowKind::Patches { rgba: self.rgba(), patch: PATCH },
         };
         Product {
             rows: self.rows,

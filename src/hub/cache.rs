@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::proof::Proofs;
-use super::{Name, Remote, Step, Tell, told};
+use super::{Name, Remote, Step, Tell, report};
 use crate::files::{self, is_at, open_lock, read_line};
 use crate::{Error, Result};
 
@@ -139,7 +139,7 @@ impl Cache {
             Some(other) => other.digest == file.digest,
             None => true,
         };
-        Ok((found && self.proofs.hold(&path, file, tell)?).then_some(path))
+        Ok((found && self.proofs.holds(&path, file, tell)?).then_some(path))
     }
 
     /// Where a file's bytes stand, under their digest.
@@ -211,7 +211,7 @@ pub(super) fn wait_for(lock: &Path, what: &str, tell: &mut Tell<'_>) -> Result<F
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 let note = format!("{what}: waiting for another program that fetches it");
-                told(tell, Step::Note(&note))?;
+                report(tell, Step::Note(&note))?;
                 file.lock().map_err(io)?;
             }
             // A file system without locks: two programs may then fetch the same at once.

@@ -13,7 +13,7 @@ use ureq::{Agent, Body};
 use super::address::{origin, resolved};
 use super::pace::{Bounds, Pace};
 use super::refused::refused;
-use super::{Name, Step, Tell, told};
+use super::{Name, Step, Tell, report};
 use crate::budget::MAX_LIST;
 use crate::{Error, Result};
 
@@ -183,7 +183,7 @@ impl Http {
             }
             let seconds = wait_for.as_secs_f32();
             let note = format!("{model}: {reason}; asking again in {seconds:.1} s");
-            told(tell, Step::Note(&note)).map_err(Fault::Final)?;
+            report(tell, Step::Note(&note)).map_err(Fault::Final)?;
             std::thread::sleep(wait_for);
         }
     }
@@ -233,7 +233,7 @@ impl Http {
             let piece = &buffer[from as usize..to as usize];
             sink(piece).map_err(Fault::Final)?;
             left -= to - from;
-            told(tell, Step::Bytes(to - from)).map_err(Fault::Final)?;
+            report(tell, Step::Bytes(to - from)).map_err(Fault::Final)?;
         }
         Ok(())
     }

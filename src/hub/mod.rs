@@ -55,7 +55,7 @@ pub enum Step<'a> {
 /// Who is told of each step, and may stop.
 pub type Tell<'a> = dyn FnMut(Step<'_>) -> ControlFlow<()> + 'a;
 
-fn told(tell: &mut Tell<'_>, step: Step<'_>) -> Result<()> {
+fn report(tell: &mut Tell<'_>, step: Step<'_>) -> Result<()> {
     match tell(step) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(Error::Cancelled),
@@ -170,7 +170,7 @@ impl Hub {
             true => ", and no settings of preprocessing, which were not",
             false => "",
         };
-        told(tell, Step::Note(&format!("{why}; using what was fetched before{settings}")))?;
+        report(tell, Step::Note(&format!("{why}; using what was fetched before{settings}")))?;
         Ok(folder)
     }
 
@@ -272,7 +272,7 @@ impl Hub {
         for file in settings(repository) {
             match self.whole(model, &repository.commit, file, tell) {
                 Err(error @ (Error::Hub { .. } | Error::Io { .. })) if here => {
-                    told(tell, Step::Note(&format!("{error}; going on without {}", file.name)))?;
+                    report(tell, Step::Note(&format!("{error}; going on without {}", file.name)))?;
                 }
                 fetched => drop(fetched?),
             }

@@ -10,7 +10,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use sha2::{Digest, Sha256};
 
 use super::cache::make_parent;
-use super::{Remote, Step, Tell, told};
+use super::{Remote, Step, Tell, report};
 use crate::files::NewFile;
 use crate::{Error, Result};
 
@@ -30,7 +30,7 @@ impl Proofs {
     }
 
     /// Whether `path` is there and has the bytes of `file`.
-    pub(super) fn hold(&self, path: &Path, file: &Remote, tell: &mut Tell<'_>) -> Result<bool> {
+    pub(super) fn holds(&self, path: &Path, file: &Remote, tell: &mut Tell<'_>) -> Result<bool> {
         let (Ok(path), Ok(there)) = (path.canonicalize(), fs::metadata(path)) else {
             return Ok(false);
         };
@@ -43,7 +43,7 @@ impl Proofs {
             return Ok(true);
         }
         if !small {
-            told(tell, Step::File { name: &file.name, bytes: file.size })?;
+            report(tell, Step::File { name: &file.name, bytes: file.size })?;
         }
         let same = digest(&path, file, small, tell)? == file.digest;
         if same && !small {
@@ -106,7 +106,7 @@ fn digest(path: &Path, file: &Remote, quiet: bool, tell: &mut Tell<'_>) -> Resul
         }
         hasher.update(&buffer[..read]);
         if !quiet {
-            told(tell, Step::Bytes(read as u64))?;
+            report(tell, Step::Bytes(read as u64))?;
         }
     }
 }
@@ -140,7 +140,7 @@ mod tests {
         let (_folder, path, proofs) = scene(&bytes);
         let hold = || {
             let mut read = 0;
-            let same = proofs.hold(&path, &file, &mut |step| {
+            let same = proofs.holds(&path, &file, &mut |step| {
                 if let Step::Bytes(more) = step {
                     read += more;
                 }
@@ -173,7 +173,7 @@ mod tests {
         file.digest = digest(&path, &file, true, tell).unwrap();
         for what in ["the first time", "from then on"] {
             let start = Instant::now();
-            assert!(proofs.hold(&path, &file, tell).unwrap());
+            assert!(proofs.holds(&path, &file, tell).unwrap());
             println!("{} MB, {what}: {:?}", size / 1_000_000, start.elapsed());
         }
     }

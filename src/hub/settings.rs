@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::http::Fault;
-use super::{Hub, Name, Step, Tell, told};
+use super::{Hub, Name, Step, Tell, report};
 use crate::weights::SETTINGS;
 use crate::{Error, Result};
 
@@ -44,6 +44,6 @@ impl Hub {
             "{model}: its settings of preprocessing were not fetched, and {why}; going on with those \
              of its family"
         );
-        told(tell, Step::Note(&note))
+        report(tell, Step::Note(&note))
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::cache::{make_parent, wait_for, write_whole};
 use super::proof::hex;
-use super::{Hub, Name, Remote, Step, Tell, told};
+use super::{Hub, Name, Remote, Step, Tell, report};
 use crate::files::{open_part, read_line};
 use crate::model::Spec;
 use crate::weights::{Extract, Manifest, Stored, header_length, stored_tensors, usual_files};
@@ -42,11 +42,11 @@ impl Hub {
         }
         if path.exists() {
             let note = format!("{model}: damaged, or without a digest; it is fetched again");
-            told(tell, Step::Note(&note))?;
+            report(tell, Step::Note(&note))?;
         }
         let mut headers = Vec::new();
         for file in files {
-            told(tell, Step::File { name: &file.name, bytes: HEAD.min(file.size) })?;
+            report(tell, Step::File { name: &file.name, bytes: HEAD.min(file.size) })?;
             headers.push((file.name.clone(), self.header(model, commit, file, tell)?));
         }
         let manifest = Manifest::new(spec, &model.to_string(), &headers)?;
@@ -54,8 +54,8 @@ impl Hub {
         let part = folder.join("model.safetensors.part");
         let mut out = Part::open(&extract, &part)?;
         let mut there = out.bytes - extract.header.len() as u64;
-        told(tell, Step::File { name: "model.safetensors (vision)", bytes: extract.bytes() })?;
-        told(tell, Step::Bytes(there))?;
+        report(tell, Step::File { name: "model.safetensors (vision)", bytes: extract.bytes() })?;
+        report(tell, Step::Bytes(there))?;
         for (file, run) in &extract.ranges {
             let skip = there.min(run.end - run.start);
             there -= skip;
@@ -84,7 +84,7 @@ impl Hub {
     fn extracted(&self, folder: &Path, config: &str, tell: &mut Tell<'_>) -> Result<bool> {
         let path = folder.join(FILE);
         let Some(file) = read_digest(&path) else { return Ok(false) };
-        if !self.cache.proofs.hold(&path, &file, tell)? {
+        if !self.cache.proofs.holds(&path, &file, tell)? {
             return Ok(false);
         }
         keep_text(&folder.join("config.json"), config.as_bytes())?;
@@ -112,7 +112,7 @@ impl Hub {
                 false => Remote::linked(&path),
             };
             let held = match &known {
-                Some(file) => self.cache.proofs.hold(&path, file, tell)?,
+                Some(file) => self.cache.proofs.holds(&path, file, tell)?,
                 None => !part,
             };
             if !held {

@@ -10,7 +10,7 @@ use super::address::escaped;
 use super::cache::{make_parent, wait_for};
 use super::http::Ask;
 use super::proof::hex;
-use super::{Hub, Name, Remote, Step, Tell, told};
+use super::{Hub, Name, Remote, Step, Tell, report};
 use crate::files::open_part;
 use crate::{Error, Result};
 
@@ -34,10 +34,10 @@ impl Hub {
         if let Some(path) = self.cache.find(model, commit, file, tell)? {
             return Ok(path);
         }
-        if !self.cache.proofs.hold(&blob, file, tell)? {
+        if !self.cache.proofs.holds(&blob, file, tell)? {
             if blob.exists() {
                 let note = format!("{what}: damaged in the cache; it is fetched again");
-                told(tell, Step::Note(&note))?;
+                report(tell, Step::Note(&note))?;
             }
             self.download(model, commit, file, &blob, tell)?;
         }
@@ -59,9 +59,9 @@ impl Hub {
         let mut found = String::new();
         // A damaged beginning is thrown away once.
         for _ in 0..2 {
-            told(tell, Step::File { name: &file.name, bytes: file.size })?;
+            report(tell, Step::File { name: &file.name, bytes: file.size })?;
             let (mut out, mut hasher, there) = take_up(&part, file).map_err(io)?;
-            told(tell, Step::Bytes(there))?;
+            report(tell, Step::Bytes(there))?;
             self.http.bytes(&ask, there..file.size, tell, &mut |piece| {
                 hasher.update(piece);
                 out.write_all(piece).map_err(io)

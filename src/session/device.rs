@@ -20,7 +20,7 @@ pub enum Device {
 }
 
 /// What a [`Device`] turned out to be.
-pub enum Opened {
+pub enum OpenDevice {
     /// An open device.
     Gpu(Box<Gpu>),
     /// The CPU, and why where a GPU was hoped for.
@@ -32,7 +32,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Device`] where a GPU is demanded and there is none, or the driver refuses.
-    pub async fn open(&self) -> Result<Opened> {
+    pub async fn open(&self) -> Result<OpenDevice> {
         self.open_as(Precision::F32).await
     }
 
@@ -40,20 +40,20 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::open`], and where the CPU, which computes in f32, would be asked for f16.
-    pub async fn open_as(&self, precision: Precision) -> Result<Opened> {
+    pub async fn open_as(&self, precision: Precision) -> Result<OpenDevice> {
         let whole = precision == Precision::F32;
         let gpu = match self {
-            Self::Cpu if whole => return Ok(Opened::Cpu(None)),
+            Self::Cpu if whole => return Ok(OpenDevice::Cpu(None)),
             Self::Cpu => return Err(Error::device("the CPU computes in f32 only")),
             Self::Auto if environment_names()? => Gpu::open_as(&Choice::Auto, precision).await?,
             Self::Auto => match Gpu::open_hardware(precision).await {
-                Err(why) if whole => return Ok(Opened::Cpu(Some(why.to_string()))),
+                Err(why) if whole => return Ok(OpenDevice::Cpu(Some(why.to_string()))),
                 gpu => gpu?,
             },
             Self::Gpu => Gpu::open_as(&Choice::Auto, precision).await?,
             Self::Named(name) => Gpu::open_as(&Choice::Named(name.clone()), precision).await?,
         };
-        Ok(Opened::Gpu(Box::new(gpu)))
+        Ok(OpenDevice::Gpu(Box::new(gpu)))
     }
 }
 

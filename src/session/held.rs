@@ -8,8 +8,17 @@ use crate::gpu::{Buffer, Reading};
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
+/// Where results are when a run has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Residency {
+    /// In the host's memory.
+    Host,
+    /// On the device that computed them, until they are read.
+    Device,
+}
+
 /// Features that stay where they were computed until someone reads them.
-pub struct Held {
+pub struct DeviceFeatures {
     /// Pictures.
     pub batch: usize,
     /// Rows and columns of patches; unknown where embeddings were given.
@@ -33,7 +42,7 @@ pub(crate) enum Values {
     Device(Buffer),
 }
 
-impl Held {
+impl DeviceFeatures {
     /// Names of the tensors: `last_hidden_state`, `pooler_output`, and `hidden_states.{i}` for those
     /// asked for.
     pub fn names(&self) -> impl Iterator<Item = &str> {

@@ -13,10 +13,10 @@ mod run;
 
 pub use compute::Compute;
 use compute::Place;
-pub use device::{Device, Opened};
-pub use held::Held;
+pub use device::{Device, OpenDevice};
+pub use held::{DeviceFeatures, Residency};
 pub use profile::{Profile, Row};
-use run::Ready;
+use run::CachedPlan;
 pub(crate) use run::{Job, Task};
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub struct Session {
     streamed: bool,
     why_cpu: Option<String>,
     notes: Vec<String>,
-    ready: Option<Ready>,
+    ready: Option<CachedPlan>,
     /// The prefix tokens and positions of the last grid.
     position: Option<([usize; 2], Arc<[f32]>)>,
 }
@@ -59,18 +59,18 @@ impl Session {
             let Compute { place, precision, streamed } = compute;
             let opened = match place {
                 Place::Named(device) => device.open_as(precision).await?,
-                Place::Open(gpu) => Opened::Gpu(gpu),
+                Place::Open(gpu) => OpenDevice::Gpu(gpu),
                 Place::Team(team) => {
                     return Self::on_cpu(checkpoint, None, Some(team), progress).await;
                 }
             };
             match opened {
-                Opened::Gpu(gpu) => Self::bring(checkpoint, *gpu, streamed, progress).await,
-                Opened::Cpu(why_cpu) if streamed => {
+                OpenDevice::Gpu(gpu) => Self::bring(checkpoint, *gpu, streamed, progress).await,
+                OpenDevice::Cpu(why_cpu) if streamed => {
                     let executor = Executor::Cpu(CpuWeights::default(), Workspace::default());
                     Ok(Self { streamed, why_cpu, ..Self::new(checkpoint, executor) })
                 }
-                Opened::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
+                OpenDevice::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
             }
         })
     }
@@ -104,9 +104,9 @@ impl Session {
         Box::pin(async move {
             let total = checkpoint.bytes();
             let plans = all_weights(&checkpoint);
-            let mut told = async |done| progress.told(done, total).await;
-            let weights = CpuWeights::load(&plans, &checkpoint, team, &mut told).await?;
-            let _ = progress.told(total, total).await;
+            let mut on_progress = async |done| progress.report(done, total).await;
+            let weights = CpuWeights::load(&plans, &checkpoint, team, &mut on_progress).await?;
+            let _ = progress.report(total, total).await;
             let executor = Executor::Cpu(weights, Workspace::default());
             Ok(Self { why_cpu, ..Self::new(checkpoint, executor) })
         })

@@ -6,7 +6,7 @@ use super::{Executor, Session};
 use crate::cpu::{self, Supply, Workspace};
 use crate::features::{first_not_finite, relative_l2};
 use crate::gpu::PreparedPlan;
-use crate::images::{Fed, Images, check};
+use crate::images::{Images, PlanInputs, check};
 use crate::plan::{Plan, SlotId, Value, record};
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result, reference};
@@ -73,7 +73,7 @@ impl Session {
         };
         let plan = record(&self.checkpoint.spec, input, count, &[]);
         let mut prepared = PreparedPlan::new(gpu, plan.clone(), weights).await?;
-        let fed = Fed::new(images, 0, count)?;
+        let fed = PlanInputs::new(images, 0, count)?;
         let inputs = fed.inputs(&plan, position.as_deref());
         let mut expected = Vec::new();
         reference::run(&plan, count, &self.checkpoint, &inputs, &mut async |_, values| {

@@ -3,11 +3,11 @@
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
-use super::run::make_ready;
-use super::{Executor, Ready, Session, Task};
+use super::run::cache_plan;
+use super::{CachedPlan, Executor, Session, Task};
 use crate::cpu::Supply;
 use crate::gpu::{Ceilings, StepTime, Timer};
-use crate::images::{Fed, Images, check};
+use crate::images::{Images, PlanInputs, check};
 use crate::plan::{Plan, Step};
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::reference::Epilogue;
@@ -130,7 +130,7 @@ impl Session {
             let mut profile = Profile { timer, seconds: 0.0, rows: Vec::new() };
             for first in (0..count).step_by(capacity) {
                 let batch = capacity.min(count - first);
-                let fed = Fed::new(images, first, batch)?;
+                let fed = PlanInputs::new(images, first, batch)?;
                 let plan = self.plan(&task, input, capacity);
                 let inputs = fed.inputs(&plan, position.as_deref());
                 let start;
@@ -157,7 +157,7 @@ impl Session {
                                 seconds: now - before,
                                 bytes,
                             });
-                            let answer = progress.told(last.layer, plan.blocks()).await;
+                            let answer = progress.report(last.layer, plan.blocks()).await;
                             before = clock();
                             answer
                         };
@@ -167,8 +167,8 @@ impl Session {
                     }
                     Executor::Gpu(gpu, weights) => {
                         let key = (input, task.clone(), capacity);
-                        make_ready(&mut self.ready, key, || plan.clone(), gpu, weights).await?;
-                        let Some(Ready { prepared, .. }) = &mut self.ready else {
+                        cache_plan(&mut self.ready, key, || plan.clone(), gpu, weights).await?;
+                        let Some(CachedPlan { prepared, .. }) = &mut self.ready else {
                             return Err(Error::device("no plan is ready"));
                         };
                         start = clock();
@@ -193,7 +193,7 @@ impl Session {
         let capacity = self.capacity(&task, input, count);
         let plan = self.plan(&task, input, capacity);
         let Executor::Gpu(gpu, weights) = &self.executor else { return Ok(()) };
-        make_ready(&mut self.ready, (input, task, capacity), || plan, gpu, weights).await
+        cache_plan(&mut self.ready, (input, task, capacity), || plan, gpu, weights).await
     }
 
     /// Measures what the device can do at most: a plain copy and a plain product.

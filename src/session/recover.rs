@@ -1,7 +1,7 @@
 //! What an encoder does by itself when something goes wrong on the device: it opens a lost one anew,
 //! and leaves f16 where that overflows.
 
-use super::held::{Part, Values};
+use super::held::{Part, Residency, Values};
 use super::run::{Job, Parts, Task};
 use super::{Executor, Session, all_weights};
 use crate::features::first_not_finite;
@@ -85,9 +85,9 @@ impl Session {
         self.ready = None;
         *weights = GpuWeights::default();
         let layers = self.checkpoint.spec.sizes.layers;
-        let mut told = async |_, _| progress.told(0, layers).await;
+        let mut on_progress = async |_, _| progress.report(0, layers).await;
         let gpu = gpu.reopen(precision).await?;
-        let weights = upload(&gpu, &self.checkpoint, self.streamed, &mut told).await?;
+        let weights = upload(&gpu, &self.checkpoint, self.streamed, &mut on_progress).await?;
         self.executor = Executor::Gpu(Box::new(gpu), weights);
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Session {
         }
         let layers = self.spec().sizes.layers;
         let task = Task::Features((0..=layers).collect());
-        let again = Job { task: &task, images, count: 1, keep: false, ..job };
+        let again = Job { task: &task, images, count: 1, residency: Residency::Host, ..job };
         let states = match self.run_once(again, progress).await {
             Err(e @ (Error::Cancelled | Error::Lost(_))) => return e,
             states => states.unwrap_or_default(),
@@ -227,11 +227,11 @@ async fn upload(
 ) -> Result<GpuWeights> {
     let total = checkpoint.bytes();
     let plans = all_weights(checkpoint);
-    let mut told = async |done| progress.told(done, total).await;
+    let mut on_progress = async |done| progress.report(done, total).await;
     if streamed {
-        return GpuWeights::streamed(gpu, &plans, checkpoint, &mut told).await;
+        return GpuWeights::streamed(gpu, &plans, checkpoint, &mut on_progress).await;
     }
-    let weights = GpuWeights::upload(gpu, &plans, checkpoint, &mut told).await?;
-    let _ = progress.told(total, total).await;
+    let weights = GpuWeights::upload(gpu, &plans, checkpoint, &mut on_progress).await?;
+    let _ = progress.report(total, total).await;
     Ok(weights)
 }

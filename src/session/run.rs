@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::held::{Part, Values};
+use super::held::{Part, Residency, Values};
 use super::{Executor, Session};
 use crate::cpu::Supply;
 use crate::gpu::{Gpu, GpuWeights, PreparedPlan};
-use crate::images::{Fed, Images};
+use crate::images::{Images, PlanInputs};
 use crate::plan::{Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment};
 use crate::progress::Progress;
 use crate::{Error, Result, cpu};
 
 /// The last plan, prepared; pictures of the same size use it again.
-pub(super) struct Ready {
+pub(super) struct CachedPlan {
     pub(super) key: (Input, Task, usize),
     pub(super) prepared: PreparedPlan,
     /// Whether the positions are in their slot, where they stay.
@@ -21,8 +21,8 @@ pub(super) struct Ready {
 }
 
 /// Makes `ready` the one for `key`, unless it is already.
-pub(super) async fn make_ready(
-    ready: &mut Option<Ready>,
+pub(super) async fn cache_plan(
+    ready: &mut Option<CachedPlan>,
     key: (Input, Task, usize),
     plan: impl FnOnce() -> Plan,
     gpu: &Gpu,
@@ -32,7 +32,7 @@ pub(super) async fn make_ready(
         // The buffers of the one before go first.
         *ready = None;
         let prepared = PreparedPlan::new(gpu, plan(), weights).await?;
-        *ready = Some(Ready { key, prepared, positioned: false });
+        *ready = Some(CachedPlan { key, prepared, positioned: false });
     }
     Ok(())
 }
@@ -54,8 +54,7 @@ pub(crate) struct Job<'a> {
     /// Pictures.
     pub(crate) count: usize,
     pub(crate) images: Images<'a>,
-    /// Whether the outputs stay on the device.
-    pub(crate) keep: bool,
+    pub(crate) residency: Residency,
 }
 
 /// What was computed, by name, run after run.
@@ -72,7 +71,7 @@ impl Session {
         job: Job<'_>,
         progress: &mut dyn Progress<usize>,
     ) -> Result<Parts> {
-        let Job { task, input, count, images, keep } = job;
+        let Job { task, input, count, images, residency } = job;
         let position = self.position(input).await?;
         let capacity = self.capacity(task, input, count);
         let runs = count.div_ceil(capacity);
@@ -82,8 +81,8 @@ impl Session {
             let first = run * capacity;
             let batch = capacity.min(count - first);
             let mut part =
-                async |done, total| progress.told(run * total + done, runs * total).await;
-            let piece = Piece { task, input, capacity, first, batch, keep };
+                async |done, total| progress.report(run * total + done, runs * total).await;
+            let piece = Piece { task, input, capacity, first, batch, residency };
             let next = self.run(piece, images, position.as_deref(), &mut part).await?;
             self.arrive(std::mem::replace(&mut coming, next), &mut parts).await?;
         }
@@ -123,8 +122,8 @@ impl Session {
         position: Option<&[f32]>,
         progress: &mut dyn Progress<usize>,
     ) -> Result<Vec<(String, Part)>> {
-        let Piece { task, input, capacity, first, batch, keep } = piece;
-        let fed = Fed::new(images, first, batch)?;
+        let Piece { task, input, capacity, first, batch, residency } = piece;
+        let fed = PlanInputs::new(images, first, batch)?;
         let key = (input, task.clone(), capacity);
         let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
         let plan = (!known).then(|| self.plan(task, input, capacity));
@@ -134,7 +133,7 @@ impl Session {
                 let inputs = fed.inputs(&plan, position);
                 let blocks = plan.blocks();
                 let mut watch = async |steps: &[Step]| {
-                    progress.told(steps.last().map_or(0, |step| step.layer), blocks).await
+                    progress.report(steps.last().map_or(0, |step| step.layer), blocks).await
                 };
                 let supply = match self.streamed {
                     true => Supply::Read((&self.checkpoint).into()),
@@ -148,9 +147,9 @@ impl Session {
             }
             Executor::Gpu(gpu, weights) => {
                 if let Some(plan) = plan {
-                    make_ready(&mut self.ready, key, || plan, gpu, weights).await?;
+                    cache_plan(&mut self.ready, key, || plan, gpu, weights).await?;
                 }
-                let Some(Ready { prepared, positioned, .. }) = &mut self.ready else {
+                let Some(CachedPlan { prepared, positioned, .. }) = &mut self.ready else {
                     return Err(Error::device("no plan is ready"));
                 };
                 let streamer = weights.streamer(&self.checkpoint);
@@ -159,16 +158,16 @@ impl Session {
                 let last = prepared.run(gpu, batch, &inputs, streamer, progress).await?;
                 let mut list = Vec::new();
                 for (_, slot) in prepared.plan().outputs.clone() {
-                    let values = match keep {
-                        true => Values::Device(prepared.copy(gpu, slot, batch).await?),
-                        false => match prepared.begin_read(gpu, slot, batch).await? {
+                    let values = match residency {
+                        Residency::Device => Values::Device(prepared.copy(gpu, slot, batch).await?),
+                        Residency::Host => match prepared.begin_read(gpu, slot, batch).await? {
                             Some(reading) => Values::Coming(reading),
                             None => Values::Host(prepared.read(gpu, slot, batch).await?),
                         },
                     };
                     list.push(values);
                 }
-                if keep {
+                if residency == Residency::Device {
                     gpu.wait(last).await?;
                 }
                 let mut list = list.into_iter();
@@ -221,7 +220,7 @@ struct Piece<'a> {
     capacity: usize,
     first: usize,
     batch: usize,
-    keep: bool,
+    residency: Residency,
 }
 
 fn fits(plan: &Plan, arena: &Arena, max_binding: u64) -> bool {

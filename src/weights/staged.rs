@@ -39,7 +39,7 @@ pub(super) struct Staged {
     old: PathBuf,
     overwrite: bool,
     _noted: Noted,
-    // Held as long as this lives.
+    // DeviceFeatures as long as this lives.
     _lock: Lock,
 }
 

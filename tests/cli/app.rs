@@ -36,7 +36,7 @@ impl Session {
         let spec = self.encoder.spec();
         let shape = Shape::new(spec, Some(56), resize, tiles).unwrap();
         let taps: Vec<usize> = (0..=spec.sizes.layers).collect();
-        let keep = Keep { taps: &taps, on_device: true };
+        let keep = Keep { taps: &taps, residency: internvit::session::Residency::Device };
         let mut photo =
             wait(Photo::encode(&mut self.encoder, picture, &shape, keep, &mut on)).unwrap();
         alpha.iter().for_each(|alpha| photo.leave_out(alpha));

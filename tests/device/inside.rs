@@ -199,10 +199,17 @@ fn features_kept_on_the_device_are_the_encoders() {
         let input = input(fixture);
         let shape: [usize; 4] = input.shape.as_slice().try_into().unwrap();
         let images = Images::PixelValues { shape, values: &input.values };
-        let held = wait(encoder.hold(images, &[0, 1], true, &mut on)).unwrap();
+        let held = wait(encoder.encode_to(
+            images,
+            &[0, 1],
+            internvit::session::Residency::Device,
+            &mut on,
+        ))
+        .unwrap();
         let other = vec![0.5; input.values.len()];
         let images = Images::PixelValues { shape, values: &other };
-        wait(encoder.hold(images, &[0, 1], true, &mut on)).unwrap();
+        wait(encoder.encode_to(images, &[0, 1], internvit::session::Residency::Device, &mut on))
+            .unwrap();
         let expected = encode(&mut encoder, fixture, &[0, 1]);
         assert_eq!((held.batch, held.grid, held.prefix), (shape[0], expected.grid, 1));
         for name in ["hidden_states.0", "hidden_states.1", "last_hidden_state"] {

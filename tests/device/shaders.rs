@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use internvit::gpu::{
-    ATTENTION, Attention, EMBED, Family, Format, Gather, INTERLEAVE, Interleave, Kernel, LINEAR,
-    NORM, Needs, Norm, PATCHIFY, POOL, Patchify, Pool, Product, RESIZE, Resize, Row, SHADERS,
+    ATTENTION, Attention, EMBED, Family, Format, INTERLEAVE, Interleave, Kernel, LINEAR, NORM,
+    Needs, Norm, PATCHIFY, POOL, Patchify, Pool, Product, RESIZE, Resize, Row, RowKind, SHADERS,
     ShaderFile, Size, Subgroups, Target, Tokens, choose, link, rows,
 };
 use internvit::image::Normal;
@@ -65,7 +65,7 @@ const PLAIN: Product = Product {
     gated: false,
     scale: false,
     residual: false,
-    gather: Gather::Rows,
+    gather: RowKind::Rows,
     format: Format::F32,
     half: [false; 2],
 };
@@ -93,9 +93,9 @@ fn sources() -> Vec<Product> {
                 }
             }
         }
-        list.push(Product { rows, k: 9 * 12, cols: 12, gather: Gather::Windows, ..PLAIN });
+        list.push(Product { rows, k: 9 * 12, cols: 12, gather: RowKind::Windows, ..PLAIN });
         for (rgba, patch) in [(Some(Normal::default()), 14), (None, 16), (None, 15)] {
-            let (k, gather) = (3 * patch * patch, Gather::Patches { rgba, patch });
+            let (k, gather) = (3 * patch * patch, RowKind::Patches { rgba, patch });
             list.push(Product { rows, k: k.next_multiple_of(4), cols: 1024, gather, ..PLAIN });
         }
     }
@@ -232,7 +232,7 @@ fn products_take_the_kernel_that_suits() {
     }
     for other in [
         Product { k: 588, ..suits },
-        Product { gather: Gather::Windows, ..suits },
+        Product { gather: RowKind::Windows, ..suits },
         Product { format: Format::Bf16, ..suits },
         Product { half: [false, true], ..suits },
     ] {

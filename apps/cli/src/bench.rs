@@ -9,7 +9,7 @@ use internvit::gpu::{Ceilings, Family, Gpu, Precision, Timer};
 use internvit::image::{Picture, Resize};
 use internvit::measure::{Measured, measure};
 use internvit::model::Spec;
-use internvit::session::{Opened, Row};
+use internvit::session::{OpenDevice, Row};
 use internvit::{Checkpoint, Device, Encoder, Error, Images, Result};
 use serde_json::{Value, json};
 
@@ -108,16 +108,16 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let device = args.device.open_as(args.dtype).await?;
     let opened = clock();
     let mut encoder = match device {
-        Opened::Gpu(mut gpu) => {
+        OpenDevice::Gpu(mut gpu) => {
             if let Some(family) = args.kernels {
                 force(&mut gpu, family)?;
             }
             on_gpu(checkpoint, *gpu).await?
         }
-        Opened::Cpu(_) if args.kernels.is_some() => {
+        OpenDevice::Cpu(_) if args.kernels.is_some() => {
             return Err(Error::input("--kernels: the CPU has none; name a GPU with --device"));
         }
-        Opened::Cpu(why) => {
+        OpenDevice::Cpu(why) => {
             if let Some(why) = why {
                 note!("computing on the CPU: {why}");
             }
@@ -129,12 +129,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let pictures = vec![Picture::noise(side)?; args.batch.into()];
     let images = Images::Pictures(&pictures);
     let bar = progress::Share::new("measuring", 1);
-    let mut told = async |part: f64| {
+    let mut on_progress = async |part: f64| {
         bar.set((1e3 * part) as usize, 1000);
         ControlFlow::Continue(())
     };
     let measured =
-        measure(&mut encoder, images, args.runs.map(usize::from), &clock, &mut told).await?;
+        measure(&mut encoder, images, args.runs.map(usize::from), &clock, &mut on_progress).await?;
     bar.finish();
     let report = Report {
         model,
@@ -159,11 +159,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
 
 async fn on_gpu(checkpoint: Checkpoint, gpu: Gpu) -> Result<Encoder> {
     let bar = progress::bytes("loading", checkpoint.bytes());
-    let mut told = async |done, _| {
+    let mut on_progress = async |done, _| {
         bar.set_position(done);
         ControlFlow::Continue(())
     };
-    let encoder = Encoder::load(checkpoint, gpu, &mut told).await?;
+    let encoder = Encoder::load(checkpoint, gpu, &mut on_progress).await?;
     bar.finish_and_clear();
     Ok(encoder)
 }
@@ -186,7 +186,7 @@ async fn tune(args: &Args, model: &Model, side: u32) -> Result<()> {
     let mut shown = false;
     let device = if args.device == Device::Auto { &Device::Gpu } else { &args.device };
     for family in Family::ALL {
-        let Opened::Gpu(mut gpu) = device.open_as(args.dtype).await? else {
+        let OpenDevice::Gpu(mut gpu) = device.open_as(args.dtype).await? else {
             return Err(Error::input("--tune: the CPU has no kernels; name a GPU with --device"));
         };
         if !family.runs_on(&gpu.caps) {

@@ -207,11 +207,11 @@ async fn encode_all(
     let runs = pictures.len().div_ceil(batch);
     for (run, pictures) in pictures.chunks(batch).enumerate() {
         let images = Images::Pictures(pictures);
-        let mut told = async |done, total| {
+        let mut on_progress = async |done, total| {
             bar.set(run * total + done, runs * total);
             ControlFlow::Continue(())
         };
-        let features = encoder.encode(images, &args.taps, &mut told).await?;
+        let features = encoder.encode(images, &args.taps, &mut on_progress).await?;
         match &mut all {
             None => all = Some(features),
             Some(all) => append(all, features),

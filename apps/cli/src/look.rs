@@ -147,12 +147,12 @@ async fn encode(
     bar: &progress::Share,
 ) -> Result<Photo> {
     let (picture, alpha) = input::read_seen(path, background)?;
-    let told = &mut async |done, total| {
+    let on_progress = &mut async |done, total| {
         bar.set(done, total);
         ControlFlow::Continue(())
     };
-    let keep = Keep { taps, on_device: false };
-    let photo = Photo::encode(encoder, picture, shape, keep, told).await;
+    let keep = Keep { taps, residency: internvit::session::Residency::Host };
+    let photo = Photo::encode(encoder, picture, shape, keep, on_progress).await;
     let mut photo = photo.map_err(|error| input::unfit(path, error))?;
     if let Some(alpha) = &alpha {
         photo.leave_out(alpha);

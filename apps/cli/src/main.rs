@@ -157,12 +157,12 @@ async fn load(
     stream: bool,
 ) -> Result<Encoder> {
     let bar = progress::bytes("loading", checkpoint.bytes());
-    let told = &mut async |done, _| {
+    let on_progress = &mut async |done, _| {
         bar.set_position(done);
         ControlFlow::Continue(())
     };
     let compute = internvit::Compute::from(device).precision(dtype).streamed(stream);
-    let encoder = Encoder::load(checkpoint, compute, told).await?;
+    let encoder = Encoder::load(checkpoint, compute, on_progress).await?;
     bar.finish_and_clear();
     if let Some(why) = encoder.why_cpu() {
         note!("computing on the CPU: {why}");

@@ -92,7 +92,7 @@ impl<'a> Quiet<'a> {
         Self { file, failed: false, at: 0, end: 0 }
     }
 
-    fn told<T>(
+    fn checked<T>(
         &mut self,
         work: impl FnOnce(&mut NewFile) -> io::Result<T>,
         well: T,
@@ -108,14 +108,14 @@ impl<'a> Quiet<'a> {
 
 impl Write for Quiet<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.told(|file| file.write(bytes), bytes.len())?;
+        let written = self.checked(|file| file.write(bytes), bytes.len())?;
         self.at += written as u64;
         self.end = self.end.max(self.at);
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.told(Write::flush, ())
+        self.checked(Write::flush, ())
     }
 }
 
@@ -127,7 +127,7 @@ impl Seek for Quiet<'_> {
             SeekFrom::End(by) => self.end.checked_add_signed(by),
         };
         let place = place.ok_or(io::ErrorKind::InvalidInput)?;
-        self.at = self.told(|file| file.seek(SeekFrom::Start(place)), place)?;
+        self.at = self.checked(|file| file.seek(SeekFrom::Start(place)), place)?;
         Ok(self.at)
     }
 }

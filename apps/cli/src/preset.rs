@@ -58,12 +58,12 @@ impl Preset {
         let folder = tempfile::Builder::new().prefix("internvit-").tempdir();
         let folder = folder.map_err(|e| Error::io(std::env::temp_dir().display(), e))?;
         let bar = progress::bytes("inventing", 0);
-        let told = |done, total| {
+        let on_progress = |done, total| {
             bar.set_length(total);
             bar.set_position(done);
         };
         let (config, path) = (self.config(), folder.path());
-        init_checkpoint("config.json", &config, 1, StoredType::F16, path, &told)?;
+        init_checkpoint("config.json", &config, 1, StoredType::F16, path, &on_progress)?;
         bar.finish_and_clear();
         Ok((Checkpoint::open_path(path).await?, folder))
     }

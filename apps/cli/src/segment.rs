@@ -129,17 +129,18 @@ pub(super) async fn run(args: Args) -> Result<()> {
         );
     }
     let bar = progress::Share::new("segmenting", photos.len());
-    let mut told = Vec::new();
+    let mut summaries = Vec::new();
     for (path, files) in photos.iter().zip(&files) {
         match slide(&mut encoder, path, &args, &windows, &head, &bar).await {
             Ok(map) => {
                 write(files, &args, &head, std::slice::from_ref(&map))?;
-                told.push(summary(&args, &head, &map)?);
+                summaries.push(summary(&args, &head, &map)?);
             }
             // A photograph's own fault costs the others nothing.
             Err(error @ (Error::Image { .. } | Error::Io { .. } | Error::NotFinite(_))) if !one => {
                 note!("{error}");
-                told.push(json!({ "image": path.to_string_lossy(), "error": error.to_string() }));
+                summaries
+                    .push(json!({ "image": path.to_string_lossy(), "error": error.to_string() }));
             }
             Err(error) => return Err(error),
         }
@@ -148,7 +149,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     bar.finish();
     tell(&encoder);
     args.background.tell();
-    finish(&args, told)
+    finish(&args, summaries)
 }
 
 /// Prints what was found, and fails where every photograph did.
@@ -238,11 +239,12 @@ async fn slide(
     let of_path = |e: Error| Error::image(path.display(), e);
     let cover = windows.cover(&photo).map_err(of_path)?;
     check(&cover, head, &photo, keep).map_err(of_path)?;
-    let told = &mut async |done, total| {
+    let on_progress = &mut async |done, total| {
         bar.set(done, total);
         ControlFlow::Continue(())
     };
-    let canvas = cover.segment(encoder, head, told).await.map_err(|e| input::of(&[path], e))?;
+    let canvas =
+        cover.segment(encoder, head, on_progress).await.map_err(|e| input::of(&[path], e))?;
     let size = [photo.height as usize, photo.width as usize];
     let labels = canvas.labels(size)?;
     let logits = if keep { Some(canvas.finish()?) } else { None };

@@ -84,12 +84,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let shape = Shape::of(own.fit(&sizes, Some(Resize::Native), args.image_size), 1)?;
     let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
     let bar = progress::Share::new("encoding", 1);
-    let told = &mut async |done, total| {
+    let on_progress = &mut async |done, total| {
         bar.set(done, total);
         ControlFlow::Continue(())
     };
-    let keep = Keep { taps: &lesson.layers, on_device: false };
-    let mut photo = Photo::encode(&mut encoder, picture, &shape, keep, told).await?;
+    let keep = Keep { taps: &lesson.layers, residency: internvit::session::Residency::Host };
+    let mut photo = Photo::encode(&mut encoder, picture, &shape, keep, on_progress).await?;
     bar.finish();
     tell(&encoder);
     if let Some(alpha) = &alpha {

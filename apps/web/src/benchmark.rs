@@ -45,12 +45,12 @@ impl Engine {
         }
         let pictures = vec![Picture::noise(side).map_err(js)?; request.batch];
         let clock = || precise_now() / 1e3;
-        let mut told = async |part: f64| -> ControlFlow<()> {
+        let mut on_progress = async |part: f64| -> ControlFlow<()> {
             turn(progress.call2(&JsValue::NULL, &number(part), &number(1.0))).await
         };
         let images = Images::Pictures(&pictures);
         let measured =
-            measure(encoder, images, request.runs, &clock, &mut told).await.map_err(js)?;
+            measure(encoder, images, request.runs, &clock, &mut on_progress).await.map_err(js)?;
         // The module's memory grows only, so what it has is what it needed at most.
         let pages = core::arch::wasm32::memory_size::<0>();
         let ceilings = encoder.ceilings(&clock).await.map_err(js)?;

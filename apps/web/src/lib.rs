@@ -21,7 +21,7 @@ use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::gpu::Precision;
 use internvit::image::{self, Decoded, Picture, decode_with};
-use internvit::session::Opened;
+use internvit::session::OpenDevice;
 use internvit::view::Request;
 use internvit::{Compute, Device, Encoder, Error, Images};
 
@@ -54,13 +54,13 @@ impl Engine {
         let start = precise_now();
         let device: Device = device.parse().unwrap_or_default();
         let report = match device.open().await.map_err(js)? {
-            Opened::Gpu(gpu) => DeviceReport {
+            OpenDevice::Gpu(gpu) => DeviceReport {
                 kind: "gpu",
                 name: gpu.report.name.clone(),
                 backend: "WebGPU".into(),
                 reason: None,
             },
-            Opened::Cpu(reason) => DeviceReport {
+            OpenDevice::Cpu(reason) => DeviceReport {
                 kind: "cpu",
                 name: "CPU".into(),
                 backend: "WebAssembly".into(),
@@ -131,18 +131,18 @@ impl Engine {
         let open = self.encoder.take().and_then(Encoder::into_gpu);
         let on_cpu = self.report.kind == "cpu";
         let device = if on_cpu { Device::Cpu } else { self.device.clone() };
-        let mut told = async |done, total| {
+        let mut on_progress = async |done, total| {
             turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
         };
         let encoder = match open.filter(|gpu| gpu.precision == self.dtype) {
-            Some(gpu) => Encoder::load(checkpoint, gpu, &mut told).await,
+            Some(gpu) => Encoder::load(checkpoint, gpu, &mut on_progress).await,
             None if on_cpu && members > 1 => {
-                Encoder::load(checkpoint, team(members, ask), &mut told).await
+                Encoder::load(checkpoint, team(members, ask), &mut on_progress).await
             }
-            None if on_cpu => Encoder::load(checkpoint, &device, &mut told).await,
+            None if on_cpu => Encoder::load(checkpoint, &device, &mut on_progress).await,
             None => {
                 let compute = Compute::from(&device).precision(self.dtype);
-                Encoder::load(checkpoint, compute, &mut told).await
+                Encoder::load(checkpoint, compute, &mut on_progress).await
             }
         };
         let encoder = encoder.map_err(js)?;
@@ -189,11 +189,12 @@ impl Engine {
         let (size, resize) = (options.image_size, options.resize);
         let shape = Shape::new(spec, size, resize, options.tiles.unwrap_or(1)).map_err(js)?;
         let taps: Vec<usize> = (0..=spec.sizes.layers).collect();
-        let keep = Keep { taps: &taps, on_device: true };
-        let told = &mut async |done, total| {
+        let keep = Keep { taps: &taps, residency: internvit::session::Residency::Device };
+        let on_progress = &mut async |done, total| {
             turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
         };
-        let mut photo = Photo::encode(encoder, photo, &shape, keep, told).await.map_err(js)?;
+        let mut photo =
+            Photo::encode(encoder, photo, &shape, keep, on_progress).await.map_err(js)?;
         if let Some(alpha) = &alpha {
             photo.leave_out(alpha);
         }
@@ -213,7 +214,10 @@ impl Engine {
         let start = precise_now();
         let images = Images::PixelValues { shape: four(shape)?, values: &values };
         let mut go_on = async |_, _| ControlFlow::Continue(());
-        let held = encoder.hold(images, &hidden_states, true, &mut go_on).await.map_err(js)?;
+        let held = encoder
+            .encode_to(images, &hidden_states, internvit::session::Residency::Device, &mut go_on)
+            .await
+            .map_err(js)?;
         let photo = Picture { width: 1, height: 1, rgb: vec![0; 3] };
         let mut photo = Photo::new(photo, held, [1, 1], [0.0, 0.0, 1.0, 1.0]);
         photo.seconds = (precise_now() - start) / 1e3;

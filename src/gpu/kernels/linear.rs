@@ -29,7 +29,7 @@ pub struct Product {
     /// Whether it is added to what y holds.
     pub residual: bool,
     /// What its rows are.
-    pub gather: Gather,
+    pub gather: RowKind,
     /// How the weights are stored.
     pub format: Format,
     /// Whether x and y are f16.
@@ -38,7 +38,7 @@ pub struct Product {
 
 /// What the rows of a product are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Gather {
+pub enum RowKind {
     /// A slot's.
     Rows,
     /// 3 × 3 windows of a map.
@@ -132,16 +132,16 @@ impl Product {
     /// Whether matrix units can compute it with matrices of so many rows.
     fn suits_matrices(&self, side: usize) -> bool {
         let stored = self.half[0] && matches!(self.format, Format::F16 | Format::Quantized(_));
-        stored && self.gather == Gather::Rows && self.k.is_multiple_of(side)
+        stored && self.gather == RowKind::Rows && self.k.is_multiple_of(side)
     }
 }
 
 /// A kernel that loads rows and weights as f32.
 fn loading(kernel: Kernel, _: &Row<Product>, _: &Target, product: &Product) -> Kernel {
     let kernel = match product.gather {
-        Gather::Rows => kernel.with("input/rows").reads(product.half[0]),
-        Gather::Windows => kernel.with("input/window").reads(product.half[0]),
-        Gather::Patches { rgba, patch } => {
+        RowKind::Rows => kernel.with("input/rows").reads(product.half[0]),
+        RowKind::Windows => kernel.with("input/window").reads(product.half[0]),
+        RowKind::Patches { rgba, patch } => {
             normalising(kernel.with("input/patches"), rgba.as_ref()).knob("PATCH", patch)
         }
     };

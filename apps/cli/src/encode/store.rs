@@ -44,7 +44,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    fn hold(out: &Path) -> Result<Self> {
+    fn claim(out: &Path) -> Result<Self> {
         let lock = beside_name(out, ".", ".lock");
         let held = Lock::try_hold(&lock).map_err(|e| Error::io(lock.display(), e))?;
         let held = held
@@ -134,7 +134,7 @@ fn is_known(folder: &Path) -> bool {
 impl Store {
     /// Takes up what is there; refuses rows with other settings.
     pub(super) fn open(out: &Path, about: About) -> Result<Self> {
-        let folder = Folder::hold(out)?;
+        let folder = Folder::claim(out)?;
         let mut store = Self {
             out: out.into(),
             about,
