@@ -41,8 +41,8 @@
 //! | `ndarray` | `Tokens::to_ndarray` | |
 //! | `xz`, `zstd` | TIFFs packed so | |
 //!
-//! A debug build of a program is some thirty times as fast with
-//! `[profile.dev.package."*"] opt-level = 1` in its `Cargo.toml`.
+//! A debug build computes very slowly unless `Cargo.toml` has `[profile.dev.package."*"]` with
+//! `opt-level = 1`.
 //!
 //! Modules that are not listed here are for the programs of this project and its tests; they change
 //! without notice. ARCHITECTURE.md in the repository tells how they work together.

@@ -10,11 +10,14 @@ use crate::view::{Head, labels, paint_labels, shares};
 use crate::weights::LinearHead;
 use crate::{Encoder, Error, Result, Tensor, model};
 
+/// Classes, and where they are: `[x, y]` in pixels.
+type Points = Vec<(String, [u32; 2])>;
+
 /// Points on photographs, and the head that is fitted to them. Ends with [`fit`](Self::fit).
 #[must_use]
 pub struct Teach<'a> {
     model: &'a Model,
-    photos: Vec<(Picture, Vec<(String, [u32; 2])>)>,
+    photos: Vec<(Picture, Points)>,
     layers: Vec<i64>,
     size: Option<u32>,
 }
@@ -73,7 +76,7 @@ impl<'a> Teach<'a> {
 
 async fn learn(
     encoder: &mut Encoder,
-    photos: Vec<(Picture, Vec<(String, [u32; 2])>)>,
+    photos: Vec<(Picture, Points)>,
     shape: Shape,
     mut lesson: Lesson,
 ) -> Result<LinearHead> {

@@ -193,6 +193,11 @@ fn write_tensors(
     metadata: Option<HashMap<String, String>>,
     write: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
+    let mut names = std::collections::HashSet::new();
+    if let Some(twice) = list.iter().find(|tensor| !names.insert(tensor.name)) {
+        let reason = format!("{}: given twice, expected one tensor of a name", twice.name);
+        return Err(Error::checkpoint(file, reason));
+    }
     sort_by_key(&mut list, |tensor| (Reverse(tensor.dtype), tensor.name));
     let mut at = 0;
     let infos = list.iter().map(|tensor| {

@@ -173,7 +173,7 @@ fn configurations() {
         (with("image_size", "18446744073709551616"), whole),
         (with("hidden_size", "9223372036854775807"), whole),
         (with("hidden_size", "\"1024\""), whole),
-        (with("hidden_size", "1048576"), "hidden_size / num_attention_heads: expected"),
+        (with("hidden_size", "1048576"), "expected at most 32768 channels"),
         (with("num_hidden_layers", "1048576"), "1024 layers"),
         (with("intermediate_size", "1048576"), "131072 MLP channels"),
         (with("num_channels", "4"), "num_channels: expected 3, found 4"),

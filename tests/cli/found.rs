@@ -197,3 +197,22 @@ fn pixel_values_and_names() {
     let names: Vec<String> = serde_json::from_str(&names).unwrap();
     assert_eq!(names, [text(&cat)]);
 }
+
+/// The folder in which one is has no name of its own: the model is called by its path.
+#[test]
+fn the_folder_itself_is_named() {
+    let folder = scratch("here");
+    let config = config(16, 2, 32, 1, "");
+    let dtype = internvit::weights::StoredType::F32;
+    internvit::weights::init_checkpoint("config.json", &config, 1, dtype, &folder, &|_, _| ())
+        .unwrap();
+    for model in [".", "model.safetensors", "./model.safetensors"] {
+        let mut command = program();
+        command.current_dir(&folder).args(["info", "--model", model, "--json"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{model}: {}", String::from_utf8_lossy(&output.stderr));
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let name = Path::new(value["model"].as_str().unwrap());
+        assert!(name.is_absolute() && name.ends_with("here"), "{model}: {value}");
+    }
+}

@@ -24,7 +24,8 @@ fn a_model_is_shared_by_threads() {
 fn features_are_the_encoders() {
     let model = bundled();
     let photo = Picture::open(sample("chelsea.png")).unwrap();
-    let set = model.features().layers([6, -1]).size(224).pictures(&[photo.clone()]).unwrap();
+    let set =
+        model.features().layers([6, -1]).size(224).pictures(std::slice::from_ref(&photo)).unwrap();
     let checkpoint = wait(Checkpoint::bundled()).unwrap();
     let mut encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
     let fitted = Resize::Squash.fit(&photo, 224, 14).unwrap();

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use crate::common::*;
 use internvit::gpu::Gpu;
 use internvit::image::Normal;
+use internvit::session::Residency;
 use internvit::weights::{StoredType, init_checkpoint};
 use internvit::{Checkpoint, Compute, Device, Encoder, Error, Features, Images, Result, Tensor};
 
@@ -58,13 +59,7 @@ fn a_lost_device_is_opened_anew() {
             let given = input();
             let shape = given.shape.as_slice().try_into().unwrap();
             let images = Images::PixelValues { shape, values: &given.values };
-            let held = wait(encoder.encode_to(
-                images,
-                &[],
-                internvit::session::Residency::Device,
-                &mut on,
-            ))
-            .unwrap();
+            let held = wait(encoder.encode_to(images, &[], Residency::Device, &mut on)).unwrap();
             encoder.gpu().unwrap().lose();
             is_lost(wait(held.tensor(&encoder, "last_hidden_state")), "it was destroyed");
             let state = &expected.tensors["hidden_states.0"];
@@ -160,8 +155,7 @@ fn three() -> Vec<f32> {
 fn encode_three(encoder: &mut Encoder, values: &[f32], keep: bool) -> Result<Features> {
     let images = Images::PixelValues { shape: [3, 3, 56, 56], values };
     if keep {
-        let held =
-            wait(encoder.encode_to(images, &[1], internvit::session::Residency::Device, &mut on))?;
+        let held = wait(encoder.encode_to(images, &[1], Residency::Device, &mut on))?;
         let last = wait(held.tensor(encoder, "last_hidden_state"))?;
         let tensors = [("last_hidden_state".to_string(), last)].into();
         return Ok(Features { batch: 3, grid: held.grid, prefix: held.prefix, tensors });

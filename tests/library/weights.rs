@@ -256,6 +256,16 @@ fn missing_files_are_named() {
 }
 
 #[test]
+fn names_given_twice_are_refused() {
+    let file = scratch("twice").join("t.safetensors");
+    let values = [0.0; 2];
+    let list = ["a", "b", "a"].map(|name| (name.to_string(), vec![2], Values::F32(&values)));
+    let error = write_safetensors(&file, &list).err().unwrap().to_string();
+    assert!(error.ends_with("a: given twice, expected one tensor of a name"), "{error}");
+    assert!(!file.exists());
+}
+
+#[test]
 fn configurations_that_make_no_sense_are_refused() {
     let cases = [
         (config(16, 3, 32, 1, ""), "num_attention_heads: expected a divisor of hidden_size 16"),
