@@ -57,6 +57,27 @@ impl Shape {
         Ok(Self { fit, tiles })
     }
 
+    /// The same for a photograph of `width` × `height` that keeps its aspect ratio, with as many of its
+    /// pixels on the short side as `most` patches allow; squashed where a single row has more. For a size
+    /// that nobody chose: a strip would take hours.
+    pub fn within(mut self, most: u32, width: u32, height: u32) -> Self {
+        if self.tiles > 1 || self.fit.resize != Resize::Native {
+            return self;
+        }
+        let (size, patch) = (self.fit.size, self.fit.patch);
+        let patches = |fit: &Fit| {
+            let (width, height) = fit.output(width, height);
+            u64::from(width / patch) * u64::from(height / patch)
+        };
+        while patches(&self.fit) > u64::from(most) && self.fit.size > patch {
+            self.fit.size = (self.fit.size - 1) / patch * patch;
+        }
+        if patches(&self.fit) > u64::from(most) {
+            (self.fit.size, self.fit.resize) = (size, Resize::Squash);
+        }
+        self
+    }
+
     /// A photograph at the model's size.
     ///
     /// # Errors
@@ -67,5 +88,26 @@ impl Shape {
             most => self.fit.tiles(photo, most)?,
         };
         Ok(Cut { grid, pictures, region: self.fit.region(photo.width, photo.height) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_are_kept_within_patches() {
+        let fit = Fit::new(Resize::Native, 448, 14);
+        let shape = Shape { fit, tiles: 1 };
+        let found = |width, height| {
+            let fit = shape.within(4096, width, height).fit;
+            (fit.resize, fit.size, fit.output(width, height))
+        };
+        assert_eq!(found(640, 480), (Resize::Native, 448, (602, 448)));
+        assert_eq!(found(1, 4), (Resize::Native, 448, (448, 1792)));
+        assert_eq!(found(2000, 3), (Resize::Native, 28, (18_662, 28)));
+        assert_eq!(found(1, 20_000), (Resize::Squash, 448, (448, 448)));
+        let tiles = Shape { tiles: 4, ..shape };
+        assert_eq!(tiles.within(1, 640, 480), tiles);
     }
 }

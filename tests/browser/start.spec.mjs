@@ -236,6 +236,16 @@ for (const [sample, size, patches, inFront, behind] of [
   });
 }
 
+test("a strip gets no more patches than a large photograph, unless its size is given", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample" });
+  page.setDefaultTimeout(120_000);
+  await shown(page);
+  await page.locator("#photo-file").setInputFiles({ name: "strip.png", mimeType: "image/png", buffer: png(2000, 3, (x, y) => [x % 256, y * 80, 90]) });
+  await page.locator("#facts", { hasText: "strip.png" }).waitFor();
+  await page.waitForFunction(() => /1,?333 × 2/.test(document.querySelector("#facts").textContent));
+  await shown(page);
+});
+
 test("a transparent picture is laid over white, and its empty patches are in no view of groups", async (t) => {
   const page = await visit(site, t, { query: `${SMALL}#view=clusters` });
   const colour = (x, y) => [(x * 37 + y * 11) % 256, (x * y) % 256, (y * 5) % 256];

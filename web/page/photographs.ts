@@ -141,9 +141,9 @@ export class Photographs {
     const attempt = this.#encodings.begin();
     messages.clear();
     samples.mark(shot.file);
-    if (!shot.coarse) void this.#preview(shot, attempt.signal);
+    const preview = shot.coarse ? Promise.resolve() : this.#preview(shot, attempt.signal);
     try {
-      const { milliseconds } = await this.#encodeTwice(shot, place, attempt);
+      const { milliseconds } = await this.#encodeTwice(shot, place, attempt, preview);
       messages.say(`${shot.file.name} took ${duration(milliseconds)}. Its features are shown.`);
       return "shown";
     } catch (error) {
@@ -154,7 +154,7 @@ export class Photographs {
   }
 
   /** Encodes for a quick first look, then as the settings say. One of several files gets no first look. */
-  async #encodeTwice(shot: Shot, place: string, attempt: Attempt): Promise<Encoding> {
+  async #encodeTwice(shot: Shot, place: string, attempt: Attempt, preview: Promise<void>): Promise<Encoding> {
     const { settings, loading } = this.#parts;
     const { name } = shot.file;
     if (!(await unless(attempt.signal, loading.ready()))) throw new Error("Load a model first: the bundled one, or your own files.");
@@ -162,7 +162,9 @@ export class Photographs {
     const quick = place || shot.encoding ? null : settings.quick();
     if (quick) await this.#encodeAs(shot, quick, `Encoding ${name}`, attempt);
     shot.coarse = quick !== null || shot.coarse;
-    const time = settings.estimate(shot.encoding);
+    // Its size tells the time before it begins.
+    if (!shot.encoding) await preview;
+    const time = settings.estimate(shot.encoding, shot.preview);
     const encoding = await this.#encodeAs(shot, settings.read(), `Encoding ${place}${name}${time}`, attempt);
     shot.coarse = false;
     return encoding;

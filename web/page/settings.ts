@@ -8,6 +8,9 @@ import { askedSettings, plainStart } from "./link";
 
 /** Pixels of the short side: patches fine enough to show what is in a photograph. */
 const FINE = 448;
+/** Patches of a photograph where the visitor has given no size: those of 448 px on the short side and four times as many on the other. */
+const MOST_PATCHES = 4096;
+
 /** Of a first look. */
 const QUICK = 224;
 /** Seconds above which the time is told before. */
@@ -50,6 +53,7 @@ export class SettingsForm {
     const settings: Settings = { resize: this.#resize.value as NonNullable<Settings["resize"]> };
     const side = this.#imageSize.value ? this.#imageSize.valueAsNumber : this.#usualSide;
     if (side) settings.image_size = side;
+    if (!this.#imageSize.value && settings.resize === "native") settings.most_patches = MOST_PATCHES;
     if (this.#tiled) settings.tiles = this.#tiles.valueAsNumber;
     return settings;
   }
@@ -73,9 +77,9 @@ export class SettingsForm {
     this.#button.disabled = !ready;
   }
 
-  /** The time of the next encoding by that of a known photograph; empty where it is short or unknown. */
-  estimate(known: Encoded | null): string {
-    this.#last = known ?? this.#last;
+  /** The time of the next encoding by that of a known photograph, or of the last one where only the size is known; empty where it is short or unknown. */
+  estimate(known: Encoded | null, size: { width: number; height: number } | null = null): string {
+    this.#last = known ?? (this.#last && size ? { ...this.#last, width: size.width, height: size.height } : this.#last);
     this.#tell();
     return this.#timeFor(this.#last);
   }

@@ -187,7 +187,10 @@ impl Engine {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let spec = encoder.spec();
         let (size, resize) = (options.image_size, options.resize);
-        let shape = Shape::new(spec, size, resize, options.tiles.unwrap_or(1)).map_err(js)?;
+        let mut shape = Shape::new(spec, size, resize, options.tiles.unwrap_or(1)).map_err(js)?;
+        if let Some(most) = options.most_patches {
+            shape = shape.within(most, photo.width, photo.height);
+        }
         let taps: Vec<usize> = (0..=spec.sizes.layers).collect();
         let keep = Keep { taps: &taps, residency: internvit::session::Residency::Device };
         let on_progress = &mut async |done, total| {
