@@ -42,6 +42,8 @@ fn look() {
 
 #[test]
 fn teach() {
+    // Build output may be elsewhere.
+    std::fs::create_dir_all(root().join("target")).unwrap();
     let said = run("teach", &[]);
     assert_eq!(said.lines().count(), 2, "{said}");
     assert!(said.lines().all(|line| line.contains("\"cat\"") && line.contains("\"wall\"")));
