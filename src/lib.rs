@@ -85,6 +85,9 @@ pub mod measure;
 #[doc(hidden)]
 pub mod model;
 mod order;
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
+pub mod photos;
 #[doc(hidden)]
 pub mod plan;
 mod precision;

@@ -183,9 +183,10 @@ fn imports_point_down() {
         "precision",
         "gpu",
     ];
-    let rooms: [(&str, &[&str]); 20] = [
+    let rooms: [(&str, &[&str]); 21] = [
         ("files", &["error", "budget"]),
         ("budget", &["error", "image"]),
+        ("photos", &["error", "budget", "files", "image"]),
         ("error", &[]),
         ("progress", &[]),
         ("image", &["error"]),

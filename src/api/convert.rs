@@ -1,11 +1,13 @@
 //! Photographs from files and into files, and from and to other crates' types.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::budget::{Amount, MAX_PHOTO};
+use crate::budget::Budget;
 use crate::files::NewFile;
 use crate::image::{Picture, decode};
+use crate::photos::read;
 use crate::view::Request;
 use crate::{Error, Result};
 
@@ -25,14 +27,8 @@ impl Picture {
     /// [`Error::Io`], and [`Error::Image`] where it is no picture, too large or damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let (name, mut bytes) = (path.display().to_string(), Vec::new());
-        let read = std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_PHOTO + 1).read_to_end(&mut bytes));
-        if read.map_err(|e| Error::io(&name, e))? as u64 > MAX_PHOTO {
-            let reason = format!("the file of a photograph may have {}", Amount(MAX_PHOTO));
-            return Err(Error::image(name, reason));
-        }
-        decode(&name, &bytes)
+        let (bytes, _share) = read(path, &Arc::new(Budget::of_machine()))?;
+        decode(&path.display().to_string(), &bytes)
     }
 
     /// Writes it as PNG: all of the file, or nothing.

@@ -2,13 +2,18 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::ahead::Ahead;
 use super::thread::{BATCH, encode};
 use super::{Cancel, FeatureSet, KeptFeatures, Model, PhotoFeatures};
 use crate::app::Shape;
-use crate::image::{Picture, Resize, is_known};
+use crate::budget::Budget;
+use crate::image::{Picture, Resize, decode};
+use crate::photos::{self, Ahead};
 use crate::{Error, Images, Result, model};
+
+/// Threads that decode, at most.
+const THREADS: usize = 8;
 
 /// What is wanted of photographs. Ends with [`picture`](Self::picture), [`pictures`](Self::pictures),
 /// [`files`](Self::files), [`folder`](Self::folder) or [`keep`](Self::keep).
@@ -103,14 +108,22 @@ impl<'a> FeatureRequest<'a> {
     /// # Errors
     /// As [`FeatureRequest::picture`].
     pub fn files(self, paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<FeatureSet> {
-        let paths: Vec<PathBuf> = paths.into_iter().map(|p| p.as_ref().to_path_buf()).collect();
+        let paths: Arc<[PathBuf]> = paths.into_iter().map(|p| p.as_ref().to_path_buf()).collect();
         let (shape, taps) = self.checked()?;
-        let count = paths.len();
+        // Threads that decode share the memory that the machine has.
+        let budget = Arc::new(Budget::of_machine());
         let read = move |path: &PathBuf| {
-            let photo = Picture::open(path).and_then(|photo| shape.fit.apply(&photo));
-            (path.display().to_string(), photo)
+            let (bytes, _share) = photos::read(path, &budget)?;
+            shape.fit.apply(&decode(&path.display().to_string(), &bytes)?)
         };
-        self.run(count, &taps, Ahead::new(paths, read))
+        let named = |(photo, path): (Option<Result<Picture>>, &PathBuf)| {
+            let name = path.display().to_string();
+            let stopped = || Err(Error::image(&name, "decoding stopped"));
+            let photo = photo.unwrap_or_else(stopped);
+            (name, photo)
+        };
+        let ahead = Ahead::new(paths.clone(), THREADS, read);
+        self.run(paths.len(), &taps, ahead.zip(paths.iter()).map(named))
     }
 
     /// Features of the photographs in a folder and below it, by the order of their paths. Files of
@@ -220,17 +233,9 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         }
         if kind.is_dir() {
             collect(&path, found)?;
-        } else if path.is_file() && is_photograph(&path) {
+        } else if path.is_file() && photos::is_picture(&path).unwrap_or(false) {
             found.push(path);
         }
     }
     Ok(())
-}
-
-/// Whether a file begins as a picture does.
-fn is_photograph(path: &Path) -> bool {
-    use std::io::Read;
-    let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
-    read.is_ok() && is_known(&head)
 }

@@ -4,7 +4,6 @@
 //! So it is `Send` and `Sync`, its clones share the weights, and a call blocks until it is answered. An
 //! asynchronous program calls [`Model::spawn_features`], or makes other calls in a blocking task.
 
-mod ahead;
 mod convert;
 mod features;
 mod look;

@@ -1,6 +1,5 @@
 //! What the user names on the command line, brought to the encoder's shape.
 
-mod file;
 mod named;
 mod tensor;
 
@@ -14,9 +13,11 @@ use internvit::budget::Share;
 use internvit::error::list;
 use internvit::image::{Alpha, Decoded, Grid, Picture, Resize, decode_with};
 use internvit::model::Spec;
+use internvit::photos::{piped, read};
 use internvit::{Error, Result};
 
 use super::background::Background;
+use super::memory::budget;
 
 /// What the encoder sees of a photograph.
 pub(super) struct Photo {
@@ -41,7 +42,10 @@ pub(super) fn read_seen(path: &Path, background: &Background) -> Result<(Picture
 
 /// A photograph, and the share of memory that is kept while it is worked on.
 fn open(path: &Path, background: &Background) -> Result<(Decoded, Share)> {
-    let (bytes, share) = file::read(path)?;
+    let (bytes, share) = match path == Path::new(STDIN) {
+        true => piped("standard input", std::io::stdin().lock(), budget())?,
+        false => read(path, budget())?,
+    };
     let name = path.display().to_string();
     let name = if name == STDIN { "standard input" } else { &name };
     let decoded = decode_with(name, &bytes, background.options())?;

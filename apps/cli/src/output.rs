@@ -157,14 +157,7 @@ fn write_strings(out: impl Write, texts: &[String]) -> io::Result<()> {
 
 /// Writes a picture as PNG.
 pub(super) fn write_png(path: &Path, picture: &Picture) -> Result<()> {
-    whole(path, |file| {
-        let mut encoder = png::Encoder::new(file, picture.width, picture.height);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&picture.rgb)?;
-        writer.finish().map_err(Into::into)
-    })
+    picture.save(path)
 }
 
 /// Writes labels `[height, width]` as a palette PNG: a pixel's index is its label. More than 256

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use internvit::error::{counted, list};
 use internvit::files::kind;
+use internvit::photos::is_picture;
 use internvit::{Error, Result};
 
 use super::STDIN;
-use super::file::is_picture;
 
 /// Endings of files that are taken for photographs whatever is in them, so that a damaged one is told.
 const ENDINGS: [&str; 12] =

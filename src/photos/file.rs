@@ -3,17 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use internvit::budget::{Amount, MAX_PHOTO, Share, picture_memory};
-use internvit::files::kind;
-use internvit::image::{decode, is_known};
-use internvit::{Error, Result};
-
-use super::super::memory::budget;
-use super::STDIN;
+use crate::budget::{Amount, Budget, MAX_PHOTO, Share, picture_memory};
+use crate::files::kind;
+use crate::image::{decode, is_known};
+use crate::{Error, Result};
 
 /// Bytes by which a picture is known.
 const HEAD: u64 = 4096;
@@ -22,20 +20,20 @@ const HEAD: u64 = 4096;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A photograph's bytes, and the share of the budget for them and for decoding them.
-pub(super) fn read(path: &Path) -> Result<(Vec<u8>, Share)> {
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Image`] for what is no picture, too long, or needs more than the budget.
+pub fn read(path: &Path, budget: &Arc<Budget>) -> Result<(Vec<u8>, Share)> {
     let name = path.display().to_string();
-    if path == Path::new(STDIN) {
-        return piped("standard input", io::stdin().lock());
-    }
     let there = fs::metadata(path).map_err(|e| Error::io(&name, e))?;
     match kind(&there) {
-        "a file" => regular(path, &name),
-        "a pipe" | "a device" => piped(&name, Patient::open(path)),
+        "a file" => regular(path, &name, budget),
+        "a pipe" | "a device" => piped(&name, Patient::open(path), budget),
         other => Err(Error::image(&name, format!("{other}, expected a photograph"))),
     }
 }
 
-fn regular(path: &Path, name: &str) -> Result<(Vec<u8>, Share)> {
+fn regular(path: &Path, name: &str, budget: &Arc<Budget>) -> Result<(Vec<u8>, Share)> {
     let unread = |e| Error::io(name, e);
     let file = File::open(path).map_err(unread)?;
     // It may have become another, and may grow: what it is now counts.
@@ -47,7 +45,7 @@ fn regular(path: &Path, name: &str) -> Result<(Vec<u8>, Share)> {
     let needed = picture_memory(&mut reader);
     reader.seek(SeekFrom::Start(0)).map_err(unread)?;
     known(name, &mut reader)?;
-    let share = share(name, length, needed)?;
+    let share = share(name, length, needed, budget)?;
     reader.seek(SeekFrom::Start(0)).map_err(unread)?;
     let mut bytes = Vec::new();
     let room = bytes.try_reserve_exact(length as usize);
@@ -57,7 +55,7 @@ fn regular(path: &Path, name: &str) -> Result<(Vec<u8>, Share)> {
 }
 
 /// Whether a file begins as a picture does that can be read here.
-pub(super) fn is_picture(path: &Path) -> io::Result<bool> {
+pub fn is_picture(path: &Path) -> io::Result<bool> {
     Ok(is_known(&head(&mut File::open(path)?)?))
 }
 
@@ -78,8 +76,8 @@ fn known(name: &str, reader: &mut impl Read) -> Result<Vec<u8>> {
     Ok(head)
 }
 
-fn share(name: &str, length: u64, needed: u64) -> Result<Share> {
-    let share = budget().take(length.saturating_add(needed));
+fn share(name: &str, length: u64, needed: u64, budget: &Arc<Budget>) -> Result<Share> {
+    let share = budget.take(length.saturating_add(needed));
     share.map_err(|shortage| Error::image(name, shortage))
 }
 
@@ -91,8 +89,11 @@ fn too_long(name: &str, length: &str) -> Error {
     )
 }
 
-/// What can be read once, and does not tell how long it is.
-fn piped(name: &str, mut reader: impl Read) -> Result<(Vec<u8>, Share)> {
+/// The same of what can be read once, and does not tell how long it is.
+///
+/// # Errors
+/// As [`read`].
+pub fn piped(name: &str, mut reader: impl Read, budget: &Arc<Budget>) -> Result<(Vec<u8>, Share)> {
     let mut bytes = known(name, &mut reader)?;
     let most = MAX_PHOTO + 1 - bytes.len() as u64;
     reader.take(most).read_to_end(&mut bytes).map_err(|e| Error::io(name, e))?;
@@ -100,7 +101,7 @@ fn piped(name: &str, mut reader: impl Read) -> Result<(Vec<u8>, Share)> {
         return Err(too_long(name, "longer than it may be"));
     }
     let needed = picture_memory(Cursor::new(&bytes));
-    let share = share(name, bytes.len() as u64, needed)?;
+    let share = share(name, bytes.len() as u64, needed, budget)?;
     Ok((bytes, share))
 }
 
