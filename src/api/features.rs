@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::thread::{BATCH, encode};
 use super::{Cancel, FeatureSet, KeptFeatures, Model, PhotoFeatures};
 use crate::app::Shape;
-use crate::budget::Budget;
 use crate::image::{Picture, Resize, decode};
 use crate::photos::{self, Ahead};
 use crate::{Error, Images, Result, model};
@@ -111,7 +110,7 @@ impl<'a> FeatureRequest<'a> {
         let paths: Arc<[PathBuf]> = paths.into_iter().map(|p| p.as_ref().to_path_buf()).collect();
         let (shape, taps) = self.checked()?;
         // Threads that decode share the memory that the machine has.
-        let budget = Arc::new(Budget::of_machine());
+        let budget = self.model.about.budget.clone();
         let read = move |path: &PathBuf| {
             let (bytes, _share) = photos::read(path, &budget)?;
             shape.fit.apply(&decode(&path.display().to_string(), &bytes)?)

@@ -22,8 +22,10 @@ pub use teach::{Segmentation, Teach};
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use crate::budget::Budget;
 use crate::image::Picture;
 use crate::model::Spec;
+use crate::photos::piped;
 use crate::{Encoder, Error, Result};
 use thread::{Request, Waiting};
 
@@ -40,6 +42,8 @@ struct About {
     spec: Spec,
     device: String,
     notes: Mutex<Vec<String>>,
+    /// What decoding draws from.
+    budget: Arc<Budget>,
 }
 
 impl About {
@@ -52,6 +56,7 @@ impl About {
             spec: encoder.spec().clone(),
             device,
             notes: Mutex::new(notes),
+            budget: Arc::new(Budget::of_machine()),
         }
     }
 }
@@ -125,7 +130,9 @@ impl Model {
                 let spec = model.spec();
                 spec.preprocessing.fit(&spec.sizes, None, None).apply(&photo)
             };
-            match crate::image::decode(&name, &bytes).and_then(fit) {
+            let decoded = piped(&name, std::io::Cursor::new(bytes), &model.about.budget)
+                .and_then(|(bytes, _share)| fit(crate::image::decode(&name, &bytes)?));
+            match decoded {
                 Err(error) => drop(answer.send(Err(error))),
                 Ok(picture) => {
                     let answer = Box::new(|result| drop(answer.send(result)));
