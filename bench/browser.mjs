@@ -1,6 +1,6 @@
 // The module and onnxruntime-web in the same Chromium, with the same weights and the same input:
 //
-//   python bench/peers.py --model www/model --export target/peers     # writes the ONNX file
+//   python bench/peers.py --model www/models/internvit-tiny --export target/peers     # writes the ONNX file
 //   (cd bench && npm install) && node bench/browser.mjs target/peers [model folder] [runs] [words of the rows wanted]
 //
 // Memory is the peak of the page's process, workers included.
@@ -10,7 +10,7 @@ import { serve } from "../web/tools/serve.mjs";
 import { browser } from "../tests/browser/chromium.mjs";
 import { path } from "../tests/browser/site.mjs";
 
-const [peers = "target/peers", model = "www/model", runs = "5", only = ""] = process.argv.slice(2);
+const [peers = "target/peers", model = "www/models/internvit-tiny", runs = "5", only = ""] = process.argv.slice(2);
 const server = await serve({
   "/blank/": path("tests/browser/blank"), "/model/": resolve(model), "/peers/": resolve(peers),
   "/ort/": path("bench/node_modules/onnxruntime-web/dist"), "/": path("www"),

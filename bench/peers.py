@@ -1,7 +1,7 @@
 """The same weights and the same input through PyTorch, onnxruntime and `internvit`, in one go: medians and
 how far the outputs differ. On a GPU: PyTorch in f32 and bfloat16 with SDPA, `internvit` in f32 and f16.
 
-    python bench/peers.py --internvit target/release/internvit --model www/model
+    python bench/peers.py --internvit target/release/internvit --model www/models/internvit-tiny
     python bench/peers.py --internvit target/release/internvit --model DIR --gpu --batch 16
 
 Needs torch, onnx, onnxscript, onnxruntime, numpy, safetensors. --model is a folder in OpenGVLab's names;

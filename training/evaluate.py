@@ -159,7 +159,7 @@ def table(head, rows):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--internvit", default="internvit", help="the command line's binary")
-    arguments.add_argument("--model", type=Path, default=HERE.parent / "www/model")
+    arguments.add_argument("--model", type=Path, default=HERE.parent / "www/models/internvit-tiny")
     arguments.add_argument("--samples", type=Path, default=HERE.parent / "www/samples", help="folder of the photographs")
     arguments.add_argument("--scenes", type=int, default=40, help="how many; 0 leaves this part out")
     arguments.add_argument("--layer", type=int, help="the block that clicks are taught on; the last if left out")

@@ -45,7 +45,7 @@ def cosine(found, expected):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--internvit", default="internvit", help="the command line's binary")
-    arguments.add_argument("--model", type=Path, default=HERE.parent / "www/model")
+    arguments.add_argument("--model", type=Path, default=HERE.parent / "www/models/internvit-tiny")
     arguments.add_argument("--samples", type=Path, default=HERE.parent / "www/samples", help="folder of the photographs")
     arguments.add_argument("--layers", type=int, default=12)
     arguments.add_argument("--scenes", type=int, default=40)

@@ -1,6 +1,6 @@
 """Trains the bundled InternViT-Tiny on procedural scenes; no data is downloaded.
 
-    python training/train.py --out www/model
+    python training/train.py --out www/models/internvit-tiny
 
 One command, seeded, resumable: it saves its state every few minutes in --work and goes on from
 there. It needs PyTorch, NumPy, Pillow and safetensors (training/requirements.txt).

@@ -1,6 +1,6 @@
 //! Weights from a source of the program's own: here a file that is read by ranges.
 //!
-//! `cargo run --release --example source -- www/model`
+//! `cargo run --release --example source -- www/models/internvit-tiny`
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,7 +8,7 @@ use std::io::{Read, Seek, SeekFrom};
 use internvit::{Model, Result, Source};
 
 fn main() -> Result<()> {
-    let folder = std::env::args().nth(1).unwrap_or("www/model".into());
+    let folder = std::env::args().nth(1).unwrap_or("www/models/internvit-tiny".into());
     let path = format!("{folder}/model.safetensors");
     let size = std::fs::metadata(&path)?.len();
     let weights = Source::ranges("model.safetensors", size, move |range| {

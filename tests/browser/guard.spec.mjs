@@ -99,7 +99,7 @@ test("a name that leads here from elsewhere is refused; what was asked for is no
 test("text and modules travel compressed, and what has its hash in its name is kept", async () => {
   const scripts = readdirSync(path("www/js/assets"));
   const wasm = `/js/assets/${scripts.find((name) => name.endsWith(".wasm"))}`;
-  for (const place of ["/", "/js/main.js", "/styles.css", "/model/config.json", wasm]) {
+  for (const place of ["/", "/js/main.js", "/styles.css", "/models/internvit-tiny/config.json", wasm]) {
     const plain = await ask(site.url, place);
     assert.equal(plain.headers["content-encoding"], undefined);
     assert.equal(plain.headers.vary, "accept-encoding");
@@ -219,7 +219,7 @@ test("names from files are text, whatever they hold", async (t) => {
   await page.locator(".fit", { hasText: `${EVIL}.safetensors` }).waitFor();
   await harmless("a taught class");
 
-  const folder = path("www/model");
+  const folder = path("www/models/internvit-tiny");
   const config = JSON.parse(readFileSync(`${folder}/config.json`, "utf8"));
   config.segmentation.classes = Array.from({ length: config.segmentation.num_classes }, (_, at) => `${EVIL}${at}`);
   config.id2label = { 0: EVIL };
@@ -251,7 +251,7 @@ test("names of any length, with what turns or hides text, are cut and spelled ou
       await fits(page);
     }
   };
-  const folder = path("www/model");
+  const folder = path("www/models/internvit-tiny");
   const config = JSON.parse(readFileSync(`${folder}/config.json`, "utf8"));
   const { num_classes: count } = config.segmentation;
   const kinds = ["x".repeat(2e5), "y\n\u202ez", "\u{1f469}\u200d\u{1f33e}", "z\u0301".padEnd(300, "\u0301")];
@@ -381,13 +381,13 @@ test("misspelt settings are refused, with those there are", async (t) => {
     const { Engine } = await import("/js/engine.js");
     const engine = new Engine();
     await engine.call("open", { device: "cpu", threads: 1 });
-    await engine.call("load", { folder: new URL("/model/", location.href).href });
+    await engine.call("load", { folder: new URL("/models/internvit-tiny/", location.href).href });
     const photo = new File([await (await fetch("/samples/chelsea.png")).blob()], "chelsea.png");
     const number = (await engine.call("encode", { photo, settings: { image_size: 56, resize: undefined, tiles: null } })).photo;
     const ask = (call, given) => engine.call(call, given).then(() => "answered", ({ message }) => message);
     const encode = (settings) => ask("encode", { photo, settings });
     const view = (request) => ask("view", { photo: number, request });
-    const folder = new URL("/model/", location.href).href;
+    const folder = new URL("/models/internvit-tiny/", location.href).href;
     return [
       await encode({ imageSize: 56 }), await encode({ image_size: 56, tile: 4 }), await encode({ image_size: "56" }), await encode({ resize: "squish" }),
       await encode({ ["x".repeat(1e5)]: 1 }), await encode(JSON.parse('{ "__proto__": 1 }')), await encode({ "a\n\u202eb": 1 }),

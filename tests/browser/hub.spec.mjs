@@ -17,7 +17,7 @@ const site = openSite();
 let folder;
 let hub;
 /** Bytes of the tiny model's weights. */
-const size = readFileSync(path("www/model/model.safetensors")).length;
+const size = readFileSync(path("www/models/internvit-tiny/model.safetensors")).length;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "internvit-hub-"));
@@ -25,9 +25,9 @@ before(async () => {
     mkdirSync(join(folder, name), { recursive: true });
     return join(folder, name);
   };
-  for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/model/${file}`), join(repository(MODEL), file));
-  copyFileSync(path("www/model/config.json"), join(repository("tiny/bare"), "config.json"));
-  writeVlm(path("www/model"), repository("tiny/vlm"));
+  for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/models/internvit-tiny/${file}`), join(repository(MODEL), file));
+  copyFileSync(path("www/models/internvit-tiny/config.json"), join(repository("tiny/bare"), "config.json"));
+  writeVlm(path("www/models/internvit-tiny"), repository("tiny/vlm"));
   hub = await startHub(folder);
 });
 after(() => {
@@ -148,7 +148,7 @@ test("a model's settings of preprocessing come with it, from the hub and from a 
   for (const [name, files] of Object.entries(settings)) {
     const repository = join(folder, name);
     mkdirSync(repository, { recursive: true });
-    for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/model/${file}`), join(repository, file));
+    for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/models/internvit-tiny/${file}`), join(repository, file));
     for (const [file, value] of Object.entries(files)) writeFileSync(join(repository, file), JSON.stringify(value));
   }
   const page = await visitHub(t, { query: "?device=cpu&size=112" });
@@ -175,7 +175,7 @@ test("an index is asked after a few files at a time, and one of thousands is ref
   const server = createServer(async (request, response) => {
     const found = (body) => response.writeHead(200, { "access-control-allow-origin": "*", "content-length": body.length }).end(request.method === "HEAD" ? "" : body);
     const file = decodeURIComponent(request.url.split("/").at(-1));
-    if (file === "config.json") return found(readFileSync(path("www/model/config.json")));
+    if (file === "config.json") return found(readFileSync(path("www/models/internvit-tiny/config.json")));
     if (file.endsWith(".index.json")) return found(Buffer.from(JSON.stringify({ weight_map: Object.fromEntries(names().map((name, at) => [`vision_model.encoder.layers.${at}.norm1.weight`, name])) })));
     if (request.method === "HEAD" && file.endsWith("#?.safetensors")) heads++;
     most = Math.max(most, ++running);

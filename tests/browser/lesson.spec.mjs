@@ -57,7 +57,7 @@ test("of many photographs all stay, and so does the lesson", async (t) => {
   // Another model has other features: the photographs of the lesson are encoded again.
   await page.getByRole("button", { name: "3.png", exact: true }).click();
   await page.locator("#facts", { hasText: /^Photograph3\.png/ }).waitFor();
-  const folder = path("www/model");
+  const folder = path("www/models/internvit-tiny");
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
   await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
   await loaded(page);

@@ -9,7 +9,7 @@ import { openSite, path, visit } from "./site.mjs";
 import { drawn, fact, loaded, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
-const folder = path("www/model");
+const folder = path("www/models/internvit-tiny");
 const config = readFileSync(`${folder}/config.json`);
 const weights = readFileSync(`${folder}/model.safetensors`);
 const file = (name, content) => ({ name, mimeType: "", buffer: Buffer.from(content) });

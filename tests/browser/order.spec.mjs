@@ -116,7 +116,7 @@ test("ten encodes asked of the engine at once are answered in order; those that 
     const { Engine } = await import("/js/engine.js");
     const engine = new Engine();
     await engine.call("open", { device: "cpu", threads: 1 });
-    await engine.call("load", { folder: new URL("/model/", location.href).href });
+    await engine.call("load", { folder: new URL("/models/internvit-tiny/", location.href).href });
     const photo = new File([await (await fetch("/samples/chelsea.png")).blob()], "chelsea.png");
     const answers = [];
     const aborts = Array.from({ length: 10 }, () => new AbortController());

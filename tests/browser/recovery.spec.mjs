@@ -87,7 +87,7 @@ test("lost while it encodes, loads, measures", async (t) => {
   await sample(page, "Cat", "chelsea.png");
   await note(page, LOST);
   const expected = await features(page);
-  const folder = path("www/model");
+  const folder = path("www/models/internvit-tiny");
   await cause(page, "lose", 1);
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
   await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();

@@ -73,7 +73,7 @@ test("a photograph that is chosen meanwhile is not replaced by the sample", asyn
   assert.match(await fact(page, "Photograph"), /^rocket\.jpg/);
 });
 
-for (const stage of ["model/config.json", "model/model.safetensors", "*.wasm"]) {
+for (const stage of ["models/internvit-tiny/config.json", "models/internvit-tiny/model.safetensors", "*.wasm"]) {
   test(`Cancel during the first load cancels the photograph, and the model loads all the same: at ${stage}`, async (t) => {
     let release;
     const held = new Promise((resolve) => (release = resolve));
@@ -110,7 +110,7 @@ test("Cancel after the first look keeps it, and the photograph is encoded to the
 });
 
 for (const [how, pattern, files, cancel] of [
-  ["broken files", "**/model/model.safetensors", ["config.json", "broken"], false],
+  ["broken files", "**/models/internvit-tiny/model.safetensors", ["config.json", "broken"], false],
   ["files, and Cancel", "**/*.wasm", ["config.json", "model.safetensors"], true],
 ]) {
   test(`while the first model loads: ${how} in its place, and the bundled one loads all the same`, async (t) => {

@@ -68,7 +68,7 @@ test("a cancelled encode by two workers, and another afterwards", async (t) => {
     const { Engine } = await import("/js/engine.js");
     const engine = new Engine();
     await engine.call("open", { device: "cpu", threads: 2 });
-    await engine.call("load", { folder: new URL("/model/", location.href).href });
+    await engine.call("load", { folder: new URL("/models/internvit-tiny/", location.href).href });
     const photo = new File([await (await fetch("/samples/chelsea.png")).blob()], "chelsea.png");
     const norms = async () => {
       const { photo: id } = await engine.call("encode", { photo, settings: {} });
@@ -110,7 +110,7 @@ test("without helpers the engine goes on alone, and says so", async (t) => {
     };
     const engine = new Engine();
     await engine.call("open", { device: "cpu", threads: 2 });
-    return engine.call("load", { folder: new URL("/model/", location.href).href });
+    return engine.call("load", { folder: new URL("/models/internvit-tiny/", location.href).href });
   }, script);
   assert.equal(threads, 1);
   assert.match(alone, /no more workers here/);

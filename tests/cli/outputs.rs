@@ -307,7 +307,7 @@ fn names_that_are_not_text() {
     }
     let mut command = crate::run::program();
     let out = folder.join(OsStr::from_bytes(b"c\xe9"));
-    let model = crate::common::root().join("www/model");
+    let model = crate::common::root().join("www/models/internvit-tiny");
     let model = text(&model);
     let output = command.args(["convert", model, "--json", "--out"]).arg(out).output().unwrap();
     assert!(output.status.success());

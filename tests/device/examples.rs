@@ -58,7 +58,7 @@ fn service() {
 
 #[test]
 fn source() {
-    let said = run("source", &["www/model"]);
+    let said = run("source", &["www/models/internvit-tiny"]);
     assert!(said.starts_with("mine Sizes"), "{said}");
 }
 

@@ -15,8 +15,8 @@ fn open(path: &Path) -> Result<Checkpoint> {
 /// A folder with the bundled model, its weights under `name`.
 fn folder(name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::copy("www/model/config.json", dir.path().join("config.json")).unwrap();
-    std::fs::copy("www/model/model.safetensors", dir.path().join(name)).unwrap();
+    std::fs::copy("www/models/internvit-tiny/config.json", dir.path().join("config.json")).unwrap();
+    std::fs::copy("www/models/internvit-tiny/model.safetensors", dir.path().join(name)).unwrap();
     dir
 }
 
@@ -175,8 +175,8 @@ fn folders_of_the_hubs_cache() {
     for commit in ["aaa", "bbb"] {
         let snapshot = model.join("snapshots").join(commit);
         std::fs::create_dir_all(&snapshot).unwrap();
-        std::fs::copy("www/model/config.json", snapshot.join("config.json")).unwrap();
-        std::fs::copy("www/model/model.safetensors", snapshot.join("model.safetensors")).unwrap();
+        std::fs::copy("www/models/internvit-tiny/config.json", snapshot.join("config.json")).unwrap();
+        std::fs::copy("www/models/internvit-tiny/model.safetensors", snapshot.join("model.safetensors")).unwrap();
     }
     open(&model).unwrap();
     std::fs::create_dir_all(model.join("refs")).unwrap();

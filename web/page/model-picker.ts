@@ -7,7 +7,7 @@ import type { Model, ModelSource } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 
 /** The bundled model. */
-export const bundled: ModelSource = { folder: new URL("model/", document.baseURI).href };
+export const bundled: ModelSource = { folder: new URL("models/internvit-tiny/", document.baseURI).href };
 
 export interface ModelPicker {
   loading(source: ModelSource): void;

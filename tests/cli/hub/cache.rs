@@ -13,7 +13,7 @@ use crate::served::{fails, succeeds, well};
 #[test]
 fn a_repository_is_encoded_as_its_folder_is() {
     let hub = Hub::start(&scratch("hub-encode"));
-    let bundled = crate::common::root().join("www/model");
+    let bundled = crate::common::root().join("www/models/internvit-tiny");
     let served = hub.repository("OpenGVLab/InternViT-Tiny");
     for file in ["config.json", WEIGHTS] {
         fs::copy(bundled.join(file), served.join(file)).unwrap();
