@@ -98,6 +98,7 @@ impl PhotoFeatures {
 pub struct FeatureSet {
     pub(super) photos: Vec<PhotoFeatures>,
     pub(super) failed: Vec<(String, Error)>,
+    pub(super) left_out: String,
 }
 
 impl FeatureSet {
@@ -114,6 +115,12 @@ impl FeatureSet {
     /// Photographs that could not be read: their names, and why.
     pub fn failed(&self) -> &[(String, Error)] {
         &self.failed
+    }
+
+    /// What of a folder is no photograph, by its kinds, as a sentence says it; empty where there is
+    /// nothing.
+    pub fn left_out(&self) -> &str {
+        &self.left_out
     }
 
     /// One after the other.
