@@ -98,7 +98,7 @@ impl PhotoFeatures {
 pub struct FeatureSet {
     pub(super) photos: Vec<PhotoFeatures>,
     pub(super) failed: Vec<(String, Error)>,
-    pub(super) left_out: String,
+    pub(super) left_out: Vec<String>,
 }
 
 impl FeatureSet {
@@ -117,9 +117,8 @@ impl FeatureSet {
         &self.failed
     }
 
-    /// What of a folder is no photograph, by its kinds, as a sentence says it; empty where there is
-    /// nothing.
-    pub fn left_out(&self) -> &str {
+    /// What of a folder was left out, a sentence each.
+    pub fn left_out(&self) -> &[String] {
         &self.left_out
     }
 

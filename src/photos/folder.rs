@@ -19,8 +19,9 @@ pub struct Found {
     /// Photographs by the order of their paths' bytes. A folder that cannot be read stands among
     /// them, so that reading it gives the reason.
     pub photos: Vec<PathBuf>,
-    /// What is left out, by its kinds, as a sentence says it; empty where there is nothing.
-    pub left_out: String,
+    /// What is left out, a sentence each: folders that cannot be read with the reason, then all else
+    /// counted by its kind.
+    pub left_out: Vec<String>,
 }
 
 /// The photographs in a folder and below. What a file holds decides, and the ending of its name where
@@ -33,14 +34,17 @@ pub fn folder(path: &Path) -> Result<Found> {
     fs::read_dir(path).map_err(|e| Error::io(path.display(), e))?;
     let mut walk = Walk::default();
     walk.folder(path);
-    let left_out = walk.left_out();
+    let counts = walk.counts();
     if walk.photos.is_empty() {
-        let but =
-            if left_out.is_empty() { String::new() } else { format!("; left out {left_out}") };
+        let but = if counts.is_empty() { String::new() } else { format!("; left out {counts}") };
         let reason = format!("no photographs in this folder ({}){but}", ENDINGS.join(", "));
         return Err(Error::image(path.display(), reason));
     }
     walk.photos.sort_by(|a, b| bytes(a).cmp(bytes(b)));
+    let mut left_out = walk.unreadable;
+    if !counts.is_empty() {
+        left_out.push(format!("{}: left out {counts}", path.display()));
+    }
     Ok(Found { photos: walk.photos, left_out })
 }
 
@@ -56,11 +60,13 @@ struct Walk {
     others: BTreeMap<String, u64>,
     /// What else is left out, counted by what it is.
     rest: BTreeMap<&'static str, u64>,
+    /// Folders that cannot be read, a sentence each.
+    unreadable: Vec<String>,
 }
 
 impl Walk {
-    /// What is left out, by its kinds.
-    fn left_out(&self) -> String {
+    /// What is left out, counted by its kinds.
+    fn counts(&self) -> String {
         let mut parts = Vec::new();
         let others: u64 = self.others.values().sum();
         if others > 0 {
@@ -114,9 +120,12 @@ impl Walk {
     }
 
     fn folder(&mut self, folder: &Path) {
-        let Ok(entries) = fs::read_dir(folder) else {
-            self.leave_out("unreadable folder");
-            return self.photos.push(folder.into());
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.unreadable.push(format!("{}: {error}; it is left out", folder.display()));
+                return self.photos.push(folder.into());
+            }
         };
         for entry in entries {
             match entry {

@@ -33,9 +33,7 @@ pub(crate) fn photographs(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let mut found = photos::folder(path)?;
-        if !found.left_out.is_empty() {
-            note!("{}: left out {}", path.display(), found.left_out);
-        }
+        found.left_out.iter().for_each(|sentence| note!("{sentence}"));
         list.append(&mut found.photos);
     }
     Ok(list)
