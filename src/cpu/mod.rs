@@ -167,7 +167,7 @@ pub fn run<'a>(
     })
 }
 
-/// Whoever is told which steps are done, and may stop the run: every `AsyncFnMut(&[Step]) ->
+/// The caller that learns which steps are done, and may stop the run: every `AsyncFnMut(&[Step]) ->
 /// ControlFlow<()>`.
 pub trait Watch {
     /// Tells the steps that are done since the last time.

@@ -18,7 +18,7 @@ pub use record::{
     CLASS_TOKEN, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
     record_attention, record_head, record_head_alone, record_segment, tensors,
 };
-pub use slot::{Map, Plane, Role, Slot, SlotId, Value, WeightKind};
+pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 
 pub use crate::model::Activation;
 

@@ -31,7 +31,7 @@ impl View for Similarity {
         fields.flag("centred", &mut self.centred)?;
         let mut of = self.of.map(|of| of as usize);
         fields.optional("of", &mut of)?;
-        let unknown = |_| Error::input("of: there are not so many photographs");
+        let unknown = |_| Error::input("of: there are fewer photographs");
         self.of = of.map(u32::try_from).transpose().map_err(unknown)?;
         Ok(())
     }

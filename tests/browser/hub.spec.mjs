@@ -318,7 +318,7 @@ test("a damaged byte is found, and the file fetched again", async (t) => {
   assert.deepEqual(asked(), Array(2).fill(`bytes=0-${size - 1}`));
 });
 
-test("what has changed on the server begins anew", async (t) => {
+test("what has changed on the server begins again", async (t) => {
   const page = await visitHub(t, { behave: [{ match: DATA, slow: 3e6 }] });
   await get(page);
   await midway(page);

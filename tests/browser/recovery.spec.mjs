@@ -141,7 +141,7 @@ test("a graphics device that is destroyed: idle, in the middle of encoding, and 
   await page.locator("#facts", { hasText: "rocket.jpg" }).waitFor({ state: "attached" });
   await shown(page);
   assert.equal(await alarm(page), "");
-  await note(page, "opened anew and the pictures computed again"); // by the engine itself
+  await note(page, "opened again and the pictures computed again"); // by the engine itself
   await page.getByRole("button", { name: "chelsea.png" }).click();
   await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
   await shown(page);
@@ -161,13 +161,13 @@ test("the browser's graphics process crashes: another one does the work", async 
   await page.waitForFunction((before) => document.querySelector("#stage canvas").toDataURL() === before, before);
   await advanced(page);
   await page.getByRole("button", { name: "Apply" }).click();
-  await note(page, /opened (anew|again)/);
+  await note(page, /opened again/);
   await shown(page);
   assert.ok((await features(page)).equals(expected));
   assert.equal(await alarm(page), "");
 });
 
-test("lost again and again, it says so, and the next call begins anew", async (t) => {
+test("lost again and again, it says so, and the next call begins again", async (t) => {
   const page = await visitTrouble(t, "?device=cpu");
   await sample(page, "Cat", "chelsea.png");
   // Each new worker is in for it too.

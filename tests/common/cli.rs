@@ -5,10 +5,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The program, in the project's folder.
+/// The program, in the project's folder. Its default model is the small one: most tests are about
+/// something else, and the other takes thirty times as long.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_internvit"));
-    command.current_dir(crate::common::root());
+    command.current_dir(crate::common::root()).env("INTERNVIT_MODEL", "internvit-tiny");
     command
 }
 

@@ -119,7 +119,8 @@ fn damaged_bytes_are_refused_alone() {
 #[test]
 fn a_source_of_ones_own_is_checked() {
     let bytes = std::fs::read(root().join("www/models/internvit-tiny/model.safetensors")).unwrap();
-    let config = std::fs::read_to_string(root().join("www/models/internvit-tiny/config.json")).unwrap();
+    let config =
+        std::fs::read_to_string(root().join("www/models/internvit-tiny/config.json")).unwrap();
     let size = bytes.len() as u64;
     let short = Source::ranges("mine.safetensors", size, move |range| {
         let end = if range.start > 1 << 20 { range.end - 1 } else { range.end };

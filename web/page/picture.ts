@@ -110,7 +110,7 @@ export class Picture {
     this.#readout.textContent = text;
   }
 
-  /** Draws the scenes anew with another opacity. */
+  /** Draws the scenes again with another opacity. */
   fade(opacity: number) {
     cancelAnimationFrame(this.#animation);
     this.#reached = null;

@@ -46,7 +46,7 @@ export class ViewPanel {
     part(root, "#views", HTMLElement).replaceChildren(...this.#tabs);
     this.#layer.addEventListener("input", () => actions.layer(this.#layer.valueAsNumber));
     this.#fade.addEventListener("input", () => actions.fade(this.#fade.valueAsNumber));
-    // Browsers allow an address only so many changes in a while.
+    // Browsers allow an address only a number of changes in a while.
     this.#fade.addEventListener("change", () => actions.faded());
   }
 

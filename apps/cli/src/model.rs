@@ -1,4 +1,4 @@
-//! Which model: a folder, a name on the hub, or the bundled one.
+//! Which model: a folder, one that comes with the program, or a name on the hub.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use internvit::error::list;
 use internvit::files::folder_of;
 use internvit::hub::{Hub, Name, Step};
+use internvit::weights::Source;
 use internvit::{Checkpoint, Error, Result};
 
 use super::progress;
@@ -22,10 +23,17 @@ const KNOWN: [&str; 7] = [
     "pytorch_model.bin.index.json",
 ];
 
+/// The environment's choice of a model, where the command line names none.
+const VARIABLE: &str = "INTERNVIT_MODEL";
+
+/// The models that come with the program; the first serves where none is named.
+const BUILT_IN: [&str; 2] = ["dinov2-small", "internvit-tiny"];
+
 #[derive(Clone, clap::Args)]
 pub(super) struct Model {
     /// Folder with config.json and model.safetensors (or shards), or owner/name[@revision] on the
-    /// Hugging Face hub, or its address there; the bundled model if left out
+    /// Hugging Face hub, or its address there, or a model that comes with the program: dinov2-small
+    /// (which serves if this is left out) or internvit-tiny (or INTERNVIT_MODEL)
     #[arg(long)]
     model: Option<PathBuf>,
     /// Ask the hub nothing: take what was fetched before
@@ -50,12 +58,13 @@ impl Model {
 
     /// Files that opening a model of this machine reads, as far as their names are known before.
     pub(super) fn inputs(&self) -> Vec<PathBuf> {
-        let Some(path) = self.model.as_ref().filter(|path| path.exists()) else {
+        let path = self.chosen();
+        if !path.exists() {
             return Vec::new();
-        };
-        let folder = if path.is_dir() { path } else { folder_of(path) };
+        }
+        let folder = if path.is_dir() { &path } else { folder_of(&path) };
         let mut files: Vec<PathBuf> = KNOWN.iter().map(|name| folder.join(name)).collect();
-        files.push(path.clone());
+        files.push(path);
         files
     }
 
@@ -73,22 +82,49 @@ impl Model {
         Ok(checkpoint)
     }
 
+    /// What the command line names, else what the environment does, else the default.
+    fn chosen(&self) -> PathBuf {
+        let named = || std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
+        let chosen = self.model.clone().or_else(|| named().map(PathBuf::from));
+        chosen.unwrap_or_else(|| BUILT_IN[0].into())
+    }
+
     async fn find(&self) -> Result<Checkpoint> {
         let prefix = self.prefix.as_deref();
-        let Some(path) = &self.model else { return Checkpoint::bundled().await };
-        if path.exists() {
-            return Checkpoint::open_path_with(path, prefix).await;
+        let path = self.chosen();
+        // Without a name the current folder is not asked.
+        let default = path.as_os_str() == BUILT_IN[0] && self.model.is_none();
+        if !default && path.exists() {
+            return Checkpoint::open_path_with(&path, prefix).await;
         }
         let text = path.to_str().unwrap_or_default();
+        if let Some(checkpoint) = built_in(text).await {
+            return checkpoint;
+        }
         let name = Name::pasted(text).or_else(|| Name::parse(text).map(Ok)).unwrap_or_else(|| {
             Err(Error::input(format!(
-                "{}: no such file or folder, and no name on the hub, which would be owner/name or \
-                 owner/name@revision (see `internvit models`)",
-                path.display()
+                "{}: no such file or folder, none of the program's own models ({}), and no name on \
+                 the hub, which would be owner/name or owner/name@revision (see `internvit models`)",
+                path.display(),
+                list(BUILT_IN)
             )))
         })?;
         Checkpoint::open_path_with(&fetch(&name, self.offline).await?, prefix).await
     }
+}
+
+/// A model that comes with the program.
+async fn built_in(name: &str) -> Option<Result<Checkpoint>> {
+    match BUILT_IN.iter().position(|known| *known == name)? {
+        0 => Some(dinov2_small(name).await),
+        _ => Some(Checkpoint::bundled().await),
+    }
+}
+
+async fn dinov2_small(name: &str) -> Result<Checkpoint> {
+    use internvit_dinov2_small::{CONFIG, PREPROCESSING, WEIGHTS};
+    let weights = Source::memory(&format!("{name}/model.safetensors"), WEIGHTS);
+    Checkpoint::open(name, CONFIG, vec![weights]).await?.preprocess_as(PREPROCESSING)
 }
 
 /// A model's folder, with a bar for each file that has to be fetched.

@@ -22,7 +22,7 @@ export interface Subject {
 
 /** What a view's settings may do to the page. */
 export interface Surface {
-  /** Draws the view anew after a change of its settings. */
+  /** Draws the view again after a change of its settings. */
   changed(): void;
   /** Lets the chosen patch go. */
   unpoint(): void;
