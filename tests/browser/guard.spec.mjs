@@ -173,7 +173,7 @@ test("no request leaves the page in a whole visit", async (t) => {
   await saved(page, "Save picture");
   await sheet(page, "about", "how");
   await otherModels(page);
-  await page.getByRole("button", { name: /^Get OpenGVLab/ }).first().waitFor();
+  await page.getByRole("button", { name: /^Download OpenGVLab/ }).first().waitFor();
   await sheet(page, "device", "benchmark");
   await page.getByRole("button", { name: "Measure" }).click();
   await page.getByRole("button", { name: "Cancel" }).click();
@@ -319,13 +319,13 @@ test("addresses of models: https or the page's own origin, nothing secret in the
     "https://example.com/model?key=1", "https://example.com/model#a", "javascript:alert(1)", "//example.com/model", "../secret", "a/..", "a/b@../c", "blob:x",
   ]) {
     await field.fill(name);
-    await page.getByRole("button", { name: "Download" }).click();
+    await page.getByRole("button", { name: "Download", exact: true }).click();
     assert.match(await field.evaluate((input) => input.validationMessage), /https address/, name);
   }
   // The page's own server may be asked.
   const own = `${site.url}model`;
   await field.fill(own);
-  await page.getByRole("button", { name: "Download" }).click();
+  await page.getByRole("button", { name: "Download", exact: true }).click();
   await page.getByRole("button", { name: `In use ${own}`, exact: true }).waitFor();
 });
 

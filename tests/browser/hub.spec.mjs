@@ -59,7 +59,7 @@ const row = (page, name = MODEL) => page.locator("#models li").filter({ has: pag
 const press = (page, verb, name = MODEL) => page.getByRole("button", { name: `${verb} ${name}`, exact: true }).click();
 const open = async (page) => {
   await otherModels(page);
-  await page.getByRole("button", { name: "Get OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
+  await page.getByRole("button", { name: "Download OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
 };
 /** Waits until a model is loaded; what is said instead is the failure, at once. */
 async function inUse(page, name = MODEL) {
@@ -78,7 +78,7 @@ const asked = (server = hub) => server.log().filter(({ url, range }) => url.incl
 async function get(page, name = MODEL) {
   await open(page);
   await page.getByLabel(/^Model from/).fill(name);
-  await page.getByRole("button", { name: "Download" }).click();
+  await page.getByRole("button", { name: "Download", exact: true }).click();
 }
 
 /** Waits until a slow download is well under way. */
@@ -194,7 +194,7 @@ test("an index is asked after a few files at a time, and one of thousands is ref
     heads = 0;
     const name = `${address}/of${count}`;
     await page.getByLabel(/^Model from/).fill(name);
-    await page.getByRole("button", { name: "Download" }).click();
+    await page.getByRole("button", { name: "Download", exact: true }).click();
     await note(page, said, name);
     assert.equal(heads, asked);
   }
@@ -285,12 +285,12 @@ test("where trying again does not help it stops, and goes on by itself when the 
 test("where nothing is here yet, an interrupted download names the button that there is", async (t) => {
   const page = await visitHub(t, { behave: [{ match: "/api/models", status: 503 }] });
   await get(page);
-  await note(page, "or press Get.");
-  await row(page).getByRole("button", { name: `Get ${MODEL}` }).waitFor();
+  await note(page, "or press Download.");
+  await row(page).getByRole("button", { name: `Download ${MODEL}` }).waitFor();
 });
 
 for (const [what, name, behave, text] of [
-  ["no such repository", "tiny/nowhere", [], /tiny\/nowhere is not at 127\.0\.0\.1:\d+, or it is private \(401\)/],
+  ["no such repository", "tiny/nowhere", [], /tiny\/nowhere was not found, or it is private \(401\)/],
   ["no such revision", "tiny/internvit@v9", [], /tiny\/internvit@v9 is not at .*no such revision/],
   ["a gated one", MODEL, [{ match: "config.json", status: 403, code: "GatedRepo" }], /not open to everyone \(403\)/],
   ["a proxy that forbids it", MODEL, [{ match: "config.json", status: 403 }], /config\.json is refused by .* \(403\), without a reason: a proxy or a firewall/],
@@ -338,7 +338,7 @@ test("the token goes to the hub alone, and requests to the hub's hosts alone, wi
   await open(page);
   await page.getByLabel("Access token").fill("hf_secret");
   await page.getByLabel(/^Model from/).fill(MODEL);
-  await page.getByRole("button", { name: "Download" }).click();
+  await page.getByRole("button", { name: "Download", exact: true }).click();
   await inUse(page);
   const [large, others] = [true, false].map((is) => hub.log().filter(({ url }) => url.includes(DATA) === is));
   assert.ok(others.length > 1 && others.every(({ authorization }) => authorization === "Bearer hf_secret"));
@@ -471,10 +471,10 @@ test("deleted, the model is gone and its room is free", async (t) => {
 
 test("a link names a model but fetches none", async (t) => {
   const page = await visitHub(t, { query: "?model=tiny/internvit&hub=https://example.com&device=cpu" });
-  await page.getByRole("button", { name: `Get ${MODEL}`, exact: true }).waitFor();
+  await page.getByRole("button", { name: `Download ${MODEL}`, exact: true }).waitFor();
   assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
   assert.equal(hub.log().length, 0);
-  await press(page, "Get");
+  await press(page, "Download");
   await inUse(page);
 });
 
@@ -483,7 +483,7 @@ test("a name that is none is refused at the field", async (t) => {
   for (const name of ["internvit", "http://example.com/model", "a/b/c"]) {
     await page.locator("#models").evaluate((models) => (models.open = true));
     await page.getByLabel(/^Model from/).fill(name);
-    await page.getByRole("button", { name: "Download" }).click();
+    await page.getByRole("button", { name: "Download", exact: true }).click();
     assert.match(await page.getByLabel(/^Model from/).evaluate((field) => field.validationMessage), /owner\/name/);
   }
   assert.equal(hub.log().length, 0);

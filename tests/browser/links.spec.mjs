@@ -148,7 +148,7 @@ test("at an http address of the network everything works, or says why it cannot"
   await copy(page).click();
   assert.equal(new URL(await page.getByLabel(/Copy the link by hand/).inputValue()).searchParams.get("sample"), "chelsea");
   const row = page.locator("#models li").filter({ hasText: "tiny/internvit" });
-  await row.getByRole("button", { name: /^Get/ }).click();
+  await row.getByRole("button", { name: /^Download/ }).click();
   await row.getByRole("alert").filter({ hasText: "https addresses and at localhost" }).waitFor();
   await row.getByRole("button", { name: /^Dismiss/ }).click();
   await row.waitFor({ state: "detached" });

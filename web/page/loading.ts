@@ -3,7 +3,7 @@
 import type { Model, ModelSource } from "../shared/protocol";
 import type { DeviceStatus } from "./device";
 import type { Engine } from "./engine";
-import { bundled, type ModelPicker } from "./model-picker";
+import { bundled, DEFAULT_NAME, type ModelPicker } from "./model-picker";
 import type { ModelList } from "./models";
 import type { Notice } from "./notice";
 import { Latest, type Attempt } from "./requests";
@@ -64,6 +64,17 @@ export class ModelLoading {
       const loaded = await asked;
       if (asked === this.#model) return loaded;
     }
+  }
+
+  /** The model that is loaded, or being loaded. */
+  get source(): ModelSource | null {
+    return this.#source;
+  }
+
+  /** Changes to a model that the visitor has not asked for, which a link need not name. */
+  async replaceBy(source: ModelSource) {
+    const asked = (this.#model = this.#load(source));
+    if ((await asked) && this.#model === asked) this.#actions.replaced();
   }
 
   async change(source: ModelSource) {
@@ -154,5 +165,5 @@ function remember(source: ModelSource) {
 }
 
 function nameOf(source: ModelSource): string | null {
-  return "folder" in source ? null : (source.name ?? null);
+  return "folder" in source || source.name === DEFAULT_NAME ? null : (source.name ?? null);
 }

@@ -7,7 +7,10 @@ import { bytes, many } from "../shared/format";
 import type { Model, ModelSource } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 
-/** The bundled model. */
+/** What the default model is called, which is fetched after the bundled one. */
+export const DEFAULT_NAME = "DINOv2 ViT-S/14";
+
+/** The bundled model, with which the page begins. */
 export const bundled: ModelSource = { folder: new URL("models/internvit-tiny/", document.baseURI).href };
 
 export interface ModelPicker {
@@ -39,6 +42,8 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
       note.hidden = !info.random_weights;
       note.textContent = "This model has random weights: nothing was trained.";
       back.hidden = "folder" in source;
+      const other = root.querySelector<HTMLElement>("#default-model");
+      if (other) other.hidden = title === DEFAULT_NAME;
     },
     none() {
       tellModel(null);

@@ -194,7 +194,7 @@ const keeps = () => "storage" in navigator && "getDirectory" in navigator.storag
 /** Fails where the browser keeps no models for the page. */
 function checkAble() {
   if (!isSecureContext) throw new Error("Browsers keep models only for pages at https addresses and at localhost.");
-  if (!keeps()) throw new Error("This browser cannot keep models for a page.");
+  if (!keeps()) throw new Error("This browser can’t store models (private window?).");
 }
 
 /** Fails where the browser has no room for a model. */

@@ -80,7 +80,7 @@ export class Picture {
     this.#invite(view.pointing !== "teach" && map !== null);
     showLegend(this.#legend, map, (value) => view.number(value));
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
-    if (view.prompt !== null && token === null) this.say(view.prompt);
+    if (view.prompt !== null && map === null) this.say(view.prompt);
   }
 
   /** Lights up what is alike to what is pointed at; once it did, the visitor need not be told. */

@@ -2,8 +2,10 @@
 
 import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
+import { Cells } from "../cells";
 import { make, part } from "../dom";
-import { percentileLight, type Light } from "../light";
+import type { Shot } from "../shots";
+import { percentileLight, shadeOf, type Light } from "../light";
 import { View, type Subject, type Surface } from "./view";
 
 export class Attention extends View {
@@ -15,6 +17,9 @@ export class Attention extends View {
   readonly #heads: HTMLSelectElement;
   readonly #rollout: HTMLInputElement;
   readonly #classToken: HTMLButtonElement;
+  /** All heads at a glance, and their mean. */
+  readonly #glance: Cells;
+  #changed: () => void = () => undefined;
   /** Null is the mean of all heads. */
   #head: number | null = null;
   #throughLayers = false;
@@ -23,10 +28,15 @@ export class Attention extends View {
     super();
     this.#heads = part(root, "#head", HTMLSelectElement);
     this.#rollout = part(root, "#rollout", HTMLInputElement);
+    this.#glance = new Cells(part(root, "#heads", HTMLElement), (index) => {
+      this.#head = index < this.#heads.options.length - 1 ? index : null;
+      this.#changed();
+    });
     this.#classToken = part(root, "#class-token", HTMLButtonElement);
   }
 
   override connect({ changed, unpoint }: Surface) {
+    this.#changed = changed;
     this.#rollout.addEventListener("change", () => {
       this.#throughLayers = this.#rollout.checked;
       changed();
@@ -73,6 +83,19 @@ export class Attention extends View {
 
   override light(map: ViewMap): Light {
     return percentileLight(map, this.#shown(map), 0.5, 0.985);
+  }
+
+  override drawn(map: ViewMap, shot: Shot) {
+    const photo = shot.encoding?.bitmap;
+    const area = map.width * map.height;
+    const count = this.#throughLayers || !photo ? 0 : map.data.length / area;
+    // The heads, and then their mean.
+    const cells = Array.from({ length: count }, (_, at) => {
+      const over = shadeOf(percentileLight(map, map.data.subarray(at * area, (at + 1) * area), 0.5, 0.985));
+      return photo && { photo, over, title: at < count - 1 ? `head ${at + 1}` : "mean of all" };
+    });
+    this.#glance.show(cells.filter((cell) => cell !== undefined));
+    this.#glance.mark(this.#head ?? count - 1);
   }
 
   /** The part of the map that is shown. */

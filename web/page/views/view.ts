@@ -24,6 +24,8 @@ export interface Subject {
 export interface Surface {
   /** Draws the view again after a change of its settings. */
   changed(): void;
+  /** Draws the map that is there once more. */
+  redrawn(): void;
   /** Lets the chosen patch go. */
   unpoint(): void;
 }
@@ -50,6 +52,26 @@ export abstract class View {
 
   /** What the view asks of the engine; null where the visitor must act first. */
   abstract request(subject: Subject): ViewRequest | null;
+
+  /** What else it asks for, to be joined with the answer to its first request. */
+  further(_subject: Subject): ViewRequest[] {
+    return [];
+  }
+
+  join(first: ViewMap, _others: readonly ViewMap[]): ViewMap {
+    return first;
+  }
+
+  /** A click while a patch is held; false where it means another patch to hold. */
+  pin(_shot: Shot, _at: Place): boolean {
+    return false;
+  }
+
+  /** Takes note of a map that is drawn. */
+  drawn(_map: ViewMap, _shot: Shot): void {}
+
+  /** The held patch was let go. */
+  release(): void {}
 
   /** The patch under the pointer, in words. */
   abstract describe(map: ViewMap, token: number, place: Place): string;
