@@ -271,7 +271,7 @@ test("broken connections and busy servers are tried again", async (t) => {
 test("where trying again does not help it stops, and goes on by itself when the network is back", async (t) => {
   const page = await visitHub(t, { behave: [{ match: DATA, times: 2 }, { match: DATA, cut: 3e6, times: 1 }, { match: DATA, status: 503 }] });
   await get(page);
-  await note(page, "goes on when the connection is back");
+  await note(page, "continues when you are back online");
   const verb = await row(page).getByRole("button").first().textContent();
   await note(page, `or press ${verb}.`);
   assert.equal(asked().length, 6, "the first request, and as many tries as there are pauses");

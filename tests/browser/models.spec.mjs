@@ -136,7 +136,7 @@ for (const name of ["dinov2_registers", "dinov2_swiglu_interpolated"]) {
       assert.ok(data.every(Number.isFinite) && new Set(data).size > 1, view);
     }
     await page.getByRole("tab", { name: "Materials" }).click();
-    await page.locator("#save-hint", { hasText: "no segmentation head" }).waitFor();
+    await page.locator("#save-hint", { hasText: "no head that names materials" }).waitFor();
     assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
   });
 }

@@ -52,7 +52,7 @@ for (const [kind, said] of [["lose", LOST], ["die", STOPPED], ["trap", STOPPED]]
     else await page.locator("#layer").fill("8");
     await note(page, said);
     assert.equal(await alarm(page), "");
-    if (kind === "trap") await page.getByRole("button", { name: "chelsea.png" }).click();
+    if (kind === "trap") await page.getByRole("button", { name: "Cat", exact: true }).click();
     else await page.locator("#layer").fill("7");
     await page.waitForFunction((before) => document.querySelector("#stage").dataset.drawn && document.querySelector("canvas").toDataURL() === before, taught);
     assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Teach");
@@ -60,7 +60,7 @@ for (const [kind, said] of [["lose", LOST], ["die", STOPPED], ["trap", STOPPED]]
     assert.match(await fact(page, "Photograph"), /chelsea\.png/);
     assert.ok((await features(page)).equals(expected));
     // The other photograph has kept its place, and is encoded again now that it is opened.
-    await page.getByRole("button", { name: "coffee.png" }).click();
+    await page.getByRole("button", { name: "Coffee" }).click();
     await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
     await page.locator("#legend", { hasText: "cat" }).waitFor();
     await page.getByRole("tab", { name: "Norms" }).click();
@@ -142,7 +142,7 @@ test("a graphics device that is destroyed: idle, in the middle of encoding, and 
   await shown(page);
   assert.equal(await alarm(page), "");
   await note(page, "opened again and the pictures computed again"); // by the engine itself
-  await page.getByRole("button", { name: "chelsea.png" }).click();
+  await page.getByRole("button", { name: "Cat", exact: true }).click();
   await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
   await shown(page);
   assert.ok((await features(page)).equals(expected));

@@ -10,19 +10,24 @@ const buttons = ["Save picture", "Save view’s data (.npy)"];
 async function expect(page, able, reason) {
   await drawn(page);
   for (const name of buttons) {
-    const button = page.getByRole("button", { name });
+    const button = page.getByRole("button", { name, includeHidden: true });
     assert.equal(await button.isEnabled(), able, name);
   }
-  assert.ok(await page.getByRole("button", { name: "Save features (.npy)" }).isEnabled());
+  assert.ok(await page.getByRole("button", { name: "Save features (.npy)", includeHidden: true }).isEnabled());
   const hint = page.locator("#save-hint");
   assert.equal(await hint.isVisible(), !able);
   if (!able) assert.match(await hint.textContent(), reason);
 }
 
+/** The views by the names of their tabs. */
+const names = {
+  Features: "pca", "Find alike": "similarity", Group: "clusters", Teach: "teach", Attention: "attention", Norms: "norms", Materials: "segmentation",
+};
+
 /** A tab whose view has no map, whatever was at hand before. */
 async function turn(page, tab) {
   await page.getByRole("tab", { name: tab }).click();
-  await page.locator(`#stage[data-drawn=${tab.toLowerCase()}]`).waitFor();
+  await page.locator(`#stage[data-drawn=${names[tab]}]`).waitFor();
 }
 
 test("where a view is not there yet, its save buttons are disabled and say why", async (t) => {
@@ -58,7 +63,7 @@ test("every view saves a picture and data of its own, under its name", async (t)
       await canvas.click({ position: { x: x * width, y: y * height } });
       await drawn(page);
     };
-    if (tab === "Similarity") await click(0.5, 0.5);
+    if (tab === "Find alike") await click(0.5, 0.5);
     if (tab === "Teach") {
       await click(0.5, 0.5);
       await page.locator("#teach input[type=radio]").nth(1).check();
@@ -68,7 +73,7 @@ test("every view saves a picture and data of its own, under its name", async (t)
     await fade(page, "100");
     await expect(page, true);
     const [picture, data, features] = [await saved(page, buttons[0]), await saved(page, buttons[1]), await saved(page, "Save features (.npy)")];
-    const view = tab.toLowerCase();
+    const view = names[tab];
     assert.deepEqual([picture.name, data.name], [`coffee-${view}.png`, `coffee-${view}.npy`]);
     assert.equal(features.name, "coffee-layer-12.npy");
     assert.ok(readNpy(data.bytes).data.every(Number.isFinite), view);
@@ -88,8 +93,8 @@ test("a model without a head says so where its segmentation would be saved", asy
   const folder = path("tests/golden/encoder_rms_qknorm_f16");
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
   await loaded(page);
-  await page.locator("#save-hint", { hasText: "no segmentation head" }).waitFor();
-  await expect(page, false, /no segmentation head/);
+  await page.locator("#save-hint", { hasText: "no head that names materials" }).waitFor();
+  await expect(page, false, /no head that names materials/);
 });
 
 test("a view that is still being drawn is waited for, and is what is saved", async (t) => {

@@ -3,7 +3,7 @@
 import type { Model, ModelSource } from "../shared/protocol";
 import type { DeviceStatus } from "./device";
 import type { Engine } from "./engine";
-import { bundled, DEFAULT_NAME, type ModelPicker } from "./model-picker";
+import { bundled, BUNDLED_NAME, DEFAULT_NAME, type ModelPicker } from "./model-picker";
 import type { ModelList } from "./models";
 import type { Notice } from "./notice";
 import { Latest, type Attempt } from "./requests";
@@ -101,7 +101,7 @@ export class ModelLoading {
   /** The model that the address names, if it is stored: a link alone never fetches a model. */
   async #first(): Promise<Model | null> {
     const name = new URLSearchParams(location.search).get("model");
-    if (!name) return this.#load(bundled);
+    if (!name || name === BUNDLED_NAME) return this.#load(bundled);
     const check = this.#checks.begin();
     const stored = await this.#openStored(name, check);
     return check.current ? this.#load(stored ?? bundled) : this.#model;

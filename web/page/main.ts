@@ -117,16 +117,25 @@ function measurement({ messages, engine, tasks, loading, status }: Pick<App, "me
   };
 }
 
+/** Shows the link to the source where the page knows its address. */
+function showSource() {
+  const address = part(document, 'meta[name="repository"]', HTMLMetaElement).content;
+  const source = part(document, "[data-repository]", HTMLAnchorElement);
+  source.hidden = !address;
+  if (address) source.href = address;
+}
+
 function begin() {
   document.querySelector("#unstarted")?.remove();
   const app = makeApp();
   connect(app);
+  showSource();
   app.loading.begin();
   if (askedSample()) app.samples.open(askedSample());
   else if (!plainStart()) {
     app.workbench.welcome();
     app.samples.begin();
-    if (!new URLSearchParams(location.search).has("model")) void improve(app.better, app.loading, app.photographs);
+    if (!new URLSearchParams(location.search).get("model")) void improve(app.better, app.loading, app.photographs);
   }
 }
 

@@ -55,6 +55,8 @@ export class ModelList {
   offer(name: string) {
     this.#listed = null; // what is stored may have been found damaged
     this.#root.open = true;
+    const sheet = this.#root.closest<HTMLElement>("[popover]");
+    if (sheet && !sheet.matches(":popover-open")) sheet.showPopover();
     void this.#show().then(() => this.#row(name).item.scrollIntoView({ block: "nearest" }));
   }
 

@@ -78,7 +78,7 @@ export class Picture {
     if (other) this.#otherStage.show(other);
     this.#pointed ||= view.pointing === "hold" && token !== null;
     this.#invite(view.pointing !== "teach" && map !== null);
-    showLegend(this.#legend, map, (value) => view.number(value));
+    showLegend(this.#legend, map, (value) => view.number(value), main?.light != null || other?.light != null);
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
     if (view.prompt !== null && map === null) this.say(view.prompt);
   }
