@@ -105,7 +105,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         })?;
         let token =
             token.ok_or_else(|| of_point(format!("{x},{y}: the encoder did not see it")))?;
-        lesson.examples.push(Example { photo: id, token, class });
+        lesson.examples.push(Example { photo: id, token, class, at: Some([*x, *y]) });
     }
     apart(&lesson, &args.points, album.photo(id)?.grid())?;
     let gathered = lesson.gather(&mut album, &encoder).await?;
