@@ -205,7 +205,7 @@ fn a_taught_head_is_applied() {
     let folder = scratch("cli-teach");
     let (head, first) = (folder.join("taught.safetensors"), folder.join("first.png"));
     let cat = sample("chelsea.png");
-    let args = ["teach", text(&cat), "--device", "cpu", "--layer", "4,12"];
+    let args = ["teach", text(&cat), "--method", "linear", "--device", "cpu", "--layer", "4,12"];
     let points = ["--point", "cat:225,150", "--point", "cat:60,280", "--point", "wall:440,10"];
     ok(&[&args[..], &points, &["--out", text(&head), "--picture", text(&first)]].concat());
 

@@ -20,7 +20,18 @@ fn a_lesson_gives_the_command_lines_head_and_picture() {
     assert!(session.view(id, json!({"view": "taught"})).is_err(), "nothing has been taught");
     let mut lesson = Lesson { layers: vec![4, 12], ..Lesson::default() };
     let points = [("cat", [225, 150]), ("cat", [60, 280]), ("wall", [440, 10])];
-    let args = ["teach", text(&cat), "--image-size", "56", "--device", "cpu", "--layer", "4,12"];
+    let args = [
+        "teach",
+        text(&cat),
+        "--method",
+        "linear",
+        "--image-size",
+        "56",
+        "--device",
+        "cpu",
+        "--layer",
+        "4,12",
+    ];
     let mut args: Vec<String> = args.map(String::from).into();
     for (name, point @ [x, y]) in points {
         let (class, token) = (lesson.class(name), session.patch(id, point));
@@ -64,7 +75,16 @@ fn two_classes_in_one_patch_are_refused() {
     let error = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap_err().to_string();
     assert!(error.contains("has two classes, expected one"), "{error}");
     let teach = |points: &[&str]| {
-        let mut args = vec!["teach", text(&cat), "--image-size", "56", "--device", "cpu"];
+        let mut args = vec![
+            "teach",
+            text(&cat),
+            "--method",
+            "linear",
+            "--image-size",
+            "56",
+            "--device",
+            "cpu",
+        ];
         points.iter().for_each(|point| args.extend(["--point", point]));
         args.extend(["--out", text(&out)]);
         args.into_iter().map(String::from).collect::<Vec<_>>()
@@ -124,4 +144,64 @@ fn a_lesson_that_walks_keeps_what_was_named() {
     let without = wait(session.album.soft(&session.encoder, id, Refine::default())).unwrap();
     assert_ne!(without.named().unwrap(), named);
     assert!(session.view(id, json!({"view": "taught"})).is_ok());
+}
+
+/// Points, strokes and a picture of labels teach alike, and what is made of probabilities is written.
+#[test]
+fn points_strokes_and_labels_teach() {
+    let folder = scratch("lessons-outputs");
+    let cat = sample("chelsea.png");
+    let file = |name: &str| folder.join(name);
+    let [head, labels, unsure, cut] =
+        ["h.safetensors", "labels.png", "unsure.png", "cut.png"].map(file);
+    let (soft, margin) = (file("p.npy"), file("unsure.npy"));
+    let small = ["--image-size", "56", "--device", "cpu", "--out", text(&head)];
+    let teach = |more: &[&str]| ok(&[&["teach", text(&cat)][..], &small, more].concat());
+    let named = ["--scribble", "cat:200,150 260,150", "--scribble", "wall:430,10 440,20"];
+    let all = ["--labels", text(&labels), "--unsure", text(&unsure), "--cut-out", text(&cut)];
+    teach(&[&named[..], &all, &["--probabilities", text(&soft), "--cut", "wall"]].concat());
+    let stored = |path: &std::path::Path| {
+        let mut reader =
+            png::Decoder::new(std::io::BufReader::new(std::fs::File::open(path).unwrap()));
+        reader.set_transformations(png::Transformations::IDENTITY);
+        let mut reader = reader.read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut bytes).unwrap();
+        ([info.width, info.height], bytes)
+    };
+    let (size, indices) = stored(&labels);
+    assert_eq!((size, indices.len()), ([451, 300], 451 * 300));
+    assert_eq!((indices[150 * 451 + 230], indices[12 * 451 + 432]), (0, 1));
+    let (_, rgba) = stored(&cut);
+    assert_eq!(rgba.len(), 4 * 451 * 300);
+    assert_eq!((rgba[4 * (150 * 451 + 230) + 3], rgba[4 * (12 * 451 + 432) + 3]), (0, 255));
+    let bytes = std::fs::read(&soft).unwrap();
+    let values = npyz::NpyFile::new(&bytes[..]).unwrap();
+    assert_eq!(values.shape(), [2, 300, 451]);
+    let values: Vec<f32> = values.into_vec().unwrap();
+    let at = 150 * 451 + 230;
+    assert!(values[at] > 0.6 && (values[at] + values[300 * 451 + at] - 1.0).abs() < 0.05);
+    assert_eq!(picture(&unsure).width, 451);
+
+    // The same from a picture of labels: 1 is the cat, 2 the wall.
+    let mut given = vec![0u8; 451 * 300];
+    (200..=260).for_each(|x| given[150 * 451 + x] = 1);
+    (430..=440).for_each(|x| given[(x - 420) * 451 + x] = 2);
+    let examples = file("examples.png");
+    let mut encoder = png::Encoder::new(std::fs::File::create(&examples).unwrap(), 451, 300);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(&given).unwrap();
+    let pictured = ["--examples", text(&examples), "--names", "cat,wall"];
+    teach(&[&pictured[..], &["--unsure", text(&margin), "--labels", text(&labels)]].concat());
+    let (_, other) = stored(&labels);
+    let same = indices.iter().zip(&other).filter(|(a, b)| a == b).count();
+    assert!(same * 100 > 97 * indices.len(), "{same} of {}", indices.len());
+
+    let refused = |more: &[&str], why: &str| {
+        fails(&[&["teach", text(&cat)][..], &small, more].concat(), why);
+    };
+    refused(&[&pictured[..3], &["cat"]].concat(), "label 2: names are given for 1 to 1");
+    refused(&["--examples", text(&cat), "--names", "cat,wall"], "expected a PNG of labels");
+    refused(&["--scribble", "cat:1", "--point", "wall:1,2"], "expected CLASS:X,Y X,Y");
+    refused(&[&named[..], &["--cut-out", text(&cut), "--cut", "dog"]].concat(), "class dog");
 }
