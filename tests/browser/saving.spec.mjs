@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, loaded, readNpy, saved, shown } from "./visitor.mjs";
+import { axe, drawn, fade, loaded, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const buttons = ["Save picture", "Save view’s data (.npy)"];
@@ -29,7 +29,7 @@ test("where a view is not there yet, its save buttons are disabled and say why",
   const page = await visit(site, t, { query: "?sample=coffee" });
   await shown(page);
   await expect(page, true);
-  await turn(page, "Similarity");
+  await turn(page, "Find alike");
   if (await page.locator("#save-hint").isVisible()) {
     await expect(page, false, /Click a patch/);
     assert.deepEqual(await axe(page), []);
@@ -41,7 +41,7 @@ test("where a view is not there yet, its save buttons are disabled and say why",
   assert.equal((await saved(page, buttons[0])).name, "coffee-similarity.png");
   await turn(page, "Teach");
   await expect(page, false, /two classes/);
-  await turn(page, "Segmentation");
+  await turn(page, "Materials");
   await expect(page, true);
 });
 
@@ -65,7 +65,7 @@ test("every view saves a picture and data of its own, under its name", async (t)
       await click(0.95, 0.05);
       await page.locator(".fit", { hasText: "Learned from 2 patches" }).waitFor();
     }
-    await page.getByLabel("View over photograph").fill("100");
+    await fade(page, "100");
     await expect(page, true);
     const [picture, data, features] = [await saved(page, buttons[0]), await saved(page, buttons[1]), await saved(page, "Save features (.npy)")];
     const view = tab.toLowerCase();

@@ -64,7 +64,7 @@ export function copyLink(button: HTMLButtonElement, address: () => string, say: 
 
   function tell(text: string) {
     clearTimeout(timer);
-    button.textContent = "Link copied ✓";
+    button.textContent = "Copied ✓";
     timer = setTimeout(() => (button.textContent = title), SAID);
     say(text);
   }

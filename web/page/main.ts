@@ -112,7 +112,10 @@ function begin() {
   connect(app);
   app.loading.begin();
   if (askedSample()) app.samples.open(askedSample());
-  else if (!plainStart()) app.samples.begin();
+  else if (!plainStart()) {
+    app.workbench.welcome();
+    app.samples.begin();
+  }
 }
 
 begin();

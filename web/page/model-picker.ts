@@ -1,5 +1,6 @@
 // Which model is loaded, and the choice of another.
 
+import { tellModel } from "./chips";
 import { part } from "./dom";
 import { chooser } from "./files";
 import { bytes, many } from "../shared/format";
@@ -29,7 +30,9 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
       summary.textContent = "Loading …";
       note.hidden = true;
     },
-    loaded(source, { name: title, info }) {
+    loaded(source, model) {
+      const { name: title, info } = model;
+      tellModel(model);
       name.textContent = spelled(title);
       summary.textContent = `${many(info.parameters)} parameters (${bytes(info.bytes)}), ${info.layers} layers of ` +
         `${info.heads} heads and width ${info.hidden}, patches of ${info.patch} × ${info.patch} pixels`;
@@ -38,6 +41,7 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
       back.hidden = "folder" in source;
     },
     none() {
+      tellModel(null);
       summary.textContent = "No model is loaded.";
       note.hidden = true;
       back.hidden = false;

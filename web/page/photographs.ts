@@ -227,7 +227,8 @@ export class Photographs {
   }
 
   #showStrip() {
-    this.#parts.strip.show(this.#all, this.#shown);
+    const { strip, samples } = this.#parts;
+    strip.show(this.#all.filter((shot) => !samples.nameOf(shot.file)), this.#shown);
   }
 }
 

@@ -8,6 +8,7 @@ import { Picture } from "./picture";
 import type { PointerHandlers } from "./pointer";
 import { Repeated } from "./requests";
 import type { Shot } from "./shots";
+import { Spot } from "./spot";
 import { Teaching } from "./teaching";
 import { ViewPanel } from "./view-panel";
 import { makeViews, type ViewName, type Views } from "./views/table";
@@ -33,6 +34,7 @@ export class Workbench {
   readonly #views: Views;
   readonly #panel: ViewPanel;
   readonly #painting: Repeated;
+  readonly #spot: Spot;
   #choice: Choice;
   #model: ModelInfo | null = null;
   #shot: Shot | null = null;
@@ -40,12 +42,15 @@ export class Workbench {
   /** The patch under the pointer. */
   #hovered: number | null = null;
   #map: ViewMap | null = null;
+  /** Whether the page begins with a picture of its own. */
+  #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
     this.#root = root;
     this.#engine = engine;
     this.#alarm = surroundings.alarm;
     this.#picture = new Picture(root, this.#handlers(), this.#otherHandlers());
+    this.#spot = new Spot(engine, (light) => this.#picture.spot(light), surroundings.alarm);
     this.#teaching = this.#makeTeaching(surroundings);
     this.#views = makeViews(root, this.#teaching);
     this.#panel = new ViewPanel(root, this.#views, {
@@ -96,6 +101,7 @@ export class Workbench {
     for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
     [this.#hovered, this.#map] = [null, null];
     this.#teaching.outdate();
+    this.#spot.point(null);
     if (fresh) this.#picture.reveal(() => this.#opacity);
     this.#update();
   }
@@ -174,6 +180,8 @@ export class Workbench {
     if (this.#choice.view === view) return;
     this.#choice = { ...this.#choice, view, opacity: null };
     [this.#hovered, this.#map] = [null, null];
+    this.#spot.point(null);
+    this.#picture.wipe.leave();
     this.#changed();
   }
 
@@ -221,7 +229,10 @@ export class Workbench {
 
   #hover(token: number | null, place: Place | null) {
     const [shot, { at }] = [this.#shot, this.#choice];
-    if (this.view.pointing !== "hold") return this.#picture.describe(this.view, this.#map, shot, token, place);
+    if (this.view.pointing !== "hold") {
+      this.#spot.point(token === null || !shot?.encoding || this.view.pointing === "teach" ? null : { shot, token, layer: this.layer });
+      return this.#picture.describe(this.view, this.#map, shot, token, place);
+    }
     if (token === this.#hovered) return;
     this.#hovered = token;
     // While a patch is held the map stays, and is read; the map of a second photograph is read there.
@@ -281,7 +292,13 @@ export class Workbench {
     return pointing === "hold" ? (held ?? this.#hovered) : pointing === "choose" ? held : null;
   }
 
+  /** Shows the first picture by a sweep from the photograph to its view. */
+  welcome() {
+    this.#welcoming = true;
+  }
+
   #finish(shot: Shot, second: Shot | null, token: number | null) {
+    if (this.#welcoming && this.#map) this.#picture.wipe.sweep();
     const { view } = this;
     const pointed = view.pointing === "hold" ? (this.#hovered ?? token) : token;
     this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, opacity: this.#opacity });

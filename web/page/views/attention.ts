@@ -3,12 +3,13 @@
 import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
 import { make, part } from "../dom";
+import { percentileLight, type Light } from "../light";
 import { View, type Subject, type Surface } from "./view";
 
 export class Attention extends View {
   readonly title = "Attention";
-  readonly about = "Where the class token looks as it sums the picture up. Click a patch to see where that patch looks.";
-  readonly opacity = 75;
+  readonly about = "What the model pays attention to. Click a place to see what that place attends to.";
+  readonly opacity = 100;
   override readonly pointing = "choose";
   override readonly firstLayer = 1;
   readonly #heads: HTMLSelectElement;
@@ -67,10 +68,19 @@ export class Attention extends View {
 
   /** The map holds one part for each head and then their mean, or the only part of a rollout. */
   describe(map: ViewMap, token: number): string {
-    const area = map.width * map.height;
-    const last = map.data.length / area - 1;
-    const head = this.#throughLayers ? null : this.#head;
-    return `${(100 * (map.data[Math.min(head ?? last, last) * area + token] ?? 0)).toFixed(2)} % of the attention`;
+    return `${(100 * (this.#shown(map)[token] ?? 0)).toFixed(2)} % of the attention`;
+  }
+
+  override light(map: ViewMap): Light {
+    return percentileLight(map, this.#shown(map), 0.5, 0.985);
+  }
+
+  /** The part of the map that is shown. */
+  #shown({ data, width, height }: ViewMap): Float32Array {
+    const area = width * height;
+    const last = data.length / area - 1;
+    const at = Math.min((this.#throughLayers ? null : this.#head) ?? last, last);
+    return data.subarray(at * area, (at + 1) * area);
   }
 
   override number(value: number): string {

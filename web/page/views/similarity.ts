@@ -2,16 +2,19 @@
 
 import type { ViewMap, ViewRequest } from "../../shared/protocol";
 import { make, part } from "../dom";
+import type { Light } from "../light";
 import type { Shot } from "../shots";
+import { ALIKE, alikeLight } from "../spot";
 import { View, type Subject, type Surface } from "./view";
 
 export class Similarity extends View {
-  readonly title = "Similarity";
+  readonly title = "Find alike";
+  override readonly hint = "point, and see";
   readonly about =
-    "Bright patches resemble the one you point at, by the cosine of their features. Click a patch to hold it and point at others to read their cosines with it; click it again, or press Esc, to let it go.";
-  readonly opacity = 75;
+    "Move over the picture: what lights up is alike to the model. Click to pin; click again, or press Esc, to let go.";
+  readonly opacity = 100;
   override readonly pointing = "hold";
-  override readonly prompt = "Point at a patch of the picture.";
+  override readonly prompt = "Point anywhere.";
   override readonly lacking = "Click a patch of the picture first.";
   readonly #other: HTMLSelectElement;
 
@@ -28,7 +31,7 @@ export class Similarity extends View {
     const chosen = this.#other.value;
     const others = shots.filter((one) => one !== shot && one.encoding);
     this.#other.replaceChildren(
-      make("option", { value: "", textContent: "this photograph" }),
+      make("option", { value: "", textContent: "this picture" }),
       ...others.map((one) => make("option", { value: String(one.encoding?.photo), textContent: one.file.name })),
     );
     this.#other.value = chosen;
@@ -40,7 +43,11 @@ export class Similarity extends View {
   }
 
   request({ layer, token, photo }: Subject): ViewRequest | null {
-    return token === null ? null : { view: "similarity", layer, token, of: photo };
+    return token === null ? null : { view: "similarity", layer, token, of: photo, centred: true };
+  }
+
+  override light(map: ViewMap): Light {
+    return alikeLight(map.data, map.width, map.height, ALIKE, true);
   }
 
   describe(map: ViewMap, token: number): string {

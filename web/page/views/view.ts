@@ -5,6 +5,7 @@ import type { Address } from "../address";
 import type { Place } from "../patches";
 import type { Shot } from "../shots";
 import type { Mark } from "../drawing";
+import type { Light } from "../light";
 
 /** What a click on a patch does: nothing, choose it, hold it until the next click, or give it a class. */
 export type Pointing = "none" | "choose" | "hold" | "teach";
@@ -29,6 +30,8 @@ export interface Surface {
 
 export abstract class View {
   abstract readonly title: string;
+  /** What the view is for, in three words: such views are the large ones. */
+  readonly hint: string = "";
   /** One sentence on what is seen. */
   abstract readonly about: string;
   /** Opacity to begin with, in percent. */
@@ -93,6 +96,11 @@ export abstract class View {
   /** Whether the photograph is darkened below transparent parts of the map. */
   get shaded(): boolean {
     return false;
+  }
+
+  /** The light that is drawn in place of the map's colours; null for colours. */
+  light(_map: ViewMap): Light | null {
+    return null;
   }
 
   /** A value of the legend's scale. */
