@@ -88,7 +88,7 @@ async fn learn(
             let unseen = || Error::input(format!("{x},{y}: the encoder did not see it"));
             let token = album.photo(id)?.patch(at)?.ok_or_else(unseen)?;
             let class = lesson.class(&name);
-            lesson.examples.push(Example { photo: id, token, class });
+            lesson.examples.push(Example { photo: id, token, class, at: Some(at) });
         }
     }
     if lesson.names.len() < 2 {

@@ -1,12 +1,14 @@
 //! Recording: plans written in the order in which data flows.
 
 mod encoder;
+mod guided;
 mod head;
 
 pub use encoder::{
     CLASS_TOKEN, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
     record_attention, record_segment, tensors,
 };
+pub use guided::{Guided, record_guided};
 pub use head::{record_head, record_head_alone};
 
 use super::{Activation, Linear, Norm, Op, Plan, Role, RowSource, Slot, SlotId, Step};

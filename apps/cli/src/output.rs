@@ -160,6 +160,18 @@ pub(super) fn write_png(path: &Path, picture: &Picture) -> Result<()> {
     picture.save(path)
 }
 
+/// Writes RGBA `[height, width, 4]` as PNG.
+pub(super) fn write_rgba(path: &Path, rgba: &[u8], [height, width]: [usize; 2]) -> Result<()> {
+    whole(path, |file| {
+        let mut encoder = png::Encoder::new(file, width as u32, height as u32);
+        encoder.set_color(png::ColorType::Rgba);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(rgba)?;
+        writer.finish().map_err(Into::into)
+    })
+}
+
 /// Writes labels `[height, width]` as a palette PNG: a pixel's index is its label. More than 256
 /// classes do not fit a palette.
 pub(super) fn write_labels(
