@@ -18,6 +18,6 @@ export function tellDevice({ kind }: Device, milliseconds: number | null) {
 
 /** Names the model; null while none is loaded. */
 export function tellModel(model: Model | null) {
-  const text = model ? `${spelled(model.name.replace(/^.*\//, ""), MOST)} · ${bytes(model.info.bytes)} ▾` : "Model ▾";
+  const text = model ? `${spelled(model.name.replace(/^[\w.-]+\//, ""), MOST)} · ${bytes(model.info.bytes)} ▾` : "Model ▾";
   part(document, "#model-chip [data-text]", HTMLElement).textContent = text;
 }

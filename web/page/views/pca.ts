@@ -9,7 +9,7 @@ export class Pca extends View {
   readonly title = "Features";
   override readonly hint = "colours of meaning";
   readonly about =
-    "Same colour = same kind of thing to the model. (PCA: the three strongest directions of the features as red, green and blue.)";
+    "Same colour = same kind of thing to the model. (PCA: its three strongest directions as red, green, blue.)";
   readonly opacity = 100;
   readonly #foreground: HTMLInputElement;
   readonly #swap: HTMLButtonElement;
