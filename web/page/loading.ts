@@ -73,8 +73,14 @@ export class ModelLoading {
 
   /** Changes to a model that the visitor has not asked for, which a link need not name. */
   async replaceBy(source: ModelSource) {
-    const asked = (this.#model = this.#load(source));
-    if ((await asked) && this.#model === asked) this.#actions.replaced();
+    let asked = (this.#model = this.#load(source));
+    let model = await asked;
+    if (!model && this.#model === asked) {
+      // Cancelled, or broken: the page goes on with what it had.
+      asked = this.#model = this.#load(bundled);
+      model = await asked;
+    }
+    if (model && this.#model === asked) this.#actions.replaced();
   }
 
   async change(source: ModelSource) {

@@ -131,12 +131,13 @@ function begin() {
   connect(app);
   showSource();
   app.loading.begin();
+  if (plainStart()) return app.samples.open(askedSample());
   if (askedSample()) app.samples.open(askedSample());
-  else if (!plainStart()) {
+  else {
     app.workbench.welcome();
     app.samples.begin();
-    if (!new URLSearchParams(location.search).get("model")) void improve(app.better, app.loading, app.photographs);
   }
+  if (!new URLSearchParams(location.search).get("model")) void improve(app.better, app.loading, app.photographs);
 }
 
 begin();

@@ -12,9 +12,7 @@ const FINE = 448;
 /** Patches of a photograph where the visitor has given no size: those of 448 px on the short side and four times as many on the other. */
 const MOST_PATCHES = 4096;
 
-/** Where the device is quick enough. */
-const FINER = 518;
-/** Seconds that the finer size may take. */
+/** Seconds that a model's own size may take where it is larger. */
 const QUICK_ENOUGH = 1.2;
 /** Patches of a photograph at the finest detail, twice as fine as usual. */
 const MOST_FINEST = 12_288;
@@ -34,7 +32,7 @@ export class SettingsForm {
   readonly #button: HTMLButtonElement;
   readonly #time: HTMLElement;
   readonly #detail: Detail;
-  /** Whether the model encodes a photograph at the finer size quickly enough; null where that is unknown. */
+  /** Whether the device is quick enough for the model's own size; null where that is unknown. */
   #finer: boolean | null = null;
   /** Whether the page encodes as the model's own preprocessing does. */
   readonly #plain = plainStart();
@@ -103,7 +101,7 @@ export class SettingsForm {
   /** The time of the next encoding by that of a known photograph, or of the last one where only the size is known; empty where it is short or unknown. */
   estimate(known: Encoded | null, size: { width: number; height: number } | null = null): string {
     if (known && this.#model && this.#finer === null) {
-      this.#finer = secondsFor({ image_size: this.#wholePatches(FINER), resize: "native", most_patches: MOST_PATCHES }, known, this.#model) <= QUICK_ENOUGH;
+      this.#finer = secondsFor({ image_size: this.#model.image_size, resize: "native", most_patches: MOST_PATCHES }, known, this.#model) <= QUICK_ENOUGH;
     }
     this.#last = known ?? (this.#last && size ? { ...this.#last, width: size.width, height: size.height } : this.#last);
     this.#tell();
@@ -119,8 +117,13 @@ export class SettingsForm {
     const { chosen } = this.#detail;
     if (this.#tiled || !this.#model || (this.#plain && chosen === "fine")) return undefined;
     if (chosen === "quick") return this.#wholePatches(QUICK);
-    const fine = this.#wholePatches(this.#finer ? FINER : FINE);
-    return chosen === "finest" ? 2 * fine : fine;
+    return chosen === "finest" ? 2 * this.#fineSide : this.#fineSide;
+  }
+
+  /** The model's own size where that is larger than usual, and quick enough here. */
+  get #fineSide(): number {
+    const own = this.#model?.image_size ?? 0;
+    return own > FINE && this.#finer ? own : this.#wholePatches(FINE);
   }
 
   #wholePatches(side: number): number {
@@ -136,7 +139,7 @@ export class SettingsForm {
   /** What the finest detail costs. */
   #finestTime(model: ModelInfo): string {
     if (!this.#last) return "";
-    const image_size = 2 * this.#wholePatches(this.#finer ? FINER : FINE);
+    const image_size = 2 * this.#fineSide;
     return remaining(secondsFor({ image_size, resize: "native", most_patches: MOST_FINEST }, this.#last, model));
   }
 
