@@ -205,3 +205,51 @@ fn points_strokes_and_labels_teach() {
     refused(&["--scribble", "cat:1", "--point", "wall:1,2"], "expected CLASS:X,Y X,Y");
     refused(&[&named[..], &["--cut-out", text(&cut), "--cut", "dog"]].concat(), "class dog");
 }
+
+/// A head that walks is applied to other photographs, and the masks of all stand in one file.
+#[test]
+fn a_head_that_walks_is_applied() {
+    let folder = scratch("lessons-segment");
+    let (cat, cup) = (sample("chelsea.png"), sample("coffee.png"));
+    let [head, zip, soft, maps] =
+        ["h.safetensors", "masks.zip", "soft", "maps"].map(|n| folder.join(n));
+    let points = ["--point", "cat:230,150", "--point", "wall:435,15"];
+    let small = ["--image-size", "56", "--device", "cpu", "--out", text(&head)];
+    ok(&[&["teach", text(&cat)][..], &small, &points].concat());
+    let segment = ["segment", text(&cat), text(&cup), "--head", text(&head), "--window", "56"];
+    let segment = [&segment[..], &["--device", "cpu"]].concat();
+    let written =
+        ["--masks-zip", text(&zip), "--probabilities", text(&soft), "--labels", text(&maps)];
+    ok(&[&segment[..], &written, &["--least", "50"]].concat());
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(&zip).unwrap()).unwrap();
+    let mut read = |name: &str| {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut archive.by_name(name).unwrap(), &mut bytes).unwrap();
+        bytes
+    };
+    assert!(read("masks/chelsea.png") == std::fs::read(maps.join("chelsea.png")).unwrap());
+    let coco: serde_json::Value = serde_json::from_slice(&read("annotations.json")).unwrap();
+    assert_eq!(coco["images"][1]["file_name"], "coffee.png");
+    assert_eq!(coco["categories"][1], json!({"id": 2, "name": "wall"}));
+    let area = |image: u64| {
+        let of = |one: &&serde_json::Value| one["image_id"] == image;
+        let list = coco["annotations"].as_array().unwrap();
+        list.iter().filter(of).map(|one| one["area"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!([area(1), area(2)], [451 * 300, 600 * 400]);
+    let bytes = std::fs::read(soft.join("coffee.npy")).unwrap();
+    assert_eq!(npyz::NpyFile::new(&bytes[..]).unwrap().shape(), [2, 400, 600]);
+
+    // By patches alone it is another map, and as large.
+    let by_patches = folder.join("linear");
+    ok(&[&segment[..], &["--method", "linear", "--labels", text(&by_patches)]].concat());
+    let [walked, linear] = [&maps, &by_patches].map(|folder| picture(&folder.join("chelsea.png")));
+    assert!((walked.width, walked.height) == (linear.width, linear.height) && walked != linear);
+    fails(
+        &[&segment[..], &["--labels", text(&maps), "--stride", "40"]].concat(),
+        "leave --pixel-values",
+    );
+    let alone = folder.join("p.npy");
+    let own = ["segment", text(&cat), "--probabilities", text(&alone)];
+    fails(&own, "expected a head that was taught");
+}

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use internvit::error::{list, short};
+use internvit::files::folder_of;
 use internvit::image::Picture;
 use internvit::view::{Named, Refine, Soft, heat_grid, paint_labels};
 use internvit::{Error, Result, Tensor};
@@ -72,6 +73,15 @@ impl Outputs {
     /// Whether anything is made of probabilities at pixels.
     pub(super) fn of_pixels(&self) -> bool {
         self.probabilities.is_some() || self.unsure.is_some() || self.cut_out.is_some()
+    }
+
+    /// Makes the folders in which files will stand.
+    pub(super) fn make_folders(&self) -> Result<()> {
+        let files = [&self.probabilities, &self.unsure, &self.cut_out];
+        for folder in files.into_iter().flatten().map(|path| folder_of(path)) {
+            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), e))?;
+        }
+        Ok(())
     }
 
     /// Writes what is made of probabilities at pixels.
