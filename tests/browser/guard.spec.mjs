@@ -165,7 +165,7 @@ test("no request leaves the page in a whole visit", async (t) => {
   await shown(page);
   await page.getByRole("button", { name: "Coffee" }).click();
   await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
-  for (const view of ["Similarity", "Attention", "Clusters", "Norms", "Segmentation", "Teach", "PCA"]) {
+  for (const view of ["Find alike", "Attention", "Group", "Norms", "Materials", "Teach", "Features"]) {
     await page.getByRole("tab", { name: view }).click();
     await shown(page);
   }
