@@ -323,7 +323,7 @@ test("addresses of models: https or the page's own origin, nothing secret in the
     assert.match(await field.evaluate((input) => input.validationMessage), /https address/, name);
   }
   // The page's own server may be asked.
-  const own = `${site.url}model`;
+  const own = `${site.url}models/internvit-tiny`;
   await field.fill(own);
   await page.getByRole("button", { name: "Download", exact: true }).click();
   await page.getByRole("button", { name: `In use ${own}`, exact: true }).waitFor();
