@@ -166,7 +166,10 @@ export const lesson = record({
   /** The features of several layers are concatenated. */
   layers: list(number),
   names: list(string),
-  examples: list(record({ photo: number, token: number, class: number })),
+  /** How the head is fitted. */
+  method: optional(words("linear", "walk")),
+  /** `at` is the photograph's pixel that was named, for a lesson that walks. */
+  examples: list(record({ photo: number, token: number, class: number, at: optional(list(number) as Shape<[number, number]>) })),
   /** Patches of photographs whose features were released: their features in the lesson's layers, concatenated. */
   vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number }))),
 });

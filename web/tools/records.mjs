@@ -28,7 +28,7 @@ const OBJECTS = {
 };
 
 const NUMBERS = ["u8", "u32", "usize", "f32", "f64"];
-const STRINGS = ["String", "&'static str", "Resize"];
+const STRINGS = ["String", "&'static str", "Resize", "Method"];
 
 /** Where they differ, a sentence each. */
 export async function recordFaults(rust = readRust()) {
