@@ -61,7 +61,7 @@ impl Encoder {
     /// the output of block i. `progress` is told the block reached and the number of
     /// blocks, and may stop.
     ///
-    /// Where the device is lost it is opened anew, the weights are uploaded again, and the pictures
+    /// Where the device is lost it is opened again, the weights are uploaded again, and the pictures
     /// computed once more; progress begins again. Values that are no numbers are never returned: in
     /// f16 the encoder goes on in f32 ([`Session::notes`] tells), else they are an error.
     ///

@@ -61,7 +61,7 @@ pub enum Error {
     #[error("{}", one_line(.0))]
     Device(String),
     /// The graphics device stopped, or was taken away: a driver's reset, a tab in the background. What
-    /// lay on it is gone. An encoder opens it anew and computes again, once; this is what remains to
+    /// lay on it is gone. An encoder opens it again and computes again, once; this is what remains to
     /// be said where that failed too.
     #[error("{}", one_line(.0))]
     Lost(String),
@@ -210,7 +210,7 @@ pub fn short(name: impl fmt::Display, most: usize) -> String {
     format!("{begin}…{}", end.iter().rev().collect::<String>())
 }
 
-/// The first characters that fit so many bytes.
+/// The first characters that fit a number of bytes.
 fn fitting(chars: impl Iterator<Item = char>, bytes: usize) -> impl Iterator<Item = char> {
     let taken = chars.scan(0, |length, c| {
         *length += c.len_utf8();

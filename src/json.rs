@@ -1,4 +1,4 @@
-//! JSON that strangers wrote. It allows a key twice, and whoever reads takes one or the other: here
+//! JSON that strangers wrote. It allows a key twice, and readers differ in which they take: here
 //! such a text is refused, wherever in it the key stands.
 
 use std::collections::HashMap;

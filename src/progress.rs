@@ -1,4 +1,4 @@
-//! How far long work is, told to whoever waits for it.
+//! How far long work is, told to the caller that waits for it.
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::pin::Pin;
 /// program that awaits it, and this once, with the library.
 pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// Whoever is told how far long work is, and may stop it: every `AsyncFnMut(N, N) ->
+/// The caller that learns how far long work is, and may stop it: every `AsyncFnMut(N, N) ->
 /// ControlFlow<()>`, with what is done and the whole.
 pub trait Progress<N> {
     /// Tells how much is done of how much.

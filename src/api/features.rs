@@ -126,15 +126,15 @@ impl<'a> FeatureRequest<'a> {
     }
 
     /// Features of the photographs in a folder and below it, by the order of their paths. Files of
-    /// other kinds and hidden ones are left out.
+    /// other kinds and hidden ones are left out: [`FeatureSet::left_out`].
     ///
     /// # Errors
-    /// As [`FeatureRequest::picture`]; [`Error::Io`] where the folder cannot be read.
+    /// As [`FeatureRequest::picture`]; [`Error::Io`] where the folder cannot be read, [`Error::Image`]
+    /// where it has no photographs.
     pub fn folder(self, path: impl AsRef<Path>) -> Result<FeatureSet> {
-        let mut found = Vec::new();
-        collect(path.as_ref(), &mut found)?;
-        found.sort();
-        self.files(found)
+        let found = photos::folder(path.as_ref())?;
+        let set = self.files(found.photos)?;
+        Ok(FeatureSet { left_out: found.left_out, ..set })
     }
 
     /// Features of one photograph that stay on the device, for a program's own shaders.
@@ -219,22 +219,4 @@ impl<'a> FeatureRequest<'a> {
         (self.progress)(set.photos.len() + set.failed.len(), count);
         Ok(())
     }
-}
-
-/// Photographs in a folder and below.
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let io = |e| Error::io(folder.display(), e);
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let (path, kind) = (entry.path(), entry.file_type().map_err(io)?);
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        if kind.is_dir() {
-            collect(&path, found)?;
-        } else if path.is_file() && photos::is_picture(&path).unwrap_or(false) {
-            found.push(path);
-        }
-    }
-    Ok(())
 }

@@ -37,7 +37,7 @@ impl<'a> Look<'a> {
         self
     }
 
-    /// Cuts the photograph into at most so many tiles of the model's size.
+    /// Cuts the photograph into at most this many tiles of the model's size.
     pub fn tiles(mut self, most: u32) -> Self {
         self.tiles = most.max(1);
         self

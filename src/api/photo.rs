@@ -98,6 +98,7 @@ impl PhotoFeatures {
 pub struct FeatureSet {
     pub(super) photos: Vec<PhotoFeatures>,
     pub(super) failed: Vec<(String, Error)>,
+    pub(super) left_out: Vec<String>,
 }
 
 impl FeatureSet {
@@ -114,6 +115,11 @@ impl FeatureSet {
     /// Photographs that could not be read: their names, and why.
     pub fn failed(&self) -> &[(String, Error)] {
         &self.failed
+    }
+
+    /// What of a folder was left out, a sentence each.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// One after the other.

@@ -40,7 +40,7 @@ impl Shape {
         Self::of(fit, tiles)
     }
 
-    /// By `fit`, in at most so many tiles.
+    /// By `fit`, in at most this many tiles.
     ///
     /// # Errors
     /// [`Error::Input`] for tiles of too many pixels together.

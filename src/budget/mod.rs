@@ -102,7 +102,7 @@ impl Budget {
         if needed <= limit { Ok(()) } else { Err(Shortage { needed, limit }) }
     }
 
-    /// Takes `bytes`, when others have returned so much that they fit.
+    /// Takes `bytes`, when others have returned enough that they fit.
     ///
     /// # Errors
     /// Where they alone are more than the budget.

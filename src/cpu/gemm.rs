@@ -237,6 +237,7 @@ fn finish<I: Isa>(isa: I, sums: [I::F32; 2], alpha: f32, begin: Begin<'_>, y: &m
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::WeightKind;
     use crate::weights::random_tensor;
 
     /// Rows, columns and depths around every edge of tiles and blocks, against sums in f64.
@@ -244,9 +245,9 @@ mod tests {
     fn products_of_any_size() {
         for (rows, columns, k) in [(1, 1, 1), (5, 7, 3), (13, 33, 257), (523, 40, 300)] {
             let stride = k + 3;
-            let x = random_tensor(1, "x", &[rows, stride]);
-            let w = random_tensor(2, "w", &[columns, k]);
-            let bias = random_tensor(3, "bias", &[columns]);
+            let x = random_tensor(1, "x", &[rows, stride], WeightKind::Matrix);
+            let w = random_tensor(2, "w", &[columns, k], WeightKind::Matrix);
+            let bias = random_tensor(3, "bias", &[columns], WeightKind::Bias);
             let panels = Panels::pack(&w, [columns, k], [k, 1]);
             let mut y = vec![f32::NAN; rows * columns];
             product(&x[..rows * stride - 3], stride, &panels, 0.5, Some(&bias), &mut y);

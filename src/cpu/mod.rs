@@ -7,17 +7,21 @@ mod attention;
 mod fused_pair;
 #[cfg(any(target_arch = "wasm32", test))]
 mod gemm;
+mod guide;
 mod linear;
 mod norm;
 #[cfg(not(target_arch = "wasm32"))]
 mod product;
 mod team;
+mod upsample;
 mod weights;
 
 pub use attention::attention;
+pub use guide::Guide;
 pub use linear::{Matrix, linear};
 pub use norm::norm;
 pub use team::{Helper, Job, Jobs, Share, Task, Team};
+pub use upsample::Upsampled;
 pub use weights::CpuWeights;
 
 use std::ops::{ControlFlow, Range};
@@ -167,7 +171,7 @@ pub fn run<'a>(
     })
 }
 
-/// Whoever is told which steps are done, and may stop the run: every `AsyncFnMut(&[Step]) ->
+/// The caller that learns which steps are done, and may stop the run: every `AsyncFnMut(&[Step]) ->
 /// ControlFlow<()>`.
 pub trait Watch {
     /// Tells the steps that are done since the last time.
@@ -226,7 +230,11 @@ impl Fast<'_> {
             | Op::Interleave(_)
             | Op::Pool(_)
             | Op::Resize(_)
-            | Op::Concat(_) => {
+            | Op::Concat(_)
+            | Op::BoxMean(_)
+            | Op::Outer(_)
+            | Op::Ridge(_)
+            | Op::LocalAffine(_) => {
                 let Self { plan, batch, values, pixels, .. } = *self;
                 Twin { plan, batch, values, pixels }.plain(step, y);
             }

@@ -24,7 +24,7 @@ pub struct Share {
 /// Parts of columns are multiples of this, the width of the product's panels where there are teams.
 const PANEL: usize = 8;
 
-/// A member's part of a product has at least so many columns; less is not worth the way.
+/// A member's part of a product has at least this many columns; fewer are not worth the way.
 const LEAST: usize = 32;
 
 impl Share {
@@ -129,7 +129,7 @@ impl Answer {
     }
 }
 
-/// Lets whoever carries jobs run before this member is busy with a part of its own.
+/// Lets the thread that carries jobs run before this member is busy with a part of its own.
 pub(super) async fn give_way() {
     let mut given = false;
     std::future::poll_fn(|context| {

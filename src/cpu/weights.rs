@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 
 use super::fused_pair::{FusedPair, PairShare};
 use super::{Matrix, Share, Team};
-use crate::plan::{Plan, Role, Slot, WeightKind};
+use crate::model::WeightKind;
+use crate::plan::{Plan, Role, Slot};
 use crate::weights::{WeightSource, fits, free_memory};
 use crate::{Error, Result};
 

@@ -1,8 +1,8 @@
 //! Locks: a file beside what is written, held by one process at a time.
 //!
 //! Who held one removes it before letting go, so that nothing stays. Another may have opened the
-//! removed file and get its lock next: whoever has a lock looks whether its file is still in place,
-//! and begins anew where it is not.
+//! removed file and get its lock next: the owner of a lock looks whether its file is still in place,
+//! and begins again where it is not.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -148,7 +148,7 @@ mod tests {
         assert!(Lock::try_hold(folder.path()).is_err());
     }
 
-    /// The folder's lock is removed by whoever had it while others wait for it.
+    /// The folder's lock is removed by its owner while others wait for it.
     #[test]
     fn nobody_holds_a_removed_lock() {
         let folder = tempfile::tempdir().unwrap();

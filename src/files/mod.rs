@@ -180,7 +180,7 @@ pub(crate) fn beside(folder: &Path) -> io::Result<(NamedTempFile, Noted)> {
         let noted = Noted::new(file.path());
         // A file system without locks is no reason to fail: then leftovers stay.
         let cleared = matches!(file.as_file().try_lock(), Err(fs::TryLockError::WouldBlock));
-        // Whoever clears up may have met it before it was locked.
+        // Another run that clears up may have met it before it was locked.
         if !cleared && is_at(file.as_file(), file.path()) {
             return Ok((file, noted));
         }

@@ -48,12 +48,12 @@ impl PipelineCache {
     }
 }
 
-/// Writes a file in one go, whoever else does so at the same time.
+/// Writes a file in one go, also where others do so at the same time.
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    // A name that nobody can guess, made anew: what somebody has put there is not followed.
+    // A name that nobody can guess, in a new file: a link that somebody has put there is not followed.
     let random = RandomState::new().build_hasher().finish();
     let part = file.with_extension(format!("{random:016x}.part"));
     let mut written = OpenOptions::new().write(true).create_new(true).open(&part)?;

@@ -80,11 +80,11 @@ pub(super) enum Rows {
 /// What a workgroup covers.
 #[derive(Clone, Copy)]
 pub(super) enum Unit {
-    /// So many rows, in the y dimension.
+    /// A number of rows, in the y dimension.
     Rows(usize),
-    /// So many rows, numbered through x and y.
+    /// A number of rows, numbered through x and y.
     WholeRows(usize),
-    /// 64 values, of so many a row, numbered through x and y.
+    /// 64 values of rows of a given length, numbered through x and y.
     Values(usize),
 }
 

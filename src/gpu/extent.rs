@@ -59,7 +59,7 @@ impl Extent {
         if self.half { 2 } else { 4 }
     }
 
-    /// Bytes of so many values.
+    /// Bytes of a number of values.
     pub(super) fn bytes(self, values: usize) -> u64 {
         (self.value() * values) as u64
     }

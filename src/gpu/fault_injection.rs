@@ -10,7 +10,7 @@ use super::health::lock;
 pub struct FaultInjector(Arc<Mutex<VecDeque<u32>>>);
 
 impl FaultInjector {
-    /// Loses the device after so many more submissions, and once it was opened again that one after
+    /// Loses the device after a number of submissions, and once it was opened again that one after
     /// the next number, and so on.
     pub fn lose_after(&self, submissions: &[u32]) {
         *lock(&self.0) = submissions.iter().copied().collect();

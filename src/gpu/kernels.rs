@@ -3,6 +3,7 @@
 //! same rows, so none can be untested.
 
 mod attention;
+mod guided;
 mod knob;
 mod linear;
 mod map;
@@ -11,6 +12,7 @@ mod patchify;
 mod row;
 
 pub use attention::{ATTENTION, Attention};
+pub use guided::{BOX_MEAN, BoxMean, LOCAL_AFFINE, OUTER, Pixels, RIDGE, Ridge};
 pub use knob::Knob;
 pub use linear::{LINEAR, Product, RowKind};
 pub use map::{EMBED, INTERLEAVE, Interleave, POOL, Pool, RESIZE, Resize, Tokens};
@@ -66,5 +68,9 @@ pub fn rows() -> Vec<About> {
     list.extend(INTERLEAVE.iter().map(Row::about));
     list.extend(POOL.iter().map(Row::about));
     list.extend(RESIZE.iter().map(Row::about));
+    list.extend(BOX_MEAN.iter().map(Row::about));
+    list.extend(OUTER.iter().map(Row::about));
+    list.extend(RIDGE.iter().map(Row::about));
+    list.extend(LOCAL_AFFINE.iter().map(Row::about));
     list
 }

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::buffer::Buffer;
 use super::device::Gpu;
 use super::pack::{Format, PANEL, PanelShape, pack_dots, quads};
-use crate::plan::{Op, Plan, Role, Slot, SlotId, Step, WeightKind};
+use crate::model::WeightKind;
+use crate::plan::{Op, Plan, Role, Slot, SlotId, Step};
 use crate::precision::Precision;
 use crate::weights::{CHOICES, QuantFormat, Quantized};
 use crate::{Error, Result};
@@ -97,7 +98,7 @@ impl Layout {
     }
 }
 
-/// The buffers of a weight, of so many bytes.
+/// The buffers of a weight of a size in bytes.
 pub(super) async fn new_weight(
     gpu: &Gpu,
     name: &str,

@@ -43,6 +43,7 @@ shaders! {
     "bias/none";
     "bias/pairs";
     "bias/vector";
+    "box_mean" uses "shared/size";
     "embed" uses "shared/size";
     "finish/gated";
     "finish/gated_residual";
@@ -58,13 +59,16 @@ shaders! {
     "linear_subgroup" uses "shared/size";
     "linear_tiled" uses "shared/size";
     "linear_vector" uses "shared/size";
+    "local_affine" uses "shared/size";
     "norm" uses "shared/size";
     "norm_direct" uses "shared/size";
+    "outer" uses "shared/size";
     "patchify" uses "shared/patch", "shared/size";
     "pixel/planes";
     "pixel/rgba";
     "pool" uses "shared/size";
     "resize" uses "shared/size";
+    "ridge" uses "shared/size";
     "scale/none";
     "scale/vector";
     "shared/half";

@@ -8,7 +8,8 @@ use super::dispatch::{copy, dispatch_all};
 use super::memory::SMALLER;
 use super::prepare::PreparedPlan;
 use super::weights::GpuWeights;
-use crate::plan::{Linear, Op, Plan, Role, Slice, Slot, SlotId, Value, WeightKind};
+use crate::model::WeightKind;
+use crate::plan::{Linear, Op, Plan, Role, Slice, Slot, SlotId, Value};
 use crate::progress::Progress;
 use crate::weights::random_tensor;
 use crate::{Error, Result};
@@ -89,7 +90,7 @@ impl Gpu {
             let weight = plan.add(Slot::new("product", [1, side, side], role));
             plan.push(y, Op::Linear(Linear::new(x, weight)));
             let flop = plan.flop(&plan.steps[0], 1);
-            let values = random_tensor(1, "product", &[side, side]);
+            let values = random_tensor(1, "product", &[side, side], WeightKind::Matrix);
             let weights = HashMap::from([("product".into(), values.clone())]);
             let inputs = [(x, Value::F32(&values))];
             let seconds = self.fastest(plan, &weights, &inputs, clock).await?;

@@ -278,7 +278,7 @@ mod tests {
     use super::*;
     use crate::gpu::device::SUBMISSION;
 
-    /// After so many submissions of a device of a speed, in operations a second, each of which takes
+    /// After a number of submissions of a device of a speed, in operations a second, each of which takes
     /// `start` seconds to begin.
     fn after(submissions: usize, mut piece: f64, speed: f64, start: f64) -> f64 {
         for _ in 0..submissions {

@@ -1,8 +1,9 @@
 //! A kernel's text without a plan, to be read.
 
 use super::kernels::{
-    ATTENTION, Attention, EMBED, INTERLEAVE, Interleave, Kernel, LINEAR, NORM, Norm, PATCHIFY,
-    POOL, Patchify, Pool, Product, RESIZE, Resize, Row, RowKind, Subgroups, Target, Tokens, rows,
+    ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, INTERLEAVE, Interleave, Kernel, LINEAR,
+    LOCAL_AFFINE, NORM, Norm, OUTER, PATCHIFY, POOL, Patchify, Pixels, Pool, Product, RESIZE,
+    RIDGE, Resize, Ridge, Row, RowKind, Subgroups, Target, Tokens, rows,
 };
 use super::link::link;
 use super::pack::Format;
@@ -103,7 +104,11 @@ impl Specimen {
             .or_else(|| self.kernel(&EMBED, file, &Tokens { c: self.outputs, prefix: 1 }))
             .or_else(|| self.kernel(&INTERLEAVE, file, &Interleave { c: self.outputs }))
             .or_else(|| self.kernel(&POOL, file, &Pool { c: self.outputs, max: self.max }))
-            .or_else(|| self.kernel(&RESIZE, file, &shapes.resize));
+            .or_else(|| self.kernel(&RESIZE, file, &shapes.resize))
+            .or_else(|| self.kernel(&BOX_MEAN, file, &shapes.box_mean))
+            .or_else(|| self.kernel(&OUTER, file, &Pixels { c: self.outputs }))
+            .or_else(|| self.kernel(&RIDGE, file, &Ridge { c: self.outputs, eps: 1e-3 }))
+            .or_else(|| self.kernel(&LOCAL_AFFINE, file, &Pixels { c: self.outputs }));
         let Some(kernel) = found else {
             return Err(match rows().iter().any(|row| row.file == file) {
                 true => Error::input(format!("{file}: fits no such shape, or needs subgroups")),
@@ -160,6 +165,7 @@ impl Specimen {
             norm: Norm { c, kind, eps: 1e-6, bias, activation, half },
             patchify: Patchify { rgba: self.rgba(), patch: PATCH, half: self.half },
             resize: Resize { c, wide: c, add: self.residual },
+            box_mean: BoxMean { c, radius: 4, across: false },
         }
     }
 }
@@ -169,4 +175,5 @@ struct Shapes {
     norm: Norm,
     patchify: Patchify,
     resize: Resize,
+    box_mean: BoxMean,
 }

@@ -9,8 +9,8 @@ use super::kernels::{self, Kernel, Row, Target, choose};
 use super::memory::SMALLER;
 use super::weights::GpuWeights;
 use crate::plan::{
-    Attention, Concat, Embed, Map, Norm, Op, Patchify, Plan, Pool, PoolKind, Resize, Role, Slice,
-    SlotId, Step,
+    Attention, Axis, BoxMean, Concat, Embed, LocalAffine, Map, Norm, Op, Patchify, Plan, Pool,
+    PoolKind, Resize, Role, Slice, SlotId, Step,
 };
 use crate::{Error, Result};
 
@@ -56,6 +56,22 @@ impl<'a> Builder<'a> {
             Op::Pool(op) => vec![self.pool(op, y)?],
             Op::Resize(op) => vec![self.resize(op, y)?],
             Op::Concat(op) => self.concat(op, y)?,
+            Op::BoxMean(op) => vec![self.box_mean(op, y)?],
+            Op::Outer(op) => {
+                let shape = kernels::Pixels { c: self.cols(op.x) };
+                vec![self.pixels(&kernels::OUTER, &shape, [op.x, op.guide], y, Size::default())?]
+            }
+            Op::Ridge(op) => {
+                let shape = kernels::Ridge { c: self.cols(op.x) / 4, eps: op.eps };
+                vec![self.pixels(
+                    &kernels::RIDGE,
+                    &shape,
+                    [op.moments, op.x],
+                    y,
+                    Size::default(),
+                )?]
+            }
+            Op::LocalAffine(op) => vec![self.local_affine(op, y)?],
         };
         Ok(Work { copy, dispatches })
     }
@@ -161,6 +177,39 @@ impl<'a> Builder<'a> {
             column += c;
         }
         Ok(drafts)
+    }
+
+    fn box_mean(&self, op: &BoxMean, y: SlotId) -> Result<Draft<'a>> {
+        let (c, radius, across) = (self.cols(y), op.radius, op.axis == Axis::Across);
+        let shape = kernels::BoxMean { c, radius, across };
+        self.map(&kernels::BOX_MEAN, &shape, op.x, y, op.x.size[1], 0)
+    }
+
+    fn local_affine(&self, op: &LocalAffine, y: SlotId) -> Result<Draft<'a>> {
+        let [height, width] = op.x.size.map(|side| side as u32);
+        let size = Size { height, width, out_width: op.to[1] as u32, ..Default::default() };
+        let shape = kernels::Pixels { c: self.cols(y) };
+        self.pixels(&kernels::LOCAL_AFFINE, &shape, [op.x.slot, op.guide], y, size)
+    }
+
+    /// A kernel that reads two slots and writes a third, four values an invocation.
+    fn pixels<S: std::fmt::Debug>(
+        &self,
+        rows: &'static [Row<S>],
+        shape: &S,
+        reads: [SlotId; 2],
+        y: SlotId,
+        size: Size,
+    ) -> Result<Draft<'a>> {
+        let Size { rows: all, tokens, .. } = self.rows_size(y);
+        let size = Size { rows: all, tokens, ..size };
+        let row = choose(rows, &self.target, shape)?;
+        let mut bindings = Vec::new();
+        for slot in reads.into_iter().chain([y]) {
+            bindings.push(Some(self.whole(slot)?));
+        }
+        let (cut, bindings) = (self.cut(y, 0, self.quads_of(y)), [bindings, vec![], vec![]]);
+        self.draft(&row.kernel(&self.target, shape), row.file, bindings, size, cut, [1; 3])
     }
 
     /// A kernel that reads one map and writes another, four channels an invocation.

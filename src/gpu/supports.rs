@@ -40,6 +40,10 @@ fn unsupported(plan: &Plan, step: &Step) -> Option<String> {
         Op::Pool(op) => uneven(slot(op.x.slot).cols),
         Op::Resize(op) => uneven(slot(op.x.slot).cols),
         Op::Concat(op) => op.maps.iter().find_map(|map: &Map| uneven(slot(map.slot).cols)),
+        Op::BoxMean(op) => uneven(slot(op.x.slot).cols),
+        Op::Outer(op) => uneven(slot(op.x).cols),
+        Op::Ridge(op) => uneven(slot(op.x).cols),
+        Op::LocalAffine(_) => uneven(y.cols),
         Op::Patchify(op) => {
             let channels = y.cols / (op.patch * op.patch);
             (channels != 3).then(|| format!("expected pictures of 3 channels, found {channels}"))

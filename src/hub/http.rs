@@ -160,7 +160,7 @@ impl Http {
         })
     }
 
-    /// Tries until it succeeds, or has brought next to nothing so many times.
+    /// Tries until it succeeds, or has brought next to nothing too many times.
     fn patiently<T>(
         &self,
         model: &Name,

@@ -6,7 +6,7 @@
 //!
 //! Names and places in the cache are those of the crate `hf-hub`. Its transfer compares no digests,
 //! cannot be cancelled and fetches no ranges, so requests are made here; and as it empties a
-//! reference before it writes it anew, references are written here too.
+//! reference before it writes it again, references are written here too.
 
 mod address;
 mod cache;
@@ -46,7 +46,7 @@ pub enum Step<'a> {
         /// Bytes in all.
         bytes: u64,
     },
-    /// So many more bytes are there.
+    /// A number of further bytes is there.
     Bytes(u64),
     /// What someone who waits should know.
     Note(&'a str),

@@ -70,7 +70,7 @@ impl Pace {
         Self { bounds, began: now, window: now, inside: 0, bytes: 0, weights }
     }
 
-    /// So many bytes more have come, of which `wanted` were not here yet.
+    /// Further bytes have come, of which `wanted` were not here yet.
     pub(super) fn more(&mut self, bytes: usize, wanted: usize) -> Tried<()> {
         self.bytes += wanted as u64;
         self.inside += bytes as u64;
@@ -91,7 +91,7 @@ impl Pace {
         Ok(())
     }
 
-    /// Whether the answer brought enough for patience to begin anew.
+    /// Whether the answer brought enough for patience to begin again.
     pub(super) fn moved(&self) -> bool {
         self.bytes >= ENOUGH
     }

@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(hold(), (false, 0), "of another length");
     }
 
-    /// What comparing costs: 600 MB, or so many as `INTERNVIT_MB` says.
+    /// What comparing costs: 600 MB, or as many as `INTERNVIT_MB` says.
     #[test]
     #[ignore = "writes 600 MB"]
     fn cost() {

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// What the tensors' file is called.
 const FILE: &str = "model.safetensors";
 
-/// So much of a file is asked for first; headers are mostly shorter.
+/// The part of a file that is asked for first; headers are mostly shorter.
 const HEAD: u64 = 1 << 16;
 
 impl Hub {
@@ -157,7 +157,7 @@ impl Hub {
     }
 }
 
-/// So many bytes are fetched again at most after a run was killed.
+/// The bytes that are fetched again at most after a run was killed.
 const KEPT: u64 = 64 << 20;
 
 /// The file to be. Of what is in it the digest is kept beside it: only bytes that still agree with it

@@ -44,7 +44,7 @@ impl Filter {
         }
     }
 
-    /// Beyond so many pixels it is 0.
+    /// Beyond this many pixels it is 0.
     fn support(self) -> f64 {
         match self {
             Self::Box => 0.5,

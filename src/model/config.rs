@@ -1,4 +1,4 @@
-//! `config.json`, in the dialect of whoever wrote it.
+//! `config.json`, in the dialect of its author.
 
 use serde_json::Value;
 

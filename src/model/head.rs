@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::spec::Spec;
+use super::weight::WeightKind::{self, Bias, Gain, Matrix};
 use crate::error::counted;
 use crate::{Error, Result, json};
 
@@ -155,30 +156,32 @@ impl HeadSpec {
     }
 
     /// The tensors of the head as mmseg names them, with their shapes, for levels of `c` channels
-    /// and a decoder of `d` channels. `norm` says whether a linear head has its BatchNorm.
-    pub fn wanted(&self, c: usize, d: usize, norm: bool) -> Vec<(String, Vec<usize>)> {
+    /// and a decoder of `d` channels, and how they are used. `norm` says whether a linear head has its BatchNorm.
+    pub fn wanted(&self, c: usize, d: usize, norm: bool) -> Vec<(String, Vec<usize>, WeightKind)> {
         let mut list = Vec::new();
-        let mut add = |name: &str, shape: &[usize]| list.push((name.to_string(), shape.to_vec()));
+        let mut add = |name: &str, shape: &[usize], kind| {
+            list.push((name.to_string(), shape.to_vec(), kind));
+        };
         let side_by_side = c * self.out_indices.len();
         let input = if self.kind == HeadKind::Linear { side_by_side } else { d };
-        add("decode_head.conv_seg.weight", &[self.classes, input, 1, 1]);
-        add("decode_head.conv_seg.bias", &[self.classes]);
+        add("decode_head.conv_seg.weight", &[self.classes, input, 1, 1], Matrix);
+        add("decode_head.conv_seg.bias", &[self.classes], Bias);
         if self.kind == HeadKind::Linear {
-            for name in BATCH_NORM.iter().filter(|_| norm) {
-                add(&format!("decode_head.norm.{name}"), &[side_by_side]);
+            for (name, kind) in BATCH_NORM.iter().filter(|_| norm) {
+                add(&format!("decode_head.norm.{name}"), &[side_by_side], *kind);
             }
             return list;
         }
         for up in ["up1.0", "up1.3", "up2.0"] {
-            add(&format!("{up}.weight"), &[c, c, 2, 2]);
-            add(&format!("{up}.bias"), &[c]);
+            add(&format!("{up}.weight"), &[c, c, 2, 2], Matrix);
+            add(&format!("{up}.bias"), &[c], Bias);
         }
-        add("up1.1.weight", &[c]);
-        add("up1.1.bias", &[c]);
+        add("up1.1.weight", &[c], Gain);
+        add("up1.1.bias", &[c], Bias);
         for (name, inputs, side) in self.convolutions(c, d) {
-            add(&format!("decode_head.{name}.conv.weight"), &[d, inputs, side, side]);
-            for part in BATCH_NORM {
-                add(&format!("decode_head.{name}.bn.{part}"), &[d]);
+            add(&format!("decode_head.{name}.conv.weight"), &[d, inputs, side, side], Matrix);
+            for (part, kind) in BATCH_NORM {
+                add(&format!("decode_head.{name}.bn.{part}"), &[d], kind);
             }
         }
         list
@@ -200,4 +203,5 @@ impl HeadSpec {
 }
 
 /// The tensors of a BatchNorm with running statistics.
-pub const BATCH_NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+pub const BATCH_NORM: [(&str, WeightKind); 4] =
+    [("weight", Gain), ("bias", Bias), ("running_mean", Bias), ("running_var", Gain)];

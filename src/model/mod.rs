@@ -11,6 +11,7 @@ mod layer;
 mod names;
 mod preprocessing;
 mod spec;
+mod weight;
 
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
@@ -22,3 +23,4 @@ pub use preprocessing::{Preprocessing, image_processor, parse_preprocessing, par
 pub use spec::{
     FinalNorm, Flop, Mlp, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes, Spec,
 };
+pub use weight::WeightKind;

@@ -1,7 +1,10 @@
-//! Photographs of this machine: their files within a budget of memory, and work on them ahead.
+//! Photographs of this machine: their files within a budget of memory, those of a folder, and work on
+//! them ahead.
 
 mod ahead;
 mod file;
+mod folder;
 
 pub use ahead::Ahead;
 pub use file::{is_picture, piped, read};
+pub use folder::{Found, folder};

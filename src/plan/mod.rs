@@ -10,15 +10,15 @@ mod text;
 
 pub use arena::{Arena, arena_of, plan_arena};
 pub use op::{
-    Attention, Concat, Embed, Interleave, Linear, Norm, Op, Patchify, Pool, PoolKind, Resize,
-    RowSource, Slice,
+    Attention, Axis, BoxMean, Concat, Embed, Interleave, Linear, LocalAffine, Norm, Op, Outer,
+    Patchify, Pool, PoolKind, Resize, Ridge, RowSource, Slice,
 };
 pub use position::prefix_and_positions;
 pub use record::{
-    CLASS_TOKEN, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
-    record_attention, record_head, record_head_alone, record_segment, tensors,
+    CLASS_TOKEN, Guided, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
+    record_attention, record_guided, record_head, record_head_alone, record_segment, tensors,
 };
-pub use slot::{Map, Plane, Role, Slot, SlotId, Value, WeightKind};
+pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 
 pub use crate::model::Activation;
 

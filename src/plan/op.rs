@@ -1,25 +1,33 @@
 //! Operations: a struct each, in a file of the same name as its twin and its shader.
 
 mod attention;
+mod box_mean;
 mod concat;
 mod embed;
 mod interleave;
 mod linear;
+mod local_affine;
 mod norm;
+mod outer;
 mod patchify;
 mod pool;
 mod resize;
+mod ridge;
 mod slice;
 
 pub use attention::Attention;
+pub use box_mean::{Axis, BoxMean};
 pub use concat::Concat;
 pub use embed::Embed;
 pub use interleave::Interleave;
 pub use linear::{Linear, RowSource};
+pub use local_affine::LocalAffine;
 pub use norm::Norm;
+pub use outer::Outer;
 pub use patchify::Patchify;
 pub use pool::{Pool, PoolKind};
 pub use resize::Resize;
+pub use ridge::Ridge;
 pub use slice::Slice;
 
 use super::{Plan, SlotId};
@@ -47,6 +55,14 @@ pub enum Op {
     Resize(Resize),
     /// Maps side by side.
     Concat(Concat),
+    /// The mean over a window along one axis.
+    BoxMean(BoxMean),
+    /// Products of values with the guide's.
+    Outer(Outer),
+    /// Ridge regression on the guide.
+    Ridge(Ridge),
+    /// The guide's pixels through coefficients.
+    LocalAffine(LocalAffine),
 }
 
 impl Op {
@@ -63,6 +79,10 @@ impl Op {
             Self::Pool(_) => "pool",
             Self::Resize(_) => "resize",
             Self::Concat(_) => "concat",
+            Self::BoxMean(_) => "box_mean",
+            Self::Outer(_) => "outer",
+            Self::Ridge(_) => "ridge",
+            Self::LocalAffine(_) => "local_affine",
         }
     }
 
@@ -79,6 +99,10 @@ impl Op {
             Self::Pool(op) => vec![op.x.slot],
             Self::Resize(op) => [op.x.slot].into_iter().chain(op.add).collect(),
             Self::Concat(op) => op.maps.iter().map(|map| map.slot).collect(),
+            Self::BoxMean(op) => vec![op.x.slot],
+            Self::Outer(op) => vec![op.x, op.guide],
+            Self::Ridge(op) => vec![op.moments, op.x],
+            Self::LocalAffine(op) => vec![op.x.slot, op.guide],
         };
         let mut once = Vec::new();
         for slot in all {

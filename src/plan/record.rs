@@ -1,16 +1,18 @@
 //! Recording: plans written in the order in which data flows.
 
 mod encoder;
+mod guided;
 mod head;
 
 pub use encoder::{
     CLASS_TOKEN, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
     record_attention, record_segment, tensors,
 };
+pub use guided::{Guided, record_guided};
 pub use head::{record_head, record_head_alone};
 
-use super::{Activation, Linear, Norm, Op, Plan, Role, RowSource, Slot, SlotId, Step, WeightKind};
-use crate::model::NormKind;
+use super::{Activation, Linear, Norm, Op, Plan, Role, RowSource, Slot, SlotId, Step};
+use crate::model::{NormKind, WeightKind};
 
 /// A plan in the making. Inside a scope the names of slots and of weights begin with the scope's.
 struct Recorder {
@@ -65,8 +67,8 @@ impl Recorder {
     }
 
     /// A value for each of `n` channels.
-    fn vector(&mut self, name: &str, n: usize) -> SlotId {
-        self.weight(name, [1, 1, n], &[n], WeightKind::Vector)
+    fn vector(&mut self, name: &str, n: usize, kind: WeightKind) -> SlotId {
+        self.weight(name, [1, 1, n], &[n], kind)
     }
 
     /// Records an operation whose result is a new slot of one plane.
@@ -97,9 +99,9 @@ impl Recorder {
 
     fn norm_of(&mut self, x: SlotId, name: &str, kind: NormKind, eps: f32) -> Norm {
         let c = self.cols(x);
-        let weight = self.vector(&format!("{name}.weight"), c);
+        let weight = self.vector(&format!("{name}.weight"), c, WeightKind::Gain);
         let layer = kind == NormKind::Layer;
-        let bias = layer.then(|| self.vector(&format!("{name}.bias"), c));
+        let bias = layer.then(|| self.vector(&format!("{name}.bias"), c, WeightKind::Bias));
         Norm { x: x.into(), weight, bias, kind, eps, activation: None }
     }
 
@@ -189,9 +191,9 @@ impl<'a> LinearLayer<'a> {
         self.layer.weight = self.r.weight(&weight, [sums, out, k], &stored, WeightKind::Matrix);
         if self.bias {
             let bias = format!("{}.bias", self.name);
-            self.layer.bias = Some(self.r.vector(&bias, sums * out));
+            self.layer.bias = Some(self.r.vector(&bias, sums * out, WeightKind::Bias));
         }
-        self.layer.scale = self.scale.map(|name| self.r.vector(name, out));
+        self.layer.scale = self.scale.map(|name| self.r.vector(name, out, WeightKind::LayerScale));
         let y = self.r.slot(name, [planes, rows, out], Role::Temporary);
         self.r.write(y, Op::Linear(self.layer));
         y

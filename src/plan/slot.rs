@@ -1,5 +1,7 @@
 //! The values of a plan: pictures, weights, what lies between, results.
 
+use crate::model::WeightKind;
+
 /// Index into [`Plan::slots`](super::Plan::slots).
 pub type SlotId = usize;
 
@@ -39,17 +41,6 @@ pub enum Role {
     Temporary,
     /// Kept until the next run.
     Output,
-}
-
-/// How a weight is used, which decides how it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WeightKind {
-    /// The matrix of a linear layer: packed, in 16 bits or fewer where the device gains by it.
-    Matrix,
-    /// One f32 value for each channel.
-    Vector,
-    /// Read by the host alone.
-    Table,
 }
 
 /// What a caller puts into an input slot.

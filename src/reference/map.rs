@@ -64,11 +64,6 @@ pub fn resize(
     add: bool,
     y: &mut [f32],
 ) {
-    let taps = |i: usize, n: usize, m: usize| {
-        let at = ((i as f64 + 0.5) * n as f64 / m as f64 - 0.5).max(0.0);
-        let low = at as usize;
-        (low, (low + 1).min(n - 1), at - low as f64)
-    };
     for (index, out) in y.chunks_exact_mut(wide).enumerate() {
         let (picture, inside) = (index / (to[0] * to[1]), index % (to[0] * to[1]));
         let (top, bottom, down) = taps(inside / to[1], from[0], to[0]);
@@ -83,4 +78,11 @@ pub fn resize(
             *value = if add { *value + sum } else { sum };
         }
     }
+}
+
+/// Where output i of m lies among n inputs: the two that it lies between, and how far along.
+pub(super) fn taps(i: usize, n: usize, m: usize) -> (usize, usize, f64) {
+    let at = ((i as f64 + 0.5) * n as f64 / m as f64 - 0.5).max(0.0);
+    let low = at as usize;
+    (low, (low + 1).min(n - 1), at - low as f64)
 }

@@ -4,6 +4,7 @@
 mod activation;
 mod attention;
 mod embed;
+mod guided;
 mod linear;
 mod map;
 mod norm;
@@ -12,6 +13,7 @@ mod patchify;
 pub use activation::activate;
 pub use attention::attention;
 pub use embed::embed;
+pub use guided::{box_mean, local_affine, outer, ridge};
 pub use linear::{Epilogue, linear};
 pub use map::{interleave, pool, resize, windows};
 pub use norm::norm;
@@ -138,6 +140,16 @@ impl Twin<'_> {
                     resize(x, [map.size, op.to], [c, wide, column], false, y);
                     column += c;
                 }
+            }
+            Op::BoxMean(op) => {
+                let (x, c) = (&self.values[op.x.slot], slots[op.x.slot].cols);
+                box_mean(x, op.x.size, c, op.radius, op.axis, y);
+            }
+            Op::Outer(op) => outer(&self.values[op.x], &self.values[op.guide], slots[op.x].cols, y),
+            Op::Ridge(op) => ridge(&self.values[op.moments], &self.values[op.x], op.eps, y),
+            Op::LocalAffine(op) => {
+                let (x, guide) = (&self.values[op.x.slot], &self.values[op.guide]);
+                local_affine(x, [op.x.size, op.to], guide, slots[step.y].cols, y);
             }
             Op::Linear(_) | Op::Embed(_) | Op::Norm(_) | Op::Attention(_) => {}
         }

@@ -8,6 +8,7 @@ use super::{CachedPlan, Executor, Session, Task};
 use crate::cpu::Supply;
 use crate::gpu::{Ceilings, StepTime, Timer};
 use crate::images::{Images, PlanInputs, check};
+use crate::model::WeightKind;
 use crate::plan::{Plan, Step};
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::reference::Epilogue;
@@ -224,8 +225,8 @@ fn cpu_ceilings(clock: &dyn Fn() -> f64) -> Ceilings {
     let mut to = vec![0.0f32; CPU_COPIED];
     let copy = fastest(&mut || black_box(&mut to).copy_from_slice(black_box(&from)));
     let side = CPU_SIDE;
-    let x = random_tensor(1, "x", &[side, side]);
-    let w = random_tensor(1, "w", &[side, side]);
+    let x = random_tensor(1, "x", &[side, side], WeightKind::Matrix);
+    let w = random_tensor(1, "w", &[side, side], WeightKind::Matrix);
     let w = cpu::Matrix::pack(&w, [1, side]);
     let mut y = vec![0.0; side * side];
     let product = fastest(&mut || {

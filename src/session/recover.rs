@@ -1,4 +1,4 @@
-//! What an encoder does by itself when something goes wrong on the device: it opens a lost one anew,
+//! What an encoder does by itself when something goes wrong on the device: it opens a lost one again,
 //! and leaves f16 where that overflows.
 
 use super::held::{Part, Residency, Values};
@@ -6,7 +6,8 @@ use super::run::{Job, Parts, Task};
 use super::{Executor, Session, all_weights};
 use crate::features::first_not_finite;
 use crate::gpu::{Gpu, GpuWeights, Precision};
-use crate::plan::{Input, Role, WeightKind, record};
+use crate::model::WeightKind;
+use crate::plan::{Input, Role, record};
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -40,7 +41,7 @@ impl Session {
                     }
                     Err(Error::Lost(why)) if !lost_before => (why, true),
                     Err(Error::Lost(why)) => {
-                        return Err(Error::Lost(format!("{why}; it had just been opened anew")));
+                        return Err(Error::Lost(format!("{why}; it had just been opened again")));
                     }
                     Err(e) => return Err(e),
                 };
@@ -48,11 +49,11 @@ impl Session {
                 let precision = if lost { precision } else { Precision::F32 };
                 self.reopen(precision, progress).await.map_err(|e| match e {
                     Error::Cancelled => e,
-                    e if lost => Error::Lost(format!("{why}; opening it anew failed: {e}")),
+                    e if lost => Error::Lost(format!("{why}; opening it again failed: {e}")),
                     e => Error::Device(format!("{why}; computing in f32 failed: {e}")),
                 })?;
                 self.notes.push(match lost {
-                    true => format!("{why}; it was opened anew and the pictures computed again"),
+                    true => format!("{why}; it was opened again and the pictures computed again"),
                     false => format!("{why}; computing in f32 from here on"),
                 });
             }
@@ -72,7 +73,7 @@ impl Session {
         }
     }
 
-    /// Puts the device opened anew, with the weights in a precision, in the place of the one in use.
+    /// Puts the device opened again, with the weights in a precision, in the place of the one in use.
     async fn reopen(
         &mut self,
         precision: Precision,
@@ -197,7 +198,7 @@ impl Session {
                     return Ok(Self { streamed, ..Self::new(checkpoint, backend) });
                 }
                 Err(Error::Lost(why)) => {
-                    notes.push(format!("{why}; it was opened anew"));
+                    notes.push(format!("{why}; it was opened again"));
                     gpu.precision
                 }
                 Err(Error::NotFinite(why)) => {

@@ -12,7 +12,7 @@ pub struct Canvas {
     classes: usize,
     size: [usize; 2],
     windows: Vec<Window>,
-    /// Sums of logits and by how many windows each pixel is seen, where windows overlap so much that
+    /// Sums of logits and by how many windows each pixel is seen, where windows overlap so far that
     /// they take less than the windows.
     sums: Option<[Vec<f32>; 2]>,
 }

@@ -57,7 +57,7 @@ pub use rollout::Rollout;
 pub use segmentation::Segmentation;
 pub use segments::{default_palette, paint_labels, shares};
 pub use settings::{Setting, Settings};
-pub use similarity::{Similarity, similarity};
+pub use similarity::{Similarity, centred_similarity, similarity};
 pub use soft::{Named, Refine, Soft, probabilities};
 pub use stitch::stitch;
 pub use taught::Taught;

@@ -21,7 +21,7 @@ pub fn shares(labels: &[i32], classes: usize) -> Result<Vec<f64>> {
 }
 
 /// Labels in the palette's colours over the photograph; `opacity` from 0 to 1. A label
-/// past the palette's end begins it anew.
+/// past the palette's end begins it again.
 ///
 /// # Errors
 /// [`Error::Input`] where there is not one label a pixel, one is negative, the palette is empty, or

@@ -42,7 +42,7 @@ pub struct Converted {
     pub left_out: BTreeMap<String, usize>,
 }
 
-/// About so many bytes are read at a time.
+/// Bytes that are read at a time, about.
 const PIECE: usize = 8 << 20;
 
 /// Of a shard, what its header may need besides names.
@@ -89,7 +89,7 @@ fn written<'a>(name: &'a str, tensor: &'a Tensor, conversion: &Conversion) -> Ve
         .as_ref()
         .map(|quantized| quantized.quant)
         .filter(|_| conversion.dtype.is_none());
-    let wanted = conversion.quant.filter(|quant| quant.takes(name, shape));
+    let wanted = conversion.quant.filter(|quant| tensor.takes(*quant));
     let one = |name: String, shape: Vec<usize>, kind| Written { name, shape, tensor, kind };
     let Some(quant) = wanted.or(stored) else {
         let dtype = conversion.dtype.unwrap_or_else(|| tensor.stored_type());

@@ -59,14 +59,22 @@ impl Head {
         let channels = seg.1.shape.get(1).copied().unwrap_or(0);
         let norm = found.contains_key("decode_head.norm.weight");
         let (mut tensors, mut problems) = (BTreeMap::new(), Vec::new());
-        for (key, shape) in spec.wanted(c, channels, norm) {
+        for (key, shape, _) in spec.wanted(c, channels, norm) {
             match found.remove(&key) {
                 None => problems.push(format!("{key}: missing, expected shape {shape:?}")),
                 Some((file, stored)) => match stored.dtype {
                     Some(dtype) if stored.shape == shape => {
                         let range = stored.range.clone();
                         let part = Part { file, key: stored.key.clone(), dtype, range };
-                        tensors.insert(key, Tensor { shape, parts: vec![part], quantized: None });
+                        tensors.insert(
+                            key,
+                            Tensor {
+                                shape,
+                                parts: vec![part],
+                                quantized: None,
+                                block_matrix: false,
+                            },
+                        );
                     }
                     _ => problems.push(format!(
                         "{key}: expected shape {shape:?} of F32, F16 or BF16, found {:?} of {}",
@@ -173,7 +181,7 @@ impl Head {
     /// BatchNorm as `x · scale + shift`.
     async fn batch_norm(&self, files: &[Source], name: &str) -> Result<(Vec<f32>, Vec<f32>)> {
         let mut parts = Vec::new();
-        for part in BATCH_NORM {
+        for (part, _) in BATCH_NORM {
             parts.push(self.raw(files, &format!("{name}.{part}")).await?);
         }
         let folded = (0..parts[0].len()).map(|i| {

@@ -101,7 +101,7 @@ struct Info {
     data_offsets: (u64, u64),
 }
 
-/// JSON allows a key twice, and whoever reads takes one or the other: such a header is refused.
+/// JSON allows a key twice, and readers differ in which they take: such a header is refused.
 impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Entries;

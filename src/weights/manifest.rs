@@ -7,7 +7,7 @@ use super::{QuantFormat, Stored, StoredType};
 use crate::error::{counted, list};
 use crate::model::{Key, Naming, Spec};
 use crate::order::sort_by_key;
-use crate::plan;
+use crate::plan::{self, TensorSpec};
 use crate::{Error, Result};
 
 /// Every tensor of an encoder, and where its bytes are.
@@ -28,6 +28,8 @@ pub struct Tensor {
     pub parts: Vec<Part>,
     /// In place of parts, where it is stored in few bits.
     pub quantized: Option<QuantizedTensor>,
+    /// Whether it may be stored in few bits: a matrix of a block.
+    pub block_matrix: bool,
 }
 
 /// A matrix in few bits, as stored: a tensor of codes, `[outputs, k]` I8 or `[outputs, k / 2]` U8, and
@@ -60,6 +62,11 @@ pub struct Part {
 }
 
 impl Tensor {
+    /// Whether it can be stored as `quant`: a matrix of a block, whose rows are whole groups.
+    pub fn takes(&self, quant: QuantFormat) -> bool {
+        self.block_matrix && quant.fits(self.shape[1])
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -159,7 +166,7 @@ fn probe(naming: &Naming, spec: &Spec, files: &[(String, Vec<Stored>)]) -> Optio
     found.then_some(prefix)
 }
 
-/// At most so many problems are spelled out in one error.
+/// The problems that are spelled out at most in one error.
 const SHOWN: usize = 8;
 
 impl Manifest {
@@ -219,9 +226,11 @@ impl Manifest {
                 && let Some((_, codes)) = parts.first_key_value()
             {
                 let at = |stored: &Stored| format!("{}: {}", files[codes.0].0, stored.key);
-                match quantized(&want.name, &want.shape, *codes, of) {
+                match quantized(&want, *codes, of) {
                     Some(quantized) => {
-                        let tensor = Tensor { shape: want.shape, parts: vec![], quantized: Some(quantized) };
+                        let (parts, quantized) = (Vec::new(), Some(quantized));
+                        let tensor =
+                            Tensor { shape: want.shape, parts, quantized, block_matrix: true };
                         tensors.insert(want.name, tensor);
                     }
                     None => problems.push(format!(
@@ -240,7 +249,9 @@ impl Manifest {
             let before = problems.len();
             let parts = check_parts(&want.name, &want.shape, files, parts, &mut problems);
             if problems.len() == before {
-                tensors.insert(want.name, Tensor { shape: want.shape, parts, quantized: None });
+                let block_matrix = want.is_block_matrix();
+                let tensor = Tensor { shape: want.shape, parts, quantized: None, block_matrix };
+                tensors.insert(want.name, tensor);
             }
         }
         let extra = found.into_values().flat_map(BTreeMap::into_values);
@@ -281,8 +292,7 @@ pub(super) const SCALES: &str = ".scales";
 
 /// A matrix in few bits, where types and shapes are those of one.
 fn quantized(
-    name: &str,
-    shape: &[usize],
+    want: &TensorSpec,
     (file, codes): (usize, &Stored),
     (scales_file, scales): (usize, &Stored),
 ) -> Option<QuantizedTensor> {
@@ -292,7 +302,9 @@ fn quantized(
         _ => return None,
     };
     let dtype = scales.dtype?;
-    let right = quant.takes(name, shape)
+    let shape = &want.shape;
+    let right = want.is_block_matrix()
+        && quant.fits(shape[1])
         && codes.shape == quant.codes_shape(shape)
         && scales.shape == quant.scales_shape(shape)
         && dtype == quant.scales_type();

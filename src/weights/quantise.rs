@@ -86,13 +86,6 @@ impl QuantFormat {
         }
     }
 
-    /// Whether the tensor `name`, with rows of `k`, is quantised: a matrix of a block, whose rows
-    /// are whole groups.
-    pub fn takes(self, name: &str, shape: &[usize]) -> bool {
-        let block = name.starts_with("encoder.layers.") && name.ends_with(".weight");
-        block && shape.len() == 2 && self.fits(shape[1])
-    }
-
     /// Whether rows of `k` values are whole groups.
     pub fn fits(self, k: usize) -> bool {
         k.is_multiple_of(self.group(k))
@@ -173,11 +166,12 @@ fn short(scale: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::WeightKind;
     use crate::weights::random_tensor;
 
     #[test]
     fn errors_are_those_of_the_bits() {
-        let w = random_tensor(1, "w", &[48, 96]);
+        let w = random_tensor(1, "w", &[48, 96], WeightKind::Matrix);
         for (quant, most) in [(QuantFormat::Int8, 0.01), (QuantFormat::Int4, 0.1)] {
             let quantised = quant.quantise(&w, 96);
             assert_eq!(quantised.scales.len(), 48 * 96 / quant.group(96));
@@ -204,7 +198,7 @@ mod tests {
     #[test]
     fn what_is_rounded_stays() {
         for seed in 0..20 {
-            let w = random_tensor(seed, "w", &[64, 64]);
+            let w = random_tensor(seed, "w", &[64, 64], WeightKind::Matrix);
             for quant in [QuantFormat::Int8, QuantFormat::Int4] {
                 let once = quant.quantise(&w, 64);
                 assert_eq!(quant.quantise(&once.values(), 64), once);
@@ -225,11 +219,8 @@ mod tests {
 
     #[test]
     fn only_matrices_of_blocks() {
-        let takes = |name: &str, shape: &[usize]| QuantFormat::Int4.takes(name, shape);
-        assert!(takes("encoder.layers.3.mlp.fc1.weight", &[768, 192]));
-        assert!(!takes("encoder.layers.3.mlp.fc1.weight", &[768, 100]));
-        assert!(QuantFormat::Int8.takes("encoder.layers.3.mlp.fc1.weight", &[768, 100]));
-        assert!(!takes("encoder.layers.3.norm1.weight", &[192]));
-        assert!(!takes("embeddings.patch_embedding.weight", &[192, 588]));
+        assert!(QuantFormat::Int4.fits(192));
+        assert!(!QuantFormat::Int4.fits(100));
+        assert!(QuantFormat::Int8.fits(100));
     }
 }

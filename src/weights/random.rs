@@ -1,20 +1,18 @@
 //! Seeded random weights, for tests and benchmarks of any configuration.
 
-/// Values of a tensor: the same for the same seed, name and shape, whatever else is made.
+use crate::model::WeightKind;
+
+/// Values of a tensor: the same for the same seed, name, shape and kind, whatever else is made.
 ///
 /// Matrices are scaled by the root of their fan-in, so that activations keep their size through
-/// any depth; norms and variances lie around 1, LayerScale around 0.1.
-pub fn random_tensor(seed: u64, name: &str, shape: &[usize]) -> Vec<f32> {
+/// any depth.
+pub fn random_tensor(seed: u64, name: &str, shape: &[usize], kind: WeightKind) -> Vec<f32> {
     let fan_in: usize = shape.iter().skip(1).product();
-    let head = name.starts_with("decode_head.") || name.starts_with("up");
-    let (mean, deviation) = match name {
-        _ if head && shape.len() == 1 && name.ends_with("weight") => (1.0, 0.1),
-        _ if name.ends_with("running_var") => (1.0, 0.1),
-        _ if name.ends_with("running_mean") => (0.0, 0.1),
-        _ if name.ends_with("ls1") || name.ends_with("ls2") => (0.1, 0.02),
-        _ if name.contains("norm") && name.ends_with("weight") => (1.0, 0.1),
-        _ if name.ends_with("_embedding") || name.ends_with("bias") => (0.0, 0.1),
-        _ => (0.0, 1.0 / (fan_in as f32).sqrt()),
+    let (mean, deviation) = match kind {
+        WeightKind::Matrix => (0.0, 1.0 / (fan_in as f32).sqrt()),
+        WeightKind::Gain => (1.0, 0.1),
+        WeightKind::LayerScale => (0.1, 0.02),
+        WeightKind::Bias | WeightKind::Table => (0.0, 0.1),
     };
     let mut state = name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! Where bytes come from: memory, a file, or whoever the browser asks. Always by range.
+//! Where bytes come from: memory, a file, or what the browser asks. Always by range.
 
 use std::ops::Range;
 

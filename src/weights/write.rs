@@ -69,7 +69,7 @@ pub fn init_checkpoint(
     init_shards(file, config, seed, dtype, u64::MAX, folder, progress)
 }
 
-/// As [`init_checkpoint`], in shards of at most so many bytes of tensors, with their index, where one
+/// As [`init_checkpoint`], in shards of at most this many bytes of tensors, with their index, where one
 /// would be larger. A larger tensor is a shard of its own.
 pub fn init_shards(
     file: &str,
@@ -128,7 +128,7 @@ pub fn init_shards(
         let list = shard.iter().map(|w| {
             let done = &done;
             let bytes = move || {
-                let bytes = dtype.encode(&random_tensor(seed, &w.name, &w.shape));
+                let bytes = dtype.encode(&random_tensor(seed, &w.name, &w.shape, w.kind));
                 done.set(done.get() + bytes.len() as u64);
                 progress(done.get(), total);
                 bytes
@@ -153,7 +153,7 @@ const DECODER: usize = 512;
 fn head_tensors(head: &HeadSpec, spec: &Spec) -> impl Iterator<Item = TensorSpec> {
     let width = spec.sizes.hidden;
     let list = head.wanted(width, width.min(DECODER), true);
-    list.into_iter().map(|(name, shape)| TensorSpec { name, shape })
+    list.into_iter().map(|(name, shape, kind)| TensorSpec { name, shape, kind, block: None })
 }
 
 /// The header of a safetensors file: its length and its JSON, padded so that the values are aligned.

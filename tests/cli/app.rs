@@ -248,7 +248,7 @@ fn requests_are_one_object_and_come_back() {
     }
     let pages = [
         json!({"view": "pca", "layer": 6, "foreground": true, "swap": true, "basis": "keep"}),
-        json!({"view": "similarity", "layer": 0, "token": 3, "of": 2}),
+        json!({"view": "similarity", "layer": 0, "token": 3, "centred": true, "of": 2}),
         json!({"view": "attention", "layer": 12, "token": 5, "head": 0}),
         json!({"view": "rollout", "layer": 1, "token": 0}),
         json!({"view": "clusters", "layer": 2, "k": 9}),

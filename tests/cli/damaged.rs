@@ -187,7 +187,7 @@ fn configurations() {
     }
 }
 
-/// JSON allows a key twice, and whoever reads takes one or the other: such texts are refused, at any
+/// JSON allows a key twice, and readers differ in which they take: such texts are refused, at any
 /// depth, whichever of their keys it is.
 #[test]
 fn keys_that_are_there_twice() {

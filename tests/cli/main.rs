@@ -10,6 +10,7 @@ mod served;
 mod adapters;
 mod app;
 mod bench;
+mod built_in;
 mod command;
 mod convert;
 mod damaged;

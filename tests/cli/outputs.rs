@@ -208,7 +208,7 @@ fn files_are_whole_at_every_limit() {
         let args = [args, &[option, text(&out)][..]].concat();
         ok(&args);
         let old = fs::read(&out).unwrap();
-        // To a table rows are added; it is begun anew.
+        // To a table rows are added; it is begun again.
         let table = name.ends_with(".parquet");
         let places = [1, old.len() / 2, 20, 60, old.len()];
         // The directory of an archive comes last.

@@ -39,7 +39,7 @@ fn is_lost<T>(result: Result<T>, words: &str) {
     }
 }
 
-/// Every call on a lost device says so at once; the next encoding opens it anew, with its kernels and
+/// Every call on a lost device says so at once; the next encoding opens it again, with its kernels and
 /// limits, and gives the same bits.
 #[test]
 fn a_lost_device_is_opened_anew() {
@@ -72,7 +72,7 @@ fn a_lost_device_is_opened_anew() {
             assert!(encoder.notes().is_empty());
             assert!(encode(&mut encoder, &[0]).unwrap() == expected, "other bits");
             assert_eq!(encoder.notes().len(), 1, "{:?}", encoder.notes());
-            assert!(encoder.notes()[0].contains("opened anew"), "{:?}", encoder.notes());
+            assert!(encoder.notes()[0].contains("opened again"), "{:?}", encoder.notes());
             assert_eq!(encoder.gpu().unwrap().caps, caps);
             assert_eq!(encoder.gpu().unwrap().family(), family);
             is_lost(wait(held.tensor(&encoder, "last_hidden_state")), "encode the picture again");
@@ -112,7 +112,7 @@ fn a_job_is_computed_once_more() {
     assert!((2..7).contains(&reported), "reported {reported} times");
 }
 
-/// A device that is lost while weights are brought to it is opened anew too, and bringing them again
+/// A device that is lost while weights are brought to it is opened again too, and bringing them again
 /// can be stopped.
 #[test]
 fn loading_survives_a_loss() {

@@ -6,6 +6,7 @@ mod activations;
 mod attention;
 mod case;
 mod device;
+mod guided;
 mod linear;
 mod maps;
 mod norms;

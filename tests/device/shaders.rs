@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 
 use internvit::gpu::{
-    ATTENTION, Attention, EMBED, Family, Format, INTERLEAVE, Interleave, Kernel, LINEAR, NORM,
-    Needs, Norm, PATCHIFY, POOL, Patchify, Pool, Product, RESIZE, Resize, Row, RowKind, SHADERS,
-    ShaderFile, Size, Subgroups, Target, Tokens, choose, link, rows,
+    ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, Family, Format, INTERLEAVE, Interleave, Kernel,
+    LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER, PATCHIFY, POOL, Patchify, Pixels, Pool,
+    Product, RESIZE, RIDGE, Resize, Ridge, Row, RowKind, SHADERS, ShaderFile, Size, Subgroups,
+    Target, Tokens, choose, link, rows,
 };
 use internvit::image::Normal;
 use internvit::model::NormKind;
@@ -140,7 +141,11 @@ fn kernels() -> Kernels {
         for flag in [true, false] {
             all.add(&POOL, &Pool { c, max: flag });
             all.add(&RESIZE, &Resize { c, wide: 3 * c, add: flag });
+            all.add(&BOX_MEAN, &BoxMean { c, radius: 4, across: flag });
         }
+        all.add(&OUTER, &Pixels { c });
+        all.add(&RIDGE, &Ridge { c, eps: 1e-3 });
+        all.add(&LOCAL_AFFINE, &Pixels { c });
     }
     all
 }

@@ -5,6 +5,7 @@ mod common;
 #[path = "../common/twins.rs"]
 mod twins;
 
+mod guided;
 mod image;
 mod jpeg;
 mod mutants;

@@ -109,7 +109,7 @@ fn spoil_file(file: &[u8], dice: &mut Dice) -> Vec<u8> {
     [&said.to_le_bytes(), &header[..], &data].concat()
 }
 
-/// Runs so many trials with `most` megabytes; says how many were accepted, and fails at a panic.
+/// Runs a number of trials with `most` megabytes; says how many were accepted, and fails at a panic.
 fn trials(what: &str, count: usize, most: u64, mut trial: impl FnMut(&mut Dice) -> Result<()>) {
     let (mut accepted, mut panics) = (0, Vec::new());
     let before = peak();

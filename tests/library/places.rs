@@ -175,8 +175,13 @@ fn folders_of_the_hubs_cache() {
     for commit in ["aaa", "bbb"] {
         let snapshot = model.join("snapshots").join(commit);
         std::fs::create_dir_all(&snapshot).unwrap();
-        std::fs::copy("www/models/internvit-tiny/config.json", snapshot.join("config.json")).unwrap();
-        std::fs::copy("www/models/internvit-tiny/model.safetensors", snapshot.join("model.safetensors")).unwrap();
+        std::fs::copy("www/models/internvit-tiny/config.json", snapshot.join("config.json"))
+            .unwrap();
+        std::fs::copy(
+            "www/models/internvit-tiny/model.safetensors",
+            snapshot.join("model.safetensors"),
+        )
+        .unwrap();
     }
     open(&model).unwrap();
     std::fs::create_dir_all(model.join("refs")).unwrap();

@@ -14,7 +14,7 @@ import type { Lessons } from "./views/teach";
 
 export interface TeachingActions {
   alarm(error: unknown): void;
-  /** Draws the view anew. */
+  /** Draws the view again. */
   changed(): void;
   importHead(file: File): void;
   open(shot: Shot): void;

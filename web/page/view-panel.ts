@@ -46,7 +46,7 @@ export class ViewPanel {
     part(root, "#views", HTMLElement).replaceChildren(...this.#tabs);
     this.#layer.addEventListener("input", () => actions.layer(this.#layer.valueAsNumber));
     this.#fade.addEventListener("input", () => actions.fade(this.#fade.valueAsNumber));
-    // Browsers allow an address only so many changes in a while.
+    // Browsers allow an address only a number of changes in a while.
     this.#fade.addEventListener("change", () => actions.faded());
   }
 
@@ -78,7 +78,9 @@ export class ViewPanel {
 
   /** A tab as the ARIA practices describe it. */
   #tab(name: ViewName, turn: (view: ViewName) => void): HTMLButtonElement {
-    const tab = make("button", { type: "button", id: `tab-${name}`, textContent: this.#views[name].title, role: "tab" });
+    const { title, hint } = this.#views[name];
+    const tab = make("button", { type: "button", id: `tab-${name}`, textContent: title, role: "tab", ariaLabel: title, className: hint ? "" : "small" });
+    tab.dataset.hint = hint;
     tab.setAttribute("aria-controls", "view");
     tab.addEventListener("click", () => turn(name));
     tab.addEventListener("keydown", ({ key }) => {

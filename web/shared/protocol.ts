@@ -128,7 +128,8 @@ export type ViewRequest = Infer<typeof viewRequest>;
 export const viewRequest = variants("view", {
   /** `swap` takes the other side for the foreground. */
   pca: { layer: number, foreground: boolean, swap: optional(boolean), basis: words("own", "keep", "kept") },
-  similarity: { layer: number, token: number, of: number },
+  /** `centred` takes the mean of the picture from all features. */
+  similarity: { layer: number, token: number, of: number, centred: optional(boolean) },
   attention: { layer: number, token: nullable(number), head: nullable(number) },
   rollout: { layer: number, token: nullable(number) },
   clusters: { layer: number, k: number },

@@ -5,27 +5,51 @@ import { root, runBeside, stop } from "./run.mjs";
 import { bindgen, setup } from "./setup.mjs";
 import { sizes } from "./sizes.mjs";
 
-export async function build({ watch = false } = {}) {
-  const fresh = await wasm();
-  const vite = await import("vite");
-  await vite.build({
-    configFile: join(root, "web/vite.config.mjs"),
-    build: watch ? { watch: {} } : {},
-  });
-  if (fresh) console.log(sizes().text);
+const out = join(root, "web/pkg");
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+const relaxed = join(target, "relaxed");
+/** The module for browsers that multiply and add in one instruction; it is built last. */
+const built = join(out, "internvit_relaxed.wasm");
+
+/**
+ * Builds the page. `quick`, where nothing was built before, leaves out the second module, for which the first
+ * stands in, and answers with what builds it afterwards.
+ */
+export async function build({ watch = false, quick = false } = {}) {
+  const start = new Date();
+  const stale = isStale();
+  const later = stale && quick && !existsSync(built);
+  if (later) await first();
+  else if (stale) await both(start);
+  await page(watch ? { watch: {} } : {});
+  if (!later) return stale ? void console.log(sizes().text) : undefined;
+  return async () => {
+    await both(start);
+    // The pages that are open go on with the files that they know.
+    await page({ emptyOutDir: false });
+    console.log(sizes().text);
+  };
 }
 
-/** Returns whether there was anything to do. */
-async function wasm() {
-  const out = join(root, "web/pkg");
-  const built = join(out, "internvit_relaxed.wasm");
+async function page(settings) {
+  const vite = await import("vite");
+  await vite.build({ configFile: join(root, "web/vite.config.mjs"), build: settings });
+}
+
+function isStale() {
   const sources = ["src", "apps/web", "shaders", "Cargo.toml", "Cargo.lock"].map((name) => newest(join(root, name)));
-  if (existsSync(built) && statSync(built).mtimeMs > Math.max(...sources)) return false;
-  const start = new Date();
-  const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-  // The same once more for browsers that multiply and add in one instruction. Both at once: each is optimised
-  // as a whole, by one thread.
-  const relaxed = join(target, "relaxed");
+  return !existsSync(built) || statSync(built).mtimeMs <= Math.max(...sources);
+}
+
+async function first() {
+  await module(target, out, "+simd128");
+  copyFileSync(join(out, "internvit_bg.wasm"), built);
+  // Older than every source: it counts as not built.
+  utimesSync(built, 0, 0);
+}
+
+/** Both at once: each is optimised as a whole, by one thread. */
+async function both(start) {
   await Promise.all([
     module(target, out, "+simd128"),
     module(relaxed, join(relaxed, "pkg"), "+simd128,+relaxed-simd"),
@@ -35,7 +59,6 @@ async function wasm() {
   copyFileSync(join(relaxed, "pkg/internvit_bg.wasm"), built);
   // What changes while it builds is not in it.
   utimesSync(built, start, start);
-  return true;
 }
 
 async function module(target, out, features) {

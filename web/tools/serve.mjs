@@ -14,7 +14,7 @@ const types = {
   ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp",
 };
 
-/** What becomes smaller when it is compressed, from so many bytes on. */
+/** What becomes smaller when it is compressed, from this many bytes on. */
 const PACKED = new Set([".html", ".css", ".js", ".mjs", ".json", ".wasm", ".svg"]);
 const WORTH = 1000;
 

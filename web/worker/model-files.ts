@@ -6,7 +6,7 @@ import type { ModelFiles, OwnFiles } from "../shared/protocol";
 /** Models in folders of the server. A fetched model stays as a blob, which the browser may keep on disk. */
 export class FetchedModels {
   readonly #models = new Map<string, ModelFiles>();
-  /** Folders whose model could not be loaded: fetched anew the next time, past the browser's cache. */
+  /** Folders whose model could not be loaded: fetched again the next time, past the browser's cache. */
   readonly #distrusted = new Set<string>();
 
   async get(folder: string, signal: AbortSignal, progress: (done: number, total: number) => void): Promise<ModelFiles> {

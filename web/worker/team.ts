@@ -52,7 +52,7 @@ export class Team {
       return () => channel.answer(PATIENCE) ?? later(channel);
     }
     const answer = this.#post(worker, { task });
-    answer.catch(() => undefined); // whoever calls for it learns it
+    answer.catch(() => undefined); // its caller learns it
     return () => answer;
   };
 

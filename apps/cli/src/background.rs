@@ -20,7 +20,7 @@ pub(super) struct Background {
     seen: Arc<Mutex<Vec<(String, u64)>>>,
 }
 
-/// A share of transparent pixels above which the user is told, as one of so many.
+/// A share of transparent pixels above which the user is told, with the number of photographs.
 const SHARE: u64 = 100;
 
 impl Background {

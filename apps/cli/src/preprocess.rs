@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// out as the model's preprocessor_config.json says, else squash
     #[arg(long, value_name = "HOW")]
     resize: Option<Resize>,
-    /// Cut the image into at most so many tiles, as InternVL does
+    /// Cut the image into at most this many tiles, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
     #[command(flatten)]

@@ -79,7 +79,7 @@ impl Engine {
         to_js(&self.report)
     }
 
-    /// What the encoder did by itself, a sentence each: it opened a lost device anew, left f16, or does
+    /// What the encoder did by itself, a sentence each: it opened a lost device again, left f16, or does
     /// not obey all that the model's preprocessing asks for.
     pub fn notes(&self) -> Vec<String> {
         let notes = |encoder: &Encoder| {

@@ -38,7 +38,7 @@ async fn carry(mut jobs: Jobs, ask: Function) {
     }
 }
 
-/// An array that is filled anew for each task: to ask for memory takes longer than to copy.
+/// An array that is filled again for each task: to ask for memory takes longer than to copy.
 #[derive(Default)]
 struct Kept(Float32Array);
 

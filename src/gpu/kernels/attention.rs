@@ -93,7 +93,7 @@ pub static ATTENTION: [Row<Attention>; 7] = [
 ];
 
 impl Attention {
-    /// Whether matrix units can compute it with matrices of so many rows.
+    /// Whether matrix units can compute it with matrices of this many rows.
     fn suits_matrices(&self, side: usize) -> bool {
         self.half[0] && self.head_dim.is_multiple_of(side) && self.tokens >= side
     }

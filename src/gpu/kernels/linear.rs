@@ -129,7 +129,7 @@ pub static LINEAR: [Row<Product>; 8] = [
 ];
 
 impl Product {
-    /// Whether matrix units can compute it with matrices of so many rows.
+    /// Whether matrix units can compute it with matrices of this many rows.
     fn suits_matrices(&self, side: usize) -> bool {
         let stored = self.half[0] && matches!(self.format, Format::F16 | Format::Quantized(_));
         stored && self.gather == RowKind::Rows && self.k.is_multiple_of(side)

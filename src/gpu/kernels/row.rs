@@ -66,16 +66,16 @@ pub enum Subgroups {
 /// What a workgroup computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tile {
-    /// So many rows of one panel of 64 outputs.
+    /// Some rows of one panel of 64 outputs.
     Panel(usize),
-    /// Attention of so many queries of a head, to so many keys at a time.
+    /// Attention of some queries of a head, to some keys at a time.
     Head {
         /// Queries.
         queries: usize,
         /// Keys.
         keys: usize,
     },
-    /// So many whole rows.
+    /// Some whole rows.
     Rows(usize),
     /// 64 times four neighbouring values.
     Quads,

@@ -1,9 +1,11 @@
 //! The encoder, recorded: it reads as the paper does.
 
 use super::Recorder;
-use crate::model::{FinalNorm, HeadSpec, Mlp, NormKind, Position, Prefix, QkNorm, Spec};
+use crate::model::{
+    FinalNorm, HeadSpec, Mlp, NormKind, Position, Prefix, QkNorm, Spec, WeightKind,
+};
 use crate::plan::{
-    self, Attention, Embed, Map, Op, Patchify, Plan, Plane, Role, Slice, SlotId, WeightKind,
+    self, Attention, Embed, Map, Op, Patchify, Plan, Plane, Role, Slice, Slot, SlotId,
 };
 
 /// What an encoder is fed.
@@ -76,14 +78,30 @@ pub struct TensorSpec {
     pub name: String,
     /// Shape, outermost dimension first.
     pub shape: Vec<usize>,
+    /// How it is used.
+    pub kind: WeightKind,
+    /// The block that it belongs to, from 0.
+    pub block: Option<usize>,
+}
+
+impl TensorSpec {
+    /// The tensor that a slot of weights is filled from; `None` for other slots.
+    fn of(slot: Slot) -> Option<Self> {
+        let Role::Weight(kind) = slot.role else { return None };
+        Some(Self { name: slot.name, shape: slot.stored, kind, block: slot.block })
+    }
+
+    /// Whether it may be stored in few bits: a matrix of a block.
+    pub fn is_block_matrix(&self) -> bool {
+        self.kind == WeightKind::Matrix && self.block.is_some()
+    }
 }
 
 /// Every tensor of `spec`, in the order of the forward pass: the weights of its plan.
 pub fn tensors(spec: &Spec) -> Vec<TensorSpec> {
     let side = spec.sizes.patch;
     let plan = record(spec, Input::Rgba { height: side, width: side }, 1, &[]);
-    let weights = plan.slots.into_iter().filter(|slot| slot.is_weight());
-    weights.map(|slot| TensorSpec { name: slot.name, shape: slot.stored }).collect()
+    plan.slots.into_iter().filter_map(TensorSpec::of).collect()
 }
 
 /// Number of values of all tensors.

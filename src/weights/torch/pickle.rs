@@ -55,7 +55,7 @@ impl<'a> Machine<'a> {
                 2..=5 => {}
                 other => return self.refuse(format!("protocol {other}, expected 2 to 5")),
             },
-            // A frame's length; frames only help whoever reads in pieces.
+            // A frame's length; frames only help readers of pieces.
             0x95 => {
                 self.take(8)?;
             }

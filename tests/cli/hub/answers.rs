@@ -165,7 +165,7 @@ fn every_fault_says_its_cause_in_a_line() {
     );
 
     for model in ["acme", "a/b/c", "../x/y", "acme/tower@"] {
-        refuses(well(), model, "no such file or folder, and no name on the hub");
+        refuses(well(), model, "and no name on the hub, which would be owner/name");
     }
 }
 

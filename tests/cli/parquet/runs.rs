@@ -102,7 +102,7 @@ fn killed_runs_go_on() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // So many milliseconds after another part is there, or the folder's mark alone.
+        // Milliseconds after another part is there, or the folder's mark alone.
         while child.try_wait().unwrap().is_none() && left() <= before {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -32,8 +32,8 @@ fn activations_behind_norms() {
     for activation in Activation::ALL.map(Some) {
         let mut case = Case::new(1);
         let x = case.input([1, 5, 24]);
-        let weight = case.vector("norm.weight", 24);
-        let bias = Some(case.vector("norm.bias", 24));
+        let weight = case.gain("norm.weight", 24);
+        let bias = Some(case.bias("norm.bias", 24));
         let (kind, eps) = (NormKind::Layer, 1e-6);
         let norm = Norm { x: x.into(), weight, bias, kind, eps, activation };
         case.step([1, 5, 24], Op::Norm(norm));
@@ -62,12 +62,12 @@ fn a_gated_mlp_is_shared_by_a_team() {
         let mut case = Case::new(2);
         let x = case.input([1, rows, c]);
         let weight = case.matrix("fc1", [2, m, c]);
-        let bias = Some(case.vector("fc1.bias", 2 * m));
+        let bias = Some(case.bias("fc1.bias", 2 * m));
         let (activation, gated) = (Some(Activation::Silu), true);
         let op = Linear { bias, activation, gated, ..Linear::new(x, weight) };
         let a = case.step([1, rows, m], Op::Linear(op));
         let weight = case.matrix("fc2", [1, c, m]);
-        let scale = Some(case.vector("ls2", c));
+        let scale = Some(case.layer_scale("ls2", c));
         let op = Linear { scale, residual: Some(x), ..Linear::new(a, weight) };
         case.step([1, rows, c], Op::Linear(op));
         case.check_team(members);

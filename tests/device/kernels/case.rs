@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 
 use internvit::cpu::{self, CpuWeights, Helper, Share, Supply, Team, Workspace};
 use internvit::gpu::{Family, Gpu, GpuWeights, Precision, PreparedPlan};
-use internvit::plan::{Op, Plan, Role, Slot, SlotId, Value, WeightKind};
+use internvit::model::WeightKind;
+use internvit::plan::{Op, Plan, Role, Slot, SlotId, Value};
 use internvit::reference;
 use internvit::weights::{QuantFormat, random_tensor};
 
@@ -48,15 +49,32 @@ impl Case {
     /// A matrix of a block, `[planes, rows, cols]`.
     pub fn matrix(&mut self, name: &str, shape: [usize; 3]) -> SlotId {
         let [planes, rows, cols] = shape;
-        self.weights.insert(name.into(), random_tensor(1, name, &[planes * rows, cols]));
+        self.weights.insert(
+            name.into(),
+            random_tensor(1, name, &[planes * rows, cols], WeightKind::Matrix),
+        );
         let slot = Slot::new(name, shape, Role::Weight(WeightKind::Matrix));
         self.plan.add(Slot { block: Some(0), ..slot })
     }
 
-    /// A value for each of `n` channels, random as its name says: a norm's weight, a bias, a scale.
-    pub fn vector(&mut self, name: &str, n: usize) -> SlotId {
-        self.weights.insert(name.into(), random_tensor(1, name, &[n]));
-        self.plan.add(Slot::new(name, [1, 1, n], Role::Weight(WeightKind::Vector)))
+    /// A norm's weight for `n` channels.
+    pub fn gain(&mut self, name: &str, n: usize) -> SlotId {
+        self.vector(name, n, WeightKind::Gain)
+    }
+
+    /// A bias of `n` channels.
+    pub fn bias(&mut self, name: &str, n: usize) -> SlotId {
+        self.vector(name, n, WeightKind::Bias)
+    }
+
+    /// A LayerScale of `n` channels.
+    pub fn layer_scale(&mut self, name: &str, n: usize) -> SlotId {
+        self.vector(name, n, WeightKind::LayerScale)
+    }
+
+    fn vector(&mut self, name: &str, n: usize, kind: WeightKind) -> SlotId {
+        self.weights.insert(name.into(), random_tensor(1, name, &[n], kind));
+        self.plan.add(Slot::new(name, [1, 1, n], Role::Weight(kind)))
     }
 
     /// A step, and the slot that it writes.

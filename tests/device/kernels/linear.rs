@@ -42,8 +42,8 @@ impl Product {
         let sums = if gated { 2 } else { planes };
         let weight = case.matrix("w", [sums, out, k]);
         let mut op = Linear { residual, activation, gated, ..Linear::new(x, weight) };
-        op.bias = self.bias.then(|| case.vector("bias", sums * out));
-        op.scale = self.scale.then(|| case.vector("ls2", out));
+        op.bias = self.bias.then(|| case.bias("bias", sums * out));
+        op.scale = self.scale.then(|| case.layer_scale("ls2", out));
         if let (Residual::TakenOver, Some(x)) = (self.residual, residual) {
             // A temporary slot.
             op.residual = Some(case.step([1, rows, out], Op::Slice(Slice { x, first: 0 })));
@@ -208,7 +208,7 @@ fn convolutions_over_windows() {
             let mut case = Case::new(batch);
             let x = case.input([1, h * w, c]);
             let weight = case.matrix("w", [1, 24, 9 * c]);
-            let bias = Some(case.vector("bias", 24));
+            let bias = Some(case.bias("bias", 24));
             let (rows, activation) = (RowSource::Windows([h, w]), Some(Activation::Relu));
             let op = Linear { bias, rows, activation, ..Linear::new(x, weight) };
             case.step([1, h * w, 24], Op::Linear(op));
@@ -250,7 +250,7 @@ fn products_of_patches() {
             for role in [Role::Rgba, Role::Input] {
                 let (mut case, x) = patches(batch, [h, w], patch, role);
                 let weight = case.matrix("w", [1, 72, 3 * patch * patch]);
-                let bias = Some(case.vector("bias", 72));
+                let bias = Some(case.bias("bias", 72));
                 case.step([1, h * w, 72], Op::Linear(Linear { bias, ..Linear::new(x, weight) }));
                 case.check(gpu);
             }

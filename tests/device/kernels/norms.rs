@@ -11,8 +11,8 @@ use crate::common::*;
 pub fn norm(batch: usize, [planes, rows, c]: [usize; 3], kind: NormKind) -> Case {
     let mut case = Case::new(batch);
     let slot = case.input([planes, rows, c]);
-    let weight = case.vector("norm.weight", c);
-    let bias = (kind == NormKind::Layer).then(|| case.vector("norm.bias", c));
+    let weight = case.gain("norm.weight", c);
+    let bias = (kind == NormKind::Layer).then(|| case.bias("norm.bias", c));
     let x = Plane { slot, plane: planes - 1 };
     let norm = Norm { x, weight, bias, kind, eps: 1e-6, activation: None };
     case.step([1, rows, c], Op::Norm(norm));

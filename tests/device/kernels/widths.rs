@@ -13,16 +13,16 @@ fn mlp(batch: usize, [rows, c, m]: [usize; 3], kind: NormKind) -> Case {
     let mut case = Case::new(batch);
     let x = case.input([1, rows, c]);
     let weight = case.matrix("fc1", [2, m, c]);
-    let bias = Some(case.vector("fc1.bias", 2 * m));
+    let bias = Some(case.bias("fc1.bias", 2 * m));
     let (activation, gated) = (Some(Activation::Silu), true);
     let fc1 = Linear { bias, activation, gated, ..Linear::new(x, weight) };
     let a = case.step([1, rows, m], Op::Linear(fc1));
-    let weight = case.vector("norm.weight", m);
-    let bias = (kind == NormKind::Layer).then(|| case.vector("norm.bias", m));
+    let weight = case.gain("norm.weight", m);
+    let bias = (kind == NormKind::Layer).then(|| case.bias("norm.bias", m));
     let norm = Norm { x: a.into(), weight, bias, kind, eps: 1e-6, activation: None };
     let a = case.step([1, rows, m], Op::Norm(norm));
     let weight = case.matrix("fc2", [1, c, m]);
-    let bias = Some(case.vector("fc2.bias", c));
+    let bias = Some(case.bias("fc2.bias", c));
     let fc2 = Linear { bias, residual: Some(x), ..Linear::new(a, weight) };
     case.step([1, rows, c], Op::Linear(fc2));
     case

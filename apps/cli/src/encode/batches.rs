@@ -6,7 +6,7 @@ use internvit::Result;
 
 use super::Photo;
 
-/// Photographs in their order, in batches whose pictures have one size and are at most so many; a
+/// Photographs in their order, in batches whose pictures have one size and a largest number; a
 /// photograph of more pictures than that is a batch of its own. One that cannot be read is in the
 /// batch in whose place it stands.
 pub(super) struct Batches<I: Iterator<Item = Result<Photo>>> {

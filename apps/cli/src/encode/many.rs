@@ -31,7 +31,7 @@ use super::{Args, Tokens, batch};
 const PART: usize = 64;
 /// The same with patch tokens, which take megabytes.
 const PART_OF_TOKENS: usize = 8;
-/// A part is written when so much time has passed, however few photographs are in it.
+/// A part is written when this time has passed, however few photographs are in it.
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(args: &Args, out: &Path, guard: &Guard) -> Result<()> {
