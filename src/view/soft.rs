@@ -1,6 +1,8 @@
 //! Probabilities of classes over a photograph, and what is made of them: labels, how sure they are,
 //! what is cut out.
 
+use serde::{Deserialize, Serialize};
+
 use super::guided::{Guide, box_mean, stretch};
 use super::tidy::tidy;
 use crate::features::one_each;
@@ -8,7 +10,8 @@ use crate::image::{Picture, resize};
 use crate::{Error, Result};
 
 /// How probabilities become masks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Refine {
     /// Edges follow the photograph's; else they are those of cells, smooth.
     pub edges: bool,

@@ -23,6 +23,19 @@ pub enum Method {
     Walk,
 }
 
+impl Method {
+    /// The blocks whose outputs it takes unless others are named, of `last`: for a walk the one after two
+    /// thirds too, where features still lie near edges.
+    pub fn layers(self, last: usize) -> Vec<usize> {
+        let mut layers = vec![last];
+        if self == Self::Walk {
+            layers.insert(0, (2 * last).div_ceil(3));
+            layers.dedup();
+        }
+        layers
+    }
+}
+
 impl std::str::FromStr for Method {
     type Err = String;
 

@@ -15,6 +15,7 @@ const STRUCTURES = {
   Lesson: ({ lesson }) => lesson,
   Example: ({ lesson }) => lesson.fields.examples.inner,
   Vector: ({ lesson }) => lesson.fields.vectors.inner.inner,
+  Refine: ({ refine }) => refine,
   TaughtInfo: ({ taught }) => taught,
   Published: ({ publishedModel }) => publishedModel,
   Request: ({ benchmarkRequest }) => benchmarkRequest,
@@ -24,6 +25,7 @@ const STRUCTURES = {
 const OBJECTS = {
   tensor: ({ tensor }) => tensor,
   map: ({ viewMap }) => viewMap,
+  masks: ({ masks }) => masks,
   given: ({ helperTask }) => helperTask.fields.task,
 };
 

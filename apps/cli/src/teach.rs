@@ -141,10 +141,7 @@ fn layers(args: &Args, last: usize) -> Result<Vec<usize>> {
     let mut layers: Vec<usize> =
         args.layer.iter().map(|given| layer(last, 1, *given)).collect::<Result<_>>()?;
     if layers.is_empty() {
-        layers.push(last);
-        if args.method == Method::Walk {
-            layers.push((2 * last).div_ceil(3));
-        }
+        layers = args.method.layers(last);
     }
     layers.sort_unstable();
     layers.dedup();
