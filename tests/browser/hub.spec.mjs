@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { startHub } from "../common/hub.mjs";
 import { writeVlm } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, fits, loaded, otherModels, phone, saved, shown } from "./visitor.mjs";
+import { axe, fits, loaded, otherModels, phone, saved, sheet, shown } from "./visitor.mjs";
 
 const MODEL = "tiny/internvit";
 const DATA = "?signature"; // what the hub adds to the addresses of large files
@@ -56,18 +56,23 @@ async function visitHub(t, { behave = [], server = hub, query = "?device=cpu", p
 }
 
 const row = (page, name = MODEL) => page.locator("#models li").filter({ has: page.getByText(name, { exact: true }) });
-const press = (page, verb, name = MODEL) => page.getByRole("button", { name: `${verb} ${name}`, exact: true }).click();
+const press = async (page, verb, name = MODEL) => {
+  await otherModels(page);
+  await page.getByRole("button", { name: `${verb} ${name}`, exact: true }).click();
+};
 const open = async (page) => {
   await otherModels(page);
   await page.getByRole("button", { name: "Download OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
 };
 /** Waits until a model is loaded; what is said instead is the failure, at once. */
 async function inUse(page, name = MODEL) {
+  await otherModels(page);
   const ready = page.getByRole("button", { name: `In use ${name}`, exact: true });
   await ready.or(row(page, name).getByRole("alert").filter({ hasText: /\w/ })).first().waitFor();
   assert.ok(await ready.isVisible(), await row(page, name).textContent());
 }
 async function note(page, text, name = MODEL) {
+  await otherModels(page);
   await row(page, name).getByRole("alert").filter({ hasText: /\w/ }).waitFor();
   const said = await row(page, name).getByRole("alert").textContent();
   assert.ok(text instanceof RegExp ? text.test(said) : said.includes(text), said);
@@ -459,6 +464,7 @@ test("deleted, the model is gone and its room is free", async (t) => {
   const page = await visitHub(t);
   await get(page);
   await inUse(page);
+  await sheet(page, "model");
   await page.getByRole("button", { name: "Use the bundled one" }).click();
   await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
   await loaded(page);

@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { openSite, path, visit } from "./site.mjs";
-import { advanced, drawn, fact, loaded, readNpy, saved, shown } from "./visitor.mjs";
+import { advanced, drawn, fact, loaded, readNpy, saved, sheet, shown } from "./visitor.mjs";
 
 const site = openSite();
 const folder = path("www/models/internvit-tiny");
@@ -111,6 +111,7 @@ test("what lies in place of a model's weights or configuration is named, with wh
     await page.locator("#model-files").setInputFiles([file("config.json", what), file("model.safetensors", weights)]);
     await page.getByRole("alert").filter({ hasText: reason }).waitFor();
   }
+  await sheet(page, "model");
   await page.getByRole("button", { name: "Use the bundled one" }).click();
   await loaded(page);
 });

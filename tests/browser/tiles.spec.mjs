@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openSite, visit } from "./site.mjs";
-import { advanced, drawn, fact, fits, phone, readNpy, saved, shown, spread } from "./visitor.mjs";
+import { advanced, drawn, fact, fits, phone, readNpy, saved, sheet, shown, spread } from "./visitor.mjs";
 
 const site = openSite();
 const SIDE = 16; // patches of a tile
@@ -62,6 +62,7 @@ test("weights in 8 and 4 bits give features near those of all bits", async (t) =
   await shown(page);
   const { shape: [, tokens, c], data: exact } = await features(page);
   for (const [dtype, most] of [["int8", 0.999], ["w8a8", 0.999], ["int4", 0.99]]) {
+    await sheet(page, "model");
     await page.getByLabel("Precision").selectOption(dtype);
     await page.getByText(/^Encoding coffee\.png/).first().waitFor();
     await page.locator("#progress").waitFor({ state: "hidden" });
