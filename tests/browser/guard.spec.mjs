@@ -165,7 +165,7 @@ test("no request leaves the page in a whole visit", async (t) => {
   await shown(page);
   await page.getByRole("button", { name: "Coffee" }).click();
   await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
-  for (const view of ["Similarity", "Attention", "Clusters", "Norms", "Segmentation", "Teach", "PCA"]) {
+  for (const view of ["Find alike", "Attention", "Group", "Norms", "Materials", "Teach", "Features"]) {
     await page.getByRole("tab", { name: view }).click();
     await shown(page);
   }
@@ -323,7 +323,7 @@ test("addresses of models: https or the page's own origin, nothing secret in the
     assert.match(await field.evaluate((input) => input.validationMessage), /https address/, name);
   }
   // The page's own server may be asked.
-  const own = `${site.url}model`;
+  const own = `${site.url}models/internvit-tiny`;
   await field.fill(own);
   await page.getByRole("button", { name: "Download", exact: true }).click();
   await page.getByRole("button", { name: `In use ${own}`, exact: true }).waitFor();

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { advanced, drawn, fact, fade, hand, loaded, saved, shown } from "./visitor.mjs";
+import { advanced, drawn, fact, fade, hand, loaded, otherModels, saved, shown } from "./visitor.mjs";
 import { readFileSync } from "node:fs";
 
 const site = openSite();
@@ -145,8 +145,12 @@ test("at an http address of the network everything works, or says why it cannot"
   await shown(page);
   assert.equal(await page.evaluate(() => isSecureContext), false);
   await page.locator("#device .note", { hasText: "only pages at https addresses and at localhost use the GPU" }).waitFor({ state: "attached" });
+  // The sheet that offers the model lies over the panel until it is closed.
+  await page.locator("#model-sheet").waitFor();
+  await page.keyboard.press("Escape");
   await copy(page).click();
   assert.equal(new URL(await page.getByLabel(/Copy the link by hand/).inputValue()).searchParams.get("sample"), "chelsea");
+  await otherModels(page);
   const row = page.locator("#models li").filter({ hasText: "tiny/internvit" });
   await row.getByRole("button", { name: /^Download/ }).click();
   await row.getByRole("alert").filter({ hasText: "https addresses and at localhost" }).waitFor();

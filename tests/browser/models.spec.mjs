@@ -125,10 +125,11 @@ for (const name of ["dinov2_registers", "dinov2_swiglu_interpolated"]) {
     await page.locator("#status", { hasText: "coffee.png took" }).waitFor({ state: "attached" });
     await shown(page);
     const [cols, rows] = (await fact(page, "Patches")).split(" × ").map(Number);
-    for (const view of ["PCA", "Similarity", "Attention", "Clusters", "Norms"]) {
+    for (const view of ["Features", "Find alike", "Attention", "Group", "Norms"]) {
       await page.getByRole("tab", { name: view }).click();
-      await page.locator(`#stage[data-drawn=${view.toLowerCase()}]`).waitFor();
-      if (view === "Similarity") await page.locator("#frame canvas").click({ position: { x: 80, y: 60 } });
+      const drawnAs = { Features: "pca", "Find alike": "similarity", Group: "clusters" }[view] ?? view.toLowerCase();
+      await page.locator(`#stage[data-drawn=${drawnAs}]`).waitFor();
+      if (view === "Find alike") await page.locator("#frame canvas").click({ position: { x: 80, y: 60 } });
       await drawn(page);
       const { shape, data } = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
       const [r, c] = view === "Attention" ? shape.slice(1) : shape;

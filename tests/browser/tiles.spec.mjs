@@ -34,10 +34,10 @@ for (const [device, options] of [["desktop", {}], ["phone", phone]]) {
       const own = Math.hypot(...data.slice(from, from + 192));
       assert.ok(Math.abs(norm - own) <= 1e-4 * own, `row ${row}, column ${col}: ${norm}, of its tile ${own}`);
     });
-    for (const [view, shape] of [["PCA", [32, 48, 3]], ["Clusters", [32, 48]], ["Attention", [4, 32, 48]], ["Similarity", [32, 48]]]) {
+    for (const [view, shape] of [["Features", [32, 48, 3]], ["Group", [32, 48]], ["Attention", [4, 32, 48]], ["Find alike", [32, 48]]]) {
       await page.getByRole("tab", { name: view }).click();
       await drawn(page);
-      if (view === "Similarity") {
+      if (view === "Find alike") {
         const canvas = page.locator("#frame canvas");
         await canvas.scrollIntoViewIfNeeded();
         const { width, height } = await canvas.boundingBox();

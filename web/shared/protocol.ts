@@ -167,7 +167,7 @@ export const lesson = record({
   layers: list(number),
   names: list(string),
   /** `at` is the pixel `[x, y]` of the photograph that was named; without it the whole patch was. */
-  examples: list(record({ photo: number, token: number, class: number, at: optional(list(number)) })),
+  examples: list(record({ photo: number, token: number, class: number, at: optional(list(number) as Shape<[number, number]>) })),
   /** Patches of photographs whose features were released: their features in the lesson's layers, concatenated. */
   vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number }))),
   /** `walk` spreads classes along what looks alike, to the photograph's edges; `linear` classifies each patch. */
