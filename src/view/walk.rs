@@ -34,8 +34,8 @@ const AROUND: [[isize; 2]; 4] = [[0, 1], [1, 0], [1, 1], [1, -1]];
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cells {
     sides: [usize; 2],
-    /// Of each cell and each of [`AROUND`].
-    alike: Vec<[f32; 4]>,
+    /// For each of [`AROUND`] the likeness of each cell to that neighbour, 0 where there is none.
+    alike: [Vec<f32>; 4],
 }
 
 impl Cells {
@@ -72,7 +72,7 @@ impl Cells {
         };
         let colours = cell_colours(picture, region, sides);
         let hidden = |[y, x]: [usize; 2]| !seen[y / factor * cols + x / factor];
-        let mut alike = vec![[0.0f32; 4]; sides[0] * sides[1]];
+        let mut alike = [0; 4].map(|_| vec![0.0f32; sides[0] * sides[1]]);
         let mut next = fine.row(0);
         for y in 0..sides[0] {
             let row = next;
@@ -90,7 +90,7 @@ impl Cells {
                     let apart = (0..3).map(|i| (here[i] - there[i]).powi(2)).sum::<f32>().sqrt();
                     let unlike = FEATURES * (1.0 - cosine) * factor as f32 + apart / COLOUR;
                     let far = ((down.pow(2) + right.pow(2)) as f32).sqrt();
-                    alike[y * sides[1] + x][side] = (-unlike).exp() / far + FLOOR;
+                    alike[side][y * sides[1] + x] = (-unlike).exp() / far + FLOOR;
                 }
             }
         }
@@ -113,7 +113,7 @@ impl Cells {
         classes: usize,
         named: &[(usize, usize)],
     ) -> Result<Vec<f32>> {
-        let n = self.alike.len();
+        let n = self.sides[0] * self.sides[1];
         if classes.checked_mul(n) != Some(prior.len()) {
             let found = prior.len();
             return Err(Error::input(format!(
@@ -146,25 +146,18 @@ impl Cells {
     /// What leaves each cell, to its neighbours and to an end.
     fn whole(&self, ends: &[f32]) -> Vec<f32> {
         let mut whole = ends.to_vec();
-        self.each(|from, to, alike| {
-            whole[from] += alike;
-            whole[to] += alike;
-        });
+        for (alike, step) in self.planes() {
+            whole.iter_mut().zip(alike).for_each(|(whole, alike)| *whole += alike);
+            whole[step..].iter_mut().zip(alike).for_each(|(whole, alike)| *whole += alike);
+        }
         whole
     }
 
-    /// All pairs of neighbours, and how alike they are.
-    fn each(&self, mut pair: impl FnMut(usize, usize, f32)) {
-        let cols = self.sides[1];
-        for (from, alike) in self.alike.iter().enumerate() {
-            for (alike, [down, right]) in alike.iter().zip(AROUND) {
-                // What lies beyond the border is not alike.
-                if *alike > 0.0 {
-                    let to = from as isize + down * cols as isize + right;
-                    pair(from, to as usize, *alike);
-                }
-            }
-        }
+    /// The likeness of all cells to one neighbour, and how many cells on it is.
+    fn planes(&self) -> impl Iterator<Item = (&Vec<f32>, usize)> {
+        let cols = self.sides[1] as isize;
+        let step = move |[down, right]: [isize; 2]| (down * cols + right) as usize;
+        self.alike.iter().zip(AROUND).map(move |(alike, to)| (alike, step(to)))
     }
 }
 
@@ -178,10 +171,13 @@ struct System<'a> {
 impl System<'_> {
     fn times(&self, x: &[f32]) -> Vec<f32> {
         let mut out: Vec<f32> = x.iter().zip(&self.whole).map(|(x, w)| x * w).collect();
-        self.cells.each(|from, to, alike| {
-            out[from] -= alike * x[to];
-            out[to] -= alike * x[from];
-        });
+        // Whole planes at once: compilers make vectors of that.
+        for (alike, step) in self.cells.planes() {
+            let ahead = out.iter_mut().zip(alike).zip(&x[step..]);
+            ahead.for_each(|((out, alike), x)| *out -= alike * x);
+            let back = out[step..].iter_mut().zip(alike).zip(x);
+            back.for_each(|((out, alike), x)| *out -= alike * x);
+        }
         out
     }
 
@@ -333,13 +329,14 @@ mod tests {
             a[cell][cell] += end;
             a[cell][n] = end * if is { 1.0 } else { f64::from(prior[cell]) };
         }
-        cells.each(|from, to, alike| {
-            let alike = f64::from(alike);
-            for (i, j) in [(from, to), (to, from)] {
-                a[i][i] += alike;
-                a[i][j] -= alike;
+        for (plane, step) in cells.planes() {
+            for (from, alike) in plane.iter().enumerate().filter(|(_, alike)| **alike > 0.0) {
+                for (i, j) in [(from, from + step), (from + step, from)] {
+                    a[i][i] += f64::from(*alike);
+                    a[i][j] -= f64::from(*alike);
+                }
             }
-        });
+        }
         for i in 0..n {
             let pivot = a[i].clone();
             for row in a.iter_mut().skip(i + 1) {
