@@ -1,4 +1,5 @@
 //! The models that come with the program.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::File;
 
