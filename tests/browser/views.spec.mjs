@@ -192,7 +192,7 @@ test("the views with a keyboard alone", async (t) => {
   await page.waitForFunction(() => location.hash.includes("at="));
   await page.locator("#tab-similarity").focus();
   await page.keyboard.press("ArrowRight");
-  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Attention");
+  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Group");
 });
 
 test("ten clicks separate the cat; the command line applies the head to another photograph", async (t) => {
