@@ -148,8 +148,8 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
       await page.locator("#legend", { hasText: "cat" }).waitFor();
       await turn(page, "Find alike");
       await page.getByLabel("Compare with").selectOption({ label: "chelsea.png" });
+      await page.locator("#other-frame").waitFor(); // the picture becomes smaller
       await pick(page, [0.53, 0.53]);
-      await page.locator("#other-frame").waitFor();
       await readout(page, /cosine/);
       assert.deepEqual((await viewData(page)).shape, [ROWS, COLS]);
       await page.getByRole("button", { name: "Cat", exact: true }).click();
@@ -192,7 +192,7 @@ test("the views with a keyboard alone", async (t) => {
   await page.waitForFunction(() => location.hash.includes("at="));
   await page.locator("#tab-similarity").focus();
   await page.keyboard.press("ArrowRight");
-  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Attention");
+  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Group");
 });
 
 test("ten clicks separate the cat; the command line applies the head to another photograph", async (t) => {
