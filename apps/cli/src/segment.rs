@@ -141,7 +141,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let own = checkpoint.head.as_ref().map(|head| head.spec.clone());
     let Some(head) = taught.as_ref().map(walk::spec).or(own) else {
         return Err(Error::input(format!(
-            "{}: no segmentation head: config.json has no \"segmentation\", and --head is not given",
+            "{}: no segmentation head: config.json has no \"segmentation\"; give --head with one that \
+             `internvit teach` wrote, or --model internvit-tiny, which has one of materials",
             checkpoint.name()
         )));
     };
