@@ -1,5 +1,6 @@
 //! Upsampling along a photograph's edges: the twins against float64 by the definition, the fast form
 //! against the twins.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::ops::{ControlFlow, Range};
 

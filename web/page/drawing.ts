@@ -40,8 +40,8 @@ interface Board {
   box(token: number): Box;
 }
 
-/** A view's colours, one pixel for each patch. */
-export function rasterOf({ rgba, width, height }: ViewMap): HTMLCanvasElement {
+/** A view's colours. */
+export function rasterOf({ rgba, width, height }: Pick<ViewMap, "rgba" | "width" | "height">): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
@@ -75,7 +75,7 @@ export function draw(
   const board = boardOf(canvas, context, scene, scene.grid);
   if (raster && scene.map) drawMap(board, scene, scene.grid, photo, raster);
   context.globalAlpha = 1;
-  if (scene.outlines && scene.map) drawOutlines(board, scene.map);
+  if (scene.outlines && scene.map && !scene.map.fine) drawOutlines(board, scene.map);
   for (const mark of scene.marks) drawMark(board, mark);
   if (cursor !== null) drawCursor(board, cursor);
 }
@@ -101,7 +101,7 @@ function drawMap({ canvas, context, region }: Board, scene: Scene, grid: Encoded
     context.drawImage(photo, x, y, w, h, ...region);
   }
   context.globalAlpha = scene.opacity / 100;
-  context.imageSmoothingEnabled = scene.smooth;
+  context.imageSmoothingEnabled = scene.smooth || Boolean(scene.map?.fine);
   context.drawImage(raster, ...region);
 }
 

@@ -32,7 +32,7 @@ export class Stage {
 
   show(next: Scene) {
     if (this.#scene?.photo !== next.photo) this.#take(next.photo);
-    if (this.#scene?.map !== next.map) this.#raster = next.map && rasterOf(next.map);
+    if (this.#scene?.map !== next.map) this.#raster = next.map && rasterOf(next.map.fine ?? next.map);
     this.#scene = next;
     this.#canvas.ariaLabel = next.label;
     this.#redraw();
@@ -67,7 +67,7 @@ export class Stage {
   #restore() {
     if (!this.#scene) return;
     this.#backdrop = scaled(this.#scene.photo, this.#canvas);
-    this.#raster = this.#scene.map && rasterOf(this.#scene.map);
+    this.#raster = this.#scene.map && rasterOf(this.#scene.map.fine ?? this.#scene.map);
     this.#redraw();
   }
 

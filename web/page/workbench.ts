@@ -267,7 +267,7 @@ export class Workbench {
     }
     const request = view.request({ layer: this.layer, token, photo: shot.encoding.photo });
     const target = second?.encoding ?? shot.encoding;
-    const answer = request && (await this.#engine.call("view", { photo: target.photo, request }));
+    const answer = request && (await this.#engine.call("view", { photo: target.photo, request, edges: view.edges }));
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     if (request) view.answered();
     this.#map = answer;

@@ -24,6 +24,7 @@ const STRUCTURES = {
 const OBJECTS = {
   tensor: ({ tensor }) => tensor,
   map: ({ viewMap }) => viewMap,
+  raster: ({ raster }) => raster,
   given: ({ helperTask }) => helperTask.fields.task,
 };
 

@@ -9,7 +9,7 @@ use internvit::error::{list, short};
 use internvit::gpu::Precision;
 use internvit::image::Resize;
 use internvit::model::layer;
-use internvit::view::{Head, labels, paint_labels, shares};
+use internvit::view::{Edges, Request, Taught};
 use internvit::{Device, Error, Result};
 
 use super::background::Background;
@@ -53,6 +53,11 @@ pub(super) struct Args {
     /// The map over the photograph
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
+    /// Where the edges of the picture come from. patches: a square each; smooth: the classes'
+    /// probabilities are interpolated; photograph: they are interpolated such that they change where its
+    /// colours do, so edges come from the photograph, not from the model
+    #[arg(long, value_name = "WHERE", default_value_t)]
+    edges: Edges,
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
@@ -118,17 +123,16 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let head = lesson.fit(&gathered)?;
     output::write_bytes(&args.out, &head.to_bytes()?)?;
 
-    let palette = head.palette.clone();
     album.head = Some(head);
-    let logits = album.logits(&encoder, id, Head::Taught).await?;
-    let photo = &album.photo(id)?.picture;
-    let map = labels(&logits, [photo.height as usize, photo.width as usize])?;
+    let taught = Request::Taught(Taught::default());
+    let map = album.view(&encoder, id, &taught, &mut |_, _| ()).await?;
     if let Some(path) = &args.picture {
-        output::write_png(path, &paint_labels(&map, &palette, photo, 0.6)?)?;
+        let photo = album.photo(id)?;
+        let picture = map.over(&photo.picture, photo.region, map.opacity, args.edges)?;
+        output::write_png(path, &picture)?;
     }
     let names = lesson.names.iter();
-    let shares = shares(&map, names.len())?;
-    let shown = names.zip(shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
+    let shown = names.zip(&map.shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
     report!("{}", list(shown));
     Ok(())
 }

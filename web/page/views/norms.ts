@@ -9,6 +9,7 @@ export class Norms extends View {
     "The length of each patch’s feature vector. Single bright patches are outliers, in which large models keep notes about the whole picture.";
   readonly opacity = 75;
   override readonly smooth = false;
+  override readonly edges = "patches";
 
   request({ layer }: Subject): ViewRequest {
     return { view: "norms", layer };
