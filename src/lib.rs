@@ -123,7 +123,7 @@ pub use progress::{LocalBoxFuture, Progress};
 #[cfg(feature = "gpu")]
 pub use session::{Compute, Device};
 pub use view::{Map, Request as ViewRequest, VIEWS};
-pub use weights::{Checkpoint, LinearHead, Source};
+pub use weights::{Checkpoint, LinearHead, Method, Source};
 
 /// README.md's code is compiled with the documentation's.
 #[cfg(doctest)]

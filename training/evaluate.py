@@ -5,6 +5,9 @@
 - clicks: a simulated user teaches each sample photograph's main object to `internvit teach` in ten
   clicks; IoU with the masks in quality/masks.json, which are drawn by hand
 - the same clicks on random weights of the same configuration
+- the same clicks on objects of other photographs, where a folder of them is named by --objects: beside
+  photo.png its object's mask is photo.mask.png, or one for each of several objects photo.NAME.mask.png,
+  bright where the object is
 
     python training/evaluate.py --internvit target/release/internvit --json quality.json
 
@@ -16,6 +19,7 @@ farthest from any right one (Sofiiuk et al. 2021, arXiv:2102.06583).
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -29,8 +33,8 @@ from scenes import scene
 
 HERE = Path(__file__).parent
 SEED, TEXTURES, SIDE = 99, 8, 448  # of the scenes; training has another seed
-CLICKS, SHOWN = 10, (2, 4, 6, 8, 10)
-OPACITY = 0.6  # of the map in teach's picture
+CLICKS, SHOWN = 10, (2, 3, 5, 8, 10)
+PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def call(internvit, *words):
@@ -99,18 +103,15 @@ def middle(region):
 
 
 def taught(a, model, photo, points, folder):
-    """The object's mask after `points`, read from the map that `teach` paints over the photograph."""
-    head, picture = folder / "head.safetensors", folder / "map.png"
+    """The object's mask after `points`, read from the labels that `teach` writes."""
+    head, labels = folder / "head.safetensors", folder / "labels.png"
     layer = ["--layer", a.layer] if a.layer else []
     words = [word for name, (x, y) in points for word in ("--point", f"{name}:{x},{y}")]
     call(a.internvit, "teach", photo, *words, "--model", model, "--image-size", a.image_size, *layer,
-         "--device", a.device, "--out", head, "--picture", picture)
+         "--method", a.method, "--device", a.device, "--out", head, "--labels", labels)
     with safe_open(head, "np") as file:
         told = json.loads(file.metadata()["segmentation"])
-    below = np.asarray(Image.open(photo).convert("RGB"), np.float32)
-    paint = (np.asarray(Image.open(picture).convert("RGB")) - (1 - OPACITY) * below) / OPACITY
-    off = [np.abs(paint - colour).sum(-1) for colour in told["palette"]]
-    return np.argmin(off, 0) == told["classes"].index("object")
+    return np.asarray(Image.open(labels)) == told["classes"].index("object")
 
 
 def clicked(a, model, photo, truth, folder):
@@ -133,11 +134,29 @@ def clicked(a, model, photo, truth, folder):
     return {"iou": iou, "points": [[name, x, y] for name, (x, y) in points]}
 
 
-def on_clicks(a, model, folder):
+def objects(folder):
+    """The photographs of a folder and their objects' masks, by the masks' names."""
+    photographs = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in PHOTOGRAPHS]
+    masks = [p for p in photographs if p.stem.endswith(".mask")]
+    for file in masks:
+        name = file.stem.removesuffix(".mask")
+        own = [p for p in photographs if p not in masks and f"{name}.".startswith(f"{p.stem}.")]
+        if not own:
+            raise SystemExit(f"{file}: no photograph beside it, expected {name}.png or .jpg")
+        truth = np.asarray(Image.open(file).convert("L")) > 127
+        yield name, max(own, key=lambda p: len(p.stem)), truth
+
+
+def samples(a):
     drawings = json.loads((HERE / "quality/masks.json").read_text())
+    return [(name, a.samples / name, mask(drawing)) for name, drawing in drawings.items()]
+
+
+def on_clicks(a, model, listed, folder):
     out = {}
-    for name, drawing in drawings.items():
-        out[name] = clicked(a, model, a.samples / name, mask(drawing), folder)
+    for name, photo, truth in listed:
+        out[name] = clicked(a, model, photo, truth, folder)
+        print(name, *(f"{n}: {out[name]['iou'][n]}" for n in SHOWN), file=sys.stderr, flush=True)
     mean = {n: round(float(np.mean([one["iou"][n] for one in out.values()])), 4) for n in range(2, CLICKS + 1)}
     return {"mean": mean, "photographs": out}
 
@@ -162,22 +181,29 @@ def main():
     arguments.add_argument("--model", type=Path, default=HERE.parent / "www/models/internvit-tiny")
     arguments.add_argument("--samples", type=Path, default=HERE.parent / "www/samples", help="folder of the photographs")
     arguments.add_argument("--scenes", type=int, default=40, help="how many; 0 leaves this part out")
-    arguments.add_argument("--layer", type=int, help="the block that clicks are taught on; the last if left out")
+    arguments.add_argument("--layer", help="the blocks that clicks are taught on, as in 8,12; teach's own if left out")
+    arguments.add_argument("--method", default="walk", help="walk or linear, as internvit teach takes it")
+    arguments.add_argument("--objects", type=Path, help="folder of other photographs with masks of their objects")
+    arguments.add_argument("--no-random", action="store_true", help="leave random weights out")
     arguments.add_argument("--image-size", type=int, default=448, help="short side that the model sees")
     arguments.add_argument("--seed", type=int, default=0, help="of the random weights")
     arguments.add_argument("--device", default="auto", help="as internvit takes it")
     arguments.add_argument("--json", type=Path, help="file for all numbers")
     a = arguments.parse_args()
 
-    result = {"image_size": a.image_size, "layer": a.layer, "seed": a.seed}
+    result = {"image_size": a.image_size, "layer": a.layer, "method": a.method, "seed": a.seed}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         if a.scenes and "segmentation" in json.loads((a.model / "config.json").read_text()):
             result["materials"] = measured = on_scenes(a, folder)
             rows = [["all", measured["miou"], measured["accuracy"]], *([n, v, ""] for n, v in measured["iou"].items())]
             print(table([f"{a.scenes} scenes", "IoU", "accuracy"], rows), flush=True)
-        models = {"model": a.model, "random": random_model(a, folder)}
-        result["clicks"] = {kind: on_clicks(a, model, folder) for kind, model in models.items()}
+        listed = samples(a)
+        result["clicks"] = {"model": on_clicks(a, a.model, listed, folder)}
+        if not a.no_random:
+            result["clicks"]["random"] = on_clicks(a, random_model(a, folder), listed, folder)
+        if a.objects:
+            result["clicks"]["objects"] = on_clicks(a, a.model, objects(a.objects), folder)
     rows = []
     for kind, measured in result["clicks"].items():
         each = {name: one["iou"] for name, one in measured["photographs"].items()} | {"mean": measured["mean"]}

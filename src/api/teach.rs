@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::Model;
 use crate::app::{Album, Example, Keep, Lesson, Photo, Shape, Windows, class_names, class_palette};
+use crate::error::list;
 use crate::image::{Picture, Resize};
-use crate::view::{Head, labels, paint_labels, shares};
-use crate::weights::LinearHead;
+use crate::view::{Head, Refine, Soft, labels, paint_labels, probabilities, shares};
+use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Result, Tensor, model};
 
 /// Classes, and where they are: `[x, y]` in pixels.
@@ -20,12 +21,13 @@ pub struct Teach<'a> {
     photos: Vec<(Picture, Points)>,
     layers: Vec<i64>,
     size: Option<u32>,
+    method: Method,
 }
 
 impl<'a> Teach<'a> {
     pub(super) fn new(model: &'a Model, photo: &Picture) -> Self {
         let photos = vec![(photo.clone(), Vec::new())];
-        Self { model, photos, layers: Vec::new(), size: None }
+        Self { model, photos, layers: Vec::new(), size: None, method: Method::Walk }
     }
 
     /// Another photograph, to which the points that follow belong.
@@ -42,8 +44,14 @@ impl<'a> Teach<'a> {
         self
     }
 
-    /// A block whose output is classified, from 1, -1 the last; several are put side by side. The last
-    /// if not called.
+    /// How classes are told apart; [`Method::Walk`] if not called.
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// A block whose output is classified, from 1, -1 the last; several are put side by side. If not
+    /// called the last, for [`Method::Walk`] with the one after two thirds.
     pub fn layer(mut self, layer: i64) -> Self {
         self.layers.push(layer);
         self
@@ -61,16 +69,31 @@ impl<'a> Teach<'a> {
     /// [`Error::Input`] where a point is outside its photograph, where there are points of one class
     /// only, and for layers that the model does not have; as [`Encoder::encode`].
     pub fn fit(self) -> Result<LinearHead> {
-        let (spec, mut lesson) = (self.model.spec(), Lesson::default());
-        let block = |layer: &i64| model::layer(spec.sizes.layers, 1, *layer);
+        self.run(false).map(|(head, _)| head)
+    }
+
+    /// Fits a head, and segments the photographs by it. By [`Method::Walk`] what was named there is
+    /// certain.
+    ///
+    /// # Errors
+    /// As [`Teach::fit`].
+    pub fn segment(self) -> Result<(LinearHead, Vec<Segmentation>)> {
+        self.run(true)
+    }
+
+    fn run(self, segment: bool) -> Result<(LinearHead, Vec<Segmentation>)> {
+        let last = self.model.spec().sizes.layers;
+        let mut lesson = Lesson { method: self.method, ..Lesson::default() };
+        let block = |layer: &i64| model::layer(last, 1, *layer);
         lesson.layers = self.layers.iter().map(block).collect::<Result<_>>()?;
+        if lesson.layers.is_empty() {
+            lesson.layers = self.method.layers(last);
+        }
         lesson.layers.sort_unstable();
         lesson.layers.dedup();
-        if lesson.layers.is_empty() {
-            lesson.layers.push(spec.sizes.layers);
-        }
         let (photos, shape) = (self.photos, native(self.model, self.size)?);
-        self.model.with(move |encoder| pollster::block_on(learn(encoder, photos, shape, lesson)))
+        self.model
+            .with(move |encoder| pollster::block_on(learn(encoder, photos, shape, lesson, segment)))
     }
 }
 
@@ -79,22 +102,59 @@ async fn learn(
     photos: Vec<(Picture, Points)>,
     shape: Shape,
     mut lesson: Lesson,
-) -> Result<LinearHead> {
-    let mut album = Album::default();
+    segment: bool,
+) -> Result<(LinearHead, Vec<Segmentation>)> {
+    let (mut album, mut ids) = (Album::default(), Vec::new());
     for (picture, points) in photos {
         let photo = encoded(encoder, picture, &shape, &lesson.layers).await?;
         let id = album.add(photo);
+        ids.push(id);
         for (name, at @ [x, y]) in points {
             let unseen = || Error::input(format!("{x},{y}: the encoder did not see it"));
             let token = album.photo(id)?.patch(at)?.ok_or_else(unseen)?;
             let class = lesson.class(&name);
-            lesson.examples.push(Example { photo: id, token, class });
+            lesson.examples.push(Example { photo: id, token, class, at: Some(at) });
         }
     }
     if lesson.names.len() < 2 {
         return Err(Error::input("points of at least two classes are needed"));
     }
-    lesson.fit(&lesson.gather(&mut album, encoder).await?)
+    let head = lesson.fit(&lesson.gather(&mut album, encoder).await?)?;
+    album.learn(head.clone(), &lesson.examples);
+    let mut found = Vec::new();
+    for id in ids.into_iter().filter(|_| segment) {
+        found.push(taught(encoder, &mut album, id, &head).await?);
+    }
+    Ok((head, found))
+}
+
+/// A photograph of an album by the head that was taught.
+async fn taught(
+    encoder: &Encoder,
+    album: &mut Album,
+    id: u32,
+    head: &LinearHead,
+) -> Result<Segmentation> {
+    let mut logits = album.logits(encoder, id, Head::Taught).await?;
+    let photo = album.photo(id)?.picture.clone();
+    let labels = match head.method {
+        Method::Linear => labels(&logits, [photo.height as usize, photo.width as usize])?,
+        Method::Walk => {
+            // Logits of probabilities are their logarithms.
+            logits.values.iter_mut().for_each(|p| *p = p.max(1e-9).ln());
+            soft(&logits, &photo)?.named()?.labels
+        }
+    };
+    let (names, palette) = (head.names.clone(), head.palette.clone());
+    Ok(Segmentation { logits, labels, names, palette, photo })
+}
+
+/// What logits `[1, classes, h, w]` say of a photograph's pixels.
+fn soft(logits: &Tensor, photo: &Picture) -> Result<Soft> {
+    let sides = [logits.shape[2], logits.shape[3]];
+    let values = probabilities(&logits.values, sides, sides);
+    let size = [photo.height as usize, photo.width as usize];
+    Soft::new(values, sides, photo, size, Refine::default())
 }
 
 /// A photograph encoded with the outputs of some blocks.
@@ -146,14 +206,10 @@ impl Model {
         self.with(move |encoder| {
             pollster::block_on(async {
                 let photo = encoded(encoder, picture, &shape, &head.layers).await?;
-                let (names, palette) = (head.names.clone(), head.palette.clone());
                 let mut album = Album::default();
-                album.head = Some(head);
+                album.learn(head.clone(), &[]);
                 let id = album.add(photo);
-                let logits = album.logits(encoder, id, Head::Taught).await?;
-                let photo = album.photo(id)?.picture.clone();
-                let labels = labels(&logits, [photo.height as usize, photo.width as usize])?;
-                Ok(Segmentation { logits, labels, names, palette, photo })
+                taught(encoder, &mut album, id, &head).await
             })
         })
     }
@@ -179,6 +235,35 @@ impl Segmentation {
     pub fn shares(&self) -> Vec<(&str, f64)> {
         let shares = shares(&self.labels, self.names.len()).unwrap_or_default();
         self.names.iter().map(String::as_str).zip(shares).collect()
+    }
+
+    /// The probability of a class at each pixel of the photograph, its edges those of the photograph.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a class that there is not.
+    pub fn probability(&self, class: &str) -> Result<Vec<f32>> {
+        soft(&self.logits, &self.photo)?.plane(self.place(class)?)
+    }
+
+    /// How unsure each pixel is: 0 where one class has all the probability, 1 where two have the same.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the photograph's size is beyond what can be resized.
+    pub fn unsure(&self) -> Result<Vec<f32>> {
+        Ok(soft(&self.logits, &self.photo)?.named()?.unsure)
+    }
+
+    /// The photograph's pixels as RGBA, all but a class's transparent.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a class that there is not.
+    pub fn cut_out(&self, class: &str) -> Result<Vec<u8>> {
+        soft(&self.logits, &self.photo)?.cut_out(self.place(class)?)
+    }
+
+    fn place(&self, class: &str) -> Result<usize> {
+        let found = self.names.iter().position(|name| name == class);
+        found.ok_or_else(|| Error::input(format!("class {class}: there are {}", list(&self.names))))
     }
 
     /// The classes' colours over the photograph, at an opacity from 0 to 1.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Photo, class_names, class_palette};
+use super::{Example, Photo, class_names, class_palette};
 use crate::view::{Classes, Edges, Fine, Head, Inputs, Map, PcaBasis, Request, render};
 use crate::weights::LinearHead;
 use crate::{Encoder, Error, Result, Tensor};
@@ -14,6 +14,8 @@ pub struct Album {
     pub basis: Option<PcaBasis>,
     /// The head that was taught.
     pub head: Option<LinearHead>,
+    /// The examples of that head, which a walk starts from; none of a head that was read from a file.
+    pub examples: Vec<Example>,
     photos: BTreeMap<u32, Photo>,
     /// The number of the last photograph.
     last: u32,
@@ -60,6 +62,7 @@ impl Album {
     pub fn clear(&mut self) {
         self.photos.clear();
         (self.basis, self.head) = (None, None);
+        self.examples.clear();
     }
 
     /// The map of a view of a photograph. `tell` is told how many parts of how many are done, where
@@ -137,14 +140,22 @@ impl Album {
         })
     }
 
-    /// The logits `[1, classes, h', w']` of a head, on a photograph's features.
+    /// Height and width of a photograph's map of classes.
+    pub(super) fn size(&self, photo: &Photo) -> [usize; 2] {
+        photo.fine(self.side).map(|length| length as usize)
+    }
+
+    /// The logits `[1, classes, h', w']` of a head, on a photograph's features; of a head that was
+    /// taught to walk, the probabilities.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such photograph or head; as
     /// [`crate::session::DeviceFeatures::tensor`].
     pub async fn logits(&mut self, encoder: &Encoder, id: u32, head: Head) -> Result<Tensor> {
+        let own = self.examples.iter().filter(|example| example.photo == id);
+        let named: Vec<Example> = own.copied().collect();
         let photo = self.photos.get_mut(&id).ok_or_else(|| gone(id))?;
-        photo.classify(encoder, head, self.head.as_ref()).await
+        photo.classify(encoder, head, self.head.as_ref(), &named).await
     }
 }
 

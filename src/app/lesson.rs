@@ -6,7 +6,7 @@ use super::Album;
 use super::photo::no_patch;
 use crate::model::MAX_CLASSES;
 use crate::view::{default_palette, fit, rows_of};
-use crate::weights::LinearHead;
+use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Result, Tensor};
 
 /// Patches that were named.
@@ -21,6 +21,9 @@ pub struct Lesson {
     /// Patches of photographs whose features were let go.
     #[serde(default)]
     pub vectors: Vec<Vector>,
+    /// How classes are told apart.
+    #[serde(default)]
+    pub method: Method,
 }
 
 /// A patch of a photograph, and its class.
@@ -32,6 +35,9 @@ pub struct Example {
     pub token: usize,
     /// The class's place among the names.
     pub class: usize,
+    /// The photograph's pixel `[x, y]` that was named; the whole patch where it is left out.
+    #[serde(default)]
+    pub at: Option<[u32; 2]>,
 }
 
 /// A patch by its features, those of the lesson's layers side by side, and its class.
@@ -88,18 +94,21 @@ impl Lesson {
         })
     }
 
-    /// The tokens that the lesson is about. A patch that shows nothing teaches nothing.
+    /// The tokens that the lesson is about. A patch that shows nothing teaches nothing. By
+    /// [`Method::Walk`] a patch may have several classes: it stands there once for each.
     ///
     /// # Errors
-    /// [`Error::Input`] for layers and patches that there are not, for a patch with two classes, for
-    /// vectors of another length, and for too many classes; as [`crate::session::DeviceFeatures::tensor`].
+    /// [`Error::Input`] for layers and patches that there are not, by [`Method::Linear`] for a patch
+    /// with two classes, for vectors of another length, and for too many classes; as [`crate::session::DeviceFeatures::tensor`].
     pub async fn gather(&self, album: &mut Album, encoder: &Encoder) -> Result<Gathered> {
         let last = encoder.spec().sizes.layers;
         if self.layers.is_empty() || self.layers.iter().any(|layer| *layer > last) {
             return Err(Error::input(format!("layers to teach: expected some of 0 to {last}")));
         }
         self.check_classes()?;
-        if let Some([first, _]) = self.conflict() {
+        if self.method == Method::Linear
+            && let Some([first, _]) = self.conflict()
+        {
             let Example { photo, token, .. } = self.examples[first];
             let reason =
                 format!("patch {token} of photograph {photo} has two classes, expected one");
@@ -130,6 +139,10 @@ impl Lesson {
             examples.push((tokens.len() / c, *class));
             tokens.extend(features);
         }
+        if self.method == Method::Walk {
+            examples = thinned(&examples, self.names.len());
+            part(&mut tokens, &mut examples, c);
+        }
         Ok(Gathered { channels: c, tokens, examples })
     }
 
@@ -149,7 +162,36 @@ impl Lesson {
             names: self.names.clone(),
             palette: default_palette(classes),
             classifier: fit(tokens, *channels, classes, examples)?,
+            method: self.method,
         })
+    }
+}
+
+/// Examples of a class by which a walk's prior is fitted at most: a brush's neighbours say the same.
+const MOST: usize = 128;
+
+/// Of each class's examples so many, evenly spaced.
+fn thinned(examples: &[(usize, usize)], classes: usize) -> Vec<(usize, usize)> {
+    let each = (0..classes).flat_map(|class| {
+        let own: Vec<_> = examples.iter().filter(|(_, other)| *other == class).collect();
+        let taken = own.len().min(MOST);
+        (0..taken).map(|i| *own[i * own.len() / taken]).collect::<Vec<_>>()
+    });
+    each.collect()
+}
+
+/// Gives each further class of a token a copy of the token.
+fn part(tokens: &mut Vec<f32>, examples: &mut [(usize, usize)], c: usize) {
+    let mut known: Vec<Option<usize>> = vec![None; tokens.len() / c];
+    for (token, class) in examples {
+        match known[*token] {
+            Some(other) if other != *class => {
+                let copy = tokens[*token * c..][..c].to_vec();
+                *token = tokens.len() / c;
+                tokens.extend(copy);
+            }
+            _ => known[*token] = Some(*class),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod heads;
 mod lesson;
 mod photo;
 mod shape;
+mod taught;
 mod windows;
 
 pub use album::Album;

@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 
 use web_time::Instant;
 
-use super::Shape;
+use super::{Example, Shape};
 use crate::cpu::Guide;
 use crate::features::{BlockAttention, side_by_side};
 use crate::image::{Alpha, Picture, resize};
 use crate::session::DeviceFeatures;
-use crate::view::{Head, Hidden, Looks, part, patch_under, stitch};
-use crate::weights::LinearHead;
+use crate::view::{Cells, Head, Hidden, Looks, part, patch_under, stitch};
+use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Images, Result, Tensor};
 
 /// A photograph and what was computed of it.
@@ -34,6 +34,8 @@ pub struct Photo {
     guide: Option<Guide>,
     /// Queries and keys of blocks, for each tile.
     attention: BTreeMap<usize, Vec<BlockAttention>>,
+    /// Likeness of neighbours by some layers, of a walk.
+    pub(super) cells: Option<(Vec<usize>, Cells)>,
 }
 
 /// What is kept of a photograph's features.
@@ -79,8 +81,8 @@ impl Photo {
     ) -> Self {
         let [rows, cols] = held.grid.unwrap_or_default();
         let seen = vec![true; rows * board[0] * cols * board[1]];
-        let (tokens, guide, attention) = (None, None, BTreeMap::new());
-        Self { picture, held, region, seconds: 0.0, board, seen, tokens, guide, attention }
+        let (tokens, guide, attention, cells) = (None, None, BTreeMap::new(), None);
+        Self { picture, held, region, seconds: 0.0, board, seen, tokens, guide, attention, cells }
     }
 
     /// Leaves wholly transparent patches out, unless there are no others.
@@ -88,7 +90,7 @@ impl Photo {
         let clear = alpha.clear(self.region, self.grid()).into_iter();
         let seen: Vec<bool> = clear.map(|clear| !clear).collect();
         if seen.contains(&true) {
-            self.seen = seen;
+            (self.seen, self.cells) = (seen, None);
         }
     }
 
@@ -186,12 +188,13 @@ impl Photo {
     }
 
     /// The logits `[1, classes, h', w']` of a head on the features that are there; `taught` is the one
-    /// that was taught.
+    /// that was taught, and `named` are its examples here.
     pub(super) async fn classify(
         &mut self,
         encoder: &Encoder,
         head: Head,
         taught: Option<&LinearHead>,
+        named: &[Example],
     ) -> Result<Tensor> {
         match head {
             Head::Own => self.segment(encoder).await,
@@ -200,6 +203,9 @@ impl Photo {
                 let [rows, cols] = self.grid();
                 let tokens = self.read_all(encoder, &head.layers).await?;
                 let values = head.classifier.logits(&tokens)?;
+                if head.method == Method::Walk {
+                    return self.walk(encoder, head, &values, named).await;
+                }
                 Ok(Tensor { shape: vec![1, head.names.len(), rows, cols], values })
             }
         }

@@ -300,19 +300,20 @@ fn mix(a: f32, b: f32, t: f32) -> f32 {
 }
 
 /// The two inputs that an output lies between, and how far along.
-struct Tap {
-    low: usize,
-    high: usize,
-    along: f32,
+pub(super) struct Tap {
+    pub(super) low: usize,
+    pub(super) high: usize,
+    pub(super) along: f32,
 }
 
 impl Tap {
-    fn of(&self, row: &[f32]) -> f32 {
+    pub(super) fn of(&self, row: &[f32]) -> f32 {
         mix(row[self.low], row[self.high], self.along)
     }
 }
 
-fn taps(from: usize, to: usize) -> Vec<Tap> {
+/// The taps of a side of `from` values that is stretched to `to`.
+pub(super) fn taps(from: usize, to: usize) -> Vec<Tap> {
     let tap = |i: usize| {
         let at = ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
         let low = at as usize;

@@ -5,7 +5,7 @@ use super::needs::{Hidden, Query};
 use super::request::View;
 use super::settings::Fields;
 use super::{Inputs, Map, Needs};
-use crate::features::row_count;
+use crate::features::{one_each, row_count};
 use crate::{Error, Result};
 
 /// Cosines with one patch, of the same photograph or of another.
@@ -17,6 +17,8 @@ pub struct Similarity {
     pub token: Option<usize>,
     /// The photograph that has this patch; the one that is shown if left out.
     pub of: Option<u32>,
+    /// Less the mean of the patches that are shown, so that what most of them have in common does not count.
+    pub centred: bool,
 }
 
 /// The least difference of cosines from the darkest colour to the brightest: less is noise.
@@ -26,6 +28,7 @@ impl View for Similarity {
     fn settings(&mut self, fields: &mut Fields) -> Result<()> {
         fields.optional("layer", &mut self.layer)?;
         fields.optional("token", &mut self.token)?;
+        fields.flag("centred", &mut self.centred)?;
         let mut of = self.of.map(|of| of as usize);
         fields.optional("of", &mut of)?;
         let unknown = |_| Error::input("of: there are fewer photographs");
@@ -42,7 +45,10 @@ impl View for Similarity {
         if self.token.is_none() {
             return Err(Error::input("similarity: the patch to compare with is missing"));
         }
-        let values = similarity(inputs.query, inputs.tokens)?;
+        let values = match self.centred {
+            true => centred_similarity(inputs.query, inputs.tokens, inputs.seen)?,
+            false => similarity(inputs.query, inputs.tokens)?,
+        };
         let [low, high] = extent(&values);
         // The first of equals, as for the classes.
         let best = (0..values.len()).rev().max_by(|a, b| values[*a].total_cmp(&values[*b]));
@@ -70,4 +76,28 @@ pub fn similarity(query: &[f32], tokens: &[f32]) -> Result<Vec<f32>> {
         if size > 0.0 { (sum / size).clamp(-1.0, 1.0) as f32 } else { 0.0 }
     };
     Ok(tokens.chunks_exact(query.len()).map(cosine).collect())
+}
+
+/// As [`similarity`], of the query and the tokens less the mean of those tokens that are `seen`.
+///
+/// # Errors
+/// [`crate::Error::Input`] where the query is empty, tokens are not as long as it is, or there is not one
+/// entry of `seen` a token.
+pub fn centred_similarity(query: &[f32], tokens: &[f32], seen: &[bool]) -> Result<Vec<f32>> {
+    let count = row_count("tokens", tokens, query.len())?;
+    one_each("patches", seen.len(), [count, 1])?;
+    let mut mean = vec![0.0_f64; query.len()];
+    let mut rows = 0.0_f64;
+    // The mean in f64: thousands of tokens may be nearly alike.
+    for (token, _) in tokens.chunks_exact(query.len()).zip(seen).filter(|(_, seen)| **seen) {
+        rows += 1.0;
+        mean.iter_mut().zip(token).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    mean.iter_mut().for_each(|sum| *sum /= rows.max(1.0));
+    let less = |values: &[f32]| {
+        let centred =
+            values.iter().zip(mean.iter().cycle()).map(|(v, m)| (f64::from(*v) - m) as f32);
+        centred.collect::<Vec<f32>>()
+    };
+    similarity(&less(query), &less(tokens))
 }

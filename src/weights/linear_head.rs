@@ -2,13 +2,51 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::head::sound;
 use super::{Source, StoredType, read_header, read_metadata};
 use crate::features::{Classifier, first_not_finite};
 use crate::model::{HeadKind, MAX_CLASSES, Spec, parse_head};
-use crate::{Error, Result};
+use crate::{Error, Result, json};
+
+/// How classes are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Each patch by itself, by logistic regression on its features.
+    #[default]
+    Linear,
+    /// Cells a quarter as large as patches: a random walk goes along likeness of features and colours to what was named, and seldom
+    /// ends by what logistic regression says.
+    Walk,
+}
+
+impl Method {
+    /// The blocks whose outputs it takes unless others are named, of `last`: for a walk the one after two
+    /// thirds too, where features still lie near edges.
+    pub fn layers(self, last: usize) -> Vec<usize> {
+        let mut layers = vec![last];
+        if self == Self::Walk {
+            layers.insert(0, (2 * last).div_ceil(3));
+            layers.dedup();
+        }
+        layers
+    }
+}
+
+impl std::str::FromStr for Method {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "linear" => Ok(Self::Linear),
+            "walk" => Ok(Self::Walk),
+            _ => Err("expected linear or walk".into()),
+        }
+    }
+}
 
 /// BatchNorm statistics and a 1 × 1 convolution on the patch tokens of one block, or of several
 /// side by side: C is the sum of their channels.
@@ -22,6 +60,8 @@ pub struct LinearHead {
     pub palette: Vec<[u8; 3]>,
     /// What they are told apart by.
     pub classifier: Classifier,
+    /// How they are told apart with it.
+    pub method: Method,
 }
 
 impl LinearHead {
@@ -38,10 +78,13 @@ impl LinearHead {
         if !(1..=MAX_CLASSES).contains(&classes) {
             return Err(Error::input(format!("{classes} classes: expected 1 to {MAX_CLASSES}")));
         }
-        let segmentation = json!({
+        let mut segmentation = json!({
             "head": "linear", "out_indices": indices, "num_classes": classes,
             "classes": self.names, "palette": self.palette, "whole": true,
         });
+        if self.method != Method::Linear {
+            segmentation["method"] = json!(self.method);
+        }
         let (ones, zeros) = (vec![1.0f32; c], vec![0.0f32; c]);
         let list: [(&str, Vec<usize>, &[f32]); 6] = [
             ("norm.weight", vec![c], &ones),
@@ -74,6 +117,13 @@ impl LinearHead {
         let said = read_metadata(source, "segmentation").await?.ok_or_else(|| {
             bad("no classes in its metadata: expected a head that was taught and exported".into())
         })?;
+        let method = json::value(&said).ok().and_then(|map| map.get("method").cloned());
+        let method = match method {
+            None => Method::Linear,
+            Some(word) => serde_json::from_value(word.clone()).map_err(|_| {
+                bad(format!("method: expected \"linear\" or \"walk\", found {word}"))
+            })?,
+        };
         let head = parse_head(file, &format!("{{\"segmentation\": {said}}}"), spec)?;
         let head = head.filter(|h| h.kind == HeadKind::Linear && h.names.len() == h.classes);
         let head = head.ok_or_else(|| bad("expected a linear head with named classes".into()))?;
@@ -116,6 +166,6 @@ impl LinearHead {
         }
         let layers = head.out_indices.iter().map(|index| index + 1).collect();
         let classifier = Classifier { mean, variance, weight, bias };
-        Ok(Self { layers, names: head.names, palette: head.palette, classifier })
+        Ok(Self { layers, names: head.names, palette: head.palette, classifier, method })
     }
 }

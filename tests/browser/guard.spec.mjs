@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { headersOf, serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { drawn, fits, hand, loaded, phone, saved, shown } from "./visitor.mjs";
+import { drawn, fits, hand, loaded, otherModels, phone, saved, sheet, shown } from "./visitor.mjs";
 
 const site = openSite();
 const EVIL = "<img src=x onerror=\"globalThis.hacked=1\">";
@@ -135,7 +135,7 @@ test("the policies hold: no request elsewhere, no text becomes code, nothing inl
   const refused = { request: "TypeError", eval: "EvalError", function: "EvalError", import: "TypeError" };
   assert.deepEqual(await page.evaluate(attempt), refused);
   assert.deepEqual(await (await worker(page, "worker")).evaluate(attempt), refused);
-  await page.getByText("More models", { exact: true }).click();
+  await otherModels(page);
   const { request, ...rest } = await (await worker(page, "download")).evaluate(() => new Promise((done) => setTimeout(async () => {
     const name = (work) => Promise.resolve().then(work).then(() => "done", ({ name }) => name);
     done({ request: await name(() => fetch("http://example.com/")), eval: await name(() => (0, eval)("1")) });
@@ -164,22 +164,22 @@ test("no request leaves the page in a whole visit", async (t) => {
   await hand(page, "drop", "my cat.png", { mimeType: "image/png", buffer: cat });
   await shown(page);
   await page.getByRole("button", { name: "Coffee" }).click();
-  await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
-  for (const view of ["Similarity", "Attention", "Clusters", "Norms", "Segmentation", "Teach", "PCA"]) {
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  for (const view of ["Find alike", "Attention", "Group", "Norms", "Materials", "Teach", "Features"]) {
     await page.getByRole("tab", { name: view }).click();
     await shown(page);
   }
   await saved(page, "Save features (.npy)");
   await saved(page, "Save picture");
-  await page.getByText("How it works").click();
-  await page.getByText("More models", { exact: true }).click();
-  await page.getByRole("button", { name: /^Get OpenGVLab/ }).first().waitFor();
-  await page.getByText("Benchmark", { exact: true }).click();
+  await sheet(page, "about", "how");
+  await otherModels(page);
+  await page.getByRole("button", { name: /^Download OpenGVLab/ }).first().waitFor();
+  await sheet(page, "device", "benchmark");
   await page.getByRole("button", { name: "Measure" }).click();
   await page.getByRole("button", { name: "Cancel" }).click();
   const folder = path("tests/golden/encoder_rms_qknorm_f16");
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
-  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
+  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
   await shown(page);
   for (const part of ["/js/main.js", "/js/assets/worker-", "/js/assets/download-", ".wasm", "model.safetensors", "coffee.png"]) {
     assert.ok(asked.some((request) => request.url().includes(part)), `${part} is not among what was seen: ${asked.map((request) => request.url())}`);
@@ -199,7 +199,7 @@ test("names from files are text, whatever they hold", async (t) => {
     assert.deepEqual(found, [null, 0], where);
   };
   await hand(page, "drop", `${EVIL}.png`, { mimeType: "image/png", buffer: cat });
-  await page.locator("#facts", { hasText: EVIL }).waitFor();
+  await page.locator("#facts", { hasText: EVIL }).waitFor({ state: "attached" });
   await hand(page, "drop", `${EVIL}2.png`, { mimeType: "image/png", buffer: cat });
   await page.getByRole("button", { name: `${EVIL}2.png` }).waitFor();
   await hand(page, "drop", `${EVIL}.png`, { mimeType: "image/png", buffer: Buffer.from("none") });
@@ -226,9 +226,9 @@ test("names from files are text, whatever they hold", async (t) => {
   const weights = readFileSync(`${folder}/model.safetensors`);
   const model = (name, buffer) => [{ name: "config.json", mimeType: "", buffer: Buffer.from(JSON.stringify(config)) }, { name, mimeType: "", buffer }];
   await page.locator("#model-files").setInputFiles(model(`${EVIL}.safetensors`, weights));
-  await page.locator("#model .name", { hasText: EVIL }).waitFor();
+  await page.locator("#model .name", { hasText: EVIL }).waitFor({ state: "attached" });
   await loaded(page);
-  await page.getByRole("tab", { name: "Segmentation" }).click();
+  await page.getByRole("tab", { name: "Materials" }).click();
   await page.locator("#legend li", { hasText: EVIL }).first().waitFor();
   await harmless("a model's name and its classes");
 
@@ -261,12 +261,12 @@ test("names of any length, with what turns or hides text, are cut and spelled ou
     { name: "config.json", mimeType: "", buffer: Buffer.from(JSON.stringify(config)) },
     { name: `${"w".repeat(230)}.safetensors`, mimeType: "", buffer: weights },
   ]);
-  await page.locator("#model > .name", { hasText: "wwww" }).waitFor();
+  await page.locator("#model > .name", { hasText: "wwww" }).waitFor({ state: "attached" });
   await loaded(page);
   const name = `${"p".repeat(250)}\u202egnp.png`;
   await hand(page, "drop", name, { mimeType: "image/png", buffer: cat });
-  await page.locator("#facts", { hasText: `${"p".repeat(250)}\\u{202e}gnp.png` }).waitFor();
-  await page.getByRole("tab", { name: "Segmentation" }).click();
+  await page.locator("#facts", { hasText: `${"p".repeat(250)}\\u{202e}gnp.png` }).waitFor({ state: "attached" });
+  await page.getByRole("tab", { name: "Materials" }).click();
   await page.locator("#legend li").first().waitFor();
   await drawn(page);
   const legend = await page.locator("#legend li").allTextContents();
@@ -312,20 +312,20 @@ test("no source turns text into HTML or code", () => {
 test("addresses of models: https or the page's own origin, nothing secret in them", async (t) => {
   const page = await visit(site, t, { query: "?device=cpu" });
   await loaded(page);
-  await page.getByText("More models", { exact: true }).click();
-  const field = page.getByLabel(/^Another one/);
+  await otherModels(page);
+  const field = page.getByLabel(/^Model from/);
   for (const name of [
     "http://example.com/model", "https://user@example.com/model", "https://user:secret@example.com/model", "ftp://example.com/model",
     "https://example.com/model?key=1", "https://example.com/model#a", "javascript:alert(1)", "//example.com/model", "../secret", "a/..", "a/b@../c", "blob:x",
   ]) {
     await field.fill(name);
-    await page.getByRole("button", { name: "Get this model" }).click();
+    await page.getByRole("button", { name: "Download", exact: true }).click();
     assert.match(await field.evaluate((input) => input.validationMessage), /https address/, name);
   }
   // The page's own server may be asked.
-  const own = `${site.url}model`;
+  const own = `${site.url}models/internvit-tiny`;
   await field.fill(own);
-  await page.getByRole("button", { name: "Get this model" }).click();
+  await page.getByRole("button", { name: "Download", exact: true }).click();
   await page.getByRole("button", { name: `In use ${own}`, exact: true }).waitFor();
 });
 

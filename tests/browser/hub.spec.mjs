@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { startHub } from "../common/hub.mjs";
 import { writeVlm } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, fits, loaded, phone, saved, shown } from "./visitor.mjs";
+import { axe, fits, loaded, otherModels, phone, saved, shown } from "./visitor.mjs";
 
 const MODEL = "tiny/internvit";
 const DATA = "?signature"; // what the hub adds to the addresses of large files
@@ -58,8 +58,8 @@ async function visitHub(t, { behave = [], server = hub, query = "?device=cpu", p
 const row = (page, name = MODEL) => page.locator("#models li").filter({ has: page.getByText(name, { exact: true }) });
 const press = (page, verb, name = MODEL) => page.getByRole("button", { name: `${verb} ${name}`, exact: true }).click();
 const open = async (page) => {
-  await page.getByText("More models", { exact: true }).click();
-  await page.getByRole("button", { name: "Get OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
+  await otherModels(page);
+  await page.getByRole("button", { name: "Download OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
 };
 /** Waits until a model is loaded; what is said instead is the failure, at once. */
 async function inUse(page, name = MODEL) {
@@ -77,8 +77,8 @@ const asked = (server = hub) => server.log().filter(({ url, range }) => url.incl
 
 async function get(page, name = MODEL) {
   await open(page);
-  await page.getByLabel(/^Another one/).fill(name);
-  await page.getByRole("button", { name: "Get this model" }).click();
+  await page.getByLabel(/^Model from/).fill(name);
+  await page.getByRole("button", { name: "Download", exact: true }).click();
 }
 
 /** Waits until a slow download is well under way. */
@@ -91,7 +91,7 @@ async function midway(page) {
 
 async function features(page) {
   await page.getByRole("button", { name: "Cat" }).click();
-  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor();
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
   await shown(page);
   return (await saved(page, "Save features (.npy)")).bytes;
 }
@@ -115,7 +115,7 @@ test("a model by its name: fetched, checked, used, and the same as the bundled o
 
   own.close();
   await page.reload();
-  await page.locator("#model > .name", { hasText: MODEL }).waitFor();
+  await page.locator("#model > .name", { hasText: MODEL }).waitFor({ state: "attached" });
   await loaded(page);
   assert.ok((await features(page)).equals(expected));
 });
@@ -137,7 +137,7 @@ test("a folder at an address", async (t) => {
   await get(page, name);
   await inUse(page, name);
   await page.reload();
-  await page.locator("#model > .name", { hasText: name }).waitFor();
+  await page.locator("#model > .name", { hasText: name }).waitFor({ state: "attached" });
 });
 
 test("a model's settings of preprocessing come with it, from the hub and from a folder, and stay with it", async (t) => {
@@ -160,7 +160,7 @@ test("a model's settings of preprocessing come with it, from the hub and from a 
     await inUse(page, name);
     await page.locator("#status", { hasText: "chelsea.png took" }).waitFor({ state: "attached" });
     found.push(await features(page));
-    await page.getByText("More models", { exact: true }).click(); // for the next
+    await otherModels(page); // for the next
   }
   await page.reload();
   await loaded(page);
@@ -193,8 +193,8 @@ test("an index is asked after a few files at a time, and one of thousands is ref
     files = count;
     heads = 0;
     const name = `${address}/of${count}`;
-    await page.getByLabel(/^Another one/).fill(name);
-    await page.getByRole("button", { name: "Get this model" }).click();
+    await page.getByLabel(/^Model from/).fill(name);
+    await page.getByRole("button", { name: "Download", exact: true }).click();
     await note(page, said, name);
     assert.equal(heads, asked);
   }
@@ -271,7 +271,7 @@ test("broken connections and busy servers are tried again", async (t) => {
 test("where trying again does not help it stops, and goes on by itself when the network is back", async (t) => {
   const page = await visitHub(t, { behave: [{ match: DATA, times: 2 }, { match: DATA, cut: 3e6, times: 1 }, { match: DATA, status: 503 }] });
   await get(page);
-  await note(page, "goes on when the connection is back");
+  await note(page, "continues when you are back online");
   const verb = await row(page).getByRole("button").first().textContent();
   await note(page, `or press ${verb}.`);
   assert.equal(asked().length, 6, "the first request, and as many tries as there are pauses");
@@ -285,12 +285,12 @@ test("where trying again does not help it stops, and goes on by itself when the 
 test("where nothing is here yet, an interrupted download names the button that there is", async (t) => {
   const page = await visitHub(t, { behave: [{ match: "/api/models", status: 503 }] });
   await get(page);
-  await note(page, "or press Get.");
-  await row(page).getByRole("button", { name: `Get ${MODEL}` }).waitFor();
+  await note(page, "or press Download.");
+  await row(page).getByRole("button", { name: `Download ${MODEL}` }).waitFor();
 });
 
 for (const [what, name, behave, text] of [
-  ["no such repository", "tiny/nowhere", [], /tiny\/nowhere is not at 127\.0\.0\.1:\d+, or it is private \(401\)/],
+  ["no such repository", "tiny/nowhere", [], /tiny\/nowhere was not found, or it is private \(401\)/],
   ["no such revision", "tiny/internvit@v9", [], /tiny\/internvit@v9 is not at .*no such revision/],
   ["a gated one", MODEL, [{ match: "config.json", status: 403, code: "GatedRepo" }], /not open to everyone \(403\)/],
   ["a proxy that forbids it", MODEL, [{ match: "config.json", status: 403 }], /config\.json is refused by .* \(403\), without a reason: a proxy or a firewall/],
@@ -337,8 +337,8 @@ test("the token goes to the hub alone, and requests to the hub's hosts alone, wi
   await features(page);
   await open(page);
   await page.getByLabel("Access token").fill("hf_secret");
-  await page.getByLabel(/^Another one/).fill(MODEL);
-  await page.getByRole("button", { name: "Get this model" }).click();
+  await page.getByLabel(/^Model from/).fill(MODEL);
+  await page.getByRole("button", { name: "Download", exact: true }).click();
   await inUse(page);
   const [large, others] = [true, false].map((is) => hub.log().filter(({ url }) => url.includes(DATA) === is));
   assert.ok(others.length > 1 && others.every(({ authorization }) => authorization === "Bearer hf_secret"));
@@ -413,7 +413,7 @@ test("a stored file that was cut is noticed, and mended", async (t) => {
   });
   await page.reload();
   await page.getByRole("alert").filter({ hasText: `${MODEL} cannot be used as it is stored in this browser: model.safetensors has 4000000 of ${size} bytes.` }).waitFor();
-  await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor();
+  await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
   await row(page).getByText("4.0 MB of 11.0 MB stored").waitFor();
   await press(page, "Resume");
   await inUse(page);
@@ -441,7 +441,7 @@ for (const [name, files] of [[MODEL, ["model.safetensors"]], ["tiny/vlm", ["mode
     const before = hub.log().length;
     await page.reload();
     await page.getByRole("alert").filter({ hasText: `${name} cannot be used as it is stored in this browser: ${files[0]} is no longer what was fetched: its SHA-256 is` }).waitFor();
-    await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor();
+    await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
     assert.equal(hub.log().length, before, "something was fetched before the visitor asked for it");
     await press(page, "Resume", name);
     await inUse(page, name);
@@ -450,7 +450,7 @@ for (const [name, files] of [[MODEL, ["model.safetensors"]], ["tiny/vlm", ["mode
     assert.ok((await features(page)).equals(expected));
     // In the next visit it is whole.
     await page.reload();
-    await page.locator("#model > .name", { hasText: name }).waitFor();
+    await page.locator("#model > .name", { hasText: name }).waitFor({ state: "attached" });
     await loaded(page);
   });
 }
@@ -460,7 +460,7 @@ test("deleted, the model is gone and its room is free", async (t) => {
   await get(page);
   await inUse(page);
   await page.getByRole("button", { name: "Use the bundled one" }).click();
-  await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor();
+  await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
   await loaded(page);
   assert.ok(!page.url().includes("model="));
   assert.deepEqual(await page.evaluate(stored), [encodeURIComponent(MODEL)]);
@@ -471,10 +471,10 @@ test("deleted, the model is gone and its room is free", async (t) => {
 
 test("a link names a model but fetches none", async (t) => {
   const page = await visitHub(t, { query: "?model=tiny/internvit&hub=https://example.com&device=cpu" });
-  await page.getByRole("button", { name: `Get ${MODEL}`, exact: true }).waitFor();
+  await page.getByRole("button", { name: `Download ${MODEL}`, exact: true }).waitFor();
   assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
   assert.equal(hub.log().length, 0);
-  await press(page, "Get");
+  await press(page, "Download");
   await inUse(page);
 });
 
@@ -482,9 +482,9 @@ test("a name that is none is refused at the field", async (t) => {
   const page = await visitHub(t);
   for (const name of ["internvit", "http://example.com/model", "a/b/c"]) {
     await page.locator("#models").evaluate((models) => (models.open = true));
-    await page.getByLabel(/^Another one/).fill(name);
-    await page.getByRole("button", { name: "Get this model" }).click();
-    assert.match(await page.getByLabel(/^Another one/).evaluate((field) => field.validationMessage), /owner\/name/);
+    await page.getByLabel(/^Model from/).fill(name);
+    await page.getByRole("button", { name: "Download", exact: true }).click();
+    assert.match(await page.getByLabel(/^Model from/).evaluate((field) => field.validationMessage), /owner\/name/);
   }
   assert.equal(hub.log().length, 0);
 });

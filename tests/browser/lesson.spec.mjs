@@ -51,15 +51,15 @@ test("of many photographs all stay, and so does the lesson", async (t) => {
   await page.locator("#layer").fill("8");
   await fit(page, "on layer 8");
   await page.getByRole("button", { name: "cat.png" }).click();
-  await page.locator("#facts", { hasText: "cat.png" }).waitFor();
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await shown(page);
   await fit(page, "Learned from 2 patches on layer 8");
   // Another model has other features: the photographs of the lesson are encoded again.
   await page.getByRole("button", { name: "3.png", exact: true }).click();
-  await page.locator("#facts", { hasText: /^Photograph3\.png/ }).waitFor();
+  await page.locator("#facts", { hasText: /^Photograph3\.png/ }).waitFor({ state: "attached" });
   const folder = path("www/models/internvit-tiny");
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
-  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
+  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
   await loaded(page);
   await page.locator("#status", { hasText: "3.png took" }).waitFor({ state: "attached" });
   await fit(page, "Learned from 2 patches on layer 8");
@@ -70,10 +70,10 @@ test("files that were not reached stay in the strip and open later", async (t) =
   await page.locator("#photo-file").setInputFiles(files(20)); // before the model is there
   await page.waitForFunction(() => document.querySelectorAll("#shots li").length === 20);
   await page.getByRole("button", { name: "17.png" }).click();
-  await page.locator("#facts", { hasText: "17.png" }).waitFor();
+  await page.locator("#facts", { hasText: "17.png" }).waitFor({ state: "attached" });
   assert.equal(await page.locator("#shots li").count(), 20);
   await page.getByRole("button", { name: "9.png", exact: true }).click();
-  await page.locator("#facts", { hasText: /^Photograph9\.png/ }).waitFor();
+  await page.locator("#facts", { hasText: /^Photograph9\.png/ }).waitFor({ state: "attached" });
 });
 
 test("undo and redo take back every change exactly", async (t) => {
@@ -160,10 +160,10 @@ test("undo of a click on a photograph that is not shown goes to it", async (t) =
   const page = await visit(site, t, { query: SMALL });
   await teachCat(page);
   await page.getByRole("button", { name: "Coffee" }).click();
-  await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
   await page.locator("#legend li").first().waitFor();
   await press(page, "Undo");
-  await page.locator("#facts", { hasText: "cat.png" }).waitFor();
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   assert.deepEqual(await counts(page), ["1 patch", "0 patches"]);
   await press(page, "Redo");
   assert.match(await fact(page, "Photograph"), /cat\.png/);
@@ -180,7 +180,7 @@ test("an imported head stays until a lesson takes its place, and undo brings it 
   const expected = await map(page);
   await press(page, "Clear");
   await page.locator("#legend").waitFor({ state: "hidden" });
-  await page.getByRole("tab", { name: "PCA" }).click();
+  await page.getByRole("tab", { name: "Features" }).click();
   // Dropped on the page it is imported, and shown.
   await hand(page, "drop", "mine.safetensors", { mimeType: "", buffer: bytes });
   await fit(page, "mine.safetensors: cat, background, on layer 12");

@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { drawn, fact, hand, loaded, saved, shown } from "./visitor.mjs";
+import { advanced, drawn, fact, fade, hand, loaded, otherModels, saved, shown } from "./visitor.mjs";
 import { readFileSync } from "node:fs";
 
 const site = openSite();
-const copy = (page) => page.getByRole("button", { name: /^(Copy link|Link copied)/ });
+const copy = (page) => page.getByRole("button", { name: /^(Link|Copied)/ });
 const read = (page) => page.evaluate(() => navigator.clipboard.readText());
 
 /** A visitor whose browser lets the page copy. */
@@ -36,30 +36,30 @@ test("from a server, that sentence is gone", async (t) => {
 
 test("a link to a sample opens it in its view, layer and size, and says that it was copied", async (t) => {
   const page = await visitCopying(t, "#view=clusters&layer=9&clusters=4");
-  await page.locator("summary", { hasText: "Settings" }).click();
+  await advanced(page);
   await page.locator("#image-size").fill("112");
   await page.locator("#resize").selectOption("crop");
   await page.getByRole("button", { name: "Coffee" }).click();
-  await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
   await shown(page);
   await copy(page).click();
-  await page.getByText("Link copied").waitFor({ state: "visible" });
+  await page.getByText("Copied ✓").waitFor({ state: "visible" });
   assert.match(await page.locator("#status").textContent(), /opens this view of the sample/);
   const url = await read(page);
 
   await page.goto("about:blank");
   await page.goto(url);
-  await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
   await shown(page);
   assert.equal(await fact(page, "Patches"), "8 × 8");
   assert.equal(await page.locator("#resize").inputValue(), "crop");
   assert.equal(await page.locator("#layer").inputValue(), "9");
   assert.equal(await page.locator("#clusters").inputValue(), "4");
-  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Clusters");
+  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Group");
 
   // Another photograph is not that sample.
   await hand(page, "drop", "mine.png", { mimeType: "image/png", buffer: readFileSync(path("www/samples/chelsea.png")) });
-  await page.locator("#facts", { hasText: "mine.png" }).waitFor();
+  await page.locator("#facts", { hasText: "mine.png" }).waitFor({ state: "attached" });
   assert.equal(new URL(page.url()).searchParams.get("sample"), null);
   await copy(page).click();
   await page.locator("#status", { hasText: "not the photograph" }).waitFor({ state: "attached" });
@@ -74,15 +74,15 @@ const picture = (page) => page.evaluate(async () => {
 });
 
 for (const [sample, view, settings] of [
-  ["Cat", "PCA", async (page) => page.getByLabel("Foreground only").check()],
-  ["Astronaut", "Similarity", async (page) => click(page, 0.3, 0.6)],
+  ["Cat", "Features", async (page) => page.getByLabel("Foreground only").check()],
+  ["Astronaut", "Find alike", async (page) => click(page, 0.3, 0.6)],
   ["Coffee", "Attention", async (page) => {
     await click(page, 0.4, 0.5);
     await page.locator("#head").selectOption("1");
   }],
-  ["Rocket", "Clusters", async (page) => page.locator("#clusters").fill("3")],
+  ["Rocket", "Group", async (page) => page.locator("#clusters").fill("3")],
   ["Photographer", "Norms", async (page) => page.locator("#layer").fill("7")],
-  ["Cat", "Segmentation", async (page) => page.getByLabel("View over photograph").fill("40")],
+  ["Cat", "Materials", async (page) => fade(page, "40")],
 ]) {
   test(`a link to ${sample} in ${view} opens the same picture`, async (t) => {
     const page = await visitCopying(t, "?size=112");
@@ -95,7 +95,7 @@ for (const [sample, view, settings] of [
     await drawn(page);
     const expected = await picture(page);
     await copy(page).click();
-    await page.getByText("Link copied").waitFor({ state: "visible" });
+    await page.getByText("Copied ✓").waitFor({ state: "visible" });
     const url = await read(page);
     await page.goto("about:blank");
     await page.goto(url);
@@ -144,11 +144,15 @@ test("at an http address of the network everything works, or says why it cannot"
   const page = await visit(elsewhere, t, { query: "?model=tiny/internvit&sample=chelsea&device=auto", refused: /Cross-Origin-Opener-Policy header has been ignored/ });
   await shown(page);
   assert.equal(await page.evaluate(() => isSecureContext), false);
-  await page.locator("#device .note", { hasText: "only pages at https addresses and at localhost use the GPU" }).waitFor();
+  await page.locator("#device .note", { hasText: "only pages at https addresses and at localhost use the GPU" }).waitFor({ state: "attached" });
+  // The sheet that offers the model lies over the panel until it is closed.
+  await page.locator("#model-sheet").waitFor();
+  await page.keyboard.press("Escape");
   await copy(page).click();
   assert.equal(new URL(await page.getByLabel(/Copy the link by hand/).inputValue()).searchParams.get("sample"), "chelsea");
+  await otherModels(page);
   const row = page.locator("#models li").filter({ hasText: "tiny/internvit" });
-  await row.getByRole("button", { name: /^Get/ }).click();
+  await row.getByRole("button", { name: /^Download/ }).click();
   await row.getByRole("alert").filter({ hasText: "https addresses and at localhost" }).waitFor();
   await row.getByRole("button", { name: /^Dismiss/ }).click();
   await row.waitFor({ state: "detached" });

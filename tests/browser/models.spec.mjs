@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { openSite, path, visit } from "./site.mjs";
-import { drawn, fact, loaded, readNpy, saved, shown } from "./visitor.mjs";
+import { advanced, drawn, fact, loaded, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const folder = path("www/models/internvit-tiny");
@@ -125,18 +125,19 @@ for (const name of ["dinov2_registers", "dinov2_swiglu_interpolated"]) {
     await page.locator("#status", { hasText: "coffee.png took" }).waitFor({ state: "attached" });
     await shown(page);
     const [cols, rows] = (await fact(page, "Patches")).split(" × ").map(Number);
-    for (const view of ["PCA", "Similarity", "Attention", "Clusters", "Norms"]) {
+    for (const view of ["Features", "Find alike", "Attention", "Group", "Norms"]) {
       await page.getByRole("tab", { name: view }).click();
-      await page.locator(`#stage[data-drawn=${view.toLowerCase()}]`).waitFor();
-      if (view === "Similarity") await page.locator("#frame canvas").click({ position: { x: 80, y: 60 } });
+      const drawnAs = { Features: "pca", "Find alike": "similarity", Group: "clusters" }[view] ?? view.toLowerCase();
+      await page.locator(`#stage[data-drawn=${drawnAs}]`).waitFor();
+      if (view === "Find alike") await page.locator("#frame canvas").click({ position: { x: 80, y: 60 } });
       await drawn(page);
       const { shape, data } = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
       const [r, c] = view === "Attention" ? shape.slice(1) : shape;
       assert.deepEqual([r, c], [rows, cols], view);
       assert.ok(data.every(Number.isFinite) && new Set(data).size > 1, view);
     }
-    await page.getByRole("tab", { name: "Segmentation" }).click();
-    await page.locator("#save-hint", { hasText: "no segmentation head" }).waitFor();
+    await page.getByRole("tab", { name: "Materials" }).click();
+    await page.locator("#save-hint", { hasText: "no head that names materials" }).waitFor();
     assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
   });
 }
@@ -148,12 +149,12 @@ test("of a drop of several kinds each does its part, and what fails is still tol
   await drop(page, [photo("one.png"), file("config.json", config), photo("two.png"), file("notes.txt", "no picture")]);
   await page.getByRole("alert").filter({ hasText: /Choose the model's \.safetensors files.*notes\.txt: not a picture/ }).waitFor();
   assert.equal(await page.locator("#shots li").count(), 2);
-  await page.locator("#facts", { hasText: "two.png" }).waitFor();
+  await page.locator("#facts", { hasText: "two.png" }).waitFor({ state: "attached" });
   // A model and a photograph: the photograph by the new model.
   const other = path("tests/golden/encoder_rms_qknorm_f16");
   await drop(page, [photo("three.png"), ...["config.json", "model.safetensors"].map((name) => file(name, readFileSync(`${other}/${name}`)))]);
-  await page.locator("#model > .name", { hasText: "model.safetensors" }).waitFor();
-  await page.locator("#facts", { hasText: /three\.png.*× 128/ }).waitFor();
+  await page.locator("#model > .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
+  await page.locator("#facts", { hasText: /three\.png.*× 128/ }).waitFor({ state: "attached" });
   for (const name of ["epoch.pth", "epoch.pt", "pytorch_model.bin", "last.ckpt"]) {
     await drop(page, [file(name, "PK")]);
     await page.getByRole("alert").filter({ hasText: `internvit convert ${name} --out DIR` }).waitFor();
@@ -178,10 +179,10 @@ test("a folder that is dropped, and a file that has gone, are named, with what t
   await fromDisk(folder);
   await page.getByRole("alert").filter({ hasText: `${basename(folder)} cannot be read: it is a folder` }).waitFor();
   rmSync(join(folder, "b.png"));
-  await page.getByText("Settings").click();
-  await page.getByRole("button", { name: "Encode again" }).click();
+  await advanced(page);
+  await page.getByRole("button", { name: "Apply" }).click();
   await page.getByRole("alert").filter({ hasText: /b\.png cannot be read: .* deleted/ }).waitFor();
-  await page.locator("#facts", { hasText: "b.png" }).waitFor();
+  await page.locator("#facts", { hasText: "b.png" }).waitFor({ state: "attached" });
 });
 
 /** A head's file with another header. */

@@ -93,7 +93,7 @@ test("a model that is changed in the middle cancels what is encoded, and the pho
   const folder = path("tests/golden/encoder_rms_qknorm_f16");
   await page.getByRole("button", { name: "Rocket" }).click();
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
-  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
+  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
   await page.getByRole("button", { name: "Coffee" }).click();
   await taking(page, "coffee.png");
   await shown(page);
@@ -104,7 +104,7 @@ test("a model that is changed in the middle cancels what is encoded, and the pho
     [...document.querySelectorAll("#samples button")].find(({ textContent }) => textContent === "Astronaut").click();
     document.querySelector("#bundled-model").click();
   });
-  await page.locator("#model .name", { hasText: "InternViT-Tiny" }).waitFor();
+  await page.locator("#model .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
   await loaded(page);
   await page.waitForFunction(() => document.querySelector("#stage").dataset.state === "shown" && document.querySelector("#progress").hidden);
   assert.equal((await alarm(page)).trim(), "");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, fact, fits, frame, hand, loaded, middle, phone, readNpy, saved, shown, spread, state, tabTo } from "./visitor.mjs";
+import { advanced, axe, fact, fade, fits, frame, hand, loaded, middle, phone, readNpy, saved, sheet, shown, spread, state, tabTo } from "./visitor.mjs";
 
 const site = openSite();
 const cat = { name: "my cat.png", mimeType: "image/png", buffer: readFileSync(path("www/samples/chelsea.png")) };
@@ -26,7 +26,7 @@ test("the slider fades to the photograph", async (t) => {
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
   const features = await middle(page);
-  await page.getByLabel("View over photograph").fill("0");
+  await fade(page, "0");
   await page.waitForFunction(() => document.querySelector("#fade").value === "0");
   await frame(page);
   assert.notDeepEqual(await middle(page), features);
@@ -35,10 +35,11 @@ test("the slider fades to the photograph", async (t) => {
 test("the benchmark measures, and its table is kept as JSON", async (t) => {
   const page = await visit(site, t, { query: "?device=cpu" });
   await loaded(page);
-  await page.getByText("Benchmark", { exact: true }).click();
+  await sheet(page, "device", "benchmark");
   await page.getByRole("button", { name: "Measure" }).click();
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.locator("#status", { hasText: "Cancelled." }).waitFor({ state: "attached" });
+  await sheet(page, "device", "benchmark");
   await page.getByRole("button", { name: "Measure" }).click();
   await page.locator("#benchmark tbody tr").first().waitFor({ timeout: 60_000 });
   const { bytes } = await saved(page, "Save as JSON");
@@ -64,7 +65,7 @@ test("a photograph can be chosen, dropped and pasted", async (t) => {
   assert.match(await fact(page, "Photograph"), /my cat\.png/);
   for (const event of ["drop", "paste"]) {
     await hand(page, event, `${event}.png`, cat);
-    await page.locator("#facts", { hasText: `${event}.png` }).waitFor();
+    await page.locator("#facts", { hasText: `${event}.png` }).waitFor({ state: "attached" });
     await shown(page);
   }
 });
@@ -90,7 +91,9 @@ test("on a phone all tabs are in sight, and nothing is empty between the picture
   }
   const end = async (selector) => page.locator(selector).evaluate((one) => one.getBoundingClientRect().bottom);
   const gap = (await page.locator("#controls").evaluate((one) => one.getBoundingClientRect().top)) - (await end("#frame"));
-  assert.ok(gap < 60, `${gap} pixels`);
+  // Between them lies the strip of pictures.
+  const strip = await page.locator(".strip").evaluate((one) => one.getBoundingClientRect().height);
+  assert.ok(gap - strip < 60, `${gap} pixels`);
 });
 
 test("what is no picture gives an alert, and the page goes on", async (t) => {
@@ -109,21 +112,21 @@ test("what is no picture gives an alert, and the page goes on", async (t) => {
   assert.match(await fact(page, "Photograph"), /coffee\.png/);
   // The next photograph takes the alert away.
   await page.getByRole("button", { name: "Cat" }).click();
-  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor();
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
   assert.equal((await page.getByRole("alert").textContent()).trim(), "");
 });
 
 test("encoding can be cancelled", async (t) => {
   const page = await visit(site, t, { query: "?device=gpu" });
   await loaded(page);
-  await page.getByText("Settings").click();
-  await page.getByLabel("Image size").fill("448"); // long enough to be interrupted
+  await advanced(page);
+  await page.getByLabel("Input size").fill("448"); // long enough to be interrupted
   await page.getByRole("button", { name: "Rocket" }).click();
   await page.getByText(/^Encoding rocket\.jpg/).first().waitFor();
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByRole("status").filter({ hasText: "Cancelled." }).waitFor();
   assert.equal(await state(page), "empty");
-  await page.getByLabel("Image size").fill("");
+  await page.getByLabel("Input size").fill("");
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
 });
@@ -132,10 +135,10 @@ test("settings change what the network reads", async (t) => {
   const page = await visit(site, t);
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
-  await page.getByText("Settings").click();
-  await page.getByLabel("Image size").fill("112");
-  await page.getByRole("button", { name: "Encode again" }).click();
-  await page.locator("#facts", { hasText: "8 × 8" }).waitFor();
+  await advanced(page);
+  await page.getByLabel("Input size").fill("112");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.locator("#facts", { hasText: "8 × 8" }).waitFor({ state: "attached" });
   await shown(page);
 });
 
@@ -145,12 +148,12 @@ test("a keyboard is enough", async (t) => {
   await tabTo(page, "Cat");
   await page.keyboard.press("Enter");
   await shown(page);
-  await tabTo(page, "View over photograph", "Shift+Tab");
-  await page.keyboard.press("Home");
-  assert.equal(await page.getByLabel("View over photograph").inputValue(), "0");
-  await tabTo(page, "Settings");
+  await tabTo(page, "Advanced", "Shift+Tab");
   await page.keyboard.press("Enter");
-  assert.ok(await page.getByLabel("Image size").isVisible());
+  await tabTo(page, "Overlay opacity");
+  await page.keyboard.press("Home");
+  assert.equal(await page.getByLabel("Overlay opacity").inputValue(), "0");
+  assert.ok(await page.getByLabel("Input size").isVisible());
 });
 
 test("a model from the visitor's own files, and back", async (t) => {
@@ -168,7 +171,7 @@ test("a model from the visitor's own files, and back", async (t) => {
 
   const before = await page.locator("#model .summary").textContent();
   await page.locator("#model-files").setInputFiles(files("config.json", "model.safetensors"));
-  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
+  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
   await loaded(page);
   assert.notEqual(await page.locator("#model .summary").textContent(), before);
   await page.getByRole("button", { name: "Cat" }).click();
@@ -178,6 +181,7 @@ test("a model from the visitor's own files, and back", async (t) => {
   const config = { name: "config.json", mimeType: "", buffer: readFileSync(path(`${folder}/config.json`)) };
   await page.locator("#model-files").setInputFiles([config, broken]);
   await alert.filter({ hasText: /\w/ }).waitFor();
+  await sheet(page, "model");
   await page.getByRole("button", { name: "Use the bundled one" }).click();
   await page.waitForFunction((text) => document.querySelector("#model .summary").textContent === text, before);
   await shown(page);
@@ -186,12 +190,13 @@ test("a model from the visitor's own files, and back", async (t) => {
 test("fewer bits on the GPU change the features a little, and stay in the address", async (t) => {
   const page = await visit(site, t, { query: "?device=gpu&dtype=int4" });
   await loaded(page);
-  const choice = page.getByLabel("On the GPU");
+  const choice = page.getByLabel("Precision");
   assert.equal(await choice.inputValue(), "int4");
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
   const picture = () => page.evaluate(() => document.querySelector("canvas").toDataURL());
   const four = await picture();
+  await sheet(page, "model");
   await choice.selectOption("f32");
   await page.waitForFunction((before) => document.querySelector("#stage").dataset.drawn && document.querySelector("canvas").toDataURL() !== before, four);
   assert.equal(new URL(page.url()).searchParams.get("dtype"), null);
@@ -206,7 +211,7 @@ test("without WebGPU the page says so and the CPU does the work", async (t) => {
     await route.fulfill({ response, body: missing + (await response.text()) });
   });
   const page = await visit(site, t, { prepare, query: "?device=auto" });
-  await page.locator("#device .note", { hasText: "processor" }).waitFor();
+  await page.locator("#device .note", { hasText: "CPU" }).waitFor({ state: "attached" });
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
   assert.match(await fact(page, "Device"), /CPU/);
@@ -215,12 +220,12 @@ test("without WebGPU the page says so and the CPU does the work", async (t) => {
 
 test("the address can ask for the CPU", async (t) => {
   const page = await visit(site, t, { query: "?device=cpu" });
-  await page.locator("#device .name", { hasText: "CPU" }).waitFor();
+  await page.locator("#device .name", { hasText: "CPU" }).waitFor({ state: "attached" });
 });
 
 test("left alone, the page prefers the processor to a software adapter", async (t) => {
   const page = await visit(site, t, { query: "?device=auto" });
-  await page.locator("#device .note", { hasText: /swiftshader|software/i }).waitFor();
+  await page.locator("#device .note", { hasText: /swiftshader|software/i }).waitFor({ state: "attached" });
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
   assert.match(await fact(page, "Device"), /CPU/);
@@ -234,9 +239,11 @@ test("everything shows before the module has arrived", async (t) => {
     await route.continue();
   });
   const page = await visit(site, t, { prepare });
-  for (const name of ["Choose a photograph", "Cat", "Astronaut", "Coffee", "Rocket", "Photographer", "Load your own"]) {
+  for (const name of ["Choose a picture", "Cat", "Astronaut", "Coffee", "Rocket", "Photographer"]) {
     await page.getByRole("button", { name }).waitFor();
   }
+  await sheet(page, "model");
+  await page.getByRole("button", { name: "Open model files" }).waitFor();
   await page.getByRole("button", { name: "Cat" }).click(); // what is asked too early is done in its time
   release();
   await shown(page);
@@ -244,7 +251,7 @@ test("everything shows before the module has arrived", async (t) => {
 
 test("the page stands within a second", async (t) => {
   const page = await visit(site, t);
-  await page.getByRole("button", { name: "Choose a photograph" }).waitFor();
+  await page.getByRole("button", { name: "Choose a picture" }).waitFor();
   const milliseconds = await page.evaluate(() => performance.getEntriesByType("navigation")[0].loadEventEnd);
   t.diagnostic(`loaded in ${Math.round(milliseconds)} ms, before the model`);
   assert.ok(milliseconds < 1000);
@@ -281,7 +288,7 @@ for (const colorScheme of ["light", "dark"]) {
       assert.deepEqual(await axe(page), []);
       await page.getByRole("button", { name: "Cat" }).click();
       await shown(page);
-      await page.getByText("Settings").click();
+      await advanced(page);
       await fits(page);
       assert.deepEqual(await axe(page), []);
     });

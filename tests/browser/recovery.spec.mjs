@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
 import { before, cause, trouble } from "./trouble.mjs";
-import { drawn, fact, hand, loaded, saved, shown } from "./visitor.mjs";
+import { advanced, drawn, fact, hand, loaded, saved, sheet, shown } from "./visitor.mjs";
 
 const site = openSite();
 const LOST = "The graphics device was lost and has been opened again.";
@@ -15,7 +15,7 @@ function visitTrouble(t, query, noise = /as the test wants it|a worker has stopp
   return visit(site, t, { prepare: (page) => before(page, trouble), query, refused: noise });
 }
 
-const note = (page, text) => page.locator("#device .note", { hasText: text }).waitFor();
+const note = (page, text) => page.locator("#device .note", { hasText: text }).waitFor({ state: "attached" });
 const alarm = async (page) => (await page.getByRole("alert").first().textContent()).trim();
 const picture = async (page) => {
   await drawn(page);
@@ -24,7 +24,7 @@ const picture = async (page) => {
 const features = async (page) => (await saved(page, "Save features (.npy)")).bytes;
 const sample = async (page, name, file) => {
   await page.getByRole("button", { name }).click();
-  await page.locator("#facts", { hasText: file }).waitFor();
+  await page.locator("#facts", { hasText: file }).waitFor({ state: "attached" });
   await shown(page);
 };
 
@@ -52,7 +52,7 @@ for (const [kind, said] of [["lose", LOST], ["die", STOPPED], ["trap", STOPPED]]
     else await page.locator("#layer").fill("8");
     await note(page, said);
     assert.equal(await alarm(page), "");
-    if (kind === "trap") await page.getByRole("button", { name: "chelsea.png" }).click();
+    if (kind === "trap") await page.getByRole("button", { name: "Cat", exact: true }).click();
     else await page.locator("#layer").fill("7");
     await page.waitForFunction((before) => document.querySelector("#stage").dataset.drawn && document.querySelector("canvas").toDataURL() === before, taught);
     assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Teach");
@@ -60,8 +60,8 @@ for (const [kind, said] of [["lose", LOST], ["die", STOPPED], ["trap", STOPPED]]
     assert.match(await fact(page, "Photograph"), /chelsea\.png/);
     assert.ok((await features(page)).equals(expected));
     // The other photograph has kept its place, and is encoded again now that it is opened.
-    await page.getByRole("button", { name: "coffee.png" }).click();
-    await page.locator("#facts", { hasText: "coffee.png" }).waitFor();
+    await page.getByRole("button", { name: "Coffee" }).click();
+    await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
     await page.locator("#legend", { hasText: "cat" }).waitFor();
     await page.getByRole("tab", { name: "Norms" }).click();
     await drawn(page);
@@ -71,12 +71,12 @@ for (const [kind, said] of [["lose", LOST], ["die", STOPPED], ["trap", STOPPED]]
 
 test("a helper that dies takes the engine with it, and both are started again", async (t) => {
   const page = await visitTrouble(t, "?device=cpu&threads=2");
-  await page.locator("#device .name", { hasText: "2 threads" }).waitFor();
+  await page.locator("#device .name", { hasText: "2 threads" }).waitFor({ state: "attached" });
   await sample(page, "Cat", "chelsea.png");
   await cause(page, "fall");
   await sample(page, "Rocket", "rocket.jpg");
   await note(page, STOPPED);
-  await page.locator("#device .name", { hasText: "2 threads" }).waitFor();
+  await page.locator("#device .name", { hasText: "2 threads" }).waitFor({ state: "attached" });
   assert.equal(await alarm(page), "");
 });
 
@@ -90,7 +90,7 @@ test("lost while it encodes, loads, measures", async (t) => {
   const folder = path("www/models/internvit-tiny");
   await cause(page, "lose", 1);
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
-  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor();
+  await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
   await loaded(page);
   await note(page, LOST);
   await shown(page);
@@ -99,7 +99,7 @@ test("lost while it encodes, loads, measures", async (t) => {
   assert.ok((await features(page)).equals(expected));
   await note(page, STOPPED);
   assert.equal(await page.locator("#model .name").textContent(), "model.safetensors");
-  await page.getByText("Benchmark", { exact: true }).click();
+  await sheet(page, "device", "benchmark");
   await cause(page, "lose", 1);
   await page.getByRole("button", { name: "Measure" }).click();
   await page.locator("#benchmark tbody tr").first().waitFor();
@@ -109,7 +109,7 @@ test("lost while it encodes, loads, measures", async (t) => {
 test("an imported head, kept colours and 8 bits are there again", async (t) => {
   const page = await visitTrouble(t, "?device=gpu&dtype=int8");
   await sample(page, "Cat", "chelsea.png");
-  await page.getByLabel("Keep these colours").check();
+  await page.getByLabel("Same colours").check();
   await drawn(page);
   await page.locator("#layer").fill("6");
   const kept = await picture(page);
@@ -119,7 +119,7 @@ test("an imported head, kept colours and 8 bits are there again", async (t) => {
   await page.locator("#layer").fill("6");
   await note(page, LOST);
   await page.waitForFunction((before) => document.querySelector("#stage").dataset.drawn && document.querySelector("canvas").toDataURL() === before, kept);
-  assert.equal(await page.getByLabel("On the GPU").inputValue(), "int8");
+  assert.equal(await page.getByLabel("Precision").inputValue(), "int8");
 });
 
 test("a graphics device that is destroyed: idle, in the middle of encoding, and what was encoded before", async (t) => {
@@ -138,12 +138,12 @@ test("a graphics device that is destroyed: idle, in the middle of encoding, and 
   await page.getByRole("button", { name: "Rocket" }).click();
   await page.getByText(/block \d+ of 12/).waitFor();
   await cause(page, "destroy");
-  await page.locator("#facts", { hasText: "rocket.jpg" }).waitFor();
+  await page.locator("#facts", { hasText: "rocket.jpg" }).waitFor({ state: "attached" });
   await shown(page);
   assert.equal(await alarm(page), "");
   await note(page, "opened again and the pictures computed again"); // by the engine itself
-  await page.getByRole("button", { name: "chelsea.png" }).click();
-  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor();
+  await page.getByRole("button", { name: "Cat", exact: true }).click();
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
   await shown(page);
   assert.ok((await features(page)).equals(expected));
   assert.equal(await alarm(page), "");
@@ -159,8 +159,8 @@ test("the browser's graphics process crashes: another one does the work", async 
   await session.detach();
   // Every canvas was emptied.
   await page.waitForFunction((before) => document.querySelector("#stage canvas").toDataURL() === before, before);
-  await page.getByText("Settings").click();
-  await page.getByRole("button", { name: "Encode again" }).click();
+  await advanced(page);
+  await page.getByRole("button", { name: "Apply" }).click();
   await note(page, /opened again/);
   await shown(page);
   assert.ok((await features(page)).equals(expected));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, loaded, readNpy, saved, shown } from "./visitor.mjs";
+import { axe, drawn, fade, loaded, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const buttons = ["Save picture", "Save view’s data (.npy)"];
@@ -10,26 +10,31 @@ const buttons = ["Save picture", "Save view’s data (.npy)"];
 async function expect(page, able, reason) {
   await drawn(page);
   for (const name of buttons) {
-    const button = page.getByRole("button", { name });
+    const button = page.getByRole("button", { name, includeHidden: true });
     assert.equal(await button.isEnabled(), able, name);
   }
-  assert.ok(await page.getByRole("button", { name: "Save features (.npy)" }).isEnabled());
+  assert.ok(await page.getByRole("button", { name: "Save features (.npy)", includeHidden: true }).isEnabled());
   const hint = page.locator("#save-hint");
   assert.equal(await hint.isVisible(), !able);
   if (!able) assert.match(await hint.textContent(), reason);
 }
 
+/** The views by the names of their tabs. */
+const names = {
+  Features: "pca", "Find alike": "similarity", Group: "clusters", Teach: "teach", Attention: "attention", Norms: "norms", Materials: "segmentation",
+};
+
 /** A tab whose view has no map, whatever was at hand before. */
 async function turn(page, tab) {
   await page.getByRole("tab", { name: tab }).click();
-  await page.locator(`#stage[data-drawn=${tab.toLowerCase()}]`).waitFor();
+  await page.locator(`#stage[data-drawn=${names[tab]}]`).waitFor();
 }
 
 test("where a view is not there yet, its save buttons are disabled and say why", async (t) => {
   const page = await visit(site, t, { query: "?sample=coffee" });
   await shown(page);
   await expect(page, true);
-  await turn(page, "Similarity");
+  await turn(page, "Find alike");
   if (await page.locator("#save-hint").isVisible()) {
     await expect(page, false, /Click a patch/);
     assert.deepEqual(await axe(page), []);
@@ -41,7 +46,7 @@ test("where a view is not there yet, its save buttons are disabled and say why",
   assert.equal((await saved(page, buttons[0])).name, "coffee-similarity.png");
   await turn(page, "Teach");
   await expect(page, false, /two classes/);
-  await turn(page, "Segmentation");
+  await turn(page, "Materials");
   await expect(page, true);
 });
 
@@ -58,17 +63,17 @@ test("every view saves a picture and data of its own, under its name", async (t)
       await canvas.click({ position: { x: x * width, y: y * height } });
       await drawn(page);
     };
-    if (tab === "Similarity") await click(0.5, 0.5);
+    if (tab === "Find alike") await click(0.5, 0.5);
     if (tab === "Teach") {
       await click(0.5, 0.5);
       await page.locator("#teach input[type=radio]").nth(1).check();
       await click(0.95, 0.05);
       await page.locator(".fit", { hasText: "Learned from 2 patches" }).waitFor();
     }
-    await page.getByLabel("View over photograph").fill("100");
+    await fade(page, "100");
     await expect(page, true);
     const [picture, data, features] = [await saved(page, buttons[0]), await saved(page, buttons[1]), await saved(page, "Save features (.npy)")];
-    const view = tab.toLowerCase();
+    const view = names[tab];
     assert.deepEqual([picture.name, data.name], [`coffee-${view}.png`, `coffee-${view}.npy`]);
     assert.equal(features.name, "coffee-layer-12.npy");
     assert.ok(readNpy(data.bytes).data.every(Number.isFinite), view);
@@ -88,8 +93,8 @@ test("a model without a head says so where its segmentation would be saved", asy
   const folder = path("tests/golden/encoder_rms_qknorm_f16");
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
   await loaded(page);
-  await page.locator("#save-hint", { hasText: "no segmentation head" }).waitFor();
-  await expect(page, false, /no segmentation head/);
+  await page.locator("#save-hint", { hasText: "no head that names materials" }).waitFor();
+  await expect(page, false, /no head that names materials/);
 });
 
 test("a view that is still being drawn is waited for, and is what is saved", async (t) => {

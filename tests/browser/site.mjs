@@ -36,6 +36,8 @@ function usual(query) {
   if (query.startsWith("blank/")) return query;
   const [search, hash] = query.split("#");
   const added = [["device", "cpu"], ["start", "plain"]].filter(([name]) => !search.includes(`${name}=`));
+  // The page would go on with a larger model.
+  if (search.includes("start=sample") && !search.includes("model=")) added.push(["model", "internvit-tiny"]);
   const asked = [search.replace(/^\?/, ""), ...added.map((pair) => pair.join("="))].filter(Boolean).join("&");
   return `?${asked}${hash === undefined ? "" : `#${hash}`}`;
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { deflateSync, crc32 } from "node:zlib";
 import { openSite, path, visit } from "./site.mjs";
-import { drawn, fact, frame, loaded, phone, readNpy, saved, shown, state } from "./visitor.mjs";
+import { advanced, drawn, fact, fade, frame, loaded, phone, readNpy, saved, shown, state } from "./visitor.mjs";
 
 const site = openSite();
 const SMALL = "?size=112&resize=squash";
@@ -43,7 +43,7 @@ function png(width, height, colour) {
 
 test("a sample is encoded without a click, in its own shape and finely", async (t) => {
   const page = await visit(site, t, { query: "?start=sample" });
-  await page.locator("#facts", { hasText: "24 × 16" }).waitFor(); // quick first
+  await page.locator("#facts", { hasText: "24 × 16" }).waitFor({ state: "attached" }); // quick first
   await page.locator("#status", { hasText: "coffee.png took" }).waitFor({ state: "attached" });
   await shown(page);
   assert.match(await fact(page, "Photograph"), /^coffee\.png, 600 × 400/);
@@ -53,7 +53,7 @@ test("a sample is encoded without a click, in its own shape and finely", async (
   assert.equal(await page.locator("#image-size").getAttribute("placeholder"), "448");
   assert.equal(new URL(page.url()).searchParams.get("sample"), null);
   // The time is told before it begins.
-  await page.getByText("Settings").click();
+  await advanced(page);
   await page.locator("#image-size").fill("1792");
   assert.match(await page.locator("#time").textContent(), /^This will take about \d+ (s|min)\.$/);
 });
@@ -98,7 +98,7 @@ for (const stage of ["models/internvit-tiny/config.json", "models/internvit-tiny
 
 test("Cancel after the first look keeps it, and the photograph is encoded to the end when it is opened again", async (t) => {
   const page = await visit(site, t, { query: "?start=sample&threads=1" });
-  await page.locator("#facts", { hasText: "24 × 16" }).waitFor();
+  await page.locator("#facts", { hasText: "24 × 16" }).waitFor({ state: "attached" });
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.locator("#progress").waitFor({ state: "hidden" });
   await shown(page);
@@ -106,7 +106,7 @@ test("Cancel after the first look keeps it, and the photograph is encoded to the
   assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
   assert.ok(await page.getByRole("button", { name: "Save picture" }).isEnabled());
   await page.getByRole("button", { name: "Coffee" }).click();
-  await page.locator("#facts", { hasText: "48 × 32" }).waitFor();
+  await page.locator("#facts", { hasText: "48 × 32" }).waitFor({ state: "attached" });
 });
 
 for (const [how, pattern, files, cancel] of [
@@ -215,10 +215,10 @@ for (const [sample, size, patches, inFront, behind] of [
       return [r, g, b];
     }, at);
     const photo = async (at) => {
-      await page.getByLabel("View over photograph").fill("0");
+      await fade(page, "0");
       await frame(page);
       const colour = await coloured(at);
-      await page.getByLabel("View over photograph").fill("100");
+      await fade(page, "100");
       await frame(page);
       return colour;
     };
@@ -241,7 +241,7 @@ test("a strip gets no more patches than a large photograph, unless its size is g
   page.setDefaultTimeout(120_000);
   await shown(page);
   await page.locator("#photo-file").setInputFiles({ name: "strip.png", mimeType: "image/png", buffer: png(2000, 3, (x, y) => [x % 256, y * 80, 90]) });
-  await page.locator("#facts", { hasText: "strip.png" }).waitFor();
+  await page.locator("#facts", { hasText: "strip.png" }).waitFor({ state: "attached" });
   await page.waitForFunction(() => /1,?333 × 2/.test(document.querySelector("#facts").textContent));
   await shown(page);
 });
@@ -253,7 +253,7 @@ test("a transparent picture is laid over white, and its empty patches are in no 
   const over = (x, y) => colour(x, y).map((v) => Math.floor((v * alpha(x) + 255 * (255 - alpha(x)) + 127) / 255));
   const open = async (name, buffer) => {
     await page.locator("#photo-file").setInputFiles({ name, mimeType: "image/png", buffer });
-    await page.locator("#facts", { hasText: name }).waitFor();
+    await page.locator("#facts", { hasText: name }).waitFor({ state: "attached" });
     await shown(page);
   };
   await open("opaque.png", png(112, 112, over));
@@ -270,7 +270,7 @@ test("a transparent picture is laid over white, and its empty patches are in no 
     return [...canvas.getContext("2d").getImageData(canvas.width - 8, 8, 1, 1).data.slice(0, 3)];
   });
   assert.deepEqual(await corner(), [255, 255, 255]);
-  await page.getByRole("tab", { name: "PCA" }).click();
+  await page.getByRole("tab", { name: "Features" }).click();
   await drawn(page);
   assert.ok((await corner()).every((v) => v > 250));
   await page.getByRole("tab", { name: "Teach" }).click();
@@ -302,12 +302,12 @@ for (const [kind, base64] of Object.entries(CLEAR)) {
   test(`a transparent picture of the kind ${kind} is laid over white, and its empty patches are in no group`, async (t) => {
     const page = await visit(site, t, { query: `${SMALL}#view=clusters` });
     await page.locator("#photo-file").setInputFiles({ name: `clear.${kind}`, mimeType: `image/${kind}`, buffer: Buffer.from(base64, "base64") });
-    await page.locator("#facts", { hasText: `clear.${kind}` }).waitFor();
+    await page.locator("#facts", { hasText: `clear.${kind}` }).waitFor({ state: "attached" });
     await shown(page);
     const labels = await data(page);
     labels.data.forEach((label, at) => assert.equal(label < 0, at % 8 >= 6, `patch ${at}: ${label}`));
     for (const opacity of ["100", "0"]) {
-      await page.getByLabel("View over photograph").fill(opacity);
+      await fade(page, opacity);
       await frame(page);
       const [left, right] = await page.evaluate(() => {
         const canvas = document.querySelector("#frame canvas");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openSite, visit } from "./site.mjs";
-import { drawn, fact, fits, phone, readNpy, saved, shown, spread } from "./visitor.mjs";
+import { advanced, drawn, fact, fits, phone, readNpy, saved, shown, spread } from "./visitor.mjs";
 
 const site = openSite();
 const SIDE = 16; // patches of a tile
@@ -15,10 +15,10 @@ for (const [device, options] of [["desktop", {}], ["phone", phone]]) {
     const page = await visit(site, t, { ...options, query: "?device=cpu#view=norms" });
     await page.getByRole("button", { name: "Cat" }).click();
     await shown(page);
-    await page.getByText("Settings").click();
-    await page.getByLabel("Tiles, at most").fill("6");
-    await page.getByRole("button", { name: "Encode again" }).click();
-    await page.locator("#facts", { hasText: "48 × 32" }).waitFor();
+    await advanced(page);
+    await page.getByLabel("Max. tiles").fill("6");
+    await page.getByRole("button", { name: "Apply" }).click();
+    await page.locator("#facts", { hasText: "48 × 32" }).waitFor({ state: "attached" });
     await shown(page);
     assert.equal(await fact(page, "Tiles"), "6, and the whole photograph small");
     assert.equal(await fact(page, "Tokens"), "7 × 257 × 192");
@@ -34,10 +34,10 @@ for (const [device, options] of [["desktop", {}], ["phone", phone]]) {
       const own = Math.hypot(...data.slice(from, from + 192));
       assert.ok(Math.abs(norm - own) <= 1e-4 * own, `row ${row}, column ${col}: ${norm}, of its tile ${own}`);
     });
-    for (const [view, shape] of [["PCA", [32, 48, 3]], ["Clusters", [32, 48]], ["Attention", [4, 32, 48]], ["Similarity", [32, 48]]]) {
+    for (const [view, shape] of [["Features", [32, 48, 3]], ["Group", [32, 48]], ["Attention", [4, 32, 48]], ["Find alike", [32, 48]]]) {
       await page.getByRole("tab", { name: view }).click();
       await drawn(page);
-      if (view === "Similarity") {
+      if (view === "Find alike") {
         const canvas = page.locator("#frame canvas");
         await canvas.scrollIntoViewIfNeeded();
         const { width, height } = await canvas.boundingBox();
@@ -62,7 +62,7 @@ test("weights in 8 and 4 bits give features near those of all bits", async (t) =
   await shown(page);
   const { shape: [, tokens, c], data: exact } = await features(page);
   for (const [dtype, most] of [["int8", 0.999], ["w8a8", 0.999], ["int4", 0.99]]) {
-    await page.getByLabel("On the GPU").selectOption(dtype);
+    await page.getByLabel("Precision").selectOption(dtype);
     await page.getByText(/^Encoding coffee\.png/).first().waitFor();
     await page.locator("#progress").waitFor({ state: "hidden" });
     await shown(page);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, fits, phone, readNpy, saved, shown, spread } from "./visitor.mjs";
+import { axe, drawn, fits, phone, readNpy, saved, sheet, shown, spread } from "./visitor.mjs";
 
 const site = openSite();
 const [ROWS, COLS, C] = [16, 16, 192];
@@ -19,7 +19,7 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
     const features = patches(readNpy((await saved(page, "Save features (.npy)")).bytes));
 
     await t.test("PCA, its foreground, and colours kept from layer to layer", async () => {
-      await turn(page, "PCA");
+      await turn(page, "Features");
       const { shape, data } = await viewData(page);
       assert.deepEqual(shape, [ROWS, COLS, 3]);
       // The scores are centred, and the first direction has the largest variance.
@@ -32,30 +32,32 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
       await changed(page, all);
       await page.getByLabel("Foreground only").uncheck();
       await same(page, all);
-      await page.getByLabel("Keep these colours").check();
+      await page.getByLabel("Same colours").check();
       await layer(page, 6);
       const kept = await viewData(page);
-      await page.getByLabel("Keep these colours").uncheck();
+      await page.getByLabel("Same colours").uncheck();
       await drawn(page);
       const own = await viewData(page);
       assert.notDeepEqual(kept.data, own.data, "layer 6 in its own colours and in those of layer 12");
       await layer(page, 12);
     });
 
-    await t.test("similarity is the cosine of the features", async () => {
-      await turn(page, "Similarity");
+    await t.test("similarity is the cosine of the features less their mean", async () => {
+      await turn(page, "Find alike");
       await pick(page, [0.53, 0.53]);
       await readout(page, /Row 9, column 9: cosine 1\.000/);
       const { shape, data } = await viewData(page);
       assert.deepEqual(shape, [ROWS, COLS]);
       const token = 8 * COLS + 8;
-      features.forEach((other, i) => assert.ok(Math.abs(data[i] - cosine(features[token], other)) < 1e-4));
+      const mean = features[0].map((_, k) => features.reduce((sum, one) => sum + one[k], 0) / features.length);
+      const centred = features.map((one) => one.map((v, k) => v - mean[k]));
+      centred.forEach((other, i) => assert.ok(Math.abs(data[i] - cosine(centred[token], other)) < 1e-4));
       assert.match(await page.locator("#legend").textContent(), /1\.00/);
     });
 
     await t.test("attention: heads, their mean, a patch, rollout", async () => {
       await turn(page, "Attention");
-      await page.getByRole("button", { name: "Class token" }).click();
+      await page.getByRole("button", { name: "Back to the whole picture" }).click();
       const { shape, data } = await viewData(page);
       assert.deepEqual(shape, [4, ROWS, COLS]);
       const area = ROWS * COLS;
@@ -74,15 +76,15 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
       await readout(page, /of the attention/);
       const patch = await viewData(page);
       assert.notDeepEqual(patch.data, data);
-      await page.getByLabel(/rollout/).check();
+      await page.getByLabel(/Rollout/).check();
       await page.waitForFunction(() => document.querySelector("#head").disabled);
       await drawn(page);
       assert.deepEqual((await viewData(page)).shape, [ROWS, COLS]);
-      await page.getByLabel(/rollout/).uncheck();
+      await page.getByLabel(/Rollout/).uncheck();
     });
 
     await t.test("clusters", async () => {
-      await turn(page, "Clusters");
+      await turn(page, "Group");
       await page.locator("#clusters").fill("4");
       await page.locator("#legend li").nth(3).waitFor();
       await drawn(page);
@@ -103,7 +105,7 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
     });
 
     await t.test("segmentation by the model's own head", async () => {
-      await turn(page, "Segmentation");
+      await turn(page, "Materials");
       await page.locator("#legend li").first().waitFor();
       const shares = await legendShares(page);
       assert.ok(Math.abs(shares.reduce((a, b) => a + b, 0) - 100) < 1);
@@ -144,18 +146,18 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
       await page.getByRole("button", { name: "Coffee" }).click();
       await page.getByRole("status").filter({ hasText: /coffee\.png took/ }).waitFor();
       await page.locator("#legend", { hasText: "cat" }).waitFor();
-      await turn(page, "Similarity");
+      await turn(page, "Find alike");
       await page.getByLabel("Compare with").selectOption({ label: "chelsea.png" });
       await pick(page, [0.53, 0.53]);
       await page.locator("#other-frame").waitFor();
       await readout(page, /cosine/);
       assert.deepEqual((await viewData(page)).shape, [ROWS, COLS]);
-      await page.getByRole("button", { name: "chelsea.png" }).click();
-      await page.locator("#facts", { hasText: "chelsea.png" }).waitFor();
+      await page.getByRole("button", { name: "Cat", exact: true }).click();
+      await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
     });
 
     await t.test("how it works, with the live data", async () => {
-      await page.getByText("How it works").click();
+      await sheet(page, "about", "how");
       await page.waitForFunction(() => {
         const canvas = document.querySelector('[data-figure="features"] canvas');
         return canvas.width === 240 && canvas.getContext("2d").getImageData(120, 90, 1, 1).data[3] === 255;
@@ -171,7 +173,7 @@ test("a link leads to the view, and holds no photograph", async (t) => {
   await page.getByRole("button", { name: "Cat" }).click();
   await shown(page);
   await page.locator("#legend li").nth(8).waitFor();
-  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Clusters");
+  assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Group");
   assert.equal(await page.locator("#layer-name").textContent(), "3 of 12");
   await turn(page, "Norms");
   await page.waitForFunction(() => location.hash === "#view=norms&layer=3");

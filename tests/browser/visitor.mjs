@@ -5,7 +5,7 @@ import { path } from "./site.mjs";
 
 export const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 export const state = (page) => page.locator("#stage").getAttribute("data-state");
-export const loaded = (page) => page.locator("#model .summary", { hasText: "parameters" }).waitFor();
+export const loaded = (page) => page.locator("#model .summary", { hasText: "parameters" }).waitFor({ state: "attached" });
 export const frame = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 /** Waits for a picture on the stage; an alert in its place is the failure, at once. */
@@ -55,7 +55,26 @@ export function hand(page, event, name, { mimeType, buffer }) {
   }, [event, name, mimeType, buffer.toString("base64")]);
 }
 
+/** Opens a sheet by its chip, and what is folded away in it. */
+export async function sheet(page, name, folded = null) {
+  if (!(await page.locator(`#${name}-sheet`).isVisible())) await page.locator(`#${name}-chip`).click();
+  if (folded && !(await page.locator(`#${folded}[open]`).count())) await page.locator(`#${folded} > summary`).click();
+}
+
+export const otherModels = (page) => sheet(page, "model", "models");
+
+/** Opens what is folded away in the panel. */
+export async function advanced(page) {
+  if (!(await page.locator(".advanced[open]").count())) await page.locator(".advanced > summary").click();
+}
+
+export async function fade(page, percent) {
+  await advanced(page);
+  await page.getByLabel("Overlay opacity").fill(percent);
+}
+
 export async function saved(page, button) {
+  if (button.endsWith?.("(.npy)") && !(await page.locator(".menu[open]").count())) await page.locator(".menu > summary").click();
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: button }).click()]);
   const chunks = [];
   for await (const chunk of await download.createReadStream()) chunks.push(chunk);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync, readdirSync } from "node:fs";
 import { openSite, path, visit } from "./site.mjs";
-import { fact, hand, loaded, shown } from "./visitor.mjs";
+import { fact, hand, loaded, otherModels, sheet, shown } from "./visitor.mjs";
 
 const site = openSite();
 
@@ -28,7 +28,7 @@ test("a kind that the module does not know is read by the browser, and the page 
   const page = await visit(site, t, { query: "#opacity=0" });
   await loaded(page);
   await drop(page, "two.avif", Buffer.from(AVIF, "base64"));
-  await page.locator("#facts", { hasText: "two.avif" }).waitFor();
+  await page.locator("#facts", { hasText: "two.avif" }).waitFor({ state: "attached" });
   await shown(page);
   assert.match(await fact(page, "Photograph"), /two\.avif, 32 × 16/);
   assert.equal(await fact(page, "Read by"), "the browser");
@@ -40,7 +40,7 @@ test("a kind that the module does not know is read by the browser, and the page 
   assert.ok(left[0] > 180 && left[2] < 90, `red is ${left}`);
   assert.ok(right[2] > 160 && right[0] < 90, `blue is ${right}`);
   await drop(page, "own.png", readFileSync(path("www/samples/chelsea.png")));
-  await page.locator("#facts", { hasText: "own.png" }).waitFor();
+  await page.locator("#facts", { hasText: "own.png" }).waitFor({ state: "attached" });
   assert.ok(!(await page.locator("#facts").textContent()).includes("Read by"));
 });
 
@@ -85,13 +85,14 @@ test("a precision names the memory that it takes, before and after", async (t) =
   const page = await visit(site, t, { query: "?device=gpu" });
   await loaded(page);
   const hint = page.locator("#dtype-hint");
-  assert.match(await hint.textContent(), /^The weights take about 22\.\d MB of the GPU’s memory\. Fewer bits/);
+  assert.match(await hint.textContent(), /^The weights take about 22\.\d MB of the GPU’s memory\. Use less memory/);
   const choices = await page.locator("#dtype option").allTextContents();
   assert.deepEqual(choices.map((text) => /, (\d+\.\d) MB$/.exec(text)?.[1].slice(0, -2)), ["22", "11", "6", "6", "3"]);
-  await page.getByLabel("On the GPU").selectOption("int8");
+  await sheet(page, "model");
+  await page.getByLabel("Precision").selectOption("int8");
   await page.waitForFunction(() => /about 6\.\d MB of the GPU’s memory, before 22\.\d MB\./.test(document.querySelector("#dtype-hint").textContent));
   // What is told is what the device is given.
-  await page.getByText("Benchmark", { exact: true }).click();
+  await sheet(page, "device", "benchmark");
   await page.getByRole("button", { name: "Measure" }).click();
   await page.locator("#benchmark dd", { hasText: "weights" }).waitFor();
   const [, measured] = /weights ([\d.]+) MB/.exec(await page.locator("#benchmark dd", { hasText: "weights" }).textContent());
@@ -103,7 +104,7 @@ for (const width of [1440, 1280]) {
   test(`the benchmark's table is whole in a window of ${width} pixels`, async (t) => {
     const page = await visit(site, t, { viewport: { width, height: 900 } });
     await loaded(page);
-    await page.getByText("Benchmark", { exact: true }).click();
+    await sheet(page, "device", "benchmark");
     await page.getByRole("button", { name: "Measure" }).click();
     await page.locator("#benchmark tbody tr").first().waitFor({ timeout: 60_000 });
     const [content, box] = await page.locator("#benchmark .scroll").evaluate((one) => [one.scrollWidth, one.clientWidth]);
@@ -116,7 +117,7 @@ test("where a page may keep no models, it says what kind of address it takes", a
   const prepare = (page) => page.addInitScript("Object.defineProperty(globalThis, 'isSecureContext', { value: false })");
   const page = await visit(site, t, { prepare });
   await loaded(page);
-  await page.getByText("More models", { exact: true }).click();
+  await otherModels(page);
   await page.locator("#models .space", { hasText: "https addresses and at localhost" }).waitFor();
 });
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::*;
 use crate::run::*;
-use internvit::app::{Album, Example, Keep, Lesson, Photo, Shape, Windows};
+use internvit::app::{Album, Keep, Photo, Shape, Windows};
 use internvit::image::{Decoded, Options, Picture, Resize, decode, decode_with};
 use internvit::view::{
     Edges, Inputs, Map, PcaBasis, Request, VIEWS, beside, mark, paint_labels, patch_centre, render,
@@ -16,20 +16,20 @@ use internvit::{Checkpoint, Device, Encoder, Result, Tensor};
 use serde_json::json;
 
 /// A session with the bundled model on the CPU, in pictures of 56 pixels.
-struct Session {
-    encoder: Encoder,
-    album: Album,
+pub(super) struct Session {
+    pub(super) encoder: Encoder,
+    pub(super) album: Album,
 }
 
 impl Session {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         let checkpoint = wait(Checkpoint::bundled()).unwrap();
         let encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
         Self { encoder, album: Album::default() }
     }
 
     /// Encodes a photograph as the page does: with all hidden states.
-    fn add(&mut self, path: &Path, resize: Option<Resize>, tiles: u32) -> u32 {
+    pub(super) fn add(&mut self, path: &Path, resize: Option<Resize>, tiles: u32) -> u32 {
         let options = Options { background: Some([255; 3]), alpha: true };
         let bytes = std::fs::read(path).unwrap();
         let Decoded { picture, alpha, .. } = decode_with("photo", &bytes, options).unwrap();
@@ -44,17 +44,17 @@ impl Session {
     }
 
     /// A view, requested as the page does.
-    fn view(&mut self, id: u32, request: serde_json::Value) -> Result<Map> {
+    pub(super) fn view(&mut self, id: u32, request: serde_json::Value) -> Result<Map> {
         let request = serde_json::from_value(request).unwrap();
         wait(self.album.view(&self.encoder, id, &request, &mut |_, _| ()))
     }
 
-    fn patch(&self, id: u32, at: [u32; 2]) -> usize {
+    pub(super) fn patch(&self, id: u32, at: [u32; 2]) -> usize {
         self.album.photo(id).unwrap().patch(at).unwrap().unwrap()
     }
 
     /// A map over its photograph.
-    fn over(&self, id: u32, map: &Map) -> Picture {
+    pub(super) fn over(&self, id: u32, map: &Map) -> Picture {
         let photo = self.album.photo(id).unwrap();
         map.over(&photo.picture, photo.region, map.opacity, map.edges).unwrap()
     }
@@ -72,7 +72,7 @@ fn look(photo: &Path, view: &str, more: &[&str]) -> (Picture, Tensor) {
     (picture(&out), tensors(&data).remove(view).unwrap())
 }
 
-fn picture(file: &Path) -> Picture {
+pub(super) fn picture(file: &Path) -> Picture {
     decode("picture", &std::fs::read(file).unwrap()).unwrap()
 }
 
@@ -185,77 +185,6 @@ fn what_several_photographs_share_is_the_command_lines() {
 }
 
 #[test]
-fn a_lesson_gives_the_command_lines_head_and_picture() {
-    let folder = scratch("app-teach");
-    let (head, out) = (folder.join("head.safetensors"), folder.join("taught.png"));
-    let cat = sample("chelsea.png");
-    let mut session = Session::open();
-    let id = session.add(&cat, Some(Resize::Native), 1);
-    assert!(session.view(id, json!({"view": "taught"})).is_err(), "nothing has been taught");
-    let mut lesson = Lesson { layers: vec![4, 12], ..Lesson::default() };
-    let points = [("cat", [225, 150]), ("cat", [60, 280]), ("wall", [440, 10])];
-    let args = ["teach", text(&cat), "--image-size", "56", "--device", "cpu", "--layer", "4,12"];
-    let mut args: Vec<String> = args.map(String::from).into();
-    for (name, point @ [x, y]) in points {
-        let (class, token) = (lesson.class(name), session.patch(id, point));
-        lesson.examples.push(Example { photo: id, token, class });
-        args.extend(["--point".into(), format!("{name}:{x},{y}")]);
-    }
-    args.extend(["--out", text(&head), "--picture", text(&out)].map(String::from));
-    ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
-    let gathered = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap();
-    assert_eq!((gathered.channels, gathered.tokens.len()), (2 * 192, 4 * 6 * 2 * 192));
-    let taught = lesson.fit(&gathered).unwrap();
-    assert!(taught.to_bytes().unwrap() == std::fs::read(&head).unwrap(), "the heads differ");
-    session.album.head = Some(taught);
-    let map = session.view(id, json!({"view": "taught"})).unwrap();
-    assert!(picture(&out) == session.over(id, &map), "the pictures differ");
-    assert_eq!((&map.names[..], map.labels.len()), (&lesson.names[..], 451 * 300));
-    assert!((map.shares.iter().sum::<f64>() - 100.0).abs() < 1e-9);
-    // Vectors stand for a photograph that was let go.
-    let patches: Vec<usize> = (0..24).collect();
-    let vectors = wait(session.album.vectors(&session.encoder, id, &patches)).unwrap();
-    assert_eq!(vectors.shape, [24, 13, 192]);
-    session.album.forget(id);
-    assert!(wait(session.album.vectors(&session.encoder, id, &patches)).is_err());
-    let gone = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap();
-    assert!(gone.tokens.is_empty() && gone.examples.is_empty());
-}
-
-/// A patch has one token, so that two classes in it teach nothing.
-#[test]
-fn two_classes_in_one_patch_are_refused() {
-    let out = scratch("app-conflict").join("head.safetensors");
-    let cat = sample("chelsea.png");
-    let mut session = Session::open();
-    let id = session.add(&cat, Some(Resize::Native), 1);
-    let mut lesson = Lesson { layers: vec![12], ..Lesson::default() };
-    for (name, point) in [("cat", [230, 160]), ("wall", [440, 10]), ("sky", [231, 161])] {
-        let (class, token) = (lesson.class(name), session.patch(id, point));
-        lesson.examples.push(Example { photo: id, token, class });
-    }
-    assert_eq!(lesson.conflict(), Some([0, 2]));
-    let error = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap_err().to_string();
-    assert!(error.contains("has two classes, expected one"), "{error}");
-    let teach = |points: &[&str]| {
-        let mut args = vec!["teach", text(&cat), "--image-size", "56", "--device", "cpu"];
-        points.iter().for_each(|point| args.extend(["--point", point]));
-        args.extend(["--out", text(&out)]);
-        args.into_iter().map(String::from).collect::<Vec<_>>()
-    };
-    for points in [&["a:1,1", "b:2,2"][..], &["a:1,1", "c:400,200", "b:2,2"]] {
-        let args = teach(points);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        fails(&args, "a:1,1 and b:2,2: both points lie in one patch of 4 × 6, which has one class");
-        fails(&args, "choose points farther apart, or a larger --image-size");
-        assert!(!out.exists());
-    }
-    // Points of one class in one patch are no conflict.
-    let args = teach(&["a:1,1", "a:2,2", "b:400,200"]);
-    ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
-}
-
-#[test]
 fn segmentation_is_the_command_lines() {
     let out = scratch("app-segment").join("map.png");
     let cat = sample("chelsea.png");
@@ -320,7 +249,7 @@ fn requests_are_one_object_and_come_back() {
     }
     let pages = [
         json!({"view": "pca", "layer": 6, "foreground": true, "swap": true, "basis": "keep"}),
-        json!({"view": "similarity", "layer": 0, "token": 3, "of": 2}),
+        json!({"view": "similarity", "layer": 0, "token": 3, "centred": true, "of": 2}),
         json!({"view": "attention", "layer": 12, "token": 5, "head": 0}),
         json!({"view": "rollout", "layer": 1, "token": 0}),
         json!({"view": "clusters", "layer": 2, "k": 9}),

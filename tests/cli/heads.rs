@@ -10,8 +10,8 @@ use internvit::gpu::{Gpu, GpuWeights, PreparedPlan};
 use internvit::model::{HeadKind, HeadSpec};
 use internvit::plan::{Map, Plan, Role, Slot, Value, record_head};
 use internvit::weights::{
-    Head, LinearHead, Source, StoredType, Values, init_checkpoint, read_header, write_safetensors,
-    write_safetensors_with,
+    Head, LinearHead, Method, Source, StoredType, Values, init_checkpoint, read_header,
+    write_safetensors, write_safetensors_with,
 };
 use internvit::{Checkpoint, Device, Encoder, Images, Tensor, reference};
 
@@ -205,7 +205,7 @@ fn a_taught_head_is_applied() {
     let folder = scratch("cli-teach");
     let (head, first) = (folder.join("taught.safetensors"), folder.join("first.png"));
     let cat = sample("chelsea.png");
-    let args = ["teach", text(&cat), "--device", "cpu", "--layer", "4,12"];
+    let args = ["teach", text(&cat), "--method", "linear", "--device", "cpu", "--layer", "4,12"];
     let points = ["--point", "cat:225,150", "--point", "cat:60,280", "--point", "wall:440,10"];
     ok(&[&args[..], &points, &["--out", text(&head), "--picture", text(&first)]].concat());
 
@@ -328,6 +328,7 @@ fn numbers_of_classes_are_bounded() {
             weight: vec![1.0; 16],
             bias: vec![0.0],
         },
+        method: Method::Linear,
     };
     refused("the layer before the first", head.to_bytes(), "layer 0");
     let names = vec![String::new(); 4097];

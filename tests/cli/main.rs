@@ -21,6 +21,7 @@ mod heads;
 mod hub;
 mod init;
 mod layers;
+mod lessons;
 mod look;
 mod names;
 mod outputs;

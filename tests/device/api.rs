@@ -7,7 +7,7 @@ use crate::common::*;
 use internvit::api::Cancel;
 use internvit::image::{Picture, Resize, decode};
 use internvit::weights::Source;
-use internvit::{Checkpoint, Device, Encoder, Error, Images, Model};
+use internvit::{Checkpoint, Device, Encoder, Error, Images, Method, Model};
 
 fn bundled() -> Model {
     Model::options().device("cpu").open("bundled").unwrap()
@@ -99,6 +99,30 @@ fn what_is_not_there_is_named() {
     assert_eq!(error.kind(), "input", "{error}");
     // The thread goes on after errors.
     assert_eq!(model.segment(&photo).unwrap().labels.len(), 56 * 56);
+}
+
+/// A lesson segments the photographs that it is about, and what it finds follows edges.
+#[test]
+fn a_lesson_segments_its_photographs() {
+    let model = bundled();
+    let photo = Picture::open(sample("chelsea.png")).unwrap();
+    let teach = || model.teach(&photo).point("cat", [225, 150]).point("wall", [440, 10]).size(112);
+    let (head, found) = teach().segment().unwrap();
+    assert_eq!((head.method, &head.layers[..]), (Method::Walk, &[8, 12][..]));
+    assert_eq!(head, teach().fit().unwrap());
+    let [found] = &found[..] else { panic!("one photograph") };
+    let at = |x: usize, y: usize| y * 451 + x;
+    let [cat, wall] = [at(225, 150), at(440, 10)];
+    assert_eq!([found.labels[cat], found.labels[wall]], [0, 1]);
+    let (p, unsure) = (found.probability("cat").unwrap(), found.unsure().unwrap());
+    assert!(p[cat] > 0.6 && p[wall] < 0.4, "{} {}", p[cat], p[wall]);
+    assert!((unsure[cat] - (2.0 - 2.0 * p[cat])).abs() < 0.1, "{} {}", unsure[cat], p[cat]);
+    let rgba = found.cut_out("wall").unwrap();
+    assert_eq!((rgba[4 * wall + 3] > 128, rgba[4 * cat + 3] < 128), (true, true));
+    assert!(found.cut_out("dog").unwrap_err().to_string().contains("class dog"));
+    let linear = teach().method(Method::Linear).fit().unwrap();
+    assert_eq!((linear.method, &linear.layers[..]), (Method::Linear, &[12][..]));
+    assert_eq!(model.segment_with(&head, &photo).unwrap().labels.len(), 451 * 300);
 }
 
 /// A failed batch answers each that waited.

@@ -139,6 +139,17 @@ fn cosines_and_norms() {
     assert_close("cosines", &found, &to_f32(&list.iter().map(cosine).collect::<Vec<_>>()), 1e-6);
     assert_eq!((found[0], found[9]), (0.0, 1.0));
     assert!(similarity(&vec![0.0; c], &tokens).unwrap().iter().all(|v| *v == 0.0));
+    // Centred: the mean of the patches that are seen is taken from all, in float64.
+    let seen: Vec<bool> = (0..list.len()).map(|at| at % 5 != 0).collect();
+    let known: Rows =
+        list.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(t, _)| t.clone()).collect();
+    let middle = mean(&known);
+    let less = |t: &Vec<f64>| t.iter().zip(&middle).map(|(v, m)| v - m).collect::<Vec<f64>>();
+    let from = less(&list[9]);
+    let cosine = |t: &Vec<f64>| dot(&less(t), &from) / length(&less(t)) / length(&from);
+    let found = centred_similarity(&query, &tokens, &seen).unwrap();
+    assert_close("centred", &found, &to_f32(&list.iter().map(cosine).collect::<Vec<_>>()), 1e-6);
+    assert!(centred_similarity(&query, &tokens, &seen[1..]).is_err());
     let lengths: Vec<f64> = list.iter().map(|t| length(t)).collect();
     assert_close("norms", &norms(&tokens, c).unwrap(), &to_f32(&lengths), 1e-6);
 }

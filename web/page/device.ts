@@ -2,6 +2,7 @@
 
 import type { Device, DeviceChoice, Model } from "../shared/protocol";
 import type { Engine } from "./engine";
+import { tellDevice } from "./chips";
 import { showDevice } from "./facts";
 import type { Notice } from "./notice";
 
@@ -23,7 +24,10 @@ export class DeviceStatus {
 
   open(engine: Engine) {
     this.#device = engine.call("open", { device: askedDevice(), threads: askedThreads() });
-    this.#device.then((device) => showDevice(this.#root, device, null), this.#messages.alarm);
+    this.#device.then((device) => {
+      tellDevice(device, null);
+      showDevice(this.#root, device, null);
+    }, this.#messages.alarm);
   }
 
   /** Names the loaded model's threads too. */

@@ -2,6 +2,7 @@
 
 import type { Encoded, ViewMap } from "../shared/protocol";
 import { pen } from "./dom";
+import { contour, type Light } from "./light";
 
 export interface Mark {
   token: number;
@@ -14,6 +15,8 @@ export interface Scene {
   /** Null while the photograph is being encoded. */
   grid: Encoded | null;
   map: ViewMap | null;
+  /** Drawn in place of the map's colours. */
+  light: Light | null;
   /** Whether colours blend from patch to patch. */
   smooth: boolean;
   /** Whether the photograph is darkened below transparent parts of the map. */
@@ -23,6 +26,20 @@ export interface Scene {
   marks: Mark[];
   opacity: number;
   label: string;
+}
+
+/** What a scene is drawn with. */
+export interface Paint {
+  /** The scene's photograph, at the canvas's size or its own. */
+  photo: ImageBitmap | HTMLCanvasElement;
+  /** The map's colours or its light, one pixel for each patch. */
+  raster: HTMLCanvasElement | null;
+  /** Light on what is pointed at, over the view. */
+  spot: HTMLCanvasElement | null;
+  /** The part of the width, from the left, that shows the photograph alone. */
+  wipe: number;
+  /** The keyboard's patch. */
+  cursor: number | null;
 }
 
 /** Left, top, width and height, in pixels of the canvas. */
@@ -61,23 +78,52 @@ export function scaled(photo: ImageBitmap, { width, height }: HTMLCanvasElement)
   return canvas;
 }
 
-/** Draws a scene. `photo` is the scene's, at the canvas's size or its own; `cursor` is the keyboard's patch. */
-export function draw(
-  canvas: HTMLCanvasElement, scene: Scene, photo: ImageBitmap | HTMLCanvasElement, raster: HTMLCanvasElement | null, cursor: number | null,
-) {
+/** Draws a scene. */
+export function draw(canvas: HTMLCanvasElement, scene: Scene, paint: Paint) {
   const context = pen(canvas, false);
   if (!context) return;
   context.globalAlpha = 1;
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "high";
-  context.drawImage(photo, 0, 0, canvas.width, canvas.height);
+  context.drawImage(paint.photo, 0, 0, canvas.width, canvas.height);
   if (!scene.grid) return;
   const board = boardOf(canvas, context, scene, scene.grid);
-  if (raster && scene.map) drawMap(board, scene, scene.grid, photo, raster);
+  context.save();
+  context.beginPath();
+  context.rect(paint.wipe * canvas.width, 0, canvas.width, canvas.height);
+  context.clip();
+  drawView(board, scene, scene.grid, paint);
+  context.restore();
   context.globalAlpha = 1;
-  if (scene.outlines && scene.map && !scene.map.fine) drawOutlines(board, scene.map);
+  context.imageSmoothingEnabled = true;
+  if (paint.spot) context.drawImage(paint.spot, ...board.region);
   for (const mark of scene.marks) drawMark(board, mark);
-  if (cursor !== null) drawCursor(board, cursor);
+  if (paint.cursor !== null) drawCursor(board, paint.cursor);
+}
+
+/** What lies over the photograph: colours or light, and lines. */
+function drawView(board: Board, scene: Scene, grid: Encoded, { photo, raster }: Paint) {
+  const { context } = board;
+  if (!raster || !scene.map) return;
+  if (scene.light) drawLight(board, scene, scene.light, raster);
+  else drawMap(board, scene, grid, photo, raster);
+  context.globalAlpha = 1;
+  if (scene.outlines && !scene.map.fine) drawOutlines(board, scene.map);
+}
+
+function drawLight({ canvas, context, region, rows, cols }: Board, { opacity }: Scene, light: Light, raster: HTMLCanvasElement) {
+  context.globalAlpha = opacity / 100;
+  context.drawImage(raster, ...region);
+  const lines = contour(light);
+  if (lines.length === 0) return;
+  const [left, top, width, height] = region;
+  const [x, y] = [width / cols, height / rows];
+  context.beginPath();
+  for (const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] of lines) {
+    context.moveTo(left + x1 * x, top + y1 * y);
+    context.lineTo(left + x2 * x, top + y2 * y);
+  }
+  stroke(context, canvas.width);
 }
 
 function boardOf(canvas: HTMLCanvasElement, context: CanvasRenderingContext2D, scene: Scene, { region, rows, cols }: Encoded): Board {

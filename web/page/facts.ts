@@ -2,6 +2,7 @@
 
 import { make, part } from "./dom";
 import { duration } from "../shared/format";
+import { tellDevice } from "./chips";
 import type { Device, Encoding, Model } from "../shared/protocol";
 
 /** Shows the device; with a model also the number of its threads. */
@@ -16,8 +17,8 @@ function onProcessor(device: Device, model: Model | null): string {
   // Browsers offer WebGPU to pages at https addresses and at localhost only.
   const reason = isSecureContext ? device.reason : "browsers let only pages at https addresses and at localhost use the GPU";
   const why = reason ? `: ${reason}` : "";
-  const alone = model?.alone ? ` It does so on one thread: ${model.alone}.` : "";
-  return `The model runs on the processor${why}. The result is the same.${alone}`;
+  const alone = model?.alone ? ` On one thread: ${model.alone}.` : "";
+  return `Running on your CPU${why}. Same result, slower.${alone}`;
 }
 
 function deviceName({ kind, name, backend }: Device, model: Model | null): string {
@@ -38,6 +39,7 @@ export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, 
   // The browser's decoder may give slightly other pixels than the command line's.
   if (byBrowser) facts.push(["Read by", "the browser"]);
   if (tiled) facts.push(["Tiles", `${tiles - 1}, and the whole photograph small`]);
+  tellDevice(device, milliseconds);
   list.replaceChildren(
     ...facts.map(([term, fact]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: fact }))),
   );

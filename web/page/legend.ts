@@ -7,16 +7,20 @@ import type { ViewMap } from "../shared/protocol";
 const scale =
   "linear-gradient(90deg, #440154, #472d7b, #3b528b, #2c728e, #21918c, #28ae80, #5ec962, #addc30, #fde725)";
 
-export function showLegend(root: HTMLElement, map: ViewMap | null, number: (value: number) => string) {
-  root.replaceChildren(...parts(map, number));
+/** From what is dimmed to what is lit. */
+const light = "linear-gradient(90deg, #1b1916, #8a8479, #fff3d6)";
+
+/** `lit` where the map is drawn as light. */
+export function showLegend(root: HTMLElement, map: ViewMap | null, number: (value: number) => string, lit: boolean) {
+  root.replaceChildren(...parts(map, number, lit ? light : scale));
   root.hidden = root.childElementCount === 0;
 }
 
-function parts(map: ViewMap | null, number: (value: number) => string): Node[] {
+function parts(map: ViewMap | null, number: (value: number) => string, colours: string): Node[] {
   if (!map) return [];
   if (map.range) {
     const bar = make("span", { className: "scale" });
-    bar.style.background = scale;
+    bar.style.background = colours;
     const [low, high] = map.range.map((value) => make("span", { textContent: number(value) }));
     return [make("p", { className: "scale-line" }, low as Node, bar, high as Node)];
   }

@@ -12,7 +12,7 @@ const [SAMPLE, SIZE, RESIZE, TILES] = ["sample", "size", "resize", "tiles"] as c
 const SAID = 2500;
 
 /** The address that shows the stage's content; `sample` is empty for a visitor's photograph. */
-export function link(sample: string, settings: Settings): string {
+export function link(sample: string, settings: Settings, detail: string): string {
   const url = new URL(location.href);
   const set = (name: string, value: string | number | undefined) => {
     if (value) url.searchParams.set(name, String(value));
@@ -20,6 +20,7 @@ export function link(sample: string, settings: Settings): string {
   };
   set(SAMPLE, sample);
   set(SIZE, settings.image_size);
+  set("detail", detail);
   set(RESIZE, settings.resize);
   set(TILES, settings.tiles);
   url.search = url.search.replace(/%(2F|40|3A)/g, decodeURIComponent);
@@ -47,13 +48,15 @@ export function askedSettings(): Settings {
   return settings;
 }
 
-/** Removes the sample from the address once another photograph is shown. */
-export function forgetSample(shown: string) {
+/** Notes the sample on the stage in the address: a new entry of the history where it takes another picture's place. */
+export function noteSample(shown: string, another: boolean) {
   const url = new URL(location.href);
   const asked = url.searchParams.get(SAMPLE);
-  if (asked === null || asked === shown) return;
-  url.searchParams.delete(SAMPLE);
-  history.replaceState(null, "", url);
+  if (asked === shown || (asked === null && (!shown || !another))) return;
+  if (shown) url.searchParams.set(SAMPLE, shown);
+  else url.searchParams.delete(SAMPLE);
+  if (shown && another) history.pushState(null, "", url);
+  else history.replaceState(null, "", url);
 }
 
 /** Connects a button that copies an address. Where the browser does not allow it, the address is shown to be copied by hand. */
@@ -64,7 +67,7 @@ export function copyLink(button: HTMLButtonElement, address: () => string, say: 
 
   function tell(text: string) {
     clearTimeout(timer);
-    button.textContent = "Link copied ✓";
+    button.textContent = "Copied ✓";
     timer = setTimeout(() => (button.textContent = title), SAID);
     say(text);
   }

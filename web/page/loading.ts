@@ -3,7 +3,7 @@
 import type { Model, ModelSource } from "../shared/protocol";
 import type { DeviceStatus } from "./device";
 import type { Engine } from "./engine";
-import { bundled, type ModelPicker } from "./model-picker";
+import { bundled, BUNDLED_NAME, DEFAULT_NAME, type ModelPicker } from "./model-picker";
 import type { ModelList } from "./models";
 import type { Notice } from "./notice";
 import { Latest, type Attempt } from "./requests";
@@ -66,6 +66,23 @@ export class ModelLoading {
     }
   }
 
+  /** The model that is loaded, or being loaded. */
+  get source(): ModelSource | null {
+    return this.#source;
+  }
+
+  /** Changes to a model that the visitor has not asked for, which a link need not name. */
+  async replaceBy(source: ModelSource) {
+    let asked = (this.#model = this.#load(source));
+    let model = await asked;
+    if (!model && this.#model === asked) {
+      // Cancelled, or broken: the page goes on with what it had.
+      asked = this.#model = this.#load(bundled);
+      model = await asked;
+    }
+    if (model && this.#model === asked) this.#actions.replaced();
+  }
+
   async change(source: ModelSource) {
     this.#parts.messages.clear();
     this.#checks.drop();
@@ -90,7 +107,7 @@ export class ModelLoading {
   /** The model that the address names, if it is stored: a link alone never fetches a model. */
   async #first(): Promise<Model | null> {
     const name = new URLSearchParams(location.search).get("model");
-    if (!name) return this.#load(bundled);
+    if (!name || name === BUNDLED_NAME) return this.#load(bundled);
     const check = this.#checks.begin();
     const stored = await this.#openStored(name, check);
     return check.current ? this.#load(stored ?? bundled) : this.#model;
@@ -154,5 +171,5 @@ function remember(source: ModelSource) {
 }
 
 function nameOf(source: ModelSource): string | null {
-  return "folder" in source ? null : (source.name ?? null);
+  return "folder" in source || source.name === DEFAULT_NAME ? null : (source.name ?? null);
 }

@@ -1,6 +1,7 @@
 // The page: makes its parts, joins them, and begins.
 
 import { duration } from "../shared/format";
+import { DefaultModel, defaultButton, improve } from "./better";
 import { benchmark, type Measure } from "./benchmark";
 import { part } from "./dom";
 import { DeviceStatus } from "./device";
@@ -71,8 +72,10 @@ function makeApp() {
   const photographs = new Photographs({
     stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell,
   });
+  const better = new DefaultModel();
+  defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
   const intake = new Intake({ messages, samples, photographs, loading, workbench });
-  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, intake };
+  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, intake, better };
 }
 
 type App = ReturnType<typeof makeApp>;
@@ -84,8 +87,16 @@ function connect({ messages, stage, engine, workbench, settings, samples, photog
   acceptFiles(document.body, take);
   chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(document, "#photo-file", HTMLInputElement), take);
   benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
-  new Saving({ stage, engine, workbench, shown, alarm: messages.alarm });
-  const address = () => link(samples.nameOf(shown()?.file ?? null), settings.read());
+  new Saving({ stage, engine, workbench, shown, alarm: messages.alarm, say: messages.say });
+  const address = () => {
+    const { settings: asked, detail } = settings.told();
+    return link(samples.nameOf(shown()?.file ?? null), asked, detail);
+  };
+  addEventListener("popstate", () => {
+    const asked = askedSample();
+    if (asked && asked !== samples.nameOf(shown()?.file ?? null)) samples.open(asked);
+    else if (!asked && !plainStart() && shown() && samples.nameOf(shown()?.file ?? null)) samples.begin();
+  });
   copyLink(part(document, "#copy-link", HTMLButtonElement), address, messages.say);
 }
 
@@ -106,13 +117,27 @@ function measurement({ messages, engine, tasks, loading, status }: Pick<App, "me
   };
 }
 
+/** Shows the link to the source where the page knows its address. */
+function showSource() {
+  const address = part(document, 'meta[name="repository"]', HTMLMetaElement).content;
+  const source = part(document, "[data-repository]", HTMLAnchorElement);
+  source.hidden = !address;
+  if (address) source.href = address;
+}
+
 function begin() {
   document.querySelector("#unstarted")?.remove();
   const app = makeApp();
   connect(app);
+  showSource();
   app.loading.begin();
+  if (plainStart()) return app.samples.open(askedSample());
   if (askedSample()) app.samples.open(askedSample());
-  else if (!plainStart()) app.samples.begin();
+  else {
+    app.workbench.welcome();
+    app.samples.begin();
+  }
+  if (!new URLSearchParams(location.search).get("model")) void improve(app.better, app.loading, app.photographs);
 }
 
 begin();

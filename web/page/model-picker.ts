@@ -1,12 +1,19 @@
 // Which model is loaded, and the choice of another.
 
+import { tellModel } from "./chips";
 import { part } from "./dom";
 import { chooser } from "./files";
 import { bytes, many } from "../shared/format";
 import type { Model, ModelSource } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 
-/** The bundled model. */
+/** What the default model is called, which is fetched after the bundled one. */
+export const DEFAULT_NAME = "DINOv2 ViT-S/14";
+
+/** What a link calls the bundled model. */
+export const BUNDLED_NAME = "internvit-tiny";
+
+/** The bundled model, with which the page begins. */
 export const bundled: ModelSource = { folder: new URL("models/internvit-tiny/", document.baseURI).href };
 
 export interface ModelPicker {
@@ -18,6 +25,7 @@ export interface ModelPicker {
 export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void, onBundled: () => void): ModelPicker {
   const name = part(root, ".name", HTMLElement);
   const summary = part(root, ".summary", HTMLElement);
+  const details = part(root, ".details", HTMLElement);
   const note = part(root, ".note", HTMLElement);
   const back = part(root, "#bundled-model", HTMLButtonElement);
   chooser([part(root, "#own-model", HTMLButtonElement)], part(root, "#model-files", HTMLInputElement), onFiles);
@@ -29,15 +37,21 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
       summary.textContent = "Loading …";
       note.hidden = true;
     },
-    loaded(source, { name: title, info }) {
+    loaded(source, model) {
+      const { name: title, info } = model;
+      tellModel(model);
       name.textContent = spelled(title);
-      summary.textContent = `${many(info.parameters)} parameters (${bytes(info.bytes)}), ${info.layers} layers of ` +
-        `${info.heads} heads and width ${info.hidden}, patches of ${info.patch} × ${info.patch} pixels`;
+      const story = "folder" in source ? " · never saw a photograph: 40 minutes of drawn scenes on two cores" : "";
+      summary.textContent = `${many(info.parameters)} parameters · ${bytes(info.bytes)}${story}`;
+      details.textContent = `${info.layers} layers of ${info.heads} heads and width ${info.hidden}, patches of ${info.patch} × ${info.patch} pixels`;
       note.hidden = !info.random_weights;
       note.textContent = "This model has random weights: nothing was trained.";
       back.hidden = "folder" in source;
+      const other = root.querySelector<HTMLElement>("#default-model");
+      if (other) other.hidden = title === DEFAULT_NAME;
     },
     none() {
+      tellModel(null);
       summary.textContent = "No model is loaded.";
       note.hidden = true;
       back.hidden = false;

@@ -69,7 +69,7 @@ export class Row {
 
   draw(used: string | null) {
     const { name, stored, work, problem } = this;
-    const verb = work ? "Pause" : stored?.complete ? "Use" : stored ? "Resume" : "Get";
+    const verb = work ? "Pause" : stored?.complete ? "Use" : stored ? "Resume" : "Download";
     const inUse = verb === "Use" && used === name;
     label(this.#main, inUse ? "In use" : verb, name);
     this.#main.disabled = inUse;
@@ -80,7 +80,7 @@ export class Row {
       this.#state.textContent = !stored ? "" : stored.complete ? `${bytes(stored.bytes)}, stored` : `${bytes(stored.here)} of ${bytes(stored.bytes)} stored`;
     }
     this.#state.hidden = !this.#state.textContent;
-    const said = problem && this.interrupted ? `${problem} The download goes on when the connection is back, or press ${verb}.` : problem ?? "";
+    const said = problem && this.interrupted ? `${problem} The download continues when you are back online, or press ${verb}.` : problem ?? "";
     this.#note.hidden = !said;
     if (this.#note.textContent !== said) this.#note.textContent = said;
   }

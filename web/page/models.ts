@@ -55,6 +55,8 @@ export class ModelList {
   offer(name: string) {
     this.#listed = null; // what is stored may have been found damaged
     this.#root.open = true;
+    const sheet = this.#root.closest<HTMLElement>("[popover]");
+    if (sheet && !sheet.matches(":popover-open")) sheet.showPopover();
     void this.#show().then(() => this.#row(name).item.scrollIntoView({ block: "nearest" }));
   }
 
@@ -194,7 +196,7 @@ const keeps = () => "storage" in navigator && "getDirectory" in navigator.storag
 /** Fails where the browser keeps no models for the page. */
 function checkAble() {
   if (!isSecureContext) throw new Error("Browsers keep models only for pages at https addresses and at localhost.");
-  if (!keeps()) throw new Error("This browser cannot keep models for a page.");
+  if (!keeps()) throw new Error("This browser can’t store models (private window?).");
 }
 
 /** Fails where the browser has no room for a model. */

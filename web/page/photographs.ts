@@ -6,7 +6,7 @@ import type { DeviceStatus } from "./device";
 import type { Engine } from "./engine";
 import { showFacts } from "./facts";
 import type { HowItWorks } from "./how";
-import { forgetSample } from "./link";
+import { noteSample } from "./link";
 import type { ModelLoading } from "./loading";
 import type { Notice } from "./notice";
 import { Latest, type Attempt } from "./requests";
@@ -83,6 +83,11 @@ export class Photographs {
     return this.open(this.#shotOf(file));
   }
 
+  /** Whether a photograph is being encoded. */
+  get busy(): boolean {
+    return this.#encodings.running;
+  }
+
   /** Brings a photograph to the stage; `place` is its place among several. */
   async open(shot: Shot, place = ""): Promise<Outcome> {
     this.cancel();
@@ -111,7 +116,7 @@ export class Photographs {
 
   /** Encodes the photograph on the stage by the new model, unless another one is being encoded. */
   async modelReplaced() {
-    if (!this.#encodings.running) await this.encodeAgain();
+    if (!this.#encodings.running && this.#shown) await this.#encode(this.#shown, "", true);
   }
 
   /** The photograph of a file, which may be open already. */
@@ -121,11 +126,12 @@ export class Photographs {
 
   async #present(shot: Shot) {
     const { stage, facts, samples, workbench, settings, status, loading, how, messages } = this.#parts;
+    const another = this.#shown !== null && this.#shown !== shot;
     this.#shown = shot;
     this.#releaseOthers(shot);
     stage.dataset.state = "shown";
     samples.mark(shot.file);
-    forgetSample(samples.nameOf(shot.file));
+    noteSample(samples.nameOf(shot.file), another);
     this.#showStrip();
     workbench.show(shot, this.#all);
     if (!shot.encoding) return;
@@ -136,14 +142,15 @@ export class Photographs {
     if (layers) await how.show(shot.encoding, layers).catch(messages.alarm);
   }
 
-  async #encode(shot: Shot, place = ""): Promise<Outcome> {
+  /** Encodes a photograph; `quiet` leaves what is on the stage until the new picture is there. */
+  async #encode(shot: Shot, place = "", quiet = false): Promise<Outcome> {
     const { messages, samples } = this.#parts;
     const attempt = this.#encodings.begin();
     messages.clear();
     samples.mark(shot.file);
-    const preview = shot.coarse ? Promise.resolve() : this.#preview(shot, attempt.signal);
+    const preview = shot.coarse || quiet ? Promise.resolve() : this.#preview(shot, attempt.signal);
     try {
-      const { milliseconds } = await this.#encodeTwice(shot, place, attempt, preview);
+      const { milliseconds } = await this.#encodeTwice(shot, place, attempt, preview, quiet);
       messages.say(`${shot.file.name} took ${duration(milliseconds)}. Its features are shown.`);
       return "shown";
     } catch (error) {
@@ -154,12 +161,12 @@ export class Photographs {
   }
 
   /** Encodes for a quick first look, then as the settings say. One of several files gets no first look. */
-  async #encodeTwice(shot: Shot, place: string, attempt: Attempt, preview: Promise<void>): Promise<Encoding> {
+  async #encodeTwice(shot: Shot, place: string, attempt: Attempt, preview: Promise<void>, quiet: boolean): Promise<Encoding> {
     const { settings, loading } = this.#parts;
     const { name } = shot.file;
     if (!(await unless(attempt.signal, loading.ready()))) throw new Error("Load a model first: the bundled one, or your own files.");
     attempt.signal.throwIfAborted();
-    const quick = place || shot.encoding ? null : settings.quick();
+    const quick = place || quiet || shot.encoding ? null : settings.quick();
     if (quick) await this.#encodeAs(shot, quick, `Encoding ${name}`, attempt);
     shot.coarse = quick !== null || shot.coarse;
     // Its size tells the time before it begins.
@@ -227,7 +234,8 @@ export class Photographs {
   }
 
   #showStrip() {
-    this.#parts.strip.show(this.#all, this.#shown);
+    const { strip, samples } = this.#parts;
+    strip.show(this.#all.filter((shot) => !samples.nameOf(shot.file)), this.#shown);
   }
 }
 

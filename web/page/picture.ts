@@ -4,11 +4,13 @@ import type { ViewMap } from "../shared/protocol";
 import { part } from "./dom";
 import type { Mark, Scene } from "./drawing";
 import { showLegend } from "./legend";
+import type { Light } from "./light";
 import { placeOf, type Place } from "./patches";
 import type { PointerHandlers } from "./pointer";
 import type { Shot } from "./shots";
 import { Stage } from "./stage";
 import type { View } from "./views/view";
+import { Wipe } from "./wipe";
 
 /** How long a new picture takes to appear. */
 const REVEAL_MILLISECONDS = 500;
@@ -33,6 +35,11 @@ export class Picture {
   readonly #otherFrame: HTMLElement;
   readonly #legend: HTMLElement;
   readonly #readout: HTMLElement;
+  readonly #pill: HTMLElement;
+  /** Whether the visitor has seen what pointing does. */
+  #pointed = false;
+  /** Between the photograph and the view. */
+  readonly wipe: Wipe;
   /** The part of its opacity that a new picture has reached; null once it has appeared. */
   #reached: number | null = null;
   #animation = 0;
@@ -43,6 +50,8 @@ export class Picture {
     this.#legend = part(root, "#legend", HTMLElement);
     this.#readout = part(root, "#readout", HTMLElement);
     this.#stage = new Stage(this.#frame, part(root, "#frame canvas", HTMLCanvasElement), handlers);
+    this.#pill = part(root, "#pill", HTMLElement);
+    this.wipe = new Wipe(this.#frame, (at) => this.#stage.wipe(at));
     this.#otherStage = new Stage(this.#otherFrame, part(root, "#other-frame canvas", HTMLCanvasElement), otherHandlers);
   }
 
@@ -55,7 +64,7 @@ export class Picture {
   preview(photo: ImageBitmap, patches: number) {
     this.#frame.style.setProperty("--patches", String(patches));
     this.#otherFrame.hidden = true;
-    this.#stage.show({ photo, grid: null, map: null, smooth: true, shaded: false, outlines: false, marks: [], opacity: 0, label: "The photograph" });
+    this.#stage.show({ photo, grid: null, map: null, light: null, smooth: true, shaded: false, outlines: false, marks: [], opacity: 0, label: "The photograph" });
   }
 
   paint(painting: Painting) {
@@ -67,9 +76,26 @@ export class Picture {
     const best = map?.best ?? null;
     const other = second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
     if (other) this.#otherStage.show(other);
-    showLegend(this.#legend, map, (value) => view.number(value));
+    this.#pointed ||= view.pointing === "hold" && token !== null;
+    this.#invite(view.pointing !== "teach" && map !== null);
+    showLegend(this.#legend, map, (value) => view.number(value), main?.light != null || other?.light != null);
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
-    if (view.prompt !== null && token === null) this.say(view.prompt);
+    if (view.prompt !== null && map === null) this.say(view.prompt);
+  }
+
+  /** Lights up what is alike to what is pointed at; once it did, the visitor need not be told. */
+  spot(light: Light | null) {
+    this.#stage.spot(light);
+    this.#pointed ||= light !== null;
+    if (light) this.#invite(false);
+  }
+
+  /** Tells a first visitor what to do, until it was done; `here` is false where it does nothing. */
+  #invite(here: boolean) {
+    if (this.#pointed) here = false;
+    const verb = matchMedia("(hover: none)").matches ? "Touch" : "Move over";
+    this.#pill.hidden = !here;
+    this.#pill.textContent = here ? `${verb} the picture: what is alike lights up` : "";
   }
 
   /** Puts a patch into words. */
@@ -115,7 +141,7 @@ export class Picture {
   #sceneOf({ view, opacity }: Painting, of: Shot, map: ViewMap | null, marks: Mark[]): Scene | null {
     const { title, smooth, shaded, outlines } = view;
     return of.encoding && {
-      photo: of.encoding.bitmap, grid: of.encoding, map, smooth, shaded, outlines, marks,
+      photo: of.encoding.bitmap, grid: of.encoding, map, light: map && view.light(map), smooth, shaded, outlines, marks,
       opacity: (this.#reached ?? 1) * opacity, label: `${title} of ${of.file.name}`,
     };
   }

@@ -13,13 +13,21 @@ export interface SavingParts {
   /** The photograph on the stage. */
   shown(): Shot | null;
   alarm(error: unknown): void;
+  /** Tells a screen reader. */
+  say(text: string): void;
 }
+
+/** How long it stays in sight what was saved, in milliseconds. */
+const SAID = 4000;
 
 export class Saving {
   readonly #parts: SavingParts;
   readonly #picture: HTMLButtonElement;
   readonly #data: HTMLButtonElement;
   readonly #features: HTMLButtonElement;
+  /** What was saved, in sight for a while. */
+  readonly #said = make("p", { className: "hint said", hidden: true });
+  #timer = 0;
   readonly #hint = make("p", { id: "save-hint", className: "hint", hidden: true });
 
   constructor(parts: SavingParts) {
@@ -27,9 +35,19 @@ export class Saving {
     this.#picture = this.#button("save-picture", () => this.#savePicture());
     this.#data = this.#button("save-data", () => this.#saveData());
     this.#features = this.#button("save-features", () => this.#saveFeatures());
-    this.#picture.parentElement?.after(this.#hint);
+    this.#picture.parentElement?.after(this.#said, this.#hint);
     new MutationObserver(() => this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
     this.#refresh();
+  }
+
+  /** Saves a file, and says so. */
+  #save(blob: Blob, name: string) {
+    save(blob, name);
+    clearTimeout(this.#timer);
+    this.#said.textContent = `Saved ${name} ✓`;
+    this.#said.hidden = false;
+    this.#timer = setTimeout(() => (this.#said.hidden = true), SAID);
+    this.#parts.say(`Saved ${name}.`);
   }
 
   #button(id: string, work: () => Promise<void>): HTMLButtonElement {
@@ -42,13 +60,13 @@ export class Saving {
   async #savePicture() {
     const { file } = await this.#drawn();
     const { workbench } = this.#parts;
-    save(await workbench.png(), named(file.name, `${workbench.viewName}.png`));
+    this.#save(await workbench.png(), named(file.name, `${workbench.viewName}.png`));
   }
 
   async #saveData() {
     const { file } = await this.#drawn();
     const { data, viewName } = this.#parts.workbench;
-    if (data) save(npy(data), named(file.name, `${viewName}.npy`));
+    if (data) this.#save(npy(data), named(file.name, `${viewName}.npy`));
   }
 
   async #saveFeatures() {
@@ -57,7 +75,7 @@ export class Saving {
     if (!shot?.encoding) throw new Error("Nothing was saved. The photograph is not encoded.");
     const { layer } = workbench;
     const tensor = await engine.call("tensor", { photo: shot.encoding.photo, name: `hidden_states.${layer}` });
-    save(npy(tensor), named(shot.file.name, `layer-${layer}.npy`));
+    this.#save(npy(tensor), named(shot.file.name, `layer-${layer}.npy`));
   }
 
   /** The photograph whose view is drawn, once it is; an error where there is nothing to save. */

@@ -2,6 +2,7 @@
 
 import { remaining } from "../shared/format";
 import type { Encoded, ModelInfo, Settings } from "../shared/protocol";
+import { Detail } from "./detail";
 import { part } from "./dom";
 import { secondsFor } from "./estimate";
 import { askedSettings, plainStart } from "./link";
@@ -10,6 +11,11 @@ import { askedSettings, plainStart } from "./link";
 const FINE = 448;
 /** Patches of a photograph where the visitor has given no size: those of 448 px on the short side and four times as many on the other. */
 const MOST_PATCHES = 4096;
+
+/** Seconds that a model's own size may take where it is larger. */
+const QUICK_ENOUGH = 1.2;
+/** Patches of a photograph at the finest detail, twice as fine as usual. */
+const MOST_FINEST = 12_288;
 
 /** Of a first look. */
 const QUICK = 224;
@@ -25,6 +31,9 @@ export class SettingsForm {
   readonly #tiles: HTMLInputElement;
   readonly #button: HTMLButtonElement;
   readonly #time: HTMLElement;
+  readonly #detail: Detail;
+  /** Whether the device is quick enough for the model's own size; null where that is unknown. */
+  #finer: boolean | null = null;
   /** Whether the page encodes as the model's own preprocessing does. */
   readonly #plain = plainStart();
   #model: ModelInfo | null = null;
@@ -37,6 +46,11 @@ export class SettingsForm {
     this.#tiles = part(form, "#tiles", HTMLInputElement);
     this.#button = part(form, "button", HTMLButtonElement);
     this.#time = part(form, "#time", HTMLElement);
+    this.#detail = new Detail(() => {
+      this.#imageSize.value = "";
+      if (this.#plain) this.#resize.value = "native";
+      onSubmit();
+    });
     const asked = askedSettings();
     if (this.#plain) this.#resize.value = "squash";
     if (asked.resize) this.#resize.value = asked.resize;
@@ -53,20 +67,27 @@ export class SettingsForm {
     const settings: Settings = { resize: this.#resize.value as NonNullable<Settings["resize"]> };
     const side = this.#imageSize.value ? this.#imageSize.valueAsNumber : this.#usualSide;
     if (side) settings.image_size = side;
-    if (!this.#imageSize.value && settings.resize === "native") settings.most_patches = MOST_PATCHES;
+    if (!this.#imageSize.value && settings.resize === "native") settings.most_patches = this.#detail.chosen === "finest" ? MOST_FINEST : MOST_PATCHES;
     if (this.#tiled) settings.tiles = this.#tiles.valueAsNumber;
     return settings;
   }
 
+  /** What a link tells of the settings: the visitor's own size or detail. */
+  told(): { settings: Settings; detail: string } {
+    const { image_size: _, ...settings } = this.read();
+    const side = this.#imageSize.value ? { image_size: this.#imageSize.valueAsNumber } : {};
+    return { settings: { ...settings, ...side }, detail: side.image_size || this.#detail.chosen === "fine" ? "" : this.#detail.chosen };
+  }
+
   /** How to encode for a first look; null where that would not be much quicker. */
   quick(): Settings | null {
-    if (this.#plain || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(QUICK)) return null;
+    if (this.#plain || this.#detail.chosen === "quick" || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(QUICK)) return null;
     return { ...this.read(), image_size: this.#wholePatches(QUICK) };
   }
 
   fit(model: ModelInfo) {
     this.#model = model;
-    this.#last = null;
+    [this.#last, this.#finer] = [null, null];
     this.#imageSize.min = this.#imageSize.step = String(model.patch); // whole patches
     if (!this.#imageSize.checkValidity()) this.#imageSize.value = "";
     this.#tell();
@@ -79,6 +100,9 @@ export class SettingsForm {
 
   /** The time of the next encoding by that of a known photograph, or of the last one where only the size is known; empty where it is short or unknown. */
   estimate(known: Encoded | null, size: { width: number; height: number } | null = null): string {
+    if (known && this.#model && this.#finer === null) {
+      this.#finer = secondsFor({ image_size: this.#model.image_size, resize: "native", most_patches: MOST_PATCHES }, known, this.#model) <= QUICK_ENOUGH;
+    }
     this.#last = known ?? (this.#last && size ? { ...this.#last, width: size.width, height: size.height } : this.#last);
     this.#tell();
     return this.#timeFor(this.#last);
@@ -90,8 +114,16 @@ export class SettingsForm {
 
   /** The side where the visitor has given none. A tile has the model's own. */
   get #usualSide(): number | undefined {
-    if (this.#plain || this.#tiled || !this.#model) return undefined;
-    return Math.max(this.#wholePatches(FINE), this.#model.image_size);
+    const { chosen } = this.#detail;
+    if (this.#tiled || !this.#model || (this.#plain && chosen === "fine")) return undefined;
+    if (chosen === "quick") return this.#wholePatches(QUICK);
+    return chosen === "finest" ? 2 * this.#fineSide : this.#fineSide;
+  }
+
+  /** The model's own size where that is larger than usual, and quick enough here. */
+  get #fineSide(): number {
+    const own = this.#model?.image_size ?? 0;
+    return own > FINE && this.#finer ? own : this.#wholePatches(FINE);
   }
 
   #wholePatches(side: number): number {
@@ -104,8 +136,16 @@ export class SettingsForm {
     return seconds >= LONG ? `, about ${remaining(seconds)}` : "";
   }
 
+  /** What the finest detail costs. */
+  #finestTime(model: ModelInfo): string {
+    if (!this.#last) return "";
+    const image_size = 2 * this.#fineSide;
+    return remaining(secondsFor({ image_size, resize: "native", most_patches: MOST_FINEST }, this.#last, model));
+  }
+
   #tell() {
     if (this.#model) this.#imageSize.placeholder = String(this.#usualSide ?? this.#model.image_size);
+    this.#detail.show(this.#last, this.#model ? this.#finestTime(this.#model) : "", Boolean(this.#imageSize.value) || this.#tiled);
     const text = this.#timeFor(this.#last);
     this.#time.textContent = text ? `This will take${text.slice(1)}.` : "";
   }

@@ -59,7 +59,7 @@ export function shotStrip(root: HTMLElement, onChoose: (shot: Shot) => void): Sh
 
   return {
     show(shots, current) {
-      root.hidden = shots.length < 2;
+      root.hidden = shots.length === 0;
       const shown = shots.map((shot) => {
         const known = itemOf(shot);
         known.button.ariaPressed = String(shot === current);

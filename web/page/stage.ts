@@ -1,6 +1,7 @@
 // A canvas that shows a scene, and the pointer on it.
 
 import { draw, rasterOf, scaled, type Scene } from "./drawing";
+import { shadeOf, type Light } from "./light";
 import { Pointer, type PointerHandlers } from "./pointer";
 
 /** Some browsers refuse larger canvases. */
@@ -16,6 +17,8 @@ export class Stage {
   #raster: HTMLCanvasElement | null = null;
   /** The photograph at the canvas's size. */
   #backdrop: HTMLCanvasElement | null = null;
+  #spot: HTMLCanvasElement | null = null;
+  #wipe = 0;
   #request = 0;
 
   constructor(frame: HTMLElement, canvas: HTMLCanvasElement, handlers: PointerHandlers) {
@@ -32,9 +35,21 @@ export class Stage {
 
   show(next: Scene) {
     if (this.#scene?.photo !== next.photo) this.#take(next.photo);
-    if (this.#scene?.map !== next.map) this.#raster = next.map && rasterOf(next.map.fine ?? next.map);
+    if (this.#scene?.map !== next.map || this.#scene?.light !== next.light) this.#raster = painted(next);
     this.#scene = next;
     this.#canvas.ariaLabel = next.label;
+    this.#redraw();
+  }
+
+  /** Lights up what is alike to what is pointed at. */
+  spot(light: Light | null) {
+    this.#spot = light && shadeOf(light);
+    this.#redraw();
+  }
+
+  /** Shows the photograph alone in a part of the width, from the left. */
+  wipe(at: number) {
+    this.#wipe = at;
     this.#redraw();
   }
 
@@ -47,7 +62,7 @@ export class Stage {
     const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (width * height)));
     full.width = Math.round(width * scale);
     full.height = Math.round(height * scale);
-    draw(full, scene, scene.photo, this.#raster, null);
+    draw(full, scene, { photo: scene.photo, raster: this.#raster, spot: null, wipe: 0, cursor: null });
     return new Promise((resolve, reject) => {
       const failed = new Error("The browser could not write the picture.");
       full.toBlob((blob) => (blob ? resolve(blob) : reject(failed)), "image/png");
@@ -67,14 +82,20 @@ export class Stage {
   #restore() {
     if (!this.#scene) return;
     this.#backdrop = scaled(this.#scene.photo, this.#canvas);
-    this.#raster = this.#scene.map && rasterOf(this.#scene.map.fine ?? this.#scene.map);
+    this.#raster = painted(this.#scene);
     this.#redraw();
   }
 
   #redraw() {
     cancelAnimationFrame(this.#request);
     this.#request = requestAnimationFrame(() => {
-      if (this.#scene && this.#backdrop) draw(this.#canvas, this.#scene, this.#backdrop, this.#raster, this.#pointer.cursor);
+      const { cursor } = this.#pointer;
+      if (this.#scene && this.#backdrop) draw(this.#canvas, this.#scene, { photo: this.#backdrop, raster: this.#raster, spot: this.#spot, wipe: this.#wipe, cursor });
     });
   }
+}
+
+/** The colours or the light of a scene's map. */
+function painted({ map, light }: Scene): HTMLCanvasElement | null {
+  return light ? shadeOf(light) : map && rasterOf(map.fine ?? map);
 }

@@ -144,7 +144,7 @@ export class Teaching implements Lessons {
     for (const shot of shots) {
       await this.#vectors.restore(shot, this.#panel.places(shot), this.#actions.settings()).catch(this.#actions.alarm);
     }
-    const lesson: Required<Lesson> = { layers, names: [...this.#panel.names], examples: [], vectors: [] };
+    const lesson: Lesson & Required<Pick<Lesson, "vectors">> = { layers, names: [...this.#panel.names], examples: [], vectors: [] };
     for (const { shot, at, class: index } of this.#panel.all) {
       const token = shot.encoding && tokenAt(at, shot.encoding);
       const features = this.#vectors.of(shot, at, layers, width);

@@ -78,7 +78,9 @@ export class ViewPanel {
 
   /** A tab as the ARIA practices describe it. */
   #tab(name: ViewName, turn: (view: ViewName) => void): HTMLButtonElement {
-    const tab = make("button", { type: "button", id: `tab-${name}`, textContent: this.#views[name].title, role: "tab" });
+    const { title, hint } = this.#views[name];
+    const tab = make("button", { type: "button", id: `tab-${name}`, textContent: title, role: "tab", ariaLabel: title, className: hint ? "" : "small" });
+    tab.dataset.hint = hint;
     tab.setAttribute("aria-controls", "view");
     tab.addEventListener("click", () => turn(name));
     tab.addEventListener("keydown", ({ key }) => {

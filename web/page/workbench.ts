@@ -2,12 +2,16 @@
 
 import type { Encoded, ModelInfo, Settings, Tensor, ViewMap } from "../shared/protocol";
 import { addressOf, readAddress, type Choice } from "./choice";
+import { part } from "./dom";
 import type { Engine } from "./engine";
+import { Film } from "./film";
 import { placeOf, tokenAt, type Place } from "./patches";
 import { Picture } from "./picture";
 import type { PointerHandlers } from "./pointer";
+import { Ranking } from "./ranking";
 import { Repeated } from "./requests";
 import type { Shot } from "./shots";
+import { Spot } from "./spot";
 import { Teaching } from "./teaching";
 import { ViewPanel } from "./view-panel";
 import { makeViews, type ViewName, type Views } from "./views/table";
@@ -33,19 +37,31 @@ export class Workbench {
   readonly #views: Views;
   readonly #panel: ViewPanel;
   readonly #painting: Repeated;
+  readonly #spot: Spot;
+  readonly #ranking: Ranking;
+  readonly #film: Film;
   #choice: Choice;
   #model: ModelInfo | null = null;
   #shot: Shot | null = null;
   #shots: readonly Shot[] = [];
+  /** The photograph whose patch is held. */
+  #holder: Shot | null = null;
   /** The patch under the pointer. */
   #hovered: number | null = null;
   #map: ViewMap | null = null;
+  /** Whether the next address is a new entry of the history. */
+  #pushing = false;
+  /** Whether the page begins with a picture of its own. */
+  #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
     this.#root = root;
     this.#engine = engine;
     this.#alarm = surroundings.alarm;
     this.#picture = new Picture(root, this.#handlers(), this.#otherHandlers());
+    this.#spot = new Spot(engine, (light) => this.#picture.spot(light), surroundings.alarm);
+    this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, surroundings.open, surroundings.alarm);
+    this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
     this.#teaching = this.#makeTeaching(surroundings);
     this.#views = makeViews(root, this.#teaching);
     this.#panel = new ViewPanel(root, this.#views, {
@@ -96,6 +112,7 @@ export class Workbench {
     for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
     [this.#hovered, this.#map] = [null, null];
     this.#teaching.outdate();
+    this.#spot.point(null);
     if (fresh) this.#picture.reveal(() => this.#opacity);
     this.#update();
   }
@@ -158,7 +175,7 @@ export class Workbench {
   }
 
   #connect() {
-    const surface = { changed: () => this.#changed(), unpoint: () => this.#point(null) };
+    const surface = { changed: () => this.#changed(), redrawn: () => this.#redrawn(), unpoint: () => this.#point(null) };
     for (const view of Object.values(this.#views)) view.connect(surface);
     document.addEventListener("keydown", ({ key }) => {
       const pointed = this.view.pointing === "hold" || this.view.pointing === "choose";
@@ -173,7 +190,10 @@ export class Workbench {
   #turn(view: ViewName) {
     if (this.#choice.view === view) return;
     this.#choice = { ...this.#choice, view, opacity: null };
+    this.#pushing = true;
     [this.#hovered, this.#map] = [null, null];
+    this.#spot.point(null);
+    this.#picture.wipe.leave();
     this.#changed();
   }
 
@@ -191,6 +211,8 @@ export class Workbench {
 
   #point(at: Place | null) {
     this.#choice.at = at;
+    this.#holder = at && this.#shot;
+    if (!at) this.view.release();
     this.#update();
   }
 
@@ -200,6 +222,7 @@ export class Workbench {
   }
 
   #sync() {
+    this.#film.mark(this.layer);
     this.#panel.sync({ choice: this.#choice, layer: this.layer, layers: this.#layers, opacity: this.#opacity });
   }
 
@@ -221,13 +244,16 @@ export class Workbench {
 
   #hover(token: number | null, place: Place | null) {
     const [shot, { at }] = [this.#shot, this.#choice];
-    if (this.view.pointing !== "hold") return this.#picture.describe(this.view, this.#map, shot, token, place);
+    if (this.view.pointing !== "hold") {
+      this.#spot.point(token === null || !shot?.encoding || this.view.pointing === "teach" ? null : { shot, token, layer: this.layer });
+      return this.#picture.describe(this.view, this.#map, shot, token, place);
+    }
     if (token === this.#hovered) return;
     this.#hovered = token;
     // While a patch is held the map stays, and is read; the map of a second photograph is read there.
     if (at === null) return this.#update();
     if (this.view.partner(this.#shots) || !shot?.encoding) return;
-    this.#picture.describe(this.view, this.#map, shot, token ?? tokenAt(at, shot.encoding), null);
+    this.#picture.describe(this.view, this.#map, shot, token ?? this.#pointedAt(shot.encoding), null);
   }
 
   #pick(token: number, drag: boolean, touch: boolean) {
@@ -239,7 +265,11 @@ export class Workbench {
     const { pointing } = this.view;
     if (pointing === "teach") {
       if (this.#teaching.add(shot, at, drag)) this.#update();
-    } else if (!drag && pointing === "hold") this.#hold(token, tokenAt(this.#choice.at, grid), at, touch);
+    } else if (!drag && pointing === "hold") {
+      const held = this.#held === shot ? tokenAt(this.#choice.at, grid) : null;
+      if (this.#choice.at && held !== token && this.view.pin(shot, at)) return this.#update();
+      this.#hold(token, held, at, touch);
+    }
     else if (!drag && pointing === "choose") this.#point(at);
   }
 
@@ -259,19 +289,45 @@ export class Workbench {
     const { view, viewName } = this;
     if (!shot.encoding) return;
     const second = view.partner(this.#shots);
-    const token = this.#token(shot.encoding);
+    const { pointing } = view;
+    const held = pointing === "hold" && this.#choice.at ? this.#held : shot;
+    if (!held?.encoding) return this.#point(null);
+    const token = this.#token(held.encoding);
     const reason = this.#model && view.unavailable(this.#model);
     if (reason) {
       this.#finish(shot, null, null);
       return this.#picture.say(reason);
     }
-    const request = view.request({ layer: this.layer, token, photo: shot.encoding.photo });
-    const target = second?.encoding ?? shot.encoding;
-    const answer = request && (await this.#engine.call("view", { photo: target.photo, request, edges: view.edges }));
+    const subject = { layer: this.layer, token, photo: held.encoding.photo };
+    const request = view.request(subject);
+    const { photo } = second?.encoding ?? shot.encoding;
+    const first = request && (await this.#engine.call("view", { photo, request, edges: view.edges }));
+    const others = await Promise.all((first ? view.further(subject) : []).map((more) => this.#engine.call("view", { photo, request: more, edges: "patches" })));
+    const answer = first && view.join(first, others);
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     if (request) view.answered();
     this.#map = answer;
-    this.#finish(shot, second, token);
+    if (answer) view.drawn(answer, shot);
+    this.#finish(shot, second, held === shot ? token : null);
+    if (this.#model && !shot.coarse) void this.#film.show(shot, this.#model.layers);
+    const pinned = pointing === "hold" && this.#choice.at && token !== null;
+    this.#ranking.rank(pinned ? { shot: held, token, layer: this.layer, among: this.#shots } : null);
+  }
+
+  /** The photograph whose patch is held; that of a link is the first that is shown. */
+  get #held(): Shot | null {
+    return (this.#holder ??= this.#shot);
+  }
+
+  /** The patch that is put into words while none is pointed at. */
+  #pointedAt(encoding: Encoded): number | null {
+    return this.#held === this.#shot ? tokenAt(this.#choice.at, encoding) : (this.#map?.best ?? null);
+  }
+
+  /** Draws the map that is there by the view's settings. */
+  #redrawn() {
+    if (!this.#shot?.encoding || !this.#map) return;
+    this.#finish(this.#shot, this.view.partner(this.#shots), this.#held === this.#shot ? this.#token(this.#shot.encoding) : null);
   }
 
   /** The chosen patch, or, in a view that holds patches, the one under the pointer. */
@@ -281,15 +337,25 @@ export class Workbench {
     return pointing === "hold" ? (held ?? this.#hovered) : pointing === "choose" ? held : null;
   }
 
+  /** Shows the first picture by a sweep from the photograph to its view. */
+  welcome() {
+    this.#welcoming = true;
+  }
+
   #finish(shot: Shot, second: Shot | null, token: number | null) {
+    if (this.#welcoming && this.#map) this.#picture.wipe.sweep();
     const { view } = this;
-    const pointed = view.pointing === "hold" ? (this.#hovered ?? token) : token;
+    const pointed = view.pointing === "hold" ? (this.#hovered ?? token ?? (this.#choice.at && (this.#map?.best ?? null))) : token;
     this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, opacity: this.#opacity });
   }
 
   #writeAddress() {
     const { pathname, search, hash } = location;
     const address = addressOf(this.#choice, this.#views);
-    if (address !== hash) history.replaceState(null, "", pathname + search + address);
+    if (address === hash) return void (this.#pushing = false);
+    // Back leads to the view before.
+    if (this.#pushing) history.pushState(null, "", pathname + search + address);
+    else history.replaceState(null, "", pathname + search + address);
+    this.#pushing = false;
   }
 }

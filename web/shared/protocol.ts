@@ -128,7 +128,8 @@ export type ViewRequest = Infer<typeof viewRequest>;
 export const viewRequest = variants("view", {
   /** `swap` takes the other side for the foreground. */
   pca: { layer: number, foreground: boolean, swap: optional(boolean), basis: words("own", "keep", "kept") },
-  similarity: { layer: number, token: number, of: number },
+  /** `centred` takes the mean of the picture from all features. */
+  similarity: { layer: number, token: number, of: number, centred: optional(boolean) },
   attention: { layer: number, token: nullable(number), head: nullable(number) },
   rollout: { layer: number, token: nullable(number) },
   clusters: { layer: number, k: number },
@@ -176,10 +177,21 @@ export const lesson = record({
   /** The features of several layers are concatenated. */
   layers: list(number),
   names: list(string),
-  examples: list(record({ photo: number, token: number, class: number })),
+  /** `at` is the pixel `[x, y]` of the photograph that was named; without it the whole patch was. */
+  examples: list(record({ photo: number, token: number, class: number, at: optional(list(number) as Shape<[number, number]>) })),
   /** Patches of photographs whose features were released: their features in the lesson's layers, concatenated. */
   vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number }))),
+  /** `walk` spreads classes along what looks alike, to the photograph's edges; `linear` classifies each patch. */
+  method: optional(words("linear", "walk")),
 });
+
+/** How probabilities become masks: `smooth` in thousandths of the longer side, `least` in pixels of a part. */
+export type Refine = Infer<typeof refine>;
+export const refine = record({ edges: boolean, smooth: number, least: number });
+
+/** The class of each pixel, and how unsure it is: 0 where one class has all the probability, 1 where two have the same. */
+export type Masks = Infer<typeof masks>;
+export const masks = record({ width: number, height: number, labels: bytes(), unsure: floats() });
 
 export type Taught = Infer<typeof taught>;
 export const taught = record({ layers: list(number), names: list(string), palette: palette(), milliseconds: number });
@@ -251,6 +263,11 @@ export const engineCalls = {
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
   vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },
+  /** What was taught, on a photograph: masks, a class's probabilities, a class cut out (RGBA), COCO's JSON of several. */
+  masks: { given: record({ photo: number, refine }), answer: masks },
+  probability: { given: record({ photo: number, class: number, refine }), answer: floats() },
+  cutOut: { given: record({ photo: number, class: number, refine }), answer: bytes() },
+  annotations: { given: record({ photos: list(number), files: list(string), refine }), answer: string },
   exportHead: { given: nothing, answer: bytes() },
   importHead: { given: instance(File), answer: taught },
   forget: { given: number, answer: nothing },

@@ -49,13 +49,13 @@ async function click([x, y]) {
 
 for (const [name, { button, patch, teach }] of Object.entries(photos)) {
   await page.getByRole("button", { name: button }).click();
-  await page.locator("#facts", { hasText: name === "cat" ? "chelsea.png" : `${name}.png` }).waitFor();
-  for (const view of ["PCA", "Similarity", "Attention", "Clusters", "Norms", "Segmentation", "Teach"]) {
-    await page.getByRole("tab", { name: view }).click();
+  await page.locator("#facts", { hasText: name === "cat" ? "chelsea.png" : `${name}.png` }).waitFor({ state: "attached" });
+  for (const view of ["pca", "similarity", "attention", "clusters", "norms", "segmentation", "teach"]) {
+    await page.locator(`#tab-${view}`).click();
     await drawn();
-    if (view === "Similarity") await click(patch);
-    if (view === "Attention") await page.getByRole("button", { name: "Class token" }).click();
-    if (view === "Teach") {
+    if (view === "similarity") await click(patch);
+    if (view === "attention") await page.getByRole("button", { name: "Back to the whole picture" }).click();
+    if (view === "teach") {
       if (await page.getByRole("button", { name: "Clear" }).isEnabled()) await page.getByRole("button", { name: "Clear" }).click();
       for (const [index, [label, places]] of teach.entries()) {
         const text = page.locator("#teach input[type=text]").nth(index);
@@ -68,12 +68,15 @@ for (const [name, { button, patch, teach }] of Object.entries(photos)) {
     await drawn();
     const download = page.waitForEvent("download");
     await page.getByRole("button", { name: "Save picture" }).click();
-    await (await download).saveAs(join(folder, `${name}-${view.toLowerCase()}.png`));
-    if (name === "cat" && view === "Teach") {
-      await page.evaluate(() => scrollTo(0, 0));
-      await page.screenshot({ path: join(folder, "page.png") });
-    }
+    await (await download).saveAs(join(folder, `${name}-${view}.png`));
   }
 }
+// The first screen, as a visitor finds it once the default model has arrived.
+const first = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1280, height: 800 }, colorScheme: "dark" });
+await first.goto(server.url);
+await first.locator("#facts", { hasText: "× 384" }).waitFor({ state: "attached", timeout: 120_000 });
+await first.locator('#stage[data-state="shown"][data-drawn]').waitFor();
+await first.locator("#film canvas").first().waitFor();
+await first.screenshot({ path: join(folder, "page.png") });
 await chromium.close();
 server.close();

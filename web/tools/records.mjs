@@ -15,6 +15,7 @@ const STRUCTURES = {
   Lesson: ({ lesson }) => lesson,
   Example: ({ lesson }) => lesson.fields.examples.inner,
   Vector: ({ lesson }) => lesson.fields.vectors.inner.inner,
+  Refine: ({ refine }) => refine,
   TaughtInfo: ({ taught }) => taught,
   Published: ({ publishedModel }) => publishedModel,
   Request: ({ benchmarkRequest }) => benchmarkRequest,
@@ -25,11 +26,12 @@ const OBJECTS = {
   tensor: ({ tensor }) => tensor,
   map: ({ viewMap }) => viewMap,
   raster: ({ raster }) => raster,
+  masks: ({ masks }) => masks,
   given: ({ helperTask }) => helperTask.fields.task,
 };
 
 const NUMBERS = ["u8", "u32", "usize", "f32", "f64"];
-const STRINGS = ["String", "&'static str", "Resize"];
+const STRINGS = ["String", "&'static str", "Resize", "Method"];
 
 /** Where they differ, a sentence each. */
 export async function recordFaults(rust = readRust()) {

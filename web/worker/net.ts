@@ -114,7 +114,7 @@ export async function text(url: string, what: string, net: Net): Promise<string>
 
 function broken(url: string, error: unknown): Passing {
   const reason = error instanceof Error && error.message ? ` (${error.message})` : "";
-  return new Passing(`The connection to ${new URL(url).host} is broken${reason}.`);
+  return new Passing(`Can’t reach ${new URL(url).host}${reason}.`);
 }
 
 /** Whether a retry may succeed after a status. What a server cannot do, or who must sign in first, stays so. */
@@ -141,7 +141,7 @@ function refusal(response: Response, what: string, host: string): Error {
   if (status === 511) return new Error("The connection wants you to sign in first (511), as some Wi-Fi does. Do so on another page, then try again.");
   if (status >= 500) return new Error(`${host} cannot give ${what} (${status}).`);
   if (status === 401) {
-    return new Error(`${what} is not at ${host}, or it is private (401). Check its name; a private one needs an access token.`);
+    return new Error(`${what} was not found, or it is private (401). Check its name; a private one needs an access token.`);
   }
   if (code === "RevisionNotFound") return new Error(`${what} is not at ${host}: no such revision (404).`);
   return new Missing(`${what} is not at ${host} (${status}).`);

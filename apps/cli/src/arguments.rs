@@ -54,9 +54,22 @@ pub(crate) fn example(text: &str) -> std::result::Result<Example, String> {
     parse().filter(|e| !e.class.is_empty()).ok_or("expected CLASS:X,Y, such as cat:220,160".into())
 }
 
+/// `CLASS:X,Y X,Y …` in pixels: the corners of a stroke.
+pub(crate) fn stroke(text: &str) -> std::result::Result<(String, Vec<[u32; 2]>), String> {
+    let parse = || {
+        let mut parts = text.rsplitn(2, ':');
+        let corners: Option<Vec<_>> =
+            parts.next()?.split_whitespace().map(|corner| point(corner).ok()).collect();
+        Some((parts.next()?.to_string(), corners?))
+    };
+    parse()
+        .filter(|(class, corners)| !class.is_empty() && !corners.is_empty())
+        .ok_or("expected CLASS:X,Y X,Y and so on in quotes, such as \"cat:220,160 230,190\"".into())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{colour, example, point};
+    use super::{colour, example, point, stroke};
 
     /// Texts of the characters that matter: none is a panic, and what is accepted says the same again.
     #[test]
@@ -71,6 +84,9 @@ mod tests {
             let length = next(14);
             let text: String = (0..length).map(|_| letters[next(letters.len())]).collect();
             let _ = colour(&text);
+            if let Ok((class, corners)) = stroke(&text) {
+                assert!(!class.is_empty() && !corners.is_empty(), "{text:?}");
+            }
             if let Ok([x, y]) = point(&text) {
                 assert_eq!(point(&format!("{x},{y}")), Ok([x, y]));
             }

@@ -17,6 +17,7 @@ mod info;
 mod init;
 mod input;
 mod look;
+mod masks;
 mod memory;
 mod model;
 mod models;

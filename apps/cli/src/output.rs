@@ -160,28 +160,50 @@ pub(super) fn write_png(path: &Path, picture: &Picture) -> Result<()> {
     picture.save(path)
 }
 
-/// Writes labels `[height, width]` as a palette PNG: a pixel's index is its label. More than 256
-/// classes do not fit a palette.
+/// Writes RGBA `[height, width, 4]` as PNG.
+pub(super) fn write_rgba(path: &Path, rgba: &[u8], [height, width]: [usize; 2]) -> Result<()> {
+    whole(path, |file| {
+        let mut encoder = png::Encoder::new(file, width as u32, height as u32);
+        encoder.set_color(png::ColorType::Rgba);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(rgba)?;
+        writer.finish().map_err(Into::into)
+    })
+}
+
+/// Writes labels `[height, width]` as a palette PNG: a pixel's index is its label.
 pub(super) fn write_labels(
     path: &Path,
     labels: &[i32],
-    [height, width]: [usize; 2],
+    size: [usize; 2],
     palette: &[[u8; 3]],
 ) -> Result<()> {
+    let bytes = labels_png(labels, size, palette);
+    write_bytes(path, &bytes.map_err(|reason| Error::image(path.display(), reason))?)
+}
+
+/// The bytes of such a PNG. More than 256 classes do not fit a palette.
+pub(super) fn labels_png(
+    labels: &[i32],
+    [height, width]: [usize; 2],
+    palette: &[[u8; 3]],
+) -> std::result::Result<Vec<u8>, String> {
     if palette.len() > 256 {
-        let reason = format!("{} classes: a palette holds 256; write --out", palette.len());
-        return Err(Error::image(path.display(), reason));
+        return Err(format!("{} classes: a palette holds 256; write --out", palette.len()));
     }
     let bytes: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
-    whole(path, |file| {
-        let mut encoder = png::Encoder::new(file, width as u32, height as u32);
-        encoder.set_color(png::ColorType::Indexed);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_palette(palette.as_flattened());
-        let mut writer = encoder.write_header()?;
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette.as_flattened());
+    let written = encoder.write_header().and_then(|mut writer| {
         writer.write_image_data(&bytes)?;
-        writer.finish().map_err(Into::into)
-    })
+        writer.finish()
+    });
+    written.map_err(|e| e.to_string())?;
+    Ok(out)
 }
 
 fn dims(tensor: &Tensor) -> Vec<u64> {

@@ -1,6 +1,8 @@
 //! `internvit segment`
 
+mod archive;
 mod files;
+mod walk;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -12,7 +14,7 @@ use internvit::error::short;
 use internvit::image::{Picture, resize};
 use internvit::model::{HeadKind, HeadSpec, parse_head};
 use internvit::view::{labels, paint_labels, shares};
-use internvit::weights::{Source, Values, write_safetensors};
+use internvit::weights::{Method, Source, Values, write_safetensors};
 use internvit::{Checkpoint, Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
 
@@ -21,8 +23,10 @@ use internvit::files::folder_of;
 use super::background::Background;
 use super::compute::Compute;
 use super::guard::Guard;
+use super::masks::Masks;
 use super::model::Model;
 use super::{input, memory, output, print_json, progress, tell};
+use archive::Archive;
 use files::Files;
 
 /// Segmentation maps of photographs, by a model with a segmentation head.
@@ -70,6 +74,27 @@ pub(super) struct Args {
     /// The map alone, as a palette PNG: a pixel's index is its class
     #[arg(long, value_name = "FILE.png|DIR")]
     labels: Option<PathBuf>,
+    /// Probabilities of a taught head's classes at each pixel, [classes, H, W]
+    #[arg(long, value_name = "FILE.npy|DIR")]
+    probabilities: Option<PathBuf>,
+    /// Where a taught head is unsure: bright where two classes are as probable
+    #[arg(long, value_name = "FILE.png|DIR")]
+    unsure: Option<PathBuf>,
+    /// A taught head's class cut out of the photograph, the rest transparent
+    #[arg(long, value_name = "FILE.png|DIR")]
+    cut_out: Option<PathBuf>,
+    /// The class that is cut out; the first if left out
+    #[arg(long, value_name = "CLASS", requires = "cut_out")]
+    cut: Option<String>,
+    /// The maps of all photographs: masks/NAME.png, a pixel's index its class, and annotations.json as
+    /// COCO's tools read it
+    #[arg(long, value_name = "FILE.zip")]
+    masks_zip: Option<PathBuf>,
+    /// How a taught head is applied, walk or linear; as it was taught if left out
+    #[arg(long, value_name = "HOW")]
+    method: Option<Method>,
+    #[command(flatten)]
+    masks: Masks,
     /// Opacity of the map over the photograph, 0 to 1
     #[arg(long, default_value_t = 0.6)]
     opacity: f32,
@@ -89,7 +114,9 @@ struct Map {
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    if args.out.is_none() && args.picture.is_none() && args.labels.is_none() && !args.json {
+    let outputs = [&args.out, &args.picture, &args.labels, &args.masks_zip];
+    let soft = [&args.probabilities, &args.unsure, &args.cut_out];
+    if outputs.into_iter().chain(soft).all(Option::is_none) && !args.json {
         return Err(Error::input("nothing to write: give --out, --picture, --labels or --json"));
     }
     if !(0.0..=1.0).contains(&args.opacity) {
@@ -103,13 +130,16 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let sources = args.pixel_values.iter().chain(&photos).map(PathBuf::as_path).enumerate();
     let add = |guard: Guard, (source, files): (_, &Files)| guard.makes(source, &files.all());
     let guard = sources.zip(&files).fold(guard, add);
+    let guard = guard.writes(args.masks_zip.as_deref(), &["zip"])?;
     guard.check()?;
     let mut checkpoint = args.model.open().await?;
-    if let Some(file) = &args.head {
+    let taught = walk::head(&args, &checkpoint).await?;
+    if let Some(file) = args.head.as_ref().filter(|_| taught.is_none()) {
         attach(&mut checkpoint, file).await?;
     }
     guard.keeps_model(&checkpoint)?;
-    let Some(head) = checkpoint.head.as_ref().map(|head| head.spec.clone()) else {
+    let own = checkpoint.head.as_ref().map(|head| head.spec.clone());
+    let Some(head) = taught.as_ref().map(walk::spec).or(own) else {
         return Err(Error::input(format!(
             "{}: no segmentation head: config.json has no \"segmentation\", and --head is not given",
             checkpoint.name()
@@ -130,9 +160,20 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     let bar = progress::Share::new("segmenting", photos.len());
     let mut summaries = Vec::new();
+    let mut archive = match &args.masks_zip {
+        Some(path) => Some(Archive::new(path, &class_names(&head), &class_palette(&head))?),
+        None => None,
+    };
     for (path, files) in photos.iter().zip(&files) {
-        match slide(&mut encoder, path, &args, &windows, &head, &bar).await {
+        let map = match &taught {
+            Some(head) => walk::map(&mut encoder, path, &args, head, files, &bar).await,
+            None => slide(&mut encoder, path, &args, &windows, &head, &bar).await,
+        };
+        match map {
             Ok(map) => {
+                if let Some(archive) = &mut archive {
+                    archive.add(&files.name, &file_name(path), &map.labels, map.size)?;
+                }
                 write(files, &args, &head, std::slice::from_ref(&map))?;
                 summaries.push(summary(&args, &head, &map)?);
             }
@@ -146,10 +187,18 @@ pub(super) async fn run(args: Args) -> Result<()> {
         }
         bar.next();
     }
+    if let Some(archive) = archive {
+        archive.finish()?;
+    }
     bar.finish();
     tell(&encoder);
     args.background.tell();
     finish(&args, summaries)
+}
+
+/// The name of a photograph's file.
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Prints what was found, and fails where every photograph did.

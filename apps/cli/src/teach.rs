@@ -1,5 +1,7 @@
 //! `internvit teach`
 
+mod examples;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -7,37 +9,65 @@ use clap::Parser;
 use internvit::app::{Album, Example, Keep, Lesson, Photo, Shape};
 use internvit::error::{list, short};
 use internvit::gpu::Precision;
-use internvit::image::Resize;
+use internvit::image::{Picture, Resize};
 use internvit::model::layer;
-use internvit::view::{Edges, Request, Taught};
-use internvit::{Device, Error, Result};
+use internvit::view::{Head, labels, shares};
+use internvit::weights::{LinearHead, Method};
+use internvit::{Checkpoint, Device, Encoder, Error, Result};
 
 use super::background::Background;
 use super::guard::Guard;
+use super::masks::{Masks, Outputs};
 use super::model::Model;
 use super::{arguments, input, load, output, progress, tell};
 
-/// Teaches a segmentation from a few points: a linear head on frozen features.
+/// Teaches a segmentation from a few points or strokes, on frozen features.
 ///
 /// The head is a safetensors file of mmseg's linear head, which `internvit segment --head` applies
 /// to any photograph with the same model.
 #[derive(Parser)]
 #[command(
-    after_help = "Example:\n  internvit teach cat.jpg --point cat:220,160 --point cat:90,200 \
-    --point wall:430,20 --out taught.safetensors --picture overlay.png\n  \
-    internvit segment other.jpg --head taught.safetensors --picture other-overlay.png"
+    after_help = "Examples:\n  internvit teach cat.jpg --point cat:220,160 --point cat:90,200 \
+    --point wall:430,20 --out taught.safetensors --picture overlay.png --cut-out cat.png\n  \
+    internvit segment other.jpg --head taught.safetensors --picture other-overlay.png\n  \
+    internvit teach cat.jpg --examples labels.png --names cat,wall --out taught.safetensors"
 )]
 pub(super) struct Args {
     /// A photograph; - is standard input
     image: PathBuf,
     /// A point and its class, in the photograph's pixels; once for every point
-    #[arg(long = "point", value_name = "CLASS:X,Y", required = true, value_parser = arguments::example)]
+    #[arg(
+        long = "point",
+        value_name = "CLASS:X,Y",
+        required_unless_present_any = ["strokes", "examples"],
+        value_parser = arguments::example
+    )]
     points: Vec<arguments::Example>,
+    /// A stroke and its class, its corners in the photograph's pixels, in quotes; once for every stroke
+    #[arg(long = "scribble", value_name = "CLASS:X,Y X,Y ...", value_parser = arguments::stroke)]
+    strokes: Vec<(String, Vec<[u32; 2]>)>,
+    /// A picture of labels as large as the photograph, grey or with a palette: 0 names nothing, 1 is the
+    /// first class
+    #[arg(long, value_name = "FILE.png")]
+    examples: Option<PathBuf>,
+    /// The classes of that picture's labels, from 1 on; their numbers if left out
+    #[arg(long, value_name = "CLASSES", value_delimiter = ',', requires = "examples")]
+    names: Vec<String>,
     #[command(flatten)]
     model: Model,
+    /// walk: classes spread along what looks alike to the photograph's edges; linear: each patch by
+    /// itself, by logistic regression
+    #[arg(long, value_name = "HOW", default_value = "walk")]
+    method: Method,
     /// The block whose output is classified, or several side by side, as in 4,8,12; -1 is the last,
-    /// -2 the one before; the last if left out
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    /// -2 the one before; if left out the last, for a walk with the one after two thirds
+    #[arg(
+        long,
+        visible_alias = "layers",
+        value_name = "LAYERS",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
     layer: Vec<i64>,
     /// Short side to which the photograph is resized, in pixels; the model's image size if left out
     #[arg(long, value_name = "PIXELS")]
@@ -50,69 +80,49 @@ pub(super) struct Args {
     /// The head
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
-    /// The map over the photograph
-    #[arg(long, value_name = "FILE.png")]
-    picture: Option<PathBuf>,
-    /// Where the edges of the picture come from. patches: a square each; smooth: the classes'
-    /// probabilities are interpolated; photograph: they are interpolated such that they change where its
-    /// colours do, so edges come from the photograph, not from the model
-    #[arg(long, value_name = "WHERE", default_value_t)]
-    edges: Edges,
+    #[command(flatten)]
+    masks: Masks,
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
-    let mut lesson = Lesson::default();
-    let classes: Vec<usize> = args.points.iter().map(|point| lesson.class(&point.class)).collect();
-    if lesson.names.len() < 2 {
-        return Err(Error::input("points of at least two classes are needed"));
-    }
-    lesson.check_classes()?;
     let guard = Guard::default()
         .reads([&args.image])
+        .reads(&args.examples)
         .reads(args.model.inputs())
-        .writes(Some(&args.out), &["safetensors"])?
-        .writes(args.picture.as_deref(), &["png"])?;
+        .writes(Some(&args.out), &["safetensors"])?;
+    let mut lesson = Lesson { method: args.method, ..Lesson::default() };
+    let mut points = args.points.clone();
+    for (class, corners) in &args.strokes {
+        points.extend(examples::stroke(class, corners));
+    }
+    if args.examples.is_none() {
+        named(&mut lesson, &points)?;
+    }
+    let guard = args.outputs.guard(guard)?;
     guard.check()?;
     let checkpoint = args.model.open().await?;
     guard.keeps_model(&checkpoint)?;
-    let sizes = checkpoint.spec.sizes;
-    let block = |given: &i64| layer(sizes.layers, 1, *given);
-    lesson.layers = args.layer.iter().map(block).collect::<Result<_>>()?;
-    lesson.layers.sort_unstable();
-    lesson.layers.dedup();
-    if lesson.layers.is_empty() {
-        lesson.layers.push(sizes.layers);
-    }
+    lesson.layers = layers(&args, checkpoint.spec.sizes.layers)?;
     let (picture, alpha) = input::read_seen(&args.image, &args.background)?;
     args.background.tell();
-    let own = checkpoint.spec.preprocessing;
-    let shape = Shape::of(own.fit(&sizes, Some(Resize::Native), args.image_size), 1)?;
-    let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
-    let bar = progress::Share::new("encoding", 1);
-    let on_progress = &mut async |done, total| {
-        bar.set(done, total);
-        ControlFlow::Continue(())
-    };
-    let keep = Keep { taps: &lesson.layers, residency: internvit::session::Residency::Host };
-    let mut photo = Photo::encode(&mut encoder, picture, &shape, keep, on_progress).await?;
-    bar.finish();
+    if let Some(path) = &args.examples {
+        points.extend(examples::labelled(path, [picture.width, picture.height], &args.names)?);
+        named(&mut lesson, &points)?;
+    }
+    let class = args.outputs.class(&lesson.names)?;
+    let (mut encoder, mut photo) = encode(&args, checkpoint, picture, &lesson.layers).await?;
     tell(&encoder);
     if let Some(alpha) = &alpha {
         photo.leave_out(alpha);
     }
     let mut album = Album::default();
     let id = album.add(photo);
-    for (arguments::Example { class: name, x, y }, class) in args.points.iter().zip(classes) {
-        let of_point = |reason| Error::input(format!("{name}:{reason}"));
-        let token = album.photo(id)?.patch([*x, *y]).map_err(|error| match error {
-            Error::Input(reason) => of_point(reason),
-            other => other,
-        })?;
-        let token =
-            token.ok_or_else(|| of_point(format!("{x},{y}: the encoder did not see it")))?;
-        lesson.examples.push(Example { photo: id, token, class });
+    place(&mut lesson, &points, album.photo(id)?, id)?;
+    if args.method == Method::Linear {
+        apart(&lesson, &points, album.photo(id)?.grid())?;
     }
-    apart(&lesson, &args.points, album.photo(id)?.grid())?;
     let gathered = lesson.gather(&mut album, &encoder).await?;
     for (class, name) in lesson.names.iter().enumerate() {
         if !gathered.examples.iter().any(|(_, other)| *other == class) {
@@ -122,17 +132,98 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     let head = lesson.fit(&gathered)?;
     output::write_bytes(&args.out, &head.to_bytes()?)?;
+    album.learn(head.clone(), &lesson.examples);
+    show(&args, &mut album, &mut encoder, id, &head, class).await
+}
 
-    album.head = Some(head);
-    let taught = Request::Taught(Taught::default());
-    let map = album.view(&encoder, id, &taught, &mut |_, _| ()).await?;
-    if let Some(path) = &args.picture {
-        let photo = album.photo(id)?;
-        let picture = map.over(&photo.picture, photo.region, map.opacity, args.edges)?;
-        output::write_png(path, &picture)?;
+/// The layers that are classified.
+fn layers(args: &Args, last: usize) -> Result<Vec<usize>> {
+    let mut layers: Vec<usize> =
+        args.layer.iter().map(|given| layer(last, 1, *given)).collect::<Result<_>>()?;
+    if layers.is_empty() {
+        layers = args.method.layers(last);
     }
-    let names = lesson.names.iter();
-    let shown = names.zip(&map.shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
+    layers.sort_unstable();
+    layers.dedup();
+    Ok(layers)
+}
+
+/// Names the classes of points in the order in which they come.
+fn named(lesson: &mut Lesson, points: &[arguments::Example]) -> Result<()> {
+    for point in points {
+        lesson.class(&point.class);
+    }
+    if lesson.names.len() < 2 {
+        return Err(Error::input("points of at least two classes are needed"));
+    }
+    lesson.check_classes()
+}
+
+async fn encode(
+    args: &Args,
+    checkpoint: Checkpoint,
+    picture: Picture,
+    layers: &[usize],
+) -> Result<(Encoder, Photo)> {
+    let (own, sizes) = (&checkpoint.spec.preprocessing, checkpoint.spec.sizes);
+    let shape = Shape::of(own.fit(&sizes, Some(Resize::Native), args.image_size), 1)?;
+    let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
+    let bar = progress::Share::new("encoding", 1);
+    let on_progress = &mut async |done, total| {
+        bar.set(done, total);
+        ControlFlow::Continue(())
+    };
+    let keep = Keep { taps: layers, residency: internvit::session::Residency::Host };
+    let photo = Photo::encode(&mut encoder, picture, &shape, keep, on_progress).await?;
+    bar.finish();
+    Ok((encoder, photo))
+}
+
+/// Gives each point its patch.
+fn place(lesson: &mut Lesson, points: &[arguments::Example], photo: &Photo, id: u32) -> Result<()> {
+    for arguments::Example { class: name, x, y } in points {
+        let of_point = |reason| Error::input(format!("{name}:{reason}"));
+        let token = photo.patch([*x, *y]).map_err(|error| match error {
+            Error::Input(reason) => of_point(reason),
+            other => other,
+        })?;
+        let token =
+            token.ok_or_else(|| of_point(format!("{x},{y}: the encoder did not see it")))?;
+        let class = lesson.class(name);
+        lesson.examples.push(Example { photo: id, token, class, at: Some([*x, *y]) });
+    }
+    Ok(())
+}
+
+/// Writes what was asked for, and says what part of the photograph each class has.
+async fn show(
+    args: &Args,
+    album: &mut Album,
+    encoder: &mut Encoder,
+    id: u32,
+    head: &LinearHead,
+    class: usize,
+) -> Result<()> {
+    let walks = head.method == Method::Walk;
+    let mut map = None;
+    if walks || args.outputs.of_pixels() {
+        let soft = album.soft(encoder, id, args.masks.refine()).await?;
+        let named = soft.named()?;
+        args.outputs.write(&soft, &named, class)?;
+        map = Some(named.labels).filter(|_| walks);
+    }
+    let map = match map {
+        Some(map) => map,
+        None => {
+            let logits = album.logits(encoder, id, Head::Taught).await?;
+            let photo = &album.photo(id)?.picture;
+            labels(&logits, [photo.height as usize, photo.width as usize])?
+        }
+    };
+    args.outputs.write_map(&map, &head.palette, &album.photo(id)?.picture)?;
+    let names = head.names.iter();
+    let shares = shares(&map, names.len())?;
+    let shown = names.zip(shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
     report!("{}", list(shown));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the page teaches: a linear head on patches that the visitor has named.
+//! What the page teaches: a head on patches and pixels that the visitor has named.
 
 use wasm_bindgen::prelude::*;
 
@@ -20,7 +20,7 @@ impl Engine {
     }
 
     /// Fits a linear head to patches that the visitor has named:
-    /// `{ layers, names, examples: [{ photo, token, class }], vectors: [{ features, class }] }`.
+    /// `{ layers, names, examples: [{ photo, token, class, at }], vectors: [{ features, class }], method }`.
     /// Answers with the head, `{ layers, names, palette, milliseconds }`.
     #[wasm_bindgen(unchecked_return_type = "Taught")]
     pub async fn teach(
@@ -31,7 +31,7 @@ impl Engine {
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         let gathered = lesson.gather(&mut self.album, encoder).await.map_err(js)?;
         let start = precise_now();
-        self.album.head = Some(lesson.fit(&gathered).map_err(js)?);
+        self.album.learn(lesson.fit(&gathered).map_err(js)?, &lesson.examples);
         self.taught_info(precise_now() - start)
     }
 
@@ -47,7 +47,8 @@ impl Engine {
     pub async fn import_head(&mut self, name: String, bytes: Vec<u8>) -> JsResult<JsValue> {
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         let source = Source::memory(&name, bytes);
-        self.album.head = Some(LinearHead::read(&source, encoder.spec()).await.map_err(js)?);
+        let head = LinearHead::read(&source, encoder.spec()).await.map_err(js)?;
+        self.album.learn(head, &[]);
         self.taught_info(0.0)
     }
 

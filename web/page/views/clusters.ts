@@ -10,8 +10,9 @@ import { nameAt, View, type Subject, type Surface } from "./view";
 const USUAL = 6;
 
 export class Clusters extends View {
-  readonly title = "Clusters";
-  readonly about = "Patches grouped by the direction of their features, without any label: k-means.";
+  readonly title = "Group";
+  override readonly hint = "parts, unasked";
+  readonly about = "Groups the model would make by itself (k-means on feature direction).";
   readonly opacity = 70;
   override readonly smooth = false;
   override readonly outlines = true;

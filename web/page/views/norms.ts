@@ -1,18 +1,23 @@
 // Norms: the length of each patch's feature vector.
 
+import { percentileLight, type Light } from "../light";
 import type { ViewMap, ViewRequest } from "../../shared/protocol";
 import { View, type Subject } from "./view";
 
 export class Norms extends View {
   readonly title = "Norms";
   readonly about =
-    "The length of each patch’s feature vector. Single bright patches are outliers, in which large models keep notes about the whole picture.";
-  readonly opacity = 75;
+    "Length of each patch’s features. Isolated bright patches are “registers”: large models store global notes there.";
+  readonly opacity = 100;
   override readonly smooth = false;
   override readonly edges = "patches";
 
   request({ layer }: Subject): ViewRequest {
     return { view: "norms", layer };
+  }
+
+  override light(map: ViewMap): Light {
+    return percentileLight(map, map.data, 0.3, 0.99);
   }
 
   describe(map: ViewMap, token: number): string {

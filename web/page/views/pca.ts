@@ -6,9 +6,10 @@ import { part } from "../dom";
 import { View, type Subject, type Surface } from "./view";
 
 export class Pca extends View {
-  readonly title = "PCA";
+  readonly title = "Features";
+  override readonly hint = "colours of meaning";
   readonly about =
-    "Each patch’s features, their three strongest directions shown as red, green and blue: patches of like colour look alike to the model.";
+    "Same colour = same kind of thing to the model. (PCA: its three strongest directions as red, green, blue.)";
   readonly opacity = 100;
   readonly #foreground: HTMLInputElement;
   readonly #swap: HTMLButtonElement;

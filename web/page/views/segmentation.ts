@@ -5,14 +5,14 @@ import type { Place } from "../patches";
 import { nameAt, View } from "./view";
 
 export class Segmentation extends View {
-  readonly title = "Segmentation";
-  readonly about = "What the model’s own segmentation head calls each part of the picture.";
+  readonly title = "Materials";
+  readonly about = "Materials, guessed by a small head trained on drawn scenes. Often wrong on photographs.";
   readonly opacity = 60;
   override readonly firstLayer = null;
-  override readonly lacking = "This model has no segmentation head.";
+  override readonly lacking = "This model has no head that names materials.";
 
   override unavailable({ classes }: ModelInfo): string | null {
-    return classes > 0 ? null : "This model has no segmentation head. The bundled one has, and you can teach one of your own.";
+    return classes > 0 ? null : "This model has no head that names materials. InternViT-Tiny has one, and you can teach your own.";
   }
 
   request(): ViewRequest {

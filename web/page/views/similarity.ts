@@ -1,34 +1,93 @@
-// Similarity: the cosine of each patch's features with those of one patch, of the same photograph or another.
+// Find alike: the centred cosine of each patch's features with those of pinned patches, as light.
 
 import type { ViewMap, ViewRequest } from "../../shared/protocol";
+import type { Address } from "../address";
 import { make, part } from "../dom";
+import type { Mark } from "../drawing";
+import type { Light } from "../light";
+import { tokenAt, type Place } from "../patches";
 import type { Shot } from "../shots";
+import { ALIKE, alikeLight } from "../spot";
 import { View, type Subject, type Surface } from "./view";
 
+/** A patch besides the first; its picture is null until one is shown. */
+interface Pin {
+  shot: Shot | null;
+  at: Place;
+  against: boolean;
+}
+
+/** What a click does: moves the pin, adds one for what is alike, or one against. */
+type Mode = "one" | "alike" | "unlike";
+
+/** Most further pins. */
+const MOST = 16;
+const COLOURS = { alike: [46, 200, 110], unlike: [235, 70, 60] } as const;
+
 export class Similarity extends View {
-  readonly title = "Similarity";
-  readonly about =
-    "Bright patches resemble the one you point at, by the cosine of their features. Click a patch to hold it and point at others to read their cosines with it; click it again, or press Esc, to let it go.";
-  readonly opacity = 75;
+  readonly title = "Find alike";
+  override readonly hint = "point, and see";
+  /** Its light is made of the data. */
+  override readonly edges = "patches";
+  readonly about = "Move over the picture: what lights up is alike to the model. Click to pin; click again, or press Esc, to let go.";
+  readonly opacity = 100;
   override readonly pointing = "hold";
-  override readonly prompt = "Point at a patch of the picture.";
+  override readonly prompt = "Point anywhere.";
   override readonly lacking = "Click a patch of the picture first.";
   readonly #other: HTMLSelectElement;
+  readonly #threshold: HTMLInputElement;
+  readonly #thresholdName: HTMLElement;
+  readonly #modes: HTMLInputElement[];
+  #alike = ALIKE;
+  #mode: Mode = "one";
+  #pins: Pin[] = [];
 
   constructor(root: HTMLElement) {
     super();
     this.#other = part(root, "#other", HTMLSelectElement);
+    this.#threshold = part(root, "#threshold", HTMLInputElement);
+    this.#thresholdName = part(root, "#threshold-name", HTMLElement);
+    this.#modes = [...root.querySelectorAll<HTMLInputElement>('input[name="pins"]')];
   }
 
-  override connect({ changed }: Surface) {
+  override connect({ changed, redrawn }: Surface) {
     this.#other.addEventListener("change", changed);
+    this.#threshold.addEventListener("input", () => {
+      this.#alike = this.#threshold.valueAsNumber / 100;
+      this.sync();
+      redrawn();
+    });
+    this.#threshold.addEventListener("change", changed);
+    for (const mode of this.#modes) mode.addEventListener("change", () => (this.#mode = mode.value as Mode));
+  }
+
+  override sync() {
+    this.#threshold.valueAsNumber = Math.round(100 * this.#alike);
+    this.#thresholdName.textContent = this.#alike.toFixed(2);
+    for (const mode of this.#modes) mode.checked = mode.value === this.#mode;
+  }
+
+  override read(address: Address) {
+    this.#alike = (address.whole("alike", 0, 100) ?? 100 * ALIKE) / 100;
+    const places = (name: string, against: boolean) => address.places(name, MOST).map((at) => ({ shot: null, at, against }));
+    this.#pins = [...places("more", false), ...places("not", true)];
+  }
+
+  override write(address: URLSearchParams) {
+    if (this.#alike !== ALIKE) address.set("alike", String(Math.round(100 * this.#alike)));
+    for (const [name, against] of [["more", false], ["not", true]] as const) {
+      const places = this.#pins.filter((pin) => pin.against === against).map(({ at }) => at.map((v) => v.toFixed(3)).join(","));
+      if (places.length > 0) address.set(name, places.join(","));
+    }
   }
 
   override fitShots(shot: Shot, shots: readonly Shot[]) {
+    // Pins of a link are meant for the picture that it opens.
+    for (const pin of this.#pins) pin.shot ??= shot;
     const chosen = this.#other.value;
     const others = shots.filter((one) => one !== shot && one.encoding);
     this.#other.replaceChildren(
-      make("option", { value: "", textContent: "this photograph" }),
+      make("option", { value: "", textContent: "this picture" }),
       ...others.map((one) => make("option", { value: String(one.encoding?.photo), textContent: one.file.name })),
     );
     this.#other.value = chosen;
@@ -39,11 +98,66 @@ export class Similarity extends View {
     return shots.find((shot) => shot.encoding && String(shot.encoding.photo) === this.#other.value) ?? null;
   }
 
+  override pin(shot: Shot, at: Place): boolean {
+    const { encoding } = shot;
+    if (this.#mode === "one" || !encoding) return false;
+    const token = tokenAt(at, encoding);
+    const others = this.#pins.filter((pin) => pin.shot !== shot || tokenAt(pin.at, encoding) !== token);
+    const known = others.length < this.#pins.length;
+    this.#pins = known ? others : [...others, { shot, at, against: this.#mode === "unlike" }].slice(-MOST);
+    return true;
+  }
+
+  override release() {
+    this.#pins = [];
+  }
+
+  override marks(shot: Shot): Mark[] {
+    const { encoding } = shot;
+    if (!encoding) return [];
+    return this.#pins.flatMap((pin) => {
+      const token = pin.shot === shot ? tokenAt(pin.at, encoding) : null;
+      return token === null ? [] : [{ token, colour: pin.against ? COLOURS.unlike : COLOURS.alike }];
+    });
+  }
+
   request({ layer, token, photo }: Subject): ViewRequest | null {
-    return token === null ? null : { view: "similarity", layer, token, of: photo };
+    return token === null ? null : { view: "similarity", layer, token, of: photo, centred: true };
+  }
+
+  override further({ layer }: Subject): ViewRequest[] {
+    return this.#placed().map(({ token, photo }) => ({ view: "similarity", layer, token, of: photo, centred: true }));
+  }
+
+  /** The most alike of the pins for it, less the most alike of those against it. */
+  override join(first: ViewMap, others: readonly ViewMap[]): ViewMap {
+    const pins = this.#placed();
+    const data = first.data.map((value, at) => {
+      let [pro, contra] = [value, 0];
+      others.forEach((map, index) => {
+        const other = map.data[at] ?? 0;
+        if (pins[index]?.against) contra = Math.max(contra, other);
+        else pro = Math.max(pro, other);
+      });
+      return pro - contra;
+    });
+    return { ...first, data, best: data.indexOf(Math.max(...data)) };
+  }
+
+  override light(map: ViewMap): Light {
+    return alikeLight(map.data, map.width, map.height, this.#alike, true);
   }
 
   describe(map: ViewMap, token: number): string {
     return `cosine ${(map.data[token] ?? 0).toFixed(3)}`;
+  }
+
+  /** The further pins whose pictures are encoded. */
+  #placed(): { token: number; photo: number; against: boolean }[] {
+    return this.#pins.flatMap(({ shot, at, against }) => {
+      const encoding = shot?.encoding;
+      const token = encoding ? tokenAt(at, encoding) : null;
+      return encoding && token !== null ? [{ token, photo: encoding.photo, against }] : [];
+    });
   }
 }

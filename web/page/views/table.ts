@@ -12,11 +12,11 @@ import type { View } from "./view";
 const table = {
   pca: (root) => new Pca(root),
   similarity: (root) => new Similarity(root),
-  attention: (root) => new Attention(root),
   clusters: (root) => new Clusters(root),
+  teach: (_root, lessons) => new Teach(lessons),
+  attention: (root) => new Attention(root),
   norms: () => new Norms(),
   segmentation: () => new Segmentation(),
-  teach: (_root, lessons) => new Teach(lessons),
 } satisfies Record<string, (root: HTMLElement, lessons: Lessons) => View>;
 
 export type ViewName = keyof typeof table;

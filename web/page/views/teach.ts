@@ -17,8 +17,9 @@ export interface Lessons {
 
 export class Teach extends View {
   readonly title = "Teach";
+  override readonly hint = "ten clicks, a mask";
   readonly about =
-    "Your own segmentation: choose a class, click a few patches of it, then some of another. The map follows each click; a second click takes a patch away.";
+    "Teach it: click a few spots of each class. The mask updates at every click; a second click takes a spot away.";
   readonly opacity = 60;
   override readonly pointing = "teach";
   override readonly firstLayer = 1;

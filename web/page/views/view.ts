@@ -5,6 +5,7 @@ import type { Address } from "../address";
 import type { Place } from "../patches";
 import type { Shot } from "../shots";
 import type { Mark } from "../drawing";
+import type { Light } from "../light";
 
 /** What a click on a patch does: nothing, choose it, hold it until the next click, or give it a class. */
 export type Pointing = "none" | "choose" | "hold" | "teach";
@@ -23,12 +24,16 @@ export interface Subject {
 export interface Surface {
   /** Draws the view again after a change of its settings. */
   changed(): void;
+  /** Draws the map that is there once more. */
+  redrawn(): void;
   /** Lets the chosen patch go. */
   unpoint(): void;
 }
 
 export abstract class View {
   abstract readonly title: string;
+  /** What the view is for, in three words: such views are the large ones. */
+  readonly hint: string = "";
   /** One sentence on what is seen. */
   abstract readonly about: string;
   /** Opacity to begin with, in percent. */
@@ -49,6 +54,26 @@ export abstract class View {
 
   /** What the view asks of the engine; null where the visitor must act first. */
   abstract request(subject: Subject): ViewRequest | null;
+
+  /** What else it asks for, to be joined with the answer to its first request. */
+  further(_subject: Subject): ViewRequest[] {
+    return [];
+  }
+
+  join(first: ViewMap, _others: readonly ViewMap[]): ViewMap {
+    return first;
+  }
+
+  /** A click while a patch is held; false where it means another patch to hold. */
+  pin(_shot: Shot, _at: Place): boolean {
+    return false;
+  }
+
+  /** Takes note of a map that is drawn. */
+  drawn(_map: ViewMap, _shot: Shot): void {}
+
+  /** The held patch was let go. */
+  release(): void {}
 
   /** The patch under the pointer, in words. */
   abstract describe(map: ViewMap, token: number, place: Place): string;
@@ -95,6 +120,11 @@ export abstract class View {
   /** Whether the photograph is darkened below transparent parts of the map. */
   get shaded(): boolean {
     return false;
+  }
+
+  /** The light that is drawn in place of the map's colours; null for colours. */
+  light(_map: ViewMap): Light | null {
+    return null;
   }
 
   /** A value of the legend's scale. */

@@ -13,6 +13,11 @@ pub(super) struct Files {
     pub(super) out: Option<PathBuf>,
     pub(super) picture: Option<PathBuf>,
     pub(super) labels: Option<PathBuf>,
+    pub(super) probabilities: Option<PathBuf>,
+    pub(super) unsure: Option<PathBuf>,
+    pub(super) cut_out: Option<PathBuf>,
+    /// The photograph's place below the folder that all share.
+    pub(super) name: PathBuf,
 }
 
 impl Files {
@@ -22,10 +27,14 @@ impl Files {
         let source = args.pixel_values.iter().chain(photos).cloned().collect::<Vec<_>>();
         let mut list: Vec<Self> = source.iter().map(|_| Self::default()).collect();
         let names = names(&source);
+        list.iter_mut().zip(&names).for_each(|(files, name)| files.name.clone_from(name));
         for (option, given, ending) in [
             ("--out", &args.out, "safetensors"),
             ("--picture", &args.picture, "png"),
             ("--labels", &args.labels, "png"),
+            ("--probabilities", &args.probabilities, "npy"),
+            ("--unsure", &args.unsure, "png"),
+            ("--cut-out", &args.cut_out, "png"),
         ] {
             let Some(given) = given else { continue };
             let is_file = is_file(option, given, ending, one)?;
@@ -36,7 +45,10 @@ impl Files {
                 match option {
                     "--out" => files.out = Some(path),
                     "--picture" => files.picture = Some(path),
-                    _ => files.labels = Some(path),
+                    "--labels" => files.labels = Some(path),
+                    "--probabilities" => files.probabilities = Some(path),
+                    "--unsure" => files.unsure = Some(path),
+                    _ => files.cut_out = Some(path),
                 }
             }
         }
@@ -45,11 +57,9 @@ impl Files {
 
     /// All that are wanted.
     pub(super) fn all(&self) -> Vec<&Path> {
-        [&self.out, &self.picture, &self.labels]
-            .into_iter()
-            .flatten()
-            .map(PathBuf::as_path)
-            .collect()
+        let first = [&self.out, &self.picture, &self.labels];
+        let soft = [&self.probabilities, &self.unsure, &self.cut_out];
+        first.into_iter().chain(soft).flatten().map(PathBuf::as_path).collect()
     }
 }
 

@@ -1,0 +1,241 @@
+//! Probabilities of classes over a photograph, and what is made of them: labels, how sure they are,
+//! what is cut out.
+
+use serde::{Deserialize, Serialize};
+
+use super::guided::{Guide, box_mean, stretch};
+use super::tidy::tidy;
+use crate::features::one_each;
+use crate::image::{Picture, resize};
+use crate::{Error, Result};
+
+/// How probabilities become masks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refine {
+    /// Edges follow the photograph's; else they are those of cells, smooth.
+    pub edges: bool,
+    /// Pixels over which probabilities are smoothed, of a photograph that is shown 1000 pixels long.
+    pub smooth: u32,
+    /// Parts of fewer pixels go to what lies around them.
+    pub least: usize,
+}
+
+impl Default for Refine {
+    fn default() -> Self {
+        Self { edges: true, smooth: 0, least: 0 }
+    }
+}
+
+/// Probabilities of classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Soft {
+    /// `[classes, rows, cols]`.
+    values: Vec<f32>,
+    sides: [usize; 2],
+    guide: Option<Guide>,
+    /// What the map shows, at its size.
+    picture: Picture,
+    refine: Refine,
+}
+
+/// A map of classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The class of each pixel.
+    pub labels: Vec<i32>,
+    /// How unsure it is: 0 where one class has all the probability, 1 where two have the same.
+    pub unsure: Vec<f32>,
+}
+
+/// The probabilities `[classes, rows, cols]` that logits of a grid mean at the cells of another.
+pub fn probabilities(logits: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
+    let planes = logits.chunks_exact((from[0] * from[1]).max(1));
+    let mut all: Vec<f32> = planes.flat_map(|plane| stretch(plane, from, to)).collect();
+    let area = (to[0] * to[1]).max(1);
+    for cell in 0..area {
+        let of = |all: &[f32]| all.iter().skip(cell).step_by(area).copied().collect::<Vec<_>>();
+        let values = of(&all);
+        let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = values.iter().map(|v| (v - most).exp()).sum();
+        let cells = all.iter_mut().skip(cell).step_by(area);
+        cells.for_each(|v| *v = (*v - most).exp() / sum);
+    }
+    all
+}
+
+impl Soft {
+    /// Probabilities `[classes, rows, cols]` over a picture, shown `[height, width]` pixels large.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where lengths do not fit each other.
+    pub fn new(
+        values: Vec<f32>,
+        sides: [usize; 2],
+        picture: &Picture,
+        [height, width]: [usize; 2],
+        refine: Refine,
+    ) -> Result<Self> {
+        let area = sides[0].saturating_mul(sides[1]).max(1);
+        one_each("probabilities of a class", values.len().min(area), sides)?;
+        if !values.len().is_multiple_of(area) {
+            let found = values.len();
+            return Err(Error::input(format!(
+                "{found} probabilities, expected {area} for each class"
+            )));
+        }
+        let picture = resize(picture, width as u32, height as u32)?;
+        let guide = match refine.edges {
+            true => Some(Guide::new(&picture, 1.0 / sides[0] as f64)?),
+            false => None,
+        };
+        Ok(Self { values, sides, guide, picture, refine })
+    }
+
+    /// How many classes there are.
+    pub fn classes(&self) -> usize {
+        self.values.len() / (self.sides[0] * self.sides[1])
+    }
+
+    /// Height and width of what is made.
+    pub fn size(&self) -> [usize; 2] {
+        [self.picture.height as usize, self.picture.width as usize]
+    }
+
+    /// The probability of a class at each pixel.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such class.
+    pub fn plane(&self, class: usize) -> Result<Vec<f32>> {
+        let area = self.sides[0] * self.sides[1];
+        let classes = self.classes();
+        let none = || Error::input(format!("class {class}: there are {classes}"));
+        let values = self.values.chunks_exact(area).nth(class).ok_or_else(none)?;
+        let mut plane = match &self.guide {
+            Some(guide) => guide.apply(values, self.sides, &self.picture),
+            None => stretch(values, self.sides, self.size()),
+        };
+        let longer = self.size()[0].max(self.size()[1]);
+        let radius = (self.refine.smooth as usize * longer).div_ceil(1000);
+        if radius > 0 {
+            plane = box_mean(&box_mean(&plane, self.size(), radius), self.size(), radius);
+        }
+        plane.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
+        Ok(plane)
+    }
+
+    /// The most probable class of each pixel. Only one class's probabilities are there at a time.
+    ///
+    /// # Errors
+    /// As [`Soft::plane`].
+    pub fn named(&self) -> Result<Named> {
+        let [height, width] = self.size();
+        let mut labels = vec![0i32; height * width];
+        let mut best = vec![f32::NEG_INFINITY; labels.len()];
+        let mut second = vec![0.0f32; labels.len()];
+        for class in 0..self.classes() {
+            let plane = self.plane(class)?;
+            for (((p, best), second), label) in
+                plane.iter().zip(&mut best).zip(&mut second).zip(&mut labels)
+            {
+                if *p > *best {
+                    (*second, *best, *label) = (best.max(0.0), *p, class as i32);
+                } else {
+                    *second = second.max(*p);
+                }
+            }
+        }
+        tidy(&mut labels, [height, width], self.refine.least);
+        let unsure =
+            best.iter().zip(&second).map(|(b, s)| (1.0 - (b - s)).clamp(0.0, 1.0)).collect();
+        Ok(Named { labels, unsure })
+    }
+
+    /// The pixels of a class, RGBA: others are transparent, and edges as far as they are unsure.
+    ///
+    /// # Errors
+    /// As [`Soft::plane`].
+    pub fn cut_out(&self, class: usize) -> Result<Vec<u8>> {
+        let (plane, labels) = (self.plane(class)?, self.named()?.labels);
+        let pixels = self.picture.rgb.as_chunks::<3>().0.iter().zip(plane.iter().zip(&labels));
+        let rgba = pixels.flat_map(|([r, g, b], (p, label))| {
+            // Where a small part went to another class, the label says so.
+            let alpha = match (*label == class as i32, 4.0 * (p - 0.5) + 0.5) {
+                (true, ramp) if ramp < 0.0 => 1.0,
+                (true, ramp) => ramp.max(0.5),
+                (false, ramp) if ramp > 1.0 => 0.0,
+                (false, ramp) => ramp.min(0.5),
+            };
+            [*r, *g, *b, (alpha.clamp(0.0, 1.0) * 255.0).round() as u8]
+        });
+        Ok(rgba.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn soft(refine: Refine) -> Soft {
+        let first: Vec<f32> = (0..64).map(|at| if at % 8 < 4 { 0.95 } else { 0.1 }).collect();
+        let second: Vec<f32> = first.iter().map(|p| 1.0 - p).collect();
+        let rgb =
+            (0..32 * 32).flat_map(|at| if at % 32 < 18 { [220, 30, 30] } else { [30, 30, 220] });
+        let picture = Picture { width: 32, height: 32, rgb: rgb.collect() };
+        Soft::new([first, second].concat(), [8, 8], &picture, [32, 32], refine).unwrap()
+    }
+
+    #[test]
+    fn masks_follow_the_photograph_and_say_where_they_are_unsure() {
+        let soft = soft(Refine::default());
+        let Named { labels, unsure } = soft.named().unwrap();
+        assert_eq!((soft.classes(), soft.size()), (2, [32, 32]));
+        for at in 0..32 * 32 {
+            assert_eq!(labels[at], i32::from(at % 32 >= 18), "pixel {at}");
+            assert!((0.0..=1.0).contains(&unsure[at]));
+        }
+        let row = &unsure[16 * 32..][..32];
+        assert!(row[2] < 0.3 && row[17] > row[2] && row[18] > row[2], "{row:?}");
+        let sum: Vec<f32> =
+            soft.plane(0).unwrap().iter().zip(soft.plane(1).unwrap()).map(|(a, b)| a + b).collect();
+        assert!(sum.iter().all(|sum| (sum - 1.0).abs() < 0.02));
+        assert!(soft.plane(2).is_err());
+    }
+
+    #[test]
+    fn what_is_cut_out_is_opaque_and_all_else_clear() {
+        let cut = soft(Refine::default()).cut_out(0).unwrap();
+        let alpha: Vec<u8> =
+            cut[16 * 32 * 4..][..32 * 4].iter().skip(3).step_by(4).copied().collect();
+        assert!(alpha[2] == 255 && alpha[30] == 0, "{alpha:?}");
+        assert!(alpha[..18].iter().all(|a| *a >= 128) && alpha[18..].iter().all(|a| *a < 128));
+        assert_eq!(cut[..3], [220, 30, 30]);
+    }
+
+    #[test]
+    fn without_edges_probabilities_are_only_stretched() {
+        let soft = soft(Refine { edges: false, smooth: 0, least: 0 });
+        let labels = soft.named().unwrap().labels;
+        assert!((0..32 * 32).all(|at| labels[at] == i32::from(at % 32 >= 16)));
+    }
+
+    #[test]
+    fn logits_are_probabilities_of_sum_one() {
+        let p = probabilities(&[0.0, 0.0, 0.0, 3.0f32.ln()], [1, 2], [1, 2]);
+        let expected = [0.5, 0.25, 0.5, 0.75];
+        assert!(p.iter().zip(expected).all(|(p, e)| (p - e).abs() < 1e-6), "{p:?}");
+        let p = probabilities(&[-1e4, 5.0, 1.0, 900.0], [1, 2], [3, 4]);
+        assert!((0..12).all(|at| (p[at] + p[12 + at] - 1.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let picture = Picture { width: 2, height: 2, rgb: vec![0; 12] };
+        for (values, sides) in [(vec![], [1, 1]), (vec![0.5; 3], [2, 1]), (vec![0.5], [0, 4])] {
+            assert!(Soft::new(values, sides, &picture, [2, 2], Refine::default()).is_err());
+        }
+        assert!(Soft::new(vec![0.5], [1, 1], &picture, [2, 2], Refine::default()).is_ok());
+    }
+}

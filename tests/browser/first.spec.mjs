@@ -1,0 +1,184 @@
+// The first screen: one window, a picture at once, the wipe, the spotlight, pins, layers that play, and Back.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openSite, visit } from "./site.mjs";
+import { axe, drawn, fact, fits, frame, loaded, phone, saved, shown } from "./visitor.mjs";
+
+const site = openSite();
+const SMALL = "?size=112&resize=squash&sample=chelsea";
+
+/** The colour at a place of the picture. */
+const colour = (page, x, y) => page.evaluate(([x, y]) => {
+  const canvas = document.querySelector("#frame canvas");
+  return [...canvas.getContext("2d").getImageData(canvas.width * x, canvas.height * y, 1, 1).data.slice(0, 3)];
+}, [x, y]);
+
+async function at(page, x, y) {
+  const { width, height } = await page.locator("#frame canvas").boundingBox();
+  return { position: { x: x * width, y: y * height } };
+}
+
+for (const [width, height] of [[1280, 720], [1440, 900]]) {
+  test(`at ${width} × ${height} the page is one window, and all of it is in sight`, async (t) => {
+    const page = await visit(site, t, { query: "?start=sample", viewport: { width, height } });
+    await shown(page);
+    const [content, window] = await page.evaluate(() => [document.documentElement.scrollHeight, innerHeight]);
+    assert.ok(content <= window, `${content} pixels in a window of ${window}`);
+    for (const selector of ["#frame", "#tab-pca", "#tab-segmentation", "#layer", "#detail", "#save-picture", ".add", "#samples li:last-child"]) {
+      const box = await page.locator(selector).boundingBox();
+      assert.ok(box && box.y >= 0 && box.y + box.height <= height, `${selector} is out of sight`);
+    }
+    const { height: picture } = await page.locator("#frame").boundingBox();
+    assert.ok(picture > 0.6 * height, `the picture is ${picture} pixels high`);
+    await fits(page);
+    assert.deepEqual(await axe(page), []);
+  });
+}
+
+test("the wipe parts photograph and view, and keys and mouse move it", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample" });
+  await shown(page);
+  const wipe = page.getByRole("slider", { name: /^Photograph, to the left/ });
+  // Without motion it stands where the sweep would have ended.
+  await page.waitForFunction(() => document.querySelector("#wipe").ariaValueNow === "36" || document.querySelector("#wipe").getAttribute("aria-valuenow") === "36");
+  await page.getByText("what the model sees").waitFor();
+  await wipe.focus();
+  await page.keyboard.press("Home");
+  await frame(page);
+  const view = await colour(page, 0.2, 0.5);
+  await page.keyboard.press("End");
+  await frame(page);
+  const photo = await colour(page, 0.2, 0.5);
+  assert.notDeepEqual(view, photo);
+  await page.keyboard.press("Home");
+  for (let times = 0; times < 3; times++) await page.keyboard.press("PageUp");
+  await frame(page);
+  assert.deepEqual(await colour(page, 0.2, 0.5), photo);
+  assert.notDeepEqual(await colour(page, 0.6, 0.5), photo);
+  const { x, width } = await page.locator("#frame").boundingBox();
+  const box = await wipe.boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + 0.7 * width, box.y + 20);
+  await page.mouse.up();
+  assert.equal(await wipe.getAttribute("aria-valuenow"), "70");
+});
+
+test("pointing lights up what is alike in any view, and the invitation goes", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await shown(page);
+  const pill = page.getByText("what is alike lights up");
+  await pill.waitFor();
+  const before = await colour(page, 0.95, 0.05);
+  await page.locator("#frame canvas").hover(await at(page, 0.5, 0.55));
+  await pill.waitFor({ state: "hidden" });
+  await frame(page);
+  const dimmed = await colour(page, 0.95, 0.05);
+  assert.ok(dimmed.reduce((a, b) => a + b) < 0.8 * before.reduce((a, b) => a + b), `${before} to ${dimmed}`);
+  await page.mouse.move(2, 2);
+  await frame(page);
+  assert.deepEqual(await colour(page, 0.95, 0.05), before);
+});
+
+test("pins for and against, and the threshold, stay in the address; Esc lets all go", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=similarity` });
+  await shown(page);
+  const click = async (x, y) => {
+    await page.locator("#frame canvas").click(await at(page, x, y));
+    await drawn(page);
+  };
+  await click(0.5, 0.5);
+  await page.getByText("+ alike").click();
+  await click(0.3, 0.3);
+  await page.getByText("− unlike").click();
+  await click(0.9, 0.1);
+  await page.getByLabel("Alike from").fill("60");
+  await page.waitForFunction(() => /at=.*alike=60.*more=.*not=/.test(location.hash));
+  const hash = await page.evaluate(() => location.hash);
+  // The patch of a pin against is not alike to itself any more.
+  await page.locator("#frame canvas").hover(await at(page, 0.9, 0.1));
+  await page.locator("#readout", { hasText: /cosine -/ }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => !/at=|more=|not=/.test(location.hash));
+  await page.evaluate((hash) => (location.hash = hash), hash);
+  await drawn(page);
+  await page.waitForFunction((hash) => location.hash === hash, hash);
+});
+
+test("a pinned patch ranks the other open pictures", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=similarity` });
+  await shown(page);
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  await shown(page);
+  await page.locator("#frame canvas").click(await at(page, 0.5, 0.5));
+  const found = page.locator("#ranking button", { hasText: "chelsea.png" });
+  await found.click();
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
+  await shown(page);
+  await page.locator("#readout", { hasText: /cosine/ }).waitFor();
+});
+
+test("the layers have small pictures and play; Back leads to the view before", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await shown(page);
+  await page.locator("#film canvas").nth(12).waitFor();
+  await page.locator("#film canvas").nth(3).click();
+  assert.equal(await page.locator("#layer").inputValue(), "3");
+  await page.getByRole("button", { name: "play" }).click();
+  await page.getByRole("button", { name: "stop" }).waitFor();
+  await page.getByRole("button", { name: "play" }).waitFor();
+  assert.equal(await page.locator("#layer").inputValue(), "12");
+  await page.getByRole("tab", { name: "Attention" }).click();
+  await drawn(page);
+  assert.equal(await page.locator("#heads canvas").count(), 4);
+  await page.locator("#heads canvas").nth(1).click();
+  assert.equal(await page.locator("#head").inputValue(), "1");
+  assert.deepEqual(await axe(page), []);
+  await page.goBack();
+  await page.waitForFunction(() => document.querySelector("#tab-pca").ariaSelected === "true");
+});
+
+test("Back leads to the sample before, and each save says so", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await shown(page);
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  assert.equal(new URL(page.url()).searchParams.get("sample"), "coffee");
+  await page.goBack();
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
+  await saved(page, "Save picture");
+  await page.getByText("Saved chelsea-pca.png ✓").waitFor();
+});
+
+test("detail is chosen by name, with the cost of the finest before the click", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample" });
+  await page.locator("#facts", { hasText: "48 × 32" }).waitFor({ state: "attached" });
+  await shown(page);
+  assert.match(await page.locator("#detail").textContent(), /48 × 32 patches.*finest, ~\d+ (s|min)/s);
+  await page.getByText("quick", { exact: true }).click();
+  await page.locator("#facts", { hasText: "24 × 16" }).waitFor({ state: "attached" });
+  await shown(page);
+  assert.equal(await fact(page, "Patches"), "24 × 16");
+});
+
+test("the page begins with the small model and goes on with the default one", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&model=" });
+  await shown(page);
+  await page.locator("#model-chip", { hasText: "DINOv2" }).waitFor({ timeout: 90_000 });
+  await page.locator("#facts", { hasText: "× 384" }).waitFor({ state: "attached", timeout: 90_000 });
+  await shown(page);
+  await loaded(page);
+  assert.equal(new URL(page.url()).searchParams.get("sample"), null);
+});
+
+test("on a phone the picture is as wide as the window, and its strip and verbs follow", async (t) => {
+  const page = await visit(site, t, { ...phone, query: "?start=sample" });
+  await shown(page);
+  const { x, y, width, height } = await page.locator("#frame").boundingBox();
+  assert.deepEqual([x, width], [0, phone.viewport.width]);
+  const strip = await page.locator(".strip").boundingBox();
+  const verbs = await page.locator("#views").boundingBox();
+  assert.ok(y + height <= strip.y && strip.y + strip.height <= verbs.y && verbs.y < phone.viewport.height);
+  await fits(page);
+});

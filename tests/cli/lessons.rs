@@ -1,0 +1,256 @@
+//! Lessons: what is taught by a few points, in the library's room and on the command line.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::app::{Session, picture};
+use crate::common::*;
+use crate::run::*;
+use internvit::app::{Example, Lesson};
+use internvit::image::Resize;
+use internvit::view::{Edges, Map, Refine};
+use internvit::weights::{LinearHead, Method, Source};
+use serde_json::json;
+
+#[test]
+fn a_lesson_gives_the_command_lines_head_and_picture() {
+    let folder = scratch("app-teach");
+    let (head, out) = (folder.join("head.safetensors"), folder.join("taught.png"));
+    let cat = sample("chelsea.png");
+    let mut session = Session::open();
+    let id = session.add(&cat, Some(Resize::Native), 1);
+    assert!(session.view(id, json!({"view": "taught"})).is_err(), "nothing has been taught");
+    let mut lesson = Lesson { layers: vec![4, 12], ..Lesson::default() };
+    let points = [("cat", [225, 150]), ("cat", [60, 280]), ("wall", [440, 10])];
+    let args = [
+        "teach",
+        text(&cat),
+        "--method",
+        "linear",
+        "--image-size",
+        "56",
+        "--device",
+        "cpu",
+        "--layer",
+        "4,12",
+    ];
+    let mut args: Vec<String> = args.map(String::from).into();
+    for (name, point @ [x, y]) in points {
+        let (class, token) = (lesson.class(name), session.patch(id, point));
+        lesson.examples.push(Example { photo: id, token, class, at: None });
+        args.extend(["--point".into(), format!("{name}:{x},{y}")]);
+    }
+    args.extend(["--out", text(&head), "--picture", text(&out)].map(String::from));
+    ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let gathered = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap();
+    assert_eq!((gathered.channels, gathered.tokens.len()), (2 * 192, 4 * 6 * 2 * 192));
+    let taught = lesson.fit(&gathered).unwrap();
+    assert!(taught.to_bytes().unwrap() == std::fs::read(&head).unwrap(), "the heads differ");
+    session.album.head = Some(taught);
+    let map = session.view(id, json!({"view": "taught"})).unwrap();
+    let smooth = Map { edges: Edges::Smooth, ..map.clone() };
+    assert!(picture(&out) == session.over(id, &smooth), "the pictures differ");
+    assert_eq!((&map.names[..], map.labels.len()), (&lesson.names[..], 451 * 300));
+    assert!((map.shares.iter().sum::<f64>() - 100.0).abs() < 1e-9);
+    // Vectors stand for a photograph that was let go.
+    let patches: Vec<usize> = (0..24).collect();
+    let vectors = wait(session.album.vectors(&session.encoder, id, &patches)).unwrap();
+    assert_eq!(vectors.shape, [24, 13, 192]);
+    session.album.forget(id);
+    assert!(wait(session.album.vectors(&session.encoder, id, &patches)).is_err());
+    let gone = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap();
+    assert!(gone.tokens.is_empty() && gone.examples.is_empty());
+}
+
+/// A patch has one token, so that two classes in it teach nothing.
+#[test]
+fn two_classes_in_one_patch_are_refused() {
+    let out = scratch("app-conflict").join("head.safetensors");
+    let cat = sample("chelsea.png");
+    let mut session = Session::open();
+    let id = session.add(&cat, Some(Resize::Native), 1);
+    let mut lesson = Lesson { layers: vec![12], ..Lesson::default() };
+    for (name, point) in [("cat", [230, 160]), ("wall", [440, 10]), ("sky", [231, 161])] {
+        let (class, token) = (lesson.class(name), session.patch(id, point));
+        lesson.examples.push(Example { photo: id, token, class, at: None });
+    }
+    assert_eq!(lesson.conflict(), Some([0, 2]));
+    let error = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap_err().to_string();
+    assert!(error.contains("has two classes, expected one"), "{error}");
+    let teach = |points: &[&str]| {
+        let mut args = vec![
+            "teach",
+            text(&cat),
+            "--method",
+            "linear",
+            "--image-size",
+            "56",
+            "--device",
+            "cpu",
+        ];
+        points.iter().for_each(|point| args.extend(["--point", point]));
+        args.extend(["--out", text(&out)]);
+        args.into_iter().map(String::from).collect::<Vec<_>>()
+    };
+    for points in [&["a:1,1", "b:2,2"][..], &["a:1,1", "c:400,200", "b:2,2"]] {
+        let args = teach(points);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        fails(&args, "a:1,1 and b:2,2: both points lie in one patch of 4 × 6, which has one class");
+        fails(&args, "choose points farther apart, or a larger --image-size");
+        assert!(!out.exists());
+    }
+    // Points of one class in one patch are no conflict.
+    let args = teach(&["a:1,1", "a:2,2", "b:400,200"]);
+    ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// A walk starts from pixels: classes may share a patch, each keeps its own pixel, and the head says in
+/// its file how it is applied.
+#[test]
+fn a_lesson_that_walks_keeps_what_was_named() {
+    let cat = sample("chelsea.png");
+    let mut session = Session::open();
+    let id = session.add(&cat, Some(Resize::Native), 1);
+    let mut lesson = Lesson { layers: vec![8, 12], method: Method::Walk, ..Lesson::default() };
+    let points = [("cat", [225, 150]), ("wall", [440, 10]), ("cat", [2, 2]), ("wall", [60, 60])];
+    for (name, at) in points {
+        let (class, token) = (lesson.class(name), session.patch(id, at));
+        lesson.examples.push(Example { photo: id, token, class, at: Some(at) });
+    }
+    assert_eq!(lesson.conflict(), Some([2, 3]), "one patch of 75 pixels");
+    let gathered = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap();
+    assert_eq!(gathered.tokens.len(), (4 * 6 + 1) * 2 * 192, "a copy for the patch's other class");
+    let head = lesson.fit(&gathered).unwrap();
+    let bytes = head.to_bytes().unwrap();
+    let spec = session.encoder.spec().clone();
+    let read = |bytes: Vec<u8>| wait(LinearHead::read(&Source::memory("head", bytes), &spec));
+    assert_eq!(read(bytes.clone()).unwrap(), head);
+    let linear = LinearHead { method: Method::Linear, ..head.clone() }.to_bytes().unwrap();
+    assert_eq!(read(linear).unwrap().method, Method::Linear);
+    let mut other = bytes.clone();
+    let word = other.windows(4).position(|word| word == b"walk").unwrap();
+    other[word..word + 4].copy_from_slice(b"swim");
+    let error = read(other).unwrap_err().to_string();
+    assert!(error.contains("expected \"linear\" or \"walk\", found \"swim\""), "{error}");
+
+    session.album.learn(head.clone(), &lesson.examples);
+    let soft = wait(session.album.soft(&session.encoder, id, Refine::default())).unwrap();
+    let named = soft.named().unwrap();
+    assert_eq!((soft.size(), soft.classes()), ([300, 451], 2));
+    for (name, [x, y]) in points {
+        let label = named.labels[y as usize * 451 + x as usize];
+        assert_eq!(lesson.names[label as usize], name, "{x},{y}");
+    }
+    assert_eq!(soft.cut_out(0).unwrap().len(), 4 * 300 * 451);
+    // A head from a file knows the classes, and not these pixels.
+    session.album.learn(head, &[]);
+    let without = wait(session.album.soft(&session.encoder, id, Refine::default())).unwrap();
+    assert_ne!(without.named().unwrap(), named);
+    assert!(session.view(id, json!({"view": "taught"})).is_ok());
+}
+
+/// Points, strokes and a picture of labels teach alike, and what is made of probabilities is written.
+#[test]
+fn points_strokes_and_labels_teach() {
+    let folder = scratch("lessons-outputs");
+    let cat = sample("chelsea.png");
+    let file = |name: &str| folder.join(name);
+    let [head, labels, unsure, cut] =
+        ["h.safetensors", "labels.png", "unsure.png", "cut.png"].map(file);
+    let (soft, margin) = (file("p.npy"), file("unsure.npy"));
+    let small = ["--image-size", "56", "--device", "cpu", "--out", text(&head)];
+    let teach = |more: &[&str]| ok(&[&["teach", text(&cat)][..], &small, more].concat());
+    let named = ["--scribble", "cat:200,150 260,150", "--scribble", "wall:430,10 440,20"];
+    let all = ["--labels", text(&labels), "--unsure", text(&unsure), "--cut-out", text(&cut)];
+    teach(&[&named[..], &all, &["--probabilities", text(&soft), "--cut", "wall"]].concat());
+    let stored = |path: &std::path::Path| {
+        let mut reader =
+            png::Decoder::new(std::io::BufReader::new(std::fs::File::open(path).unwrap()));
+        reader.set_transformations(png::Transformations::IDENTITY);
+        let mut reader = reader.read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut bytes).unwrap();
+        ([info.width, info.height], bytes)
+    };
+    let (size, indices) = stored(&labels);
+    assert_eq!((size, indices.len()), ([451, 300], 451 * 300));
+    assert_eq!((indices[150 * 451 + 230], indices[12 * 451 + 432]), (0, 1));
+    let (_, rgba) = stored(&cut);
+    assert_eq!(rgba.len(), 4 * 451 * 300);
+    assert_eq!((rgba[4 * (150 * 451 + 230) + 3], rgba[4 * (12 * 451 + 432) + 3]), (0, 255));
+    let bytes = std::fs::read(&soft).unwrap();
+    let values = npyz::NpyFile::new(&bytes[..]).unwrap();
+    assert_eq!(values.shape(), [2, 300, 451]);
+    let values: Vec<f32> = values.into_vec().unwrap();
+    let at = 150 * 451 + 230;
+    assert!(values[at] > 0.6 && (values[at] + values[300 * 451 + at] - 1.0).abs() < 0.05);
+    assert_eq!(picture(&unsure).width, 451);
+
+    // The same from a picture of labels: 1 is the cat, 2 the wall.
+    let mut given = vec![0u8; 451 * 300];
+    (200..=260).for_each(|x| given[150 * 451 + x] = 1);
+    (430..=440).for_each(|x| given[(x - 420) * 451 + x] = 2);
+    let examples = file("examples.png");
+    let mut encoder = png::Encoder::new(std::fs::File::create(&examples).unwrap(), 451, 300);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(&given).unwrap();
+    let pictured = ["--examples", text(&examples), "--names", "cat,wall"];
+    teach(&[&pictured[..], &["--unsure", text(&margin), "--labels", text(&labels)]].concat());
+    let (_, other) = stored(&labels);
+    let same = indices.iter().zip(&other).filter(|(a, b)| a == b).count();
+    assert!(same * 100 > 97 * indices.len(), "{same} of {}", indices.len());
+
+    let refused = |more: &[&str], why: &str| {
+        fails(&[&["teach", text(&cat)][..], &small, more].concat(), why);
+    };
+    refused(&[&pictured[..3], &["cat"]].concat(), "label 2: names are given for 1 to 1");
+    refused(&["--examples", text(&cat), "--names", "cat,wall"], "expected a PNG of labels");
+    refused(&["--scribble", "cat:1", "--point", "wall:1,2"], "expected CLASS:X,Y X,Y");
+    refused(&[&named[..], &["--cut-out", text(&cut), "--cut", "dog"]].concat(), "class dog");
+}
+
+/// A head that walks is applied to other photographs, and the masks of all stand in one file.
+#[test]
+fn a_head_that_walks_is_applied() {
+    let folder = scratch("lessons-segment");
+    let (cat, cup) = (sample("chelsea.png"), sample("coffee.png"));
+    let [head, zip, soft, maps] =
+        ["h.safetensors", "masks.zip", "soft", "maps"].map(|n| folder.join(n));
+    let points = ["--point", "cat:230,150", "--point", "wall:435,15"];
+    let small = ["--image-size", "56", "--device", "cpu", "--out", text(&head)];
+    ok(&[&["teach", text(&cat)][..], &small, &points].concat());
+    let segment = ["segment", text(&cat), text(&cup), "--head", text(&head), "--window", "56"];
+    let segment = [&segment[..], &["--device", "cpu"]].concat();
+    let written =
+        ["--masks-zip", text(&zip), "--probabilities", text(&soft), "--labels", text(&maps)];
+    ok(&[&segment[..], &written, &["--least", "50"]].concat());
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(&zip).unwrap()).unwrap();
+    let mut read = |name: &str| {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut archive.by_name(name).unwrap(), &mut bytes).unwrap();
+        bytes
+    };
+    assert!(read("masks/chelsea.png") == std::fs::read(maps.join("chelsea.png")).unwrap());
+    let coco: serde_json::Value = serde_json::from_slice(&read("annotations.json")).unwrap();
+    assert_eq!(coco["images"][1]["file_name"], "coffee.png");
+    assert_eq!(coco["categories"][1], json!({"id": 2, "name": "wall"}));
+    let area = |image: u64| {
+        let of = |one: &&serde_json::Value| one["image_id"] == image;
+        let list = coco["annotations"].as_array().unwrap();
+        list.iter().filter(of).map(|one| one["area"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!([area(1), area(2)], [451 * 300, 600 * 400]);
+    let bytes = std::fs::read(soft.join("coffee.npy")).unwrap();
+    assert_eq!(npyz::NpyFile::new(&bytes[..]).unwrap().shape(), [2, 400, 600]);
+
+    // By patches alone it is another map, and as large.
+    let by_patches = folder.join("linear");
+    ok(&[&segment[..], &["--method", "linear", "--labels", text(&by_patches)]].concat());
+    let [walked, linear] = [&maps, &by_patches].map(|folder| picture(&folder.join("chelsea.png")));
+    assert!((walked.width, walked.height) == (linear.width, linear.height) && walked != linear);
+    fails(
+        &[&segment[..], &["--labels", text(&maps), "--stride", "40"]].concat(),
+        "leave --pixel-values",
+    );
+    let alone = folder.join("p.npy");
+    let own = ["segment", text(&cat), "--probabilities", text(&alone)];
+    fails(&own, "expected a head that was taught");
+}

@@ -1,0 +1,86 @@
+// The film of the layers: a small picture of the features after each, and a button that plays them.
+
+import { Cells } from "./cells";
+import { part } from "./dom";
+import { rasterOf } from "./drawing";
+import type { Engine } from "./engine";
+import { Latest } from "./requests";
+import type { Shot } from "./shots";
+
+/** Most small pictures; a deeper model shows some of its layers. */
+const MOST = 14;
+const FRAME_MILLISECONDS = 320;
+
+export class Film {
+  readonly #engine: Engine;
+  readonly #cells: Cells;
+  readonly #button: HTMLButtonElement;
+  readonly #choose: (layer: number) => void;
+  readonly #runs = new Latest();
+  /** The layers that have a small picture. */
+  #layers: number[] = [];
+  #shown: unknown = null;
+  #last = 0;
+  /** The layer that is shown. */
+  #at = 0;
+  #timer = 0;
+
+  constructor(root: HTMLElement, engine: Engine, choose: (layer: number) => void) {
+    this.#engine = engine;
+    this.#choose = choose;
+    this.#cells = new Cells(part(root, "#film", HTMLElement), (index) => {
+      this.#stop();
+      choose(this.#layers[index] ?? 0);
+    });
+    this.#button = part(root, "#play", HTMLButtonElement);
+    this.#button.hidden = false;
+    this.#button.addEventListener("click", () => (this.#timer ? this.#stop() : this.#play()));
+  }
+
+  /** Makes the small pictures of a photograph, between the page's other work. */
+  async show(shot: Shot, layers: number) {
+    const { encoding } = shot;
+    this.#last = layers;
+    if (!encoding || encoding === this.#shown) return;
+    const run = this.#runs.begin();
+    this.#shown = encoding;
+    const count = Math.min(MOST, layers + 1);
+    this.#layers = Array.from({ length: count }, (_, at) => Math.round((at * layers) / (count - 1)));
+    const cells = [];
+    for (const layer of this.#layers) {
+      const map = await this.#engine.call("view", { photo: encoding.photo, request: { view: "pca", layer, foreground: false, basis: "own" }, edges: "patches" }).catch(() => null);
+      if (!map || !run.current || shot.encoding !== encoding) return;
+      cells.push({ photo: encoding.bitmap, over: rasterOf(map), title: layer === 0 ? "embedding" : `layer ${layer}` });
+    }
+    this.#cells.show(cells);
+    this.mark(this.#at);
+  }
+
+  mark(layer: number) {
+    this.#at = layer;
+    const nearest = this.#layers.reduce((best, one, at) => (Math.abs(one - layer) < Math.abs((this.#layers[best] ?? 0) - layer) ? at : best), 0);
+    this.#cells.mark(nearest);
+  }
+
+  #play() {
+    let layer = 0;
+    const step = () => {
+      this.#choose(layer);
+      if (layer++ >= this.#last) return this.#stop();
+      this.#timer = setTimeout(step, FRAME_MILLISECONDS);
+    };
+    this.#name(true);
+    this.#timer = setTimeout(step, 0);
+  }
+
+  #stop() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#name(false);
+  }
+
+  #name(playing: boolean) {
+    this.#button.textContent = playing ? "❚❚ stop" : "▷ play";
+    this.#button.ariaPressed = String(playing);
+  }
+}

@@ -1,0 +1,78 @@
+// Light in place of a lid: what matters stays bright, the rest of the photograph is dimmed.
+
+import type { ViewMap } from "../shared/protocol";
+import { pen } from "./dom";
+
+/** How strongly each patch is lit. */
+export interface Light {
+  values: Float32Array;
+  width: number;
+  height: number;
+  /** Values at which a patch is fully dark, and fully lit. */
+  low: number;
+  high: number;
+  /** The value along which a line is drawn; null for none. */
+  line: number | null;
+}
+
+/** How dark the dark gets, of 255. */
+const DARK = 205;
+/** A touch of warm light on what is lit, so that it shows on dark things too. */
+const GLOW = [255, 190, 110, 46] as const;
+
+/** A smooth step from 0 to 1. */
+function step(value: number, low: number, high: number): number {
+  const t = Math.min(1, Math.max(0, (value - low) / Math.max(1e-6, high - low)));
+  return t * t * (3 - 2 * t);
+}
+
+/** The shade over the patches, and the glow on them: one pixel for each patch. */
+export function shadeOf(light: Light): HTMLCanvasElement {
+  const { values, width, height, low, high } = light;
+  const pixels = new Uint8ClampedArray(4 * width * height);
+  for (let at = 0; at < width * height; at++) {
+    const lit = step(values[at] ?? low, low, high);
+    // The glow shows in the upper half of the light, the shade below it.
+    const [glow, dark] = [Math.max(0, 2 * lit - 1) * GLOW[3], (1 - lit) * DARK];
+    const warm = glow > dark;
+    pixels.set([warm ? GLOW[0] : 0, warm ? GLOW[1] : 0, warm ? GLOW[2] : 0, Math.max(glow, dark)], 4 * at);
+  }
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  pen(canvas)?.putImageData(new ImageData(pixels, width, height), 0, 0);
+  return canvas;
+}
+
+/** The light of a map's values between two of their percentiles. */
+export function percentileLight({ width, height }: ViewMap, values: Float32Array, from: number, to: number): Light {
+  const sorted = values.slice().sort();
+  const at = (part: number) => sorted[Math.round(part * (sorted.length - 1))] ?? 0;
+  return { values, width, height, low: at(from), high: at(to), line: null };
+}
+
+/** A line along which the values of patches' middles reach `light.line`, in units of patches: [x1, y1, x2, y2] each. */
+export function contour({ values, width, height, line }: Light): number[][] {
+  if (line === null) return [];
+  const found: number[][] = [];
+  // Outside of the picture is dark, so that each line is closed.
+  const value = (x: number, y: number) => (x < 0 || y < 0 || x >= width || y >= height ? line - 1e-3 : (values[y * width + x] ?? 0)) - line;
+  for (let y = -1; y < height; y++) {
+    for (let x = -1; x < width; x++) {
+      const corners = [value(x, y), value(x + 1, y), value(x + 1, y + 1), value(x, y + 1)] as const;
+      const crossings = crossed(corners, x + 0.5, y + 0.5);
+      for (let at = 0; at + 1 < crossings.length; at += 2) found.push([...(crossings[at] ?? []), ...(crossings[at + 1] ?? [])]);
+    }
+  }
+  return found;
+}
+
+/** Where the sides of a cell, whose first corner lies at a place, cross zero. */
+function crossed([a, b, c, d]: readonly [number, number, number, number], x: number, y: number): number[][] {
+  const part = (from: number, to: number) => from / (from - to);
+  const points: number[][] = [];
+  if (a > 0 !== b > 0) points.push([x + part(a, b), y]);
+  if (b > 0 !== c > 0) points.push([x + 1, y + part(b, c)]);
+  if (c > 0 !== d > 0) points.push([x + 1 - part(c, d), y + 1]);
+  if (d > 0 !== a > 0) points.push([x, y + 1 - part(d, a)]);
+  return points;
+}
