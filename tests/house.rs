@@ -200,11 +200,17 @@ fn imports_point_down() {
         ("cpu", &["error", "progress", "image", "model", "plan", "weights", "reference"]),
         ("precision", &["error", "weights"]),
         ("gpu", &["error", "precision", "progress", "image", "model", "plan", "weights"]),
-        ("view", &["error", "image", "features"]),
+        ("view", &["error", "image", "features", "plan", "cpu"]),
         ("session", below_encoder),
         ("encoder", &[below_encoder, &["session"]].concat()),
         ("measure", &["error", "gpu", "images", "encoder", "session"]),
-        ("app", &["error", "image", "model", "features", "weights", "view", "encoder", "session"]),
+        (
+            "app",
+            &[
+                "error", "image", "model", "features", "weights", "cpu", "view", "encoder",
+                "session",
+            ],
+        ),
     ];
     let names: Vec<&str> = rooms.iter().map(|(name, _)| *name).collect();
     for (room, allowed) in rooms {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Model;
 use crate::app::{Album, Keep, Photo, Shape};
 use crate::image::{Picture, Resize};
-use crate::view::{Head, Map, Request};
+use crate::view::{Edges, Head, Map, Request};
 use crate::{Error, Result};
 
 /// A view of a photograph that is asked for. Ends with [`view`](Self::view).
@@ -17,11 +17,12 @@ pub struct Look<'a> {
     size: Option<u32>,
     resize: Option<Resize>,
     tiles: u32,
+    edges: Option<Edges>,
 }
 
 impl<'a> Look<'a> {
     pub(super) fn new(model: &'a Model, photo: &'a Picture) -> Self {
-        Self { model, photo, size: None, resize: None, tiles: 1 }
+        Self { model, photo, size: None, resize: None, tiles: 1, edges: None }
     }
 
     /// Side of the square, or short side of [`Resize::Native`], in pixels; the model's own if not
@@ -43,6 +44,13 @@ impl<'a> Look<'a> {
         self
     }
 
+    /// Where the edges of the drawn view come from; those with which the view shows best if not called,
+    /// which for most are the photograph's. The view's data are the same in all cases.
+    pub fn edges(mut self, edges: Edges) -> Self {
+        self.edges = Some(edges);
+        self
+    }
+
     /// The view: its name ([`crate::view::VIEWS`]), or a [`Request`] with its settings.
     ///
     /// # Errors
@@ -54,7 +62,7 @@ impl<'a> Look<'a> {
     {
         let request = request.try_into()?;
         let shape = Shape::new(self.model.spec(), self.size, self.resize, self.tiles)?;
-        let photo = self.photo.clone();
+        let (photo, edges) = (self.photo.clone(), self.edges);
         self.model.with(move |encoder| {
             pollster::block_on(async {
                 let needs = request.needs();
@@ -71,7 +79,8 @@ impl<'a> Look<'a> {
                 let (mut album, region) = (Album::default(), photo.region);
                 let id = album.add(photo);
                 let map = album.view(encoder, id, &request, &mut |_, _| ()).await?;
-                Ok(View { map, region, photo: album.photo(id)?.picture.clone() })
+                let edges = edges.unwrap_or(map.edges);
+                Ok(View { map, region, edges, photo: album.photo(id)?.picture.clone() })
             })
         })
     }
@@ -85,6 +94,8 @@ pub struct View {
     pub map: Map,
     /// The part of the photograph that the encoder saw: left, top, width, height in pixels.
     pub region: [f64; 4],
+    /// Where the edges of the drawn view come from.
+    pub edges: Edges,
     photo: Picture,
 }
 
@@ -94,7 +105,7 @@ impl View {
     /// # Errors
     /// [`Error::Input`] where the opacity is beyond.
     pub fn over(&self, opacity: f32) -> Result<Picture> {
-        self.map.over(&self.photo, self.region, opacity)
+        self.map.over(&self.photo, self.region, opacity, self.edges)
     }
 
     /// Writes the view over the photograph as PNG, at the opacity at which it shows best.

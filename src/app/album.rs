@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Example, Photo, class_names, class_palette};
-use crate::view::{Classes, Head, Inputs, Map, PcaBasis, Request, render};
+use crate::view::{Classes, Edges, Fine, Head, Inputs, Map, PcaBasis, Request, render};
 use crate::weights::LinearHead;
 use crate::{Encoder, Error, Result, Tensor};
 
@@ -102,7 +102,7 @@ impl Album {
             Some(head) => classes_of(head, encoder, self.head.as_ref()),
             None => Default::default(),
         };
-        let size = size(photo, self.side);
+        let size = photo.fine(self.side).map(|length| length as usize);
         let classes = logits.as_ref().map(|logits| {
             let (names, palette) = (&names[..], &palette[..]);
             Classes { logits, names, palette, size }
@@ -126,9 +126,23 @@ impl Album {
         Ok(map)
     }
 
+    /// The map of a photograph at the resolution of pixels.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such photograph; as [`Map::along`].
+    pub fn fine(&mut self, id: u32, map: &Map, edges: Edges) -> Result<Option<Fine>> {
+        let side = self.side;
+        let photo = self.photo_mut(id)?;
+        Ok(match edges {
+            Edges::Patches => None,
+            Edges::Smooth => Some(map.smooth(photo.fine(side).map(|length| length as usize))?),
+            Edges::Photograph => Some(map.along(photo.guide(map.grid(), side)?)?),
+        })
+    }
+
     /// Height and width of a photograph's map of classes.
     pub(super) fn size(&self, photo: &Photo) -> [usize; 2] {
-        size(photo, self.side)
+        photo.fine(self.side).map(|length| length as usize)
     }
 
     /// The logits `[1, classes, h', w']` of a head, on a photograph's features; of a head that was
@@ -156,13 +170,6 @@ fn classes_of(
         (Head::Taught, _, Some(head)) => (head.names.clone(), head.palette.clone()),
         _ => Default::default(),
     }
-}
-
-/// Height and width of a photograph's map of classes.
-fn size(photo: &Photo, side: Option<u32>) -> [usize; 2] {
-    let [_, _, width, height] = photo.region;
-    let scale = side.map_or(1.0, |side| (f64::from(side) / width.max(height)).min(1.0));
-    [height, width].map(|length| (length * scale).round().max(1.0) as usize)
 }
 
 fn gone(id: u32) -> Error {

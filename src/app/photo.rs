@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use web_time::Instant;
 
 use super::{Example, Shape};
+use crate::cpu::Guide;
 use crate::features::{BlockAttention, side_by_side};
-use crate::image::{Alpha, Picture};
+use crate::image::{Alpha, Picture, resize};
 use crate::session::DeviceFeatures;
-use crate::view::{Cells, Head, Hidden, Looks, patch_under, stitch};
+use crate::view::{Cells, Head, Hidden, Looks, part, patch_under, stitch};
 use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Images, Result, Tensor};
 
@@ -29,6 +30,8 @@ pub struct Photo {
     seen: Vec<bool>,
     /// Patch tokens of the hidden state that was last looked at, `[rows·cols, C]`.
     tokens: Option<(Hidden, Vec<f32>)>,
+    /// What was last drawn along its edges.
+    guide: Option<Guide>,
     /// Queries and keys of blocks, for each tile.
     attention: BTreeMap<usize, Vec<BlockAttention>>,
     /// Likeness of neighbours by some layers, of a walk.
@@ -78,8 +81,8 @@ impl Photo {
     ) -> Self {
         let [rows, cols] = held.grid.unwrap_or_default();
         let seen = vec![true; rows * board[0] * cols * board[1]];
-        let (tokens, attention, cells) = (None, BTreeMap::new(), None);
-        Self { picture, held, region, seconds: 0.0, board, seen, tokens, attention, cells }
+        let (tokens, guide, attention, cells) = (None, None, BTreeMap::new(), None);
+        Self { picture, held, region, seconds: 0.0, board, seen, tokens, guide, attention, cells }
     }
 
     /// Leaves wholly transparent patches out, unless there are no others.
@@ -94,6 +97,35 @@ impl Photo {
     /// Which patches show anything, `[rows, cols]`.
     pub fn seen(&self) -> &[bool] {
         &self.seen
+    }
+
+    /// The part that the encoder saw, with at most `side` pixels on its longer side, as a guide for maps
+    /// of `grid` rows and columns. The last one is kept.
+    ///
+    /// # Errors
+    /// As [`Guide::new`] and [`part`].
+    pub fn guide(&mut self, grid: [usize; 2], side: Option<u32>) -> Result<&Guide> {
+        let known = self.guide.take().filter(|guide| guide.shape().grid == grid);
+        let guide = match known {
+            Some(guide) => guide,
+            None => {
+                let [height, width] = self.fine(side);
+                let seen = part(&self.picture, self.region)?;
+                let seen = match [seen.height, seen.width] == [height, width] {
+                    true => seen,
+                    false => resize(&seen, width, height)?,
+                };
+                Guide::new(seen, grid)?
+            }
+        };
+        Ok(self.guide.insert(guide))
+    }
+
+    /// Height and width of the part that the encoder saw, with at most `side` pixels on its longer side.
+    pub(super) fn fine(&self, side: Option<u32>) -> [u32; 2] {
+        let [_, _, width, height] = self.region;
+        let scale = side.map_or(1.0, |side| (f64::from(side) / width.max(height)).min(1.0));
+        [height, width].map(|length| (length * scale).round().max(1.0) as u32)
     }
 
     /// Rows and columns of patches over all tiles.

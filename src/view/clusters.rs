@@ -1,7 +1,6 @@
 //! The view of patches in groups.
 
 use super::basis::rows_of;
-use super::map::Edges;
 use super::needs::Hidden;
 use super::request::View;
 use super::settings::Fields;
@@ -52,7 +51,7 @@ impl View for Clusters {
         let names = (1..=k).map(|n| format!("Cluster {n}")).collect();
         let map = Map::labelled(&labels, grid, names, default_palette(k))?;
         let values = labels.iter().map(|label| *label as f32).collect();
-        Ok(Map { values, shape: grid.to_vec(), edges: Edges::Outlined, ..map })
+        Ok(Map { values, shape: grid.to_vec(), outlined: true, ..map })
     }
 
     fn sentence(&self, map: &Map) -> String {

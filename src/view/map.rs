@@ -1,6 +1,9 @@
 //! What a view gives: values, a raster over the photograph, and what a legend says.
 
-use super::{PcaBasis, blend, heat_grid, outline, paint, paint_patches, shares};
+use super::fine::NONE;
+use super::overlay::{lay, part};
+use super::{Edges, Fine, PcaBasis, blend, heat_grid, outline, shares};
+use crate::cpu::Guide;
 use crate::features::Tensor;
 use crate::image::Picture;
 use crate::{Error, Result};
@@ -18,8 +21,10 @@ pub struct Map {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// How the raster is stretched.
+    /// Where the edges come from with which it shows best over a photograph.
     pub edges: Edges,
+    /// Lines are drawn between labels.
+    pub outlined: bool,
     /// The opacity, from 0 to 1, at which it shows best over a photograph.
     pub opacity: f32,
     /// Which map the raster shows, where the data are several, `[maps, height, width]`.
@@ -42,22 +47,8 @@ pub struct Map {
     pub variance: [f64; 3],
 }
 
-/// How a raster is stretched over a photograph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Edges {
-    /// Colours run into each other.
-    #[default]
-    Smooth,
-    /// Each pixel of the raster has sharp edges.
-    Sharp,
-    /// The same, with lines between labels.
-    Outlined,
-}
-
 /// What of a photograph is to be seen under most maps.
 const OPACITY: f32 = 0.75;
-/// The label of what is transparent.
-const NONE: u8 = 255;
 
 impl Map {
     /// One value a patch, as colours from dark to bright.
@@ -93,7 +84,6 @@ impl Map {
         Ok(Self {
             rgba: labels.iter().flat_map(colour).collect(),
             labels: labels.iter().map(|label| u8::try_from(*label).unwrap_or(NONE)).collect(),
-            edges: Edges::Sharp,
             opacity: OPACITY,
             width,
             height,
@@ -130,24 +120,34 @@ impl Map {
     /// # Errors
     /// [`Error::Input`] where the photograph is empty or has not the bytes that its sides say, or the
     /// raster has not.
-    pub fn over(&self, photo: &Picture, region: [f64; 4], opacity: f32) -> Result<Picture> {
-        let grid = [self.height, self.width];
-        let pixels = self.rgba.as_chunks::<4>().0;
-        let over = match self.edges {
-            Edges::Smooth => {
-                let rgb = pixels.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect();
-                let (width, height) = (self.width as u32, self.height as u32);
-                paint(&Picture { width, height, rgb }, photo, region)?
-            }
-            Edges::Sharp | Edges::Outlined => {
-                let colour = |[r, g, b, alpha]: &[u8; 4]| (*alpha > 0).then_some([*r, *g, *b]);
-                let colours: Vec<_> = pixels.iter().map(colour).collect();
-                paint_patches(&colours, grid, photo, region)?
-            }
+    pub fn over(
+        &self,
+        photo: &Picture,
+        region: [f64; 4],
+        opacity: f32,
+        edges: Edges,
+    ) -> Result<Picture> {
+        let seen = part(photo, region)?;
+        let fine = match edges {
+            Edges::Patches => self.coarse()?,
+            Edges::Smooth => self.smooth([seen.height as usize, seen.width as usize])?,
+            Edges::Photograph => self.along(&Guide::new(seen, self.grid())?)?,
         };
-        let mut picture = blend(photo, &over, opacity)?;
-        if self.edges == Edges::Outlined {
-            let labels: Vec<usize> = self.labels.iter().map(|label| usize::from(*label)).collect();
+        self.laid(&fine, photo, region, opacity)
+    }
+
+    /// As [`Map::over`], of what is upsampled already.
+    fn laid(
+        &self,
+        fine: &Fine,
+        photo: &Picture,
+        region: [f64; 4],
+        opacity: f32,
+    ) -> Result<Picture> {
+        let grid = [fine.height, fine.width];
+        let mut picture = blend(photo, &lay(&fine.rgba, grid, photo, region)?, opacity)?;
+        if self.outlined {
+            let labels: Vec<usize> = fine.labels.iter().map(|label| usize::from(*label)).collect();
             outline(&labels, grid, &mut picture, region)?;
         }
         Ok(picture)

@@ -10,6 +10,8 @@ mod canvas;
 mod clusters;
 mod coco;
 mod colours;
+mod edges;
+mod fine;
 mod foreground;
 mod guided;
 mod kmeans;
@@ -41,15 +43,17 @@ pub use canvas::{Canvas, labels, window_starts};
 pub use clusters::Clusters;
 pub use coco::Coco;
 pub use colours::{heat, heat_grid};
+pub use edges::Edges;
+pub use fine::Fine;
 pub use foreground::{foreground, foreground_among, otsu};
 pub use kmeans::{Kmeans, kmeans};
-pub use map::{Edges, Map};
+pub use map::Map;
 pub use marks::{beside, mark};
 pub use math::{extent, middle};
 pub use needs::{Classes, Head, Hidden, Inputs, Looks, Needs, Query};
 pub use norms::{Norms, norms};
 pub use overlay::{
-    blend, outline, paint, paint_patches, patch_centre, patch_under, pca_grid, pca_picture,
+    blend, outline, paint, paint_patches, part, patch_centre, patch_under, pca_grid, pca_picture,
 };
 pub use pca::{Basis, Pca};
 pub use request::{Request, VIEWS, render};

@@ -1,12 +1,11 @@
 //! Norms of tokens: they show outliers, which hold something about the whole picture in place of
 //! their patch ("registers", Darcet et al. 2023, arXiv:2309.16588).
 
-use super::map::Edges;
 use super::math::{extent, length, middle};
 use super::needs::Hidden;
 use super::request::View;
 use super::settings::Fields;
-use super::{Inputs, Map, Needs};
+use super::{Edges, Inputs, Map, Needs};
 use crate::Result;
 use crate::features::row_count;
 
@@ -28,9 +27,9 @@ impl View for Norms {
 
     fn draw(&self, inputs: &Inputs<'_>) -> Result<Map> {
         let lengths = norms(inputs.tokens, inputs.channels)?;
-        // All of them, with sharp edges: a single outlier is what this view is for.
+        // All of them, a square each: a single outlier is what this view is for.
         let range = extent(&lengths);
-        Ok(Map { edges: Edges::Sharp, ..Map::heat(lengths, inputs.grid, range)? })
+        Ok(Map { edges: Edges::Patches, ..Map::heat(lengths, inputs.grid, range)? })
     }
 
     fn sentence(&self, map: &Map) -> String {

@@ -79,6 +79,44 @@ pub fn paint_patches(
     Ok(painted)
 }
 
+/// RGBA pixels of a `[rows, cols]` grid over `region` of a darkened `photo`, which shows through where
+/// they are transparent.
+///
+/// # Errors
+/// As [`paint_patches`].
+pub(super) fn lay(
+    rgba: &[u8],
+    grid: [usize; 2],
+    photo: &Picture,
+    region: [f64; 4],
+) -> Result<Picture> {
+    shown(photo)?;
+    one_each("colours of a grid", rgba.len() / 4, grid)?;
+    let (colours, region) = (rgba.as_chunks::<4>().0, pixels(photo, region));
+    let mut laid = darkened(photo);
+    for (at, rgb) in laid.rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let (x, y) = (at % photo.width as usize, at / photo.width as usize);
+        let Some([colour @ .., alpha]) = patch_at([x, y], grid, region).map(|at| colours[at])
+        else {
+            continue;
+        };
+        for (under, over) in rgb.iter_mut().zip(colour) {
+            let mix = i32::from(*under) * (255 - i32::from(alpha));
+            *under = ((mix + i32::from(over) * i32::from(alpha) + 127) / 255) as u8;
+        }
+    }
+    Ok(laid)
+}
+
+/// The part of a photograph that a region covers, in whole pixels.
+///
+/// # Errors
+/// [`Error::Input`] where the photograph is empty or has not the bytes that its sides say.
+pub fn part(photo: &Picture, region: [f64; 4]) -> Result<Picture> {
+    shown(photo)?;
+    photo.cut(pixels(photo, region).map(|side| side as u32))
+}
+
 /// Black lines on `picture` where the labels of a `[rows, cols]` grid over `region` change.
 ///
 /// # Errors

@@ -1,7 +1,6 @@
 //! The view of the first three principal components as red, green and blue.
 
 use super::basis::{foreground_by_pca, rows_of};
-use super::map::Edges;
 use super::needs::Hidden;
 use super::request::View;
 use super::settings::Fields;
@@ -72,8 +71,6 @@ impl View for Pca {
             opacity: 1.0,
             width: cols,
             height: rows,
-            // A smooth picture would run into what is left out.
-            edges: if front.contains(&false) { Edges::Sharp } else { Edges::Smooth },
             variance: basis.shares(&rows_of(tokens, c, &front))?.map(|share| 100.0 * share),
             basis: Some(basis),
             ..Map::default()

@@ -156,3 +156,31 @@ fn look_refuses_what_a_view_does_not_know() {
     assert!(!out.exists(), "nothing is written");
     assert_eq!(std::fs::read(copy).unwrap(), std::fs::read(cat).unwrap());
 }
+
+/// The edges change the picture alone.
+#[test]
+fn edges_come_from_patches_or_the_photograph() {
+    let folder = scratch("look-edges");
+    let photo = sample("chelsea.png");
+    let look = |view: &str, edges: Option<&str>| {
+        let name = format!("{view}-{}", edges.unwrap_or("own"));
+        let (out, data) = (folder.join(format!("{name}.png")), folder.join(format!("{name}.npy")));
+        let args = ["look", text(&photo), "--view", view, "--image-size", "56", "--device", "cpu"];
+        let files = ["--out", text(&out), "--data", text(&data)];
+        let edges = edges.map(|edges| vec!["--edges", edges]).unwrap_or_default();
+        ok(&[&args[..], &files, &edges].concat());
+        let picture = internvit::image::decode("out", &std::fs::read(&out).unwrap()).unwrap();
+        (picture, std::fs::read(&data).unwrap())
+    };
+    for (view, own) in [("pca", "photograph"), ("clusters", "photograph"), ("norms", "patches")] {
+        let all = ["patches", "smooth", "photograph"].map(|edges| look(view, Some(edges)));
+        let (default, data) = look(view, None);
+        assert!(all.iter().all(|(_, other)| *other == data), "{view}: the data are the patches'");
+        assert!(all.iter().all(|(picture, _)| (picture.width, picture.height) == (451, 300)));
+        let [patches, smooth, photograph] = all.map(|(picture, _)| picture);
+        assert!(patches != smooth && smooth != photograph && patches != photograph, "{view}");
+        assert!(default == if own == "patches" { patches } else { photograph }, "{view}");
+    }
+    let wrong = ["look", text(&photo), "--view", "pca", "--edges", "round"];
+    fails(&wrong, "edges must be patches, smooth or photograph, not \"round\"");
+}

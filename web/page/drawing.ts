@@ -57,8 +57,8 @@ interface Board {
   box(token: number): Box;
 }
 
-/** A view's colours, one pixel for each patch. */
-export function rasterOf({ rgba, width, height }: ViewMap): HTMLCanvasElement {
+/** A view's colours. */
+export function rasterOf({ rgba, width, height }: Pick<ViewMap, "rgba" | "width" | "height">): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
@@ -108,7 +108,7 @@ function drawView(board: Board, scene: Scene, grid: Encoded, { photo, raster }: 
   if (scene.light) drawLight(board, scene, scene.light, raster);
   else drawMap(board, scene, grid, photo, raster);
   context.globalAlpha = 1;
-  if (scene.outlines) drawOutlines(board, scene.map);
+  if (scene.outlines && !scene.map.fine) drawOutlines(board, scene.map);
 }
 
 function drawLight({ canvas, context, region, rows, cols }: Board, { opacity }: Scene, light: Light, raster: HTMLCanvasElement) {
@@ -147,7 +147,7 @@ function drawMap({ canvas, context, region }: Board, scene: Scene, grid: Encoded
     context.drawImage(photo, x, y, w, h, ...region);
   }
   context.globalAlpha = scene.opacity / 100;
-  context.imageSmoothingEnabled = scene.smooth;
+  context.imageSmoothingEnabled = scene.smooth || Boolean(scene.map?.fine);
   context.drawImage(raster, ...region);
 }
 

@@ -48,7 +48,7 @@ export class Film {
     this.#layers = Array.from({ length: count }, (_, at) => Math.round((at * layers) / (count - 1)));
     const cells = [];
     for (const layer of this.#layers) {
-      const map = await this.#engine.call("view", { photo: encoding.photo, request: { view: "pca", layer, foreground: false, basis: "own" } }).catch(() => null);
+      const map = await this.#engine.call("view", { photo: encoding.photo, request: { view: "pca", layer, foreground: false, basis: "own" }, edges: "patches" }).catch(() => null);
       if (!map || !run.current || shot.encoding !== encoding) return;
       cells.push({ photo: encoding.bitmap, over: rasterOf(map), title: layer === 0 ? "embedding" : `layer ${layer}` });
     }

@@ -21,7 +21,7 @@ export function howItWorks(root: HTMLDetailsElement, engine: Engine): HowItWorks
     const { encoding, layers } = wanted;
     drawn = encoding;
     const pca = (layer: number) =>
-      engine.call("view", { photo: encoding.photo, request: { view: "pca", layer, foreground: false, basis: "own" } });
+      engine.call("view", { photo: encoding.photo, request: { view: "pca", layer, foreground: false, basis: "own" }, edges: "patches" });
     patches(figure("patches"), encoding);
     tokens(figure("tokens"), encoding, await pca(0));
     const steps = [1, Math.ceil(layers / 3), Math.ceil((2 * layers) / 3), layers];

@@ -45,7 +45,7 @@ export class Ranking {
     for (const shot of wanted.among) {
       if (!shot.encoding || shot === wanted.shot) continue;
       const { token, layer } = wanted;
-      const map = await this.#engine.call("view", { photo: shot.encoding.photo, request: { view: "similarity", layer, token, of } });
+      const map = await this.#engine.call("view", { photo: shot.encoding.photo, request: { view: "similarity", layer, token, of }, edges: "patches" });
       if (this.#wanted !== wanted) return;
       found.push({ shot, score: map.data[map.best ?? 0] ?? 0 });
     }

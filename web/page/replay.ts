@@ -50,7 +50,7 @@ export function renumbered({ call, given }: Request, number: (photo: number) => 
       return { ...given, photo: number(given.photo) };
     case "view": {
       const { photo, request } = given;
-      return { photo: number(photo), request: request.view === "similarity" ? { ...request, of: number(request.of) } : request };
+      return { ...given, photo: number(photo), request: request.view === "similarity" ? { ...request, of: number(request.of) } : request };
     }
     case "teach":
       return { ...given, examples: given.examples.map((example) => ({ ...example, photo: number(example.photo) })) };

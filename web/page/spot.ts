@@ -47,7 +47,7 @@ export class Spot {
     if (!wanted || !encoding) return;
     const { token, layer } = wanted;
     const { photo } = encoding;
-    const map = await this.#engine.call("view", { photo, request: { view: "similarity", layer, token, of: photo, centred: true } });
+    const map = await this.#engine.call("view", { photo, request: { view: "similarity", layer, token, of: photo, centred: true }, edges: "patches" });
     if (this.#wanted?.shot !== wanted.shot || wanted.shot.encoding !== encoding) return;
     this.#show(alikeLight(map.data, map.width, map.height, ALIKE, false));
   }

@@ -97,5 +97,5 @@ export class Stage {
 
 /** The colours or the light of a scene's map. */
 function painted({ map, light }: Scene): HTMLCanvasElement | null {
-  return light ? shadeOf(light) : map && rasterOf(map);
+  return light ? shadeOf(light) : map && rasterOf(map.fine ?? map);
 }

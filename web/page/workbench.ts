@@ -301,8 +301,8 @@ export class Workbench {
     const subject = { layer: this.layer, token, photo: held.encoding.photo };
     const request = view.request(subject);
     const { photo } = second?.encoding ?? shot.encoding;
-    const first = request && (await this.#engine.call("view", { photo, request }));
-    const others = await Promise.all((first ? view.further(subject) : []).map((more) => this.#engine.call("view", { photo, request: more })));
+    const first = request && (await this.#engine.call("view", { photo, request, edges: view.edges }));
+    const others = await Promise.all((first ? view.further(subject) : []).map((more) => this.#engine.call("view", { photo, request: more, edges: "patches" })));
     const answer = first && view.join(first, others);
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     if (request) view.answered();

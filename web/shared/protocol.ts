@@ -138,20 +138,31 @@ export const viewRequest = variants("view", {
   taught: {},
 });
 
+/** Where the edges of a drawn view come from: a square a patch, interpolation, or the photograph's colours. */
+export type Edges = Infer<typeof edges>;
+export const edges = words("patches", "smooth", "photograph");
+
 export type Tensor = Infer<typeof tensor>;
 export const tensor = record({ shape: list(number), data: floats() });
+
+/** The pixels of a view. */
+export const raster = record({
+  rgba: bytes(),
+  width: number,
+  height: number,
+  /** The class or cluster of each pixel of rgba. */
+  labels: bytes(),
+});
 
 /** A view's colours, to be stretched over the photograph's region, and its data. */
 export type ViewMap = Infer<typeof viewMap>;
 export const viewMap = record({
   ...tensor.fields,
-  rgba: bytes(),
-  width: number,
-  height: number,
+  ...raster.fields,
+  /** The same at the resolution of the photograph's pixels; null where the edges are the patches'. */
+  fine: nullable(raster),
   /** Values of the darkest and the brightest colour. */
   range: nullable(list(number) as Shape<[number, number]>),
-  /** The class or cluster of each pixel of rgba. */
-  labels: bytes(),
   names: list(string),
   palette: palette(),
   /** Percent of the region. */
@@ -247,7 +258,8 @@ export const engineCalls = {
   /** Preprocessed pixels, `[batch, 3, height, width]`; `layers` are hidden states to keep besides the last. */
   encodePixels: { given: record({ pixels: tensor, layers: list(number) }), answer: encoded },
   tensor: { given: record({ photo: number, name: string }), answer: tensor },
-  view: { given: record({ photo: number, request: viewRequest }), answer: viewMap },
+  /** The edges are the photograph's if left out. */
+  view: { given: record({ photo: number, request: viewRequest, edges: optional(edges) }), answer: viewMap },
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
   vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },

@@ -25,6 +25,7 @@ const STRUCTURES = {
 const OBJECTS = {
   tensor: ({ tensor }) => tensor,
   map: ({ viewMap }) => viewMap,
+  raster: ({ raster }) => raster,
   masks: ({ masks }) => masks,
   given: ({ helperTask }) => helperTask.fields.task,
 };

@@ -71,9 +71,11 @@ class EngineHost implements Handlers<Calls> {
     return tensor;
   }
 
-  async view({ photo, request }: Calls["view"]["given"], { transfer }: Job) {
-    const map = await this.#opened.view(photo, request);
+  async view({ photo, request, edges }: Calls["view"]["given"], { transfer }: Job) {
+    const map = await this.#opened.view(photo, request, edges ?? "photograph");
+    const { fine } = map;
     transfer.push(map.data.buffer, map.rgba.buffer, map.labels.buffer);
+    if (fine) transfer.push(fine.rgba.buffer, fine.labels.buffer);
     return legible(map);
   }
 

@@ -11,7 +11,7 @@ use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::error::list;
 use internvit::image::{Picture, Resize};
 use internvit::model::{Sizes, layer};
-use internvit::view::{Map, Request, Setting, Settings, VIEWS, beside, mark, patch_centre};
+use internvit::view::{Edges, Map, Request, Setting, Settings, VIEWS, beside, mark, patch_centre};
 use internvit::{Encoder, Error, Result, Tensor};
 
 use super::background::Background;
@@ -24,7 +24,8 @@ use super::{input, output, progress, tell};
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit look cat.jpg --view pca --foreground\n  \
     internvit look cat.jpg --view similarity --at 220,160 --other dog.jpg --out match.png\n  \
-    internvit look cat.jpg --view attention --layer 12 --head 0 --data attention.npy")]
+    internvit look cat.jpg --view attention --layer 12 --head 0 --data attention.npy\n  \
+    internvit look cat.jpg --view pca --edges patches")]
 pub(super) struct Args {
     /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     image: PathBuf,
@@ -68,6 +69,12 @@ pub(super) struct Args {
     /// pca: where to save the basis: mean [C], directions [3, C], ranges [3, 2]
     #[arg(long, value_name = "FILE.safetensors")]
     save_basis: Option<PathBuf>,
+    /// Where the edges of the picture come from. patches: a square each; smooth: values are interpolated;
+    /// photograph: they are interpolated such that they change where its colours do, so edges come from
+    /// the photograph, not from the model. patches for norms, else photograph if left out; --data has the
+    /// model's values for each patch in any case
+    #[arg(long, value_name = "WHERE")]
+    edges: Option<Edges>,
     /// Opacity of the view over the photograph, 0 to 1; 1 for pca, else 0.75 if left out
     #[arg(long)]
     opacity: Option<f32>,
@@ -243,8 +250,9 @@ impl Args {
         map: &Map,
         said: String,
     ) -> Result<(Picture, String)> {
-        let mut picture =
-            map.over(&shown.picture, shown.region, self.opacity.unwrap_or(map.opacity))?;
+        let (opacity, edges) =
+            (self.opacity.unwrap_or(map.opacity), self.edges.unwrap_or(map.edges));
+        let mut picture = map.over(&shown.picture, shown.region, opacity, edges)?;
         let Some(other) = &self.other else {
             self.at.iter().for_each(|point| mark(&mut picture, *point));
             return Ok((picture, said));

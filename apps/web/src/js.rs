@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use internvit::view::Map;
+use internvit::view::{Fine, Map};
 use internvit::weights::{Checkpoint, Source};
 use internvit::{Error, Tensor};
 
@@ -104,9 +104,9 @@ pub(super) fn tensor(tensor: &Tensor) -> JsResult<JsValue> {
     ])
 }
 
-/// A view's result as an object of typed arrays, which the worker can hand on without copying.
-pub(super) fn map(map: &Map) -> JsResult<JsValue> {
-    let bytes = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
+/// A view's result as an object of typed arrays, which the worker can hand on without copying; `fine` are
+/// its pixels where it was upsampled.
+pub(super) fn map(map: &Map, fine: Option<&Fine>) -> JsResult<JsValue> {
     object(&[
         ("data", Float32Array::from(map.values.as_slice()).into()),
         ("shape", to_js(&map.shape)?),
@@ -119,7 +119,21 @@ pub(super) fn map(map: &Map) -> JsResult<JsValue> {
         ("palette", to_js(&map.palette)?),
         ("shares", to_js(&map.shares)?),
         ("best", to_js(&map.best)?),
+        ("fine", fine.map(raster).transpose()?.unwrap_or(JsValue::NULL)),
     ])
+}
+
+fn raster(fine: &Fine) -> JsResult<JsValue> {
+    object(&[
+        ("rgba", bytes(&fine.rgba)),
+        ("width", number(fine.width as f64)),
+        ("height", number(fine.height as f64)),
+        ("labels", bytes(&fine.labels)),
+    ])
+}
+
+fn bytes(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
 }
 
 pub(super) fn object(entries: &[(&str, JsValue)]) -> JsResult<JsValue> {

@@ -286,12 +286,13 @@ impl Engine {
         tensor(&photo.held.tensor(encoder, &name).await.map_err(js)?)
     }
 
-    /// A view of a photograph.
+    /// A view of a photograph, with edges that come from the `patches`, from the `photograph`, or `smooth`.
     #[wasm_bindgen(unchecked_return_type = "ViewMap")]
     pub async fn view(
         &mut self,
         id: u32,
         #[wasm_bindgen(unchecked_param_type = "ViewRequest")] request: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Edges")] edges: String,
     ) -> JsResult<JsValue> {
         let mut request: Request = serde_wasm_bindgen::from_value(request)?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
@@ -299,8 +300,9 @@ impl Engine {
         if let Request::Attention(view) = &mut request {
             view.head = view.head.filter(|head| *head < encoder.spec().sizes.heads);
         }
-        let shown = self.album.view(encoder, id, &request, &mut |_, _| ()).await;
-        map(&shown.map_err(js)?)
+        let edges = edges.parse().map_err(js)?;
+        let shown = self.album.view(encoder, id, &request, &mut |_, _| ()).await.map_err(js)?;
+        map(&shown, self.album.fine(id, &shown, edges).map_err(js)?.as_ref())
     }
 }
 

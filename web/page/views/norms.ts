@@ -10,6 +10,7 @@ export class Norms extends View {
     "Length of each patch’s features. Isolated bright patches are “registers”: large models store global notes there.";
   readonly opacity = 100;
   override readonly smooth = false;
+  override readonly edges = "patches";
 
   request({ layer }: Subject): ViewRequest {
     return { view: "norms", layer };

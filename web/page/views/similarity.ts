@@ -27,6 +27,8 @@ const COLOURS = { alike: [46, 200, 110], unlike: [235, 70, 60] } as const;
 export class Similarity extends View {
   readonly title = "Find alike";
   override readonly hint = "point, and see";
+  /** Its light is made of the data. */
+  override readonly edges = "patches";
   readonly about = "Move over the picture: what lights up is alike to the model. Click to pin; click again, or press Esc, to let go.";
   readonly opacity = 100;
   override readonly pointing = "hold";

@@ -1,6 +1,6 @@
 // What a view is: its texts, its settings, what it asks of the engine, and how its picture reads.
 
-import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
+import type { Edges, ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
 import type { Place } from "../patches";
 import type { Shot } from "../shots";
@@ -40,6 +40,8 @@ export abstract class View {
   abstract readonly opacity: number;
   /** Whether colours blend from patch to patch. */
   readonly smooth: boolean = true;
+  /** Where the edges of its picture come from. */
+  readonly edges: Edges = "photograph";
   /** Whether lines separate patches of different labels. */
   readonly outlines: boolean = false;
   readonly pointing: Pointing = "none";
