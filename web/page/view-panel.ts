@@ -60,7 +60,9 @@ export class ViewPanel {
     }
     this.#root.dataset.view = choice.view;
     this.#panel.setAttribute("aria-labelledby", `tab-${choice.view}`);
-    const shown: string[] = view.firstLayer === null ? [choice.view] : [choice.view, "layers"];
+    const shown: string[] = [choice.view];
+    if (view.firstLayer !== null) shown.push("layers");
+    if (view.edges !== "patches") shown.push("edges");
     for (const control of this.#root.querySelectorAll<HTMLElement>("[data-for]")) {
       control.hidden = !shown.includes(control.dataset.for ?? "");
     }

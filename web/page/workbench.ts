@@ -4,6 +4,7 @@ import type { Encoded, ModelInfo, Settings, Tensor, ViewMap } from "../shared/pr
 import { addressOf, readAddress, type Choice } from "./choice";
 import { part } from "./dom";
 import type { Engine } from "./engine";
+import { EdgeChoice } from "./edges";
 import { Film } from "./film";
 import { placeOf, tokenAt, type Place } from "./patches";
 import { Picture } from "./picture";
@@ -40,6 +41,7 @@ export class Workbench {
   readonly #spot: Spot;
   readonly #ranking: Ranking;
   readonly #film: Film;
+  readonly #edges: EdgeChoice;
   #choice: Choice;
   #model: ModelInfo | null = null;
   #shot: Shot | null = null;
@@ -62,6 +64,7 @@ export class Workbench {
     this.#spot = new Spot(engine, (light) => this.#picture.spot(light), surroundings.alarm);
     this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, surroundings.open, surroundings.alarm);
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
+    this.#edges = new EdgeChoice(root, () => void this.#painting.ask());
     this.#teaching = this.#makeTeaching(surroundings);
     this.#views = makeViews(root, this.#teaching);
     this.#panel = new ViewPanel(root, this.#views, {
@@ -301,7 +304,7 @@ export class Workbench {
     const subject = { layer: this.layer, token, photo: held.encoding.photo };
     const request = view.request(subject);
     const { photo } = second?.encoding ?? shot.encoding;
-    const first = request && (await this.#engine.call("view", { photo, request, edges: view.edges }));
+    const first = request && (await this.#engine.call("view", { photo, request, edges: this.#edges.of(view.edges) }));
     const others = await Promise.all((first ? view.further(subject) : []).map((more) => this.#engine.call("view", { photo, request: more, edges: "patches" })));
     const answer = first && view.join(first, others);
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;

@@ -33,44 +33,53 @@ const server = await serve({ "/": join(root, "www") });
 const chromium = await browser();
 const folder = join(root, "docs/pictures");
 mkdirSync(folder, { recursive: true });
-const page = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1280, height: 940 } });
-page.setDefaultTimeout(120_000);
-await page.goto(`${server.url}?start=plain&size=448&resize=native`);
-
-const drawn = () => page.locator('#stage[data-state="shown"][data-drawn]').waitFor();
-const canvas = page.locator("#frame canvas");
-
-async function click([x, y]) {
-  await canvas.scrollIntoViewIfNeeded();
-  const { width, height } = await canvas.boundingBox();
-  await canvas.click({ position: { x: x * width, y: y * height } });
-  await drawn();
+/** Saves the pictures of some views of both photographs; `ready` waits for the model. */
+async function save(query, views, ready) {
+  const page = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1280, height: 940 } });
+  page.setDefaultTimeout(240_000);
+  await page.goto(`${server.url}?${query}`);
+  await ready(page);
+  const drawn = () => page.locator('#stage[data-state="shown"][data-drawn]').waitFor();
+  const click = async ([x, y]) => {
+    const canvas = page.locator("#frame canvas");
+    const { width, height } = await canvas.boundingBox();
+    await canvas.click({ position: { x: x * width, y: y * height } });
+    await drawn();
+  };
+  for (const [name, { button, patch, teach }] of Object.entries(photos)) {
+    await page.getByRole("button", { name: button }).first().click();
+    await page.locator("#facts", { hasText: name === "cat" ? "chelsea.png" : `${name}.png` }).waitFor({ state: "attached" });
+    for (const view of views) {
+      await page.locator(`#tab-${view}`).click();
+      await drawn();
+      if (view === "similarity") await click(patch);
+      if (view === "attention") await page.getByRole("button", { name: "Back to the whole picture" }).click();
+      if (view === "teach") await lesson(page, click, teach);
+      await drawn();
+      const download = page.waitForEvent("download");
+      await page.getByRole("button", { name: "Save picture" }).click();
+      await (await download).saveAs(join(folder, `${name}-${view}.png`));
+    }
+  }
+  await page.close();
 }
 
-for (const [name, { button, patch, teach }] of Object.entries(photos)) {
-  await page.getByRole("button", { name: button }).click();
-  await page.locator("#facts", { hasText: name === "cat" ? "chelsea.png" : `${name}.png` }).waitFor({ state: "attached" });
-  for (const view of ["pca", "similarity", "attention", "clusters", "norms", "segmentation", "teach"]) {
-    await page.locator(`#tab-${view}`).click();
-    await drawn();
-    if (view === "similarity") await click(patch);
-    if (view === "attention") await page.getByRole("button", { name: "Back to the whole picture" }).click();
-    if (view === "teach") {
-      if (await page.getByRole("button", { name: "Clear" }).isEnabled()) await page.getByRole("button", { name: "Clear" }).click();
-      for (const [index, [label, places]] of teach.entries()) {
-        const text = page.locator("#teach input[type=text]").nth(index);
-        await text.fill(label);
-        await text.blur();
-        await page.locator("#teach input[type=radio]").nth(index).check();
-        for (const place of places) await click(place);
-      }
-    }
-    await drawn();
-    const download = page.waitForEvent("download");
-    await page.getByRole("button", { name: "Save picture" }).click();
-    await (await download).saveAs(join(folder, `${name}-${view}.png`));
+async function lesson(page, click, classes) {
+  const clear = page.getByRole("button", { name: "Clear" });
+  if (await clear.isEnabled()) await clear.click();
+  for (const [index, [label, places]] of classes.entries()) {
+    const text = page.locator("#teach input[type=text]").nth(index);
+    await text.fill(label);
+    await text.blur();
+    await page.locator("#teach input[type=radio]").nth(index).check();
+    for (const place of places) await click(place);
   }
 }
+
+const arrived = (page) => page.locator("#facts", { hasText: "× 384" }).waitFor({ state: "attached" });
+await save("size=448&resize=native", ["pca", "similarity", "attention", "clusters", "norms", "teach"], arrived);
+// The head of materials is InternViT-Tiny's.
+await save("start=plain&size=448&resize=native", ["segmentation"], async () => undefined);
 // The first screen, as a visitor finds it once the default model has arrived.
 const first = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1280, height: 800 }, colorScheme: "dark" });
 await first.goto(server.url);

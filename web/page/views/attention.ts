@@ -11,6 +11,8 @@ import { View, type Subject, type Surface } from "./view";
 export class Attention extends View {
   readonly title = "Attention";
   readonly about = "What the model pays attention to. Click a place to see what that place attends to.";
+  /** Its light is made of the data. */
+  override readonly edges = "patches";
   readonly opacity = 100;
   override readonly pointing = "choose";
   override readonly firstLayer = 1;
