@@ -185,14 +185,6 @@ export const lesson = record({
   method: optional(words("linear", "walk")),
 });
 
-/** How probabilities become masks: `smooth` in thousandths of the longer side, `least` in pixels of a part. */
-export type Refine = Infer<typeof refine>;
-export const refine = record({ edges: boolean, smooth: number, least: number });
-
-/** The class of each pixel, and how unsure it is: 0 where one class has all the probability, 1 where two have the same. */
-export type Masks = Infer<typeof masks>;
-export const masks = record({ width: number, height: number, labels: bytes(), unsure: floats() });
-
 export type Taught = Infer<typeof taught>;
 export const taught = record({ layers: list(number), names: list(string), palette: palette(), milliseconds: number });
 
@@ -263,11 +255,6 @@ export const engineCalls = {
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
   vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },
-  /** What was taught, on a photograph: masks, a class's probabilities, a class cut out (RGBA), COCO's JSON of several. */
-  masks: { given: record({ photo: number, refine }), answer: masks },
-  probability: { given: record({ photo: number, class: number, refine }), answer: floats() },
-  cutOut: { given: record({ photo: number, class: number, refine }), answer: bytes() },
-  annotations: { given: record({ photos: list(number), files: list(string), refine }), answer: string },
   exportHead: { given: nothing, answer: bytes() },
   importHead: { given: instance(File), answer: taught },
   forget: { given: number, answer: nothing },

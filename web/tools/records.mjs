@@ -15,7 +15,6 @@ const STRUCTURES = {
   Lesson: ({ lesson }) => lesson,
   Example: ({ lesson }) => lesson.fields.examples.inner,
   Vector: ({ lesson }) => lesson.fields.vectors.inner.inner,
-  Refine: ({ refine }) => refine,
   TaughtInfo: ({ taught }) => taught,
   Published: ({ publishedModel }) => publishedModel,
   Request: ({ benchmarkRequest }) => benchmarkRequest,
@@ -26,7 +25,6 @@ const OBJECTS = {
   tensor: ({ tensor }) => tensor,
   map: ({ viewMap }) => viewMap,
   raster: ({ raster }) => raster,
-  masks: ({ masks }) => masks,
   given: ({ helperTask }) => helperTask.fields.task,
 };
 

@@ -89,24 +89,6 @@ class EngineHost implements Handlers<Calls> {
     return tensor;
   }
 
-  async masks({ photo, refine }: Calls["masks"]["given"], { transfer }: Job) {
-    const masks = await this.#opened.masks(photo, refine);
-    transfer.push(masks.labels.buffer, masks.unsure.buffer);
-    return masks;
-  }
-
-  async probability({ photo, class: place, refine }: Calls["probability"]["given"]) {
-    return this.#opened.probability(photo, place, refine);
-  }
-
-  async cutOut({ photo, class: place, refine }: Calls["cutOut"]["given"]) {
-    return this.#opened.cut_out(photo, place, refine);
-  }
-
-  async annotations({ photos, files, refine }: Calls["annotations"]["given"]) {
-    return this.#opened.annotations(new Uint32Array(photos), files, refine);
-  }
-
   async exportHead() {
     return this.#opened.export_head();
   }

@@ -5,7 +5,6 @@ mod benchmark;
 mod hub;
 mod js;
 mod lesson;
-mod masks;
 mod records;
 mod team;
 mod types;
