@@ -15,7 +15,7 @@ fn plain(args: &[&str]) -> String {
 
 /// The default is DINOv2 ViT-S/14: its class token of the cat at 224 px is that of the weights before they were
 /// rounded to 8 bits (`training/dinov2.py`, then `internvit encode --model target/dinov2-small --image-size 224
-/// --tokens cls www/samples/chelsea.png --out tests/golden/dinov2_small/chelsea_224_cls.npy`).
+/// --tokens cls www/samples/chelsea.png --out tests/golden/default_model/chelsea_224_cls.npy`).
 #[test]
 fn the_default_model_sees_as_before_it_was_rounded() {
     let folder = scratch("built-in");
@@ -26,7 +26,7 @@ fn the_default_model_sees_as_before_it_was_rounded() {
     plain(&args);
     let read = |path| npyz::NpyFile::new(File::open(path).unwrap()).unwrap().into_vec::<f32>();
     let found = read(out.clone()).unwrap();
-    let expected = read(root().join("tests/golden/dinov2_small/chelsea_224_cls.npy")).unwrap();
+    let expected = read(root().join("tests/golden/default_model/chelsea_224_cls.npy")).unwrap();
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     let lengths = (dot(&found, &found) * dot(&expected, &expected)).sqrt();
     let cosine = dot(&found, &expected) / lengths;
