@@ -278,6 +278,7 @@ test("names of any length, with what turns or hides text, are cut and spelled ou
   await page.getByRole("alert").filter({ hasText: "qqq" }).waitFor();
   assert.ok((await page.getByRole("alert").filter({ hasText: "qqq" }).textContent()).length < 2100);
   await fit();
+  await page.getByRole("alert").getByRole("button").click();
 
   // A head of long names: taught, its names made longer in the file, and imported.
   await page.setViewportSize({ width: 1280, height: 900 });

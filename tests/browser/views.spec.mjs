@@ -211,11 +211,13 @@ test("ten clicks separate the cat; the command line applies the head to another 
     for (const at of places) await pick(page, at);
   }
   await page.locator(".fit", { hasText: "Learned from 10 patches" }).waitFor();
-  const { data } = await viewData(page);
-  const area = ROWS * COLS;
+  const { data, shape: [, rows, cols] } = await viewData(page);
+  // Cells are half a patch wide.
+  assert.deepEqual([rows, cols], [2 * ROWS, 2 * COLS]);
+  const area = rows * cols;
   const found = Array.from({ length: area }, (_, i) => data[i] > data[area + i]);
   const { size, outline } = JSON.parse(readFileSync(path("training/quality/masks.json"), "utf8"))["chelsea.png"];
-  const cat = found.map((_, i) => inside(outline[0], ((i % COLS) + 0.5) / COLS * size[0], (Math.floor(i / COLS) + 0.5) / ROWS * size[1]));
+  const cat = found.map((_, i) => inside(outline[0], ((i % cols) + 0.5) / cols * size[0], (Math.floor(i / cols) + 0.5) / rows * size[1]));
   const both = cat.filter((is, i) => is && found[i]).length;
   const either = cat.filter((is, i) => is || found[i]).length;
   t.diagnostic(`IoU of the cat ${(both / either).toFixed(3)}`);
@@ -229,7 +231,7 @@ test("ten clicks separate the cat; the command line applies the head to another 
     assert.ok(!process.env.REQUIRE_GPU, `${program} is missing: cargo test builds it`);
     return t.diagnostic("no command line to apply it with: run cargo build first");
   }
-  const said = execFileSync(program, ["segment", path("www/samples/astronaut.png"), "--head", head, "--labels", labels, "--json"], { encoding: "utf8" });
+  const said = execFileSync(program, ["segment", path("www/samples/astronaut.png"), "--model", "internvit-tiny", "--head", head, "--labels", labels, "--json"], { encoding: "utf8" });
   const { classes } = JSON.parse(said).images[0];
   assert.deepEqual(classes.map(({ name }) => name).sort(), ["background", "cat"]);
   assert.ok(Math.abs(classes.reduce((sum, { percent }) => sum + percent, 0) - 100) < 1e-6);

@@ -53,7 +53,7 @@ fn teach() {
 #[test]
 fn service() {
     let said = run("service", &[]);
-    assert_eq!(said, "[16, 16]\n".repeat(8) + "bundled\n");
+    assert_eq!(said, "[16, 16]\n".repeat(8) + "internvit-tiny\n");
 }
 
 #[test]
