@@ -487,7 +487,7 @@ test("a link names a model but fetches none", async (t) => {
 test("a name that is none is refused at the field", async (t) => {
   const page = await visitHub(t);
   for (const name of ["internvit", "http://example.com/model", "a/b/c"]) {
-    await page.locator("#models").evaluate((models) => (models.open = true));
+    await open(page);
     await page.getByLabel(/^Model from/).fill(name);
     await page.getByRole("button", { name: "Download", exact: true }).click();
     assert.match(await page.getByLabel(/^Model from/).evaluate((field) => field.validationMessage), /owner\/name/);
