@@ -156,5 +156,7 @@ test("at an http address of the network everything works, or says why it cannot"
   await row.getByRole("alert").filter({ hasText: "https addresses and at localhost" }).waitFor();
   await row.getByRole("button", { name: /^Dismiss/ }).click();
   await row.waitFor({ state: "detached" });
+  await page.keyboard.press("Escape");
+  await page.locator("#model-sheet").waitFor({ state: "hidden" });
   await saved(page, "Save picture");
 });
