@@ -193,7 +193,7 @@ fn a_step_moves_to_the_colours_step() {
     let picture = Picture { width: width as u32, height: height as u32, rgb: rgb.collect() };
     let plane: Vec<f32> = (0..40).map(|at| f32::from(u8::from(at % 10 >= 4))).collect();
     let guide = Guide::new(picture, [4, 10]).unwrap();
-    let values = spread(&Upsampled::guided(&[plane.clone()], &guide), 1);
+    let values = spread(&Upsampled::guided(std::slice::from_ref(&plane), &guide), 1);
     let smooth = spread(&Upsampled::cubic(&[plane], [4, 10], [height, width]), 1);
     let jump = |values: &[f32]| values[32 * width + step] - values[32 * width + step - 1];
     assert!(jump(&values) > 0.5, "{}", jump(&values));
@@ -206,7 +206,7 @@ fn a_step_moves_to_the_colours_step() {
 fn cubics_meet_their_points() {
     // Three pixels a patch: the middle one of each is the patch's own value.
     let plane = noise(5, 12);
-    let values = spread(&Upsampled::cubic(&[plane.clone()], [3, 4], [9, 12]), 1);
+    let values = spread(&Upsampled::cubic(std::slice::from_ref(&plane), [3, 4], [9, 12]), 1);
     for (at, expected) in plane.iter().enumerate() {
         let found = values[(3 * (at / 4) + 1) * 12 + 3 * (at % 4) + 1];
         assert!((found - expected).abs() < 1e-6, "{at}: {found} {expected}");
