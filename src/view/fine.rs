@@ -248,7 +248,8 @@ fn colours(row: &[f32], width: usize, out: &mut [u8]) {
         false => pixels.zip(alpha).for_each(|((pixel, ((r, g), b)), alpha)| {
             let scale = if *alpha > 0.0 { 1.0 / alpha } else { 0.0 };
             let [r, g, b] = [r, g, b].map(|v| byte(v * scale));
-            *pixel = [r, g, b, byte(255.0 * alpha)];
+            // What the filter spreads far from an edge is neither shown nor taken away.
+            *pixel = [r, g, b, byte(255.0 * (2.0 * alpha - 0.5).clamp(0.0, 1.0))];
         }),
     }
 }
