@@ -53,7 +53,11 @@ export class Saving {
   #button(id: string, work: () => Promise<void>): HTMLButtonElement {
     const button = part(document, `#${id}`, HTMLButtonElement);
     button.setAttribute("aria-describedby", this.#hint.id);
-    button.addEventListener("click", () => void work().catch(this.#parts.alarm));
+    button.addEventListener("click", () => {
+      // A choice closes the menu that it was made in.
+      button.closest("details")?.removeAttribute("open");
+      void work().catch(this.#parts.alarm);
+    });
     return button;
   }
 
