@@ -211,7 +211,7 @@ test("ten clicks separate the cat; the command line applies the head to another 
     for (const at of places) await pick(page, at);
   }
   await page.locator(".fit", { hasText: "Learned from 10 patches" }).waitFor();
-  const { data, shape: [, rows, cols] } = await viewData(page);
+  const { data, shape: [, , rows, cols] } = await viewData(page);
   // Cells are half a patch wide.
   assert.deepEqual([rows, cols], [2 * ROWS, 2 * COLS]);
   const area = rows * cols;
