@@ -91,7 +91,7 @@ for (const [asked, cores, threads] of [[2, 8, 2], [64, 3, 3], [64, 1, 1], [1e9, 
   test(`the page names the threads: ${asked} asked for, ${cores} cores`, async (t) => {
     const prepare = (page) => page.addInitScript(`Object.defineProperty(navigator, "hardwareConcurrency", { value: ${cores} })`);
     const page = await visit(site, t, { query: `?device=cpu&threads=${asked}`, prepare });
-    await page.locator("#device .name", { hasText: `CPU, ${threads} thread${threads === 1 ? "" : "s"} (WebAssembly)` }).waitFor();
+    await page.locator("#device .name", { hasText: `CPU, ${threads} thread${threads === 1 ? "" : "s"} (WebAssembly)` }).waitFor({ state: "attached" });
   });
 }
 
