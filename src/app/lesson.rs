@@ -16,6 +16,9 @@ pub struct Lesson {
     pub layers: Vec<usize>,
     /// The classes' names.
     pub names: Vec<String>,
+    /// The classes' colours; the usual ones where they are not as many as the names.
+    #[serde(default)]
+    pub palette: Vec<[u8; 3]>,
     /// Patches of photographs that are there.
     pub examples: Vec<Example>,
     /// Patches of photographs whose features were let go.
@@ -157,10 +160,14 @@ impl Lesson {
         if examples.iter().any(|(_, class)| *class >= classes) {
             return Err(Error::input("an example's class does not exist"));
         }
+        let palette = match self.palette.len() == classes {
+            true => self.palette.clone(),
+            false => default_palette(classes),
+        };
         Ok(LinearHead {
             layers: self.layers.clone(),
             names: self.names.clone(),
-            palette: default_palette(classes),
+            palette,
             classifier: fit(tokens, *channels, classes, examples)?,
             method: self.method,
         })
