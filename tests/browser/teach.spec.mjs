@@ -358,3 +358,49 @@ test("the panel is legible to all, light and dark", async (t) => {
     assert.deepEqual(await axe(page), []);
   }
 });
+
+test("on the GPU it learns the same", async (t) => {
+  const maps = [];
+  for (const device of ["cpu", "gpu"]) {
+    const page = await visit(site, t, { query: `${SMALL}&device=${device}` });
+    await open(page);
+    await learn(page);
+    maps.push(await map(page));
+  }
+  assert.equal(maps[0].length, maps[1].length);
+  assert.ok(maps[0].every((p, at) => Math.abs(p - maps[1][at]) < 0.02));
+});
+
+/** Ten clicks of a simulated user, in the photograph's pixels. */
+const CLICKS = [
+  [0, 281, 214], [0, 430, 118], [0, 476, 214], [0, 223, 378], [0, 423, 111], [0, 154, 263],
+  [1, 515, 84], [1, 174, 381], [1, 421, 102], [1, 140, 90],
+];
+
+test("ten clicks with the usual model give the object, to its edge", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&model=&sample=coffee#view=teach" });
+  await page.locator("#model-chip", { hasText: "DINOv2" }).waitFor();
+  await page.locator("#detail .value", { hasText: "48 × 32" }).waitFor({ state: "attached" });
+  await shown(page);
+  await drawn(page);
+  const { size: [width, height], outline: [outline] } = JSON.parse(readFileSync(path("training/quality/masks.json"), "utf8"))["coffee.png"];
+  for (const [index, x, y] of CLICKS) await pick(page, [(x + 0.5) / width, (y + 0.5) / height], index);
+  await fit(page, "Learned from 10 patches on layers 8, 12");
+  const files = unzipSync((await saved(page, "Save all masks")).bytes);
+  const mask = indices(files["masks/coffee.png"]);
+  assert.deepEqual([mask.width, mask.height], [width, height]);
+  const truth = mask.pixels.map((_, i) => inside(outline, (i % width) + 0.5, Math.floor(i / width) + 0.5));
+  const both = truth.filter((is, i) => is && mask.pixels[i] === 0).length;
+  const either = truth.filter((is, i) => is || mask.pixels[i] === 0).length;
+  t.diagnostic(`IoU ${(both / either).toFixed(3)}`);
+  assert.ok(both / either >= 0.95, `IoU ${both / either}`);
+});
+
+function inside(polygon, x, y) {
+  let odd = false;
+  polygon.forEach(([ax, ay], i) => {
+    const [bx, by] = polygon.at(i - 1);
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) odd = !odd;
+  });
+  return odd;
+}

@@ -25,7 +25,7 @@ export function commandOf(given: Taught): string {
   const file = taught === null && head ? head.file.name : "taught.safetensors";
   const model = modelOf(given);
   const window = given.settings.image_size ? [`--window ${given.settings.image_size}`] : [];
-  const segment = line(["internvit segment PICTURES", ...model, `--head ${quoted(file)}`, ...window, ...refining(method), "--masks-zip masks.zip"]);
+  const segment = line(["internvit segment PICTURES", ...model, `--head ${quoted(fileName(file))}`, ...window, ...refining(method), "--masks-zip masks.zip"]);
   return taught === null ? segment : `${taught}\n${segment}`;
 }
 
@@ -36,11 +36,11 @@ function teachLine(given: Taught, shot: Shot, encoding: Encoded): string {
   const sorted = [...traces].sort((a, b) => a.class - b.class);
   const painted = sorted.map((trace) => {
     const corners = trace.path.map((at) => pixelAt(at, encoding).join(","));
-    return corners.length === 1 ? `--point ${quoted(`${name(trace)}:${corners[0]}`)}` : `--scribble ${quoted(`${name(trace)}:${corners.join(" ")}`)}`;
+    return option(corners.length === 1 ? "--point" : "--scribble", `${name(trace)}:${corners.join(" ")}`);
   });
   return line([
-    `internvit teach ${quoted(shot.file.name)}`, ...painted, ...modelOf(given), `--method ${method.kind}`, `--layer ${layers.join(",")}`,
-    `--image-size ${settings.image_size ?? side}`, ...refining(method), "--out taught.safetensors", `--labels ${quoted(named(shot.file.name, "mask.png"))}`,
+    `internvit teach ${quoted(fileName(shot.file.name))}`, ...painted, ...modelOf(given), `--method ${method.kind}`, `--layer ${layers.join(",")}`,
+    `--image-size ${settings.image_size ?? side}`, ...refining(method), "--out taught.safetensors", `--labels ${quoted(fileName(named(shot.file.name, "mask.png")))}`,
   ]);
 }
 
@@ -50,8 +50,11 @@ const refining = ({ smooth, least }: Lesson["method"]) => [...(smooth ? [`--smoo
 
 const line = (words: readonly string[]) => words.join(" ");
 
+/** What begins with a hyphen would be read as an option. */
+const option = (name: string, value: string) => `${name}${value.startsWith("-") ? "=" : " "}${quoted(value)}`;
+const fileName = (name: string) => (name.startsWith("-") ? `./${name}` : name);
+
 /** A word as a shell reads it. */
 function quoted(word: string): string {
-  const safe = word.startsWith("-") ? `./${word}` : word;
-  return /^[\w@%+=:,./-]+$/.test(safe) ? safe : `'${safe.replaceAll("'", "'\\''")}'`;
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -6,7 +6,7 @@ import { part } from "./dom";
 import { History } from "./history";
 import { firstLesson, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
 import { MethodForm } from "./method";
-import type { Place } from "./patches";
+import { tokenAt, type Place } from "./patches";
 import type { Shot } from "./shots";
 import { between, erased, painted, pointAt, type Sheet } from "./traces";
 
@@ -138,7 +138,8 @@ export class LessonPanel {
   paint(shot: Shot, at: Place, drag: boolean, sheet: Sheet, { radius, erases }: Stylus): boolean {
     if (!drag) [this.#stroke, this.#last, this.#grown] = [false, null, null];
     const { traces } = this.now;
-    const path = this.#last ? between(this.#last, at, radius, sheet) : [at];
+    // What is wholly transparent is in no lesson.
+    const path = (this.#last ? between(this.#last, at, radius, sheet) : [at]).filter((place) => !sheet.clear.includes(tokenAt(place, sheet) ?? -1));
     this.#last = at;
     if (path.length === 0) return false;
     if (erases) return this.#paint(erased(traces, shot, path, radius, sheet), shot);

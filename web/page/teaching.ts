@@ -229,7 +229,7 @@ export class Teaching implements Lessons {
 
 /** Whether keys are text there. */
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLSelectElement || (target instanceof HTMLInputElement && ["text", "number", "password", "search"].includes(target.type));
+  return target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && ["text", "number", "password", "search"].includes(target.type));
 }
 
 /** Pixels of the screen for the longer side of what the model sees. */

@@ -21,8 +21,10 @@ export function distance([x, y]: Place, [u, v]: Place, { region: [, , width, hei
   return Math.hypot(((x - u) * width) / longer, ((y - v) * height) / longer);
 }
 
-/** Half a patch, in parts of the longer side: two points so near name the same. */
+/** Half a patch, in parts of the longer side: a click so near a point means it. */
 const halfPatch = ({ rows, cols }: Sheet) => 0.5 / Math.max(rows, cols);
+/** Half of one of the engine's cells: what lies so near to what is painted gives way. */
+const halfCell = (sheet: Sheet) => halfPatch(sheet) / 2;
 
 /** The places from one to another, the first left out, near enough for a stroke of a radius. */
 export function between(from: Place, to: Place, radius: number, sheet: Sheet): Place[] {
@@ -36,7 +38,7 @@ export function between(from: Place, to: Place, radius: number, sheet: Sheet): P
 /** Traces without what lies within a radius of some places; strokes fall into parts. The same list where nothing did. */
 export function erased(traces: readonly Trace[], shot: Shot, places: readonly Place[], radius: number, sheet: Sheet): readonly Trace[] {
   const hit = (trace: Trace, at: Place) => {
-    const near = Math.max(radius, halfPatch(sheet)) + trace.radius / 2;
+    const near = Math.max(radius, halfCell(sheet)) + trace.radius / 2;
     return places.some((place) => distance(place, at, sheet) <= near);
   };
   const parts = traces.map((trace) => (trace.shot === shot && trace.path.some((at) => hit(trace, at)) ? cut(trace, (at) => !hit(trace, at)) : trace));
