@@ -404,3 +404,56 @@ function inside(polygon, x, y) {
   });
   return odd;
 }
+
+test("masks of more pictures than stay encoded, and Cancel in the middle of them", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await open(page);
+  await learn(page);
+  const files = Array.from({ length: 13 }, (_, at) => ({ name: `${at}.png`, mimeType: "image/png", buffer: cat }));
+  await page.locator("#photo-file").setInputFiles(files);
+  await page.locator("#status", { hasText: "12.png took" }).waitFor({ state: "attached" });
+  await shown(page);
+  await fit(page, "Learned from 2 patches");
+  await page.evaluate(() => {
+    // At the third picture.
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector("#progress label").textContent.includes("picture 3 of 14")) return;
+      observer.disconnect();
+      document.querySelector("#progress button").click();
+    }).observe(document.querySelector("#progress"), { subtree: true, childList: true, characterData: true });
+  });
+  await press(page, "Save all masks");
+  await page.locator("#status", { hasText: "Cancelled. Nothing was saved." }).waitFor({ state: "attached" });
+  const { bytes } = await saved(page, "Save all masks");
+  const names = Object.keys(unzipSync(bytes)).filter((name) => name.startsWith("masks/"));
+  assert.equal(names.length, 14);
+  assert.equal(JSON.parse(Buffer.from(unzipSync(bytes)["annotations.json"]).toString()).images.length, 14);
+});
+
+test("files of one name keep their masks apart", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await open(page, "one.png");
+  await learn(page);
+  await page.locator("#photo-file").setInputFiles({ name: "one.png", mimeType: "image/png", buffer: readFileSync(path("www/samples/coffee.png")) });
+  await page.locator("#facts", { hasText: "600 × 400" }).waitFor({ state: "attached" });
+  await drawn(page);
+  const files = unzipSync((await saved(page, "Save all masks")).bytes);
+  assert.deepEqual(Object.keys(files).filter((name) => name.startsWith("masks/")).sort(), ["masks/one.png (2).png", "masks/one.png.png"]);
+  assert.equal(indices(files["masks/one.png.png"]).width, 451);
+  assert.equal(indices(files["masks/one.png (2).png"]).width, 600);
+});
+
+test("after a reload the page begins with the lesson’s picture, in place of its own", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&size=112" });
+  await shown(page);
+  await open(page);
+  await learn(page);
+  await page.locator("[data-kept]", { hasText: "with 1 picture" }).waitFor();
+  await page.reload();
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
+  await fit(page, "Learned from 2 patches");
+  await shown(page);
+  assert.equal(await page.locator("#wipe").getAttribute("aria-valuenow"), "0");
+  assert.equal(await page.getByRole("alert").textContent(), "");
+  assert.equal(await page.locator("#shots li").count(), 1);
+});

@@ -170,7 +170,7 @@ export class Keeping {
   }
 
   async #keepFeatures() {
-    for (const shot of new Set(this.#lesson.traces.map((trace) => trace.shot))) await this.#keepVectors(shot);
+    for (const shot of new Set(this.#lesson.traces.map((trace) => trace.shot))) await this.#keepVectors(shot).catch(() => undefined);
   }
 
   async #keepVectors(shot: Shot) {

@@ -132,6 +132,16 @@ export class Teaching implements Lessons {
   async learn(): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
+    const model = this.#model;
+    try {
+      await this.#learn();
+    } catch (error) {
+      // Another model was loaded before the engine came to it: what it has will be learned from.
+      if (model === this.#model) throw error;
+    }
+  }
+
+  async #learn(): Promise<void> {
     const lesson = await this.#lesson();
     const { head } = this.panel;
     if (lesson) return this.#teach(lesson);

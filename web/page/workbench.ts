@@ -320,7 +320,12 @@ export class Workbench {
       return this.#picture.say(reason);
     }
     const subject = { layer: this.layer, token, photo: held.encoding.photo };
-    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edges.of(view.edges));
+    const model = this.#model;
+    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edges.of(view.edges)).catch((error: unknown) => {
+      // Another model does not have the encoding: what it makes of the photograph is shown when it is there.
+      if (model === this.#model) throw error;
+      return null;
+    });
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     this.#map = answer;
     if (answer) {
@@ -367,8 +372,8 @@ export class Workbench {
   }
 
   #finish(shot: Shot, second: Shot | null, token: number | null) {
-    if (this.#welcoming && this.#map) this.#picture.wipe.sweep();
     const { view } = this;
+    if (this.#welcoming && this.#map && view.pointing !== "teach") this.#picture.wipe.sweep();
     const pointed = view.pointing === "hold" ? (this.#hovered ?? token ?? (this.#choice.at && (this.#map?.best ?? null))) : token;
     this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, opacity: this.#opacity });
   }
