@@ -94,10 +94,12 @@ export interface StoredFiles {
 export type ModelSource = Infer<typeof modelSource>;
 const modelSource = either("folder", record({ folder: string }), ownFiles);
 
-/** How a photograph becomes the model's input. One that keeps its shape gets at most `most_patches`, a strip fewer pixels. */
+/** How a photograph becomes the model's input. One that keeps its shape gets at most `most_patches`, a strip fewer pixels.
+ * Tiles overlap and are blended; `shifts` encodes it so many times along each axis, for a grid as many times as fine. */
 export type Settings = Infer<typeof settings>;
 export const settings = record({
-  image_size: optional(number), resize: optional(words("squash", "crop", "native")), tiles: optional(number), most_patches: optional(number),
+  image_size: optional(number), resize: optional(words("squash", "crop", "native")), tiles: optional(number), shifts: optional(number),
+  most_patches: optional(number),
 });
 
 /** An encoded photograph. Its features stay on the device until a view asks for them. */
