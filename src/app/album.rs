@@ -140,9 +140,9 @@ impl Album {
         })
     }
 
-    /// Height and width of a photograph's map of classes.
-    pub(super) fn size(&self, photo: &Photo) -> [usize; 2] {
-        photo.fine(self.side).map(|length| length as usize)
+    /// Pixels of the longer side of a map of classes at most.
+    pub(super) fn side(&self) -> Option<u32> {
+        self.side
     }
 
     /// The logits `[1, classes, h', w']` of a head, on a photograph's features; of a head that was

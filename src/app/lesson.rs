@@ -16,6 +16,9 @@ pub struct Lesson {
     pub layers: Vec<usize>,
     /// The classes' names.
     pub names: Vec<String>,
+    /// The classes' colours; the usual ones where they are not as many as the names.
+    #[serde(default)]
+    pub palette: Vec<[u8; 3]>,
     /// Patches of photographs that are there.
     pub examples: Vec<Example>,
     /// Patches of photographs whose features were let go.
@@ -161,10 +164,14 @@ impl Lesson {
             Method::Mlp => fit_network(tokens, *channels, classes, examples)?,
             Method::Linear | Method::Walk => fit(tokens, *channels, classes, examples)?,
         };
+        let palette = match self.palette.len() == classes {
+            true => self.palette.clone(),
+            false => default_palette(classes),
+        };
         Ok(LinearHead {
             layers: self.layers.clone(),
             names: self.names.clone(),
-            palette: default_palette(classes),
+            palette,
             classifier: fitted,
             method: self.method,
         })

@@ -97,11 +97,27 @@ impl Album {
     /// # Errors
     /// As [`Album::logits`].
     pub async fn soft(&mut self, encoder: &Encoder, id: u32, refine: Refine) -> Result<Soft> {
+        self.soft_within(encoder, id, refine, self.side()).await
+    }
+
+    /// As [`Album::soft`], with at most `side` pixels on the longer side; as many as the photograph has
+    /// without.
+    ///
+    /// # Errors
+    /// As [`Album::logits`].
+    pub async fn soft_within(
+        &mut self,
+        encoder: &Encoder,
+        id: u32,
+        refine: Refine,
+        side: Option<u32>,
+    ) -> Result<Soft> {
         let Tensor { shape, values } = self.logits(encoder, id, Head::Taught).await?;
         let walks = self.head.as_ref().is_some_and(|head| head.method == Method::Walk);
         let sides = [shape[2], shape[3]];
         let values = if walks { values } else { probabilities(&values, sides, sides) };
         let photo = self.photo(id)?;
-        Soft::new(values, sides, &photo.part(), self.size(photo), refine)
+        let size = photo.fine(side).map(|length| length as usize);
+        Soft::new(values, sides, &photo.part(), size, refine)
     }
 }

@@ -8,7 +8,7 @@ use super::tidy::tidy;
 use crate::cpu::{Guide, Upsampled, box_mean, stretch};
 use crate::features::one_each;
 use crate::image::{Picture, resize};
-use crate::{Error, Result};
+use crate::{Error, Result, Tensor};
 
 /// How probabilities become masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,12 @@ impl Soft {
         Ok(Self { values, sides, ground, refine })
     }
 
+    /// The probabilities as they were given, `[classes, rows, cols]`.
+    pub fn cells(&self) -> Tensor {
+        let [rows, cols] = self.sides;
+        Tensor { shape: vec![self.classes(), rows, cols], values: self.values.clone() }
+    }
+
     /// How many classes there are.
     pub fn classes(&self) -> usize {
         self.values.len() / (self.sides[0] * self.sides[1])
@@ -160,12 +166,21 @@ impl Soft {
     /// # Errors
     /// As [`Soft::plane`].
     pub fn named(&self) -> Result<Named> {
+        self.named_by(&mut |_| ())
+    }
+
+    /// As [`Soft::named`]; `each` is given the probabilities of one class after the other.
+    ///
+    /// # Errors
+    /// As [`Soft::plane`].
+    pub fn named_by(&self, each: &mut dyn FnMut(&[f32])) -> Result<Named> {
         let [height, width] = self.size();
         let mut labels = vec![0i32; height * width];
         let mut best = vec![f32::NEG_INFINITY; labels.len()];
         let mut second = vec![0.0f32; labels.len()];
         for class in 0..self.classes() {
             let plane = self.plane(class)?;
+            each(&plane);
             for (((p, best), second), label) in
                 plane.iter().zip(&mut best).zip(&mut second).zip(&mut labels)
             {
@@ -223,6 +238,7 @@ mod tests {
         let soft = soft(Refine::default());
         let Named { labels, unsure } = soft.named().unwrap();
         assert_eq!((soft.classes(), soft.size()), (2, [32, 32]));
+        assert_eq!(soft.cells().shape, [2, 8, 8]);
         for at in 0..32 * 32 {
             assert_eq!(labels[at], i32::from(at % 32 >= 18), "pixel {at}");
             assert!((0.0..=1.0).contains(&unsure[at]));
@@ -233,6 +249,9 @@ mod tests {
             soft.plane(0).unwrap().iter().zip(soft.plane(1).unwrap()).map(|(a, b)| a + b).collect();
         assert!(sum.iter().all(|sum| (sum - 1.0).abs() < 0.02));
         assert!(soft.plane(2).is_err());
+        let mut planes = Vec::new();
+        assert_eq!(soft.named_by(&mut |plane| planes.push(plane.to_vec())).unwrap().labels, labels);
+        assert_eq!(planes, [soft.plane(0).unwrap(), soft.plane(1).unwrap()]);
     }
 
     #[test]

@@ -210,11 +210,11 @@ test("names from files are text, whatever they hold", async (t) => {
   for (const [at, name] of [EVIL, "background"].entries()) {
     await page.locator("#teach input[type=text]").nth(at).fill(name);
     await page.locator("#teach input[type=text]").nth(at).blur();
-    await page.locator("#teach input[type=radio]").nth(at).check();
+    await page.locator("#teach input[name=class]").nth(at).check();
     await page.locator("#frame canvas").click({ position: { x: 20 + 200 * at, y: 30 } });
   }
   await page.locator("#legend", { hasText: EVIL.slice(0, 40) }).waitFor();
-  const head = (await saved(page, "Export head")).bytes;
+  const head = (await saved(page, "Save what it learned")).bytes;
   await page.locator("#teach input[type=file]").setInputFiles({ name: `${EVIL}.safetensors`, mimeType: "", buffer: head });
   await page.locator(".fit", { hasText: `${EVIL}.safetensors` }).waitFor();
   await harmless("a taught class");
@@ -286,11 +286,11 @@ test("names of any length, with what turns or hides text, are cut and spelled ou
   for (const at of [0, 1]) {
     await page.locator("#teach input[type=text]").nth(at).fill(`class ${at}`);
     await page.locator("#teach input[type=text]").nth(at).blur();
-    await page.locator("#teach input[type=radio]").nth(at).check();
+    await page.locator("#teach input[name=class]").nth(at).check();
     await page.locator("#frame canvas").click({ position: { x: 20 + 200 * at, y: 30 } });
   }
   await page.locator("#legend li").nth(1).waitFor();
-  const head = (await saved(page, "Export head")).bytes;
+  const head = (await saved(page, "Save what it learned")).bytes;
   const length = Number(head.readBigUInt64LE(0));
   const text = head.toString("utf8", 8, 8 + length).replaceAll("class 0", "h".repeat(2e5));
   const header = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));

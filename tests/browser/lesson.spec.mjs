@@ -22,7 +22,7 @@ async function pick(page, [x, y]) {
   await canvas.click({ position: { x: x * width, y: y * height } });
   await drawn(page);
 }
-const inHand = (page, at) => page.locator("#teach input[type=radio]").nth(at).check();
+const inHand = (page, at) => page.locator("#teach input[name=class]").nth(at).check();
 const map = async (page) => [...readNpy((await saved(page, "Save view’s data (.npy)")).bytes).data];
 
 async function teachCat(page) {
@@ -45,15 +45,15 @@ test("of many photographs all stay, and so does the lesson", async (t) => {
   // Each has its small picture.
   await page.waitForFunction(() => [...document.querySelectorAll("#shots canvas")].every((canvas) => canvas.getContext("2d").getImageData(48, 36, 1, 1).data[3] === 255));
   await fit(page, "Learned from 2 patches");
-  assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
+  assert.deepEqual(await counts(page), ["1 point", "1 point"]);
   await page.locator("#legend li").first().waitFor();
   // On another layer, when the taught photograph is not encoded any more.
   await page.locator("#layer").fill("8");
-  await fit(page, "on layer 8");
+  await fit(page, "on layers 6, 8");
   await page.getByRole("button", { name: "cat.png" }).click();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await shown(page);
-  await fit(page, "Learned from 2 patches on layer 8");
+  await fit(page, "Learned from 2 patches on layers 6, 8");
   // Another model has other features: the photographs of the lesson are encoded again.
   await page.getByRole("button", { name: "3.png", exact: true }).click();
   await page.locator("#facts", { hasText: /^Photograph3\.png/ }).waitFor({ state: "attached" });
@@ -62,7 +62,7 @@ test("of many photographs all stay, and so does the lesson", async (t) => {
   await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
   await loaded(page);
   await page.locator("#status", { hasText: "3.png took" }).waitFor({ state: "attached" });
-  await fit(page, "Learned from 2 patches on layer 8");
+  await fit(page, "Learned from 2 patches on layers 6, 8");
 });
 
 test("files that were not reached stay in the strip and open later", async (t) => {
@@ -82,38 +82,38 @@ test("undo and redo take back every change exactly", async (t) => {
   const first = await map(page);
   // A patch of the wrong class is moved, and undo moves it back.
   await pick(page, [0.5, 0.5]);
-  assert.deepEqual(await counts(page), ["0 patches", "2 patches"]);
+  assert.deepEqual(await counts(page), ["0 points", "2 points"]);
   await page.keyboard.press("Control+z");
-  assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
+  assert.deepEqual(await counts(page), ["1 point", "1 point"]);
   await fit(page, "Learned from 2 patches");
   await drawn(page);
   assert.deepEqual(await map(page), first);
   await page.keyboard.press("Control+Shift+z");
-  assert.deepEqual(await counts(page), ["0 patches", "2 patches"]);
+  assert.deepEqual(await counts(page), ["0 points", "2 points"]);
   await press(page, "Undo");
   // A second click takes a patch away.
   await pick(page, [0.95, 0.1]);
-  assert.deepEqual(await counts(page), ["1 patch", "0 patches"]);
+  assert.deepEqual(await counts(page), ["1 point", "0 points"]);
   await press(page, "Undo");
-  assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
+  assert.deepEqual(await counts(page), ["1 point", "1 point"]);
   // A name, a class, and all at once.
   await page.locator("#teach input[type=text]").first().fill("cat");
   await page.locator("#teach input[type=text]").first().blur();
   await press(page, "Add a class");
-  await press(page, "Clear");
-  assert.deepEqual(await counts(page), ["0 patches", "0 patches", "0 patches"]);
+  await press(page, "Clear all");
+  assert.deepEqual(await counts(page), ["0 points", "0 points", "0 points"]);
   await press(page, "Undo");
-  assert.deepEqual(await counts(page), ["1 patch", "1 patch", "0 patches"]);
+  assert.deepEqual(await counts(page), ["1 point", "1 point", "0 points"]);
   await press(page, "Undo");
   await press(page, "Undo");
   assert.equal(await page.locator("#teach input[type=text]").first().inputValue(), "object");
   // The history goes back to the beginning, and forth to the end.
   await press(page, "Undo");
   await press(page, "Undo");
-  assert.deepEqual(await counts(page), ["0 patches", "0 patches"]);
+  assert.deepEqual(await counts(page), ["0 points", "0 points"]);
   assert.ok(await page.getByRole("button", { name: "Undo" }).isDisabled());
   for (let step = 0; step < 5; step++) await press(page, "Redo");
-  assert.deepEqual(await counts(page), ["0 patches", "0 patches", "0 patches"]);
+  assert.deepEqual(await counts(page), ["0 points", "0 points", "0 points"]);
   assert.equal(await page.locator("#teach input[type=text]").first().inputValue(), "cat");
   assert.ok(await page.getByRole("button", { name: "Redo" }).isDisabled());
 });
@@ -134,26 +134,29 @@ test("undo takes back a stroke, a key and a stroke over another class as one ste
     await page.mouse.up();
     await drawn(page);
   };
-  // Five patches of the second class in a row.
   await stroke([0.06, 0.06], [0.56, 0.06]);
-  assert.deepEqual(await counts(page), ["1 patch", "6 patches"]);
+  assert.deepEqual(await counts(page), ["1 point", "1 point, 1 stroke"]);
   await inHand(page, 0);
-  // Over three of them and two more; those of its own class stay.
+  // Over half of it and on: what lies below gives way.
   await stroke([0.31, 0.06], [0.81, 0.06]);
-  assert.deepEqual(await counts(page), ["6 patches", "3 patches"]);
+  assert.deepEqual(await counts(page), ["1 point, 1 stroke", "1 point, 1 stroke"]);
   await page.locator("#frame canvas").focus();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  assert.deepEqual(await counts(page), ["7 patches", "3 patches"]);
-  const steps = [["6 patches", "3 patches"], ["1 patch", "6 patches"], ["1 patch", "1 patch"]];
+  await drawn(page);
+  assert.deepEqual(await counts(page), ["2 points, 1 stroke", "1 point, 1 stroke"]);
+  const learned = await page.locator(".fit").textContent();
+  const steps = [["1 point, 1 stroke", "1 point, 1 stroke"], ["1 point", "1 point, 1 stroke"], ["1 point", "1 point"]];
   for (const step of steps) {
     await page.keyboard.press("Control+z");
     assert.deepEqual(await counts(page), step);
   }
-  for (const step of [...steps.slice(0, 2).reverse(), ["7 patches", "3 patches"]]) {
+  await fit(page, "Learned from 2 patches");
+  for (const step of [...steps.slice(0, 2).reverse(), ["2 points, 1 stroke", "1 point, 1 stroke"]]) {
     await page.keyboard.press("Control+y");
     assert.deepEqual(await counts(page), step);
   }
+  await fit(page, learned.replace(/ in \d+ ms.*/, ""));
 });
 
 test("undo of a click on a photograph that is not shown goes to it", async (t) => {
@@ -164,10 +167,10 @@ test("undo of a click on a photograph that is not shown goes to it", async (t) =
   await page.locator("#legend li").first().waitFor();
   await press(page, "Undo");
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
-  assert.deepEqual(await counts(page), ["1 patch", "0 patches"]);
+  assert.deepEqual(await counts(page), ["1 point", "0 points"]);
   await press(page, "Redo");
   assert.match(await fact(page, "Photograph"), /cat\.png/);
-  assert.deepEqual(await counts(page), ["1 patch", "1 patch"]);
+  assert.deepEqual(await counts(page), ["1 point", "1 point"]);
 });
 
 test("an imported head stays until a lesson takes its place, and undo brings it back", async (t) => {
@@ -176,19 +179,19 @@ test("an imported head stays until a lesson takes its place, and undo brings it 
   await page.locator("#teach input[type=text]").first().fill("cat");
   await page.locator("#teach input[type=text]").first().blur();
   await page.locator("#legend", { hasText: "cat" }).waitFor();
-  const { bytes } = await saved(page, "Export head");
-  await press(page, "Clear");
+  const { bytes } = await saved(page, "Save what it learned");
+  await press(page, "Clear all");
   await page.locator("#legend").waitFor({ state: "hidden" });
   await page.getByRole("tab", { name: "Features" }).click();
   // Dropped on the page it is imported, and shown.
   await hand(page, "drop", "mine.safetensors", { mimeType: "", buffer: bytes });
-  await fit(page, "mine.safetensors: cat, background, on layer 12");
+  await fit(page, "mine.safetensors: cat, background, on layers 8, 12");
   await page.locator("#legend", { hasText: "cat" }).waitFor();
   await drawn(page);
   // By itself it knows nothing of the pixels that were named.
   const expected = await map(page);
   await pick(page, [0.2, 0.8]);
-  await fit(page, "in use until two classes have patches");
+  await fit(page, "in use until two classes are painted");
   await page.locator("#legend", { hasText: "cat" }).waitFor();
   assert.deepEqual(await map(page), expected);
   await inHand(page, 1);
@@ -199,7 +202,7 @@ test("an imported head stays until a lesson takes its place, and undo brings it 
   await fit(page, "mine.safetensors: cat, background");
   await drawn(page);
   assert.deepEqual(await map(page), expected);
-  assert.ok((await saved(page, "Export head")).bytes.equals(bytes));
+  assert.ok((await saved(page, "Save what it learned")).bytes.equals(bytes));
   // What is no head is named, and changes nothing.
   for (const [name, buffer] of [["coffee.jpg", readFileSync(path("web/samples/coffee.jpg"))], ["empty.safetensors", Buffer.alloc(0)]]) {
     await page.locator("#teach input[type=file]").setInputFiles({ name, mimeType: "", buffer });

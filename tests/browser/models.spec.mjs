@@ -203,10 +203,10 @@ test("heads are read by one parser: a key that is there twice, and what is cut o
     await page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
   };
   await click(0.5, 0.5);
-  await page.locator("#teach input[type=radio]").nth(1).check();
+  await page.locator("#teach input[name=class]").nth(1).check();
   await click(0.05, 0.05);
   await page.locator(".fit", { hasText: "Learned from 2 patches" }).waitFor();
-  const head = (await saved(page, "Export head")).bytes;
+  const head = (await saved(page, "Save what it learned")).bytes;
   const twice = (text) => text.replace(/^\{/, '{"__metadata__":{},');
   const bias = (text) => text.replace(/("decode_head[^"]*":)(\{[^}]*\})/, "$1$2,$1$2");
   for (const [name, bytes, reason] of [

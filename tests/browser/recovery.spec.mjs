@@ -36,7 +36,7 @@ for (const [kind, said] of [["lose", LOST], ["die", STOPPED], ["trap", STOPPED]]
     const expected = await features(page);
     await page.getByRole("tab", { name: "Teach" }).click();
     for (const [at, x] of [[0, 0.45], [1, 0.05]]) {
-      await page.locator("#teach input[type=radio]").nth(at).check();
+      await page.locator("#teach input[name=class]").nth(at).check();
       const canvas = page.locator("#frame canvas");
       const { width, height } = await canvas.boundingBox();
       await canvas.click({ position: { x: x * width, y: 0.5 * height } });
@@ -56,7 +56,7 @@ for (const [kind, said] of [["lose", LOST], ["die", STOPPED], ["trap", STOPPED]]
     else await page.locator("#layer").fill("7");
     await page.waitForFunction((before) => document.querySelector("#stage").dataset.drawn && document.querySelector("canvas").toDataURL() === before, taught);
     assert.equal(await page.getByRole("tab", { selected: true }).textContent(), "Teach");
-    assert.match(await page.locator("#teach li").first().textContent(), /1 patch/);
+    assert.match(await page.locator("#teach li").first().textContent(), /1 point/);
     assert.match(await fact(page, "Photograph"), /chelsea\.png/);
     assert.ok((await features(page)).equals(expected));
     // The other photograph has kept its place, and is encoded again now that it is opened.

@@ -66,7 +66,7 @@ test("every view saves a picture and data of its own, under its name", async (t)
     if (tab === "Find alike") await click(0.5, 0.5);
     if (tab === "Teach") {
       await click(0.5, 0.5);
-      await page.locator("#teach input[type=radio]").nth(1).check();
+      await page.locator("#teach input[name=class]").nth(1).check();
       await click(0.95, 0.05);
       await page.locator(".fit", { hasText: "Learned from 2 patches" }).waitFor();
     }

@@ -277,7 +277,7 @@ test("a transparent picture is laid over white, and its empty patches are in no 
   await drawn(page);
   await pick(page, [0.95, 0.5]);
   await pick(page, [0.2, 0.5]);
-  assert.deepEqual(await page.locator("#teach .count").allTextContents(), ["1 patch", "0 patches"]);
+  assert.deepEqual(await page.locator("#teach .count").allTextContents(), ["1 point", "0 points"]);
 });
 
 // 112 x 112 pixels of four stripes as Pillow 13 writes them; the right quarter is transparent, with a purple beneath.

@@ -117,7 +117,7 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
       await turn(page, "Teach");
       await pick(page, [0.4, 0.6]);
       await pick(page, [0.3, 0.3]);
-      await page.getByLabel("Click patches of background").check();
+      await page.getByLabel("Paint background").check();
       await pick(page, [0.95, 0.1]);
       await page.locator(".fit", { hasText: /Learned from 3 patches/ }).waitFor();
       const milliseconds = Number(/in (\d+) ms/.exec(await page.locator(".fit").textContent())[1]);
@@ -131,12 +131,12 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
       await page.locator("#teach input[type=text]").first().fill("cat");
       await page.locator("#teach input[type=text]").first().blur();
       await page.locator("#legend", { hasText: "cat" }).waitFor();
-      const head = await saved(page, "Export head");
+      const head = await saved(page, "Save what it learned");
       assert.equal(head.name, "taught.safetensors");
-      await page.getByRole("button", { name: "Clear" }).click();
+      await page.getByRole("button", { name: "Clear all" }).click();
       await page.waitForFunction(() => document.querySelector("#legend").hidden);
       await page.locator("#teach input[type=file]").setInputFiles({ name: "mine.safetensors", mimeType: "", buffer: head.bytes });
-      await page.locator(".fit", { hasText: "mine.safetensors: cat, background, on layer 12" }).waitFor();
+      await page.locator(".fit", { hasText: "mine.safetensors: cat, background, on layers 8, 12" }).waitFor();
       await page.locator("#legend", { hasText: "cat" }).waitFor();
       assert.deepEqual(await axe(page), []);
       await fits(page);
@@ -207,7 +207,7 @@ test("ten clicks separate the cat; the command line applies the head to another 
     const text = page.locator("#teach input[type=text]").nth(index);
     await text.fill(name);
     await text.blur();
-    await page.locator("#teach input[type=radio]").nth(index).check();
+    await page.locator("#teach input[name=class]").nth(index).check();
     for (const at of places) await pick(page, at);
   }
   await page.locator(".fit", { hasText: "Learned from 10 patches" }).waitFor();
@@ -225,7 +225,7 @@ test("ten clicks separate the cat; the command line applies the head to another 
 
   const folder = mkdtempSync(join(tmpdir(), "taught-"));
   const [head, labels] = [join(folder, "taught.safetensors"), join(folder, "labels.png")];
-  writeFileSync(head, (await saved(page, "Export head")).bytes);
+  writeFileSync(head, (await saved(page, "Save what it learned")).bytes);
   const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/internvit");
   if (!existsSync(program)) {
     assert.ok(!process.env.REQUIRE_GPU, `${program} is missing: cargo test builds it`);

@@ -3,11 +3,22 @@
 import type { Encoded, ViewMap } from "../shared/protocol";
 import { pen } from "./dom";
 import { contour, type Light } from "./light";
+import type { Place } from "./patches";
 
 export interface Mark {
   token: number;
   /** Null for an outline. */
   colour: readonly [number, number, number] | null;
+}
+
+/** A point or a stroke that was painted. */
+export interface Stroke {
+  path: readonly Place[];
+  /** In parts of the region's longer side. */
+  radius: number;
+  colour: readonly [number, number, number];
+  /** Whether it is pointed at in a list. */
+  lit: boolean;
 }
 
 export interface Scene {
@@ -24,6 +35,7 @@ export interface Scene {
   /** Lines between patches of different labels. */
   outlines: boolean;
   marks: Mark[];
+  strokes: Stroke[];
   opacity: number;
   label: string;
 }
@@ -97,6 +109,7 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene, paint: Paint) {
   context.globalAlpha = 1;
   context.imageSmoothingEnabled = true;
   if (paint.spot) context.drawImage(paint.spot, ...board.region);
+  for (const one of scene.strokes) drawStroke(board, one);
   for (const mark of scene.marks) drawMark(board, mark);
   if (paint.cursor !== null) drawCursor(board, paint.cursor);
 }
@@ -111,13 +124,13 @@ function drawView(board: Board, scene: Scene, grid: Encoded, { photo, raster }: 
   if (scene.outlines && !scene.map.fine) drawOutlines(board, scene.map);
 }
 
-function drawLight({ canvas, context, region, rows, cols }: Board, { opacity }: Scene, light: Light, raster: HTMLCanvasElement) {
+function drawLight({ canvas, context, region }: Board, { opacity }: Scene, light: Light, raster: HTMLCanvasElement) {
   context.globalAlpha = opacity / 100;
   context.drawImage(raster, ...region);
   const lines = contour(light);
   if (lines.length === 0) return;
   const [left, top, width, height] = region;
-  const [x, y] = [width / cols, height / rows];
+  const [x, y] = [width / light.width, height / light.height];
   context.beginPath();
   for (const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] of lines) {
     context.moveTo(left + x1 * x, top + y1 * y);
@@ -180,6 +193,36 @@ function drawMark({ canvas, context, box }: Board, { token, colour }: Mark) {
     context.fill();
   } else context.rect(x, y, width, height);
   stroke(context, canvas.width);
+}
+
+/** A point as a dot, a stroke as wide as it was painted. */
+function drawStroke({ canvas, context, region: [left, top, width, height] }: Board, { path, radius, colour, lit }: Stroke) {
+  // A dot is as large on any screen; of a file its part of the picture.
+  const unit = canvas.clientWidth > 0 ? (1.6 * canvas.width) / canvas.clientWidth : Math.max(canvas.width, canvas.height) / 400;
+  const own = radius * Math.max(width, height);
+  const at = ([x, y]: Place) => [left + x * width, top + y * height] as const;
+  const [first] = path;
+  if (!first) return;
+  context.lineCap = context.lineJoin = "round";
+  context.beginPath();
+  if (path.length === 1) {
+    const size = Math.max(lit ? 6 * unit : 3.5 * unit, own);
+    context.arc(...at(first), size, 0, 2 * Math.PI);
+    context.fillStyle = `rgb(${colour.join(" ")} / ${own > 8 * unit ? 60 : 100}%)`;
+    context.fill();
+    return stroke(context, canvas.width);
+  }
+  context.moveTo(...at(first));
+  for (const place of path) context.lineTo(...at(place));
+  const wide = Math.max(2 * own, 2.5 * unit);
+  const rim = lit ? 2.5 * unit : unit;
+  // The picture shows through a wide stroke.
+  const [edge, inside] = own > 3 * unit ? [20, 60] : [70, 100];
+  for (const [line, style] of [[wide + rim, `rgb(255 255 255 / ${lit ? 100 : edge}%)`], [wide, `rgb(${colour.join(" ")} / ${inside}%)`]] as const) {
+    context.lineWidth = line;
+    context.strokeStyle = style;
+    context.stroke();
+  }
 }
 
 function drawCursor({ canvas, context, scale, box }: Board, cursor: number) {

@@ -32,6 +32,11 @@ export class History<State, Note> {
     return [this.#now, ...[...this.#past, ...this.#future].flatMap(({ before, after }) => [before, after])];
   }
 
+  /** Another state to begin with, where nothing was done yet. */
+  begin(state: State) {
+    this.#now = state;
+  }
+
   /** Adds a step; with `join` the change becomes part of the last step. */
   change(after: State, note: Note, join = false) {
     const last = join ? this.#past.at(-1) : undefined;

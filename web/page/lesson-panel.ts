@@ -1,136 +1,181 @@
-// The lesson: classes of the visitor's own, and patches of them on any number of photographs.
+// The panel of a lesson: its classes and what was painted of them, the method, undo and redo of all of it.
 
-import type { Taught } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
-import { make, part } from "./dom";
+import { ClassRow, hexOf } from "./class-row";
+import { part } from "./dom";
 import { History } from "./history";
-import { tokenAt, type Place } from "./patches";
+import { firstLesson, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
+import { MethodForm } from "./method";
+import type { Place } from "./patches";
 import type { Shot } from "./shots";
+import { between, erased, painted, pointAt, type Sheet } from "./traces";
 
 /** Longest note, in characters. */
 const MOST = 1000;
 
-export interface Example {
-  shot: Shot;
-  /** A place, and no token, so that it outlives a change of image size. */
-  at: Place;
-  class: number;
-}
-
-/** A head from a file: in use until the lesson has patches of two classes. */
-export interface Imported {
-  file: File;
-  taught: Taught;
-}
-
-/** The layers that are taught on. */
-export interface Dial {
-  layer: number | null;
-  earlier: boolean;
-}
+/** The layer that is shown, and learned from; null for the last. */
+export type Dial = number | null;
 
 export interface LessonActions {
   changed(): void;
-  exportHead(): void;
   importHead(file: File): void;
   /** Brings a photograph to the stage, on which undo or redo changes something. */
   open(shot: Shot): void;
   dial(dial: Dial): void;
+  /** Draws the marks again. */
+  marked(): void;
 }
 
-/** The engine's first colours (Okabe and Ito's), in its order. */
-export const classColours: readonly (readonly [number, number, number])[] = [
-  [230, 159, 0], [0, 114, 178], [0, 158, 115], [204, 121, 167], [86, 180, 233], [213, 94, 0], [240, 228, 66],
-];
-
-interface State {
-  names: readonly string[];
-  examples: readonly Example[];
-  head: Imported | null;
-}
-
-/** Where a step happened, and the layers before and after it where it changed them. */
+/** Where a step happened, and the layer before and after it where it changed that. */
 interface Where {
   shot: Shot | null;
   dials: readonly [Dial, Dial] | null;
 }
 
-const start: State = { names: ["object", "background"], examples: [], head: null };
+/** What paints: its radius, and whether it takes away. */
+export interface Stylus {
+  radius: number;
+  erases: boolean;
+}
+
 const nowhere: Where = { shot: null, dials: null };
 
+type Buttons = Record<"add" | "undo" | "redo" | "clear" | "export" | "import", HTMLButtonElement>;
+
 export class LessonPanel {
-  readonly #root: HTMLElement;
+  readonly root: HTMLElement;
   readonly #actions: LessonActions;
   readonly #list: HTMLUListElement;
   readonly #note: HTMLElement;
-  readonly #buttons: Record<"add" | "undo" | "redo" | "clear" | "export" | "import", HTMLButtonElement>;
-  readonly #history = new History<State, Where>(start);
-  /** The class that a click gives. */
+  readonly #buttons: Buttons;
+  readonly #method: MethodForm;
+  readonly #history = new History<Lesson, Where>(firstLesson);
+  readonly #rows: ClassRow;
+  /** The class that is painted. */
   #inHand = 0;
   /** Whether the pressed pointer has changed something already. */
   #stroke = false;
+  /** Where the pressed pointer was last. */
+  #last: Place | null = null;
+  /** The trace that the pressed pointer lengthens. */
+  #grown: Trace | null = null;
+  #lit: Trace | null = null;
 
   constructor(root: HTMLElement, actions: LessonActions) {
     const button = (name: string) => part(root, `[data-${name}]`, HTMLButtonElement);
-    this.#root = root;
+    this.root = root;
     this.#actions = actions;
     this.#list = part(root, "ul", HTMLUListElement);
     this.#note = part(root, ".fit", HTMLElement);
     this.#buttons = {
       add: button("add"), undo: button("undo"), redo: button("redo"), clear: button("clear"), export: button("export"), import: button("import"),
     };
+    this.#method = new MethodForm(root, (method) => this.#step({ method }));
+    this.#rows = new ClassRow({
+      choose: (index) => this.choose(index), remove: (index) => this.#edit(withoutClass(this.now, index)),
+      change: (index, change) => this.#edit(withChanged(this.now, index, change)),
+      erase: (trace) => this.#edit({ ...this.now, traces: this.now.traces.filter((one) => one !== trace) }, trace.shot),
+      light: (trace) => this.#light(trace), open: (shot) => actions.open(shot),
+    });
     this.#connect();
     this.#render();
   }
 
-  /** Whether two classes have patches. */
+  get now(): Lesson {
+    return this.#history.now;
+  }
+
+  /** Whether two classes are painted. */
   get complete(): boolean {
-    return new Set(this.all.map((example) => example.class)).size >= 2;
+    return used(this.now).length >= 2;
   }
 
-  get names(): readonly string[] {
-    return this.#history.now.names;
+  /** The class that is painted. */
+  get inHand(): number {
+    return this.#inHand;
   }
 
-  get all(): readonly Example[] {
-    return this.#history.now.examples;
+  get method(): Method {
+    return this.now.method;
   }
 
   /** The head that is in use in place of a lesson. */
   get head(): Imported | null {
-    return this.complete ? null : this.#history.now.head;
+    return this.complete ? null : this.now.head;
   }
 
-  examples(shot: Shot): Example[] {
-    return this.all.filter((example) => example.shot === shot);
+  /** The trace that is pointed at in the list. */
+  get lit(): Trace | null {
+    return this.#lit;
+  }
+
+  /** The colour of the class in hand. */
+  get colour(): string {
+    return hexOf(this.now.classes[this.#inHand]?.colour ?? [0, 0, 0]);
+  }
+
+  traces(shot: Shot): Trace[] {
+    return this.now.traces.filter((trace) => trace.shot === shot);
+  }
+
+  /** Whether anything was done. */
+  get touched(): boolean {
+    return this.#history.undoable || this.#history.redoable;
+  }
+
+  /** The places on a photograph that the lesson has. */
+  placesNow(shot: Shot): Place[] {
+    return this.traces(shot).flatMap(({ path }) => path);
   }
 
   /** All places on a photograph that the lesson has, or undo can bring back. */
   places(shot: Shot): Place[] {
-    const all = this.#history.states.flatMap(({ examples }) => examples).filter((example) => example.shot === shot);
-    return [...new Map(all.map(({ at }) => [String(at), at])).values()];
+    const all = new Set(this.#history.states.flatMap(({ traces }) => traces.filter((trace) => trace.shot === shot)));
+    return [...new Map([...all].flatMap(({ path }) => path).map((at) => [String(at), at])).values()];
   }
 
-  /** Gives a patch the class in hand, or takes it away where the patch has it already; false where nothing changed. */
-  add(shot: Shot, at: Place, drag: boolean): boolean {
-    if (!drag) this.#stroke = false;
-    const encoding = shot.encoding;
-    const token = encoding && tokenAt(at, encoding);
-    if (!encoding || token === null || encoding.clear.includes(token)) return false;
-    const known = this.all.find((example) => example.shot === shot && tokenAt(example.at, encoding) === token);
-    // A stroke over patches of its own class leaves them as they are.
-    if (known?.class === this.#inHand && drag) return false;
-    const others = this.all.filter((example) => example !== known);
-    const next = known?.class === this.#inHand ? others : [...others, { shot, at, class: this.#inHand }];
-    this.#change({ examples: next }, { shot, dials: null }, drag && this.#stroke);
-    this.#stroke = true;
-    return true;
+  /** The pressed pointer begins, or goes on, at a place; false where nothing changed. */
+  paint(shot: Shot, at: Place, drag: boolean, sheet: Sheet, { radius, erases }: Stylus): boolean {
+    if (!drag) [this.#stroke, this.#last, this.#grown] = [false, null, null];
+    const { traces } = this.now;
+    const path = this.#last ? between(this.#last, at, radius, sheet) : [at];
+    this.#last = at;
+    if (path.length === 0) return false;
+    if (erases) return this.#paint(erased(traces, shot, path, radius, sheet), shot);
+    const again = drag ? null : pointAt(traces, shot, at, this.#inHand, sheet);
+    // A second click takes a point away.
+    if (again) return this.#paint(traces.filter((trace) => trace !== again), shot);
+    const next = painted(traces, this.#grown, { shot, path, radius, class: this.#inHand }, sheet);
+    this.#grown = next.at(-1) ?? null;
+    return this.#paint(next, shot);
+  }
+
+  /** The class in hand. */
+  choose(index: number) {
+    if (index >= this.now.classes.length) return;
+    this.#inHand = index;
+    this.#render();
   }
 
   /** An imported head replaces the classes; `before` and `after` are the layers before and after it. */
   take(head: Imported, before: Dial, after: Dial) {
     this.#inHand = 0;
-    this.#change({ names: [...head.taught.names], examples: [], head }, { shot: null, dials: [before, after] });
+    this.#change(ofHead(this.now, head), { shot: null, dials: [before, after] });
+  }
+
+  /** Puts a lesson of an earlier visit in place of the untouched one. */
+  restore(lesson: Lesson) {
+    this.#history.begin(lesson);
+    this.#render();
+    this.#actions.changed();
+  }
+
+  undo() {
+    this.#go(this.#history.undo(), 0);
+  }
+
+  redo() {
+    this.#go(this.#history.redo(), 1);
   }
 
   say(text: string) {
@@ -138,93 +183,76 @@ export class LessonPanel {
   }
 
   #connect() {
-    const file = part(this.#root, "input[type=file]", HTMLInputElement);
+    const file = part(this.root, "input[type=file]", HTMLInputElement);
     this.#buttons.add.addEventListener("click", () => this.#addClass());
-    this.#buttons.undo.addEventListener("click", () => this.#undo());
-    this.#buttons.redo.addEventListener("click", () => this.#redo());
-    this.#buttons.clear.addEventListener("click", () => {
-      this.#change({ examples: [], head: null });
-      this.#actions.changed();
-    });
-    this.#buttons.export.addEventListener("click", () => this.#actions.exportHead());
+    this.#buttons.undo.addEventListener("click", () => this.undo());
+    this.#buttons.redo.addEventListener("click", () => this.redo());
+    this.#buttons.clear.addEventListener("click", () => this.#edit({ ...this.now, traces: [], head: null }));
     this.#buttons.import.addEventListener("click", () => file.click());
     file.addEventListener("change", () => {
       const [chosen] = file.files ?? [];
       file.value = "";
       if (chosen) this.#actions.importHead(chosen);
     });
-    document.addEventListener("keydown", (event) => this.#key(event));
   }
 
   #addClass() {
-    const { names } = this.#history.now;
-    this.#inHand = names.length;
-    this.#change({ names: [...names, `class ${names.length + 1}`] });
+    this.#inHand = this.now.classes.length;
+    this.#edit(withClass(this.now));
     this.#list.querySelectorAll<HTMLInputElement>("input[type=text]")[this.#inHand]?.select();
   }
 
-  #key(event: KeyboardEvent) {
-    const typing = event.target instanceof HTMLInputElement && event.target.type === "text";
-    if (this.#root.hidden || typing || !(event.ctrlKey || event.metaKey)) return;
-    const key = event.key.toLowerCase();
-    if (key !== "z" && key !== "y") return;
-    event.preventDefault();
-    if (key === "y" || event.shiftKey) this.#redo();
-    else this.#undo();
+  #paint(traces: readonly Trace[], shot: Shot): boolean {
+    if (traces === this.now.traces) return false;
+    this.#change({ ...this.now, traces }, { shot, dials: null }, this.#stroke);
+    this.#stroke = true;
+    return true;
   }
 
-  #undo() {
-    this.#step(this.#history.undo(), 0);
+  #light(trace: Trace | null) {
+    if (trace === this.#lit) return;
+    this.#lit = trace;
+    this.#actions.marked();
   }
 
-  #redo() {
-    this.#step(this.#history.redo(), 1);
-  }
-
-  #step(where: Where | null, dial: 0 | 1) {
+  #go(where: Where | null, dial: 0 | 1) {
     if (!where) return;
-    this.#stroke = false;
+    [this.#stroke, this.#grown, this.#last] = [false, null, null];
     this.#render();
     if (where.dials) this.#actions.dial(where.dials[dial]);
     if (where.shot) this.#actions.open(where.shot);
     this.#actions.changed();
   }
 
-  #change(next: Partial<State>, where: Where = nowhere, join = false) {
-    this.#history.change({ ...this.#history.now, ...next }, where, join);
-    this.#render();
+  #step(change: Partial<Lesson>) {
+    this.#edit({ ...this.now, ...change });
   }
 
-  #rename(index: number, name: string) {
-    const { names } = this.#history.now;
-    if (names[index] !== name) this.#change({ names: names.map((old, at) => (at === index ? name : old)) });
-    this.#render();
+  /** A change that is no stroke. */
+  #edit(next: Lesson, shot: Shot | null = null) {
+    this.#lit = null;
+    this.#change(next, { shot, dials: null });
     this.#actions.changed();
   }
 
-  #render() {
-    const { names, examples, head } = this.#history.now;
-    this.#inHand = Math.min(this.#inHand, names.length - 1);
-    this.#list.replaceChildren(...names.map((name, index) => this.#row(name, index)));
-    this.#buttons.add.disabled = names.length >= classColours.length;
-    this.#buttons.undo.disabled = !this.#history.undoable;
-    this.#buttons.redo.disabled = !this.#history.redoable;
-    this.#buttons.clear.disabled = examples.length === 0 && head === null;
-    this.#buttons.export.disabled = head === null && !this.complete;
+  #change(next: Lesson, where: Where = nowhere, join = false) {
+    this.#history.change(next, where, join);
+    this.#render();
   }
 
-  #row(name: string, index: number): HTMLLIElement {
-    const id = `class-${index}`;
-    const radio = make("input", { type: "radio", name: "class", id, checked: index === this.#inHand });
-    radio.setAttribute("aria-label", `Click patches of ${name}`);
-    radio.addEventListener("change", () => (this.#inHand = index));
-    const swatch = make("span", { className: "swatch" });
-    swatch.style.background = `rgb(${classColours[index]?.join(" ")})`;
-    const text = make("input", { type: "text", value: name, maxLength: 40 });
-    text.setAttribute("aria-label", `Name of class ${index + 1}`);
-    text.addEventListener("change", () => this.#rename(index, text.value.trim() || `class ${index + 1}`));
-    const count = this.all.filter((example) => example.class === index).length;
-    const amount = make("span", { className: "count", textContent: count === 1 ? "1 patch" : `${count} patches` });
-    return make("li", {}, radio, make("label", { htmlFor: id }, swatch), text, amount);
+  #render() {
+    const { classes, traces, head, method } = this.now;
+    this.#inHand = Math.min(this.#inHand, classes.length - 1);
+    const focused = document.activeElement instanceof HTMLElement ? (document.activeElement.dataset.key ?? "") : "";
+    this.#list.replaceChildren(...classes.map((_, index) => this.#rows.make(this.now, index, index === this.#inHand)));
+    // What had the focus is made anew.
+    if (focused) this.#list.querySelector<HTMLElement>(`[data-key="${focused}"]`)?.focus();
+    this.#method.show(method);
+    this.#buttons.add.disabled = classes.length >= MOST_CLASSES;
+    this.#buttons.undo.disabled = !this.#history.undoable;
+    this.#buttons.redo.disabled = !this.#history.redoable;
+    this.#buttons.clear.disabled = traces.length === 0 && head === null;
+    this.#buttons.export.disabled = head === null && !this.complete;
+    this.root.dispatchEvent(new Event("lesson"));
   }
 }

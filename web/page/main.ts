@@ -10,6 +10,7 @@ import { acceptFiles, chooser } from "./files";
 import { howItWorks } from "./how";
 import { Intake } from "./intake";
 import { askedSample, copyLink, link, plainStart } from "./link";
+import { Keeping } from "./keeping";
 import { ModelLoading } from "./loading";
 import { bundled, modelPicker } from "./model-picker";
 import { ModelList } from "./models";
@@ -19,6 +20,7 @@ import { MemoryHint, precisionChoice } from "./precision";
 import { progressBar } from "./progress";
 import { sampleList } from "./samples";
 import { Saving } from "./saving";
+import { LessonSaving } from "./lesson-saving";
 import { SettingsForm } from "./settings";
 import { shotStrip } from "./shots";
 import { Tasks } from "./tasks";
@@ -60,6 +62,7 @@ function makeApp() {
       settings.fit(model.info);
       memory.show(model.info);
       workbench.fit(model.info);
+      void keeping.fit(model);
     },
     replaced: () => void photographs.modelReplaced(),
     cancelFirst() {
@@ -74,8 +77,9 @@ function makeApp() {
   });
   const better = new DefaultModel();
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
+  const keeping = new Keeping({ workbench, photographs, samples, messages });
   const intake = new Intake({ messages, samples, photographs, loading, workbench });
-  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, intake, better };
+  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, better };
 }
 
 type App = ReturnType<typeof makeApp>;
@@ -87,7 +91,8 @@ function connect({ messages, stage, engine, workbench, settings, samples, photog
   acceptFiles(document.body, take);
   chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(document, "#photo-file", HTMLInputElement), take);
   benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
-  new Saving({ stage, engine, workbench, shown, alarm: messages.alarm, say: messages.say });
+  const saving = new Saving({ stage, engine, workbench, shown, alarm: messages.alarm, say: messages.say });
+  new LessonSaving({ engine, workbench, saving, settings, messages, loading: app.loading, tasks: app.tasks });
   const address = () => {
     const { settings: asked, detail } = settings.told();
     return link(samples.nameOf(shown()?.file ?? null), asked, detail);
@@ -131,6 +136,7 @@ function begin() {
   connect(app);
   showSource();
   app.loading.begin();
+  void app.keeping.restore(!askedSample());
   if (plainStart()) return app.samples.open(askedSample());
   if (askedSample()) app.samples.open(askedSample());
   else {

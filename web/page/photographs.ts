@@ -79,6 +79,20 @@ export class Photographs {
     if (failed.length > 0) this.#parts.messages.alarm(failed.join("; "));
   }
 
+  /** All of this visit. */
+  get all(): readonly Shot[] {
+    return this.#all;
+  }
+
+  /** Adds a picture to the strip, without opening it. */
+  add(file: File): Shot {
+    const shot = this.#shotOf(file);
+    if (!this.#all.includes(shot)) this.#all.push(shot);
+    this.#showStrip();
+    void this.#paintThumbnails([shot]);
+    return shot;
+  }
+
   openFile(file: File): Promise<Outcome> {
     return this.open(this.#shotOf(file));
   }

@@ -1,13 +1,15 @@
 // The patch that the visitor points at, by mouse, finger or keyboard.
 
 import type { Scene } from "./drawing";
-import type { Place } from "./patches";
+import { placeOf, type Place } from "./patches";
 
 export interface PointerHandlers {
   /** The patch under the pointer or the keyboard's cursor; null where there is none. */
   hover(token: number | null, place: Place | null): void;
   /** A click, a tap, Enter. `drag`: the pointer was pressed on another patch. `touch`: a finger, which cannot hover. */
-  pick(token: number, drag: boolean, touch: boolean): void;
+  pick(token: number, place: Place, drag: boolean, touch: boolean): void;
+  /** The pressed pointer moves, within a patch too. */
+  trace?(place: Place): void;
 }
 
 /** Steps of the arrow keys, in rows and columns. */
@@ -60,9 +62,15 @@ export class Pointer {
   #move(event: PointerEvent) {
     const found = this.#under(event);
     this.#handlers.hover(found?.[0] ?? null, found?.[1] ?? null);
-    if (!found || this.#pressed === null || this.#pressed === found[0]) return;
+    if (!found || this.#pressed === null) return;
+    for (const each of event.getCoalescedEvents()) {
+      const passed = this.#under(each);
+      if (passed) this.#handlers.trace?.(passed[1]);
+    }
+    this.#handlers.trace?.(found[1]);
+    if (this.#pressed === found[0]) return;
     this.#pressed = found[0];
-    this.#handlers.pick(found[0], true, event.pointerType === "touch");
+    this.#handlers.pick(...found, true, event.pointerType === "touch");
   }
 
   #press(event: PointerEvent) {
@@ -70,7 +78,7 @@ export class Pointer {
     if (!found || event.button !== 0) return;
     this.#pressed = found[0];
     if (this.cursor !== null) this.cursor = found[0];
-    this.#handlers.pick(found[0], false, event.pointerType === "touch");
+    this.#handlers.pick(...found, false, event.pointerType === "touch");
   }
 
   /** Whether a key moves the cursor or picks its patch. */
@@ -87,7 +95,7 @@ export class Pointer {
       this.#handlers.hover(this.cursor, [(col + 0.5) / cols, (row + 0.5) / rows]);
     } else if (key === "Enter" || key === " ") {
       this.cursor = at;
-      this.#handlers.pick(at, false, false);
+      this.#handlers.pick(at, placeOf(at, grid), false, false);
     } else return false;
     return true;
   }

@@ -26,13 +26,14 @@ export function stateOf({ call, given }: Request): Key | null {
 
 /** The state that a call needs. */
 export function needs({ call, given }: Request): Key[] {
-  if (call === "open" || call === "forget") return [];
+  if (call === "open" || call === "forget" || call === "archive") return [];
   if (call === "setPrecision") return ["open"];
   if (call === "load") return ["open", "setPrecision"];
   const list: Key[] = ["open", "setPrecision", "load"];
   if (call === "tensor" || call === "vectors") list.push(given.photo);
   if (call === "teach") list.push(...given.examples.map(({ photo }) => photo));
   if (call === "exportHead") list.push("head");
+  if (call === "masks" || call === "maskFiles" || call === "cutOut") list.push("head", given.photo);
   if (call !== "view") return list;
   const { photo, request } = given;
   list.push(photo);
@@ -47,6 +48,9 @@ export function renumbered({ call, given }: Request, number: (photo: number) => 
   switch (call) {
     case "tensor":
     case "vectors":
+    case "masks":
+    case "maskFiles":
+    case "cutOut":
       return { ...given, photo: number(given.photo) };
     case "view": {
       const { photo, request } = given;

@@ -23,6 +23,8 @@ export interface Samples {
   begin(): void;
   /** Drops a sample that has not arrived yet. */
   forget(): void;
+  /** The sample of a name, without its ending; null where there is none. */
+  file(name: string): Promise<File | null>;
   /** The name of a sample, without its ending; empty for a visitor's own photograph. */
   nameOf(photo: File | null): string;
 }
@@ -59,6 +61,10 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
     },
     begin: () => take(FIRST, () => undefined),
     forget: () => (asked = ""),
+    file: async (name) => {
+      const known = samples.find(({ file }) => stem(file) === name);
+      return known ? fetched(known.file) : null;
+    },
     nameOf: (photo) => (photo && own.get(photo.name) === photo ? stem(photo.name) : ""),
   };
 }

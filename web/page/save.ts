@@ -1,6 +1,7 @@
 // Saves results as files.
 
 import { make } from "./dom";
+import { npyParts } from "../shared/npy";
 import type { Tensor } from "../shared/protocol";
 
 export function save(blob: Blob, name: string) {
@@ -10,12 +11,9 @@ export function save(blob: Blob, name: string) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** A tensor in NumPy's .npy format, version 1: magic word, header padded to 64 bytes, numbers. */
-export function npy({ shape, data }: Tensor): Blob {
-  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
-  const length = Math.ceil((10 + header.length + 1) / 64) * 64 - 10;
-  const start = new Uint8Array([0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, length & 255, length >> 8]);
-  return new Blob([start, `${header.padEnd(length - 1)}\n`, data]);
+/** A tensor as a .npy file. */
+export function npy(tensor: Tensor): Blob {
+  return new Blob(npyParts(tensor));
 }
 
 /** "cat.jpg" to "cat-features.png". */

@@ -41,7 +41,7 @@ export class Saving {
   }
 
   /** Saves a file, and says so. */
-  #save(blob: Blob, name: string) {
+  save(blob: Blob, name: string) {
     save(blob, name);
     clearTimeout(this.#timer);
     this.#said.textContent = `Saved ${name} ✓`;
@@ -64,13 +64,13 @@ export class Saving {
   async #savePicture() {
     const { file } = await this.#drawn();
     const { workbench } = this.#parts;
-    this.#save(await workbench.png(), named(file.name, `${workbench.viewName}.png`));
+    this.save(await workbench.png(), named(file.name, `${workbench.viewName}.png`));
   }
 
   async #saveData() {
     const { file } = await this.#drawn();
     const { data, viewName } = this.#parts.workbench;
-    if (data) this.#save(npy(data), named(file.name, `${viewName}.npy`));
+    if (data) this.save(npy(data), named(file.name, `${viewName}.npy`));
   }
 
   async #saveFeatures() {
@@ -79,7 +79,7 @@ export class Saving {
     if (!shot?.encoding) throw new Error("Nothing was saved. The photograph is not encoded.");
     const { layer } = workbench;
     const tensor = await engine.call("tensor", { photo: shot.encoding.photo, name: `hidden_states.${layer}` });
-    this.#save(npy(tensor), named(shot.file.name, `layer-${layer}.npy`));
+    this.save(npy(tensor), named(shot.file.name, `layer-${layer}.npy`));
   }
 
   /** The photograph whose view is drawn, once it is; an error where there is nothing to save. */

@@ -1,14 +1,16 @@
 // Teaching: fits a head to the lesson, or applies one from a file.
 
-import type { Encoded, Lesson, ModelInfo, Settings, Taught } from "../shared/protocol";
+import type { Encoded, Lesson as Asked, ModelInfo, Refine, Settings, Taught } from "../shared/protocol";
+import { Brush } from "./brush";
 import { part } from "./dom";
-import type { Mark } from "./drawing";
+import type { Stroke } from "./drawing";
 import type { Engine } from "./engine";
 import { isHead } from "./head";
-import { classColours, LessonPanel, type Dial, type Imported } from "./lesson-panel";
-import { tokenAt, type Place } from "./patches";
-import { save } from "./save";
+import { used, type Imported, type Trace } from "./lesson";
+import { LessonPanel } from "./lesson-panel";
+import type { Place } from "./patches";
 import type { Shot } from "./shots";
+import { examplesOf, type Example } from "./traces";
 import { Vectors } from "./vectors";
 import type { Lessons } from "./views/teach";
 
@@ -16,23 +18,26 @@ export interface TeachingActions {
   alarm(error: unknown): void;
   /** Draws the view again. */
   changed(): void;
+  /** Draws the marks again, on the map that is there. */
+  marked(): void;
   importHead(file: File): void;
   open(shot: Shot): void;
-  /** The layer that is taught on. */
+  /** The layer that is learned from. */
   layer(): number;
   /** Chooses the layer; null for the last. */
   choose(layer: number | null): void;
   /** How photographs are encoded. */
   settings(): Settings;
+  /** The encoding on the stage. */
+  shown(): Encoded | null;
 }
 
 export class Teaching implements Lessons {
+  readonly panel: LessonPanel;
+  readonly vectors: Vectors;
   readonly #engine: Engine;
   readonly #actions: TeachingActions;
-  readonly #panel: LessonPanel;
-  readonly #vectors: Vectors;
-  /** Whether earlier layers are taught on too. */
-  readonly #earlier: HTMLInputElement;
+  readonly #brush: Brush;
   #model: ModelInfo | null = null;
   #taught: Taught | null = null;
   /** The head from a file that the engine has now. */
@@ -43,20 +48,37 @@ export class Teaching implements Lessons {
   constructor(root: HTMLElement, engine: Engine, actions: TeachingActions) {
     this.#engine = engine;
     this.#actions = actions;
-    this.#vectors = new Vectors(engine);
-    this.#earlier = part(root, "#earlier", HTMLInputElement);
-    this.#earlier.addEventListener("change", () => this.#refit());
-    this.#panel = new LessonPanel(part(root, "#teach", HTMLElement), {
+    this.vectors = new Vectors(engine);
+    const panel = part(root, "#teach", HTMLElement);
+    const frame = part(root, "#frame", HTMLElement);
+    this.panel = new LessonPanel(panel, {
       changed: () => this.#refit(),
-      exportHead: () => void this.#export().catch(actions.alarm),
       importHead: (file) => actions.importHead(file),
       open: (shot) => actions.open(shot),
-      dial: (dial) => this.#dial(dial),
+      dial: (layer) => actions.choose(layer),
+      marked: () => actions.marked(),
     });
+    this.#brush = new Brush(panel, frame, {
+      ready: () => !panel.hidden && actions.shown() !== null,
+      side: () => sideOn(frame, actions.shown()),
+      colour: () => this.panel.colour,
+    });
+    document.addEventListener("keydown", (event) => this.#key(event));
   }
 
   get ready(): boolean {
     return this.#taught !== null;
+  }
+
+  /** What the engine was taught. */
+  get taught(): Taught | null {
+    return this.#taught;
+  }
+
+  /** How probabilities become masks, with edges from there. */
+  refine(edges: Refine["edges"]): Refine {
+    const { smooth, least } = this.panel.method;
+    return { edges, smooth, least };
   }
 
   /** Marks the fitted head as out of date. */
@@ -68,42 +90,42 @@ export class Teaching implements Lessons {
   fit(model: ModelInfo) {
     this.#model = model;
     [this.#applied, this.#taught] = [null, null];
-    this.#vectors.clear();
+    this.vectors.fit(model);
     this.outdate();
   }
 
   /** Keeps the features of the lesson's patches before an encoding is released. */
   keep(shot: Shot, encoding: Encoded) {
-    void this.#vectors.keep(shot, encoding, this.#panel.places(shot)).catch(() => undefined);
+    void this.vectors.keep(shot, encoding, this.panel.places(shot)).catch(() => undefined);
   }
 
-  /** A click on a patch; false where nothing changed. */
-  add(shot: Shot, at: Place, drag: boolean): boolean {
-    const changed = this.#panel.add(shot, at, drag);
-    if (changed) this.outdate();
-    return changed;
-  }
-
-  marks(shot: Shot): Mark[] {
+  /** The pressed pointer is at a place. */
+  paint(shot: Shot, at: Place, drag: boolean) {
     const { encoding } = shot;
-    if (!encoding) return [];
-    return this.#panel.examples(shot).flatMap((example) => {
-      const token = tokenAt(example.at, encoding);
-      return token === null ? [] : [{ token, colour: classColours[example.class] ?? null }];
-    });
+    if (!encoding) return;
+    const stylus = { radius: this.#brush.radius, erases: this.#brush.tool === "eraser" };
+    if (!this.panel.paint(shot, at, drag, encoding, stylus)) return;
+    this.#actions.marked();
+    this.#refit();
+  }
+
+  strokes(shot: Shot): Stroke[] {
+    const { classes } = this.panel.now;
+    return this.panel.traces(shot).map((trace) => ({
+      path: trace.path, radius: trace.radius, colour: classes[trace.class]?.colour ?? [0, 0, 0], lit: trace === this.panel.lit,
+    }));
   }
 
   /** Imports a head from a file. `chosen` is the layer chosen before; null for the last. */
   async import(file: File, chosen: number | null): Promise<void> {
-    if (!(await isHead(file))) throw new Error(`${file.name} is not a taught head. Choose a file that “Export head” has written.`);
+    if (!(await isHead(file))) throw new Error(`${file.name} is not a taught head. Choose a file that “Save what it learned” has written.`);
     const taught = await this.#engine.call("importHead", file);
     this.#taught = taught;
     this.#applied = { file, taught };
-    const before = { layer: chosen, earlier: this.#earlier.checked };
     const last = Math.max(...taught.layers);
-    const after = { layer: last === this.#model?.layers ? null : last, earlier: taught.layers.length > 1 };
-    this.#panel.take(this.#applied, before, after);
-    this.#dial(after);
+    const layer = last === this.#model?.layers ? null : last;
+    this.panel.take(this.#applied, chosen, layer);
+    this.#actions.choose(layer);
     this.outdate();
   }
 
@@ -111,18 +133,27 @@ export class Teaching implements Lessons {
     if (!this.#changed) return;
     this.#changed = false;
     const lesson = await this.#lesson();
-    const { head } = this.#panel;
+    const { head } = this.panel;
     if (lesson) return this.#teach(lesson);
     if (head) return this.#apply(head);
     [this.#applied, this.#taught] = [null, null];
-    this.#panel.say("");
+    this.panel.say(this.#next());
   }
 
-  async #teach(lesson: Lesson) {
+  /** What the visitor does next, before anything can be learned. */
+  #next(): string {
+    const { classes } = this.panel.now;
+    const painted = used(this.panel.now);
+    if (painted.length === 0) return `Click or paint some of ${classes[0]?.name}.`;
+    const other = classes.find((_, index) => !painted.includes(index));
+    return other ? `Now click or paint some of ${other.name} (key ${classes.indexOf(other) + 1}).` : "";
+  }
+
+  async #teach(lesson: Asked) {
     this.#applied = null;
     const taught = (this.#taught = await this.#engine.call("teach", lesson));
-    const patches = lesson.examples.length + (lesson.vectors?.length ?? 0);
-    this.#panel.say(`Learned from ${patches} patches on ${named(taught.layers)} in ${Math.max(1, Math.round(taught.milliseconds))} ms.`);
+    const patches = new Set(lesson.examples.map(({ photo, token, class: index }) => `${photo} ${token} ${index}`)).size + (lesson.vectors?.length ?? 0);
+    this.panel.say(`Learned from ${patches} patches on ${named(taught.layers)} in ${Math.max(1, Math.round(taught.milliseconds))} ms.`);
   }
 
   async #apply(head: Imported) {
@@ -131,50 +162,81 @@ export class Teaching implements Lessons {
       this.#taught = await this.#engine.call("importHead", head.file);
       this.#applied = head;
     }
-    const stays = this.#panel.all.length > 0 ? " It is in use until two classes have patches." : "";
-    this.#panel.say(`${head.file.name}: ${head.taught.names.join(", ")}, on ${named(head.taught.layers)}.${stays}`);
+    const stays = this.panel.now.traces.length > 0 ? " It is in use until two classes are painted." : "";
+    this.panel.say(`${head.file.name}: ${head.taught.names.join(", ")}, on ${named(head.taught.layers)}.${stays}`);
   }
 
-  /** The lesson for the engine; null before two classes have patches. */
-  async #lesson(): Promise<Lesson | null> {
-    const layers = this.#layers();
-    if (!this.#panel.complete || !this.#model) return null;
-    const width = this.#model.hidden;
-    const shots = [...new Set(this.#panel.all.map(({ shot }) => shot))];
+  /** The lesson for the engine; null before two classes are painted. */
+  async #lesson(): Promise<Asked | null> {
+    if (!this.panel.complete || !this.#model) return null;
+    const shots = [...new Set(this.panel.now.traces.map(({ shot }) => shot))];
     for (const shot of shots) {
-      await this.#vectors.restore(shot, this.#panel.places(shot), this.#actions.settings()).catch(this.#actions.alarm);
+      await this.vectors.restore(shot, this.panel.places(shot), this.#actions.settings()).catch(this.#actions.alarm);
     }
-    const lesson: Lesson & Required<Pick<Lesson, "vectors">> = { method: "walk", layers, names: [...this.#panel.names], examples: [], vectors: [] };
-    for (const { shot, at, class: index } of this.#panel.all) {
-      const token = shot.encoding && tokenAt(at, shot.encoding);
-      const features = this.#vectors.of(shot, at, layers, width);
-      if (shot.encoding && token !== null) lesson.examples.push({ photo: shot.encoding.photo, token, class: index });
-      else if (features) lesson.vectors.push({ features, class: index });
+    const { classes, method } = this.panel.now;
+    const order = used(this.panel.now);
+    const of = order.map((index) => classes[index] ?? { name: "", colour: [0, 0, 0] as const });
+    const { layers } = this;
+    const lesson: Asked & Required<Pick<Asked, "vectors">> = {
+      method: method.kind, layers, names: of.map(({ name }) => name), palette: of.map(({ colour }) => [...colour]), examples: [], vectors: [],
+    };
+    for (const shot of shots) {
+      const traces = this.panel.traces(shot).map((trace) => ({ ...trace, class: order.indexOf(trace.class) }));
+      if (shot.encoding) lesson.examples.push(...this.#examples(shot.encoding, traces));
+      else lesson.vectors.push(...this.vectors.examples(shot, traces, layers));
     }
-    const classes = [...lesson.examples, ...lesson.vectors].map((example) => example.class);
-    return new Set(classes).size < 2 ? null : lesson;
+    const found = [...lesson.examples, ...lesson.vectors].map((example) => example.class);
+    return new Set(found).size < 2 ? null : lesson;
   }
 
-  /** The layers to teach on: the chosen one, and with it those at one and two thirds of the way. */
-  #layers(): number[] {
+  #examples(encoding: Encoded, traces: readonly Trace[]): Asked["examples"] {
+    const { photo } = encoding;
+    let list: Example[] = examplesOf(traces, encoding);
+    // By itself a patch has one class: the one that was painted last.
+    if (this.panel.method.kind !== "walk") list = [...new Map(list.map((example) => [example.token, example])).values()];
+    return list.map((example) => ({ ...example, photo }));
+  }
+
+  /** The layers to learn from: the chosen one, and with it those at one and two thirds of the way. */
+  get layers(): number[] {
     const last = Math.max(1, this.#actions.layer());
-    const all = this.#earlier.checked ? [Math.ceil(last / 3), Math.ceil((2 * last) / 3), last] : [last];
+    const [third, second] = [Math.ceil(last / 3), Math.ceil((2 * last) / 3)];
+    const all = { last: [last], two: [second, last], three: [third, second, last] }[this.panel.method.depth];
     return [...new Set(all)];
   }
 
-  #dial({ layer, earlier }: Dial) {
-    this.#earlier.checked = earlier;
-    this.#actions.choose(layer);
+  #key(event: KeyboardEvent) {
+    if (this.panel.root.hidden || isTyping(event.target)) return;
+    const key = event.key.toLowerCase();
+    const { panel } = this;
+    if (event.ctrlKey || event.metaKey) {
+      if (key !== "z" && key !== "y") return;
+      event.preventDefault();
+      return key === "y" || event.shiftKey ? panel.redo() : panel.undo();
+    }
+    if (event.altKey) return;
+    if (key === "b") this.#brush.take("brush");
+    else if (key === "e") this.#brush.take("eraser");
+    else if (key === "[" || key === "]") this.#brush.resize(key === "[" ? -1 : 1);
+    else if (/^[1-9]$/.test(key)) panel.choose(Number(key) - 1);
   }
 
   #refit() {
     this.outdate();
     this.#actions.changed();
   }
+}
 
-  async #export() {
-    save(new Blob([await this.#engine.call("exportHead", null)]), "taught.safetensors");
-  }
+/** Whether keys are text there. */
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLSelectElement || (target instanceof HTMLInputElement && ["text", "number", "password", "search"].includes(target.type));
+}
+
+/** Pixels of the screen for the longer side of what the model sees. */
+function sideOn(frame: HTMLElement, shown: Encoded | null): number {
+  if (!shown) return 0;
+  const [, , width, height] = shown.region;
+  return (Math.max(width, height) * frame.clientWidth) / shown.width;
 }
 
 const named = (layers: number[]) => (layers.length > 1 ? `layers ${layers.join(", ")}` : `layer ${layers[0]}`);

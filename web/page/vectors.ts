@@ -1,17 +1,22 @@
 // Features of the lesson's patches on photographs whose encodings were released, in all layers.
 
 import type { Engine } from "./engine";
-import type { Encoded, Settings } from "../shared/protocol";
+import type { Encoded, Lesson, ModelInfo, Settings } from "../shared/protocol";
+import type { Trace } from "./lesson";
 import type { Shot } from "./shots";
 import { tokenAt, type Place } from "./patches";
 
 /** The features of one patch, `[layers + 1, C]`. */
-type Column = Float32Array;
+export type Column = Float32Array<ArrayBuffer>;
+
+/** By places; those in one patch share its column. */
+export type Columns = ReadonlyMap<string, Column>;
 
 export class Vectors {
   readonly #engine: Engine;
-  readonly #kept = new Map<Shot, Map<string, Column>>();
+  readonly #kept = new Map<Shot, Columns>();
   #pending: Promise<unknown> = Promise.resolve();
+  #width = 0;
   /** A number for each model: answers of an earlier model are discarded. */
   #model = 0;
 
@@ -20,9 +25,20 @@ export class Vectors {
   }
 
   /** Discards all features: another model has others. */
-  clear() {
+  fit({ hidden }: ModelInfo) {
     this.#model++;
+    this.#width = hidden;
     this.#kept.clear();
+  }
+
+  /** The features of a photograph's places that are stored. */
+  columns(shot: Shot): Columns {
+    return this.#kept.get(shot) ?? new Map();
+  }
+
+  /** Takes features of an earlier visit, of the same model. */
+  load(shot: Shot, columns: Columns) {
+    this.#kept.set(shot, columns);
   }
 
   /** Stores the features of some places before the encoding is released. */
@@ -34,13 +50,17 @@ export class Vectors {
 
   async #gather(shot: Shot, encoding: Encoded, places: readonly Place[]) {
     const model = this.#model;
-    const patches = places.map((at) => tokenAt(at, encoding) ?? 0);
+    const tokens = places.map((at) => tokenAt(at, encoding) ?? 0);
+    const patches = [...new Set(tokens)];
     if (patches.length === 0) return;
     const { shape: [count = 1], data } = await this.#engine.call("vectors", { photo: encoding.photo, patches });
     if (model !== this.#model) return;
     const length = data.length / count;
-    const own = new Map(places.map((at, index) => [String(at), data.slice(index * length, (index + 1) * length)]));
-    this.#kept.set(shot, own);
+    const columns = new Map(patches.map((token, index) => [token, data.slice(index * length, (index + 1) * length)]));
+    this.#kept.set(shot, new Map(places.flatMap((at, index) => {
+      const column = columns.get(tokens[index] ?? 0);
+      return column ? [[String(at), column] as const] : [];
+    })));
   }
 
   /** Encodes a photograph once more for places that are not stored. The stage does not change. */
@@ -53,10 +73,18 @@ export class Vectors {
     await this.#engine.call("forget", encoding.photo);
   }
 
-  /** The features of a place in some layers, concatenated; null where they are not stored. */
-  of(shot: Shot, at: Place, layers: readonly number[], width: number): Float32Array | null {
-    const column = this.#kept.get(shot)?.get(String(at));
-    if (!column) return null;
+  /** Examples by the stored features in some layers, concatenated: one for each patch and class. */
+  examples(shot: Shot, traces: readonly Trace[], layers: readonly number[]): NonNullable<Lesson["vectors"]> {
+    const known = this.columns(shot);
+    const found = traces.flatMap((trace) => {
+      const columns = new Set(trace.path.map((at) => known.get(String(at))));
+      return [...columns].flatMap((column) => (column ? [{ column, class: trace.class }] : []));
+    });
+    return found.map(({ column, class: index }) => ({ features: this.#part(column, layers), class: index }));
+  }
+
+  #part(column: Column, layers: readonly number[]): Float32Array {
+    const width = this.#width;
     const features = new Float32Array(layers.length * width);
     layers.forEach((layer, index) => features.set(column.subarray(layer * width, (layer + 1) * width), index * width));
     return features;

@@ -34,7 +34,8 @@ export class Workbench {
   readonly #engine: Engine;
   readonly #alarm: (error: unknown) => void;
   readonly #picture: Picture;
-  readonly #teaching: Teaching;
+  /** The lesson. */
+  readonly teaching: Teaching;
   readonly #views: Views;
   readonly #panel: ViewPanel;
   readonly #painting: Repeated;
@@ -65,8 +66,8 @@ export class Workbench {
     this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, surroundings.open, surroundings.alarm);
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
     this.#edges = new EdgeChoice(root, () => void this.#painting.ask());
-    this.#teaching = this.#makeTeaching(surroundings);
-    this.#views = makeViews(root, this.#teaching);
+    this.teaching = this.#makeTeaching(surroundings);
+    this.#views = makeViews(root, this.teaching);
     this.#panel = new ViewPanel(root, this.#views, {
       turn: (view) => this.#turn(view), layer: (layer) => this.#setLayer(layer), fade: (opacity) => this.#fade(opacity),
       faded: () => this.#writeAddress(),
@@ -100,6 +101,16 @@ export class Workbench {
     return this.#map && { shape: this.#map.shape, data: this.#map.data };
   }
 
+  /** The photographs of this visit. */
+  get shots(): readonly Shot[] {
+    return this.#shots;
+  }
+
+  /** The one on the stage. */
+  get shown(): Shot | null {
+    return this.#shot;
+  }
+
   png(): Promise<Blob> {
     return this.#picture.png();
   }
@@ -114,7 +125,7 @@ export class Workbench {
     [this.#shot, this.#shots] = [shot, shots];
     for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
     [this.#hovered, this.#map] = [null, null];
-    this.#teaching.outdate();
+    this.teaching.outdate();
     this.#spot.point(null);
     if (fresh) this.#picture.reveal(() => this.#opacity);
     this.#update();
@@ -129,20 +140,20 @@ export class Workbench {
 
   fit(model: ModelInfo) {
     this.#model = model;
-    this.#teaching.fit(model);
+    this.teaching.fit(model);
     for (const view of Object.values(this.#views)) view.fit(model);
     this.#sync();
   }
 
   /** Stores the lesson's features of a photograph before its encoding is released. */
   keep(shot: Shot, encoding: Encoded) {
-    this.#teaching.keep(shot, encoding);
+    this.teaching.keep(shot, encoding);
   }
 
   /** Imports a head from a file and shows its classes. */
   async importHead(file: File) {
     try {
-      await this.#teaching.import(file, this.#choice.layer);
+      await this.teaching.import(file, this.#choice.layer);
       this.#choice = { ...this.#choice, view: "teach", opacity: this.#choice.view === "teach" ? this.#choice.opacity : null };
       this.#map = null;
       this.#sync();
@@ -165,6 +176,8 @@ export class Workbench {
       alarm,
       settings,
       changed: () => this.#update(),
+      marked: () => this.#remark(),
+      shown: () => this.#shot?.encoding ?? null,
       importHead: (file) => void this.importHead(file),
       open: (shot) => {
         if (shot !== this.#shot) open(shot);
@@ -202,7 +215,7 @@ export class Workbench {
 
   #setLayer(layer: number) {
     this.#choice.layer = layer === this.#model?.layers ? null : layer;
-    this.#teaching.outdate();
+    this.teaching.outdate();
     this.#changed();
   }
 
@@ -234,7 +247,7 @@ export class Workbench {
   }
 
   #handlers(): PointerHandlers {
-    return { hover: (token, place) => this.#hover(token, place), pick: (...click) => this.#pick(...click) };
+    return { hover: (token, place) => this.#hover(token, place), pick: (...click) => this.#pick(...click), trace: (place) => this.#trace(place) };
   }
 
   /** The second photograph is read, but not clicked. */
@@ -259,7 +272,12 @@ export class Workbench {
     this.#picture.describe(this.view, this.#map, shot, token ?? this.#pointedAt(shot.encoding), null);
   }
 
-  #pick(token: number, drag: boolean, touch: boolean) {
+  /** The pressed pointer moves. */
+  #trace(place: Place) {
+    if (this.#shot && this.view.pointing === "teach") this.teaching.paint(this.#shot, place, true);
+  }
+
+  #pick(token: number, place: Place, drag: boolean, touch: boolean) {
     const shot = this.#shot;
     if (!shot?.encoding) return;
     // The picture on the stage may be older than the encoding.
@@ -267,7 +285,7 @@ export class Workbench {
     const at = placeOf(token, grid);
     const { pointing } = this.view;
     if (pointing === "teach") {
-      if (this.#teaching.add(shot, at, drag)) this.#update();
+      if (!drag) this.teaching.paint(shot, place, false);
     } else if (!drag && pointing === "hold") {
       const held = this.#held === shot ? tokenAt(this.#choice.at, grid) : null;
       if (this.#choice.at && held !== token && this.view.pin(shot, at)) return this.#update();
@@ -302,15 +320,13 @@ export class Workbench {
       return this.#picture.say(reason);
     }
     const subject = { layer: this.layer, token, photo: held.encoding.photo };
-    const request = view.request(subject);
-    const { photo } = second?.encoding ?? shot.encoding;
-    const first = request && (await this.#engine.call("view", { photo, request, edges: this.#edges.of(view.edges) }));
-    const others = await Promise.all((first ? view.further(subject) : []).map((more) => this.#engine.call("view", { photo, request: more, edges: "patches" })));
-    const answer = first && view.join(first, others);
+    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edges.of(view.edges));
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
-    if (request) view.answered();
     this.#map = answer;
-    if (answer) view.drawn(answer, shot);
+    if (answer) {
+      view.answered();
+      view.drawn(answer, shot);
+    }
     this.#finish(shot, second, held === shot ? token : null);
     if (this.#model && !shot.coarse) void this.#film.show(shot, this.#model.layers);
     const pinned = pointing === "hold" && this.#choice.at && token !== null;
@@ -325,6 +341,11 @@ export class Workbench {
   /** The patch that is put into words while none is pointed at. */
   #pointedAt(encoding: Encoded): number | null {
     return this.#held === this.#shot ? tokenAt(this.#choice.at, encoding) : (this.#map?.best ?? null);
+  }
+
+  /** Draws the marks again on the map that is there. */
+  #remark() {
+    if (this.#shot?.encoding) this.#finish(this.#shot, null, null);
   }
 
   /** Draws the map that is there by the view's settings. */

@@ -179,13 +179,44 @@ export const lesson = record({
   /** The features of several layers are concatenated. */
   layers: list(number),
   names: list(string),
+  /** The classes' colours; the usual ones if left out. */
+  palette: optional(palette()),
   /** `at` is the pixel `[x, y]` of the photograph that was named; without it the whole patch was. */
   examples: list(record({ photo: number, token: number, class: number, at: optional(list(number) as Shape<[number, number]>) })),
   /** Patches of photographs whose features were released: their features in the lesson's layers, concatenated. */
   vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number }))),
-  /** `walk` spreads classes along what looks alike, to the photograph's edges; `linear` classifies each patch. */
-  method: optional(words("linear", "walk")),
+  /** `walk` spreads classes along what looks alike, to the photograph's edges; `linear` classifies each patch, `mlp` by a small network. */
+  method: optional(words("linear", "mlp", "walk")),
 });
+
+/** How probabilities become masks: `smooth` in thousandths of the longer side, `least` in pixels of a part. */
+export type Refine = Infer<typeof refine>;
+export const refine = record({ edges, smooth: number, least: number });
+
+/** Classes that were taught, at pixels. `unsure` is 0 where one class has all the probability, 1 where two have the same. */
+export type Masks = Infer<typeof masks>;
+export const masks = record({
+  width: number,
+  height: number,
+  labels: bytes(),
+  unsure: floats(),
+  /** The classes' probabilities before they were brought to pixels, `[classes, rows, cols]`. */
+  cells: tensor,
+  /** `[classes, height, width]`, where they were asked for. */
+  probabilities: floats(),
+});
+
+/** A photograph of which only a class is opaque. */
+export type CutOut = Infer<typeof cutOut>;
+export const cutOut = record({ width: number, height: number, rgba: bytes() });
+
+/** A file of a zip archive. */
+export type Entry = Infer<typeof entry>;
+export const entry = record({ name: string, bytes: bytes() });
+
+/** The files of one photograph's masks, and what COCO's JSON says of them. */
+export type MaskFiles = Infer<typeof maskFiles>;
+export const maskFiles = record({ files: list(entry), annotations: string });
 
 export type Taught = Infer<typeof taught>;
 export const taught = record({ layers: list(number), names: list(string), palette: palette(), milliseconds: number });
@@ -257,6 +288,13 @@ export const engineCalls = {
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
   vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },
+  /** What was taught, on a photograph: `whole` at its own size; a class cut out of it. */
+  masks: { given: record({ photo: number, refine, whole: boolean, soft: boolean }), answer: masks },
+  cutOut: { given: record({ photo: number, class: number, refine }), answer: cutOut },
+  /** Masks as files; `file` is the photograph's name, `soft` adds probabilities. */
+  maskFiles: { given: record({ photo: number, file: string, name: string, refine, palette: palette(), soft: boolean }), answer: maskFiles },
+  /** A zip archive of files. */
+  archive: { given: list(entry), answer: bytes() },
   exportHead: { given: nothing, answer: bytes() },
   importHead: { given: instance(File), answer: taught },
   forget: { given: number, answer: nothing },

@@ -71,7 +71,7 @@ async function lesson(page, click, classes) {
     const text = page.locator("#teach input[type=text]").nth(index);
     await text.fill(label);
     await text.blur();
-    await page.locator("#teach input[type=radio]").nth(index).check();
+    await page.locator("#teach input[name=class]").nth(index).check();
     for (const place of places) await click(place);
   }
 }

@@ -14,6 +14,7 @@ const STRUCTURES = {
   PhotoInfo: ({ encoded }) => encoded,
   Lesson: ({ lesson }) => lesson,
   Example: ({ lesson }) => lesson.fields.examples.inner,
+  Refine: ({ refine }) => refine,
   Vector: ({ lesson }) => lesson.fields.vectors.inner.inner,
   TaughtInfo: ({ taught }) => taught,
   Published: ({ publishedModel }) => publishedModel,
@@ -25,6 +26,8 @@ const OBJECTS = {
   tensor: ({ tensor }) => tensor,
   map: ({ viewMap }) => viewMap,
   raster: ({ raster }) => raster,
+  masks: ({ masks }) => masks,
+  cut_out: ({ cutOut }) => cutOut,
   given: ({ helperTask }) => helperTask.fields.task,
 };
 

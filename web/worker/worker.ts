@@ -6,6 +6,7 @@ import { spelled } from "../shared/spelled";
 import { bounded, MOST_HEAD, reading } from "./bounds";
 import { readable } from "./decode";
 import { HelperHost } from "./helper";
+import { filesOf, zipped } from "./masks";
 import { FetchedModels, localModel, readRanges } from "./model-files";
 import { start } from "./module";
 import { pause } from "./pause";
@@ -87,6 +88,32 @@ class EngineHost implements Handlers<Calls> {
     const tensor = await this.#opened.vectors(photo, new Uint32Array(patches));
     transfer.push(tensor.data.buffer);
     return tensor;
+  }
+
+  async masks({ photo, refine, whole, soft }: Calls["masks"]["given"], { transfer }: Job) {
+    const masks = await this.#opened.masks(photo, refine, whole, soft);
+    transfer.push(masks.labels.buffer, masks.unsure.buffer, masks.probabilities.buffer, masks.cells.data.buffer);
+    return masks;
+  }
+
+  async cutOut({ photo, class: place, refine }: Calls["cutOut"]["given"], { transfer }: Job) {
+    const cut = await this.#opened.cut_out(photo, place, refine);
+    transfer.push(cut.rgba.buffer);
+    return cut;
+  }
+
+  async maskFiles({ photo, file, name, refine, palette, soft }: Calls["maskFiles"]["given"], { transfer }: Job) {
+    const masks = await this.#opened.masks(photo, refine, true, soft);
+    const annotations = this.#opened.annotations(file, masks.labels, masks.width, masks.height);
+    const files = filesOf(name, masks, palette);
+    transfer.push(...files.map(({ bytes }) => bytes.buffer));
+    return { files, annotations };
+  }
+
+  async archive(files: Calls["archive"]["given"], { transfer }: Job) {
+    const bytes = zipped(files);
+    transfer.push(bytes.buffer);
+    return bytes;
   }
 
   async exportHead() {

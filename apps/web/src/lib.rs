@@ -5,6 +5,7 @@ mod benchmark;
 mod hub;
 mod js;
 mod lesson;
+mod masks;
 mod records;
 mod team;
 mod types;

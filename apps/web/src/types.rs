@@ -5,8 +5,8 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(typescript_custom_section)]
 const RECORDS: &str = r#"
 import type {
-  Benchmark, BenchmarkRequest, Device, DeviceChoice, Dtype, Edges, Encoded, FileInfo, FilePart, Lesson, ModelInfo,
-  ModelTexts, PublishedModel, Settings, Task, Taught, Tensor, ViewMap, ViewRequest,
+  Benchmark, BenchmarkRequest, CutOut, Device, DeviceChoice, Dtype, Edges, Encoded, FileInfo, FilePart, Lesson, Masks, ModelInfo,
+  ModelTexts, PublishedModel, Refine, Settings, Task, Taught, Tensor, ViewMap, ViewRequest,
 } from "../shared/protocol";
 
 /** Reads bytes `start..end` of the file of that number. */

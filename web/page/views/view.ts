@@ -4,7 +4,8 @@ import type { Edges, ModelInfo, ViewMap, ViewRequest } from "../../shared/protoc
 import type { Address } from "../address";
 import type { Place } from "../patches";
 import type { Shot } from "../shots";
-import type { Mark } from "../drawing";
+import type { Mark, Stroke } from "../drawing";
+import type { Engine } from "../engine";
 import type { Light } from "../light";
 
 /** What a click on a patch does: nothing, choose it, hold it until the next click, or give it a class. */
@@ -58,6 +59,16 @@ export abstract class View {
   /** What else it asks for, to be joined with the answer to its first request. */
   further(_subject: Subject): ViewRequest[] {
     return [];
+  }
+
+  /** Asks the engine for what is shown of a photograph; null where the visitor must act first. */
+  async map(engine: Engine, subject: Subject, shot: Shot, edges: Edges): Promise<ViewMap | null> {
+    const request = this.request(subject);
+    const photo = shot.encoding?.photo;
+    if (!request || photo === undefined) return null;
+    const first = await engine.call("view", { photo, request, edges });
+    const others = await Promise.all(this.further(subject).map((more) => engine.call("view", { photo, request: more, edges: "patches" })));
+    return this.join(first, others);
   }
 
   join(first: ViewMap, _others: readonly ViewMap[]): ViewMap {
@@ -114,6 +125,11 @@ export abstract class View {
 
   /** Marks on a photograph besides the chosen patch. */
   marks(_shot: Shot): Mark[] {
+    return [];
+  }
+
+  /** What was painted on a photograph. */
+  strokes(_shot: Shot): Stroke[] {
     return [];
   }
 

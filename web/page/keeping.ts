@@ -1,0 +1,207 @@
+// Keeps the lesson and its pictures in this browser, brings them back on the next visit, and deletes them when asked.
+
+import type { Model } from "../shared/protocol";
+import { part } from "./dom";
+import { Kept, type KeptLesson } from "./kept";
+import type { Lesson, Trace } from "./lesson";
+import type { Notice } from "./notice";
+import type { Photographs } from "./photographs";
+import type { Samples } from "./samples";
+import type { Shot } from "./shots";
+import type { Column } from "./vectors";
+import type { Workbench } from "./workbench";
+
+export interface KeepingParts {
+  workbench: Workbench;
+  photographs: Photographs;
+  samples: Samples;
+  messages: Notice;
+}
+
+/** How long the lesson rests before it is kept, in milliseconds. */
+const REST = 700;
+/** How long until its features are: reading them takes the engine a moment. */
+const LONG_REST = 4000;
+/** Keys of samples, which need not be kept. */
+const SAMPLE = "sample:";
+
+export class Keeping {
+  readonly #parts: KeepingParts;
+  readonly #kept = new Kept();
+  readonly #root = part(document, "#teach .kept", HTMLElement);
+  readonly #note = part(this.#root, "[data-kept]", HTMLElement);
+  readonly #keys = new Map<Shot, string>();
+  /** Keys of pictures that are kept. */
+  readonly #stored = new Set<string>();
+  #model = "";
+  /** The pictures that were kept last. */
+  #seen = "";
+  /** Whether all was deleted and nothing taught since. */
+  #forgotten = false;
+  #timer = 0;
+  #longTimer = 0;
+  /** Whether an earlier lesson is being brought back. */
+  #restoring = false;
+  #keeping: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: KeepingParts) {
+    this.#parts = parts;
+    part(this.#root, "[data-forget]", HTMLButtonElement).addEventListener("click", () => void this.#forget());
+    part(document, "#teach", HTMLElement).addEventListener("lesson", () => {
+      this.#forgotten = false;
+      this.#later();
+    });
+    // Another picture, or more of them.
+    new MutationObserver(() => !this.#forgotten && this.#seen !== this.#scene && this.#later()).observe(part(document, "#stage", HTMLElement), { attributeFilter: ["data-drawn"] });
+  }
+
+  /** Brings the last visit's lesson back; `show` whether its picture may come to the stage. */
+  async restore(show: boolean): Promise<void> {
+    const kept = await this.#kept.lesson().catch(() => null);
+    if (!kept || this.#touched) return;
+    this.#restoring = true;
+    try {
+      const shots = await this.#shots(kept.pictures);
+      // What is there by then was opened meanwhile.
+      if (this.#touched) return;
+      this.#take(kept, shots);
+      await this.#loadVectors();
+      this.#tell();
+      const shown = shots.get(kept.shown);
+      if (show && shown) await this.#parts.photographs.open(shown);
+    } catch (error) {
+      this.#parts.messages.alarm(new Error(`The lesson of your last visit could not be brought back: ${String(error)}.`));
+    } finally {
+      this.#restoring = false;
+    }
+  }
+
+  /** Another model: its features of the lesson's pictures may be kept. */
+  async fit({ name, info }: Model): Promise<void> {
+    this.#model = `${name} ${info.hidden} ${info.layers} ${info.bytes}`;
+    await this.#loadVectors().catch(() => undefined);
+  }
+
+  /** What tells whether there are other pictures. */
+  get #scene(): string {
+    const { workbench: { shown }, photographs: { all } } = this.#parts;
+    return `${all.length} ${shown ? all.indexOf(shown) : ""}`;
+  }
+
+  get #lesson(): Lesson {
+    return this.#parts.workbench.teaching.panel.now;
+  }
+
+  /** Whether there is a lesson already. */
+  get #touched(): boolean {
+    return this.#parts.workbench.teaching.panel.touched;
+  }
+
+  #key(shot: Shot): string {
+    const sample = this.#parts.samples.nameOf(shot.file);
+    const known = this.#keys.get(shot) ?? (sample ? SAMPLE + sample : `${Date.now()}-${Math.random()}`);
+    this.#keys.set(shot, known);
+    return known;
+  }
+
+  /** The pictures of some keys, as far as they are there. */
+  async #shots(keys: readonly string[]): Promise<Map<string, Shot>> {
+    const { samples, photographs } = this.#parts;
+    const found = new Map<string, Shot>();
+    for (const key of keys) {
+      const file = key.startsWith(SAMPLE) ? await samples.file(key.slice(SAMPLE.length)).catch(() => null) : await this.#kept.picture(key);
+      if (!file) continue;
+      const shot = photographs.add(file);
+      this.#keys.set(shot, key);
+      this.#stored.add(key);
+      found.set(key, shot);
+    }
+    return found;
+  }
+
+  #take(kept: KeptLesson, shots: ReadonlyMap<string, Shot>) {
+    const traces: Trace[] = kept.traces.flatMap(({ picture, ...trace }) => {
+      const shot = shots.get(picture);
+      return shot ? [{ ...trace, shot }] : [];
+    });
+    const { teaching } = this.#parts.workbench;
+    teaching.panel.restore({ classes: kept.classes, traces, method: kept.method, head: null });
+    teaching.outdate();
+  }
+
+  async #loadVectors() {
+    const { vectors } = this.#parts.workbench.teaching;
+    for (const shot of new Set(this.#lesson.traces.map((trace) => trace.shot))) {
+      const kept = await this.#kept.vectors(this.#key(shot));
+      if (kept?.model !== this.#model || vectors.columns(shot).size > 0) continue;
+      vectors.load(shot, new Map(kept.places.flatMap(([place, at]) => (kept.columns[at] ? [[place, kept.columns[at]]] : []))));
+    }
+  }
+
+  #later() {
+    if (this.#restoring) return;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#longTimer);
+    const after = (rest: number, work: () => Promise<void>) => setTimeout(() => {
+      this.#keeping = this.#keeping.then(work).catch(() => this.#failed());
+    }, rest);
+    this.#timer = after(REST, () => this.#keep());
+    this.#longTimer = after(LONG_REST, () => this.#keepFeatures());
+  }
+
+  async #keep() {
+    const { workbench: { teaching, shown }, photographs } = this.#parts;
+    if (!teaching.panel.touched && this.#lesson.traces.length === 0) return;
+    this.#seen = this.#scene;
+    const lesson = this.#lesson;
+    const own = photographs.all;
+    for (const shot of own) {
+      const key = this.#key(shot);
+      if (!key.startsWith(SAMPLE) && !this.#stored.has(key)) await this.#kept.keepPicture(key, shot.file);
+      this.#stored.add(key);
+    }
+    const keys = own.map((shot) => this.#key(shot));
+    await this.#kept.keepLesson({
+      classes: lesson.classes, method: lesson.method, pictures: keys, shown: shown ? this.#key(shown) : "",
+      traces: lesson.traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
+    });
+    await this.#kept.dropOthers(keys);
+    this.#tell();
+  }
+
+  async #keepFeatures() {
+    for (const shot of new Set(this.#lesson.traces.map((trace) => trace.shot))) await this.#keepVectors(shot);
+  }
+
+  async #keepVectors(shot: Shot) {
+    const { teaching } = this.#parts.workbench;
+    if (shot.encoding && !shot.coarse) await teaching.vectors.keep(shot, shot.encoding, teaching.panel.placesNow(shot));
+    const columns = teaching.vectors.columns(shot);
+    const list: Column[] = [...new Set(columns.values())];
+    const places = [...columns].map(([place, column]) => [place, list.indexOf(column)] as const);
+    if (list.length > 0) await this.#kept.keepVectors(this.#key(shot), { model: this.#model, places, columns: list });
+  }
+
+  #tell() {
+    const pictures = [...this.#keys.values()].filter((key) => !key.startsWith(SAMPLE) && this.#stored.has(key)).length;
+    const beside = pictures === 0 ? "" : ` with ${pictures} ${pictures === 1 ? "picture" : "pictures"}`;
+    this.#note.textContent = `This lesson is kept in this browser${beside}.`;
+    this.#root.hidden = false;
+  }
+
+  #failed() {
+    this.#note.textContent = "This browser could not keep the lesson: it has no room, or the window is private.";
+    this.#root.hidden = false;
+  }
+
+  /** Deletes all; once something more is taught, the lesson is kept again. */
+  async #forget() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#longTimer);
+    await this.#keeping;
+    await this.#kept.clear().catch(this.#parts.messages.alarm);
+    this.#stored.clear();
+    this.#root.hidden = this.#forgotten = true;
+    this.#parts.messages.say("The lesson and its pictures are deleted from this browser.");
+  }
+}

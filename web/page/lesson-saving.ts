@@ -1,0 +1,192 @@
+// What a lesson gives: a class cut out, the masks of all pictures, the head, and the command line's words for the same.
+
+import type { Entry, Model } from "../shared/protocol";
+import { commandOf } from "./command";
+import { part, pen } from "./dom";
+import type { Engine } from "./engine";
+import type { ModelLoading } from "./loading";
+import { BUNDLED_NAME, DEFAULT_NAME } from "./model-picker";
+import type { Notice } from "./notice";
+import { named } from "./save";
+import type { Saving } from "./saving";
+import type { SettingsForm } from "./settings";
+import type { Shot } from "./shots";
+import type { Tasks } from "./tasks";
+import type { Workbench } from "./workbench";
+
+export interface LessonSavingParts {
+  engine: Engine;
+  workbench: Workbench;
+  saving: Saving;
+  settings: SettingsForm;
+  loading: ModelLoading;
+  tasks: Tasks;
+  messages: Notice;
+}
+
+/** The file of a head. */
+const HEAD = "taught.safetensors";
+
+export class LessonSaving {
+  readonly #parts: LessonSavingParts;
+  readonly #root = part(document, "#teach", HTMLElement);
+  readonly #soft = part(this.#root, "[data-soft]", HTMLInputElement);
+  readonly #cut: HTMLButtonElement;
+  readonly #masks: HTMLButtonElement;
+  readonly #command = part(this.#root, "#teach-command", HTMLTextAreaElement);
+  readonly #copy: HTMLButtonElement;
+  #model: Model | null = null;
+
+  constructor(parts: LessonSavingParts) {
+    this.#parts = parts;
+    this.#cut = this.#button("cut", () => this.#saveCutOut());
+    this.#masks = this.#button("masks", () => this.#saveMasks());
+    this.#copy = this.#button("copy", () => this.#copyCommand());
+    this.#button("export", () => this.#saveHead());
+    const stage = part(document, "#stage", HTMLElement);
+    new MutationObserver(() => void this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
+    this.#root.addEventListener("lesson", () => void this.#refresh());
+    void this.#refresh();
+  }
+
+  #button(name: string, work: () => Promise<void>): HTMLButtonElement {
+    const button = part(document, `#stage [data-${name}]`, HTMLButtonElement);
+    button.addEventListener("click", () => void work().catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved.")));
+    return button;
+  }
+
+  async #refresh() {
+    const { teaching } = this.#parts.workbench;
+    this.#cut.disabled = this.#masks.disabled = teaching.taught === null;
+    this.#cut.title = `The photograph’s pixels of ${this.#cutName() || "a class"}, all else transparent`;
+    this.#model = await this.#parts.loading.model;
+    if (this.#model) this.#command.value = this.#commandOf(this.#model);
+    this.#copy.disabled = !this.#command.value;
+  }
+
+  #commandOf(model: Model): string {
+    const { workbench: { teaching }, settings } = this.#parts;
+    const known: Readonly<Record<string, string>> = { [DEFAULT_NAME]: "", "InternViT-Tiny": BUNDLED_NAME };
+    return commandOf({
+      lesson: teaching.panel.now, layers: teaching.layers, model: known[model.name] ?? model.name, settings: settings.read(), side: model.info.image_size,
+    });
+  }
+
+  /** The class that is cut out: the one in hand where the engine knows it, or else the first. */
+  #cutName(): string {
+    const { panel, taught } = this.#parts.workbench.teaching;
+    const own = panel.now.classes[panel.inHand]?.name ?? "";
+    return taught?.names.includes(own) ? own : (taught?.names[0] ?? "");
+  }
+
+  async #saveCutOut() {
+    const { engine, workbench, saving } = this.#parts;
+    const { teaching, shown } = workbench;
+    const { taught } = teaching;
+    if (!taught || !shown?.encoding) throw new Error("Nothing was saved. Paint some of two classes first.");
+    const name = this.#cutName();
+    const cut = await engine.call("cutOut", { photo: shown.encoding.photo, class: Math.max(0, taught.names.indexOf(name)), refine: teaching.refine("photograph") });
+    saving.save(await pngOf(cut), named(shown.file.name, `${fileName(name)}.png`));
+  }
+
+  /** One zip: a PNG of indices for each picture, COCO's annotations, the head. */
+  async #saveMasks() {
+    const { tasks, workbench, saving, engine } = this.#parts;
+    const shots = workbench.shots;
+    const names = namesOf(shots);
+    const files: Entry[] = [];
+    const annotations: string[] = [];
+    const stop = new AbortController();
+    for (const [at, shot] of shots.entries()) {
+      const made = await tasks.run(`Masks: picture ${at + 1} of ${shots.length}`, stop, ({ signal }) => this.#filesOf(shot, names[at] ?? "", signal ?? stop.signal));
+      files.push(...made.files);
+      annotations.push(made.annotations);
+    }
+    const head = await engine.call("exportHead", null);
+    files.push({ name: "annotations.json", bytes: bytesOf(joined(annotations)) }, { name: HEAD, bytes: head });
+    saving.save(new Blob([await engine.call("archive", files)], { type: "application/zip" }), "masks.zip");
+  }
+
+  /** The files of a picture, which is encoded once more where its features were released. */
+  async #filesOf(shot: Shot, name: string, signal: AbortSignal) {
+    const { engine, settings, workbench: { teaching } } = this.#parts;
+    const palette = teaching.taught?.palette.map((colour) => [...colour] as [number, number, number]) ?? [];
+    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine("photograph"), palette, soft: this.#soft.checked }, { signal });
+    if (shot.encoding) return of(shot.encoding.photo);
+    const encoding = await engine.call("encode", { photo: shot.file, settings: settings.read() }, { signal });
+    encoding.bitmap.close();
+    try {
+      return await of(encoding.photo);
+    } finally {
+      void engine.call("forget", encoding.photo);
+    }
+  }
+
+  async #saveHead() {
+    const { engine, saving } = this.#parts;
+    saving.save(new Blob([await engine.call("exportHead", null)]), HEAD);
+  }
+
+  async #copyCommand() {
+    const { messages } = this.#parts;
+    const copied = await navigator.clipboard?.writeText(this.#command.value).then(() => true, () => false);
+    if (!copied) {
+      this.#command.select();
+      return messages.say("This browser lets the page copy nothing. The command is selected, to be copied by hand.");
+    }
+    this.#copy.textContent = "Copied ✓";
+    setTimeout(() => (this.#copy.textContent = "Copy command"), 2500);
+    messages.say("The command is copied.");
+  }
+}
+
+/** A picture whose transparent parts stay so. */
+function pngOf({ rgba, width, height }: { rgba: Uint8Array<ArrayBuffer>; width: number; height: number }): Promise<Blob> {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  pen(canvas)?.putImageData(new ImageData(new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length), width, height), 0, 0);
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The browser could not write the picture."))), "image/png");
+  });
+}
+
+const stem = (name: string) => fileName(name.replace(/\.[^.]+$/, ""));
+
+/** A name that every disk allows. */
+const fileName = (name: string) => name.replace(/[\\/:*?"<>|\p{Cc}]/gu, "_") || "_";
+
+/** A name for each picture, without its ending where no other has the same. */
+function namesOf(shots: readonly Shot[]): string[] {
+  const taken = new Set<string>();
+  const count = (name: string) => shots.filter(({ file }) => stem(file.name).toLowerCase() === name.toLowerCase()).length;
+  return shots.map(({ file }) => {
+    const usual = count(stem(file.name)) > 1 ? fileName(file.name) : stem(file.name);
+    let name = usual;
+    // Files of different folders may have one name.
+    for (let at = 2; taken.has(name.toLowerCase()); at++) name = `${usual} (${at})`;
+    taken.add(name.toLowerCase());
+    return name;
+  });
+}
+
+interface Coco {
+  images: { id: number }[];
+  annotations: { id: number; image_id: number }[];
+  categories: unknown[];
+}
+
+/** COCO's texts of one picture each as one. */
+function joined(texts: readonly string[]): string {
+  const all: Coco = { images: [], annotations: [], categories: [] };
+  for (const text of texts) {
+    const { images, annotations, categories } = JSON.parse(text) as Coco;
+    const before = all.images.length;
+    all.images.push(...images.map((image) => ({ ...image, id: image.id + before })));
+    const from = all.annotations.length;
+    all.annotations.push(...annotations.map((one) => ({ ...one, id: one.id + from, image_id: one.image_id + before })));
+    all.categories = categories;
+  }
+  return JSON.stringify(all);
+}
+
+const bytesOf = (text: string) => new TextEncoder().encode(text);
