@@ -17,12 +17,13 @@ pub struct Look<'a> {
     size: Option<u32>,
     resize: Option<Resize>,
     tiles: u32,
+    shifts: u32,
     edges: Option<Edges>,
 }
 
 impl<'a> Look<'a> {
     pub(super) fn new(model: &'a Model, photo: &'a Picture) -> Self {
-        Self { model, photo, size: None, resize: None, tiles: 1, edges: None }
+        Self { model, photo, size: None, resize: None, tiles: 1, shifts: 1, edges: None }
     }
 
     /// Side of the square, or short side of [`Resize::Native`], in pixels; the model's own if not
@@ -38,9 +39,17 @@ impl<'a> Look<'a> {
         self
     }
 
-    /// Cuts the photograph into at most this many tiles of the model's size.
+    /// Cuts the photograph into at most this many tiles of the model's size, which overlap and are
+    /// blended.
     pub fn tiles(mut self, most: u32) -> Self {
         self.tiles = most.max(1);
+        self
+    }
+
+    /// Encodes the photograph this many times along each axis, each time shifted by a part of a patch more,
+    /// for a grid that is as many times as fine: 1 to 4.
+    pub fn shifts(mut self, along: u32) -> Self {
+        self.shifts = along;
         self
     }
 
@@ -61,7 +70,8 @@ impl<'a> Look<'a> {
         Error: From<R::Error>,
     {
         let request = request.try_into()?;
-        let shape = Shape::new(self.model.spec(), self.size, self.resize, self.tiles)?;
+        let spec = self.model.spec();
+        let shape = Shape::new(spec, self.size, self.resize, self.tiles)?.shifted(self.shifts)?;
         let (photo, edges) = (self.photo.clone(), self.edges);
         self.model.with(move |encoder| {
             pollster::block_on(async {

@@ -138,7 +138,9 @@ async fn taught(
     let mut logits = album.logits(encoder, id, Head::Taught).await?;
     let photo = album.photo(id)?.picture.clone();
     let labels = match head.method {
-        Method::Linear => labels(&logits, [photo.height as usize, photo.width as usize])?,
+        Method::Linear | Method::Mlp => {
+            labels(&logits, [photo.height as usize, photo.width as usize])?
+        }
         Method::Walk => {
             // Logits of probabilities are their logarithms.
             logits.values.iter_mut().for_each(|p| *p = p.max(1e-9).ln());

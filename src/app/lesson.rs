@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Album;
 use super::photo::no_patch;
 use crate::model::MAX_CLASSES;
-use crate::view::{default_palette, fit, rows_of};
+use crate::view::{default_palette, fit, fit_network, rows_of};
 use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Result, Tensor};
 
@@ -101,15 +101,15 @@ impl Lesson {
     /// [`Method::Walk`] a patch may have several classes: it stands there once for each.
     ///
     /// # Errors
-    /// [`Error::Input`] for layers and patches that there are not, by [`Method::Linear`] for a patch
-    /// with two classes, for vectors of another length, and for too many classes; as [`crate::session::DeviceFeatures::tensor`].
+    /// [`Error::Input`] for layers and patches that there are not, but by [`Method::Walk`] for a
+    /// patch with two classes, for vectors of another length, and for too many classes; as [`crate::session::DeviceFeatures::tensor`].
     pub async fn gather(&self, album: &mut Album, encoder: &Encoder) -> Result<Gathered> {
         let last = encoder.spec().sizes.layers;
         if self.layers.is_empty() || self.layers.iter().any(|layer| *layer > last) {
             return Err(Error::input(format!("layers to teach: expected some of 0 to {last}")));
         }
         self.check_classes()?;
-        if self.method == Method::Linear
+        if self.method != Method::Walk
             && let Some([first, _]) = self.conflict()
         {
             let Example { photo, token, .. } = self.examples[first];
@@ -160,6 +160,10 @@ impl Lesson {
         if examples.iter().any(|(_, class)| *class >= classes) {
             return Err(Error::input("an example's class does not exist"));
         }
+        let fitted = match self.method {
+            Method::Mlp => fit_network(tokens, *channels, classes, examples)?,
+            Method::Linear | Method::Walk => fit(tokens, *channels, classes, examples)?,
+        };
         let palette = match self.palette.len() == classes {
             true => self.palette.clone(),
             false => default_palette(classes),
@@ -168,7 +172,7 @@ impl Lesson {
             layers: self.layers.clone(),
             names: self.names.clone(),
             palette,
-            classifier: fit(tokens, *channels, classes, examples)?,
+            classifier: fitted,
             method: self.method,
         })
     }

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 
 use web_time::Instant;
 
+use super::shape::Laid;
 use super::{Example, Shape};
 use crate::cpu::Guide;
 use crate::features::{BlockAttention, side_by_side};
 use crate::image::{Alpha, Picture, resize};
 use crate::session::DeviceFeatures;
-use crate::view::{Cells, Head, Hidden, Looks, part, patch_under, stitch};
+use crate::view::{Board, Cells, Head, Hidden, Looks, part, patch_under};
 use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Images, Result, Tensor};
 
@@ -18,14 +19,14 @@ use crate::{Encoder, Error, Images, Result, Tensor};
 pub struct Photo {
     /// The photograph, upright.
     pub picture: Picture,
-    /// Its features, of all tiles.
+    /// Its features, of all pictures that it became.
     pub held: DeviceFeatures,
     /// The part that the encoder saw: left, top, width, height in pixels.
     pub region: [f64; 4],
     /// What encoding took.
     pub seconds: f64,
-    /// Rows and columns of tiles; a thumbnail may follow them.
-    board: [usize; 2],
+    /// Where the patches of these pictures lie.
+    board: Board,
     /// Which patches show anything: all that are not wholly transparent, `[rows, cols]`.
     seen: Vec<bool>,
     /// Patch tokens of the hidden state that was last looked at, `[rows·cols, C]`.
@@ -54,7 +55,7 @@ impl Photo {
     /// Encodes a photograph. `progress` is told how many steps of how many are done, and may stop.
     ///
     /// # Errors
-    /// As [`Shape::cut`] and [`Encoder::encode`].
+    /// As [`Shape::lay_out`] and [`Encoder::encode`].
     pub async fn encode(
         encoder: &mut Encoder,
         picture: Picture,
@@ -62,25 +63,19 @@ impl Photo {
         keep: Keep<'_>,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Self> {
-        let cut = shape.cut(&picture)?;
+        let Laid { pictures, board, region } = shape.lay_out(&picture)?;
         let start = Instant::now();
-        let images = Images::Pictures(&cut.pictures);
+        let images = Images::Pictures(&pictures);
         let held = encoder.encode_to(images, keep.taps, keep.residency, progress).await?;
-        let board = [cut.grid.rows as usize, cut.grid.cols as usize];
         let seconds = start.elapsed().as_secs_f64();
-        Ok(Self { seconds, ..Self::new(picture, held, board, cut.region) })
+        Ok(Self { seconds, ..Self::new(picture, held, board, region) })
     }
 
-    /// A photograph of features that are there already. `board` are the rows and columns of tiles that
-    /// `held` begins with, `region` is the part that they show.
-    pub fn new(
-        picture: Picture,
-        held: DeviceFeatures,
-        board: [usize; 2],
-        region: [f64; 4],
-    ) -> Self {
-        let [rows, cols] = held.grid.unwrap_or_default();
-        let seen = vec![true; rows * board[0] * cols * board[1]];
+    /// A photograph of features that are there already: `board` says where the patches of the pictures lie
+    /// that `held` begins with, `region` is the part that they show.
+    pub fn new(picture: Picture, held: DeviceFeatures, board: Board, region: [f64; 4]) -> Self {
+        let [rows, cols] = board.grid();
+        let seen = vec![true; rows * cols];
         let (tokens, guide, attention, cells) = (None, None, BTreeMap::new(), None);
         Self { picture, held, region, seconds: 0.0, board, seen, tokens, guide, attention, cells }
     }
@@ -128,10 +123,9 @@ impl Photo {
         [height, width].map(|length| (length * scale).round().max(1.0) as u32)
     }
 
-    /// Rows and columns of patches over all tiles.
+    /// Rows and columns of patches over all pictures.
     pub fn grid(&self) -> [usize; 2] {
-        let [rows, cols] = self.held.grid.unwrap_or_default();
-        [rows * self.board[0], cols * self.board[1]]
+        self.board.grid()
     }
 
     /// The patch that shows the photograph's pixel `[x, y]`; `None` where the encoder did not see it.
@@ -224,7 +218,8 @@ impl Photo {
 
     /// Maps of attention, `[maps, rows, cols]`: of one block every head's and then their mean, or one
     /// of a rollout through all blocks from this one down. Tiles that hold another patch than the one
-    /// that asks are 0; the class token of every tile asks about its own. `tell` is told the blocks
+    /// that asks are 0; the class token of every tile asks about its own, and of shifted pictures the same
+    /// patch of each. `tell` is told the blocks
     /// that are done, and their number.
     pub(super) async fn look(
         &mut self,
@@ -241,7 +236,14 @@ impl Photo {
         if looks.patch.is_none() && self.held.prefix == 0 {
             return Err(Error::input("this model has no class token: name a patch"));
         }
-        let asked = looks.patch.map(|patch| self.place(patch)).transpose()?;
+        let place = |patch| self.board.place(patch).ok_or_else(|| no_patch(patch));
+        let place = |patch| {
+            place(patch).map(|(tile, patch)| Asked {
+                tile: (!self.board.is_shifted()).then_some(tile),
+                token: self.held.prefix + patch,
+            })
+        };
+        let asked = looks.patch.map(place).transpose()?;
         match looks.through {
             true => self.rollout(encoder, block, asked, tell).await,
             false => self.attention(encoder, block, asked).await,
@@ -253,7 +255,7 @@ impl Photo {
         &mut self,
         encoder: &Encoder,
         block: usize,
-        asked: Option<(usize, usize)>,
+        asked: Option<Asked>,
     ) -> Result<Vec<f32>> {
         let heads = encoder.spec().sizes.heads;
         let list = self.attend(encoder, block).await?;
@@ -277,7 +279,7 @@ impl Photo {
         &mut self,
         encoder: &Encoder,
         last: usize,
-        asked: Option<(usize, usize)>,
+        asked: Option<Asked>,
         tell: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>> {
         let mut rows: Vec<Vec<f64>> = Vec::new();
@@ -302,7 +304,7 @@ impl Photo {
             let tensor = self.held.tensor(encoder, &Hidden::Layer(block - 1).name()).await?;
             let mut list = Vec::new();
             let tile = tensor.shape[1] * tensor.shape[2];
-            for tokens in tensor.values.chunks_exact(tile).take(self.board[0] * self.board[1]) {
+            for tokens in tensor.values.chunks_exact(tile).take(self.board.pictures()) {
                 list.push(encoder.attention(tokens, block).await?);
             }
             if self.attention.values().chain([&list]).map(|list| bytes(list)).sum::<usize>()
@@ -315,29 +317,23 @@ impl Photo {
         Ok(&self.attention[&block])
     }
 
-    /// The tile of a patch, and its token there.
-    fn place(&self, patch: usize) -> Result<(usize, usize)> {
-        let ([rows, cols], [all_rows, all_cols]) =
-            (self.held.grid.unwrap_or_default(), self.grid());
-        if patch >= all_rows * all_cols {
-            return Err(no_patch(patch));
-        }
-        let (row, col) = (patch / all_cols, patch % all_cols);
-        let tile = row / rows * self.board[1] + col / cols;
-        Ok((tile, self.held.prefix + row % rows * cols + col % cols))
-    }
-
     fn stitch(&self, values: &[f32], c: usize) -> Result<Vec<f32>> {
-        stitch(values, c, self.held.prefix, self.held.grid.unwrap_or_default(), self.board)
+        self.board.stitch(values, c, self.held.prefix)
     }
 }
 
+/// The token of a patch that asks.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// The tile that has it; without one every picture, each of which is shifted.
+    tile: Option<usize>,
+    token: usize,
+}
+
 /// The token of a tile that asks: the class token of each, or the one of a patch in its tile.
-fn token_in(tile: usize, asked: Option<(usize, usize)>) -> Option<usize> {
-    match asked {
-        None => Some(0),
-        Some((own, token)) => (own == tile).then_some(token),
-    }
+fn token_in(tile: usize, asked: Option<Asked>) -> Option<usize> {
+    let Some(asked) = asked else { return Some(0) };
+    asked.tile.is_none_or(|own| own == tile).then_some(asked.token)
 }
 
 fn bytes(list: &[BlockAttention]) -> usize {

@@ -73,6 +73,11 @@ impl Cover {
         [self.picture.height as usize, self.picture.width as usize]
     }
 
+    /// Rows and columns of patches of the resized photograph.
+    pub fn patches(&self) -> [usize; 2] {
+        self.size().map(|side| side / self.patch)
+    }
+
     /// Bytes of logits that are in memory at once.
     pub fn bytes(&self, head: &HeadSpec) -> u64 {
         let area = |[height, width]: [usize; 2]| height as u64 * width as u64;

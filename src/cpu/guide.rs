@@ -10,7 +10,7 @@ use crate::plan::Guided;
 use crate::{Error, Result};
 
 /// A photograph whose edges maps follow.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Guide {
     shape: Guided,
     picture: Picture,
@@ -24,7 +24,7 @@ pub struct Guide {
 }
 
 /// The factors L·D·Lᵀ of the covariance of three colours, and their means.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Factors {
     l10: f32,
     l20: f32,
@@ -138,7 +138,12 @@ impl Factors {
 }
 
 /// The mean over a square window of a map of `c` channels, at the border over the pixels that are there.
-fn box_mean(values: &mut Vec<f32>, [height, width]: [usize; 2], c: usize, radius: usize) {
+pub(crate) fn box_mean(
+    values: &mut Vec<f32>,
+    [height, width]: [usize; 2],
+    c: usize,
+    radius: usize,
+) {
     let line = width * c;
     let mut out = vec![0.0; values.len()];
     let window = |place: usize, length: usize| {
@@ -170,4 +175,27 @@ fn box_mean(values: &mut Vec<f32>, [height, width]: [usize; 2], c: usize, radius
 
 fn add(sums: &mut [f32], values: &[f32]) {
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_those_of_the_squares() {
+        let (height, width) = (5usize, 7usize);
+        let map: Vec<f32> = (0..35).map(|i| (i * 13 % 17) as f32).collect();
+        for radius in [1usize, 2, 9] {
+            let mut found = map.clone();
+            box_mean(&mut found, [height, width], 1, radius);
+            for (at, found) in found.iter().enumerate() {
+                let (y, x) = (at / width, at % width);
+                let near = |a: usize, b: usize| a.abs_diff(b) <= radius;
+                let all = (0..35).filter(|i| near(i / width, y) && near(i % width, x));
+                let values: Vec<f32> = all.map(|i| map[i]).collect();
+                let mean = values.iter().sum::<f32>() / values.len() as f32;
+                assert!((found - mean).abs() < 1e-4, "radius {radius}, {y}, {x}");
+            }
+        }
+    }
 }

@@ -18,10 +18,12 @@ mod weights;
 
 pub use attention::attention;
 pub use guide::Guide;
+pub(crate) use guide::box_mean;
 pub use linear::{Matrix, linear};
 pub use norm::norm;
 pub use team::{Helper, Job, Jobs, Share, Task, Team};
 pub use upsample::Upsampled;
+pub(crate) use upsample::{Tap, stretch, taps};
 pub use weights::CpuWeights;
 
 use std::ops::{ControlFlow, Range};

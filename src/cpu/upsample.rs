@@ -5,31 +5,47 @@ use rayon::prelude::*;
 use super::Guide;
 
 /// Where an output lies among inputs: the two that it lies between, and how far along.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tap {
-    pub(super) low: usize,
-    pub(super) high: usize,
-    along: f32,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Tap {
+    pub(crate) low: usize,
+    pub(crate) high: usize,
+    pub(crate) along: f32,
 }
 
 impl Tap {
-    pub(super) fn of(&self, row: &[f32]) -> f32 {
+    pub(crate) fn of(&self, row: &[f32]) -> f32 {
         self.mix(row[self.low], row[self.high])
     }
 
-    pub(super) fn mix(&self, a: f32, b: f32) -> f32 {
+    pub(crate) fn mix(&self, a: f32, b: f32) -> f32 {
         a + (b - a) * self.along
     }
 }
 
 /// Of each of `to` outputs where it lies among `from` inputs: half-pixel centres, border clamped.
-pub(super) fn taps(from: usize, to: usize) -> Vec<Tap> {
+pub(crate) fn taps(from: usize, to: usize) -> Vec<Tap> {
     let tap = |i: usize| {
         let at = ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
         let low = (at as usize).min(from - 1);
         Tap { low, high: (low + 1).min(from - 1), along: (at - low as f64) as f32 }
     };
     (0..to).map(tap).collect()
+}
+
+/// A map at another size, bilinear.
+pub(crate) fn stretch(map: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
+    if from == to {
+        return map.to_vec();
+    }
+    let (down, across) = (taps(from[0], to[0]), taps(from[1], to[1]));
+    let mut out = Vec::with_capacity(to[0] * to[1]);
+    for tap in &down {
+        let line = |y: usize| map[y * from[1]..][..from[1]].iter();
+        let between: Vec<f32> =
+            line(tap.low).zip(line(tap.high)).map(|(a, b)| tap.mix(*a, *b)).collect();
+        out.extend(across.iter().map(|tap| tap.of(&between)));
+    }
+    out
 }
 
 /// A map that is upsampled, of several channels.

@@ -4,8 +4,8 @@ mod attention;
 mod classifier;
 
 pub use attention::BlockAttention;
-pub use classifier::Classifier;
 pub(crate) use classifier::EPS;
+pub use classifier::{Classifier, Hidden};
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::resize::resample;
-use super::{Filter, Grid, MAX_PIXELS, Picture, tiles_by};
+use super::tiles::{overlapping, tiles_by};
+use super::{Filter, Grid, MAX_PIXELS, Picture};
 use crate::{Error, Result};
 
 /// How a picture of any shape is brought to the encoder's.
@@ -149,5 +150,18 @@ impl Fit {
     /// As [`super::resize`].
     pub fn tiles(&self, picture: &Picture, most: u32) -> Result<(Grid, Vec<Picture>)> {
         tiles_by(picture, most, self.size, self.filter)
+    }
+
+    /// The same without the thumbnail, neighbours sharing `overlap` pixels.
+    ///
+    /// # Errors
+    /// As [`super::resize`].
+    pub fn overlapping(
+        &self,
+        picture: &Picture,
+        most: u32,
+        overlap: u32,
+    ) -> Result<(Grid, Vec<Picture>)> {
+        overlapping(picture, most, [self.size, overlap], self.filter)
     }
 }

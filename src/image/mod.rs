@@ -28,7 +28,6 @@ pub use decode::{Decoded, Options, decode, decode_with, is_known};
 pub use fit::{Fit, Resize};
 pub use pixels::{Normal, pixel_values, rgba};
 pub use resize::{Filter, resize};
-use tiles::tiles_by;
 pub use tiles::{Grid, tile_grid, tiles};
 
 use std::fmt;
@@ -101,6 +100,19 @@ impl Picture {
         let rows = self.rows().skip(top as usize).take(height as usize);
         let rgb = rows.flat_map(|row| &row[columns.clone()]).copied().collect();
         Ok(Picture { width, height, rgb })
+    }
+
+    /// What lies `x` pixels to the right and `y` below each pixel; beyond the border its nearest pixel.
+    pub fn moved(&self, [x, y]: [i64; 2]) -> Picture {
+        let near = |at: usize, by: i64, side: u32| {
+            (at as i64 + by).clamp(0, i64::from(side).max(1) - 1) as usize
+        };
+        let pixels = self.rgb.as_chunks::<3>().0;
+        let (width, height) = (self.width as usize, self.height as usize);
+        let columns: Vec<usize> = (0..width).map(|at| near(at, x, self.width)).collect();
+        let rows = (0..height).map(|at| &pixels[near(at, y, self.height) * width..]);
+        let rgb = rows.flat_map(|row| columns.iter().flat_map(|at| row[*at])).collect();
+        Picture { rgb, ..*self }
     }
 
     /// The rows, top to bottom.

@@ -58,14 +58,25 @@ pub(super) fn tiles_by(
     size: u32,
     filter: Filter,
 ) -> Result<(Grid, Vec<Picture>)> {
-    let grid = tile_grid(picture.width, picture.height, max_tiles, size);
-    let sides = [grid.cols, grid.rows].map(|count| count.saturating_mul(size));
-    let whole = resize_by(picture, sides[0], sides[1], filter)?;
-    let places = (0..grid.rows).flat_map(|row| (0..grid.cols).map(move |col| (col, row)));
-    let cut = |(col, row)| whole.cut([col * size, row * size, size, size]);
-    let mut tiles: Vec<Picture> = places.map(cut).collect::<Result<_>>()?;
+    let (grid, mut tiles) = overlapping(picture, max_tiles, [size, 0], filter)?;
     if tiles.len() > 1 {
         tiles.push(resize_by(picture, size, size, filter)?);
     }
     Ok((grid, tiles))
+}
+
+/// The tiles alone, of `size` pixels, of which neighbours share `overlap`.
+pub(super) fn overlapping(
+    picture: &Picture,
+    max_tiles: u32,
+    [size, overlap]: [u32; 2],
+    filter: Filter,
+) -> Result<(Grid, Vec<Picture>)> {
+    let grid = tile_grid(picture.width, picture.height, max_tiles, size);
+    let apart = size.saturating_sub(overlap);
+    let side = |count: u32| (count - 1).saturating_mul(apart).saturating_add(size);
+    let whole = resize_by(picture, side(grid.cols), side(grid.rows), filter)?;
+    let places = (0..grid.rows).flat_map(|row| (0..grid.cols).map(move |col| (col, row)));
+    let cut = |(col, row)| whole.cut([col * apart, row * apart, size, size]);
+    Ok((grid, places.map(cut).collect::<Result<_>>()?))
 }

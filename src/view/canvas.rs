@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::{Tap, taps};
 use crate::features::Tensor;
 use crate::image::MAX_PIXELS;
 use crate::{Error, Result};
@@ -201,10 +202,11 @@ impl Window {
             sums.iter_mut().zip(&plane[y * w..][..w]).for_each(|(sum, value)| *sum += value);
             return;
         }
-        let Tap { low, high, along } = self.taps[0][y];
-        let (upper, lower) = (&plane[low * w..][..w], &plane[high * w..][..w]);
+        let down = self.taps[0][y];
+        let row = |y: usize| &plane[y * w..][..w];
+        let (upper, lower) = (row(down.low), row(down.high));
         for (sum, tap) in sums.iter_mut().zip(&self.taps[1]) {
-            *sum += mix(tap.of(upper), tap.of(lower), along);
+            *sum += down.mix(tap.of(upper), tap.of(lower));
         }
     }
 }
@@ -264,9 +266,9 @@ fn largest(
             let lines = best.chunks_exact_mut(width).zip(labels.chunks_exact_mut(width));
             for (tap, (best, labels)) in down.iter().zip(lines) {
                 let row = |y: usize| &wide[(y - rows.start) * width..][..width];
-                let along = if same { 0.0 } else { tap.along };
+                let tap = if same { Tap { along: 0.0, ..*tap } } else { *tap };
                 let values = row(tap.low).iter().zip(row(tap.high));
-                let values = values.map(|(upper, lower)| mix(*upper, *lower, along));
+                let values = values.map(|(upper, lower)| tap.mix(*upper, *lower));
                 for ((best, label), value) in best.iter_mut().zip(labels).zip(values) {
                     if value > *best {
                         *best = value;
@@ -293,33 +295,6 @@ fn map_shape(logits: &Tensor) -> Result<[usize; 3]> {
             logits.values.len()
         ))),
     }
-}
-
-fn mix(a: f32, b: f32, t: f32) -> f32 {
-    a + (b - a) * t
-}
-
-/// The two inputs that an output lies between, and how far along.
-pub(super) struct Tap {
-    pub(super) low: usize,
-    pub(super) high: usize,
-    pub(super) along: f32,
-}
-
-impl Tap {
-    pub(super) fn of(&self, row: &[f32]) -> f32 {
-        mix(row[self.low], row[self.high], self.along)
-    }
-}
-
-/// The taps of a side of `from` values that is stretched to `to`.
-pub(super) fn taps(from: usize, to: usize) -> Vec<Tap> {
-    let tap = |i: usize| {
-        let at = ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
-        let low = at as usize;
-        Tap { low, high: (low + 1).min(from - 1), along: (at - low as f64) as f32 }
-    };
-    (0..to).map(tap).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Grids of colours over photographs.
 
-use super::{pca_rgb, stitch};
+use super::{Board, pca_rgb};
 use crate::features::{Features, one_each};
 use crate::image::{Picture, resize};
 use crate::{Error, Result};
@@ -16,10 +16,12 @@ pub fn pca_grid(features: &Features, board: [usize; 2]) -> Result<Picture> {
     let (Some([rows, cols]), &[_, _, c]) = (features.grid, tensor.shape.as_slice()) else {
         return Err(Error::input("features of embeddings: they have no grid of patches to show"));
     };
-    let tokens = stitch(&tensor.values, c, features.prefix, [rows, cols], board)?;
+    let board = Board::tiles([rows, cols], board);
+    let tokens = board.stitch(&tensor.values, c, features.prefix)?;
+    let [rows, cols] = board.grid();
     Ok(Picture {
-        width: (board[1] * cols) as u32,
-        height: (board[0] * rows) as u32,
+        width: cols as u32,
+        height: rows as u32,
         rgb: pca_rgb(&tokens, c)?.into_flattened(),
     })
 }

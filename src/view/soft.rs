@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::guided::{Guide, box_mean, stretch};
+use super::Edges;
 use super::tidy::tidy;
+use crate::cpu::{Guide, Upsampled, box_mean, stretch};
 use crate::features::one_each;
 use crate::image::{Picture, resize};
 use crate::{Error, Result, Tensor};
@@ -13,8 +14,8 @@ use crate::{Error, Result, Tensor};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refine {
-    /// Edges follow the photograph's; else they are those of cells, smooth.
-    pub edges: bool,
+    /// Where edges come from.
+    pub edges: Edges,
     /// Pixels over which probabilities are smoothed, of a photograph that is shown 1000 pixels long.
     pub smooth: u32,
     /// Parts of fewer pixels go to what lies around them.
@@ -23,7 +24,7 @@ pub struct Refine {
 
 impl Default for Refine {
     fn default() -> Self {
-        Self { edges: true, smooth: 0, least: 0 }
+        Self { edges: Edges::Photograph, smooth: 0, least: 0 }
     }
 }
 
@@ -33,10 +34,19 @@ pub struct Soft {
     /// `[classes, rows, cols]`.
     values: Vec<f32>,
     sides: [usize; 2],
-    guide: Option<Guide>,
-    /// What the map shows, at its size.
-    picture: Picture,
+    ground: Ground,
     refine: Refine,
+}
+
+/// What the map shows, at its size.
+#[derive(Clone, Debug, PartialEq)]
+enum Ground {
+    /// A photograph whose edges the map follows.
+    Edges(Guide),
+    /// A photograph that it is only stretched over.
+    Smooth(Picture),
+    /// A photograph over which each value is a square.
+    Patches(Picture),
 }
 
 /// A map of classes.
@@ -85,11 +95,12 @@ impl Soft {
             )));
         }
         let picture = resize(picture, width as u32, height as u32)?;
-        let guide = match refine.edges {
-            true => Some(Guide::new(&picture, 1.0 / sides[0] as f64)?),
-            false => None,
+        let ground = match refine.edges {
+            Edges::Photograph => Ground::Edges(Guide::new(picture, sides)?),
+            Edges::Smooth => Ground::Smooth(picture),
+            Edges::Patches => Ground::Patches(picture),
         };
-        Ok(Self { values, sides, guide, picture, refine })
+        Ok(Self { values, sides, ground, refine })
     }
 
     /// The probabilities as they were given, `[classes, rows, cols]`.
@@ -105,7 +116,15 @@ impl Soft {
 
     /// Height and width of what is made.
     pub fn size(&self) -> [usize; 2] {
-        [self.picture.height as usize, self.picture.width as usize]
+        let Picture { width, height, .. } = self.picture();
+        [*height as usize, *width as usize]
+    }
+
+    fn picture(&self) -> &Picture {
+        match &self.ground {
+            Ground::Edges(guide) => guide.picture(),
+            Ground::Smooth(picture) | Ground::Patches(picture) => picture,
+        }
     }
 
     /// The probability of a class at each pixel.
@@ -117,14 +136,26 @@ impl Soft {
         let classes = self.classes();
         let none = || Error::input(format!("class {class}: there are {classes}"));
         let values = self.values.chunks_exact(area).nth(class).ok_or_else(none)?;
-        let mut plane = match &self.guide {
-            Some(guide) => guide.apply(values, self.sides, &self.picture),
-            None => stretch(values, self.sides, self.size()),
+        let [height, width] = self.size();
+        let mut plane = match &self.ground {
+            Ground::Edges(guide) => {
+                let mut plane = vec![0.0; height * width];
+                let paint = |_, row: &[f32], out: &mut [f32]| out.copy_from_slice(row);
+                Upsampled::guided(&[values.to_vec()], guide).paint(1, &mut plane, paint);
+                plane
+            }
+            Ground::Smooth(_) => stretch(values, self.sides, [height, width]),
+            Ground::Patches(_) => {
+                let [rows, cols] = self.sides;
+                let value = |at: usize| {
+                    values[at / width * rows / height * cols + at % width * cols / width]
+                };
+                (0..height * width).map(value).collect()
+            }
         };
-        let longer = self.size()[0].max(self.size()[1]);
-        let radius = (self.refine.smooth as usize * longer).div_ceil(1000);
+        let radius = (self.refine.smooth as usize * height.max(width)).div_ceil(1000);
         if radius > 0 {
-            plane = box_mean(&box_mean(&plane, self.size(), radius), self.size(), radius);
+            (0..2).for_each(|_| box_mean(&mut plane, [height, width], 1, radius));
         }
         plane.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
         Ok(plane)
@@ -172,7 +203,7 @@ impl Soft {
     /// As [`Soft::plane`].
     pub fn cut_out(&self, class: usize) -> Result<Vec<u8>> {
         let (plane, labels) = (self.plane(class)?, self.named()?.labels);
-        let pixels = self.picture.rgb.as_chunks::<3>().0.iter().zip(plane.iter().zip(&labels));
+        let pixels = self.picture().rgb.as_chunks::<3>().0.iter().zip(plane.iter().zip(&labels));
         let rgba = pixels.flat_map(|([r, g, b], (p, label))| {
             // Where a small part went to another class, the label says so.
             let alpha = match (*label == class as i32, 4.0 * (p - 0.5) + 0.5) {
@@ -235,9 +266,12 @@ mod tests {
 
     #[test]
     fn without_edges_probabilities_are_only_stretched() {
-        let soft = soft(Refine { edges: false, smooth: 0, least: 0 });
+        let soft = soft(Refine { edges: Edges::Smooth, ..Refine::default() });
         let labels = soft.named().unwrap().labels;
         assert!((0..32 * 32).all(|at| labels[at] == i32::from(at % 32 >= 16)));
+        let soft = self::soft(Refine { edges: Edges::Patches, ..Refine::default() });
+        let plane = soft.plane(0).unwrap();
+        assert!((0..32 * 32).all(|at| plane[at] == if at % 32 < 16 { 0.95 } else { 0.1 }));
     }
 
     #[test]

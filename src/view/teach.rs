@@ -1,7 +1,8 @@
-//! Teaching a segmentation: a linear classifier on frozen features, fitted to a few patches.
+//! Teaching a segmentation: a classifier on frozen features, fitted to a few patches.
 
 use super::math::length;
-use crate::features::{Classifier, EPS, row_count};
+use super::network;
+use crate::features::{Classifier, EPS, Hidden, row_count};
 use crate::math::dot;
 use crate::{Error, Result};
 
@@ -9,7 +10,7 @@ use crate::{Error, Result};
 pub type Example = (usize, usize);
 
 /// Weight decay, on tokens scaled to a length of about 1.
-const DECAY: f32 = 1e-3;
+pub(super) const DECAY: f32 = 1e-3;
 /// Classes that a head may have.
 const MOST: usize = 4096;
 const ITERATIONS: usize = 2000;
@@ -24,7 +25,135 @@ const SETTLED: f64 = 3e-4;
 /// [`Error::Input`] where there are no rows of `c` values, where an example's token or class does not
 /// exist, where a token is an example of two classes, and where examples do not tell classes apart.
 pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Classifier> {
-    let n = row_count("tokens", tokens, c)?;
+    let told = Told::new(tokens, c, classes, examples)?;
+    let now = told.descend();
+    let width = c + 1;
+    let weight: Vec<f32> =
+        now.chunks_exact(width).flat_map(|w| w[..c].iter().map(|v| v * told.scale)).collect();
+    told.apart(&weight)?;
+    let bias = told.biases(now.chunks_exact(width).map(|w| w[c]));
+    Ok(Classifier { mean: told.mean, variance: told.variance, hidden: None, weight, bias })
+}
+
+/// The same by a network with one hidden layer ([`network`]), for classes that no plane parts.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_network(
+    tokens: &[f32],
+    c: usize,
+    classes: usize,
+    examples: &[Example],
+) -> Result<Classifier> {
+    let told = Told::new(tokens, c, classes, examples)?;
+    let [first, second] = network::descend(&told.rows, &told.weights(), classes);
+    let (weight, bias): (Vec<_>, Vec<_>) = first
+        .chunks_exact(c + 1)
+        .map(|w| (w[..c].iter().map(|v| v * told.scale).collect::<Vec<_>>(), w[c]))
+        .unzip();
+    let hidden = Some(Hidden { weight: weight.concat(), bias });
+    let width = network::UNITS + 1;
+    let rows = second.chunks_exact(width);
+    let weight: Vec<f32> = rows.clone().flat_map(|w| &w[..width - 1]).copied().collect();
+    // Its weights begin with values that look random.
+    let alike = told.rows.windows(2).all(|pair| pair[0].0 == pair[1].0);
+    told.apart(if alike || told.known < 2.0 { &[] } else { &weight })?;
+    let bias = told.biases(rows.map(|w| w[width - 1]));
+    Ok(Classifier { mean: told.mean, variance: told.variance, hidden, weight, bias })
+}
+
+/// Examples as rows to fit to.
+struct Told {
+    mean: Vec<f32>,
+    variance: Vec<f32>,
+    /// What brings a token to a length of about 1.
+    scale: f32,
+    /// Standardised tokens, scaled, and 1; with their classes.
+    rows: Vec<(Vec<f32>, usize)>,
+    /// How many examples each class has.
+    share: Vec<f32>,
+    /// Classes that have any.
+    known: f32,
+}
+
+impl Told {
+    fn new(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Self> {
+        check(row_count("tokens", tokens, c)?, classes, examples)?;
+        let (mean, variance) = statistics(tokens, c);
+        let scale = 1.0 / (c as f32).sqrt();
+        let rows: Vec<(Vec<f32>, usize)> = examples
+            .iter()
+            .map(|(token, class)| {
+                let row = &tokens[token * c..][..c];
+                let unit = |i: usize| (row[i] - mean[i]) / (variance[i] + EPS).sqrt() * scale;
+                ((0..c).map(unit).chain([1.0]).collect(), *class)
+            })
+            .collect();
+        let mut share = vec![0.0f32; classes];
+        rows.iter().for_each(|(_, class)| share[*class] += 1.0);
+        let known = share.iter().filter(|n| **n > 0.0).count().max(1) as f32;
+        Ok(Self { mean, variance, scale, rows, share, known })
+    }
+
+    /// What each row counts: every class as much as another.
+    fn weights(&self) -> Vec<f32> {
+        let weight = |(_, class): &(_, usize)| 1.0 / (self.share[*class] * self.known);
+        self.rows.iter().map(weight).collect()
+    }
+
+    /// The weights of logistic regression and, in the last column, the bias.
+    fn descend(&self) -> Vec<f32> {
+        let weights = self.weights();
+        // The loss bends at most so much; a token that stands out would make longer steps overshoot.
+        let bend = |((row, _), weight): (&(Vec<f32>, usize), &f32)| 0.5 * dot(row, row) * weight;
+        let bend = DECAY + self.rows.iter().zip(&weights).map(bend).sum::<f32>();
+        // Nesterov's momentum for a loss that bends at least by the decay.
+        let root = (DECAY / bend).sqrt();
+        let most = (1.0 - root) / (1.0 + root);
+        let width = self.mean.len() + 1;
+        let mut now = vec![0.0f32; self.share.len() * width];
+        let mut before = now.clone();
+        for step in 0..ITERATIONS {
+            let momentum = (step as f32 / (step as f32 + 3.0)).min(most);
+            let ahead: Vec<f32> =
+                now.iter().zip(&before).map(|(n, b)| n + momentum * (n - b)).collect();
+            let mut gradient: Vec<f32> = ahead.iter().map(|w| DECAY * w).collect();
+            for ((row, class), weight) in self.rows.iter().zip(&weights) {
+                let mut p = softmax(ahead.chunks_exact(width).map(|w| dot(w, row)));
+                p[*class] -= 1.0;
+                for (g, error) in gradient.chunks_exact_mut(width).zip(&p) {
+                    let error = error * weight;
+                    g.iter_mut().zip(row).for_each(|(g, x)| *g += error * x);
+                }
+            }
+            // The loss bends at least by the decay, so the optimum is not farther than this.
+            if length(&gradient) <= SETTLED * f64::from(DECAY) * length(&ahead) {
+                return ahead;
+            }
+            before = now;
+            now = ahead.iter().zip(&gradient).map(|(w, g)| w - g / bend).collect();
+        }
+        now
+    }
+
+    fn apart(&self, weight: &[f32]) -> Result<()> {
+        if weight.iter().all(|value| *value == 0.0) {
+            return Err(Error::input(
+                "nothing tells the classes apart: expected examples that differ, of two classes or \
+                 more",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The classes' biases. A class without examples is never the answer.
+    fn biases(&self, fitted: impl Iterator<Item = f32>) -> Vec<f32> {
+        fitted.zip(&self.share).map(|(bias, n)| if *n > 0.0 { bias } else { -1e4 }).collect()
+    }
+}
+
+/// That examples name tokens and classes that there are, and each token one class.
+fn check(n: usize, classes: usize, examples: &[Example]) -> Result<()> {
     if let Some((token, class)) = examples.iter().find(|(t, k)| *t >= n || *k >= classes) {
         return Err(Error::input(format!(
             "an example of token {token} and class {class}: there are {n} tokens and {classes} \
@@ -39,65 +168,7 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Re
             "token {token} is an example of class {class} and of class {other}: expected one class"
         )));
     }
-    let (mean, variance) = statistics(tokens, c);
-    let scale = 1.0 / (c as f32).sqrt();
-    let rows: Vec<(Vec<f32>, usize)> = examples
-        .iter()
-        .map(|(token, class)| {
-            let row = &tokens[token * c..][..c];
-            let unit = |i: usize| (row[i] - mean[i]) / (variance[i] + EPS).sqrt() * scale;
-            ((0..c).map(unit).chain([1.0]).collect(), *class)
-        })
-        .collect();
-    let mut share = vec![0.0f32; classes];
-    rows.iter().for_each(|(_, class)| share[*class] += 1.0);
-    let known = share.iter().filter(|n| **n > 0.0).count().max(1) as f32;
-
-    // The loss bends at most so much; a token that stands out would make longer steps overshoot.
-    let bend = |(row, class): &(Vec<f32>, usize)| 0.5 * dot(row, row) / (share[*class] * known);
-    let bend = DECAY + rows.iter().map(bend).sum::<f32>();
-    // Nesterov's momentum for a loss that bends at least by the decay.
-    let root = (DECAY / bend).sqrt();
-    let most = (1.0 - root) / (1.0 + root);
-    // Weights and, in the last column, the bias.
-    let width = c + 1;
-    let mut now = vec![0.0f32; classes * width];
-    let mut before = now.clone();
-    for step in 0..ITERATIONS {
-        let momentum = (step as f32 / (step as f32 + 3.0)).min(most);
-        let ahead: Vec<f32> =
-            now.iter().zip(&before).map(|(n, b)| n + momentum * (n - b)).collect();
-        let mut gradient: Vec<f32> = ahead.iter().map(|w| DECAY * w).collect();
-        for (row, class) in &rows {
-            let mut p = softmax(ahead.chunks_exact(width).map(|w| dot(w, row)));
-            p[*class] -= 1.0;
-            for (g, error) in gradient.chunks_exact_mut(width).zip(&p) {
-                let error = error / (share[*class] * known);
-                g.iter_mut().zip(row).for_each(|(g, x)| *g += error * x);
-            }
-        }
-        // The loss bends at least by the decay, so the optimum is not farther than this.
-        if length(&gradient) <= SETTLED * f64::from(DECAY) * length(&ahead) {
-            now = ahead;
-            break;
-        }
-        before = now;
-        now = ahead.iter().zip(&gradient).map(|(w, g)| w - g / bend).collect();
-    }
-    let weight: Vec<f32> =
-        now.chunks_exact(width).flat_map(|w| w[..c].iter().map(move |v| v * scale)).collect();
-    if weight.iter().all(|value| *value == 0.0) {
-        return Err(Error::input(
-            "nothing tells the classes apart: expected examples that differ, of two classes or more",
-        ));
-    }
-    // A class without examples is never the answer.
-    let bias = now
-        .chunks_exact(width)
-        .zip(&share)
-        .map(|(w, n)| if *n > 0.0 { w[c] } else { -1e4 })
-        .collect();
-    Ok(Classifier { mean, variance, weight, bias })
+    Ok(())
 }
 
 /// The first token that is an example of two classes, and these.
@@ -122,7 +193,7 @@ fn statistics(tokens: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
         .unzip()
 }
 
-fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
+pub(super) fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
     let mut p: Vec<f32> = scores.collect();
     let max = p.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     p.iter_mut().for_each(|s| *s = (*s - max).exp());
@@ -158,6 +229,34 @@ mod tests {
             assert_eq!(logits[i] > logits[40 + i], i < 20, "token {i}");
         }
         assert_eq!(taught, fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]).unwrap());
+    }
+
+    /// Two classes at opposite corners: no plane parts them, a hidden layer does.
+    #[test]
+    fn a_network_parts_what_no_plane_does() {
+        let corner = |i: usize| [(i & 1) as f32, (i >> 1 & 1) as f32].map(|v| 2.0 * v - 1.0);
+        let tokens: Vec<f32> = (0..40)
+            .flat_map(|i| corner(i).map(|v| v + 0.1 * ((i * 7 % 11) as f32 / 11.0 - 0.5)))
+            .collect();
+        let class = |i: usize| (i ^ i >> 1) & 1;
+        let examples: Vec<Example> = (0..8).map(|i| (i, class(i))).collect();
+        let right = |taught: &Classifier| {
+            let logits = taught.logits(&tokens).unwrap();
+            (0..40).filter(|i| usize::from(logits[40 + i] > logits[*i]) == class(*i)).count()
+        };
+        let network = fit_network(&tokens, 2, 2, &examples).unwrap();
+        assert_eq!(right(&network), 40);
+        assert!(right(&fit(&tokens, 2, 2, &examples).unwrap()) < 35);
+        assert_eq!(network, fit_network(&tokens, 2, 2, &examples).unwrap());
+        for nothing in [&[][..], &[(3, 0)], &[(3, 0), (5, 0)]] {
+            assert!(fit_network(&tokens, 2, 2, nothing).is_err());
+        }
+        assert!(fit_network(&[1.0, 2.0, 1.0, 2.0], 2, 2, &[(0, 0), (1, 1)]).is_err());
+        let (tokens, c) = clouds();
+        let logits = fit_network(&tokens, c, 3, &[(3, 0), (25, 2)]).unwrap().logits(&tokens);
+        let logits = logits.unwrap();
+        assert!((0..40).all(|i| logits[40 + i] < logits[i].min(logits[80 + i])));
+        assert!((0..40).all(|i| (logits[i] > logits[80 + i]) == (i < 20)));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! The probability of a class is where a walk that starts in a cell ends: at a cell that was named, or,
 //! seldom at each step, by the prior. A step is likely where features and colours are alike.
 
-use super::canvas::{Tap, taps};
 use super::lab::cell_colours;
+use crate::cpu::{Tap, taps};
 use crate::features::{one_each, row_count};
 use crate::image::Picture;
 use crate::math::dot;

@@ -44,7 +44,7 @@ pub(crate) use header::header_length;
 pub use header::stored_tensors;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use index::shards;
-pub use linear_head::{LinearHead, Method};
+pub use linear_head::{LinearHead, Method, taught_method};
 pub use manifest::{Manifest, Part, QuantizedTensor, Tensor};
 #[cfg(feature = "gpu")]
 pub(crate) use memory::CHOICES;

@@ -398,7 +398,7 @@ test("misspelt settings are refused, with those there are", async (t) => {
       await view({ view: "attention", layer: 1, head: null, token: null }), await view({ view: "constructor" }),
     ];
   });
-  const settings = "known are image_size, resize, tiles, most_patches.";
+  const settings = "known are image_size, resize, tiles, shifts, most_patches.";
   assert.deepEqual(said, [
     `encode.settings: unknown imageSize, ${settings}`, `encode.settings: unknown tile, ${settings}`,
     "encode.settings.image_size: expected number, found string.", "encode.settings.resize: expected squash or crop or native, found squish.",

@@ -6,6 +6,8 @@ import { advanced, drawn, fact, fits, phone, readNpy, saved, sheet, shown, sprea
 
 const site = openSite();
 const SIDE = 16; // patches of a tile
+const SHARED = 4; // of which a neighbour has as many too
+const [ROWS, COLS] = [2, 3].map((tiles) => tiles * SIDE - (tiles - 1) * SHARED);
 
 const features = async (page) => readNpy((await saved(page, "Save features (.npy)")).bytes);
 const viewData = async (page) => readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
@@ -18,23 +20,19 @@ for (const [device, options] of [["desktop", {}], ["phone", phone]]) {
     await advanced(page);
     await page.getByLabel("Max. tiles").fill("6");
     await page.getByRole("button", { name: "Apply" }).click();
-    await page.locator("#facts", { hasText: "48 × 32" }).waitFor({ state: "attached" });
+    await page.locator("#facts", { hasText: `${COLS} × ${ROWS}` }).waitFor({ state: "attached" });
     await shown(page);
-    assert.equal(await fact(page, "Tiles"), "6, and the whole photograph small");
-    assert.equal(await fact(page, "Tokens"), "7 × 257 × 192");
+    assert.equal(await fact(page, "Pictures encoded"), "6");
+    assert.equal(await fact(page, "Tokens"), "6 × 257 × 192");
     const { shape, data } = await features(page);
-    assert.deepEqual(shape, [7, 1 + SIDE * SIDE, 192]);
+    assert.deepEqual(shape, [6, 1 + SIDE * SIDE, 192]);
     const norms = await viewData(page);
-    assert.deepEqual(norms.shape, [2 * SIDE, 3 * SIDE]);
+    assert.deepEqual(norms.shape, [ROWS, COLS]);
     norms.data.forEach((norm, at) => {
-      const [row, col] = [Math.floor(at / (3 * SIDE)), at % (3 * SIDE)];
-      const tile = Math.floor(row / SIDE) * 3 + Math.floor(col / SIDE);
-      const token = 1 + (row % SIDE) * SIDE + (col % SIDE);
-      const from = (tile * (1 + SIDE * SIDE) + token) * 192;
-      const own = Math.hypot(...data.slice(from, from + 192));
-      assert.ok(Math.abs(norm - own) <= 1e-4 * own, `row ${row}, column ${col}: ${norm}, of its tile ${own}`);
+      const own = Math.hypot(...blended(data, Math.floor(at / COLS), at % COLS));
+      assert.ok(Math.abs(norm - own) <= 1e-4 * own, `row ${Math.floor(at / COLS)}, column ${at % COLS}: ${norm}, of its tiles ${own}`);
     });
-    for (const [view, shape] of [["Features", [32, 48, 3]], ["Group", [32, 48]], ["Attention", [4, 32, 48]], ["Find alike", [32, 48]]]) {
+    for (const [view, shape] of [["Features", [ROWS, COLS, 3]], ["Group", [ROWS, COLS]], ["Attention", [4, ROWS, COLS]], ["Find alike", [ROWS, COLS]]]) {
       await page.getByRole("tab", { name: view }).click();
       await drawn(page);
       if (view === "Find alike") {
@@ -43,7 +41,7 @@ for (const [device, options] of [["desktop", {}], ["phone", phone]]) {
         const { width, height } = await canvas.boundingBox();
         // A patch of the last tile, compared with those of all.
         await canvas.click({ position: { x: 0.7 * width, y: 0.6 * height } });
-        await page.locator("#readout", { hasText: "Row 20, column 34: cosine 1.000" }).waitFor();
+        await page.locator("#readout", { hasText: "Row 17, column 29: cosine 1.000" }).waitFor();
         await drawn(page);
       }
       assert.deepEqual((await viewData(page)).shape, shape, view);
@@ -55,6 +53,36 @@ for (const [device, options] of [["desktop", {}], ["phone", phone]]) {
     await fits(page);
   });
 }
+
+/** The mean of a patch's tokens in all tiles that show it: the nearer its middle, the more a tile counts. */
+function blended(data, row, col) {
+  const inside = (at) => Array.from({ length: 3 }, (_, tile) => ({ tile, own: at - tile * (SIDE - SHARED) })).filter(({ own }) => own >= 0 && own < SIDE);
+  const weight = ({ own }) => Math.min(own + 1, SIDE - own, SHARED + 1);
+  const sum = new Float64Array(192);
+  let all = 0;
+  for (const down of inside(row).filter(({ tile }) => tile < 2)) for (const across of inside(col)) {
+    const from = ((down.tile * 3 + across.tile) * (1 + SIDE * SIDE) + 1 + down.own * SIDE + across.own) * 192;
+    const part = weight(down) * weight(across);
+    all += part;
+    sum.forEach((_, at) => (sum[at] += part * data[from + at]));
+  }
+  return sum.map((value) => value / all);
+}
+
+test("a denser grid has the patches of shifted pictures", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu&model=internvit-tiny&detail=quick#view=pca" });
+  await page.getByRole("button", { name: "Cat" }).click();
+  await shown(page);
+  const [cols, rows] = (await fact(page, "Patches")).split(" × ").map(Number);
+  await advanced(page);
+  await page.getByLabel("Denser grid").selectOption("2");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.locator("#facts", { hasText: `${2 * cols} × ${2 * rows}` }).waitFor({ state: "attached" });
+  await shown(page);
+  assert.equal(await fact(page, "Pictures encoded"), "4");
+  assert.deepEqual((await viewData(page)).shape, [2 * rows, 2 * cols, 3]);
+  assert.ok((await spread(page)) > 10);
+});
 
 test("weights in 8 and 4 bits give features near those of all bits", async (t) => {
   const page = await visit(site, t, { query: "?device=gpu" });

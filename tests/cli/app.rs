@@ -220,10 +220,10 @@ fn tiles_are_one_grid() {
     let mut session = Session::open();
     let id = session.add(&sample("chelsea.png"), None, 6);
     let grid @ [rows, cols] = session.album.photo(id).unwrap().grid();
-    assert_eq!(grid, [8, 12], "two by three tiles");
+    assert_eq!(grid, [7, 10], "two by three tiles");
     for (request, shape) in [
         (json!({"view": "pca"}), vec![rows, cols, 3]),
-        (json!({"view": "attention", "token": 95}), vec![4, rows, cols]),
+        (json!({"view": "attention", "token": 69}), vec![4, rows, cols]),
         (json!({"view": "rollout"}), grid.to_vec()),
         (json!({"view": "clusters"}), grid.to_vec()),
     ] {
@@ -232,7 +232,7 @@ fn tiles_are_one_grid() {
         assert_eq!(map.rgba.len(), 4 * rows * cols, "{request}");
         if request["view"] == "attention" {
             // A patch sees its own tile.
-            let seen = |at: usize| at / cols >= 4 && at % cols >= 8;
+            let seen = |at: usize| at / cols >= 3 && at % cols >= 6;
             assert!(map.shown().iter().enumerate().all(|(at, v)| (*v > 0.0) == seen(at)));
         }
     }

@@ -325,6 +325,7 @@ fn numbers_of_classes_are_bounded() {
         classifier: Classifier {
             mean: vec![0.0; 16],
             variance: vec![1.0; 16],
+            hidden: None,
             weight: vec![1.0; 16],
             bias: vec![0.0],
         },

@@ -129,7 +129,7 @@ fn a_lesson_that_walks_keeps_what_was_named() {
     let word = other.windows(4).position(|word| word == b"walk").unwrap();
     other[word..word + 4].copy_from_slice(b"swim");
     let error = read(other).unwrap_err().to_string();
-    assert!(error.contains("expected \"linear\" or \"walk\", found \"swim\""), "{error}");
+    assert!(error.contains("expected \"linear\", \"mlp\" or \"walk\", found \"swim\""), "{error}");
 
     session.album.learn(head.clone(), &lesson.examples);
     let soft = wait(session.album.soft(&session.encoder, id, Refine::default())).unwrap();
@@ -145,6 +145,53 @@ fn a_lesson_that_walks_keeps_what_was_named() {
     let without = wait(session.album.soft(&session.encoder, id, Refine::default())).unwrap();
     assert_ne!(without.named().unwrap(), named);
     assert!(session.view(id, json!({"view": "taught"})).is_ok());
+}
+
+/// A network's head is the same after its file, and the command line applies it as it was taught.
+#[test]
+fn a_lesson_by_a_network_is_kept() {
+    let cat = sample("chelsea.png");
+    let mut session = Session::open();
+    let id = session.add(&cat, Some(Resize::Native), 1);
+    let mut lesson = Lesson { layers: vec![8, 12], method: Method::Mlp, ..Lesson::default() };
+    for (name, at) in [("cat", [225, 150]), ("wall", [440, 10]), ("cat", [200, 220])] {
+        let (class, token) = (lesson.class(name), session.patch(id, at));
+        lesson.examples.push(Example { photo: id, token, class, at: Some(at) });
+    }
+    let head = lesson.fit(&wait(lesson.gather(&mut session.album, &session.encoder)).unwrap());
+    let head = head.unwrap();
+    let units = head.classifier.hidden.as_ref().unwrap().bias.len();
+    assert_eq!(head.classifier.weight.len(), 2 * units);
+    let spec = session.encoder.spec().clone();
+    let read = |bytes: Vec<u8>| wait(LinearHead::read(&Source::memory("head", bytes), &spec));
+    let bytes = head.to_bytes().unwrap();
+    assert_eq!(read(bytes.clone()).unwrap(), head);
+    let mut other = bytes;
+    let name = b"hidden.bias";
+    let at = other.windows(name.len()).position(|word| word == name).unwrap();
+    other[at + 7..at + 11].copy_from_slice(b"bios");
+    let error = read(other).unwrap_err().to_string();
+    assert!(error.contains("decode_head.hidden"), "{error}");
+    session.album.learn(head, &[]);
+    assert!(session.view(id, json!({"view": "taught"})).is_ok());
+
+    let folder = scratch("lessons-network");
+    let [head, one, two] = ["h.safetensors", "one.npy", "two.npy"].map(|name| folder.join(name));
+    let small = ["--image-size", "56", "--device", "cpu"];
+    let points = ["--point", "cat:225,150", "--point", "wall:440,10", "--method", "mlp"];
+    let outs = ["--out", text(&head), "--probabilities", text(&one)];
+    ok(&[&["teach", text(&cat)][..], &small, &points, &outs].concat());
+    let segment = |more: &[&str]| {
+        let args =
+            ["segment", text(&cat), "--head", text(&head), "--device", "cpu", "--window", "56"];
+        [&args[..], more].concat().iter().map(|word| (*word).into()).collect::<Vec<String>>()
+    };
+    let run = |args: Vec<String>| ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    run(segment(&["--probabilities", text(&two)]));
+    assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
+    let args = segment(&["--method", "linear", "--probabilities", text(&two)]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    fails(&args, "--method: the head was taught as mlp, leave it out");
 }
 
 /// Points, strokes and a picture of labels teach alike, and what is made of probabilities is written.

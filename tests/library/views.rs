@@ -235,7 +235,7 @@ fn wrong_tokens_grids_and_labels_are_errors() {
         assert!(foreground(&[1.0; 4], grid).is_err(), "{grid:?}");
         assert!(pca_foreground(&tokens, 3, grid).is_err(), "{grid:?}");
         assert!(heat_grid(&[1.0; 4], grid, [0.0, 1.0]).is_err(), "{grid:?}");
-        assert!(stitch(&[], 1, 1, grid, [2, 2]).is_err(), "{grid:?}");
+        assert!(Board::tiles(grid, [2, 2]).stitch(&[], 1, 1).is_err(), "{grid:?}");
     }
     assert!(shares(&[0, 2], 2).is_err() && shares(&[-1], 2).is_err());
     for (shape, count) in [(vec![1, 2, 2], 4), (vec![1, 2, 2, 2], 7), (vec![1, 0, 2, 2], 0)] {

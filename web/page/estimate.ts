@@ -15,14 +15,13 @@ function cost(patches: number, hidden: number): number {
 }
 
 /** The number of pictures that the model encodes, and of patches in each. */
-function inputs({ image_size, resize, tiles = 1, most_patches = Infinity }: Settings, { width, height }: Encoded, model: ModelInfo) {
+function inputs({ image_size, resize, tiles = 1, shifts = 1, most_patches = Infinity }: Settings, { width, height }: Encoded, model: ModelInfo) {
   const rows = (image_size ?? model.image_size) / model.patch;
   if (tiles > 1) {
-    const most = tileCount(width, height, tiles, image_size ?? model.image_size);
-    return { pictures: most > 1 ? most + 1 : 1, patches: rows ** 2 };
+    return { pictures: tileCount(width, height, tiles, image_size ?? model.image_size), patches: rows ** 2 };
   }
   const shape = resize === "native" ? Math.max(width, height) / Math.min(width, height) : 1;
-  return { pictures: 1, patches: Math.min(rows ** 2 * shape, most_patches) };
+  return { pictures: shifts ** 2, patches: Math.min(rows ** 2 * shape, most_patches / shifts ** 2) };
 }
 
 /** The number of tiles in the grid that the engine chooses: its shape is closest to the photograph's. */

@@ -28,17 +28,17 @@ function deviceName({ kind, name, backend }: Device, model: Model | null): strin
 
 export function showFacts(list: HTMLElement, photo: string, encoding: Encoding, device: Device, model: Model | null) {
   const { width, height, rows, cols, tiles, tokens, hidden, milliseconds, byBrowser } = encoding;
-  const tiled = tiles > 1;
+  const several = tiles > 1;
   const facts: [string, string][] = [
     ["Photograph", `${photo}, ${width} × ${height}`],
     ["Time", duration(milliseconds)],
     ["Device", deviceName(device, model)],
     ["Patches", `${cols} × ${rows}`],
-    ["Tokens", tiled ? `${tiles} × ${tokens} × ${hidden}` : `${tokens} × ${hidden}`],
+    ["Tokens", several ? `${tiles} × ${tokens} × ${hidden}` : `${tokens} × ${hidden}`],
   ];
   // The browser's decoder may give slightly other pixels than the command line's.
   if (byBrowser) facts.push(["Read by", "the browser"]);
-  if (tiled) facts.push(["Tiles", `${tiles - 1}, and the whole photograph small`]);
+  if (several) facts.push(["Pictures encoded", String(tiles)]);
   tellDevice(device, milliseconds);
   list.replaceChildren(
     ...facts.map(([term, fact]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: fact }))),

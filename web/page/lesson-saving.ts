@@ -85,7 +85,7 @@ export class LessonSaving {
     const { taught } = teaching;
     if (!taught || !shown?.encoding) throw new Error("Nothing was saved. Paint some of two classes first.");
     const name = this.#cutName();
-    const cut = await engine.call("cutOut", { photo: shown.encoding.photo, class: Math.max(0, taught.names.indexOf(name)), refine: teaching.refine(true) });
+    const cut = await engine.call("cutOut", { photo: shown.encoding.photo, class: Math.max(0, taught.names.indexOf(name)), refine: teaching.refine("photograph") });
     saving.save(await pngOf(cut), named(shown.file.name, `${fileName(name)}.png`));
   }
 
@@ -111,7 +111,7 @@ export class LessonSaving {
   async #filesOf(shot: Shot, name: string, signal: AbortSignal) {
     const { engine, settings, workbench: { teaching } } = this.#parts;
     const palette = teaching.taught?.palette.map((colour) => [...colour] as [number, number, number]) ?? [];
-    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine(true), palette, soft: this.#soft.checked }, { signal });
+    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine("photograph"), palette, soft: this.#soft.checked }, { signal });
     if (shot.encoding) return of(shot.encoding.photo);
     const encoding = await engine.call("encode", { photo: shot.file, settings: settings.read() }, { signal });
     encoding.bitmap.close();

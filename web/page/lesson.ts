@@ -25,7 +25,7 @@ export interface Trace {
 export type Depth = "two" | "last" | "three";
 
 export interface Method {
-  kind: "walk" | "linear";
+  kind: "walk" | "linear" | "mlp";
   depth: Depth;
   /** Pixels over which probabilities are smoothed, of a picture 1000 pixels long. */
   smooth: number;

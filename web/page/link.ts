@@ -6,7 +6,7 @@ import type { Settings } from "../shared/protocol";
 const RESIZES: readonly string[] = ["squash", "crop", "native"] satisfies Settings["resize"][];
 
 /** Parameters of a link besides those of the page's address. */
-const [SAMPLE, SIZE, RESIZE, TILES] = ["sample", "size", "resize", "tiles"] as const;
+const [SAMPLE, SIZE, RESIZE, TILES, SHIFTS] = ["sample", "size", "resize", "tiles", "shifts"] as const;
 
 /** How long the button confirms the copy, in milliseconds. */
 const SAID = 2500;
@@ -23,6 +23,7 @@ export function link(sample: string, settings: Settings, detail: string): string
   set("detail", detail);
   set(RESIZE, settings.resize);
   set(TILES, settings.tiles);
+  set(SHIFTS, settings.shifts);
   url.search = url.search.replace(/%(2F|40|3A)/g, decodeURIComponent);
   return url.href;
 }
@@ -41,11 +42,18 @@ export function plainStart(): boolean {
 export function askedSettings(): Settings {
   const asked = new URLSearchParams(location.search);
   const settings: Settings = {};
-  const [size, tiles, resize] = [Number(asked.get(SIZE)), Number(asked.get(TILES)), asked.get(RESIZE) ?? ""];
-  if (Number.isInteger(size) && size > 0) settings.image_size = size;
-  if (Number.isInteger(tiles) && tiles > 0) settings.tiles = tiles;
+  const [size, tiles, shifts] = [SIZE, TILES, SHIFTS].map((name) => Number(asked.get(name)));
+  const resize = asked.get(RESIZE) ?? "";
+  if (isCount(size)) settings.image_size = size;
+  if (isCount(tiles)) settings.tiles = tiles;
+  if (isCount(shifts) && shifts <= 4) settings.shifts = shifts;
   if (RESIZES.includes(resize)) settings.resize = resize as NonNullable<Settings["resize"]>;
   return settings;
+}
+
+/** Whether a number of the address is a count. */
+function isCount(number: number | undefined): number is number {
+  return Number.isInteger(number) && number! > 0;
 }
 
 /** Notes the sample on the stage in the address: a new entry of the history where it takes another picture's place. */

@@ -34,7 +34,7 @@ export class MethodForm {
   #read(): Method {
     const least = Math.round(this.#least.valueAsNumber || 0);
     return {
-      kind: this.#kind.value === "linear" ? "linear" : "walk",
+      kind: (["linear", "mlp"] satisfies Method["kind"][]).find((kind) => kind === this.#kind.value) ?? "walk",
       depth: (["two", "last", "three"] satisfies Depth[]).find((depth) => depth === this.#depth.value) ?? "two",
       smooth: this.#smooth.valueAsNumber,
       least: Math.min(MOST, Math.max(0, least)),

@@ -29,6 +29,7 @@ export class SettingsForm {
   readonly #resize: HTMLSelectElement;
   readonly #imageSize: HTMLInputElement;
   readonly #tiles: HTMLInputElement;
+  readonly #shifts: HTMLSelectElement;
   readonly #button: HTMLButtonElement;
   readonly #time: HTMLElement;
   readonly #detail: Detail;
@@ -44,6 +45,7 @@ export class SettingsForm {
     this.#resize = part(form, "#resize", HTMLSelectElement);
     this.#imageSize = part(form, "#image-size", HTMLInputElement);
     this.#tiles = part(form, "#tiles", HTMLInputElement);
+    this.#shifts = part(form, "#shifts", HTMLSelectElement);
     this.#button = part(form, "button", HTMLButtonElement);
     this.#time = part(form, "#time", HTMLElement);
     this.#detail = new Detail(() => {
@@ -56,6 +58,7 @@ export class SettingsForm {
     if (asked.resize) this.#resize.value = asked.resize;
     if (asked.image_size) this.#imageSize.valueAsNumber = asked.image_size;
     if (asked.tiles) this.#tiles.valueAsNumber = asked.tiles;
+    if (asked.shifts) this.#shifts.value = String(asked.shifts);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       onSubmit();
@@ -69,6 +72,7 @@ export class SettingsForm {
     if (side) settings.image_size = side;
     if (!this.#imageSize.value && settings.resize === "native") settings.most_patches = this.#detail.chosen === "finest" ? MOST_FINEST : MOST_PATCHES;
     if (this.#tiled) settings.tiles = this.#tiles.valueAsNumber;
+    else if (this.#shifts.value !== "1") settings.shifts = Number(this.#shifts.value);
     return settings;
   }
 
@@ -82,7 +86,8 @@ export class SettingsForm {
   /** How to encode for a first look; null where that would not be much quicker. */
   quick(): Settings | null {
     if (this.#plain || this.#detail.chosen === "quick" || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(QUICK)) return null;
-    return { ...this.read(), image_size: this.#wholePatches(QUICK) };
+    const { shifts: _, ...settings } = this.read();
+    return { ...settings, image_size: this.#wholePatches(QUICK) };
   }
 
   fit(model: ModelInfo) {

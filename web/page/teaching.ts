@@ -75,8 +75,8 @@ export class Teaching implements Lessons {
     return this.#taught;
   }
 
-  /** How probabilities become masks, at the photograph's edges or not. */
-  refine(edges: boolean): Refine {
+  /** How probabilities become masks, with edges from there. */
+  refine(edges: Refine["edges"]): Refine {
     const { smooth, least } = this.panel.method;
     return { edges, smooth, least };
   }
@@ -203,7 +203,7 @@ export class Teaching implements Lessons {
     const { photo } = encoding;
     let list: Example[] = examplesOf(traces, encoding);
     // By itself a patch has one class: the one that was painted last.
-    if (this.panel.method.kind === "linear") list = [...new Map(list.map((example) => [example.token, example])).values()];
+    if (this.panel.method.kind !== "walk") list = [...new Map(list.map((example) => [example.token, example])).values()];
     return list.map((example) => ({ ...example, photo }));
   }
 

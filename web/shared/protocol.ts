@@ -94,10 +94,12 @@ export interface StoredFiles {
 export type ModelSource = Infer<typeof modelSource>;
 const modelSource = either("folder", record({ folder: string }), ownFiles);
 
-/** How a photograph becomes the model's input. One that keeps its shape gets at most `most_patches`, a strip fewer pixels. */
+/** How a photograph becomes the model's input. One that keeps its shape gets at most `most_patches`, a strip fewer pixels.
+ * Tiles overlap and are blended; `shifts` encodes it so many times along each axis, for a grid as many times as fine. */
 export type Settings = Infer<typeof settings>;
 export const settings = record({
-  image_size: optional(number), resize: optional(words("squash", "crop", "native")), tiles: optional(number), most_patches: optional(number),
+  image_size: optional(number), resize: optional(words("squash", "crop", "native")), tiles: optional(number), shifts: optional(number),
+  most_patches: optional(number),
 });
 
 /** An encoded photograph. Its features stay on the device until a view asks for them. */
@@ -183,13 +185,13 @@ export const lesson = record({
   examples: list(record({ photo: number, token: number, class: number, at: optional(list(number) as Shape<[number, number]>) })),
   /** Patches of photographs whose features were released: their features in the lesson's layers, concatenated. */
   vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number }))),
-  /** `walk` spreads classes along what looks alike, to the photograph's edges; `linear` classifies each patch. */
-  method: optional(words("linear", "walk")),
+  /** `walk` spreads classes along what looks alike, to the photograph's edges; `linear` classifies each patch, `mlp` by a small network. */
+  method: optional(words("linear", "mlp", "walk")),
 });
 
 /** How probabilities become masks: `smooth` in thousandths of the longer side, `least` in pixels of a part. */
 export type Refine = Infer<typeof refine>;
-export const refine = record({ edges: boolean, smooth: number, least: number });
+export const refine = record({ edges, smooth: number, least: number });
 
 /** Classes that were taught, at pixels. `unsure` is 0 where one class has all the probability, 1 where two have the same. */
 export type Masks = Infer<typeof masks>;

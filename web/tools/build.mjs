@@ -63,8 +63,7 @@ async function both(start) {
 
 async function module(target, out, features) {
   const triple = "wasm32-unknown-unknown";
-  // Only short functions are copied to where they are called: a smaller module.
-  const flags = `-C target-feature=${features} -C llvm-args=--inline-threshold=20`;
+  const flags = `-C target-feature=${features}`;
   await succeed("cargo", ["build", "--package", "internvit-web", "--profile", "wasm", "--target", triple], {
     CARGO_TARGET_DIR: target, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: flags,
   });

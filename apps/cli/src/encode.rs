@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use internvit::app::Shape;
 use internvit::image::{Grid, Picture, Resize};
 use internvit::model::{Spec, layer};
-use internvit::view::{pca_picture, stitch};
+use internvit::view::{Board, pca_picture};
 use internvit::{Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
 
@@ -336,12 +336,14 @@ fn append(all: &mut Features, more: Features) {
 /// Adds of each hidden state the patches of all tiles as one grid `[H, W, C]`.
 fn add_stitched(features: &mut Features, board: [usize; 2]) -> Result<()> {
     let Some(grid) = features.grid else { return Ok(()) };
+    let board = Board::tiles(grid, board);
     let tokens = features.tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 3);
     let stitched: Vec<_> = tokens
         .map(|(name, tensor)| {
             let c = tensor.shape[2];
-            let values = stitch(&tensor.values, c, features.prefix, grid, board)?;
-            let shape = vec![grid[0] * board[0], grid[1] * board[1], c];
+            let values = board.stitch(&tensor.values, c, features.prefix)?;
+            let [rows, cols] = board.grid();
+            let shape = vec![rows, cols, c];
             Ok((format!("stitched.{name}"), Tensor { shape, values }))
         })
         .collect::<Result<_>>()?;

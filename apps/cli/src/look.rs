@@ -45,6 +45,14 @@ pub(super) struct Args {
     /// out as the model's preprocessor_config.json says, else squash
     #[arg(long, value_name = "HOW")]
     resize: Option<Resize>,
+    /// Cut the photograph into at most this many tiles of the image size, which overlap and are blended
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=1024))]
+    tiles: u32,
+    /// Encode the photograph N × N times, shifted by a part of a patch each time, for a grid N times as fine
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "tiles",
+        value_parser = clap::value_parser!(u32).range(1..=4))]
+    shifts: u32,
     #[command(flatten)]
     background: Background,
     /// similarity, attention, rollout: a point in the photograph's pixels, whose patch asks; for
@@ -111,7 +119,8 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if let Some(file) = &args.basis {
         album.basis = Some(basis::read(file, sizes.hidden).await?);
     }
-    let shape = input::shape(&checkpoint.spec, args.image_size, args.resize, 1)?;
+    let shape = input::shape(&checkpoint.spec, args.image_size, args.resize, args.tiles)?;
+    let shape = shape.shifted(args.shifts)?;
     if checkpoint.random_weights() {
         note!("{} has random weights; its features mean nothing", checkpoint.name());
     }

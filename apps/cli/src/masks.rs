@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use internvit::error::{list, short};
 use internvit::files::folder_of;
 use internvit::image::Picture;
-use internvit::view::{Named, Refine, Soft, heat_grid, paint_labels};
+use internvit::view::{Edges, Named, Refine, Soft, heat_grid, paint_labels};
 use internvit::{Error, Result, Tensor};
 
 use super::guard::Guard;
@@ -14,6 +14,11 @@ use super::{memory, output};
 /// How probabilities become masks.
 #[derive(Clone, Copy, clap::Args)]
 pub(super) struct Masks {
+    /// Where the edges of a map come from. patches: a square each; smooth: values are interpolated;
+    /// photograph: they are interpolated such that they change where its colours do. photograph for a head
+    /// that walks and for what is made of probabilities, else smooth if left out
+    #[arg(long, value_name = "WHERE")]
+    pub(super) edges: Option<Edges>,
     /// Smooth probabilities over so many pixels, of a photograph 1000 pixels long
     #[arg(long, value_name = "PIXELS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
     smooth: u32,
@@ -24,7 +29,13 @@ pub(super) struct Masks {
 
 impl Masks {
     pub(super) fn refine(self) -> Refine {
-        Refine { edges: true, smooth: self.smooth, least: self.least }
+        let Self { edges, smooth, least } = self;
+        Refine { edges: edges.unwrap_or_default(), smooth, least }
+    }
+
+    /// Whether a head that classifies patches by themselves is to be refined too.
+    pub(super) fn any(self) -> bool {
+        self.edges.is_some() || self.smooth > 0 || self.least > 0
     }
 }
 

@@ -13,7 +13,7 @@ use internvit::app::{Cover, Windows, class_names, class_palette};
 use internvit::error::short;
 use internvit::image::{Picture, resize};
 use internvit::model::{HeadKind, HeadSpec, parse_head};
-use internvit::view::{labels, paint_labels, shares};
+use internvit::view::{Refine, Soft, labels, paint_labels, probabilities, shares};
 use internvit::weights::{Method, Source, Values, write_safetensors};
 use internvit::{Checkpoint, Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
@@ -90,7 +90,7 @@ pub(super) struct Args {
     /// COCO's tools read it
     #[arg(long, value_name = "FILE.zip")]
     masks_zip: Option<PathBuf>,
-    /// How a taught head is applied, walk or linear; as it was taught if left out
+    /// How a taught head is applied: walk, or linear for each patch by itself; as it was taught if left out
     #[arg(long, value_name = "HOW")]
     method: Option<Method>,
     #[command(flatten)]
@@ -284,7 +284,7 @@ async fn slide(
     head: &HeadSpec,
     bar: &progress::Share,
 ) -> Result<Map> {
-    let keep = args.out.is_some();
+    let keep = args.out.is_some() || args.masks.any();
     let photo = input::read_picture(path, &args.background)?;
     let of_path = |e: Error| Error::image(path.display(), e);
     let cover = windows.cover(&photo).map_err(of_path)?;
@@ -296,10 +296,35 @@ async fn slide(
     let canvas =
         cover.segment(encoder, head, on_progress).await.map_err(|e| input::of(&[path], e))?;
     let size = [photo.height as usize, photo.width as usize];
-    let labels = canvas.labels(size)?;
-    let logits = if keep { Some(canvas.finish()?) } else { None };
+    let (labels, logits) = match args.masks.any() {
+        true => {
+            let logits = canvas.finish()?;
+            (refined(&logits, cover.patches(), &photo, args.masks.refine())?, Some(logits))
+        }
+        false => {
+            let labels = canvas.labels(size)?;
+            (labels, if keep { Some(canvas.finish()?) } else { None })
+        }
+    };
     let name = path.to_string_lossy().into_owned();
     Ok(Map { name, photo: Some(photo), logits, size, labels })
+}
+
+/// The labels of logits `[1, classes, h, w]`, of which each patch has a mean, as `refine` says.
+fn refined(logits: &Tensor, grid: [usize; 2], photo: &Picture, refine: Refine) -> Result<Vec<i32>> {
+    let [height, width] = [logits.shape[2], logits.shape[3]];
+    let [rows, cols] = [height / grid[0].max(1), width / grid[1].max(1)].map(|side| side.max(1));
+    let mut means = Vec::new();
+    for plane in logits.values.chunks_exact(height * width) {
+        for (row, col) in (0..grid[0]).flat_map(|row| (0..grid[1]).map(move |col| (row, col))) {
+            let lines =
+                (row * rows..(row + 1) * rows).map(|y| &plane[y * width + col * cols..][..cols]);
+            means.push(lines.flatten().sum::<f32>() / (rows * cols) as f32);
+        }
+    }
+    let values = probabilities(&means, grid, grid);
+    let size = [photo.height as usize, photo.width as usize];
+    Ok(Soft::new(values, grid, photo, size, refine)?.named()?.labels)
 }
 
 /// Writes what was asked for.

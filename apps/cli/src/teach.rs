@@ -56,7 +56,7 @@ pub(super) struct Args {
     #[command(flatten)]
     model: Model,
     /// walk: classes spread along what looks alike to the photograph's edges; linear: each patch by
-    /// itself, by logistic regression
+    /// itself, by logistic regression; mlp: the same by a small network with one hidden layer
     #[arg(long, value_name = "HOW", default_value = "walk")]
     method: Method,
     /// The block whose output is classified, or several side by side, as in 4,8,12; -1 is the last,
@@ -120,7 +120,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let mut album = Album::default();
     let id = album.add(photo);
     place(&mut lesson, &points, album.photo(id)?, id)?;
-    if args.method == Method::Linear {
+    if args.method != Method::Walk {
         apart(&lesson, &points, album.photo(id)?.grid())?;
     }
     let gathered = lesson.gather(&mut album, &encoder).await?;
@@ -204,13 +204,13 @@ async fn show(
     head: &LinearHead,
     class: usize,
 ) -> Result<()> {
-    let walks = head.method == Method::Walk;
+    let refined = head.method == Method::Walk || args.masks.any();
     let mut map = None;
-    if walks || args.outputs.of_pixels() {
+    if refined || args.outputs.of_pixels() {
         let soft = album.soft(encoder, id, args.masks.refine()).await?;
         let named = soft.named()?;
         args.outputs.write(&soft, &named, class)?;
-        map = Some(named.labels).filter(|_| walks);
+        map = Some(named.labels).filter(|_| refined);
     }
     let map = match map {
         Some(map) => map,

@@ -23,7 +23,7 @@ use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::gpu::Precision;
 use internvit::image::{self, Decoded, Picture, decode_with};
 use internvit::session::OpenDevice;
-use internvit::view::Request;
+use internvit::view::{Board, Request};
 use internvit::{Compute, Device, Encoder, Error, Images};
 
 /// Panics that should not happen are at least told to the console.
@@ -188,7 +188,8 @@ impl Engine {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let spec = encoder.spec();
         let (size, resize) = (options.image_size, options.resize);
-        let mut shape = Shape::new(spec, size, resize, options.tiles.unwrap_or(1)).map_err(js)?;
+        let shape = Shape::new(spec, size, resize, options.tiles.unwrap_or(1)).map_err(js)?;
+        let mut shape = shape.shifted(options.shifts.unwrap_or(1)).map_err(js)?;
         if let Some(most) = options.most_patches {
             shape = shape.within(most, photo.width, photo.height);
         }
@@ -223,7 +224,8 @@ impl Engine {
             .await
             .map_err(js)?;
         let photo = Picture { width: 1, height: 1, rgb: vec![0; 3] };
-        let mut photo = Photo::new(photo, held, [1, 1], [0.0, 0.0, 1.0, 1.0]);
+        let board = Board::tiles(held.grid.unwrap_or_default(), [1, 1]);
+        let mut photo = Photo::new(photo, held, board, [0.0, 0.0, 1.0, 1.0]);
         photo.seconds = (precise_now() - start) / 1e3;
         self.add(photo)
     }

@@ -41,6 +41,7 @@ pub(super) struct Options {
     pub(super) image_size: Option<u32>,
     pub(super) resize: Option<Resize>,
     pub(super) tiles: Option<u32>,
+    pub(super) shifts: Option<u32>,
     pub(super) most_patches: Option<u32>,
 }
 

@@ -16,7 +16,7 @@ export interface Lessons {
   readonly taught: Taught | null;
   /** Fits a head where the lesson has changed. */
   learn(): Promise<void>;
-  refine(edges: boolean): Refine;
+  refine(edges: Edges): Refine;
   strokes(shot: Shot): Stroke[];
 }
 
@@ -58,7 +58,7 @@ export class Teach extends View {
     if (!taught || !shot.encoding) return null;
     const show = this.#show;
     const soft = typeof show === "number" && edges !== "patches";
-    const masks = await engine.call("masks", { photo, refine: this.#lessons.refine(edges === "photograph"), whole: false, soft });
+    const masks = await engine.call("masks", { photo, refine: this.#lessons.refine(edges === "photograph" ? edges : "smooth"), whole: false, soft });
     const map = mapOf(masks, taught, shot.encoding, edges === "patches");
     this.#values = show === "classes" ? null : valuesOf(masks, show, edges === "patches");
     return this.#values ? { ...map, range: [0, 1] } : map;

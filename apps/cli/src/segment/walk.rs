@@ -7,7 +7,7 @@ use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::image::Resize;
 use internvit::model::{HeadKind, HeadSpec};
 use internvit::view::Head;
-use internvit::weights::{LinearHead, Method, Source, read_metadata};
+use internvit::weights::{LinearHead, Method, Source, taught_method};
 use internvit::{Checkpoint, Encoder, Error, Result, Tensor};
 
 use super::super::masks::Outputs;
@@ -15,9 +15,10 @@ use super::super::{input, memory, progress};
 use super::files::Files;
 use super::{Args, Map};
 
-/// The head of `--head`, where it walks or what only soft masks give is wanted.
+/// The head of `--head`, where it is more than a linear head or what only soft masks give is wanted.
 pub(super) async fn head(args: &Args, checkpoint: &Checkpoint) -> Result<Option<LinearHead>> {
     let soft = args.probabilities.is_some() || args.unsure.is_some() || args.cut_out.is_some();
+    let refined = args.masks.any();
     let Some(file) = &args.head else {
         return match soft || args.method.is_some() {
             true => Err(Error::input(
@@ -28,18 +29,28 @@ pub(super) async fn head(args: &Args, checkpoint: &Checkpoint) -> Result<Option<
         };
     };
     let source = Source::file(file)?;
-    let said = read_metadata(&source, "segmentation").await?;
-    let walks = said.is_some_and(|text| text.contains("\"walk\""));
-    if !soft && !args.method.map_or(walks, |method| method == Method::Walk) {
+    let taught = taught_method(&source).await?.unwrap_or_default();
+    let method = match (args.method, taught) {
+        (Some(Method::Mlp), Method::Linear | Method::Walk)
+        | (Some(Method::Linear), Method::Mlp) => {
+            let found = if taught == Method::Mlp { "mlp" } else { "linear or walk" };
+            return Err(Error::input(format!(
+                "--method: the head was taught as {found}, leave it out"
+            )));
+        }
+        (Some(method), _) => method,
+        (None, _) => taught,
+    };
+    if !soft && !refined && method == Method::Linear {
         return Ok(None);
     }
     if args.pixel_values.is_some() || args.stride.is_some() {
         return Err(Error::input(
-            "a head that walks takes whole photographs: leave --pixel-values and --stride out",
+            "this head takes whole photographs: leave --pixel-values and --stride out",
         ));
     }
     let mut head = LinearHead::read(&source, &checkpoint.spec).await?;
-    head.method = args.method.unwrap_or(head.method);
+    head.method = method;
     Ok(Some(head))
 }
 
