@@ -204,6 +204,10 @@ test("undo takes back classes, names, colours and methods too", async (t) => {
   await page.locator("#method").selectOption("linear");
   await drawn(page);
   assert.notDeepEqual(await map(page), first);
+  const linear = await map(page);
+  await page.locator("#method").selectOption("mlp");
+  await drawn(page);
+  assert.notDeepEqual(await map(page), linear);
   await page.locator("#depth").selectOption("three");
   await fit(page, "on layers 4, 8, 12");
   await page.locator("#depth").selectOption("last");
@@ -211,7 +215,7 @@ test("undo takes back classes, names, colours and methods too", async (t) => {
   await page.locator("#least").fill("4000");
   await page.locator("#least").blur();
   await drawn(page);
-  for (let step = 0; step < 4; step++) await press(page, "Undo");
+  for (let step = 0; step < 5; step++) await press(page, "Undo");
   assert.equal(await page.locator("#method").inputValue(), "walk");
   assert.equal(await page.locator("#least").inputValue(), "0");
   await fit(page, "on layers 8, 12");
