@@ -32,7 +32,7 @@ const OBJECTS = {
 };
 
 const NUMBERS = ["u8", "u32", "usize", "f32", "f64"];
-const STRINGS = ["String", "&'static str", "Resize", "Method"];
+const STRINGS = ["String", "&'static str", "Resize", "Method", "Edges"];
 
 /** Where they differ, a sentence each. */
 export async function recordFaults(rust = readRust()) {
