@@ -15,6 +15,6 @@ export default {
     target: "es2022",
     modulePreload: false,
     assetsInlineLimit: 0, // the page's policy forbids data: addresses
-    rolldownOptions: { input: [here("page/main.ts"), here("page/engine.ts")], output: { entryFileNames: "[name].js" }, preserveEntrySignatures: "exports-only" },
+    rolldownOptions: { input: [here("page/main.ts"), here("page/engine.ts"), here("worker/offline.ts")], output: { entryFileNames: "[name].js" }, preserveEntrySignatures: "exports-only" },
   },
 };

@@ -47,7 +47,7 @@ function usual(query) {
  * origin, except those in `allow`, or an error reached the console, except those that are like `refused`.
  */
 export async function visit(site, t, { query = "", prepare = async () => {}, allow = [], refused = null, ...options } = {}) {
-  const context = await site.browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
+  const context = await site.browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", serviceWorkers: "block", ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const trouble = [];

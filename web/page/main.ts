@@ -15,6 +15,7 @@ import { ModelLoading } from "./loading";
 import { bundled, modelPicker } from "./model-picker";
 import { ModelList } from "./models";
 import { notice } from "./notice";
+import { keepOffline, takeLater } from "./offline";
 import { Photographs } from "./photographs";
 import { MemoryHint, precisionChoice } from "./precision";
 import { progressBar } from "./progress";
@@ -132,18 +133,25 @@ function showSource() {
 
 function begin() {
   document.querySelector("#unstarted")?.remove();
+  void takeLater();
   const app = makeApp();
   connect(app);
   showSource();
   app.loading.begin();
   void app.keeping.restore(!askedSample());
-  if (plainStart()) return app.samples.open(askedSample());
+  if (plainStart()) {
+    void app.loading.ready().finally(keepOffline);
+    return app.samples.open(askedSample());
+  }
   if (askedSample()) app.samples.open(askedSample());
   else {
     app.workbench.welcome();
     app.samples.begin();
   }
-  if (!new URLSearchParams(location.search).get("model")) void improve(app.better, app.loading, app.photographs);
+  const named = new URLSearchParams(location.search).get("model");
+  const last = named ? app.loading.ready() : improve(app.better, app.loading, app.photographs);
+  // What the page fetches first is then in the browser's cache.
+  void last.finally(keepOffline);
 }
 
 begin();

@@ -1,6 +1,7 @@
 // Builds the page: Rust to web/pkg, then web/ to www/js.
 import { copyFileSync, existsSync, readFileSync, readdirSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
+import { writeWorker } from "./offline.mjs";
 import { root, runBeside, stop } from "./run.mjs";
 import { bindgen, setup } from "./setup.mjs";
 import { sizes } from "./sizes.mjs";
@@ -31,9 +32,11 @@ export async function build({ watch = false, quick = false } = {}) {
   };
 }
 
-async function page(settings) {
+/** The page alone, by the module that is there. */
+export async function page(settings = {}) {
   const vite = await import("vite");
   await vite.build({ configFile: join(root, "web/vite.config.mjs"), build: settings });
+  writeWorker(undefined, { watch: Boolean(settings.watch) });
 }
 
 function isStale() {

@@ -1,6 +1,7 @@
 // Starts the Rust module in a worker.
 
 import init from "#internvit";
+import { relaxedSimd } from "../shared/relaxed";
 
 /** Compiles and starts the module. Helpers receive the compiled module. */
 export async function start(): Promise<WebAssembly.Module> {
@@ -12,11 +13,4 @@ export async function start(): Promise<WebAssembly.Module> {
   const module = await (known ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
   await init({ module_or_path: module });
   return module;
-}
-
-/** Whether the browser supports f32x4.relaxed_madd, by validating a module that uses it. */
-function relaxedSimd(): boolean {
-  const zero = [0x41, 0, 0xfd, 0x0f];
-  const code = [0x0a, 20, 1, 18, 0, ...zero, ...zero, ...zero, 0xfd, 0x85, 2, 0x1a, 0x0b];
-  return WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, ...code]));
 }
