@@ -31,7 +31,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const kept = (page) => page.locator("#offline", { hasText: "opens without a network" }).waitFor({ state: "attached" });
+const kept = (page) => page.locator("#offline", { hasText: "opens offline" }).waitFor({ state: "attached" });
 const names = (page) => page.evaluate(() => caches.keys());
 /** Waits until an asynchronous condition holds in the page. */
 async function until(page, condition, given) {
@@ -54,7 +54,7 @@ test("once loaded, the page opens and encodes a sample without its server", asyn
   await shown(page);
   assert.match(await fact(page, "Photograph"), /^rocket\.jpg/);
   await sheet(page, "about");
-  assert.match(await page.locator("#offline").textContent(), /^Kept on this device \(.*B\): opens without a network\.$/);
+  assert.match(await page.locator("#offline").textContent(), /^Kept on this device \(.*B\): opens offline\.$/);
 });
 
 test("a later version replaces the earlier one whole, at the next opening that no other tab hinders", async (t) => {

@@ -1,4 +1,4 @@
-// Keeps the page on the device, so that it opens without a network.
+// Keeps the page on the device, so that it opens offline.
 
 import { bytes } from "../shared/format";
 import { part } from "./dom";
@@ -24,6 +24,6 @@ export async function keepOffline() {
   if (!serviceWorker || !registered) return;
   await serviceWorker.ready;
   const { usage } = await navigator.storage.estimate().catch(() => ({ usage: 0 }));
-  note.textContent = `Kept on this device${usage ? ` (${bytes(usage)})` : ""}: opens without a network.`;
+  note.textContent = `Kept on this device${usage ? ` (${bytes(usage)})` : ""}: opens offline.`;
   note.hidden = false;
 }

@@ -1,4 +1,4 @@
-// The service worker: keeps one version of the page, whole and checked by digests, and serves it without a network.
+// The service worker: keeps one version of the page, whole and checked by digests, and serves it offline.
 // The build writes `FILES`, the SHA-256 of each file by its path, and `VERSION`, the digest of them all, before this code.
 
 import { relaxedSimd } from "../shared/relaxed";
