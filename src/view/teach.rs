@@ -35,7 +35,7 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Re
     Ok(Classifier { mean: told.mean, variance: told.variance, hidden: None, weight, bias })
 }
 
-/// The same by a network with one hidden layer ([`network`]), for classes that no plane parts.
+/// The same by a network with one hidden layer, for classes that no plane parts.
 ///
 /// # Errors
 /// As [`fit`].
