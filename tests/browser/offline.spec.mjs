@@ -75,8 +75,12 @@ test("a later version replaces the earlier one whole, at the next opening that n
   await loaded(other);
   assert.equal(await other.evaluate(() => document.documentElement.dataset.later), undefined);
   await other.close();
-  await page.reload();
-  await page.waitForFunction(() => document.documentElement.dataset.later === "yes", null, { timeout: 30_000 });
+  // A tab that was closed counts for a moment longer, on a busy machine beyond an opening.
+  const taken = () => page.waitForFunction(() => document.documentElement.dataset.later === "yes", null, { timeout: 6000 }).then(() => true, () => false);
+  let openings = 0;
+  do await page.reload();
+  while (!(await taken()) && ++openings < 5);
+  assert.ok(openings < 5, "the later version did not take over");
   await loaded(page);
   await until(page, async (name) => (await caches.keys()).every((one) => one.endsWith(name)), later);
 });
