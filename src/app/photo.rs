@@ -100,11 +100,12 @@ impl Photo {
     /// # Errors
     /// As [`Guide::new`] and [`part`].
     pub fn guide(&mut self, grid: [usize; 2], side: Option<u32>) -> Result<&Guide> {
-        let known = self.guide.take().filter(|guide| guide.shape().grid == grid);
-        let guide = match known {
+        let [height, width] = self.fine(side);
+        let size = [height, width].map(|length| length as usize);
+        let fits = |guide: &Guide| guide.shape().grid == grid && guide.shape().size == size;
+        let guide = match self.guide.take().filter(fits) {
             Some(guide) => guide,
             None => {
-                let [height, width] = self.fine(side);
                 let seen = part(&self.picture, self.region)?;
                 let seen = match [seen.height, seen.width] == [height, width] {
                     true => seen,

@@ -2,8 +2,7 @@
 
 use super::{Album, Example, Photo};
 use crate::features::side_by_side;
-use crate::image::Picture;
-use crate::view::{Cells, Head, Refine, Soft, probabilities};
+use crate::view::{Cells, Edges, Head, Refine, Soft, part, probabilities};
 use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Result, Tensor};
 
@@ -70,19 +69,6 @@ impl Photo {
         let all = (0..size[0]).flat_map(move |y| (0..size[1]).map(move |x| [y, x]));
         all.map(move |[y, x]| (first[0] + y) * cols + first[1] + x)
     }
-
-    /// The part that the encoder saw.
-    fn part(&self) -> Picture {
-        let [left, top, width, height] = self.region.map(|side| side.round().max(0.0) as usize);
-        let (wide, tall) = (self.picture.width as usize, self.picture.height as usize);
-        let (width, height) = (width.min(wide - left.min(wide)), height.min(tall - top.min(tall)));
-        if (width, height) == (wide, tall) {
-            return self.picture.clone();
-        }
-        let rows = self.picture.rgb.chunks_exact(3 * wide).skip(top).take(height);
-        let rgb = rows.flat_map(|row| &row[3 * left..][..3 * width]).copied().collect();
-        Picture { width: width as u32, height: height as u32, rgb }
-    }
 }
 
 impl Album {
@@ -116,8 +102,11 @@ impl Album {
         let walks = self.head.as_ref().is_some_and(|head| head.method == Method::Walk);
         let sides = [shape[2], shape[3]];
         let values = if walks { values } else { probabilities(&values, sides, sides) };
-        let photo = self.photo(id)?;
+        let photo = self.photo_mut(id)?;
+        if refine.edges == Edges::Photograph {
+            return Soft::along(values, photo.guide(sides, side)?.clone(), refine);
+        }
         let size = photo.fine(side).map(|length| length as usize);
-        Soft::new(values, sides, &photo.part(), size, refine)
+        Soft::new(values, sides, &part(&photo.picture, photo.region)?, size, refine)
     }
 }

@@ -74,6 +74,17 @@ pub fn probabilities(logits: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f3
     all
 }
 
+/// That each cell has a probability of each class.
+fn check(values: &[f32], sides: [usize; 2]) -> Result<()> {
+    let area = sides[0].saturating_mul(sides[1]).max(1);
+    one_each("probabilities of a class", values.len().min(area), sides)?;
+    if values.len().is_multiple_of(area) {
+        return Ok(());
+    }
+    let found = values.len();
+    Err(Error::input(format!("{found} probabilities, expected {area} for each class")))
+}
+
 impl Soft {
     /// Probabilities `[classes, rows, cols]` over a picture, shown `[height, width]` pixels large.
     ///
@@ -86,14 +97,7 @@ impl Soft {
         [height, width]: [usize; 2],
         refine: Refine,
     ) -> Result<Self> {
-        let area = sides[0].saturating_mul(sides[1]).max(1);
-        one_each("probabilities of a class", values.len().min(area), sides)?;
-        if !values.len().is_multiple_of(area) {
-            let found = values.len();
-            return Err(Error::input(format!(
-                "{found} probabilities, expected {area} for each class"
-            )));
-        }
+        check(&values, sides)?;
         let picture = resize(picture, width as u32, height as u32)?;
         let ground = match refine.edges {
             Edges::Photograph => Ground::Edges(Guide::new(picture, sides)?),
@@ -101,6 +105,49 @@ impl Soft {
             Edges::Patches => Ground::Patches(picture),
         };
         Ok(Self { values, sides, ground, refine })
+    }
+
+    /// The same along a guide that is there already, for maps of as many rows and columns.
+    ///
+    /// # Errors
+    /// As [`Soft::new`].
+    pub fn along(values: Vec<f32>, guide: Guide, refine: Refine) -> Result<Self> {
+        let sides = guide.shape().grid;
+        check(&values, sides)?;
+        Ok(Self { values, sides, ground: Ground::Edges(guide), refine })
+    }
+
+    /// Of logits `[1, classes, h, w]`, of which each patch of `grid` rows and columns has a mean.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where a patch has no logits; as [`Soft::new`].
+    pub fn of_logits(
+        logits: &Tensor,
+        grid: [usize; 2],
+        picture: &Picture,
+        size: [usize; 2],
+        refine: Refine,
+    ) -> Result<Self> {
+        let (&[1, _, height, width], true) = (&logits.shape[..], !grid.contains(&0)) else {
+            return Err(Error::input("logits of a grid: expected [1, classes, height, width]"));
+        };
+        let [rows, cols] = [height / grid[0], width / grid[1]];
+        let area = height.saturating_mul(width);
+        if rows * cols == 0 || !logits.values.len().is_multiple_of(area) {
+            return Err(Error::input(format!(
+                "{height} × {width} logits for {} × {} patches: expected one or more for each",
+                grid[0], grid[1]
+            )));
+        }
+        let mut means = Vec::new();
+        for plane in logits.values.chunks_exact(area) {
+            for (row, col) in (0..grid[0]).flat_map(|row| (0..grid[1]).map(move |col| (row, col))) {
+                let lines = (row * rows..(row + 1) * rows)
+                    .flat_map(|y| &plane[y * width + col * cols..][..cols]);
+                means.push(lines.sum::<f32>() / (rows * cols) as f32);
+            }
+        }
+        Self::new(probabilities(&means, grid, grid), grid, picture, size, refine)
     }
 
     /// The probabilities as they were given, `[classes, rows, cols]`.

@@ -5,7 +5,7 @@ import { inflateSync } from "node:zlib";
 import { test } from "node:test";
 import { unzipSync } from "fflate";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, fits, hand, phone, readNpy, saved, shown } from "./visitor.mjs";
+import { axe, drawn, fits, hand, inside, phone, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const SMALL = "?size=112&resize=squash";
@@ -399,15 +399,6 @@ test("ten clicks with the usual model give the object, to its edge", async (t) =
   t.diagnostic(`IoU ${(both / either).toFixed(3)}`);
   assert.ok(both / either >= 0.95, `IoU ${both / either}`);
 });
-
-function inside(polygon, x, y) {
-  let odd = false;
-  polygon.forEach(([ax, ay], i) => {
-    const [bx, by] = polygon.at(i - 1);
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) odd = !odd;
-  });
-  return odd;
-}
 
 test("masks of more pictures than stay encoded, and Cancel in the middle of them", async (t) => {
   const page = await visit(site, t, { query: SMALL });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, fits, phone, readNpy, saved, sheet, shown, spread } from "./visitor.mjs";
+import { axe, drawn, fits, inside, phone, readNpy, saved, sheet, shown, spread } from "./visitor.mjs";
 
 const site = openSite();
 const [ROWS, COLS, C] = [16, 16, 192];
@@ -238,16 +238,6 @@ test("ten clicks separate the cat; the command line applies the head to another 
   assert.equal(readFileSync(labels).toString("latin1", 1, 4), "PNG");
   rmSync(folder, { recursive: true });
 });
-
-/** Whether a point lies in a polygon. */
-function inside(polygon, x, y) {
-  let odd = false;
-  polygon.forEach(([ax, ay], i) => {
-    const [bx, by] = polygon.at(i - 1);
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) odd = !odd;
-  });
-  return odd;
-}
 
 async function turn(page, name) {
   await page.getByRole("tab", { name }).click();

@@ -128,3 +128,13 @@ export function readNpy(bytes) {
   assert.equal(data.length, shape.reduce((product, n) => product * n, 1));
   return { shape, data };
 }
+
+/** Whether a point lies in a polygon. */
+export function inside(polygon, x, y) {
+  let odd = false;
+  polygon.forEach(([ax, ay], i) => {
+    const [bx, by] = polygon.at(i - 1);
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) odd = !odd;
+  });
+  return odd;
+}

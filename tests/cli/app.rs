@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::*;
 use crate::run::*;
-use internvit::app::{Album, Keep, Photo, Shape, Windows};
+use internvit::app::{Album, Example, Keep, Lesson, Photo, Shape, Windows};
 use internvit::image::{Decoded, Options, Picture, Resize, decode, decode_with};
 use internvit::view::{
     Edges, Inputs, Map, PcaBasis, Request, VIEWS, beside, mark, paint_labels, patch_centre, render,
@@ -51,6 +51,14 @@ impl Session {
 
     pub(super) fn patch(&self, id: u32, at: [u32; 2]) -> usize {
         self.album.photo(id).unwrap().patch(at).unwrap().unwrap()
+    }
+
+    /// Names pixels of a photograph in a lesson.
+    pub(super) fn name(&self, lesson: &mut Lesson, id: u32, points: &[(&str, [u32; 2])]) {
+        for (name, at) in points {
+            let (class, token) = (lesson.class(name), self.patch(id, *at));
+            lesson.examples.push(Example { photo: id, token, class, at: Some(*at) });
+        }
     }
 
     /// A map over its photograph.

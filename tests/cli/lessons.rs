@@ -111,10 +111,7 @@ fn a_lesson_that_walks_keeps_what_was_named() {
     let id = session.add(&cat, Some(Resize::Native), 1);
     let mut lesson = Lesson { layers: vec![8, 12], method: Method::Walk, ..Lesson::default() };
     let points = [("cat", [225, 150]), ("wall", [440, 10]), ("cat", [2, 2]), ("wall", [60, 60])];
-    for (name, at) in points {
-        let (class, token) = (lesson.class(name), session.patch(id, at));
-        lesson.examples.push(Example { photo: id, token, class, at: Some(at) });
-    }
+    session.name(&mut lesson, id, &points);
     assert_eq!(lesson.conflict(), Some([2, 3]), "one patch of 75 pixels");
     let gathered = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap();
     assert_eq!(gathered.tokens.len(), (4 * 6 + 1) * 2 * 192, "a copy for the patch's other class");
@@ -154,10 +151,8 @@ fn a_lesson_by_a_network_is_kept() {
     let mut session = Session::open();
     let id = session.add(&cat, Some(Resize::Native), 1);
     let mut lesson = Lesson { layers: vec![8, 12], method: Method::Mlp, ..Lesson::default() };
-    for (name, at) in [("cat", [225, 150]), ("wall", [440, 10]), ("cat", [200, 220])] {
-        let (class, token) = (lesson.class(name), session.patch(id, at));
-        lesson.examples.push(Example { photo: id, token, class, at: Some(at) });
-    }
+    let points = [("cat", [225, 150]), ("wall", [440, 10]), ("cat", [200, 220])];
+    session.name(&mut lesson, id, &points);
     let head = lesson.fit(&wait(lesson.gather(&mut session.album, &session.encoder)).unwrap());
     let head = head.unwrap();
     let units = head.classifier.hidden.as_ref().unwrap().bias.len();

@@ -47,7 +47,7 @@ pub(super) struct Args {
     resize: Option<Resize>,
     /// Cut the photograph into at most this many tiles of the image size, which overlap and are blended
     #[arg(long, value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..=1024))]
+        value_parser = clap::value_parser!(u32).range(1..=256))]
     tiles: u32,
     /// Encode the photograph N × N times, shifted by a part of a patch each time, for a grid N times as fine
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "tiles",

@@ -13,7 +13,7 @@ use internvit::app::{Cover, Windows, class_names, class_palette};
 use internvit::error::short;
 use internvit::image::{Picture, resize};
 use internvit::model::{HeadKind, HeadSpec, parse_head};
-use internvit::view::{Refine, Soft, labels, paint_labels, probabilities, shares};
+use internvit::view::{Soft, labels, paint_labels, shares};
 use internvit::weights::{Method, Source, Values, write_safetensors};
 use internvit::{Checkpoint, Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
@@ -299,7 +299,8 @@ async fn slide(
     let (labels, logits) = match args.masks.any() {
         true => {
             let logits = canvas.finish()?;
-            (refined(&logits, cover.patches(), &photo, args.masks.refine())?, Some(logits))
+            let soft = Soft::of_logits(&logits, cover.patches(), &photo, size, args.masks.refine());
+            (soft?.named()?.labels, Some(logits))
         }
         false => {
             let labels = canvas.labels(size)?;
@@ -308,23 +309,6 @@ async fn slide(
     };
     let name = path.to_string_lossy().into_owned();
     Ok(Map { name, photo: Some(photo), logits, size, labels })
-}
-
-/// The labels of logits `[1, classes, h, w]`, of which each patch has a mean, as `refine` says.
-fn refined(logits: &Tensor, grid: [usize; 2], photo: &Picture, refine: Refine) -> Result<Vec<i32>> {
-    let [height, width] = [logits.shape[2], logits.shape[3]];
-    let [rows, cols] = [height / grid[0].max(1), width / grid[1].max(1)].map(|side| side.max(1));
-    let mut means = Vec::new();
-    for plane in logits.values.chunks_exact(height * width) {
-        for (row, col) in (0..grid[0]).flat_map(|row| (0..grid[1]).map(move |col| (row, col))) {
-            let lines =
-                (row * rows..(row + 1) * rows).map(|y| &plane[y * width + col * cols..][..cols]);
-            means.push(lines.flatten().sum::<f32>() / (rows * cols) as f32);
-        }
-    }
-    let values = probabilities(&means, grid, grid);
-    let size = [photo.height as usize, photo.width as usize];
-    Ok(Soft::new(values, grid, photo, size, refine)?.named()?.labels)
 }
 
 /// Writes what was asked for.
