@@ -60,7 +60,7 @@ pub use pca::{Basis, Pca};
 pub use request::{Request, VIEWS, render};
 pub use rollout::Rollout;
 pub use segmentation::Segmentation;
-pub use segments::{default_palette, paint_labels, shares};
+pub use segments::{default_palette, labels_png, paint_labels, shares};
 pub use settings::{Setting, Settings};
 pub use similarity::{Similarity, centred_similarity, similarity};
 pub use soft::{Named, Refine, Soft, probabilities};

@@ -1,5 +1,6 @@
 //! From labels to pictures, and what part of a picture each class has.
 
+use crate::features::one_each;
 use crate::image::Picture;
 use crate::{Error, Result};
 
@@ -52,6 +53,36 @@ pub fn paint_labels(
         std::array::from_fn::<u8, 3, _>(|i| mix(under[i], over[i]))
     });
     Ok(Picture { width: photo.width, height: photo.height, rgb: rgb.collect() })
+}
+
+/// Labels `[height, width]` as a PNG with a palette: a pixel's index is its label.
+///
+/// # Errors
+/// [`Error::Input`] for more than 256 classes, which no palette holds, and where there is not one label a
+/// pixel.
+pub fn labels_png(
+    labels: &[i32],
+    [height, width]: [usize; 2],
+    palette: &[[u8; 3]],
+) -> Result<Vec<u8>> {
+    if palette.len() > 256 {
+        return Err(Error::input(format!("{} classes: a palette holds 256", palette.len())));
+    }
+    one_each("labels", labels.len(), [height, width])?;
+    let bytes: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette.as_flattened());
+    // Differences of indices mean nothing.
+    encoder.set_filter(png::Filter::NoFilter);
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(&bytes)?;
+        writer.finish()
+    });
+    written.map_err(|e| Error::input(e.to_string()))?;
+    Ok(out)
 }
 
 /// Okabe and Ito's colours, which people with any colour vision can tell apart, ordered such that

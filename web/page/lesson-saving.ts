@@ -110,8 +110,7 @@ export class LessonSaving {
   /** The files of a picture, which is encoded once more where its features were released. */
   async #filesOf(shot: Shot, name: string, signal: AbortSignal) {
     const { engine, settings, workbench: { teaching } } = this.#parts;
-    const palette = teaching.taught?.palette.map((colour) => [...colour] as [number, number, number]) ?? [];
-    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine("photograph"), palette, soft: this.#soft.checked }, { signal });
+    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine("photograph"), soft: this.#soft.checked }, { signal });
     if (shot.encoding) return of(shot.encoding.photo);
     const encoding = await engine.call("encode", { photo: shot.file, settings: settings.read() }, { signal });
     encoding.bitmap.close();

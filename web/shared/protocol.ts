@@ -292,7 +292,7 @@ export const engineCalls = {
   masks: { given: record({ photo: number, refine, whole: boolean, soft: boolean }), answer: masks },
   cutOut: { given: record({ photo: number, class: number, refine }), answer: cutOut },
   /** Masks as files; `file` is the photograph's name, `soft` adds probabilities. */
-  maskFiles: { given: record({ photo: number, file: string, name: string, refine, palette: palette(), soft: boolean }), answer: maskFiles },
+  maskFiles: { given: record({ photo: number, file: string, name: string, refine, soft: boolean }), answer: maskFiles },
   /** A zip archive of files. */
   archive: { given: list(entry), answer: bytes() },
   exportHead: { given: nothing, answer: bytes() },

@@ -102,10 +102,11 @@ class EngineHost implements Handlers<Calls> {
     return cut;
   }
 
-  async maskFiles({ photo, file, name, refine, palette, soft }: Calls["maskFiles"]["given"], { transfer }: Job) {
+  async maskFiles({ photo, file, name, refine, soft }: Calls["maskFiles"]["given"], { transfer }: Job) {
     const masks = await this.#opened.masks(photo, refine, true, soft);
     const annotations = this.#opened.annotations(file, masks.labels, masks.width, masks.height);
-    const files = filesOf(name, masks, palette);
+    const png = this.#opened.labels_png(masks.labels, masks.width, masks.height) as Uint8Array<ArrayBuffer>;
+    const files = filesOf(name, png, masks);
     transfer.push(...files.map(({ bytes }) => bytes.buffer));
     return { files, annotations };
   }

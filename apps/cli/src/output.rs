@@ -6,6 +6,7 @@ use std::path::Path;
 
 use internvit::files::NewFile;
 use internvit::image::Picture;
+use internvit::view::labels_png;
 use internvit::weights::{Values, write_safetensors_with};
 use internvit::{Error, Result, Tensor};
 use npyz::WriterBuilder;
@@ -179,31 +180,11 @@ pub(super) fn write_labels(
     size: [usize; 2],
     palette: &[[u8; 3]],
 ) -> Result<()> {
-    let bytes = labels_png(labels, size, palette);
-    write_bytes(path, &bytes.map_err(|reason| Error::image(path.display(), reason))?)
-}
-
-/// The bytes of such a PNG. More than 256 classes do not fit a palette.
-pub(super) fn labels_png(
-    labels: &[i32],
-    [height, width]: [usize; 2],
-    palette: &[[u8; 3]],
-) -> std::result::Result<Vec<u8>, String> {
-    if palette.len() > 256 {
-        return Err(format!("{} classes: a palette holds 256; write --out", palette.len()));
-    }
-    let bytes: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
-    encoder.set_color(png::ColorType::Indexed);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_palette(palette.as_flattened());
-    let written = encoder.write_header().and_then(|mut writer| {
-        writer.write_image_data(&bytes)?;
-        writer.finish()
+    let bytes = labels_png(labels, size, palette).map_err(|error| match error {
+        Error::Input(reason) => Error::image(path.display(), format!("{reason}; write --out")),
+        other => other,
     });
-    written.map_err(|e| e.to_string())?;
-    Ok(out)
+    write_bytes(path, &bytes?)
 }
 
 fn dims(tensor: &Tensor) -> Vec<u64> {

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use super::Engine;
 use super::js::*;
 use internvit::Error;
-use internvit::view::{Coco, Refine, Soft};
+use internvit::view::{Coco, Refine, Soft, labels_png};
 
 #[wasm_bindgen]
 impl Engine {
@@ -33,6 +33,13 @@ impl Engine {
     ) -> JsResult<JsValue> {
         let soft = self.soft(photo, refine, true).await?;
         cut_out(&soft, &soft.cut_out(class).map_err(js)?)
+    }
+
+    /// Labels as a PNG with the classes' colours as its palette.
+    pub fn labels_png(&self, labels: &[u8], width: usize, height: usize) -> JsResult<Vec<u8>> {
+        let labels: Vec<i32> = labels.iter().map(|label| i32::from(*label)).collect();
+        let palette = self.album.head.as_ref().map_or(&[][..], |head| &head.palette);
+        labels_png(&labels, [height, width], palette).map_err(js)
     }
 
     /// The mask of one photograph as COCO's JSON; `file` is its name.

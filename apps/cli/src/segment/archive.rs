@@ -4,12 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use internvit::files::NewFile;
-use internvit::view::Coco;
+use internvit::view::{Coco, labels_png};
 use internvit::{Error, Result};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-use super::super::output;
 
 /// A zip of `masks/NAME.png`, whose pixels' indices are classes, and `annotations.json`.
 pub(super) struct Archive {
@@ -34,8 +32,8 @@ impl Archive {
         labels: &[i32],
         size: [usize; 2],
     ) -> Result<()> {
-        let png = output::labels_png(labels, size, &self.palette)
-            .map_err(|reason| Error::image(self.path.display(), reason))?;
+        let png = labels_png(labels, size, &self.palette)
+            .map_err(|error| Error::image(self.path.display(), error))?;
         let name = name.to_string_lossy().replace('\\', "/");
         self.file(&format!("masks/{name}.png"), &png)?;
         self.coco.add(photo, labels, size);
