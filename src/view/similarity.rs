@@ -49,17 +49,40 @@ impl View for Similarity {
             true => centred_similarity(inputs.query, inputs.tokens, inputs.seen)?,
             false => similarity(inputs.query, inputs.tokens)?,
         };
-        let [low, high] = extent(&values);
-        // The first of equals, as for the classes.
-        let best = (0..values.len()).rev().max_by(|a, b| values[*a].total_cmp(&values[*b]));
-        // All of them: cosines have no outliers, and the best match is to be the brightest.
-        Ok(Map { best, ..Map::heat(values, inputs.grid, [low.min(high - SPAN), high])? })
+        heat(values, inputs.grid)
     }
 
     fn sentence(&self, map: &Map) -> String {
         let [low, high] = extent(&map.values);
         format!("Cosines with the patch at the point run from {low:.3} to {high:.3}.")
     }
+}
+
+fn heat(values: Vec<f32>, grid: [usize; 2]) -> Result<Map> {
+    let [low, high] = extent(&values);
+    // The first of equals, as for the classes.
+    let best = (0..values.len()).rev().max_by(|a, b| values[*a].total_cmp(&values[*b]));
+    // All of them: cosines have no outliers, and the best match is to be the brightest.
+    Ok(Map { best, ..Map::heat(values, grid, [low.min(high - SPAN), high])? })
+}
+
+/// The map of one patch joined with the values of others, each `[rows × cols]`: for a patch of the map the
+/// largest cosine with the first and those that are `alike`, less the largest with those that are `unlike`
+/// where that is above 0.
+///
+/// # Errors
+/// [`Error::Input`] where a list is not as long as the map's values.
+pub fn pinned(first: Map, alike: &[Vec<f32>], unlike: &[Vec<f32>]) -> Result<Map> {
+    let grid = [first.height, first.width];
+    for other in alike.iter().chain(unlike) {
+        one_each("patches", other.len(), grid)?;
+    }
+    let largest = |from: f32, lists: &[Vec<f32>], at: usize| {
+        lists.iter().map(|list| list[at]).fold(from, f32::max)
+    };
+    let joined = first.values.iter().enumerate();
+    let joined = joined.map(|(at, own)| largest(*own, alike, at) - largest(0.0, unlike, at));
+    heat(joined.collect(), grid)
 }
 
 /// The cosine of `query` `[c]` with each token of `tokens` `[n, c]`: `[n]`, each in [-1, 1].

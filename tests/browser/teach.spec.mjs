@@ -301,8 +301,9 @@ test("the command that does the same is shown and copied", async (t) => {
   const page = await visit(site, t, { query: SMALL, permissions: ["clipboard-read", "clipboard-write"] });
   await open(page, "my cat's.png");
   await learn(page);
-  await page.locator("#teach summary", { hasText: "Use it again" }).click();
-  await press(page, "Copy command");
+  await page.getByRole("button", { name: "Code", exact: true }).click();
+  await page.locator("#code-sheet textarea").waitFor();
+  await page.locator("#code-sheet").getByRole("button", { name: "Copy" }).click();
   await page.getByRole("button", { name: "Copied ✓" }).waitFor();
   const [teach, segment] = (await page.evaluate(() => navigator.clipboard.readText())).split("\n");
   assert.match(teach, /^internvit teach 'my cat'\\''s\.png' --point object:22[56],1[45]\d --point background:42\d,\d+ --model internvit-tiny --method walk --layer 8,12 --image-size 112 --out taught\.safetensors/);

@@ -18,6 +18,34 @@ fn look(more: &[&str], out: &Path) -> (internvit::image::Picture, String) {
     (internvit::image::decode("out", &std::fs::read(out).unwrap()).unwrap(), said)
 }
 
+/// The values that `look` writes.
+fn values(more: &[&str], folder: &Path) -> Vec<f32> {
+    let data = folder.join("values.npy");
+    look(&[more, &["--data", text(&data)]].concat(), &folder.join("values.png"));
+    let bytes = std::fs::read(&data).unwrap();
+    npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap()
+}
+
+#[test]
+fn further_points_count_for_and_against() {
+    let folder = scratch("cli-look-pins");
+    let alike = |more: &[&str]| {
+        values(&[&["--view", "similarity", "--centred"], more].concat(), &folder)
+    };
+    let [one, two, less] = ["220,120", "60,250", "440,20"].map(|at| alike(&["--at", at]));
+    let joined = alike(&["--at", "220,120", "--alike", "60,250", "--unlike", "440,20"]);
+    for at in 0..one.len() {
+        assert_eq!(joined[at], one[at].max(two[at]) - less[at].max(0.0), "patch {at}");
+    }
+    let plain = values(&["--view", "similarity", "--at", "220,120"], &folder);
+    assert_ne!(one, plain);
+    let [front, back] =
+        [&["--foreground"][..], &["--foreground", "--swap"]].map(|more| {
+            values(&[&["--view", "pca"], more].concat(), &folder)
+        });
+    assert_ne!(front, back);
+}
+
 #[test]
 fn every_view_is_a_picture_of_the_photographs_size_and_values() {
     let folder = scratch("cli-look");

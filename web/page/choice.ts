@@ -40,4 +40,12 @@ export function addressOf({ view, layer, at, opacity }: Choice, views: Views): s
   return said.size > 0 ? `#${said.toString().replaceAll("%2C", ",")}` : "";
 }
 
+/** Shows an address: as a new entry of the history, so that Back leads to the view before, or in place of the last. */
+export function noteAddress(address: string, another: boolean) {
+  const { pathname, search, hash } = location;
+  if (address === hash) return;
+  if (another) history.pushState(null, "", pathname + search + address);
+  else history.replaceState(null, "", pathname + search + address);
+}
+
 const first = (): ViewName => viewNames[0] ?? "pca";

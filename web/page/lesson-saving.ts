@@ -1,12 +1,8 @@
-// What a lesson gives: a class cut out, the masks of all pictures, the head, and the command line's words for the same.
+// What a lesson gives: a class cut out, the masks of all pictures, the head.
 
-import type { Entry, Model } from "../shared/protocol";
-import { commandOf } from "./command";
+import type { Entry } from "../shared/protocol";
 import { part, pen } from "./dom";
 import type { Engine } from "./engine";
-import type { ModelLoading } from "./loading";
-import { BUNDLED_NAME, DEFAULT_NAME } from "./model-picker";
-import type { Notice } from "./notice";
 import { named } from "./save";
 import type { Saving } from "./saving";
 import type { SettingsForm } from "./settings";
@@ -19,9 +15,7 @@ export interface LessonSavingParts {
   workbench: Workbench;
   saving: Saving;
   settings: SettingsForm;
-  loading: ModelLoading;
   tasks: Tasks;
-  messages: Notice;
 }
 
 /** The file of a head. */
@@ -33,20 +27,16 @@ export class LessonSaving {
   readonly #soft = part(this.#root, "[data-soft]", HTMLInputElement);
   readonly #cut: HTMLButtonElement;
   readonly #masks: HTMLButtonElement;
-  readonly #command = part(this.#root, "#teach-command", HTMLTextAreaElement);
-  readonly #copy: HTMLButtonElement;
-  #model: Model | null = null;
 
   constructor(parts: LessonSavingParts) {
     this.#parts = parts;
     this.#cut = this.#button("cut", () => this.#saveCutOut());
     this.#masks = this.#button("masks", () => this.#saveMasks());
-    this.#copy = this.#button("copy", () => this.#copyCommand());
     this.#button("export", () => this.#saveHead());
     const stage = part(document, "#stage", HTMLElement);
-    new MutationObserver(() => void this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
-    this.#root.addEventListener("lesson", () => void this.#refresh());
-    void this.#refresh();
+    new MutationObserver(() => this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
+    this.#root.addEventListener("lesson", () => this.#refresh());
+    this.#refresh();
   }
 
   #button(name: string, work: () => Promise<void>): HTMLButtonElement {
@@ -55,21 +45,10 @@ export class LessonSaving {
     return button;
   }
 
-  async #refresh() {
+  #refresh() {
     const { teaching } = this.#parts.workbench;
     this.#cut.disabled = this.#masks.disabled = teaching.taught === null;
     this.#cut.title = `The photograph’s pixels of ${this.#cutName() || "a class"}, all else transparent`;
-    this.#model = await this.#parts.loading.model;
-    if (this.#model) this.#command.value = this.#commandOf(this.#model);
-    this.#copy.disabled = !this.#command.value;
-  }
-
-  #commandOf(model: Model): string {
-    const { workbench: { teaching }, settings } = this.#parts;
-    const known: Readonly<Record<string, string>> = { [DEFAULT_NAME]: "", "InternViT-Tiny": BUNDLED_NAME };
-    return commandOf({
-      lesson: teaching.panel.now, layers: teaching.layers, model: known[model.name] ?? model.name, settings: settings.read(), side: model.info.image_size,
-    });
   }
 
   /** The class that is cut out: the one in hand where the engine knows it, or else the first. */
@@ -124,18 +103,6 @@ export class LessonSaving {
   async #saveHead() {
     const { engine, saving } = this.#parts;
     saving.save(new Blob([await engine.call("exportHead", null)]), HEAD);
-  }
-
-  async #copyCommand() {
-    const { messages } = this.#parts;
-    const copied = await navigator.clipboard?.writeText(this.#command.value).then(() => true, () => false);
-    if (!copied) {
-      this.#command.select();
-      return messages.say("This browser lets the page copy nothing. The command is selected, to be copied by hand.");
-    }
-    this.#copy.textContent = "Copied ✓";
-    setTimeout(() => (this.#copy.textContent = "Copy command"), 2500);
-    messages.say("The command is copied.");
   }
 }
 

@@ -1,5 +1,6 @@
 // Links that contain a sample's name, its settings and its view. No link contains a visitor's photograph.
 
+import { copyText } from "./copy";
 import { make } from "./dom";
 import type { Settings } from "../shared/protocol";
 
@@ -7,9 +8,6 @@ const RESIZES: readonly string[] = ["squash", "crop", "native"] satisfies Settin
 
 /** Parameters of a link besides those of the page's address. */
 const [SAMPLE, SIZE, RESIZE, TILES, SHIFTS] = ["sample", "size", "resize", "tiles", "shifts"] as const;
-
-/** How long the button confirms the copy, in milliseconds. */
-const SAID = 2500;
 
 /** The address that shows the stage's content; `sample` is empty for a visitor's photograph. */
 export function link(sample: string, settings: Settings, detail: string): string {
@@ -69,16 +67,7 @@ export function noteSample(shown: string, another: boolean) {
 
 /** Connects a button that copies an address. Where the browser does not allow it, the address is shown to be copied by hand. */
 export function copyLink(button: HTMLButtonElement, address: () => string, say: (text: string) => void) {
-  const title = button.textContent;
-  let timer = 0;
   let byHand: HTMLElement | null = null;
-
-  function tell(text: string) {
-    clearTimeout(timer);
-    button.textContent = "Copied ✓";
-    timer = setTimeout(() => (button.textContent = title), SAID);
-    say(text);
-  }
 
   function show(text: string) {
     const field = make("input", { type: "text", readOnly: true, value: text });
@@ -93,10 +82,8 @@ export function copyLink(button: HTMLButtonElement, address: () => string, say: 
   button.addEventListener("click", async () => {
     byHand?.remove();
     const text = address();
-    // Pages at http addresses have no clipboard, localhost excepted.
-    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-    if (!copied) return show(text);
+    if (!(await copyText(button, text))) return show(text);
     const sample = new URL(text).searchParams.has(SAMPLE);
-    tell(sample ? "The link is copied. It opens this view of the sample." : "The link is copied. It holds the view, not the photograph.");
+    say(sample ? "The link is copied. It opens this view of the sample." : "The link is copied. It holds the view, not the photograph.");
   });
 }

@@ -4,6 +4,7 @@ import { duration } from "../shared/format";
 import { DefaultModel, defaultButton, improve } from "./better";
 import { benchmark, type Measure } from "./benchmark";
 import { part } from "./dom";
+import { CodeSheet } from "./code-sheet";
 import { DeviceStatus } from "./device";
 import { Engine } from "./engine";
 import { acceptFiles, chooser } from "./files";
@@ -93,7 +94,8 @@ function connect({ messages, stage, engine, workbench, settings, samples, photog
   chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(document, "#photo-file", HTMLInputElement), take);
   benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
   const saving = new Saving({ stage, engine, workbench, shown, alarm: messages.alarm, say: messages.say });
-  new LessonSaving({ engine, workbench, saving, settings, messages, loading: app.loading, tasks: app.tasks });
+  new LessonSaving({ engine, workbench, saving, settings, tasks: app.tasks });
+  new CodeSheet({ workbench, settings, loading: app.loading, say: messages.say });
   const address = () => {
     const { settings: asked, detail } = settings.told();
     return link(samples.nameOf(shown()?.file ?? null), asked, detail);
@@ -131,9 +133,9 @@ function showSource() {
   if (address) source.href = address;
 }
 
-function begin() {
+async function begin() {
   document.querySelector("#unstarted")?.remove();
-  void takeLater();
+  await takeLater();
   const app = makeApp();
   connect(app);
   showSource();
@@ -154,4 +156,4 @@ function begin() {
   void last.finally(keepOffline);
 }
 
-begin();
+void begin();

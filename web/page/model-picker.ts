@@ -10,6 +10,9 @@ import { spelled } from "../shared/spelled";
 /** What the default model is called, which is fetched after the bundled one. */
 export const DEFAULT_NAME = "DINOv2 ViT-S/14";
 
+/** What the bundled model is called. */
+export const BUNDLED_TITLE = "InternViT-Tiny";
+
 /** What a link calls the bundled model. */
 export const BUNDLED_NAME = "internvit-tiny";
 
@@ -33,7 +36,7 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
 
   return {
     loading(source) {
-      name.textContent = "folder" in source ? "InternViT-Tiny" : spelled(source.name ?? source.weights[0]?.name ?? "Your files");
+      name.textContent = "folder" in source ? BUNDLED_TITLE : spelled(source.name ?? source.weights[0]?.name ?? "Your files");
       summary.textContent = "Loading …";
       note.hidden = true;
     },

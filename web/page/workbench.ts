@@ -1,7 +1,8 @@
 // The views at work: turns the visitor's choice into requests to the engine, and the answers into a picture.
 
 import type { Encoded, ModelInfo, Settings, Tensor, ViewMap } from "../shared/protocol";
-import { addressOf, readAddress, type Choice } from "./choice";
+import { addressOf, noteAddress, readAddress, type Choice } from "./choice";
+import type { Fed, Looked } from "./command";
 import { part } from "./dom";
 import type { Engine } from "./engine";
 import { EdgeChoice } from "./edges";
@@ -20,6 +21,9 @@ import type { View } from "./views/view";
 
 /** Layers of a model before its own number is known. */
 const USUAL_LAYERS = 12;
+
+/** A view that is drawn, without how the model is fed. */
+export type Seen = Omit<Looked, keyof Fed>;
 
 export interface Surroundings {
   alarm(error: unknown): void;
@@ -111,6 +115,17 @@ export class Workbench {
     return this.#shot;
   }
 
+  /** The view as it is drawn, for those who draw it elsewhere; null where the visitor must act first. */
+  get looked(): Seen | null {
+    const [shot, held] = [this.#shot, this.view.pointing === "hold" && this.#choice.at ? this.#held : this.#shot];
+    if (!this.#map || !shot || !held?.encoding) return null;
+    const request = this.view.request({ layer: this.layer, token: this.#token(held.encoding), photo: held.encoding.photo });
+    const own = this.#edges.of(this.view.edges);
+    const edges = own === "patches" && this.view.smooth && this.view.edges === own ? "smooth" : own;
+    const second = this.view.partner(this.#shots) ?? (held === shot ? null : shot);
+    return request && { request, shot: held, second, edges, opacity: this.#opacity, pins: this.view.pinned(held) };
+  }
+
   png(): Promise<Blob> {
     return this.#picture.png();
   }
@@ -195,7 +210,9 @@ export class Workbench {
     for (const view of Object.values(this.#views)) view.connect(surface);
     document.addEventListener("keydown", ({ key }) => {
       const pointed = this.view.pointing === "hold" || this.view.pointing === "choose";
-      if (key === "Escape" && pointed && this.#choice.at !== null) this.#point(null);
+      // The key that closes a sheet lets no patch go.
+      const sheet = document.querySelector(":popover-open") !== null;
+      if (key === "Escape" && !sheet && pointed && this.#choice.at !== null) this.#point(null);
     });
     addEventListener("hashchange", () => {
       this.#choice = readAddress(location.hash, this.#views);
@@ -379,12 +396,7 @@ export class Workbench {
   }
 
   #writeAddress() {
-    const { pathname, search, hash } = location;
-    const address = addressOf(this.#choice, this.#views);
-    if (address === hash) return void (this.#pushing = false);
-    // Back leads to the view before.
-    if (this.#pushing) history.pushState(null, "", pathname + search + address);
-    else history.replaceState(null, "", pathname + search + address);
+    noteAddress(addressOf(this.#choice, this.#views), this.#pushing);
     this.#pushing = false;
   }
 }

@@ -11,7 +11,7 @@ use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::error::list;
 use internvit::image::{Picture, Resize};
 use internvit::model::{Sizes, layer};
-use internvit::view::{Edges, Map, Request, Setting, Settings, VIEWS, beside, mark, patch_centre};
+use internvit::view::{Edges, Map, Request, Setting, Settings, VIEWS, beside, mark, patch_centre, pinned};
 use internvit::{Encoder, Error, Result, Tensor};
 
 use super::background::Background;
@@ -62,6 +62,15 @@ pub(super) struct Args {
     /// similarity: another photograph, whose patches are compared with the one at the point
     #[arg(long, value_name = "IMAGE")]
     other: Option<PathBuf>,
+    /// similarity: less the mean of the shown picture's features, so that what most patches share does not count
+    #[arg(long)]
+    centred: bool,
+    /// similarity: a further point, whose patch is looked for too; may be given several times
+    #[arg(long, value_name = "X,Y", value_parser = super::arguments::point)]
+    alike: Vec<[u32; 2]>,
+    /// similarity: a point that counts against what resembles its patch; may be given several times
+    #[arg(long, value_name = "X,Y", value_parser = super::arguments::point)]
+    unlike: Vec<[u32; 2]>,
     /// attention: one head, from 0; the mean of all if left out
     #[arg(long)]
     head: Option<usize>,
@@ -71,6 +80,9 @@ pub(super) struct Args {
     /// pca: the foreground alone, in a basis of its own, over the darkened photograph
     #[arg(long)]
     foreground: bool,
+    /// pca: what --foreground takes for the background in place of the foreground
+    #[arg(long, requires = "foreground")]
+    swap: bool,
     /// pca: a saved basis, so that colours are comparable
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "save_basis")]
     basis: Option<PathBuf>,
@@ -143,10 +155,22 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if args.other.is_some() {
         settings.set("of", Setting::Number(own as usize));
     }
-    let request = Request::try_from(settings)?;
+    let request = Request::try_from(settings.clone())?;
     let bar = progress::Share::new("drawing", 1);
-    let map = album.view(&encoder, shown, &request, &mut |done, all| bar.set(done, all)).await?;
+    let mut map = album.view(&encoder, shown, &request, &mut |done, all| bar.set(done, all)).await?;
     bar.finish();
+    if !(args.alike.is_empty() && args.unlike.is_empty()) {
+        let mut sides = [Vec::new(), Vec::new()];
+        for (side, points) in sides.iter_mut().zip([&args.alike, &args.unlike]) {
+            for point in points {
+                let patch = patch(album.photo(own)?, *point, shape.fit.resize)?;
+                settings.set("token", Setting::Number(patch));
+                let request = Request::try_from(settings.clone())?;
+                side.push(album.view(&encoder, shown, &request, &mut |_, _| ()).await?.values);
+            }
+        }
+        map = pinned(map, &sides[0], &sides[1])?;
+    }
     let (picture, said) =
         args.picture(album.photo(own)?, album.photo(shown)?, &map, request.sentence(&map))?;
     args.background.tell();
@@ -192,6 +216,9 @@ impl Args {
         let options = [
             ("--at", self.at.is_some(), "token"),
             ("--other", self.other.is_some(), "of"),
+            ("--centred", self.centred, "centred"),
+            ("--alike", !self.alike.is_empty(), "of"),
+            ("--unlike", !self.unlike.is_empty(), "of"),
             ("--head", self.head.is_some(), "head"),
             ("--clusters", self.clusters.is_some(), "k"),
             ("--foreground", self.foreground, "foreground"),
@@ -243,6 +270,12 @@ impl Args {
         }
         if self.foreground {
             settings.set("foreground", Setting::Flag(true));
+        }
+        if self.swap {
+            settings.set("swap", Setting::Flag(true));
+        }
+        if self.centred {
+            settings.set("centred", Setting::Flag(true));
         }
         if self.basis.is_some() {
             settings.set("basis", Setting::Text("kept".into()));

@@ -8,7 +8,7 @@ import type { Light } from "../light";
 import { tokenAt, type Place } from "../patches";
 import type { Shot } from "../shots";
 import { ALIKE, alikeLight } from "../spot";
-import { View, type Subject, type Surface } from "./view";
+import { View, type Against, type Subject, type Surface } from "./view";
 
 /** A patch besides the first; its picture is null until one is shown. */
 interface Pin {
@@ -113,11 +113,15 @@ export class Similarity extends View {
   }
 
   override marks(shot: Shot): Mark[] {
+    return this.pinned(shot).map(({ token, against }) => ({ token, colour: against ? COLOURS.unlike : COLOURS.alike }));
+  }
+
+  override pinned(shot: Shot): Against[] {
     const { encoding } = shot;
     if (!encoding) return [];
     return this.#pins.flatMap((pin) => {
       const token = pin.shot === shot ? tokenAt(pin.at, encoding) : null;
-      return token === null ? [] : [{ token, colour: pin.against ? COLOURS.unlike : COLOURS.alike }];
+      return token === null ? [] : [{ token, against: pin.against }];
     });
   }
 

@@ -31,6 +31,12 @@ export interface Surface {
   unpoint(): void;
 }
 
+/** A further patch that is looked for, or counts against what resembles it. */
+export interface Against {
+  token: number;
+  against: boolean;
+}
+
 export abstract class View {
   abstract readonly title: string;
   /** What the view is for, in three words: such views are the large ones. */
@@ -82,6 +88,11 @@ export abstract class View {
 
   /** Takes note of a map that is drawn. */
   drawn(_map: ViewMap, _shot: Shot): void {}
+
+  /** What is pinned on a photograph besides the held patch. */
+  pinned(_shot: Shot): readonly Against[] {
+    return [];
+  }
 
   /** The held patch was let go. */
   release(): void {}

@@ -1,0 +1,135 @@
+// The view on screen as code: what is shown runs, and makes the same values.
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { before, after, test } from "node:test";
+import { openSite, path, visit } from "./site.mjs";
+import { drawn, phone, readNpy, saved, shown } from "./visitor.mjs";
+
+const site = openSite();
+const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/internvit");
+const scratch = { folder: "", env: {} };
+before(() => {
+  scratch.folder = mkdtempSync(join(tmpdir(), "code-"));
+  mkdirSync(join(scratch.folder, "bin"));
+  if (existsSync(program)) symlinkSync(program, join(scratch.folder, "bin/internvit"));
+  scratch.env = { ...process.env, PATH: join(scratch.folder, "bin") + delimiter + process.env.PATH };
+  for (const name of ["coffee.png", "chelsea.png"]) copyFileSync(path(`www/samples/${name}`), join(scratch.folder, name));
+});
+after(() => rmSync(scratch.folder, { recursive: true }));
+
+/** Skips where there is no command line to run. */
+function able(t) {
+  if (existsSync(program)) return true;
+  assert.ok(!process.env.REQUIRE_GPU, `${program} is missing: cargo test builds it`);
+  t.skip("no command line: run cargo build first");
+  return false;
+}
+
+async function code(page, language) {
+  if (!(await page.locator("#code-sheet").isVisible())) await page.getByRole("button", { name: "Code", exact: true }).click();
+  await page.locator("#code-sheet").getByText(language, { exact: true }).click();
+  const text = page.locator("#code-sheet textarea");
+  await page.waitForFunction(() => document.querySelector("#code-sheet textarea").value !== "");
+  return text.inputValue();
+}
+
+/** A python3 that has what the lines import. */
+const python = ["python3", process.env.PYTHON ?? ""].find((name) => name && spawnSync(name, ["-c", "import numpy, PIL"]).status === 0);
+
+const inShell = (text) => execFileSync("sh", ["-c", text.replace(/^internvit (look|segment)/gm, "$& --device cpu")], { cwd: scratch.folder, env: scratch.env, encoding: "utf8" });
+
+/** The largest difference, in parts of the largest value. */
+function apart(one, other) {
+  assert.equal(one.length, other.length);
+  const scale = one.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return one.reduce((most, value, at) => Math.max(most, Math.abs(value - other[at])), 0) / scale;
+}
+
+const SMALL = "?sample=coffee&size=112&resize=native";
+for (const [name, query] of [
+  ["features of a layer", `${SMALL}#layer=6`],
+  ["features of the foreground, the other side", `${SMALL}#foreground=&swap=&opacity=80`],
+  ["pins for and against", `${SMALL}#view=similarity&at=0.5,0.4&more=0.2,0.7&not=0.9,0.1`],
+  ["one head of attention at a place", `${SMALL}#view=attention&layer=9&at=0.5,0.4&head=1`],
+  ["rollout", `${SMALL}#view=attention&layer=5&rollout=`],
+  ["groups", `${SMALL}#view=clusters&clusters=4`],
+  ["norms, stretched to a square", "?sample=coffee&size=112&resize=squash#view=norms&layer=3"],
+  ["features of tiles", "?sample=coffee&size=112&resize=squash&tiles=4"],
+  ["features of a denser grid", `${SMALL}&shifts=2`],
+]) {
+  test(`the command makes what the page shows: ${name}`, async (t) => {
+    if (!able(t)) return;
+    const page = await visit(site, t, { query });
+    await shown(page);
+    await drawn(page);
+    const line = await code(page, "Command line");
+    await page.keyboard.press("Escape");
+    const own = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
+    inShell(line);
+    const view = /--view (\w+)/.exec(line)[1];
+    const other = readNpy(readFileSync(join(scratch.folder, `coffee-${view}.npy`)));
+    const head = view === "attention" ? own.data.subarray(own.data.length / own.shape[0], (2 * own.data.length) / own.shape[0]) : own.data;
+    if (view !== "attention") assert.deepEqual(other.shape, own.shape);
+    const far = apart(head, other.data);
+    t.diagnostic(`${far}`);
+    assert.ok(far < 1e-3, `${line}\n${far} apart`);
+  });
+}
+
+test("materials by the command line are those of the page", async (t) => {
+  if (!able(t)) return;
+  const page = await visit(site, t, { query: `${SMALL}#view=segmentation` });
+  await shown(page);
+  const line = await code(page, "Command line");
+  assert.match(line, /^internvit segment coffee\.png --model internvit-tiny --whole --window 112 --opacity 0\.6 --picture coffee-segmentation\.png --labels coffee-labels\.png$/);
+  inShell(line);
+  assert.equal(readFileSync(join(scratch.folder, "coffee-labels.png")).toString("latin1", 1, 4), "PNG");
+});
+
+test("the Python lines run, and read what was written", async (t) => {
+  if (!able(t)) return;
+  if (!python) return t.skip("no python3 with numpy and Pillow");
+  const page = await visit(site, t, { query: `${SMALL}#view=clusters&clusters=4` });
+  await shown(page);
+  const text = await code(page, "Python");
+  const said = execFileSync(python, ["-c", text], { cwd: scratch.folder, env: scratch.env, encoding: "utf8" });
+  assert.match(said, /\(8, 12\) \(600, 400\)\s*$/);
+});
+
+test("the JavaScript makes the same map", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=similarity&at=0.5,0.4` });
+  await shown(page);
+  await drawn(page);
+  const text = await code(page, "JavaScript");
+  await page.keyboard.press("Escape");
+  const own = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
+  const bare = await visit(site, t, { query: "blank/" });
+  const script = text.replace("./js/engine.js", "/js/engine.js").replaceAll("location.href", JSON.stringify(site.url))
+    .replace('"coffee.png"', '"samples/coffee.png"').replace('device: "auto"', 'device: "cpu"')
+    .replace("console.log(map.shape, map.data)", "globalThis.made = [map.shape, [...map.data]]");
+  await bare.addScriptTag({ type: "module", content: script });
+  await bare.waitForFunction(() => globalThis.made);
+  const [shape, data] = await bare.evaluate(() => globalThis.made);
+  assert.deepEqual(shape, own.shape);
+  assert.ok(apart(own.data, data) < 1e-6);
+});
+
+test("the button answers, each language says what it needs, and where nothing is shown the sheet says so", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=similarity`, permissions: ["clipboard-read", "clipboard-write"], ...phone });
+  await shown(page);
+  await page.getByRole("button", { name: "Code", exact: true }).click();
+  await page.locator("#code-sheet", { hasText: "Click a patch of the picture first." }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("tab", { name: "Group" }).click();
+  await drawn(page);
+  const rust = await code(page, "Rust");
+  assert.match(rust, /model\.look\(&photo\)\.size\(112\)\.resize\(Resize::Native\)\.edges\(Edges::Photograph\)\.view\(view\)/);
+  await page.locator("#code-sheet").getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copied ✓" }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), rust);
+  await code(page, "Python");
+  await page.getByText("There is no Python package of its own yet").waitFor();
+});
