@@ -85,6 +85,20 @@ test("a later version replaces the earlier one whole, at the next opening that n
   await until(page, async (name) => (await caches.keys()).every((one) => one.endsWith(name)), later);
 });
 
+test("on this device, a page that was built again is there at the next opening", async (t) => {
+  const page = await visit(site, t, allowed);
+  await loaded(page);
+  await kept(page);
+  // The worker has the page only from its second opening on.
+  await page.reload();
+  await loaded(page);
+  appendFileSync(join(folder, "js/main.js"), "\ndocument.documentElement.dataset.built = \"again\";\n");
+  writeWorker(folder);
+  await page.reload();
+  await page.waitForFunction(() => document.documentElement.dataset.built === "again");
+  await loaded(page);
+});
+
 test("a file that is not of the version keeps the whole version out", async (t) => {
   const whole = readFileSync(join(folder, "styles.css"));
   appendFileSync(join(folder, "styles.css"), "\n/* another */\n");

@@ -1,10 +1,11 @@
 // The project's own tools, without a browser.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { writeLicences } from "../../web/tools/licences.mjs";
 import { faults } from "../../web/tools/house.mjs";
 import { readRust, recordFaults } from "../../web/tools/records.mjs";
 import { path } from "./site.mjs";
@@ -40,6 +41,21 @@ test("the house's rules for TypeScript find what breaks them", () => {
     "Files import each other: page/one.ts, page/two.ts, page/one.ts.",
   ]);
   assert.deepEqual(faults({ "shared/long.ts": long(401) }), ["web/shared/long.ts has 401 lines, expected at most 400."]);
+});
+
+test("the licences of what the page ships are written out, with the texts", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "internvit-licences-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const shipped = writeLicences(join(folder, "licences.txt"));
+  const names = shipped.map(({ name }) => name);
+  for (const name of ["fflate", "wasm-bindgen", "wgpu", "png"]) assert.ok(names.includes(name), name);
+  // What is linked elsewhere, or runs only while it is built, is not in the page.
+  for (const name of ["clap", "hf-hub", "rustls", "serde_derive", "internvit", "playwright-core"]) assert.ok(!names.includes(name), name);
+  const text = readFileSync(join(folder, "licences.txt"), "utf8");
+  for (const { name, version, licence, texts } of shipped) {
+    assert.ok(text.includes(`${name} ${version}: ${licence}`), name);
+    for (const one of texts) assert.ok(text.includes(one), name);
+  }
 });
 
 test("records of Rust that differ from the protocol are found", async () => {

@@ -1,6 +1,7 @@
 // Builds the page: Rust to web/pkg, then web/ to www/js.
 import { copyFileSync, existsSync, readFileSync, readdirSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
+import { writeLicences } from "./licences.mjs";
 import { writeWorker } from "./offline.mjs";
 import { root, runBeside, stop } from "./run.mjs";
 import { bindgen, setup } from "./setup.mjs";
@@ -22,6 +23,7 @@ export async function build({ watch = false, quick = false } = {}) {
   const later = stale && quick && !existsSync(built);
   if (later) await first();
   else if (stale) await both(start);
+  writeLicences();
   await page(watch ? { watch: {} } : {});
   if (!later) return stale ? void console.log(sizes().text) : undefined;
   return async () => {

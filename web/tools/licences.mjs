@@ -1,0 +1,56 @@
+// Writes www/licences.txt: the licences of what the page ships, by Cargo's metadata and npm's packages.
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { root, stop } from "./run.mjs";
+
+/** The crate of the page's module, and the npm packages that Vite bundles. */
+const MODULE = "internvit-web";
+const BUNDLED = ["fflate"];
+
+/** Writes the file, and answers with what is in it: `[{ name, version, licence, texts }]`. */
+export function writeLicences(file = join(root, "www/licences.txt")) {
+  const shipped = [...crates(), ...BUNDLED.map(packageOf)];
+  for (const { name, licence } of shipped) if (!licence) stop(`${name} names no licence.`);
+  writeFileSync(file, textOf(shipped));
+  return shipped;
+}
+
+/** The crates that are linked into the module: no macros, no build scripts' and tests' dependencies, none of this project. */
+function crates() {
+  const cargo = (...args) => execFileSync("cargo", [...args, "--locked"], { cwd: root, encoding: "utf8", maxBuffer: 1e9 });
+  // The tree alone knows which features this crate has, metadata where each package lies.
+  const tree = cargo("tree", "--package", MODULE, "--target", "wasm32-unknown-unknown", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}");
+  const linked = new Set(tree.split("\n").map((line) => line.split(" ").slice(0, 2).join(" v").replace("vv", "v")));
+  const { packages, workspace_members: own } = JSON.parse(cargo("metadata", "--format-version", "1", "--filter-platform", "wasm32-unknown-unknown"));
+  return packages.filter(({ id, name, version }) => linked.has(`${name} v${version}`) && !own.includes(id))
+    .map(({ name, version, license, license_file: named, repository, manifest_path: manifest }) => (
+      { name, version, licence: license ?? named, home: repository ?? "", texts: textsIn(dirname(manifest)) }
+    ))
+    .sort((a, b) => a.name.localeCompare(b.name, "en") || a.version.localeCompare(b.version, "en"));
+}
+
+function packageOf(name) {
+  const folder = join(root, "node_modules", name);
+  const { version, license, homepage } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  return { name, version, licence: license, home: homepage ?? "", texts: textsIn(folder) };
+}
+
+/** The texts of licences beside a package's manifest. */
+function textsIn(folder) {
+  return readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)/i.test(entry.name))
+    .map(({ name }) => readFileSync(join(folder, name), "utf8").trim()).sort();
+}
+
+/** A list, then each text once with the packages that have it. */
+function textOf(shipped) {
+  const owners = new Map();
+  for (const { name, version, texts } of shipped) for (const text of texts) owners.set(text, [...(owners.get(text) ?? []), `${name} ${version}`]);
+  const line = "-".repeat(80);
+  return [
+    "InternViT on any GPU: MIT or Apache-2.0, as you prefer.", "",
+    "This page also contains:", "",
+    ...shipped.map(({ name, version, licence, home }) => `${name} ${version}: ${licence}${home ? `, ${home}` : ""}`), "",
+    ...[...owners].flatMap(([text, of]) => [line, of.join(", "), "", text, ""]),
+  ].join("\n");
+}
