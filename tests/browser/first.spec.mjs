@@ -1,7 +1,8 @@
 // The first screen: one window, a picture at once, the wipe, the spotlight, pins, layers that play, and Back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openSite, visit } from "./site.mjs";
+import { readFileSync } from "node:fs";
+import { openSite, path, visit } from "./site.mjs";
 import { axe, drawn, fact, fits, frame, loaded, phone, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
@@ -119,14 +120,62 @@ test("a pinned patch ranks the other open pictures", async (t) => {
   await page.locator("#readout", { hasText: /cosine/ }).waitFor();
 });
 
+test("the ranking has pictures whose features were released too, and can be cancelled", async (t) => {
+  const page = await visit(site, t, { query: "?size=112#view=similarity" });
+  const camera = readFileSync(path("www/samples/camera.png"));
+  const files = Array.from({ length: 15 }, (_, index) => ({ name: `photo-${index}.png`, mimeType: "image/png", buffer: index === 1 ? readFileSync(path("www/samples/coffee.png")) : camera }));
+  await page.locator("#photo-file").setInputFiles(files);
+  await page.locator("#facts", { hasText: "photo-14.png" }).waitFor({ state: "attached" });
+  await shown(page);
+  await page.locator("#frame canvas").click(await at(page, 0.5, 0.5));
+  const listed = page.locator("#ranking li");
+  await page.waitForFunction(() => document.querySelectorAll("#ranking li").length === 11);
+  const more = page.getByRole("button", { name: /^Look through 3 more, about \d+ s$/ });
+  await page.evaluate(() => {
+    // At the first picture.
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector("#ranking").textContent.includes("Picture 1 of 3")) return;
+      observer.disconnect();
+      [...document.querySelectorAll("#ranking button")].find(({ textContent }) => textContent === "Cancel").click();
+    }).observe(document.querySelector("#ranking"), { subtree: true, childList: true });
+  });
+  await more.click();
+  await page.getByRole("button", { name: /^Look through 3 more/ }).click();
+  await page.waitForFunction(() => document.querySelectorAll("#ranking li").length === 14);
+  assert.equal(await page.locator("#ranking").getByRole("button", { name: /Look|Cancel/ }).count(), 0);
+  // The same picture is alike, the other one is last.
+  assert.match(await listed.first().textContent(), /^photo-\d+\.png1\.00$/);
+  assert.match(await listed.last().textContent(), /^photo-1\.png0\.\d\d$/);
+  // Another pin asks anew.
+  await page.keyboard.press("Escape");
+  await page.locator("#ranking").waitFor({ state: "hidden" });
+});
+
 test("the layers have small pictures and play; Back leads to the view before", async (t) => {
   const page = await visit(site, t, { query: SMALL });
   await shown(page);
   await page.locator("#film canvas").nth(12).waitFor();
   await page.locator("#film canvas").nth(3).click();
   assert.equal(await page.locator("#layer").inputValue(), "3");
+  // The mouse that runs along the film shows its layers, and leaves no trace.
+  await page.locator("#film canvas").nth(7).hover();
+  await page.waitForFunction(() => document.querySelector("#layer-name").textContent === "7 of 12");
+  await page.locator("#caption").hover();
+  await page.waitForFunction(() => document.querySelector("#layer-name").textContent === "3 of 12");
+  // The slider has the keyboard's keys.
+  for (const [key, name] of [["End", "12 of 12"], ["Home", "embedding"], ["ArrowRight", "1 of 12"], ["ArrowLeft", "embedding"]]) {
+    await page.locator("#layer").press(key);
+    await page.waitForFunction((name) => document.querySelector("#layer-name").textContent === name, name);
+  }
+  // Paused, it goes on from where it stands.
   await page.getByRole("button", { name: "play" }).click();
-  await page.getByRole("button", { name: "stop" }).waitFor();
+  await page.waitForFunction(() => Number.parseInt(document.querySelector("#layer-name").textContent, 10) >= 2);
+  await page.getByRole("button", { name: "pause" }).click();
+  const paused = await page.locator("#layer-name").textContent();
+  await page.waitForTimeout(700);
+  assert.equal(await page.locator("#layer-name").textContent(), paused);
+  await page.getByRole("button", { name: "play" }).click();
+  await page.getByRole("button", { name: "pause" }).waitFor();
   await page.getByRole("button", { name: "play" }).waitFor();
   assert.equal(await page.locator("#layer").inputValue(), "12");
   await page.getByRole("tab", { name: "Attention" }).click();

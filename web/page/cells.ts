@@ -18,12 +18,21 @@ export class Cells {
   readonly #choose: (index: number) => void;
   #buttons: HTMLElement[] = [];
 
-  constructor(root: HTMLElement, choose: (index: number) => void) {
+  /** `hover` follows a mouse that is not pressed; null once it has left. */
+  constructor(root: HTMLElement, choose: (index: number) => void, hover: (index: number | null) => void = () => undefined) {
     this.#root = root;
     this.#choose = choose;
     root.setAttribute("aria-hidden", "true");
-    root.addEventListener("pointermove", (event) => event.buttons > 0 && this.#pick(event));
-    root.addEventListener("pointerdown", (event) => this.#pick(event));
+    const at = (event: PointerEvent, act: (index: number) => void) => {
+      const index = this.#indexOf(event);
+      if (index >= 0) act(index);
+    };
+    root.addEventListener("pointermove", (event) => {
+      if (event.buttons > 0) at(event, this.#choose);
+      else if (event.pointerType === "mouse") at(event, hover);
+    });
+    root.addEventListener("pointerdown", (event) => at(event, this.#choose));
+    root.addEventListener("pointerleave", () => hover(null));
   }
 
   /** Shows pictures in place of those before. */
@@ -44,8 +53,8 @@ export class Cells {
     this.#buttons.forEach((button, at) => button.classList.toggle("chosen", at === index));
   }
 
-  #pick({ target }: PointerEvent) {
-    const index = target instanceof Element ? this.#buttons.findIndex((button) => button.contains(target)) : -1;
-    if (index >= 0) this.#choose(index);
+  /** The small picture under the pointer, by its place; -1 between them. */
+  #indexOf({ target }: PointerEvent): number {
+    return target instanceof Element ? this.#buttons.findIndex((button) => button.contains(target)) : -1;
   }
 }

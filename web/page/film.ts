@@ -1,4 +1,4 @@
-// The film of the layers: a small picture of the features after each, and a button that plays them.
+// The film of the layers: a small picture of the features after each, which the mouse runs along, and a button that plays them.
 
 import { Cells } from "./cells";
 import { part } from "./dom";
@@ -23,18 +23,19 @@ export class Film {
   #last = 0;
   /** The layer that is shown. */
   #at = 0;
+  /** The layer to which the view returns when the mouse leaves. */
+  #rest: number | null = null;
   #timer = 0;
 
   constructor(root: HTMLElement, engine: Engine, choose: (layer: number) => void) {
     this.#engine = engine;
     this.#choose = choose;
-    this.#cells = new Cells(part(root, "#film", HTMLElement), (index) => {
-      this.#stop();
-      choose(this.#layers[index] ?? 0);
-    });
+    this.#cells = new Cells(part(root, "#film", HTMLElement), (index) => this.#take(this.#layers[index] ?? 0), (index) => this.#scrub(index));
     this.#button = part(root, "#play", HTMLButtonElement);
     this.#button.hidden = false;
-    this.#button.addEventListener("click", () => (this.#timer ? this.#stop() : this.#play()));
+    this.#button.addEventListener("click", () => (this.#timer ? this.#pause() : this.#play()));
+    // Who moves the slider goes on by hand.
+    part(root, "#layer", HTMLInputElement).addEventListener("input", () => this.#pause());
   }
 
   /** Makes the small pictures of a photograph, between the page's other work. */
@@ -62,25 +63,42 @@ export class Film {
     this.#cells.mark(nearest);
   }
 
+  /** A click: the view stays with this layer. */
+  #take(layer: number) {
+    this.#pause();
+    this.#rest = null;
+    this.#choose(layer);
+  }
+
+  /** The mouse runs along the film; null where it has left. A film that plays is not disturbed. */
+  #scrub(index: number | null) {
+    if (this.#timer) return;
+    const layer = index === null ? this.#rest : (this.#layers[index] ?? 0);
+    this.#rest = index === null ? null : (this.#rest ?? this.#at);
+    if (layer !== null && layer !== this.#at) this.#choose(layer);
+  }
+
+  /** Plays from the layer that is shown on; from the first where that is the last. */
   #play() {
-    let layer = 0;
+    this.#rest = null;
+    let layer = this.#at < this.#last ? this.#at : 0;
     const step = () => {
       this.#choose(layer);
-      if (layer++ >= this.#last) return this.#stop();
+      if (layer++ >= this.#last) return this.#pause();
       this.#timer = setTimeout(step, FRAME_MILLISECONDS);
     };
     this.#name(true);
     this.#timer = setTimeout(step, 0);
   }
 
-  #stop() {
+  #pause() {
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#name(false);
   }
 
   #name(playing: boolean) {
-    this.#button.textContent = playing ? "❚❚ stop" : "▷ play";
+    this.#button.textContent = playing ? "❚❚ pause" : "▷ play";
     this.#button.ariaPressed = String(playing);
   }
 }

@@ -232,7 +232,7 @@ export class Photographs {
     this.#encoded = [...this.#encoded.filter((one) => one !== shot && one.encoding), shot];
     for (const old of this.#encoded.splice(0, Math.max(0, this.#encoded.length - MOST))) {
       if (!old.encoding) continue;
-      this.#parts.workbench.keep(old, old.encoding);
+      this.#parts.workbench.teaching.keep(old, old.encoding);
       void this.#parts.engine.call("forget", old.encoding.photo);
       old.encoding = null;
       old.coarse = false;

@@ -67,7 +67,7 @@ export class Workbench {
     this.#alarm = surroundings.alarm;
     this.#picture = new Picture(root, this.#handlers(), this.#otherHandlers());
     this.#spot = new Spot(engine, (light) => this.#picture.spot(light), surroundings.alarm);
-    this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, surroundings.open, surroundings.alarm);
+    this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, { ...surroundings, error: surroundings.alarm });
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
     this.#edges = new EdgeChoice(root, () => void this.#painting.ask());
     this.teaching = this.#makeTeaching(surroundings);
@@ -160,19 +160,13 @@ export class Workbench {
     this.#sync();
   }
 
-  /** Stores the lesson's features of a photograph before its encoding is released. */
-  keep(shot: Shot, encoding: Encoded) {
-    this.teaching.keep(shot, encoding);
-  }
-
   /** Imports a head from a file and shows its classes. */
   async importHead(file: File) {
     try {
       await this.teaching.import(file, this.#choice.layer);
-      this.#choice = { ...this.#choice, view: "teach", opacity: this.#choice.view === "teach" ? this.#choice.opacity : null };
       this.#map = null;
-      this.#sync();
-      await this.#painting.ask();
+      if (this.viewName === "teach") this.#changed();
+      else this.#turn("teach");
     } catch (error) {
       this.#alarm(error);
     }
