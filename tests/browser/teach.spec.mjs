@@ -321,7 +321,7 @@ test("a lesson and its pictures are kept in the browser until they are deleted",
   await page.locator("#teach input[type=text]").first().blur();
   await fit(page, "Learned from 3 patches");
   await drawn(page);
-  const kept = () => page.locator("[data-kept]", { hasText: "kept in this browser with 1 picture" });
+  const kept = () => page.locator("[data-kept]", { hasText: /^Kept in this browser alone: your lesson and 1 picture \(\d+ kB\)\.$/ });
   await kept().waitFor();
   await page.getByRole("button", { name: "cat.png" }).click();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
@@ -344,13 +344,35 @@ test("a lesson and its pictures are kept in the browser until they are deleted",
   const same = Array.from({ length: area }, (_, at) => before[at] > 0.5 === after[at] > 0.5).filter(Boolean).length;
   assert.ok(same >= 0.95 * area, `${same} of ${area} cells have the class that they had`);
   await kept().waitFor();
-  await page.getByRole("button", { name: "Delete", exact: true }).click();
-  await page.locator("#teach .kept").waitFor({ state: "hidden" });
+  await page.getByRole("button", { name: "Forget all" }).click();
+  await page.locator("#kept").waitFor({ state: "hidden" });
   await page.reload();
   await page.getByRole("tab", { name: "Teach" }).waitFor();
   await page.waitForTimeout(500);
   assert.equal(await page.locator("#shots li").count(), 0);
   assert.deepEqual(await counts(page), ["0 points", "0 points"]);
+});
+
+test("pictures are kept without a lesson too, and what was forgotten is not kept again", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await open(page, "one.png");
+  const kept = (text) => page.locator("[data-kept]", { hasText: text }).waitFor();
+  await kept(/^Kept in this browser alone: 1 picture \(\d+ kB\)\.$/);
+  await open(page, "two.png");
+  await kept("2 pictures");
+  await page.reload();
+  await page.locator("#facts", { hasText: "two.png" }).waitFor({ state: "attached" });
+  await shown(page);
+  assert.deepEqual(await page.locator("#shots button").evaluateAll((all) => all.map(({ title }) => title)), ["one.png", "two.png"]);
+  // A picture that was not opened in this visit stays too.
+  await kept("2 pictures");
+  await page.getByRole("button", { name: "Forget all" }).click();
+  await page.locator("#kept").waitFor({ state: "hidden" });
+  await open(page, "three.png");
+  await kept("1 picture");
+  await page.reload();
+  await page.locator("#facts", { hasText: "three.png" }).waitFor({ state: "attached" });
+  assert.equal(await page.locator("#shots li").count(), 1);
 });
 
 test("the panel is legible to all, light and dark", async (t) => {
@@ -444,7 +466,7 @@ test("after a reload the page begins with the lesson’s picture, in place of it
   await shown(page);
   await open(page);
   await learn(page);
-  await page.locator("[data-kept]", { hasText: "with 1 picture" }).waitFor();
+  await page.locator("[data-kept]", { hasText: "and 1 picture" }).waitFor();
   await page.reload();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await fit(page, "Learned from 2 patches");

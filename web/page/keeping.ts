@@ -1,6 +1,7 @@
-// Keeps the lesson and its pictures in this browser, brings them back on the next visit, and deletes them when asked.
+// Keeps the pictures and the lesson in this browser, brings them back on the next visit, and deletes them when asked.
 
 import type { Model } from "../shared/protocol";
+import { bytes } from "../shared/format";
 import { part } from "./dom";
 import { Kept, type KeptLesson } from "./kept";
 import type { Lesson, Trace } from "./lesson";
@@ -28,7 +29,7 @@ const SAMPLE = "sample:";
 export class Keeping {
   readonly #parts: KeepingParts;
   readonly #kept = new Kept();
-  readonly #root = part(document, "#teach .kept", HTMLElement);
+  readonly #root = part(document, "#kept", HTMLElement);
   readonly #note = part(this.#root, "[data-kept]", HTMLElement);
   readonly #keys = new Map<Shot, string>();
   /** Keys of pictures that are kept. */
@@ -36,8 +37,12 @@ export class Keeping {
   #model = "";
   /** The pictures that were kept last. */
   #seen = "";
-  /** Whether all was deleted and nothing taught since. */
-  #forgotten = false;
+  /** Pictures that were there when all was deleted: they are kept again only once something is taught on them. */
+  #dropped: ReadonlySet<Shot> = new Set();
+  /** The lesson at that time. */
+  #past: Lesson | null = null;
+  /** Whether the visitor was told that pictures are kept. */
+  #told = false;
   #timer = 0;
   #longTimer = 0;
   /** Whether an earlier lesson is being brought back. */
@@ -47,15 +52,12 @@ export class Keeping {
   constructor(parts: KeepingParts) {
     this.#parts = parts;
     part(this.#root, "[data-forget]", HTMLButtonElement).addEventListener("click", () => void this.#forget());
-    part(document, "#teach", HTMLElement).addEventListener("lesson", () => {
-      this.#forgotten = false;
-      this.#later();
-    });
+    part(document, "#teach", HTMLElement).addEventListener("lesson", () => this.#later());
     // Another picture, or more of them.
-    new MutationObserver(() => !this.#forgotten && this.#seen !== this.#scene && this.#later()).observe(part(document, "#stage", HTMLElement), { attributeFilter: ["data-drawn"] });
+    new MutationObserver(() => this.#seen !== this.#scene && this.#later()).observe(part(document, "#stage", HTMLElement), { attributeFilter: ["data-drawn"] });
   }
 
-  /** Brings the last visit's lesson back; `show` whether its picture may come to the stage. */
+  /** Brings the last visit's pictures and lesson back; `show` whether its picture may come to the stage. */
   async restore(show: boolean): Promise<void> {
     const kept = await this.#kept.lesson().catch(() => null);
     if (!kept || this.#touched) return;
@@ -70,7 +72,7 @@ export class Keeping {
       const shown = shots.get(kept.shown);
       if (show && shown) await this.#parts.photographs.open(shown);
     } catch (error) {
-      this.#parts.messages.alarm(new Error(`The lesson of your last visit could not be brought back: ${String(error)}.`));
+      this.#parts.messages.alarm(new Error(`What was kept of your last visit could not be brought back: ${String(error)}.`));
     } finally {
       this.#restoring = false;
     }
@@ -92,9 +94,20 @@ export class Keeping {
     return this.#parts.workbench.teaching.panel.now;
   }
 
+  /** What is taught, and not deleted. */
+  get #traces(): readonly Trace[] {
+    return this.#lesson === this.#past ? [] : this.#lesson.traces;
+  }
+
   /** Whether there is a lesson already. */
   get #touched(): boolean {
     return this.#parts.workbench.teaching.panel.touched;
+  }
+
+  /** The pictures to keep. */
+  get #worth(): Shot[] {
+    const taught = new Set(this.#traces.map((trace) => trace.shot));
+    return this.#parts.photographs.all.filter((shot) => !this.#dropped.has(shot) || taught.has(shot));
   }
 
   #key(shot: Shot): string {
@@ -150,11 +163,12 @@ export class Keeping {
   }
 
   async #keep() {
-    const { workbench: { teaching, shown }, photographs } = this.#parts;
-    if (!teaching.panel.touched && this.#lesson.traces.length === 0) return;
+    const { workbench: { shown } } = this.#parts;
     this.#seen = this.#scene;
     const lesson = this.#lesson;
-    const own = photographs.all;
+    const own = this.#worth;
+    // Where nothing was ever kept, nothing need be written.
+    if (own.every((shot) => this.#key(shot).startsWith(SAMPLE)) && this.#traces.length === 0 && this.#root.hidden) return;
     for (const shot of own) {
       const key = this.#key(shot);
       if (!key.startsWith(SAMPLE) && !this.#stored.has(key)) await this.#kept.keepPicture(key, shot.file);
@@ -162,15 +176,15 @@ export class Keeping {
     }
     const keys = own.map((shot) => this.#key(shot));
     await this.#kept.keepLesson({
-      classes: lesson.classes, method: lesson.method, pictures: keys, shown: shown ? this.#key(shown) : "",
-      traces: lesson.traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
+      classes: lesson.classes, method: lesson.method, pictures: keys, shown: shown && own.includes(shown) ? this.#key(shown) : "",
+      traces: this.#traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
     });
     await this.#kept.dropOthers(keys);
     this.#tell();
   }
 
   async #keepFeatures() {
-    for (const shot of new Set(this.#lesson.traces.map((trace) => trace.shot))) await this.#keepVectors(shot).catch(() => undefined);
+    for (const shot of new Set(this.#traces.map((trace) => trace.shot))) await this.#keepVectors(shot).catch(() => undefined);
   }
 
   async #keepVectors(shot: Shot) {
@@ -183,25 +197,32 @@ export class Keeping {
   }
 
   #tell() {
-    const pictures = [...this.#keys.values()].filter((key) => !key.startsWith(SAMPLE) && this.#stored.has(key)).length;
-    const beside = pictures === 0 ? "" : ` with ${pictures} ${pictures === 1 ? "picture" : "pictures"}`;
-    this.#note.textContent = `This lesson is kept in this browser${beside}.`;
-    this.#root.hidden = false;
+    const kept = [...this.#keys].filter(([, key]) => !key.startsWith(SAMPLE) && this.#stored.has(key));
+    const size = kept.reduce((sum, [shot]) => sum + shot.file.size, 0);
+    const pictures = kept.length === 0 ? [] : [`${kept.length} ${kept.length === 1 ? "picture" : "pictures"} (${bytes(size)})`];
+    const what = [...(this.#traces.length > 0 ? ["your lesson"] : []), ...pictures].join(" and ");
+    this.#root.hidden = !what;
+    this.#note.textContent = what ? `Kept in this browser alone: ${what}.` : "";
+    if (what && !this.#told) this.#parts.messages.say(`${this.#note.textContent} “Forget all” deletes it.`);
+    this.#told ||= what !== "";
   }
 
   #failed() {
-    this.#note.textContent = "This browser could not keep the lesson: it has no room, or the window is private.";
+    this.#note.textContent = "This browser could not keep your pictures and your lesson: it has no room, or the window is private.";
     this.#root.hidden = false;
   }
 
-  /** Deletes all; once something more is taught, the lesson is kept again. */
+  /** Deletes all; pictures that are added then, and what is taught, are kept again. */
   async #forget() {
     clearTimeout(this.#timer);
     clearTimeout(this.#longTimer);
     await this.#keeping;
     await this.#kept.clear().catch(this.#parts.messages.alarm);
     this.#stored.clear();
-    this.#root.hidden = this.#forgotten = true;
-    this.#parts.messages.say("The lesson and its pictures are deleted from this browser.");
+    this.#dropped = new Set(this.#parts.photographs.all);
+    this.#past = this.#lesson;
+    this.#seen = this.#scene;
+    this.#root.hidden = true;
+    this.#parts.messages.say("What was kept is deleted from this browser. What you see stays until you leave.");
   }
 }
