@@ -1,6 +1,7 @@
 // What the visitor has chosen to see, and its place in the address. The photograph never is in the address.
 
 import { Address } from "./address";
+import type { BesideChoice } from "./beside";
 import type { Place } from "./patches";
 import { viewNames, type ViewName, type Views } from "./views/table";
 
@@ -12,6 +13,8 @@ export interface Choice {
   at: Place | null;
   /** How much of the view lies over the photograph, in percent; null as suits the view. */
   opacity: number | null;
+  /** What stands beside; null for nothing. */
+  beside: BesideChoice | null;
 }
 
 /** The choice of an address; the views take their settings from it. */
@@ -25,17 +28,26 @@ export function readAddress(hash: string, views: Views): Choice {
     layer: address.whole("layer", 0, 200),
     at: address.text("at") && inside(x) && inside(y) ? [x, y] : null,
     opacity: address.whole("opacity", 0, 100),
+    beside: readBeside(address.text("beside")),
   };
 }
 
+/** A view and a layer, as `pca,3` or `pca`. */
+function readBeside(text: string): BesideChoice | null {
+  const [name = "", number = ""] = text.split(",");
+  const view = viewNames.find((one) => one === name);
+  return view ? { view, layer: /^\d{1,3}$/.test(number) ? Number(number) : null } : null;
+}
+
 /** The address of a choice, with only what differs from the page's start. */
-export function addressOf({ view, layer, at, opacity }: Choice, views: Views): string {
+export function addressOf({ view, layer, at, opacity, beside }: Choice, views: Views): string {
   const said = new URLSearchParams();
   const { pointing } = views[view];
   if (view !== first()) said.set("view", view);
   if (layer !== null) said.set("layer", String(layer));
   if (at && (pointing === "hold" || pointing === "choose")) said.set("at", at.map((v) => v.toFixed(3)).join(","));
   views[view].write(said);
+  if (beside) said.set("beside", beside.layer === null ? beside.view : `${beside.view},${beside.layer}`);
   if (opacity !== null) said.set("opacity", String(opacity));
   return said.size > 0 ? `#${said.toString().replaceAll("%2C", ",")}` : "";
 }

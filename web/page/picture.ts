@@ -1,6 +1,7 @@
 // The picture: the photograph on the stage, a second one beside it, the legend, and the patch under the pointer in words.
 
 import type { ViewMap } from "../shared/protocol";
+import type { BesideMap } from "./beside";
 import { part } from "./dom";
 import type { Mark, Scene } from "./drawing";
 import { showLegend } from "./legend";
@@ -26,6 +27,8 @@ export interface Painting {
   /** The patch of `shot` that is put into words. */
   pointed: number | null;
   opacity: number;
+  /** A second view of `shot`, beside the first. */
+  beside: { own: string; other: BesideMap } | null;
 }
 
 export class Picture {
@@ -68,13 +71,17 @@ export class Picture {
   }
 
   paint(painting: Painting) {
-    const { view, shot, second, map, token, pointed } = painting;
+    const { view, shot, second, map, token, pointed, beside } = painting;
     const marks: Mark[] = token === null ? [] : [{ token, colour: null }];
     const main = this.#sceneOf(painting, shot, second ? null : map, [...marks, ...view.marks(shot)]);
     if (main) this.#stage.show(main);
-    this.#otherFrame.hidden = second === null;
+    this.#otherFrame.hidden = second === null && !beside;
+    title(this.#frame, beside?.own);
+    title(this.#otherFrame, beside?.other.title);
     const best = map?.best ?? null;
-    const other = second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
+    const other = beside
+      ? this.#sceneOf({ ...painting, view: beside.other.view, opacity: beside.other.view.opacity }, shot, beside.other.map, marks)
+      : second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
     if (other) this.#otherStage.show(other);
     this.#pointed ||= view.pointing === "hold" && token !== null;
     this.#invite(view.pointing !== "teach" && map !== null);
@@ -88,6 +95,17 @@ export class Picture {
     this.#stage.spot(light);
     this.#pointed ||= light !== null;
     if (light) this.#invite(false);
+  }
+
+  /** The same in the picture beside. */
+  spotBeside(light: Light | null) {
+    this.#otherStage.spot(light);
+  }
+
+  /** Marks the patch that is pointed at in the picture beside the one that the pointer is on; null for none. */
+  mirror(token: number | null, onOther: boolean) {
+    this.#stage.mirror(onOther ? token : null);
+    this.#otherStage.mirror(onOther ? null : token);
   }
 
   /** Tells a first visitor what to do, until it was done; `here` is false where it does nothing. */
@@ -145,4 +163,11 @@ export class Picture {
       opacity: (this.#reached ?? 1) * opacity, label: `${title} of ${of.file.name}`,
     };
   }
+}
+
+/** Names a picture among two. */
+function title(frame: HTMLElement, text = "") {
+  const tag = part(frame, ".tag[data-title]", HTMLElement);
+  tag.textContent = text;
+  tag.hidden = !text;
 }

@@ -69,8 +69,8 @@ export class Saving {
 
   async #saveData() {
     const { file } = await this.#drawn();
-    const { data, viewName } = this.#parts.workbench;
-    if (data) this.save(npy(data), named(file.name, `${viewName}.npy`));
+    const { map, viewName } = this.#parts.workbench;
+    if (map) this.save(npy(map), named(file.name, `${viewName}.npy`));
   }
 
   async #saveFeatures() {
@@ -94,7 +94,7 @@ export class Saving {
   #lacking(): string | null {
     const { workbench, shown } = this.#parts;
     if (!shown()?.encoding) return "The photograph is not encoded.";
-    return workbench.data ? null : workbench.view.lacking;
+    return workbench.map ? null : workbench.view.lacking;
   }
 
   #refresh() {

@@ -19,6 +19,8 @@ export class Stage {
   #backdrop: HTMLCanvasElement | null = null;
   #spot: HTMLCanvasElement | null = null;
   #wipe = 0;
+  /** The patch that is pointed at in a picture beside. */
+  #mirrored: number | null = null;
   #request = 0;
 
   constructor(frame: HTMLElement, canvas: HTMLCanvasElement, handlers: PointerHandlers) {
@@ -44,6 +46,13 @@ export class Stage {
   /** Lights up what is alike to what is pointed at. */
   spot(light: Light | null) {
     this.#spot = light && shadeOf(light);
+    this.#redraw();
+  }
+
+  /** Marks the patch that is pointed at in a picture beside; null for none. */
+  mirror(token: number | null) {
+    if (token === this.#mirrored) return;
+    this.#mirrored = token;
     this.#redraw();
   }
 
@@ -89,7 +98,7 @@ export class Stage {
   #redraw() {
     cancelAnimationFrame(this.#request);
     this.#request = requestAnimationFrame(() => {
-      const { cursor } = this.#pointer;
+      const cursor = this.#pointer.cursor ?? this.#mirrored;
       if (this.#scene && this.#backdrop) draw(this.#canvas, this.#scene, { photo: this.#backdrop, raster: this.#raster, spot: this.#spot, wipe: this.#wipe, cursor });
     });
   }

@@ -1,15 +1,16 @@
 // The views at work: turns the visitor's choice into requests to the engine, and the answers into a picture.
 
-import type { Encoded, ModelInfo, Settings, Tensor, ViewMap } from "../shared/protocol";
+import type { Encoded, ModelInfo, Settings, ViewMap } from "../shared/protocol";
+import { Beside, nameOf, type BesideMap } from "./beside";
 import { addressOf, noteAddress, readAddress, type Choice } from "./choice";
 import type { Fed, Looked } from "./command";
 import { part } from "./dom";
 import type { Engine } from "./engine";
 import { EdgeChoice } from "./edges";
 import { Film } from "./film";
-import { placeOf, tokenAt, type Place } from "./patches";
+import { tokenAt, type Place } from "./patches";
 import { Picture } from "./picture";
-import type { PointerHandlers } from "./pointer";
+import { Pointing } from "./pointing";
 import { Ranking } from "./ranking";
 import { Repeated } from "./requests";
 import type { Shot } from "./shots";
@@ -43,19 +44,21 @@ export class Workbench {
   readonly #views: Views;
   readonly #panel: ViewPanel;
   readonly #painting: Repeated;
+  readonly #pointing: Pointing;
   readonly #spot: Spot;
   readonly #ranking: Ranking;
   readonly #film: Film;
   readonly #edges: EdgeChoice;
+  readonly #beside: Beside;
   #choice: Choice;
   #model: ModelInfo | null = null;
   #shot: Shot | null = null;
   #shots: readonly Shot[] = [];
   /** The photograph whose patch is held. */
   #holder: Shot | null = null;
-  /** The patch under the pointer. */
-  #hovered: number | null = null;
   #map: ViewMap | null = null;
+  /** The view beside. */
+  #other: BesideMap | null = null;
   /** Whether the next address is a new entry of the history. */
   #pushing = false;
   /** Whether the page begins with a picture of its own. */
@@ -65,13 +68,24 @@ export class Workbench {
     this.#root = root;
     this.#engine = engine;
     this.#alarm = surroundings.alarm;
-    this.#picture = new Picture(root, this.#handlers(), this.#otherHandlers());
+    this.#pointing = new Pointing(this, () => this.#picture, (pointed) => {
+      this.#spot.point(pointed);
+      this.#beside.point(pointed);
+    });
+    this.#picture = new Picture(root, this.#pointing.handlers(), this.#pointing.otherHandlers());
     this.#spot = new Spot(engine, (light) => this.#picture.spot(light), surroundings.alarm);
     this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, { ...surroundings, error: surroundings.alarm });
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
     this.#edges = new EdgeChoice(root, () => void this.#painting.ask());
     this.teaching = this.#makeTeaching(surroundings);
     this.#views = makeViews(root, this.teaching);
+    this.#beside = new Beside(root, engine, this.#views, {
+      light: (light) => this.#picture.spotBeside(light), error: surroundings.alarm,
+      changed: (beside) => {
+        this.#choice.beside = beside;
+        this.#changed();
+      },
+    });
     this.#panel = new ViewPanel(root, this.#views, {
       turn: (view) => this.#turn(view), layer: (layer) => this.#setLayer(layer), fade: (opacity) => this.#fade(opacity),
       faded: () => this.#writeAddress(),
@@ -100,9 +114,14 @@ export class Workbench {
     return Math.min(this.#choice.layer ?? this.#layers, this.#layers);
   }
 
-  /** The data of the view that is drawn. */
-  get data(): Tensor | null {
-    return this.#map && { shape: this.#map.shape, data: this.#map.data };
+  /** What is drawn. */
+  get map(): ViewMap | null {
+    return this.#map;
+  }
+
+  /** The chosen place. */
+  get at(): Place | null {
+    return this.#choice.at;
   }
 
   /** The photographs of this visit. */
@@ -117,7 +136,7 @@ export class Workbench {
 
   /** The view as it is drawn, for those who draw it elsewhere; null where the visitor must act first. */
   get looked(): Seen | null {
-    const [shot, held] = [this.#shot, this.view.pointing === "hold" && this.#choice.at ? this.#held : this.#shot];
+    const [shot, held] = [this.#shot, this.view.pointing === "hold" && this.#choice.at ? this.held : this.#shot];
     if (!this.#map || !shot || !held?.encoding) return null;
     const request = this.view.request({ layer: this.layer, token: this.#token(held.encoding), photo: held.encoding.photo });
     const own = this.#edges.of(this.view.edges);
@@ -139,17 +158,17 @@ export class Workbench {
     const fresh = shot !== this.#shot;
     [this.#shot, this.#shots] = [shot, shots];
     for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
-    [this.#hovered, this.#map] = [null, null];
+    [this.#map, this.#other] = [null, null];
     this.teaching.outdate();
-    this.#spot.point(null);
+    this.#pointing.leave();
     if (fresh) this.#picture.reveal(() => this.#opacity);
-    this.#update();
+    this.update();
   }
 
   /** Goes back to the last photograph shown; false where there is none. */
   revert(): boolean {
     if (!this.#shot?.encoding) return false;
-    this.#update();
+    this.update();
     return true;
   }
 
@@ -184,7 +203,7 @@ export class Workbench {
     return new Teaching(this.#root, this.#engine, {
       alarm,
       settings,
-      changed: () => this.#update(),
+      changed: () => this.update(),
       marked: () => this.#remark(),
       shown: () => this.#shot?.encoding ?? null,
       importHead: (file) => void this.importHead(file),
@@ -200,13 +219,13 @@ export class Workbench {
   }
 
   #connect() {
-    const surface = { changed: () => this.#changed(), redrawn: () => this.#redrawn(), unpoint: () => this.#point(null) };
+    const surface = { changed: () => this.#changed(), redrawn: () => this.#redrawn(), unpoint: () => this.point(null) };
     for (const view of Object.values(this.#views)) view.connect(surface);
     document.addEventListener("keydown", ({ key }) => {
       const pointed = this.view.pointing === "hold" || this.view.pointing === "choose";
       // The key that closes a sheet lets no patch go.
       const sheet = document.querySelector(":popover-open") !== null;
-      if (key === "Escape" && !sheet && pointed && this.#choice.at !== null) this.#point(null);
+      if (key === "Escape" && !sheet && pointed && this.#choice.at !== null) this.point(null);
     });
     addEventListener("hashchange", () => {
       this.#choice = readAddress(location.hash, this.#views);
@@ -218,8 +237,8 @@ export class Workbench {
     if (this.#choice.view === view) return;
     this.#choice = { ...this.#choice, view, opacity: null };
     this.#pushing = true;
-    [this.#hovered, this.#map] = [null, null];
-    this.#spot.point(null);
+    [this.#map, this.#other] = [null, null];
+    this.#pointing.leave();
     this.#picture.wipe.leave();
     this.#changed();
   }
@@ -236,80 +255,28 @@ export class Workbench {
     this.#picture.fade(opacity);
   }
 
-  #point(at: Place | null) {
+  /** Holds or chooses a place; null lets it go. */
+  point(at: Place | null) {
     this.#choice.at = at;
     this.#holder = at && this.#shot;
     if (!at) this.view.release();
-    this.#update();
+    this.update();
   }
 
   #changed() {
     this.#sync();
-    this.#update();
+    this.update();
   }
 
   #sync() {
     this.#film.mark(this.layer);
+    this.#beside.sync(this.#choice.beside, this.viewName, this.#layers);
     this.#panel.sync({ choice: this.#choice, layer: this.layer, layers: this.#layers, opacity: this.#opacity });
   }
 
-  #update() {
+  /** Draws the view anew. */
+  update() {
     void this.#painting.ask();
-  }
-
-  #handlers(): PointerHandlers {
-    return { hover: (token, place) => this.#hover(token, place), pick: (...click) => this.#pick(...click), trace: (place) => this.#trace(place) };
-  }
-
-  /** The second photograph is read, but not clicked. */
-  #otherHandlers(): PointerHandlers {
-    return {
-      hover: (token, place) => this.#picture.describe(this.view, this.#map, this.view.partner(this.#shots), token, place),
-      pick: () => undefined,
-    };
-  }
-
-  #hover(token: number | null, place: Place | null) {
-    const [shot, { at }] = [this.#shot, this.#choice];
-    if (this.view.pointing !== "hold") {
-      this.#spot.point(token === null || !shot?.encoding || this.view.pointing === "teach" ? null : { shot, token, layer: this.layer });
-      return this.#picture.describe(this.view, this.#map, shot, token, place);
-    }
-    if (token === this.#hovered) return;
-    this.#hovered = token;
-    // While a patch is held the map stays, and is read; the map of a second photograph is read there.
-    if (at === null) return this.#update();
-    if (this.view.partner(this.#shots) || !shot?.encoding) return;
-    this.#picture.describe(this.view, this.#map, shot, token ?? this.#pointedAt(shot.encoding), null);
-  }
-
-  /** The pressed pointer moves. */
-  #trace(place: Place) {
-    if (this.#shot && this.view.pointing === "teach") this.teaching.paint(this.#shot, place, true);
-  }
-
-  #pick(token: number, place: Place, drag: boolean, touch: boolean) {
-    const shot = this.#shot;
-    if (!shot?.encoding) return;
-    // The picture on the stage may be older than the encoding.
-    const grid = this.#picture.scene?.grid ?? shot.encoding;
-    const at = placeOf(token, grid);
-    const { pointing } = this.view;
-    if (pointing === "teach") {
-      if (!drag) this.teaching.paint(shot, place, false);
-    } else if (!drag && pointing === "hold") {
-      const held = this.#held === shot ? tokenAt(this.#choice.at, grid) : null;
-      if (this.#choice.at && held !== token && this.view.pin(shot, at)) return this.#update();
-      this.#hold(token, held, at, touch);
-    }
-    else if (!drag && pointing === "choose") this.#point(at);
-  }
-
-  #hold(token: number, held: number | null, at: Place, touch: boolean) {
-    // A finger cannot point without a tap: while a patch is held, the tapped one is read.
-    if (touch && held !== null && held !== token) return this.#hover(token, at);
-    if (touch) this.#hovered = null;
-    this.#point(held === token ? null : at);
   }
 
   async #paint() {
@@ -322,8 +289,8 @@ export class Workbench {
     if (!shot.encoding) return;
     const second = view.partner(this.#shots);
     const { pointing } = view;
-    const held = pointing === "hold" && this.#choice.at ? this.#held : shot;
-    if (!held?.encoding) return this.#point(null);
+    const held = pointing === "hold" && this.#choice.at ? this.held : shot;
+    if (!held?.encoding) return this.point(null);
     const token = this.#token(held.encoding);
     const reason = this.#model && view.unavailable(this.#model);
     if (reason) {
@@ -338,25 +305,23 @@ export class Workbench {
       return null;
     });
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
-    this.#map = answer;
+    const own = held === shot ? token : null;
+    const other = second ? null : await this.#beside.map(shot, own, (edges) => this.#edges.of(edges));
+    if (shot !== this.#shot || viewName !== this.viewName) return;
+    [this.#map, this.#other] = [answer, other];
     if (answer) {
       view.answered();
       view.drawn(answer, shot);
     }
-    this.#finish(shot, second, held === shot ? token : null);
+    this.#finish(shot, second, own);
     if (this.#model && !shot.coarse) void this.#film.show(shot, this.#model.layers);
     const pinned = pointing === "hold" && this.#choice.at && token !== null;
     this.#ranking.rank(pinned ? { shot: held, token, layer: this.layer, among: this.#shots } : null);
   }
 
   /** The photograph whose patch is held; that of a link is the first that is shown. */
-  get #held(): Shot | null {
+  get held(): Shot | null {
     return (this.#holder ??= this.#shot);
-  }
-
-  /** The patch that is put into words while none is pointed at. */
-  #pointedAt(encoding: Encoded): number | null {
-    return this.#held === this.#shot ? tokenAt(this.#choice.at, encoding) : (this.#map?.best ?? null);
   }
 
   /** Draws the marks again on the map that is there. */
@@ -367,14 +332,14 @@ export class Workbench {
   /** Draws the map that is there by the view's settings. */
   #redrawn() {
     if (!this.#shot?.encoding || !this.#map) return;
-    this.#finish(this.#shot, this.view.partner(this.#shots), this.#held === this.#shot ? this.#token(this.#shot.encoding) : null);
+    this.#finish(this.#shot, this.view.partner(this.#shots), this.held === this.#shot ? this.#token(this.#shot.encoding) : null);
   }
 
   /** The chosen patch, or, in a view that holds patches, the one under the pointer. */
   #token(encoding: Encoded): number | null {
     const held = tokenAt(this.#choice.at, encoding);
     const { pointing } = this.view;
-    return pointing === "hold" ? (held ?? this.#hovered) : pointing === "choose" ? held : null;
+    return pointing === "hold" ? (held ?? this.#pointing.hovered) : pointing === "choose" ? held : null;
   }
 
   /** Shows the first picture by a sweep from the photograph to its view. */
@@ -385,8 +350,9 @@ export class Workbench {
   #finish(shot: Shot, second: Shot | null, token: number | null) {
     const { view } = this;
     if (this.#welcoming && this.#map && view.pointing !== "teach") this.#picture.wipe.sweep();
-    const pointed = view.pointing === "hold" ? (this.#hovered ?? token ?? (this.#choice.at && (this.#map?.best ?? null))) : token;
-    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, opacity: this.#opacity });
+    const beside = this.#other && !second ? { own: `${view.title}, ${nameOf(this.layer, this.#layers)}`, other: this.#other } : null;
+    const pointed = view.pointing === "hold" ? (this.#pointing.hovered ?? token ?? (this.#choice.at && (this.#map?.best ?? null))) : token;
+    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, opacity: this.#opacity, beside });
   }
 
   #writeAddress() {

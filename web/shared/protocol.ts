@@ -325,7 +325,7 @@ const storedModel = record({
 
 /** A published model; `bytes` counts 16 bits a parameter. */
 export type PublishedModel = Infer<typeof publishedModel>;
-export const publishedModel = record({ name: string, image: number, parameters: number, bytes: number });
+export const publishedModel = record({ name: string, image: number, layers: number, hidden: number, parameters: number, bytes: number });
 
 export type StoreCalls = CallTypes<typeof storeCalls>;
 export const storeCalls = {

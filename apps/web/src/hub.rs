@@ -15,18 +15,23 @@ struct Published {
     /// `owner/name` on the hub.
     name: String,
     image: usize,
+    layers: usize,
+    hidden: usize,
     parameters: f64,
     /// In 16 bits, as published.
     bytes: f64,
 }
 
-/// Every published InternViT: `[{ name, image, parameters, bytes }]`.
+/// Every published InternViT: `[{ name, image, layers, hidden, parameters, bytes }]`.
 #[wasm_bindgen(unchecked_return_type = "PublishedModel[]")]
 pub fn catalogue() -> JsResult<JsValue> {
     let list = CATALOGUE.iter().map(|entry| {
-        let parameters = parameters(&entry.spec()) as f64;
+        let spec = entry.spec();
+        let parameters = parameters(&spec) as f64;
+        let (image, sizes) = (entry.image, spec.sizes);
         let name = format!("OpenGVLab/{}", entry.name);
-        Published { name, image: entry.image, parameters, bytes: 2.0 * parameters }
+        let (layers, hidden) = (sizes.layers, sizes.hidden);
+        Published { name, image, layers, hidden, parameters, bytes: 2.0 * parameters }
     });
     to_js(&list.collect::<Vec<_>>())
 }
