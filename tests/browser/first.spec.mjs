@@ -229,5 +229,32 @@ test("on a phone the picture is as wide as the window, and its strip and verbs f
   const strip = await page.locator(".strip").boundingBox();
   const verbs = await page.locator("#views").boundingBox();
   assert.ok(y + height <= strip.y && strip.y + strip.height <= verbs.y && verbs.y < phone.viewport.height);
+  // No hole below the picture, and what a first visitor is told in one line.
+  assert.ok(strip.y - y - height < 4, `${strip.y - y - height} pixels`);
+  await page.locator("#pill").waitFor();
+  assert.ok((await page.locator("#pill").boundingBox()).height < 45);
   await fits(page);
+  // A square picture is as wide, too; what is read stands on it.
+  await page.getByRole("button", { name: "Astronaut" }).tap();
+  await page.locator("#facts", { hasText: "astronaut" }).waitFor({ state: "attached" });
+  await shown(page);
+  assert.equal((await page.locator("#frame").boundingBox()).width, phone.viewport.width);
+  const before = await page.locator(".strip").boundingBox();
+  await page.locator("#frame canvas").tap({ position: { x: 200, y: 100 } });
+  await page.locator("#readout", { hasText: /^Row/ }).waitFor();
+  assert.deepEqual(await page.locator(".strip").boundingBox(), before);
 });
+
+for (const [name, viewport] of [["a tablet", { width: 820, height: 1180 }], ["a window at 200 %", { width: 640, height: 360 }]]) {
+  test(`on ${name} picture and strip have no hole between them, and all fits`, async (t) => {
+    const page = await visit(site, t, { query: SMALL, viewport });
+    await shown(page);
+    const { y, height } = await page.locator("#frame").boundingBox();
+    assert.ok((await page.locator(".strip").boundingBox()).y - y - height < 4);
+    assert.ok((await page.locator("#pill").boundingBox()).height < 45);
+    const verbs = await page.locator("#views").boundingBox();
+    const saying = await page.locator(".saying").boundingBox();
+    if (viewport.width > 700) assert.ok(saying.y - verbs.y - verbs.height < 30);
+    await fits(page);
+  });
+}

@@ -296,7 +296,7 @@ test("where nothing is here yet, an interrupted download names the button that t
 
 for (const [what, name, behave, text] of [
   ["no such repository", "tiny/nowhere", [], /tiny\/nowhere was not found, or it is private \(401\)/],
-  ["no such revision", "tiny/internvit@v9", [], /tiny\/internvit@v9 is not at .*no such revision/],
+  ["no such revision", "tiny/internvit@v9", [], /tiny\/internvit@v9 was not found at .*no such revision/],
   ["a gated one", MODEL, [{ match: "config.json", status: 403, code: "GatedRepo" }], /not open to everyone \(403\)/],
   ["a proxy that forbids it", MODEL, [{ match: "config.json", status: 403 }], /config\.json is refused by .* \(403\), without a reason: a proxy or a firewall/],
   ["refused for another reason", MODEL, [{ match: "config.json", status: 403, code: "Banned" }], /config\.json is refused by .* \(403, Banned\)/],

@@ -106,6 +106,7 @@ for (const width of [1440, 1280]) {
     await loaded(page);
     await sheet(page, "device", "benchmark");
     await page.getByRole("button", { name: "Measure" }).click();
+    await page.getByText("Kernel by kernel").click({ timeout: 60_000 });
     await page.locator("#benchmark tbody tr").first().waitFor({ timeout: 60_000 });
     const [content, box] = await page.locator("#benchmark .scroll").evaluate((one) => [one.scrollWidth, one.clientWidth]);
     assert.ok(content <= box, `${content} pixels in ${box}`);
@@ -119,6 +120,24 @@ test("where a page may keep no models, it says what kind of address it takes", a
   await loaded(page);
   await otherModels(page);
   await page.locator("#models .space", { hasText: "https addresses and at localhost" }).waitFor();
+});
+
+test("before it is fetched, a published model is compared with the one in use", async (t) => {
+  const page = await visit(site, t, { query: "?sample=coffee&size=112" });
+  await shown(page);
+  await otherModels(page);
+  const row = page.locator("#models li", { hasText: "InternViT-300M-448px-V2_5" });
+  await row.getByText("What you gain").click();
+  await row.locator("tr").nth(7).waitFor();
+  const cells = await row.locator("tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent)));
+  assert.deepEqual(cells.slice(0, 5), [
+    ["", "now", "with it"], ["Parameters", "5.51 million", "304 million"], ["Layers", "12", "24"], ["Numbers a patch", "192", "1024"],
+    ["Made for pictures of", "224 px", "448 px, 32 × 32 patches"],
+  ]);
+  assert.match(cells[5].join(), /^A picture takes here,[\d.]+ m?s at 12 × 8|^A picture takes here,[\d.]+ m?s at 8 × 8/);
+  assert.match(cells[5][2], /^about \d+ (s|min) at 32 × 32$/);
+  assert.deepEqual(cells.slice(6), [["Weights in memory, f32", "22.0 MB", "1.22 GB"], ["Download", "", "608 MB"]]);
+  assert.equal(await row.getByRole("link", { name: "its card" }).getAttribute("href"), "https://huggingface.co/OpenGVLab/InternViT-300M-448px-V2_5");
 });
 
 test("texts say model, not network", () => {

@@ -25,7 +25,7 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure) {
       if (!measured) return;
       const { report, model, device } = measured;
       text = JSON.stringify({ ...report, model: model.name, device }, null, 2);
-      result.replaceChildren(figures(report), kernels(report));
+      result.replaceChildren(headline(report), figures(report), kernels(report));
       result.hidden = false;
       download.hidden = false;
     } finally {
@@ -33,6 +33,13 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure) {
     }
   });
   download.addEventListener("click", () => save(new Blob([text], { type: "application/json" }), "benchmark.json"));
+}
+
+/** How fast this device is, in one sentence. */
+function headline({ encode, ceilings }: Benchmark): HTMLElement {
+  const share = encode.gflop_per_s / ceilings.product_gflop_per_s;
+  const text = `${short.format(encode.images_per_s)} pictures a second, ${percent.format(share)} of this device’s speed in a plain product.`;
+  return make("p", { className: "headline", textContent: text });
 }
 
 function figures({ batch, image_size, encode, first_result, ceilings, memory }: Benchmark): HTMLElement {
@@ -79,5 +86,6 @@ function kernels({ profile }: Benchmark): HTMLElement {
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells("td", row)))),
   );
   // A wide table scrolls in its own box, by keyboard too.
-  return make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Kernels" }, table);
+  const box = make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Kernels" }, table);
+  return make("details", { className: "folded" }, make("summary", { textContent: "Kernel by kernel" }), box);
 }

@@ -9,6 +9,15 @@ export function secondsFor(settings: Settings, known: Encoded, model: ModelInfo)
   return (known.milliseconds / 1000) * ((pictures * cost(patches, model.hidden)) / before);
 }
 
+/** Seconds that another model takes for so many patches, by the speed at which `model` encoded a photograph. */
+export function secondsBy(other: Sizes, patches: number, known: Encoded, model: Sizes): number {
+  const all = ({ layers, hidden }: Sizes, count: number) => layers * hidden * cost(count, hidden);
+  return ((known.milliseconds / 1000) * all(other, patches)) / (known.tiles * all(model, known.tokens - 1));
+}
+
+/** What the work of a model depends on. */
+type Sizes = Pick<ModelInfo, "layers" | "hidden">;
+
 /** Relative cost of one layer: the products with the weights, and those of all pairs of tokens. */
 function cost(patches: number, hidden: number): number {
   return 6 * patches * hidden + patches ** 2;

@@ -51,7 +51,7 @@ function makeApp() {
   const strip = shotStrip(find("shots"), (shot) => void photographs.open(shot));
   const picker = modelPicker(find("model"), (files) => intake.chooseModel(files), () => void loading.change(bundled));
   const hub = part(document, 'meta[name="hub"]', HTMLMetaElement).content;
-  const list = new ModelList(details("models"), hub, (name) => void loading.useStored(name));
+  const list = new ModelList(details("models"), hub, (name) => void loading.useStored(name), () => settings.present);
   const settings = new SettingsForm(part(document, "#settings", HTMLFormElement), () => void photographs.encodeAgain());
   const samples = sampleList(find("samples"), (file) => void photographs.openFile(file), alarm);
   status.open(engine);

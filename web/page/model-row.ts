@@ -39,6 +39,11 @@ export class Row {
     this.item.append(this.#state, this.#bar, this.#note, make("div", { className: "actions" }, this.#main, this.#other));
   }
 
+  /** Puts in what there is to know of the model before it is fetched. */
+  tell(fold: HTMLElement) {
+    this.#state.before(fold);
+  }
+
   begin() {
     this.problem = null;
     this.interrupted = false;

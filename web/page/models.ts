@@ -6,6 +6,7 @@ import type { PublishedModel, StoreCalls, StoredModel } from "../shared/protocol
 import { spelled } from "../shared/spelled";
 import { Caller, type Options } from "./caller";
 import { part } from "./dom";
+import { gainOf, type Present } from "./gain";
 import { Row } from "./model-row";
 
 /** Longest message of a failure, in characters. */
@@ -16,6 +17,7 @@ export class ModelList {
   readonly #hub: string;
   /** Receives the model that the visitor wants to work with. */
   readonly #onUse: (name: string) => void;
+  readonly #present: () => Present;
   readonly #rows = new Map<string, Row>();
   readonly #items: HTMLUListElement;
   readonly #field: HTMLInputElement;
@@ -27,10 +29,12 @@ export class ModelList {
   /** The list's first filling. */
   #listed: Promise<void> | null = null;
 
-  constructor(root: HTMLDetailsElement, hub: string, onUse: (name: string) => void) {
+  /** `present` is what published models are compared with. */
+  constructor(root: HTMLDetailsElement, hub: string, onUse: (name: string) => void, present: () => Present) {
     this.#root = root;
     this.#hub = hub;
     this.#onUse = onUse;
+    this.#present = present;
     this.#items = part(root, "ul", HTMLUListElement);
     this.#field = part(root, "#model-name", HTMLInputElement);
     this.#token = part(root, "#model-token", HTMLInputElement);
@@ -83,6 +87,7 @@ export class ModelList {
     const known = this.#rows.get(name);
     if (known) return known;
     const made = new Row(name, published, { main: () => this.#press(made), other: () => void this.#give(made) });
+    if (published) made.tell(gainOf(published, this.#hub, this.#present));
     this.#rows.set(name, made);
     // The visitor's own come first.
     if (published) this.#items.append(made.item);

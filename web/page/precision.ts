@@ -30,7 +30,7 @@ export async function precisionChoice(root: HTMLElement, device: Promise<Device>
 const BITS: Record<Dtype, [number, number]> = { f32: [32, 32], f16: [16, 16], int8: [8, 32], w8a8: [8, 32], int4: [4.5, 32] };
 
 /** About how many bytes a model's weights take on the GPU. */
-export function memory({ parameters, layers, hidden }: ModelInfo, dtype: Dtype): number {
+export function memory({ parameters, layers, hidden }: Pick<ModelInfo, "parameters" | "layers" | "hidden">, dtype: Dtype): number {
   // A block has four products of the width for attention, and eight in its MLP of four times the width.
   const blocks = Math.min(parameters, 12 * layers * hidden ** 2);
   const [ofBlocks, ofOthers] = BITS[dtype];

@@ -5,6 +5,7 @@ import type { Encoded, ModelInfo, Settings } from "../shared/protocol";
 import { Detail } from "./detail";
 import { part } from "./dom";
 import { secondsFor } from "./estimate";
+import type { Present } from "./gain";
 import { askedSettings, plainStart } from "./link";
 
 /** Pixels of the short side: patches fine enough to show what is in a photograph. */
@@ -96,6 +97,11 @@ export class SettingsForm {
     this.#imageSize.min = this.#imageSize.step = String(model.patch); // whole patches
     if (!this.#imageSize.checkValidity()) this.#imageSize.value = "";
     this.#tell();
+  }
+
+  /** The model in use, and the last photograph that it encoded. */
+  get present(): Present {
+    return { model: this.#model, last: this.#last };
   }
 
   /** Whether there is a photograph to encode again. */

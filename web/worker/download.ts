@@ -65,7 +65,7 @@ class ModelStore implements Handlers<StoreCalls> {
       await writeRecord(folder, record);
       for (const file of spoilt) await write(folder, file.name, new Uint8Array());
     });
-    throw new Error(`${name} cannot be used as it is stored in this browser: ${problems.join("; ")}. Press Resume under “More models” to fetch that part again.`);
+    throw new Error(`${name} cannot be used as it is stored in this browser: ${problems.join("; ")}. Press Resume under “Other models” to fetch that part again.`);
   }
 
   async remove(name: string, { signal }: Job) {

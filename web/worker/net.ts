@@ -143,8 +143,8 @@ function refusal(response: Response, what: string, host: string): Error {
   if (status === 401) {
     return new Error(`${what} was not found, or it is private (401). Check its name; a private one needs an access token.`);
   }
-  if (code === "RevisionNotFound") return new Error(`${what} is not at ${host}: no such revision (404).`);
-  return new Missing(`${what} is not at ${host} (${status}).`);
+  if (code === "RevisionNotFound") return new Error(`${what} was not found at ${host}: no such revision (404).`);
+  return new Missing(`${what} was not found at ${host} (${status}).`);
 }
 
 /** The file does not exist on the server. */
