@@ -29,20 +29,21 @@ fn values(more: &[&str], folder: &Path) -> Vec<f32> {
 #[test]
 fn further_points_count_for_and_against() {
     let folder = scratch("cli-look-pins");
-    let alike = |more: &[&str]| {
-        values(&[&["--view", "similarity", "--centred"], more].concat(), &folder)
-    };
+    let alike =
+        |more: &[&str]| values(&[&["--view", "similarity", "--centred"], more].concat(), &folder);
     let [one, two, less] = ["220,120", "60,250", "440,20"].map(|at| alike(&["--at", at]));
     let joined = alike(&["--at", "220,120", "--alike", "60,250", "--unlike", "440,20"]);
     for at in 0..one.len() {
         assert_eq!(joined[at], one[at].max(two[at]) - less[at].max(0.0), "patch {at}");
     }
+    let cat = sample("chelsea.png");
+    let small =
+        ["look", text(&cat), "--image-size", "56", "--device", "cpu", "--view", "similarity"];
+    fails(&[&small[..], &["--at", "1,1", "--unlike", "9999,1"]].concat(), "--unlike");
     let plain = values(&["--view", "similarity", "--at", "220,120"], &folder);
     assert_ne!(one, plain);
-    let [front, back] =
-        [&["--foreground"][..], &["--foreground", "--swap"]].map(|more| {
-            values(&[&["--view", "pca"], more].concat(), &folder)
-        });
+    let [front, back] = [&["--foreground"][..], &["--foreground", "--swap"]]
+        .map(|more| values(&[&["--view", "pca"], more].concat(), &folder));
     assert_ne!(front, back);
 }
 

@@ -11,7 +11,9 @@ use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::error::list;
 use internvit::image::{Picture, Resize};
 use internvit::model::{Sizes, layer};
-use internvit::view::{Edges, Map, Request, Setting, Settings, VIEWS, beside, mark, patch_centre, pinned};
+use internvit::view::{
+    Edges, Map, Request, Setting, Settings, VIEWS, beside, mark, patch_centre, pinned,
+};
 use internvit::{Encoder, Error, Result, Tensor};
 
 use super::background::Background;
@@ -143,7 +145,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     for path in [Some(&args.image), args.other.as_ref()].into_iter().flatten() {
         let photo = encode(&mut encoder, path, &shape, &taps, &args.background, &bar).await?;
         if let (Some(point), true) = (args.at, numbers.is_empty()) {
-            let patch = patch(&photo, point, shape.fit.resize)?;
+            let patch = patch(&photo, "--at", point, shape.fit.resize)?;
             settings.set("token", Setting::Number(patch));
         }
         numbers.push(album.add(photo));
@@ -157,13 +159,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
     }
     let request = Request::try_from(settings.clone())?;
     let bar = progress::Share::new("drawing", 1);
-    let mut map = album.view(&encoder, shown, &request, &mut |done, all| bar.set(done, all)).await?;
+    let mut map =
+        album.view(&encoder, shown, &request, &mut |done, all| bar.set(done, all)).await?;
     bar.finish();
     if !(args.alike.is_empty() && args.unlike.is_empty()) {
         let mut sides = [Vec::new(), Vec::new()];
-        for (side, points) in sides.iter_mut().zip([&args.alike, &args.unlike]) {
+        let named = [("--alike", &args.alike), ("--unlike", &args.unlike)];
+        for (side, (option, points)) in sides.iter_mut().zip(named) {
             for point in points {
-                let patch = patch(album.photo(own)?, *point, shape.fit.resize)?;
+                let patch = patch(album.photo(own)?, option, *point, shape.fit.resize)?;
                 settings.set("token", Setting::Number(patch));
                 let request = Request::try_from(settings.clone())?;
                 side.push(album.view(&encoder, shown, &request, &mut |_, _| ()).await?.values);
@@ -200,9 +204,9 @@ async fn encode(
     Ok(photo)
 }
 
-/// The patch that shows a point.
-fn patch(photo: &Photo, point @ [x, y]: [u32; 2], resize: Resize) -> Result<usize> {
-    let named = |reason| Error::input(format!("--at {reason}"));
+/// The patch that shows the point of an option.
+fn patch(photo: &Photo, option: &str, point @ [x, y]: [u32; 2], resize: Resize) -> Result<usize> {
+    let named = |reason| Error::input(format!("{option} {reason}"));
     let patch = photo.patch(point).map_err(|error| match error {
         Error::Input(reason) => named(reason),
         other => other,
