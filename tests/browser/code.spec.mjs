@@ -109,7 +109,7 @@ test("the JavaScript makes the same map", async (t) => {
   const bare = await visit(site, t, { query: "blank/" });
   const script = text.replace("./js/engine.js", "/js/engine.js").replaceAll("location.href", JSON.stringify(site.url))
     .replace('"coffee.png"', '"samples/coffee.png"').replace('device: "auto"', 'device: "cpu"')
-    .replace("console.log(map.shape, map.data)", "globalThis.made = [map.shape, [...map.data]]");
+    .replace(/document\.body\.textContent = .*/, "globalThis.made = [shape, [...data]];");
   await bare.addScriptTag({ type: "module", content: script });
   await bare.waitForFunction(() => globalThis.made);
   const [shape, data] = await bare.evaluate(() => globalThis.made);

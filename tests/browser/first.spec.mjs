@@ -239,6 +239,8 @@ test("on a phone the picture is as wide as the window, and its strip and verbs f
   await page.locator("#facts", { hasText: "astronaut" }).waitFor({ state: "attached" });
   await shown(page);
   assert.equal((await page.locator("#frame").boundingBox()).width, phone.viewport.width);
+  await page.getByRole("tab", { name: "Find alike" }).tap();
+  await drawn(page);
   const before = await page.locator(".strip").boundingBox();
   await page.locator("#frame canvas").tap({ position: { x: 200, y: 100 } });
   await page.locator("#readout", { hasText: /^Row/ }).waitFor();

@@ -23,7 +23,7 @@ const NEEDS: Readonly<Record<Language, string>> = {
   shell: "Runs in the folder of your pictures. The command line is in this project: cargo install --path apps/cli",
   python: "Needs the command line, numpy and Pillow. There is no Python package of its own yet.",
   rust: "Needs the library, internvit.",
-  javascript: "Needs the files of this page beside it. There is no npm package yet.",
+  script: "Needs the files of this page beside it. There is no npm package yet.",
 };
 
 export class CodeSheet {

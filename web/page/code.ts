@@ -2,7 +2,7 @@
 
 import { filesOf, lessonLines, lookLine, shellLine, sizeOf, type Line, type Looked, type Taught } from "./command";
 
-export type Language = "shell" | "python" | "rust" | "javascript";
+export type Language = "shell" | "python" | "rust" | "script";
 
 /** The text that makes the view in a language. */
 export function codeOfView(language: Language, given: Looked): string {
@@ -13,7 +13,7 @@ export function codeOfView(language: Language, given: Looked): string {
       return pythonOf(given);
     case "rust":
       return rustOf(given);
-    case "javascript":
+    case "script":
       return scriptOf(given);
   }
 }
@@ -122,8 +122,8 @@ function scriptOf(given: Looked): string {
     `  ${model === "internvit-tiny" ? "" : 'preprocessor: await own("preprocessor_config.json"), '}weights: [await own("model.safetensors")] });`,
     `const { photo } = await engine.call("encode", {`,
     `  photo: await file(new URL(${JSON.stringify(shot.file.name)}, location.href)), settings: ${JSON.stringify(settings)} });`,
-    `const map = await engine.call("view", { photo, edges: ${JSON.stringify(edges)}, request: ${view} });`,
+    `const { shape, data } = await engine.call("view", { photo, edges: ${JSON.stringify(edges)}, request: ${view} });`,
     ...beyond(second !== null, pins.length, request.view === "pca" && request.basis === "kept"),
-    "console.log(map.shape, map.data);",
+    "document.body.textContent = `${shape.join(\" × \")}: ${data.slice(0, 8).join(\", \")} …`;",
   ].join("\n");
 }
