@@ -40,4 +40,22 @@ export function addressOf({ view, layer, at, opacity }: Choice, views: Views): s
   return said.size > 0 ? `#${said.toString().replaceAll("%2C", ",")}` : "";
 }
 
+/** The address of the page, as far as it tells the view. */
+export class AddressBar {
+  /** Whether the next address is a new entry of the history. */
+  #pushing = false;
+
+  /** Back will lead to the view before the next one. */
+  push() {
+    this.#pushing = true;
+  }
+
+  write(address: string) {
+    const { pathname, search, hash } = location;
+    if (address !== hash && this.#pushing) history.pushState(null, "", pathname + search + address);
+    else if (address !== hash) history.replaceState(null, "", pathname + search + address);
+    this.#pushing = false;
+  }
+}
+
 const first = (): ViewName => viewNames[0] ?? "pca";

@@ -162,7 +162,7 @@ export class Keeping {
     }
     const keys = own.map((shot) => this.#key(shot));
     await this.#kept.keepLesson({
-      classes: lesson.classes, method: lesson.method, pictures: keys, shown: shown ? this.#key(shown) : "",
+      classes: lesson.classes, method: lesson.method, pictures: keys, shown: shown && own.includes(shown) ? this.#key(shown) : "",
       traces: lesson.traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
     });
     await this.#kept.dropOthers(keys);

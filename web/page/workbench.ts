@@ -1,12 +1,12 @@
 // The views at work: turns the visitor's choice into requests to the engine, and the answers into a picture.
 
 import type { Encoded, ModelInfo, Settings, Tensor, ViewMap } from "../shared/protocol";
-import { addressOf, readAddress, type Choice } from "./choice";
+import { AddressBar, addressOf, readAddress, type Choice } from "./choice";
 import { part } from "./dom";
 import type { Engine } from "./engine";
 import { EdgeChoice } from "./edges";
 import { Film } from "./film";
-import { placeOf, tokenAt, type Place } from "./patches";
+import { placeOf, sameGrid, tokenAt, type Place } from "./patches";
 import { Picture } from "./picture";
 import type { PointerHandlers } from "./pointer";
 import { Ranking } from "./ranking";
@@ -25,6 +25,8 @@ export interface Surroundings {
   alarm(error: unknown): void;
   /** Brings a photograph to the stage. */
   open(shot: Shot): void;
+  /** Makes a photograph of the frame on the stage, to be painted on. */
+  halt(): void;
   /** How photographs are encoded. */
   settings(): Settings;
 }
@@ -33,6 +35,7 @@ export class Workbench {
   readonly #root: HTMLElement;
   readonly #engine: Engine;
   readonly #alarm: (error: unknown) => void;
+  readonly #halt: () => void;
   readonly #picture: Picture;
   /** The lesson. */
   readonly teaching: Teaching;
@@ -52,16 +55,18 @@ export class Workbench {
   /** The patch under the pointer. */
   #hovered: number | null = null;
   #map: ViewMap | null = null;
-  /** Whether the next address is a new entry of the history. */
-  #pushing = false;
+  readonly #address = new AddressBar();
+  /** Whether the next frame takes the place of the one on the stage by itself. */
+  #moving = false;
   /** Whether the page begins with a picture of its own. */
   #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
     this.#root = root;
     this.#engine = engine;
-    this.#alarm = surroundings.alarm;
-    this.#picture = new Picture(root, this.#handlers(), this.#otherHandlers());
+    [this.#alarm, this.#halt] = [surroundings.alarm, surroundings.halt];
+    const handlers = { hover: (...at) => this.#hover(...at), pick: (...click) => this.#pick(...click), trace: (place) => this.#trace(place) } satisfies PointerHandlers;
+    this.#picture = new Picture(root, handlers, this.#otherHandlers());
     this.#spot = new Spot(engine, (light) => this.#picture.spot(light), surroundings.alarm);
     this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, surroundings.open, surroundings.alarm);
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
@@ -122,13 +127,41 @@ export class Workbench {
 
   show(shot: Shot, shots: readonly Shot[]) {
     const fresh = shot !== this.#shot;
-    [this.#shot, this.#shots] = [shot, shots];
-    for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
-    [this.#hovered, this.#map] = [null, null];
+    this.#take(shot, shots, false);
     this.teaching.outdate();
-    this.#spot.point(null);
     if (fresh) this.#picture.reveal(() => this.#opacity);
     this.#update();
+  }
+
+  /** Shows the next frame of what moves; done once its view is drawn. */
+  async step(frame: Shot, shots: readonly Shot[]): Promise<void> {
+    const same = this.#moving && sameGrid(frame.encoding, this.#shot?.encoding);
+    if (same) this.#shot = frame;
+    else this.#take(frame, shots, true);
+    this.#spot.follow(frame);
+    await this.#painting.ask();
+  }
+
+  /** No frame follows the last one by itself. */
+  rest() {
+    if (!this.#moving) return;
+    this.#moving = false;
+    this.#picture.moves(false);
+    this.#update();
+  }
+
+  /** Whether a frame is shown, or something on it is pinned. */
+  holds(frame: Shot): boolean {
+    return [this.#shot, this.#holder].includes(frame) || Object.values(this.#views).some((view) => view.holds(frame));
+  }
+
+  #take(shot: Shot, shots: readonly Shot[], moving: boolean) {
+    [this.#shot, this.#shots, this.#moving] = [shot, shots, moving];
+    for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
+    [this.#hovered, this.#map] = [null, null];
+    this.#spot.point(null);
+    this.#picture.moves(moving);
+    this.#root.toggleAttribute("data-frame", shot.frame);
   }
 
   /** Goes back to the last photograph shown; false where there is none. */
@@ -143,11 +176,6 @@ export class Workbench {
     this.teaching.fit(model);
     for (const view of Object.values(this.#views)) view.fit(model);
     this.#sync();
-  }
-
-  /** Stores the lesson's features of a photograph before its encoding is released. */
-  keep(shot: Shot, encoding: Encoded) {
-    this.teaching.keep(shot, encoding);
   }
 
   /** Imports a head from a file and shows its classes. */
@@ -173,16 +201,9 @@ export class Workbench {
 
   #makeTeaching({ alarm, open, settings }: Surroundings): Teaching {
     return new Teaching(this.#root, this.#engine, {
-      alarm,
-      settings,
-      changed: () => this.#update(),
-      marked: () => this.#remark(),
-      shown: () => this.#shot?.encoding ?? null,
-      importHead: (file) => void this.importHead(file),
-      open: (shot) => {
-        if (shot !== this.#shot) open(shot);
-      },
-      layer: () => this.layer,
+      alarm, settings, changed: () => this.#update(), marked: () => this.#redrawn(), layer: () => this.layer,
+      shown: () => this.#shot?.encoding ?? null, importHead: (file) => void this.importHead(file),
+      open: (shot) => void (shot !== this.#shot && open(shot)),
       choose: (layer) => {
         this.#choice.layer = layer;
         this.#sync();
@@ -206,7 +227,7 @@ export class Workbench {
   #turn(view: ViewName) {
     if (this.#choice.view === view) return;
     this.#choice = { ...this.#choice, view, opacity: null };
-    this.#pushing = true;
+    this.#address.push();
     [this.#hovered, this.#map] = [null, null];
     this.#spot.point(null);
     this.#picture.wipe.leave();
@@ -242,12 +263,9 @@ export class Workbench {
     this.#panel.sync({ choice: this.#choice, layer: this.layer, layers: this.#layers, opacity: this.#opacity });
   }
 
+  /** The next frame shows what has changed, if it comes by itself. */
   #update() {
-    void this.#painting.ask();
-  }
-
-  #handlers(): PointerHandlers {
-    return { hover: (token, place) => this.#hover(token, place), pick: (...click) => this.#pick(...click), trace: (place) => this.#trace(place) };
+    if (!this.#moving) void this.#painting.ask();
   }
 
   /** The second photograph is read, but not clicked. */
@@ -274,7 +292,7 @@ export class Workbench {
 
   /** The pressed pointer moves. */
   #trace(place: Place) {
-    if (this.#shot && this.view.pointing === "teach") this.teaching.paint(this.#shot, place, true);
+    if (this.#shot && !this.#shot.frame && this.view.pointing === "teach") this.teaching.paint(this.#shot, place, true);
   }
 
   #pick(token: number, place: Place, drag: boolean, touch: boolean) {
@@ -285,7 +303,9 @@ export class Workbench {
     const at = placeOf(token, grid);
     const { pointing } = this.view;
     if (pointing === "teach") {
-      if (!drag) this.teaching.paint(shot, place, false);
+      if (drag) return;
+      if (shot.frame) this.#halt();
+      else this.teaching.paint(shot, place, false);
     } else if (!drag && pointing === "hold") {
       const held = this.#held === shot ? tokenAt(this.#choice.at, grid) : null;
       if (this.#choice.at && held !== token && this.view.pin(shot, at)) return this.#update();
@@ -319,7 +339,7 @@ export class Workbench {
       this.#finish(shot, null, null);
       return this.#picture.say(reason);
     }
-    const subject = { layer: this.layer, token, photo: held.encoding.photo };
+    const subject = { layer: this.layer, token, photo: held.encoding.photo, frame: shot.frame };
     const model = this.#model;
     const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edges.of(view.edges)).catch((error: unknown) => {
       // Another model does not have the encoding: what it makes of the photograph is shown when it is there.
@@ -334,7 +354,7 @@ export class Workbench {
     }
     this.#finish(shot, second, held === shot ? token : null);
     if (this.#model && !shot.coarse) void this.#film.show(shot, this.#model.layers);
-    const pinned = pointing === "hold" && this.#choice.at && token !== null;
+    const pinned = pointing === "hold" && this.#choice.at && token !== null && !shot.frame;
     this.#ranking.rank(pinned ? { shot: held, token, layer: this.layer, among: this.#shots } : null);
   }
 
@@ -348,14 +368,9 @@ export class Workbench {
     return this.#held === this.#shot ? tokenAt(this.#choice.at, encoding) : (this.#map?.best ?? null);
   }
 
-  /** Draws the marks again on the map that is there. */
-  #remark() {
-    if (this.#shot?.encoding) this.#finish(this.#shot, null, null);
-  }
-
-  /** Draws the map that is there by the view's settings. */
+  /** Draws the map that is there by the view's settings, and its marks. */
   #redrawn() {
-    if (!this.#shot?.encoding || !this.#map) return;
+    if (!this.#shot?.encoding) return;
     this.#finish(this.#shot, this.view.partner(this.#shots), this.#held === this.#shot ? this.#token(this.#shot.encoding) : null);
   }
 
@@ -379,12 +394,6 @@ export class Workbench {
   }
 
   #writeAddress() {
-    const { pathname, search, hash } = location;
-    const address = addressOf(this.#choice, this.#views);
-    if (address === hash) return void (this.#pushing = false);
-    // Back leads to the view before.
-    if (this.#pushing) history.pushState(null, "", pathname + search + address);
-    else history.replaceState(null, "", pathname + search + address);
-    this.#pushing = false;
+    this.#address.write(addressOf(this.#choice, this.#views));
   }
 }
