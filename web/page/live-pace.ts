@@ -4,7 +4,7 @@
 const SIDES = [112, 168, 224, 336, 448] as const;
 const FIRST = 2;
 /** Milliseconds of a picture above which a smaller side is taken, and below which the time of the next larger one must lie. */
-const [SLOW, QUICK] = [250, 110] as const;
+const [SLOW, QUICK] = [200, 110] as const;
 /** Pictures by which a side is judged. */
 const JUDGED = 5;
 /** Milliseconds over which pictures are counted. */

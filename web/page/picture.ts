@@ -76,7 +76,7 @@ export class Picture {
     const best = map?.best ?? null;
     const other = second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
     if (other) this.#otherStage.show(other);
-    this.#pointed ||= view.pointing === "hold" && token !== null;
+    this.#pointed ||= view.pointing === "hold" && map !== null;
     if (view.pointing !== "teach") this.#invite(map !== null);
     else this.#tell(shot.frame && map === null ? "Click the picture: it stops, to be painted on" : "");
     showLegend(this.#legend, map, (value) => view.number(value), main?.light != null || other?.light != null);
