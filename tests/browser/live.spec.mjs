@@ -158,13 +158,18 @@ test("a camera is shown at its own speed, one frame at a time, and leaves nothin
   assert.deepEqual(await tracks(page), []);
 });
 
-test("another picture turns the camera off", async (t) => {
+test("another camera takes its place, and another picture turns it off", async (t) => {
   const page = await visit(site, t, { query: SMALL, prepare, ...CAMERA });
   await press(page, "Use the camera");
   await running(page);
+  await press(page, "Other camera");
+  await page.waitForFunction(() => globalThis.streams.length === 2);
+  await running(page);
+  const devices = await page.evaluate(() => globalThis.streams.map((stream) => stream.getTracks()[0].getSettings().deviceId));
+  assert.notEqual(devices[0], devices[1]);
   await page.getByRole("button", { name: "Cat" }).click();
   await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
-  assert.deepEqual(await tracks(page), ["ended"]);
+  assert.deepEqual(await tracks(page), ["ended", "ended"]);
   await shown(page);
   assert.equal(await page.locator("#stage[data-frame]").count(), 0);
 });
@@ -246,10 +251,22 @@ async function teach(page) {
   await page.locator(".fit", { hasText: "Learned from 2 patches" }).waitFor();
 }
 
-test("a lesson taught on one frame is applied to each, and its masks are saved", async (t) => {
+test("a lesson taught on one frame is applied to each, and its masks are saved unless that is cancelled", async (t) => {
   const page = await visit(site, t, { query: SMALL, prepare });
   await openVideo(page);
   await teach(page);
+  await page.getByLabel("Masks a second").selectOption("25");
+  await page.evaluate(() => {
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector("#progress label").textContent.includes("picture 3 of")) return;
+      observer.disconnect();
+      document.querySelector("#progress button").click();
+    }).observe(document.querySelector("#progress"), { subtree: true, childList: true, characterData: true });
+  });
+  await press(page, "Save masks of the video");
+  await page.locator("#status", { hasText: "Cancelled. Nothing was saved." }).waitFor({ state: "attached" });
+  const frames = (await asked(page, "encode")).filter(({ name }) => name.startsWith("frame-"));
+  assert.ok(frames.length >= 2 && frames.length <= 4, `${frames.length} frames were encoded`);
   await fade(page, "100");
   await seek(page, 1.6);
   const { width, height, rgba } = await pixels(page);
@@ -278,26 +295,6 @@ test("a lesson taught on one frame is applied to each, and its masks are saved",
   // The frame is on the stage again, and its controls work.
   assert.ok(await page.getByRole("button", { name: "Play", exact: true }).isEnabled());
   assert.deepEqual(await axe(page), []);
-});
-
-test("Cancel in the middle of a video's masks saves nothing", async (t) => {
-  const page = await visit(site, t, { query: SMALL, prepare });
-  await openVideo(page);
-  await teach(page);
-  await page.getByLabel("Masks a second").selectOption("25");
-  await page.evaluate(() => {
-    new MutationObserver((_, observer) => {
-      if (!document.querySelector("#progress label").textContent.includes("picture 3 of")) return;
-      observer.disconnect();
-      document.querySelector("#progress button").click();
-    }).observe(document.querySelector("#progress"), { subtree: true, childList: true, characterData: true });
-  });
-  await press(page, "Save masks of the video");
-  await page.locator("#status", { hasText: "Cancelled. Nothing was saved." }).waitFor({ state: "attached" });
-  assert.ok(await page.getByRole("button", { name: "Play", exact: true }).isEnabled());
-  // Every frame of the zip is let go.
-  const frames = (await asked(page, "encode")).filter(({ name }) => name.startsWith("frame-"));
-  assert.ok(frames.length >= 2 && frames.length <= 4, `${frames.length} frames were encoded`);
 });
 
 test("on a phone all of it fits, by touch", async (t) => {

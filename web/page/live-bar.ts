@@ -9,6 +9,8 @@ export interface LiveBarActions {
   /** Goes to a place in the video, in seconds. */
   seek(seconds: number): void;
   take(): void;
+  /** Goes on with another camera. */
+  turn(): void;
   stop(): void;
 }
 
@@ -20,6 +22,7 @@ export class LiveBar {
   readonly #rate: HTMLElement;
   readonly #play: HTMLButtonElement;
   readonly #take: HTMLButtonElement;
+  readonly #turn: HTMLButtonElement;
   readonly #time: HTMLInputElement;
   readonly #timeName: HTMLElement;
   #playing = false;
@@ -36,6 +39,7 @@ export class LiveBar {
     this.#timeName = part(root, "[data-time]", HTMLElement);
     this.#play = button("play", () => (this.#playing ? actions.pause() : actions.play()));
     this.#take = button("take", actions.take);
+    this.#turn = button("turn", actions.turn);
     button("stop", actions.stop);
     this.#time.step = String(STEP);
     this.#time.addEventListener("input", () => actions.seek(this.#time.valueAsNumber));
@@ -48,11 +52,16 @@ export class LiveBar {
     this.#root.ariaLabel = footage.isCamera ? "Camera" : `Video ${footage.name}`;
     this.#time.max = String(footage.seconds);
     for (const one of this.#root.querySelectorAll<HTMLElement>("[data-video]")) one.hidden = footage.isCamera;
-    this.#take.disabled = true;
+    this.#take.disabled = this.#turn.hidden = true;
     this.#rate.textContent = "";
     this.run(footage, false);
     // What had the focus may be gone, and the next thing to do is here.
     this.#play.focus({ preventScroll: true });
+  }
+
+  /** Offers the next of several cameras. */
+  offer(cameras: number) {
+    this.#turn.hidden = cameras < 2;
   }
 
   /** Nothing moves while frames are taken one by one. */

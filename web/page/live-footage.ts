@@ -6,7 +6,7 @@ import { make, pen } from "./dom";
 import { stem } from "./save";
 
 /** What a camera is asked for, in pixels. */
-const WANTED = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: { ideal: "environment" } };
+const SIZE = { width: { ideal: 1280 }, height: { ideal: 720 } } as const;
 /** A time after the end of any video, in seconds: sought, it tells the length of one whose file does not say it. */
 const NEVER = 1e7;
 
@@ -30,6 +30,8 @@ export class Footage {
   readonly #closed = new AbortController();
   #address = "";
   #seconds = 0;
+  /** The camera that was chosen; empty for the one that the browser gives. */
+  #device = "";
   /** The last picture of a camera that is off. */
   #last: HTMLCanvasElement | null = null;
   /** Whether the video has a picture that was not taken yet, and who waits for it. */
@@ -66,6 +68,10 @@ export class Footage {
     return this.#file === null;
   }
 
+  get #stream(): MediaStream | null {
+    return this.#video.srcObject instanceof MediaStream ? this.#video.srcObject : null;
+  }
+
   /** Seconds of a video; 0 of a camera. */
   get seconds(): number {
     return this.#seconds;
@@ -78,19 +84,32 @@ export class Footage {
 
   /** Turns the camera on, or lets the video run. */
   async play() {
-    if (this.isCamera && !this.#video.srcObject) await this.#turnOn();
+    if (this.isCamera && !this.#stream) await this.#turnOn();
     await this.#video.play();
   }
 
   /** Turns the camera off, or halts the video. The last picture stays. */
   pause() {
     this.#video.pause();
-    if (!this.isCamera || !this.#video.srcObject) return;
+    if (!this.#stream) return;
     if (this.#video.videoWidth > 0) {
       this.#last = make("canvas");
       this.#draw(this.#last, Infinity);
     }
     this.#turnOff();
+  }
+
+  /** How many cameras there are; 0 for a video. */
+  async cameras(): Promise<number> {
+    return this.isCamera ? (await cameras()).length : 0;
+  }
+
+  /** Turns the camera off; the next one takes its place when it is turned on. */
+  async turn() {
+    const all = await cameras();
+    const [track] = this.#stream?.getTracks() ?? [];
+    this.#device = all[(all.indexOf(track?.getSettings().deviceId ?? this.#device) + 1) % all.length] ?? "";
+    this.pause();
   }
 
   /** Goes to a place in the video. */
@@ -154,7 +173,8 @@ export class Footage {
   async #turnOn() {
     const { mediaDevices } = navigator as { mediaDevices?: MediaDevices };
     if (!mediaDevices) throw new Error("There is no camera for this page: browsers let only pages at https addresses and at localhost use it.");
-    const stream = await mediaDevices.getUserMedia({ video: WANTED, audio: false }).catch((error: unknown) => {
+    const video = this.#device ? { ...SIZE, deviceId: { exact: this.#device } } : { ...SIZE, facingMode: "environment" };
+    const stream = await mediaDevices.getUserMedia({ video, audio: false }).catch((error: unknown) => {
       throw new Error(refusal(error));
     });
     for (const track of stream.getTracks()) track.addEventListener("ended", () => this.#events.ended());
@@ -164,8 +184,7 @@ export class Footage {
   }
 
   #turnOff() {
-    const stream = this.#video.srcObject;
-    if (stream instanceof MediaStream) for (const track of stream.getTracks()) track.stop();
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#video.srcObject = null;
   }
 
@@ -201,6 +220,11 @@ export class Footage {
       on(this.#closed.signal, "abort", () => reject(this.#closed.signal.reason));
     });
   }
+}
+
+async function cameras(): Promise<string[]> {
+  const all = await navigator.mediaDevices.enumerateDevices();
+  return all.filter(({ kind }) => kind === "videoinput").map(({ deviceId }) => deviceId);
 }
 
 const cannotPlay = (name: string) => `${spelled(name)}: this browser cannot play this kind of video. Convert it to MP4 (H.264) or WebM.`;

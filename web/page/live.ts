@@ -48,7 +48,7 @@ export class Live {
     this.#parts = parts;
     this.#bar = new LiveBar(part(document, "#live", HTMLElement), {
       play: () => void this.#play(), pause: () => this.pause(), seek: (seconds) => void this.#hold(seconds),
-      take: () => void this.#take(false), stop: () => this.stop(),
+      take: () => void this.#take(false), stop: () => this.stop(), turn: () => void this.#turn(),
     });
     // Nobody sees the frames, and the camera's light goes out.
     document.addEventListener("visibilitychange", () => document.hidden && this.#runs.running && this.pause());
@@ -89,6 +89,7 @@ export class Live {
   leave() {
     if (this.#footage) this.#halt();
     this.#runs.drop();
+    this.#parts.workbench.rest();
   }
 
   /** Shows the frame on the stage once more: by another model, or another size. */
@@ -149,7 +150,7 @@ export class Live {
 
   /** Lets it run: each time the engine is free it gets the frame that is there, and those before are dropped. */
   async #play() {
-    const { photographs, messages, workbench } = this.#parts;
+    const { photographs, messages, workbench, settings } = this.#parts;
     const footage = this.#footage;
     if (!footage) return;
     const run = this.#runs.begin();
@@ -160,6 +161,8 @@ export class Live {
       this.#bar.show(footage);
       this.#bar.run(footage, true);
       messages.say(footage.isCamera ? "The camera is on. Nothing is recorded." : `${footage.name} plays.`);
+      settings.enable(true);
+      this.#bar.offer(await footage.cameras());
       await this.#preview(footage, run);
       while (!run.signal.aborted) {
         await footage.next(run.signal);
@@ -172,6 +175,12 @@ export class Live {
       else this.#halt();
       messages.alarm(error);
     }
+  }
+
+  /** Goes on with the next camera. */
+  async #turn() {
+    await this.#footage?.turn();
+    await this.#play();
   }
 
   /** Shows the last frame, or the one at a place of the video, and stays there. */
