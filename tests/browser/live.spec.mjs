@@ -336,8 +336,8 @@ test("a device that is too slow for every frame drops frames, and never falls be
 test("live pictures are as large as the device keeps up with", async () => {
   const { Pace } = await load("web/page/live-pace.ts");
   /** The sides and the rate after ten seconds, where one of 224 px takes so many milliseconds. */
-  const run = (usual, fixed = false) => {
-    const pace = new Pace();
+  const run = (usual, fixed = false, guess = () => 0) => {
+    const pace = new Pace(guess);
     const sides = [];
     for (let now = 0; now < 10_000;) {
       const side = pace.side(14);
@@ -353,8 +353,10 @@ test("live pictures are as large as the device keeps up with", async () => {
   assert.deepEqual(run(300), [[224, 168], 6]);
   assert.deepEqual(run(900), [[224, 168, 112], 5]);
   assert.deepEqual(run(300, true), [[224], 3]);
+  // What the last photograph took tells where to begin.
+  assert.deepEqual(run(900, false, (side) => 900 * (side / 224) ** 2), [[112], 5]);
   // Whole patches of any size.
-  assert.deepEqual([new Pace().side(16), new Pace().side(600)], [224, 600]);
+  assert.deepEqual([16, 600].map((patch) => new Pace(() => 0).side(patch)), [224, 600]);
 });
 
 test("the camera is allowed for this page alone", () => {

@@ -3,6 +3,7 @@
 import type { Settings } from "../shared/protocol";
 import { part } from "./dom";
 import type { Engine } from "./engine";
+import { secondsFor } from "./estimate";
 import { LiveBar } from "./live-bar";
 import { Footage, type FootageEvents } from "./live-footage";
 import { Pace } from "./live-pace";
@@ -39,7 +40,7 @@ export class Live {
   /** What shows frames: a run of them, or a single one. */
   readonly #runs = new Latest();
   readonly #events: FootageEvents = { ended: () => this.pause() };
-  #pace = new Pace();
+  #pace: Pace | null = null;
   #footage: Footage | null = null;
   /** The frames whose features are on the device: the last one, and those with something pinned. */
   #frames: Shot[] = [];
@@ -141,7 +142,7 @@ export class Live {
       this.leave();
       this.#footage?.close();
       this.#footage = footage;
-      this.#pace = new Pace();
+      this.#pace = null;
       await this.#play();
     } catch (error) {
       if (attempt.current) messages.alarm(error);
@@ -197,7 +198,7 @@ export class Live {
       if (run.current) messages.alarm(error);
     } finally {
       run.abort();
-      this.#pace.rest();
+      this.#pace?.rest();
       if (run.current) workbench.rest();
     }
   }
@@ -217,8 +218,8 @@ export class Live {
     }
     this.#sweep((frame) => workbench.holds(frame));
     if (!run.current) return;
-    this.#pace.shown(performance.now(), performance.now() - begin, this.#own !== undefined);
-    this.#bar.tell(footage, this.#pace.rate, settings.image_size ?? 0);
+    this.#pace?.shown(performance.now(), performance.now() - begin, this.#own !== undefined);
+    this.#bar.tell(footage, this.#pace?.rate ?? null, settings.image_size ?? 0);
   }
 
   /** As the visitor wants it, but for the size, which the device's speed gives; and never in several parts. */
@@ -226,6 +227,8 @@ export class Live {
     const model = await this.#parts.loading.ready();
     if (!model) throw new Error("Load a model first: the bundled one, or your own files.");
     const { resize, most_patches } = this.#parts.settings.read();
+    const known = this.#parts.photographs.shown?.encoding;
+    this.#pace ??= new Pace((side) => (known ? 1000 * secondsFor({ image_size: side, resize: "native" }, known, model.info) : 0));
     const settings: Settings = { image_size: this.#own ?? this.#pace.side(model.info.patch) };
     return { ...settings, ...(resize && { resize }), ...(most_patches && { most_patches }) };
   }
@@ -248,7 +251,7 @@ export class Live {
   #halt() {
     this.#runs.abort();
     this.#footage?.pause();
-    this.#pace.rest();
+    this.#pace?.rest();
     if (this.#footage) this.#bar.run(this.#footage, false);
   }
 
