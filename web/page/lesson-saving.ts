@@ -84,17 +84,16 @@ export class LessonSaving {
   /** Says what the masks of a video will be before they are made. */
   #tellCost() {
     const { live: { video }, workbench: { teaching, shown }, settings } = this.#parts;
-    const count = video ? this.#times(video).length : 0;
+    const count = video ? this.#count(video) : 0;
     this.#frames.disabled = !video || teaching.taught === null || count > MOST_FRAMES;
     const each = this.#model && shown?.encoding ? secondsFor(settings.read(), shown.encoding, this.#model.info) : 0;
     const cost = count > MOST_FRAMES ? `too many, at most ${MOST_FRAMES}: choose fewer a second` : each > 0 ? `about ${remaining(each * count)}` : "";
     this.#cost.textContent = teaching.taught === null ? "Teach it first." : [`${count} pictures`, cost].filter(Boolean).join(", ");
   }
 
-  /** The places in a video of which masks are saved, in seconds. */
-  #times({ seconds }: Footage): number[] {
-    const rate = Number(this.#rate.value);
-    return Array.from({ length: Math.max(1, Math.ceil(seconds * rate)) }, (_, at) => at / rate);
+  /** How many frames of a video get masks. */
+  #count({ seconds }: Footage): number {
+    return Math.max(1, Math.ceil(seconds * Number(this.#rate.value)));
   }
 
   #commandOf(model: Model): string {
@@ -134,7 +133,7 @@ export class LessonSaving {
     const { live } = this.#parts;
     const { video } = live;
     if (!video) return;
-    const times = this.#times(video);
+    const times = Array.from({ length: this.#count(video) }, (_, at) => at / Number(this.#rate.value));
     const table = ["frame,seconds", ...times.map((seconds, at) => `${frameName(at)},${seconds.toFixed(3)}`)].join("\n");
     const all = (add: Add) => live.frames(video, times, (frame, at) => add(frame, stem(frameName(at)), `${at + 1} of ${times.length}`));
     await this.#zip(named(video.name, "masks.zip"), [{ name: "frames.csv", bytes: bytesOf(`${table}\n`) }], all);

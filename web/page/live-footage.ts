@@ -24,7 +24,7 @@ export interface FootageEvents {
 export class Footage {
   readonly name: string;
   readonly #file: File | null;
-  readonly #video = make("video", { muted: true, playsInline: true, preload: "auto" });
+  readonly #video = make("video", { muted: true, playsInline: true, autoplay: true });
   readonly #frame = make("canvas");
   readonly #events: FootageEvents;
   readonly #closed = new AbortController();
@@ -123,8 +123,12 @@ export class Footage {
   async next(signal: AbortSignal) {
     if (!this.#fresh && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
-        signal.addEventListener("abort", () => resolve(), { once: true });
+        const go = () => {
+          signal.removeEventListener("abort", go);
+          resolve();
+        };
+        this.#waiting = go;
+        signal.addEventListener("abort", go);
       });
     }
     this.#fresh = false;
@@ -192,6 +196,7 @@ export class Footage {
     const loaded = this.#arrived("loadeddata");
     this.#video.src = this.#address = URL.createObjectURL(file);
     await loaded;
+    this.#video.pause(); // phones load no picture of what is not to play
     if (this.#video.videoWidth === 0) throw new Error(cannotPlay(file.name));
     if (!Number.isFinite(this.#video.duration)) await this.seek(NEVER);
     this.#seconds = Number.isFinite(this.#video.duration) ? this.#video.duration : this.at;
