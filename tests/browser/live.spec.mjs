@@ -239,6 +239,22 @@ test("what is pinned on one frame lights up on the others", async (t) => {
   await page.waitForFunction((pinned) => globalThis.asked.some(({ call, given }) => call === "forget" && given === pinned), pinned);
 });
 
+test("another model draws the halted frame once more", async (t) => {
+  const page = await visit(site, t, { query: SMALL, prepare });
+  await openVideo(page);
+  await turn(page, "Find alike");
+  await click(page, LEFT, 120);
+  const before = (await asked(page, "encode")).length;
+  const folder = path("tests/golden/encoder_rms_qknorm_f16");
+  await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
+  await page.waitForFunction((before) => globalThis.asked.filter(({ call }) => call === "encode").length > before, before);
+  await turn(page, "Features");
+  await page.locator("#stage[data-drawn=pca]").waitFor();
+  assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
+  assert.equal(await page.locator("#stage[data-frame]").count(), 1);
+  assert.equal((await asked(page, "view")).at(-1).request.basis, "keep");
+});
+
 /** Teaches the disc and the ground on a picture that is taken of the video. */
 async function teach(page) {
   await turn(page, "Teach");
