@@ -139,7 +139,7 @@ test("a camera is shown at its own speed, one frame at a time, and leaves nothin
   await press(page, "Turn on");
   await running(page);
   assert.deepEqual(await tracks(page), ["ended", "live"]);
-  // Whoever looks elsewhere is not filmed.
+  // Whoever looks elsewhere, or leaves, is not filmed.
   await page.evaluate(() => {
     Object.defineProperty(document, "hidden", { value: true, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
@@ -148,7 +148,7 @@ test("a camera is shown at its own speed, one frame at a time, and leaves nothin
   await rate(page, "The camera is off.");
   await press(page, "Turn on");
   await running(page);
-  await press(page, "Stop");
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide")));
   await page.locator("#live").waitFor({ state: "hidden" });
   assert.deepEqual(await tracks(page), ["ended", "ended", "ended"]);
   // The photograph from before is back, and every frame is let go.
@@ -244,10 +244,13 @@ test("another model draws the halted frame once more", async (t) => {
   await openVideo(page);
   await turn(page, "Find alike");
   await click(page, LEFT, 120);
-  const before = (await asked(page, "encode")).length;
+  const loads = (await asked(page, "load")).length;
   const folder = path("tests/golden/encoder_rms_qknorm_f16");
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
-  await page.waitForFunction((before) => globalThis.asked.filter(({ call }) => call === "encode").length > before, before);
+  await page.waitForFunction((loads) => {
+    const calls = globalThis.asked.map(({ call }) => call);
+    return calls.filter((call) => call === "load").length > loads && calls.lastIndexOf("encode") > calls.lastIndexOf("load");
+  }, loads);
   await turn(page, "Features");
   await page.locator("#stage[data-drawn=pca]").waitFor();
   assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");

@@ -42,6 +42,8 @@ export class Live {
   readonly #events: FootageEvents = { ended: () => this.pause() };
   #pace: Pace | null = null;
   #footage: Footage | null = null;
+  /** Whether it runs, so that the next frame comes by itself. */
+  #playing = false;
   /** The frames whose features are on the device: the last one, and those with something pinned. */
   #frames: Shot[] = [];
 
@@ -52,8 +54,8 @@ export class Live {
       take: () => void this.#take(false), stop: () => this.stop(), turn: () => void this.#turn(),
     });
     // Nobody sees the frames, and the camera's light goes out.
-    document.addEventListener("visibilitychange", () => document.hidden && this.#runs.running && this.pause());
-    addEventListener("pagehide", () => this.#footage?.close());
+    document.addEventListener("visibilitychange", () => document.hidden && this.#playing && this.pause());
+    addEventListener("pagehide", () => this.#footage && this.stop());
   }
 
   /** Whether a frame is on the stage. */
@@ -95,7 +97,7 @@ export class Live {
 
   /** Shows the frame on the stage once more: by another model, or another size. */
   again() {
-    if (!this.#runs.running) void this.#hold(null);
+    if (!this.#playing) void this.#hold(null);
   }
 
   /** Another model is loaded, and has none of the frames. */
@@ -160,6 +162,7 @@ export class Live {
       if (!run.current) return footage.pause();
       photographs.leave();
       this.#bar.show(footage);
+      this.#playing = true;
       this.#bar.run(footage, true);
       messages.say(footage.isCamera ? "The camera is on. Nothing is recorded." : `${footage.name} plays.`);
       settings.enable(true);
@@ -249,6 +252,7 @@ export class Live {
   }
 
   #halt() {
+    this.#playing = false;
     this.#runs.abort();
     this.#footage?.pause();
     this.#pace?.rest();
