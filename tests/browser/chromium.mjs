@@ -5,7 +5,7 @@ import { findChromium } from "../../web/tools/setup.mjs";
 
 export const args = [
   "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--ignore-gpu-blocklist",
-  "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--disable-quic", "--use-fake-device-for-media-stream=device-count=2", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
 export async function launchServer() {

@@ -1,10 +1,10 @@
 // Teaching as a tool: brush and eraser, lists, methods, what is shown, what is saved, what is kept.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { inflateSync } from "node:zlib";
 import { test } from "node:test";
 import { unzipSync } from "fflate";
 import { openSite, path, visit } from "./site.mjs";
+import { indices } from "./png.mjs";
 import { axe, drawn, fits, hand, inside, phone, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
@@ -57,22 +57,6 @@ async function learn(page) {
 /** The pixels of the stage. */
 const picture = (page) => page.evaluate(() => document.querySelector("#frame canvas").toDataURL());
 const map = async (page) => [...readNpy((await saved(page, "Save view’s data (.npy)")).bytes).data];
-
-/** An indexed PNG: its size, its palette and its indices. */
-function indices(bytes) {
-  const view = Buffer.from(bytes);
-  const [width, height] = [view.readUInt32BE(16), view.readUInt32BE(20)];
-  assert.deepEqual([...view.subarray(24, 26)], [8, 3], "eight bits, with a palette");
-  const parts = {};
-  for (let at = 8; at < view.length;) {
-    const length = view.readUInt32BE(at);
-    parts[view.toString("latin1", at + 4, at + 8)] = view.subarray(at + 8, at + 8 + length);
-    at += 12 + length;
-  }
-  const rows = inflateSync(parts.IDAT);
-  const pixels = Array.from({ length: width * height }, (_, i) => rows[Math.floor(i / width) * (width + 1) + 1 + (i % width)]);
-  return { width, height, pixels, palette: [...parts.PLTE] };
-}
 
 /** The pixels of COCO's run lengths, by rows. */
 function runs({ size: [height, width], counts: text }) {

@@ -79,7 +79,7 @@ export class Beside {
     if (!choice || !shot.encoding) return null;
     const view = this.#views[choice.view];
     const layer = this.#shown(choice);
-    const subject = { layer, token: view.pointing === "none" ? null : token, photo: shot.encoding.photo };
+    const subject = { layer, token: view.pointing === "none" ? null : token, photo: shot.encoding.photo, frame: shot.frame };
     const map = await view.map(this.#engine, subject, shot, edges(view.edges));
     return { view, map, title: `${view.title}, ${nameOf(layer, this.#layers)}` };
   }

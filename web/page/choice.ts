@@ -52,12 +52,22 @@ export function addressOf({ view, layer, at, opacity, beside }: Choice, views: V
   return said.size > 0 ? `#${said.toString().replaceAll("%2C", ",")}` : "";
 }
 
-/** Shows an address: as a new entry of the history, so that Back leads to the view before, or in place of the last. */
-export function noteAddress(address: string, another: boolean) {
-  const { pathname, search, hash } = location;
-  if (address === hash) return;
-  if (another) history.pushState(null, "", pathname + search + address);
-  else history.replaceState(null, "", pathname + search + address);
+/** The address of the page, as far as it tells the view. */
+export class AddressBar {
+  /** Whether the next address is a new entry of the history. */
+  #pushing = false;
+
+  /** Back will lead to the view before the next one. */
+  push() {
+    this.#pushing = true;
+  }
+
+  write(address: string) {
+    const { pathname, search, hash } = location;
+    if (address !== hash && this.#pushing) history.pushState(null, "", pathname + search + address);
+    else if (address !== hash) history.replaceState(null, "", pathname + search + address);
+    this.#pushing = false;
+  }
 }
 
 const first = (): ViewName => viewNames[0] ?? "pca";

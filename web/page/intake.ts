@@ -1,6 +1,8 @@
-// Files that the visitor gives to the page: photographs, a model, or a taught head, told apart by name and content.
+// Files that the visitor gives to the page: photographs, a video, a model, or a taught head, told apart by name and content.
 
 import { isHead } from "./head";
+import type { Live } from "./live";
+import { isVideo } from "./live-footage";
 import type { ModelLoading } from "./loading";
 import { chosenModel, isModelFile } from "./model-picker";
 import type { Notice } from "./notice";
@@ -14,6 +16,7 @@ export interface IntakeParts {
   photographs: Photographs;
   loading: ModelLoading;
   workbench: Workbench;
+  live: Live;
 }
 
 export class Intake {
@@ -26,8 +29,14 @@ export class Intake {
   take(files: File[]) {
     this.#parts.samples.forget();
     const ofModel = files.filter(isModelFile);
-    const photographs = files.filter((file) => !isModelFile(file));
-    void this.#take(ofModel, photographs);
+    const [video, ...videos] = files.filter(isVideo);
+    const photographs = files.filter((file) => !isModelFile(file) && !isVideo(file));
+    // Beside a video the photographs wait in the strip.
+    if (video) for (const file of photographs) this.#parts.photographs.add(file);
+    if (video || ofModel.length > 0 || photographs.length > 0) void this.#take(ofModel, video ? [] : photographs);
+    if (!video) return;
+    this.#parts.live.openVideo(video);
+    if (videos.length > 0) this.#parts.messages.alarm(`One video at a time: ${video.name} is opened, the others are not.`);
   }
 
   /** Files chosen as a model's; a taught head among them is imported all the same. */

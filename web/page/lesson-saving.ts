@@ -1,9 +1,14 @@
 // What a lesson gives: a class cut out, the masks of all pictures, the head.
 
-import type { Entry } from "../shared/protocol";
+import { remaining } from "../shared/format";
+import type { Entry, Model } from "../shared/protocol";
 import { part, pen } from "./dom";
 import type { Engine } from "./engine";
-import { named } from "./save";
+import { secondsFor } from "./estimate";
+import { frameName, type Live } from "./live";
+import type { Footage } from "./live-footage";
+import type { ModelLoading } from "./loading";
+import { fileName, named, stem } from "./save";
 import type { Saving } from "./saving";
 import type { SettingsForm } from "./settings";
 import type { Shot } from "./shots";
@@ -15,11 +20,18 @@ export interface LessonSavingParts {
   workbench: Workbench;
   saving: Saving;
   settings: SettingsForm;
+  live: Live;
+  loading: ModelLoading;
   tasks: Tasks;
 }
 
 /** The file of a head. */
 const HEAD = "taught.safetensors";
+/** Most frames of a video in one zip, which is made in memory. */
+const MOST_FRAMES = 5000;
+
+/** Puts the masks of a picture under a name into a zip; `place` is its place among all. */
+type Add = (shot: Shot, name: string, place: string) => Promise<void>;
 
 export class LessonSaving {
   readonly #parts: LessonSavingParts;
@@ -27,16 +39,22 @@ export class LessonSaving {
   readonly #soft = part(this.#root, "[data-soft]", HTMLInputElement);
   readonly #cut: HTMLButtonElement;
   readonly #masks: HTMLButtonElement;
+  readonly #frames: HTMLButtonElement;
+  readonly #rate = part(document, "#video-rate", HTMLSelectElement);
+  readonly #cost = part(document, "[data-video-cost]", HTMLElement);
+  #model: Model | null = null;
 
   constructor(parts: LessonSavingParts) {
     this.#parts = parts;
     this.#cut = this.#button("cut", () => this.#saveCutOut());
     this.#masks = this.#button("masks", () => this.#saveMasks());
+    this.#frames = this.#button("video-masks", () => this.#saveVideoMasks());
+    this.#rate.addEventListener("change", () => void this.#refresh());
     this.#button("export", () => this.#saveHead());
     const stage = part(document, "#stage", HTMLElement);
-    new MutationObserver(() => this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
-    this.#root.addEventListener("lesson", () => this.#refresh());
-    this.#refresh();
+    new MutationObserver(() => void this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
+    this.#root.addEventListener("lesson", () => void this.#refresh());
+    void this.#refresh();
   }
 
   #button(name: string, work: () => Promise<void>): HTMLButtonElement {
@@ -45,10 +63,28 @@ export class LessonSaving {
     return button;
   }
 
-  #refresh() {
+  async #refresh() {
     const { teaching } = this.#parts.workbench;
     this.#cut.disabled = this.#masks.disabled = teaching.taught === null;
+    this.#masks.disabled ||= this.#parts.workbench.shots.length === 0;
     this.#cut.title = `The photograph’s pixels of ${this.#cutName() || "a class"}, all else transparent`;
+    this.#model = await this.#parts.loading.model;
+    this.#tellCost();
+  }
+
+  /** Says what the masks of a video will be before they are made. */
+  #tellCost() {
+    const { live: { video }, workbench: { teaching, shown }, settings } = this.#parts;
+    const count = video ? this.#count(video) : 0;
+    this.#frames.disabled = !video || teaching.taught === null || count > MOST_FRAMES;
+    const each = this.#model && shown?.encoding ? secondsFor(settings.read(), shown.encoding, this.#model.info) : 0;
+    const cost = count > MOST_FRAMES ? `too many, at most ${MOST_FRAMES}: choose fewer a second` : each > 0 ? `about ${remaining(each * count)}` : "";
+    this.#cost.textContent = teaching.taught === null ? "Teach it first." : [`${count} pictures`, cost].filter(Boolean).join(", ");
+  }
+
+  /** How many frames of a video get masks. */
+  #count({ seconds }: Footage): number {
+    return Math.max(1, Math.ceil(seconds * Number(this.#rate.value)));
   }
 
   /** The class that is cut out: the one in hand where the engine knows it, or else the first. */
@@ -68,22 +104,38 @@ export class LessonSaving {
     saving.save(await pngOf(cut), named(shown.file.name, `${fileName(name)}.png`));
   }
 
-  /** One zip: a PNG of indices for each picture, COCO's annotations, the head. */
   async #saveMasks() {
-    const { tasks, workbench, saving, engine } = this.#parts;
-    const shots = workbench.shots;
+    const { shots } = this.#parts.workbench;
     const names = namesOf(shots);
-    const files: Entry[] = [];
+    await this.#zip("masks.zip", [], async (add) => {
+      for (const [at, shot] of shots.entries()) await add(shot, names[at] ?? "", `${at + 1} of ${shots.length}`);
+    });
+  }
+
+  async #saveVideoMasks() {
+    const { live } = this.#parts;
+    const { video } = live;
+    if (!video) return;
+    const times = Array.from({ length: this.#count(video) }, (_, at) => at / Number(this.#rate.value));
+    const table = ["frame,seconds", ...times.map((seconds, at) => `${frameName(at)},${seconds.toFixed(3)}`)].join("\n");
+    const all = (add: Add) => live.frames(video, times, (frame, at) => add(frame, stem(frameName(at)), `${at + 1} of ${times.length}`));
+    await this.#zip(named(video.name, "masks.zip"), [{ name: "frames.csv", bytes: bytesOf(`${table}\n`) }], all);
+  }
+
+  /** One zip: a PNG of indices for each picture, COCO's annotations, the head. */
+  async #zip(name: string, further: readonly Entry[], all: (add: Add) => Promise<void>) {
+    const { tasks, saving, engine } = this.#parts;
+    const files = [...further];
     const annotations: string[] = [];
     const stop = new AbortController();
-    for (const [at, shot] of shots.entries()) {
-      const made = await tasks.run(`Masks: picture ${at + 1} of ${shots.length}`, stop, ({ signal }) => this.#filesOf(shot, names[at] ?? "", signal ?? stop.signal));
+    await all(async (shot, name, place) => {
+      const made = await tasks.run(`Masks: picture ${place}`, stop, ({ signal }) => this.#filesOf(shot, name, signal ?? stop.signal));
       files.push(...made.files);
       annotations.push(made.annotations);
-    }
+    });
     const head = await engine.call("exportHead", null);
     files.push({ name: "annotations.json", bytes: bytesOf(joined(annotations)) }, { name: HEAD, bytes: head });
-    saving.save(new Blob([await engine.call("archive", files)], { type: "application/zip" }), "masks.zip");
+    saving.save(new Blob([await engine.call("archive", files)], { type: "application/zip" }), name);
   }
 
   /** The files of a picture, which is encoded once more where its features were released. */
@@ -115,11 +167,6 @@ function pngOf({ rgba, width, height }: { rgba: Uint8Array<ArrayBuffer>; width: 
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The browser could not write the picture."))), "image/png");
   });
 }
-
-const stem = (name: string) => fileName(name.replace(/\.[^.]+$/, ""));
-
-/** A name that every disk allows. */
-const fileName = (name: string) => name.replace(/[\\/:*?"<>|\p{Cc}]/gu, "_") || "_";
 
 /** A name for each picture, without its ending where no other has the same. */
 function namesOf(shots: readonly Shot[]): string[] {

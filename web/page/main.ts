@@ -23,6 +23,7 @@ import { progressBar } from "./progress";
 import { sampleList } from "./samples";
 import { Saving } from "./saving";
 import { LessonSaving } from "./lesson-saving";
+import { Live } from "./live";
 import { SettingsForm } from "./settings";
 import { shotStrip } from "./shots";
 import { Tasks } from "./tasks";
@@ -45,14 +46,14 @@ function makeApp() {
   const { alarm } = messages;
   const engine = new Engine((message, device) => void status.tell(message, device, () => loading.model));
   const workbench = new Workbench(stage, engine, {
-    alarm, open: (shot) => void photographs.open(shot), settings: () => settings.read(),
+    alarm, open: (shot) => void photographs.open(shot), halt: () => live.halt(), settings: () => settings.read(),
   });
   const how = howItWorks(details("how"), engine);
   const strip = shotStrip(find("shots"), (shot) => void photographs.open(shot));
   const picker = modelPicker(find("model"), (files) => intake.chooseModel(files), () => void loading.change(bundled));
   const hub = part(document, 'meta[name="hub"]', HTMLMetaElement).content;
   const list = new ModelList(details("models"), hub, (name) => void loading.useStored(name), () => settings.present);
-  const settings = new SettingsForm(part(document, "#settings", HTMLFormElement), () => void photographs.encodeAgain());
+  const settings = new SettingsForm(part(document, "#settings", HTMLFormElement), () => (live.shown ? live.again() : void photographs.encodeAgain()));
   const samples = sampleList(find("samples"), (file) => void photographs.openFile(file), alarm);
   status.open(engine);
   const memory = new MemoryHint(find("weights"));
@@ -61,12 +62,13 @@ function makeApp() {
     replacing: () => photographs.cancel(),
     loaded(model) {
       photographs.releaseAll(model);
+      live.releaseAll();
       settings.fit(model.info);
       memory.show(model.info);
       workbench.fit(model.info);
       void keeping.fit(model);
     },
-    replaced: () => void photographs.modelReplaced(),
+    replaced: () => (live.shown ? live.again() : void photographs.modelReplaced()),
     cancelFirst() {
       samples.forget();
       photographs.cancel();
@@ -76,25 +78,33 @@ function makeApp() {
   const tell = async (notes: string) => status.tell(notes, await status.device, () => loading.model);
   const photographs = new Photographs({
     stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell,
+    opening: () => live.leave(),
   });
+  const live = new Live({ stage, engine, workbench, photographs, loading, settings, messages });
   const better = new DefaultModel();
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
   const keeping = new Keeping({ workbench, photographs, samples, messages });
-  const intake = new Intake({ messages, samples, photographs, loading, workbench });
-  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, better };
+  const intake = new Intake({ messages, samples, photographs, loading, workbench, live });
+  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better };
 }
 
 type App = ReturnType<typeof makeApp>;
 
 /** Connects what acts on the whole page. */
-function connect({ messages, stage, engine, workbench, settings, samples, photographs, intake, ...app }: App) {
+function connect({ messages, stage, engine, workbench, settings, samples, intake, live, ...app }: App) {
   const take = (files: File[]) => intake.take(files);
-  const shown = () => photographs.shown;
+  const shown = () => workbench.shown;
   acceptFiles(document.body, take);
   chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(document, "#photo-file", HTMLInputElement), take);
+  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-camera]")) {
+    button.addEventListener("click", () => {
+      samples.forget();
+      live.openCamera();
+    });
+  }
   benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
   const saving = new Saving({ stage, engine, workbench, shown, alarm: messages.alarm, say: messages.say });
-  new LessonSaving({ engine, workbench, saving, settings, tasks: app.tasks });
+  new LessonSaving({ engine, workbench, saving, settings, live, loading: app.loading, tasks: app.tasks });
   new CodeSheet({ workbench, settings, loading: app.loading, say: messages.say });
   const address = () => {
     const { settings: asked, detail } = settings.told();

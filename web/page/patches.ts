@@ -12,6 +12,11 @@ export function tokenAt(at: Place | null, { rows, cols }: Grid): number | null {
   return at && Math.floor(at[1] * rows) * cols + Math.floor(at[0] * cols);
 }
 
+/** Whether a patch has the same place on both. */
+export function sameGrid(one: Grid | null | undefined, other: Grid | null | undefined): boolean {
+  return one?.rows === other?.rows && one?.cols === other?.cols;
+}
+
 /** The middle of a patch. */
 export function placeOf(token: number, { rows, cols }: Grid): Place {
   return [((token % cols) + 0.5) / cols, (Math.floor(token / cols) + 0.5) / rows];

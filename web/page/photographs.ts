@@ -29,6 +29,8 @@ export interface PhotographParts {
   samples: Samples;
   settings: SettingsForm;
   how: HowItWorks;
+  /** A photograph is about to take the stage. */
+  opening(): void;
   /** Tells what the engine had to do by itself. */
   tell(notes: string): Promise<void>;
 }
@@ -43,8 +45,10 @@ export class Photographs {
   readonly #parts: PhotographParts;
   readonly #encodings = new Latest();
   #all: Shot[] = [];
-  /** The one on the stage. */
+  /** The one on the stage, or last there. */
   #shown: Shot | null = null;
+  /** Whether a camera or a video has the stage. */
+  #away = false;
   /** The encoded ones, the last used at the end. */
   #encoded: Shot[] = [];
   /** Patches on a side of the model's image. */
@@ -54,7 +58,7 @@ export class Photographs {
     this.#parts = parts;
   }
 
-  /** The one on the stage. */
+  /** The one on the stage, or last there. */
   get shown(): Shot | null {
     return this.#shown;
   }
@@ -105,6 +109,7 @@ export class Photographs {
   /** Brings a photograph to the stage; `place` is its place among several. */
   async open(shot: Shot, place = ""): Promise<Outcome> {
     this.cancel();
+    this.#parts.opening();
     if (!shot.encoding) return this.#encode(shot, place);
     this.#parts.messages.clear();
     void this.#present(shot);
@@ -114,6 +119,26 @@ export class Photographs {
   /** Stops the encoding that runs. */
   cancel() {
     this.#encodings.abort();
+  }
+
+  /** Whether the stage is left, and nothing on the way to it. */
+  get away(): boolean {
+    return this.#away && !this.#encodings.running;
+  }
+
+  /** Leaves the stage to a camera or a video. */
+  leave() {
+    this.#encodings.drop();
+    this.#away = true;
+    this.#parts.samples.mark(null);
+    noteSample("", true);
+    this.#showStrip();
+  }
+
+  /** Comes back to the stage with the photograph that was there, if there was one. */
+  back() {
+    if (this.#shown) void this.open(this.#shown);
+    else this.#parts.stage.dataset.state = "empty";
   }
 
   /** Encodes the photograph on the stage once more. */
@@ -141,7 +166,7 @@ export class Photographs {
   async #present(shot: Shot) {
     const { stage, facts, samples, workbench, settings, status, loading, how, messages } = this.#parts;
     const another = this.#shown !== null && this.#shown !== shot;
-    this.#shown = shot;
+    [this.#shown, this.#away] = [shot, false];
     this.#releaseOthers(shot);
     stage.dataset.state = "shown";
     samples.mark(shot.file);
@@ -249,7 +274,7 @@ export class Photographs {
 
   #showStrip() {
     const { strip, samples } = this.#parts;
-    strip.show(this.#all.filter((shot) => !samples.nameOf(shot.file)), this.#shown);
+    strip.show(this.#all.filter((shot) => !samples.nameOf(shot.file)), this.#away ? null : this.#shown);
   }
 }
 

@@ -83,11 +83,17 @@ export class Picture {
       ? this.#sceneOf({ ...painting, view: beside.other.view, opacity: beside.other.view.opacity }, shot, beside.other.map, marks)
       : second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
     if (other) this.#otherStage.show(other);
-    this.#pointed ||= view.pointing === "hold" && token !== null;
-    this.#invite(view.pointing !== "teach" && map !== null);
+    this.#pointed ||= view.pointing === "hold" && map !== null;
+    if (view.pointing !== "teach") this.#invite(map !== null);
+    else this.#tell(shot.frame && map === null ? "Click the picture: it stops, to be painted on" : "");
     showLegend(this.#legend, map, (value) => view.number(value), main?.light != null || other?.light != null);
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
     if (view.prompt !== null && map === null) this.say(view.prompt);
+  }
+
+  /** While pictures move, what is read of each is not read out. */
+  moves(on: boolean) {
+    this.#readout.ariaLive = on ? "off" : "polite";
   }
 
   /** Lights up what is alike to what is pointed at; once it did, the visitor need not be told. */
@@ -112,8 +118,12 @@ export class Picture {
   #invite(here: boolean) {
     if (this.#pointed) here = false;
     const verb = matchMedia("(hover: none)").matches ? "Touch" : "Move over";
-    this.#pill.hidden = !here;
-    this.#pill.textContent = here ? `${verb} the picture: what is alike lights up` : "";
+    this.#tell(here ? `${verb} the picture: what is alike lights up` : "");
+  }
+
+  #tell(text: string) {
+    this.#pill.hidden = !text;
+    this.#pill.textContent = text;
   }
 
   /** Puts a patch into words. */

@@ -22,6 +22,8 @@ export interface Ground {
   readonly held: Shot | null;
   readonly teaching: Teaching;
   update(): void;
+  /** Stops what moves. */
+  halt(): void;
   point(at: Place | null): void;
 }
 
@@ -87,7 +89,7 @@ export class Pointing {
   /** The pressed pointer moves. */
   #trace(place: Place) {
     const { shown, view, teaching } = this.#ground;
-    if (shown && view.pointing === "teach") teaching.paint(shown, place, true);
+    if (shown && !shown.frame && view.pointing === "teach") teaching.paint(shown, place, true);
   }
 
   #pick(token: number, place: Place, drag: boolean, touch: boolean, onOther: boolean) {
@@ -97,7 +99,9 @@ export class Pointing {
     const grid = this.#picture().scene?.grid ?? shown.encoding;
     const at = placeOf(token, grid);
     if (view.pointing === "teach") {
-      if (!drag) teaching.paint(shown, place, false);
+      if (drag) return;
+      if (shown.frame) this.#ground.halt();
+      else teaching.paint(shown, place, false);
     } else if (!drag && view.pointing === "hold") {
       const held = this.#ground.held === shown ? tokenAt(chosen, grid) : null;
       if (chosen && held !== token && view.pin(shown, at)) return this.#ground.update();

@@ -55,7 +55,7 @@ export class Latest {
 
 /** Repeats some work as often as it is asked for: one run at a time, and of requests made during a run only the last. */
 export class Repeated {
-  #running = false;
+  #run: Promise<void> | null = null;
   #again = false;
   readonly #work: () => Promise<void>;
   readonly #on: { begin(): void; end(): void; error(error: unknown): void };
@@ -65,11 +65,14 @@ export class Repeated {
     this.#on = on;
   }
 
-  async ask() {
+  /** Done once nothing is asked for any more. */
+  ask(): Promise<void> {
     this.#again = true;
     this.#on.begin();
-    if (this.#running) return;
-    this.#running = true;
+    return (this.#run ??= this.#repeat());
+  }
+
+  async #repeat() {
     try {
       while (this.#again) {
         this.#again = false;
@@ -78,7 +81,7 @@ export class Repeated {
     } catch (error) {
       this.#on.error(error);
     } finally {
-      this.#running = false;
+      this.#run = null;
       this.#on.end();
     }
   }

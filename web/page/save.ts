@@ -20,3 +20,9 @@ export function npy(tensor: Tensor): Blob {
 export function named(photo: string, ending: string): string {
   return `${photo.replace(/\.[^.]+$/, "")}-${ending}`;
 }
+
+/** A name that every disk allows. */
+export const fileName = (name: string) => name.replace(/[\\/:*?"<>|\p{Cc}]/gu, "_") || "_";
+
+/** The same of a file, without its ending. */
+export const stem = (name: string) => fileName(name.replace(/\.[^.]+$/, ""));

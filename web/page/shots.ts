@@ -16,10 +16,12 @@ export interface Shot {
   thumbnail: ImageBitmap | null;
   /** Whether the file has been encoded once, so that it is known to be readable. */
   opened: boolean;
+  /** Whether it is a frame of a camera or a video, which is gone when the next one is there. */
+  frame: boolean;
 }
 
 export function newShot(file: File): Shot {
-  return { file, encoding: null, coarse: false, preview: null, thumbnail: null, opened: false };
+  return { file, encoding: null, coarse: false, preview: null, thumbnail: null, opened: false, frame: false };
 }
 
 /** Number of photographs whose features stay in the device's memory. The strip keeps all photographs. */

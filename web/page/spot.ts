@@ -41,6 +41,11 @@ export class Spot {
     void this.#asking.ask();
   }
 
+  /** Goes on with the next frame of what is pointed at. */
+  follow(shot: Shot) {
+    if (this.#wanted) this.point({ ...this.#wanted, shot });
+  }
+
   async #ask() {
     const wanted = this.#wanted;
     const encoding = wanted?.shot.encoding;

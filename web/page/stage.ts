@@ -2,6 +2,7 @@
 
 import { draw, rasterOf, scaled, type Scene } from "./drawing";
 import { shadeOf, type Light } from "./light";
+import { sameGrid } from "./patches";
 import { Pointer, type PointerHandlers } from "./pointer";
 
 /** Some browsers refuse larger canvases. */
@@ -37,6 +38,7 @@ export class Stage {
 
   show(next: Scene) {
     if (this.#scene?.photo !== next.photo) this.#take(next.photo);
+    if (!sameGrid(this.#scene?.grid, next.grid)) this.#pointer.cursor = null;
     if (this.#scene?.map !== next.map || this.#scene?.light !== next.light) this.#raster = painted(next);
     this.#scene = next;
     this.#canvas.ariaLabel = next.label;
@@ -81,11 +83,11 @@ export class Stage {
   #take(photo: ImageBitmap) {
     const { width, height } = photo;
     const scale = Math.min(1, SCREEN_SIDE / Math.max(width, height));
-    this.#canvas.width = Math.max(1, Math.round(width * scale));
-    this.#canvas.height = Math.max(1, Math.round(height * scale));
+    const [wide, tall] = [width, height].map((side) => Math.max(1, Math.round(side * scale))) as [number, number];
+    // A canvas whose size is set is emptied.
+    if (this.#canvas.width !== wide || this.#canvas.height !== tall) [this.#canvas.width, this.#canvas.height] = [wide, tall];
     this.#backdrop = scaled(photo, this.#canvas);
     this.#frame.style.setProperty("--aspect", String(width / height));
-    this.#pointer.cursor = null;
   }
 
   #restore() {

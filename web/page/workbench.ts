@@ -2,13 +2,13 @@
 
 import type { Encoded, ModelInfo, Settings, ViewMap } from "../shared/protocol";
 import { Beside, nameOf, type BesideMap } from "./beside";
-import { addressOf, noteAddress, readAddress, type Choice } from "./choice";
+import { AddressBar, addressOf, readAddress, type Choice } from "./choice";
 import type { Fed, Looked } from "./command";
 import { part } from "./dom";
 import type { Engine } from "./engine";
 import { EdgeChoice } from "./edges";
 import { Film } from "./film";
-import { tokenAt, type Place } from "./patches";
+import { sameGrid, tokenAt, type Place } from "./patches";
 import { Picture } from "./picture";
 import { Pointing } from "./pointing";
 import { Ranking } from "./ranking";
@@ -30,6 +30,8 @@ export interface Surroundings {
   alarm(error: unknown): void;
   /** Brings a photograph to the stage. */
   open(shot: Shot): void;
+  /** Makes a photograph of the frame on the stage, to be painted on. */
+  halt(): void;
   /** How photographs are encoded. */
   settings(): Settings;
 }
@@ -38,6 +40,7 @@ export class Workbench {
   readonly #root: HTMLElement;
   readonly #engine: Engine;
   readonly #alarm: (error: unknown) => void;
+  readonly #halt: () => void;
   readonly #picture: Picture;
   /** The lesson. */
   readonly teaching: Teaching;
@@ -59,15 +62,16 @@ export class Workbench {
   #map: ViewMap | null = null;
   /** The view beside. */
   #other: BesideMap | null = null;
-  /** Whether the next address is a new entry of the history. */
-  #pushing = false;
+  readonly #address = new AddressBar();
+  /** Whether the next frame takes the place of the one on the stage by itself. */
+  #moving = false;
   /** Whether the page begins with a picture of its own. */
   #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
     this.#root = root;
     this.#engine = engine;
-    this.#alarm = surroundings.alarm;
+    [this.#alarm, this.#halt] = [surroundings.alarm, surroundings.halt];
     this.#pointing = new Pointing(this, () => this.#picture, (pointed) => {
       this.#spot.point(pointed);
       this.#beside.point(pointed);
@@ -137,8 +141,8 @@ export class Workbench {
   /** The view as it is drawn, for those who draw it elsewhere; null where the visitor must act first. */
   get looked(): Seen | null {
     const [shot, held] = [this.#shot, this.view.pointing === "hold" && this.#choice.at ? this.held : this.#shot];
-    if (!this.#map || !shot || !held?.encoding) return null;
-    const request = this.view.request({ layer: this.layer, token: this.#token(held.encoding), photo: held.encoding.photo });
+    if (!this.#map || !shot || shot.frame || !held?.encoding || held.frame) return null;
+    const request = this.view.request({ layer: this.layer, token: this.#token(held.encoding), photo: held.encoding.photo, frame: false });
     const own = this.#edges.of(this.view.edges);
     const edges = own === "patches" && this.view.smooth && this.view.edges === own ? "smooth" : own;
     const second = this.view.partner(this.#shots) ?? (held === shot ? null : shot);
@@ -156,13 +160,41 @@ export class Workbench {
 
   show(shot: Shot, shots: readonly Shot[]) {
     const fresh = shot !== this.#shot;
-    [this.#shot, this.#shots] = [shot, shots];
-    for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
-    [this.#map, this.#other] = [null, null];
+    this.#take(shot, shots, false);
     this.teaching.outdate();
-    this.#pointing.leave();
     if (fresh) this.#picture.reveal(() => this.#opacity);
     this.update();
+  }
+
+  /** Shows the next frame of what moves; done once its view is drawn. */
+  async step(frame: Shot, shots: readonly Shot[]): Promise<void> {
+    const same = this.#moving && sameGrid(frame.encoding, this.#shot?.encoding);
+    if (same) this.#shot = frame;
+    else this.#take(frame, shots, true);
+    this.#spot.follow(frame);
+    await this.#painting.ask();
+  }
+
+  /** No frame follows the last one by itself. */
+  rest() {
+    if (!this.#moving) return;
+    this.#moving = false;
+    this.#picture.moves(false);
+    this.update();
+  }
+
+  /** Whether a frame is shown, or something on it is pinned. */
+  holds(frame: Shot): boolean {
+    return [this.#shot, this.#holder].includes(frame) || Object.values(this.#views).some((view) => view.holds(frame));
+  }
+
+  #take(shot: Shot, shots: readonly Shot[], moving: boolean) {
+    [this.#shot, this.#shots, this.#moving] = [shot, shots, moving];
+    for (const view of Object.values(this.#views)) view.fitShots(shot, shots);
+    [this.#map, this.#other] = [null, null];
+    this.#pointing.leave();
+    this.#picture.moves(moving);
+    this.#root.toggleAttribute("data-frame", shot.frame);
   }
 
   /** Goes back to the last photograph shown; false where there is none. */
@@ -201,16 +233,9 @@ export class Workbench {
 
   #makeTeaching({ alarm, open, settings }: Surroundings): Teaching {
     return new Teaching(this.#root, this.#engine, {
-      alarm,
-      settings,
-      changed: () => this.update(),
-      marked: () => this.#remark(),
-      shown: () => this.#shot?.encoding ?? null,
-      importHead: (file) => void this.importHead(file),
-      open: (shot) => {
-        if (shot !== this.#shot) open(shot);
-      },
-      layer: () => this.layer,
+      alarm, settings, changed: () => this.update(), marked: () => this.#redrawn(), layer: () => this.layer,
+      shown: () => this.#shot?.encoding ?? null, importHead: (file) => void this.importHead(file),
+      open: (shot) => void (shot !== this.#shot && open(shot)),
       choose: (layer) => {
         this.#choice.layer = layer;
         this.#sync();
@@ -236,7 +261,7 @@ export class Workbench {
   #turn(view: ViewName) {
     if (this.#choice.view === view) return;
     this.#choice = { ...this.#choice, view, opacity: null };
-    this.#pushing = true;
+    this.#address.push();
     [this.#map, this.#other] = [null, null];
     this.#pointing.leave();
     this.#picture.wipe.leave();
@@ -274,9 +299,14 @@ export class Workbench {
     this.#panel.sync({ choice: this.#choice, layer: this.layer, layers: this.#layers, opacity: this.#opacity });
   }
 
-  /** Draws the view anew. */
+  /** Draws the view anew; the next frame does, if it comes by itself. */
   update() {
-    void this.#painting.ask();
+    if (!this.#moving) void this.#painting.ask();
+  }
+
+  /** Stops what moves, so that something can be painted on its picture. */
+  halt() {
+    this.#halt();
   }
 
   async #paint() {
@@ -297,7 +327,7 @@ export class Workbench {
       this.#finish(shot, null, null);
       return this.#picture.say(reason);
     }
-    const subject = { layer: this.layer, token, photo: held.encoding.photo };
+    const subject = { layer: this.layer, token, photo: held.encoding.photo, frame: shot.frame };
     const model = this.#model;
     const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edges.of(view.edges)).catch((error: unknown) => {
       // Another model does not have the encoding: what it makes of the photograph is shown when it is there.
@@ -306,7 +336,8 @@ export class Workbench {
     });
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     const own = held === shot ? token : null;
-    const other = second ? null : await this.#beside.map(shot, own, (edges) => this.#edges.of(edges));
+    // Of what moves one view is enough to draw.
+    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (edges) => this.#edges.of(edges));
     if (shot !== this.#shot || viewName !== this.viewName) return;
     [this.#map, this.#other] = [answer, other];
     if (answer) {
@@ -315,7 +346,7 @@ export class Workbench {
     }
     this.#finish(shot, second, own);
     if (this.#model && !shot.coarse) void this.#film.show(shot, this.#model.layers);
-    const pinned = pointing === "hold" && this.#choice.at && token !== null;
+    const pinned = pointing === "hold" && this.#choice.at && token !== null && !shot.frame;
     this.#ranking.rank(pinned ? { shot: held, token, layer: this.layer, among: this.#shots } : null);
   }
 
@@ -324,14 +355,9 @@ export class Workbench {
     return (this.#holder ??= this.#shot);
   }
 
-  /** Draws the marks again on the map that is there. */
-  #remark() {
-    if (this.#shot?.encoding) this.#finish(this.#shot, null, null);
-  }
-
-  /** Draws the map that is there by the view's settings. */
+  /** Draws the map that is there by the view's settings, and its marks. */
   #redrawn() {
-    if (!this.#shot?.encoding || !this.#map) return;
+    if (!this.#shot?.encoding) return;
     this.#finish(this.#shot, this.view.partner(this.#shots), this.held === this.#shot ? this.#token(this.#shot.encoding) : null);
   }
 
@@ -356,7 +382,6 @@ export class Workbench {
   }
 
   #writeAddress() {
-    noteAddress(addressOf(this.#choice, this.#views), this.#pushing);
-    this.#pushing = false;
+    this.#address.write(addressOf(this.#choice, this.#views));
   }
 }

@@ -36,7 +36,7 @@ const STRINGS = ["String", "&'static str", "Resize", "Method", "Edges"];
 
 /** Where they differ, a sentence each. */
 export async function recordFaults(rust = readRust()) {
-  const protocol = await load();
+  const protocol = await load("web/shared/protocol.ts");
   return [
     ...Object.entries(STRUCTURES).flatMap(([name, shape]) => structureFaults(name, rust, shape(protocol))),
     ...Object.entries(OBJECTS).flatMap(([name, shape]) => keyFaults(`fn ${name}`, objectKeys(rust, name), Object.keys(shape(protocol).fields))),
@@ -44,15 +44,15 @@ export async function recordFaults(rust = readRust()) {
   ];
 }
 
-/** The protocol as JavaScript. */
-async function load() {
+/** A file of the page as JavaScript. */
+export async function load(file) {
   const { output: [{ code }] } = await build({
     configFile: false,
     logLevel: "error",
     publicDir: false,
     build: {
       write: false, minify: false, modulePreload: false,
-      rolldownOptions: { input: join(root, "web/shared/protocol.ts"), preserveEntrySignatures: "strict" },
+      rolldownOptions: { input: join(root, file), preserveEntrySignatures: "strict" },
     },
   });
   return import(`data:text/javascript,${encodeURIComponent(code)}`);

@@ -14,17 +14,20 @@ export class Pca extends View {
   readonly #foreground: HTMLInputElement;
   readonly #swap: HTMLButtonElement;
   readonly #keep: HTMLInputElement;
+  readonly #anew: HTMLButtonElement;
   #onlyForeground = false;
   /** Whether the other side is taken for the foreground. */
   #swapped = false;
-  /** Whether the colours to be kept are fixed. */
-  #kept = false;
+  /** What the engine keeps the colours for, and what was asked for last; null for none. */
+  #keptFor: string | null = null;
+  #askedFor: string | null = null;
 
   constructor(root: HTMLElement) {
     super();
     this.#foreground = part(root, "#foreground", HTMLInputElement);
     this.#swap = part(root, "#swap", HTMLButtonElement);
     this.#keep = part(root, "#keep", HTMLInputElement);
+    this.#anew = part(root, "[data-anew]", HTMLButtonElement);
   }
 
   override connect({ changed }: Surface) {
@@ -36,10 +39,12 @@ export class Pca extends View {
       this.#swapped = !this.#swapped;
       changed();
     });
-    this.#keep.addEventListener("change", () => {
-      this.#kept = false;
+    const anew = () => {
+      this.#keptFor = null;
       changed();
-    });
+    };
+    this.#keep.addEventListener("change", anew);
+    this.#anew.addEventListener("click", anew);
   }
 
   override sync() {
@@ -60,16 +65,19 @@ export class Pca extends View {
   }
 
   override fit(_model: ModelInfo) {
-    this.#kept = false;
+    this.#keptFor = null;
   }
 
-  request({ layer }: Subject): ViewRequest {
-    const basis = this.#keep.checked ? (this.#kept ? "kept" : "keep") : "own";
-    return { view: "pca", layer, foreground: this.#onlyForeground, swap: this.#swapped, basis };
+  request({ layer, frame }: Subject): ViewRequest {
+    const settings = { layer, foreground: this.#onlyForeground, swap: this.#swapped };
+    // From frame to frame colours would flicker.
+    this.#askedFor = this.#keep.checked ? "all" : frame ? JSON.stringify(settings) : null;
+    const basis = this.#askedFor === null ? "own" : this.#askedFor === this.#keptFor ? "kept" : "keep";
+    return { view: "pca", ...settings, basis };
   }
 
   override answered() {
-    if (this.#keep.checked) this.#kept = true;
+    this.#keptFor = this.#askedFor ?? this.#keptFor;
   }
 
   override get shaded(): boolean {

@@ -38,6 +38,7 @@ export class Similarity extends View {
   readonly #threshold: HTMLInputElement;
   readonly #thresholdName: HTMLElement;
   readonly #modes: HTMLInputElement[];
+  readonly #unpin: HTMLButtonElement;
   #alike = ALIKE;
   #mode: Mode = "one";
   #pins: Pin[] = [];
@@ -47,10 +48,12 @@ export class Similarity extends View {
     this.#other = part(root, "#other", HTMLSelectElement);
     this.#threshold = part(root, "#threshold", HTMLInputElement);
     this.#thresholdName = part(root, "#threshold-name", HTMLElement);
+    this.#unpin = part(root, "[data-unpin]", HTMLButtonElement);
     this.#modes = [...root.querySelectorAll<HTMLInputElement>('input[name="pins"]')];
   }
 
-  override connect({ changed, redrawn }: Surface) {
+  override connect({ changed, redrawn, unpoint }: Surface) {
+    this.#unpin.addEventListener("click", unpoint);
     this.#other.addEventListener("change", changed);
     this.#threshold.addEventListener("input", () => {
       this.#alike = this.#threshold.valueAsNumber / 100;
@@ -85,7 +88,7 @@ export class Similarity extends View {
     // Pins of a link are meant for the picture that it opens.
     for (const pin of this.#pins) pin.shot ??= shot;
     const chosen = this.#other.value;
-    const others = shots.filter((one) => one !== shot && one.encoding);
+    const others = shot.frame ? [] : shots.filter((one) => one !== shot && one.encoding);
     this.#other.replaceChildren(
       make("option", { value: "", textContent: "this picture" }),
       ...others.map((one) => make("option", { value: String(one.encoding?.photo), textContent: one.file.name })),
@@ -110,6 +113,10 @@ export class Similarity extends View {
 
   override release() {
     this.#pins = [];
+  }
+
+  override holds(frame: Shot): boolean {
+    return this.#pins.some(({ shot }) => shot === frame);
   }
 
   override marks(shot: Shot): Mark[] {

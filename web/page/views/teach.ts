@@ -33,6 +33,7 @@ export class Teach extends View {
   readonly #select: HTMLSelectElement;
   /** The values of the map that is shown as light, at its pixels. */
   #values: Float32Array | null = null;
+  #offered = "";
 
   constructor(root: HTMLElement, lessons: Lessons) {
     super();
@@ -95,6 +96,9 @@ export class Teach extends View {
 
   /** Offers what can be shown of these classes; a choice stays. */
   #offer(names: readonly string[]) {
+    // A list that is open would close.
+    if (this.#offered === names.join()) return;
+    this.#offered = names.join();
     const option = (value: string, textContent: string, name = "") => {
       const made = make("option", { value, textContent });
       made.dataset.name = name;

@@ -19,6 +19,8 @@ export interface Subject {
   token: number | null;
   /** The engine's number of the photograph. */
   photo: number;
+  /** Whether a frame of a camera or a video is shown. */
+  frame: boolean;
 }
 
 /** What a view's settings may do to the page. */
@@ -96,6 +98,11 @@ export abstract class View {
 
   /** The held patch was let go. */
   release(): void {}
+
+  /** Whether something is pinned on a frame. */
+  holds(_frame: Shot): boolean {
+    return false;
+  }
 
   /** The patch under the pointer, in words. */
   abstract describe(map: ViewMap, token: number, place: Place): string;
