@@ -25,7 +25,7 @@ for (const [width, height] of [[1280, 720], [1440, 900]]) {
     await shown(page);
     const [content, window] = await page.evaluate(() => [document.documentElement.scrollHeight, innerHeight]);
     assert.ok(content <= window, `${content} pixels in a window of ${window}`);
-    for (const selector of ["#frame", "#tab-pca", "#tab-segmentation", "#layer", "#detail", "#save-picture", ".add", "#samples li:last-child"]) {
+    for (const selector of ["#frame", "#tab-pca", "#tab-segmentation", "#layer", "#detail", "#save-picture", ".add[data-choose]", "#samples li:last-child"]) {
       const box = await page.locator(selector).boundingBox();
       assert.ok(box && box.y >= 0 && box.y + box.height <= height, `${selector} is out of sight`);
     }
