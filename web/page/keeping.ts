@@ -41,8 +41,6 @@ export class Keeping {
   #dropped: ReadonlySet<Shot> = new Set();
   /** The lesson at that time. */
   #past: Lesson | null = null;
-  /** Whether the visitor was told that pictures are kept. */
-  #told = false;
   #timer = 0;
   #longTimer = 0;
   /** Whether an earlier lesson is being brought back. */
@@ -203,8 +201,6 @@ export class Keeping {
     const what = [...(this.#traces.length > 0 ? ["your lesson"] : []), ...pictures].join(" and ");
     this.#root.hidden = !what;
     this.#note.textContent = what ? `Kept in this browser alone: ${what}.` : "";
-    if (what && !this.#told) this.#parts.messages.say(`${this.#note.textContent} “Forget all” deletes it.`);
-    this.#told ||= what !== "";
   }
 
   #failed() {
