@@ -21,6 +21,7 @@ pub use layer::layer;
 pub use names::{Key, Naming};
 pub use preprocessing::{Preprocessing, image_processor, parse_preprocessing, parse_pretrained};
 pub use spec::{
-    FinalNorm, Flop, Mlp, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes, Spec,
+    Classifier, FinalNorm, Flop, Mlp, Norm, NormKind, Order, Pairs, Places, Pool, Position, Prefix,
+    Projector, QkNorm, Relative, Resample, Rope, Sizes, Spec, SubNorm, Windows,
 };
 pub use weight::WeightKind;
