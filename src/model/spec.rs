@@ -302,6 +302,37 @@ impl Flop {
 }
 
 impl Spec {
+    /// The encoder that the others are told apart from: a class token and a learned table, blocks that
+    /// norm first, biases everywhere, GELU, a norm over all tokens at the end, the class token as the
+    /// pooled one.
+    pub(crate) fn plain(sizes: Sizes) -> Self {
+        Self {
+            sizes,
+            prefix: Prefix { cls: true, distillation: false, registers: 0 },
+            position: Position::Table { prefix: 1, resample: Resample::Bicubic },
+            rope: Rope::None,
+            relative: Relative::None,
+            windows: None,
+            patch_bias: true,
+            stem_norm: false,
+            norm: Norm { kind: NormKind::Layer, eps: 1e-6 },
+            order: Order::Pre,
+            layer_scale: false,
+            qk_norm: QkNorm::None,
+            qkv_bias: true,
+            key_bias: true,
+            mlp: Mlp { activation: Activation::Erf, gated: false },
+            sub_norm: SubNorm { attention: false, mlp: false },
+            unused: 0,
+            final_norm: FinalNorm::Tokens,
+            pool: Pool::Cls,
+            dense: false,
+            classifier: Classifier::None,
+            projector: None,
+            preprocessing: Preprocessing::default(),
+        }
+    }
+
     /// Channels of one head.
     pub fn head_dim(&self) -> usize {
         self.sizes.hidden / self.sizes.heads
