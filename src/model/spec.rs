@@ -302,9 +302,45 @@ impl Flop {
 }
 
 impl Spec {
+    /// The plainest encoder of these sizes, of which a dialect names what differs: a class token, a table of
+    /// positions, LayerNorm before attention and MLP, GELU, all biases, and token 0 after a last norm.
+    pub(super) fn plain(sizes: Sizes) -> Self {
+        Self {
+            sizes,
+            prefix: Prefix { cls: true, distillation: false, registers: 0 },
+            position: Position::Table { prefix: 1, resample: Resample::Bicubic },
+            rope: Rope::None,
+            relative: Relative::None,
+            windows: None,
+            patch_bias: true,
+            stem_norm: false,
+            norm: Norm { kind: NormKind::Layer, eps: 1e-6 },
+            order: Order::Pre,
+            layer_scale: false,
+            qk_norm: QkNorm::None,
+            qkv_bias: true,
+            key_bias: true,
+            mlp: Mlp { activation: Activation::Erf, gated: false },
+            sub_norm: SubNorm { attention: false, mlp: false },
+            unused: 0,
+            final_norm: FinalNorm::Tokens,
+            pool: Pool::Cls,
+            dense: false,
+            classifier: Classifier::None,
+            projector: None,
+            preprocessing: Preprocessing::default(),
+        }
+    }
+
     /// Channels of one head.
     pub fn head_dim(&self) -> usize {
         self.sizes.hidden / self.sizes.heads
+    }
+
+    /// Rows and columns of the last hidden state's patches, for those of the embedding.
+    pub fn last_grid(&self, grid: [usize; 2]) -> [usize; 2] {
+        let halved = self.windows.as_ref().map_or(0, |windows| windows.depths.len() - 1);
+        (0..halved).fold(grid, |grid, _| grid.map(|n| n.div_ceil(2)))
     }
 
     /// Side of the native patch grid.

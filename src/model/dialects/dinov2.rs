@@ -167,17 +167,12 @@ fn encoder(sizes: Sizes, gated: bool, registers: usize, position: Position) -> S
     // The gate's activation is SiLU whatever the configuration says of `hidden_act`.
     let activation = if gated { Activation::Silu } else { Activation::Erf };
     Spec {
-        sizes,
-        prefix: Prefix { cls: true, registers },
+        prefix: Prefix { cls: true, distillation: false, registers },
         position,
-        norm: Norm { kind: NormKind::Layer, eps: 1e-6 },
         layer_scale: true,
-        qk_norm: QkNorm::None,
-        qkv_bias: true,
         mlp: Mlp { activation, gated },
-        final_norm: FinalNorm::Tokens,
-        pool: Pool::Cls,
         preprocessing: preprocessing(sizes.patch),
+        ..Spec::plain(sizes)
     }
 }
 
@@ -263,8 +258,9 @@ mod tests {
         for text in [plus, r#"{"architecture": "vit_base_patch14_reg4_dinov2.lvd142m"}"#] {
             let spec = spec(text);
             assert_eq!((spec.sizes.hidden, spec.sizes.mlp, spec.prefix_tokens()), (768, 3072, 5));
-            let crate::model::Position::Table { resample, .. } = spec.position;
-            assert_eq!(resample, Resample::BicubicAntialiased);
+            let resample = Resample::BicubicAntialiased;
+            let prefix = usize::from(text == plus);
+            assert_eq!(spec.position, crate::model::Position::Table { prefix, resample });
             assert_eq!(spec.preprocessing.size, Some(224));
         }
     }

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::model::fields::Fields;
 use crate::model::names::{Rule, Scheme, part, whole};
 use crate::model::spec::*;
-use crate::model::{Activation, Preprocessing};
+use crate::model::Activation;
 
 /// OpenGVLab's remote code. Defaults are InternViT-6B's at 224 px.
 pub(in crate::model) const REMOTE: Dialect = Dialect {
@@ -120,17 +120,17 @@ fn write(spec: &Spec, map: &mut Map<String, Value>) {
 /// InternViT-300M, of pictures of `image` pixels and with `layers` blocks.
 pub(in crate::model) fn small(image: usize, layers: usize) -> Spec {
     Spec {
-        sizes: Sizes { hidden: 1024, layers, heads: 16, mlp: 4096, patch: 14, channels: 3, image },
-        prefix: Prefix { cls: true, registers: 0 },
-        position: Position::Table { prefix: 1, resample: Resample::Bicubic },
-        norm: Norm { kind: NormKind::Layer, eps: 1e-6 },
         layer_scale: true,
-        qk_norm: QkNorm::None,
-        qkv_bias: true,
-        mlp: Mlp { activation: Activation::Erf, gated: false },
         final_norm: FinalNorm::None,
-        pool: Pool::Cls,
-        preprocessing: Preprocessing::default(),
+        ..Spec::plain(Sizes {
+            hidden: 1024,
+            layers,
+            heads: 16,
+            mlp: 4096,
+            patch: 14,
+            channels: 3,
+            image,
+        })
     }
 }
 
