@@ -302,10 +302,9 @@ impl Flop {
 }
 
 impl Spec {
-    /// The encoder that the others are told apart from: a class token and a learned table, blocks that
-    /// norm first, biases everywhere, GELU, a norm over all tokens at the end, the class token as the
-    /// pooled one.
-    pub(crate) fn plain(sizes: Sizes) -> Self {
+    /// The plainest encoder of these sizes, of which a dialect names what differs: a class token, a table of
+    /// positions, LayerNorm before attention and MLP, GELU, all biases, and token 0 after a last norm.
+    pub(super) fn plain(sizes: Sizes) -> Self {
         Self {
             sizes,
             prefix: Prefix { cls: true, distillation: false, registers: 0 },
@@ -336,6 +335,12 @@ impl Spec {
     /// Channels of one head.
     pub fn head_dim(&self) -> usize {
         self.sizes.hidden / self.sizes.heads
+    }
+
+    /// Rows and columns of the last hidden state's patches, for those of the embedding.
+    pub fn last_grid(&self, grid: [usize; 2]) -> [usize; 2] {
+        let halved = self.windows.as_ref().map_or(0, |windows| windows.depths.len() - 1);
+        (0..halved).fold(grid, |grid, _| grid.map(|n| n.div_ceil(2)))
     }
 
     /// Side of the native patch grid.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Executor, Session};
 use crate::features::Tensor;
 use crate::gpu::{Buffer, Reading};
+use crate::plan::POOLED;
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
@@ -25,6 +26,8 @@ pub struct DeviceFeatures {
     pub grid: Option<[usize; 2]>,
     /// Tokens before the patches.
     pub prefix: usize,
+    /// Whether token 0 stands for the whole picture, as it is.
+    pub(crate) class_token: bool,
     pub(crate) parts: BTreeMap<String, Vec<Part>>,
 }
 
@@ -42,11 +45,15 @@ pub(crate) enum Values {
     Device(Buffer),
 }
 
+/// The pooled token.
+const POOLER: &str = "pooler_output";
+
 impl DeviceFeatures {
-    /// Names of the tensors: `last_hidden_state`, `pooler_output`, and `hidden_states.{i}` for those
-    /// asked for.
+    /// Names of the tensors: `last_hidden_state`, `pooler_output` where the model pools, what else it
+    /// computes of that, and `hidden_states.{i}` for those asked for.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.parts.keys().map(String::as_str).chain(["pooler_output"])
+        let derived = self.class_token && !self.parts.contains_key(POOLER);
+        self.parts.keys().map(String::as_str).chain(derived.then_some(POOLER))
     }
 
     /// Tokens of a picture and channels of a token.
@@ -69,8 +76,7 @@ impl DeviceFeatures {
         }
     }
 
-    /// Reads a tensor `[batch, tokens, C]`, or `pooler_output` `[batch, C]`, the first token;
-    /// `session` is the one that computed it.
+    /// Reads a tensor `[batch, tokens, C]`, or one of the pooled token `[batch, C]`; `session` is the one that computed it.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such tensor, [`Error::Lost`] where it lay on a device that was
@@ -81,7 +87,7 @@ impl DeviceFeatures {
         name: &'a str,
     ) -> LocalBoxFuture<'a, Result<Tensor>> {
         Box::pin(async move {
-            if name == "pooler_output" {
+            if name == POOLER && self.class_token && !self.parts.contains_key(POOLER) {
                 let last = self.tensor(session, "last_hidden_state").await?;
                 let (tokens, c) = (last.shape[1], last.shape[2]);
                 let first = last.values.chunks_exact(tokens * c).flat_map(|picture| &picture[..c]);
@@ -103,7 +109,11 @@ impl DeviceFeatures {
                 }
             }
             let [_, rows, cols] = parts.first().map_or([0; 3], |part| part.shape);
-            Ok(Tensor { shape: vec![self.batch, rows, cols], values })
+            let shape = match POOLED.contains(&name) {
+                true => vec![self.batch, cols],
+                false => vec![self.batch, rows, cols],
+            };
+            Ok(Tensor { shape, values })
         })
     }
 }

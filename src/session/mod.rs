@@ -24,7 +24,7 @@ use std::sync::Arc;
 use crate::cpu::{CpuWeights, Helper, Share, Team, Workspace};
 use crate::gpu::{Gpu, GpuWeights};
 use crate::model::Spec;
-use crate::plan::{Input, Plan, record, record_segment};
+use crate::plan::{Host, Input, Plan, record, record_segment};
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -38,8 +38,8 @@ pub struct Session {
     why_cpu: Option<String>,
     notes: Vec<String>,
     ready: Option<CachedPlan>,
-    /// The prefix tokens and positions of the last grid.
-    position: Option<([usize; 2], Arc<[f32]>)>,
+    /// What the host made for the last grid.
+    host: Option<([usize; 2], Arc<[Host]>)>,
 }
 
 /// What runs plans, with the weights as it takes them.
@@ -83,7 +83,7 @@ impl Session {
             why_cpu: None,
             notes: Vec::new(),
             ready: None,
-            position: None,
+            host: None,
         }
     }
 

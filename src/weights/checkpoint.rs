@@ -11,7 +11,7 @@ use crate::model::{
     HeadSpec, Spec, image_processor, parse_config, parse_head, parse_preprocessing,
     parse_pretrained,
 };
-use crate::plan::{CLASS_TOKEN, POSITION_TABLE, REGISTER_TOKENS, prefix_and_positions};
+use crate::plan::{Host, host_inputs};
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result, json};
 
@@ -228,17 +228,9 @@ impl Checkpoint {
         self.rows(name, 0..shape.first().copied().unwrap_or(1)).await
     }
 
-    /// Prefix tokens with their positions, then the positions of a grid of patches:
-    /// `[prefix + grid[0]·grid[1], C]`, what a plan of the encoder takes as `position`.
-    pub async fn prefix_and_positions(&self, grid: [usize; 2]) -> Result<Vec<f32>> {
-        let mut tokens = Vec::new();
-        for name in [CLASS_TOKEN, REGISTER_TOKENS] {
-            if self.manifest.tensors.contains_key(name) {
-                tokens.extend(self.tensor(name).await?);
-            }
-        }
-        let table = self.tensor(POSITION_TABLE).await?;
-        Ok(prefix_and_positions(&self.spec, grid, &tokens, &table))
+    /// What a plan of the encoder takes for a grid of patches beside the picture.
+    pub async fn host_inputs(&self, grid: [usize; 2]) -> Result<Vec<Host>> {
+        host_inputs(&self.spec, grid, &mut async |name: &str| self.tensor(name).await).await
     }
 
     /// Some rows, along the first dimension, of a tensor of the encoder.

@@ -498,7 +498,7 @@ impl Piece<'_> {
         if let [_, values] = found
             && let [outputs, channels, ..] = *expected
             && expected.len() == 4
-            && outputs * values == expected.iter().product()
+            && outputs * values == expected.iter().product::<usize>()
         {
             (stored_as, layout) = (vec![outputs, *values], Layout::Pixels { channels });
         }

@@ -167,15 +167,14 @@ fn timm_width(hidden: usize, ratio: f64, gated: bool) -> usize {
 fn encoder(sizes: Sizes, gated: bool, registers: usize, position: Position) -> Spec {
     // The gate's activation is SiLU whatever the configuration says of `hidden_act`.
     let activation = if gated { Activation::Silu } else { Activation::Erf };
-    let mut spec = Spec {
+    Spec {
+        prefix: Prefix { cls: true, distillation: false, registers },
         position,
         layer_scale: true,
         mlp: Mlp { activation, gated },
         preprocessing: preprocessing(sizes.patch),
         ..Spec::plain(sizes)
-    };
-    spec.prefix.registers = registers;
-    spec
+    }
 }
 
 /// A classifier takes the class token and the mean of the patches.
@@ -226,7 +225,7 @@ const HUGGING_FACE_NAMES: Scheme = Scheme {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use crate::model::{Activation, Mlp, Position, Resample, Spec, parse_config};
+    use crate::model::{Activation, Mlp, Resample, Spec, parse_config};
 
     fn spec(text: &str) -> Spec {
         parse_config("c", text).unwrap()
@@ -247,9 +246,9 @@ mod tests {
         for text in [plus, r#"{"architecture": "vit_base_patch14_reg4_dinov2.lvd142m"}"#] {
             let spec = spec(text);
             assert_eq!((spec.sizes.hidden, spec.sizes.mlp, spec.prefix_tokens()), (768, 3072, 5));
-
-            let table = matches!(spec.position, Position::Table { resample: Resample::BicubicAntialiased, .. });
-            assert!(table);
+            let resample = Resample::BicubicAntialiased;
+            let prefix = usize::from(text == plus);
+            assert_eq!(spec.position, crate::model::Position::Table { prefix, resample });
             assert_eq!(spec.preprocessing.size, Some(224));
         }
     }
