@@ -109,7 +109,8 @@ pub fn names(data: &[u8]) {
     if let Some(naming) = Naming::detect(list.iter().map(|stored| stored.key.as_str())) {
         for stored in &list {
             match naming.read(&stored.key) {
-                Key::Whole(name) => assert!(name.len() < stored.key.len() + 64),
+                Key::Whole(name) | Key::Turned(name) => assert!(name.len() < stored.key.len() + 64),
+                Key::Cut(names) => assert!(names.len() > 1),
                 Key::Part { name, index, of } => {
                     assert!(name.len() < stored.key.len() + 64 && index < of);
                 }

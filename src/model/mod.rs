@@ -6,6 +6,7 @@ mod catalogue;
 mod config;
 mod dialects;
 mod fields;
+mod found;
 mod head;
 mod layer;
 mod names;
@@ -16,7 +17,8 @@ mod weight;
 
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
-pub use config::{canonical_config, parse_config};
+pub use config::{canonical_config, parse_config, settle};
+pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
 pub use layer::layer;
 pub use names::{Key, Naming};

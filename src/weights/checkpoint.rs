@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    Head, Manifest, QuantFormat, Quantized, QuantizedTensor, Source, Stored, StoredType, Tensor,
-    foreign, read_header, shards,
+    Head, Layout, Manifest, Part, QuantFormat, Quantized, QuantizedTensor, Source, Stored,
+    StoredType, Tensor, foreign, read_header, shards,
 };
 use crate::budget::MAX_CONFIG;
 use crate::model::{
@@ -91,7 +91,8 @@ impl Checkpoint {
             for file in &files {
                 headers.push((file.name().to_string(), read_header(file).await?));
             }
-            let manifest = Manifest::with_prefix(&spec, name, &headers, prefix)?;
+            let manifest =
+                Manifest::settled((&file, config), &mut spec, name, &headers, prefix)?;
             let head = match parse_head(&file, config, &spec)? {
                 Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
                 None => None,
@@ -281,15 +282,46 @@ impl Checkpoint {
         let row = tensor.len() / tensor.shape.first().copied().unwrap_or(1).max(1);
         let (mut list, mut first) = (Vec::new(), 0);
         for part in &tensor.parts {
-            let bytes = (row * part.dtype.bytes()) as u64;
-            let end = first + ((part.range.end - part.range.start) / bytes.max(1)) as usize;
-            let wanted = rows.start.clamp(first, end)..rows.end.clamp(first, end);
-            let at = |row: usize| part.range.start + (row - first) as u64 * bytes;
-            let read = self.files[part.file].read(at(wanted.start)..at(wanted.end)).await?;
-            list.push((part.dtype, read));
+            let end = first + part.rows;
+            let wanted = rows.start.clamp(first, end) - first..rows.end.clamp(first, end) - first;
+            list.push((part.dtype, self.part_rows(tensor.layout, part, row, wanted).await?));
             first = end;
         }
         Ok(list)
+    }
+
+    /// The bytes of some rows of a part, of `row` values each, in the order of the canonical tensor.
+    async fn part_rows(
+        &self,
+        layout: Layout,
+        part: &Part,
+        row: usize,
+        rows: Range<usize>,
+    ) -> Result<Vec<u8>> {
+        let size = part.dtype.bytes();
+        if !part.is_stored() {
+            return Ok(vec![0; rows.len() * row * size]);
+        }
+        if layout == Layout::Columns {
+            // Rows lie across all of it; such matrices are small.
+            let stored = self.files[part.file].read(part.range.clone()).await?;
+            let value = |row: usize, column: usize| {
+                stored[(column * part.rows + row) * size..][..size].iter().copied()
+            };
+            let rows = rows.flat_map(|at| (0..row).map(move |column| (at, column)));
+            return Ok(rows.flat_map(|(at, column)| value(at, column)).collect());
+        }
+        let at = |number: usize| part.range.start + (number * row * size) as u64;
+        let stored = self.files[part.file].read(at(rows.start)..at(rows.end)).await?;
+        let Layout::Pixels { channels } = layout else { return Ok(stored) };
+        let pixels = row / channels;
+        let value = |row: &[u8], channel: usize, pixel: usize| {
+            let first = (pixel * channels + channel) * size;
+            row[first..first + size].to_vec()
+        };
+        let places = || (0..channels).flat_map(|c| (0..pixels).map(move |pixel| (c, pixel)));
+        let rows = stored.chunks_exact(row * size);
+        Ok(rows.flat_map(|row| places().flat_map(move |(c, p)| value(row, c, p))).collect())
     }
 
     fn known(&self, name: &str) -> Result<&Tensor> {

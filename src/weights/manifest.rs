@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{QuantFormat, Stored, StoredType};
 use crate::error::{counted, list};
-use crate::model::{Key, Naming, Spec};
+use crate::model::{Classifier, Found, Key, Naming, Spec, settle};
 use crate::order::sort_by_key;
 use crate::plan::{self, TensorSpec};
 use crate::{Error, Result};
@@ -26,6 +26,8 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// Its pieces, to be concatenated along the first dimension: one, or q, k and v.
     pub parts: Vec<Part>,
+    /// How the values of a part lie in it.
+    pub layout: Layout,
     /// In place of parts, where it is stored in few bits.
     pub quantized: Option<QuantizedTensor>,
     /// Whether it may be stored in few bits: a matrix of a block.
@@ -48,7 +50,21 @@ pub struct QuantizedTensor {
     pub scales: Part,
 }
 
-/// A stored tensor.
+/// How the values of a part lie in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Row after row of the canonical tensor.
+    Rows,
+    /// A matrix, column after column.
+    Columns,
+    /// Patches pixel by pixel, each with its channels, where the canonical tensor has channel by channel.
+    Pixels {
+        /// How many channels there are.
+        channels: usize,
+    },
+}
+
+/// A stored tensor, or some rows of one.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// Index of the checkpoint's file.
@@ -57,8 +73,34 @@ pub struct Part {
     pub key: String,
     /// Number type.
     pub dtype: StoredType,
-    /// Bytes from the start of the file.
+    /// The shape of the whole stored tensor.
+    pub shape: Vec<usize>,
+    /// The whole stored tensor's bytes from the start of the file.
+    pub stored: Range<u64>,
+    /// The part's own bytes from the start of the file; none where nothing is stored and its values are 0.
     pub range: Range<u64>,
+    /// Rows of the canonical tensor.
+    pub rows: usize,
+}
+
+impl Part {
+    /// A whole stored tensor of a number type, for `rows` rows.
+    pub(super) fn whole(file: usize, stored: &Stored, dtype: StoredType, rows: usize) -> Self {
+        Self {
+            file,
+            key: stored.key.clone(),
+            dtype,
+            shape: stored.shape.clone(),
+            stored: stored.range.clone(),
+            range: stored.range.clone(),
+            rows,
+        }
+    }
+
+    /// Whether a file has it; else its values are 0.
+    pub fn is_stored(&self) -> bool {
+        !self.range.is_empty()
+    }
 }
 
 impl Tensor {
@@ -85,7 +127,8 @@ impl Tensor {
                 (quantized.scales.file, quantized.scales.key.as_str()),
             ]
         });
-        self.parts.iter().map(|part| (part.file, part.key.as_str())).chain(quantized)
+        let stored = self.parts.iter().filter(|part| part.is_stored());
+        stored.map(|part| (part.file, part.key.as_str())).chain(quantized)
     }
 
     /// Bytes as stored.
@@ -184,10 +227,39 @@ impl Manifest {
         files: &[(String, Vec<Stored>)],
         prefix: Option<&str>,
     ) -> Result<Self> {
+        Self::named(spec, folder, files, &naming(folder, files, prefix)?)
+    }
+
+    /// As [`Manifest::with_prefix`], of a spec that is complete once the headers are known: `config` is the
+    /// name and text of its configuration.
+    ///
+    /// # Errors
+    /// As [`Manifest::new`], and [`Error::Config`] where the headers contradict the configuration.
+    pub fn settled(
+        config: (&str, &str),
+        spec: &mut Spec,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        prefix: Option<&str>,
+    ) -> Result<Self> {
         let naming = naming(folder, files, prefix)?;
-        let probe = probe(&naming, spec, files);
+        let stored = files.iter().flat_map(|(_, list)| list);
+        let found = Found::new(&naming, stored.map(|s| (s.key.as_str(), s.shape.as_slice())));
+        settle(config, spec, &found)?;
+        Self::named(spec, folder, files, &naming)
+    }
+
+    fn named(
+        spec: &Spec,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        naming: &Naming,
+    ) -> Result<Self> {
+        let wanted = plan::tensors(spec);
+        let rows = |name: &String| wanted.iter().find(|want| want.name == *name).map(|w| w.shape[0]);
+        let probe = probe(naming, spec, files);
         let mut left_out = Vec::new();
-        let mut found: HashMap<String, BTreeMap<[usize; 2], (usize, &Stored)>> = HashMap::new();
+        let mut found: HashMap<String, Pieces<'_>> = HashMap::new();
         let mut scales: HashMap<String, (usize, &Stored)> = HashMap::new();
         let mut problems = Vec::new();
         for (file, (name, list)) in files.iter().enumerate() {
@@ -202,22 +274,37 @@ impl Manifest {
                     scales.insert(canonical, (file, stored));
                     continue;
                 }
-                let (canonical, place) = match naming.read(&stored.key) {
-                    Key::Whole(canonical) => (canonical, [0, 1]),
-                    Key::Part { name, index, of } => (name, [index, of]),
+                let whole = Piece { file, stored, cut: None, turned: false };
+                let mut list = Vec::new();
+                match naming.read(&stored.key) {
+                    Key::Whole(canonical) => list.push((canonical, [0, 1], whole)),
+                    Key::Part { name, index, of } => list.push((name, [index, of], whole)),
+                    Key::Turned(name) => list.push((name, [0, 1], Piece { turned: true, ..whole })),
+                    Key::Cut(names) => {
+                        let mut first = 0;
+                        for name in names {
+                            let cut = first..first + rows(&name).unwrap_or(0);
+                            first = cut.end;
+                            list.push((name, [0, 1], Piece { cut: Some(cut), ..whole }));
+                        }
+                    }
                     Key::Elsewhere => continue,
                     Key::Unknown => {
                         problems.push(format!("{name}: {}: unexpected tensor", stored.key));
                         continue;
                     }
-                };
-                if found.entry(canonical).or_default().insert(place, (file, stored)).is_some() {
-                    problems.push(format!("{name}: {}: present twice", stored.key));
+                }
+                for (canonical, place, piece) in list {
+                    if spec.classifier == Classifier::None && is_classifier(&canonical) {
+                        left_out.push(stored.key.clone());
+                    } else if found.entry(canonical).or_default().insert(place, piece).is_some() {
+                        problems.push(format!("{name}: {}: present twice", stored.key));
+                    }
                 }
             }
         }
         let mut tensors = BTreeMap::new();
-        for want in plan::tensors(spec) {
+        for want in wanted {
             let Some(parts) = found.remove(&want.name) else {
                 problems.push(format!("{}: missing, expected shape {:?}", want.name, want.shape));
                 continue;
@@ -225,12 +312,17 @@ impl Manifest {
             if let Some(of) = scales.remove(&want.name)
                 && let Some((_, codes)) = parts.first_key_value()
             {
+                let codes = (codes.file, codes.stored);
                 let at = |stored: &Stored| format!("{}: {}", files[codes.0].0, stored.key);
-                match quantized(&want, *codes, of) {
+                match quantized(&want, codes, of) {
                     Some(quantized) => {
-                        let (parts, quantized) = (Vec::new(), Some(quantized));
-                        let tensor =
-                            Tensor { shape: want.shape, parts, quantized, block_matrix: true };
+                        let tensor = Tensor {
+                            shape: want.shape,
+                            parts: Vec::new(),
+                            layout: Layout::Rows,
+                            quantized: Some(quantized),
+                            block_matrix: true,
+                        };
                         tensors.insert(want.name, tensor);
                     }
                     None => problems.push(format!(
@@ -247,16 +339,21 @@ impl Manifest {
                 continue;
             }
             let before = problems.len();
-            let parts = check_parts(&want.name, &want.shape, files, parts, &mut problems);
+            let zero = (!spec.key_bias && want.name.ends_with(QKV_BIAS)).then_some(KEY);
+            let (parts, layout) = check_parts(&want, zero, files, parts, &mut problems);
             if problems.len() == before {
                 let block_matrix = want.is_block_matrix();
-                let tensor = Tensor { shape: want.shape, parts, quantized: None, block_matrix };
+                let tensor =
+                    Tensor { shape: want.shape, parts, layout, quantized: None, block_matrix };
                 tensors.insert(want.name, tensor);
             }
         }
         let extra = found.into_values().flat_map(BTreeMap::into_values);
+        let extra = extra.map(|piece| (piece.file, piece.stored));
         let mut extra: Vec<_> = extra.chain(scales.into_values()).collect();
         sort_by_key(&mut extra, |(file, stored)| (*file, stored.range.start));
+        // Of a tensor that is cut every piece is there.
+        extra.dedup_by_key(|(file, stored)| (*file, stored.range.start));
         problems.extend(extra.into_iter().map(|(file, stored)| {
             format!("{}: {}: unexpected tensor for this configuration", files[file].0, stored.key)
         }));
@@ -313,54 +410,128 @@ fn quantized(
         file,
         key: codes.key.clone(),
         range: codes.range.clone(),
-        scales: Part {
-            file: scales_file,
-            key: scales.key.clone(),
-            dtype,
-            range: scales.range.clone(),
-        },
+        scales: Part::whole(scales_file, scales, dtype, shape[0]),
     })
 }
 
-/// Checks shapes and types; parts are numbered by their place and how many make a tensor.
+/// How the name of the biases of queries, keys and values ends.
+const QKV_BIAS: &str = "attn.qkv.bias";
+
+/// Which of them is the keys'.
+const KEY: [usize; 2] = [1, 3];
+
+/// Whether a canonical tensor is a classifier's on top of an encoder.
+fn is_classifier(name: &str) -> bool {
+    name.starts_with("classifier.") || name.starts_with("distillation_classifier.")
+}
+
+/// What is stored of a canonical tensor, by place and how many make it.
+type Pieces<'a> = BTreeMap<[usize; 2], Piece<'a>>;
+
+/// A stored tensor as a piece of a canonical one.
+#[derive(Clone)]
+struct Piece<'a> {
+    file: usize,
+    stored: &'a Stored,
+    /// The rows of it that are meant, where that is not all.
+    cut: Option<Range<usize>>,
+    /// Whether it is transposed.
+    turned: bool,
+}
+
+/// Checks shapes and types of the pieces of a tensor. `zero` is the place of one that may not be stored.
 fn check_parts(
-    name: &str,
-    shape: &[usize],
+    want: &TensorSpec,
+    zero: Option<[usize; 2]>,
     files: &[(String, Vec<Stored>)],
-    parts: BTreeMap<[usize; 2], (usize, &Stored)>,
+    pieces: Pieces<'_>,
     problems: &mut Vec<String>,
-) -> Vec<Part> {
-    let mut expected = shape.to_vec();
-    let of = parts.first_key_value().map_or(1, |([_, of], _)| *of);
-    if parts.keys().copied().eq((0..of).map(|index| [index, of])) {
-        expected[0] /= of;
+) -> (Vec<Part>, Layout) {
+    let (name, shape) = (&want.name, &want.shape);
+    let of = pieces.first_key_value().map_or(1, |([_, of], _)| *of);
+    let zero = zero.filter(|[_, parts]| *parts == of);
+    let (mut list, mut layout) = (Vec::new(), Layout::Rows);
+    let places = (0..of).map(|index| [index, of]).filter(|place| Some(*place) != zero);
+    let rows = shape[0] / of;
+    if pieces.keys().copied().eq(places) {
+        for piece in pieces.into_values() {
+            let expected = [&[rows], &shape[1..]].concat();
+            let (part, lies) = piece.checked(&expected, files, problems);
+            list.extend(part);
+            layout = lies;
+        }
     } else {
-        let keys: Vec<_> = parts.values().map(|(_, s)| s.key.as_str()).collect();
-        problems.push(format!("{name}: expected {of} parts of it, found only {}", keys.join(", ")));
+        let keys: Vec<_> = pieces.values().map(|piece| piece.stored.key.as_str()).collect();
+        let stored = of - usize::from(zero.is_some());
+        let only = if keys.len() < stored { "only " } else { "" };
+        problems.push(format!(
+            "{name}: expected {stored} parts of it, found {only}{}",
+            keys.join(", ")
+        ));
+        return (list, layout);
     }
-    let mut list = Vec::new();
-    for (file, stored) in parts.into_values() {
-        let at = format!("{}: {}", files[file].0, stored.key);
-        if stored.shape != expected {
-            problems.push(format!("{at}: expected shape {expected:?}, found {:?}", stored.shape));
+    if let Some([index, _]) = zero
+        && let Some(beside) = list.first()
+    {
+        let zero = Part { stored: 0..0, range: 0..0, rows, ..beside.clone() };
+        list.insert(index.min(list.len()), zero);
+    }
+    (list, layout)
+}
+
+impl Piece<'_> {
+    /// The part that it is, where its shape is the expected one, and how its values lie.
+    fn checked(
+        &self,
+        expected: &[usize],
+        files: &[(String, Vec<Stored>)],
+        problems: &mut Vec<String>,
+    ) -> (Option<Part>, Layout) {
+        let stored = self.stored;
+        let at = || format!("{}: {}", files[self.file].0, stored.key);
+        let found = stored.shape.as_slice();
+        let (mut stored_as, mut layout) = (expected.to_vec(), Layout::Rows);
+        if self.turned {
+            stored_as.reverse();
+            layout = Layout::Columns;
         }
-        match stored.dtype {
-            Some(dtype) => list.push(Part {
-                file,
-                key: stored.key.clone(),
-                dtype,
-                range: stored.range.clone(),
-            }),
-            None => problems.push(format!(
-                "{at}: expected type F32, F16 or BF16, found {}{}",
+        if let [_, values] = found
+            && let [outputs, channels, ..] = *expected
+            && expected.len() == 4
+            && outputs * values == expected.iter().product::<usize>()
+        {
+            (stored_as, layout) = (vec![outputs, *values], Layout::Pixels { channels });
+        }
+        let right = match &self.cut {
+            None => without_ones(found) == without_ones(&stored_as),
+            Some(rows) => {
+                found.first().is_some_and(|all| rows.end <= *all) && found[1..] == stored_as[1..]
+            }
+        };
+        if !right {
+            problems.push(format!("{}: expected shape {stored_as:?}, found {found:?}", at()));
+        }
+        let Some(dtype) = stored.dtype else {
+            let few_bits = matches!(stored.dtype_name.as_str(), "I8" | "U8");
+            problems.push(format!(
+                "{}: expected type F32, F16 or BF16, found {}{}",
+                at(),
                 stored.dtype_name,
-                if matches!(stored.dtype_name.as_str(), "I8" | "U8") {
-                    " without scales"
-                } else {
-                    ""
-                }
-            )),
+                if few_bits { " without scales" } else { "" }
+            ));
+            return (None, layout);
+        };
+        let mut part = Part::whole(self.file, stored, dtype, expected[0]);
+        if let Some(rows) = self.cut.as_ref().filter(|_| right) {
+            let row = (stored.range.end - stored.range.start) / found[0].max(1) as u64;
+            let byte = |row_number: usize| stored.range.start + row_number as u64 * row;
+            part.range = byte(rows.start)..byte(rows.end);
         }
+        (Some(part), layout)
     }
-    list
+}
+
+/// A shape without the ones that it begins with.
+fn without_ones(shape: &[usize]) -> &[usize] {
+    &shape[shape.iter().take_while(|side| **side == 1).count()..]
 }

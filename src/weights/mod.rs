@@ -45,7 +45,7 @@ pub use header::stored_tensors;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use index::shards;
 pub use linear_head::{LinearHead, Method, taught_method};
-pub use manifest::{Manifest, Part, QuantizedTensor, Tensor};
+pub use manifest::{Layout, Manifest, Part, QuantizedTensor, Tensor};
 #[cfg(feature = "gpu")]
 pub(crate) use memory::CHOICES;
 pub(crate) use memory::{fits, free_memory};

@@ -1,15 +1,27 @@
 //! The dialects: how each family of encoders writes `config.json`, names its tensors and prepares
 //! photographs. A family is a file here and a line in [`DIALECTS`].
 
+mod beit;
+mod clip;
 mod dinov2;
+mod dinov3;
 mod internvit;
+mod janus;
+mod openclip;
+mod siglip;
+mod swin;
+mod timm;
+mod vit;
 
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
+use super::found::Found;
 use super::names::Scheme;
-use super::spec::{Sizes, Spec};
+use super::spec::{Classifier, Sizes, Spec};
+use super::{Activation, Preprocessing};
 use crate::Result;
+use crate::image::{Filter, Normal};
 
 /// One way to write an encoder down.
 pub(super) struct Dialect {
@@ -19,6 +31,8 @@ pub(super) struct Dialect {
     pub(super) claims: fn(&Fields<'_>) -> bool,
     /// Reads the configuration. Absent keys have the defaults of the class that wrote it.
     pub(super) spec: fn(&Fields<'_>) -> Result<Spec>,
+    /// Completes the spec by what only the tensors tell.
+    pub(super) settle: fn(&Fields<'_>, &mut Spec, &Found) -> Result<()>,
     /// Writes every key that it reads into a configuration of its own.
     pub(super) write: fn(&Spec, &mut Map<String, Value>),
     /// How its checkpoints name tensors.
@@ -26,8 +40,21 @@ pub(super) struct Dialect {
 }
 
 /// Every dialect that is read; of those that claim a configuration the first counts.
-pub(super) const DIALECTS: [&Dialect; 4] =
-    [&dinov2::HUGGING_FACE, &dinov2::TIMM, &internvit::PORT, &internvit::REMOTE];
+pub(super) const DIALECTS: [&Dialect; 13] = [
+    &dinov2::HUGGING_FACE,
+    &dinov2::TIMM,
+    &internvit::PORT,
+    &internvit::REMOTE,
+    &vit::DIALECT,
+    &beit::DIALECT,
+    &clip::DIALECT,
+    &siglip::DIALECT,
+    &janus::DIALECT,
+    &dinov3::DIALECT,
+    &swin::DIALECT,
+    &openclip::DIALECT,
+    &timm::DIALECT,
+];
 
 /// Every scheme of names; where two suit a checkpoint equally, the first counts.
 pub(super) fn schemes() -> impl Iterator<Item = &'static Scheme> {
@@ -36,6 +63,39 @@ pub(super) fn schemes() -> impl Iterator<Item = &'static Scheme> {
 }
 
 pub(super) use internvit::{large as internvit_6b, small as internvit_300m};
+
+/// A dialect whose configurations tell everything.
+fn settled(_: &Fields<'_>, _: &mut Spec, _: &Found) -> Result<()> {
+    Ok(())
+}
+
+/// What transformers calls activations.
+const ACTIVATIONS: [(&str, Activation); 7] = [
+    ("gelu", Activation::Erf),
+    ("gelu_pytorch_tanh", Activation::Tanh),
+    ("gelu_new", Activation::Tanh),
+    ("quick_gelu", Activation::Quick),
+    ("silu", Activation::Silu),
+    ("swish", Activation::Silu),
+    ("relu", Activation::Relu),
+];
+
+/// The sizes by the keys that Hugging Face's configurations share.
+fn sizes(fields: &Fields<'_>, default: Sizes) -> Result<Sizes> {
+    Ok(Sizes {
+        hidden: fields.size("hidden_size", default.hidden)?,
+        layers: fields.size("num_hidden_layers", default.layers)?,
+        heads: fields.size("num_attention_heads", default.heads)?,
+        mlp: fields.size("intermediate_size", default.mlp)?,
+        patch: fields.side("patch_size", default.patch)?,
+        channels: fields.size("num_channels", default.channels)?,
+        image: fields.side("image_size", default.image)?,
+    })
+}
+
+/// ViT-B of pictures of 224 pixels in patches of 16, what many classes have for absent keys.
+const BASE: Sizes =
+    Sizes { hidden: 768, layers: 12, heads: 12, mlp: 3072, patch: 16, channels: 3, image: 224 };
 
 /// The keys of sizes that Hugging Face's configurations share.
 fn write_sizes(sizes: &Sizes, map: &mut Map<String, Value>) {
@@ -50,7 +110,35 @@ fn write_sizes(sizes: &Sizes, map: &mut Map<String, Value>) {
     map.extend(list.map(|(key, size)| (key.to_string(), size.into())));
 }
 
+/// The same with the width of the MLP, what norms add, and what the configuration is of.
+fn write_all(kind: &str, spec: &Spec, map: &mut Map<String, Value>) {
+    write_sizes(&spec.sizes, map);
+    map.entry("model_type").or_insert(kind.into());
+    map.insert("intermediate_size".into(), spec.sizes.mlp.into());
+    map.insert("layer_norm_eps".into(), decimal(spec.norm.eps));
+}
+
 /// The shortest decimal number that is this f32: 1e-6 and not 9.999999974752427e-7.
 fn decimal(value: f32) -> Value {
     value.to_string().parse().unwrap_or(f64::from(value)).into()
 }
+
+/// The classes of a head on the pooled token, where one is stored.
+fn classes(found: &Found) -> Classifier {
+    found.size("classifier.weight", 0).map_or(Classifier::None, Classifier::Classes)
+}
+
+/// Whole photographs in a square, by this filter and these numbers.
+fn squashed(filter: Filter, mean: [f32; 3], std: [f32; 3]) -> Preprocessing {
+    let normal = Normal { mean, std, ..Normal::default() };
+    Preprocessing { filter, normal, ..Preprocessing::default() }
+}
+
+/// Mean, and deviation, of encoders that take numbers from -1 to 1.
+const HALF: [f32; 3] = [0.5; 3];
+
+/// Mean of CLIP's photographs.
+const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+
+/// Their deviation.
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
