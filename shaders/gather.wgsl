@@ -24,10 +24,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let picture = row / size.tokens;
     // Of what all pictures share the next one's rows are the same.
     let own = picture * size.height + row % size.tokens;
-    let from = index[own * PITCH + part];
+    let source = index[own * PITCH + part];
     var value = vec4f();
-    if from >= 0.0 {
-        value = x[(picture * size.width + u32(from)) * QUADS + at % QUADS];
+    if source >= 0.0 {
+        value = x[(picture * size.width + u32(source)) * QUADS + at % QUADS];
     }
     if ADD {
         value += y[at];

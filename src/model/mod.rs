@@ -12,6 +12,7 @@ mod layer;
 mod names;
 mod preprocessing;
 mod spec;
+mod text;
 mod weight;
 
 pub use activation::Activation;
@@ -26,4 +27,5 @@ pub use spec::{
     Classifier, FinalNorm, Flop, Mlp, Norm, NormKind, Order, Pairs, Places, Pool, Position, Prefix,
     Projector, QkNorm, Relative, Resample, Rope, Sizes, Spec, SubNorm, Windows,
 };
+pub use text::{Joint, TextHead, TextPool, TextSpec};
 pub use weight::WeightKind;

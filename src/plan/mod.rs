@@ -17,7 +17,8 @@ pub use op::{
 pub use host::{host_inputs, Host};
 pub use record::{
     Guided, Input, POOLED, TensorSpec, parameters, record, record_attention, record_guided,
-    record_head, record_head_alone, record_segment, tensors,
+    record_head, record_head_alone, record_segment, record_text, tensors, text_tensors, TEXT, TEXT_POSITIONS,
+    TOKEN_TABLE,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 

@@ -5,12 +5,14 @@ mod guided;
 mod head;
 pub(super) mod names;
 mod pooled;
+mod text;
 mod windows;
 
 pub use encoder::{
     Input, TensorSpec, parameters, record, record_attention, record_segment, tensors,
 };
 pub use pooled::POOLED;
+pub use text::{TEXT, TEXT_POSITIONS, TOKEN_TABLE, record_text};
 pub(super) use windows::stages;
 pub use guided::{Guided, record_guided};
 pub use head::{record_head, record_head_alone};
@@ -21,6 +23,8 @@ use crate::model::{NormKind, WeightKind};
 /// A plan in the making. Inside a scope the names of slots and of weights begin with the scope's.
 struct Recorder {
     plan: Plan,
+    /// What the names of all weights begin with.
+    base: String,
     /// What the names of weights begin with.
     weights: String,
     /// What the names of other slots begin with.
@@ -33,12 +37,12 @@ impl Recorder {
     /// Adds to `plan`; weights' names begin with `weights`, other slots' with `slots`.
     fn new(plan: Plan, weights: &str, slots: &str) -> Self {
         let layer = plan.steps.last().map_or(0, |step| step.layer);
-        Self { plan, weights: weights.into(), slots: slots.into(), block: None, layer }
+        Self { plan, base: weights.into(), weights: weights.into(), slots: slots.into(), block: None, layer }
     }
 
     /// Goes on in block `block`, from 0.
     fn enter(&mut self, block: usize) {
-        self.weights = format!("encoder.layers.{block}.");
+        self.weights = format!("{}encoder.layers.{block}.", self.base);
         self.slots = format!("{block}.");
         self.block = Some(block);
         self.layer = block + 1;
@@ -58,7 +62,7 @@ impl Recorder {
 
     /// Goes on behind the last block.
     fn leave(&mut self) {
-        self.weights.clear();
+        self.weights = self.base.clone();
         self.slots.clear();
         self.block = None;
     }

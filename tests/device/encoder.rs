@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::common::*;
 use internvit::gpu::{Family, Gpu};
-use internvit::plan::{Input, Value, record};
+use internvit::plan::{Host, Input, Plan, SlotId, Value, record};
 use internvit::weights::Values;
 use internvit::{Checkpoint, Device, Encoder, Features, Images, reference};
 
@@ -81,6 +81,13 @@ fn cpu_matches_float64() {
     }
 }
 
+/// What a plan is fed.
+fn fed<'a>(plan: &Plan, pixels: &'a [f32], host: &'a [Host]) -> Vec<(SlotId, Value<'a>)> {
+    let host = host.iter().map(|made| (made.slot.as_str(), made.values.as_slice()));
+    let all = [("pixels", pixels)].into_iter().chain(host);
+    all.filter_map(|(name, values)| Some((plan.slot(name)?, Value::F32(values)))).collect()
+}
+
 /// The oracle of the kernels' tests, itself held against float64.
 #[test]
 fn twins_match_float64() {
@@ -93,16 +100,17 @@ fn twins_match_float64() {
         let [batch, _, height, width] = given.shape.as_slice().try_into().unwrap();
         let input = Input::PixelValues { height, width };
         let grid = input.grid(spec.sizes.patch).unwrap();
-        let position = wait(checkpoint.prefix_and_positions(grid)).unwrap();
+        let host = wait(checkpoint.host_inputs(grid)).unwrap();
         let plan = record(&spec, input, batch, &[]);
-        let inputs = [
-            (plan.slot("pixels").unwrap(), Value::F32(&given.values)),
-            (plan.slot("position").unwrap(), Value::F32(&position)),
-        ];
+        let inputs = fed(&plan, &given.values, &host);
         let go_on = &mut async |_: &_, _: &[f32]| ControlFlow::Continue(());
-        let mut found = wait(reference::run(&plan, batch, &checkpoint, &inputs, go_on)).unwrap();
-        let last = &expected["last_hidden_state"].values;
-        assert_close(&format!("twins {fixture}"), &found.pop().unwrap().1, last, TOLERANCE);
+        let found = wait(reference::run(&plan, batch, &checkpoint, &inputs, go_on)).unwrap();
+        // All that is computed of the last hidden state too.
+        for (name, slot) in &plan.outputs {
+            let Some(expected) = expected.get(name) else { continue };
+            let found = &found.iter().find(|(output, _)| output == slot).unwrap().1;
+            assert_close(&format!("twins {fixture} {name}"), found, &expected.values, TOLERANCE);
+        }
     }
 }
 
@@ -182,11 +190,8 @@ fn odd_widths() {
         let values = noise(5, 2 * 3 * 21 * 28);
         let images = Images::PixelValues { shape: [2, 3, 21, 28], values: &values };
         let plan = record(&checkpoint.spec, Input::PixelValues { height: 21, width: 28 }, 2, &[]);
-        let position = wait(checkpoint.prefix_and_positions([3, 4])).unwrap();
-        let inputs = [
-            (plan.slot("pixels").unwrap(), Value::F32(&values)),
-            (plan.slot("position").unwrap(), Value::F32(&position)),
-        ];
+        let host = wait(checkpoint.host_inputs([3, 4])).unwrap();
+        let inputs = fed(&plan, &values, &host);
         let go_on = &mut async |_: &_, _: &[f32]| ControlFlow::Continue(());
         let mut twins = wait(reference::run(&plan, 2, &checkpoint, &inputs, go_on)).unwrap();
         let twins = twins.pop().unwrap().1;
@@ -339,7 +344,8 @@ fn unfit_inputs_are_refused() {
     let pixels = |shape| Images::PixelValues { shape, values: &values };
     let embeds = |shape| Images::PixelEmbeds { shape, values: &values };
     let cases = [
-        (pixels([1, 3, 84, 83]), vec![], "multiples of 14"),
+        (pixels([1, 3, 84, 83]), vec![], "expected 20916 values"),
+        (pixels([1, 3, 84, 13]), vec![], "at least a patch of 14"),
         (pixels([1, 1, 84, 84]), vec![], "expected 3 channels"),
         (pixels([2, 3, 84, 84]), vec![], "expected 42336 values"),
         (pixels([0, 3, 84, 84]), vec![], "at least one"),

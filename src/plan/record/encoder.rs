@@ -2,7 +2,8 @@
 
 use super::{Recorder, names, stages};
 use crate::model::{
-    FinalNorm, HeadSpec, Mlp, NormKind, Order, QkNorm, Relative, Rope, Spec, WeightKind,
+    FinalNorm, HeadSpec, Joint, Mlp, NormKind, Order, QkNorm, Relative, Rope, Spec, TextSpec,
+    WeightKind,
 };
 use crate::plan::{
     self, Add, Attention, Embed, Map, Op, Patchify, Plan, Plane, Role, Rotate, ScoreBias,
@@ -125,6 +126,17 @@ pub fn tensors(spec: &Spec) -> Vec<TensorSpec> {
     plan.slots.into_iter().filter_map(TensorSpec::of).collect()
 }
 
+/// Every tensor of a text tower, in the order of the forward pass, and what joins it with that of pictures.
+pub fn text_tensors(text: &TextSpec) -> Vec<TensorSpec> {
+    let joint = ["logit_scale"].into_iter().chain((text.joint == Joint::Sigmoid).then_some("logit_bias"));
+    let joint = joint.map(|name| Slot {
+        stored: vec![1],
+        ..Slot::new(name, [1; 3], Role::Weight(WeightKind::Table))
+    });
+    let slots = super::record_text(text, 1, 1).slots.into_iter();
+    slots.chain(joint).filter_map(TensorSpec::of).collect()
+}
+
 /// Number of values of all tensors.
 pub fn parameters(spec: &Spec) -> u64 {
     let values =
@@ -178,11 +190,18 @@ pub fn record_attention(spec: &Spec, tokens: usize, layer: usize) -> (Plan, [Pla
 pub(super) struct EncoderRecorder<'a> {
     pub(super) spec: &'a Spec,
     pub(super) r: Recorder,
+    /// What is added to the scores of every block.
+    pub(super) mask: Option<ScoreBias>,
 }
 
 impl<'a> EncoderRecorder<'a> {
     fn new(spec: &'a Spec, batch: usize) -> Self {
-        Self { spec, r: Recorder::new(Plan::new(batch), "", "") }
+        Self::within(spec, batch, "")
+    }
+
+    /// Of a tower whose weights' names begin with `base`.
+    pub(super) fn within(spec: &'a Spec, batch: usize, base: &str) -> Self {
+        Self { spec, r: Recorder::new(Plan::new(batch), base, ""), mask: None }
     }
 
     /// Patches `[h·w, C]`, prefix tokens and positions: the first hidden state `[N, C]`.
@@ -242,9 +261,9 @@ impl<'a> EncoderRecorder<'a> {
     }
 
     /// A block, of which nothing but the result is named after the hidden state.
-    fn block(&mut self, x: SlotId, block: usize, grid: Option<[usize; 2]>) -> SlotId {
+    pub(super) fn block(&mut self, x: SlotId, block: usize, grid: Option<[usize; 2]>) -> SlotId {
         self.r.enter(block);
-        let bias = grid.and_then(|grid| self.relative(block, grid));
+        let bias = self.mask.or_else(|| self.relative(block, grid?));
         let heads = self.spec.sizes.heads;
         let attend = |this: &mut Self, a: SlotId, add: Option<SlotId>| {
             let a = this.attention(a, heads, 1, bias);
