@@ -22,7 +22,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     spec,
     settle,
     write,
-    schemes: &[NAMES, TOKENFLOW_NAMES],
+    schemes: &[TOKENFLOW_NAMES, NAMES],
 };
 
 /// The `model_type` of the variant that takes pictures of any aspect ratio.
