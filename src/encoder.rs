@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Deref, DerefMut};
 
 use crate::features::{BlockAttention, Features, Tensor, row_count};
 use crate::gpu::Gpu;
-use crate::images::{Images, check};
+use crate::images::{Images, check, padded};
 use crate::model::{HeadKind, Pool, Relative};
 use crate::plan::{Plane, Role, SlotId, Value, record_attention, record_head_alone};
 use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
@@ -127,8 +127,13 @@ impl Encoder {
         residency: Residency,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<DeviceFeatures> {
-        let (input, batch) = check(images, taps, &self.checkpoint().spec)?;
         let spec = &self.checkpoint().spec;
+        let padded = padded(images, spec);
+        let images = match &padded {
+            Some((shape, values)) => Images::PixelValues { shape: *shape, values },
+            None => images,
+        };
+        let (input, batch) = check(images, taps, spec)?;
         let grid = input.grid(spec.sizes.patch).map(|grid| spec.last_grid(grid));
         let (prefix, class_token) = (spec.prefix_tokens(), spec.pool == Pool::Cls);
         let task = Task::Features(taps.to_vec());

@@ -92,6 +92,29 @@ impl<'a> PlanInputs<'a> {
     }
 }
 
+/// Pixels with zeros at the right and bottom up to whole patches, where a model of windows is given others;
+/// other models leave out what is beyond the last whole patch.
+pub(crate) fn padded(images: Images<'_>, spec: &Spec) -> Option<([usize; 4], Vec<f32>)> {
+    let Images::PixelValues { shape: [batch, channels, height, width], values } = images else {
+        return None;
+    };
+    let [rows, cols] = [height, width].map(|side| side.next_multiple_of(spec.sizes.patch));
+    let fits = values.len() == batch * channels * height * width && width > 0;
+    if spec.windows.is_none() || [rows, cols] == [height, width] || !fits {
+        return None;
+    }
+    let mut all = Vec::with_capacity(batch * channels * rows * cols);
+    for plane in values.chunks_exact(height * width) {
+        let end = all.len() + rows * cols;
+        for row in plane.chunks_exact(width) {
+            all.extend_from_slice(row);
+            all.extend(std::iter::repeat_n(0.0, cols - width));
+        }
+        all.resize(end, 0.0);
+    }
+    Some(([batch, channels, rows, cols], all))
+}
+
 /// Checks an input against the spec; what it is and how many pictures.
 pub(crate) fn check(images: Images<'_>, taps: &[usize], spec: &Spec) -> Result<(Input, usize)> {
     let (s, layers) = (&spec.sizes, spec.sizes.layers);

@@ -9,7 +9,7 @@ mod text;
 mod windows;
 
 pub use encoder::{
-    Input, TensorSpec, parameters, record, record_attention, record_segment, tensors,
+    Input, TensorSpec, parameters, record, record_attention, record_segment, tensors, text_tensors,
 };
 pub use pooled::POOLED;
 pub use text::{TEXT, TEXT_POSITIONS, TOKEN_TABLE, record_text};

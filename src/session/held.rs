@@ -48,12 +48,18 @@ pub(crate) enum Values {
 /// The pooled token.
 const POOLER: &str = "pooler_output";
 
+/// The values of classes, and those of two classifiers whose mean they are.
+const LOGITS: &str = "logits";
+const DISTILLED: [&str; 2] = ["cls_logits", "distillation_logits"];
+
 impl DeviceFeatures {
     /// Names of the tensors: `last_hidden_state`, `pooler_output` where the model pools, what else it
     /// computes of that, and `hidden_states.{i}` for those asked for.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let derived = self.class_token && !self.parts.contains_key(POOLER);
-        self.parts.keys().map(String::as_str).chain(derived.then_some(POOLER))
+        let pooler = self.class_token && !self.parts.contains_key(POOLER);
+        let both = DISTILLED.iter().all(|name| self.parts.contains_key(*name));
+        let derived = pooler.then_some(POOLER).into_iter().chain(both.then_some(LOGITS));
+        self.parts.keys().map(String::as_str).chain(derived)
     }
 
     /// Tokens of a picture and channels of a token.
@@ -92,6 +98,13 @@ impl DeviceFeatures {
                 let (tokens, c) = (last.shape[1], last.shape[2]);
                 let first = last.values.chunks_exact(tokens * c).flat_map(|picture| &picture[..c]);
                 return Ok(Tensor { shape: vec![self.batch, c], values: first.copied().collect() });
+            }
+            if name == LOGITS && !self.parts.contains_key(LOGITS) {
+                let mut mean = self.tensor(session, DISTILLED[0]).await?;
+                let other = self.tensor(session, DISTILLED[1]).await?;
+                let pairs = mean.values.iter_mut().zip(other.values);
+                pairs.for_each(|(mean, other)| *mean = (*mean + other) / 2.0);
+                return Ok(mean);
             }
             let unknown = || Error::input(format!("no tensor called {name}"));
             let parts = self.parts.get(name).ok_or_else(unknown)?;

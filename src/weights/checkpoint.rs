@@ -8,7 +8,7 @@ use super::{
 };
 use crate::budget::MAX_CONFIG;
 use crate::model::{
-    HeadSpec, Spec, image_processor, parse_config, parse_head, parse_preprocessing,
+    HeadSpec, Spec, TextSpec, image_processor, parse_config, parse_head, parse_preprocessing,
     parse_pretrained,
 };
 use crate::plan::{Host, host_inputs};
@@ -35,6 +35,7 @@ pub struct Checkpoint {
     pub notes: Vec<String>,
     name: String,
     pub(super) files: Vec<Source>,
+    text: Option<TextSpec>,
 }
 
 impl Checkpoint {
@@ -98,7 +99,7 @@ impl Checkpoint {
                 None => None,
             };
             let (name, config, preprocessor) = (name.into(), config.into(), None);
-            Ok(Self { spec, manifest, head, config, preprocessor, notes, name, files })
+            Ok(Self { spec, manifest, head, config, preprocessor, notes, name, files, text: None })
         })
     }
 
@@ -173,6 +174,11 @@ impl Checkpoint {
         self.head = Some(Head::new(head, self.spec.sizes.hidden, &all, "backbone.")?);
         self.files.push(file);
         Ok(())
+    }
+
+    /// The tower that reads texts, where it was asked for.
+    pub fn text(&self) -> Option<&TextSpec> {
+        self.text.as_ref()
     }
 
     /// The folder, or another name for it.
