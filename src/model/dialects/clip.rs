@@ -5,10 +5,10 @@
 use serde_json::{Map, Value};
 
 use super::{
-    ACTIVATIONS, BASE, CLIP_MEAN, CLIP_STD, Dialect, sizes, squashed, text_tower, write_all,
+    ACTIVATIONS, BASE, Dialect, sizes, text_tower, write_all,
 };
 use crate::Result;
-use crate::image::{Filter, Resize};
+use crate::image::{Normal, Resize};
 use crate::model::{Joint, Preprocessing, TextHead, TextPool, TextSpec};
 use crate::model::fields::Fields;
 use crate::model::found::Found;
@@ -60,8 +60,8 @@ pub(super) fn tower(spec: Spec) -> Spec {
 
 /// The short side to the model's, a square cut out of it.
 pub(super) fn cropped() -> Preprocessing {
-    let squashed = squashed(Filter::Bicubic, CLIP_MEAN, CLIP_STD);
-    Preprocessing { resize: Resize::Crop, ..squashed }
+    let (resize, normal) = (Resize::Crop, Normal::clip());
+    Preprocessing { resize, normal, ..Preprocessing::default() }
 }
 
 /// A tower alone may have been stored with its projection.
