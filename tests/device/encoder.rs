@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use crate::common::*;
 use internvit::gpu::{Family, Gpu};
+use internvit::model::Spec;
 use internvit::plan::{Host, Input, Plan, SlotId, Value, record};
 use internvit::weights::Values;
-use internvit::{Checkpoint, Device, Encoder, Features, Images, reference};
+use internvit::{Checkpoint, Device, Encoder, Features, Images, Tensor, reference};
 
 /// f32 against float64.
 const TOLERANCE: f64 = 1e-5;
@@ -110,6 +111,21 @@ fn cpu_matches_float64() {
     }
 }
 
+/// Pixels as a plan takes them: a model of windows has zeros at the right and bottom up to whole patches.
+fn fed_pixels(given: &Tensor, spec: &Spec) -> Tensor {
+    let [batch, channels, height, width] = given.shape.as_slice().try_into().unwrap();
+    let [rows, cols] = [height, width].map(|side: usize| match spec.windows {
+        Some(_) => side.next_multiple_of(spec.sizes.patch),
+        None => side,
+    });
+    let mut values = vec![0.0; batch * channels * rows * cols];
+    for (line, pixels) in given.values.chunks_exact(width).enumerate() {
+        let (plane, y) = (line / height, line % height);
+        values[(plane * rows + y) * cols..][..width].copy_from_slice(pixels);
+    }
+    Tensor { shape: vec![batch, channels, rows, cols], values }
+}
+
 /// What a plan is fed.
 fn fed<'a>(plan: &Plan, pixels: &'a [f32], host: &'a [Host]) -> Vec<(SlotId, Value<'a>)> {
     let host = host.iter().map(|made| (made.slot.as_str(), made.values.as_slice()));
@@ -125,7 +141,7 @@ fn twins_match_float64() {
         let spec = checkpoint.spec.clone();
         let given = tensors(&golden(fixture).join("input.safetensors"));
         let expected = tensors(&golden(fixture).join("expected.safetensors"));
-        let given = &given["pixel_values"];
+        let given = fed_pixels(&given["pixel_values"], &spec);
         let [batch, _, height, width] = given.shape.as_slice().try_into().unwrap();
         let input = Input::PixelValues { height, width };
         let grid = input.grid(spec.sizes.patch).unwrap();
