@@ -14,9 +14,8 @@ use internvit::weights::{Conversion, QuantFormat, StoredType, convert};
 /// The folders of the fixtures that hold one encoder each.
 fn cases() -> Vec<PathBuf> {
     let all = std::fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap().path());
-    let whole = |path: &PathBuf| {
-        path.join("case.json").exists() && path.join("model.safetensors").exists()
-    };
+    let whole =
+        |path: &PathBuf| path.join("case.json").exists() && path.join("model.safetensors").exists();
     let mut list: Vec<PathBuf> = all.filter(whole).collect();
     list.sort();
     list
@@ -194,7 +193,13 @@ fn texts() {
     let cases = [
         ("clip_quick_gelu", true, TextPool::LargestId, TextHead::Projection(40), Joint::Softmax),
         ("clip_openclip", true, TextPool::LargestId, TextHead::Projection(24), Joint::Softmax),
-        ("eva02_clip_openclip", true, TextPool::LargestId, TextHead::Projection(24), Joint::Softmax),
+        (
+            "eva02_clip_openclip",
+            true,
+            TextPool::LargestId,
+            TextHead::Projection(24),
+            Joint::Softmax,
+        ),
         ("openvision", false, TextPool::Last, TextHead::Projection(40), Joint::Softmax),
         ("siglip", false, TextPool::Last, TextHead::Pooler(40), Joint::Sigmoid),
         ("siglip2_fixed", false, TextPool::Last, TextHead::Pooler(48), Joint::Sigmoid),
@@ -213,7 +218,8 @@ fn texts() {
         }
     }
     let turned = wait(open(&golden("clip_openclip")).with_text()).unwrap();
-    let raw = &tensors(&golden("clip_openclip").join("model.safetensors"))["text_projection"].values;
+    let raw =
+        &tensors(&golden("clip_openclip").join("model.safetensors"))["text_projection"].values;
     let projection = wait(turned.tensor("text.projection.weight")).unwrap();
     assert!((0..24 * 32).all(|at| projection[at] == raw[at % 32 * 24 + at / 32]));
     assert!(wait(open(&golden("vit_timm")).with_text()).is_err());
@@ -232,7 +238,8 @@ fn photographs_are_prepared_as_by_their_processors() {
         assert!(checkpoint.notes.is_empty(), "{case}: {:?}", checkpoint.notes);
         let Spec { preprocessing, sizes, .. } = &checkpoint.spec;
         let picture = preprocessing.fit(sizes, None, None).apply(&photo).unwrap();
-        let found = internvit::image::pixel_values(&[picture.clone()], &preprocessing.normal).unwrap();
+        let found =
+            internvit::image::pixel_values(&[picture.clone()], &preprocessing.normal).unwrap();
         let expected = &tensors(&file)["pixel_values"];
         let (width, height, patch) = (picture.width as usize, picture.height as usize, sizes.patch);
         // A row a patch, pixel by pixel, for those of any aspect ratio; rows behind them are padding.
