@@ -1,9 +1,9 @@
-// softmax(q · kᵀ / √D) · v with an online softmax, for software adapters: no workgroup memory, no
+// softmax(q · kᵀ / √D + summands) · v with an online softmax, for software adapters: no workgroup memory, no
 // barrier, sums in named variables (SwiftShader keeps arrays in memory).
 //
 // An invocation owns four queries of one head and takes sixteen keys at a time: their 64 scores stay
 // in variables, the output gathers in y itself, which therefore is f32.
-// Holes: the type X of what is read, values(at, key, last).
+// Holes: the type X of what is read, values(at, key, last), summand(row, head, key).
 const D = 64u;     // channels of a head, a multiple of 4
 const HEADS = 3u;
 
@@ -12,47 +12,51 @@ const ROW = HEADS * D4;
 const SCALE = 1.0 / sqrt(f32(D));
 const_assert D % 4u == 0u;
 
-@group(0) @binding(1) var<storage, read> q: array<X>;           // [batch · tokens, HEADS · D]
-@group(0) @binding(2) var<storage, read> k: array<X>;           // [batch · tokens, HEADS · D]
-@group(0) @binding(3) var<storage, read> v: array<X>;           // [batch · tokens, HEADS · D]
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [batch · tokens, HEADS · D]
+@group(0) @binding(1) var<storage, read> q: array<X>;           // [groups · tokens, HEADS · D]
+@group(0) @binding(2) var<storage, read> k: array<X>;           // [groups · keys, HEADS · D]
+@group(0) @binding(3) var<storage, read> v: array<X>;           // [groups · keys, HEADS · D]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [groups · tokens, HEADS · D]
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let start = id.z * size.tokens * ROW + id.y * D4; // the head's first quad in its picture
-    let last = size.tokens - 1u;
     let query = id.x * 4u;
-    if query > last {
+    if query >= size.tokens {
         return;
     }
     // Queries past the last one repeat it: they write what it writes.
-    let q0 = start + query * ROW;
-    let q1 = start + min(query + 1u, last) * ROW;
-    let q2 = start + min(query + 2u, last) * ROW;
-    let q3 = start + min(query + 3u, last) * ROW;
+    let rows = id.z * size.tokens + min(vec4u(query) + vec4u(0u, 1u, 2u, 3u), vec4u(size.tokens - 1u));
+    let q0 = rows.x * ROW + id.y * D4;
+    let q1 = rows.y * ROW + id.y * D4;
+    let q2 = rows.z * ROW + id.y * D4;
+    let q3 = rows.w * ROW + id.y * D4;
+    let start = id.z * size.width * ROW + id.y * D4; // the head's first quad in the keys of its group
+    let last = size.width - 1u;
+    // The index begins again with every picture that shares it.
+    let index = rows - (id.z - id.z % size.height) * size.tokens;
     var best = vec4f(-3e38); // of each query's scores
     var total = vec4f();     // of each query's weights
-    for (var key = 0u; key < size.tokens; key += 16u) {
+    for (var key = 0u; key < size.width; key += 16u) {
         let m0 = beyond(key, last); // keys past the last one weigh nothing
         let m1 = beyond(key + 4u, last);
         let m2 = beyond(key + 8u, last);
         let m3 = beyond(key + 12u, last);
-        var a0 = m0; // a: scores of query 0 with four keys each, b: of query 1, …
-        var a1 = m1;
-        var a2 = m2;
-        var a3 = m3;
-        var b0 = m0;
-        var b1 = m1;
-        var b2 = m2;
-        var b3 = m3;
-        var c0 = m0;
-        var c1 = m1;
-        var c2 = m2;
-        var c3 = m3;
-        var d0 = m0;
-        var d1 = m1;
-        var d2 = m2;
-        var d3 = m3;
+        // a: scores of query 0 with four keys each, b: of query 1, …
+        var a0 = m0 + summands(index.x, id.y, key, last);
+        var a1 = m1 + summands(index.x, id.y, key + 4u, last);
+        var a2 = m2 + summands(index.x, id.y, key + 8u, last);
+        var a3 = m3 + summands(index.x, id.y, key + 12u, last);
+        var b0 = m0 + summands(index.y, id.y, key, last);
+        var b1 = m1 + summands(index.y, id.y, key + 4u, last);
+        var b2 = m2 + summands(index.y, id.y, key + 8u, last);
+        var b3 = m3 + summands(index.y, id.y, key + 12u, last);
+        var c0 = m0 + summands(index.z, id.y, key, last);
+        var c1 = m1 + summands(index.z, id.y, key + 4u, last);
+        var c2 = m2 + summands(index.z, id.y, key + 8u, last);
+        var c3 = m3 + summands(index.z, id.y, key + 12u, last);
+        var d0 = m0 + summands(index.w, id.y, key, last);
+        var d1 = m1 + summands(index.w, id.y, key + 4u, last);
+        var d2 = m2 + summands(index.w, id.y, key + 8u, last);
+        var d3 = m3 + summands(index.w, id.y, key + 12u, last);
         for (var i = 0u; i < D4; i++) {
             let x0 = from_x(q[q0 + i]) * SCALE;
             let x1 = from_x(q[q1 + i]) * SCALE;
@@ -126,6 +130,12 @@ fn keys(at: u32, key: u32, last: u32) -> mat4x4f {
     return mat4x4f(from_x(k[at + min(key, last) * ROW]),
         from_x(k[at + min(key + 1u, last) * ROW]), from_x(k[at + min(key + 2u, last) * ROW]),
         from_x(k[at + min(key + 3u, last) * ROW]));
+}
+
+// What is added to the scores of a query with four keys; keys past the last one repeat it.
+fn summands(row: u32, head: u32, key: u32, last: u32) -> vec4f {
+    return vec4f(summand(row, head, min(key, last)), summand(row, head, min(key + 1u, last)),
+        summand(row, head, min(key + 2u, last)), summand(row, head, min(key + 3u, last)));
 }
 
 fn beyond(key: u32, last: u32) -> vec4f {

@@ -5,8 +5,8 @@ use std::ops::{ControlFlow, Deref, DerefMut};
 
 use crate::features::{BlockAttention, Features, Tensor, row_count};
 use crate::gpu::Gpu;
-use crate::images::{Images, check};
-use crate::model::HeadKind;
+use crate::images::{Images, check, padded};
+use crate::model::{HeadKind, Pool, Relative};
 use crate::plan::{Plane, Role, SlotId, Value, record_attention, record_head_alone};
 use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
 use crate::weights::{Checkpoint, Head};
@@ -100,7 +100,8 @@ impl Encoder {
         self.head_for(grid)?;
         let job = Job { task: &Task::Logits, input, count, images, residency: Residency::Host };
         let parts = self.run_all(job, progress).await?;
-        let held = DeviceFeatures { batch: count, grid: None, prefix: 0, parts };
+        let held =
+            DeviceFeatures { batch: count, grid: None, prefix: 0, class_token: false, parts };
         let logits = held.tensor(self, "logits").await?.values;
         Ok(planar(&logits, count, self.head_for(grid)?, grid))
     }
@@ -126,22 +127,39 @@ impl Encoder {
         residency: Residency,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<DeviceFeatures> {
-        let (input, batch) = check(images, taps, &self.checkpoint().spec)?;
         let spec = &self.checkpoint().spec;
-        let (grid, prefix) = (input.grid(spec.sizes.patch), spec.prefix_tokens());
+        let padded = padded(images, spec);
+        let images = match &padded {
+            Some((shape, values)) => Images::PixelValues { shape: *shape, values },
+            None => images,
+        };
+        let (input, batch) = check(images, taps, spec)?;
+        let grid = input.grid(spec.sizes.patch).map(|grid| spec.last_grid(grid));
+        let (prefix, class_token) = (spec.prefix_tokens(), spec.pool == Pool::Cls);
         let task = Task::Features(taps.to_vec());
         let job = Job { task: &task, input, count: batch, images, residency };
         let parts = self.run_all(job, progress).await?;
-        Ok(DeviceFeatures { batch, grid, prefix, parts })
+        Ok(DeviceFeatures { batch, grid, prefix, class_token, parts })
     }
 
-    /// Queries and keys of block `layer` (from 1) for one picture, of whose tokens `hidden`
-    /// `[tokens, C]` is what the block takes: `hidden_states.{layer - 1}`.
+    /// Queries and keys of block `layer` (from 1) for one picture of `grid` patches, of whose tokens
+    /// `hidden` `[tokens, C]` is what the block takes: `hidden_states.{layer - 1}`.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no such block, [`Error::Device`].
-    pub async fn attention(&self, hidden: &[f32], layer: usize) -> Result<BlockAttention> {
+    /// [`Error::Input`] where there is no such block, or where scores are of more than queries and keys;
+    /// [`Error::Device`].
+    pub async fn attention(
+        &self,
+        hidden: &[f32],
+        grid: [usize; 2],
+        layer: usize,
+    ) -> Result<BlockAttention> {
         let sizes = self.spec().sizes;
+        if self.spec().relative != Relative::None {
+            let text = "attention is not shown for this model: its scores depend on the distance of \
+                        patches too, which this view leaves out";
+            return Err(Error::input(text));
+        }
         if !(1..=sizes.layers).contains(&layer) {
             let text = format!("block {layer}: the model has blocks 1 to {}", sizes.layers);
             return Err(Error::input(text));
@@ -153,7 +171,19 @@ impl Encoder {
         }
         let (plan, [q, k]) = record_attention(&self.checkpoint().spec, tokens, layer);
         let Some(given) = plan.slot("hidden_state") else { unreachable!("the plan has an input") };
-        let inputs = [(given, Value::F32(hidden))];
+        let host = match plan.slot("angles") {
+            Some(_) => self.checkpoint().host_inputs(grid).await?,
+            None => Vec::new(),
+        };
+        let made = host.iter().filter_map(|made| {
+            let slot = plan.slot(&made.slot)?;
+            (plan.slots[slot].len(1) == made.values.len()).then_some((slot, Value::F32(&made.values)))
+        });
+        let inputs: Vec<(SlotId, Value<'_>)> =
+            [(given, Value::F32(hidden))].into_iter().chain(made).collect();
+        if inputs.len() == 1 && plan.slot("angles").is_some() {
+            return Err(Error::input(format!("{tokens} tokens of a grid of {grid:?} patches")));
+        }
         let values = self.run_plan(plan, &inputs, &[q.slot, k.slot]).await?;
         let plane = |values: &[f32], Plane { plane, .. }: Plane| {
             values[plane * tokens * channels..][..tokens * channels].to_vec()

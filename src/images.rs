@@ -2,8 +2,8 @@
 
 use crate::features::first_not_finite;
 use crate::image::Picture;
-use crate::model::Spec;
-use crate::plan::{Input, Plan, SlotId, Value};
+use crate::model::{Relative, Rope, Spec};
+use crate::plan::{Host, Input, Plan, SlotId, Value};
 use crate::{Error, Result};
 
 /// What an encoder takes.
@@ -77,19 +77,42 @@ impl<'a> PlanInputs<'a> {
     pub(crate) fn inputs(
         &self,
         plan: &Plan,
-        position: Option<&'a [f32]>,
+        host: &'a [Host],
     ) -> Vec<(SlotId, Value<'_>)> {
         let (name, value) = match self {
             Self::Rgba(bytes) => ("pixels", Value::Rgba(bytes)),
             Self::F32(name, values) => (*name, Value::F32(values)),
         };
-        let position = position.map(|p| ("position", Value::F32(p)));
-        [Some((name, value)), position]
+        let host = host.iter().map(|made| (made.slot.as_str(), Value::F32(&made.values)));
+        [(name, value)]
             .into_iter()
-            .flatten()
+            .chain(host)
             .filter_map(|(name, value)| Some((plan.slot(name)?, value)))
             .collect()
     }
+}
+
+/// Pixels with zeros at the right and bottom up to whole patches, where a model of windows is given others;
+/// other models leave out what is beyond the last whole patch.
+pub(crate) fn padded(images: Images<'_>, spec: &Spec) -> Option<([usize; 4], Vec<f32>)> {
+    let Images::PixelValues { shape: [batch, channels, height, width], values } = images else {
+        return None;
+    };
+    let [rows, cols] = [height, width].map(|side| side.next_multiple_of(spec.sizes.patch));
+    let fits = values.len() == batch * channels * height * width && width > 0;
+    if spec.windows.is_none() || [rows, cols] == [height, width] || !fits {
+        return None;
+    }
+    let mut all = Vec::with_capacity(batch * channels * rows * cols);
+    for plane in values.chunks_exact(height * width) {
+        let end = all.len() + rows * cols;
+        for row in plane.chunks_exact(width) {
+            all.extend_from_slice(row);
+            all.extend(std::iter::repeat_n(0.0, cols - width));
+        }
+        all.resize(end, 0.0);
+    }
+    Some(([batch, channels, rows, cols], all))
 }
 
 /// Checks an input against the spec; what it is and how many pictures.
@@ -98,6 +121,16 @@ pub(crate) fn check(images: Images<'_>, taps: &[usize], spec: &Spec) -> Result<(
     if let Some(tap) = taps.iter().find(|tap| **tap > layers) {
         return Err(Error::input(format!("hidden state {tap}: expected 0 to {layers}")));
     }
+    let whole = |height: usize, width: usize| {
+        // Pixels beyond the last whole patch take no part.
+        if height >= s.patch && width >= s.patch {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "pixel_values of {height} × {width} pixels: expected at least a patch of {}",
+            s.patch
+        )))
+    };
     let sides = |height: usize, width: usize| {
         let good = |side: usize| side > 0 && side.is_multiple_of(s.patch);
         if good(height) && good(width) {
@@ -141,7 +174,7 @@ pub(crate) fn check(images: Images<'_>, taps: &[usize], spec: &Spec) -> Result<(
                     s.channels
                 )));
             }
-            sides(height, width)?;
+            whole(height, width)?;
             values(v.len(), &shape)?;
             Ok((Input::PixelValues { height, width }, batch))
         }
@@ -152,6 +185,11 @@ pub(crate) fn check(images: Images<'_>, taps: &[usize], spec: &Spec) -> Result<(
                     "pixel_embeds of shape {shape:?}: expected {} channels",
                     s.hidden
                 )));
+            }
+            if spec.rope != Rope::None || spec.relative != Relative::None {
+                return Err(Error::input(
+                    "pixel_embeds: this model needs to know the grid of patches; give pixel_values",
+                ));
             }
             values(v.len(), &shape)?;
             Ok((Input::PixelEmbeds { tokens }, batch))

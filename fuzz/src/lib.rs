@@ -82,7 +82,7 @@ pub fn config(data: &[u8]) {
     if let Some(Some(head)) = seen(parse_head("c", text, &spec)) {
         assert!(head.wanted(spec.sizes.hidden, 4096, true).len() > 1);
     }
-    let again = seen(canonical_config("c", text, Some("float16"))).expect("what was read once");
+    let again = seen(canonical_config("c", text, None, Some("float16"))).expect("what was read once");
     assert_eq!(parse_config("c", &again.to_string()).expect("canonical"), spec);
 }
 
@@ -109,7 +109,8 @@ pub fn names(data: &[u8]) {
     if let Some(naming) = Naming::detect(list.iter().map(|stored| stored.key.as_str())) {
         for stored in &list {
             match naming.read(&stored.key) {
-                Key::Whole(name) => assert!(name.len() < stored.key.len() + 64),
+                Key::Whole(name) | Key::Turned(name) => assert!(name.len() < stored.key.len() + 64),
+                Key::Cut(names) => assert!(names.len() > 1),
                 Key::Part { name, index, of } => {
                     assert!(name.len() < stored.key.len() + 64 && index < of);
                 }

@@ -6,8 +6,10 @@ struct Size {
     first_panel: u32,  // linear: first panel of weights in this dispatch
     first_plane: u32,  // linear: plane at which the output binding starts
     plane_stride: u32, // linear, interleave: vec4s from one plane to the next
-    height: u32,       // unfold: pixels; maps: rows of the map that is read
-    width: u32,        // unfold: pixels; maps: columns of the map that is read
+    height: u32,       // unfold: pixels; maps: rows of the map that is read; attention: groups that share an index;
+                       // gather: rows of a picture's index, 0 where all share it
+    width: u32,        // unfold: pixels; maps: columns of the map that is read; attention: keys of a group;
+                       // gather: rows of a picture's x, 0 where all share it
     out_width: u32,    // maps: columns of the map that is written
     first_row: u32,    // linear over windows: first row of this dispatch
     column: u32,       // resize: first quad of a row that is written

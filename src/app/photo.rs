@@ -305,8 +305,9 @@ impl Photo {
             let tensor = self.held.tensor(encoder, &Hidden::Layer(block - 1).name()).await?;
             let mut list = Vec::new();
             let tile = tensor.shape[1] * tensor.shape[2];
+            let grid = self.held.grid.unwrap_or([tensor.shape[1] - self.held.prefix, 1]);
             for tokens in tensor.values.chunks_exact(tile).take(self.board.pictures()) {
-                list.push(encoder.attention(tokens, block).await?);
+                list.push(encoder.attention(tokens, grid, block).await?);
             }
             if self.attention.values().chain([&list]).map(|list| bytes(list)).sum::<usize>()
                 > ATTENTION

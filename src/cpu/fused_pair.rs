@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{Matrix, Share, attention};
 use crate::plan::{Activation, Linear, Op, Plan, Role, RowSource};
-use crate::reference::Epilogue;
+use crate::reference::{Epilogue, Scores};
 use crate::weights::WeightSource;
 use crate::{Error, Result};
 
@@ -36,6 +36,8 @@ impl FusedPair {
         let begin = rows(plan, first)?;
         let (mut between, mut last, mut heads) = (plan.steps[first].y, first + 1, None);
         if let Op::Attention(op) = &plan.steps.get(last)?.op
+            && op.bias.is_none()
+            && op.groups == 1
             && [op.q, op.k, op.v].iter().all(|plane| plane.slot == between)
             && inside(between, last)
         {
@@ -152,7 +154,8 @@ impl PairShare {
             let mut y = vec![0.0; between.len() / 3];
             let (q, rest) = between.split_at(y.len());
             let (k, v) = rest.split_at(y.len());
-            attention([q, k, v], [batch, tokens, columns], &queries, &mut y);
+            let scores = Scores::plain([batch, tokens, columns], queries.len());
+            attention([q, k, v], &scores, &queries, &mut y);
             between = y;
         }
         self.last.product(&between, Epilogue::default())

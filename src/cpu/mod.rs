@@ -224,8 +224,8 @@ impl Fast<'_> {
             }
             Op::Attention(op) => {
                 let qkv = [op.q, op.k, op.v].map(|plane| self.plane(plane));
-                let (tokens, c) = (slots[step.y].rows, slots[step.y].cols);
-                attention(qkv, [self.batch, tokens, c], &vec![0..tokens; op.heads], y);
+                let scores = self.twin().scores(op, slots[step.y].cols);
+                attention(qkv, &scores, &vec![0..scores.queries; op.heads], y);
             }
             Op::Patchify(_)
             | Op::Slice(_)
@@ -236,12 +236,18 @@ impl Fast<'_> {
             | Op::BoxMean(_)
             | Op::Outer(_)
             | Op::Ridge(_)
-            | Op::LocalAffine(_) => {
-                let Self { plan, batch, values, pixels, .. } = *self;
-                Twin { plan, batch, values, pixels }.plain(step, y);
-            }
+            | Op::LocalAffine(_)
+            | Op::Gather(_)
+            | Op::Rotate(_)
+            | Op::Add(_) => self.twin().plain(step, y),
         }
         Ok(())
+    }
+
+    /// The plain operations on the same values.
+    fn twin(&self) -> Twin<'_> {
+        let Self { plan, batch, values, pixels, .. } = *self;
+        Twin { plan, batch, values, pixels }
     }
 
     /// A fused pair by all members: their sums are added to the residual stream `y`.

@@ -2,10 +2,12 @@
 
 mod attention;
 mod classifier;
+mod likeness;
 
 pub use attention::BlockAttention;
 pub(crate) use classifier::EPS;
 pub use classifier::{Classifier, Hidden};
+pub use likeness::{Scale, likeness, softmax, unit};
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};

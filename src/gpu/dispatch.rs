@@ -73,8 +73,8 @@ pub(super) struct Dispatch {
 pub(super) enum Rows {
     /// `size.rows` is cut to what is left of `per_picture · batch` after `first`, and counts follow.
     Cut { first: usize, per_picture: usize, unit: Unit },
-    /// A workgroup layer a picture.
-    Pictures,
+    /// So many workgroup layers a picture.
+    Pictures(usize),
 }
 
 /// What a workgroup covers.
@@ -129,7 +129,7 @@ impl Dispatch {
     pub(super) fn set_batch(&mut self, batch: usize) -> Size {
         let mut size = self.size;
         match self.rows {
-            Rows::Pictures => self.counts[2] = batch as u32,
+            Rows::Pictures(layers) => self.counts[2] = (layers * batch) as u32,
             Rows::Cut { first, per_picture, unit } => {
                 let left = (per_picture * batch).saturating_sub(first);
                 let rows = left.min(size.rows as usize);

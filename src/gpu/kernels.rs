@@ -15,7 +15,10 @@ pub use attention::{ATTENTION, Attention};
 pub use guided::{BOX_MEAN, BoxMean, LOCAL_AFFINE, OUTER, Pixels, RIDGE, Ridge};
 pub use knob::Knob;
 pub use linear::{LINEAR, Product, RowKind};
-pub use map::{EMBED, INTERLEAVE, Interleave, POOL, Pool, RESIZE, Resize, Tokens};
+pub use map::{
+    ADD, EMBED, GATHER, Gather, INTERLEAVE, Interleave, POOL, Pool, RESIZE, ROTATE, Resize, Rotate,
+    Rows, Tokens,
+};
 pub use norm::{NORM, Norm};
 pub use patchify::{PATCHIFY, Patchify};
 pub use row::{About, Needs, Row, Subgroups, Target, Tile, choose};
@@ -65,6 +68,9 @@ pub fn rows() -> Vec<About> {
     list.extend(NORM.iter().map(Row::about));
     list.extend(PATCHIFY.iter().map(Row::about));
     list.extend(EMBED.iter().map(Row::about));
+    list.extend(GATHER.iter().map(Row::about));
+    list.extend(ROTATE.iter().map(Row::about));
+    list.extend(ADD.iter().map(Row::about));
     list.extend(INTERLEAVE.iter().map(Row::about));
     list.extend(POOL.iter().map(Row::about));
     list.extend(RESIZE.iter().map(Row::about));

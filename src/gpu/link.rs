@@ -29,11 +29,13 @@ macro_rules! shaders {
 
 shaders! {
     "act/erf";
+    "act/hyperbolic";
     "act/none";
     "act/quick" uses "shared/logistic";
     "act/relu";
     "act/silu" uses "shared/logistic";
     "act/tanh" uses "shared/logistic";
+    "add" uses "shared/size";
     "affine/weight";
     "affine/weight_bias";
     "attention_direct" uses "shared/size", "shared/values";
@@ -49,6 +51,7 @@ shaders! {
     "finish/gated_residual";
     "finish/residual";
     "finish/store";
+    "gather" uses "shared/size";
     "input/patches" uses "shared/patch";
     "input/rows";
     "input/window";
@@ -69,6 +72,7 @@ shaders! {
     "pool" uses "shared/size";
     "resize" uses "shared/size";
     "ridge" uses "shared/size";
+    "rotate" uses "shared/size";
     "scale/none";
     "scale/vector";
     "shared/half";
@@ -78,6 +82,8 @@ shaders! {
     "shared/sum";
     "shared/sum_subgroup";
     "shared/values";
+    "summand/none";
+    "summand/table";
     "tile/16";
     "tile/8";
     "weight/bf16";

@@ -9,8 +9,8 @@ use super::kernels::{self, Kernel, Row, Target, choose};
 use super::memory::SMALLER;
 use super::weights::GpuWeights;
 use crate::plan::{
-    Attention, Axis, BoxMean, Concat, Embed, LocalAffine, Map, Norm, Op, Patchify, Plan, Pool,
-    PoolKind, Resize, Role, Slice, SlotId, Step,
+    Attention, Axis, BoxMean, Concat, Embed, Gather, LocalAffine, Map, Norm, Op, Patchify, Plan, Pool,
+    PoolKind, Resize, Role, Rotate, ScoreBias, Slice, SlotId, Step,
 };
 use crate::{Error, Result};
 
@@ -48,6 +48,12 @@ impl<'a> Builder<'a> {
             Op::Norm(op) => self.norm(op, y)?,
             Op::Attention(op) => vec![self.attention(op, y)?],
             Op::Slice(_) => Vec::new(),
+            Op::Gather(op) => vec![self.gather(op, y)?],
+            Op::Rotate(op) => vec![self.rotate(op, y)?],
+            Op::Add(op) => {
+                let shape = kernels::Rows { c: self.cols(y) };
+                vec![self.pixels(&kernels::ADD, &shape, &[op.x], y, Size::default())?]
+            }
             Op::Interleave(op) => {
                 let x = Map { slot: op.x, size: op.size };
                 let shape = kernels::Interleave { c: self.cols(y) };
@@ -59,14 +65,14 @@ impl<'a> Builder<'a> {
             Op::BoxMean(op) => vec![self.box_mean(op, y)?],
             Op::Outer(op) => {
                 let shape = kernels::Pixels { c: self.cols(op.x) };
-                vec![self.pixels(&kernels::OUTER, &shape, [op.x, op.guide], y, Size::default())?]
+                vec![self.pixels(&kernels::OUTER, &shape, &[op.x, op.guide], y, Size::default())?]
             }
             Op::Ridge(op) => {
                 let shape = kernels::Ridge { c: self.cols(op.x) / 4, eps: op.eps };
                 vec![self.pixels(
                     &kernels::RIDGE,
                     &shape,
-                    [op.moments, op.x],
+                    &[op.moments, op.x],
                     y,
                     Size::default(),
                 )?]
@@ -119,8 +125,11 @@ impl<'a> Builder<'a> {
 
     fn norm(&self, op: &Norm, y: SlotId) -> Result<Vec<Draft<'a>>> {
         let x = op.x.slot;
+        // A norm over heads sees each as a row.
+        let c = self.cols(op.weight);
+        let parts = self.cols(y) / c;
         let shape = kernels::Norm {
-            c: self.cols(y),
+            c,
             kind: op.kind,
             eps: op.eps,
             bias: op.bias.is_some(),
@@ -132,11 +141,13 @@ impl<'a> Builder<'a> {
         let all = self.plan.slots[y].rows * self.plan.batch;
         let mut drafts = Vec::new();
         for (first, rows) in self.row_chunks(all, self.extents.of(y).width) {
+            let unit = Unit::WholeRows(row.tile.rows());
             let x = self.range(x, op.x.plane, first, rows)?;
             let place = vec![Some(x), Some(self.range(y, 0, first, rows)?)];
             let affine = vec![Some(self.weight(op.weight)?), self.vector(op.bias)?];
-            let size = Size { rows: rows as u32, ..self.rows_size(y) };
-            let cut = self.cut(y, first, Unit::WholeRows(row.tile.rows()));
+            let size = Size { rows: (rows * parts) as u32, ..self.rows_size(y) };
+            let per_picture = self.plan.slots[y].rows * parts;
+            let cut = Rows::Cut { first: first * parts, per_picture, unit };
             drafts.push(self.draft(
                 &kernel,
                 row.file,
@@ -147,6 +158,29 @@ impl<'a> Builder<'a> {
             )?);
         }
         Ok(drafts)
+    }
+
+    fn gather(&self, op: &Gather, y: SlotId) -> Result<Draft<'a>> {
+        // Of what all pictures share, the next picture's rows are the same.
+        let rows = |slot: SlotId| match self.plan.slots[slot].role {
+            Role::Shared => 0,
+            _ => self.plan.slots[slot].rows as u32,
+        };
+        let (c, parts) = (self.cols(op.x), self.cols(op.index));
+        let shape = kernels::Gather { c, parts, add: op.residual.is_some() };
+        let size = Size { height: rows(op.index), width: rows(op.x), ..Size::default() };
+        self.pixels(&kernels::GATHER, &shape, &[op.x, op.index], y, size)
+    }
+
+    fn rotate(&self, op: &Rotate, y: SlotId) -> Result<Draft<'a>> {
+        let (c, head_dim) = (self.cols(y), self.cols(op.angles));
+        let shape = kernels::Rotate { c, head_dim, pairs: op.pairs };
+        let row = choose(&kernels::ROTATE, &self.target, &shape)?;
+        let x = self.range(op.x.slot, op.x.plane, 0, self.plan.slots[y].rows * self.plan.batch)?;
+        let bindings = vec![Some(x), Some(self.whole(op.angles)?), Some(self.whole(y)?)];
+        let (cut, bindings) = (self.cut(y, 0, self.quads_of(y)), [bindings, vec![], vec![]]);
+        let kernel = row.kernel(&self.target, &shape);
+        self.draft(&kernel, row.file, bindings, self.rows_size(y), cut, [1; 3])
     }
 
     fn slice(&self, op: &Slice, y: SlotId) -> Result<Copy> {
@@ -189,15 +223,15 @@ impl<'a> Builder<'a> {
         let [height, width] = op.x.size.map(|side| side as u32);
         let size = Size { height, width, out_width: op.to[1] as u32, ..Default::default() };
         let shape = kernels::Pixels { c: self.cols(y) };
-        self.pixels(&kernels::LOCAL_AFFINE, &shape, [op.x.slot, op.guide], y, size)
+        self.pixels(&kernels::LOCAL_AFFINE, &shape, &[op.x.slot, op.guide], y, size)
     }
 
-    /// A kernel that reads two slots and writes a third, four values an invocation.
+    /// A kernel that reads slots and writes another, four values an invocation.
     fn pixels<S: std::fmt::Debug>(
         &self,
         rows: &'static [Row<S>],
         shape: &S,
-        reads: [SlotId; 2],
+        reads: &[SlotId],
         y: SlotId,
         size: Size,
     ) -> Result<Draft<'a>> {
@@ -205,8 +239,8 @@ impl<'a> Builder<'a> {
         let size = Size { rows: all, tokens, ..size };
         let row = choose(rows, &self.target, shape)?;
         let mut bindings = Vec::new();
-        for slot in reads.into_iter().chain([y]) {
-            bindings.push(Some(self.whole(slot)?));
+        for slot in reads.iter().chain([&y]) {
+            bindings.push(Some(self.whole(*slot)?));
         }
         let (cut, bindings) = (self.cut(y, 0, self.quads_of(y)), [bindings, vec![], vec![]]);
         self.draft(&row.kernel(&self.target, shape), row.file, bindings, size, cut, [1; 3])
@@ -237,22 +271,34 @@ impl<'a> Builder<'a> {
     }
 
     fn attention(&self, op: &Attention, y: SlotId) -> Result<Draft<'a>> {
-        let (tokens, heads) = (self.plan.slots[y].rows, op.heads);
+        let ([tokens, keys], heads) = (op.sizes(self.plan), op.heads);
         let head_dim = self.cols(y) / heads;
         let half = [op.q.slot, y].map(|slot| self.extents.of(slot).half);
-        let shape = kernels::Attention { tokens, heads, head_dim, half };
+        let (bias, cross) = (op.bias.is_some(), keys != tokens);
+        let shape = kernels::Attention { tokens, heads, head_dim, bias, cross, half };
         let row = choose(&kernels::ATTENTION, &self.target, &shape)?;
-        let rows = tokens * self.plan.batch;
         let mut bindings = Vec::new();
         for plane in [op.q, op.k, op.v] {
+            let rows = self.plan.slots[plane.slot].rows * self.plan.batch;
             bindings.push(Some(self.range(plane.slot, plane.plane, 0, rows)?));
         }
         bindings.push(Some(self.whole(y)?));
+        let mut looked_up = Vec::new();
+        let mut height = u32::MAX; // groups of an index that belongs to one picture
+        if let Some(ScoreBias { table, index }) = op.bias {
+            looked_up = vec![Some(self.whole(index)?), Some(self.whole(table)?)];
+            if self.plan.slots[index].role == Role::Shared {
+                height = op.groups as u32;
+            }
+        }
         let kernel = row.kernel(&self.target, &shape);
         let tiles = tokens.div_ceil(row.tile.rows()) as u32;
-        let counts = [tiles, (heads * row.parts(head_dim)) as u32, self.plan.batch as u32];
-        let (size, bindings) = (self.rows_size(y), [bindings, vec![], vec![]]);
-        self.draft(&kernel, row.file, bindings, size, Rows::Pictures, counts)
+        let layers = op.groups * self.plan.batch;
+        let counts = [tiles, (heads * row.parts(head_dim)) as u32, layers as u32];
+        let (tokens, width) = (tokens as u32, keys as u32);
+        let size = Size { tokens, height, width, ..self.rows_size(y) };
+        let bindings = [bindings, looked_up, vec![]];
+        self.draft(&kernel, row.file, bindings, size, Rows::Pictures(op.groups), counts)
     }
 
     pub(super) fn draft(

@@ -24,9 +24,18 @@ fn unsupported(plan: &Plan, step: &Step) -> Option<String> {
     let y = slot(step.y);
     match &step.op {
         Op::Attention(op) => {
-            let (tokens, heads, half) = (y.rows, op.heads, [false; 2]);
-            Attention { tokens, heads, head_dim: y.cols / heads, half }.unsupported()
+            let ([tokens, keys], heads) = (op.sizes(plan), op.heads);
+            let (bias, cross, half) = (op.bias.is_some(), keys != tokens, [false; 2]);
+            let head_dim = y.cols / heads;
+            Attention { tokens, heads, head_dim, bias, cross, half }.unsupported()
         }
+        Op::Rotate(op) => {
+            let head_dim = slot(op.angles).cols;
+            (!head_dim.is_multiple_of(8)).then(|| {
+                format!("expected heads of a multiple of 8 channels, found {head_dim}")
+            })
+        }
+        Op::Gather(op) => (slot(op.index).cols > 1).then(|| uneven(slot(op.x).cols)).flatten(),
         Op::Linear(op) if op.gated => {
             let planes = slot(op.weight).planes;
             (planes != 2 || y.planes != 1).then(|| {
@@ -48,7 +57,7 @@ fn unsupported(plan: &Plan, step: &Step) -> Option<String> {
             let channels = y.cols / (op.patch * op.patch);
             (channels != 3).then(|| format!("expected pictures of 3 channels, found {channels}"))
         }
-        Op::Embed(_) | Op::Norm(_) | Op::Slice(_) => None,
+        Op::Embed(_) | Op::Norm(_) | Op::Slice(_) | Op::Add(_) => None,
     }
 }
 

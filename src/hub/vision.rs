@@ -49,7 +49,9 @@ impl Hub {
             report(tell, Step::File { name: &file.name, bytes: HEAD.min(file.size) })?;
             headers.push((file.name.clone(), self.header(model, commit, file, tell)?));
         }
-        let manifest = Manifest::new(spec, &model.to_string(), &headers)?;
+        let (name, mut spec) = (model.to_string(), spec.clone());
+        let file = format!("{name}/config.json");
+        let manifest = Manifest::settled((&file, config), &mut spec, &name, &headers, None)?;
         let extract = Extract::new(&manifest, 0..files.len());
         let part = folder.join("model.safetensors.part");
         let mut out = Part::open(&extract, &part)?;

@@ -15,11 +15,14 @@ pub enum Activation {
     Silu,
     /// `max(s, 0)`.
     Relu,
+    /// `tanh(s)`.
+    HyperbolicTangent,
 }
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Erf, Self::Tanh, Self::Quick, Self::Silu, Self::Relu];
+    pub const ALL: [Self; 6] =
+        [Self::Erf, Self::Tanh, Self::Quick, Self::Silu, Self::Relu, Self::HyperbolicTangent];
 
     /// The name of its shader.
     pub fn name(self) -> &'static str {
@@ -29,6 +32,7 @@ impl Activation {
             Self::Quick => "quick",
             Self::Silu => "silu",
             Self::Relu => "relu",
+            Self::HyperbolicTangent => "hyperbolic",
         }
     }
 }

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::dialects::{DIALECTS, Dialect};
 use super::fields::Fields;
+use super::found::Found;
 use super::spec::*;
+use super::text::TextSpec;
 use crate::{Error, Result, json};
 
 /// Reads a `Spec` from the text of a `config.json`; `file` names it in errors.
@@ -15,6 +17,41 @@ use crate::{Error, Result, json};
 /// # Errors
 /// [`Error::Config`] where no dialect knows it, a value makes no sense, or nothing here can compute it.
 pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
+    let spec = with_fields(file, text, |fields| (dialect(fields)?.spec)(fields))?;
+    check(file, &spec)?;
+    Ok(spec)
+}
+
+/// Completes a spec by what only a checkpoint's tensors tell: heads, and biases that a configuration does
+/// not mention. `config` is the name and text of the configuration that the spec was read from.
+///
+/// # Errors
+/// [`Error::Config`] where both contradict each other.
+pub fn settle(config: (&str, &str), spec: &mut Spec, found: &Found) -> Result<()> {
+    let (file, text) = config;
+    with_fields(file, text, |fields| (dialect(fields)?.settle)(fields, spec, found))?;
+    check(file, spec)
+}
+
+/// The tower for texts that stands beside the encoder, where the configuration describes one; `found` are
+/// its tensors.
+///
+/// # Errors
+/// As [`parse_config`].
+pub fn parse_text(file: &str, text: &str, found: &Found) -> Result<Option<TextSpec>> {
+    let read = with_fields(file, text, |fields| (dialect(fields)?.text)(fields, found))?;
+    if let Some(text) = &read {
+        check(file, &text.tower)?;
+    }
+    Ok(read)
+}
+
+/// Calls `work` with the keys of a configuration: of a vision-language model's with the encoder's.
+fn with_fields<T>(
+    file: &str,
+    text: &str,
+    work: impl FnOnce(&Fields<'_>) -> Result<T>,
+) -> Result<T> {
     let value = json::value(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
     let top = value.as_object().ok_or_else(|| Error::config(file, "expected an object"))?;
     let map = match top.get("vision_config") {
@@ -23,19 +60,21 @@ pub fn parse_config(file: &str, text: &str) -> Result<Spec> {
         })?,
         None => top,
     };
-    let fields = Fields { file, map };
-    let spec = (dialect(&fields)?.spec)(&fields)?;
-    check(file, &spec)?;
-    Ok(spec)
+    work(&Fields { file, map, top })
 }
 
 /// The dialect that a configuration is written in: by its `model_type`, else by its keys.
 fn dialect(fields: &Fields<'_>) -> Result<&'static Dialect> {
-    if let Some(kind) = fields.get("model_type").and_then(Value::as_str) {
-        let known = DIALECTS.into_iter().find(|dialect| dialect.types.contains(&kind));
-        return known.ok_or_else(|| {
+    let known = |kind: &str| DIALECTS.into_iter().find(|dialect| dialect.types.contains(&kind));
+    let [of_all, of_encoder] = fields.kinds();
+    // An encoder's part that does not say what it is, is what the whole is made of.
+    if let Some(dialect) = of_encoder.or(of_all).and_then(known) {
+        return Ok(dialect);
+    }
+    if let Some(kind) = of_encoder {
+        return Err(
             fields.error(format_args!("model_type: expected {}, found {kind:?}", known_types()))
-        });
+        );
     }
     let claimed = DIALECTS.into_iter().find(|dialect| (dialect.claims)(fields));
     claimed.ok_or_else(|| {
@@ -62,12 +101,19 @@ fn known_types() -> String {
 /// The configuration `text` with every key that [`parse_config`] reads, and all else that it says. Of a
 /// vision-language model's the encoder's part is taken, with `segmentation` and `random_weights`.
 /// InternViT's is in OpenGVLab's dialect, unless it has a norm that only the port's can say. `dtype`
-/// is the weights' type as PyTorch names it.
+/// is the weights' type as PyTorch names it; `spec` is the checkpoint's, where there is one: its tensors
+/// may have told more than the text.
 ///
 /// # Errors
 /// As [`parse_config`].
-pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<Value> {
-    let spec = parse_config(file, text)?;
+pub fn canonical_config(
+    file: &str,
+    text: &str,
+    spec: Option<&Spec>,
+    dtype: Option<&str>,
+) -> Result<Value> {
+    let read = parse_config(file, text)?;
+    let spec = spec.unwrap_or(&read);
     let top = json::value(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
     let mut map = match top.get("vision_config") {
         Some(Value::Object(inner)) => inner.clone(),
@@ -77,7 +123,8 @@ pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<V
     map.remove("vision_config");
     let kept = ["segmentation", "random_weights"].into_iter();
     map.extend(kept.filter_map(|key| Some((key.to_string(), top.get(key)?.clone()))));
-    (dialect(&Fields { file, map: &map })?.write)(&spec, &mut map);
+    let write = with_fields(file, text, |fields| Ok(dialect(fields)?.write))?;
+    write(spec, &mut map);
     if let Some(dtype) = dtype {
         if map.contains_key("dtype") {
             map.insert("dtype".into(), dtype.into());
@@ -102,6 +149,25 @@ fn check(file: &str, spec: &Spec) -> Result<()> {
             format!(
                 "num_attention_heads: expected a divisor of hidden_size {}, found {}",
                 s.hidden, s.heads
+            ),
+        ),
+        (
+            spec.windows.as_ref().is_none_or(|w| {
+                w.depths.len() == w.heads.len()
+                    && w.depths.len() == s.layers
+                    && w.heads.iter().rev().zip(0..).all(|(heads, stage)| {
+                        let width = s.hidden >> stage;
+                        width << stage == s.hidden && width.is_multiple_of(*heads)
+                    })
+            }),
+            "depths and num_heads: expected one of each a stage, and widths that heads divide"
+                .into(),
+        ),
+        (
+            spec.rope == Rope::None || (s.hidden / s.heads).is_multiple_of(4),
+            format!(
+                "num_attention_heads: expected heads of a multiple of 4 channels to rotate, found {}",
+                s.hidden / s.heads
             ),
         ),
         (

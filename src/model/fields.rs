@@ -1,5 +1,7 @@
 //! The keys of a `config.json`, each read as what it must be.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use crate::error::list;
@@ -9,6 +11,8 @@ use crate::{Error, Result};
 pub(super) struct Fields<'a> {
     pub(super) file: &'a str,
     pub(super) map: &'a Map<String, Value>,
+    /// The whole configuration, of which the map may be a part.
+    pub(super) top: &'a Map<String, Value>,
 }
 
 /// The largest size that a configuration may name.
@@ -22,6 +26,17 @@ impl<'a> Fields<'a> {
     /// The value of a key; `None` where it is null or absent.
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    /// What the whole configuration calls itself, and its part for the encoder.
+    pub(super) fn kinds(&self) -> [Option<&'a str>; 2] {
+        [self.top, self.map].map(|map| map.get("model_type")?.as_str())
+    }
+
+    /// An object within this one; empty where there is none.
+    pub(super) fn within(&self, key: &str) -> Fields<'a> {
+        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        Fields { map: self.get(key).and_then(Value::as_object).unwrap_or(&NONE), ..*self }
     }
 
     /// A whole number above 0.
@@ -41,6 +56,37 @@ impl<'a> Fields<'a> {
                 ))),
             },
             Some(value) => self.count(key, value),
+        }
+    }
+
+    /// A whole number from 0 on.
+    pub(super) fn tally(&self, key: &str, default: usize) -> Result<usize> {
+        match self.get(key) {
+            Some(value) if value.as_u64() == Some(0) => Ok(0),
+            _ => self.size(key, default),
+        }
+    }
+
+    /// A list of whole numbers above 0.
+    pub(super) fn counts(&self, key: &str, default: &[usize]) -> Result<Vec<usize>> {
+        match self.get(key) {
+            None => Ok(default.to_vec()),
+            Some(Value::Array(list)) if !list.is_empty() => {
+                list.iter().map(|value| self.count(key, value)).collect()
+            }
+            Some(value) => {
+                Err(self.error(format_args!("{key}: expected whole numbers, found {value}")))
+            }
+        }
+    }
+
+    /// That a key, where it is there, has the one value that is computed here.
+    pub(super) fn only(&self, key: &str, expected: Value) -> Result<()> {
+        match self.get(key) {
+            Some(value) if *value != expected => {
+                Err(self.error(format_args!("{key}: expected {expected}, found {value}")))
+            }
+            _ => Ok(()),
         }
     }
 

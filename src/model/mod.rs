@@ -6,21 +6,26 @@ mod catalogue;
 mod config;
 mod dialects;
 mod fields;
+mod found;
 mod head;
 mod layer;
 mod names;
 mod preprocessing;
 mod spec;
+mod text;
 mod weight;
 
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
-pub use config::{canonical_config, parse_config};
+pub use config::{canonical_config, parse_config, parse_text, settle};
+pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
 pub use layer::layer;
 pub use names::{Key, Naming};
 pub use preprocessing::{Preprocessing, image_processor, parse_preprocessing, parse_pretrained};
 pub use spec::{
-    FinalNorm, Flop, Mlp, Norm, NormKind, Pool, Position, Prefix, QkNorm, Resample, Sizes, Spec,
+    Classifier, FinalNorm, Flop, Mlp, Norm, NormKind, Order, Pairs, Places, Pool, Position, Prefix,
+    Projector, QkNorm, Relative, Resample, Rope, Sizes, Spec, SubNorm, Windows,
 };
+pub use text::{Joint, TextHead, TextPool, TextSpec};
 pub use weight::WeightKind;

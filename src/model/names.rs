@@ -1,59 +1,120 @@
-//! Tensor names. The canonical ones are those of OpenGVLab's `InternVisionModel`; a dialect's
-//! schemes say how others are renamed to them.
+//! Tensor names. The canonical ones are those of OpenGVLab's `InternVisionModel`, with more for what
+//! other encoders have; a dialect's schemes say how others are renamed to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dialects::schemes;
+use super::dialects::{TEXT_SCHEMES, schemes};
 
 /// One way to name an encoder's tensors.
 #[derive(Debug)]
 pub(super) struct Scheme {
-    /// The class token, which tells where an encoder's names begin.
-    pub(super) token: &'static str,
+    /// Names that tell where an encoder's begin: its class token, or what stands for one.
+    pub(super) tokens: &'static [&'static str],
     /// The patch embedding's weights, by which an encoder is told from a lone class token.
     pub(super) patches: &'static str,
+    /// How the encoder's prefix ends, where that matters.
+    pub(super) behind: &'static str,
     /// The first rule that matches a name counts.
-    pub(super) rules: &'static [Rule],
+    pub(super) rules: &'static [&'static [Rule]],
+    /// Rules for names behind a part of the prefix, or none: heads that stand beside the encoder.
+    pub(super) beside: &'static [Rule],
     /// Beginnings of names that are no part of the encoder: heads, larger models, training.
     pub(super) elsewhere: &'static [&'static str],
 }
 
-/// How names that begin with `from` are renamed: they begin with `to` then. A `*` is a block's number.
+/// How a name is read. One that ends with a dot is the beginning of longer ones; a `*` is a number.
 #[derive(Debug)]
 pub(super) struct Rule {
     from: &'static str,
-    to: &'static str,
+    to: To,
+}
+
+/// What a tensor is, by the canonical names, whose `*` are the numbers in order.
+#[derive(Debug)]
+enum To {
+    Whole(&'static str),
     /// Which of how many pieces of the canonical tensor it is.
-    part: Option<[usize; 2]>,
+    Part(&'static str, [usize; 2]),
+    Cut(&'static [&'static str]),
+    Turned(&'static str),
+    /// The first number is counted from 1.
+    After(&'static str),
+    Elsewhere,
 }
 
 /// A tensor that is a canonical one.
 pub(super) const fn whole(from: &'static str, to: &'static str) -> Rule {
-    Rule { from, to, part: None }
+    Rule { from, to: To::Whole(to) }
+}
+
+/// A tensor with the canonical name.
+pub(super) const fn same(name: &'static str) -> Rule {
+    whole(name, name)
 }
 
 /// A tensor that is a piece, along the first dimension, of a canonical one: which, and of how many.
 pub(super) const fn part(from: &'static str, to: &'static str, part: [usize; 2]) -> Rule {
-    Rule { from, to, part: Some(part) }
+    Rule { from, to: To::Part(to, part) }
+}
+
+/// A tensor that is several canonical ones, one behind the other along the first dimension.
+pub(super) const fn cut(from: &'static str, to: &'static [&'static str]) -> Rule {
+    Rule { from, to: To::Cut(to) }
+}
+
+/// A matrix that is stored transposed.
+pub(super) const fn turned(from: &'static str, to: &'static str) -> Rule {
+    Rule { from, to: To::Turned(to) }
+}
+
+/// A tensor that belongs to the block, or stage, before the one of its number.
+pub(super) const fn after(from: &'static str, to: &'static str) -> Rule {
+    Rule { from, to: To::After(to) }
+}
+
+/// A tensor of the encoder's that is not needed.
+pub(super) const fn elsewhere(from: &'static str) -> Rule {
+    Rule { from, to: To::Elsewhere }
 }
 
 impl Rule {
     fn read(&self, name: &str) -> Option<Key> {
-        let (block, tail) = match self.from.split_once('*') {
-            None => ("", name.strip_prefix(self.from)?),
-            Some((before, after)) => {
-                let rest = name.strip_prefix(before)?;
-                let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-                let (block, rest) = rest.split_at(digits);
-                (Some(block).filter(|block| !block.is_empty())?, rest.strip_prefix(after)?)
+        let (numbers, tail) = matched(self.from, name)?;
+        let named = |to: &str| {
+            let mut name = to.to_string();
+            for number in &numbers {
+                name = name.replacen('*', number, 1);
             }
+            name + tail
         };
-        let name = format!("{}{tail}", self.to.replacen('*', block, 1));
-        Some(match self.part {
-            None => Key::Whole(name),
-            Some([index, of]) => Key::Part { name, index, of },
+        Some(match self.to {
+            To::Whole(to) => Key::Whole(named(to)),
+            To::Part(to, [index, of]) => Key::Part { name: named(to), index, of },
+            To::Cut(list) => Key::Cut(list.iter().map(|to| named(to)).collect()),
+            To::Turned(to) => Key::Turned(named(to)),
+            To::After(to) => {
+                let before = numbers.first()?.parse::<usize>().ok()?.checked_sub(1)?;
+                Key::Whole(to.replacen('*', &before.to_string(), 1) + tail)
+            }
+            To::Elsewhere => Key::Elsewhere,
         })
     }
+}
+
+/// The numbers that stand for the `*` of a pattern, and what follows it; nothing may follow a pattern
+/// that does not end with a dot.
+fn matched<'a>(pattern: &str, name: &'a str) -> Option<(Vec<&'a str>, &'a str)> {
+    let (mut numbers, mut rest) = (Vec::new(), name);
+    for (place, piece) in pattern.split('*').enumerate() {
+        if place > 0 {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, after) = rest.split_at(digits);
+            numbers.push(Some(number).filter(|number| !number.is_empty())?);
+            rest = after;
+        }
+        rest = rest.strip_prefix(piece)?;
+    }
+    (rest.is_empty() || pattern.ends_with('.')).then_some((numbers, rest))
 }
 
 /// How a checkpoint names its vision tensors: a scheme behind a prefix.
@@ -62,6 +123,8 @@ pub struct Naming {
     /// What stands before every vision tensor, for example `vision_model.`.
     pub prefix: String,
     scheme: &'static Scheme,
+    /// Which of the scheme's tokens was found.
+    token: &'static str,
     /// Prefixes of other encoders that begin as this one's does.
     others: Vec<String>,
 }
@@ -80,6 +143,10 @@ pub enum Key {
         /// How many pieces there are.
         of: usize,
     },
+    /// Several canonical tensors, one behind the other along the first dimension.
+    Cut(Vec<String>),
+    /// A whole canonical matrix, transposed.
+    Turned(String),
     /// Not the encoder's: a language model, a head, a mask token.
     Elsewhere,
     /// Under the encoder's prefix, but nothing the encoder knows.
@@ -89,22 +156,33 @@ pub enum Key {
 impl Naming {
     /// Finds scheme and prefix among a checkpoint's keys; `None` where no key is a class token.
     pub fn detect<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let keys = set(keys);
-        let found = candidates(&keys);
+        Self::detect_among(&set(keys), schemes())
+    }
+
+    /// The same of the tower that reads texts.
+    pub fn text<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
+        Self::detect_among(&set(keys), TEXT_SCHEMES.into_iter())
+    }
+
+    fn detect_among(
+        keys: &BTreeSet<&str>,
+        schemes: impl Iterator<Item = &'static Scheme>,
+    ) -> Option<Self> {
+        let found = candidates(keys, schemes);
         // One class token's name ends in another: the longer is the right one.
         let first = found
             .iter()
-            .min_by_key(|naming| (usize::MAX - naming.scheme.token.len(), naming.prefix.len()))?;
-        let (token, prefix) = (first.scheme.token, first.prefix.clone());
-        let same = |naming: &Self| naming.scheme.token == token && naming.prefix == prefix;
-        best(&keys, found.into_iter().filter(same))
+            .min_by_key(|naming| (usize::MAX - naming.token.len(), naming.prefix.len()))?;
+        let prefix = first.prefix.clone();
+        let same = |naming: &Self| naming.prefix == prefix;
+        best(keys, found.into_iter().filter(same))
     }
 
     /// Every encoder among a checkpoint's keys: a class token and a patch embedding behind one prefix.
     pub fn all<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<Self> {
         let keys = set(keys);
         let mut by_prefix: BTreeMap<String, Vec<Self>> = BTreeMap::new();
-        for naming in candidates(&keys) {
+        for naming in candidates(&keys, schemes()) {
             if keys.contains(format!("{}{}", naming.prefix, naming.scheme.patches).as_str()) {
                 by_prefix.entry(naming.prefix.clone()).or_default().push(naming);
             }
@@ -122,15 +200,28 @@ impl Naming {
 
     /// The canonical meaning of a checkpoint's key.
     pub fn read(&self, key: &str) -> Key {
-        let Some(rest) = key.strip_prefix(&self.prefix) else { return Key::Elsewhere };
+        let beside = || {
+            // Each part of the prefix that ends with a dot, the longest first, and nothing.
+            let ends = self.prefix.match_indices('.').map(|(at, _)| at + 1).rev().chain([0]);
+            let rests = ends.filter_map(|end| key.strip_prefix(&self.prefix[..end]));
+            rests.into_iter().find_map(|rest| read(self.scheme.beside, rest))
+        };
+        let Some(rest) = key.strip_prefix(&self.prefix) else {
+            return beside().unwrap_or(Key::Elsewhere);
+        };
         if self.others.iter().any(|other| key.starts_with(other)) {
             return Key::Elsewhere;
         }
         if self.scheme.elsewhere.iter().any(|start| rest.starts_with(start)) {
             return Key::Elsewhere;
         }
-        self.scheme.rules.iter().find_map(|rule| rule.read(rest)).unwrap_or(Key::Unknown)
+        let own = self.scheme.rules.iter().find_map(|rules| read(rules, rest));
+        own.or_else(beside).unwrap_or(Key::Unknown)
     }
+}
+
+fn read(rules: &[Rule], name: &str) -> Option<Key> {
+    rules.iter().find_map(|rule| rule.read(name))
 }
 
 /// The keys in order. One by one: `collect` sorts by a sort of its own, 5 kB of the page's module.
@@ -141,16 +232,25 @@ fn set<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 }
 
 /// For each class token every scheme that it may be of, in the order of the schemes.
-fn candidates(keys: &BTreeSet<&str>) -> Vec<Naming> {
+fn candidates(
+    keys: &BTreeSet<&str>,
+    schemes: impl Iterator<Item = &'static Scheme>,
+) -> Vec<Naming> {
     let namings = |scheme: &'static Scheme| {
-        let prefix = |key: &&str| {
-            let prefix = key.strip_suffix(scheme.token)?;
-            (prefix.is_empty() || prefix.ends_with('.')).then(|| prefix.to_string())
-        };
-        let naming = move |prefix| Naming { prefix, scheme, others: Vec::new() };
-        keys.iter().filter_map(prefix).map(naming).collect::<Vec<_>>()
+        let mut list: Vec<Naming> = Vec::new();
+        for token in scheme.tokens {
+            for key in keys {
+                let Some(prefix) = key.strip_suffix(token) else { continue };
+                let whole = prefix.is_empty() || prefix.ends_with('.');
+                if whole && prefix.ends_with(scheme.behind) {
+                    let prefix = prefix.to_string();
+                    list.push(Naming { prefix, scheme, token, others: Vec::new() });
+                }
+            }
+        }
+        list
     };
-    schemes().flat_map(namings).collect()
+    schemes.flat_map(namings).collect()
 }
 
 /// Of namings behind one prefix the one under which the fewest keys are unknown, the first of several.

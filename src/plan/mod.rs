@@ -2,6 +2,7 @@
 //! named here; `reference`, `cpu` and `gpu` run it.
 
 mod arena;
+mod host;
 mod op;
 mod position;
 mod record;
@@ -10,13 +11,14 @@ mod text;
 
 pub use arena::{Arena, arena_of, plan_arena};
 pub use op::{
-    Attention, Axis, BoxMean, Concat, Embed, Interleave, Linear, LocalAffine, Norm, Op, Outer,
-    Patchify, Pool, PoolKind, Resize, Ridge, RowSource, Slice,
+    Add, Attention, Axis, BoxMean, Concat, Embed, Gather, Interleave, Linear, LocalAffine, Norm, Op,
+    Outer, Patchify, Pool, PoolKind, Resize, Ridge, Rotate, RowSource, ScoreBias, Slice,
 };
-pub use position::prefix_and_positions;
+pub use host::{host_inputs, Host};
 pub use record::{
-    CLASS_TOKEN, Guided, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
-    record_attention, record_guided, record_head, record_head_alone, record_segment, tensors,
+    Guided, Input, POOLED, TensorSpec, parameters, record, record_attention, record_guided,
+    record_head, record_head_alone, record_segment, record_text, tensors, text_tensors, TEXT, TEXT_POSITIONS,
+    TOKEN_TABLE,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 

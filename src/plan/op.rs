@@ -1,9 +1,11 @@
 //! Operations: a struct each, in a file of the same name as its twin and its shader.
 
+mod add;
 mod attention;
 mod box_mean;
 mod concat;
 mod embed;
+mod gather;
 mod interleave;
 mod linear;
 mod local_affine;
@@ -13,12 +15,15 @@ mod patchify;
 mod pool;
 mod resize;
 mod ridge;
+mod rotate;
 mod slice;
 
-pub use attention::Attention;
+pub use add::Add;
+pub use attention::{Attention, ScoreBias};
 pub use box_mean::{Axis, BoxMean};
 pub use concat::Concat;
 pub use embed::Embed;
+pub use gather::Gather;
 pub use interleave::Interleave;
 pub use linear::{Linear, RowSource};
 pub use local_affine::LocalAffine;
@@ -28,6 +33,7 @@ pub use patchify::Patchify;
 pub use pool::{Pool, PoolKind};
 pub use resize::Resize;
 pub use ridge::Ridge;
+pub use rotate::Rotate;
 pub use slice::Slice;
 
 use super::{Plan, SlotId};
@@ -45,7 +51,13 @@ pub enum Op {
     Norm(Norm),
     /// Softmax attention.
     Attention(Attention),
-    /// The last rows of each picture.
+    /// Rotary positions.
+    Rotate(Rotate),
+    /// Rows in another order.
+    Gather(Gather),
+    /// A sum.
+    Add(Add),
+    /// Some rows of each picture.
     Slice(Slice),
     /// Four planes to one map of twice the height and width.
     Interleave(Interleave),
@@ -74,6 +86,9 @@ impl Op {
             Self::Embed(_) => "embed",
             Self::Norm(_) => "norm",
             Self::Attention(_) => "attention",
+            Self::Rotate(_) => "rotate",
+            Self::Gather(_) => "gather",
+            Self::Add(_) => "add",
             Self::Slice(_) => "slice",
             Self::Interleave(_) => "interleave",
             Self::Pool(_) => "pool",
@@ -93,7 +108,10 @@ impl Op {
             Self::Linear(op) => op.operands(),
             Self::Embed(op) => vec![op.patches, op.rows],
             Self::Norm(op) => op.operands(),
-            Self::Attention(op) => vec![op.q.slot, op.k.slot, op.v.slot],
+            Self::Attention(op) => op.operands(),
+            Self::Rotate(op) => vec![op.x.slot, op.angles],
+            Self::Gather(op) => [op.x, op.index].into_iter().chain(op.residual).collect(),
+            Self::Add(op) => vec![op.x, op.to],
             Self::Slice(op) => vec![op.x],
             Self::Interleave(op) => vec![op.x],
             Self::Pool(op) => vec![op.x.slot],
@@ -118,6 +136,8 @@ impl Op {
         match self {
             Self::Linear(op) => op.residual,
             Self::Resize(op) => op.add,
+            Self::Gather(op) => op.residual,
+            Self::Add(op) => Some(op.to),
             _ => None,
         }
     }
@@ -125,9 +145,9 @@ impl Op {
     /// Planes of an operand that are read.
     fn planes(&self, plan: &Plan, slot: SlotId) -> usize {
         match self {
-            Self::Norm(_) => 1,
+            Self::Norm(_) | Self::Rotate(_) => 1,
             Self::Attention(op) => {
-                [op.q, op.k, op.v].iter().filter(|plane| plane.slot == slot).count()
+                [op.q, op.k, op.v].iter().filter(|plane| plane.slot == slot).count().max(1)
             }
             _ => plan.slots[slot].planes,
         }
@@ -141,7 +161,7 @@ impl Op {
                 let rows = plan.slots[y].rows * batch;
                 2.0 * rows as f64 * plan.slots[op.weight].len(1) as f64
             }
-            Self::Attention(op) => 4.0 * outputs * plan.slots[op.k.slot].rows as f64,
+            Self::Attention(op) => 4.0 * outputs * op.sizes(plan)[1] as f64,
             _ => outputs,
         }
     }

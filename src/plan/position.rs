@@ -2,17 +2,36 @@
 
 use crate::model::{Position, Resample, Spec};
 
+impl Position {
+    /// Rows of its table; none where there is no table.
+    pub(super) fn table_rows(self, spec: &Spec) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Table { prefix, .. } => Some(prefix + spec.native_grid().pow(2)),
+        }
+    }
+}
+
+impl Spec {
+    /// Whether tokens stand before the patches, or positions are added to them.
+    pub(super) fn has_embed(&self) -> bool {
+        self.prefix_tokens() > 0 || self.position != Position::None
+    }
+}
+
 /// Prefix tokens with their positions, then the positions of a grid of patches, row by row:
 /// `[prefix + grid[0]·grid[1], C]`. `tokens` are the spec's prefix tokens `[prefix, C]`, `table` its
 /// position table.
-pub fn prefix_and_positions(
+pub(super) fn prefix_and_positions(
     spec: &Spec,
     grid: [usize; 2],
     tokens: &[f32],
     table: &[f32],
 ) -> Vec<f32> {
     let c = spec.sizes.hidden;
-    let Position::Table { prefix, resample } = spec.position;
+    let Position::Table { prefix, resample } = spec.position else {
+        return [tokens, &vec![0.0; grid[0] * grid[1] * c]].concat();
+    };
     let (first, patches) = table.split_at(prefix * c);
     let mut rows = tokens.to_vec();
     // Tokens behind those of the table have no position.
@@ -23,25 +42,26 @@ pub fn prefix_and_positions(
     if grid == [native, native] {
         rows.extend_from_slice(patches);
     } else {
-        rows.extend(resized(patches, native, grid, c, resample));
+        let taps = match resample {
+            Resample::Bicubic => bicubic,
+            Resample::BicubicAntialiased => antialiased_bicubic,
+            Resample::BilinearAntialiased => antialiased_bilinear,
+        };
+        rows.extend(resized(patches, [native; 2], grid, c, taps));
     }
     rows
 }
 
-/// The rows `[from², cols]` of a square grid as those of another, `[to[0]·to[1], cols]`, as PyTorch's
+/// The rows `[from[0]·from[1], cols]` of a grid as those of another, `[to[0]·to[1], cols]`, as PyTorch's
 /// `interpolate(align_corners=False)` resizes.
-fn resized(
+pub(super) fn resized(
     patches: &[f32],
-    from: usize,
+    from: [usize; 2],
     to: [usize; 2],
     cols: usize,
-    resample: Resample,
+    taps: fn(usize, usize) -> Vec<Taps>,
 ) -> Vec<f32> {
-    let taps = match resample {
-        Resample::Bicubic => taps,
-        Resample::BicubicAntialiased => antialiased_taps,
-    };
-    let (ys, xs) = (taps(from, to[0]), taps(from, to[1]));
+    let (ys, xs) = (taps(from[0], to[0]), taps(from[1], to[1]));
     let mut out = Vec::with_capacity(to[0] * to[1] * cols);
     let mut sum = vec![0.0f64; cols];
     // A row of the result is the sum of those rows of the table that its taps name.
@@ -50,7 +70,7 @@ fn resized(
             sum.fill(0.0);
             for (row, wy) in y {
                 for (col, wx) in x {
-                    let source = &patches[(row * from + col) * cols..][..cols];
+                    let source = &patches[(row * from[1] + col) * cols..][..cols];
                     for (s, v) in sum.iter_mut().zip(source) {
                         *s += wy * wx * f64::from(*v);
                     }
@@ -63,10 +83,10 @@ fn resized(
 }
 
 /// Inputs that an output is made of, and their weights.
-type Taps = Vec<(usize, f64)>;
+pub(super) type Taps = Vec<(usize, f64)>;
 
 /// For each of `to` outputs its four inputs; a = -0.75, the border repeated.
-fn taps(from: usize, to: usize) -> Vec<Taps> {
+fn bicubic(from: usize, to: usize) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let taps = |i: usize| {
         let at = (i as f64 + 0.5) * scale - 0.5;
@@ -80,16 +100,36 @@ fn taps(from: usize, to: usize) -> Vec<Taps> {
     (0..to).map(taps).collect()
 }
 
-/// For each of `to` outputs the inputs within its support, which widens where the grid shrinks; a =
-/// -0.5, weights that sum to 1, nothing beyond the border.
-fn antialiased_taps(from: usize, to: usize) -> Vec<Taps> {
+/// For each of `to` outputs its two inputs, the border repeated.
+pub(super) fn bilinear(from: usize, to: usize) -> Vec<Taps> {
+    let scale = from as f64 / to as f64;
+    let taps = |i: usize| {
+        let at = ((i as f64 + 0.5) * scale - 0.5).max(0.0);
+        let first = (at as usize).min(from - 1);
+        let part = at - first as f64;
+        vec![(first, 1.0 - part), ((first + 1).min(from - 1), part)]
+    };
+    (0..to).map(taps).collect()
+}
+
+fn antialiased_bicubic(from: usize, to: usize) -> Vec<Taps> {
+    antialiased(from, to, 2.0, |distance| cubic(distance, -0.5))
+}
+
+fn antialiased_bilinear(from: usize, to: usize) -> Vec<Taps> {
+    antialiased(from, to, 1.0, |distance| (1.0 - distance.abs()).max(0.0))
+}
+
+/// For each of `to` outputs the inputs within its support, which widens where the grid shrinks; weights
+/// that sum to 1, nothing beyond the border.
+fn antialiased(from: usize, to: usize, support: f64, kernel: fn(f64) -> f64) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let taps = |i: usize| {
         let centre = (i as f64 + 0.5) * scale;
-        let first = (centre - 2.0 * stretch + 0.5).floor().max(0.0) as usize;
-        let end = ((centre + 2.0 * stretch + 0.5).floor() as usize).min(from);
-        let weight = |j: usize| cubic((j as f64 - centre + 0.5) / stretch, -0.5);
+        let first = (centre - support * stretch + 0.5).floor().max(0.0) as usize;
+        let end = ((centre + support * stretch + 0.5).floor() as usize).min(from);
+        let weight = |j: usize| kernel((j as f64 - centre + 0.5) / stretch);
         let sum: f64 = (first..end).map(weight).sum();
         (first..end).map(|j| (j, weight(j) / sum)).collect()
     };
@@ -126,7 +166,7 @@ mod tests {
         let row = [1.0, 3.0, -2.0, 5.0];
         let table: Vec<f32> = row.repeat(4);
         for (to, expected) in cases {
-            let found = resized(&table, 4, [1, to], 1, Resample::Bicubic);
+            let found = resized(&table, [4, 4], [1, to], 1, bicubic);
             for (f, e) in found.iter().zip(expected) {
                 assert!((f - e).abs() < 1e-5, "4 -> {to}: expected {e}, found {f}");
             }
@@ -136,10 +176,10 @@ mod tests {
     /// Weights sum to 1, so that a table of ones stays one on any grid.
     #[test]
     fn a_flat_table_stays_flat() {
-        for resample in [Resample::Bicubic, Resample::BicubicAntialiased] {
+        for taps in [bicubic, bilinear, antialiased_bicubic, antialiased_bilinear] {
             for to in [[1, 1], [3, 9], [7, 5], [37, 16]] {
-                let found = resized(&[1.0; 49], 7, to, 1, resample);
-                assert!(found.iter().all(|v| (v - 1.0).abs() < 1e-6), "{resample:?} {to:?}");
+                let found = resized(&[1.0; 49], [7, 7], to, 1, taps);
+                assert!(found.iter().all(|v| (v - 1.0).abs() < 1e-6), "{to:?}");
             }
         }
     }

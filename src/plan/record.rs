@@ -3,20 +3,28 @@
 mod encoder;
 mod guided;
 mod head;
+pub(super) mod names;
+mod pooled;
+mod text;
+mod windows;
 
 pub use encoder::{
-    CLASS_TOKEN, Input, POSITION_TABLE, REGISTER_TOKENS, TensorSpec, parameters, record,
-    record_attention, record_segment, tensors,
+    Input, TensorSpec, parameters, record, record_attention, record_segment, tensors, text_tensors,
 };
+pub use pooled::POOLED;
+pub use text::{TEXT, TEXT_POSITIONS, TOKEN_TABLE, record_text};
+pub(super) use windows::stages;
 pub use guided::{Guided, record_guided};
 pub use head::{record_head, record_head_alone};
 
-use super::{Activation, Linear, Norm, Op, Plan, Role, RowSource, Slot, SlotId, Step};
+use super::{Activation, Linear, Norm, Op, Plan, Plane, Role, RowSource, Slot, SlotId, Step};
 use crate::model::{NormKind, WeightKind};
 
 /// A plan in the making. Inside a scope the names of slots and of weights begin with the scope's.
 struct Recorder {
     plan: Plan,
+    /// What the names of all weights begin with.
+    base: String,
     /// What the names of weights begin with.
     weights: String,
     /// What the names of other slots begin with.
@@ -29,20 +37,32 @@ impl Recorder {
     /// Adds to `plan`; weights' names begin with `weights`, other slots' with `slots`.
     fn new(plan: Plan, weights: &str, slots: &str) -> Self {
         let layer = plan.steps.last().map_or(0, |step| step.layer);
-        Self { plan, weights: weights.into(), slots: slots.into(), block: None, layer }
+        Self { plan, base: weights.into(), weights: weights.into(), slots: slots.into(), block: None, layer }
     }
 
     /// Goes on in block `block`, from 0.
     fn enter(&mut self, block: usize) {
-        self.weights = format!("encoder.layers.{block}.");
+        self.weights = format!("{}encoder.layers.{block}.", self.base);
         self.slots = format!("{block}.");
         self.block = Some(block);
         self.layer = block + 1;
     }
 
+    /// Goes on in a block of a stage, both from 0.
+    fn enter_stage(&mut self, stage: usize, block: usize) {
+        self.enter(stage);
+        self.weights += &format!("blocks.{block}.");
+        self.slots += &format!("{block}.");
+    }
+
+    /// Goes on behind the blocks of a stage.
+    fn merge_stage(&mut self, stage: usize) {
+        self.enter(stage);
+    }
+
     /// Goes on behind the last block.
     fn leave(&mut self) {
-        self.weights.clear();
+        self.weights = self.base.clone();
         self.slots.clear();
         self.block = None;
     }
@@ -92,17 +112,17 @@ impl Recorder {
 
     /// `norm(x)`, of the weights and as the slot called `name`.
     fn norm(&mut self, x: SlotId, name: &str, kind: NormKind, eps: f32) -> SlotId {
-        let norm = self.norm_of(x, name, kind, eps);
+        let norm = self.norm_of(self.cols(x), name, kind, eps);
         let shape = [self.rows(x), self.cols(x)];
-        self.push(name, shape, Op::Norm(norm))
+        self.push(name, shape, Op::Norm(Norm { x: x.into(), ..norm }))
     }
 
-    fn norm_of(&mut self, x: SlotId, name: &str, kind: NormKind, eps: f32) -> Norm {
-        let c = self.cols(x);
+    /// A norm over `c` channels, of nothing yet.
+    fn norm_of(&mut self, c: usize, name: &str, kind: NormKind, eps: f32) -> Norm {
         let weight = self.vector(&format!("{name}.weight"), c, WeightKind::Gain);
         let layer = kind == NormKind::Layer;
         let bias = layer.then(|| self.vector(&format!("{name}.bias"), c, WeightKind::Bias));
-        Norm { x: x.into(), weight, bias, kind, eps, activation: None }
+        Norm { x: Plane::from(0), weight, bias, kind, eps, activation: None }
     }
 
     /// Begins a linear layer of `out` outputs on x; `name` is its weights'.
@@ -177,8 +197,30 @@ impl<'a> LinearLayer<'a> {
         self
     }
 
+    /// The result is added to `residual`, where there is one.
+    fn add_if(mut self, residual: Option<SlotId>) -> Self {
+        self.layer.residual = residual;
+        self
+    }
+
+    /// With a bias, where `bias` says so.
+    fn bias_if(mut self, bias: bool) -> Self {
+        self.bias = bias;
+        self
+    }
+
     /// Records it without a bias, as the slot called `name`.
-    fn unbiased(mut self, name: &str) -> SlotId {
+    fn unbiased(self, name: &str) -> SlotId {
+        self.bias_if(false).record(name)
+    }
+
+    /// Records it with a bias, as the slot called `name`.
+    fn biased(self, name: &str) -> SlotId {
+        self.bias_if(true).record(name)
+    }
+
+    /// Records it as the slot called `name`.
+    fn record(mut self, name: &str) -> SlotId {
         let (planes, out) = (self.planes, self.out);
         let rows = self.r.rows(self.x);
         let k = match self.layer.rows {
@@ -197,11 +239,5 @@ impl<'a> LinearLayer<'a> {
         let y = self.r.slot(name, [planes, rows, out], Role::Temporary);
         self.r.write(y, Op::Linear(self.layer));
         y
-    }
-
-    /// Records it with a bias, as the slot called `name`.
-    fn biased(mut self, name: &str) -> SlotId {
-        self.bias = true;
-        self.unbiased(name)
     }
 }

@@ -9,19 +9,21 @@ mod linear;
 mod map;
 mod norm;
 mod patchify;
+mod rows;
 
 pub use activation::activate;
-pub use attention::attention;
+pub use attention::{Scores, attention};
 pub use embed::embed;
 pub use guided::{box_mean, local_affine, outer, ridge};
 pub use linear::{Epilogue, linear};
 pub use map::{interleave, pool, resize, windows};
 pub use norm::norm;
 pub use patchify::{patchify_planes, patchify_rgba};
+pub use rows::{gather, rotate};
 
 use std::ops::ControlFlow;
 
-use crate::plan::{Linear, Op, Plan, Plane, PoolKind, Role, RowSource, SlotId, Step, Value};
+use crate::plan::{Attention, Linear, Op, Plan, Plane, PoolKind, Role, RowSource, SlotId, Step, Value};
 use crate::weights::WeightSource;
 use crate::{Error, Result};
 
@@ -79,7 +81,7 @@ pub(crate) struct Twin<'a> {
     pub(crate) pixels: &'a [u8],
 }
 
-impl Twin<'_> {
+impl<'a> Twin<'a> {
     /// Computes a step. Where a sum is added to a slot, `y` holds that slot's values.
     pub(crate) fn step(&self, step: &Step, y: &mut [f32]) {
         let slots = &self.plan.slots;
@@ -96,8 +98,7 @@ impl Twin<'_> {
             }
             Op::Attention(op) => {
                 let qkv = [op.q, op.k, op.v].map(|plane| self.plane(plane));
-                let (tokens, c) = (slots[step.y].rows, slots[step.y].cols);
-                attention(qkv, [self.batch, tokens, c], op.heads, y);
+                attention(qkv, &self.scores(op, slots[step.y].cols), y);
             }
             _ => self.plain(step, y),
         }
@@ -121,8 +122,29 @@ impl Twin<'_> {
                 let (from, to) = (&slots[op.x], &slots[step.y]);
                 let pictures = self.values[op.x].chunks_exact(from.rows * from.cols);
                 for (picture, kept) in pictures.zip(y.chunks_exact_mut(to.rows * to.cols)) {
-                    kept.copy_from_slice(&picture[op.first * from.cols..]);
+                    kept.copy_from_slice(&picture[op.first * from.cols..][..kept.len()]);
                 }
+            }
+            Op::Gather(op) => {
+                let (x, index, to) = (&slots[op.x], &slots[op.index], &slots[step.y]);
+                for (picture, y) in y.chunks_exact_mut(to.rows * to.cols).enumerate() {
+                    let [x, index] = [(op.x, x), (op.index, index)].map(|(id, slot)| {
+                        let first = if slot.role == Role::Shared { 0 } else { picture };
+                        &self.values[id][first * slot.rows * slot.cols..][..slot.rows * slot.cols]
+                    });
+                    gather(x, index, slots[op.x].cols, op.residual.is_some(), y);
+                }
+            }
+            Op::Rotate(op) => {
+                let (to, angles) = (&slots[step.y], &slots[op.angles]);
+                y.copy_from_slice(self.plane(op.x));
+                for picture in y.chunks_exact_mut(to.rows * to.cols) {
+                    let sizes = [to.cols, angles.cols];
+                    rotate(picture, &self.values[op.angles], sizes, op.pairs);
+                }
+            }
+            Op::Add(op) => {
+                y.iter_mut().zip(&self.values[op.x]).for_each(|(y, x)| *y += x);
             }
             Op::Interleave(op) => interleave(&self.values[op.x], op.size, slots[op.x].cols, y),
             Op::Pool(op) => {
@@ -153,6 +175,18 @@ impl Twin<'_> {
             }
             Op::Linear(_) | Op::Embed(_) | Op::Norm(_) | Op::Attention(_) => {}
         }
+    }
+
+    /// What attention needs to know beside queries, keys and values; rows of y have `c` channels.
+    pub(crate) fn scores(&self, op: &Attention, c: usize) -> Scores<'a> {
+        let slots = &self.plan.slots;
+        let bias = op.bias.map(|bias| {
+            let shared = slots[bias.index].role == Role::Shared;
+            (self.values[bias.table].as_slice(), self.values[bias.index].as_slice(), shared)
+        });
+        let [queries, keys] = op.sizes(self.plan);
+        let (heads, groups) = (op.heads, op.groups);
+        Scores { batch: self.batch, groups, queries, keys, c, heads, bias }
     }
 
     fn linear(&self, op: &Linear, out: usize, y: &mut [f32]) {

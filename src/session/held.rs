@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Executor, Session};
 use crate::features::Tensor;
 use crate::gpu::{Buffer, Reading};
+use crate::plan::POOLED;
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
@@ -25,6 +26,8 @@ pub struct DeviceFeatures {
     pub grid: Option<[usize; 2]>,
     /// Tokens before the patches.
     pub prefix: usize,
+    /// Whether token 0 stands for the whole picture, as it is.
+    pub(crate) class_token: bool,
     pub(crate) parts: BTreeMap<String, Vec<Part>>,
 }
 
@@ -42,11 +45,21 @@ pub(crate) enum Values {
     Device(Buffer),
 }
 
+/// The pooled token.
+const POOLER: &str = "pooler_output";
+
+/// The values of classes, and those of two classifiers whose mean they are.
+const LOGITS: &str = "logits";
+const DISTILLED: [&str; 2] = ["cls_logits", "distillation_logits"];
+
 impl DeviceFeatures {
-    /// Names of the tensors: `last_hidden_state`, `pooler_output`, and `hidden_states.{i}` for those
-    /// asked for.
+    /// Names of the tensors: `last_hidden_state`, `pooler_output` where the model pools, what else it
+    /// computes of that, and `hidden_states.{i}` for those asked for.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.parts.keys().map(String::as_str).chain(["pooler_output"])
+        let pooler = self.class_token && !self.parts.contains_key(POOLER);
+        let both = DISTILLED.iter().all(|name| self.parts.contains_key(*name));
+        let derived = pooler.then_some(POOLER).into_iter().chain(both.then_some(LOGITS));
+        self.parts.keys().map(String::as_str).chain(derived)
     }
 
     /// Tokens of a picture and channels of a token.
@@ -69,8 +82,7 @@ impl DeviceFeatures {
         }
     }
 
-    /// Reads a tensor `[batch, tokens, C]`, or `pooler_output` `[batch, C]`, the first token;
-    /// `session` is the one that computed it.
+    /// Reads a tensor `[batch, tokens, C]`, or one of the pooled token `[batch, C]`; `session` is the one that computed it.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such tensor, [`Error::Lost`] where it lay on a device that was
@@ -81,11 +93,18 @@ impl DeviceFeatures {
         name: &'a str,
     ) -> LocalBoxFuture<'a, Result<Tensor>> {
         Box::pin(async move {
-            if name == "pooler_output" {
+            if name == POOLER && self.class_token && !self.parts.contains_key(POOLER) {
                 let last = self.tensor(session, "last_hidden_state").await?;
                 let (tokens, c) = (last.shape[1], last.shape[2]);
                 let first = last.values.chunks_exact(tokens * c).flat_map(|picture| &picture[..c]);
                 return Ok(Tensor { shape: vec![self.batch, c], values: first.copied().collect() });
+            }
+            if name == LOGITS && !self.parts.contains_key(LOGITS) {
+                let mut mean = self.tensor(session, DISTILLED[0]).await?;
+                let other = self.tensor(session, DISTILLED[1]).await?;
+                let pairs = mean.values.iter_mut().zip(other.values);
+                pairs.for_each(|(mean, other)| *mean = (*mean + other) / 2.0);
+                return Ok(mean);
             }
             let unknown = || Error::input(format!("no tensor called {name}"));
             let parts = self.parts.get(name).ok_or_else(unknown)?;
@@ -103,7 +122,11 @@ impl DeviceFeatures {
                 }
             }
             let [_, rows, cols] = parts.first().map_or([0; 3], |part| part.shape);
-            Ok(Tensor { shape: vec![self.batch, rows, cols], values })
+            let shape = match POOLED.contains(&name) {
+                true => vec![self.batch, cols],
+                false => vec![self.batch, rows, cols],
+            };
+            Ok(Tensor { shape, values })
         })
     }
 }

@@ -10,12 +10,14 @@ mod plans;
 mod profile;
 mod recover;
 mod run;
+mod text;
 
 pub use compute::Compute;
 use compute::Place;
 pub use device::{Device, OpenDevice};
 pub use held::{DeviceFeatures, Residency};
 pub use profile::{Profile, Row};
+pub use text::Words;
 use run::CachedPlan;
 pub(crate) use run::{Job, Task};
 
@@ -24,7 +26,7 @@ use std::sync::Arc;
 use crate::cpu::{CpuWeights, Helper, Share, Team, Workspace};
 use crate::gpu::{Gpu, GpuWeights};
 use crate::model::Spec;
-use crate::plan::{Input, Plan, record, record_segment};
+use crate::plan::{Host, Input, Plan, record, record_segment, record_text};
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
@@ -38,8 +40,8 @@ pub struct Session {
     why_cpu: Option<String>,
     notes: Vec<String>,
     ready: Option<CachedPlan>,
-    /// The prefix tokens and positions of the last grid.
-    position: Option<([usize; 2], Arc<[f32]>)>,
+    /// What the host made for the last grid.
+    host: Option<([usize; 2], Arc<[Host]>)>,
 }
 
 /// What runs plans, with the weights as it takes them.
@@ -83,7 +85,7 @@ impl Session {
             why_cpu: None,
             notes: Vec::new(),
             ready: None,
-            position: None,
+            host: None,
         }
     }
 
@@ -171,6 +173,9 @@ fn all_weights(checkpoint: &Checkpoint) -> Vec<Plan> {
     let patch = checkpoint.spec.sizes.patch;
     let input = Input::Rgba { height: 2 * patch, width: 2 * patch };
     let mut plans = vec![record(&checkpoint.spec, input, 1, &[])];
+    if let Some(text) = checkpoint.text() {
+        plans.push(record_text(text, 1, 1));
+    }
     if let Some(head) = &checkpoint.head {
         plans.push(record_segment(&checkpoint.spec, &head.spec, head.channels, input, 1));
     }

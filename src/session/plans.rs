@@ -67,14 +67,14 @@ impl Session {
     ) -> Result<()> {
         self.resident()?;
         let (input, count) = check(images, &[], &self.checkpoint.spec)?;
-        let position = self.position(input).await?;
+        let host = self.host_inputs(input).await?;
         let Executor::Gpu(gpu, weights) = &self.executor else {
             return Err(Error::device("bisect compares the GPU with the CPU, and there is no GPU"));
         };
         let plan = record(&self.checkpoint.spec, input, count, &[]);
         let mut prepared = PreparedPlan::new(gpu, plan.clone(), weights).await?;
         let fed = PlanInputs::new(images, 0, count)?;
-        let inputs = fed.inputs(&plan, position.as_deref());
+        let inputs = fed.inputs(&plan, &host);
         let mut expected = Vec::new();
         reference::run(&plan, count, &self.checkpoint, &inputs, &mut async |_, values| {
             expected.push(values.to_vec());

@@ -124,7 +124,7 @@ impl Session {
         Box::pin(async move {
             self.resident()?;
             let (input, count) = check(images, &[], &self.checkpoint.spec)?;
-            let position = self.position(input).await?;
+            let host = self.host_inputs(input).await?;
             let task = Task::Features(Vec::new());
             let capacity = self.capacity(&task, input, count);
             let timer = self.gpu().map_or(Timer::Clock, |gpu| gpu.timer());
@@ -133,7 +133,7 @@ impl Session {
                 let batch = capacity.min(count - first);
                 let fed = PlanInputs::new(images, first, batch)?;
                 let plan = self.plan(&task, input, capacity);
-                let inputs = fed.inputs(&plan, position.as_deref());
+                let inputs = fed.inputs(&plan, &host);
                 let start;
                 let times = match &mut self.executor {
                     Executor::Cpu(weights, workspace) => {

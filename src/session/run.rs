@@ -8,7 +8,7 @@ use super::{Executor, Session};
 use crate::cpu::Supply;
 use crate::gpu::{Gpu, GpuWeights, PreparedPlan};
 use crate::images::{Images, PlanInputs};
-use crate::plan::{Arena, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment};
+use crate::plan::{Arena, Host, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment};
 use crate::progress::Progress;
 use crate::{Error, Result, cpu};
 
@@ -16,8 +16,8 @@ use crate::{Error, Result, cpu};
 pub(super) struct CachedPlan {
     pub(super) key: (Input, Task, usize),
     pub(super) prepared: PreparedPlan,
-    /// Whether the positions are in their slot, where they stay.
-    positioned: bool,
+    /// Whether what the host made is in its slots, where it stays.
+    filled: bool,
 }
 
 /// Makes `ready` the one for `key`, unless it is already.
@@ -32,7 +32,7 @@ pub(super) async fn cache_plan(
         // The buffers of the one before go first.
         *ready = None;
         let prepared = PreparedPlan::new(gpu, plan(), weights).await?;
-        *ready = Some(CachedPlan { key, prepared, positioned: false });
+        *ready = Some(CachedPlan { key, prepared, filled: false });
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ impl Session {
         progress: &mut dyn Progress<usize>,
     ) -> Result<Parts> {
         let Job { task, input, count, images, residency } = job;
-        let position = self.position(input).await?;
+        let host = self.host_inputs(input).await?;
         let capacity = self.capacity(task, input, count);
         let runs = count.div_ceil(capacity);
         let mut parts = Parts::new();
@@ -83,7 +83,7 @@ impl Session {
             let mut part =
                 async |done, total| progress.report(run * total + done, runs * total).await;
             let piece = Piece { task, input, capacity, first, batch, residency };
-            let next = self.run(piece, images, position.as_deref(), &mut part).await?;
+            let next = self.run(piece, images, &host, &mut part).await?;
             self.arrive(std::mem::replace(&mut coming, next), &mut parts).await?;
         }
         self.arrive(coming, &mut parts).await?;
@@ -119,7 +119,7 @@ impl Session {
         &mut self,
         piece: Piece<'_>,
         images: Images<'_>,
-        position: Option<&[f32]>,
+        host: &[Host],
         progress: &mut dyn Progress<usize>,
     ) -> Result<Vec<(String, Part)>> {
         let Piece { task, input, capacity, first, batch, residency } = piece;
@@ -130,7 +130,7 @@ impl Session {
         let outputs = match &mut self.executor {
             Executor::Cpu(weights, workspace) => {
                 let Some(plan) = plan else { unreachable!("the CPU keeps no plan") };
-                let inputs = fed.inputs(&plan, position);
+                let inputs = fed.inputs(&plan, host);
                 let blocks = plan.blocks();
                 let mut watch = async |steps: &[Step]| {
                     progress.report(steps.last().map_or(0, |step| step.layer), blocks).await
@@ -149,12 +149,12 @@ impl Session {
                 if let Some(plan) = plan {
                     cache_plan(&mut self.ready, key, || plan, gpu, weights).await?;
                 }
-                let Some(CachedPlan { prepared, positioned, .. }) = &mut self.ready else {
+                let Some(CachedPlan { prepared, filled, .. }) = &mut self.ready else {
                     return Err(Error::device("no plan is ready"));
                 };
                 let streamer = weights.streamer(&self.checkpoint);
-                let inputs = fed.inputs(prepared.plan(), position.filter(|_| !*positioned));
-                *positioned = true;
+                let inputs = fed.inputs(prepared.plan(), if *filled { &[] } else { host });
+                *filled = true;
                 let last = prepared.run(gpu, batch, &inputs, streamer, progress).await?;
                 let mut list = Vec::new();
                 for (_, slot) in prepared.plan().outputs.clone() {
@@ -177,18 +177,19 @@ impl Session {
         Ok(outputs)
     }
 
-    /// Prefix tokens and positions for an input's grid, `[prefix + h·w, C]`; none for embeddings.
-    pub(super) async fn position(&mut self, input: Input) -> Result<Option<Arc<[f32]>>> {
+    /// What the host makes for an input's grid.
+    pub(super) async fn host_inputs(&mut self, input: Input) -> Result<Arc<[Host]>> {
         let spec = &self.checkpoint.spec;
-        let Some(grid) = input.grid(spec.sizes.patch) else { return Ok(None) };
-        if let Some((known, table)) = &self.position
+        let rows = || input.tokens(spec).saturating_sub(spec.prefix_tokens());
+        let grid = input.grid(spec.sizes.patch).unwrap_or_else(|| [rows(), 1]);
+        if let Some((known, host)) = &self.host
             && *known == grid
         {
-            return Ok(Some(table.clone()));
+            return Ok(host.clone());
         }
-        let table: Arc<[f32]> = self.checkpoint.prefix_and_positions(grid).await?.into();
-        self.position = Some((grid, table.clone()));
-        Ok(Some(table))
+        let host: Arc<[Host]> = self.checkpoint.host_inputs(grid).await?.into();
+        self.host = Some((grid, host.clone()));
+        Ok(host)
     }
 
     /// Pictures a run can take.

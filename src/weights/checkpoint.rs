@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use super::{
-    Head, Manifest, QuantFormat, Quantized, QuantizedTensor, Source, Stored, StoredType, Tensor,
-    foreign, read_header, shards,
+    Head, Layout, Manifest, Part, QuantFormat, Quantized, QuantizedTensor, Source, Stored,
+    StoredType, Tensor, foreign, read_header, shards,
 };
 use crate::budget::MAX_CONFIG;
 use crate::model::{
-    HeadSpec, Spec, image_processor, parse_config, parse_head, parse_preprocessing,
-    parse_pretrained,
+    Found, HeadSpec, Naming, Spec, TextSpec, image_processor, parse_config, parse_head,
+    parse_preprocessing, parse_pretrained, parse_text,
 };
-use crate::plan::{CLASS_TOKEN, POSITION_TABLE, REGISTER_TOKENS, prefix_and_positions};
+use crate::plan::{Host, host_inputs};
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result, json};
 
@@ -35,6 +35,7 @@ pub struct Checkpoint {
     pub notes: Vec<String>,
     name: String,
     pub(super) files: Vec<Source>,
+    text: Option<TextSpec>,
 }
 
 impl Checkpoint {
@@ -91,13 +92,13 @@ impl Checkpoint {
             for file in &files {
                 headers.push((file.name().to_string(), read_header(file).await?));
             }
-            let manifest = Manifest::with_prefix(&spec, name, &headers, prefix)?;
+            let manifest = Manifest::settled((&file, config), &mut spec, name, &headers, prefix)?;
             let head = match parse_head(&file, config, &spec)? {
                 Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
                 None => None,
             };
             let (name, config, preprocessor) = (name.into(), config.into(), None);
-            Ok(Self { spec, manifest, head, config, preprocessor, notes, name, files })
+            Ok(Self { spec, manifest, head, config, preprocessor, notes, name, files, text: None })
         })
     }
 
@@ -174,6 +175,32 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Takes the tower for texts too, whose tensors are called `text.…`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model has none that is known here, and [`Error::Checkpoint`] where a tensor
+    /// of it is missing or of another shape.
+    pub async fn with_text(mut self) -> Result<Self> {
+        let mut headers = Vec::new();
+        for file in &self.files {
+            headers.push((file.name().to_string(), read_header(file).await?));
+        }
+        let stored = || headers.iter().flat_map(|(_, list)| list);
+        let none = || Error::input(format!("{}: this model reads no texts", self.name));
+        let naming = Naming::text(stored().map(|s| s.key.as_str())).ok_or_else(none)?;
+        let found = Found::new(&naming, stored().map(|s| (s.key.as_str(), s.shape.as_slice())));
+        let file = format!("{}/config.json", self.name);
+        let text = parse_text(&file, &self.config, &found)?.ok_or_else(none)?;
+        self.manifest.add_text(&text, &self.name, &headers, &naming)?;
+        self.text = Some(text);
+        Ok(self)
+    }
+
+    /// The tower that reads texts, where it was asked for.
+    pub fn text(&self) -> Option<&TextSpec> {
+        self.text.as_ref()
+    }
+
     /// The folder, or another name for it.
     pub fn name(&self) -> &str {
         &self.name
@@ -227,17 +254,9 @@ impl Checkpoint {
         self.rows(name, 0..shape.first().copied().unwrap_or(1)).await
     }
 
-    /// Prefix tokens with their positions, then the positions of a grid of patches:
-    /// `[prefix + grid[0]·grid[1], C]`, what a plan of the encoder takes as `position`.
-    pub async fn prefix_and_positions(&self, grid: [usize; 2]) -> Result<Vec<f32>> {
-        let mut tokens = Vec::new();
-        for name in [CLASS_TOKEN, REGISTER_TOKENS] {
-            if self.manifest.tensors.contains_key(name) {
-                tokens.extend(self.tensor(name).await?);
-            }
-        }
-        let table = self.tensor(POSITION_TABLE).await?;
-        Ok(prefix_and_positions(&self.spec, grid, &tokens, &table))
+    /// What a plan of the encoder takes for a grid of patches beside the picture.
+    pub async fn host_inputs(&self, grid: [usize; 2]) -> Result<Vec<Host>> {
+        host_inputs(&self.spec, grid, &mut async |name: &str| self.tensor(name).await).await
     }
 
     /// Some rows, along the first dimension, of a tensor of the encoder.
@@ -289,15 +308,46 @@ impl Checkpoint {
         let row = tensor.len() / tensor.shape.first().copied().unwrap_or(1).max(1);
         let (mut list, mut first) = (Vec::new(), 0);
         for part in &tensor.parts {
-            let bytes = (row * part.dtype.bytes()) as u64;
-            let end = first + ((part.range.end - part.range.start) / bytes.max(1)) as usize;
-            let wanted = rows.start.clamp(first, end)..rows.end.clamp(first, end);
-            let at = |row: usize| part.range.start + (row - first) as u64 * bytes;
-            let read = self.files[part.file].read(at(wanted.start)..at(wanted.end)).await?;
-            list.push((part.dtype, read));
+            let end = first + part.rows;
+            let wanted = rows.start.clamp(first, end) - first..rows.end.clamp(first, end) - first;
+            list.push((part.dtype, self.part_rows(tensor.layout, part, row, wanted).await?));
             first = end;
         }
         Ok(list)
+    }
+
+    /// The bytes of some rows of a part, of `row` values each, in the order of the canonical tensor.
+    async fn part_rows(
+        &self,
+        layout: Layout,
+        part: &Part,
+        row: usize,
+        rows: Range<usize>,
+    ) -> Result<Vec<u8>> {
+        let size = part.dtype.bytes();
+        if !part.is_stored() {
+            return Ok(vec![0; rows.len() * row * size]);
+        }
+        if layout == Layout::Columns {
+            // Rows lie across all of it; such matrices are small.
+            let stored = self.files[part.file].read(part.range.clone()).await?;
+            let value = |row: usize, column: usize| {
+                stored[(column * part.rows + row) * size..][..size].iter().copied()
+            };
+            let rows = rows.flat_map(|at| (0..row).map(move |column| (at, column)));
+            return Ok(rows.flat_map(|(at, column)| value(at, column)).collect());
+        }
+        let at = |number: usize| part.range.start + (number * row * size) as u64;
+        let stored = self.files[part.file].read(at(rows.start)..at(rows.end)).await?;
+        let Layout::Pixels { channels } = layout else { return Ok(stored) };
+        let pixels = row / channels;
+        let value = |row: &[u8], channel: usize, pixel: usize| {
+            let first = (pixel * channels + channel) * size;
+            row[first..first + size].to_vec()
+        };
+        let places = || (0..channels).flat_map(|c| (0..pixels).map(move |pixel| (c, pixel)));
+        let rows = stored.chunks_exact(row * size);
+        Ok(rows.flat_map(|row| places().flat_map(move |(c, p)| value(row, c, p))).collect())
     }
 
     fn known(&self, name: &str) -> Result<&Tensor> {

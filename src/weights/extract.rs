@@ -4,7 +4,7 @@ use crate::order::sort_by_key;
 
 use std::ops::Range;
 
-use super::{Checkpoint, Manifest};
+use super::{Checkpoint, Manifest, Part};
 
 /// A safetensors file whose tensors are pieces of other files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,29 +18,26 @@ pub struct Extract {
 impl Extract {
     /// Of what a manifest names, the tensors in some of its files, in the order in which they lie there.
     pub fn new(manifest: &Manifest, files: Range<usize>) -> Self {
-        let tensors = manifest.tensors.values();
-        let mut parts: Vec<_> =
-            tensors.flat_map(|t| t.parts.iter().map(move |part| (t, part))).collect();
-        parts.retain(|(_, part)| files.contains(&part.file));
-        sort_by_key(&mut parts, |(_, part)| (part.file, part.range.start));
+        let parts = manifest.tensors.values().flat_map(|tensor| &tensor.parts);
+        let mut parts: Vec<&Part> =
+            parts.filter(|part| part.is_stored() && files.contains(&part.file)).collect();
+        sort_by_key(&mut parts, |part| (part.file, part.stored.start));
+        // Of a stored tensor that is cut every piece is there.
+        parts.dedup_by_key(|part| (part.file, part.stored.start));
         let (mut header, mut at) = (serde_json::Map::new(), 0);
         let mut ranges: Vec<(usize, Range<u64>)> = Vec::new();
-        for (tensor, part) in parts {
-            let mut shape = tensor.shape.clone();
-            if let Some(rows) = shape.first_mut() {
-                *rows /= tensor.parts.len();
-            }
-            let end = at + part.range.end - part.range.start;
+        for part in parts {
+            let end = at + part.stored.end - part.stored.start;
             let info = serde_json::json!({
-                "dtype": part.dtype.name(), "shape": shape, "data_offsets": [at, end],
+                "dtype": part.dtype.name(), "shape": part.shape, "data_offsets": [at, end],
             });
             header.insert(part.key.clone(), info);
             at = end;
             match ranges.last_mut() {
-                Some((file, last)) if *file == part.file && last.end == part.range.start => {
-                    last.end = part.range.end;
+                Some((file, last)) if *file == part.file && last.end == part.stored.start => {
+                    last.end = part.stored.end;
                 }
-                _ => ranges.push((part.file, part.range.clone())),
+                _ => ranges.push((part.file, part.stored.clone())),
             }
         }
         let mut text = serde_json::Value::Object(header).to_string();

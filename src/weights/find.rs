@@ -16,7 +16,22 @@ const ENDINGS: [&str; 9] =
 const NO_WEIGHTS: [&str; 5] = ["training_args", "optimizer", "scheduler", "rng_state", "scaler"];
 
 /// The names under which programs look for weights first.
-const USUAL: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+const USUAL: [&str; 4] = [
+    "model.safetensors",
+    "pytorch_model.bin",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.bin",
+];
+
+/// The names of configurations, the first that is there before the other.
+const CONFIGURATIONS: [&str; 2] = ["config.json", "open_clip_config.json"];
+
+/// A folder's configuration; what is missing where there is none.
+pub(crate) fn configuration(folder: &Path) -> PathBuf {
+    let all = CONFIGURATIONS.map(|name| folder.join(name));
+    let [first, ..] = &all;
+    all.iter().find(|path| path.is_file()).unwrap_or(first).clone()
+}
 
 /// The folder of a checkpoint, and its files of weights, all of which are there.
 pub(crate) async fn find_files(path: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
@@ -38,7 +53,7 @@ pub(crate) async fn find_files(path: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
 /// Of a model's folder in the hub's cache, of that of its snapshots, or of a vision part, the snapshot
 /// that `main` is, or the newest; any other folder itself.
 fn snapshot(folder: &Path) -> PathBuf {
-    if folder.join("config.json").exists() {
+    if configuration(folder).exists() {
         return folder.to_path_buf();
     }
     let inside = folder.join("snapshots");
@@ -47,7 +62,7 @@ fn snapshot(folder: &Path) -> PathBuf {
         false => (folder.parent(), folder),
     };
     let named = snapshots.file_name().is_some_and(|name| name == "snapshots");
-    let whole = |path: &Path| path.join("config.json").exists();
+    let whole = |path: &Path| configuration(path).exists();
     let main = model.filter(|_| named).and_then(|m| read_line(&m.join("refs/main")));
     let main = main.filter(|commit| is_plain(commit));
     if let Some(path) = main.map(|commit| snapshots.join(commit)).filter(|path| whole(path)) {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Part, Source, Stored, Tensor};
+use super::{Layout, Part, Source, Stored, Tensor};
 use crate::error::list;
 use crate::features::first_not_finite;
 use crate::model::{BATCH_NORM, HeadKind, HeadSpec};
@@ -64,13 +64,13 @@ impl Head {
                 None => problems.push(format!("{key}: missing, expected shape {shape:?}")),
                 Some((file, stored)) => match stored.dtype {
                     Some(dtype) if stored.shape == shape => {
-                        let range = stored.range.clone();
-                        let part = Part { file, key: stored.key.clone(), dtype, range };
+                        let part = Part::whole(file, stored, dtype, shape[0]);
                         tensors.insert(
                             key,
                             Tensor {
                                 shape,
                                 parts: vec![part],
+                                layout: Layout::Rows,
                                 quantized: None,
                                 block_matrix: false,
                             },

@@ -1,11 +1,11 @@
 //! What a checkpoint holds, matched with what its spec wants.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 
-use super::{QuantFormat, Stored, StoredType};
+use super::pieces::{Piece, Pieces, SCALES, check_parts, quantized};
+use super::{Layout, Stored, Tensor};
 use crate::error::{counted, list};
-use crate::model::{Key, Naming, Spec};
+use crate::model::{Classifier, Found, Key, Naming, Spec, TextSpec, settle};
 use crate::order::sort_by_key;
 use crate::plan::{self, TensorSpec};
 use crate::{Error, Result};
@@ -17,94 +17,6 @@ pub struct Manifest {
     pub tensors: BTreeMap<String, Tensor>,
     /// Tensors under the encoder's prefix that are a classifier's on top of it, and no part of it.
     pub left_out: Vec<String>,
-}
-
-/// One canonical tensor.
-#[derive(Clone, Debug)]
-pub struct Tensor {
-    /// Shape, outermost dimension first.
-    pub shape: Vec<usize>,
-    /// Its pieces, to be concatenated along the first dimension: one, or q, k and v.
-    pub parts: Vec<Part>,
-    /// In place of parts, where it is stored in few bits.
-    pub quantized: Option<QuantizedTensor>,
-    /// Whether it may be stored in few bits: a matrix of a block.
-    pub block_matrix: bool,
-}
-
-/// A matrix in few bits, as stored: a tensor of codes, `[outputs, k]` I8 or `[outputs, k / 2]` U8, and
-/// one of scales, called as it with `.scales` behind, `[outputs]` F32 or `[outputs, k / 32]` F16.
-#[derive(Clone, Debug)]
-pub struct QuantizedTensor {
-    /// How many bits.
-    pub quant: QuantFormat,
-    /// Index of the codes' file.
-    pub file: usize,
-    /// The file's own name for the codes.
-    pub key: String,
-    /// The codes' bytes from the start of their file.
-    pub range: Range<u64>,
-    /// The scales.
-    pub scales: Part,
-}
-
-/// A stored tensor.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// Index of the checkpoint's file.
-    pub file: usize,
-    /// The file's own name for it.
-    pub key: String,
-    /// Number type.
-    pub dtype: StoredType,
-    /// Bytes from the start of the file.
-    pub range: Range<u64>,
-}
-
-impl Tensor {
-    /// Whether it can be stored as `quant`: a matrix of a block, whose rows are whole groups.
-    pub fn takes(&self, quant: QuantFormat) -> bool {
-        self.block_matrix && quant.fits(self.shape[1])
-    }
-
-    /// Number of values.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether there are no values.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Files and their own names for all of it.
-    pub fn keys(&self) -> impl Iterator<Item = (usize, &str)> {
-        let quantized = self.quantized.iter().flat_map(|quantized| {
-            [
-                (quantized.file, quantized.key.as_str()),
-                (quantized.scales.file, quantized.scales.key.as_str()),
-            ]
-        });
-        self.parts.iter().map(|part| (part.file, part.key.as_str())).chain(quantized)
-    }
-
-    /// Bytes as stored.
-    pub fn bytes(&self) -> u64 {
-        let length = |range: &Range<u64>| range.end - range.start;
-        let quantized = self
-            .quantized
-            .iter()
-            .map(|quantized| length(&quantized.range) + length(&quantized.scales.range));
-        self.parts.iter().map(|part| length(&part.range)).chain(quantized).sum()
-    }
-
-    /// The type that holds every value: the parts' own, or f32 where they differ.
-    pub fn stored_type(&self) -> StoredType {
-        match self.parts.as_slice() {
-            [first, rest @ ..] if rest.iter().all(|p| p.dtype == first.dtype) => first.dtype,
-            _ => StoredType::F32,
-        }
-    }
 }
 
 /// How the encoder's tensors are named, of those in the files.
@@ -184,10 +96,78 @@ impl Manifest {
         files: &[(String, Vec<Stored>)],
         prefix: Option<&str>,
     ) -> Result<Self> {
+        Self::named(spec, folder, files, &naming(folder, files, prefix)?)
+    }
+
+    /// As [`Manifest::with_prefix`], of a spec that is complete once the headers are known: `config` is the
+    /// name and text of its configuration.
+    ///
+    /// # Errors
+    /// As [`Manifest::new`], and [`Error::Config`] where the headers contradict the configuration.
+    pub fn settled(
+        config: (&str, &str),
+        spec: &mut Spec,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        prefix: Option<&str>,
+    ) -> Result<Self> {
         let naming = naming(folder, files, prefix)?;
-        let probe = probe(&naming, spec, files);
+        let stored = files.iter().flat_map(|(_, list)| list);
+        let found = Found::new(&naming, stored.map(|s| (s.key.as_str(), s.shape.as_slice())));
+        settle(config, spec, &found)?;
+        Self::named(spec, folder, files, &naming)
+    }
+
+    fn named(
+        spec: &Spec,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        naming: &Naming,
+    ) -> Result<Self> {
+        let wanted = Wanted {
+            tensors: plan::tensors(spec),
+            key_bias: spec.key_bias,
+            classes: spec.classifier != Classifier::None,
+            probe: probe(naming, spec, files),
+        };
+        Self::matched(wanted, folder, files, naming)
+    }
+
+    /// Adds the tensors of a tower for texts, of the files that the manifest is of; `naming` is its own.
+    pub(super) fn add_text(
+        &mut self,
+        text: &TextSpec,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        naming: &Naming,
+    ) -> Result<()> {
+        let mut tensors = plan::text_tensors(text);
+        let named = |name: &str| name.strip_prefix(plan::TEXT).map(str::to_string);
+        let full: HashMap<String, String> = tensors
+            .iter()
+            .filter_map(|want| Some((named(&want.name)?, want.name.clone())))
+            .collect();
+        for want in &mut tensors {
+            want.name = named(&want.name).unwrap_or_else(|| want.name.clone());
+        }
+        let wanted = Wanted { tensors, key_bias: true, classes: true, probe: None };
+        let found = Self::matched(wanted, folder, files, naming)?;
+        let named = |name: String| full.get(&name).cloned().unwrap_or(name);
+        self.tensors.extend(found.tensors.into_iter().map(|(name, tensor)| (named(name), tensor)));
+        Ok(())
+    }
+
+    fn matched(
+        wanted: Wanted,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        naming: &Naming,
+    ) -> Result<Self> {
+        let Wanted { tensors: wanted, key_bias, classes, probe } = wanted;
+        let rows =
+            |name: &String| wanted.iter().find(|want| want.name == *name).map(|w| w.shape[0]);
         let mut left_out = Vec::new();
-        let mut found: HashMap<String, BTreeMap<[usize; 2], (usize, &Stored)>> = HashMap::new();
+        let mut found: HashMap<String, Pieces<'_>> = HashMap::new();
         let mut scales: HashMap<String, (usize, &Stored)> = HashMap::new();
         let mut problems = Vec::new();
         for (file, (name, list)) in files.iter().enumerate() {
@@ -202,22 +182,37 @@ impl Manifest {
                     scales.insert(canonical, (file, stored));
                     continue;
                 }
-                let (canonical, place) = match naming.read(&stored.key) {
-                    Key::Whole(canonical) => (canonical, [0, 1]),
-                    Key::Part { name, index, of } => (name, [index, of]),
+                let whole = Piece { file, stored, cut: None, turned: false };
+                let mut list = Vec::new();
+                match naming.read(&stored.key) {
+                    Key::Whole(canonical) => list.push((canonical, [0, 1], whole)),
+                    Key::Part { name, index, of } => list.push((name, [index, of], whole)),
+                    Key::Turned(name) => list.push((name, [0, 1], Piece { turned: true, ..whole })),
+                    Key::Cut(names) => {
+                        let mut first = 0;
+                        for name in names {
+                            let cut = first..first + rows(&name).unwrap_or(0);
+                            first = cut.end;
+                            list.push((name, [0, 1], Piece { cut: Some(cut), ..whole }));
+                        }
+                    }
                     Key::Elsewhere => continue,
                     Key::Unknown => {
                         problems.push(format!("{name}: {}: unexpected tensor", stored.key));
                         continue;
                     }
-                };
-                if found.entry(canonical).or_default().insert(place, (file, stored)).is_some() {
-                    problems.push(format!("{name}: {}: present twice", stored.key));
+                }
+                for (canonical, place, piece) in list {
+                    if !classes && is_classifier(&canonical) {
+                        left_out.push(stored.key.clone());
+                    } else if found.entry(canonical).or_default().insert(place, piece).is_some() {
+                        problems.push(format!("{name}: {}: present twice", stored.key));
+                    }
                 }
             }
         }
         let mut tensors = BTreeMap::new();
-        for want in plan::tensors(spec) {
+        for want in wanted {
             let Some(parts) = found.remove(&want.name) else {
                 problems.push(format!("{}: missing, expected shape {:?}", want.name, want.shape));
                 continue;
@@ -225,12 +220,17 @@ impl Manifest {
             if let Some(of) = scales.remove(&want.name)
                 && let Some((_, codes)) = parts.first_key_value()
             {
+                let codes = (codes.file, codes.stored);
                 let at = |stored: &Stored| format!("{}: {}", files[codes.0].0, stored.key);
-                match quantized(&want, *codes, of) {
+                match quantized(&want, codes, of) {
                     Some(quantized) => {
-                        let (parts, quantized) = (Vec::new(), Some(quantized));
-                        let tensor =
-                            Tensor { shape: want.shape, parts, quantized, block_matrix: true };
+                        let tensor = Tensor {
+                            shape: want.shape,
+                            parts: Vec::new(),
+                            layout: Layout::Rows,
+                            quantized: Some(quantized),
+                            block_matrix: true,
+                        };
                         tensors.insert(want.name, tensor);
                     }
                     None => problems.push(format!(
@@ -247,16 +247,21 @@ impl Manifest {
                 continue;
             }
             let before = problems.len();
-            let parts = check_parts(&want.name, &want.shape, files, parts, &mut problems);
+            let zero = (!key_bias && want.name.ends_with(QKV_BIAS)).then_some(KEY);
+            let (parts, layout) = check_parts(&want, zero, files, parts, &mut problems);
             if problems.len() == before {
                 let block_matrix = want.is_block_matrix();
-                let tensor = Tensor { shape: want.shape, parts, quantized: None, block_matrix };
+                let tensor =
+                    Tensor { shape: want.shape, parts, layout, quantized: None, block_matrix };
                 tensors.insert(want.name, tensor);
             }
         }
         let extra = found.into_values().flat_map(BTreeMap::into_values);
+        let extra = extra.map(|piece| (piece.file, piece.stored));
         let mut extra: Vec<_> = extra.chain(scales.into_values()).collect();
         sort_by_key(&mut extra, |(file, stored)| (*file, stored.range.start));
+        // Of a tensor that is cut every piece is there.
+        extra.dedup_by_key(|(file, stored)| (*file, stored.range.start));
         problems.extend(extra.into_iter().map(|(file, stored)| {
             format!("{}: {}: unexpected tensor for this configuration", files[file].0, stored.key)
         }));
@@ -287,80 +292,24 @@ fn refuse(folder: &str, problems: &[String]) -> Error {
     Error::checkpoint(folder, reason)
 }
 
-/// What follows the name of a matrix in few bits in that of its scales.
-pub(super) const SCALES: &str = ".scales";
-
-/// A matrix in few bits, where types and shapes are those of one.
-fn quantized(
-    want: &TensorSpec,
-    (file, codes): (usize, &Stored),
-    (scales_file, scales): (usize, &Stored),
-) -> Option<QuantizedTensor> {
-    let quant = match codes.dtype_name.as_str() {
-        "I8" => QuantFormat::Int8,
-        "U8" => QuantFormat::Int4,
-        _ => return None,
-    };
-    let dtype = scales.dtype?;
-    let shape = &want.shape;
-    let right = want.is_block_matrix()
-        && quant.fits(shape[1])
-        && codes.shape == quant.codes_shape(shape)
-        && scales.shape == quant.scales_shape(shape)
-        && dtype == quant.scales_type();
-    right.then(|| QuantizedTensor {
-        quant,
-        file,
-        key: codes.key.clone(),
-        range: codes.range.clone(),
-        scales: Part {
-            file: scales_file,
-            key: scales.key.clone(),
-            dtype,
-            range: scales.range.clone(),
-        },
-    })
+/// What is matched with what is stored.
+struct Wanted {
+    tensors: Vec<TensorSpec>,
+    /// Whether the keys' bias is stored.
+    key_bias: bool,
+    /// Whether a classifier is wanted.
+    classes: bool,
+    /// What the names of a classifier's norm begin with.
+    probe: Option<String>,
 }
 
-/// Checks shapes and types; parts are numbered by their place and how many make a tensor.
-fn check_parts(
-    name: &str,
-    shape: &[usize],
-    files: &[(String, Vec<Stored>)],
-    parts: BTreeMap<[usize; 2], (usize, &Stored)>,
-    problems: &mut Vec<String>,
-) -> Vec<Part> {
-    let mut expected = shape.to_vec();
-    let of = parts.first_key_value().map_or(1, |([_, of], _)| *of);
-    if parts.keys().copied().eq((0..of).map(|index| [index, of])) {
-        expected[0] /= of;
-    } else {
-        let keys: Vec<_> = parts.values().map(|(_, s)| s.key.as_str()).collect();
-        problems.push(format!("{name}: expected {of} parts of it, found only {}", keys.join(", ")));
-    }
-    let mut list = Vec::new();
-    for (file, stored) in parts.into_values() {
-        let at = format!("{}: {}", files[file].0, stored.key);
-        if stored.shape != expected {
-            problems.push(format!("{at}: expected shape {expected:?}, found {:?}", stored.shape));
-        }
-        match stored.dtype {
-            Some(dtype) => list.push(Part {
-                file,
-                key: stored.key.clone(),
-                dtype,
-                range: stored.range.clone(),
-            }),
-            None => problems.push(format!(
-                "{at}: expected type F32, F16 or BF16, found {}{}",
-                stored.dtype_name,
-                if matches!(stored.dtype_name.as_str(), "I8" | "U8") {
-                    " without scales"
-                } else {
-                    ""
-                }
-            )),
-        }
-    }
-    list
+/// How the name of the biases of queries, keys and values ends.
+const QKV_BIAS: &str = "attn.qkv.bias";
+
+/// Which of them is the keys'.
+const KEY: [usize; 2] = [1, 3];
+
+/// Whether a canonical tensor is a classifier's on top of an encoder.
+fn is_classifier(name: &str) -> bool {
+    name.starts_with("classifier.") || name.starts_with("distillation_classifier.")
 }

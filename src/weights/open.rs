@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use super::find::configuration;
 use super::{Checkpoint, Source, Stored, find_files, read_header};
 use crate::Result;
 use crate::budget::MAX_CONFIG;
 use crate::files::read_text;
 
 impl Checkpoint {
-    /// Opens a folder with `config.json` and `model.safetensors` or `pytorch_model.bin`, or with
+    /// Opens a folder with `config.json`, or open_clip's `open_clip_config.json`, and `model.safetensors` or `pytorch_model.bin`, or with
     /// shards and their index; or a `.safetensors`, `.pth` or `.bin` file with `config.json` beside it.
     pub async fn open_path(path: &Path) -> Result<Self> {
         Self::open_path_with(path, None).await
@@ -18,7 +19,7 @@ impl Checkpoint {
     /// several encoders.
     pub async fn open_path_with(path: &Path, prefix: Option<&str>) -> Result<Self> {
         let (folder, files) = find_files(path).await?;
-        let text = read_text(&folder.join("config.json"), MAX_CONFIG)?;
+        let text = read_text(&configuration(&folder), MAX_CONFIG)?;
         let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
         // "." and "" have no name of their own.
         let named = match folder.file_name() {

@@ -64,7 +64,7 @@ fn a_lost_device_is_opened_anew() {
             is_lost(wait(held.tensor(&encoder, "last_hidden_state")), "it was destroyed");
             let state = &expected.tensors["hidden_states.0"];
             let one = &state.values[..state.shape[1] * state.shape[2]];
-            is_lost(wait(encoder.attention(one, 1)), "stopped");
+            is_lost(wait(encoder.attention(one, expected.grid.unwrap(), 1)), "stopped");
             is_lost(wait(encoder.ceilings(&|| 0.0)), "stopped");
             if !streamed {
                 is_lost(wait(encoder.profile(images, &|| 0.0, &mut on)), "stopped");

@@ -64,6 +64,7 @@ fn attention_twin(checkpoint: &Checkpoint, hidden: &[f32], layer: usize) -> Vec<
                 let weight = tensor(norm);
                 rows.iter().map(|row| rms(row, &weight, eps)).collect()
             }
+            QkNorm::PerHead => panic!("no fixture of this test"),
         }
     };
     let (queries, keys) = (part(0, "attn.q_norm.weight"), part(1, "attn.k_norm.weight"));
@@ -123,7 +124,7 @@ fn attention_is_softmax_of_the_models_own_queries_and_keys() {
             let features = encode(&mut encoder, fixture, &[0, 1]);
             for layer in [1, 2] {
                 let hidden = first(&features, &format!("hidden_states.{}", layer - 1));
-                let found = wait(encoder.attention(&hidden, layer)).unwrap();
+                let found = wait(encoder.attention(&hidden, features.grid.unwrap(), layer)).unwrap();
                 let twin = attention_twin(encoder.checkpoint(), &hidden, layer);
                 assert_eq!((found.heads, found.tokens()), (twin.len(), twin[0].len()));
                 let mean = head_mean(&twin);
@@ -164,7 +165,7 @@ fn rollout_is_the_product_of_all_blocks() {
             for query in [0, n / 2] {
                 let mut row: Vec<f64> = (0..n).map(|j| identity(query, j)).collect();
                 for layer in (1..=layers).rev() {
-                    row = wait(encoder.attention(&hidden(layer), layer))
+                    row = wait(encoder.attention(&hidden(layer), features.grid.unwrap(), layer))
                         .unwrap()
                         .through(&row)
                         .unwrap();
@@ -180,7 +181,7 @@ fn rollout_is_the_product_of_all_blocks() {
 fn unknown_blocks_are_refused() {
     let encoder = encoders(FIXTURES[2]).remove(0);
     for layer in [0, 3] {
-        let error = wait(encoder.attention(&[0.0; 64], layer)).unwrap_err().to_string();
+        let error = wait(encoder.attention(&[0.0; 64], [1, 1], layer)).unwrap_err().to_string();
         assert!(error.contains("the model has blocks 1 to 2"), "{error}");
     }
 }

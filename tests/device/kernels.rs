@@ -10,4 +10,5 @@ mod guided;
 mod linear;
 mod maps;
 mod norms;
+mod rows;
 mod widths;

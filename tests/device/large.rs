@@ -81,7 +81,7 @@ fn streamed_blocks_give_the_features_of_resident_ones() {
         }
         let hidden = &expected["hidden_states.0"].values[..17 * 96];
         let [a, b] = [&resident, &streamed]
-            .map(|encoder| wait(encoder.attention(hidden, layers)).unwrap().queries);
+            .map(|encoder| wait(encoder.attention(hidden, [4, 4], layers)).unwrap().queries);
         assert_eq!(a, b, "attention");
         if layers > 3 {
             let [all, two] = [resident.weight_bytes(), streamed.weight_bytes()];

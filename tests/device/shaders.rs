@@ -5,13 +5,13 @@
 use std::collections::HashMap;
 
 use internvit::gpu::{
-    ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, Family, Format, INTERLEAVE, Interleave, Kernel,
+    ADD, ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, Family, Format, GATHER, Gather, INTERLEAVE, Interleave, Kernel,
     LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER, PATCHIFY, POOL, Patchify, Pixels, Pool,
-    Product, RESIZE, RIDGE, Resize, Ridge, Row, RowKind, SHADERS, ShaderFile, Size, Subgroups,
+    Product, RESIZE, RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups,
     Target, Tokens, choose, link, rows,
 };
 use internvit::image::Normal;
-use internvit::model::NormKind;
+use internvit::model::{NormKind, Pairs};
 use internvit::plan::Activation;
 use internvit::weights::QuantFormat;
 use naga::valid::Capabilities;
@@ -117,7 +117,9 @@ fn kernels() -> Kernels {
     sources().iter().for_each(|product| all.add(&LINEAR, product));
     for head_dim in (8..=256).step_by(8) {
         for half in [[false; 2], [true, false], [true; 2]] {
-            all.add(&ATTENTION, &Attention { tokens: 1025, heads: 3, head_dim, half });
+            for bias in [false, true] {
+                all.add(&ATTENTION, &Attention { bias, half, ..attention(head_dim) });
+            }
         }
     }
     for (kind, bias) in [(NormKind::Layer, true), (NormKind::Layer, false), (NormKind::Rms, false)]
@@ -137,7 +139,14 @@ fn kernels() -> Kernels {
     }
     for c in [192, 12] {
         all.add(&EMBED, &Tokens { c, prefix: c / 100 });
+        all.add(&ADD, &Rows { c });
         all.add(&INTERLEAVE, &Interleave { c });
+        for (parts, add) in [(1, false), (1, true), (4, false)] {
+            all.add(&GATHER, &Gather { c, parts, add });
+        }
+        for pairs in [Pairs::Halves, Pairs::Neighbours] {
+            all.add(&ROTATE, &Rotate { c: 24 * 3, head_dim: 24, pairs });
+        }
         for flag in [true, false] {
             all.add(&POOL, &Pool { c, max: flag });
             all.add(&RESIZE, &Resize { c, wide: 3 * c, add: flag });
@@ -185,6 +194,12 @@ fn every_kernel_is_valid_and_within_the_default_limits() {
     }
 }
 
+/// Plain attention of three heads.
+fn attention(head_dim: usize) -> Attention {
+    Attention { tokens: 1025, heads: 3, head_dim, bias: false, cross: false, half: [false; 2] }
+}
+
+
 /// Every row is taken for some shape on some device.
 #[test]
 fn no_row_is_hidden_by_another() {
@@ -196,7 +211,7 @@ fn no_row_is_hidden_by_another() {
         }
         for head_dim in (8..=256).step_by(8) {
             for half in [[false; 2], [true; 2]] {
-                let shape = Attention { tokens: 1025, heads: 3, head_dim, half };
+                let shape = Attention { half, ..attention(head_dim) };
                 take(choose(&ATTENTION, &target, &shape).unwrap().about());
             }
         }
@@ -255,7 +270,7 @@ fn products_take_the_kernel_that_suits() {
 /// picture.
 #[test]
 fn attention_that_suits_runs_on_matrix_units() {
-    let suits = Attention { tokens: 1025, heads: 16, head_dim: 80, half: [true, true] };
+    let suits = Attention { heads: 16, half: [true, true], ..attention(80) };
     let row = |side, lanes, attention: &Attention| {
         let row = choose(&ATTENTION, &target(Family::Matrix, lanes, side), attention).unwrap();
         (row.file, row.needs.matrix)
@@ -280,7 +295,7 @@ fn attention_that_suits_runs_on_matrix_units() {
 #[test]
 fn attention_is_refused_where_no_row_fits() {
     for head_dim in 1..300 {
-        let shape = Attention { tokens: 9, heads: 3, head_dim, half: [false; 2] };
+        let shape = Attention { tokens: 9, ..attention(head_dim) };
         let found = TARGETS.iter().all(|target| choose(&ATTENTION, target, &shape).is_ok());
         let supported = shape.unsupported().is_none();
         assert!(found || !supported, "{head_dim}");

@@ -5,6 +5,7 @@ mod common;
 #[path = "../common/twins.rs"]
 mod twins;
 
+mod encoders;
 mod guided;
 mod image;
 mod jpeg;

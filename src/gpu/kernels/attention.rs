@@ -6,12 +6,16 @@ use crate::gpu::family::Family;
 /// Attention, as the choice of its kernel sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Attention {
-    /// Of one picture.
+    /// Queries of a group.
     pub tokens: usize,
     /// Heads.
     pub heads: usize,
     /// Channels of a head.
     pub head_dim: usize,
+    /// Whether something is added to scores.
+    pub bias: bool,
+    /// Whether a group has other keys than queries.
+    pub cross: bool,
     /// Whether q, k, v, and y, are f16.
     pub half: [bool; 2],
 }
@@ -30,6 +34,7 @@ const TILED: Row<Attention> = Row {
     specialise: |kernel, row, _, attention| {
         let Tile::Head { queries, keys } = row.tile else { return kernel };
         let kernel = sized(kernel.stored(attention.half), attention);
+        let kernel = kernel.with(attention.summand());
         kernel.knob("TILE_Q", queries).knob("TILE_K", keys)
     },
 };
@@ -39,7 +44,9 @@ const DIRECT: Row<Attention> = Row {
     file: "attention_direct",
     families: &[Family::Software],
     fits: |attention| attention.head_dim <= WIDEST,
-    specialise: |kernel, _, _, attention| sized(kernel.reads(attention.half[0]), attention),
+    specialise: |kernel, _, _, attention| {
+        sized(kernel.reads(attention.half[0]), attention).with(attention.summand())
+    },
     ..TILED
 };
 
@@ -56,15 +63,18 @@ const MATRIX: Row<Attention> = Row {
 
 /// Variants of the attention kernel, tiles by width of head. In workgroup memory, queries, keys and
 /// scores together stay under 16 KiB.
-pub static ATTENTION: [Row<Attention>; 7] = [
+pub static ATTENTION: [Row<Attention>; 8] = [
     DIRECT,
     Row {
         file: "attention_subgroup",
         families: &[Family::SoftwareSubgroups],
         needs: Needs::subgroups(Subgroups::Exactly(8)),
         tile: Tile::Head { queries: 16, keys: 32 },
+        fits: |attention| attention.plain() && attention.head_dim <= WIDEST,
+        specialise: |kernel, _, _, attention| sized(kernel.reads(attention.half[0]), attention),
         ..DIRECT
     },
+    Row { families: &[Family::SoftwareSubgroups], ..DIRECT },
     Row {
         with: &["tile/16"],
         needs: Needs::matrices(16, Subgroups::MultipleOf(16)),
@@ -95,7 +105,17 @@ pub static ATTENTION: [Row<Attention>; 7] = [
 impl Attention {
     /// Whether matrix units can compute it with matrices of this many rows.
     fn suits_matrices(&self, side: usize) -> bool {
-        self.half[0] && self.head_dim.is_multiple_of(side) && self.tokens >= side
+        self.plain() && self.half[0] && self.head_dim.is_multiple_of(side) && self.tokens >= side
+    }
+
+    /// Whether it is of every token over all others, of their products alone.
+    fn plain(&self) -> bool {
+        !self.bias && !self.cross
+    }
+
+    /// What fills the hole for what is added to scores.
+    fn summand(&self) -> &'static str {
+        if self.bias { "summand/table" } else { "summand/none" }
     }
 
     /// What no kernel can compute.

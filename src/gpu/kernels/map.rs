@@ -2,6 +2,77 @@
 
 use super::{Needs, Row, Tile};
 use crate::gpu::family::Family;
+use crate::model::Pairs;
+
+/// Rows of so many channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// Channels.
+    pub c: usize,
+}
+
+/// Rows in another order.
+#[derive(Clone, Copy, Debug)]
+pub struct Gather {
+    /// Channels of a row that is read.
+    pub c: usize,
+    /// Rows that one row is made of.
+    pub parts: usize,
+    /// Whether they are added to what y holds.
+    pub add: bool,
+}
+
+/// Rotary positions.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotate {
+    /// Channels of all heads.
+    pub c: usize,
+    /// Channels of a head.
+    pub head_dim: usize,
+    /// Which channels are a pair.
+    pub pairs: Pairs,
+}
+
+/// The one variant.
+pub static GATHER: [Row<Gather>; 1] = [Row {
+    op: "gather",
+    file: "gather",
+    with: &[],
+    families: &Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Quads,
+    fits: |shape| shape.parts == 1 || shape.c.is_multiple_of(4),
+    specialise: |kernel, _, _, shape| {
+        kernel.knob("C", shape.c).knob("PARTS", shape.parts).knob("ADD", shape.add)
+    },
+}];
+
+/// The one variant.
+pub static ROTATE: [Row<Rotate>; 1] = [Row {
+    op: "rotate",
+    file: "rotate",
+    with: &[],
+    families: &Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Quads,
+    fits: |shape| shape.head_dim.is_multiple_of(8),
+    specialise: |kernel, _, _, shape| {
+        let halves = shape.pairs == Pairs::Halves;
+        kernel.knob("C", shape.c).knob("D", shape.head_dim).knob("HALVES", halves)
+    },
+}];
+
+/// The one variant.
+pub static ADD: [Row<Rows>; 1] = [Row {
+    op: "add",
+    file: "add",
+    with: &[],
+    families: &Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Quads,
+    fits: |_| true,
+    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c),
+}];
 
 /// Tokens to which positions are added.
 #[derive(Clone, Copy, Debug)]

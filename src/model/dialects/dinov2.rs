@@ -7,11 +7,12 @@
 
 use serde_json::{Map, Value};
 
-use super::{Dialect, decimal, write_sizes};
+use super::{Dialect, classes, decimal, no_text, settled, write_sizes};
 use crate::Result;
 use crate::image::Resize;
 use crate::model::fields::Fields;
-use crate::model::names::{Scheme, part, whole};
+use crate::model::found::Found;
+use crate::model::names::{Scheme, part, same, whole};
 use crate::model::spec::*;
 use crate::model::{Activation, Preprocessing};
 
@@ -20,8 +21,10 @@ pub(in crate::model) const HUGGING_FACE: Dialect = Dialect {
     types: &["dinov2", PLUS],
     claims: |fields| fields.map.contains_key("use_swiglu_ffn"),
     spec: hugging_face,
+    settle,
+    text: no_text,
     write,
-    schemes: &[HUGGING_FACE_NAMES, ORIGINAL_NAMES],
+    schemes: &[HUGGING_FACE_NAMES],
 };
 
 /// As timm writes it, and InternViT-300M: the name of an architecture, and what differs from it.
@@ -29,6 +32,8 @@ pub(in crate::model) const TIMM: Dialect = Dialect {
     types: &[],
     claims: |fields| architecture(fields).is_some_and(|name| shape(name).is_some()),
     spec: timm,
+    settle: settled,
+    text: no_text,
     write: |_, _| {},
     schemes: &[],
 };
@@ -75,10 +80,8 @@ fn write(spec: &Spec, map: &mut Map<String, Value>) {
 
 fn timm(fields: &Fields<'_>) -> Result<Spec> {
     let own = architecture(fields).and_then(shape).unwrap_or(SHAPES[0].1);
-    let none = serde_json::Map::new();
-    let within = |key: &str| fields.get(key).and_then(Value::as_object).unwrap_or(&none);
-    let arguments = Fields { map: within("model_args"), ..*fields };
-    let trained = Fields { map: within("pretrained_cfg"), ..*fields };
+    let arguments = fields.within("model_args");
+    let trained = fields.within("pretrained_cfg");
     let name = architecture(fields).unwrap_or_default();
     let intern = name.starts_with(INTERN);
     let image = match trained.get("input_size") {
@@ -167,18 +170,22 @@ fn encoder(sizes: Sizes, gated: bool, registers: usize, position: Position) -> S
     // The gate's activation is SiLU whatever the configuration says of `hidden_act`.
     let activation = if gated { Activation::Silu } else { Activation::Erf };
     Spec {
-        sizes,
-        prefix: Prefix { cls: true, registers },
+        prefix: Prefix { cls: true, distillation: false, registers },
         position,
-        norm: Norm { kind: NormKind::Layer, eps: 1e-6 },
         layer_scale: true,
-        qk_norm: QkNorm::None,
-        qkv_bias: true,
         mlp: Mlp { activation, gated },
-        final_norm: FinalNorm::Tokens,
-        pool: Pool::Cls,
         preprocessing: preprocessing(sizes.patch),
+        ..Spec::plain(sizes)
     }
+}
+
+/// A classifier takes the class token and the mean of the patches.
+fn settle(_: &Fields<'_>, spec: &mut Spec, found: &Found) -> Result<()> {
+    spec.classifier = match classes(found) {
+        Classifier::Classes(classes) => Classifier::ClassesOfBoth(classes),
+        other => other,
+    };
+    Ok(())
 }
 
 /// As the published `preprocessor_config.json` has it: 224 pixels cut out of 256, where patches fill
@@ -189,19 +196,16 @@ fn preprocessing(patch: usize) -> Preprocessing {
     Preprocessing { size, short, resize: Resize::Crop, ..Preprocessing::default() }
 }
 
-/// What may stand beside the encoder's tensors.
-const NEIGHBOURS: [&str; 5] =
-    ["embeddings.mask_token", "mask_token", "classifier.", "head.", "decode_head."];
-
 const HUGGING_FACE_NAMES: Scheme = Scheme {
-    token: "embeddings.cls_token",
+    tokens: &["embeddings.cls_token"],
     patches: "embeddings.patch_embeddings.projection.weight",
-    rules: &[
+    behind: "",
+    rules: &[&[
         whole("embeddings.cls_token", "embeddings.class_embedding"),
-        whole("embeddings.register_tokens", "embeddings.register_tokens"),
+        same("embeddings.register_tokens"),
         whole("embeddings.position_embeddings", "embeddings.position_embedding"),
         whole("embeddings.patch_embeddings.projection.", "embeddings.patch_embedding."),
-        whole("layernorm.", "layernorm."),
+        same("layernorm."),
         whole("encoder.layer.*.norm1.", "encoder.layers.*.norm1."),
         whole("encoder.layer.*.norm2.", "encoder.layers.*.norm2."),
         part("encoder.layer.*.attention.attention.query.", "encoder.layers.*.attn.qkv.", [0, 3]),
@@ -214,28 +218,9 @@ const HUGGING_FACE_NAMES: Scheme = Scheme {
         whole("encoder.layer.*.mlp.fc2.", "encoder.layers.*.mlp.fc2."),
         whole("encoder.layer.*.mlp.weights_in.", "encoder.layers.*.mlp.fc1."),
         whole("encoder.layer.*.mlp.weights_out.", "encoder.layers.*.mlp.fc2."),
-    ],
-    elsewhere: &NEIGHBOURS,
-};
-
-/// The original code's names, and timm's.
-const ORIGINAL_NAMES: Scheme = Scheme {
-    token: "cls_token",
-    patches: "patch_embed.proj.weight",
-    rules: &[
-        whole("cls_token", "embeddings.class_embedding"),
-        whole("register_tokens", "embeddings.register_tokens"),
-        whole("reg_token", "embeddings.register_tokens"),
-        whole("pos_embed", "embeddings.position_embedding"),
-        whole("patch_embed.proj.", "embeddings.patch_embedding."),
-        whole("norm.", "layernorm."),
-        whole("blocks.*.ls1.gamma", "encoder.layers.*.ls1"),
-        whole("blocks.*.ls2.gamma", "encoder.layers.*.ls2"),
-        whole("blocks.*.mlp.w12.", "encoder.layers.*.mlp.fc1."),
-        whole("blocks.*.mlp.w3.", "encoder.layers.*.mlp.fc2."),
-        whole("blocks.*.", "encoder.layers.*."),
-    ],
-    elsewhere: &NEIGHBOURS,
+    ]],
+    beside: &[same("classifier.")],
+    elsewhere: &["embeddings.mask_token", "head.", "decode_head."],
 };
 
 #[cfg(test)]
@@ -263,8 +248,9 @@ mod tests {
         for text in [plus, r#"{"architecture": "vit_base_patch14_reg4_dinov2.lvd142m"}"#] {
             let spec = spec(text);
             assert_eq!((spec.sizes.hidden, spec.sizes.mlp, spec.prefix_tokens()), (768, 3072, 5));
-            let crate::model::Position::Table { resample, .. } = spec.position;
-            assert_eq!(resample, Resample::BicubicAntialiased);
+            let resample = Resample::BicubicAntialiased;
+            let prefix = usize::from(text == plus);
+            assert_eq!(spec.position, crate::model::Position::Table { prefix, resample });
             assert_eq!(spec.preprocessing.size, Some(224));
         }
     }
@@ -279,8 +265,7 @@ mod tests {
 
     #[test]
     fn other_architectures_of_timm_are_not_claimed() {
-        for name in ["vit_base_patch16_224", "vit_small_patch14_dinov3", "vit_huge_patch14_dinov2"]
-        {
+        for name in ["resnet50.a1_in1k", "vit_relpos_base_patch16_224", "vit_huge_patch14_dinov2"] {
             assert!(parse_config("c", &format!(r#"{{"architecture": "{name}"}}"#)).is_err());
         }
     }

@@ -6,18 +6,20 @@
 
 use serde_json::{Map, Value};
 
-use super::{Dialect, decimal, write_sizes};
+use super::{Dialect, decimal, no_text, settled, write_sizes};
 use crate::Result;
+use crate::model::Activation;
 use crate::model::fields::Fields;
-use crate::model::names::{Rule, Scheme, part, whole};
+use crate::model::names::{Rule, Scheme, part, same, whole};
 use crate::model::spec::*;
-use crate::model::{Activation, Preprocessing};
 
 /// OpenGVLab's remote code. Defaults are InternViT-6B's at 224 px.
 pub(in crate::model) const REMOTE: Dialect = Dialect {
     types: &["intern_vit_6b", "intern_vit_300m"],
     claims: |fields| SIZES.iter().any(|key| fields.map.contains_key(*key)),
     spec: remote,
+    settle: settled,
+    text: no_text,
     write,
     schemes: &[MMSEG],
 };
@@ -30,6 +32,8 @@ pub(in crate::model) const PORT: Dialect = Dialect {
         REMOTE_CLAIMS(fields) && own.iter().any(|key| fields.map.contains_key(*key))
     },
     spec: port,
+    settle: settled,
+    text: no_text,
     write,
     schemes: &[PORTED],
 };
@@ -119,19 +123,8 @@ fn write(spec: &Spec, map: &mut Map<String, Value>) {
 
 /// InternViT-300M, of pictures of `image` pixels and with `layers` blocks.
 pub(in crate::model) fn small(image: usize, layers: usize) -> Spec {
-    Spec {
-        sizes: Sizes { hidden: 1024, layers, heads: 16, mlp: 4096, patch: 14, channels: 3, image },
-        prefix: Prefix { cls: true, registers: 0 },
-        position: Position::Table { prefix: 1, resample: Resample::Bicubic },
-        norm: Norm { kind: NormKind::Layer, eps: 1e-6 },
-        layer_scale: true,
-        qk_norm: QkNorm::None,
-        qkv_bias: true,
-        mlp: Mlp { activation: Activation::Erf, gated: false },
-        final_norm: FinalNorm::None,
-        pool: Pool::Cls,
-        preprocessing: Preprocessing::default(),
-    }
+    let sizes = Sizes { hidden: 1024, layers, heads: 16, mlp: 4096, patch: 14, channels: 3, image };
+    Spec { layer_scale: true, final_norm: FinalNorm::None, ..Spec::plain(sizes) }
 }
 
 /// InternViT-6B, of pictures of `image` pixels and with `layers` blocks.
@@ -165,16 +158,71 @@ const NEIGHBOURS: [&str; 13] = [
 
 /// OpenGVLab's names, which are the project's own too, of every family.
 pub(super) const CANONICAL: &Scheme = &Scheme {
-    token: "embeddings.class_embedding",
-    patches: "embeddings.patch_embedding.weight",
-    rules: &[whole("", "")],
+    tokens: &["embeddings.class_embedding", PATCHES],
+    patches: PATCHES,
+    behind: "",
+    rules: &[&CANONICAL_RULES, &HEAD_RULES],
+    beside: &[],
     elsewhere: &NEIGHBOURS,
 };
 
+const PATCHES: &str = "embeddings.patch_embedding.weight";
+
+const CANONICAL_RULES: [Rule; 38] = [
+    same("embeddings.class_embedding"),
+    same("embeddings.distillation_token"),
+    same("embeddings.register_tokens"),
+    same("embeddings.position_embedding"),
+    same("embeddings.patch_embedding."),
+    same("embeddings.norm."),
+    same("encoder.relative_position_bias_table"),
+    same("encoder.layers.*.norm1."),
+    same("encoder.layers.*.norm2."),
+    same("encoder.layers.*.attn.qkv."),
+    same("encoder.layers.*.attn.q_norm."),
+    same("encoder.layers.*.attn.k_norm."),
+    same("encoder.layers.*.attn.norm."),
+    same("encoder.layers.*.attn.proj."),
+    same("encoder.layers.*.attn.relative_position_bias_table"),
+    same("encoder.layers.*.ls1"),
+    same("encoder.layers.*.ls2"),
+    same("encoder.layers.*.mlp.fc1."),
+    same("encoder.layers.*.mlp.norm."),
+    same("encoder.layers.*.mlp.fc2."),
+    same("encoder.layers.*.blocks.*.norm1."),
+    same("encoder.layers.*.blocks.*.norm2."),
+    same("encoder.layers.*.blocks.*.attn.qkv."),
+    same("encoder.layers.*.blocks.*.attn.proj."),
+    same("encoder.layers.*.blocks.*.attn.relative_position_bias_table"),
+    same("encoder.layers.*.blocks.*.mlp.fc1."),
+    same("encoder.layers.*.blocks.*.mlp.fc2."),
+    same("encoder.layers.*.merge.norm."),
+    same("encoder.layers.*.merge.reduction."),
+    same("layernorm."),
+    same("pool.probe"),
+    same("pool.q."),
+    same("pool.kv."),
+    same("pool.proj."),
+    same("pool.norm."),
+    same("pool.mlp.fc1."),
+    same("pool.mlp.fc2."),
+    same("pooler.dense."),
+];
+
+/// What is computed of the last hidden state.
+const HEAD_RULES: [Rule; 4] = [
+    same("classifier."),
+    same("distillation_classifier."),
+    same("projection."),
+    same("projector.*."),
+];
+
 const PORTED: Scheme = Scheme {
-    token: "embeddings.cls_token",
+    tokens: &["embeddings.cls_token"],
     patches: "embeddings.patch_embeddings.projection.weight",
-    rules: &PORT_RULES,
+    behind: "",
+    rules: &[&PORT_RULES],
+    beside: &[],
     elsewhere: &NEIGHBOURS,
 };
 
@@ -198,15 +246,17 @@ const PORT_RULES: [Rule; 16] = [
 ];
 
 const MMSEG: Scheme = Scheme {
-    token: "cls_token",
+    tokens: &["cls_token"],
     patches: "patch_embed.proj.weight",
-    rules: &[
+    behind: "",
+    rules: &[&[
         whole("cls_token", "embeddings.class_embedding"),
         whole("pos_embed", "embeddings.position_embedding"),
         whole("patch_embed.proj.", "embeddings.patch_embedding."),
         whole("blocks.*.ls1.gamma", "encoder.layers.*.ls1"),
         whole("blocks.*.ls2.gamma", "encoder.layers.*.ls2"),
         whole("blocks.*.", "encoder.layers.*."),
-    ],
+    ]],
+    beside: &[],
     elsewhere: &NEIGHBOURS,
 };

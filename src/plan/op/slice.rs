@@ -1,12 +1,12 @@
 use crate::plan::SlotId;
 
-/// The rows of each picture from `first` on.
+/// Rows of each picture from `first` on, as many as y has.
 ///
-/// y is `[rows - first, C]`.
+/// y is `[n, C]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slice {
     /// `[rows, C]`.
     pub x: SlotId,
-    /// Rows of a picture that are left out.
+    /// Rows of a picture before them.
     pub first: usize,
 }

@@ -118,8 +118,8 @@ impl HeadRecorder {
 
     /// LayerNorm over channels, then GELU.
     fn norm_gelu(&mut self, x: Map, name: &str) -> Map {
-        let norm = self.r.norm_of(x.slot, name, NormKind::Layer, 1e-6);
-        let op = Op::Norm(Norm { activation: Some(Activation::Erf), ..norm });
+        let norm = self.r.norm_of(self.r.cols(x.slot), name, NormKind::Layer, 1e-6);
+        let op = Op::Norm(Norm { x: x.slot.into(), activation: Some(Activation::Erf), ..norm });
         self.map(name, x.size, self.r.cols(x.slot), op)
     }
 

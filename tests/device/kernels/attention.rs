@@ -1,7 +1,7 @@
 //! Attention.
 
 use internvit::gpu::Precision;
-use internvit::plan::{Attention, Op, Plane, Role};
+use internvit::plan::{Attention, Op, Plane, Role, ScoreBias};
 
 use super::case::{Case, cases, in_both_precisions};
 use crate::common::*;
@@ -16,7 +16,7 @@ fn attention(case: &mut Case, shape: [usize; 2], heads: usize, apart: bool) {
             [0, 1, 2].map(|plane| Plane { slot, plane })
         }
     };
-    case.step([1, tokens, c], Op::Attention(Attention { q, k, v, heads }));
+    case.step([1, tokens, c], Op::Attention(Attention::new([q, k, v], heads)));
 }
 
 #[test]
@@ -62,6 +62,42 @@ fn attention_with_large_scores() {
             let qkv = noise(9, 3 * tokens * c).into_iter().enumerate().map(value).collect();
             // Scores reach 10^4, so their own rounding (6e-8 relative) is 1e-3 in the exponent.
             case.compare(gpu, &[(0, qkv)], 2e-3);
+        }
+    });
+}
+
+/// Groups of a picture, other keys than queries, and summands that are looked up, of all pictures or of each.
+#[test]
+fn attention_in_groups_with_summands() {
+    in_both_precisions(|gpu| {
+        let list = [
+            ([3, 16, 16], 32, 2, 2, true),
+            ([1, 1, 37], 24, 3, 3, false),
+            ([4, 9, 9], 64, 1, 1, true),
+            ([1, 29, 29], 80, 2, 2, true),
+            ([2, 5, 18], 136, 1, 2, true),
+        ];
+        for ([groups, queries, keys], d, heads, batch, bias) in list {
+            for own in [false, true] {
+                let mut case = Case::new(batch);
+                let c = d * heads;
+                let q = Plane::from(case.input([1, groups * queries, c]));
+                let kv = case.input([2, groups * keys, c]);
+                let [k, v] = [0, 1].map(|plane| Plane { slot: kv, plane });
+                let bias = bias.then(|| {
+                    let entries = 11;
+                    let (role, copies) = if own { (Role::Input, batch) } else { (Role::Shared, 1) };
+                    let shape = [1, groups * queries, keys];
+                    let all = copies * groups * queries * keys;
+                    let entry = |i: usize| ((i * 7 + i / keys) % entries) as f32;
+                    let index = case.numbers(shape, role, (0..all).map(entry).collect());
+                    let table = case.given([1, entries, heads], Role::Shared);
+                    ScoreBias { table, index }
+                });
+                let attention = Attention { groups, bias, ..Attention::new([q, k, v], heads) };
+                case.step([1, groups * queries, c], Op::Attention(attention));
+                case.check(gpu);
+            }
         }
     });
 }

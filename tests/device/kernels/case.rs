@@ -21,13 +21,15 @@ pub const HALF: f64 = 6e-4;
 pub struct Case {
     pub plan: Plan,
     weights: HashMap<String, Vec<f32>>,
+    /// What is fed in place of noise.
+    chosen: HashMap<SlotId, Vec<f32>>,
     /// What the values that are fed are multiplied by.
     gain: f32,
 }
 
 impl Case {
     pub fn new(batch: usize) -> Self {
-        Self { plan: Plan::new(batch), weights: HashMap::new(), gain: 1.0 }
+        Self { plan: Plan::new(batch), weights: HashMap::new(), chosen: HashMap::new(), gain: 1.0 }
     }
 
     /// Feeds values between `-gain` and `gain`.
@@ -44,6 +46,13 @@ impl Case {
     pub fn given(&mut self, shape: [usize; 3], role: Role) -> SlotId {
         let name = format!("slot {}", self.plan.slots.len());
         self.plan.add(Slot::new(&name, shape, role))
+    }
+
+    /// A slot that is fed with these whole numbers.
+    pub fn numbers(&mut self, shape: [usize; 3], role: Role, values: Vec<f32>) -> SlotId {
+        let slot = self.given(shape, role);
+        self.chosen.insert(slot, values);
+        slot
     }
 
     /// A matrix of a block, `[planes, rows, cols]`.
@@ -104,7 +113,8 @@ impl Case {
             // to, whose memory a sum would take over from the first step on.
             let kept: Vec<_> = self.plan.steps.iter().filter_map(|s| s.op.adds_to()).collect();
             for (id, slot) in self.plan.slots.iter_mut().enumerate() {
-                if slot.role == Role::Input && !kept.contains(&id) {
+                let fed = slot.role == Role::Input && !self.chosen.contains_key(&id);
+                if fed && !kept.contains(&id) {
                     slot.role = Role::Temporary;
                 }
             }
@@ -125,6 +135,9 @@ impl Case {
     }
 
     fn values(&self, precision: Precision, id: SlotId) -> Vec<f32> {
+        if let Some(chosen) = self.chosen.get(&id) {
+            return chosen.clone();
+        }
         let slot = &self.plan.slots[id];
         let mut values = noise(id as u32 + 1, slot.planes * slot.plane_len(self.plan.batch));
         values.iter_mut().for_each(|value| *value *= self.gain);

@@ -100,7 +100,7 @@ fn limits_are_named() {
         let mut case = Case::new(1);
         let slot = case.input([3, 5, c]);
         let [q, k, v] = [0, 1, 2].map(|plane| internvit::plan::Plane { slot, plane });
-        case.step([1, 5, c], Op::Attention(internvit::plan::Attention { q, k, v, heads }));
+        case.step([1, 5, c], Op::Attention(internvit::plan::Attention::new([q, k, v], heads)));
         let found = format!(
             "attention slot 1: expected heads of a multiple of 8 channels up to 256, found {}",
             c / heads
