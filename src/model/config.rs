@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::dialects::{DIALECTS, Dialect};
 use super::fields::Fields;
 use super::found::Found;
+use super::text::TextSpec;
 use super::spec::*;
 use crate::{Error, Result, json};
 
@@ -30,6 +31,19 @@ pub fn settle(config: (&str, &str), spec: &mut Spec, found: &Found) -> Result<()
     let (file, text) = config;
     with_fields(file, text, |fields| (dialect(fields)?.settle)(fields, spec, found))?;
     check(file, spec)
+}
+
+/// The tower for texts that stands beside the encoder, where the configuration describes one; `found` are
+/// its tensors.
+///
+/// # Errors
+/// As [`parse_config`].
+pub fn parse_text(file: &str, text: &str, found: &Found) -> Result<Option<TextSpec>> {
+    let read = with_fields(file, text, |fields| (dialect(fields)?.text)(fields, found))?;
+    if let Some(text) = &read {
+        check(file, &text.tower)?;
+    }
+    Ok(read)
 }
 
 /// Calls `work` with the keys of a configuration: of a vision-language model's with the encoder's.
@@ -88,12 +102,19 @@ fn known_types() -> String {
 /// The configuration `text` with every key that [`parse_config`] reads, and all else that it says. Of a
 /// vision-language model's the encoder's part is taken, with `segmentation` and `random_weights`.
 /// InternViT's is in OpenGVLab's dialect, unless it has a norm that only the port's can say. `dtype`
-/// is the weights' type as PyTorch names it.
+/// is the weights' type as PyTorch names it; `spec` is the checkpoint's, where there is one: its tensors
+/// may have told more than the text.
 ///
 /// # Errors
 /// As [`parse_config`].
-pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<Value> {
-    let spec = parse_config(file, text)?;
+pub fn canonical_config(
+    file: &str,
+    text: &str,
+    spec: Option<&Spec>,
+    dtype: Option<&str>,
+) -> Result<Value> {
+    let read = parse_config(file, text)?;
+    let spec = spec.unwrap_or(&read);
     let top = json::value(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
     let mut map = match top.get("vision_config") {
         Some(Value::Object(inner)) => inner.clone(),
@@ -104,7 +125,7 @@ pub fn canonical_config(file: &str, text: &str, dtype: Option<&str>) -> Result<V
     let kept = ["segmentation", "random_weights"].into_iter();
     map.extend(kept.filter_map(|key| Some((key.to_string(), top.get(key)?.clone()))));
     let write = with_fields(file, text, |fields| Ok(dialect(fields)?.write))?;
-    write(&spec, &mut map);
+    write(spec, &mut map);
     if let Some(dtype) = dtype {
         if map.contains_key("dtype") {
             map.insert("dtype".into(), dtype.into());

@@ -17,7 +17,7 @@ mod weight;
 
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
-pub use config::{canonical_config, parse_config, settle};
+pub use config::{canonical_config, parse_config, parse_text, settle};
 pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
 pub use layer::layer;

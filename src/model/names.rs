@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dialects::schemes;
+use super::dialects::{TEXT_SCHEMES, schemes};
 
 /// One way to name an encoder's tensors.
 #[derive(Debug)]
@@ -156,22 +156,33 @@ pub enum Key {
 impl Naming {
     /// Finds scheme and prefix among a checkpoint's keys; `None` where no key is a class token.
     pub fn detect<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let keys = set(keys);
-        let found = candidates(&keys);
+        Self::detect_among(&set(keys), schemes())
+    }
+
+    /// The same of the tower that reads texts.
+    pub fn text<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
+        Self::detect_among(&set(keys), TEXT_SCHEMES.into_iter())
+    }
+
+    fn detect_among(
+        keys: &BTreeSet<&str>,
+        schemes: impl Iterator<Item = &'static Scheme>,
+    ) -> Option<Self> {
+        let found = candidates(keys, schemes);
         // One class token's name ends in another: the longer is the right one.
         let first = found
             .iter()
             .min_by_key(|naming| (usize::MAX - naming.token.len(), naming.prefix.len()))?;
         let prefix = first.prefix.clone();
         let same = |naming: &Self| naming.prefix == prefix;
-        best(&keys, found.into_iter().filter(same))
+        best(keys, found.into_iter().filter(same))
     }
 
     /// Every encoder among a checkpoint's keys: a class token and a patch embedding behind one prefix.
     pub fn all<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<Self> {
         let keys = set(keys);
         let mut by_prefix: BTreeMap<String, Vec<Self>> = BTreeMap::new();
-        for naming in candidates(&keys) {
+        for naming in candidates(&keys, schemes()) {
             if keys.contains(format!("{}{}", naming.prefix, naming.scheme.patches).as_str()) {
                 by_prefix.entry(naming.prefix.clone()).or_default().push(naming);
             }
@@ -221,7 +232,10 @@ fn set<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 }
 
 /// For each class token every scheme that it may be of, in the order of the schemes.
-fn candidates(keys: &BTreeSet<&str>) -> Vec<Naming> {
+fn candidates(
+    keys: &BTreeSet<&str>,
+    schemes: impl Iterator<Item = &'static Scheme>,
+) -> Vec<Naming> {
     let namings = |scheme: &'static Scheme| {
         let mut list: Vec<Naming> = Vec::new();
         for token in scheme.tokens {
@@ -236,7 +250,7 @@ fn candidates(keys: &BTreeSet<&str>) -> Vec<Naming> {
         }
         list
     };
-    schemes().flat_map(namings).collect()
+    schemes.flat_map(namings).collect()
 }
 
 /// Of namings behind one prefix the one under which the fewest keys are unknown, the first of several.

@@ -291,7 +291,8 @@ fn config(checkpoint: &Checkpoint, list: &[Written<'_>]) -> Result<serde_json::V
         Kind::Values(StoredType::Bf16) => Some("bfloat16"),
         Kind::Codes(_) | Kind::Scales(_) => None,
     });
-    canonical_config(&format!("{}/config.json", checkpoint.name()), &checkpoint.config, dtype)
+    let file = format!("{}/config.json", checkpoint.name());
+    canonical_config(&file, &checkpoint.config, Some(&checkpoint.spec), dtype)
 }
 
 /// What the files hold besides.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{QuantFormat, Stored, StoredType};
 use crate::error::{counted, list};
-use crate::model::{Classifier, Found, Key, Naming, Spec, settle};
+use crate::model::{Classifier, Found, Key, Naming, Spec, TextSpec, settle};
 use crate::order::sort_by_key;
 use crate::plan::{self, TensorSpec};
 use crate::{Error, Result};
@@ -255,9 +255,45 @@ impl Manifest {
         files: &[(String, Vec<Stored>)],
         naming: &Naming,
     ) -> Result<Self> {
-        let wanted = plan::tensors(spec);
+        let wanted = Wanted {
+            tensors: plan::tensors(spec),
+            key_bias: spec.key_bias,
+            classes: spec.classifier != Classifier::None,
+            probe: probe(naming, spec, files),
+        };
+        Self::matched(wanted, folder, files, naming)
+    }
+
+    /// Adds the tensors of a tower for texts, of the files that the manifest is of; `naming` is its own.
+    pub(super) fn add_text(
+        &mut self,
+        text: &TextSpec,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        naming: &Naming,
+    ) -> Result<()> {
+        let mut tensors = plan::text_tensors(text);
+        let named = |name: &str| name.strip_prefix(plan::TEXT).map(str::to_string);
+        let full: HashMap<String, String> =
+            tensors.iter().filter_map(|want| Some((named(&want.name)?, want.name.clone()))).collect();
+        for want in &mut tensors {
+            want.name = named(&want.name).unwrap_or_else(|| want.name.clone());
+        }
+        let wanted = Wanted { tensors, key_bias: true, classes: true, probe: None };
+        let found = Self::matched(wanted, folder, files, naming)?;
+        let named = |name: String| full.get(&name).cloned().unwrap_or(name);
+        self.tensors.extend(found.tensors.into_iter().map(|(name, tensor)| (named(name), tensor)));
+        Ok(())
+    }
+
+    fn matched(
+        wanted: Wanted,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        naming: &Naming,
+    ) -> Result<Self> {
+        let Wanted { tensors: wanted, key_bias, classes, probe } = wanted;
         let rows = |name: &String| wanted.iter().find(|want| want.name == *name).map(|w| w.shape[0]);
-        let probe = probe(naming, spec, files);
         let mut left_out = Vec::new();
         let mut found: HashMap<String, Pieces<'_>> = HashMap::new();
         let mut scales: HashMap<String, (usize, &Stored)> = HashMap::new();
@@ -295,7 +331,7 @@ impl Manifest {
                     }
                 }
                 for (canonical, place, piece) in list {
-                    if spec.classifier == Classifier::None && is_classifier(&canonical) {
+                    if !classes && is_classifier(&canonical) {
                         left_out.push(stored.key.clone());
                     } else if found.entry(canonical).or_default().insert(place, piece).is_some() {
                         problems.push(format!("{name}: {}: present twice", stored.key));
@@ -339,7 +375,7 @@ impl Manifest {
                 continue;
             }
             let before = problems.len();
-            let zero = (!spec.key_bias && want.name.ends_with(QKV_BIAS)).then_some(KEY);
+            let zero = (!key_bias && want.name.ends_with(QKV_BIAS)).then_some(KEY);
             let (parts, layout) = check_parts(&want, zero, files, parts, &mut problems);
             if problems.len() == before {
                 let block_matrix = want.is_block_matrix();
@@ -412,6 +448,17 @@ fn quantized(
         range: codes.range.clone(),
         scales: Part::whole(scales_file, scales, dtype, shape[0]),
     })
+}
+
+/// What is matched with what is stored.
+struct Wanted {
+    tensors: Vec<TensorSpec>,
+    /// Whether the keys' bias is stored.
+    key_bias: bool,
+    /// Whether a classifier is wanted.
+    classes: bool,
+    /// What the names of a classifier's norm begin with.
+    probe: Option<String>,
 }
 
 /// How the name of the biases of queries, keys and values ends.

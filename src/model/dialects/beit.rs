@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ACTIVATIONS, BASE, Dialect, HALF, classes, sizes, squashed, vit, write_all};
+use super::{ACTIVATIONS, BASE, Dialect, HALF, classes, no_text, sizes, squashed, vit, write_all};
 use crate::Result;
 use crate::image::Filter;
 use crate::model::fields::Fields;
@@ -18,6 +18,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |_| false,
     spec,
     settle,
+    text: no_text,
     write: |spec, map: &mut Map<String, Value>| write_all("beit", spec, map),
     schemes: &[NAMES],
 };

@@ -5,11 +5,11 @@
 use serde_json::{Map, Value};
 
 use super::{
-    ACTIVATIONS, BASE, CLIP_MEAN, CLIP_STD, Dialect, sizes, squashed, write_all,
+    ACTIVATIONS, BASE, CLIP_MEAN, CLIP_STD, Dialect, sizes, squashed, text_tower, write_all,
 };
 use crate::Result;
 use crate::image::{Filter, Resize};
-use crate::model::Preprocessing;
+use crate::model::{Joint, Preprocessing, TextHead, TextPool, TextSpec};
 use crate::model::fields::Fields;
 use crate::model::found::Found;
 use crate::model::names::{Rule, Scheme, elsewhere, part, same, whole};
@@ -21,6 +21,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |_| false,
     spec,
     settle,
+    text,
     write,
     schemes: &[NAMES],
 };
@@ -73,6 +74,37 @@ fn settle(_: &Fields<'_>, spec: &mut Spec, found: &Found) -> Result<()> {
     Ok(())
 }
 
+/// The configuration class's defaults.
+fn text(fields: &Fields<'_>, _: &Found) -> Result<Option<TextSpec>> {
+    let whole = Fields { map: fields.top, ..*fields };
+    if whole.get("model_type").is_none_or(|kind| kind != "clip") {
+        return Ok(None);
+    }
+    let keys = whole.within("text_config");
+    let length = keys.size("max_position_embeddings", 77)?;
+    let mut tower = text_tower(
+        keys.size("hidden_size", 512)?,
+        keys.size("num_hidden_layers", 12)?,
+        keys.size("num_attention_heads", 8)?,
+        keys.size("intermediate_size", 2048)?,
+    );
+    tower.norm.eps = keys.eps("layer_norm_eps", 1e-5)?;
+    tower.mlp.activation = keys.word("hidden_act", "quick_gelu", &ACTIVATIONS)?;
+    let vocabulary = keys.size("vocab_size", 49408)?;
+    // The first files have a number that is no token's: the last of the vocabulary ends a text.
+    let end = keys.tally("eos_token_id", 49407)? as u32;
+    Ok(Some(TextSpec {
+        tower,
+        vocabulary,
+        length,
+        causal: true,
+        pool: if end == 2 { TextPool::LargestId } else { TextPool::FirstOf(end) },
+        head: TextHead::Projection(whole.size("projection_dim", 512)?),
+        padding: vocabulary.saturating_sub(1) as u32,
+        joint: Joint::Softmax,
+    }))
+}
+
 fn write(spec: &Spec, map: &mut Map<String, Value>) {
     write_all("clip_vision_model", spec, map);
     map.remove("architectures");
@@ -88,6 +120,25 @@ const NAMES: Scheme = Scheme {
     behind: "",
     rules: &[&[same("embeddings.class_embedding")], &RULES],
     beside: &[whole("visual_projection.", "projection.")],
+    elsewhere: &[],
+};
+
+const TOKENS: &str = "embeddings.token_embedding.weight";
+
+/// The tower for texts, of SigLIP too.
+pub(super) const TEXT_NAMES: Scheme = Scheme {
+    tokens: &[TOKENS],
+    patches: TOKENS,
+    behind: "",
+    rules: &[
+        &[
+            same(TOKENS),
+            whole("final_layer_norm.", "layernorm."),
+            whole("head.", "projection."),
+        ],
+        &RULES,
+    ],
+    beside: &[whole("text_projection.", "projection."), same("logit_scale"), same("logit_bias")],
     elsewhere: &[],
 };
 

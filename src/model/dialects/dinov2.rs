@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Dialect, classes, decimal, settled, write_sizes};
+use super::{Dialect, classes, decimal, no_text, settled, write_sizes};
 use crate::Result;
 use crate::image::Resize;
 use crate::model::fields::Fields;
@@ -22,6 +22,7 @@ pub(in crate::model) const HUGGING_FACE: Dialect = Dialect {
     claims: |fields| fields.map.contains_key("use_swiglu_ffn"),
     spec: hugging_face,
     settle,
+    text: no_text,
     write,
     schemes: &[HUGGING_FACE_NAMES],
 };
@@ -32,6 +33,7 @@ pub(in crate::model) const TIMM: Dialect = Dialect {
     claims: |fields| architecture(fields).is_some_and(|name| shape(name).is_some()),
     spec: timm,
     settle: settled,
+    text: no_text,
     write: |_, _| {},
     schemes: &[],
 };

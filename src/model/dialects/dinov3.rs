@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ACTIVATIONS, BASE, Dialect, settled, sizes, squashed, write_all};
+use super::{ACTIVATIONS, BASE, Dialect, no_text, settled, sizes, squashed, write_all};
 use crate::Result;
 use crate::image::{Filter, Normal};
 use crate::model::fields::Fields;
@@ -17,6 +17,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |_| false,
     spec,
     settle: settled,
+    text: no_text,
     write: |spec, map: &mut Map<String, Value>| write_all("dinov3_vit", spec, map),
     schemes: &[NAMES, GATED_NAMES],
 };

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Dialect, decimal, settled, write_sizes};
+use super::{Dialect, decimal, no_text, settled, write_sizes};
 use crate::Result;
 use crate::model::fields::Fields;
 use crate::model::names::{Rule, Scheme, part, same, whole};
@@ -19,6 +19,7 @@ pub(in crate::model) const REMOTE: Dialect = Dialect {
     claims: |fields| SIZES.iter().any(|key| fields.map.contains_key(*key)),
     spec: remote,
     settle: settled,
+    text: no_text,
     write,
     schemes: &[MMSEG],
 };
@@ -32,6 +33,7 @@ pub(in crate::model) const PORT: Dialect = Dialect {
     },
     spec: port,
     settle: settled,
+    text: no_text,
     write,
     schemes: &[PORTED],
 };

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::siglip::{projector, projects, write_projector};
-use super::{ACTIVATIONS, BASE, Dialect, HALF, settled, sizes, squashed, write_all};
+use super::{ACTIVATIONS, BASE, Dialect, HALF, no_text, settled, sizes, squashed, write_all};
 use crate::Result;
 use crate::image::Filter;
 use crate::model::Activation;
@@ -19,6 +19,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |_| false,
     spec,
     settle: settled,
+    text: no_text,
     write,
     schemes: &[],
 };

@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::found::Found;
 use super::names::Scheme;
-use super::spec::{Classifier, Sizes, Spec};
-use super::{Activation, Preprocessing};
+use super::spec::{Classifier, Prefix, Sizes, Spec};
+use super::{Activation, Preprocessing, TextSpec};
 use crate::Result;
 use crate::image::{Filter, Normal};
 
@@ -33,6 +33,8 @@ pub(super) struct Dialect {
     pub(super) spec: fn(&Fields<'_>) -> Result<Spec>,
     /// Completes the spec by what only the tensors tell.
     pub(super) settle: fn(&Fields<'_>, &mut Spec, &Found) -> Result<()>,
+    /// Reads the tower for texts from the whole configuration, where that describes one.
+    pub(super) text: fn(&Fields<'_>, &Found) -> Result<Option<TextSpec>>,
     /// Writes every key that it reads into a configuration of its own.
     pub(super) write: fn(&Spec, &mut Map<String, Value>),
     /// How its checkpoints name tensors.
@@ -67,6 +69,21 @@ pub(super) use internvit::{large as internvit_6b, small as internvit_300m};
 /// A dialect whose configurations tell everything.
 fn settled(_: &Fields<'_>, _: &mut Spec, _: &Found) -> Result<()> {
     Ok(())
+}
+
+/// A dialect of encoders that stand beside no tower for texts.
+fn no_text(_: &Fields<'_>, _: &Found) -> Result<Option<TextSpec>> {
+    Ok(None)
+}
+
+/// How the tensors of towers for texts are named.
+pub(super) const TEXT_SCHEMES: [&Scheme; 2] = [&clip::TEXT_NAMES, &openclip::TEXT_NAMES];
+
+/// The blocks of a tower for texts.
+fn text_tower(hidden: usize, layers: usize, heads: usize, mlp: usize) -> Spec {
+    let sizes = Sizes { hidden, layers, heads, mlp, patch: 1, channels: 3, image: 1 };
+    let plain = Spec::plain(sizes);
+    Spec { prefix: Prefix { cls: false, ..plain.prefix }, ..plain }
 }
 
 /// What transformers calls activations.

@@ -4,12 +4,12 @@
 
 use serde_json::{Map, Value};
 
-use super::{Dialect, clip, timm};
+use super::{Dialect, clip, text_tower, timm};
 use crate::Result;
-use crate::model::Activation;
+use crate::model::{Activation, Joint, TextHead, TextPool, TextSpec};
 use crate::model::fields::Fields;
 use crate::model::found::Found;
-use crate::model::names::{Rule, Scheme, turned, whole};
+use crate::model::names::{Rule, Scheme, elsewhere, same, turned, whole};
 use crate::model::spec::*;
 
 /// As open_clip writes them.
@@ -18,6 +18,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |fields| fields.get("model_cfg").is_some_and(Value::is_object),
     spec,
     settle,
+    text,
     write: |_, _: &mut Map<String, Value>| {},
     schemes: &[NAMES, timm::TRUNK],
 };
@@ -79,12 +80,7 @@ fn spec(fields: &Fields<'_>) -> Result<Spec> {
     };
     spec.position = Position::Table { prefix: 1, resample: Resample::BicubicAntialiased };
     spec.norm.eps = tower.within("norm_kwargs").eps("eps", 1e-5)?;
-    let tanh = tower.within("act_kwargs").get("approximate").is_some_and(|how| how == "tanh");
-    spec.mlp.activation = match model.flag("quick_gelu", false)? {
-        true => Activation::Quick,
-        false if tanh => Activation::Tanh,
-        false => Activation::Erf,
-    };
+    spec.mlp.activation = activation(&model, &tower)?;
     Ok(spec)
 }
 
@@ -115,6 +111,68 @@ fn settle(fields: &Fields<'_>, spec: &mut Spec, found: &Found) -> Result<()> {
     };
     Ok(())
 }
+
+fn text(fields: &Fields<'_>, found: &Found) -> Result<Option<TextSpec>> {
+    let model = fields.within("model_cfg");
+    let keys = model.within("text_cfg");
+    // A text tower of another library's is none of these.
+    if keys.map.is_empty() || keys.get("hf_model_name").is_some() {
+        return Ok(None);
+    }
+    let hidden = keys.size("width", 512)?;
+    let ratio = keys.number("mlp_ratio", 4.0, [0.1, 64.0])?;
+    let mut tower = text_tower(
+        hidden,
+        keys.size("layers", 12)?,
+        keys.size("heads", 8)?,
+        (hidden as f64 * ratio) as usize,
+    );
+    tower.norm.eps = keys.within("norm_kwargs").eps("eps", 1e-5)?;
+    tower.mlp.activation = activation(&model, &keys)?;
+    tower.layer_scale = keys.get("ls_init_value").is_some();
+    let pools = [("argmax", TextPool::LargestId), ("last", TextPool::Last)];
+    let (width, bias) = (model.size("embed_dim", 512)?, keys.flag("proj_bias", false)?);
+    let sigmoid = found.has("logit_bias");
+    Ok(Some(TextSpec {
+        tower,
+        vocabulary: keys.size("vocab_size", 49408)?,
+        length: keys.size("context_length", 77)?,
+        causal: !keys.flag("no_causal_mask", false)?,
+        pool: keys.word("pool_type", "argmax", &pools)?,
+        head: if bias { TextHead::Pooler(width) } else { TextHead::Projection(width) },
+        padding: keys.tally("pad_id", 0)? as u32,
+        joint: if sigmoid { Joint::Sigmoid } else { Joint::Softmax },
+    }))
+}
+
+/// That of a tower.
+fn activation(model: &Fields<'_>, tower: &Fields<'_>) -> Result<Activation> {
+    let tanh = tower.within("act_kwargs").get("approximate").is_some_and(|how| how == "tanh");
+    Ok(match model.flag("quick_gelu", false)? {
+        true => Activation::Quick,
+        false if tanh => Activation::Tanh,
+        false => Activation::Erf,
+    })
+}
+
+/// The tower for texts: beside that for pictures, or in a part of its own.
+pub(super) const TEXT_NAMES: Scheme = Scheme {
+    tokens: &["token_embedding.weight"],
+    patches: "token_embedding.weight",
+    behind: "",
+    rules: &[
+        &[
+            whole("token_embedding.weight", "embeddings.token_embedding.weight"),
+            whole("ln_final.", "layernorm."),
+            turned("text_projection", "projection.weight"),
+            whole("text_projection.", "projection."),
+            elsewhere("attn_mask"),
+        ],
+        &RULES,
+    ],
+    beside: &[same("logit_scale"), same("logit_bias")],
+    elsewhere: &["visual."],
+};
 
 const NAMES: Scheme = Scheme {
     tokens: &["class_embedding"],

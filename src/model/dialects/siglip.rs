@@ -6,10 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{ACTIVATIONS, BASE, Dialect, HALF, clip, sizes, squashed, write_all};
+use super::{ACTIVATIONS, BASE, Dialect, HALF, clip, sizes, squashed, text_tower, write_all};
 use crate::Result;
 use crate::image::Filter;
-use crate::model::Activation;
+use crate::model::{Activation, Joint, TextHead, TextPool, TextSpec};
 use crate::model::fields::Fields;
 use crate::model::found::Found;
 use crate::model::names::{Rule, Scheme, cut, elsewhere, whole};
@@ -21,6 +21,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |_| false,
     spec,
     settle,
+    text,
     write,
     schemes: &[TOKENFLOW_NAMES, NAMES],
 };
@@ -108,6 +109,36 @@ fn settle(_: &Fields<'_>, spec: &mut Spec, found: &Found) -> Result<()> {
     let projector = projects("semantic_features", widths, Activation::HyperbolicTangent);
     spec.projector = Some(projector).filter(|projector| !projector.widths.is_empty());
     Ok(())
+}
+
+/// The configuration class's defaults. SigLIP 2's larger vocabulary has another token for padding.
+fn text(fields: &Fields<'_>, _: &Found) -> Result<Option<TextSpec>> {
+    let whole = Fields { map: fields.top, ..*fields };
+    let kind = whole.get("model_type").and_then(Value::as_str);
+    if !kind.is_some_and(|kind| ["siglip", "siglip2"].contains(&kind)) {
+        return Ok(None);
+    }
+    let keys = whole.within("text_config");
+    let hidden = keys.size("hidden_size", 768)?;
+    let mut tower = text_tower(
+        hidden,
+        keys.size("num_hidden_layers", 12)?,
+        keys.size("num_attention_heads", 12)?,
+        keys.size("intermediate_size", 3072)?,
+    );
+    tower.norm.eps = keys.eps("layer_norm_eps", 1e-6)?;
+    tower.mlp.activation = keys.word("hidden_act", "gelu_pytorch_tanh", &ACTIVATIONS)?;
+    let vocabulary = keys.size("vocab_size", 32000)?;
+    Ok(Some(TextSpec {
+        tower,
+        vocabulary,
+        length: keys.size("max_position_embeddings", 64)?,
+        causal: false,
+        pool: TextPool::Last,
+        head: TextHead::Pooler(keys.size("projection_size", hidden)?),
+        padding: u32::from(vocabulary < 100_000),
+        joint: Joint::Sigmoid,
+    }))
 }
 
 fn write(spec: &Spec, map: &mut Map<String, Value>) {

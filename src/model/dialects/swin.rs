@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ACTIVATIONS, Dialect, classes, decimal, squashed};
+use super::{ACTIVATIONS, Dialect, classes, decimal, no_text, squashed};
 use crate::Result;
 use crate::image::{Filter, Normal};
 use crate::model::fields::Fields;
@@ -20,6 +20,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |_| false,
     spec,
     settle,
+    text: no_text,
     write,
     schemes: &[NAMES, TIMM_NAMES, ORIGINAL_NAMES],
 };

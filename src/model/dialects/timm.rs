@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Dialect, HALF, clip, classes, dinov3, squashed, swin};
+use super::{Dialect, HALF, classes, clip, dinov3, no_text, squashed, swin};
 use crate::Result;
 use crate::image::{Filter, Normal};
 use crate::model::Activation;
@@ -20,6 +20,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |fields| architecture(fields).is_some_and(|name| Shape::of(name).is_some()),
     spec,
     settle,
+    text: no_text,
     write: |_, _| {},
     schemes: &[NAMES],
 };

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ACTIVATIONS, BASE, Dialect, HALF, classes, sizes, squashed, write_all};
+use super::{ACTIVATIONS, BASE, Dialect, HALF, classes, no_text, sizes, squashed, write_all};
 use crate::Result;
 use crate::image::Filter;
 use crate::image::Normal;
@@ -20,6 +20,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     claims: |_| false,
     spec,
     settle,
+    text: no_text,
     write,
     schemes: &[NAMES],
 };
