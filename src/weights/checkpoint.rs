@@ -8,8 +8,8 @@ use super::{
 };
 use crate::budget::MAX_CONFIG;
 use crate::model::{
-    HeadSpec, Spec, TextSpec, image_processor, parse_config, parse_head, parse_preprocessing,
-    parse_pretrained,
+    Found, HeadSpec, Naming, Spec, TextSpec, image_processor, parse_config, parse_head,
+    parse_preprocessing, parse_pretrained, parse_text,
 };
 use crate::plan::{Host, host_inputs};
 use crate::progress::LocalBoxFuture;
@@ -174,6 +174,27 @@ impl Checkpoint {
         self.head = Some(Head::new(head, self.spec.sizes.hidden, &all, "backbone.")?);
         self.files.push(file);
         Ok(())
+    }
+
+    /// Takes the tower for texts too, whose tensors are called `text.…`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model has none that is known here, and [`Error::Checkpoint`] where a tensor
+    /// of it is missing or of another shape.
+    pub async fn with_text(mut self) -> Result<Self> {
+        let mut headers = Vec::new();
+        for file in &self.files {
+            headers.push((file.name().to_string(), read_header(file).await?));
+        }
+        let stored = || headers.iter().flat_map(|(_, list)| list);
+        let none = || Error::input(format!("{}: this model reads no texts", self.name));
+        let naming = Naming::text(stored().map(|s| s.key.as_str())).ok_or_else(none)?;
+        let found = Found::new(&naming, stored().map(|s| (s.key.as_str(), s.shape.as_slice())));
+        let file = format!("{}/config.json", self.name);
+        let text = parse_text(&file, &self.config, &found)?.ok_or_else(none)?;
+        self.manifest.add_text(&text, &self.name, &headers, &naming)?;
+        self.text = Some(text);
+        Ok(self)
     }
 
     /// The tower that reads texts, where it was asked for.

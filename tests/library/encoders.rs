@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::common::*;
 use internvit::Checkpoint;
 use internvit::model::{
-    Activation, Classifier, FinalNorm, Order, Pool, Position, QkNorm, Relative, Rope, Spec,
+    Activation, Classifier, FinalNorm, Joint, Order, Pool, Position, QkNorm, Relative, Rope, Spec,
+    TextHead, TextPool,
 };
 use internvit::weights::{Conversion, QuantFormat, StoredType, convert};
 
@@ -185,4 +186,35 @@ fn axes() {
     let s = spec("vit_timm");
     assert_eq!((s.norm.eps, s.classifier), (1e-6, Classifier::Classes(9)));
     assert_eq!(open(&golden("vit_timm")).stored_type("classifier.bias"), StoredType::F32);
+}
+
+/// Towers for texts, of every case that has one.
+#[test]
+fn texts() {
+    let cases = [
+        ("clip_quick_gelu", true, TextPool::LargestId, TextHead::Projection(40), Joint::Softmax),
+        ("clip_openclip", true, TextPool::LargestId, TextHead::Projection(24), Joint::Softmax),
+        ("eva02_clip_openclip", true, TextPool::LargestId, TextHead::Projection(24), Joint::Softmax),
+        ("openvision", false, TextPool::Last, TextHead::Projection(40), Joint::Softmax),
+        ("siglip", false, TextPool::Last, TextHead::Pooler(40), Joint::Sigmoid),
+        ("siglip2_fixed", false, TextPool::Last, TextHead::Pooler(48), Joint::Sigmoid),
+        ("siglip2_naflex", false, TextPool::Last, TextHead::Pooler(40), Joint::Sigmoid),
+    ];
+    for (case, causal, pool, head, joint) in cases {
+        let checkpoint = wait(open(&golden(case)).with_text()).unwrap();
+        let text = checkpoint.text().unwrap();
+        assert_eq!((text.causal, text.pool, text.head), (causal, pool, head), "{case}");
+        assert_eq!(text.joint, joint, "{case}");
+        let table = &checkpoint.manifest.tensors["text.embeddings.token_embedding.weight"];
+        assert_eq!(table.shape, [text.vocabulary, text.tower.sizes.hidden], "{case}");
+        assert_eq!(wait(checkpoint.tensor("logit_scale")).unwrap().len(), 1, "{case}");
+        for (name, tensor) in &checkpoint.manifest.tensors {
+            assert_eq!(wait(checkpoint.tensor(name)).unwrap().len(), tensor.len(), "{case} {name}");
+        }
+    }
+    let turned = wait(open(&golden("clip_openclip")).with_text()).unwrap();
+    let raw = &tensors(&golden("clip_openclip").join("model.safetensors"))["text_projection"].values;
+    let projection = wait(turned.tensor("text.projection.weight")).unwrap();
+    assert!((0..24 * 32).all(|at| projection[at] == raw[at % 32 * 24 + at / 32]));
+    assert!(wait(open(&golden("vit_timm")).with_text()).is_err());
 }
