@@ -74,6 +74,17 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     powers.iter().map(|power| (power / sum) as f32).collect()
 }
 
+/// The directions of the means of each `each` rows `[n, C]`, to `[n / each, C]` of length 1; each row counts
+/// alike, however long it is.
+pub fn means(rows: &Tensor, each: usize) -> Tensor {
+    let (c, each) = (rows.shape.last().copied().unwrap_or(1).max(1), each.max(1));
+    let sums = |group: &[f32]| -> Vec<f32> {
+        (0..c).map(|at| group.iter().skip(at).step_by(c).sum()).collect()
+    };
+    let values: Vec<f32> = unit(rows).values.chunks_exact(c * each).flat_map(sums).collect();
+    unit(&Tensor { shape: vec![values.len() / c, c], values })
+}
+
 /// Rows `[n, C]` with length 1.
 pub fn unit(rows: &Tensor) -> Tensor {
     let c = rows.shape.last().copied().unwrap_or(1).max(1);

@@ -3,6 +3,7 @@
 
 mod activation;
 mod catalogue;
+mod classes;
 mod config;
 mod dialects;
 mod fields;
@@ -17,6 +18,7 @@ mod weight;
 
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
+pub use classes::class_names;
 pub use config::{canonical_config, parse_config, parse_text, settle};
 pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Session;
-use crate::features::Tensor;
+use crate::features::{Scale, Tensor};
 use crate::model::{TextPool, TextSpec};
 use crate::plan::{SlotId, TEXT_POSITIONS, TOKEN_TABLE, Value, record_text};
 use crate::{Error, Result};
@@ -45,6 +45,23 @@ impl Session {
             }
         }
         Ok(all)
+    }
+
+    /// What the model learned of pictures and texts together.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model reads no texts.
+    pub async fn scale(&self) -> Result<Scale> {
+        let none = || Error::input(format!("{}: this model reads no texts", self.checkpoint.name()));
+        let joint = self.checkpoint.text().ok_or_else(none)?.joint;
+        let mut learned = [0.0; 2];
+        for (value, name) in learned.iter_mut().zip(["logit_scale", "logit_bias"]) {
+            if self.checkpoint.manifest.tensors.contains_key(name) {
+                *value = self.checkpoint.tensor(name).await?.first().copied().unwrap_or_default();
+            }
+        }
+        let [scale, bias] = learned;
+        Ok(Scale { scale, bias, joint })
     }
 
     async fn read_text(
