@@ -24,11 +24,30 @@ pub enum Resize {
     /// The aspect ratio kept: the short side to the given size, both sides rounded to the nearest
     /// multiple of the patch. The position embeddings are interpolated.
     Native,
+    /// The whole picture in a larger square, of which the middle is cut out, as DeiT's processor does.
+    Middle,
+    /// The long side to the square's, grey above and below, or beside, as Janus' processor does.
+    Pad,
+    /// The aspect ratio kept as far as whole patches allow, with at most as many patches as the square
+    /// has, as SigLIP 2's processor does for pictures of any aspect ratio.
+    Patches,
 }
 
+/// Red, green and blue around a picture that is padded.
+const GREY: u8 = 127;
+
+/// The fewest pixels of a side of a picture that is padded.
+const LEAST: u32 = 14;
+
 impl Resize {
-    const ALL: [(Resize, &str); 3] =
-        [(Resize::Squash, "squash"), (Resize::Crop, "crop"), (Resize::Native, "native")];
+    const ALL: [(Resize, &str); 6] = [
+        (Resize::Squash, "squash"),
+        (Resize::Crop, "crop"),
+        (Resize::Native, "native"),
+        (Resize::Middle, "middle"),
+        (Resize::Pad, "pad"),
+        (Resize::Patches, "patches"),
+    ];
 
     /// As [`Fit::output`] of this way and these lengths.
     pub fn output(self, width: u32, height: u32, size: u32, patch: u32) -> (u32, u32) {
@@ -61,7 +80,8 @@ impl FromStr for Resize {
     fn from_str(text: &str) -> Result<Self> {
         let found = Self::ALL.iter().find(|(_, name)| *name == text).map(|(mode, _)| *mode);
         found.ok_or_else(|| {
-            Error::input(format!("resize must be squash, crop or native, not \"{text}\""))
+            let known = "squash, crop, native, middle, pad or patches";
+            Error::input(format!("resize must be {known}, not \"{text}\""))
         })
     }
 }
@@ -73,9 +93,10 @@ pub struct Fit {
     pub resize: Resize,
     /// Side of the square, or the short side for [`Resize::Native`].
     pub size: u32,
-    /// The short side before [`Resize::Crop`] cuts, at least `size`.
+    /// The short side before [`Resize::Crop`] cuts, or the square's before [`Resize::Middle`] does, at
+    /// least `size`.
     pub short: u32,
-    /// Side of a patch, which matters to [`Resize::Native`] only.
+    /// Side of a patch, which matters to [`Resize::Native`] and [`Resize::Patches`] only.
     pub patch: u32,
     /// What weighs the pixels.
     pub filter: Filter,
@@ -93,22 +114,62 @@ impl Fit {
         let scale = f64::from(self.size) / f64::from(width.min(height).max(1));
         let patches = |side: u32| (f64::from(side) * scale / patch).round().max(1.0);
         match self.resize {
-            Resize::Squash | Resize::Crop => (self.size, self.size),
+            Resize::Squash | Resize::Crop | Resize::Middle | Resize::Pad => (self.size, self.size),
             Resize::Native => ((patches(width) * patch) as u32, (patches(height) * patch) as u32),
+            Resize::Patches => self.whole_patches(width, height),
         }
+    }
+
+    /// The largest sides of whole patches, each rounded up, of which there are not too many: the scale is
+    /// found by halving, as the processor finds it.
+    fn whole_patches(&self, width: u32, height: u32) -> (u32, u32) {
+        let patch = f64::from(self.patch.max(1));
+        let most = (f64::from(self.size) / patch).floor().max(1.0).powi(2);
+        let sides = |scale: f64| {
+            [width, height].map(|side| (f64::from(side) * scale / patch).ceil().max(1.0))
+        };
+        let (mut low, mut high) = (1e-6, 100.0);
+        while high - low >= 1e-5 {
+            let middle = (low + high) / 2.0;
+            let [columns, rows] = sides(middle);
+            if columns * rows <= most { low = middle } else { high = middle }
+        }
+        let [columns, rows] = sides(low);
+        ((columns * patch) as u32, (rows * patch) as u32)
+    }
+
+    /// Of a picture that is padded: its sides without the padding, and where it begins.
+    fn inner(&self, width: u32, height: u32) -> [u32; 4] {
+        let scale = f64::from(self.size) / f64::from(width.max(height).max(1));
+        let side = |side: u32| {
+            let side = (f64::from(side) * scale).round_ties_even() as u32;
+            side.clamp(LEAST.min(self.size), self.size)
+        };
+        let (width, height) = (side(width), side(height));
+        [(self.size - width) / 2, (self.size - height) / 2, width, height]
     }
 
     /// The rectangle of a picture of `width` × `height` that the result shows, in its pixels:
     /// `[left, top, width, height]`.
     pub fn region(&self, width: u32, height: u32) -> [f64; 4] {
         let size = self.size;
-        if self.resize != Resize::Crop || size == 0 {
+        if self.resize == Resize::Pad && size > 0 {
+            let [left, top, inner_width, inner_height] = self.inner(width, height).map(f64::from);
+            // Pixels of the picture to one of the result.
+            let x = f64::from(width) / inner_width;
+            let y = f64::from(height) / inner_height;
+            return [-left * x, -top * y, f64::from(size) * x, f64::from(size) * y];
+        }
+        if !matches!(self.resize, Resize::Crop | Resize::Middle) || size == 0 {
             return [0.0, 0.0, width.into(), height.into()];
         }
         let short = u64::from(width.min(height).max(1));
         let span = |side: u32| {
             // The processor truncates the resized side and halves what is too much downwards.
-            let resized = u64::from(side) * u64::from(self.short.max(size)) / short;
+            let resized = match self.resize {
+                Resize::Middle => u64::from(self.short.max(size)),
+                _ => u64::from(side) * u64::from(self.short.max(size)) / short,
+            };
             let start = resized.saturating_sub(size.into()) / 2;
             let pixel = f64::from(side) / resized.max(1) as f64;
             (start as f64 * pixel, f64::from(size) * pixel)
@@ -141,7 +202,24 @@ impl Fit {
                 self.resize
             )));
         }
+        if self.resize == Resize::Pad {
+            return Ok(self.padded(picture));
+        }
         Ok(resample(picture, self.region(width, height), [columns, rows], self.filter))
+    }
+
+    fn padded(&self, picture: &Picture) -> Picture {
+        let [left, top, width, height] = self.inner(picture.width, picture.height);
+        let whole = [0.0, 0.0, picture.width.into(), picture.height.into()];
+        let inner = resample(picture, whole, [width, height], self.filter);
+        let (size, row) = (self.size as usize, 3 * inner.width as usize);
+        let mut rgb = vec![GREY; 3 * size * size];
+        // Each row of the picture into its row of the square.
+        for (number, from) in inner.rgb.chunks_exact(row).enumerate() {
+            let start = 3 * ((top as usize + number) * size + left as usize);
+            rgb[start..start + row].copy_from_slice(from);
+        }
+        Picture { width: self.size, height: self.size, rgb }
     }
 
     /// The picture in at most `most` tiles of this size, each squashed: see [`super::tiles`].

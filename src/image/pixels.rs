@@ -24,6 +24,15 @@ impl Default for Normal {
 }
 
 impl Normal {
+    /// That of CLIP's photographs.
+    pub fn clip() -> Self {
+        Self {
+            mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+            std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
+            ..Self::default()
+        }
+    }
+
     /// The number of a byte of red, green or blue.
     pub fn value(&self, channel: usize, byte: u8) -> f32 {
         (f32::from(byte) / self.divisor - self.mean[channel]) / self.std[channel]

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::dialects::{DIALECTS, Dialect};
 use super::fields::Fields;
 use super::found::Found;
-use super::text::TextSpec;
 use super::spec::*;
+use super::text::TextSpec;
 use crate::{Error, Result, json};
 
 /// Reads a `Spec` from the text of a `config.json`; `file` names it in errors.
@@ -72,10 +72,9 @@ fn dialect(fields: &Fields<'_>) -> Result<&'static Dialect> {
         return Ok(dialect);
     }
     if let Some(kind) = of_encoder {
-        return Err(fields.error(format_args!(
-            "model_type: expected {}, found {kind:?}",
-            known_types()
-        )));
+        return Err(
+            fields.error(format_args!("model_type: expected {}, found {kind:?}", known_types()))
+        );
     }
     let claimed = DIALECTS.into_iter().find(|dialect| (dialect.claims)(fields));
     claimed.ok_or_else(|| {
@@ -161,7 +160,8 @@ fn check(file: &str, spec: &Spec) -> Result<()> {
                         width << stage == s.hidden && width.is_multiple_of(*heads)
                     })
             }),
-            "depths and num_heads: expected one of each a stage, and widths that heads divide".into(),
+            "depths and num_heads: expected one of each a stage, and widths that heads divide"
+                .into(),
         ),
         (
             spec.rope == Rope::None || (s.hidden / s.heads).is_multiple_of(4),

@@ -54,7 +54,8 @@ impl Found {
 
     /// Whether all of a tensor is stored, or this one of three pieces.
     pub(super) fn has_third(&self, name: &str, index: usize) -> bool {
-        let stored = |places: &[[usize; 2]]| places.iter().any(|p| [[0, 1], [index, 3]].contains(p));
+        let stored =
+            |places: &[[usize; 2]]| places.iter().any(|p| [[0, 1], [index, 3]].contains(p));
         self.tensors.get(name).is_some_and(|piece| stored(&piece.places))
     }
 
@@ -70,7 +71,9 @@ impl Found {
 
     /// How many blocks, or layers, there are: `name` has a `*` for their number.
     pub(super) fn count(&self, name: &str) -> usize {
-        (0..).take_while(|number: &usize| self.has(&name.replacen('*', &number.to_string(), 1))).count()
+        (0..)
+            .take_while(|number: &usize| self.has(&name.replacen('*', &number.to_string(), 1)))
+            .count()
     }
 
     /// Whether what stands before the encoder's names ends so.

@@ -1,6 +1,8 @@
 //! How photographs become the pixels that a model was trained with: `preprocessor_config.json` of
 //! Hugging Face's image processors, and timm's `pretrained_cfg`.
 
+mod pretrained;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -94,6 +96,12 @@ pub fn parse_pretrained(
     sizes: &Sizes,
 ) -> Result<Option<(Preprocessing, Option<String>)>> {
     let value = value_of(config).map_err(|e| Error::config(file, &e).caused_by(e))?;
+    if let Some(map) = value.get("preprocess_cfg").and_then(Value::as_object) {
+        let within = "preprocess_cfg.";
+        let mut reader = Reader { file, map, sizes, within, notes: Vec::new() };
+        let read = reader.open_clip()?;
+        return Ok(Some((read, reader.note())));
+    }
     let Some(map) = value.get("pretrained_cfg").and_then(Value::as_object) else {
         return Ok(None);
     };
@@ -168,8 +176,12 @@ impl Reader<'_> {
             (Some(Side::Short(short)), _) => {
                 (read.resize, read.size) = (Resize::Native, Some(short));
             }
-            (Some(side), Some(cut)) if side.length() != cut => {
-                self.tell("crop_size", "the whole photograph is squashed to it");
+            (Some(side), Some(cut)) if side.length() > cut => {
+                (read.resize, read.size) = (Resize::Middle, Some(cut));
+                read.short = Some(side.length());
+            }
+            (Some(side), Some(cut)) if side.length() < cut => {
+                self.tell("crop_size", "nothing is padded; the photograph is squashed to it");
                 read.size = Some(cut);
             }
             (Some(side), _) => read.size = Some(side.length()),
@@ -177,52 +189,44 @@ impl Reader<'_> {
             (None, None) if cuts => read.resize = Resize::Crop,
             (None, None) => {}
         }
+        self.whole_or_padded(&mut read)?;
         self.fit_patches(&mut read, "size");
         self.undone()?;
         Ok(read)
     }
 
-    /// timm's keys: `input_size`, `crop_pct`, `crop_mode`, `interpolation`, `mean` and `std`.
-    fn timm(&mut self) -> Result<Preprocessing> {
-        let normal = Normal {
-            mean: self.three("mean", Normal::default().mean, -LARGEST)?,
-            std: self.three("std", Normal::default().std, SMALLEST)?,
-            ..Normal::default()
-        };
-        let filter = self.filter("interpolation")?;
-        let mut read = Preprocessing { filter, normal, ..Preprocessing::default() };
-        let size = match self.get("input_size") {
-            None => self.sizes.image as u32,
-            Some(Value::Array(list)) if list.len() == 3 && list[1] == list[2] => {
-                self.length("input_size", &list[1])?
+    /// Photographs that are padded to a square, or keep their aspect ratio within a number of patches.
+    fn whole_or_padded(&mut self, read: &mut Preprocessing) -> Result<()> {
+        if let Some(value) = self.get("max_num_patches") {
+            let most = self.number("max_num_patches", value, [1.0, LONGEST])?;
+            let side = most.sqrt().floor() as u32;
+            if f64::from(side * side) != most {
+                self.tell("max_num_patches", &format!("{} are taken", side * side));
             }
-            Some(_) => return Err(self.expected("input_size", "3 and two equal sides")),
-        };
-        let part = match self.get("crop_pct") {
-            None => 1.0,
-            Some(value) => self.number("crop_pct", value, [0.01, 1.0])?,
-        };
-        read.size = Some(size);
-        match self.get("crop_mode").map_or(Some("center"), Value::as_str) {
-            Some("center") => {
-                read.resize = Resize::Crop;
-                read.short = Some((f64::from(size) / part) as u32);
+            (read.resize, read.short) = (Resize::Patches, None);
+            read.size = Some(side * self.sizes.patch as u32);
+        } else if let Some(colour) = self.get("background_color")
+            && self.flag("do_pad")? != Some(false)
+        {
+            if *colour != serde_json::json!([127, 127, 127]) {
+                self.tell("background_color", "the border is grey, 127");
             }
-            Some("squash") if part == 1.0 => {}
-            _ => self.tell("crop_mode", "the whole photograph is squashed"),
+            (read.resize, read.short) = (Resize::Pad, None);
         }
-        self.fit_patches(&mut read, "input_size");
-        Ok(read)
+        Ok(())
     }
 
     /// Takes the model's own size where patches do not fill the one asked for.
     fn fit_patches(&mut self, read: &mut Preprocessing, key: &str) {
         let patch = self.sizes.patch as u32;
-        if read.resize == Resize::Native || read.size.is_none_or(|s| s.is_multiple_of(patch)) {
+        let image = self.sizes.image as u32;
+        // Of a model's own size what is no whole patch is left out at the right and the bottom.
+        if read.resize == Resize::Native
+            || read.size.is_none_or(|size| size.is_multiple_of(patch) || size == image)
+        {
             return;
         }
         let key = if self.map.contains_key("crop_size") { "crop_size" } else { key };
-        let image = self.sizes.image;
         self.tell(key, &format!("patches have {patch} pixels, so {image} is taken"));
         (read.size, read.short) = (None, None);
     }
@@ -247,7 +251,20 @@ impl Reader<'_> {
 
     /// Tells which steps are asked for, or not, that are not done, or always.
     fn undone(&mut self) -> Result<()> {
-        let done = ["do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"];
+        let done = [
+            "do_resize",
+            "do_center_crop",
+            "do_rescale",
+            "do_normalize",
+            "do_convert_rgb",
+            // It belongs to a number of patches, or to a colour.
+            "do_pad",
+        ];
+        if !self.map.contains_key("background_color")
+            && self.map.get("do_pad") == Some(&true.into())
+        {
+            self.tell("do_pad", "this is not done");
+        }
         if self.flag("do_resize")? == Some(false) {
             self.tell("do_resize", "photographs are resized all the same");
         }

@@ -92,8 +92,7 @@ impl Checkpoint {
             for file in &files {
                 headers.push((file.name().to_string(), read_header(file).await?));
             }
-            let manifest =
-                Manifest::settled((&file, config), &mut spec, name, &headers, prefix)?;
+            let manifest = Manifest::settled((&file, config), &mut spec, name, &headers, prefix)?;
             let head = match parse_head(&file, config, &spec)? {
                 Some(head) => Some(Head::new(head, spec.sizes.hidden, &headers, "backbone.")?),
                 None => None,

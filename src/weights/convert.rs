@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::{Map, json};
 
-use super::manifest::SCALES;
+use super::pieces::SCALES;
 use super::staged::{Staged, StagedFile, WrittenFile};
 use super::{Checkpoint, QuantFormat, StoredType, Tensor};
 use crate::model::canonical_config;

@@ -16,11 +16,13 @@ mod manifest;
 mod memory;
 #[cfg(not(target_arch = "wasm32"))]
 mod open;
+mod pieces;
 mod quantise;
 mod random;
 mod source;
 #[cfg(not(target_arch = "wasm32"))]
 mod staged;
+mod tensor;
 #[cfg(feature = "torch")]
 mod torch;
 mod weight_source;
@@ -45,7 +47,7 @@ pub use header::stored_tensors;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use index::shards;
 pub use linear_head::{LinearHead, Method, taught_method};
-pub use manifest::{Layout, Manifest, Part, QuantizedTensor, Tensor};
+pub use manifest::Manifest;
 #[cfg(feature = "gpu")]
 pub(crate) use memory::CHOICES;
 pub(crate) use memory::{fits, free_memory};
@@ -54,6 +56,7 @@ pub use random::random_tensor;
 pub use source::Source;
 #[cfg(not(target_arch = "wasm32"))]
 pub use staged::WrittenFile;
+pub use tensor::{Layout, Part, QuantizedTensor, Tensor};
 pub use weight_source::WeightSource;
 #[cfg(not(target_arch = "wasm32"))]
 pub use write::{Values, init_checkpoint, init_shards, write_safetensors, write_safetensors_with};

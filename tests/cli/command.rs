@@ -259,7 +259,7 @@ fn errors_are_one_clear_line() {
         "layer 13: expected 0 to 12, or -13 to -1 counted from the end",
     );
     fails(&["encode", cat, "--out", out, "--image-size", "225"], "expected a multiple of 14");
-    fails(&["encode", cat, "--out", out, "--resize", "stretch"], "squash, crop or native");
+    fails(&["encode", cat, "--out", out, "--resize", "stretch"], "squash, crop, native");
     fails(&["encode", "--pixel-values", cat, "--out", out], "not a safetensors file");
     fails(
         &["encode", cat, "--out", "/no/such/folder/f.npy", "--device", "cpu", "--image-size", "28"],

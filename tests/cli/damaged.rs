@@ -269,7 +269,7 @@ fn arguments() {
             &["encode", cat, "--out", "o.npy", "--dtype", "f64"],
             "expected f32, f16, int8, w8a8 or int4",
         ),
-        (&["encode", cat, "--out", "o.npy", "--resize", ""], "squash, crop or native"),
+        (&["encode", cat, "--out", "o.npy", "--resize", ""], "squash, crop, native"),
         (&["encode", cat, "--out", "o.npy", "--model", "a/b/c"], "no such file or folder"),
         (&["encode", cat, "--out", "o.npy", "--model", "../up"], "no such file or folder"),
         (&["encode", cat, "--out", "o.npy", "--device", "cpu", "--image-size", "0"], "may be 0"),

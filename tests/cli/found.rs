@@ -115,12 +115,12 @@ fn state_dicts_are_found_in_containers() {
 fn other_models_of_the_hub_are_not_downloaded() {
     let hub = Hub::start(&scratch("found-hub"));
     for (name, config, expected) in [
-        ("acme/timm", r#"{"architecture":"vit_base_patch16_224","num_classes":1000}"#, "vit_base"),
+        ("acme/timm", r#"{"architecture":"resnet50","num_classes":1000}"#, "resnet50"),
         ("acme/bert", r#"{"model_type":"bert","hidden_size":768}"#, "bert"),
         (
-            "acme/clip",
-            r#"{"model_type":"clip","vision_config":{"model_type":"clip_vision_model"}}"#,
-            "clip",
+            "acme/blip",
+            r#"{"model_type":"blip","vision_config":{"model_type":"blip_vision_model"}}"#,
+            "blip",
         ),
         ("acme/text", "no json", "config.json"),
         ("acme/empty", "{}", "config.json"),

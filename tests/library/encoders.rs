@@ -14,9 +14,8 @@ use internvit::weights::{Conversion, QuantFormat, StoredType, convert};
 /// The folders of the fixtures that hold one encoder each.
 fn cases() -> Vec<PathBuf> {
     let all = std::fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap().path());
-    let whole = |path: &PathBuf| {
-        path.join("case.json").exists() && path.join("model.safetensors").exists()
-    };
+    let whole =
+        |path: &PathBuf| path.join("case.json").exists() && path.join("model.safetensors").exists();
     let mut list: Vec<PathBuf> = all.filter(whole).collect();
     list.sort();
     list
@@ -194,7 +193,13 @@ fn texts() {
     let cases = [
         ("clip_quick_gelu", true, TextPool::LargestId, TextHead::Projection(40), Joint::Softmax),
         ("clip_openclip", true, TextPool::LargestId, TextHead::Projection(24), Joint::Softmax),
-        ("eva02_clip_openclip", true, TextPool::LargestId, TextHead::Projection(24), Joint::Softmax),
+        (
+            "eva02_clip_openclip",
+            true,
+            TextPool::LargestId,
+            TextHead::Projection(24),
+            Joint::Softmax,
+        ),
         ("openvision", false, TextPool::Last, TextHead::Projection(40), Joint::Softmax),
         ("siglip", false, TextPool::Last, TextHead::Pooler(40), Joint::Sigmoid),
         ("siglip2_fixed", false, TextPool::Last, TextHead::Pooler(48), Joint::Sigmoid),
@@ -213,8 +218,49 @@ fn texts() {
         }
     }
     let turned = wait(open(&golden("clip_openclip")).with_text()).unwrap();
-    let raw = &tensors(&golden("clip_openclip").join("model.safetensors"))["text_projection"].values;
+    let raw =
+        &tensors(&golden("clip_openclip").join("model.safetensors"))["text_projection"].values;
     let projection = wait(turned.tensor("text.projection.weight")).unwrap();
     assert!((0..24 * 32).all(|at| projection[at] == raw[at % 32 * 24 + at / 32]));
     assert!(wait(open(&golden("vit_timm")).with_text()).is_err());
+}
+
+/// A photograph as each case's own processor prepares it.
+#[test]
+fn photographs_are_prepared_as_by_their_processors() {
+    let folder = golden("preprocess_encoders");
+    let bytes = std::fs::read(sample("chelsea.png")).unwrap();
+    let photo = internvit::image::decode("chelsea.png", &bytes).unwrap();
+    for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let Some(case) = file.to_str().unwrap().strip_suffix(".safetensors") else { continue };
+        let case = Path::new(case).file_name().unwrap().to_str().unwrap();
+        let checkpoint = open(&golden(case));
+        assert!(checkpoint.notes.is_empty(), "{case}: {:?}", checkpoint.notes);
+        let Spec { preprocessing, sizes, .. } = &checkpoint.spec;
+        let picture = preprocessing.fit(sizes, None, None).apply(&photo).unwrap();
+        let found =
+            internvit::image::pixel_values(&[picture.clone()], &preprocessing.normal).unwrap();
+        let expected = &tensors(&file)["pixel_values"];
+        let (width, height, patch) = (picture.width as usize, picture.height as usize, sizes.patch);
+        // A row a patch, pixel by pixel, for those of any aspect ratio; rows behind them are padding.
+        let flat: Vec<f32> = match expected.shape.len() {
+            3 => (0..width * height / (patch * patch))
+                .flat_map(|row| (0..patch * patch * 3).map(move |at| (row, at)))
+                .map(|(row, at)| {
+                    let (across, pixel) = (width / patch, at / 3);
+                    let y = row / across * patch + pixel / patch;
+                    let x = row % across * patch + pixel % patch;
+                    found[(at % 3 * height + y) * width + x]
+                })
+                .collect(),
+            _ => found,
+        };
+        let length = flat.len();
+        assert!(length == expected.values.len() || expected.shape.len() == 3, "{case}");
+        let off = flat.iter().zip(&expected.values).map(|(a, b)| (a - b).abs());
+        let most = off.fold(0.0f32, f32::max);
+        // DINOv3's processor rounds nothing; half a step of 255 on each of two passes is rounded here.
+        let allowed = if case == "dinov3" { 0.02 } else { 1e-5 };
+        assert!(most <= allowed, "{case}: {most}");
+    }
 }

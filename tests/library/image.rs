@@ -303,11 +303,11 @@ fn pixels_are_normalised_channel_by_channel() {
 
 #[test]
 fn resize_modes_are_named() {
-    for name in ["squash", "crop", "native"] {
+    for name in ["squash", "crop", "native", "middle", "pad", "patches"] {
         assert_eq!(name.parse::<Resize>().unwrap().to_string(), name);
     }
     let error = "stretch".parse::<Resize>().unwrap_err().to_string();
-    assert!(error.contains("squash, crop or native"), "{error}");
+    assert!(error.contains("squash, crop, native, middle, pad or patches"), "{error}");
 }
 
 /// Wrong pictures, sizes and rectangles are errors, never a panic.

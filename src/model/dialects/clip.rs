@@ -4,16 +4,14 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    ACTIVATIONS, BASE, CLIP_MEAN, CLIP_STD, Dialect, sizes, squashed, text_tower, write_all,
-};
+use super::{ACTIVATIONS, BASE, Dialect, sizes, text_tower, write_all};
 use crate::Result;
-use crate::image::{Filter, Resize};
-use crate::model::{Joint, Preprocessing, TextHead, TextPool, TextSpec};
+use crate::image::{Normal, Resize};
 use crate::model::fields::Fields;
 use crate::model::found::Found;
 use crate::model::names::{Rule, Scheme, elsewhere, part, same, whole};
 use crate::model::spec::*;
+use crate::model::{Joint, Preprocessing, TextHead, TextPool, TextSpec};
 
 /// As transformers writes it.
 pub(in crate::model) const DIALECT: Dialect = Dialect {
@@ -60,8 +58,8 @@ pub(super) fn tower(spec: Spec) -> Spec {
 
 /// The short side to the model's, a square cut out of it.
 pub(super) fn cropped() -> Preprocessing {
-    let squashed = squashed(Filter::Bicubic, CLIP_MEAN, CLIP_STD);
-    Preprocessing { resize: Resize::Crop, ..squashed }
+    let (resize, normal) = (Resize::Crop, Normal::clip());
+    Preprocessing { resize, normal, ..Preprocessing::default() }
 }
 
 /// A tower alone may have been stored with its projection.
@@ -131,11 +129,7 @@ pub(super) const TEXT_NAMES: Scheme = Scheme {
     patches: TOKENS,
     behind: "",
     rules: &[
-        &[
-            same(TOKENS),
-            whole("final_layer_norm.", "layernorm."),
-            whole("head.", "projection."),
-        ],
+        &[same(TOKENS), whole("final_layer_norm.", "layernorm."), whole("head.", "projection.")],
         &RULES,
     ],
     beside: &[whole("text_projection.", "projection."), same("logit_scale"), same("logit_bias")],

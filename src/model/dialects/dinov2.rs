@@ -265,8 +265,7 @@ mod tests {
 
     #[test]
     fn other_architectures_of_timm_are_not_claimed() {
-        for name in ["vit_base_patch16_224", "vit_small_patch14_dinov3", "vit_huge_patch14_dinov2"]
-        {
+        for name in ["resnet50.a1_in1k", "vit_relpos_base_patch16_224", "vit_huge_patch14_dinov2"] {
             assert!(parse_config("c", &format!(r#"{{"architecture": "{name}"}}"#)).is_err());
         }
     }

@@ -25,10 +25,8 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
 fn spec(fields: &Fields<'_>) -> Result<Spec> {
     let default = Sizes { hidden: 384, heads: 6, mlp: 1536, ..BASE };
     let sizes = sizes(fields, default)?;
-    let [query, key, value] =
-        [("query_bias", true), ("key_bias", false), ("value_bias", true)].map(|(name, default)| {
-            fields.flag(name, default)
-        });
+    let [query, key, value] = [("query_bias", true), ("key_bias", false), ("value_bias", true)]
+        .map(|(name, default)| fields.flag(name, default));
     let (query, key, value) = (query?, key?, value?);
     if query != value || key && !query {
         return Err(fields.error(format_args!(
@@ -72,10 +70,7 @@ const NAMES: Scheme = Scheme {
     tokens: &["embeddings.cls_token"],
     patches: "embeddings.patch_embeddings.weight",
     behind: "",
-    rules: &[
-        &[whole("layer.*.mlp.up_proj.", "encoder.layers.*.mlp.fc1.")],
-        &RULES,
-    ],
+    rules: &[&[whole("layer.*.mlp.up_proj.", "encoder.layers.*.mlp.fc1.")], &RULES],
     beside: &[],
     elsewhere: &["embeddings.mask_token", "local_cls_norm.", "rope_embeddings."],
 };

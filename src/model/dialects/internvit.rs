@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use super::{Dialect, decimal, no_text, settled, write_sizes};
 use crate::Result;
+use crate::model::Activation;
 use crate::model::fields::Fields;
 use crate::model::names::{Rule, Scheme, part, same, whole};
 use crate::model::spec::*;
-use crate::model::Activation;
 
 /// OpenGVLab's remote code. Defaults are InternViT-6B's at 224 px.
 pub(in crate::model) const REMOTE: Dialect = Dialect {

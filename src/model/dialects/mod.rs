@@ -153,9 +153,3 @@ fn squashed(filter: Filter, mean: [f32; 3], std: [f32; 3]) -> Preprocessing {
 
 /// Mean, and deviation, of encoders that take numbers from -1 to 1.
 const HALF: [f32; 3] = [0.5; 3];
-
-/// Mean of CLIP's photographs.
-const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-
-/// Their deviation.
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];

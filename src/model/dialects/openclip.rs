@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use super::{Dialect, clip, text_tower, timm};
 use crate::Result;
-use crate::model::{Activation, Joint, TextHead, TextPool, TextSpec};
 use crate::model::fields::Fields;
 use crate::model::found::Found;
 use crate::model::names::{Rule, Scheme, elsewhere, same, turned, whole};
 use crate::model::spec::*;
+use crate::model::{Activation, Joint, TextHead, TextPool, TextSpec};
 
 /// As open_clip writes them.
 pub(in crate::model) const DIALECT: Dialect = Dialect {
@@ -200,3 +200,43 @@ const RULES: [Rule; 15] = [
     whole("transformer.resblocks.*.mlp.c_fc.", "encoder.layers.*.mlp.fc1."),
     whole("transformer.resblocks.*.mlp.c_proj.", "encoder.layers.*.mlp.fc2."),
 ];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use crate::model::{Activation, Classifier, FinalNorm, Pool, parse_config};
+
+    /// LAION's and OpenAI's towers: open_clip's own configurations.
+    #[test]
+    fn published_shapes() {
+        let config = |model: &str| {
+            parse_config("c", &format!(r#"{{"model_cfg": {model}, "preprocess_cfg": {{}}}}"#))
+        };
+        let b = config(
+            r#"{"embed_dim": 512, "quick_gelu": true, "text_cfg": {},
+                "vision_cfg": {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32}}"#,
+        );
+        let b = b.unwrap();
+        let s = b.sizes;
+        assert_eq!([s.hidden, s.layers, s.heads, s.mlp, s.patch], [768, 12, 12, 3072, 32]);
+        assert_eq!((b.mlp.activation, b.norm.eps), (Activation::Quick, 1e-5));
+        assert_eq!(b.classifier, Classifier::Projection { width: 512, bias: false });
+        assert_eq!((b.final_norm, b.pool, b.patch_bias), (FinalNorm::Pooled, Pool::Cls, false));
+        let g = config(
+            r#"{"embed_dim": 1280, "vision_cfg": {"image_size": 224, "layers": 48, "width": 1664,
+                "head_width": 104, "mlp_ratio": 4.9231, "patch_size": 14}}"#,
+        );
+        let g = g.unwrap();
+        assert_eq!((g.sizes.heads, g.sizes.mlp, g.mlp.activation), (16, 8192, Activation::Erf));
+        let siglip = config(
+            r#"{"embed_dim": 768, "vision_cfg": {"image_size": 224, "timm_pool": "map",
+                "timm_model_name": "vit_base_patch16_siglip_224", "timm_proj": "none"}}"#,
+        );
+        let siglip = siglip.unwrap();
+        assert_eq!((siglip.pool, siglip.classifier), (Pool::Map, Classifier::None));
+        let resnet = config(r#"{"embed_dim": 1024, "vision_cfg": {"layers": [3, 4, 6, 3]}}"#);
+        let error = resnet.unwrap_err().to_string();
+        assert!(error.contains("expected a vision transformer"), "{error}");
+    }
+}

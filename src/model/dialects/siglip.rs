@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use super::{ACTIVATIONS, BASE, Dialect, HALF, clip, sizes, squashed, text_tower, write_all};
 use crate::Result;
 use crate::image::Filter;
-use crate::model::{Activation, Joint, TextHead, TextPool, TextSpec};
 use crate::model::fields::Fields;
 use crate::model::found::Found;
 use crate::model::names::{Rule, Scheme, cut, elsewhere, whole};
 use crate::model::spec::*;
+use crate::model::{Activation, Joint, TextHead, TextPool, TextSpec};
 
 /// As transformers writes them.
 pub(in crate::model) const DIALECT: Dialect = Dialect {
@@ -41,9 +41,8 @@ fn spec(fields: &Fields<'_>) -> Result<Spec> {
         let patches = fields.size("num_patches", 256)?;
         let side = patches.isqrt();
         if side * side != patches {
-            return Err(fields.error(format_args!(
-                "num_patches: expected those of a square, found {patches}"
-            )));
+            return Err(fields
+                .error(format_args!("num_patches: expected those of a square, found {patches}")));
         }
         sizes.image = side * sizes.patch;
     }
@@ -211,13 +210,17 @@ mod tests {
             "intermediate_size": 4304, "patch_size": 14, "image_size": 384, "#;
         let giant = r#""hidden_size": 1536, "num_hidden_layers": 40, "num_attention_heads": 16,
             "intermediate_size": 6144, "image_size": 384, "#;
-        for (keys, head_dim, millions) in [("", 64, 92.9), (so400m, 72, 428.0), (giant, 96, 1164.0)] {
+        for (keys, head_dim, millions) in [("", 64, 92.9), (so400m, 72, 428.0), (giant, 96, 1164.0)]
+        {
             let text = format!(
                 r#"{{"model_type": "siglip",
                 "vision_config": {{{keys} "model_type": "siglip_vision_model"}}}}"#
             );
             let spec = parse_config("c", &text).unwrap();
-            assert_eq!((spec.head_dim(), spec.prefix_tokens(), spec.pool), (head_dim, 0, Pool::Map));
+            assert_eq!(
+                (spec.head_dim(), spec.prefix_tokens(), spec.pool),
+                (head_dim, 0, Pool::Map)
+            );
             assert_eq!((spec.mlp.activation, spec.norm.eps), (Activation::Tanh, 1e-6));
             let found = crate::plan::parameters(&spec) as f64 / 1e6;
             assert!((found - millions).abs() < 0.6, "expected {millions} M, found {found}");

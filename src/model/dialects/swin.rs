@@ -148,7 +148,10 @@ const RULES: [Rule; 15] = [
         "encoder.layers.*.blocks.*.attention.self.relative_position_bias_table",
         "encoder.layers.*.blocks.*.attn.relative_position_bias_table",
     ),
-    whole("encoder.layers.*.blocks.*.attention.output.dense.", "encoder.layers.*.blocks.*.attn.proj."),
+    whole(
+        "encoder.layers.*.blocks.*.attention.output.dense.",
+        "encoder.layers.*.blocks.*.attn.proj.",
+    ),
     whole("encoder.layers.*.blocks.*.intermediate.dense.", "encoder.layers.*.blocks.*.mlp.fc1."),
     whole("encoder.layers.*.blocks.*.output.dense.", "encoder.layers.*.blocks.*.mlp.fc2."),
     whole("encoder.layers.*.downsample.", "encoder.layers.*.merge."),

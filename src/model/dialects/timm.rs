@@ -3,15 +3,19 @@
 //!
 //! Source: timm's `vision_transformer.py`, `deit.py`, `eva.py` and `swin_transformer.py`.
 
+mod names;
+mod settle;
+
 use serde_json::Value;
 
-use super::{Dialect, HALF, classes, clip, dinov3, no_text, squashed, swin};
+pub(super) use names::TRUNK;
+pub(super) use settle::settle;
+
+use super::{Dialect, HALF, clip, dinov3, no_text, squashed, swin};
 use crate::Result;
 use crate::image::{Filter, Normal};
 use crate::model::Activation;
 use crate::model::fields::Fields;
-use crate::model::found::Found;
-use crate::model::names::{Rule, Scheme, cut, elsewhere, part, same, whole};
 use crate::model::spec::*;
 
 /// As timm writes them.
@@ -22,7 +26,7 @@ pub(in crate::model) const DIALECT: Dialect = Dialect {
     settle,
     text: no_text,
     write: |_, _| {},
-    schemes: &[NAMES],
+    schemes: &[names::NAMES],
 };
 
 /// The name of timm's architecture; what follows a dot tells the weights.
@@ -148,7 +152,8 @@ pub(super) fn named(fields: &Fields<'_>, name: &str, arguments: &Fields<'_>) -> 
     }
     let gated = own.gated(name);
     let sizes = sizes(own, gated, arguments, image)?;
-    let mut spec = Spec { mlp: Mlp { activation: Activation::Erf, gated }, ..family(own.family, sizes) };
+    let mut spec =
+        Spec { mlp: Mlp { activation: Activation::Erf, gated }, ..family(own.family, sizes) };
     if gated {
         spec.mlp.activation = Activation::Silu;
     } else if name.contains("quickgelu") {
@@ -242,13 +247,9 @@ fn family(family: Family, sizes: Sizes) -> Spec {
         }
         Family::Eva => Spec { key_bias: false, ..plain },
         Family::Enormous => Spec { key_bias: false, order: Order::ResidualPost, ..plain },
-        Family::Eva02 => Spec {
-            rope,
-            key_bias: false,
-            final_norm: FinalNorm::Pooled,
-            pool: Pool::Mean,
-            ..plain
-        },
+        Family::Eva02 => {
+            Spec { rope, key_bias: false, final_norm: FinalNorm::Pooled, pool: Pool::Mean, ..plain }
+        }
         Family::Parallel => Spec {
             prefix: bare,
             position: table(0),
@@ -313,150 +314,82 @@ fn said(spec: &mut Spec, name: &str, arguments: &Fields<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Takes from the tensors what a name does not tell.
-pub(super) fn settle(_: &Fields<'_>, spec: &mut Spec, found: &Found) -> Result<()> {
-    let first = if spec.windows.is_some() { "blocks.0." } else { "" };
-    let block = |name: &str| format!("encoder.layers.0.{first}{name}");
-    let has = |name: &str| found.has(&block(name));
-    spec.patch_bias = found.has("embeddings.patch_embedding.bias");
-    spec.stem_norm = found.has("embeddings.norm.weight");
-    spec.layer_scale = has("ls1");
-    spec.qkv_bias = has("attn.qkv.bias");
-    spec.key_bias = !spec.qkv_bias || found.has_third(&block("attn.qkv.bias"), 1);
-    spec.sub_norm = SubNorm { attention: has("attn.norm.weight"), mlp: has("mlp.norm.weight") };
-    spec.classifier = match classes(found) {
-        Classifier::Classes(classes) if found.has("distillation_classifier.weight") => {
-            Classifier::Distilled(classes)
-        }
-        other => other,
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use crate::model::{
+        Activation, FinalNorm, Order, Pool, Position, Rope, Spec, Windows, parse_config,
     };
-    if spec.windows.is_none() {
-        spec.prefix = Prefix {
-            cls: found.has("embeddings.class_embedding"),
-            distillation: found.has("embeddings.distillation_token"),
-            registers: registers(found),
-        };
-        settle_position(spec, found);
-    }
-    // What a converted file no longer tells is as the configuration says.
-    if found.has_key("fc_norm.weight") {
-        spec.final_norm = FinalNorm::Pooled;
-    } else if found.has_key("norm.weight") {
-        spec.final_norm = FinalNorm::Tokens;
-    }
-    Ok(())
-}
 
-fn registers(found: &Found) -> usize {
-    let name = "embeddings.register_tokens";
-    if found.has(name) { found.size(name, 1).unwrap_or(0) } else { 0 }
-}
+    fn spec(name: &str) -> Spec {
+        parse_config("c", &format!(r#"{{"architecture": "{name}"}}"#)).unwrap()
+    }
 
-/// How many prefix tokens have a row in the table: of the others it is in the token itself.
-fn settle_position(spec: &mut Spec, found: &Found) {
-    let name = "embeddings.position_embedding";
-    let rows = found.size(name, 1).filter(|_| found.size(name, 2).is_some());
-    let rows = rows.or_else(|| found.size(name, 0));
-    match (rows, &mut spec.position) {
-        (None, position) => *position = Position::None,
-        (Some(rows), Position::Table { prefix, .. }) => {
-            let native = (spec.sizes.image / spec.sizes.patch).pow(2);
-            *prefix = rows.checked_sub(native).filter(|rows| *rows <= 2).unwrap_or(*prefix);
+    /// Width, blocks, heads, width of the MLP, patch and picture of timm's architectures.
+    #[test]
+    fn published_shapes() {
+        for (name, expected) in [
+            ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", [192, 12, 3, 768, 16, 224]),
+            ("vit_base_patch8_224", [768, 12, 12, 3072, 8, 224]),
+            ("vit_large_patch14_clip_336.openai", [1024, 24, 16, 4096, 14, 336]),
+            ("vit_gigantic_patch14_clip_224", [1664, 48, 16, 8192, 14, 224]),
+            ("vit_so400m_patch14_siglip_384", [1152, 27, 16, 4304, 14, 384]),
+            ("deit3_huge_patch14_224", [1280, 32, 16, 5120, 14, 224]),
+            ("vit_huge_plus_patch16_dinov3.lvd1689m", [1280, 32, 20, 5120, 16, 256]),
+            ("vit_7b_patch16_dinov3", [4096, 40, 32, 8192, 16, 256]),
+            ("eva02_large_patch14_448.mim_m38m_ft_in22k", [1024, 24, 16, 2730, 14, 448]),
+            ("eva02_enormous_patch14_clip_224.laion2b", [1792, 64, 16, 15360, 14, 224]),
+            ("eva_giant_patch14_clip_224", [1408, 40, 16, 6144, 14, 224]),
+            ("vit_22b_patch14_224", [6144, 48, 48, 24576, 14, 224]),
+        ] {
+            let s = spec(name).sizes;
+            assert_eq!([s.hidden, s.layers, s.heads, s.mlp, s.patch, s.image], expected, "{name}");
         }
-        // The manifest tells of a table that the architecture has not.
-        (Some(_), Position::None) => {}
+        let swin = spec("swin_base_patch4_window12_384.ms_in22k").windows.unwrap();
+        let heads = vec![4, 8, 16, 32];
+        assert_eq!(swin, Windows { side: 12, depths: vec![2, 2, 18, 2], heads });
+    }
+
+    #[test]
+    fn families() {
+        let clip = spec("vit_base_patch32_clip_quickgelu_224.openai");
+        assert_eq!((clip.mlp.activation, clip.norm.eps), (Activation::Quick, 1e-5));
+        assert!(clip.stem_norm && clip.final_norm == FinalNorm::Tokens);
+        for (name, activation, pool) in [
+            ("vit_base_patch16_siglip_224", Activation::Erf, Pool::Map),
+            ("vit_base_patch32_siglip_256", Activation::Tanh, Pool::Map),
+            ("vit_so400m_patch14_siglip_gap_448", Activation::Erf, Pool::Mean),
+        ] {
+            let siglip = spec(name);
+            assert_eq!((siglip.mlp.activation, siglip.pool), (activation, pool), "{name}");
+            assert_eq!(siglip.prefix_tokens(), 0, "{name}");
+        }
+        let eva = spec("eva02_base_patch14_448");
+        assert!(matches!(eva.rope, Rope::Axial { theta: 1e4, .. }) && eva.mlp.gated);
+        assert!(eva.sub_norm.mlp && !eva.sub_norm.attention);
+        let clip = spec("eva02_base_patch16_clip_224").sub_norm;
+        assert!(clip.mlp && clip.attention);
+        let enormous = spec("eva02_enormous_patch14_clip_224");
+        assert_eq!((enormous.order, enormous.rope), (Order::ResidualPost, Rope::None));
+        let three = spec("deit3_small_patch16_224");
+        assert!(three.layer_scale && matches!(three.position, Position::Table { prefix: 0, .. }));
+        let dino = spec("vit_small_patch16_dinov3");
+        assert_eq!((dino.pool, dino.final_norm), (Pool::Mean, FinalNorm::Tokens));
+        assert_eq!((dino.prefix_tokens(), dino.norm.eps, dino.qkv_bias), (5, 1e-5, false));
+        let distilled = spec("deit_small_distilled_patch16_224").prefix;
+        assert!(distilled.cls && distilled.distillation);
+    }
+
+    #[test]
+    fn what_is_said_counts() {
+        let text = r#"{"architecture": "vit_base_patch16_224", "global_pool": "avg",
+            "model_args": {"embed_dim": 96, "norm_eps": 1e-5, "reg_tokens": 2}}"#;
+        let spec = parse_config("c", text).unwrap();
+        assert_eq!((spec.sizes.hidden, spec.sizes.mlp, spec.norm.eps), (96, 384, 1e-5));
+        assert_eq!((spec.pool, spec.final_norm), (Pool::Mean, FinalNorm::Pooled));
+        let wrong = text.replace(r#""norm_eps": 1e-5"#, r#""act_layer": "relu""#);
+        let error = parse_config("c", &wrong).unwrap_err().to_string();
+        assert!(error.contains("model_args.act_layer"), "{error}");
     }
 }
-
-const NAMES: Scheme = Scheme {
-    tokens: &["cls_token", "patch_embed.proj.weight"],
-    patches: "patch_embed.proj.weight",
-    behind: "",
-    rules: &[&RULES, &BLOCK_RULES],
-    beside: &[],
-    elsewhere: &[
-        "mask_token",
-        "rope.",
-        "rope_embed.",
-        "local_cls_norm.",
-        "decode_head.",
-        "auxiliary_head.",
-    ],
-};
-
-/// The same as the trunk of open_clip's towers, where the head is the projection.
-pub(super) const TRUNK: Scheme = Scheme {
-    behind: "trunk.",
-    rules: &[&[whole("head.", "projection.")], &RULES, &BLOCK_RULES],
-    beside: &[whole("head.proj.", "projection.")],
-    ..NAMES
-};
-
-const RULES: [Rule; 20] = [
-    whole("cls_token", "embeddings.class_embedding"),
-    whole("dist_token", "embeddings.distillation_token"),
-    whole("reg_token", "embeddings.register_tokens"),
-    whole("register_tokens", "embeddings.register_tokens"),
-    whole("storage_tokens", "embeddings.register_tokens"),
-    whole("pos_embed", "embeddings.position_embedding"),
-    whole("patch_embed.proj.", "embeddings.patch_embedding."),
-    whole("norm_pre.", "embeddings.norm."),
-    whole("norm.", "layernorm."),
-    whole("fc_norm.", "layernorm."),
-    whole("attn_pool.latent", "pool.probe"),
-    whole("attn_pool.q.", "pool.q."),
-    whole("attn_pool.kv.", "pool.kv."),
-    whole("attn_pool.proj.", "pool.proj."),
-    whole("attn_pool.norm.", "pool.norm."),
-    whole("attn_pool.mlp.fc1.", "pool.mlp.fc1."),
-    whole("attn_pool.mlp.fc2.", "pool.mlp.fc2."),
-    whole("head.", "classifier."),
-    whole("head_dist.", "distillation_classifier."),
-    same("classifier."),
-];
-
-const BLOCK_RULES: [Rule; 38] = [
-    elsewhere("blocks.*.attn.qkv.bias_mask"),
-    elsewhere("blocks.*.attn.rope."),
-    whole("blocks.*.norm1.", "encoder.layers.*.norm1."),
-    whole("blocks.*.norm2.", "encoder.layers.*.norm2."),
-    whole("blocks.*.attn.qkv.", "encoder.layers.*.attn.qkv."),
-    part("blocks.*.attn.q_bias", "encoder.layers.*.attn.qkv.bias", [0, 3]),
-    part("blocks.*.attn.k_bias", "encoder.layers.*.attn.qkv.bias", [1, 3]),
-    part("blocks.*.attn.v_bias", "encoder.layers.*.attn.qkv.bias", [2, 3]),
-    part("blocks.*.attn.q_proj.", "encoder.layers.*.attn.qkv.", [0, 3]),
-    part("blocks.*.attn.k_proj.", "encoder.layers.*.attn.qkv.", [1, 3]),
-    part("blocks.*.attn.v_proj.", "encoder.layers.*.attn.qkv.", [2, 3]),
-    whole("blocks.*.attn.q_norm.", "encoder.layers.*.attn.q_norm."),
-    whole("blocks.*.attn.k_norm.", "encoder.layers.*.attn.k_norm."),
-    whole("blocks.*.attn.norm.", "encoder.layers.*.attn.norm."),
-    whole("blocks.*.attn.inner_attn_ln.", "encoder.layers.*.attn.norm."),
-    whole("blocks.*.attn.proj.", "encoder.layers.*.attn.proj."),
-    whole("blocks.*.ls1.gamma", "encoder.layers.*.ls1"),
-    whole("blocks.*.ls2.gamma", "encoder.layers.*.ls2"),
-    whole("blocks.*.gamma_1", "encoder.layers.*.ls1"),
-    whole("blocks.*.gamma_2", "encoder.layers.*.ls2"),
-    whole("blocks.*.mlp.fc1.", "encoder.layers.*.mlp.fc1."),
-    part("blocks.*.mlp.fc1_g.", "encoder.layers.*.mlp.fc1.", [0, 2]),
-    part("blocks.*.mlp.fc1_x.", "encoder.layers.*.mlp.fc1.", [1, 2]),
-    whole("blocks.*.mlp.norm.", "encoder.layers.*.mlp.norm."),
-    whole("blocks.*.mlp.ffn_ln.", "encoder.layers.*.mlp.norm."),
-    whole("blocks.*.mlp.fc2.", "encoder.layers.*.mlp.fc2."),
-    // The original code of DINOv2 and v3, and EVA's.
-    whole("blocks.*.mlp.w12.", "encoder.layers.*.mlp.fc1."),
-    part("blocks.*.mlp.w1.", "encoder.layers.*.mlp.fc1.", [0, 2]),
-    part("blocks.*.mlp.w2.", "encoder.layers.*.mlp.fc1.", [1, 2]),
-    whole("blocks.*.mlp.w3.", "encoder.layers.*.mlp.fc2."),
-    // A block whose two branches have one norm, and one matrix before them.
-    whole("blocks.*.in_norm.", "encoder.layers.*.norm1."),
-    cut(
-        "blocks.*.in_proj.weight",
-        &["encoder.layers.*.mlp.fc1.weight", "encoder.layers.*.attn.qkv.weight"],
-    ),
-    whole("blocks.*.mlp_bias", "encoder.layers.*.mlp.fc1.bias"),
-    whole("blocks.*.q_norm.", "encoder.layers.*.attn.q_norm."),
-    whole("blocks.*.k_norm.", "encoder.layers.*.attn.k_norm."),
-    whole("blocks.*.attn_out_proj.", "encoder.layers.*.attn.proj."),
-    whole("blocks.*.mlp_out_proj.", "encoder.layers.*.mlp.fc2."),
-    elsewhere("blocks.*.attn.relative_position_index"),
-];

@@ -89,7 +89,13 @@ const NAMES: Scheme = Scheme {
         whole("cls_classifier.", "classifier."),
         same("distillation_classifier."),
     ],
-    elsewhere: &["embeddings.mask_token", "decoder.", "lm_head.", "decode_head.", "auxiliary_head."],
+    elsewhere: &[
+        "embeddings.mask_token",
+        "decoder.",
+        "lm_head.",
+        "decode_head.",
+        "auxiliary_head.",
+    ],
 };
 
 /// Names that BEiT has too.
