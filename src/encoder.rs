@@ -177,7 +177,8 @@ impl Encoder {
         };
         let made = host.iter().filter_map(|made| {
             let slot = plan.slot(&made.slot)?;
-            (plan.slots[slot].len(1) == made.values.len()).then_some((slot, Value::F32(&made.values)))
+            (plan.slots[slot].len(1) == made.values.len())
+                .then_some((slot, Value::F32(&made.values)))
         });
         let inputs: Vec<(SlotId, Value<'_>)> =
             [(given, Value::F32(hidden))].into_iter().chain(made).collect();

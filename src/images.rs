@@ -74,11 +74,7 @@ impl<'a> PlanInputs<'a> {
         })
     }
 
-    pub(crate) fn inputs(
-        &self,
-        plan: &Plan,
-        host: &'a [Host],
-    ) -> Vec<(SlotId, Value<'_>)> {
+    pub(crate) fn inputs(&self, plan: &Plan, host: &'a [Host]) -> Vec<(SlotId, Value<'_>)> {
         let (name, value) = match self {
             Self::Rgba(bytes) => ("pixels", Value::Rgba(bytes)),
             Self::F32(name, values) => (*name, Value::F32(values)),

@@ -3,6 +3,8 @@
 //!
 //! - **Load** a model by path, name on the hub or bytes: [`Model::open`], [`Model::options`].
 //! - **Encode** photographs, files and folders: [`Model::features`], [`Model::spawn_features`].
+//! - **Classify** them, by the model's own classes or by texts: [`Model::classify`], [`Model::text`],
+//!   [`Model::classify_with`].
 //! - **Look** inside: [`Model::look`], with the views of [`VIEWS`].
 //! - **Teach** a segmentation by a few points, and apply it: [`Model::teach`], [`Model::segment_with`];
 //!   [`Model::segment`] applies the model's own head.
@@ -105,12 +107,12 @@ pub mod weights;
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
 pub use api::{
     Cancel, FeatureRequest, FeatureSet, KeptFeatures, Look, Model, ModelSource, Options,
-    PhotoFeatures, Segmentation, Teach, Tokens, View,
+    PhotoFeatures, Segmentation, Teach, Texts, Tokens, View,
 };
 #[cfg(feature = "gpu")]
 pub use encoder::Encoder;
 pub use error::{Error, Result};
-pub use features::{Features, Tensor};
+pub use features::{Features, Guess, Tensor};
 #[cfg(feature = "gpu")]
 pub use gpu::{AdapterReport, Buffer, Gpu, wgpu};
 pub use image::{Picture, Resize};
@@ -121,7 +123,7 @@ pub use precision::Precision;
 #[doc(hidden)]
 pub use progress::{LocalBoxFuture, Progress};
 #[cfg(feature = "gpu")]
-pub use session::{Compute, Device};
+pub use session::{Compute, Device, Words};
 pub use view::{Map, Request as ViewRequest, VIEWS};
 pub use weights::{Checkpoint, LinearHead, Method, Source};
 

@@ -44,6 +44,17 @@ impl Picture {
         file.finish()
     }
 
+    /// The picture as the bytes of a PNG.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the bytes are not as many as the sides say.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        self.check()?;
+        let mut bytes = Vec::new();
+        self.encode_png(&mut bytes).map_err(|e| Error::input(e.to_string()))?;
+        Ok(bytes)
+    }
+
     fn encode_png(&self, into: impl Write) -> std::result::Result<(), png::EncodingError> {
         let mut encoder = png::Encoder::new(into, self.width, self.height);
         encoder.set_color(png::ColorType::Rgb);

@@ -4,6 +4,7 @@
 //! So it is `Send` and `Sync`, its clones share the weights, and a call blocks until it is answered. An
 //! asynchronous program calls [`Model::spawn_features`], or makes other calls in a blocking task.
 
+mod classify;
 mod convert;
 mod features;
 mod look;
@@ -13,6 +14,7 @@ mod source;
 mod teach;
 mod thread;
 
+pub use classify::Texts;
 pub use features::FeatureRequest;
 pub use look::{Look, View};
 pub use options::{Cancel, Options};

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
+use super::source::HubUse;
 use super::thread::serve;
 use super::{About, Model, ModelSource, stopped};
 use crate::gpu::Gpu;
@@ -34,6 +35,7 @@ pub struct Options {
     compute: Compute,
     offline: bool,
     prefix: Option<String>,
+    texts: bool,
     progress: Option<Box<dyn FnMut(u64, u64) + Send>>,
     cancel: Cancel,
 }
@@ -76,6 +78,12 @@ impl Options {
         self
     }
 
+    /// Whether the model's tower for texts is opened too, for [`Model::text`]; not if this is not called.
+    pub fn texts(mut self, texts: bool) -> Self {
+        self.texts = texts;
+        self
+    }
+
     /// Calls `report` with the bytes of weights that are read and their total.
     pub fn progress(mut self, report: impl FnMut(u64, u64) + Send + 'static) -> Self {
         self.progress = Some(Box::new(report));
@@ -112,8 +120,12 @@ impl Options {
     }
 
     async fn load(self, source: ModelSource) -> Result<Encoder> {
-        let Self { compute, offline, prefix, progress, cancel } = self;
-        let checkpoint = source.open(offline, prefix.as_deref(), &cancel).await?;
+        let Self { compute, offline, prefix, texts, progress, cancel } = self;
+        let mut checkpoint =
+            source.open(HubUse { offline, texts }, prefix.as_deref(), &cancel).await?;
+        if texts {
+            checkpoint = checkpoint.with_text().await?;
+        }
         let mut report = progress.unwrap_or_else(|| Box::new(|_, _| ()));
         let on_progress = &mut async |done, total| {
             report(done, total);

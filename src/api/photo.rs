@@ -42,6 +42,8 @@ pub struct PhotoFeatures {
     pub(super) grid: [usize; 2],
     /// Tokens before the patches.
     pub(super) prefix: usize,
+    /// Channels of a token.
+    pub(super) channels: usize,
     /// Blocks of the model.
     pub(super) layers: usize,
     pub(super) pooled: Vec<f32>,
@@ -60,7 +62,8 @@ impl PhotoFeatures {
         self.grid
     }
 
-    /// What stands for the whole photograph, `[C]`: the class token of the last hidden state.
+    /// What stands for the whole photograph, `[C]`: what the model pools, for most the class token of the
+    /// last hidden state; of models that pool nothing the mean of the patches.
     pub fn pooled(&self) -> &[f32] {
         &self.pooled
     }
@@ -84,11 +87,11 @@ impl PhotoFeatures {
 
     /// The tokens before the patches, of the last hidden state, `[prefix, C]`: class token, registers.
     pub fn prefix(&self) -> &[f32] {
-        &self.last[..self.prefix * self.pooled.len()]
+        &self.last[..self.prefix * self.channels]
     }
 
     fn tokens<'a>(&self, values: &'a [f32]) -> Tokens<'a> {
-        let ([rows, columns], c) = (self.grid, self.pooled.len());
+        let ([rows, columns], c) = (self.grid, self.channels);
         Tokens { shape: [rows, columns, c], values: &values[self.prefix * c..] }
     }
 }

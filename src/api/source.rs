@@ -24,10 +24,20 @@ pub enum ModelSource {
     },
 }
 
+/// How the hub is asked.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "hub"), allow(dead_code, reason = "without the hub nothing is asked"))]
+pub(super) struct HubUse {
+    /// Whether nothing is asked at all.
+    pub(super) offline: bool,
+    /// Whether what reads texts is fetched too.
+    pub(super) texts: bool,
+}
+
 impl ModelSource {
     pub(super) async fn open(
         self,
-        offline: bool,
+        hub: HubUse,
         prefix: Option<&str>,
         cancel: &Cancel,
     ) -> Result<Checkpoint> {
@@ -39,7 +49,7 @@ impl ModelSource {
             #[cfg(feature = "bundled")]
             Self::Named(path) if path == Path::new("bundled") => Checkpoint::bundled().await,
             Self::Named(path) => {
-                let folder = fetched(&path, offline, cancel).await?;
+                let folder = fetched(&path, hub, cancel).await?;
                 Checkpoint::open_path_with(&folder, prefix).await
             }
         }
@@ -48,18 +58,19 @@ impl ModelSource {
 
 /// The folder of a model of the hub, fetched where need be.
 #[cfg(feature = "hub")]
-async fn fetched(path: &Path, offline: bool, cancel: &Cancel) -> Result<PathBuf> {
+async fn fetched(path: &Path, hub: HubUse, cancel: &Cancel) -> Result<PathBuf> {
     use crate::hub::{Hub, Name};
     let text = path.to_str().unwrap_or_default();
     let name = Name::pasted(text).or_else(|| Name::parse(text).map(Ok));
     let name = name.unwrap_or_else(|| Err(missing(path)))?;
-    Hub::from_env(offline)?.fetch(&name, &mut |_| cancel.flow()).await
+    let client = Hub::from_env(hub.offline)?.with_texts(hub.texts);
+    client.fetch(&name, &mut |_| cancel.flow()).await
 }
 
 /// Without the hub only what is on this machine is found.
 #[cfg(not(feature = "hub"))]
 #[allow(clippy::unused_async, reason = "as with the hub")]
-async fn fetched(path: &Path, _: bool, _: &Cancel) -> Result<PathBuf> {
+async fn fetched(path: &Path, _: HubUse, _: &Cancel) -> Result<PathBuf> {
     let text = path.display();
     Err(Error::input(format!(
         "{text}: no such file or folder; names on the hub want the crate's feature `hub`"

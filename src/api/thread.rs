@@ -83,6 +83,13 @@ pub(super) fn encode(
     let go_on = &mut async |_, _| ControlFlow::Continue(());
     let features = pollster::block_on(encoder.encode(images, taps, go_on))?;
     let layers = encoder.spec().sizes.layers;
+    let mean = |patches: &[f32], channels: usize| -> Vec<f32> {
+        let count = (patches.len() / channels) as f64;
+        let of = |at: usize| {
+            patches.iter().skip(at).step_by(channels).map(|v| f64::from(*v)).sum::<f64>()
+        };
+        (0..channels).map(|at| (of(at) / count) as f32).collect()
+    };
     let mut list = Vec::new();
     for (at, name) in names.iter().enumerate() {
         // Of each tensor the part of this photograph.
@@ -94,8 +101,10 @@ pub(super) fn encode(
         for (name, tensor) in &features.tensors {
             states.insert(name.clone(), part(&tensor.values));
         }
-        let pooled = states.remove("pooler_output").unwrap_or_default();
         let last = states.remove("last_hidden_state").unwrap_or_default();
+        let channels = features.tensors["last_hidden_state"].shape[2];
+        let patches = &last[features.prefix * channels..];
+        let pooled = states.remove("pooler_output").unwrap_or_else(|| mean(patches, channels));
         let layer = |(name, values): (String, Vec<f32>)| {
             Some((name.strip_prefix("hidden_states.")?.parse::<usize>().ok()?, values))
         };
@@ -103,6 +112,7 @@ pub(super) fn encode(
             name: name.clone(),
             grid: features.grid.unwrap_or_default(),
             prefix: features.prefix,
+            channels,
             layers,
             pooled,
             last,

@@ -16,12 +16,7 @@ const QUERIES: usize = 64;
 ///
 /// `q`, `k` and `v` are as the twin's. `queries` has for every head the rows of a group that are asked for;
 /// other rows of `y` stay as they are.
-pub fn attention(
-    qkv: [&[f32]; 3],
-    of: &Scores<'_>,
-    queries: &[Range<usize>],
-    y: &mut [f32],
-) {
+pub fn attention(qkv: [&[f32]; 3], of: &Scores<'_>, queries: &[Range<usize>], y: &mut [f32]) {
     let (c, d, keys) = (of.c, of.c / of.heads, of.keys);
     for (group, y) in y.chunks_exact_mut(of.queries * c).take(of.batch * of.groups).enumerate() {
         // A head's matrix [rows, d] within a plane, from row `first` on; rows are c apart.

@@ -4,8 +4,16 @@ use std::collections::BTreeMap;
 
 use super::Tensor;
 use crate::math::dot;
-use crate::model::Joint;
 use crate::{Error, Result};
+
+/// How the likeness of a picture and texts becomes probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joint {
+    /// `softmax(e^scale · cosine)` over the texts.
+    Softmax,
+    /// `σ(e^scale · cosine + bias)` of each text.
+    Sigmoid,
+}
 
 /// What a model learned of its two towers' features together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,7 +36,8 @@ pub fn likeness(
     texts: &Tensor,
     scale: &Scale,
 ) -> Result<BTreeMap<String, Tensor>> {
-    let (&[pictures, c], &[count, other]) = (images.shape.as_slice(), texts.shape.as_slice()) else {
+    let (&[pictures, c], &[count, other]) = (images.shape.as_slice(), texts.shape.as_slice())
+    else {
         return Err(Error::input("features of pictures and texts: expected two dimensions each"));
     };
     if c != other || c == 0 {
@@ -39,8 +48,7 @@ pub fn likeness(
     let logit = |picture: usize, text: usize| {
         scale.scale.exp() * dot(&row(&images, picture), &row(&texts, text)) + scale.bias
     };
-    let logits: Vec<f32> =
-        (0..pictures * count).map(|at| logit(at / count, at % count)).collect();
+    let logits: Vec<f32> = (0..pictures * count).map(|at| logit(at / count, at % count)).collect();
     let turned = (0..pictures * count).map(|at| logits[at % pictures * count + at / pictures]);
     let turned = Tensor { shape: vec![count, pictures], values: turned.collect() };
     let probabilities = logits.chunks_exact(count.max(1)).flat_map(|row| scale.probabilities(row));
@@ -72,6 +80,17 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - most).exp()).collect();
     let sum: f64 = powers.iter().sum();
     powers.iter().map(|power| (power / sum) as f32).collect()
+}
+
+/// The directions of the means of each `each` rows `[n, C]`, to `[n / each, C]` of length 1; each row counts
+/// alike, however long it is.
+pub fn means(rows: &Tensor, each: usize) -> Tensor {
+    let (c, each) = (rows.shape.last().copied().unwrap_or(1).max(1), each.max(1));
+    let sums = |group: &[f32]| -> Vec<f32> {
+        (0..c).map(|at| group.iter().skip(at).step_by(c).sum()).collect()
+    };
+    let values: Vec<f32> = unit(rows).values.chunks_exact(c * each).flat_map(sums).collect();
+    unit(&Tensor { shape: vec![values.len() / c, c], values })
 }
 
 /// Rows `[n, C]` with length 1.

@@ -2,17 +2,20 @@
 
 mod attention;
 mod classifier;
+mod guess;
 mod likeness;
 
 pub use attention::BlockAttention;
 pub(crate) use classifier::EPS;
 pub use classifier::{Classifier, Hidden};
-pub use likeness::{Scale, likeness, softmax, unit};
+pub use guess::{Guess, guesses};
+pub use likeness::{Joint, Scale, likeness, means, softmax, unit};
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
 use crate::error::list;
+use crate::model::Spec;
 use crate::{Error, Result};
 
 /// A named f32 tensor.
@@ -39,6 +42,13 @@ pub struct Features {
 }
 
 impl Features {
+    /// What is compared with features of texts, `[batch, C]`: `image_features`, or what a learned query
+    /// gathers; none of models that were not taught beside texts.
+    pub fn image_features(&self, spec: &Spec) -> Option<&Tensor> {
+        spec.image_features()?;
+        self.tensors.get("image_features").or_else(|| self.tensors.get("pooler_output"))
+    }
+
     /// Some tokens of a tensor `[batch, tokens, C]`; `pooler_output` is returned as it is.
     ///
     /// # Errors

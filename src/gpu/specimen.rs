@@ -1,9 +1,10 @@
 //! A kernel's text without a plan, to be read.
 
 use super::kernels::{
-    ADD, ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, GATHER, Gather, INTERLEAVE, Interleave, Kernel,
-    LINEAR, LOCAL_AFFINE, NORM, Norm, OUTER, PATCHIFY, POOL, Patchify, Pixels, Pool, Product, RESIZE,
-    RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind, Rows, Subgroups, Target, Tokens, rows,
+    ADD, ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, GATHER, Gather, INTERLEAVE, Interleave,
+    Kernel, LINEAR, LOCAL_AFFINE, NORM, Norm, OUTER, PATCHIFY, POOL, Patchify, Pixels, Pool,
+    Product, RESIZE, RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind, Rows, Subgroups, Target,
+    Tokens, rows,
 };
 use super::link::link;
 use super::pack::Format;
@@ -102,7 +103,13 @@ impl Specimen {
             .or_else(|| self.kernel(&NORM, file, &shapes.norm))
             .or_else(|| self.kernel(&PATCHIFY, file, &shapes.patchify))
             .or_else(|| self.kernel(&EMBED, file, &Tokens { c: self.outputs, prefix: 1 }))
-            .or_else(|| self.kernel(&GATHER, file, &Gather { c: self.outputs, parts: 1, add: self.residual }))
+            .or_else(|| {
+                self.kernel(
+                    &GATHER,
+                    file,
+                    &Gather { c: self.outputs, parts: 1, add: self.residual },
+                )
+            })
             .or_else(|| self.kernel(&ROTATE, file, &shapes.rotate))
             .or_else(|| self.kernel(&ADD, file, &Rows { c: self.outputs }))
             .or_else(|| self.kernel(&INTERLEAVE, file, &Interleave { c: self.outputs }))
@@ -164,14 +171,7 @@ impl Specimen {
         let Self { heads, head_dim, activation, bias, .. } = *self;
         let (c, half, kind) = (self.outputs, [self.half; 2], self.norm);
         Shapes {
-            attention: Attention {
-                tokens: self.rows,
-                heads,
-                head_dim,
-                bias,
-                cross: false,
-                half,
-            },
+            attention: Attention { tokens: self.rows, heads, head_dim, bias, cross: false, half },
             rotate: Rotate { c: heads * head_dim, head_dim, pairs: Pairs::Halves },
             norm: Norm { c, kind, eps: 1e-6, bias, activation, half },
             patchify: Patchify { rgba: self.rgba(), patch: PATCH, half: self.half },

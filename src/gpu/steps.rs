@@ -9,8 +9,8 @@ use super::kernels::{self, Kernel, Row, Target, choose};
 use super::memory::SMALLER;
 use super::weights::GpuWeights;
 use crate::plan::{
-    Attention, Axis, BoxMean, Concat, Embed, Gather, LocalAffine, Map, Norm, Op, Patchify, Plan, Pool,
-    PoolKind, Resize, Role, Rotate, ScoreBias, Slice, SlotId, Step,
+    Attention, Axis, BoxMean, Concat, Embed, Gather, LocalAffine, Map, Norm, Op, Patchify, Plan,
+    Pool, PoolKind, Resize, Role, Rotate, ScoreBias, Slice, SlotId, Step,
 };
 use crate::{Error, Result};
 

@@ -31,9 +31,8 @@ fn unsupported(plan: &Plan, step: &Step) -> Option<String> {
         }
         Op::Rotate(op) => {
             let head_dim = slot(op.angles).cols;
-            (!head_dim.is_multiple_of(8)).then(|| {
-                format!("expected heads of a multiple of 8 channels, found {head_dim}")
-            })
+            (!head_dim.is_multiple_of(8))
+                .then(|| format!("expected heads of a multiple of 8 channels, found {head_dim}"))
         }
         Op::Gather(op) => (slot(op.index).cols > 1).then(|| uneven(slot(op.x).cols)).flatten(),
         Op::Linear(op) if op.gated => {

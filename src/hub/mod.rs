@@ -68,7 +68,12 @@ pub struct Hub {
     http: Http,
     /// Why nothing is asked of the hub.
     offline: Option<&'static str>,
+    /// Whether what reads texts is wanted too.
+    texts: bool,
 }
+
+/// What makes tokens of texts.
+const TOKENIZERS: [&str; 3] = ["tokenizer.json", "vocab.json", "merges.txt"];
 
 impl Hub {
     /// As the environment says; `offline` never asks the hub anything.
@@ -83,13 +88,21 @@ impl Hub {
         };
         let endpoint = variable("HF_ENDPOINT").unwrap_or("https://huggingface.co".into());
         let http = Http::new(endpoint.trim_end_matches('/').into(), cache.token())?;
-        Ok(Self { cache, http, offline })
+        Ok(Self { cache, http, offline, texts: false })
+    }
+
+    /// Whether models are fetched with their towers for texts and tokenizers; if not called, of a larger
+    /// model the vision tensors alone.
+    pub fn with_texts(self, texts: bool) -> Self {
+        Self { texts, ..self }
     }
 
     /// The folder of a model that is on this machine, complete, as it was last fetched.
     pub async fn cached(&self, model: &Name) -> Option<PathBuf> {
         let commit = self.cache.commit(model)?;
-        for folder in [self.cache.snapshot(model, &commit), self.cache.vision(model, &commit)] {
+        let whole = self.cache.snapshot(model, &commit);
+        let part = (!self.texts).then(|| self.cache.vision(model, &commit));
+        for folder in [whole].into_iter().chain(part) {
             if complete(&folder).await {
                 return Some(folder);
             }
@@ -237,7 +250,7 @@ impl Hub {
         }
         // A segmentation head belongs to what is wanted.
         let larger = is_larger(&text) && parse_head(&file, &text, &spec)?.is_none();
-        let folder = if larger && !here {
+        let folder = if larger && !here && !self.texts {
             // The weights come last: where they stand, all stands.
             for file in settings(repository) {
                 let path = self.whole(model, commit, file, tell)?;
@@ -247,6 +260,10 @@ impl Hub {
             self.extract((model, commit), (&spec, &text), &files, tell)?
         } else {
             self.settings(model, repository, here, tell)?;
+            let tokenizers = TOKENIZERS.iter().filter(|_| self.texts);
+            for file in tokenizers.filter_map(|name| repository.find(name)) {
+                self.whole(model, commit, file, tell)?;
+            }
             for file in files {
                 self.whole(model, commit, file, tell)?;
             }

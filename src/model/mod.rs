@@ -3,6 +3,7 @@
 
 mod activation;
 mod catalogue;
+mod classes;
 mod config;
 mod dialects;
 mod fields;
@@ -15,8 +16,10 @@ mod spec;
 mod text;
 mod weight;
 
+pub use crate::features::Joint;
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
+pub use classes::class_names;
 pub use config::{canonical_config, parse_config, parse_text, settle};
 pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
@@ -27,5 +30,5 @@ pub use spec::{
     Classifier, FinalNorm, Flop, Mlp, Norm, NormKind, Order, Pairs, Places, Pool, Position, Prefix,
     Projector, QkNorm, Relative, Resample, Rope, Sizes, Spec, SubNorm, Windows,
 };
-pub use text::{Joint, TextHead, TextPool, TextSpec};
+pub use text::{TextHead, TextPool, TextSpec};
 pub use weight::WeightKind;

@@ -332,6 +332,26 @@ impl Spec {
         }
     }
 
+    /// Channels of what is compared with features of texts; none of models that were not taught beside
+    /// texts.
+    pub fn image_features(&self) -> Option<usize> {
+        match (self.classifier, self.pool) {
+            (Classifier::Projection { width, .. }, _) => Some(width),
+            (Classifier::None, Pool::Map) => Some(self.sizes.hidden),
+            _ => None,
+        }
+    }
+
+    /// Classes of its own head.
+    pub fn classes(&self) -> Option<usize> {
+        match self.classifier {
+            Classifier::Classes(count)
+            | Classifier::ClassesOfBoth(count)
+            | Classifier::Distilled(count) => Some(count),
+            Classifier::None | Classifier::Projection { .. } => None,
+        }
+    }
+
     /// Channels of one head.
     pub fn head_dim(&self) -> usize {
         self.sizes.hidden / self.sizes.heads

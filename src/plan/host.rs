@@ -88,9 +88,7 @@ fn angles(spec: &Spec, [rows, cols]: [usize; 2], theta: f32, places: Places) -> 
     let quarter = spec.head_dim() / 4;
     let place = |at: usize, count: usize| match places {
         Places::Grid(side) => at as f64 * side as f64 / count as f64,
-        Places::Centred => {
-            std::f64::consts::TAU * (2.0 * (at as f64 + 0.5) / count as f64 - 1.0)
-        }
+        Places::Centred => std::f64::consts::TAU * (2.0 * (at as f64 + 0.5) / count as f64 - 1.0),
     };
     let frequency = |i: usize| f64::from(theta).powf(-(i as f64) / quarter as f64);
     let mut values = Vec::new();

@@ -10,15 +10,15 @@ mod slot;
 mod text;
 
 pub use arena::{Arena, arena_of, plan_arena};
+pub use host::{Host, host_inputs};
 pub use op::{
-    Add, Attention, Axis, BoxMean, Concat, Embed, Gather, Interleave, Linear, LocalAffine, Norm, Op,
-    Outer, Patchify, Pool, PoolKind, Resize, Ridge, Rotate, RowSource, ScoreBias, Slice,
+    Add, Attention, Axis, BoxMean, Concat, Embed, Gather, Interleave, Linear, LocalAffine, Norm,
+    Op, Outer, Patchify, Pool, PoolKind, Resize, Ridge, Rotate, RowSource, ScoreBias, Slice,
 };
-pub use host::{host_inputs, Host};
 pub use record::{
-    Guided, Input, POOLED, TensorSpec, parameters, record, record_attention, record_guided,
-    record_head, record_head_alone, record_segment, record_text, tensors, text_tensors, TEXT, TEXT_POSITIONS,
-    TOKEN_TABLE,
+    Guided, Input, POOLED, TEXT, TEXT_POSITIONS, TOKEN_TABLE, TensorSpec, parameters, record,
+    record_attention, record_guided, record_head, record_head_alone, record_segment, record_text,
+    tensors, text_tensors,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 

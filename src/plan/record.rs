@@ -5,17 +5,17 @@ mod guided;
 mod head;
 pub(super) mod names;
 mod pooled;
+mod tensors;
 mod text;
 mod windows;
 
-pub use encoder::{
-    Input, TensorSpec, parameters, record, record_attention, record_segment, tensors, text_tensors,
-};
-pub use pooled::POOLED;
-pub use text::{TEXT, TEXT_POSITIONS, TOKEN_TABLE, record_text};
-pub(super) use windows::stages;
+pub use encoder::{Input, record, record_attention, record_segment};
 pub use guided::{Guided, record_guided};
 pub use head::{record_head, record_head_alone};
+pub use pooled::POOLED;
+pub use tensors::{TensorSpec, parameters, tensors, text_tensors};
+pub use text::{TEXT, TEXT_POSITIONS, TOKEN_TABLE, record_text};
+pub(super) use windows::stages;
 
 use super::{Activation, Linear, Norm, Op, Plan, Plane, Role, RowSource, Slot, SlotId, Step};
 use crate::model::{NormKind, WeightKind};
@@ -37,7 +37,14 @@ impl Recorder {
     /// Adds to `plan`; weights' names begin with `weights`, other slots' with `slots`.
     fn new(plan: Plan, weights: &str, slots: &str) -> Self {
         let layer = plan.steps.last().map_or(0, |step| step.layer);
-        Self { plan, base: weights.into(), weights: weights.into(), slots: slots.into(), block: None, layer }
+        Self {
+            plan,
+            base: weights.into(),
+            weights: weights.into(),
+            slots: slots.into(),
+            block: None,
+            layer,
+        }
     }
 
     /// Goes on in block `block`, from 0.

@@ -23,7 +23,9 @@ pub use rows::{gather, rotate};
 
 use std::ops::ControlFlow;
 
-use crate::plan::{Attention, Linear, Op, Plan, Plane, PoolKind, Role, RowSource, SlotId, Step, Value};
+use crate::plan::{
+    Attention, Linear, Op, Plan, Plane, PoolKind, Role, RowSource, SlotId, Step, Value,
+};
 use crate::weights::WeightSource;
 use crate::{Error, Result};
 

@@ -17,9 +17,9 @@ use compute::Place;
 pub use device::{Device, OpenDevice};
 pub use held::{DeviceFeatures, Residency};
 pub use profile::{Profile, Row};
-pub use text::Words;
 use run::CachedPlan;
 pub(crate) use run::{Job, Task};
+pub use text::Words;
 
 use std::sync::Arc;
 

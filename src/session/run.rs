@@ -8,7 +8,9 @@ use super::{Executor, Session};
 use crate::cpu::Supply;
 use crate::gpu::{Gpu, GpuWeights, PreparedPlan};
 use crate::images::{Images, PlanInputs};
-use crate::plan::{Arena, Host, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment};
+use crate::plan::{
+    Arena, Host, Input, Plan, Slot, SlotId, Step, plan_arena, record, record_segment,
+};
 use crate::progress::Progress;
 use crate::{Error, Result, cpu};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Session;
-use crate::features::Tensor;
+use crate::features::{Scale, Tensor};
 use crate::model::{TextPool, TextSpec};
 use crate::plan::{SlotId, TEXT_POSITIONS, TOKEN_TABLE, Value, record_text};
 use crate::{Error, Result};
@@ -28,7 +28,8 @@ impl Session {
     /// [`Error::Input`] where the model reads no texts, a text is empty or too long, or a token is none of its
     /// own; [`Error::Device`].
     pub async fn read_texts(&self, texts: &[Words]) -> Result<BTreeMap<String, Tensor>> {
-        let none = || Error::input(format!("{}: this model reads no texts", self.checkpoint.name()));
+        let none =
+            || Error::input(format!("{}: this model reads no texts", self.checkpoint.name()));
         let spec = self.checkpoint.text().ok_or_else(none)?;
         let positions = self.checkpoint.tensor(TEXT_POSITIONS).await?;
         let mut all: BTreeMap<String, Tensor> = BTreeMap::new();
@@ -45,6 +46,24 @@ impl Session {
             }
         }
         Ok(all)
+    }
+
+    /// What the model learned of pictures and texts together.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model reads no texts.
+    pub async fn scale(&self) -> Result<Scale> {
+        let none =
+            || Error::input(format!("{}: this model reads no texts", self.checkpoint.name()));
+        let joint = self.checkpoint.text().ok_or_else(none)?.joint;
+        let mut learned = [0.0; 2];
+        for (value, name) in learned.iter_mut().zip(["logit_scale", "logit_bias"]) {
+            if self.checkpoint.manifest.tensors.contains_key(name) {
+                *value = self.checkpoint.tensor(name).await?.first().copied().unwrap_or_default();
+            }
+        }
+        let [scale, bias] = learned;
+        Ok(Scale { scale, bias, joint })
     }
 
     async fn read_text(
@@ -85,7 +104,11 @@ impl Session {
             .iter()
             .map(|(name, slot)| {
                 let slot = &plan.slots[*slot];
-                if name.ends_with("state") { vec![1, slot.rows, slot.cols] } else { vec![1, slot.cols] }
+                if name.ends_with("state") {
+                    vec![1, slot.rows, slot.cols]
+                } else {
+                    vec![1, slot.cols]
+                }
             })
             .collect();
         let slots: Vec<SlotId> = outputs.iter().map(|(_, slot)| *slot).collect();
@@ -105,10 +128,9 @@ fn check(spec: &TextSpec, text: &Words) -> Result<()> {
         return Err(Error::input(format!("token {id}: expected 0 to {last}")));
     }
     match &text.attended {
-        Some(attended) if attended.len() != found => Err(Error::input(format!(
-            "a text of {found} tokens with a mask of {}",
-            attended.len()
-        ))),
+        Some(attended) if attended.len() != found => {
+            Err(Error::input(format!("a text of {found} tokens with a mask of {}", attended.len())))
+        }
         _ => Ok(()),
     }
 }

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::budget::MAX_CONFIG;
 use crate::model::{
-    Found, HeadSpec, Naming, Spec, TextSpec, image_processor, parse_config, parse_head,
-    parse_preprocessing, parse_pretrained, parse_text,
+    Found, HeadSpec, Naming, Spec, TextSpec, class_names, image_processor, parse_config,
+    parse_head, parse_preprocessing, parse_pretrained, parse_text,
 };
 use crate::plan::{Host, host_inputs};
 use crate::progress::LocalBoxFuture;
@@ -199,6 +199,11 @@ impl Checkpoint {
     /// The tower that reads texts, where it was asked for.
     pub fn text(&self) -> Option<&TextSpec> {
         self.text.as_ref()
+    }
+
+    /// What the classes of the model's own classifier are called; none where it has none.
+    pub fn class_names(&self) -> Option<Vec<String>> {
+        self.spec.classes().map(|count| class_names(&self.config, count))
     }
 
     /// The folder, or another name for it.

@@ -276,6 +276,8 @@ fn errors_are_one_clear_line() {
 fn every_subcommand_helps_with_an_example() {
     for name in [
         "encode",
+        "classify",
+        "search",
         "look",
         "segment",
         "teach",

@@ -7,7 +7,7 @@ use crate::common::*;
 use internvit::api::Cancel;
 use internvit::image::{Picture, Resize, decode};
 use internvit::weights::Source;
-use internvit::{Checkpoint, Device, Encoder, Error, Images, Method, Model};
+use internvit::{Checkpoint, Device, Encoder, Error, Images, Method, Model, Words};
 
 fn bundled() -> Model {
     Model::options().device("cpu").open("bundled").unwrap()
@@ -164,4 +164,35 @@ fn pictures_are_saved_and_converted() {
     let other = image::open(&file).unwrap();
     assert!(Picture::from(other.clone()) == photo);
     assert_eq!(image::RgbImage::try_from(photo).unwrap(), other.into_rgb8());
+}
+
+/// A model's own classes, all of them; other models say that they have none.
+#[test]
+fn own_classes() {
+    let model = Model::options().device("cpu").open(golden("vit_classification")).unwrap();
+    let photo = Picture::open(sample("chelsea.png")).unwrap();
+    let guesses = model.classify(&photo).unwrap();
+    let sum: f32 = guesses.iter().map(|guess| guess.probability).sum();
+    assert!(guesses.len() == 6 && (sum - 1.0).abs() < 1e-5, "{guesses:?}");
+    assert!(guesses.is_sorted_by(|a, b| a.probability >= b.probability));
+    refused("no classes", bundled().classify(&photo), "no classes of its own");
+    refused("no texts", bundled().text(&[Words::default()]), "reads no texts");
+    refused("none", model.text(&[]), "no texts were given");
+    let texts = Model::options().device("cpu").texts(true).open("bundled");
+    refused("no tower", texts.map(|_| ()), "reads no texts");
+}
+
+/// A model that pools nothing has the patches' mean, and tokens of its channels.
+#[test]
+fn models_without_a_pooled_token() {
+    let model = Model::options().device("cpu").open(golden("paligemma_tower")).unwrap();
+    let photo = Picture::open(sample("chelsea.png")).unwrap();
+    let features = model.features().picture(&photo).unwrap();
+    let [rows, cols, c] = features.patches().shape();
+    assert_eq!(
+        (features.pooled().len(), c),
+        (model.spec().sizes.hidden, model.spec().sizes.hidden)
+    );
+    let mean = (0..rows * cols).map(|i| f64::from(features.patches().values()[i * c])).sum::<f64>();
+    assert!((mean / (rows * cols) as f64 - f64::from(features.pooled()[0])).abs() < 1e-5);
 }

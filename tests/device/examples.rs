@@ -31,6 +31,19 @@ fn folder() {
 }
 
 #[test]
+fn classify() {
+    let folder = golden("siglip");
+    let args = [folder.to_str().unwrap(), "www/samples/chelsea.png", "5,9,2", "7,8,2,1"];
+    let said = run("classify", &args);
+    let lines: Vec<(&str, f32)> = said
+        .lines()
+        .map(|line| line.split_once(' ').map(|(name, p)| (name, p.parse().unwrap())).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].1 >= lines[1].1 && lines[0].0 != lines[1].0, "{said}");
+}
+
+#[test]
 fn look() {
     let out = scratch("look").join("clusters.png");
     let said = run("look", &["www/samples/chelsea.png", "clusters", out.to_str().unwrap()]);

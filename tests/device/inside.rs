@@ -124,7 +124,8 @@ fn attention_is_softmax_of_the_models_own_queries_and_keys() {
             let features = encode(&mut encoder, fixture, &[0, 1]);
             for layer in [1, 2] {
                 let hidden = first(&features, &format!("hidden_states.{}", layer - 1));
-                let found = wait(encoder.attention(&hidden, features.grid.unwrap(), layer)).unwrap();
+                let found =
+                    wait(encoder.attention(&hidden, features.grid.unwrap(), layer)).unwrap();
                 let twin = attention_twin(encoder.checkpoint(), &hidden, layer);
                 assert_eq!((found.heads, found.tokens()), (twin.len(), twin[0].len()));
                 let mean = head_mean(&twin);

@@ -14,3 +14,4 @@ mod large;
 mod shaders;
 mod soak;
 mod team;
+mod texts;

@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 
 use internvit::gpu::{
-    ADD, ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, Family, Format, GATHER, Gather, INTERLEAVE, Interleave, Kernel,
-    LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER, PATCHIFY, POOL, Patchify, Pixels, Pool,
-    Product, RESIZE, RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups,
-    Target, Tokens, choose, link, rows,
+    ADD, ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, Family, Format, GATHER, Gather,
+    INTERLEAVE, Interleave, Kernel, LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER, PATCHIFY, POOL,
+    Patchify, Pixels, Pool, Product, RESIZE, RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind,
+    Rows, SHADERS, ShaderFile, Size, Subgroups, Target, Tokens, choose, link, rows,
 };
 use internvit::image::Normal;
 use internvit::model::{NormKind, Pairs};
@@ -198,7 +198,6 @@ fn every_kernel_is_valid_and_within_the_default_limits() {
 fn attention(head_dim: usize) -> Attention {
     Attention { tokens: 1025, heads: 3, head_dim, bias: false, cross: false, half: [false; 2] }
 }
-
 
 /// Every row is taken for some shape on some device.
 #[test]

@@ -112,10 +112,10 @@ fn pieces_lie_where_they_should() {
     let linear = &raw("siglip2_naflex")["vision_model.embeddings.patch_embedding.weight"].values;
     let kernel = read("siglip2_naflex", "embeddings.patch_embedding.weight");
     let (patch, pixels) = (8, 64);
-    for at in 0..kernel.len() {
+    for (at, value) in kernel.iter().enumerate() {
         let (output, rest) = (at / (3 * pixels), at % (3 * pixels));
         let (channel, y, x) = (rest / pixels, rest % pixels / patch, rest % patch);
-        assert_eq!(kernel[at], linear[(output * pixels + y * patch + x) * 3 + channel]);
+        assert_eq!(*value, linear[(output * pixels + y * patch + x) * 3 + channel]);
     }
 
     let bias = read("dinov3", "encoder.layers.0.attn.qkv.bias");
@@ -239,7 +239,8 @@ fn photographs_are_prepared_as_by_their_processors() {
         let Spec { preprocessing, sizes, .. } = &checkpoint.spec;
         let picture = preprocessing.fit(sizes, None, None).apply(&photo).unwrap();
         let found =
-            internvit::image::pixel_values(&[picture.clone()], &preprocessing.normal).unwrap();
+            internvit::image::pixel_values(std::slice::from_ref(&picture), &preprocessing.normal)
+                .unwrap();
         let expected = &tensors(&file)["pixel_values"];
         let (width, height, patch) = (picture.width as usize, picture.height as usize, sizes.patch);
         // A row a patch, pixel by pixel, for those of any aspect ratio; rows behind them are padding.

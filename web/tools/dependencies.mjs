@@ -19,6 +19,7 @@ const twice = {
   "ring, and parquet by way of ahash": ["getrandom", "r-efi", "windows-sys"],
   "wgpu-hal by way of gpu-allocator, and safetensors": ["hashbrown"],
   "png": ["miniz_oxide"],
+  "tokenizers by way of spm_precompiled and fancy-regex": ["base64", "bit-set", "bit-vec"],
   "windows-core and zerocopy, when they are built": ["syn"],
 };
 

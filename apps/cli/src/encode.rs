@@ -2,6 +2,9 @@
 
 mod about;
 mod batches;
+mod given;
+mod hidden;
+mod known;
 mod many;
 mod path;
 mod store;
@@ -13,7 +16,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use internvit::app::Shape;
 use internvit::image::{Grid, Picture, Resize};
-use internvit::model::{Spec, layer};
+use internvit::model::Spec;
 use internvit::view::{Board, pca_picture};
 use internvit::{Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::json;
@@ -25,7 +28,9 @@ use super::input::Photo;
 use super::model::Model;
 use super::photos::Photos;
 use super::{input, output, print_json, progress, tell};
-use batches::Batches;
+pub(crate) use batches::Batches;
+use hidden::{Hidden, taps};
+pub(super) use known::{Wanted, rows};
 
 /// Features of photographs.
 ///
@@ -44,7 +49,7 @@ use batches::Batches;
     internvit encode cat.jpg --tiles 12 --stitch --picture cat-features.png --out f.npz")]
 pub(super) struct Args {
     /// Photographs, or folders of them: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
-    #[arg(required_unless_present_any = ["pixel_values", "pixel_embeds"])]
+    #[arg(required_unless_present_any = ["pixel_values", "pixel_embeds", "inputs"])]
     images: Vec<PathBuf>,
     #[command(flatten)]
     model: Model,
@@ -68,9 +73,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: Option<u16>,
     /// Hidden states to keep: 0 is the embedding, i the output of block i; -1 is the last, -2 the one
-    /// before
+    /// before; all: every one
     #[arg(long, value_delimiter = ',', value_name = "LAYERS", allow_hyphen_values = true)]
-    hidden_states: Vec<i64>,
+    hidden_states: Vec<Hidden>,
     /// Those, counted from 0
     #[arg(skip)]
     taps: Vec<usize>,
@@ -83,6 +88,11 @@ pub(super) struct Args {
     /// A file (.safetensors, .npz, .npy) with the tensor pixel_embeds [B, N, C] in place of images
     #[arg(long, value_name = "FILE", conflicts_with = "images")]
     pixel_embeds: Option<PathBuf>,
+    /// A .safetensors file with a model's inputs by their names in transformers in place of images:
+    /// pixel_values or pixel_embeds, input_ids, and what belongs to them; every output is written
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "pixel_values", "pixel_embeds",
+        "tiles", "stitch", "tokens", "picture", "image_size", "resize"])]
+    inputs: Option<PathBuf>,
     #[command(flatten)]
     compute: Compute,
     /// Where to write: .safetensors, .npz, .npy (last_hidden_state alone), or .parquet
@@ -127,7 +137,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     if args.tiles > 1 && args.resize.is_some_and(|resize| resize != Resize::Squash) {
         return Err(Error::input("--tiles squashes each tile; leave --resize out"));
     }
-    let given = args.pixel_values.iter().chain(&args.pixel_embeds);
+    let given = args.pixel_values.iter().chain(&args.pixel_embeds).chain(&args.inputs);
     let guard = Guard::default().reads(&args.images).reads(args.model.inputs()).reads(given);
     let guard = guard
         .writes(args.out.as_deref(), &["safetensors", "npz", "npy", "parquet"])?
@@ -138,19 +148,25 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     }
     // What cannot be read was told of in a note.
     args.images.retain(|path| !path.is_dir());
-    let checkpoint = args.model.open().await?;
+    let inputs = match &args.inputs {
+        Some(file) => Some(given::Inputs::read(file).await?),
+        None => None,
+    };
+    let mut checkpoint = args.model.open().await?;
     guard.keeps_model(&checkpoint)?;
-    let layers = checkpoint.spec.sizes.layers;
-    let tap = |given: &i64| layer(layers, 0, *given);
-    args.taps = args.hidden_states.iter().map(tap).collect::<Result<_>>()?;
-    args.taps.sort_unstable();
-    args.taps.dedup();
+    if inputs.as_ref().is_some_and(given::Inputs::reads_texts) {
+        checkpoint = checkpoint.with_text().await?;
+    }
+    args.taps = taps(&args.hidden_states, checkpoint.spec.sizes.layers)?;
     if checkpoint.random_weights() && !args.json {
         note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
     let mut encoder = args.compute.load(checkpoint).await?;
     let start = std::time::Instant::now();
     let bar = progress::Share::new("encoding", args.images.len().max(1));
+    if let Some(inputs) = &inputs {
+        return given::write(&mut encoder, inputs, &args, &bar).await;
+    }
     let (features, index) = match (&args.pixel_values, &args.pixel_embeds) {
         (Some(file), _) => {
             let (shape, values) = input::read_tensor(file, "pixel_values").await?;

@@ -7,6 +7,7 @@ mod arguments;
 mod background;
 mod bench;
 mod bisect;
+mod classify;
 mod compute;
 mod convert;
 mod devices;
@@ -26,9 +27,11 @@ mod photos;
 mod preprocess;
 mod preset;
 mod progress;
+mod search;
 mod segment;
 mod shader;
 mod teach;
+mod words;
 
 use std::ops::ControlFlow;
 
@@ -52,6 +55,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Encode(encode::Args),
+    Classify(classify::Args),
+    Search(search::Args),
     Look(look::Args),
     Segment(segment::Args),
     Teach(teach::Args),
@@ -86,6 +91,8 @@ fn run() -> Result<()> {
     let done = pollster::block_on(async {
         match cli.command {
             Command::Encode(args) => encode::run(args).await,
+            Command::Classify(args) => classify::run(args).await,
+            Command::Search(args) => search::run(args).await,
             Command::Look(args) => look::run(args).await,
             Command::Segment(args) => segment::run(args).await,
             Command::Teach(args) => teach::run(args).await,

@@ -70,7 +70,16 @@ impl Model {
 
     /// Opens the model, fetched where need be.
     pub(super) async fn open(&self) -> Result<Checkpoint> {
-        let checkpoint = self.find().await?;
+        self.open_as(false).await
+    }
+
+    /// The same with its tower for texts.
+    pub(super) async fn open_with_text(&self) -> Result<Checkpoint> {
+        self.open_as(true).await?.with_text().await
+    }
+
+    async fn open_as(&self, texts: bool) -> Result<Checkpoint> {
+        let checkpoint = self.find(texts).await?;
         let left_out = &checkpoint.manifest.left_out;
         if !left_out.is_empty() {
             let name = checkpoint.name();
@@ -89,7 +98,7 @@ impl Model {
         chosen.unwrap_or_else(|| BUILT_IN[0].into())
     }
 
-    async fn find(&self) -> Result<Checkpoint> {
+    async fn find(&self, texts: bool) -> Result<Checkpoint> {
         let prefix = self.prefix.as_deref();
         let path = self.chosen();
         // Without a name the current folder is not asked.
@@ -109,7 +118,7 @@ impl Model {
                 list(BUILT_IN)
             )))
         })?;
-        Checkpoint::open_path_with(&fetch(&name, self.offline).await?, prefix).await
+        Checkpoint::open_path_with(&fetch(&name, self.offline, texts).await?, prefix).await
     }
 }
 
@@ -127,10 +136,11 @@ async fn dinov2_small(name: &str) -> Result<Checkpoint> {
     Checkpoint::open(name, CONFIG, vec![weights]).await?.preprocess_as(PREPROCESSING)
 }
 
-/// A model's folder, with a bar for each file that has to be fetched.
-async fn fetch(name: &Name, offline: bool) -> Result<PathBuf> {
+/// A model's folder, with a bar for each file that has to be fetched; with `texts` what reads them too.
+async fn fetch(name: &Name, offline: bool, texts: bool) -> Result<PathBuf> {
     let mut bar = ProgressBar::hidden();
     let folder = Hub::from_env(offline)?
+        .with_texts(texts)
         .fetch(name, &mut |step| {
             match step {
                 Step::File { name, bytes } => {

@@ -2,12 +2,11 @@
 
 use super::{Recorder, names, stages};
 use crate::model::{
-    FinalNorm, HeadSpec, Joint, Mlp, NormKind, Order, QkNorm, Relative, Rope, Spec, TextSpec,
-    WeightKind,
+    FinalNorm, HeadSpec, Mlp, NormKind, Order, QkNorm, Relative, Rope, Spec, WeightKind,
 };
 use crate::plan::{
-    self, Add, Attention, Embed, Map, Op, Patchify, Plan, Plane, Role, Rotate, ScoreBias,
-    Slice, Slot, SlotId,
+    self, Add, Attention, Embed, Map, Op, Patchify, Plan, Plane, Role, Rotate, ScoreBias, Slice,
+    Slot, SlotId,
 };
 
 /// What an encoder is fed.
@@ -91,57 +90,6 @@ pub fn record(spec: &Spec, input: Input, batch: usize, taps: &[usize]) -> Plan {
     r.r.plan.output("last_hidden_state", last);
     r.pooled(last);
     r.r.plan
-}
-
-/// A tensor of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorSpec {
-    /// Canonical name.
-    pub name: String,
-    /// Shape, outermost dimension first.
-    pub shape: Vec<usize>,
-    /// How it is used.
-    pub kind: WeightKind,
-    /// The block that it belongs to, from 0.
-    pub block: Option<usize>,
-}
-
-impl TensorSpec {
-    /// The tensor that a slot of weights is filled from; `None` for other slots.
-    fn of(slot: Slot) -> Option<Self> {
-        let Role::Weight(kind) = slot.role else { return None };
-        Some(Self { name: slot.name, shape: slot.stored, kind, block: slot.block })
-    }
-
-    /// Whether it may be stored in few bits: a matrix of a block.
-    pub fn is_block_matrix(&self) -> bool {
-        self.kind == WeightKind::Matrix && self.block.is_some()
-    }
-}
-
-/// Every tensor of `spec`, in the order of the forward pass: the weights of its plan.
-pub fn tensors(spec: &Spec) -> Vec<TensorSpec> {
-    let side = spec.sizes.patch;
-    let plan = record(spec, Input::Rgba { height: side, width: side }, 1, &[]);
-    plan.slots.into_iter().filter_map(TensorSpec::of).collect()
-}
-
-/// Every tensor of a text tower, in the order of the forward pass, and what joins it with that of pictures.
-pub fn text_tensors(text: &TextSpec) -> Vec<TensorSpec> {
-    let joint = ["logit_scale"].into_iter().chain((text.joint == Joint::Sigmoid).then_some("logit_bias"));
-    let joint = joint.map(|name| Slot {
-        stored: vec![1],
-        ..Slot::new(name, [1; 3], Role::Weight(WeightKind::Table))
-    });
-    let slots = super::record_text(text, 1, 1).slots.into_iter();
-    slots.chain(joint).filter_map(TensorSpec::of).collect()
-}
-
-/// Number of values of all tensors.
-pub fn parameters(spec: &Spec) -> u64 {
-    let values =
-        |tensor: &TensorSpec| tensor.shape.iter().map(|side| *side as u64).product::<u64>();
-    tensors(spec).iter().map(values).sum()
 }
 
 /// Records the forward pass and a segmentation head of `d` channels on the outputs of its blocks;

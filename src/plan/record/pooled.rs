@@ -2,9 +2,7 @@
 
 use super::encoder::EncoderRecorder;
 use crate::model::{Activation, Classifier, FinalNorm, Mlp, Pool, WeightKind};
-use crate::plan::{
-    self, Attention, Concat, Gather, Map, Op, PoolKind, Plane, Slice, SlotId,
-};
+use crate::plan::{self, Attention, Concat, Gather, Map, Op, Plane, PoolKind, Slice, SlotId};
 
 /// The outputs that have one row a picture.
 pub const POOLED: [&str; 5] =
@@ -19,7 +17,8 @@ impl EncoderRecorder<'_> {
             for (layer, width) in projector.widths.iter().enumerate() {
                 let name = format!("projector.{layer}");
                 let linear = self.r.linear(x, &name, *width);
-                let linear = if layer < end { linear.activation(projector.activation) } else { linear };
+                let linear =
+                    if layer < end { linear.activation(projector.activation) } else { linear };
                 x = linear.biased(&name);
             }
             self.r.plan.output(&projector.output, x);

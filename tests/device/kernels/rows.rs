@@ -33,7 +33,8 @@ fn rows_are_gathered() {
 fn planes_are_rotated() {
     let Some(gpu) = gpu() else { return };
     for pairs in [Pairs::Halves, Pairs::Neighbours] {
-        for (d, heads, tokens, batch) in [(8, 1, 3, 1), (24, 2, 7, 2), (64, 3, 19, 2), (40, 1, 5, 3)]
+        for (d, heads, tokens, batch) in
+            [(8, 1, 3, 1), (24, 2, 7, 2), (64, 3, 19, 2), (40, 1, 5, 3)]
         {
             let mut case = Case::new(batch);
             let slot = case.input([3, tokens, d * heads]);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use internvit::image::{Fit, Resize};
 use internvit::model::Preprocessing;
+use internvit::plan::TEXT;
 use internvit::{Checkpoint, Result};
 use serde_json::json;
 use twox_hash::XxHash64;
@@ -24,6 +25,8 @@ pub(super) async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About>
         tiles: args.tiles,
         patch_tokens: args.patch_tokens,
         background: args.background.name(),
+        image_embeds: checkpoint.spec.image_features().is_some(),
+        logits: checkpoint.spec.classes().is_some(),
     };
     let (version, model) = (env!("CARGO_PKG_VERSION").into(), name.to_string_lossy().into());
     Ok(About { version, model, settings, additions: 1, failed: 0, overflowed: false })
@@ -41,7 +44,10 @@ async fn digest(checkpoint: &Checkpoint, fit: &Fit) -> Result<String> {
     if pixels != Preprocessing::default() {
         hash.write(json!(pixels).to_string().as_bytes());
     }
-    for (name, tensor) in &checkpoint.manifest.tensors {
+    // What reads texts changes nothing here, and is there only where it was asked for.
+    let of_pictures = |name: &str| !name.starts_with(TEXT) && !name.starts_with("logit_");
+    let tensors = checkpoint.manifest.tensors.iter().filter(|(name, _)| of_pictures(name));
+    for (name, tensor) in tensors {
         hash.write(name.as_bytes());
         hash.write(&[tensor
             .quantized

@@ -9,14 +9,14 @@ use super::Photo;
 /// Photographs in their order, in batches whose pictures have one size and a largest number; a
 /// photograph of more pictures than that is a batch of its own. One that cannot be read is in the
 /// batch in whose place it stands.
-pub(super) struct Batches<I: Iterator<Item = Result<Photo>>> {
+pub(crate) struct Batches<I: Iterator<Item = Result<Photo>>> {
     photos: Peekable<I>,
     most: usize,
 }
 
 impl<I: Iterator<Item = Result<Photo>>> Batches<I> {
     /// Batches of at most `most` pictures.
-    pub(super) fn new(photos: I, most: usize) -> Self {
+    pub(crate) fn new(photos: I, most: usize) -> Self {
         Self { photos: photos.peekable(), most }
     }
 

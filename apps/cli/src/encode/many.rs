@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use half::f16;
 use indicatif::ProgressBar;
+use internvit::features::unit;
 use internvit::gpu::Precision;
 use internvit::image::{Grid, Picture};
 use internvit::{Encoder, Error, Features, Images, Result};
@@ -24,7 +25,7 @@ use super::about::about;
 use super::batches::Batches;
 use super::path::{key, text, tidy};
 use super::store::{Store, prepare};
-use super::table::{self, About, Failure, Row};
+use super::table::{self, About, EMBEDS, Failure, Row};
 use super::{Args, Tokens, batch};
 
 /// Photographs of a part: what a run that is stopped has to do again at most.
@@ -51,6 +52,7 @@ async fn run_by(
         (args.tokens != Tokens::All, "--tokens"),
         (args.pixel_values.is_some(), "--pixel-values"),
         (args.pixel_embeds.is_some(), "--pixel-embeds"),
+        (args.inputs.is_some(), "--inputs"),
         (args.picture.is_some(), "--picture"),
     ] {
         if given {
@@ -213,7 +215,13 @@ async fn compute(
     let images = Images::Pictures(pictures);
     let computed = encoder.encode(images, &[], &mut async |_, _| ControlFlow::Continue(())).await;
     match (computed, photos) {
-        (Ok(features), _) => part.take(photos, &features, args.patch_tokens),
+        (Ok(mut features), _) => {
+            if let Some(images) = features.image_features(encoder.spec()) {
+                let embeds = unit(images);
+                features.tensors.insert(EMBEDS.into(), embeds);
+            }
+            part.take(photos, &features, args.patch_tokens);
+        }
         (Err(Error::NotFinite(reason)), [(path, _)]) => {
             part.failures.push(Failure { path: path.clone(), reason });
         }
@@ -269,11 +277,11 @@ impl Part {
     /// Adds the rows of photographs that were encoded together.
     fn take(&mut self, photos: &[(String, Photo)], features: &Features, tokens: bool) {
         let last = &features.tensors["last_hidden_state"];
-        let mut pictures = last.values.chunks_exact(last.shape[1] * last.shape[2]);
+        let mut pictures = last.values.chunks_exact(last.shape[1] * last.shape[2]).enumerate();
         for (path, photo) in photos {
             let first = self.rows.len();
             for (tile, values) in (0..shown(photo)).zip(&mut pictures) {
-                self.rows.push(row(path, photo, tile, values, features, tokens));
+                self.rows.push(row((path, photo), tile, values, features, tokens));
             }
             let mut halves = self.rows[first..].iter().flat_map(|row| &row.tokens);
             if halves.any(|half| half.is_infinite()) {
@@ -287,23 +295,35 @@ impl Part {
 
 /// A picture's row, of its last hidden state.
 fn row(
-    path: &str,
-    Photo { size, grid: Grid { cols, rows }, .. }: &Photo,
+    (path, Photo { size, grid: Grid { cols, rows }, .. }): (&str, &Photo),
     tile: u32,
-    values: &[f32],
+    (place, values): (usize, &[f32]),
     features: &Features,
     tokens: bool,
 ) -> Row {
     let c = features.tensors["last_hidden_state"].shape[2];
     let patches = &values[features.prefix * c..];
+    // Of what is computed once a picture.
+    let once = |name: &str| {
+        let tensor = features.tensors.get(name);
+        tensor.map_or(&[][..], |t| &t.values[place * t.shape[1]..][..t.shape[1]]).to_vec()
+    };
+    let pooled = mean(patches, c);
+    let cls = match (once("pooler_output"), features.prefix) {
+        (whole, _) if !whole.is_empty() => whole,
+        (_, 0) => pooled.clone(),
+        _ => values[..c].to_vec(),
+    };
     let halves = patches.iter().filter(|_| tokens).map(|value| f16::from_f32(*value));
     Row {
         path: path.into(),
         size: *size,
         tile: [tile, *rows, *cols],
         grid: features.grid.unwrap_or_default(),
-        cls: values[..c].to_vec(),
-        pooled: mean(patches, c),
+        cls,
+        pooled,
+        embeds: once(EMBEDS),
+        logits: once("logits"),
         tokens: halves.collect(),
     }
 }

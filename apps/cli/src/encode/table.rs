@@ -1,5 +1,9 @@
 //! Features as a Parquet table: its columns, what it says of itself, writing, reading, joining.
 
+mod embeddings;
+
+pub(super) use embeddings::embeddings;
+
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -28,6 +32,12 @@ use serde::{Deserialize, Serialize};
 /// The key of the file's metadata that holds [`About`] as JSON.
 const KEY: &str = "internvit";
 
+/// The column of what stands for a whole photograph.
+const CLS: &str = "cls_embedding";
+
+/// The column of what is compared with texts.
+pub(super) const EMBEDS: &str = "image_embeds";
+
 /// What decides over the values: one file holds features of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Settings {
@@ -41,6 +51,11 @@ pub(super) struct Settings {
     /// The colour under transparent pixels, where one was given.
     #[serde(default)]
     pub(super) background: Option<String>,
+    /// Whether the model computes what is compared with texts, and values of classes.
+    #[serde(default)]
+    pub(super) image_embeds: bool,
+    #[serde(default)]
+    pub(super) logits: bool,
 }
 
 /// What a file says of itself.
@@ -69,6 +84,9 @@ pub(super) struct Row {
     pub(super) grid: [usize; 2],
     pub(super) cls: Vec<f32>,
     pub(super) pooled: Vec<f32>,
+    /// Empty where the model computes none.
+    pub(super) embeds: Vec<f32>,
+    pub(super) logits: Vec<f32>,
     /// Empty unless they are wanted.
     pub(super) tokens: Vec<f16>,
 }
@@ -196,7 +214,10 @@ fn schema(settings: &Settings) -> String {
     }
     integers.extend(["grid_h", "grid_w"]);
     columns.extend(integers.iter().map(|name| format!("optional int32 {name};")));
-    columns.extend(["cls_embedding", "pooled_embedding"].map(|name| list(name, "float element")));
+    columns.extend([CLS, "pooled_embedding"].map(|name| list(name, "float element")));
+    let computed = [(settings.image_embeds, EMBEDS), (settings.logits, "logits")];
+    let computed = computed.into_iter().filter(|(there, _)| *there);
+    columns.extend(computed.map(|(_, name)| list(name, "float element")));
     if settings.patch_tokens {
         columns.push(list("patch_tokens", "fixed_len_byte_array(2) element (FLOAT16)"));
     }
@@ -248,8 +269,10 @@ fn write_rows(group: &mut SerializedRowGroupWriter<'_, NewFile>, rows: &[Row]) -
         match name.as_str() {
             "path" => put::<ByteArrayType>(&mut column, rows.iter().map(|r| text(&r.path)))?,
             "error" => nulls(&mut column, rows.len())?,
-            "cls_embedding" => lists::<FloatType>(&mut column, rows, |r| r.cls.clone())?,
+            CLS => lists::<FloatType>(&mut column, rows, |r| r.cls.clone())?,
             "pooled_embedding" => lists::<FloatType>(&mut column, rows, |r| r.pooled.clone())?,
+            EMBEDS => lists::<FloatType>(&mut column, rows, |r| r.embeds.clone())?,
+            "logits" => lists::<FloatType>(&mut column, rows, |r| r.logits.clone())?,
             "patch_tokens" => {
                 lists::<FixedLenByteArrayType>(&mut column, rows, |r| halves(&r.tokens))?;
             }

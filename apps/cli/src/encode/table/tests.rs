@@ -16,6 +16,8 @@ fn damaged_tables_are_errors() {
         tiles: 1,
         patch_tokens: false,
         background: None,
+        image_embeds: true,
+        logits: false,
     };
     let (version, model) = ("0".into(), "m".into());
     let about = About { version, model, settings, additions: 1, failed: 0, overflowed: false };
@@ -26,12 +28,16 @@ fn damaged_tables_are_errors() {
         grid: [1, 1],
         cls: vec![0.5; 4],
         pooled: vec![0.25; 4],
+        embeds: vec![n as f32; 3],
+        logits: Vec::new(),
         tokens: Vec::new(),
     };
     let rows: Vec<Row> = (1..5).map(row).collect();
     let failures = [Failure { path: "x.png".into(), reason: "why".into() }];
     write(&good, &about, &[], &rows, &failures).unwrap();
     assert_eq!(read(&good).unwrap().paths.len(), 4);
+    let found = embeddings(&good).unwrap().1;
+    assert_eq!((found.len(), &found[3]), (4, &("4.png".to_string(), vec![4.0; 3])));
     let whole = std::fs::read(&good).unwrap();
     let mut state = 7u64;
     let mut random = |below: usize| {

@@ -1,0 +1,109 @@
+//! Texts as a model's tokens: `tokenizer.json` beside it, or the vocabulary of CLIP's.
+
+mod clip;
+mod repair;
+
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use internvit::files::{folder_of, open_file, read_text};
+use internvit::model::TextSpec;
+use internvit::session::Words;
+use internvit::{Checkpoint, Error, Result};
+use serde_json::Value;
+use tokenizers::{Tokenizer as Inner, TruncationParams};
+
+/// The most bytes of a vocabulary; the largest of the models here has 34 MB.
+const MOST: u64 = 1 << 27;
+
+/// CLIP's vocabulary as open_clip brings it.
+const PAIRS: &str = "bpe_simple_vocab_16e6.txt.gz";
+
+/// What makes tokens of texts.
+pub(super) struct Tokenizer {
+    inner: Inner,
+    /// Whether texts are repaired first, as open_clip does.
+    repairs: bool,
+    /// What texts are filled up with, and to how many tokens, where that counts.
+    fill: Option<(usize, u32)>,
+}
+
+impl Tokenizer {
+    /// That of a checkpoint whose tower for texts was asked for.
+    pub(super) fn beside(checkpoint: &Checkpoint) -> Result<Self> {
+        let name = checkpoint.name();
+        let none = || Error::input(format!("{name}: this model reads no texts"));
+        let text = checkpoint.text().ok_or_else(none)?;
+        let file = checkpoint.file_names().next().unwrap_or_default();
+        let folder = folder_of(Path::new(file)).to_path_buf();
+        let there = |names: &[&str]| {
+            let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
+            paths.iter().all(|path| path.is_file()).then_some(paths)
+        };
+        let (path, json) = if let Some(paths) = there(&["tokenizer.json"]) {
+            (paths[0].clone(), read_text(&paths[0], MOST)?)
+        } else if let Some(paths) = there(&["vocab.json", "merges.txt"]) {
+            let vocabulary = json_of(&paths[0])?;
+            (
+                paths[1].clone(),
+                clip::tokenizer(vocabulary, &read_text(&paths[1], MOST)?).to_string(),
+            )
+        } else if let Some(paths) = there(&[PAIRS]) {
+            (paths[0].clone(), clip::of_pairs(&unpacked(&paths[0])?).to_string())
+        } else {
+            return Err(Error::input(format!(
+                "{name}: expected tokenizer.json beside the model, or vocab.json and merges.txt, or {PAIRS}: \
+                 texts cannot be read without; copy it from where the model comes from"
+            )));
+        };
+        let repairs = checkpoint.config.contains("\"model_cfg\"");
+        Self::new(&json, text, repairs).map_err(|reason| Error::config(path.display(), reason))
+    }
+
+    /// By the text of a `tokenizer.json`.
+    fn new(json: &str, text: &TextSpec, repairs: bool) -> std::result::Result<Self, String> {
+        // The library trusts a file's numbers.
+        let read = catch_unwind(|| Inner::from_bytes(json));
+        let mut inner = read.map_err(|_| "no tokenizer: damaged")?.map_err(|e| e.to_string())?;
+        let truncation =
+            TruncationParams { max_length: text.length, ..TruncationParams::default() };
+        inner.with_truncation(Some(truncation)).map_err(|e| e.to_string())?;
+        inner.with_padding(None);
+        // Where tokens attend to those before them alone, padding changes nothing and is left out.
+        let fill = (!text.causal).then_some((text.length, text.padding));
+        Ok(Self { inner, repairs, fill })
+    }
+
+    /// The tokens of a text, in small letters, as all these models learned them.
+    pub(super) fn read(&self, text: &str) -> Result<Words> {
+        let text = if self.repairs { repair::repaired(text) } else { text.to_string() };
+        let bad = |reason: &str| Error::input(format!("the text {text:?}: {reason}"));
+        let encode = || self.inner.encode(text.to_lowercase(), true);
+        let tokens = catch_unwind(AssertUnwindSafe(encode)).map_err(|_| bad("no tokens"))?;
+        let mut ids = tokens.map_err(|e| bad(&e.to_string()))?.get_ids().to_vec();
+        if let Some((length, padding)) = self.fill {
+            ids.resize(length, padding);
+        }
+        Ok(Words { ids, attended: None })
+    }
+}
+
+fn json_of(path: &Path) -> Result<Value> {
+    let text = read_text(path, MOST)?;
+    serde_json::from_str(&text).map_err(|e| Error::config(path.display(), e))
+}
+
+/// The text of a packed file.
+fn unpacked(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let file: File = open_file(path).map_err(|e| Error::io(path.display(), e))?;
+    let read = GzDecoder::new(file).take(MOST).read_to_string(&mut text);
+    read.map(|_| text).map_err(|e| Error::io(path.display(), e))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -1,0 +1,102 @@
+//! Classes of photographs: the model's own, or texts.
+
+use std::ops::ControlFlow;
+
+use super::Model;
+use crate::features::{Guess, Scale, guesses, likeness, softmax};
+use crate::image::Picture;
+use crate::session::Words;
+use crate::{Error, Features, Images, Result, Tensor};
+
+/// Texts that a model has read.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    features: Tensor,
+    scale: Scale,
+}
+
+impl Texts {
+    /// Texts that were read.
+    pub fn len(&self) -> usize {
+        self.features.shape[0]
+    }
+
+    /// Whether none was read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Their features `[texts, C]`, not yet of length 1.
+    pub fn features(&self) -> &Tensor {
+        &self.features
+    }
+}
+
+impl Model {
+    /// What a photograph shows, by the classes of the model's own classifier: all of them, the most probable
+    /// first.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model has no classes of its own; as [`crate::Encoder::encode`].
+    pub fn classify(&self, photo: &Picture) -> Result<Vec<Guess>> {
+        let name = self.name().to_string();
+        let none = move || Error::input(format!("{name}: this model has no classes of its own"));
+        self.encoded(photo, move |features, encoder| {
+            let names = encoder.checkpoint().class_names();
+            let (names, logits) = names.zip(features.tensors.get("logits")).ok_or_else(none)?;
+            Ok(guesses(&names, &softmax(&logits.values)))
+        })
+    }
+
+    /// Reads texts, as numbers of the tokens of the model's own tokenizer: that of the crate `tokenizers` reads
+    /// the `tokenizer.json` beside it. The model must have been opened with [`super::Options::texts`].
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model reads no texts, there are none, or a text is empty, too long, or has
+    /// a token that is none of the model's.
+    pub fn text(&self, texts: &[Words]) -> Result<Texts> {
+        if texts.is_empty() {
+            return Err(Error::input("no texts were given"));
+        }
+        let texts = texts.to_vec();
+        self.with(move |encoder| {
+            let mut read = pollster::block_on(encoder.read_texts(&texts))?;
+            let none = || Error::input("this model computes no features of texts");
+            let features = read.remove("text_features").ok_or_else(none)?;
+            Ok(Texts { features, scale: pollster::block_on(encoder.scale())? })
+        })
+    }
+
+    /// Which of these texts describes a photograph: all of them, by their numbers from 0, the most probable
+    /// first.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model compares no photographs with texts, or other ones than these;
+    /// as [`crate::Encoder::encode`].
+    pub fn classify_with(&self, texts: &Texts, photo: &Picture) -> Result<Vec<Guess>> {
+        let texts = texts.clone();
+        self.encoded(photo, move |features, encoder| {
+            let none = || Error::input("this model compares no photographs with texts");
+            let images = features.image_features(encoder.spec()).ok_or_else(none)?;
+            let joint = likeness(images, &texts.features, &texts.scale)?;
+            let names: Vec<String> = (0..texts.len()).map(|text| text.to_string()).collect();
+            Ok(guesses(&names, &joint["probabilities"].values))
+        })
+    }
+
+    /// Encodes a photograph and makes something of its features.
+    fn encoded<T: Send + 'static>(
+        &self,
+        photo: &Picture,
+        work: impl FnOnce(&Features, &crate::Encoder) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let spec = self.spec();
+        let picture = spec.preprocessing.fit(&spec.sizes, None, None).apply(photo)?;
+        self.with(move |encoder| {
+            let images = Images::Pictures(std::slice::from_ref(&picture));
+            let go_on = &mut async |_, _| ControlFlow::Continue(());
+            let features = pollster::block_on(encoder.encode(images, &[], go_on))?;
+            work(&features, encoder)
+        })
+    }
+}

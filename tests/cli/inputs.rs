@@ -1,0 +1,124 @@
+//! `encode --inputs`: every model of the fixtures through the command line, pictures and texts.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use crate::common::*;
+use crate::run::*;
+use internvit::Tensor;
+use internvit::weights::{Values, write_safetensors};
+
+/// Names of the fixtures that hold one encoder with its inputs.
+fn cases() -> Vec<String> {
+    let all = std::fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap().path());
+    let whole =
+        |path: &Path| path.join("case.json").exists() && path.join("model.safetensors").exists();
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
+    let mut list: Vec<String> = all.filter(|path| whole(path)).map(|path| name(&path)).collect();
+    list.sort();
+    list
+}
+
+/// Rows of zeros behind a picture's patches are compared with nothing.
+fn compared(case: &str, name: &str, expected: &Tensor) -> Vec<usize> {
+    let all = 0..expected.values.len();
+    if case != "siglip2_naflex" || expected.shape.len() != 3 || name.starts_with("text_") {
+        return all.collect();
+    }
+    let [_, rows, c] = expected.shape[..] else { panic!("{name}") };
+    let patch = 8;
+    let input = tensors(&golden(case).join("input.safetensors"));
+    let own = |picture: usize| {
+        let shape = &input[&format!("image.{picture}")].shape;
+        shape[1] / patch * (shape[2] / patch)
+    };
+    all.filter(|at| at / c % rows < own(at / c / rows)).collect()
+}
+
+/// The outputs of a case as the command line writes them, held against its expectation.
+fn check(case: &str, device: &str) -> usize {
+    let (folder, out) = (golden(case), scratch(case).join("out.safetensors"));
+    let input = folder.join("input.safetensors");
+    let args =
+        ["encode", "--inputs", text(&input), "--model", text(&folder), "--hidden-states", "all"];
+    ok(&[&args[..], &["--device", device, "--out", text(&out)]].concat());
+    let (found, expected) = (tensors(&out), tensors(&folder.join("expected.safetensors")));
+    for (name, expected) in &expected {
+        let Some(found) = found.get(name) else {
+            panic!("{case}: no {name} among {:?}", found.keys());
+        };
+        assert_eq!(found.shape, expected.shape, "{case} {name}");
+        let largest = expected.values.iter().fold(1.0f32, |most, value| most.max(value.abs()));
+        for at in compared(case, name, expected) {
+            let (found, expected) = (found.values[at], expected.values[at]);
+            let far = (found - expected).abs();
+            assert!(far <= 1e-4 * largest, "{case} {name} {at}: {found}, expected {expected}");
+        }
+    }
+    expected.len()
+}
+
+#[test]
+fn every_case() {
+    let cases = cases();
+    assert!(cases.len() >= 29, "{cases:?}");
+    let outputs: usize = cases.iter().map(|case| check(case, "cpu")).sum();
+    assert!(outputs > 150, "{outputs} outputs");
+}
+
+/// Padding is zeros.
+#[test]
+fn rows_beyond_a_picture() {
+    let (folder, out) = (golden("siglip2_naflex"), scratch("naflex").join("out.npz"));
+    let input = folder.join("input.safetensors");
+    ok(&[
+        "encode",
+        "--inputs",
+        text(&input),
+        "--model",
+        text(&folder),
+        "--device",
+        "cpu",
+        "--out",
+        text(&out),
+    ]);
+    let (names, (shape, values)) = npz(&out, "last_hidden_state");
+    assert_eq!(shape, [2, 16, 40]);
+    // 3 × 5 patches of 16.
+    assert!(values[15 * 40..16 * 40].iter().all(|value| *value == 0.0));
+    assert!(values[14 * 40..15 * 40].iter().any(|value| *value != 0.0));
+    assert!(names.contains(&"probabilities.npy".to_string()), "{names:?}");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let folder = golden("clip_quick_gelu");
+    let file = |name: &str, tensors: &[(&str, &[usize])]| {
+        let path = scratch(name).join("in.safetensors");
+        let zeros: Vec<Vec<f32>> =
+            tensors.iter().map(|(_, shape)| vec![0.0; shape.iter().product()]).collect();
+        let list: Vec<_> = tensors
+            .iter()
+            .zip(&zeros)
+            .map(|((name, shape), zeros)| (name.to_string(), shape.to_vec(), Values::F32(zeros)))
+            .collect();
+        write_safetensors(&path, &list).unwrap();
+        path
+    };
+    let refuse = |path: &Path, model: &Path, expected: &str| {
+        let out = scratch("out").join("o.safetensors");
+        let args = ["encode", "--inputs", text(path), "--model", text(model), "--out", text(&out)];
+        fails(&[&args[..], &["--device", "cpu"]].concat(), expected);
+        assert!(!out.exists());
+    };
+    let other = file("other", &[("pixels", &[1])]);
+    refuse(&other, &folder, "expected pixel_values, pixel_embeds or input_ids");
+    let floats = file("floats", &[("input_ids", &[1, 4])]);
+    refuse(&floats, &folder, "input_ids: expected type I64 or I32, found F32");
+    let rows = file("rows", &[("pixel_values", &[1, 4, 192])]);
+    refuse(&rows, &golden("siglip2_naflex"), "want spatial_shapes");
+    let flat = file("flat", &[("pixel_values", &[192])]);
+    refuse(&flat, &folder, "expected [pictures, 3, height, width]");
+    let texts = golden("clip_quick_gelu").join("input.safetensors");
+    refuse(&texts, &golden("vit_timm"), "reads no texts");
+}
