@@ -6,15 +6,6 @@ use super::Tensor;
 use crate::math::dot;
 use crate::{Error, Result};
 
-/// How the likeness of a picture and texts becomes probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joint {
-    /// `softmax(e^scale · cosine)` over the texts.
-    Softmax,
-    /// `σ(e^scale · cosine + bias)` of each text.
-    Sigmoid,
-}
-
 /// What a model learned of its two towers' features together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
@@ -22,8 +13,8 @@ pub struct Scale {
     pub scale: f32,
     /// Added to them then; 0 where the model has none.
     pub bias: f32,
-    /// How they become probabilities.
-    pub joint: Joint,
+    /// Whether each text has a probability of its own, or all of them share one.
+    pub each: bool,
 }
 
 /// `image_embeds` and `text_embeds`, the features with length 1; `logits_per_image` `[pictures, texts]`,
@@ -67,9 +58,9 @@ pub fn likeness(
 impl Scale {
     /// The probability of each of a picture's texts.
     pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
-        match self.joint {
-            Joint::Sigmoid => logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect(),
-            Joint::Softmax => softmax(logits),
+        match self.each {
+            true => logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect(),
+            false => softmax(logits),
         }
     }
 }

@@ -16,7 +16,6 @@ mod spec;
 mod text;
 mod weight;
 
-pub use crate::features::Joint;
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
 pub use classes::class_names;
@@ -30,5 +29,5 @@ pub use spec::{
     Classifier, FinalNorm, Flop, Mlp, Norm, NormKind, Order, Pairs, Places, Pool, Position, Prefix,
     Projector, QkNorm, Relative, Resample, Rope, Sizes, Spec, SubNorm, Windows,
 };
-pub use text::{TextHead, TextPool, TextSpec};
+pub use text::{Joint, TextHead, TextPool, TextSpec};
 pub use weight::WeightKind;

@@ -1,7 +1,6 @@
 //! The tower of a model that reads texts, and what joins it with that of pictures.
 
 use super::spec::Spec;
-use crate::features::Joint;
 
 /// A text tower, complete.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,4 +41,13 @@ pub enum TextHead {
     Projection(usize),
     /// `text_pooler_output` of so many channels, by a linear layer; the features are the same.
     Pooler(usize),
+}
+
+/// How the likeness of a picture and texts becomes probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joint {
+    /// `softmax(e^scale · cosine)` over the texts.
+    Softmax,
+    /// `σ(e^scale · cosine + bias)` of each text.
+    Sigmoid,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Session;
 use crate::features::{Scale, Tensor};
-use crate::model::{TextPool, TextSpec};
+use crate::model::{Joint, TextPool, TextSpec};
 use crate::plan::{SlotId, TEXT_POSITIONS, TOKEN_TABLE, Value, record_text};
 use crate::{Error, Result};
 
@@ -55,7 +55,7 @@ impl Session {
     pub async fn scale(&self) -> Result<Scale> {
         let none =
             || Error::input(format!("{}: this model reads no texts", self.checkpoint.name()));
-        let joint = self.checkpoint.text().ok_or_else(none)?.joint;
+        let each = self.checkpoint.text().ok_or_else(none)?.joint == Joint::Sigmoid;
         let mut learned = [0.0; 2];
         for (value, name) in learned.iter_mut().zip(["logit_scale", "logit_bias"]) {
             if self.checkpoint.manifest.tensors.contains_key(name) {
@@ -63,7 +63,7 @@ impl Session {
             }
         }
         let [scale, bias] = learned;
-        Ok(Scale { scale, bias, joint })
+        Ok(Scale { scale, bias, each })
     }
 
     async fn read_text(

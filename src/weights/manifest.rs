@@ -164,8 +164,6 @@ impl Manifest {
         naming: &Naming,
     ) -> Result<Self> {
         let Wanted { tensors: wanted, key_bias, classes, probe } = wanted;
-        let rows =
-            |name: &String| wanted.iter().find(|want| want.name == *name).map(|w| w.shape[0]);
         let mut left_out = Vec::new();
         let mut found: HashMap<String, Pieces<'_>> = HashMap::new();
         let mut scales: HashMap<String, (usize, &Stored)> = HashMap::new();
@@ -183,25 +181,10 @@ impl Manifest {
                     continue;
                 }
                 let whole = Piece { file, stored, cut: None, turned: false };
-                let mut list = Vec::new();
-                match naming.read(&stored.key) {
-                    Key::Whole(canonical) => list.push((canonical, [0, 1], whole)),
-                    Key::Part { name, index, of } => list.push((name, [index, of], whole)),
-                    Key::Turned(name) => list.push((name, [0, 1], Piece { turned: true, ..whole })),
-                    Key::Cut(names) => {
-                        let mut first = 0;
-                        for name in names {
-                            let cut = first..first + rows(&name).unwrap_or(0);
-                            first = cut.end;
-                            list.push((name, [0, 1], Piece { cut: Some(cut), ..whole }));
-                        }
-                    }
-                    Key::Elsewhere => continue,
-                    Key::Unknown => {
-                        problems.push(format!("{name}: {}: unexpected tensor", stored.key));
-                        continue;
-                    }
-                }
+                let Some(list) = pieces(naming.read(&stored.key), &whole, &wanted) else {
+                    problems.push(format!("{name}: {}: unexpected tensor", stored.key));
+                    continue;
+                };
                 for (canonical, place, piece) in list {
                     if !classes && is_classifier(&canonical) {
                         left_out.push(stored.key.clone());
@@ -281,6 +264,32 @@ impl Manifest {
     pub fn parameters(&self) -> u64 {
         self.tensors.values().map(|t| t.len() as u64).sum()
     }
+}
+
+/// What a stored tensor is of canonical ones, each with its place among the pieces; `None` where it is
+/// unknown. One that is several is cut into as many rows as each of them wants.
+fn pieces<'a>(
+    key: Key,
+    whole: &Piece<'a>,
+    wanted: &[TensorSpec],
+) -> Option<Vec<(String, [usize; 2], Piece<'a>)>> {
+    Some(match key {
+        Key::Unknown => return None,
+        Key::Elsewhere => Vec::new(),
+        Key::Whole(name) => vec![(name, [0, 1], whole.clone())],
+        Key::Part { name, index, of } => vec![(name, [index, of], whole.clone())],
+        Key::Turned(name) => vec![(name, [0, 1], Piece { turned: true, ..whole.clone() })],
+        Key::Cut(names) => {
+            let mut first = 0;
+            let mut cut = |name: String| {
+                let want = wanted.iter().find(|want| want.name == name);
+                let rows = first..first + want.map_or(0, |want| want.shape[0]);
+                first = rows.end;
+                (name, [0, 1], Piece { cut: Some(rows), ..whole.clone() })
+            };
+            names.into_iter().map(&mut cut).collect()
+        }
+    })
 }
 
 fn refuse(folder: &str, problems: &[String]) -> Error {
