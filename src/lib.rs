@@ -87,6 +87,8 @@ pub mod measure;
 #[doc(hidden)]
 pub mod model;
 mod order;
+#[cfg(target_arch = "wasm32")]
+mod parallel;
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]
 pub mod photos;
@@ -109,6 +111,9 @@ pub use api::{
     Cancel, FeatureRequest, FeatureSet, KeptFeatures, Look, Model, ModelSource, Options,
     PhotoFeatures, Segmentation, Teach, Texts, Tokens, View,
 };
+#[cfg(not(target_arch = "wasm32"))]
+use rayon as parallel;
+
 #[cfg(feature = "gpu")]
 pub use encoder::Encoder;
 pub use error::{Error, Result};

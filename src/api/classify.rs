@@ -77,7 +77,8 @@ impl Model {
         let texts = texts.clone();
         self.encoded(photo, move |features, encoder| {
             let none = || Error::input("this model compares no photographs with texts");
-            let images = features.image_features(encoder.spec()).ok_or_else(none)?;
+            let images =
+                features.image_features(encoder.spec().image_features()).ok_or_else(none)?;
             let joint = likeness(images, &texts.features, &texts.scale)?;
             let names: Vec<String> = (0..texts.len()).map(|text| text.to_string()).collect();
             Ok(guesses(&names, &joint["probabilities"].values))

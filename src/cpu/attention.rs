@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use crate::parallel::prelude::*;
 use rten_simd::SimdOp;
 use rten_vecmath::Softmax;
 

@@ -1,6 +1,6 @@
 //! `y = α · x · Wᵀ + b` for W in panels, tile by tile in registers; `reference::linear` is the twin.
 
-use rayon::prelude::*;
+use crate::parallel::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
@@ -107,7 +107,7 @@ pub(super) fn product(
     y: &mut [f32],
 ) {
     let rows = y.len() / w.columns;
-    let threads = rayon::current_num_threads();
+    let threads = crate::parallel::current_num_threads();
     let parts = threads * rows.div_ceil(threads * ROWS);
     let each = rows.div_ceil(parts).next_multiple_of(TILES).max(2 * TILES);
     y.par_chunks_mut(each * w.columns).enumerate().for_each(|(at, y)| {

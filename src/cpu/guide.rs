@@ -2,7 +2,7 @@
 //! photograph's statistics are computed once; a channel takes its products, two means, and one pass over
 //! the pixels. Four values of a pixel lie together, so that every loop runs over vectors.
 
-use rayon::prelude::*;
+use crate::parallel::prelude::*;
 
 use super::upsample::{Tap, taps};
 use crate::image::{Picture, resize};

@@ -1,6 +1,6 @@
 //! LayerNorm and RMSNorm by rows on all cores; the twin is `reference::norm`.
 
-use rayon::prelude::*;
+use crate::parallel::prelude::*;
 use rten_simd::SimdOp;
 use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquare, SumSquareSub};
 

@@ -1,6 +1,6 @@
 //! Maps at the resolution of pixels, a row at a time: classes × pixels need not be in memory.
 
-use rayon::prelude::*;
+use crate::parallel::prelude::*;
 
 use super::Guide;
 

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
 use crate::error::list;
-use crate::model::Spec;
 use crate::{Error, Result};
 
 /// A named f32 tensor.
@@ -43,9 +42,9 @@ pub struct Features {
 
 impl Features {
     /// What is compared with features of texts, `[batch, C]`: `image_features`, or what a learned query
-    /// gathers; none of models that were not taught beside texts.
-    pub fn image_features(&self, spec: &Spec) -> Option<&Tensor> {
-        spec.image_features()?;
+    /// gathers; none of models that were not taught beside texts, whose `channels` of such are none.
+    pub fn image_features(&self, channels: Option<usize>) -> Option<&Tensor> {
+        channels?;
         self.tensors.get("image_features").or_else(|| self.tensors.get("pooler_output"))
     }
 

@@ -1,8 +1,8 @@
 //! Weights in few bits, symmetric: `w ≈ scale · code`. Only matrices of the encoder's blocks are
 //! quantised; what is rounded once stays as it is when it is rounded again.
 
+use crate::parallel::prelude::*;
 use half::f16;
-use rayon::prelude::*;
 
 use super::StoredType;
 

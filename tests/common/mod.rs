@@ -184,3 +184,18 @@ pub fn refused<T>(what: &str, result: internvit::Result<T>, expected: &str) {
     assert!(!error.chars().any(char::is_control), "{what}: one line: {error:?}");
     assert!(error.len() < 10_000, "{what}: an error of {} bytes", error.len());
 }
+
+/// Pixels as a plan takes them: a model of windows has zeros at the right and bottom up to whole patches.
+pub fn fed_pixels(given: &Tensor, spec: &internvit::model::Spec) -> Tensor {
+    let [batch, channels, height, width] = given.shape.as_slice().try_into().unwrap();
+    let [rows, cols] = [height, width].map(|side: usize| match spec.windows {
+        Some(_) => side.next_multiple_of(spec.sizes.patch),
+        None => side,
+    });
+    let mut values = vec![0.0; batch * channels * rows * cols];
+    for (line, pixels) in given.values.chunks_exact(width).enumerate() {
+        let (plane, y) = (line / height, line % height);
+        values[(plane * rows + y) * cols..][..width].copy_from_slice(pixels);
+    }
+    Tensor { shape: vec![batch, channels, rows, cols], values }
+}

@@ -5,10 +5,9 @@ use std::ops::ControlFlow;
 
 use crate::common::*;
 use internvit::gpu::{Family, Gpu};
-use internvit::model::Spec;
 use internvit::plan::{Host, Input, Plan, SlotId, Value, record};
 use internvit::weights::Values;
-use internvit::{Checkpoint, Device, Encoder, Features, Images, Tensor, reference};
+use internvit::{Checkpoint, Device, Encoder, Features, Images, reference};
 
 /// f32 against float64.
 const TOLERANCE: f64 = 1e-5;
@@ -109,21 +108,6 @@ fn cpu_matches_float64() {
         let mut encoder = wait(Encoder::load(open(fixture), &Device::Cpu, &mut on_bytes)).unwrap();
         check(&mut encoder, fixture, "cpu", TOLERANCE);
     }
-}
-
-/// Pixels as a plan takes them: a model of windows has zeros at the right and bottom up to whole patches.
-fn fed_pixels(given: &Tensor, spec: &Spec) -> Tensor {
-    let [batch, channels, height, width] = given.shape.as_slice().try_into().unwrap();
-    let [rows, cols] = [height, width].map(|side: usize| match spec.windows {
-        Some(_) => side.next_multiple_of(spec.sizes.patch),
-        None => side,
-    });
-    let mut values = vec![0.0; batch * channels * rows * cols];
-    for (line, pixels) in given.values.chunks_exact(width).enumerate() {
-        let (plane, y) = (line / height, line % height);
-        values[(plane * rows + y) * cols..][..width].copy_from_slice(pixels);
-    }
-    Tensor { shape: vec![batch, channels, rows, cols], values }
 }
 
 /// What a plan is fed.

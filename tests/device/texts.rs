@@ -48,7 +48,7 @@ fn found(case: &str, compute: Compute) -> BTreeMap<String, Tensor> {
     let images = Images::PixelValues { shape, values: &pixels.values };
     let features = wait(encoder.encode(images, &[], &mut on)).unwrap();
     let mut all = wait(encoder.read_texts(&words(case))).unwrap();
-    let images = features.image_features(encoder.spec()).unwrap();
+    let images = features.image_features(encoder.spec().image_features()).unwrap();
     let joint = likeness(images, &all["text_features"], &wait(encoder.scale()).unwrap()).unwrap();
     all.extend(joint);
     all

@@ -225,7 +225,8 @@ fn ranked(features: &Features, encoder: &Encoder, classes: &Classes) -> Result<V
             let none = || {
                 Error::input("this model computes no features of pictures to compare with texts")
             };
-            let images = features.image_features(encoder.spec()).ok_or_else(none)?;
+            let images =
+                features.image_features(encoder.spec().image_features()).ok_or_else(none)?;
             let joint = likeness(images, texts, scale)?;
             let rows = joint["probabilities"].values.chunks_exact(names.len());
             Ok(rows.map(|row| guesses(names, row)).collect())

@@ -157,7 +157,9 @@ async fn of_picture(
     let photo = input::prepare(path, &shape, background)?;
     let go_on = &mut async |_, _| ControlFlow::Continue(());
     let features = encoder.encode(Images::Pictures(&photo.pictures), &[], go_on).await?;
-    let whole = features.image_features(encoder.spec()).or(features.tensors.get("pooler_output"));
+    let whole = features
+        .image_features(encoder.spec().image_features())
+        .or(features.tensors.get("pooler_output"));
     match whole {
         Some(whole) => Ok(unit(whole).values),
         None => Err(Error::input("this model computes nothing that stands for a whole photograph")),

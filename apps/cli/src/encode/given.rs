@@ -187,7 +187,9 @@ async fn outputs(
     bar: &Share,
 ) -> Result<BTreeMap<String, Tensor>> {
     let features = pictures(encoder, inputs, taps, bar).await?;
-    let images = features.as_ref().and_then(|features| features.image_features(encoder.spec()));
+    let images = features
+        .as_ref()
+        .and_then(|features| features.image_features(encoder.spec().image_features()));
     let mut all = BTreeMap::new();
     let words = inputs.words()?;
     if !words.is_empty() {

@@ -216,7 +216,7 @@ async fn compute(
     let computed = encoder.encode(images, &[], &mut async |_, _| ControlFlow::Continue(())).await;
     match (computed, photos) {
         (Ok(mut features), _) => {
-            if let Some(images) = features.image_features(encoder.spec()) {
+            if let Some(images) = features.image_features(encoder.spec().image_features()) {
                 let embeds = unit(images);
                 features.tensors.insert(EMBEDS.into(), embeds);
             }
