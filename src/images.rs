@@ -128,7 +128,8 @@ pub(crate) fn check(images: Images<'_>, taps: &[usize], spec: &Spec) -> Result<(
         )))
     };
     let sides = |height: usize, width: usize| {
-        let good = |side: usize| side > 0 && side.is_multiple_of(s.patch);
+        // Of the model's own size what is beyond the last whole patch takes no part.
+        let good = |side: usize| side > 0 && side.is_multiple_of(s.patch) || side == s.image;
         if good(height) && good(width) {
             return Ok(());
         }

@@ -47,12 +47,13 @@ impl Shape {
     /// squashed whatever the model asks for a whole photograph.
     ///
     /// # Errors
-    /// [`Error::Input`] for a size that is no multiple of the patch, unless resizing makes it one, and
+    /// [`Error::Input`] for a size that is no multiple of the patch and not the model's own, unless resizing makes it one, and
     /// for tiles of too many pixels together.
     pub fn new(spec: &Spec, size: Option<u32>, resize: Option<Resize>, tiles: u32) -> Result<Self> {
         let fit = spec.preprocessing.fit(&spec.sizes, resize, size);
         let (side, patch) = (fit.size, fit.patch);
-        if !side.is_multiple_of(patch) && fit.resize != Resize::Native {
+        let whole = side.is_multiple_of(patch) || side as usize == spec.sizes.image;
+        if !whole && fit.resize != Resize::Native {
             return Err(Error::input(format!("image size {side}: expected a multiple of {patch}")));
         }
         Self::of(fit, tiles)

@@ -264,7 +264,7 @@ fn arguments() {
             &["encode", cat, "--out", "o.npy", "--image-size", "99999999999"],
             "99999999999 is not in",
         ),
-        (&["encode", cat, "--out", "o.npy", "--hidden-states", "1,,2"], "cannot parse integer"),
+        (&["encode", cat, "--out", "o.npy", "--hidden-states", "1,,2"], "expected numbers, or all"),
         (
             &["encode", cat, "--out", "o.npy", "--dtype", "f64"],
             "expected f32, f16, int8, w8a8 or int4",

@@ -176,7 +176,6 @@ fn what_is_not_obeyed_is_told() {
         (r#"{"size": {"longest_edge": 980}}"#, r#"size is {"longest_edge":980}: photographs be"#),
         (r#"{"size": 50}"#, "size is 50: patches have 14 pixels, so 56 is taken"),
         (r#"{"size": {"shortest_edge": 14}, "crop_size": 28}"#, "nothing is padded"),
-        (r#"{"size": {"height": 56, "width": 56}, "crop_size": 28}"#, "squashed to it"),
         (r#"{"do_flip_channel_order": true}"#, "do_flip_channel_order is true: this is not done"),
         (r#"{"crop_to_patches": true}"#, "crop_to_patches is true: tiles"),
     ] {

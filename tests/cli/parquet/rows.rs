@@ -106,7 +106,7 @@ fn a_file_says_how_it_was_made() {
     let expected = json!({
         "version": env!("CARGO_PKG_VERSION"), "model": "model", "dtype": "f32", "image_size": 56,
         "resize": "squash", "tiles": 1, "patch_tokens": false, "background": null,
-        "additions": 1, "failed": 0, "overflowed": false,
+        "additions": 1, "failed": 0, "overflowed": false, "image_embeds": false, "logits": false,
     });
     assert_eq!(about, expected);
 }
