@@ -40,8 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         let m1 = beyond(key + 4u, last);
         let m2 = beyond(key + 8u, last);
         let m3 = beyond(key + 12u, last);
-        // a: scores of query 0 with four keys each, b: of query 1, …
-        var a0 = m0 + summands(index.x, id.y, key, last);
+        var a0 = m0 + summands(index.x, id.y, key, last); // a: scores of query 0 with four keys each, b: of query 1, …
         var a1 = m1 + summands(index.x, id.y, key + 4u, last);
         var a2 = m2 + summands(index.x, id.y, key + 8u, last);
         var a3 = m3 + summands(index.x, id.y, key + 12u, last);
