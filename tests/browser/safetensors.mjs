@@ -8,7 +8,7 @@ export function readSafetensors(file) {
   delete header.__metadata__;
   return Object.fromEntries(Object.entries(header).map(([name, { dtype, shape, data_offsets: [from, to] }]) => {
     const part = bytes.buffer.slice(bytes.byteOffset + start + from, bytes.byteOffset + start + to);
-    const Numbers = { F32: Float32Array, F64: Float64Array, I32: Int32Array }[dtype];
+    const Numbers = { F32: Float32Array, F64: Float64Array, I32: Int32Array, I64: BigInt64Array }[dtype];
     if (!Numbers) throw new Error(`${file}: ${name} is ${dtype}, which the specs do not read.`);
     return [name, { shape, data: new Numbers(part) }];
   }));
