@@ -43,11 +43,12 @@ function png(width, height, colour) {
 
 test("a sample is encoded without a click, in its own shape and finely", async (t) => {
   const page = await visit(site, t, { query: "?start=sample" });
-  await page.locator("#facts", { hasText: "24 × 16" }).waitFor({ state: "attached" }); // quick first
+  await page.locator("#facts", { hasText: "15 × 10" }).waitFor({ state: "attached" }); // quick first
   await page.locator("#status", { hasText: "coffee.png took" }).waitFor({ state: "attached" });
   await shown(page);
   assert.match(await fact(page, "Photograph"), /^coffee\.png, 600 × 400/);
-  assert.equal(await fact(page, "Patches"), "48 × 32");
+  // By the device's speed.
+  assert.match(await fact(page, "Patches"), /^(48 × 32|39 × 26)$/);
   assert.equal(await page.locator("#resize").inputValue(), "native");
   assert.equal(await page.locator("#image-size").inputValue(), "");
   assert.equal(await page.locator("#image-size").getAttribute("placeholder"), "448");
@@ -98,15 +99,15 @@ for (const stage of ["models/internvit-tiny/config.json", "models/internvit-tiny
 
 test("Cancel after the first look keeps it, and the photograph is encoded to the end when it is opened again", async (t) => {
   const page = await visit(site, t, { query: "?start=sample&threads=1" });
-  await page.locator("#facts", { hasText: "24 × 16" }).waitFor({ state: "attached" });
+  await page.locator("#facts", { hasText: "15 × 10" }).waitFor({ state: "attached" });
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.locator("#progress").waitFor({ state: "hidden" });
   await shown(page);
-  assert.equal(await fact(page, "Patches"), "24 × 16");
+  assert.equal(await fact(page, "Patches"), "15 × 10");
   assert.equal((await page.getByRole("alert").first().textContent()).trim(), "");
   assert.ok(await page.getByRole("button", { name: "Save picture" }).isEnabled());
   await page.getByRole("button", { name: "Coffee" }).click();
-  await page.locator("#facts", { hasText: "48 × 32" }).waitFor({ state: "attached" });
+  await page.locator("#facts", { hasText: /48 × 32|39 × 26/ }).waitFor({ state: "attached" });
 });
 
 for (const [how, pattern, files, cancel] of [
@@ -241,9 +242,10 @@ test("a strip gets no more patches than a large photograph, unless its size is g
   page.setDefaultTimeout(120_000);
   await shown(page);
   await page.locator("#photo-file").setInputFiles({ name: "strip.png", mimeType: "image/png", buffer: png(2000, 3, (x, y) => [x % 256, y * 80, 90]) });
-  await page.locator("#facts", { hasText: "strip.png" }).waitFor({ state: "attached" });
-  await page.waitForFunction(() => /1,?333 × 2/.test(document.querySelector("#facts").textContent));
+  await page.locator("#status", { hasText: "strip.png took" }).waitFor({ state: "attached" });
   await shown(page);
+  const [cols, rows] = (await fact(page, "Patches")).replaceAll(",", "").split(" × ").map(Number);
+  assert.ok(cols > 500 && cols * rows <= 4096, `${cols} × ${rows}`);
 });
 
 test("a transparent picture is laid over white, and its empty patches are in no view of groups", async (t) => {

@@ -15,6 +15,12 @@ export function secondsBy(other: Sizes, patches: number, known: Encoded, model: 
   return ((known.milliseconds / 1000) * all(other, patches)) / (known.tiles * all(model, known.tokens - 1));
 }
 
+/** Patches of a photograph of `known`'s size with these settings. */
+export function patchesOf(settings: Settings, known: Encoded, model: ModelInfo): number {
+  const { pictures, patches } = inputs(settings, known, model);
+  return pictures * patches;
+}
+
 /** What the work of a model depends on. */
 type Sizes = Pick<ModelInfo, "layers" | "hidden">;
 

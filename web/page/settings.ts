@@ -4,7 +4,7 @@ import { remaining } from "../shared/format";
 import type { Encoded, ModelInfo, Settings } from "../shared/protocol";
 import { Detail } from "./detail";
 import { part } from "./dom";
-import { secondsFor } from "./estimate";
+import { patchesOf, secondsBy, secondsFor } from "./estimate";
 import type { Present } from "./gain";
 import { askedSettings, plainStart } from "./link";
 
@@ -12,14 +12,18 @@ import { askedSettings, plainStart } from "./link";
 const FINE = 448;
 /** Patches of a photograph where the visitor has given no size: those of 448 px on the short side and four times as many on the other. */
 const MOST_PATCHES = 4096;
+/** The same on a device that takes longer than `QUICK_ENOUGH` for them: those of a square of 448 px. */
+const SLOW_PATCHES = 1024;
 
-/** Seconds that a model's own size may take where it is larger. */
+/** Seconds that the usual detail may take. */
 const QUICK_ENOUGH = 1.2;
 /** Patches of a photograph at the finest detail, twice as fine as usual. */
 const MOST_FINEST = 12_288;
 
-/** Of a first look. */
+/** Pixels of the short side at the quick detail. */
 const QUICK = 224;
+/** The same of a first look, which is replaced by the usual detail. */
+const FIRST = 140;
 /** Seconds above which the time is told before. */
 const LONG = 2;
 
@@ -36,6 +40,8 @@ export class SettingsForm {
   readonly #detail: Detail;
   /** Whether the device is quick enough for the model's own size; null where that is unknown. */
   #finer: boolean | null = null;
+  /** Patches at the usual detail, by the measured speed. */
+  #usualPatches = SLOW_PATCHES;
   /** Whether the page encodes as the model's own preprocessing does. */
   readonly #plain = plainStart();
   #model: ModelInfo | null = null;
@@ -71,7 +77,7 @@ export class SettingsForm {
     const settings: Settings = { resize: this.#resize.value as NonNullable<Settings["resize"]> };
     const side = this.#imageSize.value ? this.#imageSize.valueAsNumber : this.#usualSide;
     if (side) settings.image_size = side;
-    if (!this.#imageSize.value && settings.resize === "native") settings.most_patches = this.#detail.chosen === "finest" ? MOST_FINEST : MOST_PATCHES;
+    if (!this.#imageSize.value && settings.resize === "native") settings.most_patches = this.#detail.chosen === "finest" ? MOST_FINEST : this.#usualPatches;
     if (this.#tiled) settings.tiles = this.#tiles.valueAsNumber;
     else if (this.#shifts.value !== "1") settings.shifts = Number(this.#shifts.value);
     return settings;
@@ -86,13 +92,15 @@ export class SettingsForm {
 
   /** How to encode for a first look; null where that would not be much quicker. */
   quick(): Settings | null {
-    if (this.#plain || this.#detail.chosen === "quick" || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(QUICK)) return null;
+    if (this.#plain || this.#detail.chosen === "quick" || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(FIRST)) return null;
     const { shifts: _, ...settings } = this.read();
-    return { ...settings, image_size: this.#wholePatches(QUICK) };
+    return { ...settings, image_size: this.#wholePatches(FIRST) };
   }
 
   fit(model: ModelInfo) {
+    const { model: before, last } = this.present;
     this.#model = model;
+    this.#judge(before && last ? secondsBy(model, patchesOf(upTo(MOST_PATCHES, FINE), last, model), last, before) : Infinity);
     [this.#last, this.#finer] = [null, null];
     this.#imageSize.min = this.#imageSize.step = String(model.patch); // whole patches
     if (!this.#imageSize.checkValidity()) this.#imageSize.value = "";
@@ -104,6 +112,12 @@ export class SettingsForm {
     return { model: this.#model, last: this.#last };
   }
 
+  /** Chooses the usual detail by the seconds that the most patches take; in between it stays, as the speed is never quite the same. */
+  #judge(seconds: number) {
+    if (seconds <= QUICK_ENOUGH) this.#usualPatches = MOST_PATCHES;
+    else if (seconds > 2 * QUICK_ENOUGH) this.#usualPatches = SLOW_PATCHES;
+  }
+
   /** Whether there is a photograph to encode again. */
   enable(ready: boolean) {
     this.#button.disabled = !ready;
@@ -111,8 +125,9 @@ export class SettingsForm {
 
   /** The time of the next encoding by that of a known photograph, or of the last one where only the size is known; empty where it is short or unknown. */
   estimate(known: Encoded | null, size: { width: number; height: number } | null = null): string {
-    if (known && this.#model && this.#finer === null) {
-      this.#finer = secondsFor({ image_size: this.#model.image_size, resize: "native", most_patches: MOST_PATCHES }, known, this.#model) <= QUICK_ENOUGH;
+    if (known && this.#model) {
+      this.#finer ??= secondsFor(upTo(MOST_PATCHES, this.#model.image_size), known, this.#model) <= QUICK_ENOUGH;
+      this.#judge(secondsFor(upTo(MOST_PATCHES, FINE), known, this.#model));
     }
     this.#last = known ?? (this.#last && size ? { ...this.#last, width: size.width, height: size.height } : this.#last);
     this.#tell();
@@ -150,8 +165,7 @@ export class SettingsForm {
   /** What the finest detail costs. */
   #finestTime(model: ModelInfo): string {
     if (!this.#last) return "";
-    const image_size = 2 * this.#fineSide;
-    return remaining(secondsFor({ image_size, resize: "native", most_patches: MOST_FINEST }, this.#last, model));
+    return remaining(secondsFor(upTo(MOST_FINEST, 2 * this.#fineSide), this.#last, model));
   }
 
   #tell() {
@@ -160,4 +174,9 @@ export class SettingsForm {
     const text = this.#timeFor(this.#last);
     this.#time.textContent = text ? `This will take${text.slice(1)}.` : "";
   }
+}
+
+/** A photograph in its own shape, with a bound on its patches. */
+function upTo(most_patches: number, image_size: number): Settings {
+  return { image_size, resize: "native", most_patches };
 }

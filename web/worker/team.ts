@@ -7,8 +7,8 @@ import type { FromHelper, HelperLoad, ModelFiles, Task } from "../shared/protoco
 /** Largest number of threads: more gain nothing, and each takes memory. */
 const MOST = 8;
 
-/** Size of a model in bytes below which helpers cost more than they save. */
-const SMALL = 64e6;
+/** Size of a model's files in bytes below which helpers cost more than they save; DINOv2's small one has 25 MB in 8 bits. */
+const SMALL = 16e6;
 
 /** The number of threads for a model where the visitor does not choose. */
 export function usualThreads({ files }: ModelFiles): number {
