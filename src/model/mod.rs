@@ -15,6 +15,7 @@ mod preprocessing;
 mod spec;
 mod text;
 mod weight;
+mod work;
 
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
@@ -26,8 +27,9 @@ pub use layer::layer;
 pub use names::{Key, Naming};
 pub use preprocessing::{Preprocessing, image_processor, parse_preprocessing, parse_pretrained};
 pub use spec::{
-    Classifier, FinalNorm, Flop, Mlp, Norm, NormKind, Order, Pairs, Places, Pool, Position, Prefix,
+    Classifier, FinalNorm, Mlp, Norm, NormKind, Order, Pairs, Places, Pool, Position, Prefix,
     Projector, QkNorm, Relative, Resample, Rope, Sizes, Spec, SubNorm, Windows,
 };
 pub use text::{Joint, TextHead, TextPool, TextSpec};
 pub use weight::WeightKind;
+pub use work::Flop;

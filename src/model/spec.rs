@@ -250,6 +250,14 @@ pub enum Pool {
     Mean,
     /// A learned query attends to all tokens, an MLP follows.
     Map,
+    /// The mean of all tokens attends to them, each of the two behind LayerNorms of their own; a linear layer
+    /// makes `image_features` of it.
+    MeanQuery {
+        /// Attention heads.
+        heads: usize,
+        /// Channels of the features.
+        width: usize,
+    },
 }
 
 /// What is computed of the pooled token.
@@ -281,24 +289,6 @@ pub struct Projector {
     pub widths: Vec<usize>,
     /// Between the layers.
     pub activation: Activation,
-}
-
-/// Floating-point operations of one picture, a multiply-add counted as two.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Flop {
-    /// Patch embedding.
-    pub patch: f64,
-    /// The four linear layers of every block.
-    pub linear: f64,
-    /// QKᵀ and the product with V, every block.
-    pub attention: f64,
-}
-
-impl Flop {
-    /// All together.
-    pub fn total(self) -> f64 {
-        self.patch + self.linear + self.attention
-    }
 }
 
 impl Spec {
@@ -338,6 +328,7 @@ impl Spec {
         match (self.classifier, self.pool) {
             (Classifier::Projection { width, .. }, _) => Some(width),
             (Classifier::None, Pool::Map) => Some(self.sizes.hidden),
+            (Classifier::None, Pool::MeanQuery { width, .. }) => Some(width),
             _ => None,
         }
     }
@@ -377,18 +368,5 @@ impl Spec {
     /// Values of one flattened patch.
     pub fn patch_values(&self) -> usize {
         self.sizes.channels * self.sizes.patch * self.sizes.patch
-    }
-
-    /// Work for one picture of `tokens` tokens (prefix included).
-    pub fn flop(&self, tokens: usize) -> Flop {
-        let s = &self.sizes;
-        let (c, m, l, n) = (s.hidden as f64, s.mlp as f64, s.layers as f64, tokens as f64);
-        let patches = (tokens - self.prefix_tokens()) as f64;
-        let products = if self.mlp.gated { 3.0 } else { 2.0 };
-        Flop {
-            patch: 2.0 * patches * self.patch_values() as f64 * c,
-            linear: 2.0 * l * n * (4.0 * c * c + products * c * m),
-            attention: 4.0 * l * n * n * c,
-        }
     }
 }

@@ -51,14 +51,20 @@ impl Session {
     /// What the model learned of pictures and texts together.
     ///
     /// # Errors
-    /// [`Error::Input`] where the model reads no texts.
+    /// [`Error::Input`] where the model was not taught beside texts, or its tower for them was not asked for.
     pub async fn scale(&self) -> Result<Scale> {
-        let none =
-            || Error::input(format!("{}: this model reads no texts", self.checkpoint.name()));
-        let each = self.checkpoint.text().ok_or_else(none)?.joint == Joint::Sigmoid;
+        let known = |name| self.checkpoint.manifest.tensors.contains_key(name);
+        let each = match self.checkpoint.text() {
+            Some(text) => text.joint == Joint::Sigmoid,
+            None if known("logit_scale") => false,
+            None => {
+                let name = self.checkpoint.name();
+                return Err(Error::input(format!("{name}: this model reads no texts")));
+            }
+        };
         let mut learned = [0.0; 2];
         for (value, name) in learned.iter_mut().zip(["logit_scale", "logit_bias"]) {
-            if self.checkpoint.manifest.tensors.contains_key(name) {
+            if known(name) {
                 *value = self.checkpoint.tensor(name).await?.first().copied().unwrap_or_default();
             }
         }

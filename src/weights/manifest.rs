@@ -186,7 +186,9 @@ impl Manifest {
                     continue;
                 };
                 for (canonical, place, piece) in list {
-                    if !classes && is_classifier(&canonical) {
+                    let apart = canonical == LOGIT_SCALE
+                        && wanted.iter().all(|want| want.name != LOGIT_SCALE);
+                    if apart || !classes && is_classifier(&canonical) {
                         left_out.push(stored.key.clone());
                     } else if found.entry(canonical).or_default().insert(place, piece).is_some() {
                         problems.push(format!("{name}: {}: present twice", stored.key));
@@ -317,6 +319,9 @@ const QKV_BIAS: &str = "attn.qkv.bias";
 
 /// Which of them is the keys'.
 const KEY: [usize; 2] = [1, 3];
+
+/// What joins pictures with texts, which not every model's pictures are compared with.
+const LOGIT_SCALE: &str = "logit_scale";
 
 /// Whether a canonical tensor is a classifier's on top of an encoder.
 fn is_classifier(name: &str) -> bool {

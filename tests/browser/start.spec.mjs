@@ -131,6 +131,8 @@ for (const [how, pattern, files, cancel] of [
     await loaded(page);
     assert.equal(await page.locator("#model > .name").textContent(), "InternViT-Tiny");
     await page.getByRole("button", { name: "Coffee" }).click();
+    // The alert of before goes when the photograph comes.
+    await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
     await shown(page);
   });
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::common::*;
 use crate::run::*;
+use internvit::weights::{Values, write_safetensors};
 
 /// A copy of a fixture's model with a tokenizer of a few words: what the small towers can read.
 pub(crate) fn with_words(case: &str) -> PathBuf {
@@ -144,4 +145,24 @@ fn what_is_wrong_is_said() {
     let args =
         ["classify", text(&bad), "--model", text(&clip), "--labels", "cat", "--device", "cpu"];
     fails(&args, "no photograph could be classified");
+}
+
+/// Labels whose features were made elsewhere, for a tower that reads no texts.
+#[test]
+fn labels_with_features_that_are_given() {
+    let folder = golden("internvl_14b");
+    let embeds = tensors(&folder.join("expected.safetensors")).remove("text_embeds").unwrap();
+    let file = scratch("label_features").join("labels.safetensors");
+    let list = [("text_embeds".to_string(), embeds.shape.clone(), Values::F32(&embeds.values))];
+    write_safetensors(&file, &list).unwrap();
+    let photo = sample("chelsea.png");
+    let args =
+        ["classify", text(&photo), "--model", text(&folder), "--label-features", text(&file)];
+    let labels = |list: &'static str| [&args[..], &["--labels", list]].concat();
+    let found = json(&labels("cat, dog, car"));
+    let all = probabilities(&found["images"][0]);
+    assert!(all.len() == 3 && (all.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{found}");
+    fails(&labels("cat, dog"), "text_embeds: expected a row for each of 2 labels, found 3");
+    let none = ["classify", text(&photo), "--model", text(&folder), "--labels", "cat, dog, car"];
+    fails(&none, "this model reads no texts");
 }

@@ -122,3 +122,35 @@ fn what_is_wrong_is_said() {
     let texts = golden("clip_quick_gelu").join("input.safetensors");
     refuse(&texts, &golden("vit_timm"), "reads no texts");
 }
+
+/// InternVL-14B's tower: what is computed of pictures is written, texts are left to others, and features of
+/// texts that were made elsewhere are compared.
+#[test]
+fn pictures_beside_given_features_of_texts() {
+    let (folder, out) = (golden("internvl_14b"), scratch("internvl_14b").join("out.safetensors"));
+    let (model, input) = (text(&folder), folder.join("input.safetensors"));
+    let args = ["encode", "--model", model, "--device", "cpu", "--out", text(&out), "--inputs"];
+    let told = internvit(&[&args[..], &[text(&input)]].concat());
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success() && said.contains("text_embeds [texts, 16]"), "{said}");
+    let expected = tensors(&folder.join("expected.safetensors"));
+    let close = |names: &[&str]| {
+        let found = tensors(&out);
+        for name in names {
+            assert_eq!(found[*name].shape, expected[*name].shape, "{name}");
+            assert_close(name, &found[*name].values, &expected[*name].values, 1e-5);
+        }
+    };
+    close(&["image_embeds.c", "vision.last_hidden_state"]);
+    let mut given = tensors(&input);
+    given.retain(|name, _| name == "pixel_values");
+    given.insert("text_embeds".into(), expected["text_embeds"].clone());
+    let list: Vec<_> = given
+        .iter()
+        .map(|(name, tensor)| (name.clone(), tensor.shape.clone(), Values::F32(&tensor.values)))
+        .collect();
+    let both = scratch("internvl_14b_texts").join("both.safetensors");
+    write_safetensors(&both, &list).unwrap();
+    ok(&[&args[..], &[text(&both)]].concat());
+    close(&["image_embeds.c", "vision.last_hidden_state", "logits_per_image.c"]);
+}

@@ -9,6 +9,7 @@ mod encoder;
 mod examples;
 mod faults;
 mod inside;
+mod internvl_c;
 mod kernels;
 mod large;
 mod shaders;

@@ -75,6 +75,7 @@ export class Saving {
 
   async #saveFeatures() {
     const { engine, workbench } = this.#parts;
+    await this.#settled();
     const shot = this.#parts.shown();
     if (!shot?.encoding) throw new Error("Nothing was saved. The photograph is not encoded.");
     const { layer } = workbench;
@@ -110,15 +111,17 @@ export class Saving {
 
   /** Waits until the view that was asked for last is drawn. */
   #settled(): Promise<void> {
-    const { stage } = this.#parts;
+    const { stage, shown } = this.#parts;
+    // What was drawn before is still in sight while a photograph is encoded again, by another model.
+    const settled = () => Boolean(stage.dataset.drawn) && (stage.dataset.state !== "busy" || Boolean(shown()?.encoding));
     return new Promise((resolve) => {
-      if (stage.dataset.drawn) return resolve();
+      if (settled()) return resolve();
       const observer = new MutationObserver(() => {
-        if (!stage.dataset.drawn) return;
+        if (!settled()) return;
         observer.disconnect();
         resolve();
       });
-      observer.observe(stage, { attributeFilter: ["data-drawn"] });
+      observer.observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
     });
   }
 }

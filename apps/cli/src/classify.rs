@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use internvit::features::{Guess, Scale, guesses, likeness, means, softmax};
-use internvit::{Encoder, Error, Features, Images, Result, Tensor};
+use internvit::model::Pool;
+use internvit::{Checkpoint, Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::{Value, json};
 
 use super::background::Background;
@@ -40,6 +41,10 @@ pub(super) struct Args {
     /// Words of your own in place of the model's classes: separated by commas, or a file with one a line
     #[arg(long, value_name = "WORDS|FILE")]
     labels: Option<String>,
+    /// Features of the labels that were made elsewhere: text_embeds [labels, C] of a .safetensors, .npz or
+    /// .npy file. The model then need not read texts (InternVL-14B's tower)
+    #[arg(long, value_name = "FILE", requires = "labels", conflicts_with = "template")]
+    label_features: Option<PathBuf>,
     /// The sentence that a label stands in, {} its place; several times: their mean. If left out
     /// "a photo of a {}"; "{}" takes labels as they are
     #[arg(long, value_name = "TEXT", requires = "labels")]
@@ -82,15 +87,23 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let photos = input::photographs(&args.images)?;
     let file = args.labels.as_ref().map(PathBuf::from).filter(|path| path.is_file());
     let guard = Guard::default().reads(&photos).reads(args.model.inputs()).reads(file);
+    let guard = guard.reads(args.label_features.clone());
     let guard = guard.writes(args.csv.as_deref(), &["csv"])?;
     guard.check()?;
+    let given = match (&args.label_features, &labels) {
+        (Some(file), Some(labels)) => Some(given(file, labels.len()).await?),
+        _ => None,
+    };
+    let reads_texts = labels.is_some() && given.is_none();
     let checkpoint = match labels {
-        Some(_) => args.model.open_with_text().await?,
+        Some(_) if reads_texts => args.model.open_with_text().await?,
+        // Where a tower for texts is, it has the scale.
+        Some(_) => with_scale(args.model.open_as(true).await?).await?,
         None => args.model.open().await?,
     };
     guard.keeps_model(&checkpoint)?;
     let own = checkpoint.class_names();
-    let tokenizer = labels.as_ref().map(|_| Tokenizer::beside(&checkpoint)).transpose()?;
+    let tokenizer = reads_texts.then(|| Tokenizer::beside(&checkpoint)).transpose()?;
     if labels.is_none() && own.is_none() {
         return Err(Error::input(format!(
             "{}: this model has no classes of its own: expected one with a classifier, or --labels with one \
@@ -99,9 +112,14 @@ pub(super) async fn run(args: Args) -> Result<()> {
         )));
     }
     let mut encoder = args.compute.load(checkpoint).await?;
-    let classes = match (labels, tokenizer) {
+    let texts = match (&labels, &tokenizer) {
         (Some(names), Some(tokenizer)) => {
-            let texts = features(&encoder, &tokenizer, &names, &templates).await?;
+            Some(features(&encoder, tokenizer, names, &templates).await?)
+        }
+        _ => given,
+    };
+    let classes = match (labels, texts) {
+        (Some(names), Some(texts)) => {
             Classes::Words { names, texts, scale: encoder.scale().await? }
         }
         _ => Classes::Own(own.unwrap_or_default()),
@@ -135,6 +153,26 @@ fn labels(text: &str) -> Result<Vec<String>> {
             "--labels {text:?}: expected words separated by commas, or a file with one a line"
         ))),
         false => Ok(names),
+    }
+}
+
+/// Features of so many labels from a file.
+async fn given(file: &Path, labels: usize) -> Result<Tensor> {
+    let ([rows, c], values) = input::read_tensor(file, "text_embeds").await?;
+    match rows == labels {
+        true => Ok(Tensor { shape: vec![rows, c], values }),
+        false => Err(Error::input(format!(
+            "{}: text_embeds: expected a row for each of {labels} labels, found {rows}",
+            file.display()
+        ))),
+    }
+}
+
+/// The model with what joins pictures and texts.
+async fn with_scale(checkpoint: Checkpoint) -> Result<Checkpoint> {
+    match checkpoint.spec.pool {
+        Pool::MeanQuery { .. } => Ok(checkpoint),
+        _ => checkpoint.with_text().await,
     }
 }
 

@@ -152,11 +152,11 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         Some(file) => Some(given::Inputs::read(file).await?),
         None => None,
     };
-    let mut checkpoint = args.model.open().await?;
+    let checkpoint = match &inputs {
+        Some(inputs) if inputs.has_texts() => given::open(&args.model, inputs).await?,
+        _ => args.model.open().await?,
+    };
     guard.keeps_model(&checkpoint)?;
-    if inputs.as_ref().is_some_and(given::Inputs::reads_texts) {
-        checkpoint = checkpoint.with_text().await?;
-    }
     args.taps = taps(&args.hidden_states, checkpoint.spec.sizes.layers)?;
     if checkpoint.random_weights() && !args.json {
         note!("{} has random weights; its features mean nothing", checkpoint.name());

@@ -78,7 +78,8 @@ impl Model {
         self.open_as(true).await?.with_text().await
     }
 
-    async fn open_as(&self, texts: bool) -> Result<Checkpoint> {
+    /// The model as it is, with the files that its tower for texts would be read from.
+    pub(super) async fn open_as(&self, texts: bool) -> Result<Checkpoint> {
         let checkpoint = self.find(texts).await?;
         let left_out = &checkpoint.manifest.left_out;
         if !left_out.is_empty() {

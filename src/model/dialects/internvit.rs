@@ -10,6 +10,7 @@ use super::{Dialect, decimal, no_text, settled, write_sizes};
 use crate::Result;
 use crate::model::Activation;
 use crate::model::fields::Fields;
+use crate::model::found::Found;
 use crate::model::names::{Rule, Scheme, part, same, whole};
 use crate::model::spec::*;
 
@@ -18,7 +19,7 @@ pub(in crate::model) const REMOTE: Dialect = Dialect {
     types: &["intern_vit_6b", "intern_vit_300m"],
     claims: |fields| SIZES.iter().any(|key| fields.map.contains_key(*key)),
     spec: remote,
-    settle: settled,
+    settle,
     text: no_text,
     write,
     schemes: &[MMSEG],
@@ -51,6 +52,27 @@ fn remote(fields: &Fields<'_>) -> Result<Spec> {
         qkv_bias: fields.flag("qkv_bias", false)?,
         ..shared(fields, default, "rms_norm")?
     })
+}
+
+/// InternVL-14B's tower has a pooling beside it, and may be of larger pictures than it says.
+fn settle(fields: &Fields<'_>, spec: &mut Spec, found: &Found) -> Result<()> {
+    if !found.has("pool.norm_q.weight") {
+        return Ok(());
+    }
+    // Where the tower stands alone the keys are its own.
+    let whole = Fields { map: fields.top, ..*fields };
+    let heads = whole.size("attn_pool_num_heads", 16)?;
+    let width = found.size("pool.proj.weight", 0);
+    let width = width.map_or_else(|| whole.size("clip_embed_dim", 768), Ok)?;
+    if !spec.sizes.hidden.is_multiple_of(heads) {
+        let c = spec.sizes.hidden;
+        return Err(fields.error(format_args!(
+            "attn_pool_num_heads: expected a divisor of {c} channels, found {heads}"
+        )));
+    }
+    spec.pool = Pool::MeanQuery { heads, width };
+    spec.sizes.image = whole.side("force_image_size", spec.sizes.image)?;
+    Ok(())
 }
 
 fn port(fields: &Fields<'_>) -> Result<Spec> {
@@ -119,6 +141,10 @@ fn write(spec: &Spec, map: &mut Map<String, Value>) {
         (qk_norm, (spec.qk_norm == QkNorm::FullWidth).into()),
     ];
     map.extend(rest.map(|(key, value): (&str, Value)| (key.to_string(), value)));
+    if let Pool::MeanQuery { heads, width } = spec.pool {
+        map.insert("attn_pool_num_heads".into(), heads.into());
+        map.insert("clip_embed_dim".into(), width.into());
+    }
 }
 
 /// InternViT-300M, of pictures of `image` pixels and with `layers` blocks.
@@ -162,13 +188,13 @@ pub(super) const CANONICAL: &Scheme = &Scheme {
     patches: PATCHES,
     behind: "",
     rules: &[&CANONICAL_RULES, &HEAD_RULES],
-    beside: &[],
+    beside: &POOL_RULES,
     elsewhere: &NEIGHBOURS,
 };
 
 const PATCHES: &str = "embeddings.patch_embedding.weight";
 
-const CANONICAL_RULES: [Rule; 38] = [
+const CANONICAL_RULES: [Rule; 43] = [
     same("embeddings.class_embedding"),
     same("embeddings.distillation_token"),
     same("embeddings.register_tokens"),
@@ -200,7 +226,12 @@ const CANONICAL_RULES: [Rule; 38] = [
     same("encoder.layers.*.merge.reduction."),
     same("layernorm."),
     same("pool.probe"),
+    same("pool.norm_q."),
+    same("pool.norm_k."),
+    same("pool.norm_v."),
     same("pool.q."),
+    same("pool.k."),
+    same("pool.v."),
     same("pool.kv."),
     same("pool.proj."),
     same("pool.norm."),
@@ -215,6 +246,21 @@ const HEAD_RULES: [Rule; 4] = [
     same("distillation_classifier."),
     same("projection."),
     same("projector.*."),
+];
+
+/// InternVL-14B's pooling stands beside the tower.
+const POOL_RULES: [Rule; 11] = [
+    whole("clip_projector.norm1_q.", "pool.norm_q."),
+    whole("clip_projector.norm1_k.", "pool.norm_k."),
+    whole("clip_projector.norm1_v.", "pool.norm_v."),
+    whole("clip_projector.cross_attn.q.weight", "pool.q.weight"),
+    whole("clip_projector.cross_attn.k.weight", "pool.k.weight"),
+    whole("clip_projector.cross_attn.v.weight", "pool.v.weight"),
+    whole("clip_projector.cross_attn.q_bias", "pool.q.bias"),
+    whole("clip_projector.cross_attn.k_bias", "pool.k.bias"),
+    whole("clip_projector.cross_attn.v_bias", "pool.v.bias"),
+    whole("clip_projector.cross_attn.proj.", "pool.proj."),
+    same("logit_scale"),
 ];
 
 const PORTED: Scheme = Scheme {

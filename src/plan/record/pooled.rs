@@ -1,12 +1,15 @@
 //! What is computed of the last hidden state: the pooled token, classes, embeddings, features for others.
 
 use super::encoder::EncoderRecorder;
-use crate::model::{Activation, Classifier, FinalNorm, Mlp, Pool, WeightKind};
+use crate::model::{Activation, Classifier, FinalNorm, Mlp, NormKind, Pool, WeightKind};
 use crate::plan::{self, Attention, Concat, Gather, Map, Op, Plane, PoolKind, Slice, SlotId};
 
 /// The outputs that have one row a picture.
 pub const POOLED: [&str; 5] =
     ["pooler_output", "logits", "cls_logits", "distillation_logits", "image_features"];
+
+/// What the norms before InternVL-C's pooling add to the variance.
+const MEAN_QUERY_EPS: f32 = 1e-5;
 
 impl EncoderRecorder<'_> {
     /// Records all that the spec computes of `last`, the last hidden state.
@@ -31,8 +34,12 @@ impl EncoderRecorder<'_> {
         }
         let mut x = match spec.pool {
             Pool::None | Pool::Cls => self.token(last, 0, "class_token"),
-            Pool::Mean => self.mean(last),
+            Pool::Mean => self.mean(last, spec.prefix_tokens()),
             Pool::Map => self.attended(last),
+            Pool::MeanQuery { heads, width } => {
+                let features = self.attended_by_mean(last, heads, width);
+                return self.r.plan.output("image_features", features);
+            }
         };
         if spec.final_norm == FinalNorm::Pooled {
             x = self.norm(x, "layernorm");
@@ -48,7 +55,7 @@ impl EncoderRecorder<'_> {
             // The pooler's dense layer is for other uses.
             Classifier::Classes(classes) => self.logits(token, "classifier", classes, "logits"),
             Classifier::ClassesOfBoth(classes) => {
-                let mean = self.mean(last);
+                let mean = self.mean(last, spec.prefix_tokens());
                 let maps = [x, mean].map(|slot| Map { slot, size: [1, 1] }).to_vec();
                 let both = Op::Concat(Concat { maps, to: [1, 1] });
                 let both = self.r.push("class_and_mean", [1, 2 * c], both);
@@ -72,9 +79,9 @@ impl EncoderRecorder<'_> {
         self.r.plan.output(output, slot);
     }
 
-    /// The mean of the patch tokens.
-    fn mean(&mut self, last: SlotId) -> SlotId {
-        let (c, first) = (self.r.cols(last), self.spec.prefix_tokens());
+    /// The mean of the tokens from `first` on.
+    fn mean(&mut self, last: SlotId, first: usize) -> SlotId {
+        let c = self.r.cols(last);
         let rows = self.r.rows(last) - first;
         let mut x = last;
         if first > 0 {
@@ -103,5 +110,20 @@ impl EncoderRecorder<'_> {
         let m = self.r.linear(m, "pool.mlp.fc1", self.spec.sizes.mlp).activation(activation);
         let m = m.biased("pool.mlp.fc1");
         self.r.linear(m, "pool.mlp.fc2", c).add(a).biased("pooler")
+    }
+
+    /// The mean of all tokens attends to them; there is no residual.
+    fn attended_by_mean(&mut self, last: SlotId, heads: usize, width: usize) -> SlotId {
+        let c = self.r.cols(last);
+        let mean = self.mean(last, 0);
+        let [q, k, v] = [("q", mean), ("k", last), ("v", last)].map(|(name, x)| {
+            let norm = format!("pool.norm_{name}");
+            let x = self.r.norm(x, &norm, NormKind::Layer, MEAN_QUERY_EPS);
+            let name = format!("pool.{name}");
+            self.r.linear(x, &name, c).biased(&name)
+        });
+        let attention = Op::Attention(Attention::new([q.into(), k.into(), v.into()], heads));
+        let a = self.r.push("pool.attention", [1, c], attention);
+        self.r.linear(a, "pool.proj", width).biased("image_features")
     }
 }

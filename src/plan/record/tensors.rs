@@ -2,7 +2,7 @@
 
 use super::encoder::{Input, record};
 use super::text::record_text;
-use crate::model::{Joint, Spec, TextSpec, WeightKind};
+use crate::model::{Joint, Pool, Spec, TextSpec, WeightKind};
 use crate::plan::{Role, Slot};
 
 /// A tensor of a model.
@@ -35,17 +35,21 @@ impl TensorSpec {
 pub fn tensors(spec: &Spec) -> Vec<TensorSpec> {
     let side = spec.sizes.patch;
     let plan = record(spec, Input::Rgba { height: side, width: side }, 1, &[]);
-    plan.slots.into_iter().filter_map(TensorSpec::of).collect()
+    // Such a model is compared with features of texts that were made elsewhere.
+    let scale = matches!(spec.pool, Pool::MeanQuery { .. }).then(|| number("logit_scale"));
+    plan.slots.into_iter().chain(scale).filter_map(TensorSpec::of).collect()
+}
+
+/// A learned number.
+fn number(name: &str) -> Slot {
+    Slot { stored: vec![1], ..Slot::new(name, [1; 3], Role::Weight(WeightKind::Table)) }
 }
 
 /// Every tensor of a text tower, in the order of the forward pass, and what joins it with that of pictures.
 pub fn text_tensors(text: &TextSpec) -> Vec<TensorSpec> {
     let joint =
         ["logit_scale"].into_iter().chain((text.joint == Joint::Sigmoid).then_some("logit_bias"));
-    let joint = joint.map(|name| Slot {
-        stored: vec![1],
-        ..Slot::new(name, [1; 3], Role::Weight(WeightKind::Table))
-    });
+    let joint = joint.map(number);
     let slots = record_text(text, 1, 1).slots.into_iter();
     slots.chain(joint).filter_map(TensorSpec::of).collect()
 }

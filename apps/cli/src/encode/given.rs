@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use internvit::features::{likeness, unit};
+use internvit::model::Pool;
 use internvit::session::Words;
 use internvit::weights::{Source, Stored, read_header};
-use internvit::{Encoder, Error, Features, Images, Result, Tensor};
+use internvit::{Checkpoint, Encoder, Error, Features, Images, Result, Tensor};
 
 use serde_json::json;
 
 use super::super::memory::budget;
+use super::super::model::Model;
 use super::super::progress::Share;
 use super::super::{output, print_json, tell};
 use super::{Args, encode};
@@ -22,6 +24,25 @@ pub(super) struct Inputs {
     integers: BTreeMap<String, Integers>,
 }
 
+/// Features of texts `[texts, C]` that were made elsewhere.
+const TEXT_EMBEDS: &str = "text_embeds";
+
+/// Opens a model for inputs with texts.
+pub(super) async fn open(model: &Model, inputs: &Inputs) -> Result<Checkpoint> {
+    let checkpoint = model.open_as(true).await?;
+    if !matches!(checkpoint.spec.pool, Pool::MeanQuery { .. }) {
+        return checkpoint.with_text().await;
+    }
+    if !inputs.floats.contains_key(TEXT_EMBEDS) {
+        note!(
+            "input_ids: this model reads texts with a language model, which is not run here; {TEXT_EMBEDS} \
+             [texts, {}] would be compared with the pictures",
+            checkpoint.spec.image_features().unwrap_or_default()
+        );
+    }
+    Ok(checkpoint)
+}
+
 /// Whole numbers, row-major.
 struct Integers {
     shape: Vec<usize>,
@@ -29,7 +50,7 @@ struct Integers {
 }
 
 /// The names that are read; others in the file are left alone.
-const FLOATS: [&str; 2] = ["pixel_values", "pixel_embeds"];
+const FLOATS: [&str; 3] = ["pixel_values", "pixel_embeds", TEXT_EMBEDS];
 const INTEGERS: [&str; 4] =
     ["input_ids", "attention_mask", "spatial_shapes", "pixel_attention_mask"];
 
@@ -58,14 +79,14 @@ impl Inputs {
                 this.floats.insert(stored.key, Tensor { shape, values: dtype.decode(&bytes) });
             }
         }
-        if this.floats.is_empty() && !this.reads_texts() {
+        if this.floats.keys().all(|name| name == TEXT_EMBEDS) && !this.has_texts() {
             return Err(this.bad("expected pixel_values, pixel_embeds or input_ids"));
         }
         Ok(this)
     }
 
     /// Whether there are texts.
-    pub(super) fn reads_texts(&self) -> bool {
+    pub(super) fn has_texts(&self) -> bool {
         self.integers.contains_key("input_ids")
     }
 
@@ -179,6 +200,13 @@ pub(super) async fn write(
     Ok(())
 }
 
+/// What InternVL-14B calls what InternVL-C computes; its embeddings have not yet length 1.
+const C_NAMES: [(&str, &str); 3] = [
+    ("image_features", "image_embeds.c"),
+    ("logits_per_image", "logits_per_image.c"),
+    ("last_hidden_state", "vision.last_hidden_state"),
+];
+
 /// All outputs by their names: of pictures, of texts, and of both together.
 async fn outputs(
     encoder: &mut Encoder,
@@ -192,10 +220,11 @@ async fn outputs(
         .and_then(|features| features.image_features(encoder.spec().image_features()));
     let mut all = BTreeMap::new();
     let words = inputs.words()?;
-    if !words.is_empty() {
+    if !words.is_empty() && encoder.checkpoint().text().is_some() {
         all = encoder.read_texts(&words).await?;
     }
-    match (images, all.get("text_features")) {
+    let texts = all.get("text_features").or_else(|| inputs.floats.get(TEXT_EMBEDS));
+    match (images, texts) {
         (Some(images), Some(texts)) => {
             all.extend(likeness(images, texts, &encoder.scale().await?)?)
         }
@@ -204,6 +233,12 @@ async fn outputs(
         (None, None) => {}
     }
     all.extend(features.map_or(BTreeMap::new(), |features| features.tensors));
+    // InternVL-14B embeds pictures in two ways, C and G, and calls its tower's output that of vision.
+    if matches!(encoder.spec().pool, Pool::MeanQuery { .. }) {
+        for (name, own) in C_NAMES {
+            all.extend(all.get(name).cloned().map(|tensor| (own.to_string(), tensor)));
+        }
+    }
     Ok(all)
 }
 
