@@ -7,7 +7,10 @@ use crate::features::{BlockAttention, Features, Tensor, row_count};
 use crate::gpu::Gpu;
 use crate::images::{Images, check, padded};
 use crate::model::{HeadKind, Pool, Relative};
-use crate::plan::{Plane, Role, SlotId, Value, record_attention, record_head_alone};
+use crate::plan::{
+    Plan, Plane, Role, SlotId, Value, dense_layer, record_attention, record_dense,
+    record_head_alone,
+};
 use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
@@ -166,11 +169,53 @@ impl Encoder {
         }
         let channels = sizes.hidden;
         let tokens = row_count("a hidden state", hidden, channels)?;
+        let (plan, [q, k]) = record_attention(&self.checkpoint().spec, tokens, layer);
+        let values = self.run_on(plan, hidden, grid, &[q.slot, k.slot]).await?;
+        let plane = |values: &[f32], Plane { plane, .. }: Plane| {
+            values[plane * tokens * channels..][..tokens * channels].to_vec()
+        };
+        let (queries, keys) = (plane(&values[0], q), plane(&values[1], k));
+        Ok(BlockAttention { heads: sizes.heads, channels, queries, keys })
+    }
+
+    /// The hidden state that [`Encoder::dense`] takes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model compares no pictures with texts.
+    pub fn dense_layer(&self) -> Result<usize> {
+        let none = || Error::input("this model was not taught beside texts, so words find nothing");
+        self.spec().image_features().map(|_| dense_layer(self.spec())).ok_or_else(none)
+    }
+
+    /// What texts are compared with, of every token of one picture: `[tokens, width]`, not yet of length 1.
+    /// `hidden` `[tokens, C]` is the hidden state [`Encoder::dense_layer`] of a picture of `grid` patches.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model compares no pictures with texts; [`Error::Device`].
+    pub async fn dense(&self, hidden: &[f32], grid: [usize; 2]) -> Result<Tensor> {
+        let spec = self.spec();
+        self.dense_layer()?;
+        let tokens = row_count("a hidden state", hidden, spec.sizes.hidden)?;
+        let plan = record_dense(spec, tokens);
+        let (_, slot) = plan.outputs[0];
+        let width = plan.slots[slot].cols;
+        let values = self.run_on(plan, hidden, grid, &[slot]).await?.concat();
+        Ok(Tensor { shape: vec![tokens, width], values })
+    }
+
+    /// Runs a plan whose input is the hidden state of one picture of `grid` patches.
+    async fn run_on(
+        &self,
+        plan: Plan,
+        hidden: &[f32],
+        grid: [usize; 2],
+        outputs: &[SlotId],
+    ) -> Result<Vec<Vec<f32>>> {
+        let Some(given) = plan.slot("hidden_state") else { unreachable!("the plan has an input") };
+        let tokens = plan.slots[given].rows;
         if tokens == 0 {
             return Err(Error::input("a hidden state without tokens"));
         }
-        let (plan, [q, k]) = record_attention(&self.checkpoint().spec, tokens, layer);
-        let Some(given) = plan.slot("hidden_state") else { unreachable!("the plan has an input") };
         let host = match plan.slot("angles") {
             Some(_) => self.checkpoint().host_inputs(grid).await?,
             None => Vec::new(),
@@ -185,12 +230,7 @@ impl Encoder {
         if inputs.len() == 1 && plan.slot("angles").is_some() {
             return Err(Error::input(format!("{tokens} tokens of a grid of {grid:?} patches")));
         }
-        let values = self.run_plan(plan, &inputs, &[q.slot, k.slot]).await?;
-        let plane = |values: &[f32], Plane { plane, .. }: Plane| {
-            values[plane * tokens * channels..][..tokens * channels].to_vec()
-        };
-        let (queries, keys) = (plane(&values[0], q), plane(&values[1], k));
-        Ok(BlockAttention { heads: sizes.heads, channels, queries, keys })
+        self.run_plan(plan, &inputs, outputs).await
     }
 
     /// The segmentation head alone, on features: `levels` are the outputs of the blocks that its

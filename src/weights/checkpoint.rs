@@ -181,6 +181,15 @@ impl Checkpoint {
     /// [`Error::Input`] where the model has none that is known here, and [`Error::Checkpoint`] where a tensor
     /// of it is missing or of another shape.
     pub async fn with_text(mut self) -> Result<Self> {
+        self.add_text().await?;
+        Ok(self)
+    }
+
+    /// As [`Checkpoint::with_text`]; where that fails the checkpoint is as it was.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::with_text`].
+    pub async fn add_text(&mut self) -> Result<()> {
         let mut headers = Vec::new();
         for file in &self.files {
             headers.push((file.name().to_string(), read_header(file).await?));
@@ -193,7 +202,7 @@ impl Checkpoint {
         let text = parse_text(&file, &self.config, &found)?.ok_or_else(none)?;
         self.manifest.add_text(&text, &self.name, &headers, &naming)?;
         self.text = Some(text);
-        Ok(self)
+        Ok(())
     }
 
     /// The tower that reads texts, where it was asked for.

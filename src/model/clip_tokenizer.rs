@@ -12,7 +12,7 @@ const CUT: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 const PAIRS: usize = 49408 - 2 * 256 - 2;
 
 /// A `tokenizer.json` of `vocab.json` and `merges.txt`.
-pub(super) fn tokenizer(vocabulary: Value, merges: &str) -> Value {
+pub fn clip_tokenizer(vocabulary: Value, merges: &str) -> Value {
     let pairs: Vec<&str> =
         merges.lines().filter(|line| !line.starts_with("#version") && line.contains(' ')).collect();
     let end = |text: &str| vocabulary.get(text).cloned().unwrap_or(Value::Null);
@@ -47,7 +47,7 @@ pub(super) fn tokenizer(vocabulary: Value, merges: &str) -> Value {
 }
 
 /// The same of open_clip's list of pairs, which numbers tokens by their order.
-pub(super) fn of_pairs(list: &str) -> Value {
+pub fn clip_tokenizer_of_pairs(list: &str) -> Value {
     let pairs: Vec<&str> = list.lines().skip(1).take(PAIRS).collect();
     let single: Vec<String> = bytes().map(String::from).collect();
     let last = single.iter().map(|byte| format!("{byte}</w>"));
@@ -55,7 +55,7 @@ pub(super) fn of_pairs(list: &str) -> Value {
     let tokens = single.iter().cloned().chain(last).chain(joined).chain(ENDS.map(String::from));
     let vocabulary: Map<String, Value> =
         tokens.zip(0..).map(|(token, id): (String, u32)| (token, id.into())).collect();
-    tokenizer(Value::Object(vocabulary), &pairs.join("\n"))
+    clip_tokenizer(Value::Object(vocabulary), &pairs.join("\n"))
 }
 
 /// A character for each byte: itself where it is seen, else one from 256 on; those that are seen first.
