@@ -5,12 +5,14 @@ use std::ops::{ControlFlow, Deref, DerefMut};
 
 use crate::features::{BlockAttention, Features, Tensor, row_count};
 use crate::gpu::Gpu;
+use crate::image::Picture;
 use crate::images::{Images, check, padded};
 use crate::model::{HeadKind, Pool, Relative};
 use crate::plan::{
     Plan, Plane, Role, SlotId, Value, dense_layer, record_attention, record_dense,
     record_head_alone,
 };
+use crate::progress::LocalBoxFuture;
 use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
@@ -145,6 +147,20 @@ impl Encoder {
         Ok(DeviceFeatures { batch, grid, prefix, class_token, parts })
     }
 
+    /// Encodes a photograph as a whole, as the model's preprocessing wants it.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn whole<'a>(&'a mut self, photo: &'a Picture) -> LocalBoxFuture<'a, Result<Features>> {
+        Box::pin(async move {
+            let spec = self.spec();
+            let picture = spec.preprocessing.fit(&spec.sizes, None, None).apply(photo)?;
+            let images = Images::Pictures(std::slice::from_ref(&picture));
+            let go_on = &mut async |_, _| ControlFlow::Continue(());
+            self.encode(images, &[], go_on).await
+        })
+    }
+
     /// Queries and keys of block `layer` (from 1) for one picture of `grid` patches, of whose tokens
     /// `hidden` `[tokens, C]` is what the block takes: `hidden_states.{layer - 1}`.
     ///
@@ -204,33 +220,37 @@ impl Encoder {
     }
 
     /// Runs a plan whose input is the hidden state of one picture of `grid` patches.
-    async fn run_on(
-        &self,
+    fn run_on<'a>(
+        &'a self,
         plan: Plan,
-        hidden: &[f32],
+        hidden: &'a [f32],
         grid: [usize; 2],
-        outputs: &[SlotId],
-    ) -> Result<Vec<Vec<f32>>> {
-        let Some(given) = plan.slot("hidden_state") else { unreachable!("the plan has an input") };
-        let tokens = plan.slots[given].rows;
-        if tokens == 0 {
-            return Err(Error::input("a hidden state without tokens"));
-        }
-        let host = match plan.slot("angles") {
-            Some(_) => self.checkpoint().host_inputs(grid).await?,
-            None => Vec::new(),
-        };
-        let made = host.iter().filter_map(|made| {
-            let slot = plan.slot(&made.slot)?;
-            (plan.slots[slot].len(1) == made.values.len())
-                .then_some((slot, Value::F32(&made.values)))
-        });
-        let inputs: Vec<(SlotId, Value<'_>)> =
-            [(given, Value::F32(hidden))].into_iter().chain(made).collect();
-        if inputs.len() == 1 && plan.slot("angles").is_some() {
-            return Err(Error::input(format!("{tokens} tokens of a grid of {grid:?} patches")));
-        }
-        self.run_plan(plan, &inputs, outputs).await
+        outputs: &'a [SlotId],
+    ) -> LocalBoxFuture<'a, Result<Vec<Vec<f32>>>> {
+        Box::pin(async move {
+            let Some(given) = plan.slot("hidden_state") else {
+                unreachable!("the plan has an input")
+            };
+            let tokens = plan.slots[given].rows;
+            if tokens == 0 {
+                return Err(Error::input("a hidden state without tokens"));
+            }
+            let host = match plan.slot("angles") {
+                Some(_) => self.checkpoint().host_inputs(grid).await?,
+                None => Vec::new(),
+            };
+            let made = host.iter().filter_map(|made| {
+                let slot = plan.slot(&made.slot)?;
+                (plan.slots[slot].len(1) == made.values.len())
+                    .then_some((slot, Value::F32(&made.values)))
+            });
+            let inputs: Vec<(SlotId, Value<'_>)> =
+                [(given, Value::F32(hidden))].into_iter().chain(made).collect();
+            if inputs.len() == 1 && plan.slot("angles").is_some() {
+                return Err(Error::input(format!("{tokens} tokens of a grid of {grid:?} patches")));
+            }
+            self.run_plan(plan, &inputs, outputs).await
+        })
     }
 
     /// The segmentation head alone, on features: `levels` are the outputs of the blocks that its

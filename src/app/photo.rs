@@ -36,7 +36,7 @@ pub struct Photo {
     /// Queries and keys of blocks, for each tile.
     attention: BTreeMap<usize, Vec<BlockAttention>>,
     /// What the encoder says of the photograph as its preprocessing wants it.
-    whole: Option<Features>,
+    pub(super) whole: Option<Features>,
     /// Likeness of neighbours by some layers, of a walk.
     pub(super) cells: Option<(Vec<usize>, Cells)>,
 }
@@ -100,23 +100,6 @@ impl Photo {
         if seen.contains(&true) {
             (self.seen, self.cells) = (seen, None);
         }
-    }
-
-    /// What the encoder says of the photograph as a whole, as its preprocessing wants it: a view may want it
-    /// larger, or in another shape, which the model was not taught.
-    pub(super) async fn whole(&mut self, encoder: &mut Encoder) -> Result<&Features> {
-        let features = match self.whole.take() {
-            Some(known) => known,
-            None => {
-                let spec = encoder.spec();
-                let fit = spec.preprocessing.fit(&spec.sizes, None, None);
-                let picture = fit.apply(&self.picture)?;
-                let images = Images::Pictures(std::slice::from_ref(&picture));
-                let go_on = &mut async |_, _| ControlFlow::Continue(());
-                encoder.encode(images, &[], go_on).await?
-            }
-        };
-        Ok(self.whole.insert(features))
     }
 
     /// Which patches show anything, `[rows, cols]`.
@@ -183,21 +166,6 @@ impl Photo {
             self.tokens = Some((state, self.stitch(&tensor.values, tensor.shape[2])?));
         }
         Ok(self.last_read())
-    }
-
-    /// What texts are compared with, of every token of all pictures, `[pictures, tokens, width]`.
-    async fn dense(&self, encoder: &Encoder) -> Result<Tensor> {
-        let layer = Hidden::Layer(encoder.dense_layer()?);
-        let hidden = self.held.tensor(encoder, &layer.name()).await?;
-        let tokens = hidden.shape[1];
-        let grid = self.held.grid.unwrap_or([tokens - self.held.prefix, 1]);
-        let (mut values, mut width) = (Vec::new(), 0);
-        for picture in hidden.values.chunks_exact(tokens * hidden.shape[2]) {
-            let dense = encoder.dense(picture, grid).await?;
-            width = dense.shape[1];
-            values.extend(dense.values);
-        }
-        Ok(Tensor { shape: vec![hidden.shape[0], tokens, width], values })
     }
 
     /// The tokens that were read last.

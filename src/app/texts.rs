@@ -1,9 +1,11 @@
 //! Texts that were read, and the photographs compared with them.
 
-use super::Album;
-use crate::features::{Guess, Scale, guesses, likeness, means, softmax};
+use super::{Album, Photo};
+use crate::features::{Guess, Scale, guesses, likeness_logits, means, softmax};
+use crate::model::own_class_names;
 use crate::session::Words;
-use crate::{Encoder, Error, Result, Tensor};
+use crate::view::Hidden;
+use crate::{Encoder, Error, Features, Result, Tensor};
 
 /// The last texts that were read, with their features, and what the model learned of both its towers.
 #[derive(Default)]
@@ -52,14 +54,15 @@ impl Texts {
 
 impl Album {
     /// What a photograph shows, by the classes of the model's own classifier: all of them, the most probable
-    /// first.
+    /// first, by the names of the configuration, empty where it names none.
     ///
     /// # Errors
     /// [`Error::Input`] where the model has no classes of its own, or there is no such photograph; as
     /// [`Encoder::encode`].
     pub async fn classify(&mut self, encoder: &mut Encoder, id: u32) -> Result<Vec<Guess>> {
         let none = || Error::input("this model has no classes of its own");
-        let names = encoder.checkpoint().class_names().ok_or_else(none)?;
+        let count = encoder.spec().classes().ok_or_else(none)?;
+        let names = own_class_names(&encoder.checkpoint().config, count);
         let features = self.photo_mut(id)?.whole(encoder).await?;
         let logits = features.tensors.get("logits").ok_or_else(none)?;
         Ok(guesses(&names, &softmax(&logits.values)))
@@ -87,7 +90,34 @@ impl Album {
         let channels = encoder.spec().image_features();
         let features = self.photo_mut(id)?.whole(encoder).await?;
         let image = features.image_features(channels).ok_or_else(none)?;
-        let joint = likeness(image, &texts_read, &scale)?;
-        Ok(guesses(texts, &joint["probabilities"].values))
+        let logits = likeness_logits(image, &texts_read, &scale)?;
+        Ok(guesses(texts, &scale.probabilities(&logits.values)))
+    }
+}
+
+impl Photo {
+    /// What the encoder says of the photograph as a whole: a view may want it larger, or in another shape, which
+    /// the model was not taught.
+    async fn whole(&mut self, encoder: &mut Encoder) -> Result<&Features> {
+        let features = match self.whole.take() {
+            Some(known) => known,
+            None => encoder.whole(&self.picture).await?,
+        };
+        Ok(self.whole.insert(features))
+    }
+
+    /// What texts are compared with, of every token of all pictures, `[pictures, tokens, width]`.
+    pub(super) async fn dense(&self, encoder: &Encoder) -> Result<Tensor> {
+        let layer = Hidden::Layer(encoder.dense_layer()?);
+        let hidden = self.held.tensor(encoder, &layer.name()).await?;
+        let tokens = hidden.shape[1];
+        let grid = self.held.grid.unwrap_or([tokens - self.held.prefix, 1]);
+        let (mut values, mut width) = (Vec::new(), 0);
+        for picture in hidden.values.chunks_exact(tokens * hidden.shape[2]) {
+            let dense = encoder.dense(picture, grid).await?;
+            width = dense.shape[1];
+            values.extend(dense.values);
+        }
+        Ok(Tensor { shape: vec![hidden.shape[0], tokens, width], values })
     }
 }

@@ -1,49 +1,29 @@
 //! CLIP's tokenizer, of its vocabulary: pairs of bytes as they stand in words, in small letters.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Begins and ends a text.
 const ENDS: [&str; 2] = ["<|startoftext|>", "<|endoftext|>"];
 
-/// Words, as they are cut before pairs are joined.
-const CUT: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
-
 /// Pairs that are joined: all tokens but single bytes, those that end words, and the two ends.
 const PAIRS: usize = 49408 - 2 * 256 - 2;
 
+/// Such a `tokenizer.json`, without vocabulary and pairs.
+const EMPTY: &str = include_str!("clip_tokenizer.json");
+
 /// A `tokenizer.json` of `vocab.json` and `merges.txt`.
 pub fn clip_tokenizer(vocabulary: Value, merges: &str) -> Value {
-    let pairs: Vec<&str> =
-        merges.lines().filter(|line| !line.starts_with("#version") && line.contains(' ')).collect();
-    let end = |text: &str| vocabulary.get(text).cloned().unwrap_or(Value::Null);
-    let added = ENDS.map(|text| {
-        json!({
-            "id": end(text), "content": text, "single_word": false, "lstrip": false, "rstrip": false,
-            "normalized": false, "special": true,
-        })
-    });
-    let [start, end] = ENDS.map(|text| json!([text, end(text)]));
-    json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
-        "normalizer": { "type": "Sequence", "normalizers": [
-            { "type": "NFC" },
-            { "type": "Replace", "pattern": { "Regex": r"\s+" }, "content": " " },
-            { "type": "Lowercase" },
-        ]},
-        "pre_tokenizer": { "type": "Sequence", "pretokenizers": [
-            { "type": "Split", "pattern": { "Regex": CUT }, "behavior": "Removed", "invert": true },
-            { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false },
-        ]},
-        "post_processor": {
-            "type": "RobertaProcessing", "sep": end, "cls": start, "trim_offsets": false,
-            "add_prefix_space": false,
-        },
-        "decoder": null,
-        "model": {
-            "type": "BPE", "dropout": null, "unk_token": ENDS[1], "continuing_subword_prefix": "",
-            "end_of_word_suffix": "</w>", "fuse_unk": false, "vocab": vocabulary, "merges": pairs,
-        },
-    })
+    let pairs = merges.lines().filter(|line| !line.starts_with("#version") && line.contains(' '));
+    let pairs: Value = pairs.map(Value::from).collect();
+    let mut json: Value = serde_json::from_str(EMPTY).unwrap_or_default();
+    for (at, (part, text)) in ["cls", "sep"].into_iter().zip(ENDS).enumerate() {
+        let id = vocabulary.get(text).cloned().unwrap_or_default();
+        json["added_tokens"][at]["id"] = id.clone();
+        json["post_processor"][part][1] = id;
+    }
+    json["model"]["merges"] = pairs;
+    json["model"]["vocab"] = vocabulary;
+    json
 }
 
 /// The same of open_clip's list of pairs, which numbers tokens by their order.

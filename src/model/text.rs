@@ -27,12 +27,9 @@ pub struct TextSpec {
 }
 
 impl TextSpec {
-    /// A text as a tokenizer is given it: in small letters, as all these models learned them.
+    /// A text as a tokenizer is given it, but for capital letters, of which all these models learned the small.
     pub fn plain(&self, text: &str) -> String {
-        match self.repairs {
-            true => repaired(text).to_lowercase(),
-            false => text.to_lowercase(),
-        }
+        if self.repairs { repaired(text) } else { text.into() }
     }
 
     /// Tokens of a text, not more than the tower takes; the last `ends` of them stay, which end every text.

@@ -189,20 +189,22 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::with_text`].
-    pub async fn add_text(&mut self) -> Result<()> {
-        let mut headers = Vec::new();
-        for file in &self.files {
-            headers.push((file.name().to_string(), read_header(file).await?));
-        }
-        let stored = || headers.iter().flat_map(|(_, list)| list);
-        let none = || Error::input(format!("{}: this model reads no texts", self.name));
-        let naming = Naming::text(stored().map(|s| s.key.as_str())).ok_or_else(none)?;
-        let found = Found::new(&naming, stored().map(|s| (s.key.as_str(), s.shape.as_slice())));
-        let file = format!("{}/config.json", self.name);
-        let text = parse_text(&file, &self.config, &found)?.ok_or_else(none)?;
-        self.manifest.add_text(&text, &self.name, &headers, &naming)?;
-        self.text = Some(text);
-        Ok(())
+    pub fn add_text(&mut self) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let mut headers = Vec::new();
+            for file in &self.files {
+                headers.push((file.name().to_string(), read_header(file).await?));
+            }
+            let stored = || headers.iter().flat_map(|(_, list)| list);
+            let none = || Error::input(format!("{}: this model reads no texts", self.name));
+            let naming = Naming::text(stored().map(|s| s.key.as_str())).ok_or_else(none)?;
+            let found = Found::new(&naming, stored().map(|s| (s.key.as_str(), s.shape.as_slice())));
+            let file = format!("{}/config.json", self.name);
+            let text = parse_text(&file, &self.config, &found)?.ok_or_else(none)?;
+            self.manifest.add_text(&text, &self.name, &headers, &naming)?;
+            self.text = Some(text);
+            Ok(())
+        })
     }
 
     /// The tower that reads texts, where it was asked for.

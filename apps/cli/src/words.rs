@@ -68,7 +68,7 @@ impl Tokenizer {
     /// The tokens of a text.
     pub(super) fn read(&self, text: &str) -> Result<Words> {
         let bad = |reason: &str| Error::input(format!("the text {text:?}: {reason}"));
-        let encode = || self.inner.encode(self.spec.plain(text), true);
+        let encode = || self.inner.encode(self.spec.plain(text).to_lowercase(), true);
         let tokens = catch_unwind(AssertUnwindSafe(encode)).map_err(|_| bad("no tokens"))?;
         let ids = tokens.map_err(|e| bad(&e.to_string()))?.get_ids().to_vec();
         Ok(Words { ids: self.spec.fitted(ids, 0), attended: None })

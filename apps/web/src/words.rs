@@ -10,27 +10,38 @@ use internvit::model::TextSpec;
 use internvit::session::Words;
 use internvit::{Encoder, Error};
 
+/// Most of a model's own classes that are named.
+const MOST: usize = 10;
+
 #[derive(Serialize)]
 struct Label {
+    class: usize,
     name: String,
     probability: f32,
 }
 
 #[wasm_bindgen]
 impl Engine {
-    /// The model's own classes for a photograph, the `top` most probable first: `[{ name, probability }]`.
+    /// What a photograph shows, the most probable first: `[{ class, name, probability }]`. Of these texts, which
+    /// were read; without any the model's own classes, with empty names where they are ImageNet's thousand and its
+    /// configuration names none.
     #[wasm_bindgen(unchecked_return_type = "Label[]")]
-    pub async fn classify(&mut self, photo: u32, top: usize) -> JsResult<JsValue> {
+    pub async fn labels(&mut self, photo: u32, texts: Vec<String>) -> JsResult<JsValue> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
-        let found = self.album.classify(encoder, photo).await.map_err(js)?;
-        labels(found.into_iter().take(top))
-    }
-
-    /// The same of texts that were read.
-    #[wasm_bindgen(unchecked_return_type = "Label[]")]
-    pub async fn compare(&mut self, photo: u32, texts: Vec<String>) -> JsResult<JsValue> {
-        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
-        labels(self.album.compare(encoder, photo, &texts).await.map_err(js)?.into_iter())
+        let found = match texts.is_empty() {
+            true => self.album.classify(encoder, photo).await,
+            false => self.album.compare(encoder, photo, &texts).await,
+        };
+        let found = found.map_err(js)?;
+        let imagenet = found.len() == 1000;
+        let most = if texts.is_empty() { MOST } else { texts.len() };
+        let label = |Guess { class, mut name, probability }| {
+            if name.is_empty() && !imagenet {
+                name = class.to_string();
+            }
+            Label { class, name, probability }
+        };
+        to_js(&found.into_iter().take(most).map(label).collect::<Vec<_>>())
     }
 
     /// Whether a text was read.
@@ -51,20 +62,7 @@ impl Engine {
     }
 }
 
-/// A `tokenizer.json` of CLIP's `vocab.json` and `merges.txt`.
-#[wasm_bindgen]
-pub fn clip_tokenizer(vocabulary: &str, merges: &str) -> JsResult<String> {
-    let wrong = |e| js(Error::config("vocab.json", e));
-    let vocabulary = serde_json::from_str(vocabulary).map_err(wrong)?;
-    Ok(internvit::model::clip_tokenizer(vocabulary, merges).to_string())
-}
-
 fn tower(encoder: Option<&Encoder>) -> JsResult<&TextSpec> {
     let text = encoder.and_then(|encoder| encoder.checkpoint().text());
     text.ok_or_else(|| js(Error::input("this model reads no texts")))
-}
-
-fn labels(found: impl Iterator<Item = Guess>) -> JsResult<JsValue> {
-    let label = |Guess { name, probability, .. }| Label { name, probability };
-    to_js(&found.map(label).collect::<Vec<_>>())
 }
