@@ -12,7 +12,7 @@ use crate::plan::{
     Plan, Plane, Role, SlotId, Value, dense_layer, record_attention, record_dense,
     record_head_alone,
 };
-use crate::progress::LocalBoxFuture;
+use crate::progress::{LocalBoxFuture, Progress};
 use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
@@ -132,19 +132,32 @@ impl Encoder {
         residency: Residency,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<DeviceFeatures> {
-        let spec = &self.checkpoint().spec;
-        let padded = padded(images, spec);
-        let images = match &padded {
-            Some((shape, values)) => Images::PixelValues { shape: *shape, values },
-            None => images,
-        };
-        let (input, batch) = check(images, taps, spec)?;
-        let grid = input.grid(spec.sizes.patch).map(|grid| spec.last_grid(grid));
-        let (prefix, class_token) = (spec.prefix_tokens(), spec.pool == Pool::Cls);
-        let task = Task::Features(taps.to_vec());
-        let job = Job { task: &task, input, count: batch, images, residency };
-        let parts = self.run_all(job, progress).await?;
-        Ok(DeviceFeatures { batch, grid, prefix, class_token, parts })
+        self.encode_as(images, taps, residency, progress).await
+    }
+
+    /// The same, compiled once whatever is told of the progress.
+    fn encode_as<'a>(
+        &'a mut self,
+        images: Images<'a>,
+        taps: &'a [usize],
+        residency: Residency,
+        progress: &'a mut dyn Progress<usize>,
+    ) -> LocalBoxFuture<'a, Result<DeviceFeatures>> {
+        Box::pin(async move {
+            let spec = &self.checkpoint().spec;
+            let padded = padded(images, spec);
+            let images = match &padded {
+                Some((shape, values)) => Images::PixelValues { shape: *shape, values },
+                None => images,
+            };
+            let (input, batch) = check(images, taps, spec)?;
+            let grid = input.grid(spec.sizes.patch).map(|grid| spec.last_grid(grid));
+            let (prefix, class_token) = (spec.prefix_tokens(), spec.pool == Pool::Cls);
+            let task = Task::Features(taps.to_vec());
+            let job = Job { task: &task, input, count: batch, images, residency };
+            let parts = self.run_all(job, progress).await?;
+            Ok(DeviceFeatures { batch, grid, prefix, class_token, parts })
+        })
     }
 
     /// Encodes a photograph as a whole, as the model's preprocessing wants it.

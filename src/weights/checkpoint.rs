@@ -271,8 +271,10 @@ impl Checkpoint {
     }
 
     /// What a plan of the encoder takes for a grid of patches beside the picture.
-    pub async fn host_inputs(&self, grid: [usize; 2]) -> Result<Vec<Host>> {
-        host_inputs(&self.spec, grid, &mut async |name: &str| self.tensor(name).await).await
+    pub fn host_inputs(&self, grid: [usize; 2]) -> LocalBoxFuture<'_, Result<Vec<Host>>> {
+        Box::pin(async move {
+            host_inputs(&self.spec, grid, &mut async |name: &str| self.tensor(name).await).await
+        })
     }
 
     /// Some rows, along the first dimension, of a tensor of the encoder.
