@@ -35,7 +35,7 @@ const turn = async (page, name) => {
   await page.getByRole("tab", { name, exact: true }).click();
   await drawn(page);
 };
-const bars = async (page) => (await page.locator("#bars li").allTextContents()).map((text) => /^(.*?)(?:< )?([\d.]+) %$/.exec(text).slice(1));
+const bars = (page) => page.locator("#bars li").evaluateAll((list) => list.map((item) => [item.children[0].textContent, item.children[1].textContent.replace(/[^\d.]/g, "")]));
 
 test("CLIP's vocabulary makes the tokens of the fixture", async () => {
   const { clipTokenizer, tokensOf } = await load("web/worker/tokens.ts");

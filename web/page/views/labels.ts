@@ -18,12 +18,14 @@ const [MOST, MOST_WRITTEN] = [60, 600];
 export class Labels extends View {
   readonly title = "Labels";
   override readonly edges = "patches";
-  readonly about = "What the whole picture shows, in words. How sure the model is need not be how right it is.";
+  readonly about = "What the whole picture shows. A sure model can be wrong.";
   readonly opacity = 0;
   override readonly firstLayer = null;
+  /** The picture is taken as the model was taught. */
+  override readonly detailed = false;
   override readonly lacking = "Labels are words: there is no picture of them.";
   readonly #bars: HTMLOListElement;
-  readonly #own: HTMLElement;
+  readonly #own: HTMLElement[];
   readonly #field: HTMLTextAreaElement;
   readonly #sentence: HTMLInputElement;
   readonly #hint: HTMLElement;
@@ -35,7 +37,7 @@ export class Labels extends View {
   constructor(root: HTMLElement) {
     super();
     this.#bars = part(root, "#bars", HTMLOListElement);
-    this.#own = part(root, "[data-own-words]", HTMLElement);
+    this.#own = [...root.querySelectorAll<HTMLElement>("[data-own-words]")];
     this.#field = part(root, "#label-words", HTMLTextAreaElement);
     this.#sentence = part(root, "#label-template", HTMLInputElement);
     this.#hint = part(root, "[data-template-hint]", HTMLElement);
@@ -71,7 +73,7 @@ export class Labels extends View {
 
   override fit({ labels, texts }: ModelInfo) {
     this.#free = texts === "read";
-    this.#own.hidden = !this.#free;
+    for (const part of this.#own) part.hidden = !this.#free;
     this.#bars.replaceChildren();
     this.#bars.hidden = labels === 0 && !this.#free;
   }
