@@ -87,7 +87,7 @@ const OTHERS: [Row; 9] = [
         r#"{"model_type": "dinov3_vit", "num_register_tokens": 4}"#,
         DINOV3,
         true,
-        "Cleaner maps than DINOv2's at the same size, where its licence suits you.",
+        "Registers keep its maps clean; of DINOv2's size, where its licence suits you.",
     ),
     (
         Purpose::Classes,
@@ -95,7 +95,7 @@ const OTHERS: [Row; 9] = [
         r#"{"model_type": "swin"}"#,
         APACHE,
         false,
-        "The least work of these; its work grows only with a picture's area.",
+        "A quarter of ViT-B's work, which grows only with a picture's area.",
     ),
     (
         Purpose::Classes,
@@ -127,7 +127,7 @@ const OTHERS: [Row; 9] = [
         r#"{"model_type": "dinov2", "image_size": 518}"#,
         APACHE,
         false,
-        "Good masks from a few clicks, on a GPU of a few years ago.",
+        "Twice as many numbers a patch as small, at three times its work.",
     ),
     (
         Purpose::Medium,
@@ -135,7 +135,7 @@ const OTHERS: [Row; 9] = [
         r#"{"model_type": "dinov3_vit", "num_register_tokens": 4, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}"#,
         DINOV3,
         true,
-        "The sharpest dense features of its size, where its licence suits you.",
+        "Strong features of every patch, where its licence suits you.",
     ),
     (
         Purpose::Medium,
@@ -163,7 +163,7 @@ pub(super) fn published() -> Result<Vec<Published>> {
             (true, true) => (
                 Purpose::Medium,
                 Some("MIT"),
-                "What InternVL 2.5 and 3 see with: text and diagrams too.",
+                "What InternVL 2.5 and 3 see with in their smaller sizes.",
             ),
             (true, false) => (
                 Purpose::Medium,
