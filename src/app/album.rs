@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Example, Photo, Texts, class_names, class_palette};
+use super::{Example, Photo, ReadTexts, class_names, class_palette};
 use crate::view::{Classes, Edges, Fine, Head, Inputs, Map, PcaBasis, Request, render};
 use crate::weights::LinearHead;
 use crate::{Encoder, Error, Result, Tensor};
@@ -15,7 +15,7 @@ pub struct Album {
     /// The head that was taught.
     pub head: Option<LinearHead>,
     /// Texts that were read.
-    pub texts: Texts,
+    pub texts: ReadTexts,
     /// The examples of that head, which a walk starts from; none of a head that was read from a file.
     pub examples: Vec<Example>,
     photos: BTreeMap<u32, Photo>,
@@ -65,7 +65,7 @@ impl Album {
         self.photos.clear();
         (self.basis, self.head) = (None, None);
         self.examples.clear();
-        self.texts = Texts::default();
+        self.texts = ReadTexts::default();
     }
 
     /// The map of a view of a photograph. `tell` is told how many parts of how many are done, where

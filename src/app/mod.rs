@@ -15,5 +15,5 @@ pub use heads::{class_names, class_palette};
 pub use lesson::{Example, Gathered, Lesson, Vector};
 pub use photo::{Keep, Photo};
 pub use shape::{Cut, Shape};
-pub use texts::Texts;
+pub use texts::ReadTexts;
 pub use windows::{Cover, Windows};

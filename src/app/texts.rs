@@ -9,7 +9,7 @@ use crate::{Encoder, Error, Features, Result, Tensor};
 
 /// The last texts that were read, with their features, and what the model learned of both its towers.
 #[derive(Default)]
-pub struct Texts {
+pub struct ReadTexts {
     read: Vec<(String, Vec<f32>)>,
     scale: Option<Scale>,
 }
@@ -17,7 +17,7 @@ pub struct Texts {
 /// Texts that are kept.
 const MOST: usize = 512;
 
-impl Texts {
+impl ReadTexts {
     /// The features of a text, of length 1.
     ///
     /// # Errors
