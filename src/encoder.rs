@@ -5,9 +5,14 @@ use std::ops::{ControlFlow, Deref, DerefMut};
 
 use crate::features::{BlockAttention, Features, Tensor, row_count};
 use crate::gpu::Gpu;
+use crate::image::Picture;
 use crate::images::{Images, check, padded};
 use crate::model::{HeadKind, Pool, Relative};
-use crate::plan::{Plane, Role, SlotId, Value, record_attention, record_head_alone};
+use crate::plan::{
+    Plan, Plane, Role, SlotId, Value, dense_layer, record_attention, record_dense,
+    record_head_alone,
+};
+use crate::progress::{LocalBoxFuture, Progress};
 use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
@@ -127,19 +132,46 @@ impl Encoder {
         residency: Residency,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<DeviceFeatures> {
-        let spec = &self.checkpoint().spec;
-        let padded = padded(images, spec);
-        let images = match &padded {
-            Some((shape, values)) => Images::PixelValues { shape: *shape, values },
-            None => images,
-        };
-        let (input, batch) = check(images, taps, spec)?;
-        let grid = input.grid(spec.sizes.patch).map(|grid| spec.last_grid(grid));
-        let (prefix, class_token) = (spec.prefix_tokens(), spec.pool == Pool::Cls);
-        let task = Task::Features(taps.to_vec());
-        let job = Job { task: &task, input, count: batch, images, residency };
-        let parts = self.run_all(job, progress).await?;
-        Ok(DeviceFeatures { batch, grid, prefix, class_token, parts })
+        self.encode_as(images, taps, residency, progress).await
+    }
+
+    /// The same, compiled once whatever is told of the progress.
+    fn encode_as<'a>(
+        &'a mut self,
+        images: Images<'a>,
+        taps: &'a [usize],
+        residency: Residency,
+        progress: &'a mut dyn Progress<usize>,
+    ) -> LocalBoxFuture<'a, Result<DeviceFeatures>> {
+        Box::pin(async move {
+            let spec = &self.checkpoint().spec;
+            let padded = padded(images, spec);
+            let images = match &padded {
+                Some((shape, values)) => Images::PixelValues { shape: *shape, values },
+                None => images,
+            };
+            let (input, batch) = check(images, taps, spec)?;
+            let grid = input.grid(spec.sizes.patch).map(|grid| spec.last_grid(grid));
+            let (prefix, class_token) = (spec.prefix_tokens(), spec.pool == Pool::Cls);
+            let task = Task::Features(taps.to_vec());
+            let job = Job { task: &task, input, count: batch, images, residency };
+            let parts = self.run_all(job, progress).await?;
+            Ok(DeviceFeatures { batch, grid, prefix, class_token, parts })
+        })
+    }
+
+    /// Encodes a photograph as a whole, as the model's preprocessing wants it.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn whole<'a>(&'a mut self, photo: &'a Picture) -> LocalBoxFuture<'a, Result<Features>> {
+        Box::pin(async move {
+            let spec = self.spec();
+            let picture = spec.preprocessing.fit(&spec.sizes, None, None).apply(photo)?;
+            let images = Images::Pictures(std::slice::from_ref(&picture));
+            let go_on = &mut async |_, _| ControlFlow::Continue(());
+            self.encode(images, &[], go_on).await
+        })
     }
 
     /// Queries and keys of block `layer` (from 1) for one picture of `grid` patches, of whose tokens
@@ -166,31 +198,72 @@ impl Encoder {
         }
         let channels = sizes.hidden;
         let tokens = row_count("a hidden state", hidden, channels)?;
-        if tokens == 0 {
-            return Err(Error::input("a hidden state without tokens"));
-        }
         let (plan, [q, k]) = record_attention(&self.checkpoint().spec, tokens, layer);
-        let Some(given) = plan.slot("hidden_state") else { unreachable!("the plan has an input") };
-        let host = match plan.slot("angles") {
-            Some(_) => self.checkpoint().host_inputs(grid).await?,
-            None => Vec::new(),
-        };
-        let made = host.iter().filter_map(|made| {
-            let slot = plan.slot(&made.slot)?;
-            (plan.slots[slot].len(1) == made.values.len())
-                .then_some((slot, Value::F32(&made.values)))
-        });
-        let inputs: Vec<(SlotId, Value<'_>)> =
-            [(given, Value::F32(hidden))].into_iter().chain(made).collect();
-        if inputs.len() == 1 && plan.slot("angles").is_some() {
-            return Err(Error::input(format!("{tokens} tokens of a grid of {grid:?} patches")));
-        }
-        let values = self.run_plan(plan, &inputs, &[q.slot, k.slot]).await?;
+        let values = self.run_on(plan, hidden, grid, &[q.slot, k.slot]).await?;
         let plane = |values: &[f32], Plane { plane, .. }: Plane| {
             values[plane * tokens * channels..][..tokens * channels].to_vec()
         };
         let (queries, keys) = (plane(&values[0], q), plane(&values[1], k));
         Ok(BlockAttention { heads: sizes.heads, channels, queries, keys })
+    }
+
+    /// The hidden state that [`Encoder::dense`] takes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model compares no pictures with texts.
+    pub fn dense_layer(&self) -> Result<usize> {
+        let none = || Error::input("this model was not taught beside texts, so words find nothing");
+        self.spec().image_features().map(|_| dense_layer(self.spec())).ok_or_else(none)
+    }
+
+    /// What texts are compared with, of every token of one picture: `[tokens, width]`, not yet of length 1.
+    /// `hidden` `[tokens, C]` is the hidden state [`Encoder::dense_layer`] of a picture of `grid` patches.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model compares no pictures with texts; [`Error::Device`].
+    pub async fn dense(&self, hidden: &[f32], grid: [usize; 2]) -> Result<Tensor> {
+        let spec = self.spec();
+        self.dense_layer()?;
+        let tokens = row_count("a hidden state", hidden, spec.sizes.hidden)?;
+        let plan = record_dense(spec, tokens);
+        let (_, slot) = plan.outputs[0];
+        let width = plan.slots[slot].cols;
+        let values = self.run_on(plan, hidden, grid, &[slot]).await?.concat();
+        Ok(Tensor { shape: vec![tokens, width], values })
+    }
+
+    /// Runs a plan whose input is the hidden state of one picture of `grid` patches.
+    fn run_on<'a>(
+        &'a self,
+        plan: Plan,
+        hidden: &'a [f32],
+        grid: [usize; 2],
+        outputs: &'a [SlotId],
+    ) -> LocalBoxFuture<'a, Result<Vec<Vec<f32>>>> {
+        Box::pin(async move {
+            let Some(given) = plan.slot("hidden_state") else {
+                unreachable!("the plan has an input")
+            };
+            let tokens = plan.slots[given].rows;
+            if tokens == 0 {
+                return Err(Error::input("a hidden state without tokens"));
+            }
+            let host = match plan.slot("angles") {
+                Some(_) => self.checkpoint().host_inputs(grid).await?,
+                None => Vec::new(),
+            };
+            let made = host.iter().filter_map(|made| {
+                let slot = plan.slot(&made.slot)?;
+                (plan.slots[slot].len(1) == made.values.len())
+                    .then_some((slot, Value::F32(&made.values)))
+            });
+            let inputs: Vec<(SlotId, Value<'_>)> =
+                [(given, Value::F32(hidden))].into_iter().chain(made).collect();
+            if inputs.len() == 1 && plan.slot("angles").is_some() {
+                return Err(Error::input(format!("{tokens} tokens of a grid of {grid:?} patches")));
+            }
+            self.run_plan(plan, &inputs, outputs).await
+        })
     }
 
     /// The segmentation head alone, on features: `levels` are the outputs of the blocks that its

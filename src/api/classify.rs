@@ -1,12 +1,10 @@
 //! Classes of photographs: the model's own, or texts.
 
-use std::ops::ControlFlow;
-
 use super::Model;
 use crate::features::{Guess, Scale, guesses, likeness, softmax};
 use crate::image::Picture;
 use crate::session::Words;
-use crate::{Error, Features, Images, Result, Tensor};
+use crate::{Error, Features, Result, Tensor};
 
 /// Texts that a model has read.
 #[derive(Clone, Debug)]
@@ -91,12 +89,9 @@ impl Model {
         photo: &Picture,
         work: impl FnOnce(&Features, &crate::Encoder) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let spec = self.spec();
-        let picture = spec.preprocessing.fit(&spec.sizes, None, None).apply(photo)?;
+        let photo = photo.clone();
         self.with(move |encoder| {
-            let images = Images::Pictures(std::slice::from_ref(&picture));
-            let go_on = &mut async |_, _| ControlFlow::Continue(());
-            let features = pollster::block_on(encoder.encode(images, &[], go_on))?;
+            let features = pollster::block_on(encoder.whole(&photo))?;
             work(&features, encoder)
         })
     }

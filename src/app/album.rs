@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Example, Photo, class_names, class_palette};
+use super::{Example, Photo, ReadTexts, class_names, class_palette};
 use crate::view::{Classes, Edges, Fine, Head, Inputs, Map, PcaBasis, Request, render};
 use crate::weights::LinearHead;
 use crate::{Encoder, Error, Result, Tensor};
@@ -14,6 +14,8 @@ pub struct Album {
     pub basis: Option<PcaBasis>,
     /// The head that was taught.
     pub head: Option<LinearHead>,
+    /// Texts that were read.
+    pub texts: ReadTexts,
     /// The examples of that head, which a walk starts from; none of a head that was read from a file.
     pub examples: Vec<Example>,
     photos: BTreeMap<u32, Photo>,
@@ -63,6 +65,7 @@ impl Album {
         self.photos.clear();
         (self.basis, self.head) = (None, None);
         self.examples.clear();
+        self.texts = ReadTexts::default();
     }
 
     /// The map of a view of a photograph. `tell` is told how many parts of how many are done, where
@@ -79,11 +82,12 @@ impl Album {
         tell: &mut dyn FnMut(usize, usize),
     ) -> Result<Map> {
         let needs = request.needs();
-        let query = match (needs.query, needs.tokens) {
-            (Some(query), Some(state)) => {
+        let query = match (needs.query, needs.tokens, &needs.text) {
+            (Some(query), Some(state), _) => {
                 let of = self.photo_mut(query.of.unwrap_or(id))?;
                 of.token(encoder, state, query.patch).await?
             }
+            (_, _, Some(text)) => self.texts.features(text)?.to_vec(),
             _ => Vec::new(),
         };
         let logits = match needs.head {
@@ -112,7 +116,10 @@ impl Album {
             &Inputs {
                 grid: photo.grid(),
                 seen: photo.seen(),
-                channels: encoder.spec().sizes.hidden,
+                channels: match needs.text {
+                    Some(_) => query.len(),
+                    None => encoder.spec().sizes.hidden,
+                },
                 tokens: photo.last_read(),
                 query: &query,
                 attention: &attention,

@@ -7,6 +7,7 @@ mod lesson;
 mod photo;
 mod shape;
 mod taught;
+mod texts;
 mod windows;
 
 pub use album::Album;
@@ -14,4 +15,5 @@ pub use heads::{class_names, class_palette};
 pub use lesson::{Example, Gathered, Lesson, Vector};
 pub use photo::{Keep, Photo};
 pub use shape::{Cut, Shape};
+pub use texts::ReadTexts;
 pub use windows::{Cover, Windows};

@@ -13,7 +13,7 @@ use crate::image::{Alpha, Picture, resize};
 use crate::session::DeviceFeatures;
 use crate::view::{Board, Cells, Head, Hidden, Looks, part, patch_under};
 use crate::weights::{LinearHead, Method};
-use crate::{Encoder, Error, Images, Result, Tensor};
+use crate::{Encoder, Error, Features, Images, Result, Tensor};
 
 /// A photograph and what was computed of it.
 pub struct Photo {
@@ -35,6 +35,8 @@ pub struct Photo {
     guide: Option<Guide>,
     /// Queries and keys of blocks, for each tile.
     attention: BTreeMap<usize, Vec<BlockAttention>>,
+    /// What the encoder says of the photograph as its preprocessing wants it.
+    pub(super) whole: Option<Features>,
     /// Likeness of neighbours by some layers, of a walk.
     pub(super) cells: Option<(Vec<usize>, Cells)>,
 }
@@ -76,8 +78,19 @@ impl Photo {
     pub fn new(picture: Picture, held: DeviceFeatures, board: Board, region: [f64; 4]) -> Self {
         let [rows, cols] = board.grid();
         let seen = vec![true; rows * cols];
-        let (tokens, guide, attention, cells) = (None, None, BTreeMap::new(), None);
-        Self { picture, held, region, seconds: 0.0, board, seen, tokens, guide, attention, cells }
+        Self {
+            picture,
+            held,
+            region,
+            seconds: 0.0,
+            board,
+            seen,
+            tokens: None,
+            guide: None,
+            attention: BTreeMap::new(),
+            whole: None,
+            cells: None,
+        }
     }
 
     /// Leaves wholly transparent patches out, unless there are no others.
@@ -146,7 +159,10 @@ impl Photo {
     /// The patch tokens of a hidden state, read unless they were read last.
     pub(super) async fn read(&mut self, encoder: &Encoder, state: Hidden) -> Result<&[f32]> {
         if self.tokens.as_ref().is_none_or(|(known, _)| *known != state) {
-            let tensor = self.held.tensor(encoder, &state.name()).await?;
+            let tensor = match state {
+                Hidden::Dense => self.dense(encoder).await?,
+                state => self.held.tensor(encoder, &state.name()).await?,
+            };
             self.tokens = Some((state, self.stitch(&tensor.values, tensor.shape[2])?));
         }
         Ok(self.last_read())
@@ -164,8 +180,10 @@ impl Photo {
         state: Hidden,
         patch: usize,
     ) -> Result<Vec<f32>> {
-        let c = encoder.spec().sizes.hidden;
-        let found = self.read(encoder, state).await?.chunks_exact(c).nth(patch);
+        let [rows, cols] = self.grid();
+        let tokens = self.read(encoder, state).await?;
+        let c = tokens.len() / (rows * cols);
+        let found = tokens.chunks_exact(c.max(1)).nth(patch);
         found.map(<[f32]>::to_vec).ok_or_else(|| no_patch(patch))
     }
 

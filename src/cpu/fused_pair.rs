@@ -19,6 +19,8 @@ pub(super) struct FusedPair {
     pub(super) weights: [String; 2],
     /// Heads, where there is attention between.
     heads: Option<usize>,
+    /// Parts of a picture within which tokens attend.
+    pub(super) groups: usize,
 }
 
 impl FusedPair {
@@ -35,13 +37,13 @@ impl FusedPair {
         };
         let begin = rows(plan, first)?;
         let (mut between, mut last, mut heads) = (plan.steps[first].y, first + 1, None);
+        let mut groups = 1;
         if let Op::Attention(op) = &plan.steps.get(last)?.op
             && op.bias.is_none()
-            && op.groups == 1
             && [op.q, op.k, op.v].iter().all(|plane| plane.slot == between)
             && inside(between, last)
         {
-            (between, heads) = (plan.steps[last].y, Some(op.heads));
+            (between, heads, groups) = (plan.steps[last].y, Some(op.heads), op.groups);
             last += 1;
         }
         let end = rows(plan, last)?;
@@ -51,7 +53,7 @@ impl FusedPair {
             return None;
         }
         let weights = [begin.weight, end.weight].map(|slot| plan.slots[slot].name.clone());
-        Some(Self { steps: first..last + 1, weights, heads })
+        Some(Self { steps: first..last + 1, weights, heads, groups })
     }
 }
 

@@ -260,7 +260,9 @@ impl Fast<'_> {
         let Some(part) = self.weights.part(weight) else {
             return Err(Error::device(format!("{weight}: not loaded; load the model again")));
         };
-        let (x, size) = (&self.values[x], [self.batch, self.plan.slots[x].rows]);
+        let rows = self.plan.slots[x].rows;
+        // Groups lie one behind the other, as pictures do.
+        let (x, size) = (&self.values[x], [self.batch * pair.groups, rows / pair.groups]);
         let asked = self.ask(part, weight, x, Some(size));
         give_way().await;
         let mut sum = part.through(x, size)?;

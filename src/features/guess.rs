@@ -1,5 +1,7 @@
 //! What a picture may show.
 
+use crate::order::sort_by;
+
 /// A class, or a text, and how probable it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guess {
@@ -19,6 +21,6 @@ pub fn guesses(names: &[String], probabilities: &[f32]) -> Vec<Guess> {
         probability: *probability,
     };
     let mut all: Vec<Guess> = names.iter().zip(probabilities).enumerate().map(guess).collect();
-    all.sort_by(|a, b| b.probability.total_cmp(&a.probability).then(a.class.cmp(&b.class)));
+    sort_by(&mut all, |a, b| b.probability.total_cmp(&a.probability).then(a.class.cmp(&b.class)));
     all
 }

@@ -27,19 +27,9 @@ pub fn likeness(
     texts: &Tensor,
     scale: &Scale,
 ) -> Result<BTreeMap<String, Tensor>> {
-    let (&[pictures, c], &[count, other]) = (images.shape.as_slice(), texts.shape.as_slice())
-    else {
-        return Err(Error::input("features of pictures and texts: expected two dimensions each"));
-    };
-    if c != other || c == 0 {
-        return Err(Error::input(format!("{c} channels of pictures, {other} of texts")));
-    }
+    let Tensor { shape, values: logits } = likeness_logits(images, texts, scale)?;
+    let (pictures, count) = (shape[0], shape[1]);
     let (images, texts) = (unit(images), unit(texts));
-    let row = |of: &Tensor, at: usize| of.values[at * c..][..c].to_vec();
-    let logit = |picture: usize, text: usize| {
-        scale.scale.exp() * dot(&row(&images, picture), &row(&texts, text)) + scale.bias
-    };
-    let logits: Vec<f32> = (0..pictures * count).map(|at| logit(at / count, at % count)).collect();
     let turned = (0..pictures * count).map(|at| logits[at % pictures * count + at / pictures]);
     let turned = Tensor { shape: vec![count, pictures], values: turned.collect() };
     let probabilities = logits.chunks_exact(count.max(1)).flat_map(|row| scale.probabilities(row));
@@ -53,6 +43,27 @@ pub fn likeness(
         ("text_embeds", texts),
     ];
     Ok(all.into_iter().map(|(name, tensor)| (name.to_string(), tensor)).collect())
+}
+
+/// `logits_per_image` alone, `[pictures, texts]`.
+///
+/// # Errors
+/// As [`likeness`].
+pub fn likeness_logits(images: &Tensor, texts: &Tensor, scale: &Scale) -> Result<Tensor> {
+    let (&[pictures, c], &[count, other]) = (images.shape.as_slice(), texts.shape.as_slice())
+    else {
+        return Err(Error::input("features of pictures and texts: expected two dimensions each"));
+    };
+    if c != other || c == 0 {
+        return Err(Error::input(format!("{c} channels of pictures, {other} of texts")));
+    }
+    let (images, texts) = (unit(images), unit(texts));
+    let row = |of: &Tensor, at: usize| of.values[at * c..][..c].to_vec();
+    let logit = |picture: usize, text: usize| {
+        scale.scale.exp() * dot(&row(&images, picture), &row(&texts, text)) + scale.bias
+    };
+    let values = (0..pictures * count).map(|at| logit(at / count, at % count)).collect();
+    Ok(Tensor { shape: vec![pictures, count], values })
 }
 
 impl Scale {

@@ -9,7 +9,7 @@ pub use attention::BlockAttention;
 pub(crate) use classifier::EPS;
 pub use classifier::{Classifier, Hidden};
 pub use guess::{Guess, guesses};
-pub use likeness::{Scale, likeness, means, softmax, unit};
+pub use likeness::{Scale, likeness, likeness_logits, means, softmax, unit};
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};

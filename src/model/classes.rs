@@ -9,20 +9,29 @@ use crate::json;
 /// Farhadi, Ludwig Schmidt.
 const IMAGENET: &str = include_str!("imagenet.txt");
 
-/// The names of `count` classes: those of a configuration's `id2label`, or of timm's `label_names`;
-/// ImageNet's where there are a thousand without names; else their numbers.
+/// The names of `count` classes: those of the configuration ([`own_class_names`]), ImageNet's where there are a
+/// thousand without names; else their numbers.
 pub fn class_names(config: &str, count: usize) -> Vec<String> {
+    let known = IMAGENET.lines().count() == count;
+    let own = own_class_names(config, count).into_iter().enumerate();
+    let name = |(class, own): (usize, String)| match (own.as_str(), known) {
+        ("", true) => IMAGENET.lines().nth(class).unwrap_or_default().to_string(),
+        ("", false) => class.to_string(),
+        _ => own,
+    };
+    own.map(name).collect()
+}
+
+/// The names of `count` classes by a configuration's `id2label`, or by timm's `label_names`; empty where it names none.
+pub fn own_class_names(config: &str, count: usize) -> Vec<String> {
     let config = json::value(config).unwrap_or_default();
     let labels = &config["id2label"];
     let listed = &config["label_names"];
     // What transformers writes where nobody named the classes.
     let named = labels["0"] != "LABEL_0";
-    let known = IMAGENET.lines().count() == count;
     let name = |class: usize| {
         let label = labels.get(class.to_string()).filter(|_| named).or(listed.get(class));
-        let label = label.and_then(|label| label.as_str()).map(str::to_string);
-        let imagenet = || IMAGENET.lines().nth(class).filter(|_| known).map(str::to_string);
-        label.or_else(imagenet).unwrap_or_else(|| class.to_string())
+        label.and_then(|label| label.as_str()).unwrap_or_default().to_string()
     };
     (0..count).map(name).collect()
 }

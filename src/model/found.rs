@@ -23,7 +23,15 @@ struct Piece {
 
 impl Found {
     /// What `naming` makes of stored tensors, each a name and its shape.
-    pub fn new<'a>(naming: &Naming, stored: impl Iterator<Item = (&'a str, &'a [usize])>) -> Self {
+    pub fn new<'a>(
+        naming: &Naming,
+        mut stored: impl Iterator<Item = (&'a str, &'a [usize])>,
+    ) -> Self {
+        Self::of(naming, &mut stored)
+    }
+
+    /// The same, compiled once.
+    fn of<'a>(naming: &Naming, stored: &mut dyn Iterator<Item = (&'a str, &'a [usize])>) -> Self {
         let mut tensors: BTreeMap<String, Piece> = BTreeMap::new();
         let mut add = |name: String, shape: Vec<usize>, place| {
             let piece = Piece { shape, places: Vec::new() };

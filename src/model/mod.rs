@@ -4,6 +4,7 @@
 mod activation;
 mod catalogue;
 mod classes;
+mod clip_tokenizer;
 mod config;
 mod dialects;
 mod fields;
@@ -12,6 +13,7 @@ mod head;
 mod layer;
 mod names;
 mod preprocessing;
+mod repair;
 mod spec;
 mod text;
 mod weight;
@@ -19,7 +21,8 @@ mod work;
 
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
-pub use classes::class_names;
+pub use classes::{class_names, own_class_names};
+pub use clip_tokenizer::{clip_tokenizer, clip_tokenizer_of_pairs};
 pub use config::{canonical_config, parse_config, parse_text, settle};
 pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};

@@ -155,18 +155,18 @@ pub enum Key {
 
 impl Naming {
     /// Finds scheme and prefix among a checkpoint's keys; `None` where no key is a class token.
-    pub fn detect<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
-        Self::detect_among(&set(keys), schemes())
+    pub fn detect<'a>(mut keys: impl Iterator<Item = &'a str>) -> Option<Self> {
+        Self::detect_among(&set(&mut keys), &mut schemes())
     }
 
     /// The same of the tower that reads texts.
-    pub fn text<'a>(keys: impl Iterator<Item = &'a str>) -> Option<Self> {
-        Self::detect_among(&set(keys), TEXT_SCHEMES.into_iter())
+    pub fn text<'a>(mut keys: impl Iterator<Item = &'a str>) -> Option<Self> {
+        Self::detect_among(&set(&mut keys), &mut TEXT_SCHEMES.into_iter())
     }
 
     fn detect_among(
         keys: &BTreeSet<&str>,
-        schemes: impl Iterator<Item = &'static Scheme>,
+        schemes: &mut dyn Iterator<Item = &'static Scheme>,
     ) -> Option<Self> {
         let found = candidates(keys, schemes);
         // One class token's name ends in another: the longer is the right one.
@@ -175,20 +175,20 @@ impl Naming {
             .min_by_key(|naming| (usize::MAX - naming.token.len(), naming.prefix.len()))?;
         let prefix = first.prefix.clone();
         let same = |naming: &Self| naming.prefix == prefix;
-        best(keys, found.into_iter().filter(same))
+        best(keys, &mut found.into_iter().filter(same))
     }
 
     /// Every encoder among a checkpoint's keys: a class token and a patch embedding behind one prefix.
-    pub fn all<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<Self> {
-        let keys = set(keys);
+    pub fn all<'a>(mut keys: impl Iterator<Item = &'a str>) -> Vec<Self> {
+        let keys = set(&mut keys);
         let mut by_prefix: BTreeMap<String, Vec<Self>> = BTreeMap::new();
-        for naming in candidates(&keys, schemes()) {
+        for naming in candidates(&keys, &mut schemes()) {
             if keys.contains(format!("{}{}", naming.prefix, naming.scheme.patches).as_str()) {
                 by_prefix.entry(naming.prefix.clone()).or_default().push(naming);
             }
         }
         let prefixes: Vec<String> = by_prefix.keys().cloned().collect();
-        let found = by_prefix.into_values().filter_map(|list| best(&keys, list.into_iter()));
+        let found = by_prefix.into_values().filter_map(|list| best(&keys, &mut list.into_iter()));
         let mut all: Vec<Self> = found.collect();
         for naming in &mut all {
             let inside =
@@ -225,7 +225,7 @@ fn read(rules: &[Rule], name: &str) -> Option<Key> {
 }
 
 /// The keys in order. One by one: `collect` sorts by a sort of its own, 5 kB of the page's module.
-fn set<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+fn set<'a>(keys: &mut dyn Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut set = BTreeSet::new();
     set.extend(keys);
     set
@@ -234,7 +234,7 @@ fn set<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 /// For each class token every scheme that it may be of, in the order of the schemes.
 fn candidates(
     keys: &BTreeSet<&str>,
-    schemes: impl Iterator<Item = &'static Scheme>,
+    schemes: &mut dyn Iterator<Item = &'static Scheme>,
 ) -> Vec<Naming> {
     let namings = |scheme: &'static Scheme| {
         let mut list: Vec<Naming> = Vec::new();
@@ -254,7 +254,7 @@ fn candidates(
 }
 
 /// Of namings behind one prefix the one under which the fewest keys are unknown, the first of several.
-fn best(keys: &BTreeSet<&str>, list: impl Iterator<Item = Naming>) -> Option<Naming> {
+fn best(keys: &BTreeSet<&str>, list: &mut dyn Iterator<Item = Naming>) -> Option<Naming> {
     let unknown = |naming: &Naming| {
         let own = keys.range(naming.prefix.as_str()..);
         let own = own.take_while(|key| key.starts_with(&naming.prefix));

@@ -1,5 +1,6 @@
 //! The tower of a model that reads texts, and what joins it with that of pictures.
 
+use super::repair::repaired;
 use super::spec::Spec;
 
 /// A text tower, complete.
@@ -21,6 +22,30 @@ pub struct TextSpec {
     pub padding: u32,
     /// How likeness becomes probability.
     pub joint: Joint,
+    /// Whether texts are repaired before they are read, as open_clip does.
+    pub repairs: bool,
+}
+
+impl TextSpec {
+    /// A text as a tokenizer is given it, but for capital letters, of which all these models learned the small.
+    pub fn plain(&self, text: &str) -> String {
+        if self.repairs { repaired(text) } else { text.into() }
+    }
+
+    /// Tokens of a text, not more than the tower takes; the last `ends` of them stay, which end every text.
+    /// Filled up where the tower looks at what stands behind a text: where tokens attend to those before them
+    /// alone, that changes nothing.
+    pub fn fitted(&self, mut ids: Vec<u32>, ends: usize) -> Vec<u32> {
+        if ids.len() > self.length {
+            let end = ids.len() - ends.min(self.length);
+            let from = self.length - ends.min(self.length);
+            ids.drain(from..end);
+        }
+        if !self.causal {
+            ids.resize(self.length, self.padding);
+        }
+        ids
+    }
 }
 
 /// The token that stands for a text.

@@ -36,6 +36,7 @@ mod taught;
 mod teach;
 mod tidy;
 mod walk;
+mod words;
 
 pub use attention::Attention;
 pub use basis::{PcaBasis, pca_foreground, pca_rgb, rows_of};
@@ -68,3 +69,4 @@ pub use taught::Taught;
 pub use teach::{Example, fit, fit_network};
 pub use tidy::tidy;
 pub use walk::Cells;
+pub use words::Words;

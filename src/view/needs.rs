@@ -13,6 +13,8 @@ pub struct Needs {
     pub attention: Option<Looks>,
     /// A token to compare with, of the same hidden state.
     pub query: Option<Query>,
+    /// A text to compare with.
+    pub text: Option<String>,
     /// The logits of a head.
     pub head: Option<Head>,
     /// The basis of the colours is kept for the views to come.
@@ -26,6 +28,8 @@ pub enum Hidden {
     Last,
     /// 0 is the embedding, i the output of block i.
     Layer(usize),
+    /// What texts are compared with, of every patch by itself: [`crate::Encoder::dense`].
+    Dense,
 }
 
 /// Attention of one token.
@@ -68,6 +72,7 @@ impl Hidden {
         match self {
             Self::Last => "last_hidden_state".into(),
             Self::Layer(layer) => format!("hidden_states.{layer}"),
+            Self::Dense => "dense".into(),
         }
     }
 }
@@ -77,8 +82,11 @@ impl Needs {
     /// `layers` blocks.
     pub fn taps(&self, layers: usize) -> Vec<usize> {
         let mut taps = Vec::new();
-        if let Some(Hidden::Layer(layer)) = self.tokens {
-            taps.push(layer);
+        match self.tokens {
+            Some(Hidden::Layer(layer)) => taps.push(layer),
+            // It begins with one of these two.
+            Some(Hidden::Dense) => taps.extend(layers.saturating_sub(1)..=layers),
+            Some(Hidden::Last) | None => {}
         }
         if let Some(Looks { block, through, .. }) = self.attention {
             let block = block.unwrap_or(layers);
@@ -99,7 +107,7 @@ pub struct Inputs<'a> {
     pub channels: usize,
     /// Patch tokens `[rows·cols, channels]`.
     pub tokens: &'a [f32],
-    /// The token to compare with, `[channels]`.
+    /// The token or the text to compare with, `[channels]`.
     pub query: &'a [f32],
     /// Maps of attention `[maps, rows, cols]`: of a block its heads, then their mean; one of a rollout.
     pub attention: &'a [f32],

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::needs::{Inputs, Needs};
 use super::settings::{Fields, Setting, Settings};
-use super::{Attention, Clusters, Map, Norms, Pca, Rollout, Segmentation, Similarity, Taught};
+use super::{
+    Attention, Clusters, Map, Norms, Pca, Rollout, Segmentation, Similarity, Taught, Words,
+};
 use crate::error::{list, short};
 use crate::{Error, Result};
 
@@ -76,6 +78,7 @@ views! {
     Rollout "rollout" "Where a token looks through all blocks"
     Clusters "clusters" "Patches in groups"
     Norms "norms" "Lengths of the tokens"
+    Words "words" "Cosines with a text"
     Segmentation "segmentation" "The classes of the model's own head"
     Taught "taught" "The classes that were taught"
 }

@@ -92,6 +92,18 @@ impl Fields {
         Ok(())
     }
 
+    /// A text; left out, the field stays as it is.
+    pub(super) fn text(&mut self, name: &'static str, field: &mut String) -> Result<()> {
+        self.carry(name, Some(Setting::Text(field.clone())), |value| {
+            match value {
+                None => {}
+                Some(Setting::Text(text)) => *field = text,
+                Some(other) => return Err(wrong(name, "a text", &other)),
+            }
+            Ok(())
+        })
+    }
+
     /// Yes or no; no where it is left out.
     pub(super) fn flag(&mut self, name: &'static str, field: &mut bool) -> Result<()> {
         self.carry(name, Some(Setting::Flag(*field)), |value| {

@@ -58,7 +58,8 @@ impl View for Similarity {
     }
 }
 
-fn heat(values: Vec<f32>, grid: [usize; 2]) -> Result<Map> {
+/// Cosines as colours, with the best of them.
+pub(super) fn heat(values: Vec<f32>, grid: [usize; 2]) -> Result<Map> {
     let [low, high] = extent(&values);
     // The first of equals, as for the classes.
     let best = (0..values.len()).rev().max_by(|a, b| values[*a].total_cmp(&values[*b]));

@@ -181,19 +181,30 @@ impl Checkpoint {
     /// [`Error::Input`] where the model has none that is known here, and [`Error::Checkpoint`] where a tensor
     /// of it is missing or of another shape.
     pub async fn with_text(mut self) -> Result<Self> {
-        let mut headers = Vec::new();
-        for file in &self.files {
-            headers.push((file.name().to_string(), read_header(file).await?));
-        }
-        let stored = || headers.iter().flat_map(|(_, list)| list);
-        let none = || Error::input(format!("{}: this model reads no texts", self.name));
-        let naming = Naming::text(stored().map(|s| s.key.as_str())).ok_or_else(none)?;
-        let found = Found::new(&naming, stored().map(|s| (s.key.as_str(), s.shape.as_slice())));
-        let file = format!("{}/config.json", self.name);
-        let text = parse_text(&file, &self.config, &found)?.ok_or_else(none)?;
-        self.manifest.add_text(&text, &self.name, &headers, &naming)?;
-        self.text = Some(text);
+        self.add_text().await?;
         Ok(self)
+    }
+
+    /// As [`Checkpoint::with_text`]; where that fails the checkpoint is as it was.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::with_text`].
+    pub fn add_text(&mut self) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let mut headers = Vec::new();
+            for file in &self.files {
+                headers.push((file.name().to_string(), read_header(file).await?));
+            }
+            let stored = || headers.iter().flat_map(|(_, list)| list);
+            let none = || Error::input(format!("{}: this model reads no texts", self.name));
+            let naming = Naming::text(stored().map(|s| s.key.as_str())).ok_or_else(none)?;
+            let found = Found::new(&naming, stored().map(|s| (s.key.as_str(), s.shape.as_slice())));
+            let file = format!("{}/config.json", self.name);
+            let text = parse_text(&file, &self.config, &found)?.ok_or_else(none)?;
+            self.manifest.add_text(&text, &self.name, &headers, &naming)?;
+            self.text = Some(text);
+            Ok(())
+        })
     }
 
     /// The tower that reads texts, where it was asked for.
@@ -260,8 +271,10 @@ impl Checkpoint {
     }
 
     /// What a plan of the encoder takes for a grid of patches beside the picture.
-    pub async fn host_inputs(&self, grid: [usize; 2]) -> Result<Vec<Host>> {
-        host_inputs(&self.spec, grid, &mut async |name: &str| self.tensor(name).await).await
+    pub fn host_inputs(&self, grid: [usize; 2]) -> LocalBoxFuture<'_, Result<Vec<Host>>> {
+        Box::pin(async move {
+            host_inputs(&self.spec, grid, &mut async |name: &str| self.tensor(name).await).await
+        })
     }
 
     /// Some rows, along the first dimension, of a tensor of the encoder.

@@ -14,6 +14,7 @@ use crate::budget::MAX_LIST;
 use crate::error::short;
 use crate::json::{Texts, twice};
 use crate::order::{sort_by, sort_by_key};
+use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
 
 /// The number types in which weights may be stored.
@@ -141,28 +142,30 @@ impl<'de> Deserialize<'de> for Header {
 /// Reads and checks the header: lengths, types, offsets without overlap or hole, nothing after the
 /// last tensor. Tensors come in the order of their offsets. The name or the first bytes tell the format; of
 /// a file of PyTorch's (with the feature `torch`) the state dict's tensors are given, and no pickled code is ever run.
-pub async fn read_header(source: &Source) -> Result<Vec<Stored>> {
-    // A name spares a request where files are far away.
-    #[cfg(feature = "torch")]
-    if !source.name().ends_with(".safetensors")
-        && let Some(list) = torch::read(source).await?
-    {
-        return Ok(list);
-    }
-    let header = match read(source).await {
-        Ok(header) => header,
-        Err(error) => {
-            // A file of torch's may have any name.
-            #[cfg(feature = "torch")]
-            if source.name().ends_with(".safetensors")
-                && let Some(list) = torch::read(source).await?
-            {
-                return Ok(list);
-            }
-            return Err(foreign::name(source, error).await?);
+pub fn read_header(source: &Source) -> LocalBoxFuture<'_, Result<Vec<Stored>>> {
+    Box::pin(async move {
+        // A name spares a request where files are far away.
+        #[cfg(feature = "torch")]
+        if !source.name().ends_with(".safetensors")
+            && let Some(list) = torch::read(source).await?
+        {
+            return Ok(list);
         }
-    };
-    stored_tensors(source.name(), source.size(), &header)
+        let header = match read(source).await {
+            Ok(header) => header,
+            Err(error) => {
+                // A file of torch's may have any name.
+                #[cfg(feature = "torch")]
+                if source.name().ends_with(".safetensors")
+                    && let Some(list) = torch::read(source).await?
+                {
+                    return Ok(list);
+                }
+                return Err(foreign::name(source, error).await?);
+            }
+        };
+        stored_tensors(source.name(), source.size(), &header)
+    })
 }
 
 /// The text that the header holds under `key` in its metadata.

@@ -96,7 +96,7 @@ async function segment({ folder, config, input }) {
   const engine = await Engine.open("gpu");
   const weights = await (await fetch(`${folder}model.safetensors`)).blob();
   await engine.load(
-    { config, preprocessor: null },
+    { config, preprocessor: null, words: false },
     [{ name: "model.safetensors", size: weights.size }],
     async (_file, start, end) => new Uint8Array(await weights.slice(start, end).arrayBuffer()),
     () => {},
@@ -114,7 +114,7 @@ async function encode({ device, folder, config, input, layers }) {
   if (found.kind !== device) throw new Error(`wanted the ${device}, got the ${found.kind}: ${found.reason}`);
   const weights = await (await fetch(`${folder}model.safetensors`)).blob();
   await engine.load(
-    { config, preprocessor: null },
+    { config, preprocessor: null, words: false },
     [{ name: "model.safetensors", size: weights.size }],
     async (_file, start, end) => new Uint8Array(await weights.slice(start, end).arrayBuffer()),
     () => {},

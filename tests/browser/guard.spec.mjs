@@ -405,11 +405,11 @@ test("misspelt settings are refused, with those there are", async (t) => {
     `encode.settings: unknown ${"x".repeat(200)}…, ${settings}`, `encode.settings: unknown __proto__, ${settings}`,
     `encode.settings: unknown a\\u{a}\\u{202e}b, ${settings}`,
     "encode: unknown setting, known are photo, settings.", "open: unknown thread, known are device, threads.", "load: unknown name, known are folder.",
-    "load: unknown weight, known are name, config, processor, preprocessor, weights.", "benchmark: unknown run, known are side, batch, runs.",
+    "load: unknown weight, known are name, config, processor, preprocessor, weights, words.", "benchmark: unknown run, known are side, batch, runs.",
     "view.request: unknown clusters, known are view, layer, k.",
-    "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or segmentation or taught, found cluster.",
+    "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or words or segmentation or taught, found cluster.",
     "view.request: unknown heads, known are view, layer, token, head.", "answered",
-    "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or segmentation or taught, found constructor.",
+    "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or words or segmentation or taught, found constructor.",
   ]);
 });
 

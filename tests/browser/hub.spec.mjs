@@ -28,6 +28,12 @@ before(async () => {
   for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/models/internvit-tiny/${file}`), join(repository(MODEL), file));
   copyFileSync(path("www/models/internvit-tiny/config.json"), join(repository("tiny/bare"), "config.json"));
   writeVlm(path("www/models/internvit-tiny"), repository("tiny/vlm"));
+  // As open_clip's repositories are, with a tokenizer.
+  const clip = repository("tiny/clip");
+  copyFileSync(path("tests/golden/clip_openclip/open_clip_config.json"), join(clip, "open_clip_config.json"));
+  copyFileSync(path("tests/golden/clip_openclip/model.safetensors"), join(clip, "open_clip_model.safetensors"));
+  const model = { type: "WordLevel", vocab: { "[UNK]": 0, cat: 6, dog: 7 }, unk_token: "[UNK]" };
+  writeFileSync(join(clip, "tokenizer.json"), JSON.stringify({ added_tokens: [], normalizer: null, pre_tokenizer: { type: "Whitespace" }, post_processor: null, decoder: null, model }));
   hub = await startHub(folder);
 });
 after(() => {
@@ -509,3 +515,22 @@ async function stored() {
   for await (const name of models.keys()) names.push(name);
   return names;
 }
+
+test("a model of open_clip, its encoder alone and then with words", async (t) => {
+  const page = await visitHub(t);
+  await get(page, "tiny/clip");
+  await inUse(page, "tiny/clip");
+  const stored = async () => /^([\d.]+) kB, stored/.exec(await row(page, "tiny/clip").locator(".hint").first().textContent())?.[1];
+  const alone = Number(await stored());
+  assert.ok(!hub.log().some(({ url }) => url.includes("tokenizer.json")), "nobody asked for words");
+  await page.getByLabel("With words").check();
+  await get(page, "tiny/clip");
+  await page.waitForFunction((before) => Number(/^([\d.]+) kB, stored/.exec([...document.querySelectorAll("#models li")].find((item) => item.textContent.includes("tiny/clip")).querySelector(".hint").textContent)?.[1]) > before, alone);
+  await inUse(page, "tiny/clip");
+  assert.ok(hub.log().some(({ url }) => url.includes("tokenizer.json")));
+  await page.keyboard.press("Escape");
+  await page.getByRole("tab", { name: "Labels", exact: true }).click();
+  await page.getByRole("button", { name: "Cat" }).click();
+  await page.getByLabel(/^Your words/).fill("cat, dog");
+  await page.locator("#bars li").filter({ hasText: "dog" }).waitFor();
+});

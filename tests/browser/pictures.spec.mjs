@@ -41,7 +41,7 @@ async function decode({ folder, config, files }) {
   const engine = await Engine.open("cpu");
   const weights = await (await fetch(`${folder}model.safetensors`)).blob();
   await engine.load(
-    { config, processor: null, preprocessor: null },
+    { config, processor: null, preprocessor: null, words: false },
     [{ name: "model.safetensors", size: weights.size }],
     async (_file, start, end) => new Uint8Array(await weights.slice(start, end).arrayBuffer()),
     () => {},

@@ -55,7 +55,9 @@ test("every view saves a picture and data of its own, under its name", async (t)
   await shown(page);
   const bare = (await saved(page, buttons[0])).bytes;
   const kept = new Map();
-  for (const tab of await page.getByRole("tab").allTextContents()) {
+  const tabs = await page.getByRole("tab").allTextContents();
+  // This model neither names pictures nor reads texts: these two views are in texts.spec.mjs.
+  for (const tab of tabs.filter((tab) => tab !== "Labels" && tab !== "Words")) {
     await turn(page, tab);
     const canvas = page.locator("#frame canvas");
     const click = async (x, y) => {

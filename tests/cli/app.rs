@@ -267,6 +267,7 @@ fn requests_are_one_object_and_come_back() {
         assert_eq!(serde_json::to_value(&request).unwrap(), page);
     }
     let taps = |request| serde_json::from_value::<Request>(request).unwrap().needs().taps(12);
+    assert_eq!(taps(json!({"view": "words", "text": "a"})), [11, 12]);
     assert_eq!(taps(json!({"view": "norms"})), [0; 0]);
     assert_eq!(taps(json!({"view": "norms", "layer": 3})), [3]);
     assert_eq!(taps(json!({"view": "attention", "layer": 3})), [2]);

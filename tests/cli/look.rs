@@ -213,3 +213,30 @@ fn edges_come_from_patches_or_the_photograph() {
     let wrong = ["look", text(&photo), "--view", "pca", "--edges", "round"];
     fails(&wrong, "edges must be patches, smooth or photograph, not \"round\"");
 }
+
+/// A text's cosines with every patch: the larger where the patch says more of it, and each in the files.
+#[test]
+fn words() {
+    let (model, cat) = (crate::classify::with_words("clip_quick_gelu"), sample("chelsea.png"));
+    let folder = scratch("words");
+    let data = |words: &str, device: &str| {
+        let (png, npy) = (folder.join("w.png"), folder.join(format!("{words}.npy")));
+        let common =
+            ["look", text(&cat), "--view", "words", "--text", words, "--model", text(&model)];
+        let files = ["--out", text(&png), "--data", text(&npy), "--device", device];
+        let said = ok(&[&common[..], &files[..]].concat());
+        assert!(said.contains(&format!("Cosines with “{words}” run from")), "{said}");
+        assert!(png.is_file());
+        std::fs::read(npy).unwrap()
+    };
+    let (cat_map, car_map) = (data("a cat", "cpu"), data("red car", "cpu"));
+    assert_eq!(cat_map.len(), car_map.len());
+    assert_ne!(cat_map, car_map);
+    let args = |more: &[&'static str]| [&["look", "x.png", "--view"], more].concat();
+    fails(&args(&["words"]), "--view words needs --text WORDS");
+    fails(&args(&["norms", "--text", "a"]), "--text is for --view words");
+    fails(&args(&["words", "--text", "a", "--layer", "1"]), "--layer is for --view pca");
+    let tiny = golden("vit_classification");
+    let blind = ["look", text(&cat), "--view", "words", "--text", "a", "--model", text(&tiny)];
+    fails(&blind, "this model reads no texts");
+}

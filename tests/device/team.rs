@@ -156,3 +156,18 @@ fn a_helper_that_fails_is_an_error() {
     let error = wait(encoder.encode(images, &[], &mut on)).unwrap_err().to_string();
     assert!(error.contains("a helper has stopped"), "{error:?}");
 }
+
+/// Every token by itself: attention within groups of one, shared as any other.
+#[test]
+fn patches_alone_match_one_member() {
+    let folder = golden("clip_quick_gelu");
+    let alone = wait(Encoder::load(on_path(&folder), &Device::Cpu, &mut on_bytes)).unwrap();
+    let hidden = noise(3, 5 * alone.spec().sizes.hidden);
+    let expected = wait(alone.dense(&hidden, [2, 2])).unwrap();
+    let (encoder, carried) = team(&|| on_path(&folder), 2);
+    let found = wait(encoder.dense(&hidden, [2, 2])).unwrap();
+    assert_close("dense", &found.values, &expected.values, 1e-6);
+    drop(encoder);
+    let asked = carried.join().unwrap();
+    assert!(asked.attention > 0 && asked.mlp > 0, "{asked:?}");
+}

@@ -109,3 +109,114 @@ fn unfit_texts_are_refused() {
     );
     refused("mask", wait(reader.read_texts(&text(&[1, 2], Some(&[true])))), "with a mask of 1");
 }
+
+/// `W·x + b`, plainly.
+async fn linear(of: &Checkpoint, name: &str, x: &[f64]) -> Vec<f64> {
+    let weight = of.tensor(&format!("{name}.weight")).await.unwrap();
+    let bias =
+        of.tensor(&format!("{name}.bias")).await.unwrap_or(vec![0.0; weight.len() / x.len()]);
+    let row = |row: &[f32]| row.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum::<f64>();
+    weight.chunks_exact(x.len()).zip(bias).map(|(w, b)| row(w) + f64::from(b)).collect()
+}
+
+async fn layer_norm(of: &Checkpoint, name: &str, x: &[f64]) -> Vec<f64> {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    let variance = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+    let scale = (variance + f64::from(of.spec.norm.eps)).sqrt();
+    let weight = of.tensor(&format!("{name}.weight")).await.unwrap();
+    let bias = of.tensor(&format!("{name}.bias")).await.unwrap();
+    let affine = weight.iter().zip(bias).map(|(w, b)| (f64::from(*w), f64::from(b)));
+    x.iter().zip(affine).map(|(v, (w, b))| (v - mean) / scale * w + b).collect()
+}
+
+async fn mlp(of: &Checkpoint, name: &str, x: &[f64]) -> Vec<f64> {
+    let quick = |v: f64| v / (1.0 + (-1.702 * v).exp());
+    let tanh = |v: f64| {
+        let inner = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044_715 * v.powi(3));
+        0.5 * v * (1.0 + inner.tanh())
+    };
+    let quickly = of.spec.mlp.activation == internvit::model::Activation::Quick;
+    let hidden = linear(of, &format!("{name}.fc1"), x).await;
+    let hidden: Vec<f64> =
+        hidden.into_iter().map(|v| if quickly { quick(v) } else { tanh(v) }).collect();
+    linear(of, &format!("{name}.fc2"), &hidden).await
+}
+
+fn sum(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}
+
+/// CLIP's: the last block with values in place of attention, the norm, the projection.
+async fn dense_of_clip(of: &Checkpoint, x: &[f64]) -> Vec<f64> {
+    let block = format!("encoder.layers.{}", of.spec.sizes.layers - 1);
+    let normed = layer_norm(of, &format!("{block}.norm1"), x).await;
+    let qkv = linear(of, &format!("{block}.attn.qkv"), &normed).await;
+    let values = &qkv[2 * x.len()..];
+    let x = sum(x, &linear(of, &format!("{block}.attn.proj"), values).await);
+    let normed = layer_norm(of, &format!("{block}.norm2"), &x).await;
+    let x = sum(&x, &mlp(of, &format!("{block}.mlp"), &normed).await);
+    linear(of, "projection", &layer_norm(of, "layernorm", &x).await).await
+}
+
+/// SigLIP's: the head that pools, of one token alone.
+async fn dense_of_siglip(of: &Checkpoint, x: &[f64]) -> Vec<f64> {
+    let kv = linear(of, "pool.kv", &layer_norm(of, "layernorm", x).await).await;
+    let a = linear(of, "pool.proj", &kv[x.len()..]).await;
+    let normed = layer_norm(of, "pool.norm", &a).await;
+    sum(&a, &mlp(of, "pool.mlp", &normed).await)
+}
+
+/// What a token alone says, against plain loops in float64; it differs from what the whole picture says.
+fn dense(case: &str, compute: Compute) {
+    let checkpoint = wait(Checkpoint::open_path(&golden(case))).unwrap();
+    let plain = wait(Checkpoint::open_path(&golden(case))).unwrap();
+    let mut encoder = wait(Encoder::load(checkpoint, compute, &mut on_bytes)).unwrap();
+    let pixels = tensors(&golden(case).join("input.safetensors")).remove("pixel_values").unwrap();
+    let shape: [usize; 4] = pixels.shape.as_slice().try_into().unwrap();
+    let images = Images::PixelValues { shape, values: &pixels.values };
+    let layer = encoder.dense_layer().unwrap();
+    let features = wait(encoder.encode(images, &[layer], &mut on)).unwrap();
+    let hidden = &features.tensors[&format!("hidden_states.{layer}")];
+    let (tokens, c) = (hidden.shape[1], hidden.shape[2]);
+    let first = &hidden.values[..tokens * c];
+    let found = wait(encoder.dense(first, features.grid.unwrap())).unwrap();
+    assert_eq!(found.shape, [tokens, encoder.spec().image_features().unwrap()]);
+    let width = found.shape[1];
+    for (x, found) in first.chunks_exact(c).zip(found.values.chunks_exact(width)) {
+        let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+        let expected = match case {
+            "siglip" => wait(dense_of_siglip(&plain, &x)),
+            _ => wait(dense_of_clip(&plain, &x)),
+        };
+        let expected: Vec<f32> = expected.into_iter().map(|v| v as f32).collect();
+        let far = internvit::features::relative_l2(found, &expected);
+        assert!(far < 1e-5, "{case}: {far}");
+    }
+    let whole = features.image_features(Some(width)).unwrap();
+    assert!(
+        internvit::features::relative_l2(&found.values[..width], &whole.values[..width]) > 1e-3
+    );
+}
+
+#[test]
+fn every_patch_alone_on_the_cpu() {
+    for case in ["clip_quick_gelu", "siglip"] {
+        dense(case, (&Device::Cpu).into());
+    }
+}
+
+#[test]
+fn every_patch_alone_on_the_gpu() {
+    for case in ["clip_quick_gelu", "siglip"] {
+        let Some(gpu) = gpu() else { return };
+        dense(case, gpu.into());
+    }
+}
+
+#[test]
+fn models_without_texts_have_no_such_patches() {
+    let checkpoint = wait(Checkpoint::open_path(&golden("vit_classification"))).unwrap();
+    let encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
+    refused("no texts", wait(encoder.dense(&[0.0; 32], [1, 1])), "was not taught beside texts");
+}

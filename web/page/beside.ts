@@ -58,7 +58,7 @@ export class Beside {
   /** Sets the controls; nothing stands beside a lesson. */
   sync(choice: BesideChoice | null, front: ViewName, layers: number) {
     [this.#front, this.#layers] = [front, layers];
-    this.#root.hidden = front === "teach" || front === "segmentation";
+    this.#root.hidden = ["teach", "segmentation", "labels"].includes(front);
     this.#choice = this.#root.hidden ? null : choice && { ...choice, view: this.#standing(choice.view) };
     const offered = viewNames.filter((name) => name === this.#standing(name));
     this.#select.replaceChildren(...offered.map((value) => make("option", { value, textContent: this.#views[value].title })));

@@ -6,6 +6,8 @@ export type Language = "shell" | "python" | "rust" | "script";
 
 /** The text that makes the view in a language. */
 export function codeOfView(language: Language, given: Looked): string {
+  // Texts want a tokenizer, which is the command line's.
+  if (given.request.view === "words" && language !== "python") return `${language === "shell" ? "" : "// In the command line’s words:\n// "}${shellLine(lookLine(given))}`;
   switch (language) {
     case "shell":
       return [...keptColours(given), shellLine(lookLine(given))].join("\n");

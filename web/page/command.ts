@@ -95,6 +95,8 @@ function ofView({ request, shot, pins }: Looked): Line {
       return [...at(request.token), ...(request.head === null ? [] : ["--head", String(request.head)])];
     case "rollout":
       return at(request.token);
+    case "words":
+      return option("--text", request.text);
     case "clusters":
       return ["--clusters", String(request.k)];
     default:

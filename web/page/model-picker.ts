@@ -64,13 +64,19 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
 
 /** Whether a file belongs to a model, by its name. */
 export function isModelFile({ name }: File): boolean {
-  return /\.(json|safetensors|pth|pt|bin|ckpt)$/i.test(name);
+  return /\.(json|safetensors|pth|pt|bin|ckpt)$|^merges.*\.txt$/i.test(name);
 }
 
 /** A file's name in small letters, without the number that a browser adds to one that it downloads again. */
 function plain(name: string): string {
-  return name.toLowerCase().replace(/ ?\(\d+\)(?=\.json$)/, "");
+  return name.toLowerCase().replace(/ ?\(\d+\)(?=\.(json|txt)$)/, "");
 }
+
+/** What makes tokens of texts. */
+const TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"];
+
+/** Weights by the names that programs look for first, each before the next: some repositories hold both. */
+const USUAL = ["model.safetensors", "open_clip_model.safetensors"];
 
 /** The model in the files that the visitor chose; the error tells what is missing. */
 export function chosenModel(files: File[]): ModelSource {
@@ -78,12 +84,19 @@ export function chosenModel(files: File[]): ModelSource {
   if (torch) {
     throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
   }
-  const weights = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
+  const all = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
+  const usual = USUAL.map((name) => all.find((file) => file.name === name)).find((file) => file !== undefined);
+  const weights = usual ? [usual] : all;
   const named = (name: string) => files.find((file) => file.name === name) ?? files.find((file) => plain(file.name) === name);
   const processor = named("processor_config.json") ?? null;
   const preprocessor = named("preprocessor_config.json") ?? null;
-  const others = files.filter((file) => file !== processor && file !== preprocessor && /\.json$/i.test(file.name) && !/\.index\.json$/i.test(file.name));
-  const config = named("config.json") ?? others[0];
+  const words = TOKENIZER.flatMap((name) => {
+    const file = named(name);
+    return file ? [file.name === name ? file : new File([file], name)] : [];
+  });
+  const apart = (file: File) => file === processor || file === preprocessor || TOKENIZER.includes(plain(file.name));
+  const others = files.filter((file) => !apart(file) && /\.json$/i.test(file.name) && !/\.index\.json$/i.test(file.name));
+  const config = named("config.json") ?? named("open_clip_config.json") ?? others[0];
   if (!config) {
     const [lone] = weights.filter(({ name }) => !/\.json$/i.test(name));
     const why = lone ? `${lone.name} is not a taught head. Of a model, choose` : "Choose";
@@ -92,6 +105,6 @@ export function chosenModel(files: File[]): ModelSource {
   if (!weights.some(({ name }) => /\.safetensors$/i.test(name))) {
     throw new Error("Choose the model's .safetensors files together with its config.json.");
   }
-  return { config, processor, preprocessor, weights };
+  return { config, processor, preprocessor, weights, words };
 }
 

@@ -22,6 +22,7 @@ export class ModelList {
   readonly #items: HTMLUListElement;
   readonly #field: HTMLInputElement;
   readonly #token: HTMLInputElement;
+  readonly #words: HTMLInputElement;
   readonly #space: HTMLElement;
   /** The stored model that is loaded. */
   #used: string | null = null;
@@ -38,6 +39,7 @@ export class ModelList {
     this.#items = part(root, "ul", HTMLUListElement);
     this.#field = part(root, "#model-name", HTMLInputElement);
     this.#token = part(root, "#model-token", HTMLInputElement);
+    this.#words = part(root, "#model-words", HTMLInputElement);
     this.#space = part(root, ".space", HTMLElement);
     root.addEventListener("toggle", () => root.open && void this.#show());
     this.#field.addEventListener("input", () => this.#field.setCustomValidity(""));
@@ -80,7 +82,7 @@ export class ModelList {
   }
 
   #request(name: string) {
-    return { name, hub: this.#hub, token: this.#token.value.trim() };
+    return { name, hub: this.#hub, token: this.#token.value.trim(), words: this.#words.checked };
   }
 
   #row(name: string, published: PublishedModel | null = null): Row {
@@ -137,7 +139,10 @@ export class ModelList {
     void this.#show().then(() => {
       const row = this.#row(name);
       row.item.scrollIntoView({ block: "nearest" });
-      if (!row.work) this.#press(row);
+      if (row.work) return;
+      // What is here may be without words.
+      if (this.#words.checked) void this.#fetch(row);
+      else this.#press(row);
     });
   }
 

@@ -63,6 +63,7 @@ export class ViewPanel {
     const shown: string[] = [choice.view];
     if (view.firstLayer !== null) shown.push("layers");
     if (view.edges !== "patches") shown.push("edges");
+    if (view.detailed) shown.push("detail");
     for (const control of this.#root.querySelectorAll<HTMLElement>("[data-for]")) {
       control.hidden = !shown.includes(control.dataset.for ?? "");
     }

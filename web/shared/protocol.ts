@@ -32,6 +32,10 @@ export const modelInfo = record({
   random_weights: boolean,
   /** Number of classes of the segmentation head; 0 without one. */
   classes: number,
+  /** Number of classes of the classifier; 0 without one. */
+  labels: number,
+  /** Whether it reads texts, or could with files that are not here. */
+  texts: words("read", "left out", "none"),
 });
 
 export type Model = Infer<typeof model>;
@@ -44,9 +48,10 @@ export const model = record({
   alone: nullable(string),
 });
 
-/** The texts of a model's config.json, and of processor_config.json and preprocessor_config.json where they are there. */
+/** The texts of a model's config.json, and of processor_config.json and preprocessor_config.json where they are there;
+ * whether its tower for texts is wanted. */
 export type ModelTexts = Infer<typeof modelTexts>;
-export const modelTexts = record({ config: string, processor: nullable(string), preprocessor: nullable(string) });
+export const modelTexts = record({ config: string, processor: nullable(string), preprocessor: nullable(string), words: boolean });
 
 /** A file of a model, as the Rust module sees it. */
 export type FileInfo = Infer<typeof fileInfo>;
@@ -66,6 +71,8 @@ export const modelFiles = atLeast({
   processor: nullable(string),
   preprocessor: nullable(string),
   files: list(record({ name: string, blob: instance(Blob) })),
+  /** The tokenizer's files; without them no texts are read. */
+  words: list(instance(File)),
 });
 
 /** f32 and f16 apply to all values, int8 and int4 to the blocks' weights, w8a8 also to what these multiply. */
@@ -80,6 +87,7 @@ const ownFiles = record({
   processor: optional(nullable(instance(File))),
   preprocessor: optional(nullable(instance(File))),
   weights: list(instance(File)),
+  words: optional(list(instance(File))),
 });
 
 /** The files of a model that the browser stores. */
@@ -88,6 +96,7 @@ export interface StoredFiles {
   processor: File | null;
   preprocessor: File | null;
   weights: File[];
+  words: File[];
 }
 
 /** The address of a folder that holds config.json and model.safetensors, or files. */
@@ -136,6 +145,7 @@ export const viewRequest = variants("view", {
   rollout: { layer: number, token: nullable(number) },
   clusters: { layer: number, k: number },
   norms: { layer: number },
+  words: { text: string },
   segmentation: {},
   taught: {},
 });
@@ -172,6 +182,10 @@ export const viewMap = record({
   /** The most similar patch. */
   best: nullable(number),
 });
+
+/** A class or a text with its number, and how probable it is, from 0 to 1. */
+export type Label = Infer<typeof label>;
+export const label = record({ class: number, name: string, probability: number });
 
 /** Examples of classes: patches of photographs. */
 export type Lesson = Infer<typeof lesson>;
@@ -285,6 +299,8 @@ export const engineCalls = {
   tensor: { given: record({ photo: number, name: string }), answer: tensor },
   /** The edges are the photograph's if left out. */
   view: { given: record({ photo: number, request: viewRequest, edges: optional(edges) }), answer: viewMap },
+  /** What a photograph shows, the most probable first: by these texts, or without any by the model's own classes. */
+  labels: { given: record({ photo: number, texts: list(string) }), answer: list(label) },
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
   vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },
@@ -310,6 +326,8 @@ const modelRequest = record({
   hub: string,
   /** An access token for the hub alone; may be empty. */
   token: string,
+  /** Whether what reads texts is wanted too. */
+  words: boolean,
 });
 
 /** A model that the browser stores for this page, or a part of one. */

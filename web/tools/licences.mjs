@@ -6,7 +6,7 @@ import { root, stop } from "./run.mjs";
 
 /** The crate of the page's module, and the npm packages that Vite bundles. */
 const MODULE = "internvit-web";
-const BUNDLED = ["fflate"];
+const BUNDLED = ["fflate", "@huggingface/tokenizers"];
 
 /** Writes the file, and answers with what is in it: `[{ name, version, licence, texts }]`. */
 export function writeLicences(file = join(root, "www/licences.txt")) {

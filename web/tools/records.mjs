@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
 import { root } from "./run.mjs";
+import config from "../vite.config.mjs";
 
 /** For each structure in Rust the shape of the protocol. */
 const STRUCTURES = {
@@ -17,6 +18,7 @@ const STRUCTURES = {
   Refine: ({ refine }) => refine,
   Vector: ({ lesson }) => lesson.fields.vectors.inner.inner,
   TaughtInfo: ({ taught }) => taught,
+  Label: ({ label }) => label,
   Published: ({ publishedModel }) => publishedModel,
   Request: ({ benchmarkRequest }) => benchmarkRequest,
 };
@@ -50,6 +52,7 @@ export async function load(file) {
     configFile: false,
     logLevel: "error",
     publicDir: false,
+    resolve: config.resolve,
     build: {
       write: false, minify: false, modulePreload: false,
       rolldownOptions: { input: join(root, file), preserveEntrySignatures: "strict" },

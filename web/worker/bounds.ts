@@ -9,6 +9,9 @@ export const MOST_CONFIG = 4 << 20;
 /** Largest taught head, in bytes: more than the most classes of a wide model take. */
 export const MOST_HEAD = 256 << 20;
 
+/** Largest file of a tokenizer, in bytes; the largest of the models here has 34 MB. */
+export const MOST_WORDS = 128 << 20;
+
 /** Largest photograph, in bytes: half of the module's memory that its pixels leave. */
 export const MOST_PHOTO = 512 << 20;
 

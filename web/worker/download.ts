@@ -25,7 +25,7 @@ class ModelStore implements Handlers<StoreCalls> {
   }
 
   async plan(request: ModelRequest, { signal }: Job) {
-    const known = await readRecord(request.name);
+    const known = await knownRecord(request);
     return summary(known ?? (await alone(request.name, signal, null, () => this.#plan(request, signal))));
   }
 
@@ -34,7 +34,7 @@ class ModelStore implements Handlers<StoreCalls> {
       // A file that has changed on the server is planned and fetched once more from the beginning.
       for (let again = false; ; again = true) {
         try {
-          return await this.#download((await readRecord(request.name)) ?? (await this.#plan(request, job.signal)), request, job);
+          return await this.#download((await knownRecord(request)) ?? (await this.#plan(request, job.signal)), request, job);
         } catch (error) {
           if (!(error instanceof Changed) || again) throw error;
           await erase(request.name);
@@ -49,17 +49,17 @@ class ModelStore implements Handlers<StoreCalls> {
     await this.#ready();
     const folder = await folderOf(name);
     const tell = often(progress, 0, record.files.reduce((sum, { size }) => sum + size, 0));
-    const weights: File[] = [];
+    const [weights, words]: [File[], File[]] = [[], []];
     const problems: string[] = [];
     const spoilt: StoredFile[] = [];
     for (const file of record.files) {
       const stored = await fileOf(folder, file);
       const problem = await this.#fault(name, file, stored, signal, tell);
       if (problem) problems.push(`${file.name} ${problem}`);
-      else if (stored) weights.push(new File([stored], file.name));
+      else if (stored) (isWeights(file) ? weights : words).push(new File([stored], file.name));
       if (problem && stored?.size === file.size) spoilt.push(file);
     }
-    if (problems.length === 0) return { ...textsOf(record), weights };
+    if (problems.length === 0) return { ...textsOf(record), weights, words };
     // A file that is cut off is continued; one that is wrong begins from nothing.
     await alone(name, signal, null, async () => {
       await writeRecord(folder, record);
@@ -102,13 +102,13 @@ class ModelStore implements Handlers<StoreCalls> {
     await this.#ready();
     const { name } = request;
     const net: Net = { ...request, signal };
-    const { files, ...texts } = await find(name, net);
+    const { files, tokenizer, ...texts } = await find(name, request.words, net);
     const etags = new Map<Remote, string | null>();
-    const parts = await encoder_parts(texts.config, files, readRemote(name, files, net, etags));
+    const parts = await encoder_parts(texts.config, files, readRemote(name, files, net, etags), request.words);
     signal.throwIfAborted();
     await erase(name);
     const folder = await folderOf(name);
-    const stored = files.map((file, at): StoredFile => {
+    const stored = [...files, ...tokenizer].map((file, at): StoredFile => {
       const part = parts[at];
       const ranges = part?.ranges ?? [[0, file.size]];
       const size = ranges.reduce((sum, [from, to]) => sum + to - from, part?.header.length ?? 0);
@@ -144,6 +144,15 @@ class ModelStore implements Handlers<StoreCalls> {
     return null;
   }
 }
+
+/** What is stored of a model; null where that is less than is wanted. */
+async function knownRecord({ name, words }: ModelRequest): Promise<StoredRecord | null> {
+  const known = await readRecord(name);
+  return known && (known.words || !words) ? known : null;
+}
+
+/** Whether a stored file holds weights; the others are the tokenizer's. */
+const isWeights = ({ name }: StoredFile) => name.endsWith(".safetensors");
 
 /** Changes when a file is written. */
 const stamp = ({ size, lastModified }: File) => `${size} ${lastModified}`;

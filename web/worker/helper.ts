@@ -34,7 +34,7 @@ export class HelperHost {
   async #load({ id, module, model, member, members, memory }: HelperMessage & HelperLoad) {
     await init({ module_or_path: module });
     const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-    this.#helper = await Helper.load(model.config, files, readRanges(model), member, members);
+    this.#helper = await Helper.load(model.config, files, readRanges(model), member, members, model.words.length > 0);
     post({ id, answer: null });
     if (memory) new Channel(memory).serve((task) => this.#perform(task));
   }

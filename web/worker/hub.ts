@@ -15,10 +15,14 @@ export interface Remote {
   sha256: string | null;
 }
 
-/** A model's texts and its files of weights. */
+/** A model's texts, its files of weights, and its tokenizer's where texts are wanted. */
 export interface Found extends ModelTexts {
   files: Remote[];
+  tokenizer: Remote[];
 }
+
+/** What makes tokens of texts. */
+const TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"];
 
 /** Largest number of weight files. A model of 6 billion parameters in 32 bits has five. */
 const MOST_FILES = 100;
@@ -44,28 +48,46 @@ async function few<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Pr
   return done;
 }
 
-/** Finds a model's configuration and the files that hold its encoder. */
-export async function find(name: string, net: Net): Promise<Found> {
+/** Finds a model's configuration and the files that hold its encoder; with `words` those of its tokenizer. */
+export async function find(name: string, words: boolean, net: Net): Promise<Found> {
   const place = readName(name);
   if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
   const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
   const read = (file: string) => insist(net.signal, () => text(asked.url(file), `${name}/${file}`, net));
-  if (asked.lacks("config.json")) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
-  const config = await read("config.json");
   const perhaps = async (file: string) => asked.lacks(file) ? null : read(file).catch((error: unknown) => {
     // A folder has no list of its files: only a request tells.
     if (error instanceof Missing) return null;
     throw error;
   });
+  const usual = await perhaps("config.json");
+  const config = usual ?? (await perhaps("open_clip_config.json"));
+  if (config === null) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
   const processor = await perhaps("processor_config.json");
   const preprocessor = await perhaps("preprocessor_config.json");
   const shards = await perhaps("model.safetensors.index.json");
-  const files = shards === null ? ["model.safetensors"] : await encoder_shards(shards);
+  const files = shards === null ? [wholeFile(asked, usual === null)] : await encoder_shards(shards);
   if (files.length > MOST_FILES) {
     throw new Error(`${name} lists ${files.length} files of weights, expected at most ${MOST_FILES}.`);
   }
   if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
-  return { config, processor, preprocessor, files: await few(files, (file) => asked.file(file, name, net)) };
+  const remote = (list: readonly string[]) => few(list, (file) => asked.file(file, name, net));
+  return { config, processor, preprocessor, words, files: await remote(files), tokenizer: words ? await tokenizerOf(asked, remote) : [] };
+}
+
+/** The one file of weights: by its usual name, or by open_clip's, which some repositories hold beside it. */
+function wholeFile({ lacks }: Files, ofOpenClip: boolean): string {
+  const names = ["model.safetensors", "open_clip_model.safetensors"] as const;
+  const [first, second] = ofOpenClip ? [names[1], names[0]] : names;
+  return lacks(first) && !lacks(second) ? second : first;
+}
+
+/** The tokenizer's files that are there. A folder has no list of its files: only a request tells. */
+async function tokenizerOf({ lacks }: Files, remote: (list: readonly string[]) => Promise<Remote[]>): Promise<Remote[]> {
+  const lists = await Promise.all(TOKENIZER.filter((file) => !lacks(file)).map((file) => remote([file]).catch((error: unknown) => {
+    if (error instanceof Missing) return [];
+    throw error;
+  })));
+  return lists.flat();
 }
 
 interface Files {

@@ -15,7 +15,7 @@ export class FetchedModels {
     const init: RequestInit = { signal, cache: this.#distrusted.has(folder) ? "reload" : "default" };
     const config = await (await get(new URL("config.json", folder), init)).text();
     const weights = await read(await get(new URL("model.safetensors", folder), init), progress);
-    const model = { name: "InternViT-Tiny", config, processor: null, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }] };
+    const model = { name: "InternViT-Tiny", config, processor: null, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }], words: [] };
     this.#models.set(folder, model);
     return model;
   }
@@ -40,7 +40,7 @@ async function read(response: Response, progress: (done: number, total: number) 
   return new Blob(parts);
 }
 
-export async function localModel({ name, config, processor, preprocessor, weights }: OwnFiles): Promise<ModelFiles> {
+export async function localModel({ name, config, processor, preprocessor, weights, words }: OwnFiles): Promise<ModelFiles> {
   const first = weights.find(({ name }) => name.endsWith(".safetensors")) ?? config;
   const files = weights.map((file) => ({ name: file.name, blob: file }));
   const text = (file: File, what: string) => reading(file.name, bounded(file, MOST_CONFIG, what).text());
@@ -50,6 +50,7 @@ export async function localModel({ name, config, processor, preprocessor, weight
     processor: processor ? await text(processor, "processor_config.json") : null,
     preprocessor: preprocessor ? await text(preprocessor, "preprocessor_config.json") : null,
     files,
+    words: words ?? [],
   };
 }
 

@@ -1,7 +1,7 @@
 // The models that the browser stores for this page: a folder each in its private file system.
 
 import type { StoredModel } from "../shared/protocol";
-import { atLeast, fits, list, nullable, number, optional, string, unchecked, type Infer } from "../shared/shape";
+import { atLeast, boolean, fits, list, nullable, number, optional, string, unchecked, type Infer } from "../shared/shape";
 
 /** A stored file of weights: a header of its own, if it has one, then ranges of the server's file. */
 export type StoredFile = Infer<typeof storedFile>;
@@ -29,6 +29,8 @@ const storedRecord = atLeast({
   /** Both are unknown for a model that was stored by an earlier version of the page. */
   processor: optional(nullable(string)),
   preprocessor: optional(nullable(string)),
+  /** Whether what reads texts was wanted too. */
+  words: optional(boolean),
   files: list(storedFile),
 });
 

@@ -12,6 +12,7 @@ import { start } from "./module";
 import { pause } from "./pause";
 import { sentence, serve, type Handlers, type Job } from "./serve";
 import { HELPER, Team, usualThreads } from "./team";
+import { Reader } from "./words";
 
 /** Longest time between two yields to the event loop, in milliseconds. */
 const YIELD_EVERY = 30;
@@ -26,6 +27,7 @@ class EngineHost implements Handlers<Calls> {
   #wanted: number | null = 1;
   readonly #team = new Team();
   readonly #fetched = new FetchedModels();
+  readonly #reader = new Reader();
 
   async open({ device, threads }: Calls["open"]["given"]) {
     this.#module ??= await start();
@@ -72,7 +74,15 @@ class EngineHost implements Handlers<Calls> {
     return tensor;
   }
 
+  async labels({ photo, texts }: Calls["labels"]["given"]) {
+    for (const text of texts) await this.#reader.read(this.#opened, text);
+    const found = await this.#opened.labels(photo, texts);
+    const known = texts.length === 0 && found.some(({ name }) => !name) ? await imageNet() : [];
+    return found.map((one) => ({ ...one, name: spelled(one.name || (known[one.class] ?? "")) }));
+  }
+
   async view({ photo, request, edges }: Calls["view"]["given"], { transfer }: Job) {
+    if (request.view === "words") await this.#reader.read(this.#opened, request.text);
     const map = await this.#opened.view(photo, request, edges ?? "photograph");
     const { fine } = map;
     transfer.push(map.data.buffer, map.rgba.buffer, map.labels.buffer);
@@ -144,7 +154,8 @@ class EngineHost implements Handlers<Calls> {
     const report = (stage: Progress["stage"]) => (done: number, total: number) => progress({ stage, done, total });
     const model = "folder" in source ? await this.#fetched.get(source.folder, signal, report("fetch")) : await localModel(source);
     const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-    const texts = { config: model.config, processor: model.processor, preprocessor: model.preprocessor };
+    const texts = { config: model.config, processor: model.processor, preprocessor: model.preprocessor, words: model.words.length > 0 };
+    this.#reader.use(model.words);
     const load = (members: number) =>
       this.#opened.load(texts, files, readRanges(model, signal), report("load"), members, this.#team.ask);
     const { name } = model;
@@ -164,6 +175,9 @@ class EngineHost implements Handlers<Calls> {
     return { name, info: await load(1), threads: 1, alone };
   }
 }
+
+/** The names of ImageNet's classes. */
+const imageNet = async () => (await import("#model/imagenet.txt?raw")).default.split("\n");
 
 /** Bounds the names of classes, which come from files. */
 function legible<T extends { names: string[] }>(answer: T): T {

@@ -20,6 +20,7 @@ use super::background::Background;
 use super::compute::Compute;
 use super::guard::Guard;
 use super::model::Model;
+use super::words::Tokenizer;
 use super::{input, output, progress, tell};
 
 /// A photograph as the encoder sees it: a view of its patches, painted over it.
@@ -27,6 +28,7 @@ use super::{input, output, progress, tell};
 #[command(after_help = "Examples:\n  internvit look cat.jpg --view pca --foreground\n  \
     internvit look cat.jpg --view similarity --at 220,160 --other dog.jpg --out match.png\n  \
     internvit look cat.jpg --view attention --layer 12 --head 0 --data attention.npy\n  \
+    internvit look cat.jpg --view words --text \"a cat\" --model openai/clip-vit-base-patch16\n  \
     internvit look cat.jpg --view pca --edges patches")]
 pub(super) struct Args {
     /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
@@ -73,6 +75,9 @@ pub(super) struct Args {
     /// similarity: a point that counts against what resembles its patch; may be given several times
     #[arg(long, value_name = "X,Y", value_parser = super::arguments::point)]
     unlike: Vec<[u32; 2]>,
+    /// words: what is looked for, by a model that reads texts (CLIP, SigLIP, OpenVision)
+    #[arg(long)]
+    text: Option<String>,
     /// attention: one head, from 0; the mean of all if left out
     #[arg(long)]
     head: Option<usize>,
@@ -124,7 +129,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let out = args.out();
     let guard = args.guard(&out)?;
     guard.check()?;
-    let checkpoint = args.model.open().await?;
+    let checkpoint = match &args.text {
+        Some(_) => args.model.open_with_text().await?,
+        None => args.model.open().await?,
+    };
     guard.keeps_model(&checkpoint)?;
     let sizes = checkpoint.spec.sizes;
     let mut settings = args.settings(&sizes)?;
@@ -138,7 +146,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if checkpoint.random_weights() {
         note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
+    let tokenizer = args.text.as_ref().map(|_| Tokenizer::beside(&checkpoint)).transpose()?;
     let mut encoder = args.compute.load(checkpoint).await?;
+    if let (Some(text), Some(tokenizer)) = (&args.text, tokenizer) {
+        album.texts.read(&encoder, text, tokenizer.read(text)?).await?;
+    }
     let bar = progress::Share::new("encoding", 1 + usize::from(args.other.is_some()));
     let taps = request.needs().taps(sizes.layers);
     let mut numbers = Vec::new();
@@ -223,6 +235,8 @@ impl Args {
             ("--centred", self.centred, "centred"),
             ("--alike", !self.alike.is_empty(), "of"),
             ("--unlike", !self.unlike.is_empty(), "of"),
+            ("--text", self.text.is_some(), "text"),
+            ("--layer", self.layer.is_some(), "layer"),
             ("--head", self.head.is_some(), "head"),
             ("--clusters", self.clusters.is_some(), "k"),
             ("--foreground", self.foreground, "foreground"),
@@ -247,6 +261,10 @@ impl Args {
             let text = format!("--view {view} needs --at X,Y: the patch to compare with");
             return Err(Error::input(text));
         }
+        if knows(view, "text") && self.text.is_none() {
+            let text = format!("--view {view} needs --text WORDS: what is looked for");
+            return Err(Error::input(text));
+        }
         if self.opacity.is_some_and(|opacity| !(0.0..=1.0).contains(&opacity)) {
             return Err(Error::input("--opacity: expected a number from 0 to 1"));
         }
@@ -268,6 +286,9 @@ impl Args {
                 return Err(Error::input(format!("--head {head}: expected 0 to {most}")));
             }
             settings.set("head", Setting::Number(head));
+        }
+        if let Some(text) = &self.text {
+            settings.set("text", Setting::Text(text.clone()));
         }
         if let Some(k) = self.clusters {
             settings.set("k", Setting::Number(k as usize));

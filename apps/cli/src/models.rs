@@ -1,21 +1,23 @@
 //! `internvit models`
 
-use std::path::PathBuf;
+mod published;
 
 use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::Result;
 use internvit::hub::{Hub, Name};
-use internvit::model::CATALOGUE;
-use internvit::plan::parameters;
 use serde_json::json;
 
 use super::print_json;
+use published::{PURPOSES, published};
 
-/// The published InternViT models, and what of the hub is on this machine.
+/// Published encoders by what they are good for, and what of the hub is on this machine.
 ///
-/// Any of these names is what --model takes; so is that of a larger model, such as
-/// OpenGVLab/InternVL3-1B, of which the vision tensors alone are fetched.
+/// Small ones for simple tasks, medium ones for segmentation and deep understanding, large ones for
+/// multi-modal systems; the size of your pictures and your patience decide the rest. Work is that of
+/// one picture of the model's own size, memory that of its weights in 32 bits. Any of these names is
+/// what --model takes; so is that of a larger model, such as OpenGVLab/InternVL3-1B, of which the
+/// vision tensors alone are fetched.
 #[derive(Parser)]
 #[command(after_help = "Example:\n  internvit models --json")]
 pub(super) struct Args {
@@ -26,22 +28,25 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let hub = Hub::from_env(true)?;
-    let mut published = Vec::new();
-    for entry in &CATALOGUE {
-        let folder = match Name::parse(&entry.repository()) {
+    let mut list = Vec::new();
+    for one in published()? {
+        let folder = match Name::parse(&one.name) {
             Some(name) => hub.cached(&name).await,
             None => None,
         };
-        published.push((entry, folder));
+        list.push((one, folder));
     }
     let larger = hub.larger();
     if args.json {
-        let published: Vec<_> = published
-            .into_iter()
-            .map(|(entry, folder)| {
-                json!({ "name": entry.repository(), "image_size": entry.image,
-                        "parameters": parameters(&entry.spec()), "bytes": 2 * parameters(&entry.spec()),
-                        "folder": folder.map(|f| f.to_string_lossy().into_owned()) })
+        let purpose =
+            |of| PURPOSES.iter().find(|(purpose, ..)| *purpose == of).map(|(_, word, _)| word);
+        let published: Vec<_> = list
+            .iter()
+            .map(|(one, folder)| {
+                json!({ "name": one.name, "purpose": purpose(one.purpose), "image_size": one.spec.sizes.image,
+                        "parameters": one.parameters(), "bytes": one.bytes(), "memory": one.memory(),
+                        "gflop": one.gflop(), "licence": one.licence, "gated": one.gated, "advice": one.advice,
+                        "folder": folder.as_ref().map(|f| f.to_string_lossy().into_owned()) })
             })
             .collect();
         let larger: Vec<_> = larger
@@ -51,20 +56,32 @@ pub(super) async fn run(args: Args) -> Result<()> {
         print_json(&json!({ "published": published, "larger": larger }));
         return Ok(());
     }
-    let place = |folder: Option<PathBuf>| folder.map_or("-".into(), |f| f.display().to_string());
-    say!("{:37} {:>8} {:>10} {:>10}  on this machine", "--model", "image", "parameters", "bytes");
-    for (entry, folder) in published {
-        say!(
-            "{:37} {:>5} px {:>8.0} M {:>10}  {}",
-            entry.repository(),
-            entry.image,
-            parameters(&entry.spec()) as f64 / 1e6,
-            HumanBytes(2 * parameters(&entry.spec())).to_string(),
-            place(folder)
-        );
+    for (purpose, _, title) in PURPOSES {
+        say!("{title}");
+        for (one, folder) in list.iter().filter(|(one, _)| one.purpose == purpose) {
+            let gated = if one.gated { ", to be accepted on its page first" } else { "" };
+            say!("  {}", one.name);
+            say!(
+                "    {} px, {:.0} M parameters, {} on disk, {} of memory, {:.0} GFLOP; licence: {}{gated}",
+                one.spec.sizes.image,
+                one.parameters() as f64 / 1e6,
+                HumanBytes(one.bytes()),
+                HumanBytes(one.memory()),
+                one.gflop(),
+                one.licence.unwrap_or("see its page"),
+            );
+            say!("    {}", one.advice);
+            if let Some(folder) = folder {
+                say!("    here: {}", folder.display());
+            }
+        }
+    }
+    if !larger.is_empty() {
+        say!("Vision parts of larger models, on this machine");
     }
     for (name, folder) in larger {
-        say!("{name:37} {:>8} {:>10} {:>10}  {}", "", "", "vision", folder.display());
+        say!("  {name}");
+        say!("    here: {}", folder.display());
     }
     Ok(())
 }

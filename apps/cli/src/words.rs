@@ -1,8 +1,5 @@
 //! Texts as a model's tokens: `tokenizer.json` beside it, or the vocabulary of CLIP's.
 
-mod clip;
-mod repair;
-
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use internvit::files::{folder_of, open_file, read_text};
-use internvit::model::TextSpec;
+use internvit::model::{TextSpec, clip_tokenizer, clip_tokenizer_of_pairs};
 use internvit::session::Words;
 use internvit::{Checkpoint, Error, Result};
 use serde_json::Value;
@@ -25,10 +22,7 @@ const PAIRS: &str = "bpe_simple_vocab_16e6.txt.gz";
 /// What makes tokens of texts.
 pub(super) struct Tokenizer {
     inner: Inner,
-    /// Whether texts are repaired first, as open_clip does.
-    repairs: bool,
-    /// What texts are filled up with, and to how many tokens, where that counts.
-    fill: Option<(usize, u32)>,
+    spec: TextSpec,
 }
 
 impl Tokenizer {
@@ -47,24 +41,20 @@ impl Tokenizer {
             (paths[0].clone(), read_text(&paths[0], MOST)?)
         } else if let Some(paths) = there(&["vocab.json", "merges.txt"]) {
             let vocabulary = json_of(&paths[0])?;
-            (
-                paths[1].clone(),
-                clip::tokenizer(vocabulary, &read_text(&paths[1], MOST)?).to_string(),
-            )
+            (paths[1].clone(), clip_tokenizer(vocabulary, &read_text(&paths[1], MOST)?).to_string())
         } else if let Some(paths) = there(&[PAIRS]) {
-            (paths[0].clone(), clip::of_pairs(&unpacked(&paths[0])?).to_string())
+            (paths[0].clone(), clip_tokenizer_of_pairs(&unpacked(&paths[0])?).to_string())
         } else {
             return Err(Error::input(format!(
                 "{name}: expected tokenizer.json beside the model, or vocab.json and merges.txt, or {PAIRS}: \
                  texts cannot be read without; copy it from where the model comes from"
             )));
         };
-        let repairs = checkpoint.config.contains("\"model_cfg\"");
-        Self::new(&json, text, repairs).map_err(|reason| Error::config(path.display(), reason))
+        Self::new(&json, text).map_err(|reason| Error::config(path.display(), reason))
     }
 
     /// By the text of a `tokenizer.json`.
-    fn new(json: &str, text: &TextSpec, repairs: bool) -> std::result::Result<Self, String> {
+    fn new(json: &str, text: &TextSpec) -> std::result::Result<Self, String> {
         // The library trusts a file's numbers.
         let read = catch_unwind(|| Inner::from_bytes(json));
         let mut inner = read.map_err(|_| "no tokenizer: damaged")?.map_err(|e| e.to_string())?;
@@ -72,22 +62,16 @@ impl Tokenizer {
             TruncationParams { max_length: text.length, ..TruncationParams::default() };
         inner.with_truncation(Some(truncation)).map_err(|e| e.to_string())?;
         inner.with_padding(None);
-        // Where tokens attend to those before them alone, padding changes nothing and is left out.
-        let fill = (!text.causal).then_some((text.length, text.padding));
-        Ok(Self { inner, repairs, fill })
+        Ok(Self { inner, spec: text.clone() })
     }
 
-    /// The tokens of a text, in small letters, as all these models learned them.
+    /// The tokens of a text.
     pub(super) fn read(&self, text: &str) -> Result<Words> {
-        let text = if self.repairs { repair::repaired(text) } else { text.to_string() };
         let bad = |reason: &str| Error::input(format!("the text {text:?}: {reason}"));
-        let encode = || self.inner.encode(text.to_lowercase(), true);
+        let encode = || self.inner.encode(self.spec.plain(text).to_lowercase(), true);
         let tokens = catch_unwind(AssertUnwindSafe(encode)).map_err(|_| bad("no tokens"))?;
-        let mut ids = tokens.map_err(|e| bad(&e.to_string()))?.get_ids().to_vec();
-        if let Some((length, padding)) = self.fill {
-            ids.resize(length, padding);
-        }
-        Ok(Words { ids, attended: None })
+        let ids = tokens.map_err(|e| bad(&e.to_string()))?.get_ids().to_vec();
+        Ok(Words { ids: self.spec.fitted(ids, 0), attended: None })
     }
 }
 

@@ -44,14 +44,18 @@ pub async fn encoder_shards(index: String) -> JsResult<JsValue> {
 }
 
 /// Checks configuration and headers as `Engine.load` does, and tells what of each file the encoder
-/// needs: `[{ header, ranges } | null]`, null for all of it.
+/// needs, and with `words` its tower for texts: `[{ header, ranges } | null]`, null for all of it.
 #[wasm_bindgen(unchecked_return_type = "(FilePart | null)[]")]
 pub async fn encoder_parts(
     config: String,
     #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
     #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
+    words: bool,
 ) -> JsResult<Array> {
-    let checkpoint = checkpoint(&config, files, &read).await?;
+    let mut checkpoint = checkpoint(&config, files, &read).await?;
+    if words {
+        add_text(&mut checkpoint).await?;
+    }
     let parts = checkpoint.extracts().into_iter().map(|(_, extract)| {
         let Some(extract) = extract else { return Ok(JsValue::NULL) };
         let ranges: Vec<_> =

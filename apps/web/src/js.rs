@@ -45,6 +45,14 @@ pub(super) async fn checkpoint(
     Checkpoint::open("model", config, sources).await.map_err(js)
 }
 
+/// Takes the tower for texts too, where the model has one; where there is none it shows pictures all the same.
+pub(super) async fn add_text(checkpoint: &mut Checkpoint) -> JsResult<()> {
+    match checkpoint.add_text().await {
+        Ok(()) | Err(Error::Input(_)) => Ok(()),
+        Err(other) => Err(js(other)),
+    }
+}
+
 fn source(index: usize, file: FileInfo, read: &Function) -> Source {
     let (read, name) = (read.clone(), file.name.clone());
     let reader = move |range: std::ops::Range<u64>| {

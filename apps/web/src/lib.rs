@@ -9,6 +9,7 @@ mod masks;
 mod records;
 mod team;
 mod types;
+mod words;
 
 use std::ops::ControlFlow;
 
@@ -105,8 +106,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Loads a model from `{ config, processor, preprocessor }`, the texts of its `config.json` and, where
-    /// it has them, its `processor_config.json` and `preprocessor_config.json`, and from its files, of
+    /// Loads a model from `{ config, processor, preprocessor, words }`, the texts of its `config.json` and, where
+    /// it has them, its `processor_config.json` and `preprocessor_config.json`, and whether its tower for texts is
+    /// wanted where it has one, and from its files, of
     /// which ranges are read through `read(file, start, end) -> Promise<Uint8Array>`. On the CPU `members` compute, this
     /// engine and helpers that `ask(helper, task) -> Promise<Float32Array>` reaches.
     #[wasm_bindgen(unchecked_return_type = "ModelInfo")]
@@ -120,12 +122,16 @@ impl Engine {
         #[wasm_bindgen(unchecked_param_type = "AskHelper")] ask: Function,
     ) -> JsResult<JsValue> {
         let start = precise_now();
-        let Texts { config, processor, preprocessor } = serde_wasm_bindgen::from_value(texts)?;
+        let Texts { config, processor, preprocessor, words } =
+            serde_wasm_bindgen::from_value(texts)?;
         let checkpoint = checkpoint(&config, files, &read).await?;
         // In the order in which they are asked for.
         let mut settings = [processor, preprocessor].into_iter();
         let next = |_: &str| Ok(settings.next().flatten());
-        let checkpoint = checkpoint.preprocess_from(next).map_err(js)?;
+        let mut checkpoint = checkpoint.preprocess_from(next).map_err(js)?;
+        if words {
+            add_text(&mut checkpoint).await?;
+        }
         // The model before is let go first: both may not fit the device together. The device is kept:
         // opening one takes time, and Chromium keeps something of each until its page closes.
         self.album.clear();
@@ -159,6 +165,12 @@ impl Engine {
             norm: format!("{:?}Norm", spec.norm.kind),
             random_weights: checkpoint.random_weights(),
             classes: checkpoint.head.as_ref().map_or(0, |head| head.spec.classes),
+            labels: spec.classes().unwrap_or(0),
+            texts: match (spec.image_features(), checkpoint.text()) {
+                (Some(_), Some(_)) => "read",
+                (Some(_), None) => "left out",
+                (None, _) => "none",
+            },
         };
         self.encoder = Some(encoder);
         self.times[1] = (precise_now() - start) / 1e3;

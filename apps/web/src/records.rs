@@ -25,6 +25,10 @@ pub(super) struct ModelInfo {
     pub(super) random_weights: bool,
     /// Classes of its segmentation head; 0 where it has none.
     pub(super) classes: usize,
+    /// Classes of its classifier; 0 where it has none.
+    pub(super) labels: usize,
+    /// What it says of texts.
+    pub(super) texts: &'static str,
 }
 
 /// A model's files of text.
@@ -33,6 +37,8 @@ pub(super) struct Texts {
     pub(super) config: String,
     pub(super) processor: Option<String>,
     pub(super) preprocessor: Option<String>,
+    /// Whether the tower for texts is wanted.
+    pub(super) words: bool,
 }
 
 #[derive(Default, Deserialize)]

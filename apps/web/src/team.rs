@@ -78,8 +78,12 @@ impl JsHelper {
         #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
         member: usize,
         members: usize,
+        words: bool,
     ) -> JsResult<JsHelper> {
-        let checkpoint = checkpoint(&config, files, &read).await?;
+        let mut checkpoint = checkpoint(&config, files, &read).await?;
+        if words {
+            add_text(&mut checkpoint).await?;
+        }
         let share = Share { member, members };
         let helper = internvit::session::Session::helper(&checkpoint, share).await.map_err(js)?;
         Ok(Self { helper, kept: Kept::default() })

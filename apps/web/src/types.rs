@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(typescript_custom_section)]
 const RECORDS: &str = r#"
 import type {
-  Benchmark, BenchmarkRequest, CutOut, Device, DeviceChoice, Dtype, Edges, Encoded, FileInfo, FilePart, Lesson, Masks, ModelInfo,
+  Benchmark, BenchmarkRequest, CutOut, Device, DeviceChoice, Dtype, Edges, Encoded, FileInfo, FilePart, Label, Lesson, Masks, ModelInfo,
   ModelTexts, PublishedModel, Refine, Settings, Task, Taught, Tensor, ViewMap, ViewRequest,
 } from "../shared/protocol";
 

@@ -100,6 +100,7 @@ fn text(fields: &Fields<'_>, _: &Found) -> Result<Option<TextSpec>> {
         head: TextHead::Projection(whole.size("projection_dim", 512)?),
         padding: vocabulary.saturating_sub(1) as u32,
         joint: Joint::Softmax,
+        repairs: false,
     }))
 }
 

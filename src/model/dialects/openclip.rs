@@ -142,6 +142,7 @@ fn text(fields: &Fields<'_>, found: &Found) -> Result<Option<TextSpec>> {
         head: if bias { TextHead::Pooler(width) } else { TextHead::Projection(width) },
         padding: keys.tally("pad_id", 0)? as u32,
         joint: if sigmoid { Joint::Sigmoid } else { Joint::Softmax },
+        repairs: true,
     }))
 }
 

@@ -137,6 +137,7 @@ fn text(fields: &Fields<'_>, _: &Found) -> Result<Option<TextSpec>> {
         head: TextHead::Pooler(keys.size("projection_size", hidden)?),
         padding: u32::from(vocabulary < 100_000),
         joint: Joint::Sigmoid,
+        repairs: false,
     }))
 }
 

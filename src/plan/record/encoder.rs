@@ -223,6 +223,18 @@ impl<'a> EncoderRecorder<'a> {
         y
     }
 
+    /// A block in which each token attends to itself alone: attention is its values.
+    pub(super) fn block_of_values(&mut self, x: SlotId, block: usize) -> SlotId {
+        self.r.enter(block);
+        let (heads, tokens) = (self.spec.sizes.heads, self.r.rows(x));
+        let y = self.residual(x, &|this, a, add| {
+            let a = this.attention(a, heads, tokens, None);
+            this.projected(a, add)
+        });
+        self.r.leave();
+        y
+    }
+
     /// Both branches of a block around the residual stream x; `attend` computes attention of what was
     /// normed, and adds it.
     pub(super) fn residual(

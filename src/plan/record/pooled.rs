@@ -1,8 +1,50 @@
 //! What is computed of the last hidden state: the pooled token, classes, embeddings, features for others.
 
 use super::encoder::EncoderRecorder;
-use crate::model::{Activation, Classifier, FinalNorm, Mlp, NormKind, Pool, WeightKind};
-use crate::plan::{self, Attention, Concat, Gather, Map, Op, Plane, PoolKind, Slice, SlotId};
+use crate::model::{Activation, Classifier, FinalNorm, Mlp, NormKind, Pool, Spec, WeightKind};
+use crate::plan::{
+    self, Attention, Concat, Gather, Map, Op, Plan, Plane, PoolKind, Role, Slice, SlotId,
+};
+
+/// Records what texts are compared with, of every token by itself. In the last block attention is replaced by
+/// its values (Zhou et al. 2022, arXiv:2112.01071); where a learned query gathers the tokens, that attention is.
+///
+/// Input: `hidden_state` `[tokens, C]`, that of [`dense_layer`]. Output: `dense` `[tokens, width]`, with the
+/// width of [`Spec::image_features`].
+pub fn record_dense(spec: &Spec, tokens: usize) -> Plan {
+    let mut r = EncoderRecorder::within(spec, 1, "");
+    let mut x = r.r.slot("hidden_state", [1, tokens, spec.sizes.hidden], Role::Input);
+    if !gathers(spec) {
+        x = r.block_of_values(x, dense_layer(spec));
+    }
+    if spec.final_norm != FinalNorm::None {
+        x = r.norm(x, "layernorm");
+    }
+    if spec.pool == Pool::Map {
+        let [k, v] = r.pool_keys(x);
+        // Of one key softmax is 1, whatever the query.
+        x = r.gathered([k, k, v], tokens);
+    }
+    if let Pool::MeanQuery { width, .. } = spec.pool {
+        let v = r.pool_part(x, "v");
+        x = r.r.linear(v, "pool.proj", width).biased("image_features");
+    }
+    if let Classifier::Projection { width, bias } = spec.classifier {
+        x = r.r.linear(x, "projection", width).bias_if(bias).record("image_features");
+    }
+    r.r.plan.output("dense", x);
+    r.r.plan
+}
+
+/// The hidden state that [`record_dense`] begins with.
+pub fn dense_layer(spec: &Spec) -> usize {
+    spec.sizes.layers - spec.unused - usize::from(!gathers(spec))
+}
+
+/// Whether an attention of its own gathers the tokens behind the last block.
+fn gathers(spec: &Spec) -> bool {
+    matches!(spec.pool, Pool::Map | Pool::MeanQuery { .. })
+}
 
 /// The outputs that have one row a picture.
 pub const POOLED: [&str; 5] =
@@ -94,16 +136,28 @@ impl EncoderRecorder<'_> {
 
     /// A learned query attends to all tokens; `y = a + mlp(norm(a))` of what it gathers.
     fn attended(&mut self, last: SlotId) -> SlotId {
-        let (c, heads) = (self.r.cols(last), self.spec.sizes.heads);
+        let c = self.r.cols(last);
         self.r.weight("pool.probe", [1, 1, c], &[1, 1, c], WeightKind::Table);
         let (probe, row) = (self.shared("probe", [1, c]), self.shared("probe.row", [1, 1]));
         let gather = Gather { x: probe, index: row, residual: None };
         let probe = self.r.push("pool.probe", [1, c], Op::Gather(gather));
         let q = self.r.linear(probe, "pool.q", c).biased("pool.q");
-        let kv = self.r.linear(last, "pool.kv", c).planes(2).biased("pool.kv");
-        let [k, v] = [0, 1].map(|plane| Plane { slot: kv, plane });
-        let attention = Op::Attention(Attention::new([q.into(), k, v], heads));
-        let a = self.r.push("pool.attention", [1, c], attention);
+        let [k, v] = self.pool_keys(last);
+        self.gathered([q.into(), k, v], 1)
+    }
+
+    /// Keys and values of the tokens for the query that pools.
+    fn pool_keys(&mut self, last: SlotId) -> [Plane; 2] {
+        let c = self.r.cols(last);
+        let slot = self.r.linear(last, "pool.kv", c).planes(2).biased("pool.kv");
+        [0, 1].map(|plane| Plane { slot, plane })
+    }
+
+    /// What queries gather, one in each of `groups` of the keys.
+    fn gathered(&mut self, qkv: [Plane; 3], groups: usize) -> SlotId {
+        let (c, heads) = (self.spec.sizes.hidden, self.spec.sizes.heads);
+        let attention = Op::Attention(Attention { groups, ..Attention::new(qkv, heads) });
+        let a = self.r.push("pool.attention", [groups, c], attention);
         let a = self.r.linear(a, "pool.proj", c).biased("pool.proj");
         let m = self.norm(a, "pool.norm");
         let Mlp { activation, .. } = self.spec.mlp;
@@ -116,14 +170,18 @@ impl EncoderRecorder<'_> {
     fn attended_by_mean(&mut self, last: SlotId, heads: usize, width: usize) -> SlotId {
         let c = self.r.cols(last);
         let mean = self.mean(last, 0);
-        let [q, k, v] = [("q", mean), ("k", last), ("v", last)].map(|(name, x)| {
-            let norm = format!("pool.norm_{name}");
-            let x = self.r.norm(x, &norm, NormKind::Layer, MEAN_QUERY_EPS);
-            let name = format!("pool.{name}");
-            self.r.linear(x, &name, c).biased(&name)
-        });
+        let [q, k, v] =
+            [("q", mean), ("k", last), ("v", last)].map(|(name, x)| self.pool_part(x, name));
         let attention = Op::Attention(Attention::new([q.into(), k.into(), v.into()], heads));
         let a = self.r.push("pool.attention", [1, c], attention);
         self.r.linear(a, "pool.proj", width).biased("image_features")
+    }
+
+    /// Queries, keys or values of InternVL-C's pooling, each behind a norm of its own.
+    fn pool_part(&mut self, x: SlotId, name: &str) -> SlotId {
+        let (c, norm) = (self.r.cols(x), format!("pool.norm_{name}"));
+        let x = self.r.norm(x, &norm, NormKind::Layer, MEAN_QUERY_EPS);
+        let name = format!("pool.{name}");
+        self.r.linear(x, &name, c).biased(&name)
     }
 }

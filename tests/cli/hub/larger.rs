@@ -57,9 +57,13 @@ fn of_a_larger_model_the_vision_tensors_are_fetched() {
 
     let list = succeeds(hub.run(&["models", "--json"]));
     assert_eq!(list["larger"][0]["name"], "acme/vlm");
-    assert_eq!(list["published"][0]["name"], "OpenGVLab/InternViT-300M-448px");
-    assert_eq!(list["published"][0]["bytes"], 608_024_576);
-    assert!(list["published"][0]["folder"].is_null());
+    let published = list["published"].as_array().unwrap();
+    let named = |name: &str| published.iter().find(|one| one["name"] == name).unwrap();
+    let small = named("OpenGVLab/InternViT-300M-448px");
+    assert_eq!((&small["bytes"], &small["purpose"]), (&608_024_576.into(), &"medium".into()));
+    assert!(small["folder"].is_null() && small["gflop"].as_f64().unwrap() > 700.0);
+    let gated = named("facebook/dinov3-vits16-pretrain-lvd1689m");
+    assert_eq!((&gated["gated"], &gated["licence"]), (&true.into(), &"DINOv3 License".into()));
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 import { Attention } from "./attention";
 import { Clusters } from "./clusters";
+import { Labels } from "./labels";
 import { Norms } from "./norms";
 import { Pca } from "./pca";
 import { Segmentation } from "./segmentation";
 import { Similarity } from "./similarity";
 import { Teach, type Lessons } from "./teach";
 import type { View } from "./view";
+import { Words } from "./words";
 
 const table = {
   pca: (root) => new Pca(root),
@@ -17,6 +19,8 @@ const table = {
   attention: (root) => new Attention(root),
   norms: () => new Norms(),
   segmentation: () => new Segmentation(),
+  labels: (root) => new Labels(root),
+  words: (root) => new Words(root),
 } satisfies Record<string, (root: HTMLElement, lessons: Lessons) => View>;
 
 export type ViewName = keyof typeof table;

@@ -56,6 +56,8 @@ export abstract class View {
   readonly pointing: Pointing = "none";
   /** The lowest layer to choose; null for a view without layers. */
   readonly firstLayer: number | null = 0;
+  /** Whether it gains by more patches. */
+  readonly detailed: boolean = true;
   /** What the visitor reads while no patch is chosen. */
   readonly prompt: string | null = null;
   /** Why there is nothing to save while there is no map. */

@@ -1,0 +1,112 @@
+// Words of the visitor: a tokenizer as everywhere else, labels, and where a text is found.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { Tokenizer } from "@huggingface/tokenizers";
+import { load } from "../../web/tools/records.mjs";
+import { openSite, path, visit } from "./site.mjs";
+import { axe, drawn, fits, loaded, phone, shown } from "./visitor.mjs";
+
+const site = openSite();
+const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/internvit");
+/** What the towers of the fixtures can read. */
+const VOCABULARY = { "[UNK]": 0, a: 3, photo: 4, of: 5, cat: 6, dog: 7, red: 8, car: 9 };
+const scratch = { folder: "" };
+before(() => {
+  scratch.folder = mkdtempSync(join(tmpdir(), "internvit-texts-"));
+  for (const file of ["config.json", "model.safetensors", "preprocessor_config.json"]) copyFileSync(path(`tests/golden/clip_quick_gelu/${file}`), join(scratch.folder, file));
+  writeFileSync(join(scratch.folder, "tokenizer.json"), JSON.stringify({
+    version: "1.0", truncation: null, padding: null, added_tokens: [], normalizer: null, pre_tokenizer: { type: "Whitespace" },
+    post_processor: null, decoder: null, model: { type: "WordLevel", vocab: VOCABULARY, unk_token: "[UNK]" },
+  }));
+});
+after(() => rmSync(scratch.folder, { recursive: true, force: true }));
+
+const open = async (page, folder, names) => {
+  await page.setInputFiles("#model-files", names.map((name) => join(folder, name)));
+  await page.locator("#model .summary", { hasText: "parameters" }).waitFor({ state: "attached" });
+  await shown(page);
+};
+const turn = async (page, name) => {
+  await page.getByRole("tab", { name, exact: true }).click();
+  await drawn(page);
+};
+const bars = (page) => page.locator("#bars li").evaluateAll((list) => list.map((item) => [item.children[0].textContent, item.children[1].textContent.replace(/[^\d.]/g, "")]));
+
+test("CLIP's vocabulary makes the tokens of the fixture", async () => {
+  const { clipTokenizer, tokensOf } = await load("web/worker/tokens.ts");
+  const pairs = gunzipSync(readFileSync(path("tests/golden/bpe_simple_vocab_16e6.txt.gz"))).toString().split("\n").slice(1, 48895);
+  const own = (byte) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
+  const bytes = Array.from({ length: 256 }, (_, byte) => byte);
+  const single = [...bytes.filter(own).map((byte) => String.fromCharCode(byte)), ...bytes.filter((byte) => !own(byte)).map((_, at) => String.fromCharCode(256 + at))];
+  const tokens = [...single, ...single.map((byte) => `${byte}</w>`), ...pairs.map((pair) => pair.replace(" ", "")), "<|startoftext|>", "<|endoftext|>"];
+  const vocabulary = Object.fromEntries(tokens.map((token, id) => [token, id]));
+  const tokenizer = new Tokenizer(clipTokenizer(JSON.stringify(vocabulary), `#version: 0.2\n${pairs.join("\n")}\n`), {});
+  const { rows } = JSON.parse(readFileSync(path("tests/golden/clip_tokenizer.json"), "utf8"));
+  assert.ok(rows.length >= 30);
+  for (const { text, ids, ids_transformers: others = ids } of rows) {
+    const found = tokensOf(tokenizer, text.toLowerCase());
+    const end = found.ids.length - found.ends;
+    const cut = found.ids.length > 77 ? [...found.ids.slice(0, 77 - found.ends), ...found.ids.slice(end)] : found.ids;
+    assert.deepEqual(cut, others, text);
+  }
+});
+
+test("labels by words, as the command line says them, and a text in the picture", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await loaded(page);
+  await page.getByRole("button", { name: "Cat" }).click();
+  await shown(page);
+  await turn(page, "Labels");
+  assert.match(await page.locator("#readout").textContent(), /no names for what it sees/);
+  await turn(page, "Words");
+  assert.match(await page.locator("#readout").textContent(), /never learned words/);
+  await open(page, scratch.folder, ["config.json", "model.safetensors", "preprocessor_config.json"]);
+  await drawn(page);
+  assert.match(await page.locator("#readout").textContent(), /what reads them is not here/);
+  await open(page, scratch.folder, ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"]);
+  await turn(page, "Labels");
+  await page.getByLabel(/^Your words/).fill("cat\nred car, dog");
+  await drawn(page);
+  const found = await bars(page);
+  assert.deepEqual(found.map(([name]) => name).sort(), ["cat", "dog", "red car"]);
+  assert.ok(Math.abs(found.reduce((sum, [, part]) => sum + Number(part), 0) - 100) < 0.2, "softmax sums to 1");
+  if (existsSync(program)) {
+    const args = ["classify", path("www/samples/chelsea.png"), "--model", scratch.folder, "--labels", "cat, red car, dog", "--json", "--device", "cpu"];
+    const { images: [{ classes }] } = JSON.parse(execFileSync(program, args, { encoding: "utf8" }));
+    for (const { name, probability } of classes) {
+      const [, part] = found.find(([one]) => one === name);
+      assert.ok(Math.abs(Number(part) - 100 * probability) < 0.11, `${name}: ${part} % here, ${100 * probability} % there`);
+    }
+  } else if (process.env.REQUIRE_GPU) assert.fail(`${program} is missing: cargo builds it`);
+  await page.getByLabel("Sentence they stand in").fill("a red {}");
+  await drawn(page);
+  assert.notDeepEqual(await bars(page), found, "another sentence");
+  await page.getByLabel("Sentence they stand in").fill("a red");
+  assert.match(await page.locator("[data-template-hint]").textContent(), /Write \{\}/);
+  await turn(page, "Words");
+  assert.match(await page.locator("#readout").textContent(), /Write what to look for/);
+  await page.getByLabel("Look for").fill("red car");
+  await drawn(page);
+  await page.locator("#legend .scale-line").waitFor();
+  await page.getByRole("button", { name: "Code" }).click();
+  assert.match(await page.locator("#code-sheet textarea").inputValue(), /--view words .*--text 'red car'/);
+});
+
+test("a classifier's own classes, on the phone", async (t) => {
+  const page = await visit(site, t, { ...phone, query: "?device=cpu" });
+  await loaded(page);
+  await page.getByRole("button", { name: "Cat" }).click();
+  await shown(page);
+  await open(page, path("tests/golden/vit_classification"), ["config.json", "model.safetensors", "preprocessor_config.json"]);
+  await turn(page, "Labels");
+  const found = await bars(page);
+  assert.equal(found.length, 6);
+  assert.ok(Math.abs(found.reduce((sum, [, part]) => sum + Number(part), 0) - 100) < 0.4);
+  await fits(page);
+  await axe(page);
+});
