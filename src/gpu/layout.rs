@@ -75,7 +75,8 @@ impl Layout {
     ) -> Format {
         let Self::Panels(PanelShape { k, .. }) = self else { return Format::F32 };
         let takes = |quant: &QuantFormat| slot.block.is_some() && quant.fits(k);
-        match stored.or(gpu.precision.quant().filter(takes)) {
+        let wanted = gpu.precision.quant().map(|quant| quant.of(&slot.name));
+        match stored.or(wanted.filter(takes)) {
             Some(quant) => Format::Quantized(quant),
             None if gpu.precision == Precision::F16 => Format::F16,
             None if gpu.caps.half_weights => plain(),

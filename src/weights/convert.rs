@@ -89,7 +89,9 @@ fn written<'a>(name: &'a str, tensor: &'a Tensor, conversion: &Conversion) -> Ve
         .as_ref()
         .map(|quantized| quantized.quant)
         .filter(|_| conversion.dtype.is_none());
-    let wanted = conversion.quant.filter(|quant| tensor.takes(*quant));
+    // What has these bits already keeps them.
+    let of = |quant: QuantFormat| if stored == Some(quant) { quant } else { quant.of(name) };
+    let wanted = conversion.quant.map(of).filter(|quant| tensor.takes(*quant));
     let one = |name: String, shape: Vec<usize>, kind| Written { name, shape, tensor, kind };
     let Some(quant) = wanted.or(stored) else {
         let dtype = conversion.dtype.unwrap_or_else(|| tensor.stored_type());

@@ -11,7 +11,8 @@ use super::StoredType;
 pub enum QuantFormat {
     /// Codes -127 to 127, an f32 scale for each output.
     Int8,
-    /// Codes -8 to 7, an f16 scale for each output and [`QuantFormat::GROUP`] inputs.
+    /// Codes -8 to 7, an f16 scale for each output and [`QuantFormat::GROUP`] inputs; of a model all but
+    /// what [`QuantFormat::of`] says.
     Int4,
 }
 
@@ -27,6 +28,12 @@ pub struct Quantized {
 impl QuantFormat {
     /// Inputs that share one of int4's scales.
     pub const GROUP: usize = 32;
+
+    /// How a matrix of this name is kept where this is asked for: those of attention have 8 bits also
+    /// where the rest has 4, as they are a third of the weights and would do half of the harm.
+    pub fn of(self, name: &str) -> Self {
+        if name.contains(".attn.") { Self::Int8 } else { self }
+    }
 
     /// Inputs of `k` that share a scale.
     pub fn group(self, k: usize) -> usize {
@@ -124,22 +131,21 @@ impl QuantFormat {
         (code + WHOLE - WHOLE) as i8
     }
 
-    /// The scale of a group.
+    /// The scale of a group, which leaves nothing out: features hang on the largest weights, and cutting them
+    /// off to serve the rest better costs them more than it gains.
     fn scale(self, w: &[f32]) -> f32 {
         let largest = w.iter().fold(0.0f32, |m, v| if v.abs() > m.abs() { *v } else { m });
         match self {
             Self::Int8 => short(largest.abs() / 127.0),
-            // Cutting off what is largest can serve the rest better: the best of some scales.
+            // The largest at one end of the codes or at the other: the better of the two.
             Self::Int4 => {
-                let scales = [-8.0, 7.0]
-                    .into_iter()
-                    .flat_map(|code| [1.0, 0.95, 0.9, 0.85, 0.8].map(|part| part * largest / code));
                 let error = |scale: f32| -> f32 {
                     let off = |v: &f32| v - scale * f32::from(self.code(*v, scale));
                     w.iter().map(off).map(|e| e * e).sum()
                 };
-                let best = scales
-                    .map(|scale| f16::from_f32(scale).to_f32())
+                let best = [-8.0, 7.0]
+                    .map(|code| f16::from_f32(largest / code).to_f32())
+                    .into_iter()
                     .filter(|scale| scale.is_finite())
                     .map(|scale| (error(scale), scale))
                     .min_by(|a, b| a.0.total_cmp(&b.0));
