@@ -87,6 +87,10 @@ pub mod measure;
 #[doc(hidden)]
 pub mod model;
 mod order;
+/// Whether this is the page's module, whose bytes are downloaded.
+#[cfg(feature = "gpu")]
+pub(crate) const IN_BROWSER: bool = cfg!(target_arch = "wasm32");
+
 #[cfg(target_arch = "wasm32")]
 mod parallel;
 #[cfg(not(target_arch = "wasm32"))]

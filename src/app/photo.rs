@@ -163,7 +163,9 @@ impl Photo {
                 Hidden::Dense => self.dense(encoder).await?,
                 state => self.held.tensor(encoder, &state.name()).await?,
             };
-            self.tokens = Some((state, self.stitch(&tensor.values, tensor.shape[2])?));
+            let [_, tokens, c] = tensor.shape[..] else { return Err(Error::input("no tokens")) };
+            let values = self.board.spread(tensor.values, tokens, c);
+            self.tokens = Some((state, self.stitch(&values, c)?));
         }
         Ok(self.last_read())
     }
@@ -252,7 +254,7 @@ impl Photo {
             let text = format!("block {block}: the model has blocks 1 to {layers}");
             return Err(Error::input(text));
         }
-        if looks.patch.is_none() && self.held.prefix == 0 {
+        if looks.patch.is_none() && !encoder.spec().prefix.cls {
             return Err(Error::input("this model has no class token: name a patch"));
         }
         let place = |patch| self.board.place(patch).ok_or_else(|| no_patch(patch));

@@ -16,12 +16,41 @@ pub struct ShaderFile {
     pub uses: &'static [&'static str],
 }
 
+/// A shader's text with spaces in place of whole lines of comment, whose text the page need not download;
+/// lines keep their numbers.
+const fn without_comments<const N: usize>(text: &str) -> [u8; N] {
+    let (text, mut bare) = (text.as_bytes(), [b' '; N]);
+    let (mut at, mut comment, mut begun) = (0, false, false);
+    // Iterators are not for constants.
+    while at < N {
+        let byte = text[at];
+        if byte == b'\n' {
+            (comment, begun) = (false, false);
+        } else if !begun && byte != b' ' {
+            begun = true;
+            comment = byte == b'/' && at + 1 < N && text[at + 1] == b'/';
+        }
+        if !comment {
+            bare[at] = byte;
+        }
+        at += 1;
+    }
+    bare
+}
+
 macro_rules! shaders {
     ($($name:literal $(uses $($used:literal),+)?;)*) => {
         /// Every shader file.
         pub const SHADERS: &[ShaderFile] = &[$(ShaderFile {
             name: $name,
-            text: include_str!(concat!("../../shaders/", $name, ".wgsl")),
+            text: {
+                const TEXT: &str = include_str!(concat!("../../shaders/", $name, ".wgsl"));
+                const BARE: &[u8] = &without_comments::<{ TEXT.len() }>(TEXT);
+                match (crate::IN_BROWSER, std::str::from_utf8(BARE)) {
+                    (true, Ok(text)) => text,
+                    _ => TEXT,
+                }
+            },
             uses: &[$($($used),+)?],
         }),*];
     };
@@ -149,6 +178,13 @@ mod tests {
         assert!(link(&["embed"], &[("D", Knob::U32(64))]).is_err());
         assert!(link(&["no_such_file"], &[]).is_err());
         assert_eq!(text.matches("struct Size").count(), 1);
+    }
+
+    #[test]
+    fn only_whole_lines_of_comment_become_spaces() {
+        const TEXT: &str = "// a\nlet b = c / d; // e\n  // f\n";
+        const BARE: &[u8] = &without_comments::<{ TEXT.len() }>(TEXT);
+        assert_eq!(BARE, b"    \nlet b = c / d; // e\n      \n");
     }
 
     #[test]

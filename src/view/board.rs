@@ -50,6 +50,23 @@ impl Board {
         })
     }
 
+    /// A token for each patch of the pictures, of tokens `[pictures, tokens, c]` of a stage whose patches are as
+    /// large as 2 × 2, 4 × 4 or more of them, and then stand several times. Others stay as they are.
+    pub fn spread(&self, values: Vec<f32>, tokens: usize, c: usize) -> Vec<f32> {
+        let [rows, cols] = self.part;
+        let coarse = |by: u32| self.part.map(|side| side.div_ceil(1 << by));
+        let fits = |by: &u32| coarse(*by).into_iter().product::<usize>() == tokens;
+        let Some(by) = (0..usize::BITS - 1).find(fits).filter(|by| *by > 0) else { return values };
+        let mut spread = Vec::with_capacity(values.len() / tokens * rows * cols);
+        for picture in values.chunks_exact(tokens * c) {
+            for patch in 0..rows * cols {
+                let [row, col] = [patch / cols, patch % cols].map(|at| at >> by);
+                spread.extend_from_slice(&picture[(row * coarse(by)[1] + col) * c..][..c]);
+            }
+        }
+        spread
+    }
+
     /// Joins the patch tokens of the pictures to one grid `[rows, cols, c]`. `tokens` holds for each
     /// picture `prefix` tokens and its patches, of `c` channels; further pictures, such as a thumbnail,
     /// are left out. Where pictures overlap, the nearer its middle a patch lies, the more it counts.
@@ -148,6 +165,22 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn tokens_of_joined_patches_stand_for_each() {
+        let board = Board::tiles([3, 5], [1, 2]);
+        let spread = board.spread((0..24).map(|v| v as f32).collect(), 6, 2);
+        assert_eq!(spread.len(), 2 * 15 * 2);
+        let token =
+            |picture: usize, row: usize, col: usize| spread[(picture * 15 + row * 5 + col) * 2];
+        assert_eq!(
+            [token(0, 0, 0), token(0, 1, 1), token(0, 1, 2), token(0, 2, 4)],
+            [0.0, 0.0, 2.0, 10.0]
+        );
+        assert_eq!([token(1, 0, 0), token(1, 2, 4)], [12.0, 22.0]);
+        let whole = vec![1.0; 30];
+        assert_eq!(board.spread(whole.clone(), 15, 1), whole);
+    }
 
     #[test]
     fn tiles_are_stitched_row_by_row() {

@@ -9,7 +9,7 @@ use internvit::Tensor;
 use internvit::weights::{Values, write_safetensors};
 
 /// Names of the fixtures that hold one encoder with its inputs.
-fn cases() -> Vec<String> {
+pub(crate) fn cases() -> Vec<String> {
     let all = std::fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap().path());
     let whole =
         |path: &Path| path.join("case.json").exists() && path.join("model.safetensors").exists();

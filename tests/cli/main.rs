@@ -26,6 +26,7 @@ mod inputs;
 mod layers;
 mod lessons;
 mod look;
+mod look_families;
 mod names;
 mod outputs;
 mod parquet;

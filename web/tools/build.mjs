@@ -69,7 +69,7 @@ async function both(start) {
 async function module(target, out, features) {
   const triple = "wasm32-unknown-unknown";
   // Of what LLVM inlines by its own choice little is worth the bytes: what must be inlined says so.
-  const flags = `-C target-feature=${features} -C llvm-args=-inline-threshold=20`;
+  const flags = `-C target-feature=${features} -C llvm-args=-inline-threshold=10`;
   await succeed("cargo", ["build", "--package", "internvit-web", "--profile", "wasm", "--target", triple], {
     CARGO_TARGET_DIR: target, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: flags,
   });

@@ -128,7 +128,10 @@ pub fn record_attention(spec: &Spec, tokens: usize, layer: usize) -> (Plan, [Pla
     let shape = [1, tokens, spec.sizes.hidden];
     let x = r.r.slot("hidden_state", shape, Role::Input);
     r.r.enter(layer - 1);
-    let a = r.norm(x, "norm1");
+    let a = match spec.order {
+        Order::ResidualPost => x,
+        Order::Pre | Order::Parallel => r.norm(x, "norm1"),
+    };
     let [q, k, _] = r.qkv(a, spec.sizes.heads);
     r.r.plan.output("queries", q.slot);
     r.r.plan.output("keys", k.slot);
