@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Deref, DerefMut};
 
-use crate::features::{BlockAttention, Features, Tensor, row_count};
+use crate::features::{BlockAttention, Distances, Features, Tensor, row_count};
 use crate::gpu::Gpu;
 use crate::image::Picture;
 use crate::images::{Images, check, padded};
@@ -187,9 +187,9 @@ impl Encoder {
         layer: usize,
     ) -> Result<BlockAttention> {
         let sizes = self.spec().sizes;
-        if self.spec().relative != Relative::None {
-            let text = "attention is not shown for this model: its scores depend on the distance of \
-                        patches too, which this view leaves out";
+        if self.spec().windows.is_some() {
+            let text = "attention is not shown for this model: a patch attends within windows, which \
+                        are others in every second block";
             return Err(Error::input(text));
         }
         if !(1..=sizes.layers).contains(&layer) {
@@ -204,7 +204,25 @@ impl Encoder {
             values[plane * tokens * channels..][..tokens * channels].to_vec()
         };
         let (queries, keys) = (plane(&values[0], q), plane(&values[1], k));
-        Ok(BlockAttention { heads: sizes.heads, channels, queries, keys })
+        let distances = self.distances(grid, layer).await?;
+        Ok(BlockAttention { heads: sizes.heads, channels, queries, keys, distances })
+    }
+
+    /// What distances add to scores in block `layer`, from 1, where they do.
+    async fn distances(&self, grid: [usize; 2], layer: usize) -> Result<Option<Distances>> {
+        let own = format!("{}.relative", layer - 1);
+        let table = match self.spec().relative {
+            Relative::None => return Ok(None),
+            Relative::Blocks => own.as_str(),
+            Relative::Shared => "relative",
+        };
+        let mut made = self.checkpoint().host_inputs(grid).await?;
+        let mut take = |name: &str| {
+            let at = made.iter().position(|host| host.slot == name);
+            at.map(|at| made.swap_remove(at).values).unwrap_or_default()
+        };
+        let (table, index) = (take(table), take("relative.index"));
+        Ok(Some(Distances { table, index: index.into_iter().map(|at| at as u32).collect() }))
     }
 
     /// The hidden state that [`Encoder::dense`] takes.

@@ -3,6 +3,9 @@
 use crate::math::dot;
 use crate::{Error, Result};
 
+/// What is wrong where distances are of other tokens.
+const NO_DISTANCE: &str = "attention: distances that are not of all tokens";
+
 /// Queries and keys of one block for one picture. Rows of attention are computed when asked for,
 /// as a whole `[heads, N, N]` would be large.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +18,17 @@ pub struct BlockAttention {
     pub queries: Vec<f32>,
     /// Keys `[N, C]`, likewise.
     pub keys: Vec<f32>,
+    /// What the distance of two tokens adds to their score, where it does.
+    pub distances: Option<Distances>,
+}
+
+/// What the distance of two tokens adds to their score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distances {
+    /// A row of values for each distance, one a head: `[distances, heads]`.
+    pub table: Vec<f32>,
+    /// The distance of each query and key, a row of the table: `[N, N]`.
+    pub index: Vec<u32>,
 }
 
 impl BlockAttention {
@@ -23,7 +37,7 @@ impl BlockAttention {
         self.keys.len().checked_div(self.channels).unwrap_or(0)
     }
 
-    /// `softmax(q·kᵀ / √d)` of token `query` in one head, over all tokens: `[N]`, of sum 1.
+    /// `softmax(q·kᵀ / √d + distances)` of token `query` in one head, over all tokens: `[N]`, of sum 1.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such head or token, or lengths do not agree.
@@ -41,6 +55,12 @@ impl BlockAttention {
         let q = &self.queries[query * self.channels + head * d..][..d];
         let keys = self.keys.chunks_exact(self.channels).map(|k| &k[head * d..][..d]);
         let mut row: Vec<f32> = keys.map(|k| scale * dot(q, k)).collect();
+        if let Some(Distances { table, index }) = &self.distances {
+            for (score, at) in row.iter_mut().zip(&index[query * self.tokens()..]) {
+                let value = table.get(*at as usize * self.heads + head);
+                *score += value.ok_or_else(|| Error::input(NO_DISTANCE))?;
+            }
+        }
         let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         row.iter_mut().for_each(|score| *score = (*score - max).exp());
         let sum: f64 = row.iter().map(|v| f64::from(*v)).sum();
@@ -54,6 +74,10 @@ impl BlockAttention {
         let (queries, keys) = (self.queries.len(), self.keys.len());
         let whole =
             |length: usize, part: usize| part > 0 && length > 0 && length.is_multiple_of(part);
+        let pairs = self.tokens() * self.tokens();
+        if self.distances.as_ref().is_some_and(|distances| distances.index.len() != pairs) {
+            return Err(Error::input(NO_DISTANCE));
+        }
         if whole(channels, heads) && whole(keys, channels) && queries == keys {
             return Ok(());
         }

@@ -5,7 +5,7 @@ mod classifier;
 mod guess;
 mod likeness;
 
-pub use attention::BlockAttention;
+pub use attention::{BlockAttention, Distances};
 pub(crate) use classifier::EPS;
 pub use classifier::{Classifier, Hidden};
 pub use guess::{Guess, guesses};

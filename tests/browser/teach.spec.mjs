@@ -396,7 +396,8 @@ test("ten clicks with the usual model give the object, to its edge", async (t) =
   await drawn(page);
   const { size: [width, height], outline: [outline] } = JSON.parse(readFileSync(path("training/quality/masks.json"), "utf8"))["coffee.png"];
   for (const [index, x, y] of CLICKS) await pick(page, [(x + 0.5) / width, (y + 0.5) / height], index);
-  await fit(page, "Learned from 10 patches on layers 8, 12");
+  // On a coarser grid two of them may fall on one patch.
+  await fit(page, /Learned from (9|10) patches on layers 8, 12/);
   const files = unzipSync((await saved(page, "Save all masks")).bytes);
   const mask = indices(files["masks/coffee.png"]);
   assert.deepEqual([mask.width, mask.height], [width, height]);

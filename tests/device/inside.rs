@@ -2,9 +2,13 @@
 //! tensors, its rollout, and features that stay on the device.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
 use crate::common::*;
 use internvit::model::{NormKind, QkNorm};
-use internvit::{Checkpoint, Device, Encoder, Features, Images};
+use internvit::plan::{Input, Op, Step, Value, record};
+use internvit::{Checkpoint, Device, Encoder, Features, Images, reference};
 
 /// LayerNorm with bias; RMSNorm with normed queries and keys; the same LayerNorm for two heads.
 const FIXTURES: [&str; 3] = ["encoder_ln_bias_bf16", "encoder_rms_qknorm_f16", "encoder_hf_native"];
@@ -175,6 +179,65 @@ fn rollout_is_the_product_of_all_blocks() {
                 assert_close(fixture, &to_f32(&row), &to_f32(&product[query]), 1e-5);
             }
         }
+    }
+}
+
+/// Where distances count too: rows of attention times values are what the twin of the operation gives.
+#[test]
+fn attention_counts_distances() {
+    for fixture in ["beit_classification", "beit_interpolated"] {
+        let checkpoint = wait(Checkpoint::open_path(&golden(fixture))).unwrap();
+        let given =
+            tensors(&golden(fixture).join("input.safetensors")).remove("pixel_values").unwrap();
+        let [_, channels, height, width] = given.shape[..] else { panic!("{:?}", given.shape) };
+        let pixels = &given.values[..channels * height * width];
+        let (spec, input) = (checkpoint.spec.clone(), Input::PixelValues { height, width });
+        let grid = input.grid(spec.sizes.patch).unwrap();
+        let taps: Vec<usize> = (0..=spec.sizes.layers).collect();
+        let plan = record(&spec, input, 1, &taps);
+        let host = wait(checkpoint.host_inputs(grid)).unwrap();
+        let host = host.iter().map(|made| (made.slot.as_str(), made.values.as_slice()));
+        let inputs: Vec<_> = [("pixels", pixels)]
+            .into_iter()
+            .chain(host)
+            .filter_map(|(name, values)| Some((plan.slot(name)?, Value::F32(values))))
+            .collect();
+        let mut made = HashMap::new();
+        let keep = &mut async |step: &Step, values: &[f32]| {
+            made.insert(step.y, values.to_vec());
+            ControlFlow::Continue(())
+        };
+        wait(reference::run(&plan, 1, &checkpoint, &inputs, keep)).unwrap();
+        let encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
+        let attentions = plan.steps.iter().filter_map(|step| match &step.op {
+            Op::Attention(op) => Some((step.layer, op.v, &made[&step.y])),
+            _ => None,
+        });
+        let (c, d) = (spec.sizes.hidden, spec.sizes.hidden / spec.sizes.heads);
+        let mut blocks = 0;
+        for (layer, v, expected) in attentions {
+            let name = format!("hidden_states.{}", layer - 1);
+            let state = plan.outputs.iter().find(|(output, _)| *output == name).unwrap().1;
+            let found = wait(encoder.attention(&made[&state], grid, layer)).unwrap();
+            let values = &made[&v.slot][v.plane * expected.len()..][..expected.len()];
+            let mut all = Vec::new();
+            for query in 0..found.tokens() {
+                for head in 0..spec.sizes.heads {
+                    let row = found.row(head, query).unwrap();
+                    let channel = |at: usize| head * d + at;
+                    let sum = |at| {
+                        row.iter()
+                            .zip(values.chunks_exact(c))
+                            .map(move |(w, v)| w * v[at])
+                            .sum::<f32>()
+                    };
+                    all.extend((0..d).map(|at| sum(channel(at))));
+                }
+            }
+            assert_close(&format!("{fixture} block {layer}"), &all, expected, 1e-5);
+            blocks += 1;
+        }
+        assert_eq!(blocks, spec.sizes.layers);
     }
 }
 

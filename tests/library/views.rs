@@ -3,7 +3,7 @@
 
 use crate::common::*;
 use crate::twins::*;
-use internvit::features::BlockAttention;
+use internvit::features::{BlockAttention, Distances};
 use internvit::view::*;
 
 /// Patch tokens of a small trained-shape encoder, `[64, 128]`.
@@ -281,16 +281,27 @@ fn wrong_pictures_are_errors() {
 
 #[test]
 fn wrong_attention_is_an_error() {
-    let good =
-        BlockAttention { heads: 2, channels: 4, queries: vec![1.0; 12], keys: vec![1.0; 12] };
+    let good = BlockAttention {
+        heads: 2,
+        channels: 4,
+        queries: vec![1.0; 12],
+        keys: vec![1.0; 12],
+        distances: None,
+    };
     assert!(good.row(2, 0).is_err() && good.row(0, 3).is_err() && good.mean(3).is_err());
     assert!(good.through(&[1.0; 4]).is_err() && good.through(&[1.0; 3]).is_ok());
+    let distances = |pairs: usize, table: usize| {
+        Some(Distances { table: vec![0.0; table], index: vec![2; pairs] })
+    };
+    assert!(BlockAttention { distances: distances(9, 6), ..good.clone() }.row(1, 2).is_ok());
     let wrong = [
         BlockAttention { heads: 0, ..good.clone() },
         BlockAttention { heads: 3, ..good.clone() },
         BlockAttention { channels: 0, ..good.clone() },
         BlockAttention { queries: vec![1.0; 8], ..good.clone() },
         BlockAttention { keys: vec![1.0; 11], ..good.clone() },
+        BlockAttention { distances: distances(9, 4), ..good.clone() },
+        BlockAttention { distances: distances(8, 6), ..good.clone() },
     ];
     for attention in wrong {
         let (row, tokens) = (vec![1.0; attention.tokens()], attention.tokens());
