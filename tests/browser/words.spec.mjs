@@ -87,7 +87,7 @@ test("a precision names the memory that it takes, before and after", async (t) =
   const hint = page.locator("#dtype-hint");
   assert.match(await hint.textContent(), /^The weights take about 22\.\d MB of the GPU’s memory\. Use less memory/);
   const choices = await page.locator("#dtype option").allTextContents();
-  assert.deepEqual(choices.map((text) => /, (\d+\.\d) MB$/.exec(text)?.[1].slice(0, -2)), ["22", "11", "6", "6", "3"]);
+  assert.deepEqual(choices.map((text) => /, (\d+\.\d) MB$/.exec(text)?.[1].slice(0, -2)), ["22", "11", "6", "6", "4"]);
   await sheet(page, "model");
   await page.getByLabel("Precision").selectOption("int8");
   await page.waitForFunction(() => /about 6\.\d MB of the GPU’s memory, before 22\.\d MB\./.test(document.querySelector("#dtype-hint").textContent));
