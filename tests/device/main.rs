@@ -12,6 +12,7 @@ mod inside;
 mod internvl_c;
 mod kernels;
 mod large;
+mod precisions;
 mod shaders;
 mod soak;
 mod team;
