@@ -154,3 +154,36 @@ fn pictures_beside_given_features_of_texts() {
     ok(&[&args[..], &[text(&both)]].concat());
     close(&["image_embeds.c", "vision.last_hidden_state", "logits_per_image.c"]);
 }
+
+/// What was converted computes the same, and features of texts are compared where a tower for them is there too.
+#[test]
+fn given_features_of_texts_elsewhere() {
+    let out = scratch("texts_elsewhere").join("out.safetensors");
+    let with = |model: &Path, pixels: &Path, texts: Tensor| {
+        let both = scratch("texts_elsewhere_in").join("both.safetensors");
+        let pixels = tensors(pixels).remove("pixel_values").unwrap();
+        let list = [("pixel_values", pixels), ("text_embeds", texts)];
+        let list: Vec<_> = list
+            .iter()
+            .map(|(name, t)| (name.to_string(), t.shape.clone(), Values::F32(&t.values)))
+            .collect();
+        write_safetensors(&both, &list).unwrap();
+        let args = ["encode", "--model", text(model), "--device", "cpu", "--out", text(&out)];
+        ok(&[&args[..], &["--inputs", text(&both)]].concat());
+        tensors(&out)
+    };
+    let folder = golden("internvl_14b");
+    let expected = tensors(&folder.join("expected.safetensors"));
+    let converted = scratch("internvl_14b_converted").join("model");
+    ok(&["convert", text(&folder), "--out", text(&converted)]);
+    let texts = expected["text_embeds"].clone();
+    let found = with(&converted, &folder.join("input.safetensors"), texts);
+    for name in ["image_embeds.c", "logits_per_image.c"] {
+        assert_close(name, &found[name].values, &expected[name].values, 1e-5);
+    }
+    let clip = golden("clip_quick_gelu");
+    let expected = tensors(&clip.join("expected.safetensors"));
+    let found = with(&clip, &clip.join("input.safetensors"), expected["text_embeds"].clone());
+    let name = "logits_per_image";
+    assert_close(name, &found[name].values, &expected[name].values, 1e-5);
+}

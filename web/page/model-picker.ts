@@ -1,5 +1,6 @@
 // Which model is loaded, and the choice of another.
 
+import { TOKENIZER, WEIGHTS } from "../shared/names";
 import { tellModel } from "./chips";
 import { part } from "./dom";
 import { chooser } from "./files";
@@ -72,12 +73,6 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/ ?\(\d+\)(?=\.(json|txt)$)/, "");
 }
 
-/** What makes tokens of texts. */
-const TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"];
-
-/** Weights by the names that programs look for first, each before the next: some repositories hold both. */
-const USUAL = ["model.safetensors", "open_clip_model.safetensors"];
-
 /** The model in the files that the visitor chose; the error tells what is missing. */
 export function chosenModel(files: File[]): ModelSource {
   const torch = files.find(({ name }) => /\.(pth|pt|bin|ckpt)$/i.test(name));
@@ -85,7 +80,7 @@ export function chosenModel(files: File[]): ModelSource {
     throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
   }
   const all = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
-  const usual = USUAL.map((name) => all.find((file) => file.name === name)).find((file) => file !== undefined);
+  const usual = WEIGHTS.map((name) => all.find((file) => file.name === name)).find((file) => file !== undefined);
   const weights = usual ? [usual] : all;
   const named = (name: string) => files.find((file) => file.name === name) ?? files.find((file) => plain(file.name) === name);
   const processor = named("processor_config.json") ?? null;

@@ -1,5 +1,6 @@
 // Finds a model's files in a repository of the hub, or in a folder at an address.
 
+import { TOKENIZER, WEIGHTS } from "../shared/names";
 import { encoder_shards } from "#internvit";
 import { readName } from "../shared/model-name";
 import type { ModelTexts } from "../shared/protocol";
@@ -20,9 +21,6 @@ export interface Found extends ModelTexts {
   files: Remote[];
   tokenizer: Remote[];
 }
-
-/** What makes tokens of texts. */
-const TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"];
 
 /** Largest number of weight files. A model of 6 billion parameters in 32 bits has five. */
 const MOST_FILES = 100;
@@ -76,8 +74,8 @@ export async function find(name: string, words: boolean, net: Net): Promise<Foun
 
 /** The one file of weights: by its usual name, or by open_clip's, which some repositories hold beside it. */
 function wholeFile({ lacks }: Files, ofOpenClip: boolean): string {
-  const names = ["model.safetensors", "open_clip_model.safetensors"] as const;
-  const [first, second] = ofOpenClip ? [names[1], names[0]] : names;
+  const [usual, other] = WEIGHTS;
+  const [first, second] = ofOpenClip ? [other, usual] : WEIGHTS;
   return lacks(first) && !lacks(second) ? second : first;
 }
 

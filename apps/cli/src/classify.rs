@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use internvit::features::{Guess, Scale, guesses, likeness, means, softmax};
-use internvit::model::Pool;
-use internvit::{Checkpoint, Encoder, Error, Features, Images, Result, Tensor};
+use internvit::{Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::{Value, json};
 
 use super::background::Background;
@@ -98,7 +97,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = match labels {
         Some(_) if reads_texts => args.model.open_with_text().await?,
         // Where a tower for texts is, it has the scale.
-        Some(_) => with_scale(args.model.open_as(true).await?).await?,
+        Some(_) => args.model.open_joint().await?,
         None => args.model.open().await?,
     };
     guard.keeps_model(&checkpoint)?;
@@ -165,14 +164,6 @@ async fn given(file: &Path, labels: usize) -> Result<Tensor> {
             "{}: text_embeds: expected a row for each of {labels} labels, found {rows}",
             file.display()
         ))),
-    }
-}
-
-/// The model with what joins pictures and texts.
-async fn with_scale(checkpoint: Checkpoint) -> Result<Checkpoint> {
-    match checkpoint.spec.pool {
-        Pool::MeanQuery { .. } => Ok(checkpoint),
-        _ => checkpoint.with_text().await,
     }
 }
 

@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use internvit::error::list;
 use internvit::files::folder_of;
 use internvit::hub::{Hub, Name, Step};
+use internvit::model::Pool;
 use internvit::weights::Source;
 use internvit::{Checkpoint, Error, Result};
 
@@ -78,8 +79,16 @@ impl Model {
         self.open_as(true).await?.with_text().await
     }
 
-    /// The model as it is, with the files that its tower for texts would be read from.
-    pub(super) async fn open_as(&self, texts: bool) -> Result<Checkpoint> {
+    /// The model with what joins pictures and texts: its tower for texts, unless others read them for it.
+    pub(super) async fn open_joint(&self) -> Result<Checkpoint> {
+        let checkpoint = self.open_as(true).await?;
+        match checkpoint.spec.pool {
+            Pool::MeanQuery { .. } => Ok(checkpoint),
+            _ => checkpoint.with_text().await,
+        }
+    }
+
+    async fn open_as(&self, texts: bool) -> Result<Checkpoint> {
         let checkpoint = self.find(texts).await?;
         let left_out = &checkpoint.manifest.left_out;
         if !left_out.is_empty() {

@@ -91,7 +91,7 @@ export class Labels extends View {
     const photo = shot.encoding?.photo;
     const words = this.#free ? listed(this.#words) : [];
     if (photo === undefined || (this.#free && (words.length === 0 || !this.#template.includes("{}")))) return null;
-    const found = await engine.call("labels", { photo, texts: words.map((word) => this.#template.replaceAll("{}", word)) });
+    const found = await engine.call("labels", { photo, texts: words.map((word) => this.#template.replaceAll("{}", () => word)) });
     this.#draw(found.map(({ class: at, name, probability }) => ({ name: words[at] ?? name, probability })));
     return null;
   }

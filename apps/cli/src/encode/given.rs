@@ -29,11 +29,8 @@ const TEXT_EMBEDS: &str = "text_embeds";
 
 /// Opens a model for inputs with texts.
 pub(super) async fn open(model: &Model, inputs: &Inputs) -> Result<Checkpoint> {
-    let checkpoint = model.open_as(true).await?;
-    if !matches!(checkpoint.spec.pool, Pool::MeanQuery { .. }) {
-        return checkpoint.with_text().await;
-    }
-    if !inputs.floats.contains_key(TEXT_EMBEDS) {
+    let checkpoint = model.open_joint().await?;
+    if checkpoint.text().is_none() && !inputs.floats.contains_key(TEXT_EMBEDS) {
         note!(
             "input_ids: this model reads texts with a language model, which is not run here; {TEXT_EMBEDS} \
              [texts, {}] would be compared with the pictures",
@@ -79,15 +76,16 @@ impl Inputs {
                 this.floats.insert(stored.key, Tensor { shape, values: dtype.decode(&bytes) });
             }
         }
-        if this.floats.keys().all(|name| name == TEXT_EMBEDS) && !this.has_texts() {
+        let pictures = this.floats.keys().any(|name| name != TEXT_EMBEDS);
+        if !pictures && !this.integers.contains_key("input_ids") {
             return Err(this.bad("expected pixel_values, pixel_embeds or input_ids"));
         }
         Ok(this)
     }
 
-    /// Whether there are texts.
+    /// Whether there are texts, or features of some.
     pub(super) fn has_texts(&self) -> bool {
-        self.integers.contains_key("input_ids")
+        self.integers.contains_key("input_ids") || self.floats.contains_key(TEXT_EMBEDS)
     }
 
     fn bad(&self, reason: impl std::fmt::Display) -> Error {

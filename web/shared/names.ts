@@ -1,0 +1,7 @@
+// Names of a model's files, as they are published.
+
+/** What makes tokens of texts. */
+export const TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"];
+
+/** Weights by the names that programs look for first, each before the next: some repositories hold both. */
+export const WEIGHTS = ["model.safetensors", "open_clip_model.safetensors"] as const;
