@@ -103,7 +103,8 @@ function connect({ messages, stage, engine, workbench, settings, samples, intake
     });
   }
   benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
-  const saving = new Saving({ stage, engine, workbench, shown, alarm: messages.alarm, say: messages.say });
+  const settled = () => app.photographs.settled();
+  const saving = new Saving({ stage, engine, workbench, shown, settled, alarm: messages.alarm, say: messages.say });
   new LessonSaving({ engine, workbench, saving, settings, live, loading: app.loading, tasks: app.tasks });
   new CodeSheet({ workbench, settings, loading: app.loading, say: messages.say });
   const address = () => {

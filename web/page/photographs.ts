@@ -44,6 +44,8 @@ const USUAL_PATCHES = 16;
 export class Photographs {
   readonly #parts: PhotographParts;
   readonly #encodings = new Latest();
+  /** The encoding that was begun last. */
+  #work: Promise<unknown> = Promise.resolve();
   #all: Shot[] = [];
   /** The one on the stage, or last there. */
   #shown: Shot | null = null;
@@ -104,6 +106,15 @@ export class Photographs {
   /** Whether a photograph is being encoded. */
   get busy(): boolean {
     return this.#encodings.running;
+  }
+
+  /** Waits until no model is being loaded and no photograph encoded. */
+  async settled(): Promise<void> {
+    do {
+      // Another model encodes the photograph again.
+      await this.#parts.loading.ready();
+      await this.#work;
+    } while (this.busy);
   }
 
   /** Brings a photograph to the stage; `place` is its place among several. */
@@ -182,7 +193,13 @@ export class Photographs {
   }
 
   /** Encodes a photograph; `quiet` leaves what is on the stage until the new picture is there. */
-  async #encode(shot: Shot, place = "", quiet = false): Promise<Outcome> {
+  #encode(shot: Shot, place = "", quiet = false): Promise<Outcome> {
+    const work = this.#attempt(shot, place, quiet);
+    this.#work = work;
+    return work;
+  }
+
+  async #attempt(shot: Shot, place: string, quiet: boolean): Promise<Outcome> {
     const { messages, samples } = this.#parts;
     const attempt = this.#encodings.begin();
     messages.clear();

@@ -13,6 +13,8 @@ export interface SavingParts {
   /** The photograph on the stage. */
   shown(): Shot | null;
   alarm(error: unknown): void;
+  /** Done once no model is being loaded and no photograph encoded. */
+  settled(): Promise<void>;
   /** Tells a screen reader. */
   say(text: string): void;
 }
@@ -110,18 +112,18 @@ export class Saving {
   }
 
   /** Waits until the view that was asked for last is drawn. */
-  #settled(): Promise<void> {
-    const { stage, shown } = this.#parts;
+  async #settled() {
+    const { stage, shown, settled } = this.#parts;
     // What was drawn before is still in sight while a photograph is encoded again, by another model.
-    const settled = () => Boolean(stage.dataset.drawn) && (stage.dataset.state !== "busy" || Boolean(shown()?.encoding));
-    return new Promise((resolve) => {
-      if (settled()) return resolve();
+    if (!shown()?.encoding) await settled();
+    if (stage.dataset.drawn) return;
+    await new Promise<void>((resolve) => {
       const observer = new MutationObserver(() => {
-        if (!settled()) return;
+        if (!stage.dataset.drawn) return;
         observer.disconnect();
         resolve();
       });
-      observer.observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
+      observer.observe(stage, { attributeFilter: ["data-drawn"] });
     });
   }
 }
