@@ -3,9 +3,10 @@
 //   python bench/peers.py --model www/models/internvit-tiny --export target/peers     # writes the ONNX file
 //   (cd bench && npm install) && node bench/browser.mjs target/peers [model folder] [runs] [words of the rows wanted]
 //
+// Of a family (bench/peers.py --family) the model lies beside the ONNX files, in `model`; each of its graphs is timed.
 // Memory is the peak of the page's process, workers included.
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { serve } from "../web/tools/serve.mjs";
 import { browser } from "../tests/browser/chromium.mjs";
 import { path } from "../tests/browser/site.mjs";
@@ -61,14 +62,14 @@ async function ours({ device, threads, runs }) {
   return { load, times, values: [...values] };
 }
 
-async function theirs({ provider, threads, runs }) {
+async function theirs({ provider, threads, runs, graph }) {
   const ort = await import(provider === "webgpu" ? "/ort/ort.webgpu.min.mjs" : "/ort/ort.wasm.min.mjs");
   ort.env.wasm.wasmPaths = "/ort/";
   ort.env.wasm.numThreads = threads;
   const begin = performance.now();
-  const externalData = (await fetch("/peers/model.onnx.data", { method: "HEAD" })).ok
-    ? [{ path: "model.onnx.data", data: "/peers/model.onnx.data" }] : [];
-  const session = await ort.InferenceSession.create("/peers/model.onnx", { executionProviders: [provider], externalData });
+  const externalData = (await fetch(`/peers/${graph}.data`, { method: "HEAD" })).ok
+    ? [{ path: `${graph}.data`, data: `/peers/${graph}.data` }] : [];
+  const session = await ort.InferenceSession.create(`/peers/${graph}`, { executionProviders: [provider], externalData });
   const load = performance.now() - begin;
   const side = JSON.parse(await (await fetch("/model/config.json")).text()).image_size;
   const input = new Float32Array(3 * side * side).map((_, i) => Math.sin(i * 0.01));
@@ -84,14 +85,16 @@ async function theirs({ provider, threads, runs }) {
 }
 
 const rows = [];
-const all = {
-  "internvit, WebGPU": () => inPage(ours, { device: "gpu", threads: 1 }),
-  "onnxruntime-web, WebGPU": () => inPage(theirs, { provider: "webgpu", threads: 2 }),
-};
-for (const threads of [1, 2]) {
-  const words = `WASM, ${threads} thread${threads === 1 ? "" : "s"}`;
-  all[`internvit, ${words}`] = () => inPage(ours, { device: "cpu", threads });
-  all[`onnxruntime-web, ${words}`] = () => inPage(theirs, { provider: "wasm", threads });
+// As exported, and where there is one with attention joined to one node, as transformers.js ships its graphs.
+const graphs = ["model.onnx", "fused.onnx"].filter((graph) => existsSync(join(peers, graph)));
+const all = {};
+for (const [device, provider, threads] of [["gpu", "webgpu", 1], ["cpu", "wasm", 1], ["cpu", "wasm", 2]]) {
+  const words = device === "gpu" ? "WebGPU" : `WASM, ${threads} thread${threads === 1 ? "" : "s"}`;
+  all[`internvit, ${words}`] = () => inPage(ours, { device, threads });
+  for (const graph of graphs) {
+    const given = { provider, threads: device === "gpu" ? 2 : threads, graph };
+    all[`onnxruntime-web, ${graph}, ${words}`] = () => inPage(theirs, given);
+  }
 }
 let truth;
 for (const [who, run] of Object.entries(all).filter(([who]) => who.includes(only))) {
@@ -101,7 +104,7 @@ for (const [who, run] of Object.entries(all).filter(([who]) => who.includes(only
   const differs = Math.sqrt(square(values.map((v, i) => v - truth[i])) / square(truth));
   const median = rest.sort((a, b) => a - b)[rest.length >> 1];
   rows.push({ who, load_ms: Math.round(load), first_ms: Math.round(first), median_ms: Math.round(10 * median) / 10, peak_bytes: bytes, relative_l2: differs });
-  console.log(`${who.padEnd(34)} load ${load.toFixed(0).padStart(6)} ms, first ${first.toFixed(0).padStart(6)} ms, median ${median.toFixed(1).padStart(8)} ms, memory ${(bytes / 1e6).toFixed(0).padStart(5)} MB, differs by ${differs.toExponential(1)}`);
+  console.log(`${who.padEnd(46)} load ${load.toFixed(0).padStart(6)} ms, first ${first.toFixed(0).padStart(6)} ms, median ${median.toFixed(1).padStart(8)} ms, memory ${(bytes / 1e6).toFixed(0).padStart(5)} MB, differs by ${differs.toExponential(1)}`);
 }
 console.log(JSON.stringify({ chromium: chromium.version(), runs: Number(runs), rows }));
 await chromium.close();

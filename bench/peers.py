@@ -3,9 +3,11 @@ how far the outputs differ. On a GPU: PyTorch in f32 and bfloat16 with SDPA, `in
 
     python bench/peers.py --internvit target/release/internvit --model www/models/internvit-tiny
     python bench/peers.py --internvit target/release/internvit --model DIR --gpu --batch 16
+    python bench/peers.py --internvit target/release/internvit --family clip-b32 --export target/peers-clip
 
-Needs torch, onnx, onnxscript, onnxruntime, numpy, safetensors. --model is a folder in OpenGVLab's names;
---export keeps the ONNX file, which bench/browser.mjs takes.
+Needs torch, onnx, onnxscript, onnxruntime, numpy, safetensors, and transformers for a family. --model is a folder in
+OpenGVLab's names; --family a shape of another encoder, with random weights as `transformers` writes and runs them.
+--export keeps the ONNX files, and a family's model in the folder `model`: bench/browser.mjs takes both.
 """
 
 import argparse
@@ -56,6 +58,39 @@ def adapt(model, config):
     return model
 
 
+# What `transformers` calls them, and what differs from its defaults.
+FAMILIES = {
+    "dinov2-s": ("Dinov2", {"hidden_size": 384, "num_attention_heads": 6, "patch_size": 14, "image_size": 518}),
+    "clip-b32": ("CLIPVision", {"hidden_size": 768, "num_attention_heads": 12, "patch_size": 32, "image_size": 224}),
+    "siglip-b16": ("SiglipVision", {"hidden_size": 768, "num_attention_heads": 12, "patch_size": 16, "image_size": 224}),
+}
+
+
+def published(a, folder):
+    """A family's model by `transformers`, with random weights, saved in a folder; and a function that attends by a name."""
+    import transformers
+
+    name, shape = FAMILIES[a.family]
+    shape = shape | ({"image_size": a.size} if a.size else {})
+    make = getattr(transformers, f"{name}Model")
+
+    def attending(kind):
+        loaded = make.from_pretrained(folder, attn_implementation=kind).eval()
+
+        class Tokens(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = loaded
+
+            def forward(self, pixel_values):
+                return self.inner(pixel_values=pixel_values).last_hidden_state
+
+        return Tokens()
+
+    make(getattr(transformers, f"{name}Config")(**shape)).save_pretrained(folder)
+    return shape, attending
+
+
 def median(call, runs):
     call()
     times = []
@@ -66,26 +101,45 @@ def median(call, runs):
     return 1e3 * sorted(times)[len(times) // 2], out
 
 
-def onnx(a, model, x, folder, rows, outputs):
-    where = a.export or folder
-    where.mkdir(parents=True, exist_ok=True)
-    file = where / "model.onnx"
-    torch.onnx.export(model, (x,), file, input_names=["pixel_values"], output_names=["last_hidden_state"],
-                      opset_version=23, dynamo=True, external_data=sum(p.numel() for p in model.parameters()) > 1e8, verbose=False)
+def fused(plain, file, heads, width):
+    """Joins attention to one node where `transformers.onnx`' kind of graph has it in pieces, as transformers.js ships it."""
+    from onnxruntime.transformers import fusion_options, optimizer
+
+    options = fusion_options.FusionOptions("vit")
+    options.use_multi_head_attention = True
+    graph = optimizer.optimize_model(str(plain), "vit", num_heads=heads, hidden_size=width, opt_level=0, optimization_options=options)
+    graph.save_model_to_file(str(file))
+    return sum(node.op_type in ("Attention", "MultiHeadAttention") for node in graph.model.graph.node)
+
+
+def onnx(a, model, x, folder, rows, outputs, eager=None, shape=None):
     import onnxruntime
 
+    where = a.export or folder
+    where.mkdir(parents=True, exist_ok=True)
+    names = {"input_names": ["pixel_values"], "output_names": ["last_hidden_state"]}
+    large = sum(p.numel() for p in model.parameters()) > 1e8
+    torch.onnx.export(model, (x,), where / "model.onnx", opset_version=23, dynamo=True, external_data=large, verbose=False, **names)
+    files = {"model.onnx": "opset 23"}
+    if eager is not None:
+        torch.onnx.export(eager, (x,), folder / "plain.onnx", opset_version=17, dynamo=False, **names)
+        nodes = fused(folder / "plain.onnx", where / "fused.onnx", shape["num_attention_heads"], shape["hidden_size"])
+        files["fused.onnx"] = f"{nodes} fused attentions"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = a.threads
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    name = f"onnxruntime {onnxruntime.__version__}, CPU"
-    rows[name], y = median(lambda: session.run(None, {"pixel_values": x.numpy()})[0], a.runs)
-    outputs[name] = y
+    for file, what in files.items():
+        session = onnxruntime.InferenceSession(where / file, options, providers=["CPUExecutionProvider"])
+        name = f"onnxruntime {onnxruntime.__version__}, CPU, {what}"
+        rows[name], outputs[name] = median(lambda: session.run(None, {"pixel_values": x.numpy()})[0], a.runs)
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--internvit", default="internvit")
-    arguments.add_argument("--model", type=Path, required=True)
+    what = arguments.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", type=Path)
+    what.add_argument("--family", choices=FAMILIES)
+    arguments.add_argument("--size", type=int, help="pixels on a side, of a family")
     arguments.add_argument("--runs", type=int, default=7)
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--batch", type=int, default=1)
@@ -96,11 +150,16 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
 
-    config = {"layer_norm_eps": 1e-6} | json.loads((a.model / "config.json").read_text())
-    model = adapt(pytorch.InternViT(config), config).eval()
-    weights = load_file(a.model / "model.safetensors")
-    weights = {k.removeprefix("vision_model."): v.float() for k, v in weights.items() if not k.startswith("decode_head")}
-    model.load_state_dict(weights)
+    if a.family:
+        a.model = (a.export or Path(tempfile.mkdtemp())) / "model"
+        config, attending = published(a, a.model)
+        model, eager = attending("sdpa"), attending("eager")
+    else:
+        config, eager = {"layer_norm_eps": 1e-6} | json.loads((a.model / "config.json").read_text()), None
+        model = adapt(pytorch.InternViT(config), config).eval()
+        weights = load_file(a.model / "model.safetensors")
+        weights = {k.removeprefix("vision_model."): v.float() for k, v in weights.items() if not k.startswith("decode_head")}
+        model.load_state_dict(weights)
     side = config["image_size"]
     x = torch.randn(a.batch, 3, side, side)
     rows, outputs = {}, {}
@@ -155,7 +214,7 @@ def main():
                     print(f"PyTorch {str(kind).split('.')[1]} product {m} × {n} × {k}: {2e-9 * m * n * k * 20 / ms:.1f} TFLOP/s")
         model.to("cpu", torch.float32)
         if not a.gpu:
-            onnx(a, model, x, folder, rows, outputs)
+            onnx(a, model, x, folder, rows, outputs, eager, config)
 
     truth = outputs[next(n for n in outputs if n.startswith("PyTorch") and "float32" in n)]
     ours_ms = next(ms for name, ms in rows.items() if name.startswith("internvit"))

@@ -2,8 +2,8 @@
 // variables (SwiftShader keeps arrays in memory).
 //
 // A workgroup of 8 × 2 owns 16 rows × 64 outputs (one panel); an invocation 8 rows × two quads.
-// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in
-// group 2, and the types X and Y of what is read and written.
+// Holes: load_x(row, quad) in group 0, load_w4(panel, k, quad) and load_factor(panel, quad) in group 1,
+// finish(plane, row, quad, sum) in group 2, and the types X and Y of what is read and written.
 const K = 192u;    // inputs, a multiple of 4
 const COLS = 192u; // outputs of one plane, a multiple of 4
 
@@ -41,8 +41,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     var a7 = vec4f();
     var b7 = vec4f();
     for (var k = 0u; k < K / 4u; k++) {
-        let a = weight(group.x, k * 4u, first);
-        let b = weight(group.x, k * 4u, first + 1u);
+        let a = load_w4(group.x, k * 4u, first);
+        let b = load_w4(group.x, k * 4u, first + 1u);
         let x0 = load_x(row, k);
         a0 += a * x0;
         b0 += b * x0;
@@ -68,22 +68,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         a7 += a * x7;
         b7 += b * x7;
     }
+    let p = load_factor(group.x, first);
+    let q = load_factor(group.x, first + 1u);
     let panel = size.first_panel + group.x;
     let plane = panel / PANELS;
     let quad = panel % PANELS * 16u + first;
-    store(plane, row, quad, a0, b0);
-    store(plane, row + 1u, quad, a1, b1);
-    store(plane, row + 2u, quad, a2, b2);
-    store(plane, row + 3u, quad, a3, b3);
-    store(plane, row + 4u, quad, a4, b4);
-    store(plane, row + 5u, quad, a5, b5);
-    store(plane, row + 6u, quad, a6, b6);
-    store(plane, row + 7u, quad, a7, b7);
-}
-
-fn weight(panel: u32, k: u32, quad: u32) -> mat4x4f {
-    return mat4x4f(load_w(panel, k, quad), load_w(panel, k + 1u, quad),
-        load_w(panel, k + 2u, quad), load_w(panel, k + 3u, quad));
+    store(plane, row, quad, p * a0, q * b0);
+    store(plane, row + 1u, quad, p * a1, q * b1);
+    store(plane, row + 2u, quad, p * a2, q * b2);
+    store(plane, row + 3u, quad, p * a3, q * b3);
+    store(plane, row + 4u, quad, p * a4, q * b4);
+    store(plane, row + 5u, quad, p * a5, q * b5);
+    store(plane, row + 6u, quad, p * a6, q * b6);
+    store(plane, row + 7u, quad, p * a7, q * b7);
 }
 
 fn store(plane: u32, row: u32, quad: u32, a: vec4f, b: vec4f) {

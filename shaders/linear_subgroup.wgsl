@@ -3,8 +3,8 @@
 //
 // A workgroup is a subgroup of 8 and owns 16 rows × 64 outputs (one panel); an invocation 16 rows × two
 // quads, l and l + 8 in lane l.
-// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in
-// group 2, and the types X and Y of what is read and written.
+// Holes: load_x(row, quad) in group 0, load_w4(panel, k, quad) and load_factor(panel, quad) in group 1,
+// finish(plane, row, quad, sum) in group 2, and the types X and Y of what is read and written.
 const K = 192u;    // inputs, a multiple of 4
 const COLS = 192u; // outputs of one plane, a multiple of 4
 
@@ -49,8 +49,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var a15 = vec4f();
     var b15 = vec4f();
     for (var k = 0u; k < K / 4u; k++) {
-        let a = weight(group.x, k * 4u, lane);
-        let b = weight(group.x, k * 4u, lane + 8u);
+        let a = load_w4(group.x, k * 4u, lane);
+        let b = load_w4(group.x, k * 4u, lane + 8u);
         let low = load_x(own, k);
         let high = load_x(other, k);
         let x0 = subgroupBroadcast(low, 0u);
@@ -102,30 +102,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         a15 += a * x15;
         b15 += b * x15;
     }
+    let p = load_factor(group.x, lane);
+    let q = load_factor(group.x, lane + 8u);
     let panel = size.first_panel + group.x;
     let plane = panel / PANELS;
     let quad = panel % PANELS * 16u + lane;
-    store(plane, first, quad, a0, b0);
-    store(plane, first + 1u, quad, a1, b1);
-    store(plane, first + 2u, quad, a2, b2);
-    store(plane, first + 3u, quad, a3, b3);
-    store(plane, first + 4u, quad, a4, b4);
-    store(plane, first + 5u, quad, a5, b5);
-    store(plane, first + 6u, quad, a6, b6);
-    store(plane, first + 7u, quad, a7, b7);
-    store(plane, first + 8u, quad, a8, b8);
-    store(plane, first + 9u, quad, a9, b9);
-    store(plane, first + 10u, quad, a10, b10);
-    store(plane, first + 11u, quad, a11, b11);
-    store(plane, first + 12u, quad, a12, b12);
-    store(plane, first + 13u, quad, a13, b13);
-    store(plane, first + 14u, quad, a14, b14);
-    store(plane, first + 15u, quad, a15, b15);
-}
-
-fn weight(panel: u32, k: u32, quad: u32) -> mat4x4f {
-    return mat4x4f(load_w(panel, k, quad), load_w(panel, k + 1u, quad),
-        load_w(panel, k + 2u, quad), load_w(panel, k + 3u, quad));
+    store(plane, first, quad, p * a0, q * b0);
+    store(plane, first + 1u, quad, p * a1, q * b1);
+    store(plane, first + 2u, quad, p * a2, q * b2);
+    store(plane, first + 3u, quad, p * a3, q * b3);
+    store(plane, first + 4u, quad, p * a4, q * b4);
+    store(plane, first + 5u, quad, p * a5, q * b5);
+    store(plane, first + 6u, quad, p * a6, q * b6);
+    store(plane, first + 7u, quad, p * a7, q * b7);
+    store(plane, first + 8u, quad, p * a8, q * b8);
+    store(plane, first + 9u, quad, p * a9, q * b9);
+    store(plane, first + 10u, quad, p * a10, q * b10);
+    store(plane, first + 11u, quad, p * a11, q * b11);
+    store(plane, first + 12u, quad, p * a12, q * b12);
+    store(plane, first + 13u, quad, p * a13, q * b13);
+    store(plane, first + 14u, quad, p * a14, q * b14);
+    store(plane, first + 15u, quad, p * a15, q * b15);
 }
 
 fn store(plane: u32, row: u32, quad: u32, a: vec4f, b: vec4f) {

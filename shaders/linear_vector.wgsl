@@ -3,8 +3,8 @@
 //
 // A workgroup of 16 × 16 owns ROWS rows × 64 outputs (one panel). An invocation sums every sixteenth
 // quad of inputs for one quad of outputs; sixteen such sums are added through 4 KiB of workgroup memory.
-// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in
-// group 2, and the types X and Y of what is read and written.
+// Holes: load_x(row, quad) in group 0, load_w4(panel, k, quad) and load_factor(panel, quad) in group 1,
+// finish(plane, row, quad, sum) in group 2, and the types X and Y of what is read and written.
 const K = 192u;    // inputs, a multiple of 4
 const COLS = 192u; // outputs of one plane, a multiple of 4
 const ROWS = 4u;
@@ -21,8 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let last = size.rows - 1u;
     var sums: array<vec4f, ROWS>;
     for (var k = local.y; k < K / 4u; k += 16u) {
-        let w = mat4x4f(load_w(group.x, k * 4u, local.x), load_w(group.x, k * 4u + 1u, local.x),
-            load_w(group.x, k * 4u + 2u, local.x), load_w(group.x, k * 4u + 3u, local.x));
+        let w = load_w4(group.x, k * 4u, local.x);
         for (var r = 0u; r < ROWS; r++) {
             sums[r] += w * load_x(min(first + r, last), k); // rows past the last repeat it
         }
@@ -38,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
             for (var i = 0u; i < 16u; i++) {
                 sum += parts[i * 16u + local.x];
             }
-            finish(panel / PANELS, first + r, quad, sum);
+            finish(panel / PANELS, first + r, quad, sum * load_factor(group.x, local.x));
         }
     }
 }

@@ -3,6 +3,9 @@
 
 use crate::{Error, Result};
 
+/// The feature that shares values between the invocations of a subgroup.
+pub(super) const SUBGROUPS: &str = "subgroups";
+
 /// An adapter, described.
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
@@ -163,7 +166,7 @@ impl AdapterReport {
     fn new(info: &wgpu::AdapterInfo, features: wgpu::Features, limits: &wgpu::Limits) -> Self {
         let known = [
             (wgpu::Features::SHADER_F16, "shader-f16"),
-            (wgpu::Features::SUBGROUP, "subgroups"),
+            (wgpu::Features::SUBGROUP, SUBGROUPS),
             (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
             (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative-matrix"),
         ];

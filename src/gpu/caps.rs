@@ -30,13 +30,14 @@ impl Caps {
         info: &wgpu::AdapterInfo,
         device: &wgpu::Device,
         report: &AdapterReport,
+        subgroups: bool,
         side: u32,
     ) -> Self {
         // SwiftShader does not always call itself a fallback adapter.
         let software = info.device_type == wgpu::DeviceType::Cpu
             || report.name.to_lowercase().contains("swiftshader");
         let [least, most] = [info.subgroup_min_size, info.subgroup_max_size];
-        let even = device.features().contains(wgpu::Features::SUBGROUP) && least == most;
+        let even = subgroups && least == most;
         let limits = device.limits();
         Self {
             software,
@@ -48,4 +49,19 @@ impl Caps {
             free: free_memory().filter(|_| software),
         }
     }
+}
+
+/// Directive of a shader with operations over subgroups, which browsers want and naga does not know yet.
+pub(super) const ENABLE: &str = "enable subgroups;";
+
+/// Whether a device was opened with subgroups. Of a browser's wgpu cannot tell: there the compiler can.
+pub(super) async fn has_subgroups(device: &wgpu::Device) -> bool {
+    if !crate::IN_BROWSER {
+        return device.features().contains(wgpu::Features::SUBGROUP);
+    }
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let source = wgpu::ShaderSource::Wgsl(ENABLE.into());
+    let module = wgpu::ShaderModuleDescriptor { label: Some("subgroups"), source };
+    let _ = device.create_shader_module(module);
+    scope.pop().await.is_none()
 }

@@ -7,10 +7,10 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::adapter::{AdapterReport, Choice, Wish, find, matrix_side, offered, report};
+use super::adapter::{AdapterReport, Choice, SUBGROUPS, Wish, find, matrix_side, offered, report};
 use super::buffer::Buffer;
 use super::cache::PipelineCache;
-use super::caps::Caps;
+use super::caps::{Caps, has_subgroups};
 use super::family::Family;
 use super::fault_injection::FaultInjector;
 use super::health::{Health, lock};
@@ -150,7 +150,8 @@ impl Gpu {
         precision: Precision,
     ) -> Self {
         let report = AdapterReport::of_device(info, &device);
-        let caps = Caps::of_device(info, &device, &report, 0);
+        let subgroups = device.features().contains(wgpu::Features::SUBGROUP);
+        let caps = Caps::of_device(info, &device, &report, subgroups, 0);
         Self::with(device, queue, caps, report, precision, Arc::default(), None, None)
     }
 
@@ -159,9 +160,13 @@ impl Gpu {
             let adapter = find(&opening.choice).await?;
             let features = opening.features(&adapter);
             let (device, queue) = opening.request(&adapter, features).await?;
-            let (report, info) = (report(&adapter), adapter.get_info());
+            let (mut report, info) = (report(&adapter), adapter.get_info());
+            let subgroups = has_subgroups(&device).await;
+            if subgroups && !report.features.contains(&SUBGROUPS) {
+                report.features.push(SUBGROUPS);
+            }
             let side = if features.contains(MATRIX) { matrix_side(&adapter) } else { 0 };
-            let caps = Caps::of_device(&info, &device, &report, side);
+            let caps = Caps::of_device(&info, &device, &report, subgroups, side);
             let health = Health::watch(&device);
             let cache = PipelineCache::open(&device, &info);
             let precision = opening.precision;

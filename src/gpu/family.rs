@@ -7,7 +7,7 @@ use super::caps::Caps;
 pub enum Family {
     /// For adapters that compute on the CPU: no workgroup memory, no barriers.
     Software,
-    /// The same with subgroups of 8 invocations.
+    /// The same with subgroups of 8 or 4 invocations.
     SoftwareSubgroups,
     /// For any GPU, within WebGPU's default limits.
     Portable,
@@ -43,7 +43,7 @@ impl Family {
     /// The family for a device.
     pub fn of(caps: &Caps) -> Self {
         match (caps.software, caps.subgroup, caps.matrix) {
-            (true, 8, _) => Self::SoftwareSubgroups,
+            (true, 4 | 8, _) => Self::SoftwareSubgroups,
             (true, ..) => Self::Software,
             (false, _, 0) => Self::Portable,
             (false, ..) => Self::Matrix,
@@ -54,7 +54,7 @@ impl Family {
     pub fn runs_on(self, caps: &Caps) -> bool {
         match self {
             Self::Software | Self::Portable | Self::Packed => true,
-            Self::SoftwareSubgroups => caps.subgroup == 8,
+            Self::SoftwareSubgroups => matches!(caps.subgroup, 4 | 8),
             Self::Matrix => caps.matrix > 0,
         }
     }

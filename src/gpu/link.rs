@@ -70,6 +70,7 @@ shaders! {
     "attention_direct" uses "shared/size", "shared/values";
     "attention_matrix" uses "shared/size";
     "attention_subgroup" uses "shared/size", "shared/values";
+    "attention_subgroup4" uses "shared/size";
     "attention_tiled" uses "shared/size";
     "bias/none";
     "bias/pairs";
@@ -89,6 +90,7 @@ shaders! {
     "linear_matrix" uses "shared/size";
     "linear_packed" uses "shared/size";
     "linear_subgroup" uses "shared/size";
+    "linear_subgroup4" uses "shared/size";
     "linear_tiled" uses "shared/size";
     "linear_vector" uses "shared/size";
     "local_affine" uses "shared/size";
@@ -104,6 +106,7 @@ shaders! {
     "rotate" uses "shared/size";
     "scale/none";
     "scale/vector";
+    "shared/by_four";
     "shared/half";
     "shared/logistic";
     "shared/patch";
@@ -115,11 +118,11 @@ shaders! {
     "summand/table";
     "tile/16";
     "tile/8";
-    "weight/bf16";
-    "weight/f16" uses "shared/half";
-    "weight/f32";
+    "weight/bf16" uses "shared/by_four";
+    "weight/f16" uses "shared/by_four", "shared/half";
+    "weight/f32" uses "shared/by_four";
     "weight/half";
-    "weight/int4" uses "shared/half";
+    "weight/int4" uses "shared/by_four", "shared/half";
     "weight/int8";
     "weight/to_half";
     "x/f16";

@@ -1,5 +1,6 @@
 //! Kernels compiled.
 
+use super::caps::ENABLE;
 use super::device::Gpu;
 use super::kernels::Kernel;
 use super::link::link;
@@ -12,7 +13,10 @@ impl Gpu {
             return Ok(pipeline.clone());
         }
         let name = kernel.files[0].as_ref();
-        let source = link(&kernel.files, &kernel.knobs)?;
+        let mut source = link(&kernel.files, &kernel.knobs)?;
+        if crate::IN_BROWSER && source.contains("subgroup") {
+            source.insert_str(0, ENABLE);
+        }
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(name),
             source: wgpu::ShaderSource::Wgsl(source.into()),

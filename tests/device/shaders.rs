@@ -26,8 +26,9 @@ const fn target(family: Family, subgroup: u32, matrix: u32) -> Target {
 }
 
 /// Devices of every family, with subgroups and matrices of every size where they matter.
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     target(Family::Software, 0, 0),
+    target(Family::SoftwareSubgroups, 4, 0),
     target(Family::SoftwareSubgroups, 8, 0),
     target(Family::Portable, 0, 0),
     target(Family::Portable, 8, 0),

@@ -2,6 +2,7 @@
 
 import init from "#internvit";
 import { relaxedSimd } from "../shared/relaxed";
+import { askForSubgroups } from "./subgroups";
 
 /** Compiles and starts the module. Helpers receive the compiled module. */
 export async function start(): Promise<WebAssembly.Module> {
@@ -11,6 +12,7 @@ export async function start(): Promise<WebAssembly.Module> {
   // Streaming compilation needs a content type that some servers do not send.
   const known = response.headers.get("content-type") === "application/wasm";
   const module = await (known ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
+  askForSubgroups();
   await init({ module_or_path: module });
   return module;
 }

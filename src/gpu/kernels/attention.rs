@@ -50,6 +50,15 @@ const DIRECT: Row<Attention> = Row {
     ..TILED
 };
 
+/// For software adapters with subgroups.
+const SUBGROUP: Row<Attention> = Row {
+    file: "attention_subgroup",
+    families: &[Family::SoftwareSubgroups],
+    fits: |attention| attention.plain() && attention.head_dim <= WIDEST,
+    specialise: |kernel, _, _, attention| sized(kernel.reads(attention.half[0]), attention),
+    ..DIRECT
+};
+
 const MATRIX: Row<Attention> = Row {
     file: "attention_matrix",
     families: &[Family::Matrix],
@@ -63,16 +72,19 @@ const MATRIX: Row<Attention> = Row {
 
 /// Variants of the attention kernel, tiles by width of head. In workgroup memory, queries, keys and
 /// scores together stay under 16 KiB.
-pub static ATTENTION: [Row<Attention>; 8] = [
+pub static ATTENTION: [Row<Attention>; 9] = [
     DIRECT,
     Row {
-        file: "attention_subgroup",
-        families: &[Family::SoftwareSubgroups],
         needs: Needs::subgroups(Subgroups::Exactly(8)),
         tile: Tile::Head { queries: 16, keys: 32 },
-        fits: |attention| attention.plain() && attention.head_dim <= WIDEST,
-        specialise: |kernel, _, _, attention| sized(kernel.reads(attention.half[0]), attention),
-        ..DIRECT
+        ..SUBGROUP
+    },
+    Row {
+        file: "attention_subgroup4",
+        needs: Needs::subgroups(Subgroups::Exactly(4)),
+        tile: Tile::Head { queries: 16, keys: 16 },
+        fits: |attention| attention.plain() && attention.head_dim <= 64,
+        ..SUBGROUP
     },
     Row { families: &[Family::SoftwareSubgroups], ..DIRECT },
     Row {

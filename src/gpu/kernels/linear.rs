@@ -80,12 +80,19 @@ const VECTOR: Row<Product> = Row {
 /// Variants of the linear kernel. The software rows are from `internvit bench --tune` on lavapipe (2 cores
 /// of an Intel Xeon with AVX-512, then of an AMD EPYC with AVX2) and on SwiftShader; the others have run on
 /// no GPU yet.
-pub static LINEAR: [Row<Product>; 8] = [
+pub static LINEAR: [Row<Product>; 9] = [
     Row { file: "linear_direct", families: &[Family::Software], tile: Tile::Panel(16), ..PRODUCT },
     Row {
         file: "linear_subgroup",
         families: &[Family::SoftwareSubgroups],
         needs: Needs::subgroups(Subgroups::Exactly(8)),
+        tile: Tile::Panel(16),
+        ..PRODUCT
+    },
+    Row {
+        file: "linear_subgroup4",
+        families: &[Family::SoftwareSubgroups],
+        needs: Needs::subgroups(Subgroups::Exactly(4)),
         tile: Tile::Panel(16),
         ..PRODUCT
     },
