@@ -30,9 +30,10 @@ impl QuantFormat {
     pub const GROUP: usize = 32;
 
     /// How a matrix of this name is kept where this is asked for: those of attention have 8 bits also
-    /// where the rest has 4, as they are a third of the weights and would do half of the harm.
+    /// where the rest has 4, as they are a third of the weights and would do half of the harm; so have the few
+    /// that merge tokens, past which no residual goes.
     pub fn of(self, name: &str) -> Self {
-        if name.contains(".attn.") { Self::Int8 } else { self }
+        if [".attn.", ".merge."].iter().any(|part| name.contains(part)) { Self::Int8 } else { self }
     }
 
     /// Inputs of `k` that share a scale.
