@@ -1,6 +1,6 @@
 //! Attention of one block, and its way through all blocks.
 
-use crate::math::dot;
+use crate::math::{dot, softmax};
 use crate::{Error, Result};
 
 /// What is wrong where distances are of other tokens.
@@ -61,10 +61,7 @@ impl BlockAttention {
                 *score += value.ok_or_else(|| Error::input(NO_DISTANCE))?;
             }
         }
-        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|score| *score = (*score - max).exp());
-        let sum: f64 = row.iter().map(|v| f64::from(*v)).sum();
-        row.iter_mut().for_each(|v| *v = (f64::from(*v) / sum) as f32);
+        softmax(&mut row);
         Ok(row)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Tensor;
-use crate::math::dot;
+use crate::math::{self, dot};
 use crate::{Error, Result};
 
 /// What a model learned of its two towers' features together.
@@ -78,10 +78,9 @@ impl Scale {
 
 /// `softmax` of logits.
 pub fn softmax(logits: &[f32]) -> Vec<f32> {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - most).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|power| (power / sum) as f32).collect()
+    let mut shares = logits.to_vec();
+    math::softmax(&mut shares);
+    shares
 }
 
 /// The directions of the means of each `each` rows `[n, C]`, to `[n / each, C]` of length 1; each row counts

@@ -1,7 +1,7 @@
 //! Twin of `shaders/attention_direct.wgsl`, `attention_subgroup.wgsl`, `attention_tiled.wgsl` and
 //! `attention_matrix.wgsl`.
 
-use crate::math::dot;
+use crate::math::{dot, softmax};
 
 /// What attention computes.
 #[derive(Clone, Copy, Debug)]
@@ -67,11 +67,4 @@ pub fn attention([q, k, v]: [&[f32]; 3], of: &Scores<'_>, y: &mut [f32]) {
             }
         }
     }
-}
-
-fn softmax(scores: &mut [f32]) {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    scores.iter_mut().for_each(|s| *s = (*s - max).exp());
-    let sum: f64 = scores.iter().map(|s| f64::from(*s)).sum();
-    scores.iter_mut().for_each(|s| *s = (f64::from(*s) / sum) as f32);
 }

@@ -1,7 +1,7 @@
 //! A classifier with one hidden layer, fitted to a few rows.
 
-use super::teach::{DECAY, softmax};
-use crate::math::dot;
+use super::teach::DECAY;
+use crate::math::{dot, softmax};
 
 /// Units of the hidden layer.
 pub(super) const UNITS: usize = 16;
@@ -29,7 +29,8 @@ pub(super) fn descend(
             let mut units: Vec<f32> =
                 first.chunks_exact(width).map(|w| dot(w, row).max(0.0)).collect();
             units.push(1.0);
-            let mut p = softmax(second.chunks_exact(UNITS + 1).map(|w| dot(w, &units)));
+            let mut p: Vec<f32> = second.chunks_exact(UNITS + 1).map(|w| dot(w, &units)).collect();
+            softmax(&mut p);
             p[*class] -= 1.0;
             let mut back = vec![0.0f32; UNITS + 1];
             let layer = slopes[1].chunks_exact_mut(UNITS + 1).zip(second.chunks_exact(UNITS + 1));

@@ -3,7 +3,7 @@
 use super::math::length;
 use super::network;
 use crate::features::{Classifier, EPS, Hidden, row_count};
-use crate::math::dot;
+use crate::math::{dot, softmax};
 use crate::{Error, Result};
 
 /// A patch that the user has named: its token's index and its class.
@@ -119,7 +119,8 @@ impl Told {
                 now.iter().zip(&before).map(|(n, b)| n + momentum * (n - b)).collect();
             let mut gradient: Vec<f32> = ahead.iter().map(|w| DECAY * w).collect();
             for ((row, class), weight) in self.rows.iter().zip(&weights) {
-                let mut p = softmax(ahead.chunks_exact(width).map(|w| dot(w, row)));
+                let mut p: Vec<f32> = ahead.chunks_exact(width).map(|w| dot(w, row)).collect();
+                softmax(&mut p);
                 p[*class] -= 1.0;
                 for (g, error) in gradient.chunks_exact_mut(width).zip(&p) {
                     let error = error * weight;
@@ -191,15 +192,6 @@ fn statistics(tokens: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
             (mean as f32, variance as f32)
         })
         .unzip()
-}
-
-pub(super) fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
-    let mut p: Vec<f32> = scores.collect();
-    let max = p.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    p.iter_mut().for_each(|s| *s = (*s - max).exp());
-    let sum: f32 = p.iter().sum();
-    p.iter_mut().for_each(|s| *s /= sum);
-    p
 }
 
 #[cfg(test)]
