@@ -7,10 +7,10 @@ use crate::features::{BlockAttention, Distances, Features, Tensor, row_count};
 use crate::gpu::Gpu;
 use crate::image::Picture;
 use crate::images::{Images, check, padded};
-use crate::model::{HeadKind, Pool, Relative};
+use crate::model::{HeadKind, Pool};
 use crate::plan::{
-    Plan, Plane, Role, SlotId, Value, dense_layer, record_attention, record_dense,
-    record_head_alone,
+    Plan, Plane, RELATIVE_INDEX, Role, SlotId, Value, dense_layer, record_attention, record_dense,
+    record_head_alone, relative_slot,
 };
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
@@ -210,19 +210,14 @@ impl Encoder {
 
     /// What distances add to scores in block `layer`, from 1, where they do.
     async fn distances(&self, grid: [usize; 2], layer: usize) -> Result<Option<Distances>> {
-        let own = format!("{}.relative", layer - 1);
-        let table = match self.spec().relative {
-            Relative::None => return Ok(None),
-            Relative::Blocks => own.as_str(),
-            Relative::Shared => "relative",
+        let Some(table) = relative_slot(self.spec().relative, layer - 1) else { return Ok(None) };
+        let made = self.made_for(grid).await?;
+        let values = |name: &str| {
+            let found = made.iter().find(|host| host.slot == name);
+            found.map_or(&[][..], |host| &host.values)
         };
-        let mut made = self.checkpoint().host_inputs(grid).await?;
-        let mut take = |name: &str| {
-            let at = made.iter().position(|host| host.slot == name);
-            at.map(|at| made.swap_remove(at).values).unwrap_or_default()
-        };
-        let (table, index) = (take(table), take("relative.index"));
-        Ok(Some(Distances { table, index: index.into_iter().map(|at| at as u32).collect() }))
+        let index = values(RELATIVE_INDEX).iter().map(|at| *at as u32).collect();
+        Ok(Some(Distances { table: values(&table).to_vec(), index }))
     }
 
     /// The hidden state that [`Encoder::dense`] takes.
@@ -267,10 +262,10 @@ impl Encoder {
                 return Err(Error::input("a hidden state without tokens"));
             }
             let host = match plan.slot("angles") {
-                Some(_) => self.checkpoint().host_inputs(grid).await?,
-                None => Vec::new(),
+                Some(_) => Some(self.made_for(grid).await?),
+                None => None,
             };
-            let made = host.iter().filter_map(|made| {
+            let made = host.as_deref().unwrap_or_default().iter().filter_map(|made| {
                 let slot = plan.slot(&made.slot)?;
                 (plan.slots[slot].len(1) == made.values.len())
                     .then_some((slot, Value::F32(&made.values)))

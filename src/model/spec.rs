@@ -144,6 +144,20 @@ pub enum Relative {
     Blocks,
     /// All blocks share one.
     Shared,
+    /// Each block has its own, to which one that all share is added.
+    Both,
+}
+
+impl Relative {
+    /// Whether each block has a table.
+    pub fn of_blocks(self) -> bool {
+        matches!(self, Self::Blocks | Self::Both)
+    }
+
+    /// Whether there is one that all blocks share.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::Shared | Self::Both)
+    }
 }
 
 /// Windows of a grid, and stages: the first block of a pair has windows from the grid's corner, the

@@ -45,24 +45,25 @@ pub async fn host_inputs(
         add("probe", read("pool.probe").await?);
         add("probe.row", vec![0.0]);
     }
-    let native = [spec.native_grid(); 2];
-    match spec.relative {
-        Relative::None => {}
-        Relative::Shared => {
-            let table = read(names::SHARED_BIAS).await?;
-            add("relative", relative_table(&table, spec.sizes.heads, native, grid));
-        }
-        Relative::Blocks if spec.windows.is_none() => {
-            for block in 0..spec.sizes.layers {
-                let table = read(&names::block_bias(&format!("encoder.layers.{block}."))).await?;
-                let table = relative_table(&table, spec.sizes.heads, native, grid);
-                add(&format!("{block}.relative"), table);
-            }
-        }
-        Relative::Blocks => {}
-    }
     if spec.relative != Relative::None && spec.windows.is_none() {
-        add("relative.index", relative_index(grid, spec.prefix_tokens()));
+        let native = [spec.native_grid(); 2];
+        let shared = match spec.relative.is_shared() {
+            true => read(names::SHARED_BIAS).await?,
+            false => Vec::new(),
+        };
+        // A table of their own for each block, or one for all.
+        let blocks = if spec.relative.of_blocks() { spec.sizes.layers } else { 1 };
+        for block in 0..blocks {
+            let Some(slot) = names::relative_slot(spec.relative, block) else { continue };
+            let mut table = shared.clone();
+            if spec.relative.of_blocks() {
+                let own = read(&names::block_bias(&format!("encoder.layers.{block}."))).await?;
+                table.resize(own.len(), 0.0);
+                table.iter_mut().zip(own).for_each(|(value, own)| *value += own);
+            }
+            add(&slot, relative_table(&table, spec.sizes.heads, native, grid));
+        }
+        add(names::RELATIVE_INDEX, relative_index(grid, spec.prefix_tokens()));
     }
     for stage in stages(spec, grid) {
         for shift in stage.shifts() {

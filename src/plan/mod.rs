@@ -16,9 +16,9 @@ pub use op::{
     Op, Outer, Patchify, Pool, PoolKind, Resize, Ridge, Rotate, RowSource, ScoreBias, Slice,
 };
 pub use record::{
-    Guided, Input, POOLED, TEXT, TEXT_POSITIONS, TOKEN_TABLE, TensorSpec, dense_layer, parameters,
-    record, record_attention, record_dense, record_guided, record_head, record_head_alone,
-    record_segment, record_text, tensors, text_tensors,
+    Guided, Input, POOLED, RELATIVE_INDEX, TEXT, TEXT_POSITIONS, TOKEN_TABLE, TensorSpec,
+    dense_layer, parameters, record, record_attention, record_dense, record_guided, record_head,
+    record_head_alone, record_segment, record_text, relative_slot, tensors, text_tensors,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 

@@ -12,6 +12,7 @@ mod windows;
 pub use encoder::{Input, record, record_attention, record_segment};
 pub use guided::{Guided, record_guided};
 pub use head::{record_head, record_head_alone};
+pub use names::{RELATIVE_INDEX, relative_slot};
 pub use pooled::{POOLED, dense_layer, record_dense};
 pub use tensors::{TensorSpec, parameters, tensors, text_tensors};
 pub use text::{TEXT, TEXT_POSITIONS, TOKEN_TABLE, record_text};

@@ -21,6 +21,7 @@ use run::CachedPlan;
 pub(crate) use run::{Job, Task};
 pub use text::Words;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::cpu::{CpuWeights, Helper, Share, Team, Workspace};
@@ -41,7 +42,7 @@ pub struct Session {
     notes: Vec<String>,
     ready: Option<CachedPlan>,
     /// What the host made for the last grid.
-    host: Option<([usize; 2], Arc<[Host]>)>,
+    host: RefCell<Option<([usize; 2], Arc<[Host]>)>>,
 }
 
 /// What runs plans, with the weights as it takes them.
@@ -85,7 +86,7 @@ impl Session {
             why_cpu: None,
             notes: Vec::new(),
             ready: None,
-            host: None,
+            host: RefCell::default(),
         }
     }
 

@@ -180,17 +180,22 @@ impl Session {
     }
 
     /// What the host makes for an input's grid.
-    pub(super) async fn host_inputs(&mut self, input: Input) -> Result<Arc<[Host]>> {
+    pub(super) async fn host_inputs(&self, input: Input) -> Result<Arc<[Host]>> {
         let spec = &self.checkpoint.spec;
         let rows = || input.tokens(spec).saturating_sub(spec.prefix_tokens());
         let grid = input.grid(spec.sizes.patch).unwrap_or_else(|| [rows(), 1]);
-        if let Some((known, host)) = &self.host
+        self.made_for(grid).await
+    }
+
+    /// What the host makes for a grid of patches; that of the last is kept.
+    pub(crate) async fn made_for(&self, grid: [usize; 2]) -> Result<Arc<[Host]>> {
+        if let Some((known, host)) = &*self.host.borrow()
             && *known == grid
         {
             return Ok(host.clone());
         }
         let host: Arc<[Host]> = self.checkpoint.host_inputs(grid).await?.into();
-        self.host = Some((grid, host.clone()));
+        *self.host.borrow_mut() = Some((grid, host.clone()));
         Ok(host)
     }
 

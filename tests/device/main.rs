@@ -13,6 +13,7 @@ mod internvl_c;
 mod kernels;
 mod large;
 mod precisions;
+mod relative;
 mod shaders;
 mod soak;
 mod team;

@@ -30,9 +30,7 @@ fn spec(fields: &Fields<'_>) -> Result<Spec> {
         [false, false] => Relative::None,
         [true, false] => Relative::Blocks,
         [false, true] => Relative::Shared,
-        [true, true] => {
-            return Err(fields.error(format_args!("{} and {}: expected one", flags[0], flags[1])));
-        }
+        [true, true] => Relative::Both,
     };
     let mean = fields.flag("use_mean_pooling", true)?;
     let plain = Spec::plain(sizes(fields, BASE)?);
@@ -86,6 +84,11 @@ mod tests {
             ("", Relative::None, false),
             (r#", "use_relative_position_bias": true"#, Relative::Blocks, false),
             (r#", "use_shared_relative_position_bias": true"#, Relative::Shared, false),
+            (
+                r#", "use_relative_position_bias": true, "use_shared_relative_position_bias": true"#,
+                Relative::Both,
+                false,
+            ),
             (r#", "use_absolute_position_embeddings": true"#, Relative::None, true),
         ];
         for (keys, relative, table) in cases {

@@ -1,9 +1,7 @@
 //! The encoder, recorded: it reads as the paper does.
 
 use super::{Recorder, names, stages};
-use crate::model::{
-    FinalNorm, HeadSpec, Mlp, NormKind, Order, QkNorm, Relative, Rope, Spec, WeightKind,
-};
+use crate::model::{FinalNorm, HeadSpec, Mlp, NormKind, Order, QkNorm, Rope, Spec, WeightKind};
 use crate::plan::{
     self, Add, Attention, Embed, Map, Op, Patchify, Plan, Plane, Role, Rotate, ScoreBias, Slice,
     Slot, SlotId,
@@ -198,7 +196,7 @@ impl<'a> EncoderRecorder<'a> {
         if spec.stem_norm {
             x = self.norm(x, "embeddings.norm");
         }
-        if spec.relative == Relative::Shared {
+        if spec.relative.is_shared() {
             let entries = (2 * spec.native_grid() - 1).pow(2) + 3 * usize::from(spec.prefix.cls);
             self.bias_table(names::SHARED_BIAS, entries, sizes.heads);
         }
@@ -348,18 +346,14 @@ impl<'a> EncoderRecorder<'a> {
         let (spec, heads) = (self.spec, self.spec.sizes.heads);
         let prefix = 3 * usize::from(spec.prefix.cls);
         let entries = |[rows, cols]: [usize; 2]| (2 * rows - 1) * (2 * cols - 1) + prefix;
-        let name = match spec.relative {
-            Relative::None => return None,
-            Relative::Shared => "relative".to_string(),
-            Relative::Blocks => {
-                let native = entries([spec.native_grid(); 2]);
-                self.bias_table(&names::block_bias(""), native, heads);
-                format!("{block}.relative")
-            }
-        };
+        let name = names::relative_slot(spec.relative, block)?;
+        if spec.relative.of_blocks() {
+            let native = entries([spec.native_grid(); 2]);
+            self.bias_table(&names::block_bias(""), native, heads);
+        }
         let table = self.shared(&name, [entries([rows, cols]), heads]);
         let tokens = spec.prefix_tokens() + rows * cols;
-        Some(ScoreBias { table, index: self.shared("relative.index", [tokens, tokens]) })
+        Some(ScoreBias { table, index: self.shared(names::RELATIVE_INDEX, [tokens, tokens]) })
     }
 
     /// The last hidden state, after a final norm where all tokens have it.

@@ -1,6 +1,6 @@
-//! Canonical names of the tensors that the host reads.
+//! Canonical names of the tensors that the host reads, and of slots that it fills.
 
-use crate::model::Spec;
+use crate::model::{Relative, Spec};
 
 /// The class token.
 pub(in crate::plan) const CLASS_TOKEN: &str = "embeddings.class_embedding";
@@ -21,6 +21,18 @@ pub(in crate::plan) const SHARED_BIAS: &str = "encoder.relative_position_bias_ta
 pub(in crate::plan) fn block_bias(scope: &str) -> String {
     format!("{scope}attn.relative_position_bias_table")
 }
+
+/// The slot of what distances add to the scores of a block, counted from 0, where they do.
+pub fn relative_slot(relative: Relative, block: usize) -> Option<String> {
+    match relative {
+        Relative::None => None,
+        Relative::Shared => Some("relative".into()),
+        Relative::Blocks | Relative::Both => Some(format!("{block}.relative")),
+    }
+}
+
+/// The slot of which of them each query and key look up.
+pub const RELATIVE_INDEX: &str = "relative.index";
 
 /// The prefix tokens that a model has, in their order.
 pub(in crate::plan) fn prefix(spec: &Spec) -> impl Iterator<Item = &'static str> {
