@@ -153,3 +153,22 @@ fn squashed(filter: Filter, mean: [f32; 3], std: [f32; 3]) -> Preprocessing {
 
 /// Mean, and deviation, of encoders that take numbers from -1 to 1.
 const HALF: [f32; 3] = [0.5; 3];
+
+#[cfg(test)]
+mod tests {
+    use crate::model::parse_config;
+
+    /// The encoder of a published configuration, which has `millions` of parameters, to the last digit that is given,
+    /// beside `others` that the publisher does not count.
+    #[track_caller]
+    pub(super) fn published(config: &str, millions: &str, others: usize) -> crate::model::Spec {
+        let spec = match parse_config("c", config) {
+            Ok(spec) => spec,
+            Err(e) => panic!("{config}: {e}"),
+        };
+        let found = (crate::plan::parameters(&spec) - others as u64) as f64 / 1e6;
+        let digits = millions.split_once('.').map_or(0, |(_, digits)| digits.len());
+        assert_eq!(format!("{found:.digits$}"), millions, "{config}");
+        spec
+    }
+}
