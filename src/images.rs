@@ -1,7 +1,9 @@
 //! What an encoder takes, checked against its spec and brought into a plan's input slots.
 
+use std::borrow::Cow;
+
 use crate::features::first_not_finite;
-use crate::image::Picture;
+use crate::image::{Picture, pixel_values};
 use crate::model::{Relative, Rope, Spec};
 use crate::plan::{Host, Input, Plan, SlotId, Value};
 use crate::{Error, Result};
@@ -54,16 +56,26 @@ impl<'a> Images<'a> {
     }
 }
 
+/// Whether there are values that bytes do not hold.
+fn is_exact(pictures: &[Picture]) -> bool {
+    pictures.iter().any(|picture| !picture.exact.is_empty())
+}
+
 /// What goes into the input slots for some pictures of a batch.
 pub(crate) enum PlanInputs<'a> {
     Rgba(Vec<u8>),
-    F32(&'static str, &'a [f32]),
+    F32(&'static str, Cow<'a, [f32]>),
 }
 
 impl<'a> PlanInputs<'a> {
-    pub(crate) fn new(images: Images<'a>, first: usize, batch: usize) -> Result<Self> {
-        let part = |values: &'a [f32], one: usize| &values[first * one..(first + batch) * one];
+    pub(crate) fn new(images: Images<'a>, spec: &Spec, first: usize, batch: usize) -> Result<Self> {
+        let part =
+            |values: &'a [f32], one: usize| values[first * one..(first + batch) * one].into();
         Ok(match images {
+            Images::Pictures(list) if is_exact(list) => {
+                let list = &list[first..first + batch];
+                Self::F32("pixels", pixel_values(list, &spec.preprocessing.normal)?.into())
+            }
             Images::Pictures(list) => Self::Rgba(crate::image::rgba(&list[first..first + batch])?),
             Images::PixelValues { shape, values } => {
                 Self::F32("pixels", part(values, shape[1..].iter().product()))
@@ -156,6 +168,7 @@ pub(crate) fn check(images: Images<'_>, taps: &[usize], spec: &Spec) -> Result<(
             sides(height, width)?;
             list.iter().try_for_each(Picture::check)?;
             match list.iter().find(|p| (p.width, p.height) != (first.width, first.height)) {
+                None if is_exact(list) => Ok((Input::PixelValues { height, width }, list.len())),
                 None => Ok((Input::Rgba { height, width }, list.len())),
                 Some(other) => Err(Error::input(format!(
                     "pictures of one batch: expected {width} × {height}, found {} × {}",

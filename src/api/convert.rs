@@ -17,7 +17,7 @@ impl Picture {
     /// # Errors
     /// [`Error::Input`] where there are not as many bytes.
     pub fn from_rgb(width: u32, height: u32, rgb: Vec<u8>) -> Result<Self> {
-        let picture = Self { width, height, rgb };
+        let picture = Self::of(width, height, rgb);
         picture.check().map(|()| picture)
     }
 
@@ -95,7 +95,7 @@ impl From<image::DynamicImage> for Picture {
 impl From<image::RgbImage> for Picture {
     fn from(picture: image::RgbImage) -> Self {
         let (width, height) = picture.dimensions();
-        Self { width, height, rgb: picture.into_raw() }
+        Self::of(width, height, picture.into_raw())
     }
 }
 
@@ -107,7 +107,7 @@ impl TryFrom<Picture> for image::RgbImage {
     /// [`Error::Input`] where the bytes are not as many as the sides say.
     fn try_from(picture: Picture) -> Result<Self> {
         picture.check()?;
-        let Picture { width, height, rgb } = picture;
+        let Picture { width, height, rgb, .. } = picture;
         Self::from_raw(width, height, rgb).ok_or_else(|| Error::input("a picture without pixels"))
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn over(colour: [u8; 3], alpha: u8, under: [u8; 3]) -> [u8; 3] {
 
 fn turn((width, height): (u32, u32), rgb: Vec<u8>, orientation: Orientation) -> Picture {
     let (rgb, [width, height]) = turned::<3>(rgb, [width, height], orientation);
-    Picture { width, height, rgb }
+    Picture::of(width, height, rgb)
 }
 
 fn turn_alpha(

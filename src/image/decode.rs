@@ -23,7 +23,7 @@ pub struct Options {
 }
 
 /// What a file holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// The picture, upright.
     pub picture: Picture,
@@ -85,7 +85,7 @@ fn canvas(
 ) -> std::result::Result<Canvas, String> {
     match format {
         ImageFormat::Jpeg => {
-            let Picture { width, height, rgb } = jpeg::read(bytes, check)?;
+            let Picture { width, height, rgb, .. } = jpeg::read(bytes, check)?;
             Ok(Canvas::of_rgb(width, height, rgb, options))
         }
         ImageFormat::Gif => gif::read(bytes, options, check),

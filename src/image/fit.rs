@@ -100,12 +100,14 @@ pub struct Fit {
     pub patch: u32,
     /// What weighs the pixels.
     pub filter: Filter,
+    /// Whether the result has its values before they are rounded too; not of tiles, nor with a border.
+    pub exact: bool,
 }
 
 impl Fit {
     /// With Pillow's bicubic filter; a crop takes all of the short side.
     pub fn new(resize: Resize, size: u32, patch: u32) -> Self {
-        Self { resize, size, short: size, patch, filter: Filter::Bicubic }
+        Self { resize, size, short: size, patch, filter: Filter::Bicubic, exact: false }
     }
 
     /// Width and height of the result for a picture of `width` × `height` pixels.
@@ -205,13 +207,14 @@ impl Fit {
         if self.resize == Resize::Pad {
             return Ok(self.padded(picture));
         }
-        Ok(resample(picture, self.region(width, height), [columns, rows], self.filter))
+        let region = self.region(width, height);
+        Ok(resample(picture, region, [columns, rows], self.filter, self.exact))
     }
 
     fn padded(&self, picture: &Picture) -> Picture {
         let [left, top, width, height] = self.inner(picture.width, picture.height);
         let whole = [0.0, 0.0, picture.width.into(), picture.height.into()];
-        let inner = resample(picture, whole, [width, height], self.filter);
+        let inner = resample(picture, whole, [width, height], self.filter, false);
         let (size, row) = (self.size as usize, 3 * inner.width as usize);
         let mut rgb = vec![GREY; 3 * size * size];
         // Each row of the picture into its row of the square.
@@ -219,7 +222,7 @@ impl Fit {
             let start = 3 * ((top as usize + number) * size + left as usize);
             rgb[start..start + row].copy_from_slice(from);
         }
-        Picture { width: self.size, height: self.size, rgb }
+        Picture::of(self.size, self.size, rgb)
     }
 
     /// The picture in at most `most` tiles of this size, each squashed: see [`super::tiles`].

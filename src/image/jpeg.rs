@@ -44,7 +44,7 @@ pub(super) fn read(
         return Err(CUT_OFF.into());
     }
     let data = channels(decoder)?;
-    Ok(Picture { width, height, rgb: if count == 4 { light(&data) } else { data } })
+    Ok(Picture::of(width, height, if count == 4 { light(&data) } else { data }))
 }
 
 const CUT_OFF: &str = "the JPEG data is cut off";

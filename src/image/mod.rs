@@ -38,7 +38,7 @@ use crate::{Error, Result};
 pub const MAX_PIXELS: u64 = 1 << 28;
 
 /// An upright RGB picture, 8 bits a channel, rows top to bottom.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Picture {
     /// Pixels in a row.
     pub width: u32,
@@ -46,6 +46,8 @@ pub struct Picture {
     pub height: u32,
     /// `[height, width, 3]`, so `width * height * 3` bytes.
     pub rgb: Vec<u8>,
+    /// The same before it was rounded to bytes, where a model takes it so; else nothing.
+    pub exact: Vec<f32>,
 }
 
 impl Picture {
@@ -61,16 +63,22 @@ impl Picture {
             return Err(Error::input(text));
         }
         let value = |i: u64| ((i as u32).wrapping_mul(0x9e37_79b9) >> 24) as u8;
-        Ok(Self { width: side, height: side, rgb: (0..3 * pixels).map(value).collect() })
+        Ok(Self::of(side, side, (0..3 * pixels).map(value).collect()))
     }
 
-    /// That the bytes are as many as the sides say.
+    /// A picture of bytes, which are counted where it is used.
+    pub fn of(width: u32, height: u32, rgb: Vec<u8>) -> Self {
+        Self { width, height, rgb, exact: Vec::new() }
+    }
+
+    /// That the bytes are as many as the sides say, and the values before they were rounded, where there are any.
     ///
     /// # Errors
     /// [`Error::Input`] where they are not.
     pub fn check(&self) -> Result<()> {
         let expected = u128::from(self.width) * u128::from(self.height) * 3;
-        if expected == self.rgb.len() as u128 {
+        let exact = [0, self.rgb.len()].contains(&self.exact.len());
+        if expected == self.rgb.len() as u128 && exact {
             return Ok(());
         }
         Err(Error::input(format!(
@@ -81,7 +89,7 @@ impl Picture {
         )))
     }
 
-    /// The rectangle `[left, top, width, height]`.
+    /// The rectangle `[left, top, width, height]`, in bytes.
     ///
     /// # Errors
     /// [`Error::Input`] where it does not lie inside, or the bytes are not as many as the sides say.
@@ -99,10 +107,10 @@ impl Picture {
         let columns = left as usize * 3..(left + width) as usize * 3;
         let rows = self.rows().skip(top as usize).take(height as usize);
         let rgb = rows.flat_map(|row| &row[columns.clone()]).copied().collect();
-        Ok(Picture { width, height, rgb })
+        Ok(Picture::of(width, height, rgb))
     }
 
-    /// What lies `x` pixels to the right and `y` below each pixel; beyond the border its nearest pixel.
+    /// What lies `x` pixels to the right and `y` below each pixel, in bytes; beyond the border its nearest pixel.
     pub fn moved(&self, [x, y]: [i64; 2]) -> Picture {
         let near = |at: usize, by: i64, side: u32| {
             (at as i64 + by).clamp(0, i64::from(side).max(1) - 1) as usize
@@ -112,7 +120,7 @@ impl Picture {
         let columns: Vec<usize> = (0..width).map(|at| near(at, x, self.width)).collect();
         let rows = (0..height).map(|at| &pixels[near(at, y, self.height) * width..]);
         let rgb = rows.flat_map(|row| columns.iter().flat_map(|at| row[*at])).collect();
-        Picture { rgb, ..*self }
+        Picture::of(self.width, self.height, rgb)
     }
 
     /// The rows, top to bottom.

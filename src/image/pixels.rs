@@ -33,13 +33,14 @@ impl Normal {
         }
     }
 
-    /// The number of a byte of red, green or blue.
-    pub fn value(&self, channel: usize, byte: u8) -> f32 {
-        (f32::from(byte) / self.divisor - self.mean[channel]) / self.std[channel]
+    /// The number of a byte of red, green or blue, or of a value between two.
+    pub fn value(&self, channel: usize, value: impl Into<f32>) -> f32 {
+        (value.into() / self.divisor - self.mean[channel]) / self.std[channel]
     }
 }
 
-/// The pictures as `[batch, 3, height, width]`, each byte as [`Normal::value`] makes it.
+/// The pictures as `[batch, 3, height, width]`, each byte as [`Normal::value`] makes it, or the value before it
+/// was rounded to one.
 ///
 /// # Errors
 /// [`Error::Input`] where pictures differ in size, or one has not the bytes that its sides say.
@@ -51,8 +52,13 @@ pub fn pixel_values(pictures: &[Picture], normal: &Normal) -> Result<Vec<f32>> {
     let mut values = Vec::with_capacity(bytes);
     for picture in pictures {
         for (channel, table) in tables.iter().enumerate() {
-            let plane = picture.rgb.iter().skip(channel).step_by(3);
-            values.extend(plane.map(|value| table[usize::from(*value)]));
+            if picture.exact.is_empty() {
+                let plane = picture.rgb.iter().skip(channel).step_by(3);
+                values.extend(plane.map(|value| table[usize::from(*value)]));
+            } else {
+                let plane = picture.exact.iter().skip(channel).step_by(3);
+                values.extend(plane.map(|value| normal.value(channel, *value)));
+            }
         }
     }
     Ok(values)

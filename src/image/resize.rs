@@ -97,18 +97,20 @@ pub(super) fn resize_by(
         )));
     }
     let region = [0.0, 0.0, picture.width.into(), picture.height.into()];
-    Ok(resample(picture, region, [width, height], filter))
+    Ok(resample(picture, region, [width, height], filter, false))
 }
 
 /// The part `region` of the picture (`[left, top, width, height]`) at `width` × `height` pixels.
 ///
 /// Pixels outside the region take part near its edges: cutting and resizing at once gives the
-/// bits that resizing everything and cutting afterwards would give.
+/// bits that resizing everything and cutting afterwards would give. With `exact` nothing is rounded in
+/// between, and the result has its values before they are, as torchvision makes them of floats.
 pub(super) fn resample(
     picture: &Picture,
     region: [f64; 4],
     [width, height]: [u32; 2],
     filter: Filter,
+    exact: bool,
 ) -> Picture {
     if (width, height) == (picture.width, picture.height) && region[..2] == [0.0; 2] {
         return picture.clone();
@@ -116,6 +118,11 @@ pub(super) fn resample(
     let [left, top, across, down] = region;
     let columns = taps(left, across, picture.width, width, filter);
     let mut rows = taps(top, down, picture.height, height, filter);
+    if exact {
+        let exact = unrounded(picture, &columns, &rows);
+        let rgb = exact.iter().map(|value| value.round_ties_even() as u8).collect();
+        return Picture { width, height, rgb, exact };
+    }
     let (wide, tall) = (whole(across, picture.width, width), whole(down, picture.height, height));
     if rows_first((picture.width, picture.height), (wide, tall)) {
         let squeezed = squeeze_rows(picture, &rows);
@@ -156,7 +163,7 @@ fn squeeze_columns(picture: &Picture, used: Range<usize>, columns: &[Taps]) -> P
             rgb.extend(sums.map(round));
         }
     }
-    Picture { width: columns.len() as u32, height: used.len() as u32, rgb }
+    Picture::of(columns.len() as u32, used.len() as u32, rgb)
 }
 
 /// Each column at as many pixels as there are taps.
@@ -174,7 +181,35 @@ fn squeeze_rows(picture: &Picture, rows: &[Taps]) -> Picture {
         }
         rgb.extend(sums.iter().map(|sum| round(*sum)));
     }
-    Picture { width: picture.width, height: rows.len() as u32, rgb }
+    Picture::of(picture.width, rows.len() as u32, rgb)
+}
+
+/// Columns, then rows, of which nothing is rounded: `[rows, columns, 3]`.
+fn unrounded(picture: &Picture, columns: &[Taps], rows: &[Taps]) -> Vec<f32> {
+    let share = |weight: &i32| *weight as f32 / (1 << FRACTION) as f32;
+    let stride = 3 * columns.len();
+    let mut wide = Vec::with_capacity(stride * picture.height as usize);
+    for row in picture.rows() {
+        for taps in columns {
+            let mut sums = [0.0f32; 3];
+            for (pixel, weight) in row[taps.first * 3..].chunks_exact(3).zip(&taps.weights) {
+                for (sum, value) in sums.iter_mut().zip(pixel) {
+                    *sum += f32::from(*value) * share(weight);
+                }
+            }
+            wide.extend(sums);
+        }
+    }
+    let mut values = vec![0.0f32; stride * rows.len()];
+    for (taps, line) in rows.iter().zip(values.chunks_exact_mut(stride.max(1))) {
+        let lines = wide[taps.first * stride..].chunks_exact(stride.max(1));
+        for (from, weight) in lines.zip(&taps.weights) {
+            for (sum, value) in line.iter_mut().zip(from) {
+                *sum += value * share(weight);
+            }
+        }
+    }
+    values
 }
 
 /// Fractional bits of a weight: 32, less 8 of the pixel and 2 of headroom for the overshoot.

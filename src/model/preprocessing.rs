@@ -3,6 +3,8 @@
 
 mod pretrained;
 
+pub use pretrained::parse_pretrained;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -23,6 +25,9 @@ pub struct Preprocessing {
     pub filter: Filter,
     /// What becomes of bytes.
     pub normal: Normal,
+    /// Whether resized pixels are not rounded to bytes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exact: bool,
 }
 
 impl Preprocessing {
@@ -39,6 +44,7 @@ impl Preprocessing {
             short: u32::try_from(short).unwrap_or(u32::MAX).max(size),
             patch: sizes.patch as u32,
             filter: self.filter,
+            exact: self.exact,
         }
     }
 }
@@ -85,30 +91,6 @@ pub fn image_processor(file: &str, text: &str) -> Result<Option<String>> {
 
 /// What the part is called.
 const IMAGES: &str = "image_processor";
-
-/// As [`parse_preprocessing`], of the `pretrained_cfg` of a `config.json`; `None` where it has none.
-///
-/// # Errors
-/// As [`parse_preprocessing`].
-pub fn parse_pretrained(
-    file: &str,
-    config: &str,
-    sizes: &Sizes,
-) -> Result<Option<(Preprocessing, Option<String>)>> {
-    let value = value_of(config).map_err(|e| Error::config(file, &e).caused_by(e))?;
-    if let Some(map) = value.get("preprocess_cfg").and_then(Value::as_object) {
-        let within = "preprocess_cfg.";
-        let mut reader = Reader { file, map, sizes, within, notes: Vec::new() };
-        let read = reader.open_clip()?;
-        return Ok(Some((read, reader.note())));
-    }
-    let Some(map) = value.get("pretrained_cfg").and_then(Value::as_object) else {
-        return Ok(None);
-    };
-    let mut reader = Reader { file, map, sizes, within: "pretrained_cfg.", notes: Vec::new() };
-    let read = reader.timm()?;
-    Ok(Some((read, reader.note())))
-}
 
 /// The value of a text of JSON. Python writes numbers that are none without quotes; with them they
 /// are refused by the name of their key.
@@ -189,6 +171,8 @@ impl Reader<'_> {
             (None, None) if cuts => read.resize = Resize::Crop,
             (None, None) => {}
         }
+        // Of these classes the one that resizes what was divided already.
+        read.exact = kind.is_some_and(|kind| kind.starts_with("DINOv3ViT"));
         self.whole_or_padded(&mut read)?;
         self.fit_patches(&mut read, "size");
         self.undone()?;

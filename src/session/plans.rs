@@ -73,7 +73,7 @@ impl Session {
         };
         let plan = record(&self.checkpoint.spec, input, count, &[]);
         let mut prepared = PreparedPlan::new(gpu, plan.clone(), weights).await?;
-        let fed = PlanInputs::new(images, 0, count)?;
+        let fed = PlanInputs::new(images, &self.checkpoint.spec, 0, count)?;
         let inputs = fed.inputs(&plan, &host);
         let mut expected = Vec::new();
         reference::run(&plan, count, &self.checkpoint, &inputs, &mut async |_, values| {

@@ -131,7 +131,7 @@ impl Session {
             let mut profile = Profile { timer, seconds: 0.0, rows: Vec::new() };
             for first in (0..count).step_by(capacity) {
                 let batch = capacity.min(count - first);
-                let fed = PlanInputs::new(images, first, batch)?;
+                let fed = PlanInputs::new(images, &self.checkpoint.spec, first, batch)?;
                 let plan = self.plan(&task, input, capacity);
                 let inputs = fed.inputs(&plan, &host);
                 let start;

@@ -125,7 +125,7 @@ impl Session {
         progress: &mut dyn Progress<usize>,
     ) -> Result<Vec<(String, Part)>> {
         let Piece { task, input, capacity, first, batch, residency } = piece;
-        let fed = PlanInputs::new(images, first, batch)?;
+        let fed = PlanInputs::new(images, &self.checkpoint.spec, first, batch)?;
         let key = (input, task.clone(), capacity);
         let known = self.ready.as_ref().is_some_and(|ready| ready.key == key);
         let plan = (!known).then(|| self.plan(task, input, capacity));

@@ -48,7 +48,7 @@ pub fn heat_grid(
     one_each("values of a grid", values.len(), [rows, cols])?;
     let span = (high - low).max(f32::MIN_POSITIVE);
     let rgb = values.iter().flat_map(|v| heat((v - low) / span)).collect();
-    Ok(Picture { width: cols as u32, height: rows as u32, rgb })
+    Ok(Picture::of(cols as u32, rows as u32, rgb))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub fn beside(left: &Picture, right: &Picture) -> Result<Picture> {
     };
     let white = vec![255; gap as usize * 3];
     let rgb = (0..height).flat_map(|y| [row(&left, y), white.clone(), row(&right, y)]).flatten();
-    Ok(Picture { width, height, rgb: rgb.collect() })
+    Ok(Picture::of(width, height, rgb.collect()))
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn plain(width: u32, height: u32, value: u8) -> Picture {
-        Picture { width, height, rgb: vec![value; (width * height * 3) as usize] }
+        Picture::of(width, height, vec![value; (width * height * 3) as usize])
     }
 
     #[test]

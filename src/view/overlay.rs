@@ -19,11 +19,7 @@ pub fn pca_grid(features: &Features, board: [usize; 2]) -> Result<Picture> {
     let board = Board::tiles([rows, cols], board);
     let tokens = board.stitch(&tensor.values, c, features.prefix)?;
     let [rows, cols] = board.grid();
-    Ok(Picture {
-        width: cols as u32,
-        height: rows as u32,
-        rgb: pca_rgb(&tokens, c)?.into_flattened(),
-    })
+    Ok(Picture::of(cols as u32, rows as u32, pca_rgb(&tokens, c)?.into_flattened()))
 }
 
 /// The PCA colours upsampled over `region` (`[left, top, width, height]` in pixels) of the
@@ -163,7 +159,7 @@ pub fn blend(under: &Picture, over: &Picture, opacity: f32) -> Result<Picture> {
     let mix = |(under, over): (&u8, &u8)| {
         (f32::from(*under) + (f32::from(*over) - f32::from(*under)) * opacity).round() as u8
     };
-    Ok(Picture { rgb: under.rgb.iter().zip(&over.rgb).map(mix).collect(), ..*under })
+    Ok(Picture::of(under.width, under.height, under.rgb.iter().zip(&over.rgb).map(mix).collect()))
 }
 
 /// The patch of a `[rows, cols]` grid over `region` that shows the photograph's pixel `[x, y]`;
@@ -226,7 +222,7 @@ fn shown(picture: &Picture) -> Result<()> {
 }
 
 fn darkened(photo: &Picture) -> Picture {
-    Picture { rgb: photo.rgb.iter().map(|v| v / 4).collect(), ..*photo }
+    Picture::of(photo.width, photo.height, photo.rgb.iter().map(|v| v / 4).collect())
 }
 
 #[cfg(test)]
@@ -238,7 +234,7 @@ mod tests {
     const WHOLE: [f64; 4] = [0.0, 0.0, 6.0, 4.0];
 
     fn grey(width: u32, height: u32) -> Picture {
-        Picture { width, height, rgb: vec![100; (width * height * 3) as usize] }
+        Picture::of(width, height, vec![100; (width * height * 3) as usize])
     }
 
     fn reds(picture: &Picture) -> Vec<Vec<u8>> {

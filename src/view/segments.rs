@@ -52,7 +52,7 @@ pub fn paint_labels(
         let over = palette[*label as usize % palette.len()];
         std::array::from_fn::<u8, 3, _>(|i| mix(under[i], over[i]))
     });
-    Ok(Picture { width: photo.width, height: photo.height, rgb: rgb.collect() })
+    Ok(Picture::of(photo.width, photo.height, rgb.collect()))
 }
 
 /// Labels `[height, width]` as a PNG with a palette: a pixel's index is its label.

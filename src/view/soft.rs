@@ -276,7 +276,7 @@ mod tests {
         let second: Vec<f32> = first.iter().map(|p| 1.0 - p).collect();
         let rgb =
             (0..32 * 32).flat_map(|at| if at % 32 < 18 { [220, 30, 30] } else { [30, 30, 220] });
-        let picture = Picture { width: 32, height: 32, rgb: rgb.collect() };
+        let picture = Picture::of(32, 32, rgb.collect());
         Soft::new([first, second].concat(), [8, 8], &picture, [32, 32], refine).unwrap()
     }
 
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let picture = Picture { width: 2, height: 2, rgb: vec![0; 12] };
+        let picture = Picture::of(2, 2, vec![0; 12]);
         for (values, sides) in [(vec![], [1, 1]), (vec![0.5; 3], [2, 1]), (vec![0.5], [0, 4])] {
             assert!(Soft::new(values, sides, &picture, [2, 2], Refine::default()).is_err());
         }

@@ -289,7 +289,7 @@ mod tests {
         let tokens = (0..36).flat_map(|at| if side(at) { [1.0, 0.1] } else { [0.1, 1.0] });
         let rgb =
             (0..60 * 60).flat_map(|at| if at % 60 < 30 { [200, 40, 40] } else { [40, 40, 200] });
-        let picture = Picture { width: 60, height: 60, rgb: rgb.collect() };
+        let picture = Picture::of(60, 60, rgb.collect());
         let layers = [tokens.collect()];
         Cells::new(&layers, 2, [6, 6], &[true; 36], &picture, [0.0, 0.0, 60.0, 60.0]).unwrap()
     }
@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn patches_that_show_nothing_are_joined_to_none() {
         let rgb = vec![90; 3 * 16];
-        let picture = Picture { width: 4, height: 4, rgb };
+        let picture = Picture::of(4, 4, rgb);
         let seen = [true, false, true, true];
         let layers = [vec![1.0; 8]];
         let cells = Cells::new(&layers, 2, [2, 2], &seen, &picture, [0.0, 0.0, 4.0, 4.0]).unwrap();
@@ -371,7 +371,7 @@ mod tests {
         assert!(cells.spread(&[0.5; 7], 1, &[]).is_err());
         assert!(cells.spread(&[0.5; 144], 1, &[(144, 0)]).is_err());
         assert!(cells.spread(&[0.5; 144], 1, &[(0, 1)]).is_err());
-        let picture = Picture { width: 1, height: 1, rgb: vec![0; 3] };
+        let picture = Picture::of(1, 1, vec![0; 3]);
         let new = |layers: &[Vec<f32>]| {
             Cells::new(layers, 2, [1, 1], &[true], &picture, [0.0, 0.0, 1.0, 1.0])
         };

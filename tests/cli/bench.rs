@@ -150,7 +150,7 @@ fn both_timers_see_the_same_kernels() {
     let profile = |name: &str, gpu: Gpu| -> Profile {
         let checkpoint = random_checkpoint(name, &config(64, 2, 128, 3, ""));
         let mut encoder = wait(Encoder::load(checkpoint, gpu, &mut on_bytes)).unwrap();
-        let picture = Picture { width: 56, height: 28, rgb: vec![100; 56 * 28 * 3] };
+        let picture = Picture::of(56, 28, vec![100; 56 * 28 * 3]);
         let begin = Instant::now();
         let clock = || begin.elapsed().as_secs_f64();
         let pictures = vec![picture; 3];
@@ -191,7 +191,7 @@ fn a_profile_on_the_cpu_counts_the_work() {
     let checkpoint = random_checkpoint("bench-cpu", &config(64, 2, 128, 2, ""));
     let expected = checkpoint.spec.flop(17).total();
     let mut encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
-    let pictures = [Picture { width: 56, height: 56, rgb: vec![9; 56 * 56 * 3] }];
+    let pictures = [Picture::of(56, 56, vec![9; 56 * 56 * 3])];
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let profile = wait(encoder.profile(Images::Pictures(&pictures), &clock, &mut on)).unwrap();

@@ -48,7 +48,7 @@ fn tiles_show_no_seam() {
     let folder = scratch("tiles-seam");
     let file = folder.join("noise.png");
     let rgb = noise(7, 56 * 84 * 3).into_iter().map(|v| (128.0 + 60.0 * v).clamp(0.0, 255.0) as u8);
-    let small = Picture { width: 84, height: 56, rgb: rgb.collect() };
+    let small = Picture::of(84, 56, rgb.collect());
     let picture = resize(&small, 672, 448).unwrap();
     picture.save(&file).unwrap();
     let more = ["--tiles", "6", "--image-size", "224", "--model", "dinov2-small"];

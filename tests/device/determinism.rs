@@ -25,7 +25,7 @@ fn encode(encoder: &mut Encoder, pictures: &[&Picture]) -> Vec<[Vec<f32>; 2]> {
 fn same_bits(what: &str, open: impl Fn() -> Encoder) -> [Vec<f32>; 2] {
     let [a, b, c] = [56, 70, 84].map(|side| Picture::noise(side).unwrap());
     let others = [b, c].map(|other| Resize::Squash.fit(&other, 56, 14).unwrap());
-    let wide = Picture { width: 84, height: 28, rgb: a.rgb[..84 * 28 * 3].to_vec() };
+    let wide = Picture::of(84, 28, a.rgb[..84 * 28 * 3].to_vec());
     let [p, q, r] = [&a, &others[0], &others[1]];
     let mut encoder = open();
     let alone = encode(&mut encoder, &[p]).remove(0);

@@ -260,8 +260,6 @@ fn photographs_are_prepared_as_by_their_processors() {
         assert!(length == expected.values.len() || expected.shape.len() == 3, "{case}");
         let off = flat.iter().zip(&expected.values).map(|(a, b)| (a - b).abs());
         let most = off.fold(0.0f32, f32::max);
-        // DINOv3's processor rounds nothing; half a step of 255 on each of two passes is rounded here.
-        let allowed = if case == "dinov3" { 0.02 } else { 1e-5 };
-        assert!(most <= allowed, "{case}: {most}");
+        assert!(most <= 1e-5, "{case}: {most}");
     }
 }

@@ -106,7 +106,7 @@ fn photo([height, width]: [usize; 2]) -> Picture {
     let values = noise(7, 3 * height * width).into_iter().enumerate();
     let light = |at: usize| if at / 3 % width < width / 2 { 60.0 } else { 190.0 };
     let rgb = values.map(|(at, v)| (light(at) + 50.0 * v) as u8).collect();
-    Picture { width: width as u32, height: height as u32, rgb }
+    Picture::of(width as u32, height as u32, rgb)
 }
 
 fn small(picture: &Picture, guided: &Guided) -> Picture {
@@ -190,7 +190,7 @@ fn a_step_moves_to_the_colours_step() {
     let (width, height, step) = (160, 64, 71);
     let rgb = (0..width * height)
         .flat_map(|at| if at % width < step { [200, 40, 40] } else { [40, 200, 40] });
-    let picture = Picture { width: width as u32, height: height as u32, rgb: rgb.collect() };
+    let picture = Picture::of(width as u32, height as u32, rgb.collect());
     let plane: Vec<f32> = (0..40).map(|at| f32::from(u8::from(at % 10 >= 4))).collect();
     let guide = Guide::new(picture, [4, 10]).unwrap();
     let values = spread(&Upsampled::guided(std::slice::from_ref(&plane), &guide), 1);
@@ -216,6 +216,6 @@ fn cubics_meet_their_points() {
 #[test]
 fn nothing_guides_nothing() {
     assert!(Guide::new(photo([4, 4]), [0, 3]).is_err());
-    assert!(Guide::new(Picture { width: 0, height: 0, rgb: Vec::new() }, [1, 1]).is_err());
-    assert!(Guide::new(Picture { width: 2, height: 2, rgb: vec![0; 3] }, [1, 1]).is_err());
+    assert!(Guide::new(Picture::of(0, 0, Vec::new()), [1, 1]).is_err());
+    assert!(Guide::new(Picture::of(2, 2, vec![0; 3]), [1, 1]).is_err());
 }

@@ -21,7 +21,7 @@ fn expected(bytes: &[u8]) -> HashMap<String, Picture> {
         .map(|(name, view)| {
             let &[height, width, 3] = view.shape() else { panic!("{name}") };
             let rgb = view.data().to_vec();
-            (name.to_string(), Picture { width: width as u32, height: height as u32, rgb })
+            (name.to_string(), Picture::of(width as u32, height as u32, rgb))
         })
         .collect()
 }
@@ -145,7 +145,7 @@ fn resizing_equals_pillow() {
                 // The box left 10, top 20, right 70, bottom 60.
                 let rows = original.rgb.chunks_exact(original.width as usize * 3).skip(20).take(40);
                 let rgb = rows.flat_map(|row| row[30..210].to_vec()).collect();
-                resize(&Picture { width: 60, height: 40, rgb }, 84, 98).unwrap()
+                resize(&Picture::of(60, 40, rgb), 84, 98).unwrap()
             }
         };
         // The resize is exact; from a JPEG the decoders' difference of up to 2 remains.
@@ -166,7 +166,7 @@ fn any_sizes_resize_as_pillow_13_does() {
             panic!("{line}")
         };
         let value = |i: u32| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8;
-        let picture = Picture { width, height, rgb: (0..3 * width * height).map(value).collect() };
+        let picture = Picture::of(width, height, (0..3 * width * height).map(value).collect());
         let found = Sha256::digest(resize(&picture, columns, rows).unwrap().rgb);
         let hex: String = found[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, digest, "{sizes}");
@@ -184,7 +184,7 @@ fn all_filters_resize_as_pillow_13_does() {
         };
         let [width, height, size] = [width, height, size].map(|side| side.parse::<u32>().unwrap());
         let value = |i: u32| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8;
-        let picture = Picture { width, height, rgb: (0..3 * width * height).map(value).collect() };
+        let picture = Picture::of(width, height, (0..3 * width * height).map(value).collect());
         let filter = Filter::ALL.into_iter().find(|filter| filter.name() == name).unwrap();
         let fit = Fit { filter, ..Fit::new(Resize::Squash, size, 1) };
         let found = Sha256::digest(fit.apply(&picture).unwrap().rgb);
@@ -234,7 +234,7 @@ fn tiling_equals_internvl() {
 
 fn gradient(width: u32, height: u32) -> Picture {
     let pixel = |i: u32| [(i % width) as u8, (i / width) as u8, 7];
-    Picture { width, height, rgb: (0..width * height).flat_map(pixel).collect() }
+    Picture::of(width, height, (0..width * height).flat_map(pixel).collect())
 }
 
 /// Tiles are the squashed whole cut row by row, and a thumbnail comes last.
@@ -289,7 +289,7 @@ fn odd_shapes_are_resized_or_refused() {
 
 #[test]
 fn pixels_are_normalised_channel_by_channel() {
-    let picture = Picture { width: 2, height: 1, rgb: vec![0, 128, 255, 255, 0, 1] };
+    let picture = Picture::of(2, 1, vec![0, 128, 255, 255, 0, 1]);
     let values = pixel_values(std::slice::from_ref(&picture), &Normal::default()).unwrap();
     let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
     let normal =
@@ -314,8 +314,8 @@ fn resize_modes_are_named() {
 #[test]
 fn wrong_pictures_and_sizes_are_errors() {
     let good = gradient(28, 28);
-    let bad = Picture { width: 28, height: 28, rgb: vec![0; 7] };
-    let empty = Picture { width: 0, height: 0, rgb: Vec::new() };
+    let bad = Picture::of(28, 28, vec![0; 7]);
+    let empty = Picture::of(0, 0, Vec::new());
     for picture in [&bad, &empty] {
         assert!(resize(picture, 14, 14).is_err() && tiles(picture, 4, 14).is_err());
     }

@@ -10,8 +10,7 @@ use internvit::{Device, Encoder, Images};
 #[test]
 fn gpu_and_twins_agree_on_one_block() {
     let config = config(16, 2, 32, 1, "");
-    let picture =
-        Picture { width: 28, height: 28, rgb: (0..28 * 28 * 3).map(|i| i as u8).collect() };
+    let picture = Picture::of(28, 28, (0..28 * 28 * 3).map(|i| i as u8).collect());
     let encode = |device: &Device| {
         let checkpoint = random_checkpoint(&format!("tiny-{device:?}"), &config);
         let mut encoder = wait(Encoder::load(checkpoint, device, &mut on_bytes)).unwrap();

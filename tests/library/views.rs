@@ -258,7 +258,7 @@ fn wrong_tokens_grids_and_labels_are_errors() {
 fn wrong_pictures_are_errors() {
     use internvit::image::Picture;
     let whole = [0.0, 0.0, 4.0, 4.0];
-    let picture = |width, height, bytes| Picture { width, height, rgb: vec![9; bytes] };
+    let picture = |width, height, bytes| Picture::of(width, height, vec![9; bytes]);
     let good = picture(4, 4, 48);
     for bad in [picture(4, 4, 47), picture(0, 0, 0), picture(0, 4, 0), picture(u32::MAX, 2, 6)] {
         assert!(paint(&good, &bad, whole).is_err() && paint(&bad, &good, whole).is_err());

@@ -335,7 +335,7 @@ fn write(files: &Files, args: &Args, head: &HeadSpec, maps: &[Map]) -> Result<()
     let palette = class_palette(head);
     if let Some(path) = &files.picture {
         let (width, height) = (width as u32, height as u32);
-        let grey = Picture { width: 1, height: 1, rgb: vec![128; 3] };
+        let grey = Picture::of(1, 1, vec![128; 3]);
         let photo = first.photo.clone().map_or_else(|| resize(&grey, width, height), Ok)?;
         let picture = paint_labels(&first.labels, &palette, &photo, args.opacity)?;
         output::write_png(path, &picture)?;

@@ -235,7 +235,7 @@ impl Engine {
             .encode_to(images, &hidden_states, internvit::session::Residency::Device, &mut go_on)
             .await
             .map_err(js)?;
-        let photo = Picture { width: 1, height: 1, rgb: vec![0; 3] };
+        let photo = Picture::of(1, 1, vec![0; 3]);
         let board = Board::tiles(held.grid.unwrap_or_default(), [1, 1]);
         let mut photo = Photo::new(photo, held, board, [0.0, 0.0, 1.0, 1.0]);
         photo.seconds = (precise_now() - start) / 1e3;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{ACTIVATIONS, BASE, Dialect, no_text, settled, sizes, squashed, write_all};
 use crate::Result;
 use crate::image::{Filter, Normal};
+use crate::model::Preprocessing;
 use crate::model::fields::Fields;
 use crate::model::names::{Rule, Scheme, elsewhere, part, same, whole};
 use crate::model::spec::*;
@@ -43,7 +44,10 @@ fn spec(fields: &Fields<'_>) -> Result<Spec> {
     let mut spec = Spec {
         qkv_bias: query,
         key_bias: key,
-        preprocessing: squashed(Filter::Bilinear, imagenet.mean, imagenet.std),
+        preprocessing: Preprocessing {
+            exact: true,
+            ..squashed(Filter::Bilinear, imagenet.mean, imagenet.std)
+        },
         ..encoder(sizes, theta)
     };
     spec.prefix.registers = fields.tally("num_register_tokens", 0)?;

@@ -2,9 +2,34 @@
 
 use serde_json::Value;
 
-use super::{LARGEST, Preprocessing, Reader, SMALLEST};
-use crate::Result;
+use super::{LARGEST, Preprocessing, Reader, SMALLEST, value_of};
 use crate::image::{Normal, Resize};
+use crate::model::Sizes;
+use crate::{Error, Result};
+
+/// As [`parse_preprocessing`](super::parse_preprocessing), of the `pretrained_cfg` of a `config.json`; `None` where it has none.
+///
+/// # Errors
+/// As [`parse_preprocessing`](super::parse_preprocessing).
+pub fn parse_pretrained(
+    file: &str,
+    config: &str,
+    sizes: &Sizes,
+) -> Result<Option<(Preprocessing, Option<String>)>> {
+    let value = value_of(config).map_err(|e| Error::config(file, &e).caused_by(e))?;
+    if let Some(map) = value.get("preprocess_cfg").and_then(Value::as_object) {
+        let within = "preprocess_cfg.";
+        let mut reader = Reader { file, map, sizes, within, notes: Vec::new() };
+        let read = reader.open_clip()?;
+        return Ok(Some((read, reader.note())));
+    }
+    let Some(map) = value.get("pretrained_cfg").and_then(Value::as_object) else {
+        return Ok(None);
+    };
+    let mut reader = Reader { file, map, sizes, within: "pretrained_cfg.", notes: Vec::new() };
+    let read = reader.timm()?;
+    Ok(Some((read, reader.note())))
+}
 
 impl Reader<'_> {
     /// timm's keys: `input_size`, `crop_pct`, `crop_mode`, `interpolation`, `mean` and `std`.

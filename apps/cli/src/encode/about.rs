@@ -38,9 +38,9 @@ async fn digest(checkpoint: &Checkpoint, fit: &Fit) -> Result<String> {
     let mut hash = XxHash64::with_seed(0);
     hash.write(json!(checkpoint.spec).to_string().as_bytes());
     // Size and shape are settings of their own.
-    let Preprocessing { filter, normal, .. } = checkpoint.spec.preprocessing;
+    let Preprocessing { filter, normal, exact, .. } = checkpoint.spec.preprocessing;
     let short = (fit.resize == Resize::Crop && fit.short != fit.size).then_some(fit.short);
-    let pixels = Preprocessing { filter, normal, short, ..Preprocessing::default() };
+    let pixels = Preprocessing { filter, normal, exact, short, ..Preprocessing::default() };
     if pixels != Preprocessing::default() {
         hash.write(json!(pixels).to_string().as_bytes());
     }

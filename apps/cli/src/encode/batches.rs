@@ -70,8 +70,7 @@ mod tests {
         if count == 0 {
             return Err(Error::image("photo", "unreadable"));
         }
-        let picture =
-            Picture { width: side, height: side, rgb: vec![0; (side * side * 3) as usize] };
+        let picture = Picture::of(side, side, vec![0; (side * side * 3) as usize]);
         let (size, grid) = ([side; 2], Grid { cols: 1, rows: 1 });
         Ok(Photo { size, grid, pictures: vec![picture; count] })
     }
