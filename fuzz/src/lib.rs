@@ -82,7 +82,7 @@ pub fn config(data: &[u8]) {
     if let Some(Some(head)) = seen(parse_head("c", text, &spec)) {
         assert!(head.wanted(spec.sizes.hidden, 4096, true).len() > 1);
     }
-    let again = seen(canonical_config("c", text, None, Some("float16"))).expect("what was read once");
+    let again = seen(canonical_config("c", text, None, Some("float16"), false)).expect("what was read once");
     assert_eq!(parse_config("c", &again.to_string()).expect("canonical"), spec);
 }
 

@@ -31,7 +31,7 @@ use repository::{Remote, Repository};
 use crate::budget::{MAX_CONFIG, MAX_LIST};
 use crate::files::read_text;
 use crate::model::{parse_config, parse_head};
-use crate::weights::{SETTINGS, Source, shards, usual_files};
+use crate::weights::{SETTINGS, Source, TOKENIZERS, shards, usual_files};
 use crate::{Error, Result};
 
 pub use name::Name;
@@ -71,9 +71,6 @@ pub struct Hub {
     /// Whether what reads texts is wanted too.
     texts: bool,
 }
-
-/// What makes tokens of texts.
-const TOKENIZERS: [&str; 3] = ["tokenizer.json", "vocab.json", "merges.txt"];
 
 impl Hub {
     /// As the environment says; `offline` never asks the hub anything.
@@ -124,8 +121,10 @@ impl Hub {
     pub async fn fetch(&self, model: &Name, tell: &mut Tell<'_>) -> Result<PathBuf> {
         let cached = self.cached(model).await;
         let mut damaged = None;
-        // A commit never changes.
-        if self.offline.is_some() || model.commit().is_some() {
+        // A commit never changes; what reads texts may not have been wanted before.
+        let reads = |folder: &PathBuf| TOKENIZERS.iter().any(|name| folder.join(name).is_file());
+        let enough = !self.texts || cached.as_ref().is_none_or(reads);
+        if self.offline.is_some() || (model.commit().is_some() && enough) {
             damaged = match &cached {
                 Some(folder) => self.damaged(folder, tell).await?,
                 None => None,

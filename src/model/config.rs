@@ -1,6 +1,6 @@
 //! `config.json`, in the dialect of its author.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::dialects::{DIALECTS, Dialect};
 use super::fields::Fields;
@@ -99,7 +99,8 @@ fn known_types() -> String {
 }
 
 /// The configuration `text` with every key that [`parse_config`] reads, and all else that it says. Of a
-/// vision-language model's the encoder's part is taken, with `segmentation` and `random_weights`.
+/// vision-language model's the encoder's part is taken, with `segmentation` and `random_weights`; with
+/// `texts` it stays within the whole, which describes the tower for texts too.
 /// InternViT's is in OpenGVLab's dialect, unless it has a norm that only the port's can say. `dtype`
 /// is the weights' type as PyTorch names it; `spec` is the checkpoint's, where there is one: its tensors
 /// may have told more than the text.
@@ -111,10 +112,11 @@ pub fn canonical_config(
     text: &str,
     spec: Option<&Spec>,
     dtype: Option<&str>,
+    texts: bool,
 ) -> Result<Value> {
     let read = parse_config(file, text)?;
     let spec = spec.unwrap_or(&read);
-    let top = json::value(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
+    let mut top = json::value(text).map_err(|e| Error::config(file, &e).caused_by(e))?;
     let mut map = match top.get("vision_config") {
         Some(Value::Object(inner)) => inner.clone(),
         _ => top.as_object().cloned().unwrap_or_default(),
@@ -125,13 +127,23 @@ pub fn canonical_config(
     map.extend(kept.filter_map(|key| Some((key.to_string(), top.get(key)?.clone()))));
     let write = with_fields(file, text, |fields| Ok(dialect(fields)?.write))?;
     write(spec, &mut map);
-    if let Some(dtype) = dtype {
+    let typed = |map: &mut Map<String, Value>| {
+        let Some(dtype) = dtype else { return };
         if map.contains_key("dtype") {
             map.insert("dtype".into(), dtype.into());
         }
         map.insert("torch_dtype".into(), dtype.into());
-    }
-    Ok(Value::Object(map))
+    };
+    typed(&mut map);
+    let whole = top.as_object_mut().filter(|top| texts && top.contains_key("vision_config"));
+    Ok(Value::Object(match whole {
+        None => map,
+        Some(top) => {
+            top.insert("vision_config".into(), map.into());
+            typed(top);
+            std::mem::take(top)
+        }
+    }))
 }
 
 /// Refuses sizes that make no sense together, and those beyond any model. What a device cannot compute

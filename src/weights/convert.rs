@@ -2,17 +2,19 @@
 //! gives the same bytes; a few megabytes are in memory at a time, however large it is.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Read;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::{Map, json};
 
 use super::pieces::SCALES;
 use super::staged::{Staged, StagedFile, WrittenFile};
-use super::{Checkpoint, QuantFormat, StoredType, Tensor};
+use super::{Checkpoint, QuantFormat, StoredType, TOKENIZERS, Tensor};
+use crate::files::{folder_of, open_file};
 use crate::model::canonical_config;
-use crate::plan::tensors;
+use crate::plan::{TEXT, tensors, text_tensors};
 use crate::{Error, Result};
 
 /// What a conversion is asked for.
@@ -37,8 +39,8 @@ pub struct Converted {
     pub tensors: usize,
     /// Bytes of all tensors.
     pub bytes: u64,
-    /// Tensors of the source that are neither the encoder's nor the head's, counted by the first
-    /// part of their names.
+    /// Tensors of the source that are neither the encoder's, its head's nor of the tower for texts, counted by
+    /// the first part of their names.
     pub left_out: BTreeMap<String, usize>,
 }
 
@@ -159,7 +161,8 @@ fn limit(dtype: StoredType) -> f32 {
 
 /// Writes `checkpoint`, with the head that its configuration describes, into the folder `out`:
 /// `model.safetensors`, or shards with their index, `config.json` and `manifest.json` with the size
-/// and SHA-256 of each. The folder appears when all of it is there, and not before. `progress` is
+/// and SHA-256 of each. A tower for texts that was asked for ([`Checkpoint::with_text`]) is written with it, and
+/// what makes tokens of texts, as it lies beside the source. The folder appears when all of it is there, and not before. `progress` is
 /// told bytes of tensors and their total.
 ///
 /// # Errors
@@ -175,13 +178,21 @@ pub async fn convert(
     keeps_source(checkpoint, out)?;
     let staged = Staged::claim(out, conversion.overwrite)?;
 
-    let names: Vec<String> = tensors(&checkpoint.spec).into_iter().map(|want| want.name).collect();
-    let body = names.iter().map(|name| (name, &checkpoint.manifest.tensors[name]));
+    let texts = checkpoint.text().map(text_tensors).unwrap_or_default();
+    let names = tensors(&checkpoint.spec).into_iter().map(|want| (want.name.clone(), want.name));
+    // What joins texts with pictures is written beside their tower.
+    let own =
+        |name: &str| if name.starts_with(TEXT) { name.into() } else { format!("{TEXT}{name}") };
+    let names = names.chain(texts.into_iter().map(|want| (own(&want.name), want.name)));
+    let names: Vec<(String, String)> = names.collect();
+    let body = names.iter().map(|(name, known)| (name, &checkpoint.manifest.tensors[known]));
     let head = checkpoint.head.iter().flat_map(|head| &head.tensors);
     let list: Vec<Written<'_>> =
         body.chain(head).flat_map(|(name, t)| written(name, t, conversion)).collect();
     let (tensors, bytes) = (list.len(), list.iter().map(Written::bytes).sum());
-    enough_space(&staged, bytes)?;
+    let tokenizers = tokenizers(checkpoint);
+    let beside = tokenizers.iter().filter_map(|path| Some(path.metadata().ok()?.len()));
+    enough_space(&staged, bytes + beside.sum::<u64>())?;
     let config = config(checkpoint, &list)?;
 
     let mut files = vec![whole(&staged, "config.json", &config)?];
@@ -189,6 +200,9 @@ pub async fn convert(
         let mut file = staged.create("preprocessor_config.json")?;
         file.write(text.as_bytes())?;
         files.push(file.finish()?);
+    }
+    for path in &tokenizers {
+        files.push(copied(&staged, path)?);
     }
     let mut done = 0;
     let mut more = |written: usize| {
@@ -225,6 +239,28 @@ fn whole(staged: &Staged, name: &str, value: &serde_json::Value) -> Result<Writt
     let mut file = staged.create(name)?;
     file.write(format!("{value:#}\n").as_bytes())?;
     file.finish()
+}
+
+/// What makes tokens of texts, beside a source whose texts are wanted.
+fn tokenizers(checkpoint: &Checkpoint) -> Vec<PathBuf> {
+    let file = checkpoint.file_names().next().filter(|_| checkpoint.text().is_some());
+    let folder = file.map(|file| folder_of(Path::new(file)));
+    let all = folder.into_iter().flat_map(|folder| TOKENIZERS.map(|name| folder.join(name)));
+    all.filter(|path| path.is_file()).collect()
+}
+
+/// A file as it is, under its name.
+fn copied(staged: &Staged, path: &Path) -> Result<WrittenFile> {
+    let unread = |e| Error::io(path.display(), e);
+    let mut from = open_file(path).map_err(unread)?;
+    let mut file = staged.create(&path.file_name().unwrap_or_default().to_string_lossy())?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match from.read(&mut piece).map_err(unread)? {
+            0 => return file.finish(),
+            read => file.write(&piece[..read])?,
+        }
+    }
 }
 
 /// Tensors in their order, as many in a shard as fit; wide types first, so that all are aligned.
@@ -294,7 +330,8 @@ fn config(checkpoint: &Checkpoint, list: &[Written<'_>]) -> Result<serde_json::V
         Kind::Codes(_) | Kind::Scales(_) => None,
     });
     let file = format!("{}/config.json", checkpoint.name());
-    canonical_config(&file, &checkpoint.config, Some(&checkpoint.spec), dtype)
+    let texts = checkpoint.text().is_some();
+    canonical_config(&file, &checkpoint.config, Some(&checkpoint.spec), dtype, texts)
 }
 
 /// What the files hold besides.

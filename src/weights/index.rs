@@ -53,7 +53,7 @@ fn entries<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Entries<'d
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The names of the shards that hold the vision tensors, or a head's, of
+/// The names of the shards that hold the vision tensors, a head's, or those of a tower for texts beside them, of
 /// `model.safetensors.index.json`.
 pub async fn shards(index: &Source) -> Result<Vec<String>> {
     let bad = |reason: String| Error::checkpoint(index.name(), reason);
@@ -76,7 +76,8 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
     let read: Index<'_> = serde_json::from_slice(text).map_err(broken)?;
     let map = read.weight_map.ok_or_else(none)?;
     // A vision-language model's other shards need not be there.
-    let naming = Naming::detect(map.iter().map(|(key, _)| key.as_ref()));
+    let names = || map.iter().map(|(key, _)| key.as_ref());
+    let (naming, text) = (Naming::detect(names()), Naming::text(names()));
     let mut shards: Vec<String> = Vec::new();
     let mut keys: HashSet<&str> = HashSet::with_capacity(map.len());
     for (key, file) in &map {
@@ -85,7 +86,7 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
         }
         let elsewhere = |naming: &Naming| naming.read(key) == Key::Elsewhere;
         let head = is_head(key.strip_prefix("backbone.").unwrap_or(key));
-        if naming.as_ref().is_some_and(elsewhere) && !head {
+        if naming.as_ref().is_some_and(elsewhere) && text.as_ref().is_none_or(elsewhere) && !head {
             continue;
         }
         let name = serde_json::from_str::<Cow<'_, str>>(file.get())

@@ -36,6 +36,8 @@ pub(crate) use checkpoint::SETTINGS;
 pub use convert::{Conversion, Converted, convert};
 pub use extract::Extract;
 #[cfg(not(target_arch = "wasm32"))]
+pub use find::TOKENIZERS;
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) use find::find_files;
 #[cfg(feature = "hub")]
 pub(crate) use find::usual_files;

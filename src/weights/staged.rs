@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::files::{self, Lock, Noted, beside_name, exchange, folder_of, is_own};
 use crate::{Error, Result};
 
+use super::TOKENIZERS;
+
 /// What the names of folders that are being written end with, and of those put aside.
 const PART: &str = ".part";
 const OLD: &str = ".old";
@@ -205,7 +207,7 @@ fn is_ours(name: &str) -> bool {
         "model.safetensors",
         "model.safetensors.index.json",
     ];
-    ours.contains(&name) || middle.and_then(shard).unwrap_or(false)
+    ours.contains(&name) || TOKENIZERS.contains(&name) || middle.and_then(shard).unwrap_or(false)
 }
 
 fn names(folder: &Path) -> Result<Vec<String>> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod folders;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -209,7 +210,8 @@ fn values_beyond_a_type_are_refused() {
 /// The configuration says all that is read, and keeps what else it said.
 #[test]
 fn configurations_are_complete() {
-    let canonical = |text: &str| canonical_config("c", text, None, Some("bfloat16")).unwrap();
+    let canonical =
+        |text: &str| canonical_config("c", text, None, Some("bfloat16"), false).unwrap();
     let ours = canonical(&config(16, 2, 32, 2, r#", "layer_norm_eps": 1e-6, "dropout": 0.0"#));
     assert_eq!(
         ours,

@@ -203,7 +203,7 @@ fn keys_that_are_there_twice() {
     ] {
         let (text, expected) = (format!("{{{pair}}}"), format!("{key}: present twice at line 1"));
         refused(pair, parse_config("c", &text), &expected);
-        refused(pair, canonical_config("c", &text, None, None), &expected);
+        refused(pair, canonical_config("c", &text, None, None, false), &expected);
         refused(pair, parse_preprocessing("p", &text, &spec.sizes), &expected);
         refused(pair, parse_pretrained("c", &text, &spec.sizes), &expected);
         refused(pair, parse_head("c", &text, &spec), &expected);
@@ -219,7 +219,7 @@ fn keys_that_are_there_twice() {
 fn nested_configurations() {
     let text =
         r#"{"vision_config": {"num_hidden_layers": 3, "vision_config": {"num_hidden_layers": 5}}}"#;
-    let written = canonical_config("config.json", text, None, None).unwrap();
+    let written = canonical_config("config.json", text, None, None, false).unwrap();
     assert_eq!(parse_config("c", &written.to_string()).unwrap(), parse_config("c", text).unwrap());
 }
 

@@ -5,6 +5,7 @@ mod answers;
 mod cache;
 mod larger;
 mod many;
+mod texts;
 mod trust;
 
 use std::fs;

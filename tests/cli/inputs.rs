@@ -37,10 +37,15 @@ fn compared(case: &str, name: &str, expected: &Tensor) -> Vec<usize> {
 
 /// The outputs of a case as the command line writes them, held against its expectation.
 fn check(case: &str, device: &str) -> usize {
+    check_model(case, &golden(case), device)
+}
+
+/// The same by a model of the case's that lies elsewhere.
+pub(crate) fn check_model(case: &str, model: &Path, device: &str) -> usize {
     let (folder, out) = (golden(case), scratch(case).join("out.safetensors"));
     let input = folder.join("input.safetensors");
     let args =
-        ["encode", "--inputs", text(&input), "--model", text(&folder), "--hidden-states", "all"];
+        ["encode", "--inputs", text(&input), "--model", text(model), "--hidden-states", "all"];
     ok(&[&args[..], &["--device", device, "--out", text(&out)]].concat());
     let (found, expected) = (tensors(&out), tensors(&folder.join("expected.safetensors")));
     for (name, expected) in &expected {

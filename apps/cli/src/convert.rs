@@ -7,7 +7,7 @@ use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::Result;
 use internvit::error::{counted, list};
-use internvit::weights::{Conversion, QuantFormat, StoredType, convert};
+use internvit::weights::{Conversion, QuantFormat, StoredType, TOKENIZERS, convert};
 use serde_json::json;
 
 use super::model::Model;
@@ -16,7 +16,8 @@ use super::{print_json, progress};
 /// A checkpoint, PyTorch's .pth and .bin included, as safetensors in shards with canonical names.
 ///
 /// Reads what every subcommand reads; nothing that a pickle asks for is run. Of a larger model the
-/// encoder is taken, and the segmentation head that config.json describes. DIR appears when all of it
+/// encoder is taken, and the segmentation head that config.json describes; of a model that was taught
+/// beside texts also what reads them, with its tokenizer. DIR appears when all of it
 /// is written: config.json, model.safetensors or shards with their index, and manifest.json with size
 /// and SHA-256 of each. The same source gives the same bytes.
 #[derive(Parser)]
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Leave out what reads texts: about half the size
+    #[arg(long)]
+    no_texts: bool,
     /// Number type of the weights, as stored if left out; int8 and int4 are for the matrices of the
     /// blocks alone
     #[arg(long, value_enum)]
@@ -61,7 +65,8 @@ enum WeightType {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let start = Instant::now();
-    let checkpoint = Model::at(args.source, args.offline).open().await?;
+    let model = Model::at(args.source, args.offline);
+    let checkpoint = if args.no_texts { model.open().await? } else { model.open_whole().await? };
     let conversion = Conversion {
         dtype: match args.dtype {
             Some(WeightType::F32) => Some(StoredType::F32),
@@ -92,9 +97,14 @@ pub(super) async fn run(args: Args) -> Result<()> {
         }));
         return Ok(());
     }
+    if checkpoint.text().is_some()
+        && !done.files.iter().any(|f| TOKENIZERS.contains(&f.name.as_str()))
+    {
+        note!("no {} beside the model: put one beside the converted, to read texts", TOKENIZERS[0]);
+    }
     if !done.left_out.is_empty() {
         let parts = list(done.left_out.iter().map(|(name, n)| format!("{name} ({n})")));
-        note!("left out, as no part of the encoder or its head: {parts}");
+        note!("left out, as no part of the encoder, its head or what reads texts: {parts}");
     }
     report!(
         "{}: {}, {}, {}, {seconds:.1} s",

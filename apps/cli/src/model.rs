@@ -79,6 +79,16 @@ impl Model {
         self.open_as(true).await?.with_text().await
     }
 
+    /// The model with all that it has: its tower for texts where it has one.
+    pub(super) async fn open_whole(&self) -> Result<Checkpoint> {
+        let mut checkpoint = self.open_as(true).await?;
+        match checkpoint.add_text().await {
+            // It reads none.
+            Ok(()) | Err(Error::Input(_)) => Ok(checkpoint),
+            Err(e) => Err(e),
+        }
+    }
+
     /// The model with what joins pictures and texts: its tower for texts, unless others read them for it.
     pub(super) async fn open_joint(&self) -> Result<Checkpoint> {
         let checkpoint = self.open_as(true).await?;

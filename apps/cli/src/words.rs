@@ -9,15 +9,13 @@ use flate2::read::GzDecoder;
 use internvit::files::{folder_of, open_file, read_text};
 use internvit::model::{TextSpec, clip_tokenizer, clip_tokenizer_of_pairs};
 use internvit::session::Words;
+use internvit::weights::TOKENIZERS;
 use internvit::{Checkpoint, Error, Result};
 use serde_json::Value;
 use tokenizers::{Tokenizer as Inner, TruncationParams};
 
 /// The most bytes of a vocabulary; the largest of the models here has 34 MB.
 const MOST: u64 = 1 << 27;
-
-/// CLIP's vocabulary as open_clip brings it.
-const PAIRS: &str = "bpe_simple_vocab_16e6.txt.gz";
 
 /// What makes tokens of texts.
 pub(super) struct Tokenizer {
@@ -37,16 +35,17 @@ impl Tokenizer {
             let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
             paths.iter().all(|path| path.is_file()).then_some(paths)
         };
-        let (path, json) = if let Some(paths) = there(&["tokenizer.json"]) {
+        let [whole, vocabulary, merges, pairs] = TOKENIZERS;
+        let (path, json) = if let Some(paths) = there(&[whole]) {
             (paths[0].clone(), read_text(&paths[0], MOST)?)
-        } else if let Some(paths) = there(&["vocab.json", "merges.txt"]) {
-            let vocabulary = json_of(&paths[0])?;
-            (paths[1].clone(), clip_tokenizer(vocabulary, &read_text(&paths[1], MOST)?).to_string())
-        } else if let Some(paths) = there(&[PAIRS]) {
+        } else if let Some(paths) = there(&[vocabulary, merges]) {
+            let numbers = json_of(&paths[0])?;
+            (paths[1].clone(), clip_tokenizer(numbers, &read_text(&paths[1], MOST)?).to_string())
+        } else if let Some(paths) = there(&[pairs]) {
             (paths[0].clone(), clip_tokenizer_of_pairs(&unpacked(&paths[0])?).to_string())
         } else {
             return Err(Error::input(format!(
-                "{name}: expected tokenizer.json beside the model, or vocab.json and merges.txt, or {PAIRS}: \
+                "{name}: expected {whole} beside the model, or {vocabulary} and {merges}, or {pairs}: \
                  texts cannot be read without; copy it from where the model comes from"
             )));
         };

@@ -122,7 +122,8 @@ const NAMES: Scheme = Scheme {
     elsewhere: &[],
 };
 
-const TOKENS: &str = "embeddings.token_embedding.weight";
+/// The table of what each number of a token stands for.
+pub(super) const TOKENS: &str = "embeddings.token_embedding.weight";
 
 /// The tower for texts, of SigLIP too.
 pub(super) const TEXT_NAMES: Scheme = Scheme {

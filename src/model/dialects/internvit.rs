@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Dialect, decimal, no_text, settled, write_sizes};
+use super::{Dialect, clip, decimal, no_text, settled, write_sizes};
 use crate::Result;
 use crate::model::Activation;
 use crate::model::fields::Fields;
@@ -166,7 +166,8 @@ pub(in crate::model) fn large(image: usize, layers: usize) -> Spec {
 }
 
 /// Parts of larger models that may share the encoder's prefix.
-const NEIGHBOURS: [&str; 13] = [
+const NEIGHBOURS: [&str; 14] = [
+    TEXT,
     "up1.",
     "up2.",
     "up3.",
@@ -191,6 +192,22 @@ pub(super) const CANONICAL: &Scheme = &Scheme {
     beside: &POOL_RULES,
     elsewhere: &NEIGHBOURS,
 };
+
+/// The project's own names of a tower for texts, beside the encoder's, with what joins both.
+pub(super) const CANONICAL_TEXT: Scheme = Scheme {
+    tokens: &[clip::TOKENS],
+    patches: clip::TOKENS,
+    behind: TEXT,
+    rules: &[&TEXT_RULES, &CANONICAL_RULES],
+    beside: &[],
+    elsewhere: &[],
+};
+
+/// What they begin with.
+const TEXT: &str = "text.";
+
+const TEXT_RULES: [Rule; 4] =
+    [same(clip::TOKENS), same("projection."), same("logit_scale"), same("logit_bias")];
 
 const PATCHES: &str = "embeddings.patch_embedding.weight";
 

@@ -77,7 +77,8 @@ fn no_text(_: &Fields<'_>, _: &Found) -> Result<Option<TextSpec>> {
 }
 
 /// How the tensors of towers for texts are named.
-pub(super) const TEXT_SCHEMES: [&Scheme; 2] = [&clip::TEXT_NAMES, &openclip::TEXT_NAMES];
+pub(super) const TEXT_SCHEMES: [&Scheme; 3] =
+    [&internvit::CANONICAL_TEXT, &clip::TEXT_NAMES, &openclip::TEXT_NAMES];
 
 /// The blocks of a tower for texts.
 fn text_tower(hidden: usize, layers: usize, heads: usize, mlp: usize) -> Spec {
