@@ -22,11 +22,12 @@ const FIXTURES: [&str; 4] = [
 ];
 
 /// Other families, whose tolerance is their own.
-pub(crate) const FAMILIES: [&str; 28] = [
+pub(crate) const FAMILIES: [&str; 32] = [
     "beit_classification",
     "beit_interpolated",
     "clip_openclip",
     "clip_quick_gelu",
+    "deit3_timm",
     "deit_distilled",
     "dinov2_classification",
     "dinov2_registers",
@@ -34,8 +35,10 @@ pub(crate) const FAMILIES: [&str; 28] = [
     "dinov2_swiglu_interpolated",
     "dinov3",
     "dinov3_timm",
+    "eva01_timm",
     "eva02_clip_openclip",
     "eva02_clip_timm",
+    "eva02_post_norm_timm",
     "eva02_timm",
     "janus_tower",
     "mae_encoder",
@@ -46,6 +49,7 @@ pub(crate) const FAMILIES: [&str; 28] = [
     "siglip_vision_only",
     "swin_classification",
     "swin_padded",
+    "swin_timm",
     "tokenflow_tower",
     "vit22b_block",
     "vit_classification",
