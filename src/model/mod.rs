@@ -20,7 +20,7 @@ mod weight;
 mod work;
 
 pub use activation::Activation;
-pub use catalogue::{CATALOGUE, Entry};
+pub use catalogue::{CATALOGUE, Entry, PUBLISHED};
 pub use classes::{class_names, own_class_names};
 pub use clip_tokenizer::{clip_tokenizer, clip_tokenizer_of_pairs};
 pub use config::{canonical_config, parse_config, parse_text, settle};

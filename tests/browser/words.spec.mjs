@@ -127,6 +127,7 @@ test("before it is fetched, a published model is compared with the one in use", 
   await shown(page);
   await otherModels(page);
   const row = page.locator("#models li", { hasText: "InternViT-300M-448px-V2_5" });
+  await page.getByText("Medium: segmentation").click();
   await row.getByText("What you gain").click();
   await row.locator("tr").nth(7).waitFor();
   const cells = await row.locator("tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent)));

@@ -1,10 +1,11 @@
 // What a published model gains over the one in use, in numbers, before it is fetched.
 
 import { bytes, duration, many, remaining } from "../shared/format";
-import type { Encoded, ModelInfo, PublishedModel } from "../shared/protocol";
+import type { Encoded, ModelInfo } from "../shared/protocol";
 import { make } from "./dom";
 import { secondsBy } from "./estimate";
 import { memory } from "./precision";
+import { download, type Published } from "./published";
 
 /** The model in use, and the last photograph that it encoded. */
 export interface Present {
@@ -12,21 +13,10 @@ export interface Present {
   last: Encoded | null;
 }
 
-/** Pixels of a patch of every published InternViT. */
-const PATCH = 14;
-
-/** Where a model is at work, by the configurations of the vision-language models. */
-const KNOWN: Readonly<Record<string, string>> = {
-  "OpenGVLab/InternViT-300M-448px": "What InternVL2 sees with, from 1B to 8B. It learned from InternViT-6B.",
-  "OpenGVLab/InternViT-300M-448px-V2_5": "What InternVL 2.5, 3 and 3.5 see with in their smaller sizes. It learned from InternViT-6B.",
-};
-
 /** A fold that compares a published model with the one in use when it is opened. */
-export function gainOf(published: PublishedModel, hub: string, present: () => Present): HTMLElement {
+export function gainOf(published: Published, hub: string, present: () => Present): HTMLElement {
   const table = make("table");
   const fold = make("details", { className: "gain" }, make("summary", { textContent: "What you gain" }));
-  const known = KNOWN[published.name];
-  if (known) fold.append(make("p", { className: "hint", textContent: known }));
   const card = make("a", { href: new URL(published.name, `${hub}/`).href, target: "_blank", rel: "noreferrer", textContent: "its card" });
   const note = make("p", { className: "hint", textContent: "Its pictures are not shown here: its weights are not part of this page. Licence and tests are on " }, card);
   note.append(".");
@@ -35,8 +25,8 @@ export function gainOf(published: PublishedModel, hub: string, present: () => Pr
   return fold;
 }
 
-function rowsOf(published: PublishedModel, { model, last }: Present): HTMLTableRowElement[] {
-  const side = published.image / PATCH;
+function rowsOf(published: Published, { model, last }: Present): HTMLTableRowElement[] {
+  const side = Math.floor(published.image / published.patch);
   const seconds = model && last ? secondsBy(published, side ** 2, last, model) : null;
   const rows: [string, string, string][] = [
     ["", "now", "with it"],
@@ -46,7 +36,7 @@ function rowsOf(published: PublishedModel, { model, last }: Present): HTMLTableR
     ["Made for pictures of", model ? `${model.image_size} px` : "", `${published.image} px, ${side} × ${side} patches`],
     ["A picture takes here", last ? `${duration(last.milliseconds)} at ${last.cols} × ${last.rows}` : "", seconds === null ? "known after a picture" : `about ${remaining(seconds)} at ${side} × ${side}`],
     ["Weights in memory, f32", model ? bytes(memory(model, "f32")) : "", bytes(memory(published, "f32"))],
-    ["Download", "", bytes(published.bytes)],
+    ["Download", "", bytes(download(published))],
   ];
   return rows.map((cells, row) => make("tr", {}, ...cells.map((textContent, at) => {
     const head = row === 0 || at === 0;

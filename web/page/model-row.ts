@@ -1,16 +1,17 @@
 // A row of the list of models: its state, its download, its buttons.
 
 import { bytes, many, remaining } from "../shared/format";
-import type { Progress, PublishedModel, StoredModel } from "../shared/protocol";
+import type { Progress, StoredModel } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import { make } from "./dom";
+import { download, type Published } from "./published";
 
 /** Seconds over which the speed is averaged. */
 const SPAN = 5;
 
 export class Row {
   readonly name: string;
-  readonly published: PublishedModel | null;
+  readonly published: Published | null;
   readonly item: HTMLLIElement;
   stored: StoredModel | null = null;
   /** The controller of the running download. */
@@ -27,7 +28,7 @@ export class Row {
   /** Bytes and times of the last progress reports. */
   #past: [number, number][] = [];
 
-  constructor(name: string, published: PublishedModel | null, on: { main(): void; other(): void }) {
+  constructor(name: string, published: Published | null, on: { main(): void; other(): void }) {
     this.name = name;
     this.published = published;
     this.#main = make("button", { type: "button", onclick: on.main });
@@ -35,7 +36,9 @@ export class Row {
     this.#note.setAttribute("role", "alert");
     this.#bar.ariaLabel = `Download of ${name}`;
     this.item = make("li", {}, make("p", { className: "name", textContent: published ? name.replace(/^OpenGVLab\//, "") : spelled(name), title: spelled(name) }));
-    if (published) this.item.append(make("p", { className: "hint", textContent: facts(published) }));
+    if (published) {
+      this.item.append(make("p", { className: "advice", textContent: published.advice }), make("p", { className: "hint", textContent: facts(published) }));
+    }
     this.item.append(this.#state, this.#bar, this.#note, make("div", { className: "actions" }, this.#main, this.#other));
   }
 
@@ -97,8 +100,11 @@ function label(button: HTMLButtonElement, verb: string, name: string) {
   button.ariaLabel = `${verb} ${name}`;
 }
 
-function facts({ parameters, bytes: size, image }: PublishedModel): string {
+function facts(published: Published): string {
+  const { parameters, image, licence, gated } = published;
+  const size = download(published);
   // The rest of the GPU's memory holds the features of a picture.
   const device = size < 2e9 ? "for most devices" : `for a GPU with ${8 * Math.ceil(size / 8e9)} GB`;
-  return `${many(parameters)} parameters, about ${bytes(size)}, ${image} px; ${device}`;
+  const terms = gated ? `${licence}: accept it on its card, then give an access token below` : licence ?? "licence on its card";
+  return `${many(parameters)} parameters, about ${bytes(size)}, ${image} px; ${device}. ${terms}`;
 }

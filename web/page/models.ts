@@ -2,12 +2,13 @@
 
 import { bytes } from "../shared/format";
 import { readName, tidyName } from "../shared/model-name";
-import type { PublishedModel, StoreCalls, StoredModel } from "../shared/protocol";
+import type { StoreCalls, StoredModel } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import { Caller, type Options } from "./caller";
-import { part } from "./dom";
+import { make, part } from "./dom";
 import { gainOf, type Present } from "./gain";
 import { Row } from "./model-row";
+import { PURPOSES, type Published, type Purpose } from "./published";
 
 /** Longest message of a failure, in characters. */
 const MOST = 1000;
@@ -19,7 +20,10 @@ export class ModelList {
   readonly #onUse: (name: string) => void;
   readonly #present: () => Present;
   readonly #rows = new Map<string, Row>();
+  /** The visitor's own. */
   readonly #items: HTMLUListElement;
+  /** The published ones, a fold for each purpose. */
+  readonly #groups: HTMLElement;
   readonly #field: HTMLInputElement;
   readonly #token: HTMLInputElement;
   readonly #words: HTMLInputElement;
@@ -37,6 +41,7 @@ export class ModelList {
     this.#onUse = onUse;
     this.#present = present;
     this.#items = part(root, "ul", HTMLUListElement);
+    this.#groups = part(root, ".purposes", HTMLElement);
     this.#field = part(root, "#model-name", HTMLInputElement);
     this.#token = part(root, "#model-token", HTMLInputElement);
     this.#words = part(root, "#model-words", HTMLInputElement);
@@ -63,7 +68,7 @@ export class ModelList {
     this.#root.open = true;
     const sheet = this.#root.closest<HTMLElement>("[popover]");
     if (sheet && !sheet.matches(":popover-open")) sheet.showPopover();
-    void this.#show().then(() => this.#row(name).item.scrollIntoView({ block: "nearest" }));
+    void this.#show().then(() => unfold(this.#row(name).item).scrollIntoView({ block: "nearest" }));
   }
 
   /** Marks the stored model that is loaded, if any is. */
@@ -85,14 +90,14 @@ export class ModelList {
     return { name, hub: this.#hub, token: this.#token.value.trim(), words: this.#words.checked };
   }
 
-  #row(name: string, published: PublishedModel | null = null): Row {
+  /** A model's row: of a published one in `group`, of the visitor's own before all groups. */
+  #row(name: string, published: Published | null = null, group: HTMLElement | null = null): Row {
     const known = this.#rows.get(name);
     if (known) return known;
     const made = new Row(name, published, { main: () => this.#press(made), other: () => void this.#give(made) });
     if (published) made.tell(gainOf(published, this.#hub, this.#present));
     this.#rows.set(name, made);
-    // The visitor's own come first.
-    if (published) this.#items.append(made.item);
+    if (group) group.append(made.item);
     else this.#items.prepend(made.item);
     made.draw(this.#used);
     return made;
@@ -111,11 +116,20 @@ export class ModelList {
 
   async #fill() {
     checkAble();
-    const [published, stored] = await Promise.all([this.#store().ask("catalogue", null), this.#store().ask("list", null)]);
-    for (const model of published) this.#row(model.name, model);
+    const stored = await this.#store().ask("list", null);
+    if (!this.#groups.childElementCount) this.#groups.append(...PURPOSES.map((purpose) => this.#group(purpose)));
     for (const model of stored) this.#row(model.name).stored = model;
     this.#draw();
+    // What is here is seen at once.
+    for (const { item, stored: here } of this.#rows.values()) if (here) unfold(item);
     await this.#showSpace();
+  }
+
+  /** A fold of the published models that are good for something. */
+  #group({ title, models }: Purpose): HTMLElement {
+    const list = make("ul");
+    for (const model of models) this.#row(model.name, model, list);
+    return make("details", { className: "purpose" }, make("summary", { textContent: title }), list);
   }
 
   /** Tells how much is stored, and how much room is left. */
@@ -138,7 +152,7 @@ export class ModelList {
     this.#field.value = "";
     void this.#show().then(() => {
       const row = this.#row(name);
-      row.item.scrollIntoView({ block: "nearest" });
+      unfold(row.item).scrollIntoView({ block: "nearest" });
       if (row.work) return;
       // What is here may be without words.
       if (this.#words.checked) void this.#fetch(row);
@@ -199,6 +213,13 @@ export class ModelList {
     await this.#showSpace();
     if (row.stored?.complete && !signal.aborted && !row.problem) this.#onUse(row.name);
   }
+}
+
+/** Opens the fold in which a row is, if it is in one. */
+function unfold(item: HTMLElement): HTMLElement {
+  const fold = item.closest<HTMLDetailsElement>(".purpose");
+  if (fold) fold.open = true;
+  return item;
 }
 
 const keeps = () => "storage" in navigator && "getDirectory" in navigator.storage;

@@ -341,13 +341,8 @@ const storedModel = record({
   complete: boolean,
 });
 
-/** A published model; `bytes` counts 16 bits a parameter. */
-export type PublishedModel = Infer<typeof publishedModel>;
-export const publishedModel = record({ name: string, image: number, layers: number, hidden: number, parameters: number, bytes: number });
-
 export type StoreCalls = CallTypes<typeof storeCalls>;
 export const storeCalls = {
-  catalogue: { given: nothing, answer: list(publishedModel) },
   list: { given: nothing, answer: list(storedModel) },
   /** Finds out what to fetch; makes no request where that is known. */
   plan: { given: modelRequest, answer: storedModel },

@@ -19,7 +19,6 @@ const STRUCTURES = {
   Vector: ({ lesson }) => lesson.fields.vectors.inner.inner,
   TaughtInfo: ({ taught }) => taught,
   Label: ({ label }) => label,
-  Published: ({ publishedModel }) => publishedModel,
   Request: ({ benchmarkRequest }) => benchmarkRequest,
 };
 

@@ -9,7 +9,7 @@ use internvit::hub::{Hub, Name};
 use serde_json::json;
 
 use super::print_json;
-use published::{PURPOSES, published};
+use published::published;
 
 /// Published encoders by what they are good for, and what of the hub is on this machine.
 ///
@@ -28,24 +28,26 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let hub = Hub::from_env(true)?;
+    let purposes = published();
     let mut list = Vec::new();
-    for one in published()? {
-        let folder = match Name::parse(&one.name) {
-            Some(name) => hub.cached(&name).await,
-            None => None,
-        };
-        list.push((one, folder));
+    for purpose in &purposes {
+        for one in &purpose.models {
+            let folder = match Name::parse(&one.name) {
+                Some(name) => hub.cached(&name).await,
+                None => None,
+            };
+            list.push((purpose, one, one.measure()?, folder));
+        }
     }
     let larger = hub.larger();
     if args.json {
-        let purpose =
-            |of| PURPOSES.iter().find(|(purpose, ..)| *purpose == of).map(|(_, word, _)| word);
         let published: Vec<_> = list
             .iter()
-            .map(|(one, folder)| {
-                json!({ "name": one.name, "purpose": purpose(one.purpose), "image_size": one.spec.sizes.image,
-                        "parameters": one.parameters(), "bytes": one.bytes(), "memory": one.memory(),
-                        "gflop": one.gflop(), "licence": one.licence, "gated": one.gated, "advice": one.advice,
+            .map(|(purpose, one, measured, folder)| {
+                json!({ "name": one.name, "purpose": purpose.purpose,
+                        "image_size": measured.spec.sizes.image, "parameters": measured.parameters,
+                        "bytes": measured.bytes, "memory": measured.memory, "gflop": measured.gflop,
+                        "licence": one.licence, "gated": one.gated, "advice": one.advice,
                         "folder": folder.as_ref().map(|f| f.to_string_lossy().into_owned()) })
             })
             .collect();
@@ -56,24 +58,26 @@ pub(super) async fn run(args: Args) -> Result<()> {
         print_json(&json!({ "published": published, "larger": larger }));
         return Ok(());
     }
-    for (purpose, _, title) in PURPOSES {
-        say!("{title}");
-        for (one, folder) in list.iter().filter(|(one, _)| one.purpose == purpose) {
-            let gated = if one.gated { ", to be accepted on its page first" } else { "" };
-            say!("  {}", one.name);
-            say!(
-                "    {} px, {:.0} M parameters, {} on disk, {} of memory, {:.0} GFLOP; licence: {}{gated}",
-                one.spec.sizes.image,
-                one.parameters() as f64 / 1e6,
-                HumanBytes(one.bytes()),
-                HumanBytes(one.memory()),
-                one.gflop(),
-                one.licence.unwrap_or("see its page"),
-            );
-            say!("    {}", one.advice);
-            if let Some(folder) = folder {
-                say!("    here: {}", folder.display());
-            }
+    let mut title = "";
+    for (purpose, one, measured, folder) in &list {
+        if title != purpose.title {
+            title = &purpose.title;
+            say!("{title}");
+        }
+        let gated = if one.gated { ", to be accepted on its page first" } else { "" };
+        say!("  {}", one.name);
+        say!(
+            "    {} px, {:.0} M parameters, {} on disk, {} of memory, {:.0} GFLOP; licence: {}{gated}",
+            measured.spec.sizes.image,
+            measured.parameters as f64 / 1e6,
+            HumanBytes(measured.bytes),
+            HumanBytes(measured.memory),
+            measured.gflop,
+            one.licence.as_deref().unwrap_or("see its page"),
+        );
+        say!("    {}", one.advice);
+        if let Some(folder) = folder {
+            say!("    here: {}", folder.display());
         }
     }
     if !larger.is_empty() {

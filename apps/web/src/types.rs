@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 const RECORDS: &str = r#"
 import type {
   Benchmark, BenchmarkRequest, CutOut, Device, DeviceChoice, Dtype, Edges, Encoded, FileInfo, FilePart, Label, Lesson, Masks, ModelInfo,
-  ModelTexts, PublishedModel, Refine, Settings, Task, Taught, Tensor, ViewMap, ViewRequest,
+  ModelTexts, Refine, Settings, Task, Taught, Tensor, ViewMap, ViewRequest,
 } from "../shared/protocol";
 
 /** Reads bytes `start..end` of the file of that number. */

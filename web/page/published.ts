@@ -1,0 +1,12 @@
+// The published encoders, by what they are good for: the same list as the command line's.
+
+import purposes from "#model/published.json";
+
+/** What encoders are good for, the smallest first, and those that are. */
+export type Purpose = (typeof purposes)[number];
+export type Published = Purpose["models"][number];
+
+export const PURPOSES: readonly Purpose[] = purposes;
+
+/** Bytes that the hub sends of it. */
+export const download = ({ parameters, bits }: Published) => (parameters * bits) / 8;
