@@ -18,7 +18,13 @@ pub struct Extract {
 impl Extract {
     /// Of what a manifest names, the tensors in some of its files, in the order in which they lie there.
     pub fn new(manifest: &Manifest, files: Range<usize>) -> Self {
-        let parts = manifest.tensors.values().flat_map(|tensor| &tensor.parts);
+        Self::of(manifest, files, &|_| true)
+    }
+
+    /// The same of those whose names are wanted.
+    pub fn of(manifest: &Manifest, files: Range<usize>, wanted: &dyn Fn(&str) -> bool) -> Self {
+        let tensors = manifest.tensors.iter().filter(|(name, _)| wanted(name));
+        let parts = tensors.flat_map(|(_, tensor)| &tensor.parts);
         let mut parts: Vec<&Part> =
             parts.filter(|part| part.is_stored() && files.contains(&part.file)).collect();
         sort_by_key(&mut parts, |part| (part.file, part.stored.start));

@@ -68,7 +68,7 @@ const press = async (page, verb, name = MODEL) => {
 };
 const open = async (page) => {
   await otherModels(page);
-  await page.getByRole("button", { name: "Download OpenGVLab/InternViT-300M-448px", exact: true }).waitFor();
+  await page.locator(".purpose summary").first().waitFor();
 };
 /** Waits until a model is loaded; what is said instead is the failure, at once. */
 async function inUse(page, name = MODEL) {
@@ -523,11 +523,16 @@ test("a model of open_clip, its encoder alone and then with words", async (t) =>
   const stored = async () => /^([\d.]+) kB, stored/.exec(await row(page, "tiny/clip").locator(".hint").first().textContent())?.[1];
   const alone = Number(await stored());
   assert.ok(!hub.log().some(({ url }) => url.includes("tokenizer.json")), "nobody asked for words");
+  hub.log().length = 0;
   await page.getByLabel("With words").check();
   await get(page, "tiny/clip");
   await page.waitForFunction((before) => Number(/^([\d.]+) kB, stored/.exec([...document.querySelectorAll("#models li")].find((item) => item.textContent.includes("tiny/clip")).querySelector(".hint").textContent)?.[1]) > before, alone);
   await inUse(page, "tiny/clip");
   assert.ok(hub.log().some(({ url }) => url.includes("tokenizer.json")));
+  // What shows pictures is not fetched again.
+  const weights = hub.log().filter(({ url }) => url.includes(`.safetensors${DATA}`)).reduce((sum, { bytes }) => sum + bytes, 0);
+  const whole = readFileSync(path("tests/golden/clip_openclip/model.safetensors")).length;
+  assert.ok(weights < whole - 1000 * alone + 20_000, `${weights} bytes, of ${whole} without the ${alone} kB that are here`);
   await page.keyboard.press("Escape");
   await page.getByRole("tab", { name: "Labels", exact: true }).click();
   await page.getByRole("button", { name: "Cat" }).click();

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { load } from "../../web/tools/records.mjs";
+import { writeWithTokens } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
 import { axe, drawn, fits, loaded, phone, shown } from "./visitor.mjs";
 
@@ -16,6 +17,8 @@ const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/inte
 /** What the towers of the fixtures can read. */
 const VOCABULARY = { "[UNK]": 0, a: 3, photo: 4, of: 5, cat: 6, dog: 7, red: 8, car: 9 };
 const scratch = { folder: "" };
+/** CLIP's vocabulary as open_clip brings it. */
+const PAIRS = path("tests/golden/bpe_simple_vocab_16e6.txt.gz");
 before(() => {
   scratch.folder = mkdtempSync(join(tmpdir(), "internvit-texts-"));
   for (const file of ["config.json", "model.safetensors", "preprocessor_config.json"]) copyFileSync(path(`tests/golden/clip_quick_gelu/${file}`), join(scratch.folder, file));
@@ -37,15 +40,23 @@ const turn = async (page, name) => {
 };
 const bars = (page) => page.locator("#bars li").evaluateAll((list) => list.map((item) => [item.children[0].textContent, item.children[1].textContent.replace(/[^\d.]/g, "")]));
 
+/** Holds what the page says of the cat's labels against what the command line does. */
+function asTheCommandLine(found, folder, labels) {
+  if (!existsSync(program)) return void (process.env.REQUIRE_GPU && assert.fail(`${program} is missing: cargo builds it`));
+  const args = ["classify", path("www/samples/chelsea.png"), "--model", folder, "--labels", labels, "--json", "--device", "cpu"];
+  const { images: [{ classes }] } = JSON.parse(execFileSync(program, args, { encoding: "utf8" }));
+  for (const { name, probability } of classes) {
+    const [, part] = found.find(([one]) => one === name);
+    assert.ok(Math.abs(Number(part) - 100 * probability) < 0.11, `${name}: ${part} % here, ${100 * probability} % there`);
+  }
+}
+
 test("CLIP's vocabulary makes the tokens of the fixture", async () => {
-  const { clipTokenizer, tokensOf } = await load("web/worker/tokens.ts");
-  const pairs = gunzipSync(readFileSync(path("tests/golden/bpe_simple_vocab_16e6.txt.gz"))).toString().split("\n").slice(1, 48895);
-  const own = (byte) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
-  const bytes = Array.from({ length: 256 }, (_, byte) => byte);
-  const single = [...bytes.filter(own).map((byte) => String.fromCharCode(byte)), ...bytes.filter((byte) => !own(byte)).map((_, at) => String.fromCharCode(256 + at))];
-  const tokens = [...single, ...single.map((byte) => `${byte}</w>`), ...pairs.map((pair) => pair.replace(" ", "")), "<|startoftext|>", "<|endoftext|>"];
-  const vocabulary = Object.fromEntries(tokens.map((token, id) => [token, id]));
-  const tokenizer = new Tokenizer(clipTokenizer(JSON.stringify(vocabulary), `#version: 0.2\n${pairs.join("\n")}\n`), {});
+  const { clipTokenizer, clipTokenizerOfPairs, tokensOf } = await load("web/worker/tokens.ts");
+  const json = clipTokenizerOfPairs(gunzipSync(readFileSync(PAIRS)).toString());
+  // The same by the two files of transformers.
+  assert.deepEqual(clipTokenizer(json.model.vocab, `#version: 0.2\n${json.model.merges.join("\n")}\n`), json);
+  const tokenizer = new Tokenizer(json, {});
   const { rows } = JSON.parse(readFileSync(path("tests/golden/clip_tokenizer.json"), "utf8"));
   assert.ok(rows.length >= 30);
   for (const { text, ids, ids_transformers: others = ids } of rows) {
@@ -75,14 +86,7 @@ test("labels by words, as the command line says them, and a text in the picture"
   const found = await bars(page);
   assert.deepEqual(found.map(([name]) => name).sort(), ["cat", "dog", "red car"]);
   assert.ok(Math.abs(found.reduce((sum, [, part]) => sum + Number(part), 0) - 100) < 0.2, "softmax sums to 1");
-  if (existsSync(program)) {
-    const args = ["classify", path("www/samples/chelsea.png"), "--model", scratch.folder, "--labels", "cat, red car, dog", "--json", "--device", "cpu"];
-    const { images: [{ classes }] } = JSON.parse(execFileSync(program, args, { encoding: "utf8" }));
-    for (const { name, probability } of classes) {
-      const [, part] = found.find(([one]) => one === name);
-      assert.ok(Math.abs(Number(part) - 100 * probability) < 0.11, `${name}: ${part} % here, ${100 * probability} % there`);
-    }
-  } else if (process.env.REQUIRE_GPU) assert.fail(`${program} is missing: cargo builds it`);
+  asTheCommandLine(found, scratch.folder, "cat, red car, dog");
   await page.getByLabel("Sentence they stand in").fill("a red {}");
   await drawn(page);
   assert.notDeepEqual(await bars(page), found, "another sentence");
@@ -95,6 +99,33 @@ test("labels by words, as the command line says them, and a text in the picture"
   await page.locator("#legend .scale-line").waitFor();
   await page.getByRole("button", { name: "Code" }).click();
   assert.match(await page.locator("#code-sheet textarea").inputValue(), /--view words .*--text 'red car'/);
+});
+
+test("CLIP's vocabulary as open_clip brings it, packed", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "internvit-pairs-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const fixture = path("tests/golden/clip_openclip");
+  const config = JSON.parse(readFileSync(`${fixture}/open_clip_config.json`, "utf8"));
+  config.model_cfg.text_cfg.vocab_size = 49408;
+  writeFileSync(join(folder, "open_clip_config.json"), JSON.stringify(config));
+  writeWithTokens(`${fixture}/model.safetensors`, join(folder, "model.safetensors"), 49408);
+  copyFileSync(PAIRS, join(folder, basename(PAIRS)));
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await loaded(page);
+  await page.getByRole("button", { name: "Cat" }).click();
+  await shown(page);
+  await open(page, folder, ["open_clip_config.json", "model.safetensors", basename(PAIRS)]);
+  await turn(page, "Labels");
+  await page.getByLabel(/^Your words/).fill("tabby cat\n“sports” car");
+  await drawn(page);
+  const found = await bars(page);
+  assert.deepEqual(found.map(([name]) => name).sort(), ["tabby cat", "“sports” car"]);
+  asTheCommandLine(found, folder, "tabby cat, “sports” car");
+  // A file that is none says so.
+  writeFileSync(join(folder, basename(PAIRS)), "no archive");
+  await open(page, folder, ["open_clip_config.json", "model.safetensors", basename(PAIRS)]);
+  await turn(page, "Labels");
+  await page.getByText(/tokenizer cannot be used/).first().waitFor();
 });
 
 test("a classifier's own classes, on the phone", async (t) => {

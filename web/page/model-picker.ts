@@ -65,12 +65,12 @@ export function modelPicker(root: HTMLElement, onFiles: (files: File[]) => void,
 
 /** Whether a file belongs to a model, by its name. */
 export function isModelFile({ name }: File): boolean {
-  return /\.(json|safetensors|pth|pt|bin|ckpt)$|^merges.*\.txt$/i.test(name);
+  return /\.(json|safetensors|pth|pt|bin|ckpt)$|^merges.*\.txt$|^bpe_simple_vocab.*\.gz$/i.test(name);
 }
 
 /** A file's name in small letters, without the number that a browser adds to one that it downloads again. */
 function plain(name: string): string {
-  return name.toLowerCase().replace(/ ?\(\d+\)(?=\.(json|txt)$)/, "");
+  return name.toLowerCase().replace(/ ?\(\d+\)(?=\.(json|txt|txt\.gz)$)/, "");
 }
 
 /** The model in the files that the visitor chose; the error tells what is missing. */

@@ -1,7 +1,7 @@
 // The worker that fetches models into the browser's private file system, and gives them out from there.
 
-import { catalogue, encoder_parts } from "#internvit";
-import { storeCalls, type ModelRequest, type StoreCalls } from "../shared/protocol";
+import { encoder_parts } from "#internvit";
+import { storeCalls, type FilePart, type ModelRequest, type StoreCalls } from "../shared/protocol";
 import { Changed, digestOf, fetchFile, often, type Tell } from "./fetch-file";
 import { find, type Remote } from "./hub";
 import { start } from "./module";
@@ -14,11 +14,6 @@ class ModelStore implements Handlers<StoreCalls> {
   #started: Promise<unknown> | null = null;
   /** Stored files whose digest was right in this visit, each with a stamp that a later write changes. */
   readonly #sound = new Map<string, string>();
-
-  async catalogue() {
-    await this.#ready();
-    return catalogue();
-  }
 
   async list() {
     return storedModels();
@@ -104,21 +99,21 @@ class ModelStore implements Handlers<StoreCalls> {
     const net: Net = { ...request, signal };
     const { files, tokenizer, ...texts } = await find(name, request.words, net);
     const etags = new Map<Remote, string | null>();
-    const parts = await encoder_parts(texts.config, files, readRemote(name, files, net, etags), request.words);
+    const known = await readRecord(name);
+    // What shows pictures may be here: then only what reads texts is fetched, into files of its own.
+    const here = known !== null && files.every((file) => known.files.some((one) => isSame(one, file)));
+    const parts = await encoder_parts(texts.config, files, readRemote(name, files, net, etags), request.words, here);
     signal.throwIfAborted();
-    await erase(name);
+    const changed = here && [...etags].some(([file, etag]) => known.files.some((one) => one.url === file.url && one.etag && etag && one.etag !== etag));
+    if (changed || !here) await erase(name);
+    if (changed) return this.#plan(request, signal);
     const folder = await folderOf(name);
-    const stored = [...files, ...tokenizer].map((file, at): StoredFile => {
-      const part = parts[at];
-      const ranges = part?.ranges ?? [[0, file.size]];
-      const size = ranges.reduce((sum, [from, to]) => sum + to - from, part?.header.length ?? 0);
-      const header = part ? new TextDecoder().decode(part.header.subarray(8)) : "";
-      // The digest that the server tells is the whole file's.
-      const sha256 = part ? null : file.sha256;
-      return { name: file.name, url: file.url, size, header, ranges, remote: file.size, sha256, etag: etags.get(file) ?? null, done: false };
-    });
+    const before = here ? known.files : [];
+    const wanted = here ? files.map((file) => ({ ...file, name: `${TEXTS}${file.name}` })) : files;
+    const planned = [...wanted, ...tokenizer].map((file, at) => toStore(file, parts[at] ?? null, etags.get(files[at] ?? file) ?? null));
+    const stored = planned.filter(({ url, ranges }) => ranges.length > 0 && !before.some((one) => one.url === url && !one.header));
     for (const file of stored) await write(folder, file.name, headOf(file));
-    const record = { name, ...texts, files: stored };
+    const record = { name, ...texts, files: [...before, ...stored] };
     await writeRecord(folder, record);
     return record;
   }
@@ -149,6 +144,21 @@ class ModelStore implements Handlers<StoreCalls> {
 async function knownRecord({ name, words }: ModelRequest): Promise<StoredRecord | null> {
   const known = await readRecord(name);
   return known && (known.words || !words) ? known : null;
+}
+
+/** What the names of files begin with that hold what reads texts alone. */
+const TEXTS = "texts-";
+
+/** Whether a stored file is of one on the server, as that is now. */
+const isSame = ({ name, url, remote }: StoredFile, file: Remote) => name === file.name && url === file.url && remote === file.size;
+
+/** A file that is to be stored: all of the server's, or a part. */
+function toStore({ name, url, size: remote, sha256: digest }: Remote, part: FilePart | null, etag: string | null): StoredFile {
+  const ranges = part?.ranges ?? [[0, remote]];
+  const size = ranges.reduce((sum, [from, to]) => sum + to - from, part?.header.length ?? 0);
+  const header = part ? new TextDecoder().decode(part.header.subarray(8)) : "";
+  // The digest that the server tells is the whole file's.
+  return { name, url, size, header, ranges, remote, sha256: part ? null : digest, etag, done: false };
 }
 
 /** Whether a stored file holds weights; the others are the tokenizer's. */

@@ -14,8 +14,7 @@ export function tokensOf(tokenizer: Tokenizer, text: string): { ids: number[]; e
 }
 
 /** The `tokenizer.json` of CLIP's `vocab.json` and `merges.txt`, as the Rust module `clip_tokenizer` makes it. */
-export function clipTokenizer(vocabulary: string, list: string): object {
-  const vocab = JSON.parse(vocabulary) as Record<string, number>;
+export function clipTokenizer(vocab: Record<string, number>, list: string): object {
   const merges = list.split(/\r?\n/).filter((line) => !line.startsWith("#version") && line.includes(" "));
   const end = ([text]: readonly (string | null)[]) => [text, vocab[text ?? ""] ?? null];
   const { cls, sep } = empty.post_processor;
@@ -25,4 +24,24 @@ export function clipTokenizer(vocabulary: string, list: string): object {
     post_processor: { ...empty.post_processor, cls: end(cls), sep: end(sep) },
     model: { ...empty.model, vocab, merges },
   };
+}
+
+/** Pairs of open_clip's list that are joined: all tokens but single bytes, those that end words, and the two ends. */
+const MOST_PAIRS = 49408 - 2 * 256 - 2;
+
+/** The same of open_clip's list of pairs, which numbers tokens by their order. */
+export function clipTokenizerOfPairs(list: string): object {
+  const pairs = list.split(/\r?\n/).slice(1, 1 + MOST_PAIRS);
+  const single = bytes();
+  const ends = empty.added_tokens.map(({ content }) => content);
+  const tokens = [...single, ...single.map((byte) => `${byte}</w>`), ...pairs.map((pair) => pair.replace(" ", "")), ...ends];
+  return clipTokenizer(Object.fromEntries(tokens.map((token, id) => [token, id])), pairs.join("\n"));
+}
+
+/** A character for each byte: itself where it is seen, else one from 256 on; those that are seen first. */
+function bytes(): string[] {
+  const seen = (byte: number) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  const all = Array.from({ length: 256 }, (_, byte) => byte);
+  const others = all.filter((byte) => !seen(byte)).map((_, at) => 256 + at);
+  return [...all.filter(seen), ...others].map((code) => String.fromCharCode(code));
 }

@@ -3,7 +3,8 @@
 import type { Engine } from "#internvit";
 import type { Tokenizer } from "@huggingface/tokenizers";
 import { bounded, MOST_WORDS, reading } from "./bounds";
-import { clipTokenizer, tokensOf } from "./tokens";
+import { PAIRS } from "../shared/names";
+import { clipTokenizer, clipTokenizerOfPairs, tokensOf } from "./tokens";
 
 export class Reader {
   #files: readonly File[] = [];
@@ -24,18 +25,45 @@ export class Reader {
 }
 
 async function open(files: readonly File[]): Promise<Tokenizer> {
-  const text = async (name: string) => {
-    const file = files.find((one) => one.name === name);
-    return file ? reading(name, bounded(file, MOST_WORDS, "a tokenizer").text()) : null;
-  };
-  const [tokenizer, settings] = [await text("tokenizer.json"), await text("tokenizer_config.json")];
-  const [vocabulary, merges] = tokenizer === null ? [await text("vocab.json"), await text("merges.txt")] : [null, null];
-  if (tokenizer === null && (vocabulary === null || merges === null)) throw new Error("To read words this model wants its tokenizer.json, or vocab.json and merges.txt: open them together with its other files.");
   const { Tokenizer } = await import("@huggingface/tokenizers");
   try {
-    const json = tokenizer !== null ? (JSON.parse(tokenizer) as object) : clipTokenizer(vocabulary ?? "{}", merges ?? "");
-    return new Tokenizer(json, JSON.parse(settings ?? "{}") as object);
+    const json = await describe(files);
+    if (json) return new Tokenizer(json, JSON.parse((await textOf(files, "tokenizer_config.json")) ?? "{}") as object);
   } catch (error) {
-    throw new Error(`The model’s tokenizer cannot be used: ${error instanceof Error ? error.message : String(error)}.`);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`The model’s tokenizer cannot be used: ${reason.replace(/\.$/, "")}.`);
   }
+  throw new Error(`To read words this model wants its tokenizer.json, or vocab.json and merges.txt, or ${PAIRS}: open them together with its other files.`);
+}
+
+/** The `tokenizer.json` among a model's files, or what those of CLIP's vocabulary make; null where there is none. */
+async function describe(files: readonly File[]): Promise<object | null> {
+  const whole = await textOf(files, "tokenizer.json");
+  if (whole !== null) return JSON.parse(whole) as object;
+  const [vocabulary, merges] = [await textOf(files, "vocab.json"), await textOf(files, "merges.txt")];
+  if (vocabulary !== null && merges !== null) return clipTokenizer(JSON.parse(vocabulary) as Record<string, number>, merges);
+  const pairs = named(files, PAIRS);
+  return pairs ? clipTokenizerOfPairs(await reading(PAIRS, unpacked(pairs))) : null;
+}
+
+function named(files: readonly File[], name: string): File | null {
+  const file = files.find((one) => one.name === name);
+  return file ? bounded(file, MOST_WORDS, "a tokenizer") : null;
+}
+
+async function textOf(files: readonly File[], name: string): Promise<string | null> {
+  const file = named(files, name);
+  return file ? reading(name, file.text()) : null;
+}
+
+/** The text of a packed file. */
+async function unpacked(file: File): Promise<string> {
+  const parts = file.stream().pipeThrough(new DecompressionStream("gzip")).pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  // Few bytes may unpack to more than there is room for.
+  for (let part = await parts.read(); !part.done; part = await parts.read()) {
+    text += part.value;
+    if (text.length > MOST_WORDS) throw new Error("it is too long");
+  }
+  return text;
 }

@@ -1,40 +1,12 @@
-//! What the page's downloads ask for: the catalogue, what of a repository is the encoder's, digests.
+//! What the page's downloads ask for: what of a repository is the encoder's, digests.
 
 use js_sys::{Array, Function, Uint8Array};
-use serde::Serialize;
 use sha2::Digest;
 use wasm_bindgen::prelude::*;
 
 use super::js::*;
-use internvit::model::CATALOGUE;
-use internvit::plan::parameters;
-use internvit::weights::{Source, shards};
-
-#[derive(Serialize)]
-struct Published {
-    /// `owner/name` on the hub.
-    name: String,
-    image: usize,
-    layers: usize,
-    hidden: usize,
-    parameters: f64,
-    /// In 16 bits, as published.
-    bytes: f64,
-}
-
-/// Every published InternViT: `[{ name, image, layers, hidden, parameters, bytes }]`.
-#[wasm_bindgen(unchecked_return_type = "PublishedModel[]")]
-pub fn catalogue() -> JsResult<JsValue> {
-    let list = CATALOGUE.iter().map(|entry| {
-        let spec = entry.spec();
-        let parameters = parameters(&spec) as f64;
-        let (image, sizes) = (entry.image, spec.sizes);
-        let name = format!("OpenGVLab/{}", entry.name);
-        let (layers, hidden) = (sizes.layers, sizes.hidden);
-        Published { name, image, layers, hidden, parameters, bytes: 2.0 * parameters }
-    });
-    to_js(&list.collect::<Vec<_>>())
-}
+use internvit::plan::TEXT;
+use internvit::weights::{Extract, Source, shards};
 
 /// The shards that an index's text names for the encoder.
 #[wasm_bindgen(unchecked_return_type = "string[]")]
@@ -44,19 +16,31 @@ pub async fn encoder_shards(index: String) -> JsResult<JsValue> {
 }
 
 /// Checks configuration and headers as `Engine.load` does, and tells what of each file the encoder
-/// needs, and with `words` its tower for texts: `[{ header, ranges } | null]`, null for all of it.
+/// needs, and with `words` its tower for texts: `[{ header, ranges } | null]`, null for all of it. Where the
+/// encoder's are `stored` already, those of the tower for texts alone.
 #[wasm_bindgen(unchecked_return_type = "(FilePart | null)[]")]
 pub async fn encoder_parts(
     config: String,
     #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
     #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
     words: bool,
+    stored: bool,
 ) -> JsResult<Array> {
     let mut checkpoint = checkpoint(&config, files, &read).await?;
     if words {
         add_text(&mut checkpoint).await?;
     }
-    let parts = checkpoint.extracts().into_iter().map(|(_, extract)| {
+    let mut extracts: Vec<_> =
+        checkpoint.extracts().into_iter().map(|(_, extract)| extract).collect();
+    if stored {
+        let text = checkpoint.text().is_some();
+        let wanted = |name: &str| text && (name.starts_with(TEXT) || name.starts_with("logit_"));
+        let files = extracts.iter_mut().enumerate();
+        files.for_each(|(file, extract)| {
+            *extract = Some(Extract::of(&checkpoint.manifest, file..file + 1, &wanted));
+        });
+    }
+    let parts = extracts.into_iter().map(|extract| {
         let Some(extract) = extract else { return Ok(JsValue::NULL) };
         let ranges: Vec<_> =
             extract.ranges.iter().map(|(_, r)| [r.start as f64, r.end as f64]).collect();
