@@ -100,6 +100,7 @@ test("files of this visit stand beside, on another grid, and the same place ligh
   const folder = path("tests/golden/vit_classification");
   await page.locator("#model-files").setInputFiles(["config.json", "model.safetensors", "preprocessor_config.json"].map((name) => `${folder}/${name}`));
   await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
+  await loaded(page);
   await page.evaluate(() => document.querySelector("#bundled-model").click());
   await page.locator("#model .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
   await loaded(page);

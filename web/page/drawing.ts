@@ -32,6 +32,8 @@ export interface Scene {
   smooth: boolean;
   /** Whether the photograph is darkened below transparent parts of the map. */
   shaded: boolean;
+  /** Whether the photograph's light and shade lie on the colours. */
+  lit: boolean;
   /** Lines between patches of different labels. */
   outlines: boolean;
   marks: Mark[];
@@ -55,6 +57,9 @@ export interface Paint {
   /** The keyboard's patch. */
   cursor: number | null;
 }
+
+/** How much of the photograph's light lies on a view's colours. */
+const LIT = 0.85;
 
 /** Left, top, width and height, in pixels of the canvas. */
 type Box = readonly [number, number, number, number];
@@ -174,6 +179,15 @@ function drawMap({ canvas, context, region }: Board, scene: Scene, grid: Encoded
   context.globalAlpha = scene.opacity / 100;
   context.imageSmoothingEnabled = scene.smooth || Boolean(scene.map?.fine);
   context.drawImage(raster, ...region);
+  if (!scene.lit) return;
+  // The photograph's own light and shade on the colours.
+  const [x, y, w, h] = grid.region.map((v) => (v * photo.width) / scene.photo.width) as [number, number, number, number];
+  context.globalAlpha = LIT * scene.opacity / 100;
+  context.globalCompositeOperation = "soft-light";
+  context.filter = "grayscale(1)";
+  context.drawImage(photo, x, y, w, h, ...region);
+  context.filter = "none";
+  context.globalCompositeOperation = "source-over";
 }
 
 /** Lines between neighbours of different labels. */

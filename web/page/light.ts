@@ -60,9 +60,34 @@ export function percentileLight({ width, height }: ViewMap, values: Float32Array
   return { values, width, height, low: at(from), high: at(to), line: null };
 }
 
+/** Most values in a row of which a line is made: it is to be calm, not to follow each grain of the photograph. */
+const CALM = 128;
+
 /** A line along which the values in the middles of patches, or of pixels, reach `light.line`, in units of these: [x1, y1, x2, y2] each. */
-export function contour({ values, width, height, line }: Light): number[][] {
-  if (line === null) return [];
+export function contour(light: Light): number[][] {
+  if (light.line === null) return [];
+  const by = Math.ceil(light.width / CALM);
+  return by > 1 ? lines(coarser(light, by), light.line).map((each) => each.map((at) => at * by)) : lines(light, light.line);
+}
+
+type Plane = Pick<Light, "values" | "width" | "height">;
+
+/** Means of `by` × `by` values; those of the last row and column may be of fewer. */
+function coarser({ values, width, height }: Plane, by: number): Plane {
+  const [cols, rows] = [Math.ceil(width / by), Math.ceil(height / by)];
+  const means = new Float32Array(cols * rows);
+  for (let y = 0; y < height; y++) {
+    const high = Math.min(by, height - (y - (y % by)));
+    for (let x = 0; x < width; x++) {
+      const wide = Math.min(by, width - (x - (x % by)));
+      const at = Math.floor(y / by) * cols + Math.floor(x / by);
+      means[at] = (means[at] ?? 0) + (values[y * width + x] ?? 0) / (high * wide);
+    }
+  }
+  return { values: means, width: cols, height: rows };
+}
+
+function lines({ values, width, height }: Plane, line: number): number[][] {
   const found: number[][] = [];
   // Outside of the picture is dark, so that each line is closed.
   const value = (x: number, y: number) => (x < 0 || y < 0 || x >= width || y >= height ? -1e-3 : (values[y * width + x] ?? 0) - line);

@@ -54,8 +54,8 @@ export class Pointing {
 
   /** Another picture, or another view: nothing is pointed at. */
   leave() {
-    clearTimeout(this.#timer);
-    [this.#hovered, this.#moving] = [null, false];
+    this.#rest();
+    this.#hovered = null;
     this.#light(null);
   }
 
@@ -106,9 +106,14 @@ export class Pointing {
     this.#moving = true;
     this.#ground.update();
     this.#timer = setTimeout(() => {
-      this.#moving = false;
+      this.#rest();
       this.#ground.update();
     }, REST);
+  }
+
+  #rest() {
+    clearTimeout(this.#timer);
+    this.#moving = false;
   }
 
   /** The pressed pointer moves. */
@@ -147,6 +152,7 @@ export class Pointing {
     // A finger cannot point without a tap: while a patch is held, the tapped one is read.
     if (touch && held !== null && held !== token) return this.#hover(token, at, onOther);
     if (touch) this.#hovered = null;
+    this.#rest();
     this.#ground.point(held === token ? null : at);
   }
 }

@@ -11,6 +11,7 @@ export class Pca extends View {
   readonly about =
     "Same colour = same kind of thing to the model. (PCA: its three strongest directions as red, green, blue.)";
   readonly opacity = 100;
+  override readonly lit = true;
   readonly #foreground: HTMLInputElement;
   readonly #swap: HTMLButtonElement;
   readonly #keep: HTMLInputElement;

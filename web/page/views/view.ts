@@ -53,6 +53,8 @@ export abstract class View {
   abstract readonly opacity: number;
   /** Whether colours blend from patch to patch. */
   readonly smooth: boolean = true;
+  /** Whether the photograph's light and shade lie on its colours, where these follow edges. */
+  readonly lit: boolean = false;
   /** Where the edges of its picture come from. */
   readonly edges: Edges = "photograph";
   /** Whether lines separate patches of different labels. */
