@@ -86,6 +86,26 @@ export function rasterOf({ rgba, width, height }: Pick<ViewMap, "rgba" | "width"
   return canvas;
 }
 
+/** A view's colours in a photograph's own light and shade; `region` is the part of it that they cover. */
+export function litBy(colours: HTMLCanvasElement, photo: ImageBitmap, region: Encoded["region"]): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  const { width, height } = colours;
+  [canvas.width, canvas.height] = [width, height];
+  const context = pen(canvas);
+  if (!context) return colours;
+  context.drawImage(colours, 0, 0);
+  context.globalAlpha = LIT;
+  context.globalCompositeOperation = "soft-light";
+  context.filter = "grayscale(1)";
+  context.drawImage(photo, ...region, 0, 0, width, height);
+  context.filter = "none";
+  context.globalAlpha = 1;
+  // What is transparent stays so.
+  context.globalCompositeOperation = "destination-in";
+  context.drawImage(colours, 0, 0);
+  return canvas;
+}
+
 /** A copy of the photograph at the canvas's size. */
 export function scaled(photo: ImageBitmap, { width, height }: HTMLCanvasElement): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
@@ -179,15 +199,6 @@ function drawMap({ canvas, context, region }: Board, scene: Scene, grid: Encoded
   context.globalAlpha = scene.opacity / 100;
   context.imageSmoothingEnabled = scene.smooth || Boolean(scene.map?.fine);
   context.drawImage(raster, ...region);
-  if (!scene.lit) return;
-  // The photograph's own light and shade on the colours.
-  const [x, y, w, h] = grid.region.map((v) => (v * photo.width) / scene.photo.width) as [number, number, number, number];
-  context.globalAlpha = LIT * scene.opacity / 100;
-  context.globalCompositeOperation = "soft-light";
-  context.filter = "grayscale(1)";
-  context.drawImage(photo, x, y, w, h, ...region);
-  context.filter = "none";
-  context.globalCompositeOperation = "source-over";
 }
 
 /** Lines between neighbours of different labels. */

@@ -176,7 +176,7 @@ export class Picture {
   #sceneOf({ view, shot, opacity }: Painting, of: Shot, map: ViewMap | null, marks: Mark[]): Scene | null {
     const { title, smooth, shaded, outlines } = view;
     return of.encoding && {
-      photo: of.encoding.bitmap, grid: of.encoding, map, light: map && view.light(map), smooth, shaded, lit: view.lit && map?.fine != null, outlines, marks, strokes: of === shot ? view.strokes(of) : [],
+      photo: of.encoding.bitmap, grid: of.encoding, map, light: map && view.light(map), smooth, shaded, lit: view.lit && map?.fine != null && !of.frame, outlines, marks, strokes: of === shot ? view.strokes(of) : [],
       opacity: (this.#reached ?? 1) * opacity, label: `${title} of ${of.file.name}`,
     };
   }

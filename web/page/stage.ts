@@ -1,6 +1,6 @@
 // A canvas that shows a scene, and the pointer on it.
 
-import { draw, drawGround, rasterOf, scaled, type Paint, type Scene } from "./drawing";
+import { draw, drawGround, litBy, rasterOf, scaled, type Paint, type Scene } from "./drawing";
 import { contour, shadeOf, type Light } from "./light";
 import { sameGrid, tokenAt, type Place } from "./patches";
 import { Pointer, type PointerHandlers } from "./pointer";
@@ -131,6 +131,8 @@ export class Stage {
 }
 
 /** The colours or the light of a scene's map. */
-function painted({ map, light }: Scene): HTMLCanvasElement | null {
-  return light ? shadeOf(light) : map && rasterOf(map.fine ?? map);
+function painted({ map, light, lit, photo, grid }: Scene): HTMLCanvasElement | null {
+  if (light) return shadeOf(light);
+  const colours = map && rasterOf(map.fine ?? map);
+  return colours && lit && grid ? litBy(colours, photo, grid.region) : colours;
 }
