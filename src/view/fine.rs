@@ -11,7 +11,7 @@ pub struct Fine {
     /// RGBA pixels; alpha is not premultiplied.
     pub rgba: Vec<u8>,
     /// For each pixel the number of its class or cluster, where the view has some; 255 where the
-    /// photograph is transparent.
+    /// photograph is transparent. Of a view with a range its value, from 0 at the low end to 255.
     pub labels: Vec<u8>,
     /// Pixels in a row.
     pub width: usize,
@@ -155,12 +155,14 @@ impl Map {
             Ink::Colours => values.paint(4, &mut rgba, |_, row, out| colours(row, width, out)),
             Ink::Heat => {
                 let table: Vec<[u8; 3]> = (0..=255u8).map(|v| heat(f32::from(v) / 255.0)).collect();
-                values.paint(4, &mut rgba, |_, row, out| {
-                    for (value, pixel) in row.iter().zip(out.as_chunks_mut::<4>().0) {
-                        let [r, g, b] = table[usize::from(byte(255.0 * value))];
-                        *pixel = [r, g, b, 255];
-                    }
+                labels = vec![0; width * height];
+                values.paint(1, &mut labels, |_, row, out| {
+                    out.iter_mut().zip(row).for_each(|(level, v)| *level = byte(255.0 * v));
                 });
+                for (level, pixel) in labels.iter().zip(rgba.as_chunks_mut::<4>().0) {
+                    let [r, g, b] = table[usize::from(*level)];
+                    *pixel = [r, g, b, 255];
+                }
             }
             Ink::Labels(classes) => {
                 labels = vec![NONE; width * height];
@@ -262,6 +264,26 @@ fn largest(row: &[f32], classes: &[u8], out: &mut [u8]) {
             if value > best {
                 (*best, *label) = (*value, *class);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// Values at pixels are those that the colours show.
+    #[test]
+    fn levels_are_of_the_values() {
+        let map = Map::heat(vec![-1.0, 3.0, 1.4, 1.4, 1.4, 1.4], [3, 2], [-1.0, 3.0]).unwrap();
+        let fine = map.smooth([30, 20]).unwrap();
+        assert_eq!(fine.labels.len(), 600);
+        assert_eq!([fine.labels[0], fine.labels[19]], [0, 255]);
+        assert_eq!(fine.labels[580..], [153; 20]);
+        for (level, pixel) in fine.labels.iter().zip(fine.rgba.as_chunks::<4>().0) {
+            assert_eq!(heat(f32::from(*level) / 255.0), pixel[..3]);
         }
     }
 }

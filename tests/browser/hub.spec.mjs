@@ -471,10 +471,10 @@ test("deleted, the model is gone and its room is free", async (t) => {
   await get(page);
   await inUse(page);
   await sheet(page, "model");
-  await page.getByRole("button", { name: "Use the bundled one" }).click();
+  await page.getByRole("button", { name: "Use InternViT-Tiny" }).click();
   await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
   await loaded(page);
-  assert.ok(!page.url().includes("model="));
+  assert.equal(new URL(page.url()).searchParams.get("model"), "internvit-tiny");
   assert.deepEqual(await page.evaluate(stored), [encodeURIComponent(MODEL)]);
   await press(page, "Delete");
   await row(page).waitFor({ state: "detached" });

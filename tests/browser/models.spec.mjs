@@ -112,7 +112,7 @@ test("what lies in place of a model's weights or configuration is named, with wh
     await page.getByRole("alert").filter({ hasText: reason }).waitFor();
   }
   await sheet(page, "model");
-  await page.getByRole("button", { name: "Use the bundled one" }).click();
+  await page.getByRole("button", { name: "Use InternViT-Tiny" }).click();
   await loaded(page);
 });
 

@@ -81,6 +81,7 @@ test("labels by words, as the command line says them, and a text in the picture"
   assert.match(await page.locator("#readout").textContent(), /what reads them is not here/);
   await open(page, scratch.folder, ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"]);
   await turn(page, "Labels");
+  assert.ok(await page.locator("#wipe").isHidden());
   await page.getByLabel(/^Your words/).fill("cat\nred car, dog");
   await drawn(page);
   const found = await bars(page);
@@ -94,9 +95,20 @@ test("labels by words, as the command line says them, and a text in the picture"
   assert.match(await page.locator("[data-template-hint]").textContent(), /Write \{\}/);
   await turn(page, "Words");
   assert.match(await page.locator("#readout").textContent(), /Write what to look for/);
+  // Nothing lies over the photograph: a handle would part nothing.
+  const [handle, pill] = [page.locator("#wipe"), page.locator("#pill")];
+  assert.ok(await handle.isHidden());
   await page.getByLabel("Look for").fill("red car");
   await drawn(page);
   await page.locator("#legend .scale-line").waitFor();
+  assert.ok(await handle.isVisible());
+  // What is found stays lit while the pointer reads it, and nobody is told otherwise.
+  assert.ok(await pill.isHidden());
+  const before = await page.evaluate(() => document.querySelector("#frame canvas").toDataURL());
+  await page.locator("#frame canvas").hover({ position: { x: 60, y: 60 } });
+  await page.locator("#readout", { hasText: /^Row \d+, column \d+: cosine/ }).waitFor();
+  await page.waitForTimeout(300);
+  assert.equal(await page.evaluate(() => document.querySelector("#frame canvas").toDataURL()), before);
   await page.getByRole("button", { name: "Code" }).click();
   assert.match(await page.locator("#code-sheet textarea").inputValue(), /--view words .*--text 'red car'/);
 });

@@ -110,7 +110,9 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
       const shares = await legendShares(page);
       assert.ok(Math.abs(shares.reduce((a, b) => a + b, 0) - 100) < 1);
       await hover(page, [0.53, 0.53]);
-      await readout(page, /Row 9, column 9: [a-z]+/);
+      // A guess, and how sure it is.
+      await readout(page, /Row 9, column 9: perhaps [a-z]+, \d+ % sure$/);
+      assert.match(await page.locator("#legend .hint").textContent(), /^A guess, \d+ % sure on average:$/);
     });
 
     await t.test("teaching, undo, export and import", async () => {

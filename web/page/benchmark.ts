@@ -38,7 +38,7 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure) {
 /** How fast this device is, in one sentence. */
 function headline({ encode, ceilings }: Benchmark): HTMLElement {
   const share = encode.gflop_per_s / ceilings.product_gflop_per_s;
-  const text = `${short.format(encode.images_per_s)} pictures a second, ${percent.format(share)} of this device’s speed in a plain product.`;
+  const text = `${short.format(encode.images_per_s)} pictures a second, ${percent.format(share)} of this device’s measured peak.`;
   return make("p", { className: "headline", textContent: text });
 }
 

@@ -3,7 +3,7 @@
 import type { ModelSource } from "../shared/protocol";
 import { make } from "./dom";
 import type { ModelLoading } from "./loading";
-import { bundled, DEFAULT_NAME } from "./model-picker";
+import { bundled, DEFAULT_ID, DEFAULT_NAME } from "./model-picker";
 import type { Photographs } from "./photographs";
 
 /** How often is looked whether the page has nothing to do, in milliseconds. */
@@ -11,7 +11,7 @@ const LOOK_EVERY = 100;
 
 /** The files of the default model, fetched once. */
 export class DefaultModel {
-  readonly #folder = new URL("models/dinov2-small/", document.baseURI);
+  readonly #folder = new URL(`models/${DEFAULT_ID}/`, document.baseURI);
   #files: Promise<ModelSource> | null = null;
 
   /** Fetches the files beside the page's other work; fails where the server does not have them. */

@@ -3,6 +3,7 @@
 import { Address } from "./address";
 import type { BesideChoice } from "./beside";
 import type { Place } from "./patches";
+import { nameable } from "./shelf";
 import { viewNames, type ViewName, type Views } from "./views/table";
 
 export interface Choice {
@@ -32,11 +33,11 @@ export function readAddress(hash: string, views: Views): Choice {
   };
 }
 
-/** A view and a layer, as `pca,3` or `pca`. */
+/** A view, a layer and a model, as `pca,3,internvit-tiny`, `pca,3` or `pca`. */
 function readBeside(text: string): BesideChoice | null {
-  const [name = "", number = ""] = text.split(",");
+  const [name = "", number = "", ...model] = text.split(",");
   const view = viewNames.find((one) => one === name);
-  return view ? { view, layer: /^\d{1,3}$/.test(number) ? Number(number) : null } : null;
+  return view ? { view, layer: /^\d{1,3}$/.test(number) ? Number(number) : null, model: nameable(model.join(",")) ? model.join(",") : "" } : null;
 }
 
 /** The address of a choice, with only what differs from the page's start. */
@@ -47,9 +48,10 @@ export function addressOf({ view, layer, at, opacity, beside }: Choice, views: V
   if (layer !== null) said.set("layer", String(layer));
   if (at && (pointing === "hold" || pointing === "choose")) said.set("at", at.map((v) => v.toFixed(3)).join(","));
   views[view].write(said);
-  if (beside) said.set("beside", beside.layer === null ? beside.view : `${beside.view},${beside.layer}`);
+  // Files of this visit have no name by which a link could open them.
+  if (beside && (!beside.model || nameable(beside.model))) said.set("beside", [beside.view, beside.layer ?? "", beside.model].join(",").replace(/,+$/, ""));
   if (opacity !== null) said.set("opacity", String(opacity));
-  return said.size > 0 ? `#${said.toString().replaceAll("%2C", ",")}` : "";
+  return said.size > 0 ? `#${said.toString().replace(/%(2C|2F|3A|40)/g, decodeURIComponent)}` : "";
 }
 
 /** The address of the page, as far as it tells the view. */

@@ -1,6 +1,6 @@
 // The device that computes: the GPU or the processor, as the address asks and the browser allows.
 
-import type { Device, DeviceChoice, Model } from "../shared/protocol";
+import type { Calls, Device, Model } from "../shared/protocol";
 import type { Engine } from "./engine";
 import { tellDevice } from "./chips";
 import { showDevice } from "./facts";
@@ -23,7 +23,7 @@ export class DeviceStatus {
   }
 
   open(engine: Engine) {
-    this.#device = engine.call("open", { device: askedDevice(), threads: askedThreads() });
+    this.#device = engine.call("open", askedDevice());
     this.#device.then((device) => {
       tellDevice(device, null);
       showDevice(this.#root, device, null);
@@ -44,9 +44,10 @@ export class DeviceStatus {
   }
 }
 
-function askedDevice(): DeviceChoice {
+/** The device that the address asks for. */
+export function askedDevice(): Calls["open"]["given"] {
   const asked = new URLSearchParams(location.search).get("device");
-  return asked === "cpu" || asked === "gpu" ? asked : "auto";
+  return { device: asked === "cpu" || asked === "gpu" ? asked : "auto", threads: askedThreads() };
 }
 
 /** At most as many threads as the device has cores: a link should not start a thousand workers. */

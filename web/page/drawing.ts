@@ -2,7 +2,7 @@
 
 import type { Encoded, ViewMap } from "../shared/protocol";
 import { pen } from "./dom";
-import { contour, type Light } from "./light";
+import type { Light } from "./light";
 import type { Place } from "./patches";
 
 export interface Mark {
@@ -32,6 +32,8 @@ export interface Scene {
   smooth: boolean;
   /** Whether the photograph is darkened below transparent parts of the map. */
   shaded: boolean;
+  /** Whether the photograph's light and shade lie on the colours. */
+  lit: boolean;
   /** Lines between patches of different labels. */
   outlines: boolean;
   marks: Mark[];
@@ -46,6 +48,8 @@ export interface Paint {
   photo: ImageBitmap | HTMLCanvasElement;
   /** The map's colours or its light, one pixel for each patch. */
   raster: HTMLCanvasElement | null;
+  /** Lines of the light, in units of its pixels. */
+  lines: readonly number[][];
   /** Light on what is pointed at, over the view. */
   spot: HTMLCanvasElement | null;
   /** The part of the width, from the left, that shows the photograph alone. */
@@ -53,6 +57,9 @@ export interface Paint {
   /** The keyboard's patch. */
   cursor: number | null;
 }
+
+/** How much of the photograph's light lies on a view's colours. */
+const LIT = 0.85;
 
 /** Left, top, width and height, in pixels of the canvas. */
 type Box = readonly [number, number, number, number];
@@ -79,6 +86,26 @@ export function rasterOf({ rgba, width, height }: Pick<ViewMap, "rgba" | "width"
   return canvas;
 }
 
+/** A view's colours in a photograph's own light and shade; `region` is the part of it that they cover. */
+export function litBy(colours: HTMLCanvasElement, photo: ImageBitmap, region: Encoded["region"]): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  const { width, height } = colours;
+  [canvas.width, canvas.height] = [width, height];
+  const context = pen(canvas);
+  if (!context) return colours;
+  context.drawImage(colours, 0, 0);
+  context.globalAlpha = LIT;
+  context.globalCompositeOperation = "soft-light";
+  context.filter = "grayscale(1)";
+  context.drawImage(photo, ...region, 0, 0, width, height);
+  context.filter = "none";
+  context.globalAlpha = 1;
+  // What is transparent stays so.
+  context.globalCompositeOperation = "destination-in";
+  context.drawImage(colours, 0, 0);
+  return canvas;
+}
+
 /** A copy of the photograph at the canvas's size. */
 export function scaled(photo: ImageBitmap, { width, height }: HTMLCanvasElement): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
@@ -90,8 +117,8 @@ export function scaled(photo: ImageBitmap, { width, height }: HTMLCanvasElement)
   return canvas;
 }
 
-/** Draws a scene. */
-export function draw(canvas: HTMLCanvasElement, scene: Scene, paint: Paint) {
+/** Draws what of a scene does not change while it is pointed at: the photograph, and the view over it. */
+export function drawGround(canvas: HTMLCanvasElement, scene: Scene, paint: Paint) {
   const context = pen(canvas, false);
   if (!context) return;
   context.globalAlpha = 1;
@@ -106,8 +133,19 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene, paint: Paint) {
   context.clip();
   drawView(board, scene, scene.grid, paint);
   context.restore();
+}
+
+/** Draws a scene on a ground of the canvas's size. */
+export function draw(canvas: HTMLCanvasElement, scene: Scene, ground: HTMLCanvasElement, paint: Paint) {
+  const context = pen(canvas, false);
+  if (!context) return;
   context.globalAlpha = 1;
+  context.imageSmoothingEnabled = false;
+  context.drawImage(ground, 0, 0);
+  if (!scene.grid) return;
+  const board = boardOf(canvas, context, scene, scene.grid);
   context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "high";
   if (paint.spot) context.drawImage(paint.spot, ...board.region);
   for (const one of scene.strokes) drawStroke(board, one);
   for (const mark of scene.marks) drawMark(board, mark);
@@ -115,19 +153,18 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene, paint: Paint) {
 }
 
 /** What lies over the photograph: colours or light, and lines. */
-function drawView(board: Board, scene: Scene, grid: Encoded, { photo, raster }: Paint) {
+function drawView(board: Board, scene: Scene, grid: Encoded, { photo, raster, lines }: Paint) {
   const { context } = board;
   if (!raster || !scene.map) return;
-  if (scene.light) drawLight(board, scene, scene.light, raster);
+  if (scene.light) drawLight(board, scene, scene.light, raster, lines);
   else drawMap(board, scene, grid, photo, raster);
   context.globalAlpha = 1;
   if (scene.outlines && !scene.map.fine) drawOutlines(board, scene.map);
 }
 
-function drawLight({ canvas, context, region }: Board, { opacity }: Scene, light: Light, raster: HTMLCanvasElement) {
+function drawLight({ canvas, context, region }: Board, { opacity }: Scene, light: Light, raster: HTMLCanvasElement, lines: readonly number[][]) {
   context.globalAlpha = opacity / 100;
   context.drawImage(raster, ...region);
-  const lines = contour(light);
   if (lines.length === 0) return;
   const [left, top, width, height] = region;
   const [x, y] = [width / light.width, height / light.height];

@@ -12,12 +12,15 @@ export type StatusListener = (message: string, device: Device | null) => void;
 /** The first and the last wait for a lost device to come back, in milliseconds. */
 const [FIRST_WAIT, LAST_WAIT] = [250, 1000];
 
+const ended = () => new DOMException("The engine was ended.", "AbortError");
+
 export class Engine {
   #caller: Caller<Calls> | null = null;
   #lastCall: Promise<unknown> = Promise.resolve();
   readonly #entries = new Map<Key, ReplayEntry>();
   #lastPhoto = 0;
   #device: Device | null = null;
+  #ended = false;
   readonly #onStatus: StatusListener;
 
   constructor(onStatus: StatusListener = () => undefined) {
@@ -43,11 +46,18 @@ export class Engine {
     });
   }
 
+  /** Ends the worker for good, and with it what it holds. Calls that wait for an answer are aborted. */
+  end() {
+    this.#ended = true;
+    this.#caller?.end();
+  }
+
   /** Performs a call, and once more where the worker was lost. */
   async #retried(request: Request, options: Options): Promise<unknown> {
     try {
       return await this.#perform(request, options);
     } catch (error) {
+      if (this.#ended) throw ended();
       if (!this.#dropped(error)) throw error;
       options.signal?.throwIfAborted();
       const what = error.name === LOST ? "The graphics device was lost" : "The model stopped unexpectedly";
@@ -60,6 +70,7 @@ export class Engine {
         this.#onStatus(other ? `${what}. Now the processor does its work.` : `${what} and ${end}.`, this.#device);
         return answer;
       } catch (again) {
+        if (this.#ended) throw ended();
         this.#dropped(again);
         this.#onStatus(`${what}.`, this.#device);
         throw again;
@@ -68,6 +79,7 @@ export class Engine {
   }
 
   #worker(): Caller<Calls> {
+    if (this.#ended) throw ended();
     return (this.#caller ??= new Caller<Calls>(
       new Worker(new URL("../worker/worker.ts", import.meta.url), { type: "module" }),
       "The model's worker has stopped. Reload the page to start it again.",

@@ -10,9 +10,9 @@ const scale =
 /** From what is dimmed to what is lit. */
 const light = "linear-gradient(90deg, #1b1916, #8a8479, #fff3d6)";
 
-/** `lit` where the map is drawn as light. */
-export function showLegend(root: HTMLElement, map: ViewMap | null, number: (value: number) => string, lit: boolean) {
-  root.replaceChildren(...parts(map, number, lit ? light : scale));
+/** `lit` where the map is drawn as light; `note` is said above. */
+export function showLegend(root: HTMLElement, map: ViewMap | null, number: (value: number) => string, lit: boolean, note: string) {
+  root.replaceChildren(...(note ? [make("p", { className: "hint", textContent: note })] : []), ...parts(map, number, lit ? light : scale));
   root.hidden = root.childElementCount === 0;
 }
 

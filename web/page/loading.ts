@@ -1,6 +1,6 @@
 // Which model the engine has: the bundled one, a stored one, or the visitor's files.
 
-import type { Model, ModelSource } from "../shared/protocol";
+import type { Model, ModelSource, OwnFiles } from "../shared/protocol";
 import type { DeviceStatus } from "./device";
 import type { Engine } from "./engine";
 import { bundled, BUNDLED_NAME, DEFAULT_NAME, type ModelPicker } from "./model-picker";
@@ -39,6 +39,8 @@ export class ModelLoading {
   #model: Promise<Model | null> = Promise.resolve(null);
   /** The model that is loaded, or being loaded. */
   #source: ModelSource | null = null;
+  /** Models of the visitor's own files that were loaded in this visit. */
+  readonly opened: OwnFiles[] = [];
   /** Whether a model has been loaded in this visit. */
   #everLoaded = false;
 
@@ -142,6 +144,7 @@ export class ModelLoading {
         return engine.call("load", source, options);
       }, first ? () => this.#actions.cancelFirst() : undefined);
       this.#everLoaded = true;
+      if (!("folder" in source) && source.name === undefined && !this.opened.includes(source)) this.opened.push(source);
       this.#actions.loaded(model);
       picker.loaded(source, model);
       list.mark(nameOf(source));
@@ -162,7 +165,8 @@ export class ModelLoading {
 /** A stored model's name stays in the address, so that the next visit begins with it. */
 function remember(source: ModelSource) {
   const url = new URL(location.href);
-  const name = nameOf(source);
+  // Without a name the next visit would go on with the default model.
+  const name = "folder" in source ? BUNDLED_NAME : nameOf(source);
   url.searchParams.delete("model");
   const others = url.searchParams.toString();
   const asked = name ? `model=${encodeURIComponent(name).replace(/%(2F|40|3A)/g, decodeURIComponent)}` : "";

@@ -22,6 +22,7 @@ import { MemoryHint, precisionChoice } from "./precision";
 import { progressBar } from "./progress";
 import { sampleList } from "./samples";
 import { Saving } from "./saving";
+import { Shelf } from "./shelf";
 import { LessonSaving } from "./lesson-saving";
 import { Live } from "./live";
 import { SettingsForm } from "./settings";
@@ -43,10 +44,13 @@ function makeParts() {
 /** Joins the parts: photographs, model and views know each other. */
 function makeApp() {
   const { messages, status, tasks, stage } = makeParts();
-  const { alarm } = messages;
+  const { alarm, say } = messages;
+  const better = new DefaultModel();
+  const shelf = new Shelf(better);
   const engine = new Engine((message, device) => void status.tell(message, device, () => loading.model));
   const workbench = new Workbench(stage, engine, {
-    alarm, open: (shot) => void photographs.open(shot), halt: () => live.halt(), settings: () => settings.read(),
+    alarm, say, tasks, open: (shot) => void photographs.open(shot), halt: () => live.halt(), settings: () => settings.read(),
+    shelf,
   });
   const how = howItWorks(details("how"), engine);
   const strip = shotStrip(find("shots"), (shot) => void photographs.open(shot));
@@ -75,13 +79,13 @@ function makeApp() {
       messages.say("Cancelled. The model goes on loading.");
     },
   });
+  shelf.fill(list, loading);
   const tell = async (notes: string) => status.tell(notes, await status.device, () => loading.model);
   const photographs = new Photographs({
     stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell,
     opening: () => live.leave(),
   });
   const live = new Live({ stage, engine, workbench, photographs, loading, settings, messages });
-  const better = new DefaultModel();
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
   const keeping = new Keeping({ workbench, photographs, samples, messages });
   const intake = new Intake({ messages, samples, photographs, loading, workbench, live });

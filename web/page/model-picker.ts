@@ -11,6 +11,9 @@ import { spelled } from "../shared/spelled";
 /** What the default model is called, which is fetched after the bundled one. */
 export const DEFAULT_NAME = "DINOv2 ViT-S/14";
 
+/** What a link calls it, and the folder that it is in. */
+export const DEFAULT_ID = "dinov2-small";
+
 /** What the bundled model is called. */
 export const BUNDLED_TITLE = "InternViT-Tiny";
 

@@ -62,6 +62,11 @@ export class ModelList {
     return this.#store().ask("open", name, options);
   }
 
+  /** What the browser stores; nothing where it stores no models. */
+  stored(): Promise<StoredModel[]> {
+    return isSecureContext && keeps() ? this.#store().ask("list", null).catch(() => []) : Promise.resolve([]);
+  }
+
   /** Shows a model that the visitor may want to fetch, or to fetch again. */
   offer(name: string) {
     this.#listed = null; // what is stored may have been found damaged

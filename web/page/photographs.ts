@@ -9,7 +9,7 @@ import type { HowItWorks } from "./how";
 import { noteSample } from "./link";
 import type { ModelLoading } from "./loading";
 import type { Notice } from "./notice";
-import { Latest, type Attempt } from "./requests";
+import { Latest, unless, type Attempt } from "./requests";
 import type { Samples } from "./samples";
 import type { SettingsForm } from "./settings";
 import { MOST, newShot, thumbnail, type Shot, type ShotStrip } from "./shots";
@@ -293,13 +293,4 @@ export class Photographs {
     const { strip, samples } = this.#parts;
     strip.show(this.#all.filter((shot) => !samples.nameOf(shot.file)), this.#away ? null : this.#shown);
   }
-}
-
-/** The result of some work; rejects when the signal aborts. */
-function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    work.then(resolve, reject);
-  });
 }

@@ -28,7 +28,7 @@ export interface Painting {
   pointed: number | null;
   opacity: number;
   /** A second view of `shot`, beside the first. */
-  beside: { own: string; other: BesideMap } | null;
+  beside: BesideMap | null;
 }
 
 export class Picture {
@@ -41,6 +41,8 @@ export class Picture {
   readonly #pill: HTMLElement;
   /** Whether the visitor has seen what pointing does. */
   #pointed = false;
+  /** Whether the view is on the photograph beside. */
+  #second = false;
   /** Between the photograph and the view. */
   readonly wipe: Wipe;
   /** The part of its opacity that a new picture has reached; null once it has appeared. */
@@ -67,7 +69,7 @@ export class Picture {
   preview(photo: ImageBitmap, patches: number) {
     this.#frame.style.setProperty("--patches", String(patches));
     this.#otherFrame.hidden = true;
-    this.#stage.show({ photo, grid: null, map: null, light: null, smooth: true, shaded: false, outlines: false, marks: [], strokes: [], opacity: 0, label: "The photograph" });
+    this.#stage.show({ photo, grid: null, map: null, light: null, smooth: true, lit: false, shaded: false, outlines: false, marks: [], strokes: [], opacity: 0, label: "The photograph" });
   }
 
   paint(painting: Painting) {
@@ -75,18 +77,23 @@ export class Picture {
     const marks: Mark[] = token === null ? [] : [{ token, colour: null }];
     const main = this.#sceneOf(painting, shot, second ? null : map, [...marks, ...view.marks(shot)]);
     if (main) this.#stage.show(main);
+    // Without a view over the photograph the handle parts nothing; in a lesson it would be in the brush's way.
+    const bare = second !== null || map === null || view.pointing === "teach";
+    this.#frame.toggleAttribute("data-bare", bare);
+    this.#stage.wipe(bare ? 0 : this.wipe.at);
+    this.#second = second !== null;
     this.#otherFrame.hidden = second === null && !beside;
     title(this.#frame, beside?.own);
-    title(this.#otherFrame, beside?.other.title);
+    title(this.#otherFrame, beside?.title);
     const best = map?.best ?? null;
     const other = beside
-      ? this.#sceneOf({ ...painting, view: beside.other.view, opacity: beside.other.view.opacity }, shot, beside.other.map, marks)
+      ? this.#sceneOf({ ...painting, view: beside.view, opacity: beside.view.opacity }, beside.shot, beside.map, beside.token === null ? [] : [{ token: beside.token, colour: null }])
       : second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
     if (other) this.#otherStage.show(other);
     this.#pointed ||= view.pointing === "hold" && map !== null;
-    if (view.pointing !== "teach") this.#invite(map !== null);
+    if (view.pointing !== "teach") this.#invite(map !== null && view.lights);
     else this.#tell(shot.frame && map === null ? "Click the picture: it stops, to be painted on" : "");
-    showLegend(this.#legend, map, (value) => view.number(value), main?.light != null || other?.light != null);
+    showLegend(this.#legend, map, (value) => view.number(value), main?.light != null || other?.light != null, map ? view.note(map) : "");
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
     if (view.prompt !== null && map === null) this.say(view.prompt);
   }
@@ -108,10 +115,10 @@ export class Picture {
     this.#otherStage.spot(light);
   }
 
-  /** Marks the patch that is pointed at in the picture beside the one that the pointer is on; null for none. */
-  mirror(token: number | null, onOther: boolean) {
-    this.#stage.mirror(onOther ? token : null);
-    this.#otherStage.mirror(onOther ? null : token);
+  /** Marks the place that is pointed at in the picture beside the one that the pointer is on; null for none. */
+  mirror(at: Place | null, onOther: boolean) {
+    this.#stage.mirror(onOther ? at : null);
+    this.#otherStage.mirror(onOther ? null : at);
   }
 
   /** Tells a first visitor what to do, until it was done; `here` is false where it does nothing. */
@@ -161,15 +168,15 @@ export class Picture {
     this.#animation = requestAnimationFrame(step);
   }
 
-  /** The picture in front as a file. */
+  /** The picture with the view as a file. */
   png(): Promise<Blob> {
-    return (this.#otherFrame.hidden ? this.#stage : this.#otherStage).png();
+    return (this.#second ? this.#otherStage : this.#stage).png();
   }
 
   #sceneOf({ view, shot, opacity }: Painting, of: Shot, map: ViewMap | null, marks: Mark[]): Scene | null {
     const { title, smooth, shaded, outlines } = view;
     return of.encoding && {
-      photo: of.encoding.bitmap, grid: of.encoding, map, light: map && view.light(map), smooth, shaded, outlines, marks, strokes: of === shot ? view.strokes(of) : [],
+      photo: of.encoding.bitmap, grid: of.encoding, map, light: map && view.light(map), smooth, shaded, lit: view.lit && map?.fine != null && !of.frame, outlines, marks, strokes: of === shot ? view.strokes(of) : [],
       opacity: (this.#reached ?? 1) * opacity, label: `${title} of ${of.file.name}`,
     };
   }

@@ -4,7 +4,7 @@ import type { Picture } from "./picture";
 import type { PointerHandlers } from "./pointer";
 import { placeOf, tokenAt, type Place } from "./patches";
 import type { Shot } from "./shots";
-import type { Pointed } from "./spot";
+import { REST, type Pointed } from "./spot";
 import type { Teaching } from "./teaching";
 import type { ViewMap } from "../shared/protocol";
 import type { View } from "./views/view";
@@ -32,6 +32,8 @@ export class Pointing {
   readonly #picture: () => Picture;
   readonly #light: (pointed: Pointed | null) => void;
   #hovered: number | null = null;
+  #timer = 0;
+  #moving = false;
 
   /** `light` lights up what is alike. */
   constructor(ground: Ground, picture: () => Picture, light: (pointed: Pointed | null) => void) {
@@ -40,13 +42,19 @@ export class Pointing {
     this.#light = light;
   }
 
-  /** In a view that holds patches, the one under the pointer. */
+  /** In a view that holds patches, the one under the pointer; else that of a finger. */
   get hovered(): number | null {
     return this.#hovered;
   }
 
+  /** Whether the pointer moves in a view that holds patches: what is drawn is soon drawn again. */
+  get moving(): boolean {
+    return this.#moving;
+  }
+
   /** Another picture, or another view: nothing is pointed at. */
   leave() {
+    this.#rest();
     this.#hovered = null;
     this.#light(null);
   }
@@ -62,28 +70,50 @@ export class Pointing {
       hover: (token, place) => {
         const other = partner();
         if (other) this.#picture().describe(this.#ground.view, this.#ground.map, other, token, place);
-        else this.#hover(token, place, true);
+        else this.#hover(this.#before(place), place, true);
       },
-      pick: (...click) => !partner() && this.#pick(...click, true),
+      pick: (token, place, ...how) => !partner() && this.#pick(this.#before(place) ?? token, place, ...how, true),
     };
+  }
+
+  /** The patch of the picture in front at a place of the one beside, whose model may have another grid. */
+  #before(place: Place | null): number | null {
+    const encoding = this.#ground.shown?.encoding;
+    return encoding ? tokenAt(place, encoding) : null;
   }
 
   /** `onOther`: the pointer is on the picture beside. */
   #hover(token: number | null, place: Place | null, onOther: boolean) {
     const { view, map, shown, shots, at, held, layer } = this.#ground;
     const picture = this.#picture();
-    picture.mirror(token, onOther);
+    picture.mirror(place, onOther);
     if (view.pointing !== "hold") {
-      this.#light(token === null || !shown?.encoding || view.pointing === "teach" ? null : { shot: shown, token, layer });
+      this.#light(token !== null && shown?.encoding && view.lights ? { shot: shown, token, layer } : null);
       return picture.describe(view, map, shown, token, place);
     }
     if (token === this.#hovered) return;
     this.#hovered = token;
     // While a patch is held the map stays, and is read; the map of a second photograph is read there.
-    if (at === null) return this.#ground.update();
+    if (at === null) return this.#move();
     if (view.partner(shots) || !shown?.encoding) return;
     // While none is pointed at, the held one is put into words, or the best.
     picture.describe(view, map, shown, token ?? (held === shown ? tokenAt(at, shown.encoding) : (map?.best ?? null)), null);
+  }
+
+  /** Draws what is pointed at, and once more when the pointer rests. */
+  #move() {
+    clearTimeout(this.#timer);
+    this.#moving = true;
+    this.#ground.update();
+    this.#timer = setTimeout(() => {
+      this.#rest();
+      this.#ground.update();
+    }, REST);
+  }
+
+  #rest() {
+    clearTimeout(this.#timer);
+    this.#moving = false;
   }
 
   /** The pressed pointer moves. */
@@ -108,12 +138,21 @@ export class Pointing {
       this.#hold(token, held, at, touch, onOther);
     }
     else if (!drag && view.pointing === "choose") this.#ground.point(at);
+    else if (!drag && touch) this.#touch(token, at, onOther);
+  }
+
+  /** A finger points without moving; once more on the same patch, it points no longer. */
+  #touch(token: number, at: Place, onOther: boolean) {
+    this.#hovered = token === this.#hovered ? null : token;
+    if (this.#hovered === null) this.#hover(null, null, onOther);
+    else this.#hover(token, at, onOther);
   }
 
   #hold(token: number, held: number | null, at: Place, touch: boolean, onOther: boolean) {
     // A finger cannot point without a tap: while a patch is held, the tapped one is read.
     if (touch && held !== null && held !== token) return this.#hover(token, at, onOther);
     if (touch) this.#hovered = null;
+    this.#rest();
     this.#ground.point(held === token ? null : at);
   }
 }

@@ -7,6 +7,12 @@ import type { Engine } from "./engine";
 
 const ALL: readonly string[] = ["f32", "f16", "int8", "w8a8", "int4"] satisfies Dtype[];
 
+/** The precision in the address. */
+export function askedPrecision(): Dtype {
+  const asked = new URLSearchParams(location.search).get("dtype") ?? "";
+  return ALL.includes(asked) ? (asked as Dtype) : "f32";
+}
+
 /** Shows the choice where there is a GPU. Resolves once the engine knows the first choice; `onChange` follows each other. */
 export async function precisionChoice(root: HTMLElement, device: Promise<Device>, engine: Engine, onChange: () => void): Promise<void> {
   const select = part(root, "select", HTMLSelectElement);
@@ -14,8 +20,7 @@ export async function precisionChoice(root: HTMLElement, device: Promise<Device>
   const kind = await device.then(({ kind }) => kind, () => null);
   if (kind !== "gpu") return;
   root.hidden = false;
-  const asked = new URLSearchParams(location.search).get("dtype") ?? "";
-  if (ALL.includes(asked)) select.value = asked;
+  select.value = askedPrecision();
   select.addEventListener("change", () => {
     const url = new URL(location.href);
     if (select.value === "f32") url.searchParams.delete("dtype");

@@ -1,8 +1,8 @@
 // A canvas that shows a scene, and the pointer on it.
 
-import { draw, rasterOf, scaled, type Scene } from "./drawing";
-import { shadeOf, type Light } from "./light";
-import { sameGrid } from "./patches";
+import { draw, drawGround, litBy, rasterOf, scaled, type Paint, type Scene } from "./drawing";
+import { contour, shadeOf, type Light } from "./light";
+import { sameGrid, tokenAt, type Place } from "./patches";
 import { Pointer, type PointerHandlers } from "./pointer";
 
 /** Some browsers refuse larger canvases. */
@@ -16,8 +16,12 @@ export class Stage {
   readonly #pointer: Pointer;
   #scene: Scene | null = null;
   #raster: HTMLCanvasElement | null = null;
+  #lines: readonly number[][] = [];
   /** The photograph at the canvas's size. */
   #backdrop: HTMLCanvasElement | null = null;
+  /** What is drawn below what is pointed at; null where it is to be drawn anew. */
+  #ground: HTMLCanvasElement | null = null;
+  readonly #sheet = document.createElement("canvas");
   #spot: HTMLCanvasElement | null = null;
   #wipe = 0;
   /** The patch that is pointed at in a picture beside. */
@@ -39,8 +43,10 @@ export class Stage {
   show(next: Scene) {
     if (this.#scene?.photo !== next.photo) this.#take(next.photo);
     if (!sameGrid(this.#scene?.grid, next.grid)) this.#pointer.cursor = null;
+    if (this.#scene?.light !== next.light) this.#lines = next.light ? contour(next.light) : [];
     if (this.#scene?.map !== next.map || this.#scene?.light !== next.light) this.#raster = painted(next);
     this.#scene = next;
+    this.#ground = null;
     this.#canvas.ariaLabel = next.label;
     this.#redraw();
   }
@@ -51,8 +57,10 @@ export class Stage {
     this.#redraw();
   }
 
-  /** Marks the patch that is pointed at in a picture beside; null for none. */
-  mirror(token: number | null) {
+  /** Marks the patch at the place that is pointed at in a picture beside; null for none. */
+  mirror(at: Place | null) {
+    const grid = this.#scene?.grid;
+    const token = grid ? tokenAt(at, grid) : null;
     if (token === this.#mirrored) return;
     this.#mirrored = token;
     this.#redraw();
@@ -60,7 +68,9 @@ export class Stage {
 
   /** Shows the photograph alone in a part of the width, from the left. */
   wipe(at: number) {
+    if (at === this.#wipe) return;
     this.#wipe = at;
+    this.#ground = null;
     this.#redraw();
   }
 
@@ -73,7 +83,9 @@ export class Stage {
     const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (width * height)));
     full.width = Math.round(width * scale);
     full.height = Math.round(height * scale);
-    draw(full, scene, { photo: scene.photo, raster: this.#raster, spot: null, wipe: 0, cursor: null });
+    const paint = { photo: scene.photo, raster: this.#raster, lines: this.#lines, spot: null, wipe: 0, cursor: null };
+    drawGround(full, scene, paint);
+    draw(full, scene, full, paint);
     return new Promise((resolve, reject) => {
       const failed = new Error("The browser could not write the picture.");
       full.toBlob((blob) => (blob ? resolve(blob) : reject(failed)), "image/png");
@@ -94,6 +106,7 @@ export class Stage {
     if (!this.#scene) return;
     this.#backdrop = scaled(this.#scene.photo, this.#canvas);
     this.#raster = painted(this.#scene);
+    this.#ground = null;
     this.#redraw();
   }
 
@@ -101,12 +114,25 @@ export class Stage {
     cancelAnimationFrame(this.#request);
     this.#request = requestAnimationFrame(() => {
       const cursor = this.#pointer.cursor ?? this.#mirrored;
-      if (this.#scene && this.#backdrop) draw(this.#canvas, this.#scene, { photo: this.#backdrop, raster: this.#raster, spot: this.#spot, wipe: this.#wipe, cursor });
+      if (!this.#scene || !this.#backdrop) return;
+      const paint = { photo: this.#backdrop, raster: this.#raster, lines: this.#lines, spot: this.#spot, wipe: this.#wipe, cursor };
+      this.#ground ??= this.#grounded(this.#scene, paint);
+      draw(this.#canvas, this.#scene, this.#ground, paint);
     });
+  }
+
+  /** Draws what stays while the pointer moves. */
+  #grounded(scene: Scene, paint: Paint): HTMLCanvasElement {
+    const { width, height } = this.#canvas;
+    if (this.#sheet.width !== width || this.#sheet.height !== height) [this.#sheet.width, this.#sheet.height] = [width, height];
+    drawGround(this.#sheet, scene, paint);
+    return this.#sheet;
   }
 }
 
 /** The colours or the light of a scene's map. */
-function painted({ map, light }: Scene): HTMLCanvasElement | null {
-  return light ? shadeOf(light) : map && rasterOf(map.fine ?? map);
+function painted({ map, light, lit, photo, grid }: Scene): HTMLCanvasElement | null {
+  if (light) return shadeOf(light);
+  const colours = map && rasterOf(map.fine ?? map);
+  return colours && lit && grid ? litBy(colours, photo, grid.region) : colours;
 }

@@ -3,8 +3,9 @@
 import type { Options } from "./caller";
 import type { Notice } from "./notice";
 import type { ProgressBar } from "./progress";
+import { aborted } from "./requests";
 
-/** What a task is stopped by: an `AbortController`, or an task. */
+/** What a task is stopped by: an `AbortController`, or an attempt. */
 export interface Cancellable {
   readonly signal: AbortSignal;
   abort(): void;
@@ -32,7 +33,7 @@ export class Tasks {
 
   /** Tells of a failure, or with `cancelled` that the visitor has cancelled. */
   complain(error: unknown, cancelled: string) {
-    if (error instanceof DOMException && error.name === "AbortError") this.#messages.say(cancelled);
+    if (aborted(error)) this.#messages.say(cancelled);
     else this.#messages.alarm(error);
   }
 }

@@ -1,7 +1,7 @@
 // The views at work: turns the visitor's choice into requests to the engine, and the answers into a picture.
 
 import type { Encoded, ModelInfo, Settings, ViewMap } from "../shared/protocol";
-import { Beside, nameOf, type BesideMap } from "./beside";
+import { Beside, type BesideMap } from "./beside";
 import { AddressBar, addressOf, readAddress, type Choice } from "./choice";
 import type { Fed, Looked } from "./command";
 import { part } from "./dom";
@@ -13,8 +13,10 @@ import { Picture } from "./picture";
 import { Pointing } from "./pointing";
 import { Ranking } from "./ranking";
 import { Repeated } from "./requests";
+import type { Shelf } from "./shelf";
 import type { Shot } from "./shots";
 import { Spot } from "./spot";
+import type { Tasks } from "./tasks";
 import { Teaching } from "./teaching";
 import { ViewPanel } from "./view-panel";
 import { makeViews, type ViewName, type Views } from "./views/table";
@@ -34,6 +36,11 @@ export interface Surroundings {
   halt(): void;
   /** How photographs are encoded. */
   settings(): Settings;
+  /** The models that can stand beside, and what shows their progress. */
+  shelf: Shelf;
+  tasks: Tasks;
+  /** Tells a screen reader. */
+  say(text: string): void;
 }
 
 export class Workbench {
@@ -77,14 +84,15 @@ export class Workbench {
       this.#beside.point(pointed);
     });
     this.#picture = new Picture(root, this.#pointing.handlers(), this.#pointing.otherHandlers());
-    this.#spot = new Spot(engine, (light) => this.#picture.spot(light), surroundings.alarm);
+    this.#edges = new EdgeChoice(root, () => void this.#painting.ask());
+    const edges = () => this.#edges.of("photograph");
+    this.#spot = new Spot(engine, edges, (light) => this.#picture.spot(light), surroundings.alarm);
     this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, { ...surroundings, error: surroundings.alarm });
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
-    this.#edges = new EdgeChoice(root, () => void this.#painting.ask());
     this.teaching = this.#makeTeaching(surroundings);
     this.#views = makeViews(root, this.teaching);
-    this.#beside = new Beside(root, engine, this.#views, {
-      light: (light) => this.#picture.spotBeside(light), error: surroundings.alarm,
+    this.#beside = new Beside(root, engine, this.#views, surroundings, {
+      edges, light: (light) => this.#picture.spotBeside(light), error: surroundings.alarm,
       changed: (beside) => {
         this.#choice.beside = beside;
         this.#changed();
@@ -208,6 +216,7 @@ export class Workbench {
     this.#model = model;
     this.teaching.fit(model);
     for (const view of Object.values(this.#views)) view.fit(model);
+    this.#beside.fit();
     this.#sync();
   }
 
@@ -295,7 +304,7 @@ export class Workbench {
 
   #sync() {
     this.#film.mark(this.layer);
-    this.#beside.sync(this.#choice.beside, this.viewName, this.#layers);
+    this.#beside.sync(this.#choice.beside, { view: this.viewName, layer: this.layer, layers: this.#layers });
     this.#panel.sync({ choice: this.#choice, layer: this.layer, layers: this.#layers, opacity: this.#opacity });
   }
 
@@ -327,7 +336,8 @@ export class Workbench {
       this.#finish(shot, null, null);
       return this.#picture.say(reason);
     }
-    const subject = { layer: this.layer, token, photo: held.encoding.photo, frame: shot.frame };
+    const quick = shot.frame || this.#pointing.moving;
+    const subject = { layer: this.layer, token, photo: held.encoding.photo, frame: shot.frame, quick };
     const model = this.#model;
     const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edges.of(view.edges)).catch((error: unknown) => {
       // Another model does not have the encoding: what it makes of the photograph is shown when it is there.
@@ -337,7 +347,7 @@ export class Workbench {
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     const own = held === shot ? token : null;
     // Of what moves one view is enough to draw.
-    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (edges) => this.#edges.of(edges));
+    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (edges) => this.#edges.of(edges), quick);
     if (shot !== this.#shot || viewName !== this.viewName) return;
     [this.#map, this.#other] = [answer, other];
     if (answer) {
@@ -376,7 +386,7 @@ export class Workbench {
   #finish(shot: Shot, second: Shot | null, token: number | null) {
     const { view } = this;
     if (this.#welcoming && this.#map && view.pointing !== "teach") this.#picture.wipe.sweep();
-    const beside = this.#other && !second ? { own: `${view.title}, ${nameOf(this.layer, this.#layers)}`, other: this.#other } : null;
+    const beside = second ? null : this.#other;
     const pointed = view.pointing === "hold" ? (this.#pointing.hovered ?? token ?? (this.#choice.at && (this.#map?.best ?? null))) : token;
     this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, opacity: this.#opacity, beside });
   }

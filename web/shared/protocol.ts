@@ -162,7 +162,7 @@ export const raster = record({
   rgba: bytes(),
   width: number,
   height: number,
-  /** The class or cluster of each pixel of rgba. */
+  /** The class or cluster of each pixel of rgba; of a fine raster of values the value, from 0 to 255 over the map's range. */
   labels: bytes(),
 });
 

@@ -81,11 +81,15 @@ await save("size=448&resize=native", ["pca", "similarity", "attention", "cluster
 // The head of materials is InternViT-Tiny's.
 await save("start=plain&size=448&resize=native", ["segmentation"], async () => undefined);
 // The first screen, as a visitor finds it once the default model has arrived.
-const first = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1280, height: 800 }, colorScheme: "dark" });
+const first = await chromium.newPage({ reducedMotion: "reduce", viewport: { width: 1200, height: 746 }, colorScheme: "dark" });
 await first.goto(server.url);
 await first.locator("#facts", { hasText: "× 384" }).waitFor({ state: "attached", timeout: 120_000 });
 await first.locator('#stage[data-state="shown"][data-drawn]').waitFor();
-await first.locator("#film canvas").first().waitFor();
+// The film that is there at first is of the small model.
+await first.locator("#film span").first().evaluate((cell) => new Promise((done) => {
+  const look = setInterval(() => cell.isConnected || done(clearInterval(look)), 100);
+  setTimeout(() => done(clearInterval(look)), 10_000);
+}));
 await first.screenshot({ path: join(folder, "page.png") });
 await chromium.close();
 server.close();

@@ -6,7 +6,7 @@ import { printTimes, root, run, runBeside, step, stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 /** Specs that measure time, or crash the browser's graphics process: nothing else runs beside them. */
-const ALONE = ["live.spec.mjs", "page.spec.mjs", "recovery.spec.mjs"];
+const ALONE = ["live.spec.mjs", "pace.spec.mjs", "page.spec.mjs", "recovery.spec.mjs"];
 
 await step("set-up", () => setup({ tests: true }));
 await step("TypeScript's house", () => run(process.execPath, ["web/tools/house.mjs"]));

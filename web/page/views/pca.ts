@@ -11,6 +11,7 @@ export class Pca extends View {
   readonly about =
     "Same colour = same kind of thing to the model. (PCA: its three strongest directions as red, green, blue.)";
   readonly opacity = 100;
+  override readonly lit = true;
   readonly #foreground: HTMLInputElement;
   readonly #swap: HTMLButtonElement;
   readonly #keep: HTMLInputElement;
@@ -68,8 +69,9 @@ export class Pca extends View {
     this.#keptFor = null;
   }
 
-  request({ layer, frame }: Subject): ViewRequest {
+  request({ layer, frame, guest }: Subject): ViewRequest {
     const settings = { layer, foreground: this.#onlyForeground, swap: this.#swapped };
+    if (guest) return { view: "pca", ...settings, basis: "own" };
     // From frame to frame colours would flicker.
     this.#askedFor = this.#keep.checked ? "all" : frame ? JSON.stringify(settings) : null;
     const basis = this.#askedFor === null ? "own" : this.#askedFor === this.#keptFor ? "kept" : "keep";

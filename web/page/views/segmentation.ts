@@ -1,4 +1,4 @@
-// Segmentation: the classes that the model's own head finds.
+// Segmentation: the classes that the model's own head finds, as a guess.
 
 import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Place } from "../patches";
@@ -6,7 +6,7 @@ import { nameAt, View } from "./view";
 
 export class Segmentation extends View {
   readonly title = "Materials";
-  readonly about = "Materials, guessed by a small head trained on drawn scenes. Often wrong on photographs.";
+  readonly about = "A guess: what the model’s own head calls each part. InternViT-Tiny’s learned materials from drawn scenes, and is often wrong on photographs.";
   readonly opacity = 60;
   override readonly firstLayer = null;
   override readonly lacking = "This model has no head that names materials.";
@@ -19,7 +19,27 @@ export class Segmentation extends View {
     return { view: "segmentation" };
   }
 
+  override note(map: ViewMap): string {
+    const all = sureness(map);
+    return all.length > 0 ? `A guess, ${percent(all.reduce((sum, sure) => sum + sure, 0) / all.length)} sure on average:` : "";
+  }
+
   describe(map: ViewMap, _token: number, place: Place): string {
-    return nameAt(map, place);
+    const name = nameAt(map, place);
+    const [, , height = 0, width = 0] = map.shape;
+    const sure = sureness(map)[Math.floor(place[1] * height) * width + Math.floor(place[0] * width)];
+    return name && sure !== undefined ? `perhaps ${name}, ${percent(sure)} sure` : name;
   }
 }
+
+/** The probability of the most probable class in each cell, of the head's scores `[1, classes, height, width]`. */
+function sureness({ data, shape: [, classes = 0, height = 0, width = 0] }: ViewMap): Float32Array {
+  const area = height * width;
+  return new Float32Array(area).map((_, at) => {
+    const scores = Array.from({ length: classes }, (_, index) => data[index * area + at] ?? 0);
+    const most = Math.max(...scores);
+    return 1 / scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
+  });
+}
+
+const percent = (part: number) => `${Math.round(100 * part)} %`;

@@ -1,13 +1,14 @@
 // Find alike: the centred cosine of each patch's features with those of pinned patches, as light.
 
-import type { ViewMap, ViewRequest } from "../../shared/protocol";
+import type { Edges, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
 import { make, part } from "../dom";
 import type { Mark } from "../drawing";
+import type { Engine } from "../engine";
 import type { Light } from "../light";
 import { tokenAt, type Place } from "../patches";
 import type { Shot } from "../shots";
-import { ALIKE, alikeLight } from "../spot";
+import { ALIKE, alikeLight, valuesOf } from "../spot";
 import { View, type Against, type Subject, type Surface } from "./view";
 
 /** A patch besides the first; its picture is null until one is shown. */
@@ -27,8 +28,6 @@ const COLOURS = { alike: [46, 200, 110], unlike: [235, 70, 60] } as const;
 export class Similarity extends View {
   readonly title = "Find alike";
   override readonly hint = "point, and see";
-  /** Its light is made of the data. */
-  override readonly edges = "patches";
   readonly about = "Move over the picture: what lights up is alike to the model. Click to pin; click again, or press Esc, to let go.";
   readonly opacity = 100;
   override readonly pointing = "hold";
@@ -136,39 +135,52 @@ export class Similarity extends View {
     return token === null ? null : { view: "similarity", layer, token, of: photo, centred: true };
   }
 
-  override further({ layer }: Subject): ViewRequest[] {
-    return this.#placed().map(({ token, photo }) => ({ view: "similarity", layer, token, of: photo, centred: true }));
-  }
-
   /** The most alike of the pins for it, less the most alike of those against it. */
-  override join(first: ViewMap, others: readonly ViewMap[]): ViewMap {
-    const pins = this.#placed();
-    const data = first.data.map((value, at) => {
-      let [pro, contra] = [value, 0];
-      others.forEach((map, index) => {
-        const other = map.data[at] ?? 0;
-        if (pins[index]?.against) contra = Math.max(contra, other);
-        else pro = Math.max(pro, other);
-      });
-      return pro - contra;
-    });
-    return { ...first, data, best: data.indexOf(Math.max(...data)) };
+  override async map(engine: Engine, subject: Subject, shot: Shot, edges: Edges): Promise<ViewMap | null> {
+    if (subject.quick) edges = "patches";
+    const first = await super.map(engine, subject, shot, edges);
+    const { layer, guest = false } = subject;
+    const [pins, photo] = [this.#placed(guest ? shot : null), shot.encoding?.photo];
+    if (!first || photo === undefined || pins.length === 0) return first;
+    const others = await Promise.all(pins.map(({ token, photo: of }) =>
+      engine.call("view", { photo, request: { view: "similarity", layer, token, of, centred: true }, edges })));
+    return joined(first, others, pins.map(({ against }) => against));
   }
 
   override light(map: ViewMap): Light {
-    return alikeLight(map.data, map.width, map.height, this.#alike, true);
+    return alikeLight(map, this.#alike, true);
   }
 
   describe(map: ViewMap, token: number): string {
     return `cosine ${(map.data[token] ?? 0).toFixed(3)}`;
   }
 
-  /** The further pins whose pictures are encoded. */
-  #placed(): { token: number; photo: number; against: boolean }[] {
+  /** The further pins whose pictures are encoded; those on one photograph by another model, where that is given. */
+  #placed(other: Shot | null): { token: number; photo: number; against: boolean }[] {
     return this.#pins.flatMap(({ shot, at, against }) => {
-      const encoding = shot?.encoding;
+      const encoding = (other ? (shot?.file === other.file ? other : null) : shot)?.encoding;
       const token = encoding ? tokenAt(at, encoding) : null;
       return encoding && token !== null ? [{ token, photo: encoding.photo, against }] : [];
     });
   }
+}
+
+/** Of each value the largest of a map and of those that are not `against`, less the largest of the others where that is above 0. */
+function joined(first: ViewMap, others: readonly ViewMap[], against: readonly boolean[]): ViewMap {
+  const join = (own: Float32Array, all: readonly Float32Array[]) => own.map((value, at) => {
+    let [pro, contra] = [value, 0];
+    all.forEach((values, index) => {
+      const other = values[at] ?? 0;
+      if (against[index]) contra = Math.max(contra, other);
+      else pro = Math.max(pro, other);
+    });
+    return pro - contra;
+  });
+  const data = join(first.data, others.map((map) => map.data));
+  const best = data.reduce((most, value, at) => (value > (data[most] ?? 0) ? at : most), 0);
+  const range: [number, number] = [data.reduce((a, b) => Math.min(a, b), Infinity), data.reduce((a, b) => Math.max(a, b), -Infinity)];
+  if (!first.fine) return { ...first, data, best, range };
+  const span = Math.max(1e-6, range[1] - range[0]);
+  const levels = Uint8Array.from(join(valuesOf(first), others.map(valuesOf)), (value) => Math.round(255 * Math.min(1, Math.max(0, (value - range[0]) / span))));
+  return { ...first, data, best, range, fine: { ...first.fine, labels: levels } };
 }

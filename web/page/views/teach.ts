@@ -27,6 +27,7 @@ export class Teach extends View {
   readonly opacity = 60;
   override readonly smooth = false;
   override readonly pointing = "teach";
+  override readonly lights = false;
   override readonly firstLayer = 1;
   override readonly lacking = "Paint some of two classes first.";
   readonly #lessons: Lessons;

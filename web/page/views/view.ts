@@ -21,6 +21,10 @@ export interface Subject {
   photo: number;
   /** Whether a frame of a camera or a video is shown. */
   frame: boolean;
+  /** Whether it is soon drawn again. */
+  quick?: boolean;
+  /** Whether a second model shows it, which knows this photograph alone. */
+  guest?: boolean;
 }
 
 /** What a view's settings may do to the page. */
@@ -49,11 +53,15 @@ export abstract class View {
   abstract readonly opacity: number;
   /** Whether colours blend from patch to patch. */
   readonly smooth: boolean = true;
+  /** Whether the photograph's light and shade lie on its colours, where these follow edges. */
+  readonly lit: boolean = false;
   /** Where the edges of its picture come from. */
   readonly edges: Edges = "photograph";
   /** Whether lines separate patches of different labels. */
   readonly outlines: boolean = false;
   readonly pointing: Pointing = "none";
+  /** Whether what is alike to the patch pointed at lights up over it. */
+  readonly lights: boolean = true;
   /** The lowest layer to choose; null for a view without layers. */
   readonly firstLayer: number | null = 0;
   /** Whether it gains by more patches. */
@@ -66,23 +74,11 @@ export abstract class View {
   /** What the view asks of the engine; null where the visitor must act first. */
   abstract request(subject: Subject): ViewRequest | null;
 
-  /** What else it asks for, to be joined with the answer to its first request. */
-  further(_subject: Subject): ViewRequest[] {
-    return [];
-  }
-
   /** Asks the engine for what is shown of a photograph; null where the visitor must act first. */
   async map(engine: Engine, subject: Subject, shot: Shot, edges: Edges): Promise<ViewMap | null> {
     const request = this.request(subject);
     const photo = shot.encoding?.photo;
-    if (!request || photo === undefined) return null;
-    const first = await engine.call("view", { photo, request, edges });
-    const others = await Promise.all(this.further(subject).map((more) => engine.call("view", { photo, request: more, edges: "patches" })));
-    return this.join(first, others);
-  }
-
-  join(first: ViewMap, _others: readonly ViewMap[]): ViewMap {
-    return first;
+    return request && photo !== undefined ? engine.call("view", { photo, request, edges }) : null;
   }
 
   /** A click while a patch is held; false where it means another patch to hold. */
@@ -161,6 +157,11 @@ export abstract class View {
   /** The light that is drawn in place of the map's colours; null for colours. */
   light(_map: ViewMap): Light | null {
     return null;
+  }
+
+  /** What is said above the legend; empty for nothing. */
+  note(_map: ViewMap): string {
+    return "";
   }
 
   /** A value of the legend's scale. */

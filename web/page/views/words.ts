@@ -16,6 +16,8 @@ export class Words extends View {
   readonly about = "Write what you look for: where the picture matches it is lit. It is a hint, not an outline.";
   readonly opacity = 100;
   override readonly firstLayer = null;
+  /** Its own light would be covered. */
+  override readonly lights = false;
   override readonly prompt = "Write what to look for.";
   override readonly lacking = "Write what to look for first.";
   readonly #field: HTMLInputElement;
