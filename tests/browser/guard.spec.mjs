@@ -173,6 +173,7 @@ test("no request leaves the page in a whole visit", async (t) => {
   await saved(page, "Save picture");
   await sheet(page, "about", "how");
   await otherModels(page);
+  await page.getByText("Large: what multi-modal systems see with").click();
   await page.getByRole("button", { name: /^Download OpenGVLab/ }).first().waitFor();
   await sheet(page, "device", "benchmark");
   await page.getByRole("button", { name: "Measure" }).click();
