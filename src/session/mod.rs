@@ -42,8 +42,11 @@ pub struct Session {
     notes: Vec<String>,
     ready: Option<CachedPlan>,
     /// What the host made for the last grid.
-    host: RefCell<Option<([usize; 2], Arc<[Host]>)>>,
+    host: RefCell<Option<MadeFor>>,
 }
+
+/// A grid of patches, and what the host made for it.
+type MadeFor = ([usize; 2], Arc<[Host]>);
 
 /// What runs plans, with the weights as it takes them.
 enum Executor {
