@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { before, cause, trouble } from "./trouble.mjs";
+import { before, cause, causeWhile, trouble } from "./trouble.mjs";
 import { advanced, drawn, fact, hand, loaded, saved, sheet, shown } from "./visitor.mjs";
 
 const site = openSite();
@@ -135,9 +135,9 @@ test("a graphics device that is destroyed: idle, in the middle of encoding, and 
   await drawn(page);
   assert.ok((await features(page)).equals(expected));
 
+  const destroyed = causeWhile(page, "destroy", "rocket.jpg");
   await page.getByRole("button", { name: "Rocket" }).click();
-  await page.getByText(/block \d+ of 12/).waitFor();
-  await cause(page, "destroy");
+  await destroyed;
   await page.locator("#facts", { hasText: "rocket.jpg" }).waitFor({ state: "attached" });
   await shown(page);
   assert.equal(await alarm(page), "");

@@ -59,3 +59,19 @@ export const cause = (page, kind, given = null) => page.evaluate(([kind, given])
   };
   channel.postMessage([kind, given]);
 }), [kind, given]);
+
+/** Makes trouble at the first block of a photograph's encoding. The page itself watches: a test that polls can miss it. */
+export const causeWhile = (page, kind, photograph) => page.evaluate(([kind, photograph]) => new Promise((done) => {
+  const watch = new MutationObserver(() => {
+    const said = document.querySelector("#progress label").textContent;
+    if (!said.includes(photograph) || !/: block \d+ of/.test(said)) return;
+    watch.disconnect();
+    const channel = new BroadcastChannel("trouble");
+    channel.onmessage = () => {
+      channel.close();
+      done(said);
+    };
+    channel.postMessage([kind, null]);
+  });
+  watch.observe(document.querySelector("#progress label"), { childList: true });
+}), [kind, photograph]);
