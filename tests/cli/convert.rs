@@ -272,13 +272,14 @@ fn memory_is_bounded() {
         let mut status = String::new();
         let path = format!("/proc/{}/status", child.id());
         let _ = std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut status));
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        // What the program itself takes, without the pages of its file.
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
         let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
         peak = peak.max(kib.unwrap_or(0) << 10);
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     assert!(child.wait().unwrap().success());
     println!("{} MB of weights, {} MB of memory", at >> 20, peak >> 20);
-    assert!(at > 50_000_000 && (1 << 20..40_000_000).contains(&peak), "{peak} bytes");
+    assert!(at > 50_000_000 && (1 << 20..25_000_000).contains(&peak), "{peak} bytes");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -324,7 +324,7 @@ fn configurations_agree() {
 #[test]
 fn four_thousand_tokens() {
     let Some(gpu) = small_gpu() else { return };
-    let checkpoint = random_checkpoint("long", &config(64, 1, 64, 1, ""));
+    let checkpoint = random_checkpoint("long", &config(32, 1, 32, 1, ""));
     let mut encoder = wait(Encoder::load(checkpoint, gpu, &mut on_bytes)).unwrap();
     let side = 64 * 14;
     let values = noise(5, 3 * side * side);
