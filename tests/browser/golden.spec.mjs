@@ -196,7 +196,8 @@ async function segment({ folder, config, input }) {
 async function encode({ device, folder, config, weights: given, input, layers }) {
   const { default: init, Engine } = await import("/pkg/internvit.js");
   await init();
-  const engine = await Engine.open(device);
+  // A device that goes from model to model keeps what it has compiled.
+  const engine = (globalThis.engine ??= await Engine.open(device));
   const found = engine.device();
   if (found.kind !== device) throw new Error(`wanted the ${device}, got the ${found.kind}: ${found.reason}`);
   const weights = given ? new Blob([Uint8Array.from(atob(given), (one) => one.charCodeAt(0))]) : await (await fetch(`${folder}model.safetensors`)).blob();

@@ -9,7 +9,8 @@ import { openSite, path, visit } from "./site.mjs";
 import { advanced, drawn, fact, loaded, readNpy, saved, sheet, shown } from "./visitor.mjs";
 
 const site = openSite();
-const folder = path("www/models/internvit-tiny");
+/** Small: its bytes are handed to the page again and again. */
+const folder = path("tests/golden/encoder_hf_native");
 const config = readFileSync(`${folder}/config.json`);
 const weights = readFileSync(`${folder}/model.safetensors`);
 const file = (name, content) => ({ name, mimeType: "", buffer: Buffer.from(content) });
