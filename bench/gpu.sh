@@ -40,8 +40,8 @@ for k in r["profile"]["kernels"][:7]:
 PY
 }
 for dtype in f32 f16; do
-  bench "tiny-$dtype" --preset tiny --dtype $dtype
-  bench "300m-b1-$dtype" --preset 300m --dtype $dtype
+  bench "tiny-$dtype" --preset tiny --dtype $dtype --check
+  bench "300m-b1-$dtype" --preset 300m --dtype $dtype --check
   bench "300m-b16-$dtype" --preset 300m --batch 16 --dtype $dtype
   bench "6b-layer-$dtype" --preset 6b-layer --dtype $dtype
 done

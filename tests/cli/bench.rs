@@ -72,8 +72,12 @@ fn the_tiny_preset_on_the_gpu() {
     }
     let words =
         ["bench", "--preset", "tiny", "--runs", "3", "--batch", "2", "--device", "gpu", "--json"];
-    let report = report(&words);
+    let report = report(&[&words[..], &["--check"]].concat());
     assert_eq!(report["encode"]["runs"], 3);
+    let difference = number(&report, "/check/relative_l2");
+    assert!(difference > 0.0 && difference < 1e-5, "{difference}");
+    assert!(report["made"]["program"].as_str().unwrap().starts_with("internvit "));
+    assert!(number(&report, "/made/unix_s") > 1.7e9 && number(&report, "/made/cores") > 0.0);
     assert_eq!(report["tokens"], 257);
     assert!(number(&report, "/first_result/open_device_ms") > 0.0);
     // 5.5 M parameters of 4 bytes; matrices are filled up to panels.
@@ -178,6 +182,8 @@ fn errors_are_one_clear_line() {
         "expected one of software, software-subgroups, portable",
     );
     fails(&["bench", "--kernels", "portable", "--device", "cpu"], "--kernels: the CPU has none");
+    let refused = "--check: the CPU is what a GPU is held against";
+    fails(&["bench", "--check", "--image-size", "28", "--device", "cpu", "--runs", "1"], refused);
     fails(&["bench", "--tune", "--device", "cpu"], "--tune: the CPU has no kernels");
     fails(
         &["bench", "--preset", "tiny", "--image-size", "225", "--device", "cpu"],

@@ -1,12 +1,22 @@
 // The benchmark: how fast the model runs here, and which kernels take the time.
 
+import type { Check } from "./check";
 import { make, part } from "./dom";
+import { askedPrecision } from "./precision";
 import { bytes, duration } from "../shared/format";
 import type { Benchmark, BenchmarkRequest, Device, Model } from "../shared/protocol";
 import { save } from "./save";
 
+/** `found` is null on the processor, and where the weights are too large to be held twice. */
+export interface Measured {
+  report: Benchmark;
+  model: Model;
+  device: Device;
+  found: Check | null;
+}
+
 /** Measures the engine behind the progress bar; null where that failed or was cancelled. */
-export type Measure = (request: BenchmarkRequest) => Promise<{ report: Benchmark; model: Model; device: Device } | null>;
+export type Measure = (request: BenchmarkRequest) => Promise<Measured | null>;
 
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
@@ -23,9 +33,11 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure) {
     try {
       const measured = await measure({ batch: Math.max(1, batch.valueAsNumber || 1) });
       if (!measured) return;
-      const { report, model, device } = measured;
-      text = JSON.stringify({ ...report, model: model.name, device }, null, 2);
-      result.replaceChildren(headline(report), figures(report), kernels(report));
+      const { report, model, device, found } = measured;
+      // The processor takes weights as they are stored.
+      const dtype = device.kind === "gpu" ? askedPrecision() : "as stored";
+      text = JSON.stringify({ ...report, model: model.name, dtype, device, ...(found && { check: found }), made: made() }, null, 2);
+      result.replaceChildren(headline(report), figures(report, found), kernels(report));
       result.hidden = false;
       download.hidden = false;
     } finally {
@@ -42,7 +54,13 @@ function headline({ encode, ceilings }: Benchmark): HTMLElement {
   return make("p", { className: "headline", textContent: text });
 }
 
-function figures({ batch, image_size, encode, first_result, ceilings, memory }: Benchmark): HTMLElement {
+/** By what a measurement was made, where and when. */
+function made() {
+  const { userAgent, hardwareConcurrency } = navigator;
+  return { program: "internvit, page", system: userAgent, cores: hardwareConcurrency, unix_s: Math.round(Date.now() / 1000) };
+}
+
+function figures({ batch, image_size, encode, first_result, ceilings, memory }: Benchmark, found: Check | null): HTMLElement {
   // On the processor the activations lie in the module's memory.
   const activations = memory.slot_bytes > 0 ? `, activations ${bytes(memory.slot_bytes)}` : "";
   const { open_device_ms, load_weights_ms, pipelines_ms, first_run_ms } = first_result;
@@ -57,6 +75,7 @@ function figures({ batch, image_size, encode, first_result, ceilings, memory }: 
       `device ${duration(open_device_ms)}, model ${duration(load_weights_ms)}, pipelines ${duration(pipelines_ms)}, first run ${duration(first_run_ms)}`,
     ],
   ];
+  if (found) facts.splice(1, 0, ["Check", `${found.relative_l2.toExponential(1)} from the processor’s features (relative L2)`]);
   const list = make("dl", { className: "facts" });
   list.append(...facts.map(([term, fact]) => make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: fact }))));
   return list;

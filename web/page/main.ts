@@ -3,6 +3,7 @@
 import { duration } from "../shared/format";
 import { DefaultModel, defaultButton, improve } from "./better";
 import { benchmark, type Measure } from "./benchmark";
+import { check } from "./check";
 import { part } from "./dom";
 import { CodeSheet } from "./code-sheet";
 import { DeviceStatus } from "./device";
@@ -130,9 +131,14 @@ function measurement({ messages, engine, tasks, loading, status }: Pick<App, "me
     try {
       const model = await loading.ready();
       if (!model) throw new Error("Load a model first: the bundled one, or your own files.");
-      const report = await tasks.run("Measuring", new AbortController(), (options) => engine.call("benchmark", request, options));
+      const device = await status.device;
+      const stop = new AbortController();
+      const report = await tasks.run("Measuring", stop, (options) => engine.call("benchmark", request, options));
+      const { image_size, memory } = report;
+      const source = device.kind === "gpu" ? loading.source : null;
+      const found = source && await tasks.run("Comparing with the processor", stop, (options) => check(engine, source, image_size, memory.weight_bytes, options));
       messages.say(`One picture takes ${duration(report.encode.median_ms / report.batch)}.`);
-      return { report, model, device: await status.device };
+      return { report, model, device, found };
     } catch (error) {
       tasks.complain(error, "Cancelled.");
       return null;

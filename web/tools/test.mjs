@@ -10,6 +10,7 @@ const ALONE = ["live.spec.mjs", "pace.spec.mjs", "page.spec.mjs", "recovery.spec
 
 await step("set-up", () => setup({ tests: true }));
 await step("TypeScript's house", () => run(process.execPath, ["web/tools/house.mjs"]));
+await step("speed table", () => run(process.execPath, ["bench/table.mjs", "--check"]));
 await step("Rust tests' build", () => run("cargo", ["test", "--no-run"]));
 // A skipped test is no test: without an adapter the GPU tests fail.
 await step("Rust tests", () => run("cargo", ["test"], { REQUIRE_GPU: "1" }));

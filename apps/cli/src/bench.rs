@@ -1,10 +1,12 @@
 //! `internvit bench`
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::thread::available_parallelism;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use indicatif::HumanBytes;
+use internvit::features::{Features, relative_l2};
 use internvit::gpu::{Ceilings, Family, Gpu, Precision, Timer};
 use internvit::image::{Picture, Resize};
 use internvit::measure::{Measured, measure};
@@ -57,7 +59,10 @@ pub(super) struct Args {
     /// Measure every family of kernels that the device can run, each in a table row
     #[arg(long, conflicts_with_all = ["kernels", "json"])]
     tune: bool,
-    /// Print as JSON
+    /// Hold the features of a GPU against those of the CPU, which takes the model once more
+    #[arg(long, conflicts_with = "tune")]
+    check: bool,
+    /// Print as JSON, which is a row of docs/speed.md when it lies in bench/results
     #[arg(long)]
     json: bool,
 }
@@ -75,6 +80,8 @@ struct Report {
     measured: Measured,
     host: Option<u64>,
     ceilings: Ceilings,
+    /// How far the features are from the CPU's: relative L2.
+    check: Option<f64>,
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
@@ -136,6 +143,17 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let measured =
         measure(&mut encoder, images, args.runs.map(usize::from), &clock, &mut on_progress).await?;
     bar.finish();
+    // Before the check and the ceilings, which need memory of their own.
+    let host = host_peak();
+    let check = match (args.check, encoder.gpu()) {
+        (false, _) => None,
+        (true, None) => return Err(Error::input("--check: the CPU is what a GPU is held against")),
+        (true, Some(_)) => {
+            let preset = folder.as_ref().map(|folder| Model::folder(folder.path().to_path_buf()));
+            let again = preset.as_ref().unwrap_or(&args.model).open().await?;
+            Some(from_cpu(&mut encoder, again, images).await?)
+        }
+    };
     let report = Report {
         model,
         device: encoder.gpu().map_or(json!({ "name": "CPU" }), |gpu| json!(gpu.report)),
@@ -145,9 +163,9 @@ pub(super) async fn run(args: Args) -> Result<()> {
         open: opened - start,
         load: loaded - opened,
         measured,
-        // Before the ceilings, which need memory of their own.
-        host: host_peak(),
+        host,
         ceilings: encoder.ceilings(&clock).await?,
+        check,
     };
     if args.json {
         print_json(&report.json())
@@ -166,6 +184,16 @@ async fn on_gpu(checkpoint: Checkpoint, gpu: Gpu) -> Result<Encoder> {
     let encoder = Encoder::load(checkpoint, gpu, &mut on_progress).await?;
     bar.finish_and_clear();
     Ok(encoder)
+}
+
+/// How far an encoder's features are from those of the CPU: relative L2.
+async fn from_cpu(encoder: &mut Encoder, model: Checkpoint, images: Images<'_>) -> Result<f64> {
+    let mut go_on = async |_, _| ControlFlow::Continue(());
+    let mut cpu = load(model, &Device::Cpu, Precision::F32, false).await?;
+    let expected = cpu.encode(images, &[], &mut go_on).await?;
+    let found = encoder.encode(images, &[], &mut go_on).await?;
+    let values = |features: &Features| features.tensors["last_hidden_state"].values.clone();
+    Ok(relative_l2(&values(&found), &values(&expected)))
 }
 
 /// Makes the device run the kernels of a family.
@@ -225,6 +253,17 @@ async fn tune(args: &Args, model: &Model, side: u32) -> Result<()> {
     Ok(())
 }
 
+/// By what program a measurement was made, where and when.
+fn made() -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    json!({
+        "program": concat!("internvit ", env!("CARGO_PKG_VERSION")),
+        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "cores": available_parallelism().map_or(1, usize::from),
+        "unix_s": now.as_secs(),
+    })
+}
+
 /// The most memory that this process held so far, where the system tells (Linux).
 fn host_peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -249,6 +288,10 @@ impl Report {
         report["dtype"] = json!(self.dtype);
         report["kernels"] = json!(self.kernels);
         report["memory"]["host_peak_bytes"] = json!(self.host);
+        if let Some(difference) = self.check {
+            report["check"] = json!({ "against": "CPU", "relative_l2": difference });
+        }
+        report["made"] = made();
         report
     }
 
@@ -290,6 +333,9 @@ impl Report {
             HumanBytes(m.weights),
             HumanBytes(m.slots)
         );
+        if let Some(difference) = self.check {
+            say!("  check         {difference:.1e} from the CPU's features (relative L2)");
+        }
         say!(
             "  ceilings      copy {:.1} GB/s, product of side {} {:.1} GFLOP/s",
             c.copy / 1e9,
