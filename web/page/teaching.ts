@@ -8,7 +8,7 @@ import type { Engine } from "./engine";
 import { isHead } from "./head";
 import { used, type Imported, type Trace } from "./lesson";
 import { LessonPanel } from "./lesson-panel";
-import type { Place } from "./patches";
+import type { Place } from "../shared/patches";
 import type { Shot } from "./shots";
 import { examplesOf, type Example } from "./traces";
 import { Vectors } from "./vectors";
