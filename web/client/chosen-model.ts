@@ -4,7 +4,7 @@ import { TOKENIZER, WEIGHTS } from "../shared/names";
 import type { OwnFiles } from "../shared/protocol";
 
 /** Whether a file belongs to a model, by its name. */
-export function isModelFile({ name }: File): boolean {
+export function isModelFile({ name }: { name: string }): boolean {
   return /\.(json|safetensors|pth|pt|bin|ckpt)$|^merges.*\.txt$|^bpe_simple_vocab.*\.gz$/i.test(name);
 }
 

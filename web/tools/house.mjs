@@ -79,7 +79,8 @@ function cycles(files) {
 function specifiers(body) {
   const found = [];
   walk(body, (node) => {
-    if (!node.source || !/^(Import|Export)/.test(node.type)) return;
+    // What is computed is no file of these.
+    if (typeof node.source?.value !== "string" || !/^(Import|Export)/.test(node.type)) return;
     const kinds = (node.specifiers ?? []).map(({ importKind, exportKind }) => importKind ?? exportKind);
     const types = node.importKind === "type" || node.exportKind === "type" || (kinds.length > 0 && kinds.every((kind) => kind === "type"));
     found.push({ path: node.source.value, types });
