@@ -90,6 +90,8 @@ class OpenModel implements api.Model {
   async text(texts: readonly string[], options: api.CallOptions = {}): Promise<api.Texts> {
     shapes.insist(shapes.callOptions, options, "text");
     if (texts.length === 0) throw new ModelError("input", "No texts were given.");
+    if (this.info.texts === "none") throw new ModelError("input", `${this.name}: this model reads no texts.`);
+    if (this.info.texts === "left out") throw new ModelError("input", `${this.name} was opened without what reads texts: open it with { texts: true }, or with its tokenizer’s files.`);
     await this.#alone(() => this.#ask("readTexts", [...texts], options));
     return { texts: [...texts] };
   }

@@ -26,10 +26,11 @@ const browser = {
 };
 for (const [name, value] of Object.entries(browser)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 
+// Messages wait until the script listens.
+await import(new URL("./worker.js", import.meta.url).href);
+
 // Files are opened on the way, and a message must not overtake the one before.
 const state = { last: Promise.resolve() };
 parentPort.on("message", (message) => {
   state.last = state.last.then(async () => void inbox.dispatchEvent(new MessageEvent("message", { data: await unpacked(message) })));
 });
-
-await import(new URL("./worker.js", import.meta.url).href);

@@ -27,7 +27,8 @@ export async function writePackage() {
     copyFileSync(join(root, source), join(folder, name));
   }
   const entry = (name) => join(root, `web/${name}.ts`);
-  await bundle({ index: entry("package/index"), node: entry("package/node"), "node-worker": entry("package/node-worker"), view: entry("package/view") });
+  await bundle({ index: entry("package/index"), node: entry("package/node"), "node-worker": entry("package/node-worker") });
+  await bundle({ view: entry("package/view") });
   // One file each: a worker that a bundler makes a classic script can import no other.
   await bundle({ worker: entry("worker/worker") }, { codeSplitting: false });
   await bundle({ download: entry("worker/download") }, { codeSplitting: false });
@@ -40,6 +41,8 @@ const HERE = "__ADDRESS_OF_THIS_FILE__";
 const addresses = {
   name: "addresses",
   enforce: "pre",
+  // The embed takes the package as it stands beside it.
+  resolveId: (id) => (id === "./index" ? { id: "./index.js", external: true } : null),
   transform: (code) => ({ code: code.replaceAll("import.meta.url", HERE).replaceAll('"../pkg/', '"./'), map: null }),
   generateBundle(_, files) {
     for (const file of Object.values(files)) file.code = file.code?.replaceAll(HERE, "import.meta.url");
@@ -51,12 +54,10 @@ async function bundle(input, output = {}) {
   await vite.build({
     configFile: false, root: join(root, "web"), publicDir: false, logLevel: "warn", plugins: [addresses],
     resolve: { alias: { ...config.resolve.alias, "#bundled": join(root, "www", MODEL) } },
+    // As a library: Vite then adds nothing of its own to imports.
     build: {
-      outDir: folder, emptyOutDir: false, target: config.build.target, modulePreload: false, minify: false,
-      rolldownOptions: {
-        input, external: /^node:/, preserveEntrySignatures: "allow-extension",
-        output: { entryFileNames: "[name].js", chunkFileNames: "[name].js", ...output },
-      },
+      lib: { entry: input, formats: ["es"] }, outDir: folder, emptyOutDir: false, target: config.build.target, minify: false,
+      rolldownOptions: { external: /^node:/, output: { entryFileNames: "[name].js", chunkFileNames: "[name].js", ...output } },
     },
   });
 }
