@@ -40,7 +40,7 @@ export async function openModel(around: Surroundings, source: api.ModelSource, o
   }
 }
 
-const kindOfLoading = (message: string): ErrorKind => (/^\w*config\.json\b/.test(message) ? "config" : "checkpoint");
+const kindOfLoading = (message: string): ErrorKind => (/^(model\/)?\w*config\.json\b/.test(message) ? "config" : "checkpoint");
 
 /** A photograph that the engine holds. */
 interface Held {
