@@ -12,7 +12,7 @@ import { relativeL2 } from "./safetensors.mjs";
 import { path, visit } from "./site.mjs";
 import { axe } from "./visitor.mjs";
 
-/** f32 by the same code in two places. */
+/** f32 by the same code on both. */
 const SAME = 1e-5;
 const NAMES = ["vite", "webpack", "plain"];
 

@@ -20,7 +20,7 @@ export function sheet(): CSSStyleSheet {
     .handle span { position: relative; display: grid; place-items: center; width: 2.4rem; height: 2.4rem; border-radius: 50%; background: #fff; color: #1d1c19; font-weight: 700; box-shadow: 0 1px 8px rgb(0 0 0 / 50%); }
     input:focus-visible ~ .handle span { outline: 3px solid #ff8c50; outline-offset: -1px; }
     p { position: absolute; inset: auto 0.75rem 0.75rem; width: fit-content; max-width: calc(100% - 1.5rem); margin: 0; padding: 0.35rem 0.75rem; border-radius: 1.2rem; background: rgb(20 19 17 / 85%); color: #f1ede4; overflow-wrap: anywhere; }
-    p.alarm { border-radius: 0.5rem; background: #fdeae6; color: #9c1c1c; }
+    p.alarm { position: static; contain: inline-size; width: auto; max-width: none; margin: 0.75rem; border-radius: 0.5rem; background: #fdeae6; color: #9c1c1c; }
   `);
   return made;
 }
