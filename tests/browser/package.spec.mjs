@@ -276,9 +276,11 @@ test("a strict TypeScript program compiles against the types", async () => {
   copyFileSync(path("tests/browser/package-types.ts"), join(project, "types.ts"));
   const check = (...more) => exec(process.execPath, [tsc, "--ignoreConfig", "--strict", "--noEmit", "--target", "es2022", "--types", "", ...more, "types.ts"], { cwd: project });
   const lib = ["--lib", "es2022,dom"];
-  await check(...lib, "--module", "esnext", "--moduleResolution", "bundler");
-  await check(...lib, "--module", "nodenext", "--exactOptionalPropertyTypes");
-  await check("--lib", "es2022,webworker", "--module", "nodenext");
+  await Promise.all([
+    check(...lib, "--module", "esnext", "--moduleResolution", "bundler"),
+    check(...lib, "--module", "nodenext", "--exactOptionalPropertyTypes"),
+    check("--lib", "es2022,webworker", "--module", "nodenext"),
+  ]);
 });
 
 test("the package holds what it names, and nothing of this machine", async () => {
