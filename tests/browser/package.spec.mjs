@@ -4,6 +4,7 @@ import { createReadStream, copyFileSync, mkdirSync, readFileSync, readdirSync, s
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { createServer as createViteServer } from "vite";
 import { serve } from "../../web/tools/serve.mjs";
 import { startHub } from "../common/hub.mjs";
 import { browser } from "./chromium.mjs";
@@ -20,10 +21,13 @@ const site = { browser: null, servers: {}, made: {} };
 before(async () => {
   [site.made, site.browser] = await Promise.all([projects(), browser()]);
   for (const name of NAMES) site.servers[name] = await serve({ "/models/": path("www/models"), "/": site.made[name].served });
+  const dev = await createViteServer({ root: site.made.vite.project, configFile: false, logLevel: "warn", server: { port: 0, host: "127.0.0.1", hmr: false } });
+  await dev.listen();
+  site.servers.dev = { url: dev.resolvedUrls.local[0], close: () => dev.close() };
 });
 after(async () => {
   await site.browser?.close();
-  for (const server of Object.values(site.servers)) server.close();
+  for (const server of Object.values(site.servers)) await server.close();
 });
 
 /** A page of a project, under the page's own strict policy, in which whatever reaches the console fails the test. */
@@ -95,8 +99,8 @@ test("Node gives names, shapes and sizes", async () => {
   assert.deepEqual([cls.length, image], [384, [451, 300]]);
 });
 
-test("photographs in all their forms, several at once, calls that are ended, and a model that is closed", async (t) => {
-  const page = await open(t, "vite", { refused: /404/ });
+test("by Vite’s development server: photographs in all their forms, several at once, calls that are ended, and a model that is closed", async (t) => {
+  const page = await open(t, "dev", { refused: /404/ });
   const found = await page.evaluate(async () => {
     const { open: openModel, ModelError } = globalThis.internvit;
     const stages = new Set();
@@ -114,8 +118,10 @@ test("photographs in all their forms, several at once, calls that are ended, and
     const failure = (work) => work().then(() => null, (error) => ({ name: error.name, kind: error.kind ?? null, message: error.message, ours: error instanceof ModelError, isError: error instanceof Error }));
     const abort = new AbortController();
     const ended = failure(() => model.features(blob, { size: 518, signal: abort.signal }));
+    const waitingToo = failure(() => model.features(blob, { size: 518, signal: abort.signal }));
     setTimeout(() => abort.abort(), 30);
     const failures = [
+      await waitingToo,
       await ended,
       await failure(() => model.features(new File(["no picture"], "no.png"))),
       await failure(() => model.features("/nowhere.png")),
@@ -124,6 +130,7 @@ test("photographs in all their forms, several at once, calls that are ended, and
       await failure(() => model.look(blob, "pcb")),
       await failure(() => model.text(["a cat"])),
       await failure(() => openModel("no model")),
+      await failure(() => openModel("bundled", { threads: 0 })),
       await failure(() => openModel([new File(["{}"], "config.json")])),
       await failure(() => openModel([new File(["{}"], "config.json"), new File(["x"], "model.safetensors")])),
     ];
@@ -137,9 +144,9 @@ test("photographs in all their forms, several at once, calls that are ended, and
   assert.deepEqual([found.done[0], found.done.at(-1)], ["0/7", "7/7"]);
   assert.ok(found.stages.includes("fetch") && found.stages.includes("load"));
   const kinds = found.failures.map(({ name, kind }) => kind ?? name);
-  assert.deepEqual(kinds, ["AbortError", "image", "io", "input", "input", "input", "input", "input", "input", "config", "input", "input"]);
+  assert.deepEqual(kinds, ["AbortError", "AbortError", "image", "io", "input", "input", "input", "input", "input", "input", "input", "config", "input", "input"]);
   for (const { message, isError, ours, kind } of found.failures) assert.ok(message && !message.includes("\n") && isError && ours === (kind !== null), message);
-  assert.match(found.failures[3].message, /unknown imageSize, known are signal, size/);
+  assert.match(found.failures[4].message, /unknown imageSize, known are signal, size/);
 });
 
 test("a model of the hub is fetched once, and kept in the browser", async (t) => {

@@ -60,8 +60,9 @@ export async function projects() {
     }
     await npm(project, "install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", "../internvit-0.1.0.tgz");
     const served = await make(project);
-    copyFileSync(path("www/samples/chelsea.png"), join(served, "photo.png"));
-    copyFileSync(path("www/favicon.svg"), join(served, "favicon.svg"));
+    for (const [file, source] of [["photo.png", "www/samples/chelsea.png"], ["favicon.svg", "www/favicon.svg"]]) {
+      for (const place of [project, served]) copyFileSync(path(source), join(place, file));
+    }
     return [name, { project, served }];
   });
   return Object.fromEntries(await Promise.all(made));

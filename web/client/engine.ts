@@ -3,6 +3,7 @@
 
 import { LOST, STOPPED } from "../shared/calls";
 import type { Call, Calls, Device, Encoded, Encoding } from "../shared/protocol";
+import { unless } from "../shared/unless";
 import { Caller, type Options } from "./caller";
 import { needs, renumbered, stateOf, type Key, type ReplayEntry, type Request } from "./replay";
 
@@ -40,13 +41,7 @@ export class Engine {
     const request = { call, given } as Request;
     const answer = this.#lastCall.then(() => this.#retried(request, options)) as Promise<Calls[K]["answer"]>;
     this.#lastCall = answer.catch(() => undefined);
-    if (!signal) return answer;
-    return new Promise((resolve, reject) => {
-      const abort = () => reject(signal.reason);
-      if (signal.aborted) abort();
-      signal.addEventListener("abort", abort, { once: true });
-      answer.then(resolve, reject);
-    });
+    return signal ? unless(signal, answer) : answer;
   }
 
   /** Ends the worker for good, and with it what it holds. Calls that wait for an answer are aborted. */

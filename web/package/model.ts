@@ -3,6 +3,7 @@
 import { Engine } from "../client/engine";
 import { tokenAt } from "../shared/patches";
 import type { Call, Calls, Device, Encoded, Model as Loaded, OwnFiles, Progress, Settings } from "../shared/protocol";
+import { unless } from "../shared/unless";
 import { kinded, ModelError, type ErrorKind } from "./errors";
 import { layerOf, PhotoFeatures } from "./features";
 import * as shapes from "./options";
@@ -18,22 +19,25 @@ export interface Surroundings {
   files(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles>;
 }
 
+const MOST_THREADS = 64;
+
 /** Opens a model in these surroundings. */
 export async function openModel(around: Surroundings, source: api.ModelSource, options: api.OpenOptions = {}): Promise<api.Model> {
   shapes.insist(shapes.openOptions, options, "open");
   const { device: wanted = "auto", dtype = "f32", threads = null, signal, onProgress } = options;
-  const engine = new Engine(around.start);
+  if (threads !== null && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
+    throw new ModelError("input", `open.threads: expected 1 to ${MOST_THREADS}, found ${threads}.`);
+  }
+  const notes: string[] = [];
+  const engine = new Engine(around.start, (message) => void notes.push(message));
   const calls = { ...(signal && { signal }), ...(onProgress && { progress: (progress: Progress) => onProgress(progress as api.Progress) }) };
   try {
-    // The device opens while files come.
-    const [files, device] = await Promise.all([
-      kinded("io", signal, () => around.files(source, options)),
-      kinded("device", signal, () => engine.call("open", { device: wanted, threads }, calls)),
-    ]);
+    const device = await kinded("device", signal, () => engine.call("open", { device: wanted, threads }, calls));
     if (device.kind === "gpu") await engine.call("setPrecision", dtype);
     else if (dtype !== "f32") throw new ModelError("device", `The processor computes in f32 only, not in ${dtype}: leave dtype out, or open the model on a GPU.`);
+    const files = await kinded("io", signal, () => around.files(source, options));
     const loaded = await kinded(kindOfLoading, signal, () => engine.call("load", files, calls));
-    return new OpenModel(engine, around.read, device, loaded);
+    return new OpenModel(engine, around.read, device, loaded, notes);
   } catch (error) {
     engine.end();
     throw error;
@@ -53,15 +57,16 @@ class OpenModel implements api.Model {
   readonly device: Device;
   readonly info: api.ModelInfo;
   readonly threads: number;
+  readonly notes: string[];
   readonly #engine: Engine;
   readonly #read: ReadFile;
   /** Calls of several steps do not mix: each holds a photograph in the meantime. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(engine: Engine, read: ReadFile, device: Device, { name, info, threads }: Loaded) {
+  constructor(engine: Engine, read: ReadFile, device: Device, { name, info, threads }: Loaded, notes: string[]) {
     const { hidden, layers, heads, image_size: imageSize, patch, parameters, bytes, classes, labels, texts } = info;
-    [this.#engine, this.#read, this.name, this.device, this.threads] = [engine, read, name, device, threads];
+    [this.#engine, this.#read, this.name, this.device, this.threads, this.notes] = [engine, read, name, device, threads, notes];
     this.info = { hidden, layers, heads, imageSize, patch, parameters, bytes, classes, labels, texts };
   }
 
@@ -90,9 +95,8 @@ class OpenModel implements api.Model {
   async text(texts: readonly string[], options: api.CallOptions = {}): Promise<api.Texts> {
     shapes.insist(shapes.callOptions, options, "text");
     if (texts.length === 0) throw new ModelError("input", "No texts were given.");
-    if (this.info.texts === "none") throw new ModelError("input", `${this.name}: this model reads no texts.`);
-    if (this.info.texts === "left out") throw new ModelError("input", `${this.name} was opened without what reads texts: open it with { texts: true }, or with its tokenizer’s files.`);
-    await this.#alone(() => this.#ask("readTexts", [...texts], options));
+    this.#insistTexts();
+    await this.#alone(() => this.#ask("readTexts", [...texts], options), options);
     return { texts: [...texts] };
   }
 
@@ -106,6 +110,7 @@ class OpenModel implements api.Model {
     shapes.insist(shapes.lookOptions, options, "look");
     const request = (typeof view === "string" ? { view } : view) as api.ViewRequest;
     shapes.insistView(request);
+    if (request.view === "words") this.#insistTexts();
     const { tiles, shifts, edges } = options;
     return this.#with(photo, { ...settingsOf(options), tiles, shifts }, options, async ({ encoded }) => {
       const map = await this.#ask("view", { photo: encoded.photo, request: this.#request(request, encoded), edges }, options);
@@ -125,7 +130,7 @@ class OpenModel implements api.Model {
   }
 
   teach(photo: api.Photo): api.Teach {
-    return new PointLesson(photo, (asked, options) => this.#alone(() => this.#learn(asked, options)));
+    return new PointLesson(photo, (asked, options) => this.#alone(() => this.#learn(asked, options), options));
   }
 
   async segmentWith(head: api.Head | Uint8Array, photo: api.Photo, options: { size?: number | undefined; probabilities?: boolean | undefined } & api.CallOptions = {}): Promise<api.TaughtSegmentation> {
@@ -216,13 +221,21 @@ class OpenModel implements api.Model {
     return this.#alone(async () => {
       const held = await this.#encode(photo, settings, options);
       return work(held).finally(() => this.#forget(held));
-    });
+    }, options);
   }
 
   async #encode(photo: api.Photo, settings: Settings, options: api.CallOptions): Promise<Held> {
     const file = await kinded("io", options.signal, () => fileOf(photo, this.#read, options.signal));
     const kind = (message: string): ErrorKind => (message.startsWith(`${file.name}:`) ? "image" : "input");
-    return { file, encoded: await this.#ask("encodeFile", { photo: file, settings }, options, kind) };
+    const encoded = await this.#ask("encodeFile", { photo: file, settings }, options, kind);
+    this.notes.push(...encoded.notes);
+    return { file, encoded };
+  }
+
+  #insistTexts() {
+    const { name, info: { texts } } = this;
+    if (texts === "none") throw new ModelError("input", `${name}: this model reads no texts.`);
+    if (texts === "left out") throw new ModelError("input", `${name} was opened without what reads texts: open it with { texts: true }, or with its tokenizer’s files.`);
   }
 
   async #forget({ encoded }: Held) {
@@ -235,14 +248,14 @@ class OpenModel implements api.Model {
     });
   }
 
-  /** Does some work after all that was asked for before. */
-  #alone<T>(work: () => Promise<T>): Promise<T> {
+  /** Does some work after all that was asked for before; rejects at once when its signal aborts. */
+  #alone<T>(work: () => Promise<T>, { signal }: api.CallOptions): Promise<T> {
     const answer = this.#last.then(() => {
       if (this.#closed) throw closed();
       return work();
     });
     this.#last = answer.catch(() => undefined);
-    return answer;
+    return signal ? unless(signal, answer) : answer;
   }
 }
 

@@ -238,6 +238,8 @@ export interface Model {
   readonly info: ModelInfo;
   /** Workers that compute. */
   readonly threads: number;
+  /** What it did by itself and its caller should know, a sentence each: a device that was lost, preprocessing that it does not obey. */
+  readonly notes: readonly string[];
   /** Features of a photograph, or of several in their order. */
   features(photo: Photo, options?: FeatureOptions): Promise<Features>;
   features(photos: readonly Photo[], options?: FeatureOptions): Promise<Features[]>;

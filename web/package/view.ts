@@ -73,7 +73,7 @@ export class InternvitView extends Base {
   readonly #range = make("input", { type: "range", min: "0", max: "100", value: String(REST) });
   readonly #handle = make("div", { className: "handle", ariaHidden: "true" });
   readonly #status = make("p", {});
-  readonly #seen = "IntersectionObserver" in globalThis ? new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#appear()) : null;
+  readonly #seen = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.#appear());
   #shows: AbortController | null = null;
   #leave: (() => void) | null = null;
 
@@ -87,17 +87,18 @@ export class InternvitView extends Base {
     stage.append(this.#photo, this.#layer, this.#range, this.#handle, this.#status);
     root.append(stage);
     this.#range.addEventListener("input", () => this.#wipe());
+    this.#photo.setAttribute("part", "photo");
     this.#photo.addEventListener("load", () => this.#photo.setAttribute("data-there", ""));
     this.#wipe();
   }
 
   connectedCallback() {
     // What nobody looks at is not computed.
-    this.#seen?.observe(this);
+    this.#seen.observe(this);
   }
 
   disconnectedCallback() {
-    this.#seen?.disconnect();
+    this.#seen.disconnect();
     this.#end();
   }
 
@@ -108,7 +109,7 @@ export class InternvitView extends Base {
   }
 
   #appear() {
-    this.#seen?.disconnect();
+    this.#seen.disconnect();
     if (!this.#shows) void this.#show();
   }
 
@@ -133,7 +134,11 @@ export class InternvitView extends Base {
       signal.throwIfAborted();
       this.#tell("The model looks at the picture …");
       const size = Number(this.getAttribute("size")) || undefined;
-      this.#draw(await opened.look(new URL(src, document.baseURI), this.#request(), { size, signal }));
+      const view = await opened.look(new URL(src, document.baseURI), this.#request(), { size, signal });
+      // Its size in the page is known once the browser has it too.
+      await this.#photo.decode().catch(() => undefined);
+      signal.throwIfAborted();
+      this.#draw(view);
       this.dispatchEvent(new Event("load"));
     } catch (error) {
       if (signal.aborted) return;

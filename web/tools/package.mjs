@@ -1,5 +1,5 @@
 // Builds the npm package from the page's own worker, module and shared code: `node web/tools/package.mjs` writes target/npm/internvit.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import config from "../vite.config.mjs";
 import { build } from "./build.mjs";
@@ -79,11 +79,6 @@ function writeTypes() {
     if (text.includes('"../')) stop(`The types of ${name} name a file that is not in the package.`);
     writeFileSync(join(folder, `${name}.d.ts`), text);
   }
-}
-
-/** Its files with their sizes in bytes. */
-export function listed() {
-  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name).slice(folder.length + 1));
 }
 
 if (process.argv[1] === import.meta.filename) {
