@@ -1,5 +1,5 @@
 // A stranger's program, for the compiler alone: everything that the package exports, by its types.
-import { ModelError, open, type Features, type Guess, type Head, type Model, type Progress, type View } from "internvit";
+import { ModelError, open, store, type Features, type Guess, type Head, type Model, type Progress, type View } from "internvit";
 
 export async function all(photo: Blob, files: File[], signal: AbortSignal): Promise<string> {
   const model: Model = await open("bundled", { device: "auto", dtype: "f16", signal, onProgress: ({ stage, done, total }: Progress) => console.log(stage, done / total) });
@@ -19,6 +19,7 @@ export async function all(photo: Blob, files: File[], signal: AbortSignal): Prom
   // @ts-expect-error no such view
   await model.look(photo, "pcb");
   model.close();
+  for (const { name, complete } of await store.list()) if (!complete) await store.remove(name);
   try {
     await using closed = await open("owner/name");
     await closed.segment(photo);

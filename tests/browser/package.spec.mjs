@@ -173,6 +173,13 @@ test("a model of the hub is fetched once, and kept in the browser", async (t) =>
   assert.match(missing[1], /tiny\/nobody was not found/);
   // A folder of the page's own server.
   assert.deepEqual((await ask("/models/internvit-tiny/")).classes, 15);
+  const kept = await page.evaluate(async () => {
+    const { store } = globalThis.internvit;
+    const before = await store.list();
+    await store.remove("/models/internvit-tiny/");
+    return [before, await store.list()].map((list) => list.map(({ name, complete }) => `${name.replace(location.origin, "")} ${complete}`));
+  });
+  assert.deepEqual(kept, [["/models/internvit-tiny/ true", "tiny/internvit true"], ["tiny/internvit true"]]);
 });
 
 test("<internvit-view> shows a view beside its photograph, by keyboard too, and says what is wrong", async (t) => {

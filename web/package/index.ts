@@ -19,6 +19,11 @@ const HUB = "https://huggingface.co";
 
 export const open: api.Open = (source, options) => openModel(browser, source, options);
 
+export const store: api.Store = {
+  list: () => withStore(async (caller) => (await caller.ask("list", null)).map(({ name, bytes, complete }) => ({ name, bytes, complete }))),
+  remove: (name) => withStore(async (caller) => void (await caller.ask("remove", nameOf(name, HUB)))),
+};
+
 // A bundler finds each worker by these words: they stay as they are.
 const browser: Surroundings = {
   start: () => elsewhere("worker.js") ?? new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
@@ -42,31 +47,39 @@ async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promi
   const calls: Options = { ...(options.signal && { signal: options.signal }), ...(progress && { progress }) };
   if (source === "bundled") return bundledModel(await bundledWeights(calls));
   const hub = options.hub ?? HUB;
-  const text = String(source);
-  const name = source instanceof URL || /^(\.{0,2}\/|https?:)/.test(text) ? tidyName(new URL(text, document.baseURI).href, hub) : text;
+  const name = nameOf(source as string | URL, hub);
   if (!readName(name)) {
     throw new ModelError("input", `${name}: a model is "bundled", owner/name on the hub, the https address of its folder, or its files.`);
   }
-  return kinded("hub", options.signal, () => stored({ name, hub, token: options.token ?? "", words: options.texts ?? false }, calls));
+  return stored({ name, hub, token: options.token ?? "", words: options.texts ?? false }, calls);
+}
+
+/** A model's name as the store has it: addresses in whole. */
+function nameOf(source: string | URL, hub: string): string {
+  const text = String(source);
+  return source instanceof URL || /^(\.{0,2}\/|https?:)/.test(text) ? tidyName(new URL(text, document.baseURI).href, hub) : text;
+}
+
+/** Does some work with the worker that keeps models. */
+async function withStore<T>(work: (caller: Caller<StoreCalls>) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  const caller = new Caller<StoreCalls>(startStore(), "The worker that keeps models has stopped; what is stored stays. Try again.");
+  return kinded("hub", signal, () => work(caller)).finally(() => caller.end());
 }
 
 /** A model's files from the browser's store, fetched where they are not there. */
-async function stored(request: Parameters<typeof fetchModel>[1], calls: Options): Promise<OwnFiles> {
-  const store = new Caller<StoreCalls>(startStore(), "The worker that keeps models has stopped; what is stored stays. Try again.");
-  try {
+function stored(request: Parameters<typeof fetchModel>[1], calls: Options): Promise<OwnFiles> {
+  return withStore(async (caller) => {
     // What was found damaged is fetched anew, once.
     for (let again = false; ; again = true) {
-      await fetchModel(store, request, calls);
-      const files = await store.ask("open", request.name, calls).catch((error: unknown) => {
+      await fetchModel(caller, request, calls);
+      const files = await caller.ask("open", request.name, calls).catch((error: unknown) => {
         if (again || calls.signal?.aborted) throw error;
         return null;
       });
       if (files) return { name: request.name, ...files };
       if (again) throw new Error(`${request.name} is no longer in the browser’s store. Open it again.`);
     }
-  } finally {
-    store.end();
-  }
+  }, calls.signal);
 }
 
 async function bundledWeights({ signal, progress }: Options): Promise<File> {

@@ -20,6 +20,8 @@ export const open: api.Open = async (source, options = {}) => {
   return openModel(node, source, { ...options, device: "cpu" });
 };
 
+export const store: api.Store = { list: async () => [], remove: async () => undefined };
+
 const node: Surroundings = {
   start: () => new ThreadWorker(new URL("./node-worker.js", import.meta.url)) as unknown as Worker,
   read: readPhoto,

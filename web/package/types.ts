@@ -263,5 +263,22 @@ export interface Model {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A model that the browser keeps for this site. */
+export interface StoredModel {
+  /** As it was opened: `owner/name`, or the address of a folder. */
+  readonly name: string;
+  /** Of all its files, in bytes. */
+  readonly bytes: number;
+  /** Whether all of it is here; else opening it goes on where fetching was stopped. */
+  readonly complete: boolean;
+}
+
+/** The models that the browser keeps for this site, in its private file system. In Node there are none. */
+export interface Store {
+  list(): Promise<StoredModel[]>;
+  /** Deletes one; what is not there counts as deleted. */
+  remove(name: string): Promise<void>;
+}
+
 /** Opens a model. Rejects with a `ModelError`, or with the signal's reason. */
 export type Open = (source: ModelSource, options?: OpenOptions) => Promise<Model>;
