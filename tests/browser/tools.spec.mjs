@@ -33,7 +33,7 @@ test("the house's rules for TypeScript find what breaks them", () => {
     "page/types.ts": 'import type { Typed } from "./typed";\nexport type Types = Typed;\n',
     "page/typed.ts": 'import { type Types } from "./types";\nexport type Typed = Types | 1;\n',
   }), [
-    "web/page/main.ts imports worker/a.ts, expected only page and shared.",
+    "web/page/main.ts imports worker/a.ts, expected only page and client and shared.",
     "web/page/main.ts:2: let at the top of a file, expected state in an object.",
     "web/page/main.ts:3: let at the top of a file, expected state in an object.",
     "web/page/fit.ts:63: a function of 61 lines, expected at most 60.",

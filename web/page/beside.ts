@@ -6,7 +6,7 @@ import { make, part } from "./dom";
 import type { Engine } from "./engine";
 import { Guest, type GuestParts } from "./guest";
 import type { Light } from "./light";
-import { placeOf, tokenAt } from "./patches";
+import { placeOf, tokenAt } from "../shared/patches";
 import { aborted } from "./requests";
 import type { Shelf } from "./shelf";
 import type { Shot } from "./shots";

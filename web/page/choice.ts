@@ -2,7 +2,7 @@
 
 import { Address } from "./address";
 import type { BesideChoice } from "./beside";
-import type { Place } from "./patches";
+import type { Place } from "../shared/patches";
 import { nameable } from "./shelf";
 import { viewNames, type ViewName, type Views } from "./views/table";
 

@@ -2,7 +2,7 @@
 
 import type { Edges, Encoded, Settings, ViewRequest } from "../shared/protocol";
 import { used, type Lesson, type Trace } from "./lesson";
-import { placeOf } from "./patches";
+import { placeOf } from "../shared/patches";
 import { named } from "./save";
 import type { Shot } from "./shots";
 import { pixelAt } from "./traces";

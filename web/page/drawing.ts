@@ -3,7 +3,7 @@
 import type { Encoded, ViewMap } from "../shared/protocol";
 import { pen } from "./dom";
 import type { Light } from "./light";
-import type { Place } from "./patches";
+import type { Place } from "../shared/patches";
 
 export interface Mark {
   token: number;

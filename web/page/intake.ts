@@ -4,7 +4,7 @@ import { isHead } from "./head";
 import type { Live } from "./live";
 import { isVideo } from "./live-footage";
 import type { ModelLoading } from "./loading";
-import { chosenModel, isModelFile } from "./model-picker";
+import { chosenModel, isModelFile } from "../client/chosen-model";
 import type { Notice } from "./notice";
 import type { Photographs } from "./photographs";
 import type { Samples } from "./samples";

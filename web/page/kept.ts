@@ -1,6 +1,6 @@
 // Lessons and pictures that the browser keeps between visits, in IndexedDB.
 
-import type { Place } from "./patches";
+import type { Place } from "../shared/patches";
 import type { ClassOf, Method } from "./lesson";
 
 /** A trace as it is kept: its picture by a key. */

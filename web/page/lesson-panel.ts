@@ -6,7 +6,7 @@ import { part } from "./dom";
 import { History } from "./history";
 import { firstLesson, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
 import { MethodForm } from "./method";
-import { tokenAt, type Place } from "./patches";
+import { tokenAt, type Place } from "../shared/patches";
 import type { Shot } from "./shots";
 import { between, erased, painted, pointAt, type Sheet } from "./traces";
 

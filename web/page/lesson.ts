@@ -1,7 +1,7 @@
 // A lesson as data: classes, what was painted of them on pictures, and how it is learned. Every change makes a new state.
 
 import type { Taught } from "../shared/protocol";
-import type { Place } from "./patches";
+import type { Place } from "../shared/patches";
 import type { Shot } from "./shots";
 
 export type Colour = readonly [number, number, number];

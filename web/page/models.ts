@@ -4,7 +4,8 @@ import { bytes } from "../shared/format";
 import { readName, tidyName } from "../shared/model-name";
 import type { StoreCalls, StoredModel } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
-import { Caller, type Options } from "./caller";
+import { Caller, type Options } from "../client/caller";
+import { checkAble, fetchModel, keeps } from "../client/store";
 import { make, part } from "./dom";
 import { gainOf, type Present } from "./gain";
 import { Row } from "./model-row";
@@ -204,10 +205,8 @@ export class ModelList {
     row.begin();
     row.draw(this.#used);
     try {
-      checkAble();
-      row.stored = await this.#store().ask("plan", this.#request(row.name), { signal });
-      await checkSpace(row.stored);
-      await this.#store().ask("download", this.#request(row.name), { signal, progress: (progress) => row.report(progress) });
+      const planned = (stored: StoredModel) => (row.stored = stored);
+      await fetchModel(this.#store(), this.#request(row.name), { signal, progress: (progress) => row.report(progress) }, planned);
     } catch (error) {
       if (!signal.aborted) row.fail(error);
     }
@@ -225,22 +224,4 @@ function unfold(item: HTMLElement): HTMLElement {
   const fold = item.closest<HTMLDetailsElement>(".purpose");
   if (fold) fold.open = true;
   return item;
-}
-
-const keeps = () => "storage" in navigator && "getDirectory" in navigator.storage;
-
-/** Fails where the browser keeps no models for the page. */
-function checkAble() {
-  if (!isSecureContext) throw new Error("Browsers keep models only for pages at https addresses and at localhost.");
-  if (!keeps()) throw new Error("This browser can’t store models (private window?).");
-}
-
-/** Fails where the browser has no room for a model. */
-async function checkSpace({ name, bytes: all, here }: StoredModel) {
-  // Asked for now, when the visitor knows why; a browser that refuses may still delete what is stored.
-  void navigator.storage.persist().catch(() => undefined);
-  const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
-  const left = Math.max(0, quota - usage);
-  if (all - here <= left) return;
-  throw new Error(`${name} needs ${bytes(all - here)}, but the browser has room for ${bytes(left)} only. Delete another model, or free space on the device.`);
 }

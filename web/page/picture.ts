@@ -6,7 +6,7 @@ import { part } from "./dom";
 import type { Mark, Scene } from "./drawing";
 import { showLegend } from "./legend";
 import type { Light } from "./light";
-import { placeOf, type Place } from "./patches";
+import { placeOf, type Place } from "../shared/patches";
 import type { PointerHandlers } from "./pointer";
 import type { Shot } from "./shots";
 import { Stage } from "./stage";

@@ -1,7 +1,7 @@
 // The patch that the visitor points at, by mouse, finger or keyboard.
 
 import type { Scene } from "./drawing";
-import { placeOf, type Place } from "./patches";
+import { placeOf, type Place } from "../shared/patches";
 
 export interface PointerHandlers {
   /** The patch under the pointer or the keyboard's cursor; null where there is none. */

@@ -2,7 +2,7 @@
 
 import type { Picture } from "./picture";
 import type { PointerHandlers } from "./pointer";
-import { placeOf, tokenAt, type Place } from "./patches";
+import { placeOf, tokenAt, type Place } from "../shared/patches";
 import type { Shot } from "./shots";
 import { REST, type Pointed } from "./spot";
 import type { Teaching } from "./teaching";

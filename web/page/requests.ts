@@ -58,15 +58,6 @@ export function aborted(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-/** The result of some work; rejects when the signal aborts. */
-export function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    work.then(resolve, reject);
-  });
-}
-
 /** Repeats some work as often as it is asked for: one run at a time, and of requests made during a run only the last. */
 export class Repeated {
   #run: Promise<void> | null = null;

@@ -5,7 +5,7 @@ import { readName } from "../shared/model-name";
 import type { ModelSource, OwnFiles } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import type { DefaultModel } from "./better";
-import type { Options } from "./caller";
+import type { Options } from "../client/caller";
 import type { ModelLoading } from "./loading";
 import { bundled, BUNDLED_NAME, BUNDLED_TITLE, DEFAULT_ID, DEFAULT_NAME } from "./model-picker";
 import type { ModelList } from "./models";

@@ -2,7 +2,7 @@
 
 import { draw, drawGround, litBy, rasterOf, scaled, type Paint, type Scene } from "./drawing";
 import { contour, shadeOf, type Light } from "./light";
-import { sameGrid, tokenAt, type Place } from "./patches";
+import { sameGrid, tokenAt, type Place } from "../shared/patches";
 import { Pointer, type PointerHandlers } from "./pointer";
 
 /** Some browsers refuse larger canvases. */

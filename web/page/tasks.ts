@@ -1,6 +1,6 @@
 // Long calls behind the progress bar and its Cancel button.
 
-import type { Options } from "./caller";
+import type { Options } from "../client/caller";
 import type { Notice } from "./notice";
 import type { ProgressBar } from "./progress";
 import { aborted } from "./requests";

@@ -8,7 +8,7 @@ import type { Engine } from "./engine";
 import { isHead } from "./head";
 import { used, type Imported, type Trace } from "./lesson";
 import { LessonPanel } from "./lesson-panel";
-import type { Place } from "./patches";
+import type { Place } from "../shared/patches";
 import type { Shot } from "./shots";
 import { examplesOf, type Example } from "./traces";
 import { Vectors } from "./vectors";
@@ -187,15 +187,16 @@ export class Teaching implements Lessons {
     const order = used(this.panel.now);
     const of = order.map((index) => classes[index] ?? { name: "", colour: [0, 0, 0] as const });
     const { layers } = this;
-    const lesson: Asked & Required<Pick<Asked, "vectors">> = {
-      method: method.kind, layers, names: of.map(({ name }) => name), palette: of.map(({ colour }) => [...colour]), examples: [], vectors: [],
+    const vectors: NonNullable<Asked["vectors"]> = [];
+    const lesson: Asked = {
+      method: method.kind, layers, names: of.map(({ name }) => name), palette: of.map(({ colour }) => [...colour]), examples: [], vectors,
     };
     for (const shot of shots) {
       const traces = this.panel.traces(shot).map((trace) => ({ ...trace, class: order.indexOf(trace.class) }));
       if (shot.encoding) lesson.examples.push(...this.#examples(shot.encoding, traces));
-      else lesson.vectors.push(...this.vectors.examples(shot, traces, layers));
+      else vectors.push(...this.vectors.examples(shot, traces, layers));
     }
-    const found = [...lesson.examples, ...lesson.vectors].map((example) => example.class);
+    const found = [...lesson.examples, ...vectors].map((example) => example.class);
     return new Set(found).size < 2 ? null : lesson;
   }
 

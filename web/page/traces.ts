@@ -2,7 +2,7 @@
 
 import type { Encoded, Lesson as Asked } from "../shared/protocol";
 import type { Trace } from "./lesson";
-import type { Place } from "./patches";
+import type { Place } from "../shared/patches";
 import type { Shot } from "./shots";
 
 export type Example = Omit<Asked["examples"][number], "photo">;

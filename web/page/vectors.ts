@@ -4,7 +4,7 @@ import type { Engine } from "./engine";
 import type { Encoded, Lesson, ModelInfo, Settings } from "../shared/protocol";
 import type { Trace } from "./lesson";
 import type { Shot } from "./shots";
-import { tokenAt, type Place } from "./patches";
+import { tokenAt, type Place } from "../shared/patches";
 
 /** The features of one patch, `[layers + 1, C]`. */
 export type Column = Float32Array<ArrayBuffer>;

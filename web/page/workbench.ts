@@ -8,7 +8,7 @@ import { part } from "./dom";
 import type { Engine } from "./engine";
 import { EdgeChoice } from "./edges";
 import { Film } from "./film";
-import { sameGrid, tokenAt, type Place } from "./patches";
+import { sameGrid, tokenAt, type Place } from "../shared/patches";
 import { Picture } from "./picture";
 import { Pointing } from "./pointing";
 import { Ranking } from "./ranking";

@@ -6,7 +6,7 @@ const [FILE, PICTURE, MASKS] = [14, 40, 12] as const;
 const BY_MASKS = 3;
 
 /** The parts of a file. What is transparent becomes opaque. */
-export function bmpParts({ data, width, height }: ImageData): [Uint8Array<ArrayBuffer>, ImageData["data"]] {
+export function bmpParts({ data, width, height }: Pick<ImageData, "data" | "width" | "height">): [Uint8Array<ArrayBuffer>, ImageData["data"]] {
   const start = FILE + PICTURE + MASKS;
   const header = new DataView(new ArrayBuffer(start));
   const numbers: [at: number, value: number][] = [

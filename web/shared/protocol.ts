@@ -132,19 +132,20 @@ export const encoded = record({
 });
 
 /** `notes` are the engine's remarks on the run; `byBrowser` tells that the browser's decoder read the file. */
-export type Encoding = Encoded & { bitmap: ImageBitmap; notes: string[]; byBrowser: boolean };
+export type EncodedFile = Encoded & { notes: string[]; byBrowser: boolean };
+export type Encoding = EncodedFile & { bitmap: ImageBitmap };
 
-/** Layer 0 is the embedding, i the output of block i. A token is a patch's index in the grid. */
+/** Layer 0 is the embedding, i the output of block i; without one the last hidden state is seen. A token is a patch's index in the grid. */
 export type ViewRequest = Infer<typeof viewRequest>;
 export const viewRequest = variants("view", {
   /** `swap` takes the other side for the foreground. */
-  pca: { layer: number, foreground: boolean, swap: optional(boolean), basis: words("own", "keep", "kept") },
+  pca: { layer: optional(number), foreground: boolean, swap: optional(boolean), basis: words("own", "keep", "kept") },
   /** `centred` takes the mean of the picture from all features. */
-  similarity: { layer: number, token: number, of: number, centred: optional(boolean) },
+  similarity: { layer: optional(number), token: number, of: number, centred: optional(boolean) },
   attention: { layer: number, token: nullable(number), head: nullable(number) },
   rollout: { layer: number, token: nullable(number) },
-  clusters: { layer: number, k: number },
-  norms: { layer: number },
+  clusters: { layer: optional(number), k: number },
+  norms: { layer: optional(number) },
   words: { text: string },
   segmentation: {},
   taught: {},
@@ -294,6 +295,8 @@ export const engineCalls = {
   setPrecision: { given: dtype, answer: nothing },
   load: { given: modelSource, answer: model },
   encode: { given: record({ photo: instance(File), settings }), answer: unchecked<Encoding>() },
+  /** The same for those who draw nothing. */
+  encodeFile: { given: record({ photo: instance(File), settings }), answer: unchecked<EncodedFile>() },
   /** Preprocessed pixels, `[batch, 3, height, width]`; `layers` are hidden states to keep besides the last. */
   encodePixels: { given: record({ pixels: tensor, layers: list(number) }), answer: encoded },
   tensor: { given: record({ photo: number, name: string }), answer: tensor },
@@ -301,6 +304,8 @@ export const engineCalls = {
   view: { given: record({ photo: number, request: viewRequest, edges: optional(edges) }), answer: viewMap },
   /** What a photograph shows, the most probable first: by these texts, or without any by the model's own classes. */
   labels: { given: record({ photo: number, texts: list(string) }), answer: list(label) },
+  /** Reads texts, so that they are known to be readable; `labels` and `view` read theirs themselves. */
+  readTexts: { given: list(string), answer: nothing },
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
   vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },

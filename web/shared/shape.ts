@@ -26,7 +26,7 @@ type Optional = { readonly optional: true };
 
 /** The type of an object that has these fields. */
 export type Entries<F extends Fields> = Flat<
-  { [K in keyof F as F[K] extends Optional ? never : K]: Infer<F[K]> } & { [K in keyof F as F[K] extends Optional ? K : never]?: Infer<F[K]> }
+  { [K in keyof F as F[K] extends Optional ? never : K]: Infer<F[K]> } & { [K in keyof F as F[K] extends Optional ? K : never]?: Infer<F[K]> | undefined }
 >;
 type Flat<T> = { [K in keyof T]: T[K] };
 

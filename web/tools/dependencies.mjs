@@ -10,8 +10,8 @@ const quoted = (text) => [...text.matchAll(/"([^"]+)"/g)].map(([, word]) => word
 const permissive = quoted(deny.match(/^allow = \[([^\]]+)\]/m)?.[1] ?? "");
 const exceptions = Object.fromEntries([...deny.matchAll(/\{ crate = "([^"]+)", allow = \[([^\]]+)\] \}/g)]
   .map(([, crate, list]) => [crate, quoted(list)]));
-// Most npm packages are tools, and no part of the page.
-const tools = [...permissive, "MPL-2.0", "BlueOak-1.0.0"];
+// Most npm packages are tools, and no part of the page; CC-BY-4.0 has a table of browsers that webpack reads in a test.
+const tools = [...permissive, "MPL-2.0", "BlueOak-1.0.0", "CC-BY-4.0"];
 
 // Crates in more than one version, and who keeps the older one; cargo tree -i NAME@VERSION shows the way.
 const twice = {

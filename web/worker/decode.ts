@@ -71,6 +71,7 @@ function ascii(bytes: Uint8Array, start: number, end: number): string {
 
 /** The picture as PNG, losslessly, by the browser's decoder; null where it cannot read it. */
 async function byBrowser(photo: File): Promise<Uint8Array<ArrayBuffer> | null> {
+  if (!("createImageBitmap" in globalThis)) return null; // outside a browser
   // No colour profile is applied: the module reads the numbers in the file too.
   const bitmap = await createImageBitmap(photo, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => null);
   if (!bitmap) return null;

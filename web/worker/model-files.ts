@@ -1,5 +1,6 @@
 // A model's files, from the server or the visitor's disk, as blobs of which ranges are read.
 
+import { blobOf } from "../shared/body";
 import { bounded, MOST_CONFIG, reading } from "./bounds";
 import type { ModelFiles, OwnFiles } from "../shared/protocol";
 
@@ -14,7 +15,7 @@ export class FetchedModels {
     if (known) return known;
     const init: RequestInit = { signal, cache: this.#distrusted.has(folder) ? "reload" : "default" };
     const config = await (await get(new URL("config.json", folder), init)).text();
-    const weights = await read(await get(new URL("model.safetensors", folder), init), progress);
+    const weights = await blobOf(await get(new URL("model.safetensors", folder), init), progress);
     const model = { name: "InternViT-Tiny", config, processor: null, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }], words: [] };
     this.#models.set(folder, model);
     return model;
@@ -24,20 +25,6 @@ export class FetchedModels {
     this.#models.delete(folder);
     this.#distrusted.add(folder);
   }
-}
-
-async function read(response: Response, progress: (done: number, total: number) => void): Promise<Blob> {
-  // The length of a compressed body is not that of its content.
-  const total = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let done = 0;
-  const reader = response.body?.getReader();
-  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-    parts.push(part.value);
-    done += part.value.length;
-    progress(done, total);
-  }
-  return new Blob(parts);
 }
 
 export async function localModel({ name, config, processor, preprocessor, weights, words }: OwnFiles): Promise<ModelFiles> {

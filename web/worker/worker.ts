@@ -51,17 +51,22 @@ class EngineHost implements Handlers<Calls> {
     }
   }
 
-  async encode({ photo, settings }: Calls["encode"]["given"], { signal, progress, transfer }: Job) {
+  async encodeFile({ photo, settings }: Calls["encodeFile"]["given"], { signal, progress }: Job) {
     const { bytes, byBrowser } = await readable(photo);
     const encoded = await this.#opened.encode(photo.name, bytes, settings, steps("encode", signal, progress));
     const notes = this.#opened.notes().slice(this.#noted);
     this.#noted += notes.length;
+    return { ...encoded, notes, byBrowser };
+  }
+
+  async encode(given: Calls["encode"]["given"], job: Job) {
+    const encoded = await this.encodeFile(given, job);
     const { width, height } = encoded;
     const rgba = this.#opened.pixels(encoded.photo);
     const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
     const bitmap = await createImageBitmap(new ImageData(pixels, width, height));
-    transfer.push(bitmap);
-    return { ...encoded, bitmap, notes, byBrowser };
+    job.transfer.push(bitmap);
+    return { ...encoded, bitmap };
   }
 
   async encodePixels({ pixels: { shape, data }, layers }: Calls["encodePixels"]["given"]) {
@@ -75,10 +80,15 @@ class EngineHost implements Handlers<Calls> {
   }
 
   async labels({ photo, texts }: Calls["labels"]["given"]) {
-    for (const text of texts) await this.#reader.read(this.#opened, text);
+    await this.readTexts(texts);
     const found = await this.#opened.labels(photo, texts);
     const known = texts.length === 0 && found.some(({ name }) => !name) ? await imageNet() : [];
     return found.map((one) => ({ ...one, name: spelled(one.name || (known[one.class] ?? "")) }));
+  }
+
+  async readTexts(texts: Calls["readTexts"]["given"]) {
+    for (const text of texts) await this.#reader.read(this.#opened, text);
+    return null;
   }
 
   async view({ photo, request, edges }: Calls["view"]["given"], { transfer }: Job) {

@@ -3,7 +3,7 @@
 import type { ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
 import { part } from "../dom";
-import type { Place } from "../patches";
+import type { Place } from "../../shared/patches";
 import { nameAt, View, type Subject, type Surface } from "./view";
 
 /** The number of clusters to begin with. */

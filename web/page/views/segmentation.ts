@@ -1,7 +1,7 @@
 // Segmentation: the classes that the model's own head finds, as a guess.
 
 import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
-import type { Place } from "../patches";
+import type { Place } from "../../shared/patches";
 import { nameAt, View } from "./view";
 
 export class Segmentation extends View {

@@ -6,7 +6,7 @@ import { make, part } from "../dom";
 import type { Mark } from "../drawing";
 import type { Engine } from "../engine";
 import type { Light } from "../light";
-import { tokenAt, type Place } from "../patches";
+import { tokenAt, type Place } from "../../shared/patches";
 import type { Shot } from "../shots";
 import { ALIKE, alikeLight, valuesOf } from "../spot";
 import { View, type Against, type Subject, type Surface } from "./view";

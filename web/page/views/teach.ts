@@ -6,7 +6,7 @@ import type { Stroke } from "../drawing";
 import type { Engine } from "../engine";
 import type { Light } from "../light";
 import { mapOf, valuesOf, type Showing } from "../mask-map";
-import type { Place } from "../patches";
+import type { Place } from "../../shared/patches";
 import type { Shot } from "../shots";
 import { View, type Subject, type Surface } from "./view";
 

@@ -2,7 +2,7 @@
 
 import type { Edges, ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
-import type { Place } from "../patches";
+import type { Place } from "../../shared/patches";
 import type { Shot } from "../shots";
 import type { Mark, Stroke } from "../drawing";
 import type { Engine } from "../engine";

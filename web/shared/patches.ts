@@ -1,6 +1,6 @@
 // Patches of a photograph: their index in the grid, and their place in the region that the model sees.
 
-import type { Encoded } from "../shared/protocol";
+import type { Encoded } from "./protocol";
 
 /** A place on a photograph, in fractions of the region's width and height. */
 export type Place = readonly [number, number];

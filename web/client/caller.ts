@@ -1,4 +1,4 @@
-// The page's side of calls to a worker: promises, with progress on the way and a signal that cancels.
+// The calling side of a worker: promises, with progress on the way and a signal that cancels.
 
 import { STOPPED, type FromWorker, type ToWorker, type Types } from "../shared/calls";
 import type { Progress } from "../shared/protocol";

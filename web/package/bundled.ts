@@ -1,0 +1,13 @@
+// The model that comes with the package.
+
+import config from "#bundled/config.json?raw";
+import preprocessor from "#bundled/preprocessor_config.json?raw";
+import type { OwnFiles } from "../shared/protocol";
+
+/** Its files; the small ones stand in the script, as bundlers would turn them into addresses that a policy may forbid. */
+export function bundledModel(weights: File): OwnFiles {
+  const file = (text: string, name: string) => new File([text], name, { type: "application/json" });
+  return {
+    name: "DINOv2 ViT-S/14", config: file(config, "config.json"), preprocessor: file(preprocessor, "preprocessor_config.json"), weights: [weights],
+  };
+}

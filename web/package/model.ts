@@ -1,0 +1,287 @@
+// A model that is open: each call encodes a photograph, asks for something of it, and lets it go.
+
+import { Engine } from "../client/engine";
+import { tokenAt } from "../shared/patches";
+import type { Call, Calls, Device, Encoded, Model as Loaded, OwnFiles, Progress, Settings } from "../shared/protocol";
+import { unless } from "../shared/unless";
+import { kinded, ModelError, type ErrorKind } from "./errors";
+import { layerOf, PhotoFeatures } from "./features";
+import * as shapes from "./options";
+import { fileOf, type ReadFile } from "./photos";
+import { PointLesson, usualLayers, type Asked } from "./teach";
+import type * as api from "./types";
+
+/** What differs between a page and Node. */
+export interface Surroundings {
+  start(): Worker;
+  read: ReadFile;
+  /** A model's files. */
+  files(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles>;
+}
+
+const MOST_THREADS = 64;
+
+/** Opens a model in these surroundings. */
+export async function openModel(around: Surroundings, source: api.ModelSource, options: api.OpenOptions = {}): Promise<api.Model> {
+  shapes.insist(shapes.openOptions, options, "open");
+  const { device: wanted = "auto", dtype = "f32", threads = null, signal, onProgress } = options;
+  if (threads !== null && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
+    throw new ModelError("input", `open.threads: expected 1 to ${MOST_THREADS}, found ${threads}.`);
+  }
+  const notes: string[] = [];
+  const engine = new Engine(around.start, (message) => void notes.push(message));
+  const calls = { ...(signal && { signal }), ...(onProgress && { progress: (progress: Progress) => onProgress(progress as api.Progress) }) };
+  try {
+    const device = await kinded("device", signal, () => engine.call("open", { device: wanted, threads }, calls));
+    if (device.kind === "gpu") await engine.call("setPrecision", dtype);
+    else if (dtype !== "f32") throw new ModelError("device", `The processor computes in f32 only, not in ${dtype}: leave dtype out, or open the model on a GPU.`);
+    const files = await kinded("io", signal, () => around.files(source, options));
+    const loaded = await kinded(kindOfLoading, signal, () => engine.call("load", files, calls));
+    return new OpenModel(engine, around.read, device, loaded, notes);
+  } catch (error) {
+    engine.end();
+    throw error;
+  }
+}
+
+const kindOfLoading = (message: string): ErrorKind => (/^(model\/)?\w*config\.json\b/.test(message) ? "config" : "checkpoint");
+
+/** A photograph that the engine holds. */
+interface Held {
+  file: File;
+  encoded: Encoded;
+}
+
+class OpenModel implements api.Model {
+  readonly name: string;
+  readonly device: Device;
+  readonly info: api.ModelInfo;
+  readonly threads: number;
+  readonly notes: string[];
+  readonly #engine: Engine;
+  readonly #read: ReadFile;
+  /** Calls of several steps do not mix: each holds a photograph in the meantime. */
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(engine: Engine, read: ReadFile, device: Device, { name, info, threads }: Loaded, notes: string[]) {
+    const { hidden, layers, heads, image_size: imageSize, patch, parameters, bytes, classes, labels, texts } = info;
+    [this.#engine, this.#read, this.name, this.device, this.threads, this.notes] = [engine, read, name, device, threads, notes];
+    this.info = { hidden, layers, heads, imageSize, patch, parameters, bytes, classes, labels, texts };
+  }
+
+  features(photo: api.Photo, options?: api.FeatureOptions): Promise<api.Features>;
+  features(photos: readonly api.Photo[], options?: api.FeatureOptions): Promise<api.Features[]>;
+  async features(given: api.Photo | readonly api.Photo[], options: api.FeatureOptions = {}): Promise<api.Features | api.Features[]> {
+    shapes.insist(shapes.featureOptions, options, "features");
+    const layers = (options.layers ?? []).map((layer) => layerOf(layer, 0, this.info.layers));
+    const photos: readonly api.Photo[] = Array.isArray(given) ? given : [given];
+    const found: api.Features[] = [];
+    for (const photo of photos) {
+      options.onProgress?.({ stage: "encode", done: found.length, total: photos.length });
+      found.push(await this.#with(photo, settingsOf(options), options, (held) => this.#featuresOf(held, layers, options)));
+    }
+    options.onProgress?.({ stage: "encode", done: found.length, total: photos.length });
+    const [first] = found;
+    return Array.isArray(given) || !first ? found : first;
+  }
+
+  async classify(photo: api.Photo, options: api.CallOptions = {}): Promise<api.Guess[]> {
+    shapes.insist(shapes.callOptions, options, "classify");
+    if (this.info.labels === 0) throw new ModelError("input", `${this.name}: this model has no classes of its own.`);
+    return this.#with(photo, {}, options, ({ encoded }) => this.#ask("labels", { photo: encoded.photo, texts: [] }, options));
+  }
+
+  async text(texts: readonly string[], options: api.CallOptions = {}): Promise<api.Texts> {
+    shapes.insist(shapes.callOptions, options, "text");
+    if (texts.length === 0) throw new ModelError("input", "No texts were given.");
+    this.#insistTexts();
+    await this.#alone(() => this.#ask("readTexts", [...texts], options), options);
+    return { texts: [...texts] };
+  }
+
+  async classifyWith(given: api.Texts | readonly string[], photo: api.Photo, options: api.CallOptions = {}): Promise<api.Guess[]> {
+    shapes.insist(shapes.callOptions, options, "classifyWith");
+    const { texts } = await this.text("texts" in given ? given.texts : given, options);
+    return this.#with(photo, {}, options, ({ encoded }) => this.#ask("labels", { photo: encoded.photo, texts: [...texts] }, options));
+  }
+
+  async look(photo: api.Photo, view: api.ViewName | api.ViewRequest, options: api.LookOptions = {}): Promise<api.View> {
+    shapes.insist(shapes.lookOptions, options, "look");
+    const request = (typeof view === "string" ? { view } : view) as api.ViewRequest;
+    shapes.insistView(request);
+    if (request.view === "words") this.#insistTexts();
+    const { tiles, shifts, edges } = options;
+    return this.#with(photo, { ...settingsOf(options), tiles, shifts }, options, async ({ encoded }) => {
+      const map = await this.#ask("view", { photo: encoded.photo, request: this.#request(request, encoded), edges }, options);
+      const { shape, data, range, names, palette, shares } = map;
+      return { image: pictureOf(map.fine ?? map), data: { shape, data }, region: encoded.region, range, names, palette, shares };
+    });
+  }
+
+  async segment(photo: api.Photo, options: api.SizeOptions = {}): Promise<api.Segmentation> {
+    shapes.insist(shapes.sizeOptions, options, "segment");
+    if (this.info.classes === 0) throw new ModelError("input", `${this.name}: this model has no segmentation head. Teach one, and use segmentWith.`);
+    return this.#with(photo, settingsOf(options), options, async ({ encoded }) => {
+      const map = await this.#ask("view", { photo: encoded.photo, request: { view: "segmentation" } }, options);
+      const { width, height, labels } = map.fine ?? map;
+      return { width, height, region: encoded.region, labels, names: map.names, palette: map.palette, shares: map.shares };
+    });
+  }
+
+  teach(photo: api.Photo): api.Teach {
+    return new PointLesson(photo, (asked, options) => this.#alone(() => this.#learn(asked, options), options));
+  }
+
+  async segmentWith(head: api.Head | Uint8Array, photo: api.Photo, options: { size?: number | undefined; probabilities?: boolean | undefined } & api.CallOptions = {}): Promise<api.TaughtSegmentation> {
+    shapes.insist(shapes.maskOptions, options, "segmentWith");
+    const { size, probabilities: soft = false } = options;
+    const bytes = new Uint8Array(head instanceof Uint8Array ? head : head.bytes);
+    return this.#with(photo, { ...settingsOf({ size }), resize: "native" }, options, async ({ encoded }) => {
+      const { names, palette } = await this.#ask("importHead", new File([bytes], "head.safetensors"), options);
+      const refine = { edges: "photograph", smooth: 0, least: 0 } as const;
+      const { width, height, labels, unsure, probabilities } = await this.#ask("masks", { photo: encoded.photo, refine, whole: true, soft }, options);
+      const planes = soft ? { shape: [names.length, height, width], data: probabilities } : null;
+      return { width, height, region: [0, 0, width, height], labels, names, palette, shares: sharesOf(labels, names.length), unsure, probabilities: planes };
+    });
+  }
+
+  close() {
+    this.#closed = true;
+    this.#engine.end();
+  }
+
+  [Symbol.dispose]() {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose]() {
+    this.close();
+  }
+
+  async #featuresOf({ file, encoded }: Held, layers: readonly number[], options: api.FeatureOptions): Promise<api.Features> {
+    const { photo, tensors } = encoded;
+    const tensor = (name: string) => this.#ask("tensor", { photo, name }, options);
+    const last = await tensor("last_hidden_state");
+    const pooled = tensors.includes("pooler_output") ? await tensor("pooler_output") : null;
+    const hidden = new Map<number, typeof last>();
+    for (const layer of layers) hidden.set(layer, await tensor(`hidden_states.${layer}`));
+    const { size, resize } = options;
+    return new PhotoFeatures(file.name, encoded, this.info.layers, last, pooled, hidden,
+      (view, more) => this.look(file, view, { size, resize, ...more }));
+  }
+
+  async #learn({ photos, layers: named, method, size }: Asked, options: api.CallOptions): Promise<api.Head> {
+    const last = this.info.layers;
+    const layers = named.length > 0 ? [...new Set(named.map((layer) => layerOf(layer, 1, last)))].sort((a, b) => a - b) : usualLayers(method, last);
+    const names = [...new Set(photos.flatMap(({ points }) => points.map(({ name }) => name)))];
+    const held: Held[] = [];
+    try {
+      const examples: Calls["teach"]["given"]["examples"] = [];
+      for (const { photo, points } of photos) {
+        const one = await this.#encode(photo, { ...settingsOf({ size }), resize: "native" }, options);
+        held.push(one);
+        for (const { name, at: [x, y] } of points) {
+          examples.push({ photo: one.encoded.photo, token: tokenOf([x, y], one.encoded), class: names.indexOf(name), at: [Math.floor(x), Math.floor(y)] });
+        }
+      }
+      const { palette } = await this.#ask("teach", { layers, names, examples, method }, options);
+      return { names, palette, layers, bytes: await this.#ask("exportHead", null, options) };
+    } finally {
+      for (const one of held) await this.#forget(one);
+    }
+  }
+
+  /** The engine's words for a view. */
+  #request(given: api.ViewRequest, encoded: Encoded): Calls["view"]["given"]["request"] {
+    const at = "at" in given && given.at ? tokenOf(given.at, encoded) : null;
+    const layer = "layer" in given && given.layer !== undefined ? layerOf(given.layer, 0, this.info.layers) : undefined;
+    // Attention is a block's, so that it always has one.
+    const block = layer ?? this.info.layers;
+    switch (given.view) {
+      case "pca":
+        return { view: "pca", layer, foreground: given.foreground ?? false, swap: given.swap ?? false, basis: "own" };
+      case "similarity":
+        return { view: "similarity", layer, token: at ?? 0, of: encoded.photo, centred: given.centred ?? false };
+      case "attention":
+        return { view: "attention", layer: block, token: at, head: given.head ?? null };
+      case "rollout":
+        return { view: "rollout", layer: block, token: at };
+      case "clusters":
+        return { view: "clusters", layer, k: given.k ?? 6 };
+      case "norms":
+        return { view: "norms", layer };
+      default:
+        return given;
+    }
+  }
+
+  /** Encodes a photograph, does something with it, and lets it go. */
+  #with<T>(photo: api.Photo, settings: Settings, options: api.CallOptions, work: (held: Held) => Promise<T>): Promise<T> {
+    return this.#alone(async () => {
+      const held = await this.#encode(photo, settings, options);
+      return work(held).finally(() => this.#forget(held));
+    }, options);
+  }
+
+  async #encode(photo: api.Photo, settings: Settings, options: api.CallOptions): Promise<Held> {
+    const file = await kinded("io", options.signal, () => fileOf(photo, this.#read, options.signal));
+    const kind = (message: string): ErrorKind => (message.startsWith(`${file.name}:`) ? "image" : "input");
+    const encoded = await this.#ask("encodeFile", { photo: file, settings }, options, kind);
+    this.notes.push(...encoded.notes);
+    return { file, encoded };
+  }
+
+  #insistTexts() {
+    const { name, info: { texts } } = this;
+    if (texts === "none") throw new ModelError("input", `${name}: this model reads no texts.`);
+    if (texts === "left out") throw new ModelError("input", `${name} was opened without what reads texts: open it with { texts: true }, or with its tokenizer’s files.`);
+  }
+
+  async #forget({ encoded }: Held) {
+    if (!this.#closed) await this.#engine.call("forget", encoded.photo).catch(() => undefined);
+  }
+
+  #ask<K extends Call>(call: K, given: Calls[K]["given"], { signal }: api.CallOptions, kind: ErrorKind | ((message: string) => ErrorKind) = "input"): Promise<Calls[K]["answer"]> {
+    return kinded(kind, signal, () => this.#engine.call(call, given, signal ? { signal } : {})).catch((error: unknown) => {
+      throw this.#closed ? closed() : error;
+    });
+  }
+
+  /** Does some work after all that was asked for before; rejects at once when its signal aborts. */
+  #alone<T>(work: () => Promise<T>, { signal }: api.CallOptions): Promise<T> {
+    const answer = this.#last.then(() => {
+      if (this.#closed) throw closed();
+      return work();
+    });
+    this.#last = answer.catch(() => undefined);
+    return signal ? unless(signal, answer) : answer;
+  }
+}
+
+const closed = () => new ModelError("input", "The model is closed: open it again.");
+
+function settingsOf({ size, resize }: api.SizeOptions): Settings {
+  return { image_size: size, resize };
+}
+
+/** The patch under a pixel. */
+function tokenOf([x, y]: readonly [number, number], encoded: Encoded): number {
+  const [left, top, width, height] = encoded.region;
+  const place = [(x - left) / width, (y - top) / height] as const;
+  const token = place.every((part) => part >= 0 && part < 1) ? tokenAt(place, encoded) : null;
+  if (token === null) throw new ModelError("input", `${x},${y}: the model did not see this pixel; it saw ${width} × ${height} from ${left},${top} on.`);
+  return token;
+}
+
+function pictureOf({ rgba, width, height }: { rgba: Uint8Array<ArrayBuffer>; width: number; height: number }): api.Picture {
+  const data = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.length);
+  return "ImageData" in globalThis ? new ImageData(data, width, height) : ({ data, width, height } as unknown as api.Picture);
+}
+
+/** Percent of the pixels that each class has. */
+function sharesOf(labels: Uint8Array, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  return counts.map((count) => (100 * count) / labels.length);
+}
