@@ -1,7 +1,7 @@
 // Whether a device computes right: the features of a made-up picture, held against the processor's.
 
 import type { ModelSource, Tensor } from "../shared/protocol";
-import type { Options } from "./caller";
+import type { Options } from "../client/caller";
 import { Engine } from "./engine";
 
 /** Weights of which the processor can well take a second copy, in bytes. */

@@ -7,6 +7,8 @@ import { setup } from "./setup.mjs";
 
 /** Specs that measure time, or crash the browser's graphics process: nothing else runs beside them. */
 const ALONE = ["live.spec.mjs", "pace.spec.mjs", "page.spec.mjs", "recovery.spec.mjs"];
+/** What has a command of its own, `npm run test:package`. */
+const APART = ["package.spec.mjs"];
 
 await step("set-up", () => setup({ tests: true }));
 await step("TypeScript's house", () => run(process.execPath, ["web/tools/house.mjs"]));
@@ -21,7 +23,7 @@ await step("types", () => run(process.execPath, ["node_modules/typescript/bin/ts
 await step("browser tests", async () => {
   const { launchServer } = await import("../../tests/browser/chromium.mjs");
   const chromium = await launchServer();
-  const specs = readdirSync(join(root, "tests/browser")).filter((name) => name.endsWith(".spec.mjs"));
+  const specs = readdirSync(join(root, "tests/browser")).filter((name) => name.endsWith(".spec.mjs") && !APART.includes(name));
   const environment = { CHROMIUM_ENDPOINT: chromium.wsEndpoint(), REQUIRE_GPU: "1" };
   let status = 0;
   // Most of a visitor's time is waiting, so two come at once.
