@@ -80,6 +80,9 @@ pub mod image;
 #[cfg(feature = "gpu")]
 mod images;
 mod json;
+#[cfg(all(feature = "gpu", feature = "language"))]
+#[doc(hidden)]
+pub mod language;
 mod math;
 #[cfg(feature = "gpu")]
 #[doc(hidden)]

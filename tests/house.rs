@@ -228,7 +228,7 @@ fn imports_point_down() {
 }
 
 /// The files of the GPU's room, the lowest first.
-const GPU_ORDER: [&str; 26] = [
+const GPU_ORDER: [&str; 28] = [
     "pack",
     "health",
     "buffer",
@@ -249,8 +249,10 @@ const GPU_ORDER: [&str; 26] = [
     "stream",
     "extent",
     "dispatch",
+    "states",
     "steps",
     "products",
+    "causal",
     "prepare",
     "read",
     "run",

@@ -7,6 +7,7 @@ use super::extent::Extents;
 use super::family::Family;
 use super::kernels::Target;
 use super::memory::SMALLER;
+use super::states::States;
 use super::steps::{Builder, Work};
 use super::supports::supports;
 use super::weights::GpuWeights;
@@ -53,44 +54,50 @@ impl PreparedPlan {
         weights: &'a GpuWeights,
         family: Family,
     ) -> LocalBoxFuture<'a, Result<Self>> {
-        Box::pin(async move {
-            supports(&plan)?;
-            let extents = Extents::new(&plan, family, gpu.precision);
-            let arena = arena_of(&plan, &|slot| extents.of(slot).words());
-            let (buffers, bytes) = allocate(gpu, &plan, &arena, &extents).await?;
-            let target = Target { family, subgroup: gpu.caps.subgroup, matrix: gpu.caps.matrix };
-            let (extents_of, buffers_of) = (&extents, buffers.as_slice());
-            let builder = Builder {
-                gpu,
-                plan: &plan,
-                weights,
-                target,
-                extents: extents_of,
-                buffers: buffers_of,
-            };
-            let works: Vec<Work<'_>> =
-                plan.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
-            gpu.save_pipelines();
-            let (uniforms, steps) = bind(gpu, &plan, works).await?;
-            let value_bytes = plan.slots.iter().enumerate().map(|(id, slot)| match slot.role {
-                Role::Weight(_) => weights.value_bytes(&slot.name),
-                _ => extents.of(id).value() as f64,
-            });
-            let (value_bytes, batch) = (value_bytes.collect(), plan.batch);
-            let mut this = Self {
-                plan,
-                buffers,
-                extents,
-                value_bytes,
-                steps,
-                uniforms,
-                arena,
-                bytes,
-                batch: 0,
-            };
-            this.set_batch(gpu, batch);
-            Ok(this)
-        })
+        Box::pin(
+            async move { Self::prepare(gpu, plan, weights, family, &mut States::default()).await },
+        )
+    }
+
+    /// As [`PreparedPlan::new`], with `states` that other plans have too.
+    #[cfg(feature = "language")]
+    pub async fn with_states(
+        gpu: &Gpu,
+        plan: Plan,
+        weights: &GpuWeights,
+        states: &mut States,
+    ) -> Result<Self> {
+        Self::prepare(gpu, plan, weights, gpu.family(), states).await
+    }
+
+    async fn prepare(
+        gpu: &Gpu,
+        plan: Plan,
+        weights: &GpuWeights,
+        family: Family,
+        states: &mut States,
+    ) -> Result<Self> {
+        supports(&plan)?;
+        let extents = Extents::new(&plan, family, gpu.precision);
+        let arena = arena_of(&plan, &|slot| extents.of(slot).words());
+        let (buffers, bytes) = allocate(gpu, &plan, &arena, &extents, states).await?;
+        let target = Target { family, subgroup: gpu.caps.subgroup, matrix: gpu.caps.matrix };
+        let (extents_of, buffers_of) = (&extents, buffers.as_slice());
+        let builder =
+            Builder { gpu, plan: &plan, weights, target, extents: extents_of, buffers: buffers_of };
+        let works: Vec<Work<'_>> =
+            plan.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
+        gpu.save_pipelines();
+        let (uniforms, steps) = bind(gpu, &plan, works).await?;
+        let value_bytes = plan.slots.iter().enumerate().map(|(id, slot)| match slot.role {
+            Role::Weight(_) => weights.value_bytes(&slot.name),
+            _ => extents.of(id).value() as f64,
+        });
+        let (value_bytes, batch) = (value_bytes.collect(), plan.batch);
+        let mut this =
+            Self { plan, buffers, extents, value_bytes, steps, uniforms, arena, bytes, batch: 0 };
+        this.set_batch(gpu, batch);
+        Ok(this)
     }
 
     /// Bytes of the buffers that hold slots.
@@ -152,6 +159,7 @@ async fn allocate(
     plan: &Plan,
     arena: &Arena,
     extents: &Extents,
+    states: &mut States,
 ) -> Result<(Vec<Option<Buffer>>, u64)> {
     let usage =
         wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
@@ -167,11 +175,13 @@ async fn allocate(
     let mut buffers: Vec<Option<Buffer>> = vec![None; plan.slots.len()];
     // Owners come last in their chains of sums.
     for (id, slot) in plan.slots.iter().enumerate().rev().filter(|(_, slot)| !slot.is_weight()) {
-        let buffer = match (arena.buffer[id], buffers[arena.owner[id]].clone()) {
+        let known = buffers[arena.owner[id]].clone().or_else(|| states.get(slot));
+        let buffer = match (arena.buffer[id], known) {
             (Some(index), _) => shared[index].clone(),
-            (None, Some(owned)) => owned,
+            (None, Some(known)) => known,
             (None, None) => new(&slot.name, extents.of(id).words()).await?,
         };
+        states.keep(slot, &buffer);
         buffers[id] = Some(buffer);
     }
     Ok((buffers, total))
