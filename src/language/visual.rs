@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use crate::encoder::Encoder;
-use crate::features::Tensor;
+use crate::features::{Features, Tensor};
 use crate::images::Images;
+use crate::model::VisualSpec;
 use crate::plan::{Value, record_visual, squares};
 use crate::{Error, Result};
 
@@ -19,57 +20,54 @@ impl Encoder {
         images: Images<'_>,
         progress: &mut impl AsyncFnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Tensor> {
-        let Some(visual) = self.checkpoint().visual().copied() else {
-            return Err(Error::input("the model was not opened with its visual tokens"));
-        };
-        let (prefix, sizes) = (self.spec().prefix_tokens(), self.spec().sizes);
-        let last = visual.layer == sizes.layers;
-        let taps = if last { vec![] } else { vec![visual.layer] };
-        let mut features = self.encode(images, &taps, progress).await?;
-        let Some(grid) = features.grid.filter(|grid| grid.iter().all(|n| n.is_multiple_of(2)))
-        else {
+        let taps = Vec::from_iter(self.visual_tap()?);
+        let features = self.encode(images, &taps, progress).await?;
+        self.project(&features).await
+    }
+
+    /// The hidden state that visual tokens are made of; none where it is the last one.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model was not opened with its visual tokens.
+    pub fn visual_tap(&self) -> Result<Option<usize>> {
+        Ok(Some(self.visual()?.layer).filter(|layer| *layer < self.spec().sizes.layers))
+    }
+
+    fn visual(&self) -> Result<VisualSpec> {
+        let none = || Error::input("the model was not opened with its visual tokens");
+        self.checkpoint().visual().copied().ok_or_else(none)
+    }
+
+    /// Visual tokens of features that were encoded with [`Encoder::visual_tap`].
+    ///
+    /// # Errors
+    /// As [`Encoder::visual_tokens`].
+    pub async fn project(&self, features: &Features) -> Result<Tensor> {
+        let (visual, prefix, sizes) = (self.visual()?, features.prefix, self.spec().sizes);
+        let even = |grid: &[usize; 2]| grid.iter().all(|n| n.is_multiple_of(2));
+        let Some(grid) = features.grid.filter(even) else {
             let side = 2 * sizes.patch;
             return Err(Error::input(format!(
                 "visual tokens are made of pictures whose sides are multiples of {side} pixels"
             )));
         };
-        let name = match last {
-            true => "last_hidden_state".to_string(),
-            false => format!("hidden_states.{}", visual.layer),
+        let name = match self.visual_tap()? {
+            None => "last_hidden_state".to_string(),
+            Some(layer) => format!("hidden_states.{layer}"),
         };
-        let Some(hidden) = features.tensors.remove(&name) else { unreachable!("it was asked for") };
+        let none = || Error::input(format!("visual tokens are made of {name}, which is not there"));
+        let hidden = features.tensors.get(&name).ok_or_else(none)?;
         let plan = record_visual(&visual, grid, prefix, sizes.hidden);
         let (given, output) = (plan.slot("hidden_state"), plan.outputs[0].1);
         let (Some(given), Some(index)) = (given, plan.slot("squares")) else {
             unreachable!("the plan has both")
         };
         let squares = squares(&visual, grid, prefix);
-        let count = hidden.values.len() / plan.slots[given].len(1);
         let mut values = Vec::new();
         for picture in hidden.values.chunks_exact(plan.slots[given].len(1)) {
             let inputs = [(given, Value::F32(picture)), (index, Value::F32(&squares))];
             values.extend(self.run_plan(plan.clone(), &inputs, &[output]).await?.concat());
         }
-        Ok(Tensor { shape: vec![count, squares.len() / 4, visual.width], values })
-    }
-
-    /// What the tokens of a prompt stand for, `[tokens, C]`: those numbered `picture` are visual tokens, in their order.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where there are not as many of these as visual tokens, or a token is none of the model's.
-    pub async fn embed_with(&self, ids: &[u32], picture: u32, visual: &Tensor) -> Result<Vec<f32>> {
-        let c = self.language()?.hidden;
-        let mut values = self.embed(ids).await?;
-        let places = || ids.iter().enumerate().filter(|(_, id)| **id == picture);
-        let (places_left, given) = (places().count(), visual.values.len() / c);
-        if places_left != given || !visual.values.len().is_multiple_of(c) {
-            return Err(Error::input(format!(
-                "{places_left} places for visual tokens in the prompt, but the pictures have {given}"
-            )));
-        }
-        for ((at, _), token) in places().zip(visual.values.chunks_exact(c)) {
-            values[at * c..][..c].copy_from_slice(token);
-        }
-        Ok(values)
+        Ok(Tensor { shape: vec![features.batch, squares.len() / 4, visual.width], values })
     }
 }

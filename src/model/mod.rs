@@ -31,7 +31,7 @@ pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k,
 #[cfg(feature = "language")]
 pub use language::{
     LANGUAGE, LanguageNaming, LanguageSpec, Order as SquareOrder, VisualSpec, no_language,
-    parse_language, parse_visual,
+    parse_language, parse_visual, qwen_tokenizer,
 };
 pub use layer::layer;
 pub use names::{Key, Naming};

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{Executor, Session};
 use crate::cpu::{self, Supply, Workspace};
-use crate::features::first_not_finite;
+use crate::features::{Tensor, first_not_finite};
 use crate::gpu::{Gpu, PreparedPlan, States};
 use crate::model::{LanguageSpec, no_language};
 use crate::plan::{
@@ -102,6 +102,31 @@ impl Session {
                 return Err(Error::input(format!("token {id}: expected 0 to {last}")));
             }
             values.extend(self.checkpoint.rows(LANGUAGE_TABLE, row..row + 1).await?);
+        }
+        Ok(values)
+    }
+
+    /// What the tokens of a prompt stand for, `[tokens, C]`: those numbered `picture` are visual tokens, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there are not as many of these as visual tokens, or a token is none of the model's.
+    pub async fn embed_with(
+        &self,
+        ids: &[u32],
+        picture: Option<u32>,
+        visual: &Tensor,
+    ) -> Result<Vec<f32>> {
+        let c = self.language()?.hidden;
+        let mut values = self.embed(ids).await?;
+        let places = || ids.iter().enumerate().filter(|(_, id)| Some(**id) == picture);
+        let (places_left, given) = (places().count(), visual.values.len() / c);
+        if places_left != given || !visual.values.len().is_multiple_of(c) {
+            return Err(Error::input(format!(
+                "{places_left} places for visual tokens in the prompt, but the pictures have {given}"
+            )));
+        }
+        for ((at, _), token) in places().zip(visual.values.chunks_exact(c)) {
+            values[at * c..][..c].copy_from_slice(token);
         }
         Ok(values)
     }

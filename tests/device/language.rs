@@ -162,7 +162,7 @@ fn every_language_model_says_what_the_reference_says() {
             let case = std::fs::read_to_string(folder(name).join("case.json")).unwrap();
             let case: serde_json::Value = serde_json::from_str(&case).unwrap();
             let picture = case["img_context_token_id"].as_u64().unwrap() as u32;
-            let embeddings = wait(encoder.embed_with(&prompt, picture, &tokens)).unwrap();
+            let embeddings = wait(encoder.embed_with(&prompt, Some(picture), &tokens)).unwrap();
             let given = &expected["inputs_embeds"].values;
             assert_close(&what, &embeddings, given, 1e-5);
             let mut memory = encoder.memory(64).unwrap();

@@ -3,8 +3,10 @@
 
 mod internlm2;
 mod qwen;
+mod tokenizer;
 mod visual;
 
+pub use tokenizer::qwen_tokenizer;
 pub use visual::{Order, VisualSpec, parse_visual};
 
 use serde_json::Value;

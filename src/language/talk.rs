@@ -1,0 +1,126 @@
+//! A conversation: what was said, and the answer to it, token by token.
+
+use std::ops::ControlFlow;
+
+use super::Sampling;
+use crate::features::Tensor;
+use crate::session::{Memory, Session};
+use crate::{Error, Result};
+
+/// A conversation with a model. It outlives an answer that fails or is stopped: what was said stays.
+#[derive(Default)]
+pub struct Talk {
+    ids: Vec<u32>,
+    /// Visual tokens of all pictures, in their order.
+    visual: Vec<f32>,
+    memory: Option<Memory>,
+}
+
+/// How an answer is made.
+#[derive(Clone, Debug, Default)]
+pub struct Answering {
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// The tokens that end it.
+    pub stops: Vec<u32>,
+    /// Tokens at most.
+    pub most: usize,
+    /// The token that stands where visual tokens are.
+    pub picture: Option<u32>,
+}
+
+/// The memory grows by so many tokens.
+const ROOM: usize = 256;
+
+impl Talk {
+    /// Adds a part of a prompt, and the visual tokens of the pictures in it.
+    pub fn say(&mut self, ids: &[u32], visual: Option<&Tensor>) {
+        self.ids.extend(ids);
+        self.visual.extend(visual.into_iter().flat_map(|tensor| &tensor.values));
+    }
+
+    /// All tokens that were said.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// How many tokens an answer may have beside those that were said.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no room for one.
+    pub fn room(&self, session: &Session) -> Result<usize> {
+        let (said, most) = (self.ids.len(), session.language()?.length);
+        most.checked_sub(said).filter(|room| *room > 0).ok_or_else(|| {
+            Error::input(format!(
+                "the conversation has {said} tokens with its pictures, the model takes {most}: begin a new one, or \
+                 cut pictures into fewer tiles"
+            ))
+        })
+    }
+
+    /// The answer: its tokens, of which the last may be one that ends it. `watch` is told each, with the logits that it
+    /// was chosen by, and may stop the answer, which then is what was said so far.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no room, or visual tokens do not suit their places; as [`Session::feed`].
+    pub async fn answer(
+        &mut self,
+        session: &Session,
+        how: &Answering,
+        watch: &mut dyn FnMut(u32, &[f32]) -> ControlFlow<()>,
+    ) -> Result<Vec<u32>> {
+        let most = how.most.min(self.room(session)?);
+        let (mut memory, mut logits) = self.remembered(session, how, most).await?;
+        let mut answer = Vec::new();
+        while answer.len() < most {
+            let id = how.sampling.choose(&logits, &self.ids);
+            self.ids.push(id);
+            answer.push(id);
+            let stopped = watch(id, &logits).is_break();
+            if stopped || how.stops.contains(&id) || answer.len() == most {
+                break;
+            }
+            let embedding = session.embed(&[id]).await?;
+            logits = session.feed(&mut memory, &embedding, false).await?;
+        }
+        self.memory = Some(memory);
+        Ok(answer)
+    }
+
+    /// A memory of all that was said, with room for `more` tokens, and the logits of the next.
+    async fn remembered(
+        &mut self,
+        session: &Session,
+        how: &Answering,
+        more: usize,
+    ) -> Result<(Memory, Vec<f32>)> {
+        let all = self.ids.len() + more;
+        let known = self.memory.take().filter(|memory| memory.capacity() >= all);
+        let mut memory = match known {
+            Some(memory) => memory,
+            None => {
+                let most = session.language()?.length;
+                session.memory(all.next_multiple_of(ROOM).min(most))?
+            }
+        };
+        let embeddings = self.embeddings(session, how, memory.len()).await?;
+        let logits = session.feed(&mut memory, &embeddings, false).await?;
+        Ok((memory, logits))
+    }
+
+    /// What the tokens from `first` on stand for.
+    async fn embeddings(
+        &self,
+        session: &Session,
+        how: &Answering,
+        first: usize,
+    ) -> Result<Vec<f32>> {
+        let c = session.language()?.hidden;
+        let (before, ids) = self.ids.split_at(first);
+        let is_place = |id: &&u32| Some(**id) == how.picture;
+        let skipped = before.iter().filter(is_place).count() * c;
+        let values = self.visual.get(skipped..).unwrap_or_default().to_vec();
+        let visual = Tensor { shape: vec![values.len() / c, c], values };
+        session.embed_with(ids, how.picture, &visual).await
+    }
+}
