@@ -59,48 +59,66 @@ impl Talk {
     }
 
     /// The answer: its tokens, of which the last may be one that ends it. `watch` is told each, with the logits that it
-    /// was chosen by, and may stop the answer, which then is what was said so far.
+    /// was chosen by, and may stop the answer, which then is what was said so far. Where the device is lost it is opened
+    /// again, and where f16 overflows the model goes on in f32 ([`Session::notes`] tells).
     ///
     /// # Errors
     /// [`Error::Input`] where there is no room, or visual tokens do not suit their places; as [`Session::feed`].
     pub async fn answer(
         &mut self,
-        session: &Session,
+        session: &mut Session,
         how: &Answering,
         watch: &mut dyn FnMut(u32, &[f32]) -> ControlFlow<()>,
     ) -> Result<Vec<u32>> {
-        let most = how.most.min(self.room(session)?);
-        let (mut memory, mut logits) = self.remembered(session, how, most).await?;
-        let mut answer = Vec::new();
-        while answer.len() < most {
+        let (first, most) = (self.ids.len(), how.most.min(self.room(session)?));
+        let mut mended = false;
+        while let Err(error) = self.go_on(session, how, first + most, watch).await {
+            if mended {
+                return Err(error);
+            }
+            // What was answered so far is among what was said, so the answer goes on behind it.
+            mended = true;
+            session.mend(error).await?;
+        }
+        Ok(self.ids[first..].to_vec())
+    }
+
+    /// Says tokens until one ends the answer, or so many were said in all.
+    async fn go_on(
+        &mut self,
+        session: &Session,
+        how: &Answering,
+        end: usize,
+        watch: &mut dyn FnMut(u32, &[f32]) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let (mut memory, mut logits) = self.remembered(session, how, end).await?;
+        while self.ids.len() < end {
             let id = how.sampling.choose(&logits, &self.ids);
             self.ids.push(id);
-            answer.push(id);
-            let stopped = watch(id, &logits).is_break();
-            if stopped || how.stops.contains(&id) || answer.len() == most {
+            let stopped = watch(id, &logits).is_break() || how.stops.contains(&id);
+            if stopped || self.ids.len() == end {
                 break;
             }
             let embedding = session.embed(&[id]).await?;
             logits = session.feed(&mut memory, &embedding, false).await?;
         }
         self.memory = Some(memory);
-        Ok(answer)
+        Ok(())
     }
 
-    /// A memory of all that was said, with room for `more` tokens, and the logits of the next.
+    /// A memory of all that was said, with room for `end` tokens, and the logits of the next.
     async fn remembered(
         &mut self,
         session: &Session,
         how: &Answering,
-        more: usize,
+        end: usize,
     ) -> Result<(Memory, Vec<f32>)> {
-        let all = self.ids.len() + more;
-        let known = self.memory.take().filter(|memory| memory.capacity() >= all);
+        let known = self.memory.take().filter(|memory| memory.capacity() >= end);
         let mut memory = match known {
             Some(memory) => memory,
             None => {
                 let most = session.language()?.length;
-                session.memory(all.next_multiple_of(ROOM).min(most))?
+                session.memory(end.next_multiple_of(ROOM).min(most))?
             }
         };
         let embeddings = self.embeddings(session, how, memory.len()).await?;

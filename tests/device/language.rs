@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use internvit::gpu::Precision;
+use internvit::language::{Answering, Talk};
 use internvit::plan::{Role, SlotId, Value, language_angles, record_language};
 use internvit::{Checkpoint, Device, Encoder, Images, Tensor, reference};
 
@@ -216,4 +218,64 @@ fn open_without(start: &str) -> Checkpoint {
         .collect();
     internvit::weights::write_safetensors(&to.join("model.safetensors"), &list).unwrap();
     wait(Checkpoint::open_path(&to)).unwrap()
+}
+
+/// A conversation, and an answer in whose middle the device is lost.
+#[test]
+fn a_conversation_outlives_its_device() {
+    let name = "internvl_qwen3_openvl";
+    let prompt = ids(name, "input.safetensors", "input_ids");
+    let answer = ids(name, "expected.safetensors", "generated");
+    let how = Answering { most: 8, picture: Some(311), ..Answering::default() };
+    for device in devices() {
+        let mut encoder = wait(Encoder::load(open(name), &device, &mut on_bytes)).unwrap();
+        let visual = wait(encoder.visual_tokens(images(&pixels(name)), &mut on)).unwrap();
+        let told = |encoder: &mut Encoder, parts: &[&[u32]], lost: bool| {
+            let (mut talk, mut said) = (Talk::default(), Vec::new());
+            for (number, part) in parts.iter().enumerate() {
+                talk.say(part, Some(&visual).filter(|_| number == 0));
+                let faults = encoder.gpu().filter(|_| lost).map(|gpu| gpu.fault_injector());
+                let mut step = 0;
+                let watch = &mut |_: u32, _: &[f32]| {
+                    step += 1;
+                    if step == 4 {
+                        faults.iter().for_each(|faults| faults.lose_after(&[1]));
+                    }
+                    ControlFlow::Continue(())
+                };
+                said = wait(talk.answer(encoder, &how, watch)).unwrap();
+            }
+            (talk.ids().to_vec(), said)
+        };
+        let (first, said) = told(&mut encoder, &[&prompt], false);
+        assert_eq!(said, answer[..8], "{device:?}");
+        // The second answer is that of one prompt with all that was said before.
+        let (all, second) = told(&mut encoder, &[&prompt, &[5, 6, 7]], false);
+        let whole = [&first[..], &[5, 6, 7]].concat();
+        assert_eq!(all[..whole.len()], whole);
+        assert_eq!(told(&mut encoder, &[&whole], false).1, second, "{device:?}");
+        if encoder.gpu().is_some() {
+            assert_eq!(told(&mut encoder, &[&prompt, &[5, 6, 7]], true).1, second, "lost");
+            assert!(encoder.notes().iter().any(|note| note.contains("the answer goes on")));
+        }
+    }
+}
+
+/// In 16 and 8 bits the model says nearly the same; in f16 and on the CPU what is kept is f32.
+#[test]
+fn fewer_bits_say_nearly_the_same() {
+    let name = "internvl_qwen2_openvl";
+    let expected = expected(name);
+    for (precision, least) in [(Precision::F16, 0.9999), (Precision::Int8, 0.999)] {
+        let Some(gpu) = gpu_as(precision) else { return };
+        let encoder = wait(Encoder::load(open(name), gpu, &mut on_bytes)).unwrap();
+        let mut memory = encoder.memory(64).unwrap();
+        let given = &expected["inputs_embeds"].values;
+        let found = wait(encoder.feed(&mut memory, given, true)).unwrap();
+        let [a, b] = [&found, &expected["logits"].values];
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+        assert!(cosine > least, "{precision:?}: {cosine}");
+    }
 }

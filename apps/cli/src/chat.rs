@@ -115,11 +115,10 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let tokens = Tokens::beside(&checkpoint, &template)?;
     let mut encoder = args.compute.load(checkpoint).await?;
     let seen = shown.see(&mut encoder, &args).await?;
-    tell(&encoder);
     let mut chat =
         Chat { args: &args, template, tokens, talk: Talk::default(), turns: 0, ended: false };
     if let Some(question) = &shown.question {
-        return chat.turn(&encoder, question, &seen).await;
+        return chat.turn(&mut encoder, question, &seen).await;
     }
     let ask = || {
         if std::io::stdin().is_terminal() {
@@ -133,7 +132,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             break;
         }
         // What was said is kept, whatever becomes of an answer.
-        if let Err(error) = chat.turn(&encoder, &line, &seen).await {
+        if let Err(error) = chat.turn(&mut encoder, &line, &seen).await {
             super::complain(&error);
         }
         ask();
@@ -167,7 +166,7 @@ struct Chat<'a> {
 
 impl Chat<'_> {
     /// A question and its answer. The pictures come with the first.
-    async fn turn(&mut self, encoder: &Encoder, question: &str, seen: &Seen) -> Result<()> {
+    async fn turn(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
         let all = seen.tokens.len();
         let pieces = match self.turns {
             0 => {
@@ -206,6 +205,7 @@ impl Chat<'_> {
             .await;
         ANSWERING.store(false, Ordering::SeqCst);
         writing.finish();
+        tell(encoder);
         let generated = answered?;
         self.ended = generated.last() == self.tokens.stops.first();
         if self.args.json {
