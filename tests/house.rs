@@ -183,7 +183,7 @@ fn imports_point_down() {
         "precision",
         "gpu",
     ];
-    let rooms: [(&str, &[&str]); 21] = [
+    let rooms: [(&str, &[&str]); 22] = [
         ("files", &["error", "budget"]),
         ("budget", &["error", "image"]),
         ("photos", &["error", "budget", "files", "image"]),
@@ -203,6 +203,7 @@ fn imports_point_down() {
         ("view", &["error", "image", "features", "plan", "cpu"]),
         ("session", below_encoder),
         ("encoder", &[below_encoder, &["session"]].concat()),
+        ("language", &["error", "images", "model", "features", "plan", "session", "encoder"]),
         ("measure", &["error", "gpu", "images", "encoder", "session"]),
         (
             "app",

@@ -1,4 +1,5 @@
 //! Language models and visual tokens against float64 references: by the plain twins, on the CPU and on a device.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

@@ -1,4 +1,5 @@
 //! Prompts and the choice of tokens, against what the published code makes of them.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use internvit::language::{Role, Sampling, Template, spelled};
 use serde_json::Value;

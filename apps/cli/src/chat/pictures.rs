@@ -37,7 +37,7 @@ impl Shown {
         let mut photos = Vec::new();
         for path in paths.iter().map(PathBuf::from) {
             if path.is_dir() {
-                let all = input::photographs(&[path.clone()])?;
+                let all = input::photographs(std::slice::from_ref(&path))?;
                 let chosen = chosen(all.len(), frames as usize).into_iter();
                 photos.extend(chosen.map(|at| (all[at].clone(), true)));
             } else if path.exists() {
