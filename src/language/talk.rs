@@ -33,10 +33,22 @@ pub struct Answering {
 const ROOM: usize = 256;
 
 impl Talk {
-    /// Adds a part of a prompt, and the visual tokens of the pictures in it.
-    pub fn say(&mut self, ids: &[u32], visual: Option<&Tensor>) {
+    /// Adds a part of a prompt, and the visual tokens of the pictures in it. Where there is no room for these and one
+    /// more token nothing is added.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model does not take as many tokens.
+    pub fn say(&mut self, session: &Session, ids: &[u32], visual: Option<&Tensor>) -> Result<()> {
+        let (all, most) = (self.ids.len() + ids.len(), session.language()?.length);
+        if all >= most {
+            return Err(Error::input(format!(
+                "the conversation would have {all} tokens with its pictures, the model takes {most}: begin a new one, \
+                 or cut pictures into fewer tiles"
+            )));
+        }
         self.ids.extend(ids);
         self.visual.extend(visual.into_iter().flat_map(|tensor| &tensor.values));
+        Ok(())
     }
 
     /// All tokens that were said.
@@ -47,15 +59,9 @@ impl Talk {
     /// How many tokens an answer may have beside those that were said.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no room for one.
+    /// [`Error::Input`] where there is no language model.
     pub fn room(&self, session: &Session) -> Result<usize> {
-        let (said, most) = (self.ids.len(), session.language()?.length);
-        most.checked_sub(said).filter(|room| *room > 0).ok_or_else(|| {
-            Error::input(format!(
-                "the conversation has {said} tokens with its pictures, the model takes {most}: begin a new one, or \
-                 cut pictures into fewer tiles"
-            ))
-        })
+        Ok(session.language()?.length.saturating_sub(self.ids.len()))
     }
 
     /// The answer: its tokens, of which the last may be one that ends it. `watch` is told each, with the logits that it
@@ -63,7 +69,7 @@ impl Talk {
     /// again, and where f16 overflows the model goes on in f32 ([`Session::notes`] tells).
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no room, or visual tokens do not suit their places; as [`Session::feed`].
+    /// [`Error::Input`] where visual tokens do not suit their places; as [`Session::feed`].
     pub async fn answer(
         &mut self,
         session: &mut Session,

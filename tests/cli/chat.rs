@@ -124,11 +124,10 @@ fn inputs_give_the_references_outputs() {
 }
 
 /// What standard input asks, line by line.
-fn converse(lines: &str, more: &[&str]) -> std::process::Output {
-    let folder = fixture("chat_tiny");
+fn converse(folder: &Path, lines: &str, more: &[&str]) -> std::process::Output {
     let image = folder.join("image.png");
     let args =
-        ["chat", text(&image), "--model", text(&folder), "--max-tiles", "6", "--device", "cpu"];
+        ["chat", text(&image), "--model", text(folder), "--max-tiles", "6", "--device", "cpu"];
     let mut command = program();
     command
         .args(args)
@@ -145,7 +144,7 @@ fn converse(lines: &str, more: &[&str]) -> std::process::Output {
 #[test]
 fn a_conversation_goes_on() {
     let lines = format!("{QUESTION}\nAnd its colour?\n");
-    let output = converse(&lines, &["--json", "--max-new-tokens", "9"]);
+    let output = converse(&fixture("chat_tiny"), &lines, &["--json", "--max-new-tokens", "9"]);
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     let turns: Vec<Value> =
@@ -243,4 +242,20 @@ fn visual_tokens_stand_beside_features() {
     assert_eq!(shape, [7, 4, 48]);
     assert_close("tiles", &values, &expected.values, 1e-4);
     fails(&["encode", text(&image), "--visual-tokens", "--out", "f.npz"], "makes no visual tokens");
+}
+
+/// A question for which there is no room is refused, and the conversation goes on without it.
+#[test]
+fn a_question_that_is_too_long_is_as_if_not_asked() {
+    let folder = copy("chat_tiny", &[]);
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let short =
+        config.replace("\"max_position_embeddings\": 32768", "\"max_position_embeddings\": 300");
+    std::fs::write(folder.join("config.json"), short).unwrap();
+    let lines = format!("{QUESTION}\n{}\nHm?\n", "word ".repeat(100));
+    let output = converse(&folder, &lines, &["--json", "--max-new-tokens", "9"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("the model takes 300"), "{said}");
+    let turns = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>().count();
+    assert_eq!(turns, 2);
 }

@@ -234,7 +234,7 @@ fn a_conversation_outlives_its_device() {
         let told = |encoder: &mut Encoder, parts: &[&[u32]], lost: bool| {
             let (mut talk, mut said) = (Talk::default(), Vec::new());
             for (number, part) in parts.iter().enumerate() {
-                talk.say(part, Some(&visual).filter(|_| number == 0));
+                talk.say(encoder, part, Some(&visual).filter(|_| number == 0)).unwrap();
                 let faults = encoder.gpu().filter(|_| lost).map(|gpu| gpu.fault_injector());
                 let mut step = 0;
                 let watch = &mut |_: u32, _: &[f32]| {

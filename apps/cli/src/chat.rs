@@ -177,7 +177,7 @@ impl Chat<'_> {
             _ => self.template.next(self.ended, question, [all, all]),
         };
         let ids = self.tokens.read(&pieces, &seen.tokens)?;
-        self.talk.say(&ids, seen.visual.as_ref().filter(|_| self.turns == 0));
+        self.talk.say(encoder, &ids, seen.visual.as_ref().filter(|_| self.turns == 0))?;
         self.turns += 1;
         let how = Answering {
             sampling: self.args.sampling(),

@@ -257,7 +257,7 @@ mod tests {
     fn others_are_refused() {
         for (inner, expected) in [
             (r#"{"architectures": ["Phi3ForCausalLM"]}"#, "Phi3ForCausalLM"),
-            (r#"{"model_type": "qwen2"}"#, "num_attention_heads"),
+            (r#"{"model_type": "qwen2"}"#, "hidden_size: expected"),
             (
                 r#"{"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4,
                 "num_hidden_layers": 1, "intermediate_size": 8, "vocab_size": 8,
