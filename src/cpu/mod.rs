@@ -166,6 +166,7 @@ pub fn run<'a>(
             let mut y = match (step.op.adds_to(), plan.takes_over(at - 1, &last_uses)) {
                 (_, Some(from)) => std::mem::take(&mut workspace.values[from]),
                 // A state is changed where it lies.
+                #[cfg(feature = "language")]
                 (Some(from), None) if from == step.y => std::mem::take(&mut workspace.values[from]),
                 (Some(from), None) => {
                     let mut own = workspace.take(len);

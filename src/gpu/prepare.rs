@@ -54,9 +54,7 @@ impl PreparedPlan {
         weights: &'a GpuWeights,
         family: Family,
     ) -> LocalBoxFuture<'a, Result<Self>> {
-        Box::pin(
-            async move { Self::prepare(gpu, plan, weights, family, &mut States::default()).await },
-        )
+        Self::prepare(gpu, plan, weights, family, States::default())
     }
 
     /// As [`PreparedPlan::new`], with `states` that other plans have too.
@@ -65,39 +63,56 @@ impl PreparedPlan {
         gpu: &Gpu,
         plan: Plan,
         weights: &GpuWeights,
-        states: &mut States,
+        states: &States,
     ) -> Result<Self> {
-        Self::prepare(gpu, plan, weights, gpu.family(), states).await
+        Self::prepare(gpu, plan, weights, gpu.family(), states.clone()).await
     }
 
-    async fn prepare(
-        gpu: &Gpu,
+    fn prepare<'a>(
+        gpu: &'a Gpu,
         plan: Plan,
-        weights: &GpuWeights,
+        weights: &'a GpuWeights,
         family: Family,
-        states: &mut States,
-    ) -> Result<Self> {
-        supports(&plan)?;
-        let extents = Extents::new(&plan, family, gpu.precision);
-        let arena = arena_of(&plan, &|slot| extents.of(slot).words());
-        let (buffers, bytes) = allocate(gpu, &plan, &arena, &extents, states).await?;
-        let target = Target { family, subgroup: gpu.caps.subgroup, matrix: gpu.caps.matrix };
-        let (extents_of, buffers_of) = (&extents, buffers.as_slice());
-        let builder =
-            Builder { gpu, plan: &plan, weights, target, extents: extents_of, buffers: buffers_of };
-        let works: Vec<Work<'_>> =
-            plan.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
-        gpu.save_pipelines();
-        let (uniforms, steps) = bind(gpu, &plan, works).await?;
-        let value_bytes = plan.slots.iter().enumerate().map(|(id, slot)| match slot.role {
-            Role::Weight(_) => weights.value_bytes(&slot.name),
-            _ => extents.of(id).value() as f64,
-        });
-        let (value_bytes, batch) = (value_bytes.collect(), plan.batch);
-        let mut this =
-            Self { plan, buffers, extents, value_bytes, steps, uniforms, arena, bytes, batch: 0 };
-        this.set_batch(gpu, batch);
-        Ok(this)
+        states: States,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
+        Box::pin(async move {
+            supports(&plan)?;
+            let extents = Extents::new(&plan, family, gpu.precision);
+            let arena = arena_of(&plan, &|slot| extents.of(slot).words());
+            let (buffers, bytes) = allocate(gpu, &plan, &arena, &extents, &states).await?;
+            let target = Target { family, subgroup: gpu.caps.subgroup, matrix: gpu.caps.matrix };
+            let (extents_of, buffers_of) = (&extents, buffers.as_slice());
+            let builder = Builder {
+                gpu,
+                plan: &plan,
+                weights,
+                target,
+                extents: extents_of,
+                buffers: buffers_of,
+            };
+            let works: Vec<Work<'_>> =
+                plan.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
+            gpu.save_pipelines();
+            let (uniforms, steps) = bind(gpu, &plan, works).await?;
+            let value_bytes = plan.slots.iter().enumerate().map(|(id, slot)| match slot.role {
+                Role::Weight(_) => weights.value_bytes(&slot.name),
+                _ => extents.of(id).value() as f64,
+            });
+            let (value_bytes, batch) = (value_bytes.collect(), plan.batch);
+            let mut this = Self {
+                plan,
+                buffers,
+                extents,
+                value_bytes,
+                steps,
+                uniforms,
+                arena,
+                bytes,
+                batch: 0,
+            };
+            this.set_batch(gpu, batch);
+            Ok(this)
+        })
     }
 
     /// Bytes of the buffers that hold slots.
@@ -159,7 +174,7 @@ async fn allocate(
     plan: &Plan,
     arena: &Arena,
     extents: &Extents,
-    states: &mut States,
+    states: &States,
 ) -> Result<(Vec<Option<Buffer>>, u64)> {
     let usage =
         wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;

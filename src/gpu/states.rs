@@ -5,11 +5,11 @@ use super::buffer::Buffer;
 use crate::plan::Role;
 use crate::plan::Slot;
 
-/// Buffers that plans share. Where there are no such slots it is empty.
-#[derive(Default)]
+/// Buffers that plans share, as its clones do. Where there are no such slots it is empty.
+#[derive(Clone, Default)]
 pub struct States {
     #[cfg(feature = "language")]
-    buffers: std::collections::HashMap<String, Buffer>,
+    buffers: std::rc::Rc<std::cell::RefCell<std::collections::HashMap<String, Buffer>>>,
 }
 
 impl States {
@@ -17,16 +17,16 @@ impl States {
     pub(super) fn get(&self, _slot: &Slot) -> Option<Buffer> {
         #[cfg(feature = "language")]
         if _slot.role == Role::State {
-            return self.buffers.get(&_slot.name).cloned();
+            return self.buffers.borrow().get(&_slot.name).cloned();
         }
         None
     }
 
     /// Keeps a new buffer, where the slot is a state.
-    pub(super) fn keep(&mut self, _slot: &Slot, _buffer: &Buffer) {
+    pub(super) fn keep(&self, _slot: &Slot, _buffer: &Buffer) {
         #[cfg(feature = "language")]
         if _slot.role == Role::State {
-            self.buffers.insert(_slot.name.clone(), _buffer.clone());
+            self.buffers.borrow_mut().insert(_slot.name.clone(), _buffer.clone());
         }
     }
 }

@@ -59,12 +59,10 @@ pub async fn run<'a>(
             values[weight] = weights.tensor(&plan.slots[weight].name).await?;
         }
         let mut y = match step.op.adds_to() {
-            Some(from) => {
-                let mut held = values[from].clone();
-                // A state that nothing was put into yet.
-                held.resize(plan.slots[step.y].len(batch), 0.0);
-                held
-            }
+            // A state that nothing was put into yet.
+            #[cfg(feature = "language")]
+            Some(from) if values[from].is_empty() => vec![0.0; plan.slots[step.y].len(batch)],
+            Some(from) => values[from].clone(),
             None => vec![0.0; plan.slots[step.y].len(batch)],
         };
         Twin { plan, batch, values: &values, pixels }.step(step, &mut y);
