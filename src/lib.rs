@@ -38,6 +38,7 @@
 //! | `gpu` | [`Model`] and [`Encoder`]; without it there are readers of files, plans and their twins | yes |
 //! | `bundled` | the model `"bundled"`, InternViT-Tiny, 11 MB | yes |
 //! | `hub` | models by name, from the Hugging Face hub | |
+//! | `language` | the language models of InternVL: `Checkpoint::with_language`, `language` | |
 //! | `torch` | weights in PyTorch's own files | |
 //! | `image` | [`Picture`] from and into the types of the crate `image` | |
 //! | `ndarray` | `Tokens::to_ndarray` | |
@@ -80,6 +81,9 @@ pub mod image;
 #[cfg(feature = "gpu")]
 mod images;
 mod json;
+#[cfg(all(feature = "gpu", feature = "language"))]
+#[doc(hidden)]
+pub mod language;
 mod math;
 #[cfg(feature = "gpu")]
 #[doc(hidden)]

@@ -183,7 +183,7 @@ fn imports_point_down() {
         "precision",
         "gpu",
     ];
-    let rooms: [(&str, &[&str]); 21] = [
+    let rooms: [(&str, &[&str]); 22] = [
         ("files", &["error", "budget"]),
         ("budget", &["error", "image"]),
         ("photos", &["error", "budget", "files", "image"]),
@@ -203,6 +203,7 @@ fn imports_point_down() {
         ("view", &["error", "image", "features", "plan", "cpu"]),
         ("session", below_encoder),
         ("encoder", &[below_encoder, &["session"]].concat()),
+        ("language", &["error", "images", "model", "features", "plan", "session", "encoder"]),
         ("measure", &["error", "gpu", "images", "encoder", "session"]),
         (
             "app",
@@ -228,7 +229,7 @@ fn imports_point_down() {
 }
 
 /// The files of the GPU's room, the lowest first.
-const GPU_ORDER: [&str; 26] = [
+const GPU_ORDER: [&str; 28] = [
     "pack",
     "health",
     "buffer",
@@ -249,8 +250,10 @@ const GPU_ORDER: [&str; 26] = [
     "stream",
     "extent",
     "dispatch",
+    "states",
     "steps",
     "products",
+    "causal",
     "prepare",
     "read",
     "run",

@@ -3,6 +3,8 @@
 
 mod activation;
 mod attention;
+#[cfg(feature = "language")]
+mod causal;
 // The library's tiles are too large for the registers of WebAssembly.
 mod fused_pair;
 #[cfg(any(target_arch = "wasm32", test))]
@@ -17,6 +19,8 @@ mod upsample;
 mod weights;
 
 pub use attention::attention;
+#[cfg(feature = "language")]
+pub use causal::causal;
 pub use guide::Guide;
 pub(crate) use guide::box_mean;
 pub use linear::{Matrix, linear};
@@ -46,6 +50,9 @@ use team::{Answer, give_way};
 pub struct Workspace {
     values: Vec<Vec<f32>>,
     free: Vec<Vec<f32>>,
+    /// What runs keep for later ones, by the names of slots.
+    #[cfg(feature = "language")]
+    states: std::collections::HashMap<String, Vec<f32>>,
 }
 
 impl Workspace {
@@ -59,6 +66,27 @@ impl Workspace {
         };
         values.resize(len, 0.0);
         values
+    }
+
+    /// Brings states where steps find them; those that nothing was put into yet are zeros.
+    #[cfg(feature = "language")]
+    fn take_states(&mut self, plan: &Plan, batch: usize) {
+        for (slot, values) in plan.slots.iter().zip(&mut self.values) {
+            if slot.role == Role::State {
+                *values = self.states.remove(&slot.name).unwrap_or_default();
+                values.resize(slot.len(batch), 0.0);
+            }
+        }
+    }
+
+    /// Keeps states for the next run.
+    #[cfg(feature = "language")]
+    fn keep_states(&mut self, plan: &Plan) {
+        for (slot, values) in plan.slots.iter().zip(&mut self.values) {
+            if slot.role == Role::State {
+                self.states.insert(slot.name.clone(), std::mem::take(values));
+            }
+        }
     }
 
     fn give(&mut self, values: Vec<f32>) {
@@ -107,6 +135,8 @@ pub fn run<'a>(
                 Value::Rgba(v) => pixels = v,
             }
         }
+        #[cfg(feature = "language")]
+        workspace.take_states(plan, batch);
         let last_uses = plan.last_uses();
         let (pairs, blocks) = match supply {
             Supply::Held(weights) if weights.team().is_some() => (FusedPair::all(plan), Vec::new()),
@@ -135,6 +165,9 @@ pub fn run<'a>(
             let len = plan.slots[step.y].len(batch);
             let mut y = match (step.op.adds_to(), plan.takes_over(at - 1, &last_uses)) {
                 (_, Some(from)) => std::mem::take(&mut workspace.values[from]),
+                // A state is changed where it lies.
+                #[cfg(feature = "language")]
+                (Some(from), None) if from == step.y => std::mem::take(&mut workspace.values[from]),
                 (Some(from), None) => {
                     let mut own = workspace.take(len);
                     own.copy_from_slice(&workspace.values[from]);
@@ -159,6 +192,8 @@ pub fn run<'a>(
                 }
             }
         }
+        #[cfg(feature = "language")]
+        workspace.keep_states(plan);
         // A slot may have two names.
         let mut slots: Vec<SlotId> = Vec::new();
         for (_, slot) in &plan.outputs {
@@ -240,6 +275,15 @@ impl Fast<'_> {
             | Op::Gather(_)
             | Op::Rotate(_)
             | Op::Add(_) => self.twin().plain(step, y),
+            #[cfg(feature = "language")]
+            Op::Append(_) => self.twin().plain(step, y),
+            #[cfg(feature = "language")]
+            Op::Causal(op) => {
+                let qkv = [self.plane(op.q), &self.values[op.k], &self.values[op.v]];
+                let d = slots[step.y].cols / op.heads;
+                let place = self.values[op.place][0] as usize;
+                causal(qkv, place, [op.heads, op.key_heads, d], y);
+            }
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! same rows, so none can be untested.
 
 mod attention;
+#[cfg(feature = "language")]
+mod causal;
 mod guided;
 mod knob;
 mod linear;
@@ -12,6 +14,8 @@ mod patchify;
 mod row;
 
 pub use attention::{ATTENTION, Attention};
+#[cfg(feature = "language")]
+pub use causal::{APPEND, CAUSAL, Causal};
 pub use guided::{BOX_MEAN, BoxMean, LOCAL_AFFINE, OUTER, Pixels, RIDGE, Ridge};
 pub use knob::Knob;
 pub use linear::{LINEAR, Product, RowKind};
@@ -78,5 +82,7 @@ pub fn rows() -> Vec<About> {
     list.extend(OUTER.iter().map(Row::about));
     list.extend(RIDGE.iter().map(Row::about));
     list.extend(LOCAL_AFFINE.iter().map(Row::about));
+    #[cfg(feature = "language")]
+    list.extend(APPEND.iter().map(Row::about).chain(CAUSAL.iter().map(Row::about)));
     list
 }

@@ -39,9 +39,9 @@ const fn without_comments<const N: usize>(text: &str) -> [u8; N] {
 }
 
 macro_rules! shaders {
-    ($($name:literal $(uses $($used:literal),+)?;)*) => {
+    ($($(#[$when:meta])? $name:literal $(uses $($used:literal),+)?;)*) => {
         /// Every shader file.
-        pub const SHADERS: &[ShaderFile] = &[$(ShaderFile {
+        pub const SHADERS: &[ShaderFile] = &[$($(#[$when])? ShaderFile {
             name: $name,
             text: {
                 const TEXT: &str = include_str!(concat!("../../shaders/", $name, ".wgsl"));
@@ -67,6 +67,7 @@ shaders! {
     "add" uses "shared/size";
     "affine/weight";
     "affine/weight_bias";
+    #[cfg(feature = "language")] "append" uses "shared/size";
     "attention_direct" uses "shared/size", "shared/values";
     "attention_matrix" uses "shared/size";
     "attention_subgroup" uses "shared/size", "shared/values";
@@ -76,6 +77,7 @@ shaders! {
     "bias/pairs";
     "bias/vector";
     "box_mean" uses "shared/size";
+    #[cfg(feature = "language")] "causal" uses "shared/size";
     "embed" uses "shared/size";
     "finish/gated";
     "finish/gated_residual";

@@ -7,6 +7,7 @@ use super::extent::Extents;
 use super::family::Family;
 use super::kernels::Target;
 use super::memory::SMALLER;
+use super::states::States;
 use super::steps::{Builder, Work};
 use super::supports::supports;
 use super::weights::GpuWeights;
@@ -53,11 +54,32 @@ impl PreparedPlan {
         weights: &'a GpuWeights,
         family: Family,
     ) -> LocalBoxFuture<'a, Result<Self>> {
+        Self::prepare(gpu, plan, weights, family, States::default())
+    }
+
+    /// As [`PreparedPlan::new`], with `states` that other plans have too.
+    #[cfg(feature = "language")]
+    pub async fn with_states(
+        gpu: &Gpu,
+        plan: Plan,
+        weights: &GpuWeights,
+        states: &States,
+    ) -> Result<Self> {
+        Self::prepare(gpu, plan, weights, gpu.family(), states.clone()).await
+    }
+
+    fn prepare<'a>(
+        gpu: &'a Gpu,
+        plan: Plan,
+        weights: &'a GpuWeights,
+        family: Family,
+        states: States,
+    ) -> LocalBoxFuture<'a, Result<Self>> {
         Box::pin(async move {
             supports(&plan)?;
             let extents = Extents::new(&plan, family, gpu.precision);
             let arena = arena_of(&plan, &|slot| extents.of(slot).words());
-            let (buffers, bytes) = allocate(gpu, &plan, &arena, &extents).await?;
+            let (buffers, bytes) = allocate(gpu, &plan, &arena, &extents, &states).await?;
             let target = Target { family, subgroup: gpu.caps.subgroup, matrix: gpu.caps.matrix };
             let (extents_of, buffers_of) = (&extents, buffers.as_slice());
             let builder = Builder {
@@ -152,6 +174,7 @@ async fn allocate(
     plan: &Plan,
     arena: &Arena,
     extents: &Extents,
+    states: &States,
 ) -> Result<(Vec<Option<Buffer>>, u64)> {
     let usage =
         wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
@@ -167,11 +190,13 @@ async fn allocate(
     let mut buffers: Vec<Option<Buffer>> = vec![None; plan.slots.len()];
     // Owners come last in their chains of sums.
     for (id, slot) in plan.slots.iter().enumerate().rev().filter(|(_, slot)| !slot.is_weight()) {
-        let buffer = match (arena.buffer[id], buffers[arena.owner[id]].clone()) {
+        let known = buffers[arena.owner[id]].clone().or_else(|| states.get(slot));
+        let buffer = match (arena.buffer[id], known) {
             (Some(index), _) => shared[index].clone(),
-            (None, Some(owned)) => owned,
+            (None, Some(known)) => known,
             (None, None) => new(&slot.name, extents.of(id).words()).await?,
         };
+        states.keep(slot, &buffer);
         buffers[id] = Some(buffer);
     }
     Ok((buffers, total))

@@ -6,6 +6,8 @@ use super::kernels::{
     Product, RESIZE, RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind, Rows, Subgroups, Target,
     Tokens, rows,
 };
+#[cfg(feature = "language")]
+use super::kernels::{APPEND, CAUSAL, Causal};
 use super::link::link;
 use super::pack::Format;
 use crate::image::Normal;
@@ -119,6 +121,12 @@ impl Specimen {
             .or_else(|| self.kernel(&OUTER, file, &Pixels { c: self.outputs }))
             .or_else(|| self.kernel(&RIDGE, file, &Ridge { c: self.outputs, eps: 1e-3 }))
             .or_else(|| self.kernel(&LOCAL_AFFINE, file, &Pixels { c: self.outputs }));
+        #[cfg(feature = "language")]
+        let found =
+            found.or_else(|| self.kernel(&APPEND, file, &Rows { c: self.outputs })).or_else(|| {
+                let (heads, key_heads, head_dim) = (self.heads, 1, self.head_dim);
+                self.kernel(&CAUSAL, file, &Causal { heads, key_heads, head_dim })
+            });
         let Some(kernel) = found else {
             return Err(match rows().iter().any(|row| row.file == file) {
                 true => Error::input(format!("{file}: fits no such shape, or needs subgroups")),

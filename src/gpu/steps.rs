@@ -78,6 +78,10 @@ impl<'a> Builder<'a> {
                 )?]
             }
             Op::LocalAffine(op) => vec![self.local_affine(op, y)?],
+            #[cfg(feature = "language")]
+            Op::Append(op) => vec![self.append(op, y)?],
+            #[cfg(feature = "language")]
+            Op::Causal(op) => vec![self.causal(op, y)?],
         };
         Ok(Work { copy, dispatches })
     }
@@ -314,7 +318,7 @@ impl<'a> Builder<'a> {
         Ok(Draft { kernel: file, pipeline, bindings, size, counts, rows })
     }
 
-    fn rows_size(&self, slot: SlotId) -> Size {
+    pub(super) fn rows_size(&self, slot: SlotId) -> Size {
         Size {
             rows: (self.plan.slots[slot].rows * self.plan.batch) as u32,
             tokens: self.plan.slots[slot].rows as u32,
@@ -323,7 +327,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Invocations that make four values of a slot each.
-    fn quads_of(&self, slot: SlotId) -> Unit {
+    pub(super) fn quads_of(&self, slot: SlotId) -> Unit {
         Unit::Values(self.extents.of(slot).width / 4)
     }
 

@@ -1,6 +1,8 @@
 //! Which plans the kernels can run, told when a model is loaded.
 
 use super::kernels::Attention;
+#[cfg(feature = "language")]
+use super::kernels::Causal;
 use crate::plan::{Map, Op, Plan, SlotId, Step};
 use crate::{Error, Result};
 
@@ -56,6 +58,13 @@ fn unsupported(plan: &Plan, step: &Step) -> Option<String> {
             let channels = y.cols / (op.patch * op.patch);
             (channels != 3).then(|| format!("expected pictures of 3 channels, found {channels}"))
         }
+        #[cfg(feature = "language")]
+        Op::Causal(op) => {
+            let (heads, key_heads) = (op.heads, op.key_heads);
+            Causal { heads, key_heads, head_dim: y.cols / heads }.unsupported()
+        }
+        #[cfg(feature = "language")]
+        Op::Append(_) => None,
         Op::Embed(_) | Op::Norm(_) | Op::Slice(_) | Op::Add(_) => None,
     }
 }

@@ -47,7 +47,7 @@ pub fn parse_text(file: &str, text: &str, found: &Found) -> Result<Option<TextSp
 }
 
 /// Calls `work` with the keys of a configuration: of a vision-language model's with the encoder's.
-fn with_fields<T>(
+pub(super) fn with_fields<T>(
     file: &str,
     text: &str,
     work: impl FnOnce(&Fields<'_>) -> Result<T>,

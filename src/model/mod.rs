@@ -10,6 +10,8 @@ mod dialects;
 mod fields;
 mod found;
 mod head;
+#[cfg(feature = "language")]
+mod language;
 mod layer;
 mod names;
 mod preprocessing;
@@ -26,6 +28,11 @@ pub use clip_tokenizer::{clip_tokenizer, clip_tokenizer_of_pairs};
 pub use config::{canonical_config, parse_config, parse_text, settle};
 pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
+#[cfg(feature = "language")]
+pub use language::{
+    LANGUAGE, LanguageNaming, LanguageSpec, Order as SquareOrder, VisualSpec, no_language,
+    parse_language, parse_visual, qwen_tokenizer,
+};
 pub use layer::layer;
 pub use names::{Key, Naming};
 pub use preprocessing::{Preprocessing, image_processor, parse_preprocessing, parse_pretrained};

@@ -145,6 +145,14 @@ pub enum Key {
     },
     /// Several canonical tensors, one behind the other along the first dimension.
     Cut(Vec<String>),
+    /// Rows of three canonical matrices by turns, as many of each in every group.
+    #[cfg(feature = "language")]
+    Grouped {
+        /// Queries, keys and values.
+        names: [String; 3],
+        /// How many groups there are.
+        groups: usize,
+    },
     /// A whole canonical matrix, transposed.
     Turned(String),
     /// Not the encoder's: a language model, a head, a mask token.
@@ -220,7 +228,7 @@ impl Naming {
     }
 }
 
-fn read(rules: &[Rule], name: &str) -> Option<Key> {
+pub(super) fn read(rules: &[Rule], name: &str) -> Option<Key> {
     rules.iter().find_map(|rule| rule.read(name))
 }
 

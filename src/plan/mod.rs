@@ -15,10 +15,17 @@ pub use op::{
     Add, Attention, Axis, BoxMean, Concat, Embed, Gather, Interleave, Linear, LocalAffine, Norm,
     Op, Outer, Patchify, Pool, PoolKind, Resize, Ridge, Rotate, RowSource, ScoreBias, Slice,
 };
+#[cfg(feature = "language")]
+pub use op::{Append, Causal};
 pub use record::{
     Guided, Input, POOLED, RELATIVE_INDEX, TEXT, TEXT_POSITIONS, TOKEN_TABLE, TensorSpec,
     dense_layer, parameters, record, record_attention, record_dense, record_guided, record_head,
     record_head_alone, record_segment, record_text, relative_slot, tensors, text_tensors,
+};
+#[cfg(feature = "language")]
+pub use record::{
+    LANGUAGE_HEAD, LANGUAGE_TABLE, language_angles, language_tensors, record_language,
+    record_visual, squares, visual_tensors,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 

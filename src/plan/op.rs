@@ -1,8 +1,12 @@
 //! Operations: a struct each, in a file of the same name as its twin and its shader.
 
 mod add;
+#[cfg(feature = "language")]
+mod append;
 mod attention;
 mod box_mean;
+#[cfg(feature = "language")]
+mod causal;
 mod concat;
 mod embed;
 mod gather;
@@ -19,8 +23,12 @@ mod rotate;
 mod slice;
 
 pub use add::Add;
+#[cfg(feature = "language")]
+pub use append::Append;
 pub use attention::{Attention, ScoreBias};
 pub use box_mean::{Axis, BoxMean};
+#[cfg(feature = "language")]
+pub use causal::Causal;
 pub use concat::Concat;
 pub use embed::Embed;
 pub use gather::Gather;
@@ -75,6 +83,12 @@ pub enum Op {
     Ridge(Ridge),
     /// The guide's pixels through coefficients.
     LocalAffine(LocalAffine),
+    /// Rows behind what a state holds.
+    #[cfg(feature = "language")]
+    Append(Append),
+    /// Attention over what states hold.
+    #[cfg(feature = "language")]
+    Causal(Causal),
 }
 
 impl Op {
@@ -98,6 +112,10 @@ impl Op {
             Self::Outer(_) => "outer",
             Self::Ridge(_) => "ridge",
             Self::LocalAffine(_) => "local_affine",
+            #[cfg(feature = "language")]
+            Self::Append(_) => "append",
+            #[cfg(feature = "language")]
+            Self::Causal(_) => "causal",
         }
     }
 
@@ -121,6 +139,10 @@ impl Op {
             Self::Outer(op) => vec![op.x, op.guide],
             Self::Ridge(op) => vec![op.moments, op.x],
             Self::LocalAffine(op) => vec![op.x.slot, op.guide],
+            #[cfg(feature = "language")]
+            Self::Append(op) => vec![op.x.slot, op.place, op.to],
+            #[cfg(feature = "language")]
+            Self::Causal(op) => vec![op.q.slot, op.k, op.v, op.place],
         };
         let mut once = Vec::new();
         for slot in all {
@@ -138,6 +160,8 @@ impl Op {
             Self::Resize(op) => op.add,
             Self::Gather(op) => op.residual,
             Self::Add(op) => Some(op.to),
+            #[cfg(feature = "language")]
+            Self::Append(op) => Some(op.to),
             _ => None,
         }
     }

@@ -3,6 +3,8 @@
 mod encoder;
 mod guided;
 mod head;
+#[cfg(feature = "language")]
+mod language;
 pub(super) mod names;
 mod pooled;
 mod tensors;
@@ -12,9 +14,15 @@ mod windows;
 pub use encoder::{Input, record, record_attention, record_segment};
 pub use guided::{Guided, record_guided};
 pub use head::{record_head, record_head_alone};
+#[cfg(feature = "language")]
+pub use language::{
+    LANGUAGE_HEAD, LANGUAGE_TABLE, language_angles, record_language, record_visual, squares,
+};
 pub use names::{RELATIVE_INDEX, relative_slot};
 pub use pooled::{POOLED, dense_layer, record_dense};
 pub use tensors::{TensorSpec, parameters, tensors, text_tensors};
+#[cfg(feature = "language")]
+pub use tensors::{language_tensors, visual_tensors};
 pub use text::{TEXT, TEXT_POSITIONS, TOKEN_TABLE, record_text};
 pub(super) use windows::stages;
 

@@ -41,6 +41,9 @@ pub enum Role {
     Temporary,
     /// Kept until the next run.
     Output,
+    /// Kept from run to run, by name, among the plans that are given the same states.
+    #[cfg(feature = "language")]
+    State,
 }
 
 /// What a caller puts into an input slot.

@@ -3,6 +3,8 @@
 
 mod activation;
 mod attention;
+#[cfg(feature = "language")]
+mod causal;
 mod embed;
 mod guided;
 mod linear;
@@ -13,6 +15,8 @@ mod rows;
 
 pub use activation::activate;
 pub use attention::{Scores, attention};
+#[cfg(feature = "language")]
+pub use causal::{append, causal};
 pub use embed::embed;
 pub use guided::{box_mean, local_affine, outer, ridge};
 pub use linear::{Epilogue, linear};
@@ -55,6 +59,9 @@ pub async fn run<'a>(
             values[weight] = weights.tensor(&plan.slots[weight].name).await?;
         }
         let mut y = match step.op.adds_to() {
+            // A state that nothing was put into yet.
+            #[cfg(feature = "language")]
+            Some(from) if values[from].is_empty() => vec![0.0; plan.slots[step.y].len(batch)],
             Some(from) => values[from].clone(),
             None => vec![0.0; plan.slots[step.y].len(batch)],
         };
@@ -70,9 +77,20 @@ pub async fn run<'a>(
             }
         }
     }
-    let output = |slot: usize| plan.outputs.iter().any(|(_, output)| *output == slot);
+    let output = |slot: usize| {
+        let named = plan.outputs.iter().any(|(_, output)| *output == slot);
+        named || is_state(plan, slot)
+    };
     let kept = values.into_iter().enumerate();
     Ok(kept.filter(|(slot, _)| output(*slot)).collect())
+}
+
+/// Whether a slot is kept from run to run; the caller hands it on.
+fn is_state(_plan: &Plan, _slot: SlotId) -> bool {
+    #[cfg(feature = "language")]
+    return _plan.slots[_slot].role == Role::State;
+    #[cfg(not(feature = "language"))]
+    false
 }
 
 /// A step of a run; `rgba` are the bytes of a [`Role::Rgba`] input.
@@ -174,6 +192,18 @@ impl<'a> Twin<'a> {
             Op::LocalAffine(op) => {
                 let (x, guide) = (&self.values[op.x.slot], &self.values[op.guide]);
                 local_affine(x, [op.x.size, op.to], guide, slots[step.y].cols, y);
+            }
+            #[cfg(feature = "language")]
+            Op::Append(op) => {
+                let place = self.values[op.place][0] as usize;
+                append(self.plane(op.x), place, slots[step.y].cols, y);
+            }
+            #[cfg(feature = "language")]
+            Op::Causal(op) => {
+                let qkv = [self.plane(op.q), &self.values[op.k], &self.values[op.v]];
+                let d = slots[step.y].cols / op.heads;
+                let place = self.values[op.place][0] as usize;
+                causal(qkv, place, [op.heads, op.key_heads, d], y);
             }
             Op::Linear(_) | Op::Embed(_) | Op::Norm(_) | Op::Attention(_) => {}
         }

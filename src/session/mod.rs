@@ -6,6 +6,8 @@
 mod compute;
 mod device;
 mod held;
+#[cfg(feature = "language")]
+mod language;
 mod plans;
 mod profile;
 mod recover;
@@ -16,6 +18,8 @@ pub use compute::Compute;
 use compute::Place;
 pub use device::{Device, OpenDevice};
 pub use held::{DeviceFeatures, Residency};
+#[cfg(feature = "language")]
+pub use language::Memory;
 pub use profile::{Profile, Row};
 use run::CachedPlan;
 pub(crate) use run::{Job, Task};
@@ -180,6 +184,8 @@ fn all_weights(checkpoint: &Checkpoint) -> Vec<Plan> {
     if let Some(text) = checkpoint.text() {
         plans.push(record_text(text, 1, 1));
     }
+    #[cfg(feature = "language")]
+    plans.extend(language::weights(checkpoint));
     if let Some(head) = &checkpoint.head {
         plans.push(record_segment(&checkpoint.spec, &head.spec, head.channels, input, 1));
     }

@@ -60,6 +60,28 @@ impl Session {
         })
     }
 
+    /// Opens a lost device again, and leaves f16 where that overflows; what was kept on the device is gone.
+    ///
+    /// # Errors
+    /// The error itself, where it is another one.
+    #[cfg(feature = "language")]
+    pub(crate) async fn mend(&mut self, error: Error) -> Result<()> {
+        let precision = self.gpu().map_or(Precision::F32, |gpu| gpu.precision);
+        let (note, precision) = match error {
+            Error::Lost(why) => {
+                (format!("{why}; it was opened again and the answer goes on"), precision)
+            }
+            Error::NotFinite(why) if precision == Precision::F16 => {
+                (format!("{why}; computing in f32 from here on"), Precision::F32)
+            }
+            other => return Err(other),
+        };
+        let go_on = &mut async |_: usize, _: usize| std::ops::ControlFlow::Continue(());
+        self.reopen(precision, go_on).await?;
+        self.notes.push(note);
+        Ok(())
+    }
+
     /// As [`Session::run_once`]; NaN and infinity are an error.
     async fn attempt(&mut self, job: Job<'_>, progress: &mut dyn Progress<usize>) -> Result<Parts> {
         let parts = self.run_once(job, progress).await?;

@@ -36,6 +36,8 @@ pub struct Checkpoint {
     name: String,
     pub(super) files: Vec<Source>,
     text: Option<TextSpec>,
+    #[cfg(feature = "language")]
+    pub(super) spoken: super::language::Spoken,
 }
 
 impl Checkpoint {
@@ -98,7 +100,19 @@ impl Checkpoint {
                 None => None,
             };
             let (name, config, preprocessor) = (name.into(), config.into(), None);
-            Ok(Self { spec, manifest, head, config, preprocessor, notes, name, files, text: None })
+            Ok(Self {
+                spec,
+                manifest,
+                head,
+                config,
+                preprocessor,
+                notes,
+                name,
+                files,
+                text: None,
+                #[cfg(feature = "language")]
+                spoken: Default::default(),
+            })
         })
     }
 

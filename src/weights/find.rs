@@ -26,9 +26,16 @@ const USUAL: [&str; 4] = [
 /// The names of configurations, the first that is there before the other.
 const CONFIGURATIONS: [&str; 2] = ["config.json", "open_clip_config.json"];
 
-/// What makes tokens of texts: a tokenizer, the two files of CLIP's vocabulary, or the one of open_clip's.
-pub const TOKENIZERS: [&str; 4] =
-    ["tokenizer.json", "vocab.json", "merges.txt", "bpe_simple_vocab_16e6.txt.gz"];
+/// What makes tokens of texts: a tokenizer, the two files of CLIP's or Qwen's vocabulary, or the one of open_clip's;
+/// then the control tokens of Qwen's.
+pub const TOKENIZERS: [&str; 6] = [
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "bpe_simple_vocab_16e6.txt.gz",
+    "added_tokens.json",
+    "tokenizer_config.json",
+];
 
 /// A folder's configuration; what is missing where there is none.
 pub(crate) fn configuration(folder: &Path) -> PathBuf {

@@ -130,7 +130,21 @@ impl Manifest {
             classes: spec.classifier != Classifier::None,
             probe: probe(naming, spec, files),
         };
-        Self::matched(wanted, folder, files, naming)
+        Self::matched(wanted, folder, files, &|key| naming.read(key))
+    }
+
+    /// Adds `tensors` of the files that the manifest is of, whose names `read` reads.
+    #[cfg(feature = "language")]
+    pub(super) fn add(
+        &mut self,
+        tensors: Vec<TensorSpec>,
+        folder: &str,
+        files: &[(String, Vec<Stored>)],
+        read: &dyn Fn(&str) -> Key,
+    ) -> Result<()> {
+        let wanted = Wanted { tensors, key_bias: true, classes: true, probe: None };
+        self.tensors.extend(Self::matched(wanted, folder, files, read)?.tensors);
+        Ok(())
     }
 
     /// Adds the tensors of a tower for texts, of the files that the manifest is of; `naming` is its own.
@@ -151,7 +165,7 @@ impl Manifest {
             want.name = named(&want.name).unwrap_or_else(|| want.name.clone());
         }
         let wanted = Wanted { tensors, key_bias: true, classes: true, probe: None };
-        let found = Self::matched(wanted, folder, files, naming)?;
+        let found = Self::matched(wanted, folder, files, &|key| naming.read(key))?;
         let named = |name: String| full.get(&name).cloned().unwrap_or(name);
         self.tensors.extend(found.tensors.into_iter().map(|(name, tensor)| (named(name), tensor)));
         Ok(())
@@ -161,7 +175,7 @@ impl Manifest {
         wanted: Wanted,
         folder: &str,
         files: &[(String, Vec<Stored>)],
-        naming: &Naming,
+        read: &dyn Fn(&str) -> Key,
     ) -> Result<Self> {
         let Wanted { tensors: wanted, key_bias, classes, probe } = wanted;
         let mut left_out = Vec::new();
@@ -175,13 +189,13 @@ impl Manifest {
                     continue;
                 }
                 if let Some(codes) = stored.key.strip_suffix(SCALES)
-                    && let Key::Whole(canonical) = naming.read(codes)
+                    && let Key::Whole(canonical) = read(codes)
                 {
                     scales.insert(canonical, (file, stored));
                     continue;
                 }
                 let whole = Piece { file, stored, cut: None, turned: false };
-                let Some(list) = pieces(naming.read(&stored.key), &whole, &wanted) else {
+                let Some(list) = pieces(read(&stored.key), &whole, &wanted) else {
                     problems.push(format!("{name}: {}: unexpected tensor", stored.key));
                     continue;
                 };
@@ -280,6 +294,21 @@ fn pieces<'a>(
         Key::Elsewhere => Vec::new(),
         Key::Whole(name) => vec![(name, [0, 1], whole.clone())],
         Key::Part { name, index, of } => vec![(name, [index, of], whole.clone())],
+        #[cfg(feature = "language")]
+        Key::Grouped { names, groups } => {
+            let mut first = 0;
+            let mut list = Vec::new();
+            for group in 0..groups {
+                for name in &names {
+                    let want = wanted.iter().find(|want| want.name == *name);
+                    let rows = first..first + want.map_or(0, |want| want.shape[0] / groups);
+                    first = rows.end;
+                    let piece = Piece { cut: Some(rows), ..whole.clone() };
+                    list.push((name.clone(), [group, groups], piece));
+                }
+            }
+            list
+        }
         Key::Turned(name) => vec![(name, [0, 1], Piece { turned: true, ..whole.clone() })],
         Key::Cut(names) => {
             let mut first = 0;

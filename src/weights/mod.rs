@@ -11,6 +11,8 @@ mod foreign;
 mod head;
 mod header;
 mod index;
+#[cfg(feature = "language")]
+mod language;
 mod linear_head;
 mod manifest;
 mod memory;

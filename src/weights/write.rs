@@ -23,6 +23,8 @@ pub enum Values<'a> {
     F32(&'a [f32]),
     /// 32-bit integers, such as labels.
     I32(&'a [i32]),
+    /// 64-bit integers, such as tokens.
+    I64(&'a [i64]),
 }
 
 /// Writes tensors (name, shape, values) to `path`, whole or not at all.
@@ -40,10 +42,12 @@ pub fn write_safetensors_with(
         let dtype = match values {
             Values::F32(_) => Dtype::F32,
             Values::I32(_) => Dtype::I32,
+            Values::I64(_) => Dtype::I64,
         };
         let bytes = move || match values {
             Values::F32(values) => StoredType::F32.encode(values),
             Values::I32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Values::I64(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         };
         Lazy { name, dtype, shape, bytes: Box::new(bytes) }
     });

@@ -11,6 +11,7 @@ mod adapters;
 mod app;
 mod bench;
 mod built_in;
+mod chat;
 mod classify;
 mod command;
 mod convert;

@@ -216,8 +216,8 @@ fn odd_widths() {
     let odd = r#", "patch_size": 7, "image_size": 21"#;
     for (name, shape, limit) in [
         ("odd-mlp", config(24, 3, 30, 2, odd), None),
-        ("odd-heads", config(30, 2, 26, 2, odd), Some("heads of a multiple of 8 channels")),
-        ("wide-heads", config(264, 1, 18, 1, odd), Some("heads of a multiple of 8 channels")),
+        ("odd-heads", config(30, 2, 26, 2, odd), Some("heads of a multiple of 4 channels")),
+        ("wide-heads", config(264, 1, 18, 1, odd), Some("heads of a multiple of 4 channels")),
     ] {
         let checkpoint = random_checkpoint(name, &shape);
         let values = noise(5, 2 * 3 * 21 * 28);

@@ -11,6 +11,7 @@ mod faults;
 mod inside;
 mod internvl_c;
 mod kernels;
+mod language;
 mod large;
 mod precisions;
 mod relative;

@@ -9,6 +9,7 @@ mod encoders;
 mod guided;
 mod image;
 mod jpeg;
+mod language;
 mod mutants;
 mod places;
 mod plan;

@@ -4,11 +4,13 @@ mod about;
 mod batches;
 mod given;
 mod hidden;
+mod join;
 mod known;
 mod many;
 mod path;
 mod store;
 mod table;
+mod visual;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -29,7 +31,9 @@ use super::model::Model;
 use super::photos::Photos;
 use super::{input, output, print_json, progress, tell};
 pub(crate) use batches::Batches;
+pub(crate) use given::Inputs;
 use hidden::{Hidden, taps};
+use join::{append, same_shape};
 pub(super) use known::{Wanted, rows};
 
 /// Features of photographs.
@@ -79,6 +83,9 @@ pub(super) struct Args {
     /// Those, counted from 0
     #[arg(skip)]
     taps: Vec<usize>,
+    /// Write visual_tokens [images, tokens, C] too: what the language model of an InternVL is given
+    #[arg(long, conflicts_with_all = ["inputs", "pixel_embeds"])]
+    visual_tokens: bool,
     /// Which tokens to write
     #[arg(long, value_enum, default_value_t = Tokens::All)]
     tokens: Tokens,
@@ -127,6 +134,11 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     if parquet.is_none() && (args.patch_tokens || args.retry_errors) {
         return Err(Error::input("--patch-tokens and --retry-errors are for --out FILE.parquet"));
     }
+    if parquet.is_some() && args.visual_tokens {
+        return Err(Error::input(
+            "--visual-tokens are for .safetensors and .npz, not for .parquet",
+        ));
+    }
     args.images = input::photographs(&args.images)?;
     if args.picture.is_some() && args.images.len() != 1 {
         return Err(Error::input("--picture takes one image"));
@@ -154,6 +166,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     };
     let checkpoint = match &inputs {
         Some(inputs) if inputs.has_texts() => given::open(&args.model, inputs).await?,
+        _ if args.visual_tokens => args.model.open_visual().await?,
         _ => args.model.open().await?,
     };
     guard.keeps_model(&checkpoint)?;
@@ -171,7 +184,7 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         (Some(file), _) => {
             let (shape, values) = input::read_tensor(file, "pixel_values").await?;
             let images = Images::PixelValues { shape, values: &values };
-            (encode(&mut encoder, images, &args.taps, &bar).await?, None)
+            (visual::encode(&mut encoder, images, &args, &bar).await?, None)
         }
         (_, Some(file)) => {
             let (shape, values) = input::read_tensor(file, "pixel_embeds").await?;
@@ -227,7 +240,7 @@ async fn encode_all(
             bar.set(run * total + done, runs * total);
             ControlFlow::Continue(())
         };
-        let features = encoder.encode(images, &args.taps, &mut on_progress).await?;
+        let features = visual::encode_with(encoder, images, args, &mut on_progress).await?;
         match &mut all {
             None => all = Some(features),
             Some(all) => append(all, features),
@@ -325,35 +338,14 @@ async fn encode_one(
     Ok((features, vec![0.0; photo.pictures.len()]))
 }
 
-/// Refuses rows of another number of tokens than those before.
-fn same_shape(all: &Features, more: &Features, path: &Path) -> Result<()> {
-    for (name, tensor) in &more.tensors {
-        let (known, found) = (&all.tensors[name].shape[1..], &tensor.shape[1..]);
-        if known != found {
-            return Err(Error::input(format!(
-                "{}: {found:?} tokens, but the images before have {known:?}; encode images of other \
-                 shapes one by one, or with --resize squash or crop",
-                path.display()
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn append(all: &mut Features, more: Features) {
-    for (name, tensor) in more.tensors {
-        let Some(known) = all.tensors.get_mut(&name) else { continue };
-        known.shape[0] += tensor.shape[0];
-        known.values.extend(tensor.values);
-    }
-    all.batch += more.batch;
-}
-
 /// Adds of each hidden state the patches of all tiles as one grid `[H, W, C]`.
 fn add_stitched(features: &mut Features, board: [usize; 2]) -> Result<()> {
     let Some(grid) = features.grid else { return Ok(()) };
     let board = Board::tiles(grid, board);
-    let tokens = features.tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 3);
+    let tokens = features
+        .tensors
+        .iter()
+        .filter(|(name, tensor)| tensor.shape.len() == 3 && *name != visual::TOKENS);
     let stitched: Vec<_> = tokens
         .map(|(name, tensor)| {
             let c = tensor.shape[2];
@@ -379,7 +371,7 @@ fn tensors(
         .into_iter()
         .map(|name| {
             let prefix = features.prefix;
-            let whole = name.starts_with("stitched.");
+            let whole = name.starts_with("stitched.") || *name == visual::TOKENS;
             let tensor = match args.tokens {
                 _ if whole => features.tensors[name].clone(),
                 Tokens::Patches => features.tokens(name, prefix..)?,

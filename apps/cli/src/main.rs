@@ -7,6 +7,7 @@ mod arguments;
 mod background;
 mod bench;
 mod bisect;
+mod chat;
 mod classify;
 mod compute;
 mod convert;
@@ -57,6 +58,7 @@ enum Command {
     Encode(encode::Args),
     Classify(classify::Args),
     Search(search::Args),
+    Chat(chat::Args),
     Look(look::Args),
     Segment(segment::Args),
     Teach(teach::Args),
@@ -93,6 +95,7 @@ fn run() -> Result<()> {
             Command::Encode(args) => encode::run(args).await,
             Command::Classify(args) => classify::run(args).await,
             Command::Search(args) => search::run(args).await,
+            Command::Chat(args) => chat::run(args).await,
             Command::Look(args) => look::run(args).await,
             Command::Segment(args) => segment::run(args).await,
             Command::Teach(args) => teach::run(args).await,
@@ -146,6 +149,9 @@ fn flags(error: &str) -> String {
 fn signals() {
     // Without the handler files of a stopped run wait for the next run, which removes them.
     let _ = ctrlc::set_handler(|| {
+        if chat::end_answer() {
+            return;
+        }
         internvit::files::remove_unfinished();
         std::process::exit(130);
     });

@@ -79,6 +79,16 @@ impl Model {
         self.open_as(true).await?.with_text().await
     }
 
+    /// The model with its language model, and what that is given of pictures.
+    pub(super) async fn open_speaking(&self) -> Result<Checkpoint> {
+        self.open_as(true).await?.with_language().await
+    }
+
+    /// The model with what makes visual tokens.
+    pub(super) async fn open_visual(&self) -> Result<Checkpoint> {
+        self.open_as(true).await?.with_visual().await
+    }
+
     /// The model with all that it has: its tower for texts where it has one.
     pub(super) async fn open_whole(&self) -> Result<Checkpoint> {
         let mut checkpoint = self.open_as(true).await?;

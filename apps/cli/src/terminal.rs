@@ -30,6 +30,23 @@ pub(crate) fn output(text: Arguments<'_>) {
     write(&one_line(text));
 }
 
+/// Writes a part of a text to standard output at once; lines may end within it.
+pub(crate) fn piece(text: &str) {
+    let mut shown = String::new();
+    for c in text.chars() {
+        if is_hidden(c) && c != '\n' {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if failed.is_none() {
+        let mut out = stdout();
+        *failed = out.write_all(shown.as_bytes()).and_then(|()| out.flush()).err();
+    }
+}
+
 /// Writes a line to standard error. Nobody may read it, which is no reason to stop.
 pub(crate) fn error(text: Arguments<'_>) {
     let _ = writeln!(stderr(), "{}", one_line(text));

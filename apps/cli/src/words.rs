@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokenizers::{Tokenizer as Inner, TruncationParams};
 
 /// The most bytes of a vocabulary; the largest of the models here has 34 MB.
-const MOST: u64 = 1 << 27;
+pub(super) const MOST: u64 = 1 << 27;
 
 /// What makes tokens of texts.
 pub(super) struct Tokenizer {
@@ -35,7 +35,7 @@ impl Tokenizer {
             let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
             paths.iter().all(|path| path.is_file()).then_some(paths)
         };
-        let [whole, vocabulary, merges, pairs] = TOKENIZERS;
+        let [whole, vocabulary, merges, pairs, ..] = TOKENIZERS;
         let (path, json) = if let Some(paths) = there(&[whole]) {
             (paths[0].clone(), read_text(&paths[0], MOST)?)
         } else if let Some(paths) = there(&[vocabulary, merges]) {

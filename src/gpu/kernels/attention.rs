@@ -132,10 +132,10 @@ impl Attention {
 
     /// What no kernel can compute.
     pub fn unsupported(&self) -> Option<String> {
-        let fits = self.head_dim.is_multiple_of(8) && self.head_dim <= WIDEST;
+        let fits = self.head_dim.is_multiple_of(4) && self.head_dim <= WIDEST;
         (!fits).then(|| {
             let found = self.head_dim;
-            format!("expected heads of a multiple of 8 channels up to {WIDEST}, found {found}")
+            format!("expected heads of a multiple of 4 channels up to {WIDEST}, found {found}")
         })
     }
 }

@@ -1,8 +1,12 @@
 //! The tensors of a model: the weights of its plans.
 
 use super::encoder::{Input, record};
+#[cfg(feature = "language")]
+use super::language::{record_language, record_visual};
 use super::text::record_text;
 use crate::model::{Joint, Pool, Spec, TextSpec, WeightKind};
+#[cfg(feature = "language")]
+use crate::model::{LanguageSpec, VisualSpec};
 use crate::plan::{Role, Slot};
 
 /// A tensor of a model.
@@ -52,6 +56,18 @@ pub fn text_tensors(text: &TextSpec) -> Vec<TensorSpec> {
     let joint = joint.map(number);
     let slots = record_text(text, 1, 1).slots.into_iter();
     slots.chain(joint).filter_map(TensorSpec::of).collect()
+}
+
+/// Every tensor of a language model, in the order of the forward pass.
+#[cfg(feature = "language")]
+pub fn language_tensors(spec: &LanguageSpec) -> Vec<TensorSpec> {
+    record_language(spec, 1, 1, false).slots.into_iter().filter_map(TensorSpec::of).collect()
+}
+
+/// Every tensor that makes visual tokens of `c` channels.
+#[cfg(feature = "language")]
+pub fn visual_tensors(visual: &VisualSpec, c: usize) -> Vec<TensorSpec> {
+    record_visual(visual, [2, 2], 0, c).slots.into_iter().filter_map(TensorSpec::of).collect()
 }
 
 /// Number of values of all tensors.

@@ -96,13 +96,13 @@ fn limits_are_named() {
     let limit = "resize slot 1: expected a map of a multiple of 4 channels, found 6";
     refused("a map of 6 channels", supports(&case.plan), limit);
 
-    for (c, heads) in [(24, 2), (264, 1)] {
+    for (c, heads) in [(20, 2), (264, 1)] {
         let mut case = Case::new(1);
         let slot = case.input([3, 5, c]);
         let [q, k, v] = [0, 1, 2].map(|plane| internvit::plan::Plane { slot, plane });
         case.step([1, 5, c], Op::Attention(internvit::plan::Attention::new([q, k, v], heads)));
         let found = format!(
-            "attention slot 1: expected heads of a multiple of 8 channels up to 256, found {}",
+            "attention slot 1: expected heads of a multiple of 4 channels up to 256, found {}",
             c / heads
         );
         refused("a head", supports(&case.plan), &found);

@@ -18,7 +18,7 @@ use super::super::{output, print_json, tell};
 use super::{Args, encode};
 
 /// Inputs by their names.
-pub(super) struct Inputs {
+pub(crate) struct Inputs {
     name: String,
     floats: BTreeMap<String, Tensor>,
     integers: BTreeMap<String, Integers>,
@@ -52,7 +52,7 @@ const INTEGERS: [&str; 4] =
     ["input_ids", "attention_mask", "spatial_shapes", "pixel_attention_mask"];
 
 impl Inputs {
-    pub(super) async fn read(path: &Path) -> Result<Self> {
+    pub(crate) async fn read(path: &Path) -> Result<Self> {
         let source = Source::file(path)?;
         let name = path.display().to_string();
         let mut this = Self { name, floats: BTreeMap::new(), integers: BTreeMap::new() };
@@ -111,7 +111,7 @@ impl Inputs {
     }
 
     /// The texts.
-    fn words(&self) -> Result<Vec<Words>> {
+    pub(crate) fn words(&self) -> Result<Vec<Words>> {
         let Some((rows, cols, ids)) = self.matrix("input_ids")? else { return Ok(Vec::new()) };
         let mask = self.matrix("attention_mask")?;
         if let Some((r, c, _)) = mask.filter(|(r, c, _)| [*r, *c] != [rows, cols]) {
@@ -131,6 +131,17 @@ impl Inputs {
             all.push(Words { ids, attended });
         }
         Ok(all)
+    }
+
+    /// The pictures, as pixels `[pictures, 3, height, width]`.
+    pub(crate) fn pixels(&self) -> Result<Option<([usize; 4], &[f32])>> {
+        let Some(Tensor { shape, values }) = self.floats.get("pixel_values") else {
+            return Ok(None);
+        };
+        let expected = "expected [pictures, 3, height, width]";
+        let found = <[usize; 4]>::try_from(shape.as_slice())
+            .map_err(|_| self.bad(format_args!("pixel_values of shape {shape:?}: {expected}")))?;
+        Ok(Some((found, values)))
     }
 
     /// The grid of each picture whose patches are given row by row.

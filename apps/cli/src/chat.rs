@@ -1,0 +1,256 @@
+//! `internvit chat`
+
+mod given;
+mod pictures;
+mod tokens;
+
+use std::io::{BufRead, IsTerminal};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+use internvit::language::{Answering, Role, Sampling, Talk, Template, spelled};
+use internvit::{Encoder, Error, Result};
+use serde_json::json;
+
+use super::background::Background;
+use super::compute::Compute;
+use super::guard::Guard;
+use super::model::Model;
+use super::{print_json, tell, terminal};
+use pictures::{Seen, Shown};
+use tokens::Tokens;
+
+/// A conversation about photographs, with an InternVL.
+///
+/// With a question it answers once; without one it reads a question a line from standard input, and each
+/// answer knows what was said before. Ctrl-C ends an answer, and where none is being written the
+/// conversation. A folder among the images is a video: its photographs, in the order of their names, are frames.
+#[derive(Parser)]
+#[command(
+    after_help = "Examples:\n  internvit chat cat.jpg \"What is it?\" --model OpenGVLab/InternVL3-1B\n  \
+    internvit chat a.png b.png --model DIR --system \"You are terse.\"\n  \
+    internvit chat --inputs inputs.safetensors --model DIR --max-new-tokens 12 --out outputs.safetensors"
+)]
+pub(super) struct Args {
+    /// Photographs, or folders of a video's frames; then the question, where it names no file
+    #[arg(value_name = "IMAGE… PROMPT", conflicts_with = "inputs")]
+    words: Vec<String>,
+    #[command(flatten)]
+    model: Model,
+    /// What the model is told before the conversation; what it learned to be told if left out
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// Tiles into which a photograph is cut at most; 12 for all photographs together if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    max_tiles: Option<u32>,
+    /// Frames of a video at most
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
+    frames: u32,
+    /// Tokens of an answer at most
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: u32,
+    /// Draw tokens at random, the likelier the colder; the likeliest if left out
+    #[arg(long, value_name = "T", value_parser = positive)]
+    temperature: Option<f64>,
+    /// Draw among the likeliest alone whose probabilities make this together
+    #[arg(long, value_name = "P", value_parser = share)]
+    top_p: Option<f64>,
+    /// Draw among so many of the likeliest alone
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: Option<u32>,
+    /// The same seed draws the same tokens
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    background: Background,
+    #[command(flatten)]
+    compute: Compute,
+    /// A .safetensors file with pixel_values and input_ids in place of a question: exactly --max-new-tokens
+    /// tokens follow
+    #[arg(long, value_name = "FILE", requires = "out")]
+    inputs: Option<PathBuf>,
+    /// With --inputs: where to write visual_tokens, inputs_embeds, logits, generated and generated_logits
+    #[arg(long, value_name = "FILE.safetensors", requires = "inputs")]
+    out: Option<PathBuf>,
+    /// Print prompt, input_ids, generated and answer as one JSON object for each answer
+    #[arg(long)]
+    json: bool,
+}
+
+fn positive(text: &str) -> std::result::Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| (0.0..=100.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 100".into())
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| *number > 0.0 && *number <= 1.0);
+    number.ok_or_else(|| "expected a number above 0, up to 1".into())
+}
+
+/// Whether an answer is being written, which Ctrl-C ends.
+static ANSWERING: AtomicBool = AtomicBool::new(false);
+
+/// Ends the answer that is being written; tells whether there was one.
+pub(super) fn end_answer() -> bool {
+    ANSWERING.swap(false, Ordering::SeqCst)
+}
+
+pub(super) async fn run(args: Args) -> Result<()> {
+    let shown = Shown::split(&args.words, args.frames)?;
+    let guard =
+        Guard::default().reads(shown.files()).reads(args.model.inputs()).reads(&args.inputs);
+    let guard = match &args.out {
+        Some(out) => guard.writes(Some(out), &["safetensors"])?,
+        None => guard,
+    };
+    guard.check()?;
+    let checkpoint = args.model.open_speaking().await?;
+    guard.keeps_model(&checkpoint)?;
+    if let Some(file) = &args.inputs {
+        return given::run(checkpoint, file, &args).await;
+    }
+    let template = Template::of(&format!("{}/config.json", checkpoint.name()), &checkpoint.config)?;
+    let tokens = Tokens::beside(&checkpoint, &template)?;
+    let mut encoder = args.compute.load(checkpoint).await?;
+    let seen = shown.see(&mut encoder, &args).await?;
+    let mut chat =
+        Chat { args: &args, template, tokens, talk: Talk::default(), turns: 0, ended: false };
+    if let Some(question) = &shown.question {
+        return chat.turn(&mut encoder, question, &seen).await;
+    }
+    let ask = || {
+        if std::io::stdin().is_terminal() {
+            report!("(a question; an empty line ends)");
+        }
+    };
+    ask();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(|e| Error::io("standard input", e))?;
+        if line.trim().is_empty() {
+            break;
+        }
+        // What was said is kept, whatever becomes of an answer.
+        if let Err(error) = chat.turn(&mut encoder, &line, &seen).await {
+            super::complain(&error);
+        }
+        ask();
+    }
+    Ok(())
+}
+
+impl Args {
+    fn sampling(&self) -> Sampling {
+        let drawn = self.top_p.is_some() || self.top_k.is_some();
+        Sampling {
+            temperature: self.temperature.unwrap_or(if drawn { 1.0 } else { 0.0 }),
+            top_k: self.top_k.unwrap_or(0) as usize,
+            top_p: self.top_p.unwrap_or(1.0),
+            seed: self.seed,
+            ..Sampling::default()
+        }
+    }
+}
+
+/// A conversation.
+struct Chat<'a> {
+    args: &'a Args,
+    template: Template,
+    tokens: Tokens,
+    talk: Talk,
+    turns: usize,
+    /// Whether the last answer ended with the template's token.
+    ended: bool,
+}
+
+impl Chat<'_> {
+    /// A question and its answer. The pictures come with the first.
+    async fn turn(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
+        let all = seen.tokens.len();
+        let pieces = match self.turns {
+            0 => {
+                let question = seen.question(&self.template, question);
+                let system = self.args.system.as_deref();
+                self.template.prompt(system, &[(Role::User, question)], all)
+            }
+            _ => self.template.next(self.ended, question, [all, all]),
+        };
+        let ids = self.tokens.read(&pieces, &seen.tokens)?;
+        self.talk.say(encoder, &ids, seen.visual.as_ref().filter(|_| self.turns == 0))?;
+        self.turns += 1;
+        let how = Answering {
+            sampling: self.args.sampling(),
+            stops: self.tokens.stops.clone(),
+            most: self.args.max_new_tokens as usize,
+            picture: self.tokens.picture(),
+        };
+        let room = self.talk.room(encoder)?;
+        if room < how.most {
+            note!("the model's context leaves room for an answer of {room} tokens");
+        }
+        let given = self.talk.ids().to_vec();
+        let mut writing =
+            Writing { tokens: &self.tokens, ids: Vec::new(), written: 0, quiet: self.args.json };
+        ANSWERING.store(true, Ordering::SeqCst);
+        let answered = self
+            .talk
+            .answer(encoder, &how, &mut |id, _| {
+                writing.push(id);
+                match ANSWERING.load(Ordering::SeqCst) {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            })
+            .await;
+        ANSWERING.store(false, Ordering::SeqCst);
+        writing.finish();
+        tell(encoder);
+        let generated = answered?;
+        self.ended = generated.last() == self.tokens.stops.first();
+        if self.args.json {
+            let answer = self.tokens.text(&generated);
+            print_json(&json!({
+                "prompt": spelled(&pieces, &seen.tokens), "input_ids": given,
+                "generated": generated, "answer": answer.trim(),
+            }));
+        }
+        Ok(())
+    }
+}
+
+/// An answer on its way to standard output.
+struct Writing<'a> {
+    tokens: &'a Tokens,
+    ids: Vec<u32>,
+    /// Bytes of its text that were written.
+    written: usize,
+    quiet: bool,
+}
+
+impl Writing<'_> {
+    fn push(&mut self, id: u32) {
+        self.ids.push(id);
+        // What ends within a character is not yet told.
+        let text = self.tokens.text(&self.ids);
+        if !text.ends_with('\u{fffd}') {
+            self.write(&text);
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if let Some(more) = text.get(self.written..).filter(|more| !self.quiet && !more.is_empty())
+        {
+            terminal::piece(if self.written == 0 { more.trim_start() } else { more });
+            self.written = text.len();
+        }
+    }
+
+    fn finish(mut self) {
+        let text = self.tokens.text(&self.ids);
+        self.write(&text);
+        if !self.quiet {
+            terminal::piece("\n");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The photographs of a conversation, and what the model is given of them.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use internvit::language::{IMAGE, Template};
+use internvit::{Encoder, Error, Images, Resize, Result, Tensor};
+
+use super::Args;
+use crate::{input, progress};
+
+/// What the command line shows, and asks.
+pub(super) struct Shown {
+    /// Photographs, in their order, and which of them are a video's.
+    photos: Vec<(PathBuf, bool)>,
+    pub(super) question: Option<String>,
+}
+
+/// What the model is given of photographs.
+pub(super) struct Seen {
+    /// Visual tokens of each photograph.
+    pub(super) tokens: Vec<usize>,
+    /// All of them, `[tiles, tokens of a tile, C]`.
+    pub(super) visual: Option<Tensor>,
+    /// Which photographs are frames.
+    frames: Vec<bool>,
+}
+
+/// Tiles of all photographs together, where no number is given: what the models learned with.
+const TILES: u32 = 12;
+
+impl Shown {
+    /// Takes the last word for the question, unless it names a file.
+    pub(super) fn split(words: &[String], frames: u32) -> Result<Self> {
+        let last = words.last().filter(|word| !Path::new(word.as_str()).exists());
+        let paths = &words[..words.len() - usize::from(last.is_some())];
+        let mut photos = Vec::new();
+        for path in paths.iter().map(PathBuf::from) {
+            if path.is_dir() {
+                let all = input::photographs(std::slice::from_ref(&path))?;
+                let chosen = chosen(all.len(), frames as usize).into_iter();
+                photos.extend(chosen.map(|at| (all[at].clone(), true)));
+            } else if path.exists() {
+                photos.push((path, false));
+            } else {
+                let path = path.display();
+                return Err(Error::input(format!(
+                    "{path}: no such photograph; the question is one word, last, in quotes"
+                )));
+            }
+        }
+        Ok(Self { photos, question: last.cloned() })
+    }
+
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.photos.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// Decodes photographs, cuts them into tiles, and computes their visual tokens. A frame is one tile.
+    pub(super) async fn see(&self, encoder: &mut Encoder, args: &Args) -> Result<Seen> {
+        let frames: Vec<bool> = self.photos.iter().map(|(_, frame)| *frame).collect();
+        let (mut tokens, mut visual) = (Vec::new(), None::<Tensor>);
+        let apart = (frames.iter().filter(|frame| !**frame).count() as u32).max(1);
+        let bar = progress::Share::new("looking", self.photos.len().max(1));
+        for (path, frame) in &self.photos {
+            let tiles = args.max_tiles.unwrap_or((TILES / apart).max(1));
+            let tiles = if *frame { 1 } else { tiles };
+            let shape = input::shape(encoder.spec(), None, Some(Resize::Squash), tiles)?;
+            let photo = input::prepare(path, &shape, &args.background)?;
+            let mut count = 0;
+            let all = photo.pictures.len();
+            for (tile, picture) in photo.pictures.iter().enumerate() {
+                let on = &mut async |done, total| {
+                    bar.set(tile * total + done, all * total);
+                    ControlFlow::Continue(())
+                };
+                let images = Images::Pictures(std::slice::from_ref(picture));
+                let found = encoder.visual_tokens(images, on).await;
+                let found = found.map_err(|e| input::of(&[path], e))?;
+                count += found.shape[1];
+                match &mut visual {
+                    None => visual = Some(found),
+                    Some(visual) => {
+                        visual.shape[0] += found.shape[0];
+                        visual.values.extend(found.values);
+                    }
+                }
+            }
+            tokens.push(count);
+            bar.next();
+        }
+        bar.finish();
+        args.background.tell();
+        Ok(Seen { tokens, visual, frames })
+    }
+}
+
+impl Seen {
+    /// The first question, with the places of all photographs.
+    pub(super) fn question(&self, template: &Template, text: &str) -> String {
+        if text.contains(IMAGE) || !self.frames.contains(&true) {
+            return template.question(text, self.tokens.len());
+        }
+        let (mut number, mut lines) = ([0, 0], String::new());
+        for frame in &self.frames {
+            let (at, name) = if *frame { (1, "Frame") } else { (0, "Image") };
+            number[at] += 1;
+            lines += &format!("{name}-{}: {IMAGE}\n", number[at]);
+        }
+        lines + text
+    }
+}
+
+/// Which frames are taken: one from the middle of each of so many parts of the same length.
+fn chosen(frames: usize, most: usize) -> Vec<usize> {
+    if frames <= most {
+        return (0..frames).collect();
+    }
+    let part = (frames - 1) as f64 / most as f64;
+    (0..most).map(|i| (part / 2.0 + (part * i as f64).round_ties_even()) as usize).collect()
+}

@@ -1,0 +1,171 @@
+//! Prompts as tokens, and tokens as text: by the files beside the model.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use internvit::files::{folder_of, read_text};
+use internvit::language::{PICTURE, Piece, Template};
+use internvit::model::qwen_tokenizer;
+use internvit::weights::TOKENIZERS;
+use internvit::{Checkpoint, Error, Result};
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+use crate::words::MOST;
+
+/// What makes tokens of prompts.
+pub(super) struct Tokens {
+    inner: Tokenizer,
+    name: String,
+    /// The tokens that end an answer, the template's own first.
+    pub(super) stops: Vec<u32>,
+}
+
+impl Tokens {
+    /// That of a checkpoint.
+    pub(super) fn beside(checkpoint: &Checkpoint, template: &Template) -> Result<Self> {
+        let file = checkpoint.file_names().next().unwrap_or_default();
+        let inner = read(checkpoint.name(), folder_of(Path::new(file)))?;
+        let this = Self { inner, name: checkpoint.name().to_string(), stops: Vec::new() };
+        let first = this.id(template.stops[0])?;
+        let other = this.inner.token_to_id(template.stops[1]);
+        Ok(Self { stops: [first].into_iter().chain(other).collect(), ..this })
+    }
+
+    fn id(&self, control: &str) -> Result<u32> {
+        self.inner.token_to_id(control).ok_or_else(|| {
+            let name = &self.name;
+            Error::input(format!(
+                "{name}: the tokenizer has no {control}: expected that of the whole model, with its added tokens"
+            ))
+        })
+    }
+
+    /// The token that stands where visual tokens are.
+    pub(super) fn picture(&self) -> Option<u32> {
+        self.inner.token_to_id(PICTURE[1])
+    }
+
+    /// The tokens of a prompt, with as many visual tokens for each picture.
+    pub(super) fn read(&self, pieces: &[Piece], tokens: &[usize]) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        for piece in pieces {
+            match piece {
+                Piece::Control(name) => ids.push(self.id(name)?),
+                Piece::Picture(number) => {
+                    let [before, token, behind] = PICTURE;
+                    ids.push(self.id(before)?);
+                    ids.extend(std::iter::repeat_n(self.id(token)?, tokens[*number]));
+                    ids.push(self.id(behind)?);
+                }
+                Piece::Text(text) => {
+                    let bad = |reason: &str| Error::input(format!("the text {text:?}: {reason}"));
+                    let encode = || self.inner.encode(text.as_str(), false);
+                    let found =
+                        catch_unwind(AssertUnwindSafe(encode)).map_err(|_| bad("no tokens"))?;
+                    ids.extend(found.map_err(|e| bad(&e.to_string()))?.get_ids());
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The text of tokens, without those that are control tokens.
+    pub(super) fn text(&self, ids: &[u32]) -> String {
+        let decode = || self.inner.decode(ids, true).unwrap_or_default();
+        catch_unwind(AssertUnwindSafe(decode)).unwrap_or_default()
+    }
+}
+
+/// The tokenizer of a folder: `tokenizer.json`, or the files of Qwen's vocabulary.
+fn read(name: &str, folder: &Path) -> Result<Tokenizer> {
+    let there = |name: &str| folder.join(name).is_file();
+    let text = |name: &str| read_text(&folder.join(name), MOST);
+    let json = |name: &str| match there(name) {
+        true => serde_json::from_str(&text(name)?)
+            .map_err(|e| Error::config(folder.join(name).display(), e)),
+        false => Ok(Value::Null),
+    };
+    let [whole, vocabulary, merges, _, added, config] = TOKENIZERS;
+    let (from, tokenizer) = if there(whole) {
+        (whole, text(whole)?)
+    } else if there(vocabulary) && there(merges) {
+        let [added, config] = [added, config].map(json);
+        let made = qwen_tokenizer(json(vocabulary)?, &text(merges)?, &added?, &config?);
+        (vocabulary, made.to_string())
+    } else {
+        return Err(Error::input(format!(
+            "{name}: no tokenizer beside the model: expected {whole}, or {vocabulary} and {merges}; copy it from \
+             where the model comes from"
+        )));
+    };
+    let bad = |reason: String| Error::config(folder.join(from).display(), reason);
+    // The library trusts a file's numbers.
+    let read = catch_unwind(|| Tokenizer::from_bytes(tokenizer));
+    let read = read.map_err(|_| bad("no tokenizer: damaged".into()))?;
+    let mut inner = read.map_err(|e| bad(e.to_string()))?;
+    // What somebody types is text, whatever it looks like.
+    inner.set_encode_special_tokens(true);
+    inner.with_padding(None);
+    inner.with_truncation(None).map_err(|e| bad(e.to_string()))?;
+    Ok(inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn golden() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/internvl/tokenizer_tiny")
+    }
+
+    /// By `tokenizer.json`, and by the files of which the published models have that instead.
+    #[test]
+    fn texts_are_the_references_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["vocab.json", "merges.txt", "added_tokens.json"] {
+            std::fs::copy(golden().join(name), folder.path().join(name)).unwrap();
+        }
+        let cases = std::fs::read_to_string(golden().join("cases.json")).unwrap();
+        let cases: Vec<Value> = serde_json::from_str(&cases).unwrap();
+        assert!(cases.len() > 40);
+        for folder in [golden(), folder.path().to_path_buf()] {
+            let mut inner = read("tiny", &folder).unwrap();
+            for case in &cases {
+                let text = case["text"].as_str().unwrap();
+                let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
+                // The reference takes what looks like a control token for one.
+                inner.set_encode_special_tokens(false);
+                assert_eq!(inner.encode(text, false).unwrap().get_ids(), ids, "{text:?}");
+                assert_eq!(inner.decode(&ids, false).unwrap(), case["decoded"].as_str().unwrap());
+                inner.set_encode_special_tokens(true);
+                let own = inner.encode(text, false).unwrap();
+                let control = inner.token_to_id("<|im_start|>").unwrap();
+                assert!(!own.get_ids().contains(&control), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn control_tokens_are_not_told() {
+        let inner = read("tiny", &golden()).unwrap();
+        let ids: Vec<u32> =
+            ["<|im_start|>", "<think>"].map(|name| inner.token_to_id(name).unwrap()).into();
+        let tokens = Tokens { inner, name: "tiny".into(), stops: Vec::new() };
+        assert_eq!(tokens.text(&ids), "<think>");
+        let pieces =
+            [Piece::Control("<|im_end|>"), Piece::Text("<|im_end|>".into()), Piece::Picture(0)];
+        let found = tokens.read(&pieces, &[2]).unwrap();
+        let id = |name: &str| tokens.inner.token_to_id(name).unwrap();
+        assert_eq!(found.iter().filter(|found| **found == id("<|im_end|>")).count(), 1);
+        assert_eq!(found.iter().filter(|found| **found == id("<IMG_CONTEXT>")).count(), 2);
+        assert!(
+            tokens
+                .read(&[Piece::Control("<|end|>")], &[])
+                .unwrap_err()
+                .to_string()
+                .contains("<|end|>")
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! Conversations about pictures: what a language model is given of them, the prompt's form, and the choice of the next
+//! token. The model itself is a plan like any other (`src/plan/record/language.rs`).
+
+mod prompt;
+mod sample;
+mod talk;
+mod visual;
+
+pub use prompt::{IMAGE, PICTURE, Piece, Role, Template, spelled};
+pub use sample::Sampling;
+pub use talk::{Answering, Talk};

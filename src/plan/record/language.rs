@@ -1,0 +1,136 @@
+//! A language model and what it is given of a picture, recorded.
+
+use super::Recorder;
+use crate::model::{
+    Activation, LANGUAGE, LanguageSpec, NormKind, Pairs, SquareOrder, VisualSpec, WeightKind,
+};
+use crate::plan::{Append, Causal, Gather, Norm, Op, Plan, Plane, Role, Rotate, Slice, SlotId};
+
+/// The table of what each number of a token stands for, which the host reads.
+pub const LANGUAGE_TABLE: &str = "language.embeddings.token_embedding.weight";
+
+/// The matrix that makes logits.
+pub const LANGUAGE_HEAD: &str = "language.head.weight";
+
+/// Records the forward pass of `rows` tokens behind what the states hold, which have room for `capacity`.
+///
+/// Inputs: `embeddings` `[rows, C]`, rows of [`LANGUAGE_TABLE`] or visual tokens; `angles` `[rows, d]`, of
+/// [`language_angles`]; `place` `[1, 1]`, how many tokens came before. Output: `logits` `[1, vocabulary]` of the last
+/// row, with `all` `[rows, vocabulary]`.
+pub fn record_language(spec: &LanguageSpec, rows: usize, capacity: usize, all: bool) -> Plan {
+    let mut r = Recorder::new(Plan::new(1), LANGUAGE, "");
+    let table = [1, spec.vocabulary, spec.hidden];
+    r.weight("embeddings.token_embedding.weight", table, &table[1..], WeightKind::Table);
+    let mut x = r.slot("embeddings", [1, rows, spec.hidden], Role::Input);
+    let angles = r.slot("angles", [1, rows, spec.head_dim], Role::Shared);
+    let place = r.slot("place", [1, 1, 1], Role::Shared);
+    for block in 0..spec.layers {
+        r.enter(block);
+        let a = rms(&mut r, x, "norm1", spec);
+        let a = attention(&mut r, a, spec, [angles, place], capacity);
+        let layer = r.linear(a, "attn.proj", spec.hidden).add(x);
+        x = layer.bias_if(spec.out_bias).record("attended");
+        let m = rms(&mut r, x, "norm2", spec);
+        let layer = r.linear(m, "mlp.fc1", spec.mlp).activation(Activation::Silu).gated(true);
+        let m = layer.unbiased("mlp");
+        x = r.linear(m, "mlp.fc2", spec.hidden).add(x).unbiased("output");
+        r.leave();
+        r.plan.slots[x].name = format!("hidden_states.{}", block + 1);
+    }
+    if !all && rows > 1 {
+        x = r.push("last", [1, spec.hidden], Op::Slice(Slice { x, first: rows - 1 }));
+    }
+    let x = rms(&mut r, x, "layernorm", spec);
+    let logits = r.linear(x, "head", spec.vocabulary).unbiased("logits");
+    r.plan.output("logits", logits);
+    r.plan
+}
+
+fn rms(r: &mut Recorder, x: SlotId, name: &str, spec: &LanguageSpec) -> SlotId {
+    r.norm(x, name, NormKind::Rms, spec.eps)
+}
+
+/// Attention of the normed `a` over all that came before, and itself.
+fn attention(
+    r: &mut Recorder,
+    a: SlotId,
+    spec: &LanguageSpec,
+    [angles, place]: [SlotId; 2],
+    capacity: usize,
+) -> SlotId {
+    let rows = r.rows(a);
+    let [queries, keys] = [spec.heads, spec.key_heads].map(|heads| heads * spec.head_dim);
+    let mut project = |name: &str, slot: &str, width: usize| {
+        r.linear(a, name, width).bias_if(spec.qkv_bias).record(slot)
+    };
+    let q = project("attn.q", "q", queries);
+    let k = project("attn.k", "k", keys);
+    let v = project("attn.v", "v", keys);
+    let [q, k] =
+        [(q, "attn.q_norm", "queries"), (k, "attn.k_norm", "keys")].map(|(mut x, name, turned)| {
+            let shape = [rows, r.cols(x)];
+            if spec.qk_norm {
+                let norm = r.norm_of(spec.head_dim, name, NormKind::Rms, spec.eps);
+                x = r.push(name, shape, Op::Norm(Norm { x: x.into(), ..norm }));
+            }
+            let rotate = Rotate { x: x.into(), angles, pairs: Pairs::Halves };
+            Plane::from(r.push(turned, shape, Op::Rotate(rotate)))
+        });
+    let [k, v] = [(k, "state.keys"), (v.into(), "state.values")].map(|(x, name)| {
+        let to = r.slot(name, [1, capacity, keys], Role::State);
+        r.write(to, Op::Append(Append { x, place, to }));
+        to
+    });
+    let (heads, key_heads) = (spec.heads, spec.key_heads);
+    let causal = Causal { q, k, v, place, heads, key_heads };
+    r.push("attention", [rows, queries], Op::Causal(causal))
+}
+
+/// Cosines of the angles of tokens from `first` on, then their sines, `[rows, d]`.
+pub fn language_angles(spec: &LanguageSpec, first: usize, rows: usize) -> Vec<f32> {
+    let half = spec.head_dim / 2;
+    let frequencies: Vec<f64> =
+        (0..half).map(|i| spec.theta.powf(-(i as f64) / half as f64)).collect();
+    let mut values = Vec::with_capacity(rows * 2 * half);
+    for token in first..first + rows {
+        let angles = || frequencies.iter().map(|frequency| token as f64 * frequency);
+        values.extend(angles().map(|angle| angle.cos() as f32));
+        values.extend(angles().map(|angle| angle.sin() as f32));
+    }
+    values
+}
+
+/// Records the visual tokens of one picture of `grid` patches behind `prefix` tokens, of `c` channels.
+///
+/// Inputs: `hidden_state` `[prefix + h·w, C]`; `squares` `[h·w / 4, 4]`, of [`squares`]. Output: `visual_tokens`
+/// `[h·w / 4, width]`.
+pub fn record_visual(visual: &VisualSpec, grid: [usize; 2], prefix: usize, c: usize) -> Plan {
+    let patches = grid[0] * grid[1];
+    let mut r = Recorder::new(Plan::new(1), "visual.", "");
+    let x = r.slot("hidden_state", [1, prefix + patches, c], Role::Input);
+    let index = r.slot("squares", [1, patches / 4, 4], Role::Shared);
+    let gather = Op::Gather(Gather { x, index, residual: None });
+    let x = r.push("joined", [patches / 4, 4 * c], gather);
+    let x = r.norm(x, "norm", NormKind::Layer, 1e-5);
+    let x = r.linear(x, "fc1", visual.width).activation(Activation::Erf).biased("visual");
+    let x = r.linear(x, "fc2", visual.width).biased("visual_tokens");
+    r.plan.output("visual_tokens", x);
+    r.plan
+}
+
+/// The four tokens of each square of patches: two of a row, and the two below.
+pub fn squares(visual: &VisualSpec, [rows, cols]: [usize; 2], prefix: usize) -> Vec<f32> {
+    let (down, across) = (rows / 2, cols / 2);
+    let place = |at: usize| match visual.order {
+        SquareOrder::Rows => [at / across, at % across],
+        SquareOrder::Columns => [at % down, at / down],
+    };
+    (0..down * across)
+        .flat_map(|at| {
+            let [y, x] = place(at);
+            let first = prefix + 2 * y * cols + 2 * x;
+            [first, first + 1, first + cols, first + cols + 1]
+        })
+        .map(|token| token as f32)
+        .collect()
+}

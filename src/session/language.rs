@@ -1,0 +1,232 @@
+//! The language model: tokens in, logits out, and what it remembers of the tokens before.
+
+use std::ops::ControlFlow;
+
+use super::{Executor, Session};
+use crate::cpu::{self, Supply, Workspace};
+use crate::features::{Tensor, first_not_finite};
+use crate::gpu::{Gpu, PreparedPlan, States};
+use crate::model::{LanguageSpec, no_language};
+use crate::plan::{
+    LANGUAGE_TABLE, Plan, SlotId, Value, language_angles, record_language, record_visual,
+};
+use crate::progress::LocalBoxFuture;
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
+
+/// Tokens that go through the model together where there are many.
+const CHUNK: usize = 256;
+
+/// What a language model remembers of a conversation: keys and values of every token, and the plans that were
+/// prepared for it.
+pub struct Memory {
+    capacity: usize,
+    length: usize,
+    kept: Kept,
+}
+
+enum Kept {
+    Gpu { states: States, plans: Vec<(Shape, PreparedPlan)> },
+    Cpu(Box<Workspace>),
+}
+
+/// Rows of a plan, and whether it has logits of all.
+type Shape = (usize, bool);
+
+impl Memory {
+    /// Tokens that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Tokens that are remembered.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+/// Plans that name what a checkpoint has beside the encoder, as far as it was asked for.
+pub(super) fn weights(checkpoint: &Checkpoint) -> Vec<Plan> {
+    let (c, prefix) = (checkpoint.spec.sizes.hidden, checkpoint.spec.prefix_tokens());
+    let visual = checkpoint.visual().map(|visual| record_visual(visual, [2, 2], prefix, c));
+    let language = checkpoint.language().map(|spec| record_language(spec, 1, 1, false));
+    visual.into_iter().chain(language).collect()
+}
+
+impl Session {
+    /// The language model.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is none, or it was not asked for.
+    pub fn language(&self) -> Result<&LanguageSpec> {
+        self.checkpoint.language().ok_or_else(|| no_language(self.checkpoint.name()))
+    }
+
+    /// An empty memory for so many tokens.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model takes fewer, or is streamed.
+    pub fn memory(&self, capacity: usize) -> Result<Memory> {
+        self.resident()?;
+        let most = self.language()?.length;
+        if !(1..=most).contains(&capacity) {
+            return Err(Error::input(format!(
+                "{capacity} tokens: the model takes at most {most}, pictures and answer included; ask for less, \
+                 or give fewer tiles"
+            )));
+        }
+        let kept = match &self.executor {
+            Executor::Gpu(..) => Kept::Gpu { states: States::default(), plans: Vec::new() },
+            Executor::Cpu(..) => Kept::Cpu(Box::default()),
+        };
+        Ok(Memory { capacity, length: 0, kept })
+    }
+
+    /// What tokens stand for, `[tokens, C]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a token that the model has not; [`Error::Io`].
+    pub async fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let spec = self.language()?;
+        let mut values = Vec::with_capacity(ids.len() * spec.hidden);
+        // The table is large, and a conversation has few of its rows.
+        for id in ids {
+            let row = *id as usize;
+            if row >= spec.vocabulary {
+                let last = spec.vocabulary - 1;
+                return Err(Error::input(format!("token {id}: expected 0 to {last}")));
+            }
+            values.extend(self.checkpoint.rows(LANGUAGE_TABLE, row..row + 1).await?);
+        }
+        Ok(values)
+    }
+
+    /// What the tokens of a prompt stand for, `[tokens, C]`: those numbered `picture` are visual tokens, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there are not as many of these as visual tokens, or a token is none of the model's.
+    pub async fn embed_with(
+        &self,
+        ids: &[u32],
+        picture: Option<u32>,
+        visual: &Tensor,
+    ) -> Result<Vec<f32>> {
+        let c = self.language()?.hidden;
+        let mut values = self.embed(ids).await?;
+        let places = || ids.iter().enumerate().filter(|(_, id)| Some(**id) == picture);
+        let (places_left, given) = (places().count(), visual.values.len() / c);
+        if places_left != given || !visual.values.len().is_multiple_of(c) {
+            return Err(Error::input(format!(
+                "{places_left} places for visual tokens in the prompt, but the pictures have {given}"
+            )));
+        }
+        for ((at, _), token) in places().zip(visual.values.chunks_exact(c)) {
+            values[at * c..][..c].copy_from_slice(token);
+        }
+        Ok(values)
+    }
+
+    /// Feeds tokens `[tokens, C]` behind those that are remembered; logits `[1, vocabulary]` of the last, with `all` of
+    /// each of them. Where it fails the memory is empty.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no room, [`Error::Device`], [`Error::Lost`], [`Error::NotFinite`].
+    pub fn feed<'a>(
+        &'a self,
+        memory: &'a mut Memory,
+        embeddings: &'a [f32],
+        all: bool,
+    ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(async move {
+            let spec = self.language()?;
+            let rows = embeddings.len() / spec.hidden;
+            if rows == 0 || memory.length + rows > memory.capacity {
+                return Err(Error::input(format!(
+                    "{rows} tokens behind {} that are remembered, with room for {}",
+                    memory.length, memory.capacity
+                )));
+            }
+            let first = std::mem::take(&mut memory.length);
+            let mut logits = Vec::new();
+            for (number, chunk) in embeddings.chunks(CHUNK * spec.hidden).enumerate() {
+                let place = first + number * CHUNK;
+                let found = self.feed_chunk(spec, memory, chunk, place, all).await?;
+                if !all {
+                    logits.clear();
+                }
+                logits.extend(found);
+            }
+            if first_not_finite(&logits).is_some() {
+                return Err(Error::NotFinite(
+                    "the language model's logits hold NaN or infinity".into(),
+                ));
+            }
+            memory.length = first + rows;
+            Ok(logits)
+        })
+    }
+
+    async fn feed_chunk(
+        &self,
+        spec: &LanguageSpec,
+        memory: &mut Memory,
+        embeddings: &[f32],
+        place: usize,
+        all: bool,
+    ) -> Result<Vec<f32>> {
+        let rows = embeddings.len() / spec.hidden;
+        let angles = language_angles(spec, place, rows);
+        let place = [place as f32];
+        let given: [(&str, &[f32]); 3] =
+            [("embeddings", embeddings), ("angles", &angles), ("place", &place)];
+        let plan = |capacity| record_language(spec, rows, capacity, all);
+        match (&self.executor, &mut memory.kept) {
+            (Executor::Cpu(weights, _), Kept::Cpu(space)) => {
+                let plan = plan(memory.capacity);
+                let (inputs, _) = fed(&plan, &given);
+                let go_on = &mut async |_: &[_]| ControlFlow::Continue(());
+                let supply = Supply::Held(weights);
+                let list = cpu::run(&plan, 1, supply, space, &inputs, go_on).await?;
+                Ok(list.into_iter().next().map_or(Vec::new(), |(_, values)| values))
+            }
+            (Executor::Gpu(gpu, weights), Kept::Gpu { states, plans }) => {
+                let shape = (rows, all);
+                if plans.iter().all(|(known, _)| *known != shape) {
+                    // What is left of a prompt has a length of its own, which does not come again.
+                    plans.retain(|((rows, _), _)| [1, CHUNK].contains(rows));
+                    let plan = plan(memory.capacity);
+                    let prepared = PreparedPlan::with_states(gpu, plan, weights, states).await?;
+                    plans.push((shape, prepared));
+                }
+                let found = plans.iter_mut().find(|(known, _)| *known == shape);
+                let Some((_, prepared)) = found else { unreachable!("it was prepared") };
+                run_on(gpu, prepared, &given).await
+            }
+            _ => Err(Error::device("the conversation belongs to another device; begin again")),
+        }
+    }
+}
+
+async fn run_on(
+    gpu: &Gpu,
+    prepared: &mut PreparedPlan,
+    given: &[(&str, &[f32])],
+) -> Result<Vec<f32>> {
+    let plan = prepared.plan().clone();
+    let (inputs, logits) = fed(&plan, given);
+    let go_on = &mut async |_, _| ControlFlow::Continue(());
+    prepared.run(gpu, 1, &inputs, None, go_on).await?;
+    prepared.read(gpu, logits, 1).await
+}
+
+/// A plan's inputs by their names, and its output.
+fn fed<'a>(plan: &Plan, given: &[(&str, &'a [f32])]) -> (Vec<(SlotId, Value<'a>)>, SlotId) {
+    let slot = |name: &str| plan.slot(name);
+    let inputs = given.iter().filter_map(|(name, values)| Some((slot(name)?, Value::F32(values))));
+    (inputs.collect(), plan.outputs[0].1)
+}

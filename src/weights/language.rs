@@ -1,0 +1,92 @@
+//! What a checkpoint has beside the encoder: the language model, and what makes visual tokens for it.
+
+use super::{Checkpoint, Stored, read_header};
+use crate::model::{
+    LanguageNaming, LanguageSpec, VisualSpec, no_language, parse_language, parse_visual,
+};
+use crate::plan::{LANGUAGE_HEAD, LANGUAGE_TABLE, language_tensors, visual_tensors};
+use crate::{Error, Result};
+
+/// What was asked for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spoken {
+    visual: Option<VisualSpec>,
+    language: Option<LanguageSpec>,
+}
+
+impl Checkpoint {
+    /// Takes what makes visual tokens, whose tensors are called `visual.…`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model is no InternVL, or the checkpoint has its vision tower alone;
+    /// [`Error::Checkpoint`] where a tensor is missing or of another shape.
+    pub async fn with_visual(mut self) -> Result<Self> {
+        let headers = self.named_headers().await?;
+        self.add_visual(&headers)?;
+        Ok(self)
+    }
+
+    /// Takes the language model too, whose tensors are called `language.…`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::with_visual`].
+    pub async fn with_language(mut self) -> Result<Self> {
+        let headers = self.named_headers().await?;
+        self.add_visual(&headers)?;
+        let file = format!("{}/config.json", self.name());
+        let none = || no_language(self.name());
+        let spec = parse_language(&file, &self.config)?.ok_or_else(none)?;
+        let keys: Vec<&str> =
+            headers.iter().flat_map(|(_, list)| list).map(|stored| stored.key.as_str()).collect();
+        let naming = LanguageNaming::detect(&spec, &keys).ok_or_else(none)?;
+        let mut tensors = language_tensors(&spec);
+        // Without a matrix of its own the head is the table of tokens.
+        let tied = !keys.iter().any(|key| naming.is_head(key));
+        tensors.retain(|tensor| !tied || tensor.name != LANGUAGE_HEAD);
+        let name = self.name().to_string();
+        self.manifest.add(tensors, &name, &headers, &|key| naming.read(key))?;
+        if tied && let Some(table) = self.manifest.tensors.get(LANGUAGE_TABLE).cloned() {
+            self.manifest.tensors.insert(LANGUAGE_HEAD.into(), table);
+        }
+        self.spoken.language = Some(spec);
+        Ok(self)
+    }
+
+    fn add_visual(&mut self, headers: &[(String, Vec<Stored>)]) -> Result<()> {
+        let (file, sizes) = (format!("{}/config.json", self.name()), self.spec.sizes);
+        let name = self.name().to_string();
+        let Some(visual) = parse_visual(&file, &self.config, sizes.layers)? else {
+            return Err(Error::input(format!(
+                "{name}: this model makes no visual tokens: expected the whole model of an InternVL"
+            )));
+        };
+        let tensors = visual_tensors(&visual, sizes.hidden);
+        let mut keys = headers.iter().flat_map(|(_, list)| list);
+        if !keys.any(|stored| matches!(VisualSpec::read(&stored.key), crate::model::Key::Whole(_)))
+        {
+            return Err(no_language(&name));
+        }
+        self.manifest.add(tensors, &name, headers, &VisualSpec::read)?;
+        self.spoken.visual = Some(visual);
+        Ok(())
+    }
+
+    /// Names and headers of all files.
+    async fn named_headers(&self) -> Result<Vec<(String, Vec<Stored>)>> {
+        let mut headers = Vec::new();
+        for file in &self.files {
+            headers.push((file.name().to_string(), read_header(file).await?));
+        }
+        Ok(headers)
+    }
+
+    /// How visual tokens are made, where that was asked for.
+    pub fn visual(&self) -> Option<&VisualSpec> {
+        self.spoken.visual.as_ref()
+    }
+
+    /// The language model, where it was asked for.
+    pub fn language(&self) -> Option<&LanguageSpec> {
+        self.spoken.language.as_ref()
+    }
+}

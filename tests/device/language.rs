@@ -1,0 +1,282 @@
+//! Language models and visual tokens against float64 references: by the plain twins, on the CPU and on a device.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use internvit::gpu::Precision;
+use internvit::language::{Answering, Talk};
+use internvit::plan::{Role, SlotId, Value, language_angles, record_language};
+use internvit::{Checkpoint, Device, Encoder, Images, Tensor, reference};
+
+use super::common::*;
+
+const MODELS: [&str; 5] = [
+    "internvl_qwen2_hf",
+    "internvl_qwen2_openvl",
+    "internvl_qwen3_hf",
+    "internvl_qwen3_openvl",
+    "internvl_internlm2_openvl",
+];
+
+/// Logits may be this far off, which the next word never is by less than a hundred times as much.
+const TOLERANCE: f32 = 1e-3;
+
+fn folder(name: &str) -> std::path::PathBuf {
+    golden("internvl").join(name)
+}
+
+fn expected(name: &str) -> HashMap<String, Tensor> {
+    tensors(&folder(name).join("expected.safetensors"))
+}
+
+fn pixels(name: &str) -> Tensor {
+    tensors(&folder(name).join("input.safetensors")).remove("pixel_values").unwrap()
+}
+
+/// Whole numbers of a tensor.
+fn ids(name: &str, file: &str, tensor: &str) -> Vec<u32> {
+    let source = internvit::Source::file(&folder(name).join(file)).unwrap();
+    let list = wait(internvit::weights::read_header(&source)).unwrap();
+    let stored = list.into_iter().find(|stored| stored.key == tensor).unwrap();
+    let bytes = wait(source.read(stored.range)).unwrap();
+    bytes.as_chunks().0.iter().map(|id| i64::from_le_bytes(*id) as u32).collect()
+}
+
+fn open(name: &str) -> Checkpoint {
+    let checkpoint = wait(Checkpoint::open_path(&folder(name))).unwrap();
+    wait(checkpoint.with_language()).unwrap()
+}
+
+/// The CPU, and the device where there is one.
+fn devices() -> Vec<Device> {
+    [Some(Device::Cpu), gpu().map(|_| Device::Gpu)].into_iter().flatten().collect()
+}
+
+#[track_caller]
+fn near(what: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(off <= TOLERANCE, "{what}: off by {off}");
+}
+
+fn images(pixels: &Tensor) -> Images<'_> {
+    let shape = pixels.shape.as_slice().try_into().unwrap();
+    Images::PixelValues { shape, values: &pixels.values }
+}
+
+#[test]
+fn visual_tokens_of_both_dialects() {
+    for name in ["visual_hf", "visual_openvl"].into_iter().chain(MODELS) {
+        let (expected, pixels) = (expected(name), pixels(name));
+        for device in devices() {
+            let checkpoint = wait(Checkpoint::open_path(&folder(name))).unwrap();
+            let checkpoint = wait(checkpoint.with_visual()).unwrap();
+            let mut encoder = wait(Encoder::load(checkpoint, &device, &mut on_bytes)).unwrap();
+            let found = wait(encoder.visual_tokens(images(&pixels), &mut on)).unwrap();
+            let expected = &expected["visual_tokens"];
+            assert_eq!(found.shape, expected.shape);
+            assert_close(&format!("{name} {device:?}"), &found.values, &expected.values, 1e-5);
+        }
+    }
+}
+
+/// The order of squares and the layer are of the configuration.
+#[test]
+fn visual_tokens_by_the_configuration() {
+    for (name, change, tensor) in [
+        ("visual_openvl", ["\"v2\"", "\"v1\""], "visual_tokens.v1"),
+        (
+            "visual_openvl",
+            ["\"select_layer\": -1", "\"select_layer\": -2"],
+            "visual_tokens.select_layer_-2",
+        ),
+        (
+            "visual_hf",
+            ["\"vision_feature_layer\": -1", "\"vision_feature_layer\": -2"],
+            "visual_tokens.select_layer_-2",
+        ),
+    ] {
+        let config = std::fs::read_to_string(folder(name).join("config.json")).unwrap();
+        assert!(config.contains(change[0]), "{name}: {}", change[0]);
+        let config = config.replace(change[0], change[1]);
+        let file = internvit::Source::file(&folder(name).join("model.safetensors")).unwrap();
+        let checkpoint = wait(Checkpoint::open(name, &config, vec![file])).unwrap();
+        let checkpoint = wait(checkpoint.with_visual()).unwrap();
+        let mut encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes)).unwrap();
+        let found = wait(encoder.visual_tokens(images(&pixels(name)), &mut on)).unwrap();
+        assert_close(tensor, &found.values, &expected(name)[tensor].values, 1e-5);
+    }
+}
+
+/// By the twins alone: the whole prompt, and once more in two parts, the second behind what the first left.
+#[test]
+fn twins_compute_every_language_model() {
+    for name in MODELS {
+        let (checkpoint, expected) = (open(name), expected(name));
+        let spec = checkpoint.language().unwrap();
+        let embeddings = &expected["inputs_embeds"].values;
+        let rows = embeddings.len() / spec.hidden;
+        let logits = &expected["logits"].values;
+        for parts in [vec![rows], vec![rows / 3, rows - rows / 3]] {
+            let (mut states, mut first): (HashMap<String, Vec<f32>>, usize) = Default::default();
+            for rows in parts {
+                let plan = record_language(spec, rows, 64, true);
+                let angles = language_angles(spec, first, rows);
+                let place = [first as f32];
+                let own = &embeddings[first * spec.hidden..][..rows * spec.hidden];
+                let mut inputs: Vec<(SlotId, Value<'_>)> = Vec::new();
+                for (slot, values) in [("embeddings", own), ("angles", &angles), ("place", &place)]
+                {
+                    inputs.push((plan.slot(slot).unwrap(), Value::F32(values)));
+                }
+                for (id, slot) in plan.slots.iter().enumerate() {
+                    if let Some(values) = states.get(&slot.name) {
+                        inputs.push((id, Value::F32(values)));
+                    }
+                }
+                let go_on = &mut async |_: &_, _: &[f32]| ControlFlow::Continue(());
+                let found = wait(reference::run(&plan, 1, &checkpoint, &inputs, go_on)).unwrap();
+                let kept = |id: SlotId| plan.slots[id].role == Role::State;
+                let output = found.iter().find(|(id, _)| !kept(*id)).unwrap();
+                let own = &logits[first * spec.vocabulary..][..rows * spec.vocabulary];
+                near(&format!("{name} from {first}"), &output.1, own);
+                let of = |(id, values): (SlotId, Vec<f32>)| {
+                    kept(id).then(|| (plan.slots[id].name.clone(), values))
+                };
+                states = found.into_iter().filter_map(of).collect();
+                first += rows;
+            }
+        }
+    }
+}
+
+/// Pictures and words in, words out: all logits of the prompt, then one token after the other.
+#[test]
+fn every_language_model_says_what_the_reference_says() {
+    for name in MODELS {
+        let expected = expected(name);
+        let prompt = ids(name, "input.safetensors", "input_ids");
+        let answer = ids(name, "expected.safetensors", "generated");
+        for device in devices() {
+            let what = format!("{name} {device:?}");
+            let mut encoder = wait(Encoder::load(open(name), &device, &mut on_bytes)).unwrap();
+            let tokens = wait(encoder.visual_tokens(images(&pixels(name)), &mut on)).unwrap();
+            let case = std::fs::read_to_string(folder(name).join("case.json")).unwrap();
+            let case: serde_json::Value = serde_json::from_str(&case).unwrap();
+            let picture = case["img_context_token_id"].as_u64().unwrap() as u32;
+            let embeddings = wait(encoder.embed_with(&prompt, Some(picture), &tokens)).unwrap();
+            let given = &expected["inputs_embeds"].values;
+            assert_close(&what, &embeddings, given, 1e-5);
+            let mut memory = encoder.memory(64).unwrap();
+            let all = wait(encoder.feed(&mut memory, &embeddings, true)).unwrap();
+            near(&what, &all, &expected["logits"].values);
+            let width = encoder.language().unwrap().vocabulary;
+            let mut logits = all[all.len() - width..].to_vec();
+            for (step, id) in answer.iter().enumerate() {
+                let said = &expected["generated_logits"].values[step * width..][..width];
+                near(&format!("{what} step {step}"), &logits, said);
+                let best = (0..width).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
+                assert_eq!(best as u32, *id, "{what} step {step}");
+                let next = wait(encoder.embed(&[*id])).unwrap();
+                logits = wait(encoder.feed(&mut memory, &next, false)).unwrap();
+            }
+            assert_eq!(memory.len(), prompt.len() + answer.len());
+            let room = 64 - memory.len();
+            let much = vec![0.0; (room + 1) * encoder.language().unwrap().hidden];
+            refused("no room", wait(encoder.feed(&mut memory, &much, false)), "with room for 64");
+        }
+    }
+}
+
+#[test]
+fn a_tower_alone_speaks_not() {
+    let tower = || wait(Checkpoint::open_path(&golden("encoder_hf_native"))).unwrap();
+    refused("visual", wait(tower().with_visual()), "makes no visual tokens");
+    refused("language", wait(tower().with_language()), "makes no visual tokens");
+    // The configuration of the whole, with the files of the tower.
+    refused("projector", wait(open_without("mlp1").with_visual()), "the vision tower alone");
+    refused(
+        "language",
+        wait(open_without("language_model").with_language()),
+        "the vision tower alone",
+    );
+}
+
+/// InternVL without the tensors whose names begin so.
+fn open_without(start: &str) -> Checkpoint {
+    let from = folder("internvl_qwen3_openvl");
+    let to = scratch(start);
+    std::fs::copy(from.join("config.json"), to.join("config.json")).unwrap();
+    let mut list: Vec<(String, Tensor)> =
+        tensors(&from.join("model.safetensors")).into_iter().collect();
+    list.retain(|(name, _)| !name.starts_with(start));
+    let list: Vec<_> = list
+        .iter()
+        .map(|(name, t)| {
+            (name.clone(), t.shape.clone(), internvit::weights::Values::F32(&t.values))
+        })
+        .collect();
+    internvit::weights::write_safetensors(&to.join("model.safetensors"), &list).unwrap();
+    wait(Checkpoint::open_path(&to)).unwrap()
+}
+
+/// A conversation, and an answer in whose middle the device is lost.
+#[test]
+fn a_conversation_outlives_its_device() {
+    let name = "internvl_qwen3_openvl";
+    let prompt = ids(name, "input.safetensors", "input_ids");
+    let answer = ids(name, "expected.safetensors", "generated");
+    let how = Answering { most: 8, picture: Some(311), ..Answering::default() };
+    for device in devices() {
+        let mut encoder = wait(Encoder::load(open(name), &device, &mut on_bytes)).unwrap();
+        let visual = wait(encoder.visual_tokens(images(&pixels(name)), &mut on)).unwrap();
+        let told = |encoder: &mut Encoder, parts: &[&[u32]], lost: bool| {
+            let (mut talk, mut said) = (Talk::default(), Vec::new());
+            for (number, part) in parts.iter().enumerate() {
+                talk.say(encoder, part, Some(&visual).filter(|_| number == 0)).unwrap();
+                let faults = encoder.gpu().filter(|_| lost).map(|gpu| gpu.fault_injector());
+                let mut step = 0;
+                let watch = &mut |_: u32, _: &[f32]| {
+                    step += 1;
+                    if step == 4 {
+                        faults.iter().for_each(|faults| faults.lose_after(&[1]));
+                    }
+                    ControlFlow::Continue(())
+                };
+                said = wait(talk.answer(encoder, &how, watch)).unwrap();
+            }
+            (talk.ids().to_vec(), said)
+        };
+        let (first, said) = told(&mut encoder, &[&prompt], false);
+        assert_eq!(said, answer[..8], "{device:?}");
+        // The second answer is that of one prompt with all that was said before.
+        let (all, second) = told(&mut encoder, &[&prompt, &[5, 6, 7]], false);
+        let whole = [&first[..], &[5, 6, 7]].concat();
+        assert_eq!(all[..whole.len()], whole);
+        assert_eq!(told(&mut encoder, &[&whole], false).1, second, "{device:?}");
+        if encoder.gpu().is_some() {
+            assert_eq!(told(&mut encoder, &[&prompt, &[5, 6, 7]], true).1, second, "lost");
+            assert!(encoder.notes().iter().any(|note| note.contains("the answer goes on")));
+        }
+    }
+}
+
+/// In 16 and 8 bits the model says nearly the same; in f16 and on the CPU what is kept is f32.
+#[test]
+fn fewer_bits_say_nearly_the_same() {
+    let name = "internvl_qwen2_openvl";
+    let expected = expected(name);
+    for (precision, least) in [(Precision::F16, 0.9999), (Precision::Int8, 0.999)] {
+        let Some(gpu) = gpu_as(precision) else { return };
+        let encoder = wait(Encoder::load(open(name), gpu, &mut on_bytes)).unwrap();
+        let mut memory = encoder.memory(64).unwrap();
+        let given = &expected["inputs_embeds"].values;
+        let found = wait(encoder.feed(&mut memory, given, true)).unwrap();
+        let [a, b] = [&found, &expected["logits"].values];
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+        assert!(cosine > least, "{precision:?}: {cosine}");
+    }
+}
