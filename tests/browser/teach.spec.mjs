@@ -451,7 +451,8 @@ test("after a reload the page begins with the lesson’s picture, in place of it
   await shown(page);
   await open(page);
   await learn(page);
-  await page.locator("[data-kept]", { hasText: "and 1 picture" }).waitFor();
+  // All of it, and not only the first point.
+  await page.locator("[data-kept][aria-busy=false]", { hasText: "and 1 picture" }).waitFor();
   await page.reload();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await fit(page, "Learned from 2 patches");

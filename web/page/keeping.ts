@@ -51,6 +51,8 @@ export class Keeping {
     this.#parts = parts;
     part(this.#root, "[data-forget]", HTMLButtonElement).addEventListener("click", () => void this.#forget());
     part(document, "#teach", HTMLElement).addEventListener("lesson", () => this.#later());
+    // A page that is closed or reloaded keeps what is newest, as far as the browser lets it.
+    addEventListener("pagehide", () => this.#now());
     // Another picture, or more of them.
     new MutationObserver(() => this.#seen !== this.#scene && this.#later()).observe(part(document, "#stage", HTMLElement), { attributeFilter: ["data-drawn"] });
   }
@@ -153,11 +155,25 @@ export class Keeping {
     if (this.#restoring) return;
     clearTimeout(this.#timer);
     clearTimeout(this.#longTimer);
-    const after = (rest: number, work: () => Promise<void>) => setTimeout(() => {
-      this.#keeping = this.#keeping.then(work).catch(() => this.#failed());
-    }, rest);
-    this.#timer = after(REST, () => this.#keep());
-    this.#longTimer = after(LONG_REST, () => this.#keepFeatures());
+    this.#note.ariaBusy = "true";
+    this.#timer = setTimeout(() => this.#now(), REST);
+    this.#longTimer = setTimeout(() => this.#next(() => this.#keepFeatures()), LONG_REST);
+  }
+
+  #next(work: () => Promise<void>) {
+    this.#keeping = this.#keeping.then(work).catch(() => this.#failed());
+  }
+
+  /** Keeps what waits for its rest. */
+  #now() {
+    if (this.#timer === 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#next(async () => {
+      await this.#keep();
+      // What has come meanwhile waits for its own rest.
+      if (this.#timer === 0) this.#note.ariaBusy = "false";
+    });
   }
 
   async #keep() {
@@ -212,6 +228,8 @@ export class Keeping {
   async #forget() {
     clearTimeout(this.#timer);
     clearTimeout(this.#longTimer);
+    this.#timer = 0;
+    this.#note.ariaBusy = "false";
     await this.#keeping;
     await this.#kept.clear().catch(this.#parts.messages.alarm);
     this.#stored.clear();
