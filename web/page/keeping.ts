@@ -19,8 +19,8 @@ export interface KeepingParts {
   messages: Notice;
 }
 
-/** How long the lesson rests before it is kept, in milliseconds. */
-const REST = 700;
+/** How long the lesson rests before it is kept, in milliseconds: what is taught in it is lost where the page is left. */
+const REST = 100;
 /** How long until its features are: reading them takes the engine a moment. */
 const LONG_REST = 4000;
 /** Keys of samples, which need not be kept. */
@@ -51,8 +51,6 @@ export class Keeping {
     this.#parts = parts;
     part(this.#root, "[data-forget]", HTMLButtonElement).addEventListener("click", () => void this.#forget());
     part(document, "#teach", HTMLElement).addEventListener("lesson", () => this.#later());
-    // A page that is closed or reloaded keeps what is newest, as far as the browser lets it.
-    addEventListener("pagehide", () => this.#now());
     // Another picture, or more of them.
     new MutationObserver(() => this.#seen !== this.#scene && this.#later()).observe(part(document, "#stage", HTMLElement), { attributeFilter: ["data-drawn"] });
   }
@@ -164,10 +162,8 @@ export class Keeping {
     this.#keeping = this.#keeping.then(work).catch(() => this.#failed());
   }
 
-  /** Keeps what waits for its rest. */
+  /** Keeps what has had its rest. */
   #now() {
-    if (this.#timer === 0) return;
-    clearTimeout(this.#timer);
     this.#timer = 0;
     this.#next(async () => {
       await this.#keep();
