@@ -8,11 +8,6 @@ import { setup } from "./setup.mjs";
 
 const { values: { watch, host } } = parseArgs({ options: { watch: { type: "boolean" }, host: { type: "string" } } });
 await setup();
-const rest = await build({ watch, quick: true });
+await build({ watch });
 const { url } = await serve({ "/": join(root, "www") }, 5173, { host });
 console.log(`\nThe page is at ${url} (Ctrl+C ends it).`);
-if (rest) {
-  console.log("What makes it faster on this machine's processor is still being built; the page works meanwhile.");
-  await rest();
-  console.log(`Built. Load the page again: ${url}`);
-}
