@@ -67,28 +67,24 @@ FAMILIES = {
 
 
 def published(a, folder):
-    """A family's model by `transformers`, with random weights, saved in a folder; and a function that attends by a name."""
+    """A family's model by `transformers`, with random weights, saved in a folder; its shape and itself."""
     import transformers
 
     name, shape = FAMILIES[a.family]
     shape = shape | ({"image_size": a.size} if a.size else {})
     make = getattr(transformers, f"{name}Model")
-
-    def attending(kind):
-        loaded = make.from_pretrained(folder, attn_implementation=kind).eval()
-
-        class Tokens(torch.nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.inner = loaded
-
-            def forward(self, pixel_values):
-                return self.inner(pixel_values=pixel_values).last_hidden_state
-
-        return Tokens()
-
     make(getattr(transformers, f"{name}Config")(**shape)).save_pretrained(folder)
-    return shape, attending
+    loaded = make.from_pretrained(folder, attn_implementation="sdpa").eval()
+
+    class Tokens(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = loaded
+
+        def forward(self, pixel_values):
+            return self.inner(pixel_values=pixel_values).last_hidden_state
+
+    return shape, Tokens()
 
 
 def median(call, runs):
@@ -101,18 +97,58 @@ def median(call, runs):
     return 1e3 * sorted(times)[len(times) // 2], out
 
 
-def fused(plain, file, heads, width):
-    """Joins attention to one node where `transformers.onnx`' kind of graph has it in pieces, as transformers.js ships it."""
-    from onnxruntime.transformers import fusion_options, optimizer
+def fused(model, file, heads):
+    """Writes the graph anew with the node that transformers.js' graphs have for attention, `MultiHeadAttention`, in place
+    of opset 23's, which attends by heads: the transposes around it go. No mask is taken over: pictures have none."""
+    import onnx as graphs
 
-    options = fusion_options.FusionOptions("vit")
-    options.use_multi_head_attention = True
-    graph = optimizer.optimize_model(str(plain), "vit", num_heads=heads, hidden_size=width, opt_level=0, optimization_options=options)
-    graph.save_model_to_file(str(file))
-    return sum(node.op_type in ("Attention", "MultiHeadAttention") for node in graph.model.graph.node)
+    made = graphs.load(model)
+    graph = made.graph
+    by_output = {out: node for node in graph.node for out in node.output}
+    by_input = {name: node for node in graph.node for name in node.input}
+
+    def follow(node, step, kinds):
+        for kind in kinds:
+            node = step(node)
+            if node.op_type != kind:
+                raise SystemExit(f"{model}: {node.op_type} beside Attention, expected {kind}")
+        return node
+
+    before, after = lambda node: by_output[node.input[0]], lambda node: by_input[node.output[0]]
+    count = 0
+    for node in graph.node:
+        if node.op_type != "Attention":
+            continue
+        planes = []
+        for name in node.input[:3]:
+            transpose = by_output[name]
+            if transpose.op_type != "Transpose":
+                raise SystemExit(f"{model}: {transpose.op_type} before Attention, expected Transpose")
+            planes.append(follow(transpose, before, ["Reshape"]).input[0])
+        end = follow(node, after, ["Transpose", "Reshape"])
+        scale = next(a.f for a in node.attribute if a.name == "scale")
+        joined = graphs.helper.make_node("MultiHeadAttention", planes, list(end.output), domain="com.microsoft", num_heads=heads, scale=scale)
+        end.output[0] += ".apart"
+        node.CopyFrom(joined)
+        count += 1
+    if not any(opset.domain == "com.microsoft" for opset in made.opset_import):
+        made.opset_import.append(graphs.helper.make_opsetid("com.microsoft", 1))
+    needed, kept = {out.name for out in graph.output}, []
+    # What only the old nodes read has no reader now.
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            kept.insert(0, node)
+    del graph.node[:]
+    graph.node.extend(kept)
+    for unread in [value for value in graph.initializer if value.name not in needed]:
+        graph.initializer.remove(unread)
+    large = made.ByteSize() > 1e9
+    graphs.save(made, file, save_as_external_data=large, location=f"{file.name}.data")
+    return count
 
 
-def onnx(a, model, x, folder, rows, outputs, eager=None, shape=None):
+def onnx(a, model, x, folder, rows, outputs, heads):
     import onnxruntime
 
     where = a.export or folder
@@ -121,10 +157,9 @@ def onnx(a, model, x, folder, rows, outputs, eager=None, shape=None):
     large = sum(p.numel() for p in model.parameters()) > 1e8
     torch.onnx.export(model, (x,), where / "model.onnx", opset_version=23, dynamo=True, external_data=large, verbose=False, **names)
     files = {"model.onnx": "opset 23"}
-    if eager is not None:
-        torch.onnx.export(eager, (x,), folder / "plain.onnx", opset_version=17, dynamo=False, **names)
-        nodes = fused(folder / "plain.onnx", where / "fused.onnx", shape["num_attention_heads"], shape["hidden_size"])
-        files["fused.onnx"] = f"{nodes} fused attentions"
+    if a.family:
+        nodes = fused(where / "model.onnx", where / "fused.onnx", heads)
+        files["fused.onnx"] = f"{nodes} × MultiHeadAttention"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = a.threads
     for file, what in files.items():
@@ -152,10 +187,9 @@ def main():
 
     if a.family:
         a.model = (a.export or Path(tempfile.mkdtemp())) / "model"
-        config, attending = published(a, a.model)
-        model, eager = attending("sdpa"), attending("eager")
+        config, model = published(a, a.model)
     else:
-        config, eager = {"layer_norm_eps": 1e-6} | json.loads((a.model / "config.json").read_text()), None
+        config = {"layer_norm_eps": 1e-6} | json.loads((a.model / "config.json").read_text())
         model = adapt(pytorch.InternViT(config), config).eval()
         weights = load_file(a.model / "model.safetensors")
         weights = {k.removeprefix("vision_model."): v.float() for k, v in weights.items() if not k.startswith("decode_head")}
@@ -179,7 +213,7 @@ def main():
 
         for dtype in ["f32", "f16"] if a.gpu else ["f32"]:
             ours("encode", "--pixel-values", folder / "input.safetensors", "--out", out, "--dtype", dtype)
-            measured = ours("bench", "--runs", a.runs, "--batch", a.batch, "--dtype", dtype)
+            measured = ours("bench", "--image-size", side, "--runs", a.runs, "--batch", a.batch, "--dtype", dtype)
             device = measured["device"]["name"]
             name = f"internvit, {device}, {dtype}"
             rows[name] = measured["encode"]["median_ms"]
@@ -214,7 +248,7 @@ def main():
                     print(f"PyTorch {str(kind).split('.')[1]} product {m} × {n} × {k}: {2e-9 * m * n * k * 20 / ms:.1f} TFLOP/s")
         model.to("cpu", torch.float32)
         if not a.gpu:
-            onnx(a, model, x, folder, rows, outputs, eager, config)
+            onnx(a, model, x, folder, rows, outputs, config["num_attention_heads"])
 
     truth = outputs[next(n for n in outputs if n.startswith("PyTorch") and "float32" in n)]
     ours_ms = next(ms for name, ms in rows.items() if name.startswith("internvit"))

@@ -6,7 +6,10 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const page = here("../docs/speed.md");
 
 /** Shapes that file names tell where the measurement does not. */
-const SHAPES = { tiny: ["internvit-tiny", 224], "300m": ["300M, random weights", 448] };
+const SHAPES = {
+  tiny: ["internvit-tiny", 224], "300m": ["300M, random weights", 448], "dinov2-s": ["DINOv2 ViT-S/14, random weights", 518],
+  "clip-b32": ["CLIP ViT-B/32, random weights", 224], "siglip-b16": ["SigLIP ViT-B/16, random weights", 224],
+};
 
 /** A report of `internvit bench --json`, or of the page's benchmark. */
 function ofReport({ model, image_size, batch, dtype = "f32", device, kernels, encode, check, made }) {
@@ -22,7 +25,7 @@ function ofReport({ model, image_size, batch, dtype = "f32", device, kernels, en
 
 /** Several programs on one input: of bench/browser.mjs and bench/peers.py. */
 function ofPeers({ rows, runs, chromium, batch = 1 }, file) {
-  const shape = SHAPES[/tiny|300m/.exec(file)?.[0]];
+  const shape = SHAPES[Object.keys(SHAPES).find((name) => file.includes(name))];
   if (!shape) throw new Error(`bench/results/${file}: its name has none of ${Object.keys(SHAPES).join(", ")}, which tells the model`);
   const [model, side] = shape;
   return rows.map(({ who, median_ms, relative_l2 }) => {
