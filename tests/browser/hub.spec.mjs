@@ -523,6 +523,14 @@ async function stored() {
   return names;
 }
 
+/** Runs in the page: the files that are stored of a model. */
+async function filesOf(name) {
+  const models = await (await navigator.storage.getDirectory()).getDirectoryHandle("models");
+  const names = [];
+  for await (const file of (await models.getDirectoryHandle(encodeURIComponent(name))).keys()) names.push(file);
+  return names.sort();
+}
+
 test("a model of open_clip, its encoder alone and then with words", async (t) => {
   const page = await visitHub(t);
   await get(page, "tiny/clip");
@@ -530,8 +538,16 @@ test("a model of open_clip, its encoder alone and then with words", async (t) =>
   const stored = async () => /^([\d.]+) kB, stored/.exec(await row(page, "tiny/clip").locator(".hint").first().textContent())?.[1];
   const alone = Number(await stored());
   assert.ok(!hub.log().some(({ url }) => url.includes("tokenizer.json")), "nobody asked for words");
-  hub.log().length = 0;
   await page.getByLabel("With words").check();
+  // Words that are not wanted after all leave the model as it was.
+  hub.behave([{ match: "tokenizer.json", slow: 20 }]);
+  await get(page, "tiny/clip");
+  while (!hub.log().some(({ method, url }) => method === "GET" && url.includes("/tokenizer.json"))) await page.waitForTimeout(50);
+  await press(page, "Cancel", "tiny/clip");
+  await row(page, "tiny/clip").locator(".hint", { hasText: `${alone} kB, stored` }).waitFor();
+  assert.deepEqual(await page.evaluate(filesOf, "tiny/clip"), ["open_clip_model.safetensors", "record.json"]);
+  hub.behave([]);
+  hub.log().length = 0;
   await get(page, "tiny/clip");
   await page.waitForFunction((before) => Number(/^([\d.]+) kB, stored/.exec([...document.querySelectorAll("#models li")].find((item) => item.textContent.includes("tiny/clip")).querySelector(".hint").textContent)?.[1]) > before, alone);
   await inUse(page, "tiny/clip");

@@ -175,15 +175,14 @@ export class ModelList {
 
   /** Its second: cancel, delete or dismiss. */
   async #give(row: Row) {
-    const fetching = row.fetching;
-    row.work?.abort();
+    const { fetching, work } = row;
+    work?.abort();
     await fetching;
     try {
       // Where nothing is kept there is nothing to remove.
-      if (keeps()) await this.#store().ask("remove", row.name);
-      row.stored = null;
+      row.stored = keeps() ? await this.#store().ask(work ? "cancel" : "remove", row.name) : null;
       row.problem = null;
-      if (!row.published) {
+      if (!row.published && !row.stored) {
         this.#rows.delete(row.name);
         row.item.remove();
       }

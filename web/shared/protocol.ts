@@ -339,9 +339,8 @@ const modelRequest = record({
 export type StoredModel = Infer<typeof storedModel>;
 const storedModel = record({
   name: string,
-  /** Size of all its files. */
+  /** Sizes of all its files, and what is stored of them. */
   bytes: number,
-  /** Bytes that are stored. */
   here: number,
   complete: boolean,
 });
@@ -353,8 +352,10 @@ export const storeCalls = {
   plan: { given: modelRequest, answer: storedModel },
   /** Continues where an earlier download stopped. */
   download: { given: modelRequest, answer: nothing },
-  /** Null where the model is not stored; stored files are checked by their digests once a visit. */
+  /** Null where the model is not stored. A file's digest is checked once a visit. */
   open: { given: string, answer: nullable(unchecked<StoredFiles>()) },
+  /** Forgets a download that is not whole: what was a whole model before it stays one. */
+  cancel: { given: string, answer: nullable(storedModel) },
   remove: { given: string, answer: nothing },
 } satisfies CallTable;
 

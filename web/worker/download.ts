@@ -7,7 +7,7 @@ import { find, type Remote } from "./hub";
 import { start } from "./module";
 import { insist, stream, type Net } from "./net";
 import { serve, type Handlers, type Job } from "./serve";
-import { erase, fileOf, folderOf, headOf, readRecord, storedModels, summary, write, writeRecord, type StoredFile, type StoredRecord } from "./vault";
+import { erase, fileOf, folderOf, forget, headOf, readRecord, storedModels, summary, write, writeRecord, type StoredFile, type StoredRecord } from "./vault";
 
 /** Answers each call by the stored models. */
 class ModelStore implements Handlers<StoreCalls> {
@@ -63,6 +63,14 @@ class ModelStore implements Handlers<StoreCalls> {
     throw new Error(`${name} cannot be used as it is stored in this browser: ${problems.join("; ")}. Press Resume under “Other models” to fetch that part again.`);
   }
 
+  async cancel(name: string, { signal }: Job) {
+    return alone(name, signal, null, async () => {
+      const record = await readRecord(name);
+      const kept = record && (await forget(record));
+      return kept && summary(kept);
+    });
+  }
+
   async remove(name: string, { signal }: Job) {
     return alone(name, signal, null, async () => {
       await erase(name);
@@ -113,7 +121,8 @@ class ModelStore implements Handlers<StoreCalls> {
     const planned = [...wanted, ...tokenizer].map((file, at) => toStore(file, parts[at] ?? null, etags.get(files[at] ?? file) ?? null));
     const stored = planned.filter(({ url, ranges }) => ranges.length > 0 && !before.some((one) => one.url === url && !one.header));
     for (const file of stored) await write(folder, file.name, headOf(file));
-    const record = { name, ...texts, files: [...before, ...stored] };
+    const whole = before.every(({ done }) => done) ? before.length : 0;
+    const record = { name, ...texts, whole, files: [...before, ...stored] };
     await writeRecord(folder, record);
     return record;
   }
@@ -136,6 +145,7 @@ class ModelStore implements Handlers<StoreCalls> {
       const fetched = await fileOf(folder, file);
       if (fetched) this.#sound.set(what, stamp(fetched));
     }
+    await writeRecord(folder, { ...record, whole: record.files.length });
     return null;
   }
 }

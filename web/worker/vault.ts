@@ -31,6 +31,8 @@ const storedRecord = atLeast({
   preprocessor: optional(nullable(string)),
   /** Whether what reads texts was wanted too. */
   words: optional(boolean),
+  /** How many of the files were a whole model before the others were asked for. */
+  whole: optional(number),
   files: list(storedFile),
 });
 
@@ -110,6 +112,20 @@ export async function storedModels(): Promise<StoredModel[]> {
     if (record) found.push(await summary(record));
   }
   return found.sort((a, b) => a.name.localeCompare(b.name, "en"));
+}
+
+/** Forgets the files of a download that is not whole, and with them the model unless it was whole before. */
+export async function forget(record: StoredRecord): Promise<StoredRecord | null> {
+  const { name, whole = 0, files, ...texts } = record;
+  if (whole === 0) {
+    await erase(name);
+    return null;
+  }
+  const folder = await folderOf(name);
+  const kept = { name, ...texts, words: false, files: files.slice(0, whole) };
+  await writeRecord(folder, kept);
+  for (const file of files.slice(whole)) await folder.removeEntry(file.name).catch(() => null); // not yet begun
+  return kept;
 }
 
 export async function erase(name: string) {
