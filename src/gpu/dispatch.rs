@@ -1,6 +1,9 @@
 //! A dispatch: what is bound, how many workgroups there are, and how both follow the batch.
 
 use super::buffer::Buffer;
+use super::device::Gpu;
+use super::kernels::Kernel;
+use crate::Result;
 
 /// The uniform of every kernel; the same fields stand in `shaders/shared/size.wgsl`.
 #[repr(C)]
@@ -45,8 +48,9 @@ pub(super) struct Copy {
 
 /// A dispatch whose uniform has no buffer yet.
 pub(super) struct Draft<'a> {
-    pub(super) kernel: &'static str,
-    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) kernel: Kernel,
+    /// Its main file.
+    pub(super) file: &'static str,
     pub(super) bindings: [Group<'a>; 3],
     pub(super) size: Size,
     /// Workgroups, as far as the batch does not decide.
@@ -89,8 +93,9 @@ pub(super) enum Unit {
 }
 
 impl Draft<'_> {
-    /// Binds its buffers, and as its uniform the one numbered `index`.
-    pub(super) fn bind(self, device: &wgpu::Device, uniforms: &Buffer, index: usize) -> Dispatch {
+    /// Binds its buffers to its pipeline, and as its uniform the one numbered `index`.
+    pub(super) fn bind(self, gpu: &Gpu, uniforms: &Buffer, index: usize) -> Result<Dispatch> {
+        let pipeline = gpu.pipeline(&self.kernel)?;
         let offset = index as u64 * UNIFORM_STRIDE;
         let mut uniform =
             Some(Some(Bind { buffer: uniforms, offset, bytes: size_of::<Size>() as u64 }));
@@ -113,14 +118,14 @@ impl Draft<'_> {
                 })
                 .collect();
             bound.extend(numbered().map(|(_, bind)| bind.buffer.clone()));
-            groups.push(device.create_bind_group(&wgpu::BindGroupDescriptor {
+            groups.push(gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
-                layout: &self.pipeline.get_bind_group_layout(index as u32),
+                layout: &pipeline.get_bind_group_layout(index as u32),
                 entries: &entries,
             }));
         }
-        let Draft { kernel, pipeline, counts, rows, size, .. } = self;
-        Dispatch { kernel, pipeline, groups, _bound: bound, counts, size, rows }
+        let Draft { file: kernel, counts, rows, size, .. } = self;
+        Ok(Dispatch { kernel, pipeline, groups, _bound: bound, counts, size, rows })
     }
 }
 

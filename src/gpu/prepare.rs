@@ -92,6 +92,7 @@ impl PreparedPlan {
             };
             let works: Vec<Work<'_>> =
                 plan.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
+            gpu.compile(works.iter().flat_map(|work| &work.dispatches).map(|draft| &draft.kernel))?;
             gpu.save_pipelines();
             let (uniforms, steps) = bind(gpu, &plan, works).await?;
             let value_bytes = plan.slots.iter().enumerate().map(|(id, slot)| match slot.role {
@@ -160,11 +161,11 @@ async fn bind(gpu: &Gpu, plan: &Plan, works: Vec<Work<'_>>) -> Result<(Buffer, V
     let mut index = 0..;
     let steps = works.into_iter().zip(&plan.steps).map(|(work, step)| {
         let drafts = work.dispatches.into_iter().zip(&mut index);
-        let bound = drafts.map(|(draft, index)| draft.bind(&gpu.device, &uniforms, index));
-        let dispatches = bound.collect();
-        PreparedStep { flop: plan.flop(step, plan.batch), copy: work.copy, dispatches }
+        let bound = drafts.map(|(draft, index)| draft.bind(gpu, &uniforms, index));
+        let dispatches = bound.collect::<Result<_>>()?;
+        Ok(PreparedStep { flop: plan.flop(step, plan.batch), copy: work.copy, dispatches })
     });
-    let steps = steps.collect();
+    let steps = steps.collect::<Result<_>>()?;
     Ok((uniforms, steps))
 }
 

@@ -314,8 +314,7 @@ impl<'a> Builder<'a> {
         rows: Rows,
         counts: [u32; 3],
     ) -> Result<Draft<'a>> {
-        let pipeline = self.gpu.pipeline(kernel)?;
-        Ok(Draft { kernel: file, pipeline, bindings, size, counts, rows })
+        Ok(Draft { kernel: kernel.clone(), file, bindings, size, counts, rows })
     }
 
     pub(super) fn rows_size(&self, slot: SlotId) -> Size {

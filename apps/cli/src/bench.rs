@@ -279,6 +279,11 @@ impl Report {
         }
     }
 
+    /// Dispatches of one encoding, or on the CPU calls.
+    fn dispatches(&self) -> usize {
+        self.measured.profile.rows.iter().map(|row| row.dispatches).sum()
+    }
+
     fn json(&self) -> Value {
         let before = [("open_device", self.open), ("load_weights", self.load)];
         let mut report = self.measured.json(&self.ceilings, &before);
@@ -287,6 +292,7 @@ impl Report {
         report["image_size"] = json!(self.side);
         report["dtype"] = json!(self.dtype);
         report["kernels"] = json!(self.kernels);
+        report["profile"]["dispatches"] = json!(self.dispatches());
         report["memory"]["host_peak_bytes"] = json!(self.host);
         if let Some(difference) = self.check {
             report["check"] = json!({ "against": "CPU", "relative_l2": difference });
@@ -343,11 +349,14 @@ impl Report {
             c.product / 1e9
         );
         say!(
-            "  kernels       {:.2} ms of a run of {:.2} ms, by {}\n",
+            "  kernels       {} {}, {:.2} ms of a run of {:.2} ms, by {}",
+            self.dispatches(),
+            if self.kernels.is_some() { "dispatches" } else { "calls" },
             1e3 * profile.summed(),
             1e3 * profile.seconds,
             self.timer()
         );
+        say!("");
         let width = |text: fn(&Row) -> &str| {
             profile.rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0)
         };
