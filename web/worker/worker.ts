@@ -5,6 +5,7 @@ import { engineCalls, type Calls, type Model, type ModelSource, type Progress } 
 import { spelled } from "../shared/spelled";
 import { bounded, MOST_HEAD, reading } from "./bounds";
 import { readable } from "./decode";
+import { embedded } from "./embedded";
 import { HelperHost } from "./helper";
 import { filesOf, zipped } from "./masks";
 import { FetchedModels, localModel, readRanges } from "./model-files";
@@ -67,6 +68,15 @@ class EngineHost implements Handlers<Calls> {
     const bitmap = await createImageBitmap(new ImageData(pixels, width, height));
     job.transfer.push(bitmap);
     return { ...encoded, bitmap };
+  }
+
+  async embed({ photo, settings }: Calls["embed"]["given"], job: Job) {
+    const encoded = await this.encodeFile({ photo, settings }, job);
+    try {
+      return await embedded(this.#opened, encoded);
+    } finally {
+      this.#opened.forget(encoded.photo);
+    }
   }
 
   async encodePixels({ pixels: { shape, data }, layers }: Calls["encodePixels"]["given"]) {
