@@ -425,6 +425,7 @@ test("masks of more pictures than stay encoded, and Cancel in the middle of them
       document.querySelector("#progress button").click();
     }).observe(document.querySelector("#progress"), { subtree: true, childList: true, characterData: true });
   });
+  await page.locator(".menu > summary").click();
   await press(page, "Save all masks");
   await page.locator("#status", { hasText: "Cancelled. Nothing was saved." }).waitFor({ state: "attached" });
   const { bytes } = await saved(page, "Save all masks");

@@ -59,7 +59,10 @@ export class LessonSaving {
 
   #button(name: string, work: () => Promise<void>): HTMLButtonElement {
     const button = part(document, `#stage [data-${name}]`, HTMLButtonElement);
-    button.addEventListener("click", () => void work().catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved.")));
+    button.addEventListener("click", () => {
+      button.closest<HTMLDetailsElement>(".menu")?.removeAttribute("open");
+      void work().catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved."));
+    });
     return button;
   }
 

@@ -14,7 +14,7 @@ import type { View } from "./views/view";
 import { Wipe } from "./wipe";
 
 /** How long a new picture takes to appear. */
-const REVEAL_MILLISECONDS = 500;
+const REVEAL_MILLISECONDS = 200;
 
 /** What is drawn: a view of a photograph, or of `second` beside it. */
 export interface Painting {

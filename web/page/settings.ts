@@ -24,6 +24,8 @@ const MOST_FINEST = 12_288;
 const QUICK = 224;
 /** The same of a first look, which is replaced by the usual detail. */
 const FIRST = 140;
+/** Seconds up to which a photograph is waited for, without a first look. */
+const SHORT = 1.5;
 /** Seconds above which the time is told before. */
 const LONG = 2;
 
@@ -90,9 +92,11 @@ export class SettingsForm {
     return { settings: { ...settings, ...side }, detail: side.image_size || this.#detail.chosen === "fine" ? "" : this.#detail.chosen };
   }
 
-  /** How to encode for a first look; null where that would not be much quicker. */
+  /** How to encode for a first look; null where that would not be much quicker, or the usual detail is there soon. */
   quick(): Settings | null {
     if (this.#plain || this.#detail.chosen === "quick" || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(FIRST)) return null;
+    const expected = this.#last && this.#model ? secondsFor(this.read(), this.#last, this.#model) : Infinity;
+    if (expected <= SHORT) return null;
     const { shifts: _, ...settings } = this.read();
     return { ...settings, image_size: this.#wholePatches(FIRST) };
   }
