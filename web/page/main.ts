@@ -91,11 +91,17 @@ function makeApp() {
       folder.leave();
     },
   });
-  const folder = new FolderDoor({ main: stage, engine, alarm, say, model: () => loading.ready(), open: (file) => void photographs.openFile(file) });
+  const folder = new FolderDoor({
+    main: stage, engine, alarm, say, model: () => loading.ready(), open: (file) => void photographs.openFile(file),
+    taught: () => workbench.teaching.taught !== null, saveMasks: (...given) => lessons.saveFolder(...given),
+  });
   const live = new Live({ stage, engine, workbench, photographs, loading, settings, messages });
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
   const keeping = new Keeping({ workbench, photographs, samples, messages });
   const intake = new Intake({ messages, samples, photographs, loading, workbench, live });
+  const shown = () => workbench.shown;
+  const saving = new Saving({ stage, engine, workbench, shown, settled: () => photographs.settled(), alarm, say });
+  const lessons = new LessonSaving({ engine, workbench, saving, settings, live, loading, tasks });
   return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better, folder };
 }
 
@@ -118,9 +124,6 @@ function connect({ messages, stage, engine, workbench, settings, samples, intake
     });
   }
   benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
-  const settled = () => app.photographs.settled();
-  const saving = new Saving({ stage, engine, workbench, shown, settled, alarm: messages.alarm, say: messages.say });
-  new LessonSaving({ engine, workbench, saving, settings, live, loading: app.loading, tasks: app.tasks });
   new CodeSheet({ workbench, settings, loading: app.loading, say: messages.say });
   const address = () => {
     const { settings: asked, detail } = settings.told();

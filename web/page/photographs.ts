@@ -226,8 +226,8 @@ export class Photographs {
     const quick = place || quiet || shot.encoding ? null : settings.quick();
     if (quick) await this.#encodeAs(shot, quick, `Encoding ${name}`, attempt);
     shot.coarse = quick !== null || shot.coarse;
-    // Its size tells the time before it begins.
-    if (!shot.encoding) await preview;
+    // Its size tells the time before it begins, where that is worth telling.
+    if (!shot.encoding && settings.long) await preview;
     const time = settings.estimate(shot.encoding, shot.preview);
     const encoding = await this.#encodeAs(shot, settings.read(), `Encoding ${place}${name}${time}`, attempt);
     shot.coarse = false;

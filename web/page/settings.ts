@@ -138,6 +138,11 @@ export class SettingsForm {
     return this.#timeFor(this.#last);
   }
 
+  /** Whether an encoding takes long, or may, by the size of the photograph. */
+  get long(): boolean {
+    return this.#tiled || this.#timeFor(this.#last) !== "";
+  }
+
   get #tiled(): boolean {
     return this.#tiles.valueAsNumber > 1;
   }

@@ -7,14 +7,14 @@ import type { Model } from "../../shared/protocol";
 import { make } from "../dom";
 import type { Engine } from "../engine";
 import { aborted, Latest } from "../requests";
-import { save } from "../save";
+import { fileName, save } from "../save";
 import { Chart } from "./chart";
 import { nearest, twins } from "./near";
 import { Panel, type Mode } from "./panel";
 import { Reading, type Photo } from "./reading";
 import { Rows } from "./rows";
 import { Sheet, type Item } from "./sheet";
-import type { Listing } from "./source";
+import type { Listed, Listing } from "./source";
 
 export interface FolderParts {
   main: HTMLElement;
@@ -24,6 +24,10 @@ export interface FolderParts {
   /** Brings a photograph to the stage, which leaves the folder. */
   open(file: File): void;
   closed(): void;
+  /** Whether something was taught, whose masks can be made. */
+  taught(): boolean;
+  /** Saves the masks of photographs; answers why some have none. */
+  saveMasks(name: string, photos: readonly Listed[], signal: AbortSignal, tell: (text: string) => void): Promise<string[]>;
   /** Asks for another folder. */
   another(): void;
   /** How far it is read, in words. */
@@ -48,6 +52,7 @@ export class Folder {
   readonly #rows = new Rows();
   readonly #reading: Reading;
   readonly #runs = new Latest();
+  readonly #saves = new Latest();
   readonly #panel: Panel;
   readonly #sheet = new Sheet((photo) => this.#choose(photo));
   readonly #chart: Chart;
@@ -72,7 +77,7 @@ export class Folder {
       close: () => this.close(), another: parts.another, stop: () => (this.#running ? this.#runs.abort() : void this.#read()),
       mode: (mode) => this.#turn(mode), set: () => void this.#draw(), zoom: (by) => this.#chart.map.zoom(by), whole: () => this.#chart.map.whole(),
       showEncircled: () => this.#turn("all"), letGo: () => this.#encircle([]), open: () => void this.#open(), alike: () => this.#turn("alike"),
-      saveTable: () => void this.#saveTable(), forget: () => void this.#forget(),
+      saveTable: () => void this.#saveTable(), saveMasks: () => void this.#saveMasks(), cancel: () => this.#saves.abort(), forget: () => void this.#forget(),
     });
     this.#chart = new Chart(this.#worker, { choose: (photo) => this.#choose(photo), encircle: (all) => this.#encircle(all) });
     this.#stage = make("section", { className: "stage folder-stage", ariaLabel: "Photographs" }, this.#sheet.root, this.#chart.root);
@@ -116,6 +121,8 @@ export class Folder {
 
   #clear() {
     this.#runs.drop();
+    this.#saves.drop();
+    this.#panel.work("", false);
     for (const { thumbnail } of this.#photos) if (thumbnail) URL.revokeObjectURL(thumbnail);
     [this.#photos, this.#encircled, this.#chosen, this.#mode] = [[], [], null, "all"];
     this.#sheet.clear();
@@ -184,7 +191,7 @@ export class Folder {
   }
 
   #sync() {
-    this.#panel.sync({ mode: this.#mode, said: this.#said(), encircled: this.#encircled.length, ready: this.#known.length > 0 });
+    this.#panel.sync({ mode: this.#mode, said: this.#said(), encircled: this.#encircled.length, ready: this.#known.length > 0, taught: this.#parts.taught() });
   }
 
   #said(): string {
@@ -264,10 +271,26 @@ export class Folder {
     const about = JSON.stringify({ model: model.name, image_size: model.info.image_size, failed: rows.filter(({ embedded }) => !embedded).length });
     try {
       const table = await this.#worker.ask("table", { rows: rows.map(({ path, embedded, failure }) => ({ path, embedded, failure })), about });
-      save(table, `${this.#name || "folder"}.parquet`);
-      this.#parts.say(`Saved ${this.#name}.parquet.`);
+      const name = `${fileName(this.#name || "folder")}.parquet`;
+      save(table, name);
+      this.#panel.work(`Saved ${name} ✓`, false);
     } catch (error) {
       this.#parts.alarm(error);
+    }
+  }
+
+  async #saveMasks() {
+    const attempt = this.#saves.begin();
+    const tell = (text: string) => attempt.current && this.#panel.work(text, true);
+    const name = fileName(this.#name || "folder");
+    try {
+      const failed = await this.#parts.saveMasks(name, this.#known, attempt.signal, tell);
+      if (!attempt.current) return;
+      this.#panel.work(`Saved ${name}-masks.zip ✓`, false);
+      if (failed.length > 0) this.#parts.alarm(new Error(`${failed.length} photographs have no mask: ${failed.join("; ")}`));
+    } catch (error) {
+      if (attempt.current) this.#panel.work(aborted(error) ? "Cancelled. Nothing was saved." : "", false);
+      if (!aborted(error)) this.#parts.alarm(error);
     }
   }
 

@@ -20,6 +20,9 @@ export interface PanelActions {
   open(): void;
   alike(): void;
   saveTable(): void;
+  saveMasks(): void;
+  /** Stops what is being saved. */
+  cancel(): void;
   forget(): void;
 }
 
@@ -49,12 +52,20 @@ export class Panel {
   readonly #fault = make("p", { className: "note" });
   readonly #alike: HTMLButtonElement;
   readonly #table: HTMLButtonElement;
+  readonly #masks: HTMLButtonElement;
+  readonly #work: HTMLElement;
+  readonly #workName = make("span", { className: "hint", role: "status" });
+  readonly #cancel: HTMLButtonElement;
   readonly #kept: HTMLElement;
 
   constructor(on: PanelActions) {
     this.#stop = button("Cancel", on.stop);
     this.#alike = button("Find alike", on.alike);
     this.#table = button("Save table (.parquet)", on.saveTable);
+    this.#masks = button("Save masks (.zip)", on.saveMasks);
+    this.#masks.title = "What you taught, on each photograph: masks as PNG, COCO’s annotations, a table of areas";
+    this.#cancel = button("Cancel", on.cancel);
+    this.#work = make("p", { className: "line", hidden: true }, this.#workName, this.#cancel);
     this.#ofMap = this.#mapControls(on);
     this.#from.addEventListener("input", on.set);
     this.#ofTwins = make("div", { className: "slide" }, make("span", { textContent: "Alike from" }), this.#fromName, this.#from);
@@ -66,7 +77,7 @@ export class Panel {
       make("div", { className: "line folder-title" }, this.#title, button("Close", on.close, "link"), button("Another folder", on.another, "link")),
       this.#state, this.#bar, make("div", { className: "actions" }, this.#stop),
       this.#modes(on), this.#ofMap, this.#ofTwins, this.#ofEncircled, this.#ofChosen,
-      make("div", { className: "folder-foot" }, this.#said, make("div", { className: "actions" }, this.#table), this.#kept));
+      make("div", { className: "folder-foot" }, this.#said, make("div", { className: "actions" }, this.#table, this.#masks), this.#work, this.#kept));
   }
 
   get lassoing(): boolean {
@@ -93,8 +104,15 @@ export class Panel {
     this.#stop.hidden = part >= 1 && !running;
   }
 
+  /** Tells what is being saved, or was; nothing for an empty text. */
+  work(text: string, running: boolean) {
+    this.#work.hidden = !text;
+    this.#workName.textContent = text;
+    this.#cancel.hidden = !running;
+  }
+
   /** Sets the controls as what is shown wants them; `said` tells what that is. */
-  sync({ mode, said, encircled, ready }: { mode: Mode; said: string; encircled: number; ready: boolean }) {
+  sync({ mode, said, encircled, ready, taught }: { mode: Mode; said: string; encircled: number; ready: boolean; taught: boolean }) {
     const radio = this.#radios.get(mode);
     if (radio) radio.checked = true;
     this.#said.textContent = said;
@@ -106,6 +124,7 @@ export class Panel {
     this.#ofEncircled.hidden = encircled === 0;
     this.#encircled.textContent = `${encircled} encircled`;
     this.#table.disabled = !ready;
+    this.#masks.disabled = !ready || !taught;
   }
 
   /** The photograph that is chosen; null for none. */
