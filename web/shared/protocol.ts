@@ -279,6 +279,8 @@ export const engineCalls = {
   labels: { given: record({ photo: number, texts: list(string) }), answer: list(label) },
   /** Reads texts, so that they are known to be readable; `labels` and `view` read theirs themselves. */
   readTexts: { given: list(string), answer: nothing },
+  /** The features of a text, of length 1: what those of photographs are compared with. */
+  textVector: { given: string, answer: floats() },
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
   vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },

@@ -6,7 +6,8 @@ import type { Encoded } from "../shared/protocol";
 
 const NONE = new Float32Array();
 
-export async function embedded(engine: Engine, { photo, tensors, width, height, rows, cols }: Encoded): Promise<Embedded> {
+/** `compares` where the model was taught beside texts. */
+export async function embedded(engine: Engine, { photo, tensors, width, height, rows, cols }: Encoded, compares: boolean): Promise<Embedded> {
   const once = async (name: string) => (tensors.includes(name) ? (await engine.tensor(photo, name)).data : NONE);
   const { shape, data } = await engine.tensor(photo, "last_hidden_state");
   const [, tokens = 0, channels = 1] = shape;
@@ -14,7 +15,9 @@ export async function embedded(engine: Engine, { photo, tensors, width, height, 
   const pooled = mean(data.subarray(prefix * channels), channels);
   const whole = await once("pooler_output");
   const cls = whole.length > 0 ? whole : prefix > 0 ? data.slice(0, channels) : pooled;
-  return { width, height, rows, cols, cls, pooled, embeds: await once("image_embeds"), logits: await once("logits") };
+  const features = await once("image_features");
+  const embeds = compares ? unit(features.length > 0 ? features : whole) : NONE;
+  return { width, height, rows, cols, cls, pooled, embeds, logits: await once("logits") };
 }
 
 /** The mean of rows of so many channels, summed in 64 bits. */
@@ -25,4 +28,10 @@ function mean(values: Float32Array, channels: number): Float32Array<ArrayBuffer>
     sums[channel] = (sums[channel] ?? 0) + (values[at] ?? 0);
   }
   return Float32Array.from(sums, (sum) => sum / (values.length / channels));
+}
+
+/** The same direction, of length 1. */
+function unit(values: Float32Array): Float32Array<ArrayBuffer> {
+  const length = Math.hypot(...values) || 1;
+  return Float32Array.from(values, (value) => value / length);
 }

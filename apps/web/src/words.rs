@@ -44,9 +44,9 @@ impl Engine {
         to_js(&found.into_iter().take(most).map(label).collect::<Vec<_>>())
     }
 
-    /// Whether a text was read.
-    pub fn has_text(&self, text: &str) -> bool {
-        self.album.texts.has(text)
+    /// The features of a text that was read, of length 1.
+    pub fn text_features(&self, text: &str) -> Option<Vec<f32>> {
+        self.album.texts.features(text).ok().map(<[f32]>::to_vec)
     }
 
     /// A text as its tokenizer is given it.

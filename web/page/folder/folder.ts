@@ -9,7 +9,7 @@ import type { Engine } from "../engine";
 import { aborted, Latest } from "../requests";
 import { fileName, save } from "../save";
 import { Chart } from "./chart";
-import { nearest, twins } from "./near";
+import { alike, nearest, twins, type Found } from "./near";
 import { Panel, type Mode } from "./panel";
 import { Reading, type Photo } from "./reading";
 import { Rows } from "./rows";
@@ -46,7 +46,7 @@ const TELL_EVERY = 250;
 export class Folder {
   readonly #parts: FolderParts;
   readonly #worker = new Caller<FolderCalls>(
-    new Worker(new URL("../../worker/folder.ts", import.meta.url), { type: "module" }),
+    new Worker(new URL("../../worker/arranger.ts", import.meta.url), { type: "module" }),
     "The worker that arranges photographs has stopped. Close the folder and open it again.",
   );
   readonly #rows = new Rows();
@@ -61,6 +61,9 @@ export class Folder {
   #name = "";
   #photos: Photo[] = [];
   #mode: Mode = "all";
+  /** The text that is looked for, and its features; null until they are there. */
+  #text = "";
+  #wanted: Float32Array | null = null;
   #chosen: Photo | null = null;
   /** Those that were encircled on the map. */
   #encircled: readonly Photo[] = [];
@@ -75,7 +78,7 @@ export class Folder {
     this.#reading = new Reading(parts.engine, this.#worker, this.#rows, (photo) => this.#changed(photo));
     this.#panel = new Panel({
       close: () => this.close(), another: parts.another, stop: () => (this.#running ? this.#runs.abort() : void this.#read()),
-      mode: (mode) => this.#turn(mode), set: () => void this.#draw(), zoom: (by) => this.#chart.map.zoom(by), whole: () => this.#chart.map.whole(),
+      mode: (mode) => this.#turn(mode), set: () => void this.#draw(), look: (text) => void this.#look(text), zoom: (by) => this.#chart.map.zoom(by), whole: () => this.#chart.map.whole(),
       showEncircled: () => this.#turn("all"), letGo: () => this.#encircle([]), open: () => void this.#open(), alike: () => this.#turn("alike"),
       saveTable: () => void this.#saveTable(), saveMasks: () => void this.#saveMasks(), cancel: () => this.#saves.abort(), forget: () => void this.#forget(),
     });
@@ -109,6 +112,8 @@ export class Folder {
   fit() {
     if (this.#photos.length === 0) return;
     for (const photo of this.#photos) [photo.embedded, photo.failure] = [null, null];
+    [this.#text, this.#wanted] = ["", null];
+    if (this.#mode === "words") this.#mode = "all";
     for (const photo of this.#photos) this.#sheet.update(photo);
     void this.#read();
   }
@@ -191,12 +196,13 @@ export class Folder {
   }
 
   #sync() {
-    this.#panel.sync({ mode: this.#mode, said: this.#said(), encircled: this.#encircled.length, ready: this.#known.length > 0, taught: this.#parts.taught() });
+    this.#panel.sync({ mode: this.#mode, said: this.#said(), encircled: this.#encircled.length, ready: this.#known.length > 0, taught: this.#parts.taught(), reads: this.#model?.info.texts === "read" });
   }
 
   #said(): string {
     if (this.#mode === "map") return "What is alike lies together. Drag moves, the wheel enlarges; drag with Shift encircles.";
     if (this.#mode === "alike") return this.#chosen ? "The most alike first, by the cosine of what stands for the whole photograph." : "Choose a photograph to find what is like it.";
+    if (this.#mode === "words") return "What the text describes first. Compare cosines of one text only: they are small even where it fits well.";
     if (this.#mode === "twins") return "Nearly the same, in groups.";
     return this.#encircled.length > 0 ? "Those that you encircled." : "All photographs of the folder. Choose one.";
   }
@@ -234,6 +240,7 @@ export class Folder {
       this.#chart.mark(this.#chosen, this.#encircled);
     } else if (mode === "all") this.#sheet.show((this.#encircled.length > 0 ? this.#encircled : this.#photos).map((photo) => ({ photo, note: "" })));
     else if (mode === "alike") this.#sheet.show(this.#alike());
+    else if (mode === "words") this.#sheet.show(this.#wanted ? this.#items(alike(this.#chart.vectors(this.#known), this.#wanted), 3) : []);
     else this.#sheet.show(await this.#twins());
     this.#sheet.mark(this.#chosen);
   }
@@ -242,8 +249,29 @@ export class Folder {
     const known = this.#known;
     const at = this.#chosen ? known.indexOf(this.#chosen) : -1;
     if (at < 0) return known.map((photo) => ({ photo, note: "" }));
-    const found = nearest(this.#chart.vectors(known), at).slice(0, MOST_ALIKE);
-    return found.flatMap(({ at: place, cosine }) => (known[place] ? [{ photo: known[place], note: cosine.toFixed(2) }] : []));
+    return this.#items(nearest(this.#chart.vectors(known), at), 2);
+  }
+
+  /** The first of what was found, with their cosines. */
+  #items(found: readonly Found[], digits: number): Item[] {
+    const known = this.#known;
+    return found.slice(0, MOST_ALIKE).flatMap(({ at, cosine }) => (known[at] ? [{ photo: known[at], note: cosine.toFixed(digits) }] : []));
+  }
+
+  /** Looks for what a text describes. */
+  async #look(text: string) {
+    this.#text = text.trim();
+    const asked = this.#text;
+    this.#wanted = null;
+    try {
+      const found = asked ? await this.#parts.engine.call("textVector", asked) : null;
+      // Of texts that are being written the last one counts.
+      if (this.#text !== asked) return;
+      this.#wanted = found;
+      await this.#draw();
+    } catch (error) {
+      if (this.#text === asked) this.#parts.alarm(error);
+    }
   }
 
   async #twins(): Promise<Item[]> {

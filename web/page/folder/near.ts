@@ -28,14 +28,20 @@ export function vectorsOf(all: readonly Embedded[]): Vectors {
 }
 
 /** All photographs, the most alike first; the one itself is the first of them. */
-export function nearest({ values, width }: Vectors, to: number): Found[] {
-  const wanted = values.subarray(to * width, (to + 1) * width);
+export function nearest(vectors: Vectors, to: number): Found[] {
+  const { values, width } = vectors;
+  const found = alike(vectors, values.subarray(to * width, (to + 1) * width));
+  return found.sort((a, b) => Number(b.at === to) - Number(a.at === to));
+}
+
+/** All photographs, those first that are most alike to a vector of unit length. */
+export function alike({ values, width }: Vectors, wanted: Float32Array): Found[] {
   const found = Array.from({ length: width > 0 ? values.length / width : 0 }, (_, at) => {
     let cosine = 0;
     for (let channel = 0; channel < width; channel++) cosine += (values[at * width + channel] ?? 0) * (wanted[channel] ?? 0);
     return { at, cosine };
   });
-  return found.sort((a, b) => Number(b.at === to) - Number(a.at === to) || b.cosine - a.cosine);
+  return found.sort((a, b) => b.cosine - a.cosine);
 }
 
 /** Photographs that are alike from a cosine on, in groups, the largest first; each with its nearest's cosine. */

@@ -2,8 +2,8 @@
 
 import { make } from "../dom";
 
-/** What is shown: all photographs, their map, what is like a chosen one, or those that are nearly the same. */
-export type Mode = "all" | "map" | "alike" | "twins";
+/** What is shown: all photographs, their map, what is like a chosen one, those that are nearly the same, or what a text finds. */
+export type Mode = "all" | "map" | "alike" | "twins" | "words";
 
 export interface PanelActions {
   close(): void;
@@ -13,6 +13,7 @@ export interface PanelActions {
   mode(mode: Mode): void;
   /** Something of the map or of the twins was set. */
   set(): void;
+  look(text: string): void;
   zoom(by: number): void;
   whole(): void;
   showEncircled(): void;
@@ -26,7 +27,7 @@ export interface PanelActions {
   forget(): void;
 }
 
-const TITLES: readonly [Mode, string][] = [["all", "All"], ["map", "Map"], ["alike", "Alike"], ["twins", "Twins"]];
+const TITLES: readonly [Mode, string][] = [["all", "All"], ["map", "Map"], ["alike", "Alike"], ["twins", "Twins"], ["words", "Words"]];
 
 export class Panel {
   readonly root: HTMLElement;
@@ -42,6 +43,8 @@ export class Panel {
   readonly #groupsName = make("span", { className: "value" });
   readonly #from = make("input", { type: "range", min: "800", max: "999", value: "950", ariaLabel: "Nearly the same from" });
   readonly #fromName = make("span", { className: "value" });
+  readonly #text = make("input", { type: "text", maxLength: 300, placeholder: "a red car", autocomplete: "off", spellcheck: false, ariaLabel: "Look for" });
+  readonly #ofWords: HTMLElement;
   readonly #ofMap: HTMLElement;
   readonly #ofTwins: HTMLElement;
   readonly #ofEncircled: HTMLElement;
@@ -68,6 +71,8 @@ export class Panel {
     this.#work = make("p", { className: "line", hidden: true }, this.#workName, this.#cancel);
     this.#ofMap = this.#mapControls(on);
     this.#from.addEventListener("input", on.set);
+    this.#text.addEventListener("input", () => on.look(this.#text.value));
+    this.#ofWords = make("div", { className: "labels" }, this.#text);
     this.#ofTwins = make("div", { className: "slide" }, make("span", { textContent: "Alike from" }), this.#fromName, this.#from);
     this.#ofEncircled = make("p", { className: "line" }, this.#encircled, button("Show them", on.showEncircled), button("Let go", on.letGo, "link"));
     const actions = make("div", { className: "actions" }, button("Open", on.open), this.#alike);
@@ -76,7 +81,7 @@ export class Panel {
     this.root = make("section", { className: "panel", ariaLabel: "Folder" },
       make("div", { className: "line folder-title" }, this.#title, button("Close", on.close, "link"), button("Another folder", on.another, "link")),
       this.#state, this.#bar, make("div", { className: "actions" }, this.#stop),
-      this.#modes(on), this.#ofMap, this.#ofTwins, this.#ofEncircled, this.#ofChosen,
+      this.#modes(on), this.#ofMap, this.#ofTwins, this.#ofWords, this.#ofEncircled, this.#ofChosen,
       make("div", { className: "folder-foot" }, this.#said, make("div", { className: "actions" }, this.#table, this.#masks), this.#work, this.#kept));
   }
 
@@ -112,12 +117,15 @@ export class Panel {
   }
 
   /** Sets the controls as what is shown wants them; `said` tells what that is. */
-  sync({ mode, said, encircled, ready, taught }: { mode: Mode; said: string; encircled: number; ready: boolean; taught: boolean }) {
+  sync({ mode, said, encircled, ready, taught, reads }: { mode: Mode; said: string; encircled: number; ready: boolean; taught: boolean; reads: boolean }) {
     const radio = this.#radios.get(mode);
     if (radio) radio.checked = true;
     this.#said.textContent = said;
     this.#ofMap.hidden = mode !== "map";
     this.#ofTwins.hidden = mode !== "twins";
+    this.#ofWords.hidden = mode !== "words";
+    const words = this.#radios.get("words")?.parentElement;
+    if (words) words.hidden = !reads;
     this.#groupsName.textContent = this.#groups.value;
     this.#groups.disabled = !this.#coloured.checked;
     this.#fromName.textContent = this.from.toFixed(3);
