@@ -31,7 +31,7 @@ export class Chart {
   /** The photographs that lie on the map, in its order. */
   #photos: readonly Photo[] = [];
   #vectors: { of: readonly Photo[]; vectors: Vectors } | null = null;
-  #arranged: { of: readonly Photo[]; arranged: Arranged } | null = null;
+  #arranged: { of: readonly Photo[]; arranged: Promise<Arranged | null> } | null = null;
   #groups: { of: Arranged; count: number; colours: string[] } | null = null;
 
   constructor(worker: Caller<FolderCalls>, { choose, encircle }: ChartActions) {
@@ -69,9 +69,17 @@ export class Chart {
     return this.#vectors.vectors;
   }
 
-  /** Arranges photographs, once; null where something else was asked for meanwhile. */
-  async arranged(known: readonly Photo[]): Promise<Arranged | null> {
-    if (this.#arranged && same(this.#arranged.of, known)) return this.#arranged.arranged;
+  /** Arranges photographs, once; null where other ones were asked for meanwhile. */
+  arranged(known: readonly Photo[]): Promise<Arranged | null> {
+    if (!this.#arranged || !same(this.#arranged.of, known)) {
+      const arranged = this.#arrange(known);
+      const asked = (this.#arranged = { of: known, arranged });
+      arranged.catch(() => this.#arranged === asked && (this.#arranged = null));
+    }
+    return this.#arranged.arranged;
+  }
+
+  async #arrange(known: readonly Photo[]): Promise<Arranged | null> {
     const attempt = this.#runs.begin();
     const { values, width } = this.vectors(known);
     this.#say("Arranging …");
@@ -79,9 +87,7 @@ export class Chart {
       const arranged = await this.#worker.ask("arrange", { vectors: values, width }, {
         signal: attempt.signal, progress: ({ done, total }) => this.#say(`Arranging: ${Math.round((100 * done) / total)} %`),
       });
-      if (!attempt.current) return null;
-      this.#arranged = { of: known, arranged };
-      return arranged;
+      return attempt.current ? arranged : null;
     } catch (error) {
       if (aborted(error) || !attempt.current) return null;
       throw error;

@@ -9,7 +9,7 @@ import type { Engine } from "../engine";
 import { aborted, Latest } from "../requests";
 import { fileName, save } from "../save";
 import { Chart } from "./chart";
-import { alike, nearest, twins, type Found } from "./near";
+import { alike, nearest, twinsOf, type Found } from "./near";
 import { Panel, type Mode } from "./panel";
 import { Reading, type Photo } from "./reading";
 import { Rows } from "./rows";
@@ -127,6 +127,8 @@ export class Folder {
   #clear() {
     this.#runs.drop();
     this.#saves.drop();
+    clearTimeout(this.#timer);
+    [this.#timer, this.#running] = [0, false];
     this.#panel.work("", false);
     for (const { thumbnail } of this.#photos) if (thumbnail) URL.revokeObjectURL(thumbnail);
     [this.#photos, this.#encircled, this.#chosen, this.#mode] = [[], [], null, "all"];
@@ -142,12 +144,12 @@ export class Folder {
   async #read() {
     const attempt = this.#runs.begin();
     try {
+      [this.#running, this.#past] = [true, []];
+      this.#tell();
       const model = await this.#parts.model();
       if (!model) throw new Error("Load a model first: the bundled one, or your own files.");
       if (!attempt.current) return;
       this.#model = model;
-      [this.#running, this.#past] = [true, []];
-      this.#tell();
       await this.#reading.run(this.#photos, keyOfModel(model), attempt.signal);
       if (attempt.current) this.#parts.say(`${this.#name} is read.`);
     } catch (error) {
@@ -238,10 +240,15 @@ export class Folder {
       this.#chart.map.lassoing = this.#panel.lassoing;
       await this.#chart.show(this.#known, this.#panel.groups);
       this.#chart.mark(this.#chosen, this.#encircled);
-    } else if (mode === "all") this.#sheet.show((this.#encircled.length > 0 ? this.#encircled : this.#photos).map((photo) => ({ photo, note: "" })));
+      return;
+    }
+    const twins = mode === "twins" ? await this.#twins() : [];
+    // The visitor may have turned to something else meanwhile.
+    if (mode !== this.#mode) return;
+    if (mode === "all") this.#sheet.show((this.#encircled.length > 0 ? this.#encircled : this.#photos).map((photo) => ({ photo, note: "" })));
     else if (mode === "alike") this.#sheet.show(this.#alike());
     else if (mode === "words") this.#sheet.show(this.#wanted ? this.#items(alike(this.#chart.vectors(this.#known), this.#wanted), 3) : []);
-    else this.#sheet.show(await this.#twins());
+    else this.#sheet.show(twins);
     this.#sheet.mark(this.#chosen);
   }
 
@@ -277,7 +284,7 @@ export class Folder {
   async #twins(): Promise<Item[]> {
     const known = this.#known;
     const arranged = await this.#chart.arranged(known);
-    const groups = arranged ? twins(arranged, this.#panel.from) : [];
+    const groups = arranged ? twinsOf(arranged, this.#panel.from) : [];
     return groups.flatMap((group, number) => group.flatMap(({ at, cosine }) => (known[at] ? [{ photo: known[at], note: `group ${number + 1} · ${cosine.toFixed(3)}` }] : [])));
   }
 

@@ -38,8 +38,8 @@ export class FolderMap {
   readonly #on: MapActions;
   #charted: Charted | null = null;
   #zoom = 1;
-  /** Where the map's corner lies, in pixels. */
-  #origin: Point = [0, 0];
+  /** What lies in the middle of the canvas, in parts of the map. */
+  #centre: Point = [0.5, 0.5];
   #encircled: ReadonlySet<number> = new Set();
   #chosen: number | null = null;
   #hovered: number | null = null;
@@ -77,18 +77,18 @@ export class FolderMap {
 
   /** The whole map in sight. */
   whole() {
-    const { clientWidth: wide, clientHeight: high } = this.#canvas;
-    this.#zoom = 1;
-    this.#origin = [(wide - this.#unit) / 2, (high - this.#unit) / 2];
+    [this.#zoom, this.#centre] = [1, [0.5, 0.5]];
     this.redraw();
   }
 
   /** Enlarges around a point, or around the middle. */
-  zoom(by: number, [x, y]: Point = [this.#canvas.clientWidth / 2, this.#canvas.clientHeight / 2]) {
-    const before = this.#zoom;
-    this.#zoom = Math.max(0.5, Math.min(MOST_ZOOM, before * by));
-    const factor = this.#zoom / before;
-    this.#origin = [x - (x - this.#origin[0]) * factor, y - (y - this.#origin[1]) * factor];
+  zoom(by: number, around: Point = this.#middle) {
+    const before = this.#size;
+    this.#zoom = Math.max(0.5, Math.min(MOST_ZOOM, this.#zoom * by));
+    // What lies there stays there.
+    const part = 1 / before - 1 / this.#size;
+    const [x, y] = this.#middle;
+    this.#centre = [this.#centre[0] + (around[0] - x) * part, this.#centre[1] + (around[1] - y) * part];
     this.redraw();
   }
 
@@ -102,9 +102,18 @@ export class FolderMap {
     this.#request = requestAnimationFrame(() => this.#draw());
   }
 
-  /** Pixels of the map's side before it is enlarged. */
-  get #unit(): number {
-    return Math.max(50, Math.min(this.#canvas.clientWidth, this.#canvas.clientHeight) - 2 * MARGIN);
+  /** Pixels of the map's side. */
+  get #size(): number {
+    return this.#zoom * Math.max(50, Math.min(this.#canvas.clientWidth, this.#canvas.clientHeight) - 2 * MARGIN);
+  }
+
+  get #middle(): Point {
+    return [this.#canvas.clientWidth / 2, this.#canvas.clientHeight / 2];
+  }
+
+  #shift(right: number, down: number) {
+    this.#centre = [this.#centre[0] - right / this.#size, this.#centre[1] - down / this.#size];
+    this.redraw();
   }
 
   get #side(): number {
@@ -113,15 +122,17 @@ export class FolderMap {
 
   #screen(at: number): Point {
     const { places } = this.#charted ?? { places: [] };
-    const size = this.#unit * this.#zoom;
-    return [this.#origin[0] + (places[2 * at] ?? 0) * size, this.#origin[1] + (places[2 * at + 1] ?? 0) * size];
+    const [size, [x, y], [u, v]] = [this.#size, this.#middle, this.#centre];
+    return [x + ((places[2 * at] ?? 0) - u) * size, y + ((places[2 * at + 1] ?? 0) - v) * size];
   }
 
   #fit() {
     const { clientWidth, clientHeight } = this.#canvas;
+    // While it is hidden it has no size.
+    if (clientWidth === 0) return;
     const scale = Math.min(2, devicePixelRatio);
     [this.#canvas.width, this.#canvas.height] = [Math.round(clientWidth * scale), Math.round(clientHeight * scale)];
-    this.whole();
+    this.redraw();
   }
 
   #at({ offsetX, offsetY }: MouseEvent): Point {
@@ -146,8 +157,7 @@ export class FolderMap {
     }
     const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
     if (other) return this.zoom(apart(now, other) / Math.max(1, apart(before, other)), other);
-    this.#origin = [this.#origin[0] + now[0] - before[0], this.#origin[1] + now[1] - before[1]];
-    this.redraw();
+    this.#shift(now[0] - before[0], now[1] - before[1]);
   }
 
   #up(event: PointerEvent) {
@@ -166,13 +176,12 @@ export class FolderMap {
   #key(event: KeyboardEvent) {
     const moves: Record<string, Point> = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
     const move = moves[event.key];
-    if (move) this.#origin = [this.#origin[0] + move[0], this.#origin[1] + move[1]];
+    if (move) this.#shift(...move);
     else if (event.key === "+" || event.key === "=") this.zoom(FACTOR);
     else if (event.key === "-") this.zoom(1 / FACTOR);
     else if (event.key === "0") this.whole();
     else return;
     event.preventDefault();
-    this.redraw();
   }
 
   #point(at: number | null, x: number, y: number) {

@@ -45,7 +45,7 @@ export function alike({ values, width }: Vectors, wanted: Float32Array): Found[]
 }
 
 /** Photographs that are alike from a cosine on, in groups, the largest first; each with its nearest's cosine. */
-export function twins({ near, cosines, each }: Arranged, from: number): Found[][] {
+export function twinsOf({ near, cosines, each }: Arranged, from: number): Found[][] {
   const count = each > 0 ? near.length / each : 0;
   const parents = Array.from({ length: count }, (_, at) => at);
   const root = (at: number): number => {
