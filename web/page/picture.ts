@@ -93,7 +93,7 @@ export class Picture {
     this.#pointed ||= view.pointing === "hold" && map !== null;
     if (view.pointing !== "teach") this.#invite(map !== null && view.lights);
     else this.#tell(shot.frame && map === null ? "Click the picture: it stops, to be painted on" : "");
-    showLegend(this.#legend, map, (value) => view.number(value), main?.light != null || other?.light != null, map ? view.note(map) : "");
+    showLegend(this.#legend, map, view, main?.light != null || other?.light != null);
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
     if (view.prompt !== null && map === null) this.say(view.prompt);
   }
