@@ -26,6 +26,8 @@ export interface Painting {
   token: number | null;
   /** The patch of `shot` that is put into words. */
   pointed: number | null;
+  /** Whether that patch is the page's own choice, until the visitor points at one. */
+  unpointed: boolean;
   opacity: number;
   /** A second view of `shot`, beside the first. */
   beside: BesideMap | null;
@@ -73,7 +75,7 @@ export class Picture {
   }
 
   paint(painting: Painting) {
-    const { view, shot, second, map, token, pointed, beside } = painting;
+    const { view, shot, second, map, token, pointed, unpointed, beside } = painting;
     const marks: Mark[] = token === null ? [] : [{ token, colour: null }];
     const main = this.#sceneOf(painting, shot, second ? null : map, [...marks, ...view.marks(shot)]);
     if (main) this.#stage.show(main);
@@ -90,12 +92,12 @@ export class Picture {
       ? this.#sceneOf({ ...painting, view: beside.view, opacity: beside.view.opacity }, beside.shot, beside.map, beside.token === null ? [] : [{ token: beside.token, colour: null }])
       : second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
     if (other) this.#otherStage.show(other);
-    this.#pointed ||= view.pointing === "hold" && map !== null;
+    this.#pointed ||= view.pointing === "hold" && map !== null && !unpointed;
     if (view.pointing !== "teach") this.#invite(map !== null && view.lights);
     else this.#tell(shot.frame && map === null ? "Click the picture: it stops, to be painted on" : "");
     showLegend(this.#legend, map, view, main?.light != null || other?.light != null);
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
-    if (view.prompt !== null && map === null) this.say(view.prompt);
+    if (view.prompt !== null && (map === null || unpointed)) this.say(view.prompt);
   }
 
   /** While pictures move, what is read of each is not read out. */

@@ -116,7 +116,7 @@ class EngineHost implements Handlers<Calls> {
 
   async textVector(text: Calls["textVector"]["given"], { transfer }: Job) {
     await this.#reader.read(this.#opened, text);
-    const found = this.#opened.text_features(text) as Float32Array<ArrayBuffer> | undefined;
+    const found = this.#opened.text_features(text);
     if (!found) throw new Error("The text was not read.");
     transfer.push(found.buffer);
     return found;

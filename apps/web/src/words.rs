@@ -1,6 +1,7 @@
 //! Texts: what a model says of them, and of its own classes.
 
 use serde::Serialize;
+use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
 
 use super::Engine;
@@ -44,9 +45,11 @@ impl Engine {
         to_js(&found.into_iter().take(most).map(label).collect::<Vec<_>>())
     }
 
-    /// The features of a text that was read, of length 1.
-    pub fn text_features(&self, text: &str) -> Option<Vec<f32>> {
-        self.album.texts.features(text).ok().map(<[f32]>::to_vec)
+    /// The features of a text, of length 1; undefined where it was not read.
+    #[wasm_bindgen(unchecked_return_type = "Float32Array<ArrayBuffer> | undefined")]
+    pub fn text_features(&self, text: &str) -> JsValue {
+        let known = self.album.texts.features(text);
+        known.map_or(JsValue::UNDEFINED, |values| Float32Array::from(values).into())
     }
 
     /// A text as its tokenizer is given it.
