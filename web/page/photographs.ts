@@ -266,8 +266,11 @@ export class Photographs {
     const bitmap = await createImageBitmap(shot.file).catch(() => null);
     if (!bitmap || signal.aborted) return;
     shot.preview = bitmap;
-    this.#parts.workbench.preview(bitmap, this.#patches);
-    this.#parts.stage.dataset.state = "busy";
+    const { workbench, stage, settings } = this.#parts;
+    workbench.preview(bitmap, this.#patches);
+    stage.dataset.state = "busy";
+    // Where the processor draws the page too, what moves takes its time from the model.
+    stage.toggleAttribute("data-long", settings.long);
   }
 
   /** Releases the features of all but the last used photographs, which are encoded again when they are opened. */

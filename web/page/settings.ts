@@ -15,6 +15,8 @@ const MOST_PATCHES = 4096;
 /** The same on a device that takes longer than `QUICK_ENOUGH` for them: those of a square of 448 px. */
 const SLOW_PATCHES = 1024;
 
+/** The shape of most photographs. */
+const USUAL_SHAPE = { width: 3, height: 2 };
 /** Seconds that the usual detail may take. */
 const QUICK_ENOUGH = 1.2;
 /** Patches of a photograph at the finest detail, twice as fine as usual. */
@@ -104,7 +106,7 @@ export class SettingsForm {
   fit(model: ModelInfo) {
     const { model: before, last } = this.present;
     this.#model = model;
-    this.#judge(before && last ? secondsBy(model, patchesOf(upTo(MOST_PATCHES, FINE), last, model), last, before) : Infinity);
+    this.#judge(before && last ? secondsBy(model, patchesOf(upTo(MOST_PATCHES, FINE), { ...last, ...USUAL_SHAPE }, model), last, before) : Infinity);
     [this.#last, this.#finer] = [null, null];
     this.#imageSize.min = this.#imageSize.step = String(model.patch); // whole patches
     if (!this.#imageSize.checkValidity()) this.#imageSize.value = "";
@@ -131,7 +133,8 @@ export class SettingsForm {
   estimate(known: Encoded | null, size: { width: number; height: number } | null = null): string {
     if (known && this.#model) {
       this.#finer ??= secondsFor(upTo(MOST_PATCHES, this.#model.image_size), known, this.#model) <= QUICK_ENOUGH;
-      this.#judge(secondsFor(upTo(MOST_PATCHES, FINE), known, this.#model));
+      // By the usual shape: the next photograph need not be as square as this one.
+      this.#judge(secondsFor(upTo(MOST_PATCHES, FINE), { ...known, ...USUAL_SHAPE }, this.#model));
     }
     this.#last = known ?? (this.#last && size ? { ...this.#last, width: size.width, height: size.height } : this.#last);
     this.#tell();
