@@ -62,10 +62,10 @@ async function make(count) {
   for (let from = 0; from < count; from += 50) {
     const made = await page.evaluate(async ([from, to]) => {
       const names = ["chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg", "camera.png"];
-      globalThis.samples ??= await Promise.all(names.map(async (name) => createImageBitmap(await (await fetch(`samples/${name}`)).blob())));
+      globalThis.samplePictures ??= await Promise.all(names.map(async (name) => createImageBitmap(await (await fetch(`samples/${name}`)).blob())));
       const files = [];
       for (let at = from; at < to; at++) {
-        const sample = globalThis.samples[at % 5];
+        const sample = globalThis.samplePictures[at % 5];
         const part = 0.4 + 0.6 * ((at * 0.618) % 1);
         const [width, height] = [sample.width * part, sample.height * part];
         const canvas = new OffscreenCanvas(800, 600);

@@ -182,7 +182,7 @@ export class Folder {
     const left = this.#running && done < all ? this.#left(done, all) : "";
     const faults = failed > 0 ? `, ${failed} cannot be read` : "";
     const full = this.#reading.full ? " The browser has no room to keep more." : "";
-    const state = all === 0 ? "No photographs in this folder." : `${done} of ${all} read${faults}${left}.${full}`;
+    const state = all === 0 ? "No photographs in this folder." : `${this.#known.length} of ${all} read${faults}${left}.${full}`;
     this.#panel.tell(this.#name, state, all > 0 ? done / all : 1, this.#running);
     this.#parts.told(done < all ? `${done} of ${all} read` : `${all} photographs`);
     this.#sync();

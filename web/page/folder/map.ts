@@ -22,8 +22,10 @@ export interface MapActions {
   encircle(all: number[]): void;
 }
 
-/** Pixels of a picture where the whole map is seen, and where it is much enlarged. */
-const [SMALL, LARGE] = [22, 88];
+/** Pixels of a picture: least and most where the whole map is seen, and most where it is enlarged. */
+const [SMALL, USUAL, LARGE] = [18, 56, 96];
+/** Part of the map that pictures would cover if none lay over another. */
+const COVER = 0.3;
 const MOST_ZOOM = 60;
 /** Pixels around the map. */
 const MARGIN = 40;
@@ -117,7 +119,8 @@ export class FolderMap {
   }
 
   get #side(): number {
-    return Math.min(LARGE, SMALL * this.#zoom ** 0.6);
+    const even = (this.#size / this.#zoom) * Math.sqrt(COVER / Math.max(1, this.#count));
+    return Math.min(LARGE, Math.max(SMALL, Math.min(USUAL, even)) * this.#zoom ** 0.6);
   }
 
   #screen(at: number): Point {

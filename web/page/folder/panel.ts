@@ -64,8 +64,9 @@ export class Panel {
   constructor(on: PanelActions) {
     this.#stop = button("Cancel", on.stop);
     this.#alike = button("Find alike", on.alike);
-    this.#table = button("Save table (.parquet)", on.saveTable);
-    this.#masks = button("Save masks (.zip)", on.saveMasks);
+    this.#table = button("Save table", on.saveTable);
+    this.#masks = button("Save masks", on.saveMasks);
+    this.#table.title = "Features as Parquet, with the columns of internvit encode";
     this.#masks.title = "What you taught, on each photograph: masks as PNG, COCO’s annotations, a table of areas";
     this.#cancel = button("Cancel", on.cancel);
     this.#work = make("p", { className: "line", hidden: true }, this.#workName, this.#cancel);
