@@ -1,6 +1,7 @@
 // A folder of photographs: read, cancelled, gone on with, searched by likeness, mapped, and written as a table.
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -10,7 +11,8 @@ import { axe, fits, loaded, phone, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const scratch = mkdtempSync(join(tmpdir(), "internvit-folder-"));
-const [photos, many] = ["photos", "many"].map((name) => join(scratch, name));
+const [photos, many, clip] = ["photos", "many", "clip"].map((name) => join(scratch, name));
+const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/internvit");
 /** Photographs of the folder; the last is none. */
 const NAMES = ["astronaut.png", "camera.png", "chelsea.png", "coffee.png", "more/chelsea copy.png", "more/rocket.jpg", "z.jpg"];
 const MANY = 20;
@@ -26,6 +28,13 @@ before(() => {
   sample("coffee.png", join(photos, ".hidden/coffee.png"));
   writeFileSync(join(photos, "z.jpg"), "no picture");
   writeFileSync(join(photos, "notes.txt"), "no picture, and not called one");
+  // A model that reads texts, of a few words.
+  mkdirSync(clip);
+  for (const file of ["config.json", "model.safetensors", "preprocessor_config.json"]) copyFileSync(path(`tests/golden/clip_quick_gelu/${file}`), join(clip, file));
+  writeFileSync(join(clip, "tokenizer.json"), JSON.stringify({
+    version: "1.0", truncation: null, padding: null, added_tokens: [], normalizer: null, pre_tokenizer: { type: "Whitespace" },
+    post_processor: null, decoder: null, model: { type: "WordLevel", vocab: { "[UNK]": 0, a: 3, photo: 4, of: 5, cat: 6, dog: 7, red: 8, car: 9 }, unk_token: "[UNK]" },
+  }));
   for (let at = 0; at < MANY; at++) sample("camera.png", join(many, `${String(at).padStart(2, "0")}.png`));
 });
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -117,6 +126,40 @@ test("a folder is read, searched by likeness, mapped, encircled, and written as 
   await fits(page);
   await folder(page).getByRole("button", { name: "Close" }).click();
   await shown(page);
+});
+
+test("words find photographs, and the table is the command line's", async (t) => {
+  const page = await visit(site, t);
+  await loaded(page);
+  await page.locator("#model-files").setInputFiles(["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"].map((name) => join(clip, name)));
+  await page.locator("#model .name", { hasText: "model.safetensors" }).or(page.locator("#model .name", { hasText: "clip" })).first().waitFor({ state: "attached" });
+  await loaded(page);
+  await open(page, photos);
+  await told(page, /^6 of 7 read, 1 cannot be read\.$/);
+  await turn(page, "Words");
+  await folder(page).getByLabel("Look for").fill("a cat");
+  await page.locator(".note-of-photo", { hasText: /^-?\d\.\d{3}$/ }).nth(5).waitFor();
+  const found = await tiles(page).locator("li").evaluateAll((all) => all.map((one) => [one.querySelector("button").ariaLabel, Number(one.querySelector(".note-of-photo").textContent)]));
+  const { bytes } = await saved(page, "Save table");
+  const rows = await parquetReadObjects({ file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) });
+  if (!existsSync(program)) return void (process.env.REQUIRE_GPU ? assert.fail(`${program} is missing: cargo builds it`) : t.diagnostic("no command line: run cargo build first"));
+  const run = (...args) => execFileSync(program, [...args, "--model", clip, "--device", "cpu"], { cwd: scratch, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  run("encode", "photos", "--out", "features.parquet");
+  const written = readFileSync(join(scratch, "features.parquet"));
+  const theirs = await parquetReadObjects({ file: written.buffer.slice(written.byteOffset, written.byteOffset + written.length) });
+  assert.deepEqual(Object.keys(rows[0]), Object.keys(theirs[0]));
+  assert.deepEqual(rows.map((row) => row.path), theirs.map((row) => row.path));
+  for (const [at, row] of rows.slice(0, 6).entries()) {
+    for (const name of ["width", "height", "grid_h", "grid_w"]) assert.equal(row[name], theirs[at][name], name);
+    for (const name of ["cls_embedding", "pooled_embedding", "image_embeds"]) {
+      const length = Math.hypot(...theirs[at][name]);
+      const apart = Math.hypot(...theirs[at][name].map((value, channel) => value - row[name][channel]));
+      assert.ok(apart <= 1e-5 * length, `${row.path} ${name}: ${apart / length}`);
+    }
+  }
+  const { found: scores } = JSON.parse(run("search", "a cat", "photos", "--json", "--features", "features.parquet"));
+  const expected = new Map(scores.map(({ image, score }) => [image, score]));
+  for (const [name, score] of found) assert.ok(Math.abs(expected.get(name) - score) < 1e-3, `${name}: ${score} here, ${expected.get(name)} there`);
 });
 
 test("a folder that was cancelled goes on, and after the page was left nothing is read again", async (t) => {
