@@ -2,7 +2,7 @@
 
 import type { ViewMap } from "../shared/protocol";
 import type { BesideMap } from "./beside";
-import { part } from "./dom";
+import { byTouch, part } from "./dom";
 import type { Mark, Scene } from "./drawing";
 import { showLegend } from "./legend";
 import type { Light } from "./light";
@@ -126,7 +126,7 @@ export class Picture {
   /** Tells a first visitor what to do, until it was done; `here` is false where it does nothing. */
   #invite(here: boolean) {
     if (this.#pointed) here = false;
-    const verb = matchMedia("(hover: none)").matches ? "Touch" : "Move over";
+    const verb = byTouch() ? "Touch" : "Move over";
     this.#tell(here ? `${verb} the picture: what is alike lights up` : "");
   }
 

@@ -332,6 +332,7 @@ export class Workbench {
     if (!held?.encoding) return this.point(null);
     const token = this.#token(held.encoding);
     const reason = this.#model && view.unavailable(this.#model);
+    this.#root.toggleAttribute("data-unable", Boolean(reason));
     if (reason) {
       this.#finish(shot, null, null);
       return this.#picture.say(reason);

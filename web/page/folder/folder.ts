@@ -4,7 +4,7 @@ import { Caller } from "../../client/caller";
 import { remaining } from "../../shared/format";
 import type { FolderCalls } from "../../shared/folder";
 import type { Model } from "../../shared/protocol";
-import { make } from "../dom";
+import { byTouch, make } from "../dom";
 import type { Engine } from "../engine";
 import { aborted, Latest } from "../requests";
 import { fileName, save } from "../save";
@@ -202,7 +202,7 @@ export class Folder {
   }
 
   #said(): string {
-    if (this.#mode === "map") return "What is alike lies together. Drag moves, the wheel enlarges; drag with Shift encircles.";
+    if (this.#mode === "map") return `What is alike lies together. ${byTouch() ? "Drag moves, two fingers enlarge." : "Drag moves, the wheel enlarges; drag with Shift encircles."}`;
     if (this.#mode === "alike") return this.#chosen ? "The most alike first, by the cosine of what stands for the whole photograph." : "Choose a photograph to find what is like it.";
     if (this.#mode === "words") return "What the text describes first. Compare cosines of one text only: they are small even where it fits well.";
     if (this.#mode === "twins") return "Nearly the same, in groups.";
