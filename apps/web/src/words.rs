@@ -1,7 +1,7 @@
 //! Texts: what a model says of them, and of its own classes.
 
-use serde::Serialize;
 use js_sys::Float32Array;
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use super::Engine;
