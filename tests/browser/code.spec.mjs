@@ -118,10 +118,10 @@ test("the JavaScript makes the same map", async (t) => {
 });
 
 test("the button answers, each language says what it needs, and where nothing is shown the sheet says so", async (t) => {
-  const page = await visit(site, t, { query: `${SMALL}#view=similarity`, permissions: ["clipboard-read", "clipboard-write"], ...phone });
+  const page = await visit(site, t, { query: `${SMALL}#view=words`, permissions: ["clipboard-read", "clipboard-write"], ...phone });
   await shown(page);
   await page.getByRole("button", { name: "Code", exact: true }).click();
-  await page.locator("#code-sheet", { hasText: "Click a patch of the picture first." }).waitFor();
+  await page.locator("#code-sheet", { hasText: "Write what to look for first." }).waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("tab", { name: "Group" }).click();
   await drawn(page);

@@ -113,8 +113,14 @@ test("files of this visit stand beside, on another grid, and the same place ligh
   await titled(page, /· model\.safetensors$/);
   await pointed(page, "#other-frame", 0.55, 0.55);
   await page.locator("#readout", { hasText: /^Row 5, column 7: / }).waitFor();
-  // These files have no name by which a link could open them.
-  assert.ok(!page.url().includes("beside"));
+  // The page says what a link cannot hold; in this visit Back leads to it.
+  await page.getByText("a link holds its view, not the model").waitFor();
+  assert.match(page.url(), /beside=pca,,own:0$/);
+  await page.getByRole("tab", { name: "Norms" }).click();
+  await titled(page, /^Features, .* · model\.safetensors$/);
+  await page.reload();
+  await page.getByRole("alert").filter({ hasText: "one of your own files, which a link cannot hold" }).waitFor();
+  await titled(page, "Features, layer 4 of 12");
 });
 
 test("cancelled, missing or broken, the view is of the model in front again", async (t) => {

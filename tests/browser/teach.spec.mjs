@@ -259,7 +259,7 @@ test("masks of all pictures are one zip that COCO’s tools read", async (t) => 
   assert.equal(name, "masks.zip");
   await page.locator(".said", { hasText: "Saved masks.zip" }).waitFor();
   const files = unzipSync(bytes);
-  assert.deepEqual(Object.keys(files).sort(), ["annotations.json", "masks/cat.png", "masks/coffee.png", "probabilities/cat.npy", "probabilities/coffee.npy", "taught.safetensors"]);
+  assert.deepEqual(Object.keys(files).sort(), ["annotations.json", "areas.csv", "masks/cat.png", "masks/coffee.png", "probabilities/cat.npy", "probabilities/coffee.npy", "taught.safetensors"]);
   const coco = JSON.parse(Buffer.from(files["annotations.json"]).toString());
   assert.deepEqual(coco.categories.map(({ name: of }) => of), ["a cat", "background"]);
   assert.deepEqual(coco.images.map(({ id, file_name, width, height }) => [id, file_name, width, height]), [[1, "coffee.png", 600, 400], [2, "cat.png", 451, 300]]);
@@ -275,6 +275,11 @@ test("masks of all pictures are one zip that COCO’s tools read", async (t) => 
     }
   }
   assert.deepEqual(coco.annotations.map(({ id }) => id), coco.annotations.map((_, at) => at + 1));
+  const [head, ...areas] = Buffer.from(files["areas.csv"]).toString().trim().split("\n").map((line) => line.split(","));
+  assert.deepEqual(head, ["file", "class", "pixels", "percent"]);
+  assert.deepEqual(areas.map(([file, of]) => `${file} ${of}`), ["coffee.png a cat", "coffee.png background", "cat.png a cat", "cat.png background"]);
+  const counted = indices(files["masks/cat.png"]).pixels.filter((label) => label === 0).length;
+  assert.deepEqual([Number(areas[2][2]), areas[2][3]], [counted, ((100 * counted) / (451 * 300)).toFixed(3)]);
   // What was learned loads again, dropped on the page.
   await press(page, "Clear all");
   await hand(page, "drop", "again.safetensors", { mimeType: "", buffer: Buffer.from(files["taught.safetensors"]) });
@@ -425,6 +430,7 @@ test("masks of more pictures than stay encoded, and Cancel in the middle of them
       document.querySelector("#progress button").click();
     }).observe(document.querySelector("#progress"), { subtree: true, childList: true, characterData: true });
   });
+  await page.locator(".menu > summary").click();
   await press(page, "Save all masks");
   await page.locator("#status", { hasText: "Cancelled. Nothing was saved." }).waitFor({ state: "attached" });
   const { bytes } = await saved(page, "Save all masks");

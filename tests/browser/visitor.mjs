@@ -74,11 +74,8 @@ export async function fade(page, percent) {
 }
 
 export async function saved(page, button) {
-  if (button.endsWith?.("(.npy)") && !(await page.locator(".menu[open]").count())) await page.locator(".menu > summary").click();
   // What is folded away is opened.
-  await page.getByRole("button", { name: button, includeHidden: true }).first().evaluate((found) => {
-    for (const details of [found.closest("details:not(.menu)")]) if (details) details.open = true;
-  });
+  await page.getByRole("button", { name: button, includeHidden: true }).first().evaluate((found) => found.closest("details")?.setAttribute("open", ""));
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: button }).click()]);
   const chunks = [];
   for await (const chunk of await download.createReadStream()) chunks.push(chunk);

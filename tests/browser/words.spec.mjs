@@ -128,10 +128,10 @@ test("where a page may keep no models, it says what kind of address it takes", a
 test("before it is fetched, a published model is compared with the one in use", async (t) => {
   const page = await visit(site, t, { query: "?sample=coffee&size=112" });
   await shown(page);
-  await otherModels(page);
-  const row = page.locator("#models li", { hasText: "InternViT-300M-448px-V2_5" });
-  await page.getByText("Medium: segmentation").click();
-  await row.getByText("What you gain").click();
+  // One click from the first screen.
+  await page.locator("#model-chip").click();
+  const row = page.locator("#larger li", { hasText: "InternViT-300M-448px-V2_5" });
+  await row.getByRole("button", { name: "Download" }).waitFor();
   await row.locator("tr").nth(7).waitFor();
   const cells = await row.locator("tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent)));
   assert.deepEqual(cells.slice(0, 5), [

@@ -8,7 +8,7 @@ import { Guest, type GuestParts } from "./guest";
 import type { Light } from "./light";
 import { placeOf, tokenAt } from "../shared/patches";
 import { aborted } from "./requests";
-import type { Shelf } from "./shelf";
+import { isOwn, type Shelf } from "./shelf";
 import type { Shot } from "./shots";
 import { Spot, type Pointed } from "./spot";
 import { viewNames, type ViewName, type Views } from "./views/table";
@@ -54,6 +54,8 @@ export class Beside {
   readonly #layer: HTMLInputElement;
   readonly #layerName: HTMLElement;
   readonly #model: HTMLSelectElement;
+  /** What a link cannot hold. */
+  readonly #own: HTMLElement;
   readonly #shelf: Shelf;
   readonly #guest: Guest;
   readonly #error: (error: unknown) => void;
@@ -83,6 +85,7 @@ export class Beside {
     this.#layer = part(root, "#beside-layer", HTMLInputElement);
     this.#layerName = part(root, "#beside-layer-name", HTMLElement);
     this.#model = part(root, "#beside-model", HTMLSelectElement);
+    this.#own = part(root, "#beside [data-own]", HTMLElement);
     this.#toggle.addEventListener("change", () => on.changed(this.#toggle.checked ? { view: this.#standing(this.#front.view), layer: this.#another, model: "" } : null));
     this.#select.addEventListener("change", () => this.#choice && on.changed({ ...this.#choice, view: this.#select.value as ViewName }));
     // What two models make of a photograph is in their last layers.
@@ -108,6 +111,7 @@ export class Beside {
     this.#select.replaceChildren(...offered.map((value) => make("option", { value, textContent: this.#views[value].title })));
     this.#toggle.checked = this.#choice !== null;
     for (const control of this.#root.querySelectorAll<HTMLElement>("[data-on]")) control.hidden = this.#choice === null;
+    this.#own.hidden = !isOwn(this.#other);
     if (!this.#choice) return;
     if (this.#stale) void this.#offer();
     this.#model.value = this.#other;

@@ -48,8 +48,7 @@ export function addressOf({ view, layer, at, opacity, beside }: Choice, views: V
   if (layer !== null) said.set("layer", String(layer));
   if (at && (pointing === "hold" || pointing === "choose")) said.set("at", at.map((v) => v.toFixed(3)).join(","));
   views[view].write(said);
-  // Files of this visit have no name by which a link could open them.
-  if (beside && (!beside.model || nameable(beside.model))) said.set("beside", [beside.view, beside.layer ?? "", beside.model].join(",").replace(/,+$/, ""));
+  if (beside) said.set("beside", [beside.view, beside.layer ?? "", beside.model].join(",").replace(/,+$/, ""));
   if (opacity !== null) said.set("opacity", String(opacity));
   return said.size > 0 ? `#${said.toString().replace(/%(2C|2F|3A|40)/g, decodeURIComponent)}` : "";
 }

@@ -17,6 +17,9 @@ export function make<T extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** Whether the visitor has a finger and no mouse. */
+export const byTouch = () => matchMedia("(hover: none)").matches;
+
 /** A context that draws in the processor's memory: on the GPU, drawing may wait until the model has run. */
 export function pen(canvas: HTMLCanvasElement, alpha = true): CanvasRenderingContext2D | null {
   return canvas.getContext("2d", { alpha, willReadFrequently: true });

@@ -11,7 +11,8 @@ function legible(file: File): File {
   return name === file.name ? file : new File([file], name, { type: file.type, lastModified: file.lastModified });
 }
 
-export function acceptFiles(page: HTMLElement, onFiles: (files: File[]) => void) {
+/** `onFolder` takes a folder that was dropped; false where there is none. */
+export function acceptFiles(page: HTMLElement, onFiles: (files: File[]) => void, onFolder: (items: DataTransferItemList) => boolean) {
   let depth = 0; // dragenter and dragleave also fire for every element on the way
   const mark = (change: number) => {
     depth = Math.max(0, depth + change);
@@ -23,6 +24,7 @@ export function acceptFiles(page: HTMLElement, onFiles: (files: File[]) => void)
   page.addEventListener("drop", (event) => {
     event.preventDefault(); // else the browser would leave the page for the file
     mark(-depth);
+    if (event.dataTransfer && onFolder(event.dataTransfer.items)) return;
     give(event.dataTransfer?.files);
   });
   page.addEventListener("paste", (event) => give(event.clipboardData?.files));

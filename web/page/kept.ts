@@ -1,5 +1,6 @@
 // Lessons and pictures that the browser keeps between visits, in IndexedDB.
 
+import { Database } from "./database";
 import type { Place } from "../shared/patches";
 import type { ClassOf, Method } from "./lesson";
 
@@ -28,86 +29,49 @@ export interface KeptVectors {
   columns: readonly Float32Array<ArrayBuffer>[];
 }
 
-const NAME = "internvit";
 const [LESSON, PICTURES, VECTORS] = ["lesson", "pictures", "vectors"] as const;
-const STORES = [LESSON, PICTURES, VECTORS] as const;
-type Store = (typeof STORES)[number];
 
 /** The only key of the store of lessons. */
 const NOW = "now";
 
 export class Kept {
-  #database: Promise<IDBDatabase> | null = null;
+  readonly #database = new Database("internvit", [LESSON, PICTURES, VECTORS]);
 
   /** The lesson of the last visit; null where there is none. */
   async lesson(): Promise<KeptLesson | null> {
-    return ((await this.#get(LESSON, NOW)) as KeptLesson | undefined) ?? null;
+    return ((await this.#database.get(LESSON, NOW)) as KeptLesson | undefined) ?? null;
   }
 
   async picture(key: string): Promise<File | null> {
-    const found = await this.#get(PICTURES, key);
+    const found = await this.#database.get(PICTURES, key);
     return found instanceof File ? found : null;
   }
 
   async vectors(key: string): Promise<KeptVectors | null> {
-    return ((await this.#get(VECTORS, key)) as KeptVectors | undefined) ?? null;
+    return ((await this.#database.get(VECTORS, key)) as KeptVectors | undefined) ?? null;
   }
 
   keepLesson(lesson: KeptLesson): Promise<void> {
-    return this.#change(LESSON, (store) => store.put(lesson, NOW));
+    return this.#database.put(LESSON, NOW, lesson);
   }
 
   keepPicture(key: string, file: File): Promise<void> {
-    return this.#change(PICTURES, (store) => store.put(file, key));
+    return this.#database.put(PICTURES, key, file);
   }
 
   keepVectors(key: string, vectors: KeptVectors): Promise<void> {
-    return this.#change(VECTORS, (store) => store.put(vectors, key));
+    return this.#database.put(VECTORS, key, vectors);
   }
 
-  async clear(): Promise<void> {
-    for (const name of STORES) await this.#change(name, (store) => store.clear());
+  clear(): Promise<void> {
+    return this.#database.clear();
   }
 
   /** Drops the pictures that a lesson does not have any more. */
   async dropOthers(keys: readonly string[]): Promise<void> {
     for (const name of [PICTURES, VECTORS] as const) {
-      const store = (await this.#open()).transaction(name).objectStore(name);
-      const known = await result(store.getAllKeys());
-      for (const key of known) if (!keys.includes(String(key))) await this.#change(name, (open) => open.delete(key));
+      const known = await this.#database.keys(name);
+      for (const key of known) if (!keys.includes(key)) await this.#database.remove(name, key);
     }
   }
-
-  #open(): Promise<IDBDatabase> {
-    return (this.#database ??= new Promise((resolve, reject) => {
-      const request = indexedDB.open(NAME, 1);
-      request.onupgradeneeded = () => {
-        for (const name of STORES) request.result.createObjectStore(name);
-      };
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error ?? new Error("IndexedDB could not be opened"));
-      // Another tab holds an older version open.
-      request.onblocked = () => reject(new Error("IndexedDB is in use by another tab"));
-    }));
-  }
-
-  async #get(name: Store, key: string): Promise<unknown> {
-    return result((await this.#open()).transaction(name).objectStore(name).get(key));
-  }
-
-  async #change(name: Store, change: (store: IDBObjectStore) => IDBRequest): Promise<void> {
-    const transaction = (await this.#open()).transaction(name, "readwrite");
-    change(transaction.objectStore(name));
-    await new Promise<void>((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
-      transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new Error("IndexedDB could not be written"));
-    });
-  }
-}
-
-function result<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error("IndexedDB could not be read"));
-  });
 }

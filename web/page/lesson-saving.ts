@@ -1,17 +1,18 @@
 // What a lesson gives: a class cut out, the masks of all pictures, the head.
 
 import { remaining } from "../shared/format";
-import type { Entry, Model } from "../shared/protocol";
+import type { Options } from "../client/caller";
+import type { Entry, MaskFiles, Model } from "../shared/protocol";
 import { part, pen } from "./dom";
 import type { Engine } from "./engine";
 import { secondsFor } from "./estimate";
 import { frameName, type Live } from "./live";
 import type { Footage } from "./live-footage";
 import type { ModelLoading } from "./loading";
-import { fileName, named, stem } from "./save";
+import { fileName, named, save, stem } from "./save";
 import type { Saving } from "./saving";
 import type { SettingsForm } from "./settings";
-import type { Shot } from "./shots";
+import { newShot, type Shot } from "./shots";
 import type { Tasks } from "./tasks";
 import type { Workbench } from "./workbench";
 
@@ -32,6 +33,15 @@ const MOST_FRAMES = 5000;
 
 /** Puts the masks of a picture under a name into a zip; `place` is its place among all. */
 type Add = (shot: Shot, name: string, place: string) => Promise<void>;
+
+/** Does a piece of work under a title, so that it can be cancelled. */
+type Work = (title: string, call: (options: Options) => Promise<MaskFiles>) => Promise<MaskFiles>;
+
+/** A photograph of a folder. */
+interface Listed {
+  path: string;
+  file(): Promise<File>;
+}
 
 export class LessonSaving {
   readonly #parts: LessonSavingParts;
@@ -59,7 +69,10 @@ export class LessonSaving {
 
   #button(name: string, work: () => Promise<void>): HTMLButtonElement {
     const button = part(document, `#stage [data-${name}]`, HTMLButtonElement);
-    button.addEventListener("click", () => void work().catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved.")));
+    button.addEventListener("click", () => {
+      button.closest<HTMLDetailsElement>(".menu")?.removeAttribute("open");
+      void work().catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved."));
+    });
     return button;
   }
 
@@ -106,10 +119,35 @@ export class LessonSaving {
 
   async #saveMasks() {
     const { shots } = this.#parts.workbench;
-    const names = namesOf(shots);
-    await this.#zip("masks.zip", [], async (add) => {
+    const names = namesOf(shots.map(({ file }) => file.name));
+    this.#parts.saving.save(await this.#zip([], async (add) => {
       for (const [at, shot] of shots.entries()) await add(shot, names[at] ?? "", `${at + 1} of ${shots.length}`);
-    });
+    }), "masks.zip");
+  }
+
+  /** Saves the masks of a folder's photographs; answers why some have none, a sentence each. `tell` says which is at work. */
+  async saveFolder(name: string, photos: readonly Listed[], signal: AbortSignal, tell: (text: string) => void): Promise<string[]> {
+    const failed: string[] = [];
+    const names = namesOf(photos.map(({ path }) => path));
+    const begun = performance.now();
+    const work: Work = (title, call) => {
+      tell(title);
+      return call({ signal });
+    };
+    const zip = await this.#zip([], async (add) => {
+      for (const [at, { path, file }] of photos.entries()) {
+        const each = (performance.now() - begun) / 1000 / Math.max(1, at);
+        const left = at > 0 ? `, about ${remaining(each * (photos.length - at))} left` : "";
+        try {
+          await add(newShot(new File([await file()], path)), names[at] ?? "", `${at + 1} of ${photos.length}${left}`);
+        } catch (error) {
+          signal.throwIfAborted();
+          failed.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      }
+    }, work);
+    save(zip, `${name}-masks.zip`);
+    return failed;
   }
 
   async #saveVideoMasks() {
@@ -119,31 +157,37 @@ export class LessonSaving {
     const times = Array.from({ length: this.#count(video) }, (_, at) => at / Number(this.#rate.value));
     const table = ["frame,seconds", ...times.map((seconds, at) => `${frameName(at)},${seconds.toFixed(3)}`)].join("\n");
     const all = (add: Add) => live.frames(video, times, (frame, at) => add(frame, stem(frameName(at)), `${at + 1} of ${times.length}`));
-    await this.#zip(named(video.name, "masks.zip"), [{ name: "frames.csv", bytes: bytesOf(`${table}\n`) }], all);
+    this.#parts.saving.save(await this.#zip([{ name: "frames.csv", bytes: bytesOf(`${table}\n`) }], all), named(video.name, "masks.zip"));
   }
 
-  /** One zip: a PNG of indices for each picture, COCO's annotations, the head. */
-  async #zip(name: string, further: readonly Entry[], all: (add: Add) => Promise<void>) {
-    const { tasks, saving, engine } = this.#parts;
+  /** One zip: a PNG of indices for each picture, COCO's annotations, a table of areas, the head. */
+  async #zip(further: readonly Entry[], all: (add: Add) => Promise<void>, work = this.#behindBar()): Promise<Blob> {
+    const { engine } = this.#parts;
     const files = [...further];
     const annotations: string[] = [];
-    const stop = new AbortController();
     await all(async (shot, name, place) => {
-      const made = await tasks.run(`Masks: picture ${place}`, stop, ({ signal }) => this.#filesOf(shot, name, signal ?? stop.signal));
+      const made = await work(`Masks: picture ${place}`, (options) => this.#filesOf(shot, name, options));
       files.push(...made.files);
       annotations.push(made.annotations);
     });
+    const coco = joined(annotations);
     const head = await engine.call("exportHead", null);
-    files.push({ name: "annotations.json", bytes: bytesOf(joined(annotations)) }, { name: HEAD, bytes: head });
-    saving.save(new Blob([await engine.call("archive", files)], { type: "application/zip" }), name);
+    files.push({ name: "annotations.json", bytes: bytesOf(JSON.stringify(coco)) }, { name: "areas.csv", bytes: bytesOf(areas(coco)) }, { name: HEAD, bytes: head });
+    return new Blob([await engine.call("archive", files)], { type: "application/zip" });
+  }
+
+  /** Work behind the page's progress bar. */
+  #behindBar(): Work {
+    const stop = new AbortController();
+    return (title, call) => this.#parts.tasks.run(title, stop, call);
   }
 
   /** The files of a picture, which is encoded once more where its features were released. */
-  async #filesOf(shot: Shot, name: string, signal: AbortSignal) {
+  async #filesOf(shot: Shot, name: string, options: Options): Promise<MaskFiles> {
     const { engine, settings, workbench: { teaching } } = this.#parts;
-    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine("photograph"), soft: this.#soft.checked }, { signal });
+    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine("photograph"), soft: this.#soft.checked }, options);
     if (shot.encoding) return of(shot.encoding.photo);
-    const encoding = await engine.call("encode", { photo: shot.file, settings: settings.read() }, { signal });
+    const encoding = await engine.call("encode", { photo: shot.file, settings: settings.read() }, options);
     encoding.bitmap.close();
     try {
       return await of(encoding.photo);
@@ -169,11 +213,13 @@ function pngOf({ rgba, width, height }: { rgba: Uint8Array<ArrayBuffer>; width: 
 }
 
 /** A name for each picture, without its ending where no other has the same. */
-function namesOf(shots: readonly Shot[]): string[] {
+function namesOf(files: readonly string[]): string[] {
   const taken = new Set<string>();
-  const count = (name: string) => shots.filter(({ file }) => stem(file.name).toLowerCase() === name.toLowerCase()).length;
-  return shots.map(({ file }) => {
-    const usual = count(stem(file.name)) > 1 ? fileName(file.name) : stem(file.name);
+  const counts = new Map<string, number>();
+  const plain = (file: string) => stem(file).toLowerCase();
+  for (const file of files) counts.set(plain(file), (counts.get(plain(file)) ?? 0) + 1);
+  return files.map((file) => {
+    const usual = (counts.get(plain(file)) ?? 0) > 1 ? fileName(file) : stem(file);
     let name = usual;
     // Files of different folders may have one name.
     for (let at = 2; taken.has(name.toLowerCase()); at++) name = `${usual} (${at})`;
@@ -183,13 +229,13 @@ function namesOf(shots: readonly Shot[]): string[] {
 }
 
 interface Coco {
-  images: { id: number }[];
-  annotations: { id: number; image_id: number }[];
-  categories: unknown[];
+  images: { id: number; file_name: string; width: number; height: number }[];
+  annotations: { id: number; image_id: number; category_id: number; area: number }[];
+  categories: { id: number; name: string }[];
 }
 
 /** COCO's texts of one picture each as one. */
-function joined(texts: readonly string[]): string {
+function joined(texts: readonly string[]): Coco {
   const all: Coco = { images: [], annotations: [], categories: [] };
   for (const text of texts) {
     const { images, annotations, categories } = JSON.parse(text) as Coco;
@@ -199,7 +245,24 @@ function joined(texts: readonly string[]): string {
     all.annotations.push(...annotations.map((one) => ({ ...one, id: one.id + from, image_id: one.image_id + before })));
     all.categories = categories;
   }
-  return JSON.stringify(all);
+  return all;
+}
+
+/** The area of each class on each picture, in pixels and in percent of the picture. */
+function areas({ images, annotations, categories }: Coco): string {
+  const found = new Map<string, number>();
+  for (const { image_id, category_id, area } of annotations) found.set(`${image_id} ${category_id}`, (found.get(`${image_id} ${category_id}`) ?? 0) + area);
+  const rows = images.flatMap(({ id, file_name, width, height }) => categories.map((category) => {
+    const area = found.get(`${id} ${category.id}`) ?? 0;
+    return [cell(file_name), cell(category.name), area, ((100 * area) / (width * height)).toFixed(3)].join(",");
+  }));
+  return ["file,class,pixels,percent", ...rows, ""].join("\n");
+}
+
+/** A text as a cell of a table. One that begins as a formula does would be one to a spreadsheet. */
+function cell(text: string): string {
+  const plain = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\n\r]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 }
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);

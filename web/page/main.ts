@@ -8,6 +8,7 @@ import { part } from "./dom";
 import { CodeSheet } from "./code-sheet";
 import { DeviceStatus } from "./device";
 import { Engine } from "./engine";
+import { FolderDoor } from "./folder-door";
 import { acceptFiles, chooser } from "./files";
 import { howItWorks } from "./how";
 import { Intake } from "./intake";
@@ -71,6 +72,7 @@ function makeApp() {
       settings.fit(model.info);
       memory.show(model.info);
       workbench.fit(model.info);
+      folder.fit();
       void keeping.fit(model);
     },
     replaced: () => (live.shown ? live.again() : void photographs.modelReplaced()),
@@ -84,33 +86,44 @@ function makeApp() {
   const tell = async (notes: string) => status.tell(notes, await status.device, () => loading.model);
   const photographs = new Photographs({
     stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell,
-    opening: () => live.leave(),
+    opening() {
+      live.leave();
+      folder.leave();
+    },
+  });
+  const folder = new FolderDoor({
+    main: stage, engine, alarm, say, model: () => loading.ready(), open: (file) => void photographs.openFile(file),
+    taught: () => workbench.teaching.taught !== null, saveMasks: (...given) => lessons.saveFolder(...given),
   });
   const live = new Live({ stage, engine, workbench, photographs, loading, settings, messages });
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
   const keeping = new Keeping({ workbench, photographs, samples, messages });
   const intake = new Intake({ messages, samples, photographs, loading, workbench, live });
-  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better };
+  const shown = () => workbench.shown;
+  const saving = new Saving({ stage, engine, workbench, shown, settled: () => photographs.settled(), alarm, say });
+  const lessons = new LessonSaving({ engine, workbench, saving, settings, live, loading, tasks });
+  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better, folder };
 }
 
 type App = ReturnType<typeof makeApp>;
 
 /** Connects what acts on the whole page. */
 function connect({ messages, stage, engine, workbench, settings, samples, intake, live, ...app }: App) {
-  const take = (files: File[]) => intake.take(files);
+  const take = (files: File[]) => {
+    app.folder.leave();
+    intake.take(files);
+  };
   const shown = () => workbench.shown;
-  acceptFiles(document.body, take);
+  acceptFiles(document.body, take, (items) => app.folder.drop(items));
   chooser(document.querySelectorAll<HTMLButtonElement>("[data-choose]"), part(document, "#photo-file", HTMLInputElement), take);
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-camera]")) {
     button.addEventListener("click", () => {
       samples.forget();
+      app.folder.leave();
       live.openCamera();
     });
   }
   benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
-  const settled = () => app.photographs.settled();
-  const saving = new Saving({ stage, engine, workbench, shown, settled, alarm: messages.alarm, say: messages.say });
-  new LessonSaving({ engine, workbench, saving, settings, live, loading: app.loading, tasks: app.tasks });
   new CodeSheet({ workbench, settings, loading: app.loading, say: messages.say });
   const address = () => {
     const { settings: asked, detail } = settings.told();

@@ -14,6 +14,9 @@ import { PURPOSES, type Published, type Purpose } from "./published";
 /** Longest message of a failure, in characters. */
 const MOST = 1000;
 
+/** The published model that is offered before all others. */
+const LARGER = "OpenGVLab/InternViT-300M-448px-V2_5";
+
 export class ModelList {
   readonly #root: HTMLDetailsElement;
   readonly #hub: string;
@@ -25,6 +28,8 @@ export class ModelList {
   readonly #items: HTMLUListElement;
   /** The published ones, a fold for each purpose. */
   readonly #groups: HTMLElement;
+  /** The one that is offered at once, with what it gains. */
+  readonly #larger = part(document, "#larger", HTMLElement);
   readonly #field: HTMLInputElement;
   readonly #token: HTMLInputElement;
   readonly #words: HTMLInputElement;
@@ -48,6 +53,7 @@ export class ModelList {
     this.#words = part(root, "#model-words", HTMLInputElement);
     this.#space = part(root, ".space", HTMLElement);
     root.addEventListener("toggle", () => root.open && void this.#show());
+    this.#larger.closest("[popover]")?.addEventListener("toggle", (event) => (event as ToggleEvent).newState === "open" && void this.#offerLarger());
     this.#field.addEventListener("input", () => this.#field.setCustomValidity(""));
     part(root, "form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
@@ -75,6 +81,21 @@ export class ModelList {
     const sheet = this.#root.closest<HTMLElement>("[popover]");
     if (sheet && !sheet.matches(":popover-open")) sheet.showPopover();
     void this.#show().then(() => unfold(this.#row(name).item).scrollIntoView({ block: "nearest" }));
+  }
+
+  /** Shows the larger model, what it gains over the one in use, and what it costs, where the browser can keep it. */
+  async #offerLarger() {
+    const published = PURPOSES.flatMap(({ models }): readonly Published[] => models).find(({ name }) => name === LARGER);
+    if (!published || !isSecureContext || !keeps()) return;
+    const list = part(this.#larger, "ul", HTMLUListElement);
+    const row = this.#row(LARGER, published, list);
+    if (!list.contains(row.item)) list.append(row.item);
+    this.#larger.hidden = false;
+    const fold = part(row.item, ".gain", HTMLDetailsElement);
+    // Where it is open already the numbers are still those of now.
+    if (fold.open) fold.dispatchEvent(new Event("toggle"));
+    fold.open = true;
+    await this.#show();
   }
 
   /** Marks the stored model that is loaded, if any is. */

@@ -226,8 +226,8 @@ export class Photographs {
     const quick = place || quiet || shot.encoding ? null : settings.quick();
     if (quick) await this.#encodeAs(shot, quick, `Encoding ${name}`, attempt);
     shot.coarse = quick !== null || shot.coarse;
-    // Its size tells the time before it begins.
-    if (!shot.encoding) await preview;
+    // Its size tells the time before it begins, where that is worth telling.
+    if (!shot.encoding && settings.long) await preview;
     const time = settings.estimate(shot.encoding, shot.preview);
     const encoding = await this.#encodeAs(shot, settings.read(), `Encoding ${place}${name}${time}`, attempt);
     shot.coarse = false;
@@ -266,8 +266,11 @@ export class Photographs {
     const bitmap = await createImageBitmap(shot.file).catch(() => null);
     if (!bitmap || signal.aborted) return;
     shot.preview = bitmap;
-    this.#parts.workbench.preview(bitmap, this.#patches);
-    this.#parts.stage.dataset.state = "busy";
+    const { workbench, stage, settings } = this.#parts;
+    workbench.preview(bitmap, this.#patches);
+    stage.dataset.state = "busy";
+    // Where the processor draws the page too, what moves takes its time from the model.
+    stage.toggleAttribute("data-long", settings.long);
   }
 
   /** Releases the features of all but the last used photographs, which are encoded again when they are opened. */

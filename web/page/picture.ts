@@ -2,7 +2,7 @@
 
 import type { ViewMap } from "../shared/protocol";
 import type { BesideMap } from "./beside";
-import { part } from "./dom";
+import { byTouch, part } from "./dom";
 import type { Mark, Scene } from "./drawing";
 import { showLegend } from "./legend";
 import type { Light } from "./light";
@@ -14,7 +14,7 @@ import type { View } from "./views/view";
 import { Wipe } from "./wipe";
 
 /** How long a new picture takes to appear. */
-const REVEAL_MILLISECONDS = 500;
+const REVEAL_MILLISECONDS = 200;
 
 /** What is drawn: a view of a photograph, or of `second` beside it. */
 export interface Painting {
@@ -26,6 +26,8 @@ export interface Painting {
   token: number | null;
   /** The patch of `shot` that is put into words. */
   pointed: number | null;
+  /** Whether that patch is the page's own choice, until the visitor points at one. */
+  unpointed: boolean;
   opacity: number;
   /** A second view of `shot`, beside the first. */
   beside: BesideMap | null;
@@ -73,7 +75,7 @@ export class Picture {
   }
 
   paint(painting: Painting) {
-    const { view, shot, second, map, token, pointed, beside } = painting;
+    const { view, shot, second, map, token, pointed, unpointed, beside } = painting;
     const marks: Mark[] = token === null ? [] : [{ token, colour: null }];
     const main = this.#sceneOf(painting, shot, second ? null : map, [...marks, ...view.marks(shot)]);
     if (main) this.#stage.show(main);
@@ -90,12 +92,12 @@ export class Picture {
       ? this.#sceneOf({ ...painting, view: beside.view, opacity: beside.view.opacity }, beside.shot, beside.map, beside.token === null ? [] : [{ token: beside.token, colour: null }])
       : second && this.#sceneOf(painting, second, map, best === null ? [] : [{ token: best, colour: null }]);
     if (other) this.#otherStage.show(other);
-    this.#pointed ||= view.pointing === "hold" && map !== null;
+    this.#pointed ||= view.pointing === "hold" && map !== null && !unpointed;
     if (view.pointing !== "teach") this.#invite(map !== null && view.lights);
     else this.#tell(shot.frame && map === null ? "Click the picture: it stops, to be painted on" : "");
-    showLegend(this.#legend, map, (value) => view.number(value), main?.light != null || other?.light != null, map ? view.note(map) : "");
+    showLegend(this.#legend, map, view, main?.light != null || other?.light != null);
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
-    if (view.prompt !== null && map === null) this.say(view.prompt);
+    if (view.prompt !== null && (map === null || unpointed)) this.say(view.prompt);
   }
 
   /** While pictures move, what is read of each is not read out. */
@@ -124,7 +126,7 @@ export class Picture {
   /** Tells a first visitor what to do, until it was done; `here` is false where it does nothing. */
   #invite(here: boolean) {
     if (this.#pointed) here = false;
-    const verb = matchMedia("(hover: none)").matches ? "Touch" : "Move over";
+    const verb = byTouch() ? "Touch" : "Move over";
     this.#tell(here ? `${verb} the picture: what is alike lights up` : "");
   }
 

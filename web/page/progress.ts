@@ -7,6 +7,8 @@ import { spelled } from "../shared/spelled";
 
 /** Longest title, in characters. */
 const MOST = 300;
+/** How often the bar is drawn at most, in milliseconds: drawing takes the processor from the model. */
+const DRAW_EVERY = 200;
 
 export interface Work {
   report(progress: Progress): void;
@@ -32,11 +34,15 @@ export function progressBar(root: HTMLElement): ProgressBar {
       root.hidden = false;
       let stage = "";
       let begin = 0;
+      let drawn = -Infinity;
       const work: Work = {
         report(progress) {
           if (owner !== work) return;
-          if (stage !== progress.stage) [stage, begin] = [progress.stage, performance.now()];
-          label.textContent = `${title}: ${describe(progress)}${left(progress, performance.now() - begin)}`;
+          const now = performance.now();
+          if (stage !== progress.stage) [stage, begin, drawn] = [progress.stage, now, -Infinity];
+          if (now - drawn < DRAW_EVERY && progress.done < progress.total) return;
+          drawn = now;
+          label.textContent = `${title}: ${describe(progress)}${left(progress, now - begin)}`;
           if (progress.total > 0) bar.value = progress.done / progress.total;
         },
         end() {

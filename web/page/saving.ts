@@ -37,8 +37,9 @@ export class Saving {
     this.#picture = this.#button("save-picture", () => this.#savePicture());
     this.#data = this.#button("save-data", () => this.#saveData());
     this.#features = this.#button("save-features", () => this.#saveFeatures());
-    this.#picture.parentElement?.after(this.#said, this.#hint);
+    part(stage, ".saying .actions", HTMLElement).after(this.#said, this.#hint);
     new MutationObserver(() => this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
+    closing(part(stage, ".menu", HTMLDetailsElement));
     this.#refresh();
   }
 
@@ -126,4 +127,18 @@ export class Saving {
       observer.observe(stage, { attributeFilter: ["data-drawn"] });
     });
   }
+}
+
+/** A menu closes when something else is pressed, and by Esc. */
+function closing(menu: HTMLDetailsElement) {
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (target instanceof Node && !menu.contains(target)) menu.open = false;
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    // The key lets no patch go.
+    event.stopPropagation();
+    menu.open = false;
+    part(menu, "summary", HTMLElement).focus();
+  });
 }

@@ -15,6 +15,8 @@ const MOST_PATCHES = 4096;
 /** The same on a device that takes longer than `QUICK_ENOUGH` for them: those of a square of 448 px. */
 const SLOW_PATCHES = 1024;
 
+/** The shape of most photographs. */
+const USUAL_SHAPE = { width: 3, height: 2 };
 /** Seconds that the usual detail may take. */
 const QUICK_ENOUGH = 1.2;
 /** Patches of a photograph at the finest detail, twice as fine as usual. */
@@ -24,6 +26,8 @@ const MOST_FINEST = 12_288;
 const QUICK = 224;
 /** The same of a first look, which is replaced by the usual detail. */
 const FIRST = 140;
+/** Seconds up to which a photograph is waited for, without a first look. */
+const SHORT = 1.5;
 /** Seconds above which the time is told before. */
 const LONG = 2;
 
@@ -90,9 +94,11 @@ export class SettingsForm {
     return { settings: { ...settings, ...side }, detail: side.image_size || this.#detail.chosen === "fine" ? "" : this.#detail.chosen };
   }
 
-  /** How to encode for a first look; null where that would not be much quicker. */
+  /** How to encode for a first look; null where that would not be much quicker, or the usual detail is there soon. */
   quick(): Settings | null {
     if (this.#plain || this.#detail.chosen === "quick" || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(FIRST)) return null;
+    const expected = this.#last && this.#model ? secondsFor(this.read(), this.#last, this.#model) : Infinity;
+    if (expected <= SHORT) return null;
     const { shifts: _, ...settings } = this.read();
     return { ...settings, image_size: this.#wholePatches(FIRST) };
   }
@@ -100,7 +106,7 @@ export class SettingsForm {
   fit(model: ModelInfo) {
     const { model: before, last } = this.present;
     this.#model = model;
-    this.#judge(before && last ? secondsBy(model, patchesOf(upTo(MOST_PATCHES, FINE), last, model), last, before) : Infinity);
+    this.#judge(before && last ? secondsBy(model, patchesOf(upTo(MOST_PATCHES, FINE), { ...last, ...USUAL_SHAPE }, model), last, before) : Infinity);
     [this.#last, this.#finer] = [null, null];
     this.#imageSize.min = this.#imageSize.step = String(model.patch); // whole patches
     if (!this.#imageSize.checkValidity()) this.#imageSize.value = "";
@@ -127,11 +133,17 @@ export class SettingsForm {
   estimate(known: Encoded | null, size: { width: number; height: number } | null = null): string {
     if (known && this.#model) {
       this.#finer ??= secondsFor(upTo(MOST_PATCHES, this.#model.image_size), known, this.#model) <= QUICK_ENOUGH;
-      this.#judge(secondsFor(upTo(MOST_PATCHES, FINE), known, this.#model));
+      // By the usual shape: the next photograph need not be as square as this one.
+      this.#judge(secondsFor(upTo(MOST_PATCHES, FINE), { ...known, ...USUAL_SHAPE }, this.#model));
     }
     this.#last = known ?? (this.#last && size ? { ...this.#last, width: size.width, height: size.height } : this.#last);
     this.#tell();
     return this.#timeFor(this.#last);
+  }
+
+  /** Whether an encoding takes long, or may, by the size of the photograph. */
+  get long(): boolean {
+    return this.#tiled || this.#timeFor(this.#last) !== "";
   }
 
   get #tiled(): boolean {

@@ -18,7 +18,7 @@ export interface Offer {
   text: string;
 }
 
-/** What the names of files of this visit begin with: no address may. */
+/** What the names of files of this visit begin with: an address leads to them in this visit alone. */
 const OWN = "own:";
 
 /** Bytes of weights from which on the memory is told before the choice. */
@@ -60,6 +60,7 @@ export class Shelf {
     if (name === BUNDLED_NAME) return BUNDLED_TITLE;
     if (name === DEFAULT_ID) return DEFAULT_NAME;
     const own = this.#own(name);
+    if (!own && isOwn(name)) return "a model of your own";
     if (!own) return spelled(name.replace(/^[\w.-]+\/(?=[\w.-]+(@|$))/, ""));
     const number = this.#opened.indexOf(own) + 1;
     return `${spelled(own.weights[0]?.name ?? "your files")}${this.#opened.length > 1 ? ` (${number})` : ""}`;
@@ -71,6 +72,7 @@ export class Shelf {
     if (name === DEFAULT_ID) return this.#better.files();
     const own = this.#own(name);
     if (own) return own;
+    if (isOwn(name)) throw new Error("The model beside was one of your own files, which a link cannot hold: open its files once more behind the model’s name above, then choose it beside.");
     const stored = await this.#list?.open(name, options);
     if (!stored) throw new Error(`${name} is not stored in this browser. Download it under “Other models”, then choose it for the view beside.`);
     return { name, ...stored };
@@ -87,5 +89,10 @@ export class Shelf {
 
 /** Whether an address may name a model for the view beside. */
 export function nameable(name: string): boolean {
-  return name === BUNDLED_NAME || name === DEFAULT_ID || readName(name) !== null;
+  return name === BUNDLED_NAME || name === DEFAULT_ID || isOwn(name) || readName(name) !== null;
+}
+
+/** Whether a name is that of files of a visit. */
+export function isOwn(name: string): boolean {
+  return /^own:\d{1,3}$/.test(name);
 }

@@ -32,6 +32,7 @@ export class ViewPanel {
   readonly #fade: HTMLInputElement;
   readonly #fadeName: HTMLElement;
   readonly #caption: HTMLElement;
+  readonly #picture: HTMLElement;
 
   constructor(root: HTMLElement, views: Views, actions: PanelActions) {
     this.#root = root;
@@ -42,6 +43,7 @@ export class ViewPanel {
     this.#fade = part(root, "#fade", HTMLInputElement);
     this.#fadeName = part(root, "#fade-name", HTMLElement);
     this.#caption = part(root, "#caption", HTMLElement);
+    this.#picture = part(root, "#save-picture", HTMLElement);
     this.#tabs = viewNames.map((name) => this.#tab(name, actions.turn));
     part(root, "#views", HTMLElement).replaceChildren(...this.#tabs);
     this.#layer.addEventListener("input", () => actions.layer(this.#layer.valueAsNumber));
@@ -76,6 +78,10 @@ export class ViewPanel {
     this.#fade.valueAsNumber = opacity;
     this.#fadeName.textContent = `${opacity} %`;
     this.#caption.textContent = view.about;
+    // One row has all that saves: a lesson's first thing is what it cuts out, its picture is in the menu.
+    const row = part(this.#root, ".saying .actions", HTMLElement);
+    const place = choice.view === "teach" ? part(row, ".menu-list", HTMLElement) : row;
+    if (this.#picture.parentElement !== place) place.prepend(this.#picture);
     view.sync();
   }
 

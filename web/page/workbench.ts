@@ -332,6 +332,7 @@ export class Workbench {
     if (!held?.encoding) return this.point(null);
     const token = this.#token(held.encoding);
     const reason = this.#model && view.unavailable(this.#model);
+    this.#root.toggleAttribute("data-unable", Boolean(reason));
     if (reason) {
       this.#finish(shot, null, null);
       return this.#picture.say(reason);
@@ -371,11 +372,12 @@ export class Workbench {
     this.#finish(this.#shot, this.view.partner(this.#shots), this.held === this.#shot ? this.#token(this.#shot.encoding) : null);
   }
 
-  /** The chosen patch, or, in a view that holds patches, the one under the pointer. */
+  /** The chosen patch, or, in a view that holds patches, the one under the pointer, and to begin with the one in the middle. */
   #token(encoding: Encoded): number | null {
     const held = tokenAt(this.#choice.at, encoding);
     const { pointing } = this.view;
-    return pointing === "hold" ? (held ?? this.#pointing.hovered) : pointing === "choose" ? held : null;
+    if (pointing === "hold") return held ?? this.#pointing.hovered ?? (this.#moving ? null : tokenAt([0.5, 0.5], encoding));
+    return pointing === "choose" ? held : null;
   }
 
   /** Shows the first picture by a sweep from the photograph to its view. */
@@ -388,7 +390,8 @@ export class Workbench {
     if (this.#welcoming && this.#map && view.pointing !== "teach") this.#picture.wipe.sweep();
     const beside = second ? null : this.#other;
     const pointed = view.pointing === "hold" ? (this.#pointing.hovered ?? token ?? (this.#choice.at && (this.#map?.best ?? null))) : token;
-    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, opacity: this.#opacity, beside });
+    const unpointed = view.pointing === "hold" && !this.#choice.at && this.#pointing.hovered === null;
+    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, unpointed, opacity: this.#opacity, beside });
   }
 
   #writeAddress() {

@@ -5,6 +5,10 @@ import {
   atLeast, boolean, either, instance, list, nothing, nullable, number, optional, record, string, unchecked, variants, words,
   type Infer, type Shape,
 } from "./shape";
+import type { Benchmark } from "./benchmark";
+import type { Embedded } from "./folder";
+
+export type { Benchmark, KernelTime } from "./benchmark";
 
 export type DeviceChoice = Infer<typeof deviceChoice>;
 export const deviceChoice = words("auto", "gpu", "cpu");
@@ -240,42 +244,9 @@ export const taught = record({ layers: list(number), names: list(string), palett
 export type BenchmarkRequest = Infer<typeof benchmarkRequest>;
 export const benchmarkRequest = record({ side: optional(number), batch: number, runs: optional(number) });
 
-/** Times in milliseconds, as `internvit bench --json` prints them. */
-export interface Benchmark {
-  batch: number;
-  image_size: number;
-  tokens: number;
-  encode: {
-    runs: number;
-    median_ms: number;
-    min_ms: number;
-    max_ms: number;
-    images_per_s: number;
-    gflop: number;
-    gflop_per_s: number;
-  };
-  first_result: { open_device_ms: number; load_weights_ms: number; pipelines_ms: number; first_run_ms: number };
-  ceilings: { copy_gb_per_s: number; product_gflop_per_s: number; product_side: number };
-  memory: { weight_bytes: number; slot_bytes: number; host_peak_bytes: number };
-  profile: { timer: "timestamps" | "clock"; run_ms: number; kernels_ms: number; kernels: KernelTime[] };
-}
-
-/** All equal operations of one kernel; `of_ceiling` is the share of the copy's or the product's speed. */
-export interface KernelTime {
-  kernel: string;
-  operation: string;
-  dispatches: number;
-  ms: number;
-  share: number;
-  gflop_per_s: number;
-  gb_per_s: number;
-  bound: "copy" | "product";
-  of_ceiling: number;
-}
-
-/** Done and total count bytes, blocks for "encode", a fraction of 1 for "measure"; a total of 0 is unknown. */
+/** Done and total count bytes, blocks for "encode", a fraction of 1 for "measure", steps for "arrange"; a total of 0 is unknown. */
 export interface Progress {
-  stage: "fetch" | "check" | "wait" | "load" | "encode" | "measure";
+  stage: "fetch" | "check" | "wait" | "load" | "encode" | "measure" | "arrange";
   done: number;
   total: number;
 }
@@ -297,6 +268,8 @@ export const engineCalls = {
   encode: { given: record({ photo: instance(File), settings }), answer: unchecked<Encoding>() },
   /** The same for those who draw nothing. */
   encodeFile: { given: record({ photo: instance(File), settings }), answer: unchecked<EncodedFile>() },
+  /** What stands for the whole photograph; its patches are let go. */
+  embed: { given: record({ photo: instance(File), settings }), answer: unchecked<Embedded>() },
   /** Preprocessed pixels, `[batch, 3, height, width]`; `layers` are hidden states to keep besides the last. */
   encodePixels: { given: record({ pixels: tensor, layers: list(number) }), answer: encoded },
   tensor: { given: record({ photo: number, name: string }), answer: tensor },
@@ -306,6 +279,8 @@ export const engineCalls = {
   labels: { given: record({ photo: number, texts: list(string) }), answer: list(label) },
   /** Reads texts, so that they are known to be readable; `labels` and `view` read theirs themselves. */
   readTexts: { given: list(string), answer: nothing },
+  /** The features of a text, of length 1: what those of photographs are compared with. */
+  textVector: { given: string, answer: floats() },
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
   vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },

@@ -6,7 +6,10 @@ import { root, stop } from "./run.mjs";
 
 /** The crate of the page's module, and the npm packages that Vite bundles. */
 const MODULE = "internvit-web";
-const BUNDLED = ["fflate", "@huggingface/tokenizers"];
+const BUNDLED = [
+  "fflate", "@huggingface/tokenizers", "hyparquet", "hyparquet-writer", "umap-js", "ml-levenberg-marquardt", "ml-matrix", "is-any-array",
+  "ml-array-max", "ml-array-min", "ml-array-rescale",
+];
 
 /** Writes the file, and answers with what is in it: `[{ name, version, licence, texts }]`. */
 export function writeLicences(file = join(root, "www/licences.txt")) {

@@ -57,6 +57,8 @@ async function save(query, views, ready) {
       if (view === "teach") await lesson(page, click, teach);
       await drawn();
       const download = page.waitForEvent("download");
+      // In a lesson it is in the menu.
+      await page.locator("#save-picture").evaluate((button) => button.closest("details")?.setAttribute("open", ""));
       await page.getByRole("button", { name: "Save picture" }).click();
       await (await download).saveAs(join(folder, `${name}-${view}.png`));
     }

@@ -17,7 +17,7 @@ export class Reader {
 
   /** Lets the engine read a text, unless it has. */
   async read(engine: Engine, text: string) {
-    if (engine.has_text(text)) return;
+    if (engine.text_features(text)) return;
     const tokenizer = await (this.#tokenizer ??= open(this.#files));
     const { ids, ends } = tokensOf(tokenizer, engine.plain_text(text).toLowerCase());
     await engine.read_text(text, new Uint32Array(ids), ends);

@@ -5,6 +5,7 @@ import { engineCalls, type Calls, type Model, type ModelSource, type Progress } 
 import { spelled } from "../shared/spelled";
 import { bounded, MOST_HEAD, reading } from "./bounds";
 import { readable } from "./decode";
+import { embedded } from "./embedded";
 import { HelperHost } from "./helper";
 import { filesOf, zipped } from "./masks";
 import { FetchedModels, localModel, readRanges } from "./model-files";
@@ -23,6 +24,8 @@ class EngineHost implements Handlers<Calls> {
   #module: WebAssembly.Module | null = null;
   /** Number of the engine's notes that the page has received. */
   #noted = 0;
+  /** Whether the model was taught beside texts. */
+  #compares = false;
   /** Threads that the visitor wants; null chooses by the machine and the model. */
   #wanted: number | null = 1;
   readonly #team = new Team();
@@ -44,7 +47,9 @@ class EngineHost implements Handlers<Calls> {
 
   async load(source: ModelSource, job: Job) {
     try {
-      return await this.#load(source, job);
+      const model = await this.#load(source, job);
+      this.#compares = model.info.texts !== "none";
+      return model;
     } catch (error) {
       if ("folder" in source && !job.signal.aborted) this.#fetched.distrust(source.folder);
       throw error;
@@ -67,6 +72,15 @@ class EngineHost implements Handlers<Calls> {
     const bitmap = await createImageBitmap(new ImageData(pixels, width, height));
     job.transfer.push(bitmap);
     return { ...encoded, bitmap };
+  }
+
+  async embed({ photo, settings }: Calls["embed"]["given"], job: Job) {
+    const encoded = await this.encodeFile({ photo, settings }, job);
+    try {
+      return await embedded(this.#opened, encoded, this.#compares);
+    } finally {
+      this.#opened.forget(encoded.photo);
+    }
   }
 
   async encodePixels({ pixels: { shape, data }, layers }: Calls["encodePixels"]["given"]) {
@@ -98,6 +112,14 @@ class EngineHost implements Handlers<Calls> {
     transfer.push(map.data.buffer, map.rgba.buffer, map.labels.buffer);
     if (fine) transfer.push(fine.rgba.buffer, fine.labels.buffer);
     return legible(map);
+  }
+
+  async textVector(text: Calls["textVector"]["given"], { transfer }: Job) {
+    await this.#reader.read(this.#opened, text);
+    const found = this.#opened.text_features(text);
+    if (!found) throw new Error("The text was not read.");
+    transfer.push(found.buffer);
+    return found;
   }
 
   async teach(lesson: Calls["teach"]["given"]) {

@@ -1,5 +1,6 @@
 //! Texts: what a model says of them, and of its own classes.
 
+use js_sys::Float32Array;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -44,9 +45,11 @@ impl Engine {
         to_js(&found.into_iter().take(most).map(label).collect::<Vec<_>>())
     }
 
-    /// Whether a text was read.
-    pub fn has_text(&self, text: &str) -> bool {
-        self.album.texts.has(text)
+    /// The features of a text, of length 1; undefined where it was not read.
+    #[wasm_bindgen(unchecked_return_type = "Float32Array<ArrayBuffer> | undefined")]
+    pub fn text_features(&self, text: &str) -> JsValue {
+        let known = self.album.texts.features(text);
+        known.map_or(JsValue::UNDEFINED, |values| Float32Array::from(values).into())
     }
 
     /// A text as its tokenizer is given it.

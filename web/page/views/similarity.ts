@@ -2,7 +2,7 @@
 
 import type { Edges, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
-import { make, part } from "../dom";
+import { byTouch, make, part } from "../dom";
 import type { Mark } from "../drawing";
 import type { Engine } from "../engine";
 import type { Light } from "../light";
@@ -28,10 +28,12 @@ const COLOURS = { alike: [46, 200, 110], unlike: [235, 70, 60] } as const;
 export class Similarity extends View {
   readonly title = "Find alike";
   override readonly hint = "point, and see";
-  readonly about = "Move over the picture: what lights up is alike to the model. Click to pin; click again, or press Esc, to let go.";
+  readonly about = byTouch()
+    ? "Touch the picture: what lights up is alike to the model. Touch the same place again to let go."
+    : "Move over the picture: what lights up is alike to the model. Click to pin; click again, or press Esc, to let go.";
   readonly opacity = 100;
   override readonly pointing = "hold";
-  override readonly prompt = "Point anywhere.";
+  override readonly prompt = byTouch() ? "Touch any place." : "Point anywhere.";
   override readonly lacking = "Click a patch of the picture first.";
   readonly #other: HTMLSelectElement;
   readonly #threshold: HTMLInputElement;

@@ -164,6 +164,12 @@ export abstract class View {
     return "";
   }
 
+  /** A class in the legend, with its part of the picture; null leaves it out. */
+  entry({ names, shares }: ViewMap, index: number): { name: string; count: string } | null {
+    const share = shares[index] ?? 0;
+    return { name: names[index] ?? "", count: `${share < 0.1 ? "< 0.1" : share.toFixed(1)} %` };
+  }
+
   /** A value of the legend's scale. */
   number(value: number): string {
     return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
