@@ -1,0 +1,166 @@
+//! What goes wrong in a conversation: the device, the files, the user's patience.
+
+use std::io::{BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::*;
+
+/// Wherever in looking or answering the device is lost, once or again and again: the same answer, and a note.
+#[test]
+fn a_lost_device_changes_no_answer() {
+    if gpu().is_none() {
+        return;
+    }
+    let (folder, case) = (fixture("chat_tiny"), json(&fixture("chat_tiny").join("case.json")));
+    let image = folder.join("image.png");
+    let mut told = 0;
+    for lost in ["0", "9", "20", "33"] {
+        let mut command = program();
+        command.env("INTERNVIT_LOSE_AFTER", lost);
+        command.args(["chat", text(&image), QUESTION, "--model", text(&folder)]);
+        let output = command.args(["--max-tiles", "6", "--device", "gpu"]).output().unwrap();
+        let (said, notes) = [&output.stdout, &output.stderr]
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            .into();
+        assert!(output.status.success(), "lost after {lost}: {notes}");
+        assert_eq!(said.trim_end_matches('\n'), case["answer"].as_str().unwrap(), "{lost}");
+        told += usize::from(notes.contains("opened again"));
+    }
+    assert!(told >= 3, "the device was lost in {told} of 4 runs");
+}
+
+/// A conversation that is going on, as somebody types it.
+struct Typed {
+    child: std::process::Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Typed {
+    fn start(folder: &Path, more: &[&str]) -> Self {
+        let mut command = program();
+        command.args(["chat", "--model", text(folder), "--device", "cpu"]).args(more);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    fn interrupt(&self) {
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+    }
+}
+
+/// Ctrl-C ends the answer that is being written; the next question is answered, and knows what was said. Where
+/// none is being written it ends the conversation.
+#[test]
+fn ctrl_c_ends_an_answer() {
+    let folder = fixture("chat_tiny");
+    let mut typed = Typed::start(&folder, &LONG);
+    typed.say("Hm?");
+    // The beginning of an answer that would take long.
+    let mut first = [0; 12];
+    typed.output.read_exact(&mut first).unwrap();
+    typed.interrupt();
+    typed.say("And?");
+    typed.output.read_exact(&mut first).unwrap();
+    typed.interrupt();
+    drop(typed.child.stdin.take());
+    let mut rest = String::new();
+    typed.output.read_to_string(&mut rest).unwrap();
+    let output = typed.child.wait_with_output().unwrap();
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {notes}", output.status);
+    assert!(rest.ends_with('\n') && rest.len() < 100_000, "{} bytes", rest.len());
+}
+
+const LONG: [&str; 4] = ["--temperature", "50", "--max-new-tokens", "20000"];
+
+/// Frames of a folder in the order of their names, some of many; photographs beside them, and one that is broken.
+#[test]
+fn frames_and_several_photographs() {
+    let (folder, frames) = (fixture("chat_tiny"), scratch("frames"));
+    let image = folder.join("image.png");
+    for number in 0..10 {
+        std::fs::copy(&image, frames.join(format!("{number:03}.png"))).unwrap();
+    }
+    std::fs::write(frames.join("notes.txt"), "no photograph").unwrap();
+    let ask = |paths: &[&str], more: &[&str]| -> Value {
+        let model =
+            ["--model", text(&folder), "--device", "cpu", "--max-new-tokens", "2", "--json"];
+        serde_json::from_str(&ok(&[&["chat"], paths, &["Hm?"], &model, more].concat())).unwrap()
+    };
+    let count = |prompt: &str, what: &str| prompt.matches(what).count();
+    let said = ask(&[text(&frames)], &["--frames", "4"]);
+    let prompt = said["prompt"].as_str().unwrap();
+    assert!((1..=4).all(|at| prompt.contains(&format!("Frame-{at}: <img>"))), "{prompt}");
+    assert!(!prompt.contains("Frame-5"), "{prompt}");
+    // A frame is one tile.
+    assert_eq!(count(prompt, "<IMG_CONTEXT>"), 4 * 4, "{prompt}");
+    let said = ask(&[text(&image), text(&frames)], &["--frames", "3", "--max-tiles", "1"]);
+    let prompt = said["prompt"].as_str().unwrap();
+    assert_eq!(["Image-", "Frame-", "<IMG_CONTEXT>"].map(|what| count(prompt, what)), [1, 3, 16]);
+    let said = ask(&[text(&image), text(&image)], &["--max-tiles", "1"]);
+    let prompt = said["prompt"].as_str().unwrap();
+    assert!(prompt.contains("Image-1: <img>") && prompt.contains("\nImage-2: <img>"), "{prompt}");
+    std::fs::write(frames.join("005.png"), "no picture").unwrap();
+    std::fs::write(frames.join("006.png"), &std::fs::read(&image).unwrap()[..500]).unwrap();
+    let model = ["--model", text(&folder), "--device", "cpu"];
+    fails(&[&["chat", text(&frames), "Hm?"][..], &model].concat(), "006.png: ");
+    let empty = scratch("empty");
+    fails(&[&["chat", text(&empty), "Hm?"][..], &model].concat(), "empty");
+}
+
+/// Shards that are not those of the index: missing, cut off, without their tensors, of another model.
+#[test]
+fn wrong_shards_are_named() {
+    let folder = copy("chat_tiny", &[]);
+    let weights = folder.join("model.safetensors");
+    let mut list: Vec<(String, internvit::Tensor)> = tensors(&weights).into_iter().collect();
+    list.sort_by(|a, b| a.0.cmp(&b.0));
+    std::fs::remove_file(&weights).unwrap();
+    let shard = |at: usize| format!("model-0000{at}-of-00002.safetensors");
+    let write = |at: usize, part: &[(String, internvit::Tensor)]| {
+        let values: Vec<_> = part
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.shape.clone(), Values::F32(&tensor.values)))
+            .collect();
+        write_safetensors(&folder.join(shard(at)), &values).unwrap();
+    };
+    let half = list.len() / 2;
+    let place = |at: usize| shard(if at < half { 1 } else { 2 });
+    let map: serde_json::Map<String, Value> =
+        list.iter().enumerate().map(|(at, (name, _))| (name.clone(), place(at).into())).collect();
+    let index = serde_json::json!({ "weight_map": map }).to_string();
+    std::fs::write(folder.join("model.safetensors.index.json"), index).unwrap();
+    write(1, &list[..half]);
+    write(2, &list[half..]);
+    let image = folder.join("image.png");
+    let args = ["chat", text(&image), QUESTION, "--model", text(&folder), "--device", "cpu"];
+    let answer = ok(&[&args[..], &["--max-tiles", "6"]].concat());
+    let case = json(&folder.join("case.json"));
+    assert_eq!(answer.trim_end_matches('\n'), case["answer"].as_str().unwrap());
+    // Without one of its tensors.
+    write(2, &list[half + 1..]);
+    fails(&args, &list[half].0);
+    // One that is of another model.
+    let mut other = list[half..].to_vec();
+    let at = other.iter().position(|(_, tensor)| tensor.shape.len() == 2).unwrap();
+    let tensor = &mut other[at].1;
+    tensor.shape[0] /= 2;
+    tensor.values.truncate(tensor.shape.iter().product());
+    write(2, &other);
+    fails(&args, "expected");
+    // Cut off.
+    write(2, &list[half..]);
+    let bytes = std::fs::read(folder.join(shard(2))).unwrap();
+    std::fs::write(folder.join(shard(2)), &bytes[..bytes.len() - 100]).unwrap();
+    fails(&args, &shard(2));
+    std::fs::remove_file(folder.join(shard(2))).unwrap();
+    fails(&args, &shard(2));
+}
