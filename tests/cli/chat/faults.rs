@@ -108,10 +108,19 @@ fn frames_and_several_photographs() {
     let said = ask(&[text(&image), text(&image)], &["--max-tiles", "1"]);
     let prompt = said["prompt"].as_str().unwrap();
     assert!(prompt.contains("Image-1: <img>") && prompt.contains("\nImage-2: <img>"), "{prompt}");
-    std::fs::write(frames.join("005.png"), "no picture").unwrap();
-    std::fs::write(frames.join("006.png"), &std::fs::read(&image).unwrap()[..500]).unwrap();
+    // One that is cut off, and one that is none.
     let model = ["--model", text(&folder), "--device", "cpu"];
-    fails(&[&["chat", text(&frames), "Hm?"][..], &model].concat(), "006.png: ");
+    let whole = std::fs::read(&image).unwrap();
+    for (name, bytes, why) in
+        [("006.png", &whole[..500], "cut off"), ("005.png", b"x".as_slice(), "not a picture")]
+    {
+        std::fs::write(frames.join(name), bytes).unwrap();
+        let output = internvit(&[&["chat", text(&frames), "Hm?"][..], &model].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let told = said.lines().filter(|line| line.starts_with("internvit: ")).collect::<Vec<_>>();
+        assert_eq!((output.status.code(), told.len()), (Some(1), 1), "{said}");
+        assert!(told[0].contains(name) && told[0].contains(why), "{said}");
+    }
     let empty = scratch("empty");
     fails(&[&["chat", text(&empty), "Hm?"][..], &model].concat(), "empty");
 }
