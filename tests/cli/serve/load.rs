@@ -162,15 +162,16 @@ fn load(clients: usize, requests: usize, lost: &str) -> [f64; 2] {
     }
     times.sort_by(f64::total_cmp);
     let at = |share: f64| 1e3 * times[((times.len() - 1) as f64 * share) as usize];
-    let part = memory.len() / 10;
-    let quarter = ((memory.len() - part) / 4).max(1);
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-    let ends = [&memory[part..part + quarter], &memory[memory.len() - quarter..]].map(mean);
-    let [early, late] = ends.map(|bytes| bytes / 1e6);
+    let tenths: Vec<f64> = memory.chunks(memory.len().div_ceil(10)).map(mean).collect();
+    let told: Vec<String> = tenths.iter().map(|bytes| format!("{:.1}", bytes / 1e6)).collect();
+    let told = told.join(" ");
+    // The first tenth is for what is made once; of the others the first and the last three count.
+    let ends = [&tenths[1..4], &tenths[tenths.len() - 3..]].map(mean);
     println!(
         "{clients} clients, {requests} requests on {device} in {seconds:.1} s ({:.0} a second): all answered, \
          {refused} told to come again, {losses} losses of the device, {breaks} broken clients; ms: {:.0} median, \
-         {:.0} of 95 %, {:.0} at most; {each:.1} photographs a run; {early:.1} to {late:.1} MB",
+         {:.0} of 95 %, {:.0} at most; {each:.1} photographs a run; MB by tenths {told}",
         requests as f64 / seconds,
         at(0.5),
         at(0.95),
