@@ -80,7 +80,8 @@ fn photographs_and_texts() {
         assert!(reply.json()["data"][0]["embedding"].is_string());
         assert_eq!(reply.embeddings(), wanted, "{case}");
         // A photograph alone, a text alone.
-        assert_eq!(server.ask(&json!({ "input": url })).embeddings(), [image.clone()]);
+        let alone = server.ask(&json!({ "input": url })).embeddings();
+        assert_eq!(alone, std::slice::from_ref(&image));
         assert_eq!(server.ask(&json!({ "input": "a cat" })).embeddings(), [texts[0].clone()]);
         // The same by a form.
         let parts: [(&str, &[u8]); 4] = [

@@ -182,8 +182,8 @@ async fn computed(
     inputs: Vec<Prepared>,
     packed: bool,
 ) -> Result<(Vec<Row>, usize), Refusal> {
-    let (mut waits, mut texts): (Vec<(Vec<usize>, Wait)>, Vec<(usize, Words)>) = Default::default();
-    let count = inputs.len();
+    let (count, mut waits, mut texts) =
+        (inputs.len(), Vec::<(Vec<usize>, Wait)>::new(), Vec::new());
     for (at, input) in inputs.into_iter().enumerate() {
         match input {
             Prepared::Photo(bytes) => {

@@ -1,7 +1,7 @@
 //! What was not done, as OpenAI's clients read it.
 
-use axum::http::header::{HeaderValue, RETRY_AFTER};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use internvit::Error;
 use internvit::error::one_line;
@@ -15,14 +15,14 @@ pub(super) struct Refusal {
     /// The field of the request.
     param: Option<&'static str>,
     message: String,
-    /// Another header.
-    header: Option<(HeaderName, HeaderValue)>,
+    /// Seconds after which it may be tried again.
+    after: Option<u64>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl ToString) -> Self {
         let message = one_line(message.to_string());
-        Self { status, code, param: None, message, header: None }
+        Self { status, code, param: None, message, after: None }
     }
 
     /// A field of the request that cannot be taken so.
@@ -46,11 +46,7 @@ impl Refusal {
 
     /// With the seconds after which it may be tried again.
     pub(super) fn after(self, seconds: u64) -> Self {
-        self.with(RETRY_AFTER, HeaderValue::from(seconds))
-    }
-
-    pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self { header: Some((name, value)), ..self }
+        Self { after: Some(seconds), ..self }
     }
 
     /// OpenAI's word for a status.
@@ -71,8 +67,10 @@ impl IntoResponse for Refusal {
             "message": self.message, "type": self.kind(), "param": self.param, "code": self.code,
         }});
         let mut response = (self.status, super::routes::json(&body)).into_response();
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
+        let headers = response.headers_mut();
+        headers.extend(self.after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

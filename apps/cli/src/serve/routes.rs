@@ -10,7 +10,7 @@ use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN,
-    VARY, WWW_AUTHENTICATE,
+    VARY,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -146,8 +146,7 @@ fn admitted(service: &Service, request: &Request, asks_first: bool) -> Result<()
         return Ok(());
     }
     let text = "expected the header \"Authorization: Bearer KEY\" with this server's key";
-    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "invalid_api_key", text);
-    Err(refusal.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, "invalid_api_key", text))
 }
 
 /// Compares all bytes, so that time tells nothing of the key but its length.
