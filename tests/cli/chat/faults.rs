@@ -125,52 +125,93 @@ fn frames_and_several_photographs() {
     fails(&[&["chat", text(&empty), "Hm?"][..], &model].concat(), "empty");
 }
 
+type Tensors = Vec<(String, internvit::Tensor)>;
+
+fn shard(at: usize) -> String {
+    format!("model-0000{at}-of-00002.safetensors")
+}
+
+fn write(folder: &Path, at: usize, part: &[(String, internvit::Tensor)]) {
+    let values: Vec<_> = part
+        .iter()
+        .map(|(name, tensor)| (name.clone(), tensor.shape.clone(), Values::F32(&tensor.values)))
+        .collect();
+    write_safetensors(&folder.join(shard(at)), &values).unwrap();
+}
+
+/// Makes two shards of the weights in a folder: the first holds nothing of the encoder. The tensors of each.
+fn cut(folder: &Path) -> [Tensors; 2] {
+    let weights = folder.join("model.safetensors");
+    let mut first: Tensors = tensors(&weights).into_iter().collect();
+    first.sort_by(|a, b| a.0.cmp(&b.0));
+    std::fs::remove_file(&weights).unwrap();
+    let second = first.split_off(first.len() / 2);
+    let parts = [first, second];
+    let mut map = serde_json::Map::new();
+    for (part, at) in parts.iter().zip(1..) {
+        write(folder, at, part);
+        map.extend(part.iter().map(|(name, _)| (name.clone(), shard(at).into())));
+    }
+    assert!(parts[0].iter().all(|(name, _)| name.starts_with("language_model.")));
+    let index = serde_json::json!({ "weight_map": map }).to_string();
+    std::fs::write(folder.join("model.safetensors.index.json"), index).unwrap();
+    parts
+}
+
 /// Shards that are not those of the index: missing, cut off, without their tensors, of another model.
 #[test]
 fn wrong_shards_are_named() {
     let folder = copy("chat_tiny", &[]);
-    let weights = folder.join("model.safetensors");
-    let mut list: Vec<(String, internvit::Tensor)> = tensors(&weights).into_iter().collect();
-    list.sort_by(|a, b| a.0.cmp(&b.0));
-    std::fs::remove_file(&weights).unwrap();
-    let shard = |at: usize| format!("model-0000{at}-of-00002.safetensors");
-    let write = |at: usize, part: &[(String, internvit::Tensor)]| {
-        let values: Vec<_> = part
-            .iter()
-            .map(|(name, tensor)| (name.clone(), tensor.shape.clone(), Values::F32(&tensor.values)))
-            .collect();
-        write_safetensors(&folder.join(shard(at)), &values).unwrap();
-    };
-    let half = list.len() / 2;
-    let place = |at: usize| shard(if at < half { 1 } else { 2 });
-    let map: serde_json::Map<String, Value> =
-        list.iter().enumerate().map(|(at, (name, _))| (name.clone(), place(at).into())).collect();
-    let index = serde_json::json!({ "weight_map": map }).to_string();
-    std::fs::write(folder.join("model.safetensors.index.json"), index).unwrap();
-    write(1, &list[..half]);
-    write(2, &list[half..]);
+    let [_, second] = cut(&folder);
     let image = folder.join("image.png");
     let args = ["chat", text(&image), QUESTION, "--model", text(&folder), "--device", "cpu"];
     let answer = ok(&[&args[..], &["--max-tiles", "6"]].concat());
     let case = json(&folder.join("case.json"));
     assert_eq!(answer.trim_end_matches('\n'), case["answer"].as_str().unwrap());
     // Without one of its tensors.
-    write(2, &list[half + 1..]);
-    assert!(list[half].0.ends_with("v_proj.weight"));
+    assert!(second[0].0.ends_with("v_proj.weight"));
+    write(&folder, 2, &second[1..]);
     fails(&args, "language.encoder.layers.1.attn.v.weight: missing");
     // One that is of another model.
-    let mut other = list[half..].to_vec();
+    let mut other = second.clone();
     let at = other.iter().position(|(_, tensor)| tensor.shape.len() == 2).unwrap();
     let tensor = &mut other[at].1;
     tensor.shape[0] /= 2;
     tensor.values.truncate(tensor.shape.iter().product());
-    write(2, &other);
-    fails(&args, "expected");
-    // Cut off.
-    write(2, &list[half..]);
+    write(&folder, 2, &other);
+    fails(&args, "v_proj.weight: expected shape [16, 48], found [8, 48]");
+    // Cut off, and gone.
+    write(&folder, 2, &second);
     let bytes = std::fs::read(folder.join(shard(2))).unwrap();
     std::fs::write(folder.join(shard(2)), &bytes[..bytes.len() - 100]).unwrap();
     fails(&args, &shard(2));
     std::fs::remove_file(folder.join(shard(2))).unwrap();
     fails(&args, &shard(2));
+    write(&folder, 2, &second);
+    std::fs::remove_file(folder.join(shard(1))).unwrap();
+    fails(&args, "model-00001-of-00002.safetensors: missing shard");
+}
+
+/// Of the hub all shards are fetched, those without anything of the encoder too.
+#[test]
+fn shards_of_the_hub() {
+    let hub = crate::served::Hub::start(&scratch("hub"));
+    let (from, repository) = (copy("chat_tiny", &[]), hub.repository("acme/chat"));
+    cut(&from);
+    for entry in std::fs::read_dir(&from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, repository.join(path.file_name().unwrap())).unwrap();
+    }
+    let image = fixture("chat_tiny").join("image.png");
+    let args = ["chat", text(&image), QUESTION, "--model", "acme/chat", "--device", "cpu"];
+    let args = [&args[..], &["--max-tiles", "6"]].concat();
+    let case = json(&fixture("chat_tiny").join("case.json"));
+    // The encoder's shard alone was fetched before.
+    hub.info("acme/chat");
+    for more in [&[][..], &["--offline"]] {
+        let output = hub.run(&[&args, more].concat());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(said.trim_end_matches('\n'), case["answer"].as_str().unwrap());
+    }
 }
