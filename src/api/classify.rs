@@ -1,10 +1,13 @@
 //! Classes of photographs: the model's own, or texts.
 
-use super::Model;
-use crate::features::{Guess, Scale, guesses, likeness, softmax};
+use futures_channel::oneshot;
+
+use super::thread::Request;
+use super::{Model, stopped};
+use crate::features::{Guess, Scale, guesses, likeness, softmax, unit};
 use crate::image::Picture;
 use crate::session::Words;
-use crate::{Error, Features, Result, Tensor};
+use crate::{Encoder, Error, Features, Result, Tensor};
 
 /// Texts that a model has read.
 #[derive(Clone, Debug)]
@@ -27,6 +30,11 @@ impl Texts {
     /// Their features `[texts, C]`, not yet of length 1.
     pub fn features(&self) -> &Tensor {
         &self.features
+    }
+
+    /// `text_embeds`: the same with length 1, which [`super::PhotoFeatures::embedding`] is compared with.
+    pub fn embeddings(&self) -> Tensor {
+        unit(&self.features)
     }
 }
 
@@ -57,12 +65,28 @@ impl Model {
             return Err(Error::input("no texts were given"));
         }
         let texts = texts.to_vec();
-        self.with(move |encoder| {
-            let mut read = pollster::block_on(encoder.read_texts(&texts))?;
-            let none = || Error::input("this model computes no features of texts");
-            let features = read.remove("text_features").ok_or_else(none)?;
-            Ok(Texts { features, scale: pollster::block_on(encoder.scale())? })
-        })
+        self.with(move |encoder| read(encoder, &texts))
+    }
+
+    /// The same for an asynchronous program: any executor can await it. Texts of which nobody waits for the
+    /// answer any more are not read.
+    ///
+    /// # Errors
+    /// As [`Model::text`].
+    pub fn spawn_text(
+        &self,
+        texts: impl Into<Vec<Words>>,
+    ) -> impl Future<Output = Result<Texts>> + Send + 'static {
+        let (texts, about) = (texts.into(), self.about.clone());
+        let (answer, answered) = oneshot::channel();
+        let work = move |encoder: &mut Encoder| {
+            if !answer.is_canceled() {
+                let _ = answer.send(about.noting(encoder, |encoder| read(encoder, &texts)));
+            }
+        };
+        // Where the thread has ended the answer is dropped, which the caller sees.
+        let _ = self.requests.send(Request::Work(Box::new(work)));
+        async { answered.await.unwrap_or_else(|_| Err(stopped())) }
     }
 
     /// Which of these texts describes a photograph: all of them, by their numbers from 0, the most probable
@@ -87,7 +111,7 @@ impl Model {
     fn encoded<T: Send + 'static>(
         &self,
         photo: &Picture,
-        work: impl FnOnce(&Features, &crate::Encoder) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Features, &Encoder) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let photo = photo.clone();
         self.with(move |encoder| {
@@ -95,4 +119,20 @@ impl Model {
             work(&features, encoder)
         })
     }
+}
+
+/// Reads texts; where the device is lost it is opened again, and they are read once more.
+fn read(encoder: &mut Encoder, texts: &[Words]) -> Result<Texts> {
+    pollster::block_on(async {
+        let mut read = match encoder.read_texts(texts).await {
+            Err(lost @ Error::Lost(_)) => {
+                encoder.mend(lost).await?;
+                encoder.read_texts(texts).await?
+            }
+            read => read?,
+        };
+        let none = || Error::input("this model computes no features of texts");
+        let features = read.remove("text_features").ok_or_else(none)?;
+        Ok(Texts { features, scale: encoder.scale().await? })
+    })
 }

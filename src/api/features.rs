@@ -12,7 +12,7 @@ use crate::photos::{self, Ahead};
 use crate::{Error, Images, Result, model};
 
 /// Threads that decode, at most.
-const THREADS: usize = 8;
+pub(super) const THREADS: usize = 8;
 
 /// What is wanted of photographs. Ends with [`picture`](Self::picture), [`pictures`](Self::pictures),
 /// [`files`](Self::files), [`folder`](Self::folder) or [`keep`](Self::keep).

@@ -6,6 +6,7 @@
 
 mod classify;
 mod convert;
+mod decoders;
 mod features;
 mod look;
 mod options;
@@ -22,13 +23,17 @@ pub use photo::{FeatureSet, KeptFeatures, PhotoFeatures, Tokens};
 pub use source::ModelSource;
 pub use teach::{Segmentation, Teach};
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+use futures_channel::oneshot;
 
 use crate::budget::Budget;
 use crate::image::Picture;
 use crate::model::Spec;
 use crate::photos::piped;
 use crate::{Encoder, Error, Result};
+use decoders::Decoders;
 use thread::{Request, Waiting};
 
 /// A model on a device. Clones share it; the last one releases its memory.
@@ -46,10 +51,15 @@ struct About {
     notes: Mutex<Vec<String>>,
     /// What decoding draws from.
     budget: Arc<Budget>,
+    /// Who decodes for [`Model::spawn_features`], and how many of its photographs are encoded at once.
+    decoders: Decoders,
+    batch: usize,
+    /// How often photographs of it were encoded.
+    runs: AtomicU64,
 }
 
 impl About {
-    fn of(encoder: &Encoder) -> Self {
+    fn of(encoder: &Encoder, batch: usize, memory: Option<u64>) -> Self {
         let device = encoder.gpu().map_or("CPU".into(), |gpu| gpu.report.name.clone());
         let mut notes = encoder.checkpoint().notes.clone();
         notes.extend(encoder.why_cpu().map(|why| format!("computing on the CPU: {why}")));
@@ -58,8 +68,25 @@ impl About {
             spec: encoder.spec().clone(),
             device,
             notes: Mutex::new(notes),
-            budget: Arc::new(Budget::of_machine()),
+            budget: Arc::new(memory.map_or_else(Budget::of_machine, Budget::new)),
+            decoders: Decoders::default(),
+            batch,
+            runs: AtomicU64::new(0),
         }
+    }
+
+    /// Does work with the encoder, and keeps what that notes of it.
+    fn noting<T>(&self, encoder: &mut Encoder, work: impl FnOnce(&mut Encoder) -> T) -> T {
+        let known = encoder.notes().len();
+        let result = work(encoder);
+        if let Some(more) = encoder.notes().get(known..) {
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(more);
+        }
+        result
+    }
+
+    fn count_run(&self) {
+        self.runs.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -98,6 +125,12 @@ impl Model {
         self.about.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How often photographs of [`Model::spawn_features`] were encoded: less often than there were
+    /// photographs, where several waited.
+    pub fn runs(&self) -> u64 {
+        self.about.runs.load(Ordering::Relaxed)
+    }
+
     /// Begins to ask for features of photographs.
     pub fn features(&self) -> FeatureRequest<'_> {
         FeatureRequest::new(self)
@@ -115,7 +148,8 @@ impl Model {
 
     /// Features of an encoded photograph, for an asynchronous program: any executor can await them.
     /// `name` is for errors. Requests that come while the device is at work are encoded together,
-    /// those of one size in a batch.
+    /// those of one size in a batch ([`Options::batch`]); one that cannot be encoded costs only itself.
+    /// Where the future is dropped before its turn nothing is decoded or encoded for it.
     ///
     /// # Errors
     /// [`Error::Image`] where `bytes` are no picture or damaged, else as
@@ -126,8 +160,11 @@ impl Model {
         bytes: impl Into<Vec<u8>>,
     ) -> impl Future<Output = Result<PhotoFeatures>> + Send + 'static {
         let (name, bytes, model) = (name.into(), bytes.into(), self.clone());
-        let (answer, answered) = futures_channel::oneshot::channel();
-        rayon::spawn(move || {
+        let (answer, answered) = oneshot::channel();
+        self.about.decoders.spawn(move || {
+            if answer.is_canceled() {
+                return;
+            }
             let fit = |photo: Picture| {
                 let spec = model.spec();
                 spec.preprocessing.fit(&spec.sizes, None, None).apply(&photo)
@@ -137,7 +174,6 @@ impl Model {
             match decoded {
                 Err(error) => drop(answer.send(Err(error))),
                 Ok(picture) => {
-                    let answer = Box::new(|result| drop(answer.send(result)));
                     // Where the thread has ended the answer is dropped, which the caller sees.
                     let _ = model.requests.send(Request::Photo(Waiting { name, picture, answer }));
                 }
@@ -157,12 +193,7 @@ impl Model {
         let (send, answer) = mpsc::sync_channel(1);
         let about = self.about.clone();
         let request = move |encoder: &mut Encoder| {
-            let known = encoder.notes().len();
-            let result = work(encoder);
-            if let Some(more) = encoder.notes().get(known..) {
-                about.notes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(more);
-            }
-            let _ = send.send(result);
+            let _ = send.send(about.noting(encoder, work));
         };
         self.requests.send(Request::Work(Box::new(request))).map_err(|_| stopped())?;
         answer.recv().unwrap_or_else(|_| Err(stopped()))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::source::HubUse;
-use super::thread::serve;
+use super::thread::{BATCH, serve};
 use super::{About, Model, ModelSource, stopped};
 use crate::gpu::Gpu;
 use crate::{Compute, Device, Encoder, Error, Precision, Result};
@@ -36,6 +36,8 @@ pub struct Options {
     offline: bool,
     prefix: Option<String>,
     texts: bool,
+    batch: Option<usize>,
+    memory: Option<u64>,
     progress: Option<Box<dyn FnMut(u64, u64) + Send>>,
     cancel: Cancel,
 }
@@ -45,6 +47,12 @@ impl Options {
     pub fn device(mut self, device: &str) -> Self {
         let Ok(device) = device.parse::<Device>();
         self.compute = self.compute.on(&device);
+        self
+    }
+
+    /// Where and how to compute, all at once.
+    pub fn compute(mut self, compute: Compute) -> Self {
+        self.compute = compute;
         self
     }
 
@@ -84,6 +92,19 @@ impl Options {
         self
     }
 
+    /// How many photographs of [`Model::spawn_features`] are encoded at once, at most; 8 if not called.
+    pub fn batch(mut self, photographs: usize) -> Self {
+        self.batch = Some(photographs.max(1));
+        self
+    }
+
+    /// Bytes that decoding photographs may take in all; seven eighths of what the machine has free if not
+    /// called.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
     /// Calls `report` with the bytes of weights that are read and their total.
     pub fn progress(mut self, report: impl FnMut(u64, u64) + Send + 'static) -> Self {
         self.progress = Some(Box::new(report));
@@ -105,22 +126,24 @@ impl Options {
         let source = source.into();
         let (requests, inbox) = mpsc::channel();
         let (opened, answer) = mpsc::sync_channel(1);
+        let (batch, memory) = (self.batch.unwrap_or(BATCH), self.memory);
         let work = move || match pollster::block_on(self.load(source)) {
             Err(error) => drop(opened.send(Err(error))),
             Ok(mut encoder) => {
-                if opened.send(Ok(About::of(&encoder))).is_ok() {
-                    serve(&mut encoder, &inbox);
+                let about = Arc::new(About::of(&encoder, batch, memory));
+                if opened.send(Ok(about.clone())).is_ok() {
+                    serve(&mut encoder, &inbox, &about);
                 }
             }
         };
         let thread = std::thread::Builder::new().name("internvit".into()).spawn(work);
         thread.map_err(|e| Error::device(format!("no thread for the model: {e}")))?;
         let about = answer.recv().unwrap_or_else(|_| Err(stopped()))?;
-        Ok(Model { requests, about: Arc::new(about) })
+        Ok(Model { requests, about })
     }
 
     async fn load(self, source: ModelSource) -> Result<Encoder> {
-        let Self { compute, offline, prefix, texts, progress, cancel } = self;
+        let Self { compute, offline, prefix, texts, progress, cancel, .. } = self;
         let mut checkpoint =
             source.open(HubUse { offline, texts }, prefix.as_deref(), &cancel).await?;
         if texts {

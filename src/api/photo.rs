@@ -47,6 +47,8 @@ pub struct PhotoFeatures {
     /// Blocks of the model.
     pub(super) layers: usize,
     pub(super) pooled: Vec<f32>,
+    /// What is compared with texts, of length 1.
+    pub(super) joint: Option<Vec<f32>>,
     pub(super) last: Vec<f32>,
     pub(super) hidden: BTreeMap<usize, Vec<f32>>,
 }
@@ -66,6 +68,18 @@ impl PhotoFeatures {
     /// last hidden state; of models that pool nothing the mean of the patches.
     pub fn pooled(&self) -> &[f32] {
         &self.pooled
+    }
+
+    /// What a store of vectors keeps of the photograph: `image_embeds` of models that were taught beside
+    /// texts, `[P]` of length 1, which [`super::Texts::embeddings`] are compared with; of others
+    /// [`pooled`](Self::pooled) as it is.
+    pub fn embedding(&self) -> &[f32] {
+        self.joint.as_deref().unwrap_or(&self.pooled)
+    }
+
+    /// Tokens that were computed: those before the patches, and the patches.
+    pub fn token_count(&self) -> usize {
+        self.prefix + self.grid.iter().product::<usize>()
     }
 
     /// The patches of the last hidden state.

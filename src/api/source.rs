@@ -22,6 +22,8 @@ pub enum ModelSource {
         /// safetensors files, and the index where there are several.
         files: Vec<Source>,
     },
+    /// A checkpoint that is open, with what was asked for of it.
+    Checkpoint(Box<Checkpoint>),
 }
 
 /// How the hub is asked.
@@ -42,6 +44,7 @@ impl ModelSource {
         cancel: &Cancel,
     ) -> Result<Checkpoint> {
         match self {
+            Self::Checkpoint(checkpoint) => Ok(*checkpoint),
             Self::Files { name, config, files } => {
                 Checkpoint::open_with(&name, &config, files, prefix).await
             }
@@ -90,6 +93,12 @@ fn missing(path: &Path) -> Error {
 impl From<(&str, String, Vec<Source>)> for ModelSource {
     fn from((name, config, files): (&str, String, Vec<Source>)) -> Self {
         Self::Files { name: name.into(), config, files }
+    }
+}
+
+impl From<Checkpoint> for ModelSource {
+    fn from(checkpoint: Checkpoint) -> Self {
+        Self::Checkpoint(Box::new(checkpoint))
     }
 }
 

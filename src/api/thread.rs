@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 
-use super::PhotoFeatures;
+use futures_channel::oneshot;
+
+use super::{About, PhotoFeatures};
+use crate::features::unit;
 use crate::image::Picture;
-use crate::{Encoder, Images, Result};
+use crate::{Encoder, Error, Images, Result};
 
 /// Photographs of one size that are encoded at once, where nobody says how many.
 pub(super) const BATCH: usize = 8;
@@ -23,20 +26,23 @@ pub(super) enum Request {
 pub(super) struct Waiting {
     pub(super) name: String,
     pub(super) picture: Picture,
-    pub(super) answer: Box<dyn FnOnce(Result<PhotoFeatures>) + Send>,
+    pub(super) answer: oneshot::Sender<Result<PhotoFeatures>>,
 }
 
 /// Answers requests until there is nobody who could send one.
-pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>) {
+pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>, about: &About) {
     // A request that was taken while a batch was gathered and does not belong to it.
     let mut kept = None;
     while let Some(request) = kept.take().or_else(|| inbox.recv().ok()) {
         match request {
             Request::Work(work) => work(encoder),
+            // Who waited has gone.
+            Request::Photo(first) if first.answer.is_canceled() => {}
             Request::Photo(first) => {
                 let mut batch = vec![first];
-                while batch.len() < BATCH {
+                while batch.len() < about.batch {
                     match inbox.try_recv() {
+                        Ok(Request::Photo(gone)) if gone.answer.is_canceled() => {}
                         Ok(Request::Photo(more)) if same_size(&batch[0], &more) => batch.push(more),
                         other => {
                             kept = other.ok();
@@ -44,7 +50,7 @@ pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>) {
                         }
                     }
                 }
-                answer(encoder, batch);
+                answer(encoder, batch, about);
             }
         }
     }
@@ -54,7 +60,7 @@ fn same_size(a: &Waiting, b: &Waiting) -> bool {
     (a.picture.width, a.picture.height) == (b.picture.width, b.picture.height)
 }
 
-fn answer(encoder: &mut Encoder, batch: Vec<Waiting>) {
+fn answer(encoder: &mut Encoder, batch: Vec<Waiting>, about: &About) {
     let mut names = Vec::new();
     let mut pictures = Vec::new();
     let mut answers = Vec::new();
@@ -63,12 +69,25 @@ fn answer(encoder: &mut Encoder, batch: Vec<Waiting>) {
         pictures.push(picture);
         answers.push(answer);
     }
-    let mut all = encode(encoder, &names, &pictures, &[]).map(Vec::into_iter);
-    for answer in answers {
-        answer(match &mut all {
-            Ok(all) => all.next().ok_or_else(super::stopped),
-            Err(error) => Err(error.clone()),
-        });
+    about.count_run();
+    let found = about.noting(encoder, |encoder| encode(encoder, &names, &pictures, &[]));
+    match found {
+        Ok(all) => {
+            for (answer, features) in answers.into_iter().zip(all) {
+                let _ = answer.send(Ok(features));
+            }
+        }
+        // The values of one overflow, or there is no memory for all: the others are not to suffer.
+        Err(error) if answers.len() > 1 && !matches!(error, Error::Lost(_)) => {
+            for ((name, picture), waits) in names.into_iter().zip(pictures).zip(answers) {
+                answer(encoder, vec![Waiting { name, picture, answer: waits }], about);
+            }
+        }
+        Err(error) => {
+            for answer in answers {
+                let _ = answer.send(Err(error.clone()));
+            }
+        }
     }
 }
 
@@ -82,6 +101,7 @@ pub(super) fn encode(
     let images = Images::Pictures(pictures);
     let go_on = &mut async |_, _| ControlFlow::Continue(());
     let features = pollster::block_on(encoder.encode(images, taps, go_on))?;
+    let joint = features.image_features(encoder.spec().image_features()).map(unit);
     let layers = encoder.spec().sizes.layers;
     let mean = |patches: &[f32], channels: usize| -> Vec<f32> {
         let count = (patches.len() / channels) as f64;
@@ -115,6 +135,7 @@ pub(super) fn encode(
             channels,
             layers,
             pooled,
+            joint: joint.as_ref().map(|joint| part(&joint.values)),
             last,
             hidden: states.into_iter().filter_map(layer).collect(),
         });

@@ -2,7 +2,7 @@
 
 mod picture;
 
-pub use picture::picture_memory;
+pub use picture::{picture_memory, picture_pixels};
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -11,11 +11,26 @@ use crate::image::{MAX_PIXELS, format};
 /// Bytes that decoding the picture in `from` takes at most, its file apart, by what its header says;
 /// 0 where it says nothing that can be read. Whatever follows the header is not read.
 pub fn picture_memory(from: impl BufRead + Seek) -> u64 {
-    // A decoder that panics at a header does so again, and is caught, where the picture is read.
-    catch_unwind(AssertUnwindSafe(|| by_header(from))).unwrap_or(0)
+    match by_header(from) {
+        // More is refused by the header, before anything is taken.
+        (pixels, _) if pixels > MAX_PIXELS => 0,
+        (pixels, bytes) => pixels * bytes,
+    }
 }
 
-fn by_header(mut from: impl BufRead + Seek) -> u64 {
+/// Pixels of the picture in `from` at most, by what its header says; 0 where it says nothing that can be read.
+/// Whatever follows the header is not read.
+pub fn picture_pixels(from: impl BufRead + Seek) -> u64 {
+    by_header(from).0
+}
+
+/// Pixels, and the bytes that decoding takes for each.
+fn by_header(from: impl BufRead + Seek) -> (u64, u64) {
+    // A decoder that panics at a header does so again, and is caught, where the picture is read.
+    catch_unwind(AssertUnwindSafe(|| counted(from))).unwrap_or_default()
+}
+
+fn counted(mut from: impl BufRead + Seek) -> (u64, u64) {
     let mut head = [0; 64];
     let mut length = 0;
     while let Ok(read @ 1..) = from.read(&mut head[length..]) {
@@ -23,27 +38,26 @@ fn by_header(mut from: impl BufRead + Seek) -> u64 {
     }
     let format = format(&head[..length]);
     if from.seek(SeekFrom::Start(0)).is_err() {
-        return 0;
+        return (0, 0);
     }
-    let area = |[width, height]: [u32; 2], bytes: u64| {
-        let pixels = u64::from(width) * u64::from(height);
-        // More is refused by the header, before anything is taken.
-        if pixels > MAX_PIXELS { 0 } else { pixels * bytes }
-    };
+    let area =
+        |[width, height]: [u32; 2], bytes: u64| (u64::from(width) * u64::from(height), bytes);
     let size = |at: usize| -> Option<[u8; 4]> { head.get(at..at + 4)?.try_into().ok() };
     let side = |at: usize| size(at).map_or(0, u32::from_be_bytes);
     match format {
         // Beside the colours a progressive one has coefficients of 16 bits and planes.
-        Some(ImageFormat::Jpeg) => jpeg_size(from).map_or(0, |size| area(size, 12)),
+        Some(ImageFormat::Jpeg) => jpeg_size(from).map_or((0, 0), |size| area(size, 12)),
         // Decoded row by row: colours, and alpha where it is wanted.
         Some(ImageFormat::Png) => area([side(16), side(20)], 4),
-        Some(ImageFormat::Gif) => gif_size(from).map_or(0, |size| area(size, 5)),
-        Some(ImageFormat::Tiff) => tiff_size(from).map_or(0, |(size, bytes)| area(size, bytes)),
+        Some(ImageFormat::Gif) => gif_size(from).map_or((0, 0), |size| area(size, 5)),
+        Some(ImageFormat::Tiff) => {
+            tiff_size(from).map_or((0, 0), |(size, bytes)| area(size, bytes))
+        }
         // Its planes stand beside its pixels.
         Some(ImageFormat::WebP) => area(webp_size(&head), 9),
         Some(ImageFormat::Bmp) => area(bmp_size(&head), 7),
         // Also a BigTIFF, which has no format of its own.
-        _ => tiff_size(from).map_or(0, |(size, bytes)| area(size, bytes)),
+        _ => tiff_size(from).map_or((0, 0), |(size, bytes)| area(size, bytes)),
     }
 }
 

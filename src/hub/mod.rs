@@ -31,7 +31,7 @@ use repository::{Remote, Repository};
 use crate::budget::{MAX_CONFIG, MAX_LIST};
 use crate::files::read_text;
 use crate::model::{parse_config, parse_head};
-use crate::weights::{SETTINGS, Source, TOKENIZERS, shards, usual_files};
+use crate::weights::{SETTINGS, Source, TOKENIZERS, all_shards, shards, usual_files};
 use crate::{Error, Result};
 
 pub use name::Name;
@@ -238,7 +238,12 @@ impl Hub {
         let files = match (single, index) {
             (None, Some(index)) => {
                 let index = self.whole(model, commit, index, tell)?;
-                let names = shards(&Source::file(&index)?).await?;
+                let index = Source::file(&index)?;
+                // What a language model beside the encoder is asked for is the whole model.
+                let names = match self.texts && speaks(&text) {
+                    true => all_shards(&index).await?,
+                    false => shards(&index).await?,
+                };
                 names.iter().map(|name| repository.need(model, name)).collect::<Result<_>>()?
             }
             (single, _) => Vec::from_iter(single),
@@ -305,6 +310,12 @@ fn settings(repository: &Repository) -> impl Iterator<Item = &Remote> {
 /// Whether a configuration is of a model in which the encoder is a part.
 fn is_larger(config: &str) -> bool {
     crate::json::value(config).is_ok_and(|config| config.get("vision_config").is_some())
+}
+
+/// Whether a configuration is of an encoder with a language model.
+fn speaks(config: &str) -> bool {
+    let kind = crate::json::value(config).ok().and_then(|config| config.get("model_type").cloned());
+    kind.is_some_and(|kind| kind == "internvl_chat" || kind == "internvl")
 }
 
 async fn complete(folder: &Path) -> bool {

@@ -64,8 +64,7 @@ impl Session {
     ///
     /// # Errors
     /// The error itself, where it is another one.
-    #[cfg(feature = "language")]
-    pub(crate) async fn mend(&mut self, error: Error) -> Result<()> {
+    pub async fn mend(&mut self, error: Error) -> Result<()> {
         let precision = self.gpu().map_or(Precision::F32, |gpu| gpu.precision);
         let (note, precision) = match error {
             Error::Lost(why) => {

@@ -56,15 +56,26 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 /// The names of the shards that hold the vision tensors, a head's, or those of a tower for texts beside them, of
 /// `model.safetensors.index.json`.
 pub async fn shards(index: &Source) -> Result<Vec<String>> {
-    let bad = |reason: String| Error::checkpoint(index.name(), reason);
-    if index.size() > MAX_LIST {
-        return Err(bad(format!(
-            "an index of {} bytes, expected at most {MAX_LIST}",
-            index.size()
-        )));
+    named(index, &read(index).await?, false)
+}
+
+/// The names of all shards, whatever they hold.
+pub async fn all_shards(index: &Source) -> Result<Vec<String>> {
+    named(index, &read(index).await?, true)
+}
+
+async fn read(index: &Source) -> Result<Vec<u8>> {
+    let size = index.size();
+    if size > MAX_LIST {
+        let reason = format!("an index of {size} bytes, expected at most {MAX_LIST}");
+        return Err(Error::checkpoint(index.name(), reason));
     }
-    let bytes = index.read(0..index.size()).await?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    index.read(0..size).await
+}
+
+fn named(index: &Source, bytes: &[u8], all: bool) -> Result<Vec<String>> {
+    let bad = |reason: String| Error::checkpoint(index.name(), reason);
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let none = || bad("expected an object weight_map, found none".into());
     let broken = |e| bad(format!("not an index: {e}"));
     if text.trim_ascii_start().first() == Some(&b'[') {
@@ -86,7 +97,9 @@ pub async fn shards(index: &Source) -> Result<Vec<String>> {
         }
         let elsewhere = |naming: &Naming| naming.read(key) == Key::Elsewhere;
         let head = is_head(key.strip_prefix("backbone.").unwrap_or(key));
-        if naming.as_ref().is_some_and(elsewhere) && text.as_ref().is_none_or(elsewhere) && !head {
+        let other =
+            naming.as_ref().is_some_and(elsewhere) && text.as_ref().is_none_or(elsewhere) && !head;
+        if other && !all {
             continue;
         }
         let name = serde_json::from_str::<Cow<'_, str>>(file.get())

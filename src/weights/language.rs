@@ -1,6 +1,8 @@
 //! What a checkpoint has beside the encoder: the language model, and what makes visual tokens for it.
 
-use super::{Checkpoint, Stored, read_header};
+use std::path::{Path, PathBuf};
+
+use super::{Checkpoint, Source, Stored, all_shards, read_header};
 use crate::model::{
     LanguageNaming, LanguageSpec, VisualSpec, no_language, parse_language, parse_visual,
 };
@@ -12,6 +14,8 @@ use crate::{Error, Result};
 pub(super) struct Spoken {
     visual: Option<VisualSpec>,
     language: Option<LanguageSpec>,
+    /// Where the files lie, if in a folder.
+    folder: Option<PathBuf>,
 }
 
 impl Checkpoint {
@@ -71,8 +75,35 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Remembers where the files lie.
+    pub(super) fn lying_in(mut self, folder: &Path) -> Self {
+        self.spoken.folder = Some(folder.into());
+        self
+    }
+
+    /// Takes the shards that hold nothing of the encoder too.
+    async fn take_shards(&mut self) -> Result<()> {
+        let Some(folder) = self.spoken.folder.take() else { return Ok(()) };
+        let index = folder.join("model.safetensors.index.json");
+        if folder.join("model.safetensors").is_file() || !index.is_file() {
+            return Ok(());
+        }
+        for name in all_shards(&Source::file(&index)?).await? {
+            let path = folder.join(&name);
+            if self.files.iter().any(|file| Path::new(file.name()) == path) {
+                continue;
+            }
+            if !path.is_file() {
+                return Err(Error::checkpoint(self.name(), format!("{name}: missing shard")));
+            }
+            self.files.push(Source::file(&path)?);
+        }
+        Ok(())
+    }
+
     /// Names and headers of all files.
-    async fn named_headers(&self) -> Result<Vec<(String, Vec<Stored>)>> {
+    async fn named_headers(&mut self) -> Result<Vec<(String, Vec<Stored>)>> {
+        self.take_shards().await?;
         let mut headers = Vec::new();
         for file in &self.files {
             headers.push((file.name().to_string(), read_header(file).await?));

@@ -49,7 +49,7 @@ pub(crate) use header::header_length;
 #[doc(hidden)]
 pub use header::stored_tensors;
 pub use header::{Stored, StoredType, read_header, read_metadata};
-pub use index::shards;
+pub use index::{all_shards, shards};
 pub use linear_head::{LinearHead, Method, taught_method};
 pub use manifest::Manifest;
 #[cfg(feature = "gpu")]

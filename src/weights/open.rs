@@ -27,6 +27,8 @@ impl Checkpoint {
             None => folder.canonicalize().unwrap_or_else(|_| folder.clone()),
         };
         let opened = Self::open_with(&named.display().to_string(), &text, files, prefix).await?;
+        #[cfg(feature = "language")]
+        let opened = opened.lying_in(&folder);
         opened.preprocess_from(|file| {
             let path = folder.join(file);
             path.exists().then(|| read_text(&path, MAX_CONFIG)).transpose()

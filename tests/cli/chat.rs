@@ -1,12 +1,15 @@
 //! `chat` and `encode --visual-tokens`: the fixtures of InternVL through the command line.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod faults;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::common::*;
 use crate::run::*;
+use internvit::weights::{Values, write_safetensors};
 use serde_json::Value;
 
 fn fixture(name: &str) -> PathBuf {

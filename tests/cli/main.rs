@@ -33,6 +33,7 @@ mod outputs;
 mod parquet;
 mod preprocessing;
 mod search;
+mod serve;
 mod shader;
 mod text;
 mod tiles;

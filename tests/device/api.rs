@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use crate::common::*;
 use internvit::api::Cancel;
 use internvit::image::{Picture, Resize, decode};
-use internvit::weights::Source;
+use internvit::weights::{Source, StoredType, init_checkpoint};
 use internvit::{Checkpoint, Device, Encoder, Error, Images, Method, Model, Words};
 
 fn bundled() -> Model {
@@ -137,6 +137,67 @@ fn damaged_bytes_are_refused_alone() {
         panic!("{answers:?}")
     };
     assert_eq!((unknown.kind(), cut.kind()), ("image", "image"));
+}
+
+/// A photograph whose values overflow costs only itself, whoever's it is encoded with.
+#[test]
+fn one_that_cannot_be_encoded_costs_only_itself() {
+    let folder = scratch("overflow");
+    let config = config(64, 2, 128, 2, "");
+    init_checkpoint("config.json", &config, 1, StoredType::F32, &folder, &|_, _| ()).unwrap();
+    // White passes f32 in the embedding, black is 0 there.
+    rewrite(&folder.join("model.safetensors"), &|name, values| {
+        if name.contains("patch_embed") && name.ends_with("weight") {
+            values.fill(1e37);
+        }
+    });
+    let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let preprocessing = r#"{"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "size": 56}"#;
+    std::fs::write(folder.join("preprocessor_config.json"), preprocessing).unwrap();
+    assert!(text.contains("56"));
+    let model = Model::options().device("cpu").batch(4).open(folder.as_path()).unwrap();
+    let [white, black] = [255, 0].map(|value| bmp(56, value));
+    // They wait together behind other work.
+    let (go, wait_for) = std::sync::mpsc::channel::<()>();
+    let (busy, is_busy) = std::sync::mpsc::channel();
+    let other = model.clone();
+    let thread = std::thread::spawn(move || {
+        other.with(move |_| {
+            busy.send(()).unwrap();
+            let _ = wait_for.recv();
+            Ok(())
+        })
+    });
+    is_busy.recv().unwrap();
+    let asked = [&black, &white, &black].map(|bytes| model.spawn_features("upload", bytes.clone()));
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    go.send(()).unwrap();
+    thread.join().unwrap().unwrap();
+    let answers = asked.map(|answer| wait(answer).map(|features| features.grid()));
+    let [Ok([4, 4]), Err(error), Ok([4, 4])] = &answers else { panic!("{answers:?}") };
+    assert_eq!(error.kind(), "not_finite", "{error}");
+    assert_eq!(model.runs(), 4, "three together, then each alone");
+}
+
+/// What nobody waits for any more is not encoded.
+#[test]
+fn what_nobody_waits_for_is_left_out() {
+    let model = bundled();
+    let bytes = bmp(28, 9);
+    drop((0..40).map(|_| model.spawn_features("gone", bytes.clone())).collect::<Vec<_>>());
+    wait(model.spawn_features("stays", bytes)).unwrap();
+    assert!(model.runs() < 5, "{} runs", model.runs());
+}
+
+/// A BMP of one brightness.
+fn bmp(side: u32, value: u8) -> Vec<u8> {
+    let size = 3 * side * side;
+    let mut bytes = b"BM".to_vec();
+    for number in [54 + size, 0, 54, 40, side, side, 24 << 16 | 1, 0, size, 0, 0, 0, 0] {
+        bytes.extend(u32::to_le_bytes(number));
+    }
+    bytes.resize((54 + size) as usize, value);
+    bytes
 }
 
 /// A source that gives less than was asked for is named.

@@ -21,6 +21,13 @@ pub(super) struct Compute {
 }
 
 impl Compute {
+    /// As the library takes it.
+    #[cfg(feature = "serve")]
+    pub(super) fn to_compute(&self) -> internvit::Compute {
+        let streamed = self.stream_layers;
+        internvit::Compute::from(&self.device).precision(self.dtype).streamed(streamed)
+    }
+
     /// Brings a model to the device.
     pub(super) async fn load(&self, checkpoint: Checkpoint) -> Result<Encoder> {
         self.load_as(checkpoint, self.dtype).await

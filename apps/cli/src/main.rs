@@ -30,6 +30,8 @@ mod preset;
 mod progress;
 mod search;
 mod segment;
+#[cfg(feature = "serve")]
+mod serve;
 mod shader;
 mod teach;
 mod words;
@@ -61,6 +63,8 @@ enum Command {
     Chat(chat::Args),
     Look(look::Args),
     Segment(segment::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Teach(teach::Args),
     Preprocess(preprocess::Args),
     Info(info::Args),
@@ -98,6 +102,8 @@ fn run() -> Result<()> {
             Command::Chat(args) => chat::run(args).await,
             Command::Look(args) => look::run(args).await,
             Command::Segment(args) => segment::run(args).await,
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => serve::run(args).await,
             Command::Teach(args) => teach::run(args).await,
             Command::Preprocess(args) => preprocess::run(args).await,
             Command::Info(args) => info::run(args).await,
@@ -152,6 +158,10 @@ fn signals() {
         if chat::end_answer() {
             return;
         }
+        #[cfg(feature = "serve")]
+        if serve::stop() {
+            return;
+        }
         internvit::files::remove_unfinished();
         std::process::exit(130);
     });
@@ -181,7 +191,23 @@ async fn load(
     if let Some(why) = encoder.why_cpu() {
         note!("computing on the CPU: {why}");
     }
+    lose_on_purpose(&encoder)?;
     Ok(encoder)
+}
+
+/// Where the environment has numbers for it (`20,5`), the device is lost after so many submissions, and once it
+/// was opened again after the next number: for tests of what happens then.
+fn lose_on_purpose(encoder: &Encoder) -> Result<()> {
+    const VARIABLE: &str = "INTERNVIT_LOSE_AFTER";
+    let Some(text) = std::env::var_os(VARIABLE) else { return Ok(()) };
+    let text = text.to_string_lossy();
+    let numbers: Option<Vec<u32>> = text.split(',').map(|number| number.parse().ok()).collect();
+    match (numbers, encoder.gpu()) {
+        (Some(numbers), Some(gpu)) => gpu.fault_injector().lose_after(&numbers),
+        (Some(_), None) => {}
+        (None, _) => return Err(Error::input(format!("{VARIABLE}={text}: expected numbers"))),
+    }
+    Ok(())
 }
 
 /// Says what the encoder did by itself.

@@ -128,6 +128,16 @@ impl Model {
         chosen.unwrap_or_else(|| BUILT_IN[0].into())
     }
 
+    /// What the model is called where its place on this machine is not told: the name as it was given, of a
+    /// folder or file of this machine the last part of its path.
+    #[cfg(feature = "serve")]
+    pub(super) fn label(&self) -> String {
+        let chosen = self.chosen();
+        let there = chosen.canonicalize().unwrap_or_else(|_| chosen.clone());
+        let last = there.file_name().filter(|_| chosen.exists());
+        last.unwrap_or(chosen.as_os_str()).to_string_lossy().into_owned()
+    }
+
     async fn find(&self, texts: bool) -> Result<Checkpoint> {
         let prefix = self.prefix.as_deref();
         let path = self.chosen();

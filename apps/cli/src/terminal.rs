@@ -54,8 +54,18 @@ pub(crate) fn error(text: Arguments<'_>) {
 
 /// Writes a value as JSON to standard output, characters that nobody sees as escapes.
 pub(super) fn json(value: &serde_json::Value) {
+    escaped(&format!("{value:#}"));
+}
+
+/// The same in one line.
+#[cfg(feature = "serve")]
+pub(super) fn json_line(value: &serde_json::Value) {
+    escaped(&value.to_string());
+}
+
+fn escaped(json: &str) {
     let mut text = String::new();
-    for c in format!("{value:#}").chars() {
+    for c in json.chars() {
         if is_hidden(c) && c != '\n' {
             let mut units = [0; 2];
             text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
