@@ -7,6 +7,7 @@
 mod classify;
 mod convert;
 mod features;
+mod given;
 mod look;
 mod options;
 mod photo;
@@ -14,8 +15,9 @@ mod source;
 mod teach;
 mod thread;
 
-pub use classify::Texts;
+pub use classify::{TextInput, Texts};
 pub use features::FeatureRequest;
+pub use given::PhotoSource;
 pub use look::{Look, View};
 pub use options::{Cancel, Options};
 pub use photo::{FeatureSet, KeptFeatures, PhotoFeatures, Tokens};
@@ -27,9 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use crate::budget::Budget;
 use crate::image::Picture;
 use crate::model::Spec;
-use crate::photos::piped;
 use crate::{Encoder, Error, Result};
-use thread::{Request, Waiting};
+use thread::{Ready, Request, Waiting};
 
 /// A model on a device. Clones share it; the last one releases its memory.
 #[derive(Clone)]
@@ -46,6 +47,8 @@ struct About {
     notes: Mutex<Vec<String>>,
     /// What decoding draws from.
     budget: Arc<Budget>,
+    #[cfg(feature = "tokenizers")]
+    tokenizer: Mutex<Option<crate::words::Tokenizer>>,
 }
 
 impl About {
@@ -59,6 +62,8 @@ impl About {
             device,
             notes: Mutex::new(notes),
             budget: Arc::new(Budget::of_machine()),
+            #[cfg(feature = "tokenizers")]
+            tokenizer: Mutex::new(None),
         }
     }
 }
@@ -125,21 +130,18 @@ impl Model {
         name: impl Into<String>,
         bytes: impl Into<Vec<u8>>,
     ) -> impl Future<Output = Result<PhotoFeatures>> + Send + 'static {
-        let (name, bytes, model) = (name.into(), bytes.into(), self.clone());
+        let (name, model) = (name.into(), self.clone());
+        let photo = PhotoSource::Bytes(name.clone(), bytes.into());
         let (answer, answered) = futures_channel::oneshot::channel();
         rayon::spawn(move || {
-            let fit = |photo: Picture| {
-                let spec = model.spec();
-                spec.preprocessing.fit(&spec.sizes, None, None).apply(&photo)
-            };
-            let decoded = piped(&name, std::io::Cursor::new(bytes), &model.about.budget)
-                .and_then(|(bytes, _share)| fit(crate::image::decode(&name, &bytes)?));
-            match decoded {
+            let spec = model.spec();
+            let fit = spec.preprocessing.fit(&spec.sizes, None, None);
+            match photo.with(&model.about.budget, |photo| Ready::new(name, photo, &fit)) {
                 Err(error) => drop(answer.send(Err(error))),
-                Ok(picture) => {
+                Ok(photo) => {
                     let answer = Box::new(|result| drop(answer.send(result)));
                     // Where the thread has ended the answer is dropped, which the caller sees.
-                    let _ = model.requests.send(Request::Photo(Waiting { name, picture, answer }));
+                    let _ = model.requests.send(Request::Photo(Waiting { photo, answer }));
                 }
             }
         });

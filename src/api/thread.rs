@@ -1,12 +1,11 @@
 //! The thread that owns a model's encoder, and what it is asked.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::slice::from_ref;
 use std::sync::mpsc::Receiver;
 
-use super::PhotoFeatures;
-use crate::image::Picture;
-use crate::{Encoder, Images, Result};
+use super::{Cancel, PhotoFeatures};
+use crate::image::{Fit, Picture};
+use crate::{Encoder, Error, Images, Result};
 
 /// Photographs of one size that are encoded at once, where nobody says how many.
 pub(super) const BATCH: usize = 8;
@@ -19,10 +18,39 @@ pub(super) enum Request {
     Photo(Waiting),
 }
 
-/// A photograph at the model's size, and who waits for its features.
-pub(super) struct Waiting {
+/// A photograph at the model's size.
+pub(super) struct Ready {
     pub(super) name: String,
     pub(super) picture: Picture,
+    /// Width and height that it had before.
+    size: [u32; 2],
+}
+
+impl Ready {
+    pub(super) fn new(name: String, photo: &Picture, fit: &Fit) -> Result<Self> {
+        let size = [photo.width, photo.height];
+        Ok(Self { name, picture: fit.apply(photo)?, size })
+    }
+
+    pub(super) fn same_size(&self, other: &Self) -> bool {
+        let size = |picture: &Picture| (picture.width, picture.height);
+        size(&self.picture) == size(&other.picture)
+    }
+}
+
+/// What is wanted of photographs.
+#[derive(Clone, Default)]
+pub(super) struct Wanted {
+    /// Hidden states besides the last.
+    pub(super) taps: Vec<usize>,
+    /// The patches of the last hidden state are let go.
+    pub(super) bare: bool,
+    pub(super) cancel: Cancel,
+}
+
+/// A photograph, and who waits for its features.
+pub(super) struct Waiting {
+    pub(super) photo: Ready,
     pub(super) answer: Box<dyn FnOnce(Result<PhotoFeatures>) + Send>,
 }
 
@@ -37,7 +65,9 @@ pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>) {
                 let mut batch = vec![first];
                 while batch.len() < BATCH {
                     match inbox.try_recv() {
-                        Ok(Request::Photo(more)) if same_size(&batch[0], &more) => batch.push(more),
+                        Ok(Request::Photo(more)) if batch[0].photo.same_size(&more.photo) => {
+                            batch.push(more);
+                        }
                         other => {
                             kept = other.ok();
                             break;
@@ -50,73 +80,80 @@ pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>) {
     }
 }
 
-fn same_size(a: &Waiting, b: &Waiting) -> bool {
-    (a.picture.width, a.picture.height) == (b.picture.width, b.picture.height)
-}
-
 fn answer(encoder: &mut Encoder, batch: Vec<Waiting>) {
-    let mut names = Vec::new();
-    let mut pictures = Vec::new();
-    let mut answers = Vec::new();
-    for Waiting { name, picture, answer } in batch {
-        names.push(name);
-        pictures.push(picture);
-        answers.push(answer);
-    }
-    let mut all = encode(encoder, &names, &pictures, &[]).map(Vec::into_iter);
+    let (photos, answers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|waiting| (waiting.photo, waiting.answer)).unzip();
+    let mut all = encode(encoder, photos, &Wanted::default()).map(Vec::into_iter);
     for answer in answers {
         answer(match &mut all {
-            Ok(all) => all.next().ok_or_else(super::stopped),
+            Ok(all) => all.next().unwrap_or_else(|| Err(super::stopped())),
             Err(error) => Err(error.clone()),
         });
     }
 }
 
-/// Features of photographs of one size, in their order.
+/// Features of photographs of one size, in their order. One whose values overflow costs only itself.
 pub(super) fn encode(
     encoder: &mut Encoder,
-    names: &[String],
+    photos: Vec<Ready>,
+    wanted: &Wanted,
+) -> Result<Vec<Result<PhotoFeatures>>> {
+    let (about, pictures): (Vec<_>, Vec<_>) =
+        photos.into_iter().map(|photo| ((photo.name, photo.size), photo.picture)).unzip();
+    match together(encoder, &about, &pictures, wanted) {
+        Ok(all) => Ok(all.into_iter().map(Ok).collect()),
+        Err(Error::NotFinite(_)) => {
+            let mut each = Vec::new();
+            for (about, picture) in about.iter().zip(&pictures) {
+                match together(encoder, from_ref(about), from_ref(picture), wanted) {
+                    Ok(one) => each.extend(one.into_iter().map(Ok)),
+                    Err(error @ Error::NotFinite(_)) => each.push(Err(error)),
+                    Err(other) => return Err(other),
+                }
+            }
+            Ok(each)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Features of photographs of which is known what they are called and how large they were.
+fn together(
+    encoder: &mut Encoder,
+    about: &[(String, [u32; 2])],
     pictures: &[Picture],
-    taps: &[usize],
+    wanted: &Wanted,
 ) -> Result<Vec<PhotoFeatures>> {
+    let go_on = &mut async |_, _| wanted.cancel.flow();
     let images = Images::Pictures(pictures);
-    let go_on = &mut async |_, _| ControlFlow::Continue(());
-    let features = pollster::block_on(encoder.encode(images, taps, go_on))?;
+    let features = pollster::block_on(encoder.encode(images, &wanted.taps, go_on))?;
     let layers = encoder.spec().sizes.layers;
-    let mean = |patches: &[f32], channels: usize| -> Vec<f32> {
-        let count = (patches.len() / channels) as f64;
-        let of = |at: usize| {
-            patches.iter().skip(at).step_by(channels).map(|v| f64::from(*v)).sum::<f64>()
-        };
-        (0..channels).map(|at| (of(at) / count) as f32).collect()
-    };
+    let summaries = features.summaries(encoder.spec().image_features());
+    let channels = features.tensors["last_hidden_state"].shape[2];
     let mut list = Vec::new();
-    for (at, name) in names.iter().enumerate() {
+    for (at, ((name, size), summary)) in about.iter().zip(summaries).enumerate() {
         // Of each tensor the part of this photograph.
-        let part = |values: &[f32]| {
+        let part = |name: &str| {
+            let values = features.tensors.get(name).map_or(&[][..], |tensor| &tensor.values);
             let one = values.len() / features.batch.max(1);
             values[at * one..][..one].to_vec()
         };
-        let mut states = BTreeMap::new();
-        for (name, tensor) in &features.tensors {
-            states.insert(name.clone(), part(&tensor.values));
+        let mut last = part("last_hidden_state");
+        if wanted.bare {
+            last.truncate(features.prefix * channels);
+            last.shrink_to_fit();
         }
-        let last = states.remove("last_hidden_state").unwrap_or_default();
-        let channels = features.tensors["last_hidden_state"].shape[2];
-        let patches = &last[features.prefix * channels..];
-        let pooled = states.remove("pooler_output").unwrap_or_else(|| mean(patches, channels));
-        let layer = |(name, values): (String, Vec<f32>)| {
-            Some((name.strip_prefix("hidden_states.")?.parse::<usize>().ok()?, values))
-        };
+        let state = |layer: &usize| (*layer, part(&format!("hidden_states.{layer}")));
         list.push(PhotoFeatures {
             name: name.clone(),
+            size: *size,
             grid: features.grid.unwrap_or_default(),
             prefix: features.prefix,
             channels,
             layers,
-            pooled,
+            summary,
             last,
-            hidden: states.into_iter().filter_map(layer).collect(),
+            hidden: wanted.taps.iter().map(state).collect(),
         });
     }
     Ok(list)
