@@ -163,8 +163,7 @@ def test_the_same_as_the_command_line_writes(model, photos, tmp_path, command):
     settings = ["--image-size", str(SIDE), "--hidden-states", "6", "--device", "cpu", "--model", "dinov2-small"]
     subprocess.run([command, "encode", str(photos), "--out", str(out), *settings], check=True, capture_output=True)
     encoded, own = pq.read_table(out), model.features(photos, layers=[6], size=SIDE).to_arrow()
-    assert encoded.column_names == own.column_names
-    assert [field.type.__class__ for field in encoded.schema] == [field.type.__class__ for field in own.schema]
+    assert encoded.schema.remove_metadata() == own.schema
     for name in own.column_names:
         if own[name].type == "string" or str(own[name].type) == "int32":
             assert encoded[name].to_pylist() == own[name].to_pylist(), name

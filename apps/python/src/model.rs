@@ -320,7 +320,7 @@ impl Model {
         size: Option<u32>,
     ) -> PyResult<(Vec<u8>, Vec<String>, Vec<[u8; 3]>, Vec<usize>)> {
         let model = self.open(py)?;
-        let method: Method = method.parse().or_raise(py)?;
+        let method: Method = method.parse().map_err(Error::input).or_raise(py)?;
         let photos = lesson
             .into_iter()
             .map(|(photo, points)| Ok((photo.photo(py, "photo".into())?, points)));

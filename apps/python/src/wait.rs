@@ -34,9 +34,10 @@ pub(crate) fn wait<T: Send + 'static>(
     let done = thread::scope(|scope| {
         let ends = cancel.clone();
         scope.spawn(move || run(&send, work, &ends));
-        let events = &mut receive;
         loop {
-            let event = py.detach(|| events.recv_timeout(PAUSE));
+            // A receiver belongs to one thread: what waits takes it along.
+            let events = &mut receive;
+            let event = py.detach(move || events.recv_timeout(PAUSE));
             let heard = match event {
                 Ok(Event::Done(result)) => return result,
                 Ok(Event::Progress(done, all)) => match (progress, &raised) {

@@ -13,7 +13,7 @@ from ._errors import ModelError
 
 if TYPE_CHECKING:
     import pandas
-    import pyarrow
+    import pyarrow  # type: ignore[import-untyped]
 
     from ._native import Row
 

@@ -36,7 +36,8 @@ def given(photo: Photo) -> Given:
     if is_pil(photo):
         from PIL import ImageOps
 
-        return np.ascontiguousarray(ImageOps.exif_transpose(photo).convert("RGB"), dtype=np.uint8)
+        image: Any = photo
+        return np.ascontiguousarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
     return pixels(photo)
 
 

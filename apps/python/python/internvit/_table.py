@@ -10,7 +10,7 @@ from ._features import COLUMNS, Floats, PhotoFeatures
 
 if TYPE_CHECKING:
     import pandas
-    import pyarrow
+    import pyarrow  # type: ignore[import-untyped]
 
     from ._errors import ModelError
 
@@ -34,14 +34,17 @@ def arrow(photos: list[PhotoFeatures], failed: Failed, widths: dict[str, int]) -
     import pyarrow as pa
 
     missing = len(failed)
-    columns: dict[str, Any] = {"path": pa.array([p.name for p in photos] + [name for name, _ in failed], pa.string())}
+    paths = [photo.name for photo in photos] + [name for name, _ in failed]
+    columns: list[tuple[pyarrow.Field, pyarrow.Array]] = [(pa.field("path", pa.string(), False), pa.array(paths, pa.string()))]
     for at, name in enumerate(NUMBERS):
-        columns[name] = pa.array([numbers(photo)[at] for photo in photos] + [None] * missing, pa.int32())
+        values = [numbers(photo)[at] for photo in photos] + [None] * missing
+        columns.append((pa.field(name, pa.int32()), pa.array(values, pa.int32())))
     for name, rows in lists(photos, widths).items():
-        columns[name] = _fixed(rows, widths.get(name), missing)
+        column = _fixed(rows, widths.get(name), missing)
+        columns.append((pa.field(name, column.type), column))
     reasons = [None] * len(photos) + [error.reason for _, error in failed]
-    columns["error"] = pa.array(reasons, pa.string())
-    return pa.table(columns)
+    columns.append((pa.field("error", pa.string()), pa.array(reasons, pa.string())))
+    return pa.table([column for _, column in columns], pa.schema([field for field, _ in columns]))
 
 
 def _fixed(rows: list[Floats], width: int | None, missing: int) -> pyarrow.Array:
@@ -49,12 +52,13 @@ def _fixed(rows: list[Floats], width: int | None, missing: int) -> pyarrow.Array
     import pyarrow as pa
 
     lengths = {len(row) for row in rows} or {width or 0}
+    element = pa.field("element", pa.float32(), False)
     values = pa.array(np.concatenate([*rows, np.empty(0, np.float32)]), pa.float32())
     if len(lengths) > 1:
-        ends = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32)
-        whole = pa.ListArray.from_arrays(ends, values)
+        ends = pa.array(np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32))
+        whole = pa.ListArray.from_arrays(ends, values, type=pa.list_(element))
     else:
-        whole = pa.FixedSizeListArray.from_arrays(values, lengths.pop())
+        whole = pa.FixedSizeListArray.from_arrays(values, type=pa.list_(element, lengths.pop()))
     return pa.concat_arrays([whole, pa.nulls(missing, whole.type)])
 
 
