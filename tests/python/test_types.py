@@ -32,24 +32,20 @@ internvit.open("bundled").features(["a.png"]).colour
 """
 
 
-def check(tmp_path, program):
-    file = tmp_path / "program.py"
-    file.write_text(program)
-    args = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path), str(file)]
-    return subprocess.run(args, capture_output=True, text=True, cwd=tmp_path)
+def test_programs_and_the_package_are_checked(tmp_path):
+    def check(*what):
+        args = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), *what]
+        found = subprocess.run(args, capture_output=True, text=True, cwd=tmp_path)
+        return found.returncode, found.stdout + found.stderr
 
-
-def test_a_program_is_checked(tmp_path):
-    found = check(tmp_path, PROGRAM)
-    assert found.returncode == 0, found.stdout + found.stderr
-    wrong = check(tmp_path, WRONG)
-    assert wrong.returncode == 1 and wrong.stdout.count(": error:") == 2, wrong.stdout
-
-
-def test_the_package_is_checked(tmp_path):
-    args = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "-p", "internvit"]
-    found = subprocess.run(args, capture_output=True, text=True, cwd=tmp_path)
-    assert found.returncode == 0, found.stdout
+    (tmp_path / "right.py").write_text(PROGRAM)
+    (tmp_path / "wrong.py").write_text(WRONG)
+    status, said = check("-p", "internvit")
+    assert status == 0, said
+    status, said = check("right.py")
+    assert status == 0, said
+    status, said = check("wrong.py")
+    assert status == 1 and said.count(": error:") == 2, said
 
 
 def test_everything_is_documented():

@@ -8,7 +8,7 @@ import { environment, home, wheel } from "./wheel.mjs";
 const RAY = process.argv.includes("--ray");
 const PACKAGES = RAY
   ? ["pytest", "pyarrow", "ray[data]", "psutil"]
-  : ["pytest", "pillow", "pandas", "polars", "pyarrow", "safetensors", "tqdm", "mypy", "pandas-stubs"];
+  : ["pytest", "pillow", "pandas", "polars", "pyarrow", "safetensors", "tqdm", "mypy", "pandas-stubs", "types-tqdm"];
 const name = RAY ? "ray" : "project";
 
 const file = await step("wheel", () => wheel({ profile: "dev" }));

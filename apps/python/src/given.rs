@@ -1,5 +1,6 @@
 //! Photographs as Python gives them, and arrays as it takes them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use internvit::{PhotoSource, Picture, Result};
@@ -58,7 +59,7 @@ pub(crate) fn pixels<'py>(
 /// The photographs in a folder and below it, by the order of their paths, and what was left out, a sentence
 /// each.
 #[pyfunction]
-pub(crate) fn folder(py: Python<'_>, path: PathBuf) -> PyResult<(Vec<PathBuf>, Vec<String>)> {
+pub(crate) fn folder(py: Python<'_>, path: PathBuf) -> PyResult<(Vec<OsString>, Vec<String>)> {
     let found = py.detach(|| internvit::photos::folder(&path)).or_raise(py)?;
-    Ok((found.photos, found.left_out))
+    Ok((found.photos.into_iter().map(PathBuf::into_os_string).collect(), found.left_out))
 }

@@ -311,21 +311,21 @@ impl Model {
     }
 
     /// The head's file, its names, colours and layers.
-    fn teach(
+    fn teach<'py>(
         &self,
-        py: Python<'_>,
-        lesson: Lesson<'_>,
+        py: Python<'py>,
+        lesson: Lesson<'py>,
         layers: Vec<i64>,
         method: &str,
         size: Option<u32>,
-    ) -> PyResult<(Vec<u8>, Vec<String>, Vec<[u8; 3]>, Vec<usize>)> {
+    ) -> PyResult<(Vec<u8>, Vec<String>, Bound<'py, PyArrayDyn<u8>>, Vec<usize>)> {
         let model = self.open(py)?;
         let method: Method = method.parse().map_err(Error::input).or_raise(py)?;
         let photos = lesson
             .into_iter()
             .map(|(photo, points)| Ok((photo.photo(py, "photo".into())?, points)));
         let photos = photos.collect::<PyResult<Vec<_>>>()?;
-        wait(py, None, move |_, _| {
+        let (file, head) = wait(py, None, move |_, _| {
             let mut lesson = None;
             for (photo, points) in photos {
                 let photo = photo.picture()?;
@@ -343,8 +343,10 @@ impl Model {
                 None => lesson,
             };
             let head = lesson.fit()?;
-            Ok((head.to_bytes()?, head.names, head.palette, head.layers))
-        })
+            Ok((head.to_bytes()?, head))
+        })?;
+        let palette = array(py, head.palette.concat(), &[head.palette.len(), 3])?;
+        Ok((file, head.names, palette, head.layers))
     }
 
     fn segment_with(

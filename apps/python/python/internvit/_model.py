@@ -94,7 +94,7 @@ class Teach:
     def fit(self) -> Head:
         """Learns from the points, which are of two classes at least."""
         file, names, palette, layers = self._model._native.teach(self._photos, self._layers, self._method, self._size)
-        return Head(names, np.array(palette, np.uint8).reshape(-1, 3), layers, bytes(file))
+        return Head(names, palette, layers, file)
 
 
 class Model:
