@@ -101,6 +101,19 @@ impl Error {
         }
     }
 
+    /// The line without the name of the file, model or picture with which it begins, for lists that name it
+    /// already.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Io { source, .. } => one_line(source),
+            Self::Config { reason, .. }
+            | Self::Checkpoint { reason, .. }
+            | Self::Hub { reason, .. }
+            | Self::Image { reason, .. } => one_line(reason),
+            other => other.to_string(),
+        }
+    }
+
     /// An [`Error::Config`] with its cause.
     pub fn caused_by(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
         if let Self::Config { source, .. } = &mut self {

@@ -39,6 +39,7 @@
 //! | `bundled` | the model `"bundled"`, InternViT-Tiny, 11 MB | yes |
 //! | `hub` | models by name, from the Hugging Face hub | |
 //! | `language` | the language models of InternVL: `Checkpoint::with_language`, `language` | |
+//! | `tokenizers` | texts as they are, by the tokenizer beside the model, where else tokens are given |
 //! | `torch` | weights in PyTorch's own files | |
 //! | `image` | [`Picture`] from and into the types of the crate `image` | |
 //! | `ndarray` | `Tokens::to_ndarray` | |
@@ -113,11 +114,14 @@ pub mod session;
 pub mod view;
 #[doc(hidden)]
 pub mod weights;
+#[cfg(all(feature = "gpu", feature = "tokenizers"))]
+#[doc(hidden)]
+pub mod words;
 
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
 pub use api::{
     Cancel, FeatureRequest, FeatureSet, KeptFeatures, Look, Model, ModelSource, Options,
-    PhotoFeatures, Segmentation, Teach, Texts, Tokens, View,
+    PhotoFeatures, PhotoSource, Segmentation, Teach, TextInput, Texts, Tokens, View,
 };
 #[cfg(not(target_arch = "wasm32"))]
 use rayon as parallel;

@@ -183,7 +183,7 @@ fn imports_point_down() {
         "precision",
         "gpu",
     ];
-    let rooms: [(&str, &[&str]); 22] = [
+    let rooms: [(&str, &[&str]); 23] = [
         ("files", &["error", "budget"]),
         ("budget", &["error", "image"]),
         ("photos", &["error", "budget", "files", "image"]),
@@ -204,6 +204,7 @@ fn imports_point_down() {
         ("session", below_encoder),
         ("encoder", &[below_encoder, &["session"]].concat()),
         ("language", &["error", "images", "model", "features", "plan", "session", "encoder"]),
+        ("words", &["error", "files", "model", "weights", "session"]),
         ("measure", &["error", "gpu", "images", "encoder", "session"]),
         (
             "app",

@@ -1,5 +1,8 @@
 //! Classes of photographs: the model's own, or texts.
 
+#[cfg(feature = "tokenizers")]
+use std::sync::PoisonError;
+
 use futures_channel::oneshot;
 
 use super::thread::Request;
@@ -7,7 +10,37 @@ use super::{Model, stopped};
 use crate::features::{Guess, Scale, guesses, likeness, softmax, unit};
 use crate::image::Picture;
 use crate::session::Words;
+#[cfg(feature = "tokenizers")]
+use crate::words::Tokenizer;
 use crate::{Encoder, Error, Features, Result, Tensor};
+
+/// A text that a model is to read.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum TextInput {
+    /// As it is: [`crate`]'s feature `tokenizers`.
+    Plain(String),
+    /// As numbers of tokens.
+    Tokens(Words),
+}
+
+impl From<Words> for TextInput {
+    fn from(tokens: Words) -> Self {
+        Self::Tokens(tokens)
+    }
+}
+
+impl From<&str> for TextInput {
+    fn from(text: &str) -> Self {
+        Self::Plain(text.into())
+    }
+}
+
+impl From<String> for TextInput {
+    fn from(text: String) -> Self {
+        Self::Plain(text)
+    }
+}
 
 /// Texts that a model has read.
 #[derive(Clone, Debug)]
@@ -54,17 +87,21 @@ impl Model {
         })
     }
 
-    /// Reads texts, as numbers of the tokens of the model's own tokenizer: that of the crate `tokenizers` reads
-    /// the `tokenizer.json` beside it. The model must have been opened with [`super::Options::texts`].
+    /// Reads texts: as they are with the feature `tokenizers`, by the tokenizer beside the model, or as
+    /// numbers of tokens of that ([`Words`]). The model must have been opened with [`super::Options::texts`].
     ///
     /// # Errors
-    /// [`Error::Input`] where the model reads no texts, there are none, or a text is empty, too long, or has
-    /// a token that is none of the model's.
-    pub fn text(&self, texts: &[Words]) -> Result<Texts> {
+    /// [`Error::Input`] where the model reads no texts, there are none, no tokenizer lies beside it, or a text
+    /// is empty, too long, or has a token that is none of the model's.
+    pub fn text<T: Clone + Into<TextInput>>(&self, texts: &[T]) -> Result<Texts> {
         if texts.is_empty() {
             return Err(Error::input("no texts were given"));
         }
-        let texts = texts.to_vec();
+        let tokens = |text: &T| match text.clone().into() {
+            TextInput::Tokens(tokens) => Ok(tokens),
+            TextInput::Plain(text) => self.words(&text),
+        };
+        let texts = texts.iter().map(tokens).collect::<Result<Vec<_>>>()?;
         self.with(move |encoder| read(encoder, &texts))
     }
 
@@ -105,6 +142,25 @@ impl Model {
             let names: Vec<String> = (0..texts.len()).map(|text| text.to_string()).collect();
             Ok(guesses(&names, &joint["probabilities"].values))
         })
+    }
+
+    /// The tokens of a text, by the tokenizer beside the model, which is read once.
+    #[cfg(feature = "tokenizers")]
+    pub(super) fn words(&self, text: &str) -> Result<Words> {
+        let mut known = self.about.tokenizer.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokenizer = match known.take() {
+            Some(tokenizer) => tokenizer,
+            None => self.with(|encoder| Tokenizer::beside(encoder.checkpoint()))?,
+        };
+        known.insert(tokenizer).read(text)
+    }
+
+    /// Without tokenizers only tokens are read.
+    #[cfg(not(feature = "tokenizers"))]
+    pub(super) fn words(&self, text: &str) -> Result<Words> {
+        Err(Error::input(format!(
+            "the text {text:?}: texts want the crate's feature `tokenizers`, or numbers of tokens"
+        )))
     }
 
     /// Encodes a photograph and makes something of its features.

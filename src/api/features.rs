@@ -1,13 +1,13 @@
 //! What is asked of photographs.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::thread::{BATCH, encode};
-use super::{Cancel, FeatureSet, KeptFeatures, Model, PhotoFeatures};
+use super::thread::{BATCH, Ready, Wanted, encode};
+use super::{Cancel, FeatureSet, KeptFeatures, Model, PhotoFeatures, PhotoSource};
 use crate::app::Shape;
-use crate::image::{Picture, Resize, decode};
+use crate::image::{Picture, Resize};
 use crate::photos::{self, Ahead};
 use crate::{Error, Images, Result, model};
 
@@ -24,6 +24,7 @@ pub struct FeatureRequest<'a> {
     size: Option<u32>,
     resize: Option<Resize>,
     progress: Box<dyn FnMut(usize, usize) + 'a>,
+    patches: bool,
     cancel: Cancel,
 }
 
@@ -36,6 +37,7 @@ impl<'a> FeatureRequest<'a> {
             size: None,
             resize: None,
             progress: Box::new(|_, _| ()),
+            patches: true,
             cancel: Cancel::default(),
         }
     }
@@ -63,6 +65,13 @@ impl<'a> FeatureRequest<'a> {
     /// What becomes of the aspect ratio; as the model's preprocessing says if not called.
     pub fn resize(mut self, resize: Resize) -> Self {
         self.resize = Some(resize);
+        self
+    }
+
+    /// Whether the patches of the last hidden state are kept; yes if not called. Without them a
+    /// photograph's features are a few kB.
+    pub fn patches(mut self, kept: bool) -> Self {
+        self.patches = kept;
         self
     }
 
@@ -97,9 +106,11 @@ impl<'a> FeatureRequest<'a> {
     /// As [`FeatureRequest::picture`].
     pub fn pictures(self, photos: &[Picture]) -> Result<FeatureSet> {
         let (shape, taps) = self.checked()?;
-        let named =
-            photos.iter().enumerate().map(|(i, photo)| (i.to_string(), shape.fit.apply(photo)));
-        self.run(photos.len(), &taps, named)
+        let named = photos.iter().enumerate().map(|(i, photo)| {
+            let name = i.to_string();
+            (name.clone(), Ready::new(name, photo, &shape.fit))
+        });
+        self.run(photos.len(), taps, named)
     }
 
     /// Features of files. One that cannot be read costs only itself: [`FeatureSet::failed`].
@@ -107,22 +118,28 @@ impl<'a> FeatureRequest<'a> {
     /// # Errors
     /// As [`FeatureRequest::picture`].
     pub fn files(self, paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<FeatureSet> {
-        let paths: Arc<[PathBuf]> = paths.into_iter().map(|p| p.as_ref().to_path_buf()).collect();
+        self.photos(paths.into_iter().map(|path| PhotoSource::File(path.as_ref().to_path_buf())))
+    }
+
+    /// Features of photographs in whatever form, in their order. They are decoded ahead, on threads of
+    /// their own. One that cannot be read costs only itself: [`FeatureSet::failed`].
+    ///
+    /// # Errors
+    /// As [`FeatureRequest::picture`].
+    pub fn photos(self, photos: impl IntoIterator<Item = PhotoSource>) -> Result<FeatureSet> {
+        let photos: Arc<[PhotoSource]> = photos.into_iter().collect();
         let (shape, taps) = self.checked()?;
         // Threads that decode share the memory that the machine has.
         let budget = self.model.about.budget.clone();
-        let read = move |path: &PathBuf| {
-            let (bytes, _share) = photos::read(path, &budget)?;
-            shape.fit.apply(&decode(&path.display().to_string(), &bytes)?)
+        let ready = move |photo: &PhotoSource| {
+            photo.with(&budget, |picture| Ready::new(photo.name(), picture, &shape.fit))
         };
-        let named = |(photo, path): (Option<Result<Picture>>, &PathBuf)| {
-            let name = path.display().to_string();
-            let stopped = || Err(Error::image(&name, "decoding stopped"));
-            let photo = photo.unwrap_or_else(stopped);
-            (name, photo)
+        let named = |(ready, photo): (Option<Result<Ready>>, &PhotoSource)| {
+            let stopped = || Err(Error::image(photo.name(), "decoding stopped"));
+            (photo.name(), ready.unwrap_or_else(stopped))
         };
-        let ahead = Ahead::new(paths.clone(), THREADS, read);
-        self.run(paths.len(), &taps, ahead.zip(paths.iter()).map(named))
+        let ahead = Ahead::new(photos.clone(), THREADS, ready);
+        self.run(photos.len(), taps, ahead.zip(photos.iter()).map(named))
     }
 
     /// Features of the photographs in a folder and below it, by the order of their paths. Files of
@@ -172,11 +189,11 @@ impl<'a> FeatureRequest<'a> {
     fn run(
         mut self,
         count: usize,
-        taps: &[usize],
-        photos: impl Iterator<Item = (String, Result<Picture>)>,
+        taps: Vec<usize>,
+        photos: impl Iterator<Item = (String, Result<Ready>)>,
     ) -> Result<FeatureSet> {
-        let mut set = FeatureSet::default();
-        let (mut names, mut pictures): (Vec<String>, Vec<Picture>) = Default::default();
+        let wanted = Wanted { taps, bare: !self.patches, cancel: self.cancel.clone() };
+        let (mut set, mut batch): (_, Vec<Ready>) = (FeatureSet::default(), Vec::new());
         for (name, photo) in photos {
             let photo = match photo {
                 Ok(photo) => photo,
@@ -185,36 +202,38 @@ impl<'a> FeatureRequest<'a> {
                     continue;
                 }
             };
-            let size = |photo: &Picture| (photo.width, photo.height);
-            let other = pictures.last().is_some_and(|last| size(last) != size(&photo));
-            if other || pictures.len() == self.batch {
-                self.flush(&mut names, &mut pictures, taps, &mut set, count)?;
+            let other = batch.last().is_some_and(|last| !last.same_size(&photo));
+            if other || batch.len() == self.batch {
+                self.flush(&mut batch, &wanted, &mut set, count)?;
             }
-            names.push(name);
-            pictures.push(photo);
+            batch.push(photo);
         }
-        self.flush(&mut names, &mut pictures, taps, &mut set, count)?;
+        self.flush(&mut batch, &wanted, &mut set, count)?;
         Ok(set)
     }
 
     /// Encodes what has been gathered.
     fn flush(
         &mut self,
-        names: &mut Vec<String>,
-        pictures: &mut Vec<Picture>,
-        taps: &[usize],
+        batch: &mut Vec<Ready>,
+        wanted: &Wanted,
         set: &mut FeatureSet,
         count: usize,
     ) -> Result<()> {
-        let (names, pictures) = (std::mem::take(names), std::mem::take(pictures));
+        let batch = std::mem::take(batch);
         if self.cancel.flow().is_break() {
             return Err(Error::Cancelled);
         }
-        if !pictures.is_empty() {
-            let taps = taps.to_vec();
-            let encoded =
-                self.model.with(move |encoder| encode(encoder, &names, &pictures, &taps))?;
-            set.photos.extend(encoded);
+        if !batch.is_empty() {
+            let wanted = wanted.clone();
+            let names: Vec<String> = batch.iter().map(|photo| photo.name.clone()).collect();
+            let encoded = self.model.with(move |encoder| encode(encoder, batch, &wanted))?;
+            for (name, features) in names.into_iter().zip(encoded) {
+                match features {
+                    Ok(features) => set.photos.push(features),
+                    Err(error) => set.failed.push((name, error)),
+                }
+            }
         }
         (self.progress)(set.photos.len() + set.failed.len(), count);
         Ok(())

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::Model;
 use crate::app::{Album, Keep, Photo, Shape};
 use crate::image::{Picture, Resize};
-use crate::view::{Edges, Head, Map, Request};
-use crate::{Error, Result};
+use crate::view::{Edges, Head, Map, Request, Setting, Settings};
+use crate::{Error, Result, model};
 
 /// A view of a photograph that is asked for. Ends with [`view`](Self::view).
 #[must_use]
@@ -19,11 +19,14 @@ pub struct Look<'a> {
     tiles: u32,
     shifts: u32,
     edges: Option<Edges>,
+    at: Option<[u32; 2]>,
+    layer: Option<i64>,
 }
 
 impl<'a> Look<'a> {
     pub(super) fn new(model: &'a Model, photo: &'a Picture) -> Self {
-        Self { model, photo, size: None, resize: None, tiles: 1, shifts: 1, edges: None }
+        let (size, resize, edges, at, layer) = (None, None, None, None, None);
+        Self { model, photo, size, resize, tiles: 1, shifts: 1, edges, at, layer }
     }
 
     /// Side of the square, or short side of [`Resize::Native`], in pixels; the model's own if not
@@ -60,6 +63,19 @@ impl<'a> Look<'a> {
         self
     }
 
+    /// The photograph's pixel `[x, y]` whose patch the view is about: `similarity`, `attention`, `rollout`.
+    pub fn at(mut self, pixel: [u32; 2]) -> Self {
+        self.at = Some(pixel);
+        self
+    }
+
+    /// The hidden state that is shown, -1 the last; of `attention` and `rollout` the block, from 1. The last if
+    /// not called.
+    pub fn layer(mut self, layer: i64) -> Self {
+        self.layer = Some(layer);
+        self
+    }
+
     /// The view: its name ([`crate::view::VIEWS`]), or a [`Request`] with its settings.
     ///
     /// # Errors
@@ -69,10 +85,12 @@ impl<'a> Look<'a> {
     where
         Error: From<R::Error>,
     {
-        let request = request.try_into()?;
         let spec = self.model.spec();
         let shape = Shape::new(spec, self.size, self.resize, self.tiles)?.shifted(self.shifts)?;
-        let (photo, edges) = (self.photo.clone(), self.edges);
+        let (photo, edges, at) = (self.photo.clone(), self.edges, self.at);
+        let request = self.settled(request.try_into()?)?;
+        let text = request.needs().text;
+        let words = text.as_deref().map(|text| self.model.words(text)).transpose()?;
         self.model.with(move |encoder| {
             pollster::block_on(async {
                 let needs = request.needs();
@@ -86,7 +104,14 @@ impl<'a> Look<'a> {
                 let keep = Keep { taps: &taps, residency: crate::session::Residency::Host };
                 let go_on = &mut async |_, _| ControlFlow::Continue(());
                 let photo = Photo::encode(encoder, photo, &shape, keep, go_on).await?;
+                let request = match at {
+                    Some(pixel) => about(request, &photo, pixel)?,
+                    None => request,
+                };
                 let (mut album, region) = (Album::default(), photo.region);
+                if let Some((words, text)) = words.zip(text) {
+                    album.texts.read(encoder, &text, words).await?;
+                }
                 let id = album.add(photo);
                 let map = album.view(encoder, id, &request, &mut |_, _| ()).await?;
                 let edges = edges.unwrap_or(map.edges);
@@ -94,6 +119,27 @@ impl<'a> Look<'a> {
             })
         })
     }
+}
+
+impl Look<'_> {
+    /// The view with the layer that is wanted.
+    fn settled(&self, request: Request) -> Result<Request> {
+        let Some(given) = self.layer else { return Ok(request) };
+        let first = usize::from(request.needs().attention.is_some());
+        let layer = model::layer(self.model.spec().sizes.layers, first, given)?;
+        let mut settings = Settings::from(request);
+        settings.set("layer", Setting::Number(layer));
+        settings.try_into()
+    }
+}
+
+/// The view of the patch that shows a pixel.
+fn about(request: Request, photo: &Photo, pixel @ [x, y]: [u32; 2]) -> Result<Request> {
+    let unseen = || Error::input(format!("{x},{y}: the encoder did not see it"));
+    let patch = photo.patch(pixel)?.ok_or_else(unseen)?;
+    let mut settings = Settings::from(request);
+    settings.set("token", Setting::Number(patch));
+    settings.try_into()
 }
 
 /// A view of a photograph: its data, and how to paint it.

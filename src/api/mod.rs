@@ -8,6 +8,7 @@ mod classify;
 mod convert;
 mod decoders;
 mod features;
+mod given;
 mod look;
 mod options;
 mod photo;
@@ -15,8 +16,9 @@ mod source;
 mod teach;
 mod thread;
 
-pub use classify::Texts;
+pub use classify::{TextInput, Texts};
 pub use features::FeatureRequest;
+pub use given::PhotoSource;
 pub use look::{Look, View};
 pub use options::{Cancel, Options};
 pub use photo::{FeatureSet, KeptFeatures, PhotoFeatures, Tokens};
@@ -31,10 +33,9 @@ use futures_channel::oneshot;
 use crate::budget::Budget;
 use crate::image::Picture;
 use crate::model::Spec;
-use crate::photos::piped;
 use crate::{Encoder, Error, Result};
 use decoders::Decoders;
-use thread::{Request, Waiting};
+use thread::{Ready, Request, Waiting};
 
 /// A model on a device. Clones share it; the last one releases its memory.
 #[derive(Clone)]
@@ -56,6 +57,8 @@ struct About {
     batch: usize,
     /// How often photographs of it were encoded.
     runs: AtomicU64,
+    #[cfg(feature = "tokenizers")]
+    tokenizer: Mutex<Option<crate::words::Tokenizer>>,
 }
 
 impl About {
@@ -72,6 +75,8 @@ impl About {
             decoders: Decoders::default(),
             batch,
             runs: AtomicU64::new(0),
+            #[cfg(feature = "tokenizers")]
+            tokenizer: Mutex::new(None),
         }
     }
 
@@ -159,23 +164,20 @@ impl Model {
         name: impl Into<String>,
         bytes: impl Into<Vec<u8>>,
     ) -> impl Future<Output = Result<PhotoFeatures>> + Send + 'static {
-        let (name, bytes, model) = (name.into(), bytes.into(), self.clone());
+        let (name, model) = (name.into(), self.clone());
+        let photo = PhotoSource::Bytes(name.clone(), bytes.into());
         let (answer, answered) = oneshot::channel();
         self.about.decoders.spawn(move || {
             if answer.is_canceled() {
                 return;
             }
-            let fit = |photo: Picture| {
-                let spec = model.spec();
-                spec.preprocessing.fit(&spec.sizes, None, None).apply(&photo)
-            };
-            let decoded = piped(&name, std::io::Cursor::new(bytes), &model.about.budget)
-                .and_then(|(bytes, _share)| fit(crate::image::decode(&name, &bytes)?));
-            match decoded {
+            let spec = model.spec();
+            let fit = spec.preprocessing.fit(&spec.sizes, None, None);
+            match photo.with(&model.about.budget, |photo| Ready::new(name, photo, &fit)) {
                 Err(error) => drop(answer.send(Err(error))),
-                Ok(picture) => {
+                Ok(photo) => {
                     // Where the thread has ended the answer is dropped, which the caller sees.
-                    let _ = model.requests.send(Request::Photo(Waiting { name, picture, answer }));
+                    let _ = model.requests.send(Request::Photo(Waiting { photo, answer }));
                 }
             }
         });

@@ -38,6 +38,7 @@ pub struct Options {
     texts: bool,
     batch: Option<usize>,
     memory: Option<u64>,
+    threads: Option<usize>,
     progress: Option<Box<dyn FnMut(u64, u64) + Send>>,
     cancel: Cancel,
 }
@@ -105,7 +106,15 @@ impl Options {
         self
     }
 
-    /// Calls `report` with the bytes of weights that are read and their total.
+    /// Threads that compute where the CPU does, at most; as many as there are cores if not called. Other
+    /// models of the program share no thread with this one then.
+    pub fn threads(mut self, most: usize) -> Self {
+        self.threads = Some(most);
+        self
+    }
+
+    /// Calls `report` with bytes that are there and their total: of each file that is fetched from the hub,
+    /// then of the weights that go to the device.
     pub fn progress(mut self, report: impl FnMut(u64, u64) + Send + 'static) -> Self {
         self.progress = Some(Box::new(report));
         self
@@ -123,7 +132,7 @@ impl Options {
     /// [`Error::Input`] where nothing is there, [`Error::Config`] and [`Error::Checkpoint`] where it is
     /// no model that is known, [`Error::Hub`], [`Error::Device`], [`Error::Cancelled`].
     pub fn open(self, source: impl Into<ModelSource>) -> Result<Model> {
-        let source = source.into();
+        let (source, threads) = (source.into(), self.threads);
         let (requests, inbox) = mpsc::channel();
         let (opened, answer) = mpsc::sync_channel(1);
         let (batch, memory) = (self.batch.unwrap_or(BATCH), self.memory);
@@ -136,20 +145,31 @@ impl Options {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("internvit".into()).spawn(work);
-        thread.map_err(|e| Error::device(format!("no thread for the model: {e}")))?;
+        let none =
+            |e: &dyn std::fmt::Display| Error::device(format!("no thread for the model: {e}"));
+        // What is computed within a pool stays on its threads.
+        match threads {
+            Some(threads) => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+                pool.map_err(|e| none(&e))?.spawn(work);
+            }
+            None => {
+                let thread = std::thread::Builder::new().name("internvit".into()).spawn(work);
+                thread.map_err(|e| none(&e))?;
+            }
+        }
         let about = answer.recv().unwrap_or_else(|_| Err(stopped()))?;
         Ok(Model { requests, about })
     }
 
     async fn load(self, source: ModelSource) -> Result<Encoder> {
         let Self { compute, offline, prefix, texts, progress, cancel, .. } = self;
-        let mut checkpoint =
-            source.open(HubUse { offline, texts }, prefix.as_deref(), &cancel).await?;
+        let mut report = progress.unwrap_or_else(|| Box::new(|_, _| ()));
+        let hub = HubUse { offline, texts, cancel: &cancel, report: &mut report };
+        let mut checkpoint = source.open(hub, prefix.as_deref()).await?;
         if texts {
             checkpoint = checkpoint.with_text().await?;
         }
-        let mut report = progress.unwrap_or_else(|| Box::new(|_, _| ()));
         let on_progress = &mut async |done, total| {
             report(done, total);
             cancel.flow()

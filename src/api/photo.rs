@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Index;
 
 use super::Model;
+use crate::features::Summary;
 use crate::gpu::Buffer;
 use crate::session::DeviceFeatures;
 use crate::view::similarity;
@@ -39,6 +40,7 @@ impl<'a> Tokens<'a> {
 #[derive(Clone, Debug)]
 pub struct PhotoFeatures {
     pub(super) name: String,
+    pub(super) size: [u32; 2],
     pub(super) grid: [usize; 2],
     /// Tokens before the patches.
     pub(super) prefix: usize,
@@ -46,9 +48,7 @@ pub struct PhotoFeatures {
     pub(super) channels: usize,
     /// Blocks of the model.
     pub(super) layers: usize,
-    pub(super) pooled: Vec<f32>,
-    /// What is compared with texts, of length 1.
-    pub(super) joint: Option<Vec<f32>>,
+    pub(super) summary: Summary,
     pub(super) last: Vec<f32>,
     pub(super) hidden: BTreeMap<usize, Vec<f32>>,
 }
@@ -59,6 +59,11 @@ impl PhotoFeatures {
         &self.name
     }
 
+    /// Width and height of the photograph, upright, in pixels.
+    pub fn size(&self) -> [u32; 2] {
+        self.size
+    }
+
     /// Rows and columns of patches.
     pub fn grid(&self) -> [usize; 2] {
         self.grid
@@ -67,14 +72,17 @@ impl PhotoFeatures {
     /// What stands for the whole photograph, `[C]`: what the model pools, for most the class token of the
     /// last hidden state; of models that pool nothing the mean of the patches.
     pub fn pooled(&self) -> &[f32] {
-        &self.pooled
+        &self.summary.pooled
     }
 
     /// What a store of vectors keeps of the photograph: `image_embeds` of models that were taught beside
     /// texts, `[P]` of length 1, which [`super::Texts::embeddings`] are compared with; of others
     /// [`pooled`](Self::pooled) as it is.
     pub fn embedding(&self) -> &[f32] {
-        self.joint.as_deref().unwrap_or(&self.pooled)
+        match self.summary.embeds.is_empty() {
+            true => self.pooled(),
+            false => &self.summary.embeds,
+        }
     }
 
     /// Tokens that were computed: those before the patches, and the patches.
@@ -82,9 +90,30 @@ impl PhotoFeatures {
         self.prefix + self.grid.iter().product::<usize>()
     }
 
-    /// The patches of the last hidden state.
+    /// The class token of the last hidden state, `[C]`; of models without one the same as
+    /// [`Self::pooled`].
+    pub fn cls(&self) -> &[f32] {
+        if self.prefix == 0 { self.pooled() } else { &self.last[..self.channels] }
+    }
+
+    /// What stands for the whole photograph in tables of many.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// The patches of the last hidden state; `[0, 0, C]` where they were not wanted
+    /// ([`FeatureRequest::patches`](super::FeatureRequest::patches)).
     pub fn patches(&self) -> Tokens<'_> {
-        self.tokens(&self.last)
+        match self.last.len() > self.prefix * self.channels {
+            true => self.tokens(&self.last),
+            false => Tokens { shape: [0, 0, self.channels], values: &[] },
+        }
+    }
+
+    /// All tokens of the last hidden state, `[prefix + rows · columns, C]`, and of each layer that was asked
+    /// for, by their numbers. Takes them without a copy.
+    pub fn into_tokens(self) -> (Vec<f32>, BTreeMap<usize, Vec<f32>>) {
+        (self.last, self.hidden)
     }
 
     /// The patches of a layer that was asked for: 0 is the embedding, i the output of block i, -1 the
@@ -119,6 +148,11 @@ pub struct FeatureSet {
 }
 
 impl FeatureSet {
+    /// The photographs that were encoded, and those that could not be read.
+    pub fn into_parts(self) -> (Vec<PhotoFeatures>, Vec<(String, Error)>) {
+        (self.photos, self.failed)
+    }
+
     /// Photographs that were encoded.
     pub fn len(&self) -> usize {
         self.photos.len()

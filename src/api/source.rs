@@ -22,27 +22,23 @@ pub enum ModelSource {
         /// safetensors files, and the index where there are several.
         files: Vec<Source>,
     },
-    /// A checkpoint that is open, with what was asked for of it.
+    /// A checkpoint that is open, with what was asked for of it, or with preprocessing of the program's own.
     Checkpoint(Box<Checkpoint>),
 }
 
-/// How the hub is asked.
-#[derive(Clone, Copy)]
+/// How the hub is asked, and who is told of it.
 #[cfg_attr(not(feature = "hub"), allow(dead_code, reason = "without the hub nothing is asked"))]
-pub(super) struct HubUse {
+pub(super) struct HubUse<'a> {
     /// Whether nothing is asked at all.
     pub(super) offline: bool,
     /// Whether what reads texts is fetched too.
     pub(super) texts: bool,
+    pub(super) cancel: &'a Cancel,
+    pub(super) report: &'a mut dyn FnMut(u64, u64),
 }
 
 impl ModelSource {
-    pub(super) async fn open(
-        self,
-        hub: HubUse,
-        prefix: Option<&str>,
-        cancel: &Cancel,
-    ) -> Result<Checkpoint> {
+    pub(super) async fn open(self, hub: HubUse<'_>, prefix: Option<&str>) -> Result<Checkpoint> {
         match self {
             Self::Checkpoint(checkpoint) => Ok(*checkpoint),
             Self::Files { name, config, files } => {
@@ -52,7 +48,7 @@ impl ModelSource {
             #[cfg(feature = "bundled")]
             Self::Named(path) if path == Path::new("bundled") => Checkpoint::bundled().await,
             Self::Named(path) => {
-                let folder = fetched(&path, hub, cancel).await?;
+                let folder = fetched(&path, hub).await?;
                 Checkpoint::open_path_with(&folder, prefix).await
             }
         }
@@ -61,19 +57,29 @@ impl ModelSource {
 
 /// The folder of a model of the hub, fetched where need be.
 #[cfg(feature = "hub")]
-async fn fetched(path: &Path, hub: HubUse, cancel: &Cancel) -> Result<PathBuf> {
-    use crate::hub::{Hub, Name};
+async fn fetched(path: &Path, hub: HubUse<'_>) -> Result<PathBuf> {
+    use crate::hub::{Hub, Name, Step};
     let text = path.to_str().unwrap_or_default();
     let name = Name::pasted(text).or_else(|| Name::parse(text).map(Ok));
     let name = name.unwrap_or_else(|| Err(missing(path)))?;
     let client = Hub::from_env(hub.offline)?.with_texts(hub.texts);
-    client.fetch(&name, &mut |_| cancel.flow()).await
+    let (mut done, mut total) = (0, 0);
+    let tell = &mut |step: Step<'_>| {
+        match step {
+            Step::File { bytes, .. } => (done, total) = (0, bytes),
+            Step::Bytes(more) => done += more,
+            Step::Note(_) => return hub.cancel.flow(),
+        }
+        (hub.report)(done, total);
+        hub.cancel.flow()
+    };
+    client.fetch(&name, tell).await
 }
 
 /// Without the hub only what is on this machine is found.
 #[cfg(not(feature = "hub"))]
 #[allow(clippy::unused_async, reason = "as with the hub")]
-async fn fetched(path: &Path, _: HubUse, _: &Cancel) -> Result<PathBuf> {
+async fn fetched(path: &Path, _: HubUse<'_>) -> Result<PathBuf> {
     let text = path.display();
     Err(Error::input(format!(
         "{text}: no such file or folder; names on the hub want the crate's feature `hub`"

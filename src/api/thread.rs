@@ -1,14 +1,12 @@
 //! The thread that owns a model's encoder, and what it is asked.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::slice::from_ref;
 use std::sync::mpsc::Receiver;
 
 use futures_channel::oneshot;
 
-use super::{About, PhotoFeatures};
-use crate::features::unit;
-use crate::image::Picture;
+use super::{About, Cancel, PhotoFeatures};
+use crate::image::{Fit, Picture};
 use crate::{Encoder, Error, Images, Result};
 
 /// Photographs of one size that are encoded at once, where nobody says how many.
@@ -22,10 +20,39 @@ pub(super) enum Request {
     Photo(Waiting),
 }
 
-/// A photograph at the model's size, and who waits for its features.
-pub(super) struct Waiting {
+/// A photograph at the model's size.
+pub(super) struct Ready {
     pub(super) name: String,
     pub(super) picture: Picture,
+    /// Width and height that it had before.
+    size: [u32; 2],
+}
+
+impl Ready {
+    pub(super) fn new(name: String, photo: &Picture, fit: &Fit) -> Result<Self> {
+        let size = [photo.width, photo.height];
+        Ok(Self { name, picture: fit.apply(photo)?, size })
+    }
+
+    pub(super) fn same_size(&self, other: &Self) -> bool {
+        let size = |picture: &Picture| (picture.width, picture.height);
+        size(&self.picture) == size(&other.picture)
+    }
+}
+
+/// What is wanted of photographs.
+#[derive(Clone, Default)]
+pub(super) struct Wanted {
+    /// Hidden states besides the last.
+    pub(super) taps: Vec<usize>,
+    /// The patches of the last hidden state are let go.
+    pub(super) bare: bool,
+    pub(super) cancel: Cancel,
+}
+
+/// A photograph, and who waits for its features.
+pub(super) struct Waiting {
+    pub(super) photo: Ready,
     pub(super) answer: oneshot::Sender<Result<PhotoFeatures>>,
 }
 
@@ -43,7 +70,9 @@ pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>, about: &Ab
                 while batch.len() < about.batch {
                     match inbox.try_recv() {
                         Ok(Request::Photo(gone)) if gone.answer.is_canceled() => {}
-                        Ok(Request::Photo(more)) if same_size(&batch[0], &more) => batch.push(more),
+                        Ok(Request::Photo(more)) if batch[0].photo.same_size(&more.photo) => {
+                            batch.push(more);
+                        }
                         other => {
                             kept = other.ok();
                             break;
@@ -56,88 +85,84 @@ pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>, about: &Ab
     }
 }
 
-fn same_size(a: &Waiting, b: &Waiting) -> bool {
-    (a.picture.width, a.picture.height) == (b.picture.width, b.picture.height)
-}
-
 fn answer(encoder: &mut Encoder, batch: Vec<Waiting>, about: &About) {
-    let mut names = Vec::new();
-    let mut pictures = Vec::new();
-    let mut answers = Vec::new();
-    for Waiting { name, picture, answer } in batch {
-        names.push(name);
-        pictures.push(picture);
-        answers.push(answer);
-    }
+    let (photos, answers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|waiting| (waiting.photo, waiting.answer)).unzip();
     about.count_run();
-    let found = about.noting(encoder, |encoder| encode(encoder, &names, &pictures, &[]));
-    match found {
-        Ok(all) => {
-            for (answer, features) in answers.into_iter().zip(all) {
-                let _ = answer.send(Ok(features));
-            }
-        }
-        // The values of one overflow, or there is no memory for all: the others are not to suffer.
-        Err(error) if answers.len() > 1 && !matches!(error, Error::Lost(_)) => {
-            for ((name, picture), waits) in names.into_iter().zip(pictures).zip(answers) {
-                answer(encoder, vec![Waiting { name, picture, answer: waits }], about);
-            }
-        }
-        Err(error) => {
-            for answer in answers {
-                let _ = answer.send(Err(error.clone()));
-            }
-        }
+    let found = about.noting(encoder, |encoder| encode(encoder, photos, &Wanted::default()));
+    let mut all = found.map(Vec::into_iter);
+    for answer in answers {
+        let _ = answer.send(match &mut all {
+            Ok(all) => all.next().unwrap_or_else(|| Err(super::stopped())),
+            Err(error) => Err(error.clone()),
+        });
     }
 }
 
-/// Features of photographs of one size, in their order.
+/// Features of photographs of one size, in their order. One that cannot be encoded costs only itself.
 pub(super) fn encode(
     encoder: &mut Encoder,
-    names: &[String],
+    photos: Vec<Ready>,
+    wanted: &Wanted,
+) -> Result<Vec<Result<PhotoFeatures>>> {
+    let (about, pictures): (Vec<_>, Vec<_>) =
+        photos.into_iter().map(|photo| ((photo.name, photo.size), photo.picture)).unzip();
+    match together(encoder, &about, &pictures, wanted) {
+        Ok(all) => Ok(all.into_iter().map(Ok).collect()),
+        // The values of one overflow, or there is no memory for all: the others are not to suffer.
+        Err(error) if pictures.len() > 1 && !matches!(error, Error::Lost(_) | Error::Cancelled) => {
+            let mut each = Vec::new();
+            for (about, picture) in about.iter().zip(&pictures) {
+                match together(encoder, from_ref(about), from_ref(picture), wanted) {
+                    Ok(one) => each.extend(one.into_iter().map(Ok)),
+                    Err(stop @ (Error::Lost(_) | Error::Cancelled)) => return Err(stop),
+                    Err(error) => each.push(Err(error)),
+                }
+            }
+            Ok(each)
+        }
+        Err(error @ Error::NotFinite(_)) => Ok(vec![Err(error)]),
+        Err(other) => Err(other),
+    }
+}
+
+/// Features of photographs of which is known what they are called and how large they were.
+fn together(
+    encoder: &mut Encoder,
+    about: &[(String, [u32; 2])],
     pictures: &[Picture],
-    taps: &[usize],
+    wanted: &Wanted,
 ) -> Result<Vec<PhotoFeatures>> {
+    let go_on = &mut async |_, _| wanted.cancel.flow();
     let images = Images::Pictures(pictures);
-    let go_on = &mut async |_, _| ControlFlow::Continue(());
-    let features = pollster::block_on(encoder.encode(images, taps, go_on))?;
-    let joint = features.image_features(encoder.spec().image_features()).map(unit);
+    let features = pollster::block_on(encoder.encode(images, &wanted.taps, go_on))?;
     let layers = encoder.spec().sizes.layers;
-    let mean = |patches: &[f32], channels: usize| -> Vec<f32> {
-        let count = (patches.len() / channels) as f64;
-        let of = |at: usize| {
-            patches.iter().skip(at).step_by(channels).map(|v| f64::from(*v)).sum::<f64>()
-        };
-        (0..channels).map(|at| (of(at) / count) as f32).collect()
-    };
+    let summaries = features.summaries(encoder.spec().image_features());
+    let channels = features.tensors["last_hidden_state"].shape[2];
     let mut list = Vec::new();
-    for (at, name) in names.iter().enumerate() {
+    for (at, ((name, size), summary)) in about.iter().zip(summaries).enumerate() {
         // Of each tensor the part of this photograph.
-        let part = |values: &[f32]| {
+        let part = |name: &str| {
+            let values = features.tensors.get(name).map_or(&[][..], |tensor| &tensor.values);
             let one = values.len() / features.batch.max(1);
             values[at * one..][..one].to_vec()
         };
-        let mut states = BTreeMap::new();
-        for (name, tensor) in &features.tensors {
-            states.insert(name.clone(), part(&tensor.values));
+        let mut last = part("last_hidden_state");
+        if wanted.bare {
+            last.truncate(features.prefix * channels);
+            last.shrink_to_fit();
         }
-        let last = states.remove("last_hidden_state").unwrap_or_default();
-        let channels = features.tensors["last_hidden_state"].shape[2];
-        let patches = &last[features.prefix * channels..];
-        let pooled = states.remove("pooler_output").unwrap_or_else(|| mean(patches, channels));
-        let layer = |(name, values): (String, Vec<f32>)| {
-            Some((name.strip_prefix("hidden_states.")?.parse::<usize>().ok()?, values))
-        };
+        let state = |layer: &usize| (*layer, part(&format!("hidden_states.{layer}")));
         list.push(PhotoFeatures {
             name: name.clone(),
+            size: *size,
             grid: features.grid.unwrap_or_default(),
             prefix: features.prefix,
             channels,
             layers,
-            pooled,
-            joint: joint.as_ref().map(|joint| part(&joint.values)),
+            summary,
             last,
-            hidden: states.into_iter().filter_map(layer).collect(),
+            hidden: wanted.taps.iter().map(state).collect(),
         });
     }
     Ok(list)

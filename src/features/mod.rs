@@ -4,12 +4,14 @@ mod attention;
 mod classifier;
 mod guess;
 mod likeness;
+mod summary;
 
 pub use attention::{BlockAttention, Distances};
 pub(crate) use classifier::EPS;
 pub use classifier::{Classifier, Hidden};
 pub use guess::{Guess, guesses};
 pub use likeness::{Scale, likeness, likeness_logits, means, softmax, unit};
+pub use summary::Summary;
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::common::*;
+use crate::parquet::{arguments, counts, rows, scene, string};
 use crate::run::*;
 use serde_json::Value;
 
@@ -163,4 +166,73 @@ fn a_photograph_named_twice_is_told() {
     fails(&["segment", cat, cat, "--labels", maps], &both);
     // A table has one row for it.
     assert!(!Path::new(maps).exists());
+}
+
+/// Photographs that a list names: lines or zero bytes, from a file or standard input, folders among them; in a
+/// table one that is not there costs its row.
+#[test]
+fn photographs_of_a_list() {
+    let (folder, model, photos) = scene("listed", 4);
+    let (list, out) = (folder.join("list.txt"), folder.join("f.parquet"));
+    let named = |name: &str| format!("{}/{name}", text(&photos));
+    fs::write(&list, format!("{}\r\n\n{}\n", named("000.png"), named("gone.png"))).unwrap();
+    let encode = |from: &str, more: &[&str]| -> Vec<String> {
+        let args = ["encode", "--files-from", from, "--model", text(&model), "--device", "cpu"];
+        let args = [&args[..], &["--out", text(&out)], more].concat();
+        args.into_iter().map(String::from).collect()
+    };
+    let run = |from: &str, input: &[u8]| -> Value {
+        let args = encode(from, &["--json"]);
+        let mut child = program();
+        child.args(&args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(counts(&run(text(&list), b"")), [1, 0, 1]);
+    let zeros = format!("{}\0{}\0", named("more"), named("002.png"));
+    assert_eq!(counts(&run("-", zeros.as_bytes())), [2, 0, 0]);
+    let rows = rows(&out);
+    let paths: Vec<&str> = rows.iter().map(|row| string(&row["path"])).collect();
+    let expected = ["000.png", "more/001.png", "002.png", "gone.png"].map(named);
+    assert_eq!(paths, expected);
+    fs::write(&list, "\n").unwrap();
+    let args = encode(text(&list), &[]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    fails(&args, "list.txt: it names no photographs");
+    fails(&["encode", "--files-from", "no-list", "--out", text(&out)], "no-list: No such file");
+    // A list is read, never overwritten.
+    let npz = folder.join("list.npz");
+    fs::write(&npz, named("000.png")).unwrap();
+    fails(&["encode", "--files-from", text(&npz), "--out", text(&npz)], "list.npz");
+    assert_eq!(fs::read_to_string(&npz).unwrap(), named("000.png"));
+}
+
+/// Lines of JSON on standard error, whose last of each stage says that all is done; without them nothing.
+#[test]
+fn progress_in_lines() {
+    let (folder, model, photos) = scene("progress", 6);
+    let out = folder.join("f.parquet");
+    let run = |more: &[&str]| {
+        let _ = fs::remove_file(&out);
+        let output = internvit(&[&arguments(&photos, &model, &out)[..], more].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let lines = |said: &str| -> Vec<Value> {
+        let lines = said.lines().filter(|line| line.starts_with('{'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let said = lines(&run(&["--progress", "json"]));
+    for (stage, unit, total) in [("loading", "bytes", None), ("encoding", "images", Some(6))] {
+        let of: Vec<&Value> = said.iter().filter(|line| line["stage"] == stage).collect();
+        let (first, last) = (of.first().unwrap(), of.last().unwrap());
+        assert_eq!((&first["done"], &last["done"]), (&0.into(), &last["total"]), "{stage}");
+        assert!(of.iter().all(|line| line["unit"] == unit && line["seconds"].is_number()));
+        assert!(total.is_none_or(|total| last["total"] == total), "{last}");
+        assert!(of.is_sorted_by_key(|line| line["done"].as_u64()), "{of:?}");
+    }
+    assert!(lines(&run(&[])).is_empty() && lines(&run(&["--progress", "none"])).is_empty());
 }

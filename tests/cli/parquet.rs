@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod failures;
+mod lists;
 mod rows;
 mod runs;
 

@@ -7,7 +7,9 @@ use crate::common::*;
 use internvit::api::Cancel;
 use internvit::image::{Picture, Resize, decode};
 use internvit::weights::{Source, StoredType, init_checkpoint};
-use internvit::{Checkpoint, Device, Encoder, Error, Images, Method, Model, Words};
+use internvit::{
+    Checkpoint, Device, Encoder, Error, Images, Method, Model, PhotoSource, ViewRequest, Words,
+};
 
 fn bundled() -> Model {
     Model::options().device("cpu").open("bundled").unwrap()
@@ -238,7 +240,7 @@ fn own_classes() {
     assert!(guesses.is_sorted_by(|a, b| a.probability >= b.probability));
     refused("no classes", bundled().classify(&photo), "no classes of its own");
     refused("no texts", bundled().text(&[Words::default()]), "reads no texts");
-    refused("none", model.text(&[]), "no texts were given");
+    refused("none", model.text::<Words>(&[]), "no texts were given");
     let texts = Model::options().device("cpu").texts(true).open("bundled");
     refused("no tower", texts.map(|_| ()), "reads no texts");
 }
@@ -256,4 +258,58 @@ fn models_without_a_pooled_token() {
     );
     let mean = (0..rows * cols).map(|i| f64::from(features.patches().values()[i * c])).sum::<f64>();
     assert!((mean / (rows * cols) as f64 - f64::from(features.pooled()[0])).abs() < 1e-5);
+}
+
+/// A photograph is its file, its bytes or its pixels; without its patches what stands for the whole stays.
+#[test]
+fn photographs_in_all_their_forms() {
+    let (model, path) = (bundled(), sample("chelsea.png"));
+    let (bytes, pixels) = (std::fs::read(&path).unwrap(), Picture::open(&path).unwrap());
+    let forms = [
+        PhotoSource::File(path.clone()),
+        PhotoSource::Bytes("bytes".into(), bytes),
+        PhotoSource::Picture("pixels".into(), pixels),
+        PhotoSource::Bytes("no picture".into(), vec![1, 2, 3]),
+    ];
+    let set = model.features().layers([3]).photos(forms.clone()).unwrap();
+    let names: Vec<&str> = set.iter().map(|photo| photo.name()).collect();
+    assert_eq!(names, [path.to_str().unwrap(), "bytes", "pixels"]);
+    assert_eq!((set[0].size(), set[0].cls()), ([451, 300], set[0].prefix()));
+    assert!(set.iter().all(|photo| photo.cls() == set[0].cls()));
+    let (name, error) = &set.failed()[0];
+    assert_eq!((name.as_str(), error.kind()), ("no picture", "image"));
+    assert_eq!(error.to_string(), format!("no picture: {}", error.reason()));
+    let bare = model.features().layers([3]).patches(false).photos(forms).unwrap();
+    assert_eq!((bare[0].patches().shape(), bare[0].summary()), ([0, 0, 192], set[0].summary()));
+    assert_eq!(bare[0].hidden(3).unwrap().values(), set[0].hidden(3).unwrap().values());
+    let (photos, failed) = bare.into_parts();
+    let (last, hidden) = photos.into_iter().next().unwrap().into_tokens();
+    assert_eq!((last.len(), hidden[&3].len(), failed.len()), (192, 257 * 192, 1));
+}
+
+/// A layer from the end and a pixel are those that a request names by numbers.
+#[test]
+fn views_of_a_layer_and_a_pixel() {
+    let (model, photo) = (bundled(), Picture::open(sample("chelsea.png")).unwrap());
+    let request = |text: &str| serde_json::from_str::<ViewRequest>(text).unwrap();
+    let view = |text: &str| model.look(&photo).view(request(text)).unwrap().map.values;
+    let at = model.look(&photo).at([220, 120]).layer(-3).view("similarity").unwrap().map.values;
+    // 220 of 451 pixels in 16 columns, 120 of 300 in 16 rows.
+    assert_eq!(at, view(r#"{"view": "similarity", "token": 103, "layer": 10}"#));
+    let last = model.look(&photo).layer(-1).view("attention").unwrap().map.values;
+    assert_eq!(last, view(r#"{"view": "attention", "layer": 12}"#));
+    let none = model.look(&photo).layer(0).view("attention");
+    refused("a block", none.map(|_| ()), "layer 0");
+    refused("a pixel", model.look(&photo).at([451, 0]).view("similarity").map(|_| ()), "451,0");
+}
+
+/// A model that has threads of its own computes what others compute.
+#[test]
+fn threads_of_ones_own() {
+    let photo = Picture::open(sample("chelsea.png")).unwrap();
+    let one = Model::options().device("cpu").threads(1).open("bundled").unwrap();
+    let of = |model: &Model| model.features().picture(&photo).unwrap();
+    assert_eq!(of(&one).patches().values(), of(&bundled()).patches().values());
+    let checkpoint = wait(Checkpoint::bundled()).unwrap();
+    assert_eq!(of(&Model::open(checkpoint).unwrap()).grid(), [16, 16]);
 }

@@ -23,8 +23,8 @@ export function run(command, args, env = {}) {
 }
 
 /** The same while this process goes on serving; resolves to the exit status. */
-export function runBeside(command, args, env = {}) {
-  const child = spawn(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+export function runBeside(command, args, env = {}, cwd = root) {
+  const child = spawn(command, args, { cwd, stdio: "inherit", env: { ...process.env, ...env } });
   return new Promise((done, failed) => child.on("error", failed).on("exit", (status) => done(status ?? 1)));
 }
 

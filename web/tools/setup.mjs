@@ -76,6 +76,14 @@ export async function findChromium() {
   ].find((path) => existsSync(path)) ?? null;
 }
 
+/** A Python that makes virtual environments. */
+export function python() {
+  const able = (path) => path && ask(path, ["-c", "import sys, venv, ensurepip; assert sys.version_info >= (3, 10)"]) !== null;
+  const known = () => ["python3", "python"].map((name) => find(name)).find(able);
+  if (!known()) apt(["python3", "python3-venv"], "Python 3.10 or newer, with venv and pip", "brew install python");
+  return known() ?? stop("Python 3.10 or newer with venv and pip is needed; the one that is here is older, or has no ensurepip.");
+}
+
 function installChromium() {
   // Ubuntu's package is a stub for a snap, which containers cannot install.
   if (existsSync("/etc/os-release") && /^ID=ubuntu$/m.test(readFileSync("/etc/os-release", "utf8"))) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use internvit::features::{Guess, Scale, guesses, likeness, means, softmax};
+use internvit::words::Tokenizer;
 use internvit::{Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::{Value, json};
 
@@ -16,7 +17,6 @@ use super::guard::Guard;
 use super::input::{self, Photo};
 use super::model::Model;
 use super::photos::Photos;
-use super::words::Tokenizer;
 use super::{output, print_json, progress, tell};
 
 /// What photographs show.

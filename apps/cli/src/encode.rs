@@ -45,16 +45,21 @@ pub(super) use known::{Wanted, rows};
 /// A folder stands for the photographs in it and below. For many photographs write .parquet: a row
 /// each, a few in memory at a time. Rows that are there are kept, so a run that was stopped goes on
 /// where it was when it is started again; a photograph that cannot be read gets the reason in the
-/// column error, and only where all fail is the exit code 1.
+/// column error, and only where all fail is the exit code 1. Lists of one length are fixed-size lists.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit encode cat.jpg --out cat.safetensors\n  \
     internvit encode photos/*.jpg --model OpenGVLab/InternViT-300M-448px --hidden-states 12,24 --out f.npz\n  \
     internvit encode photos/ --out features.parquet\n  \
+    find /data -name '*.jpg' -print0 | internvit encode --files-from - --out features.parquet --progress json\n  \
     internvit encode cat.jpg --tiles 12 --stitch --picture cat-features.png --out f.npz")]
 pub(super) struct Args {
     /// Photographs, or folders of them: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
-    #[arg(required_unless_present_any = ["pixel_values", "pixel_embeds", "inputs"])]
+    #[arg(required_unless_present_any = ["files_from", "pixel_values", "pixel_embeds", "inputs"])]
     images: Vec<PathBuf>,
+    /// Photographs or folders that this file names, one a line (or ended by zero bytes); - is standard
+    /// input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pixel_values", "pixel_embeds", "inputs"])]
+    files_from: Option<PathBuf>,
     #[command(flatten)]
     model: Model,
     /// Side of the square, or short side with --resize native, in pixels; the model's own if left out
@@ -140,6 +145,9 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
         ));
     }
     args.images = input::photographs(&args.images)?;
+    if let Some(list) = &args.files_from {
+        args.images.append(&mut input::listed(list)?);
+    }
     if args.picture.is_some() && args.images.len() != 1 {
         return Err(Error::input("--picture takes one image"));
     }
@@ -151,12 +159,13 @@ pub(super) async fn run(mut args: Args) -> Result<()> {
     }
     let given = args.pixel_values.iter().chain(&args.pixel_embeds).chain(&args.inputs);
     let guard = Guard::default().reads(&args.images).reads(args.model.inputs()).reads(given);
+    let guard = guard.reads(args.files_from.iter().filter(|list| *list != Path::new("-")));
     let guard = guard
         .writes(args.out.as_deref(), &["safetensors", "npz", "npy", "parquet"])?
         .writes(args.picture.as_deref(), &["png"])?;
     guard.check()?;
     if let Some(out) = parquet.cloned() {
-        return many::run(&args, &out, &guard).await;
+        return many::run(&mut args, &out, &guard).await;
     }
     // What cannot be read was told of in a note.
     args.images.retain(|path| !path.is_dir());

@@ -3,7 +3,7 @@
 mod named;
 mod tensor;
 
-pub(super) use named::photographs;
+pub(super) use named::{listed, photographs};
 pub(super) use tensor::read_tensor;
 
 use std::path::Path;

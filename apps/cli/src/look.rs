@@ -14,13 +14,13 @@ use internvit::model::{Sizes, layer};
 use internvit::view::{
     Edges, Map, Request, Setting, Settings, VIEWS, beside, mark, patch_centre, pinned,
 };
+use internvit::words::Tokenizer;
 use internvit::{Encoder, Error, Result, Tensor};
 
 use super::background::Background;
 use super::compute::Compute;
 use super::guard::Guard;
 use super::model::Model;
-use super::words::Tokenizer;
 use super::{input, output, progress, tell};
 
 /// A photograph as the encoder sees it: a view of its patches, painted over it.

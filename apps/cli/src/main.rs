@@ -34,7 +34,6 @@ mod segment;
 mod serve;
 mod shader;
 mod teach;
-mod words;
 
 use std::ops::ControlFlow;
 
@@ -53,6 +52,9 @@ struct Cli {
     /// (or INTERNVIT_MAX_MEMORY)
     #[arg(long, global = true, value_name = "SIZE", value_parser = internvit::budget::parse_size)]
     max_memory: Option<u64>,
+    /// How long work tells how far it is
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
+    progress: progress::Mode,
 }
 
 #[derive(Subcommand)]
@@ -94,6 +96,7 @@ fn run() -> Result<()> {
     });
     signals();
     memory::set(cli.max_memory)?;
+    progress::set(cli.progress);
     let done = pollster::block_on(async {
         match cli.command {
             Command::Encode(args) => encode::run(args).await,

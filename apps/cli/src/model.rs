@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use indicatif::ProgressBar;
 use internvit::error::list;
 use internvit::files::folder_of;
 use internvit::hub::{Hub, Name, Step};
@@ -178,7 +177,7 @@ async fn dinov2_small(name: &str) -> Result<Checkpoint> {
 
 /// A model's folder, with a bar for each file that has to be fetched; with `texts` what reads them too.
 async fn fetch(name: &Name, offline: bool, texts: bool) -> Result<PathBuf> {
-    let mut bar = ProgressBar::hidden();
+    let mut bar = progress::Bar::hidden();
     let folder = Hub::from_env(offline)?
         .with_texts(texts)
         .fetch(name, &mut |step| {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use internvit::features::unit;
 use internvit::view::similarity;
+use internvit::words::Tokenizer;
 use internvit::{Checkpoint, Encoder, Error, Images, Result};
 use serde_json::{Value, json};
 
@@ -17,7 +18,6 @@ use super::encode::{Wanted, rows};
 use super::guard::Guard;
 use super::input;
 use super::model::Model;
-use super::words::Tokenizer;
 use super::{output, print_json, tell};
 
 /// Photographs that a text describes, or that resemble another.

@@ -107,6 +107,7 @@ fn a_file_says_how_it_was_made() {
         "version": env!("CARGO_PKG_VERSION"), "model": "model", "dtype": "f32", "image_size": 56,
         "resize": "squash", "tiles": 1, "patch_tokens": false, "background": null,
         "additions": 1, "failed": 0, "overflowed": false, "image_embeds": false, "logits": false,
+        "hidden_states": [], "widths": {"cls_embedding": 32, "pooled_embedding": 32},
     });
     assert_eq!(about, expected);
 }
@@ -145,7 +146,7 @@ fn one_file_holds_one_kind_of_features() {
     now(&model, &["--patch-tokens"], "written with patch_tokens false, now true");
     now(&model, &["--tiles", "2"], "written with tiles 1, now 2");
     now(&other, &[], "written with model_digest ");
-    now(&model, &["--hidden-states", "1"], "--hidden-states: not together with");
+    now(&model, &["--hidden-states", "1"], "written with hidden_states [], now [1]");
     assert_eq!(fs::read(&out).unwrap(), before);
     // Parts that a stopped run left are held to the same.
     let parts = folder.join("g.parquet.parts");

@@ -90,7 +90,7 @@ fn known(checkpoint: &Checkpoint) -> Result<Option<u32>> {
     let folder = beside.map(internvit::files::folder_of);
     let added = folder.map(|folder| folder.join("added_tokens.json")).filter(|file| file.is_file());
     let Some(added) = added else { return Ok(None) };
-    let text = internvit::files::read_text(&added, crate::words::MOST)?;
+    let text = internvit::files::read_text(&added, internvit::words::MOST)?;
     let id = |value: Value| value[PICTURE[1]].as_u64().map(|id| id as u32);
     Ok(id(read(&added.display().to_string(), &text)?))
 }

@@ -7,11 +7,10 @@ use internvit::files::{folder_of, read_text};
 use internvit::language::{PICTURE, Piece, Template};
 use internvit::model::qwen_tokenizer;
 use internvit::weights::TOKENIZERS;
+use internvit::words::MOST;
 use internvit::{Checkpoint, Error, Result};
 use serde_json::Value;
 use tokenizers::Tokenizer;
-
-use crate::words::MOST;
 
 /// What makes tokens of prompts.
 pub(super) struct Tokens {

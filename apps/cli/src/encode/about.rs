@@ -1,5 +1,6 @@
 //! What a table says of the features in it.
 
+use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::path::Path;
 
@@ -27,9 +28,11 @@ pub(super) async fn about(checkpoint: &Checkpoint, args: &Args) -> Result<About>
         background: args.background.name(),
         image_embeds: checkpoint.spec.image_features().is_some(),
         logits: checkpoint.spec.classes().is_some(),
+        hidden_states: args.taps.clone(),
     };
     let (version, model) = (env!("CARGO_PKG_VERSION").into(), name.to_string_lossy().into());
-    Ok(About { version, model, settings, additions: 1, failed: 0, overflowed: false })
+    let (additions, failed, overflowed, widths) = (1, 0, false, BTreeMap::new());
+    Ok(About { version, model, settings, additions, failed, widths, overflowed })
 }
 
 /// What tells models apart without reading all their weights: the spec, the tensors' names and bits,

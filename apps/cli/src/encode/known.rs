@@ -44,7 +44,7 @@ impl Wanted {
         };
         let guard = Guard::default().reads(&args.images).writes(Some(&out), &["parquet"])?;
         guard.check()?;
-        many::run(&args, &out, &guard).await?;
+        many::run(&mut args, &out, &guard).await?;
         let wanted: HashSet<String> = args.images.iter().map(|path| key(path)).collect();
         let mut rows = table::embeddings(&out)?.1;
         rows.retain(|(path, _)| wanted.contains(&key(Path::new(path))));

@@ -10,8 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use half::f16;
-use indicatif::ProgressBar;
-use internvit::features::unit;
+use internvit::features::Summary;
 use internvit::gpu::Precision;
 use internvit::image::{Grid, Picture};
 use internvit::{Encoder, Error, Features, Images, Result};
@@ -25,30 +24,29 @@ use super::about::about;
 use super::batches::Batches;
 use super::path::{key, text, tidy};
 use super::store::{Store, prepare};
-use super::table::{self, About, EMBEDS, Failure, Row};
-use super::{Args, Tokens, batch};
+use super::table::{self, About, Failure, Row};
+use super::{Args, Tokens, batch, taps};
 
 /// Photographs of a part: what a run that is stopped has to do again at most.
 const PART: usize = 64;
-/// The same with patch tokens, which take megabytes.
+/// The same with patch tokens or hidden states, which take megabytes.
 const PART_OF_TOKENS: usize = 8;
 /// A part is written when this time has passed, however few photographs are in it.
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(super) async fn run(args: &Args, out: &Path, guard: &Guard) -> Result<()> {
+pub(super) async fn run(args: &mut Args, out: &Path, guard: &Guard) -> Result<()> {
     let start = Instant::now();
     run_by(args, out, guard, &|| start.elapsed()).await
 }
 
 /// As [`run`], with a clock.
 async fn run_by(
-    args: &Args,
+    args: &mut Args,
     out: &Path,
     guard: &Guard,
     clock: &dyn Fn() -> Duration,
 ) -> Result<()> {
     for (given, option) in [
-        (!args.hidden_states.is_empty(), "--hidden-states"),
         (args.tokens != Tokens::All, "--tokens"),
         (args.pixel_values.is_some(), "--pixel-values"),
         (args.pixel_embeds.is_some(), "--pixel-embeds"),
@@ -61,6 +59,8 @@ async fn run_by(
     }
     let checkpoint = args.model.open().await?;
     guard.keeps_model(&checkpoint)?;
+    args.taps = taps(&args.hidden_states, checkpoint.spec.sizes.layers)?;
+    let args = &*args;
     if checkpoint.random_weights() && !args.json {
         note!("{} has random weights; its features mean nothing", checkpoint.name());
     }
@@ -150,7 +150,7 @@ async fn encode_all(
 struct Writer<'a> {
     send: SyncSender<Part>,
     clock: &'a dyn Fn() -> Duration,
-    bar: &'a ProgressBar,
+    bar: &'a progress::Bar,
 }
 
 /// Encodes photographs and sends them part by part: full ones, and whatever is there once a minute has
@@ -164,7 +164,8 @@ async fn encode_parts(
 ) -> Result<usize> {
     let Writer { send, clock, bar } = writer;
     let shape = args.shape(encoder.spec())?;
-    let size = if args.patch_tokens { PART_OF_TOKENS } else { PART };
+    let large = args.patch_tokens || !args.taps.is_empty();
+    let size = if large { PART_OF_TOKENS } else { PART };
     let photos = Photos::read(work, shape, &args.background);
     let mut batches = Batches::new(photos, batch(encoder, args));
     let (mut done, mut failed) = (0, 0);
@@ -213,14 +214,12 @@ async fn compute(
     part: &mut Part,
 ) -> Result<()> {
     let images = Images::Pictures(pictures);
-    let computed = encoder.encode(images, &[], &mut async |_, _| ControlFlow::Continue(())).await;
+    let go_on = &mut async |_, _| ControlFlow::Continue(());
+    let computed = encoder.encode(images, &args.taps, go_on).await;
     match (computed, photos) {
-        (Ok(mut features), _) => {
-            if let Some(images) = features.image_features(encoder.spec().image_features()) {
-                let embeds = unit(images);
-                features.tensors.insert(EMBEDS.into(), embeds);
-            }
-            part.take(photos, &features, args.patch_tokens);
+        (Ok(features), _) => {
+            let summaries = features.summaries(encoder.spec().image_features());
+            part.take(photos, &features, summaries, args);
         }
         (Err(Error::NotFinite(reason)), [(path, _)]) => {
             part.failures.push(Failure { path: path.clone(), reason });
@@ -262,8 +261,7 @@ impl Part {
                     photos.push((name, photo));
                     continue;
                 }
-                Err(Error::Image { reason, .. }) => reason,
-                Err(Error::Io { source, .. }) => source.to_string(),
+                Err(error @ (Error::Image { .. } | Error::Io { .. })) => error.reason(),
                 Err(other) => return Err(other),
             };
             self.failures.push(Failure { path: name, reason });
@@ -275,13 +273,18 @@ impl Part {
     }
 
     /// Adds the rows of photographs that were encoded together.
-    fn take(&mut self, photos: &[(String, Photo)], features: &Features, tokens: bool) {
-        let last = &features.tensors["last_hidden_state"];
-        let mut pictures = last.values.chunks_exact(last.shape[1] * last.shape[2]).enumerate();
+    fn take(
+        &mut self,
+        photos: &[(String, Photo)],
+        features: &Features,
+        summaries: Vec<Summary>,
+        args: &Args,
+    ) {
+        let mut pictures = summaries.into_iter().enumerate();
         for (path, photo) in photos {
             let first = self.rows.len();
-            for (tile, values) in (0..shown(photo)).zip(&mut pictures) {
-                self.rows.push(row((path, photo), tile, values, features, tokens));
+            for (tile, (place, summary)) in (0..shown(photo)).zip(&mut pictures) {
+                self.rows.push(row((path, photo), tile, (place, summary), features, args));
             }
             let mut halves = self.rows[first..].iter().flat_map(|row| &row.tokens);
             if halves.any(|half| half.is_infinite()) {
@@ -293,46 +296,35 @@ impl Part {
     }
 }
 
-/// A picture's row, of its last hidden state.
+/// A picture's row, of its features.
 fn row(
     (path, Photo { size, grid: Grid { cols, rows }, .. }): (&str, &Photo),
     tile: u32,
-    (place, values): (usize, &[f32]),
+    (place, summary): (usize, Summary),
     features: &Features,
-    tokens: bool,
+    args: &Args,
 ) -> Row {
-    let c = features.tensors["last_hidden_state"].shape[2];
-    let patches = &values[features.prefix * c..];
-    // Of what is computed once a picture.
-    let once = |name: &str| {
-        let tensor = features.tensors.get(name);
-        tensor.map_or(&[][..], |t| &t.values[place * t.shape[1]..][..t.shape[1]]).to_vec()
+    // Of a hidden state what is this picture's, `[tokens, C]`.
+    let state = |name: &str| {
+        let tensor = features.tensors.get(name).filter(|tensor| tensor.shape.len() == 3);
+        tensor.map_or(&[][..], |t| {
+            let one = t.shape[1] * t.shape[2];
+            &t.values[place * one..][..one]
+        })
     };
-    let pooled = mean(patches, c);
-    let cls = match (once("pooler_output"), features.prefix) {
-        (whole, _) if !whole.is_empty() => whole,
-        (_, 0) => pooled.clone(),
-        _ => values[..c].to_vec(),
-    };
-    let halves = patches.iter().filter(|_| tokens).map(|value| f16::from_f32(*value));
+    let c = summary.mean.len();
+    let patches = &state("last_hidden_state")[features.prefix * c..];
+    let halves = patches.iter().filter(|_| args.patch_tokens).map(|value| f16::from_f32(*value));
+    let hidden = |layer: &usize| (*layer, state(&format!("hidden_states.{layer}")).to_vec());
     Row {
         path: path.into(),
         size: *size,
         tile: [tile, *rows, *cols],
         grid: features.grid.unwrap_or_default(),
-        cls,
-        pooled,
-        embeds: once(EMBEDS),
-        logits: once("logits"),
         tokens: halves.collect(),
+        hidden: args.taps.iter().map(hidden).collect(),
+        summary,
     }
-}
-
-/// The mean of rows of `c` values, summed in f64.
-fn mean(rows: &[f32], c: usize) -> Vec<f32> {
-    let count = (rows.len() / c) as f64;
-    let sum = |i: usize| rows.iter().skip(i).step_by(c).map(|v| f64::from(*v)).sum::<f64>();
-    (0..c).map(|i| (sum(i) / count) as f32).collect()
 }
 
 #[cfg(test)]
@@ -357,13 +349,13 @@ mod tests {
         }
         words.extend(["--device", "cpu", "--image-size", "14", "--batch", "4"].map(String::from));
         words.extend(["--out".into(), out.to_str().unwrap().into()]);
-        let args = <Args as clap::Parser>::parse_from(words);
+        let mut args = <Args as clap::Parser>::parse_from(words);
         let time = Cell::new(0);
         let clock = || {
             time.set(time.get() + 25);
             Duration::from_secs(time.get())
         };
-        pollster::block_on(run_by(&args, &out, &Guard::default(), &clock)).unwrap();
+        pollster::block_on(run_by(&mut args, &out, &Guard::default(), &clock)).unwrap();
         let reader = SerializedFileReader::new(std::fs::File::open(&out).unwrap()).unwrap();
         let groups = reader.metadata().row_groups();
         assert_eq!(groups.iter().map(|group| group.num_rows()).sum::<i64>(), 10);

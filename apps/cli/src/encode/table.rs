@@ -1,6 +1,8 @@
 //! Features as a Parquet table: its columns, what it says of itself, writing, reading, joining.
 
+mod columns;
 mod embeddings;
+mod rows;
 
 pub(super) use embeddings::embeddings;
 
@@ -9,24 +11,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use columns::{ARROW, Widths, joined, message};
 use half::f16;
+use internvit::features::Summary;
 use internvit::files::{NewFile, open_file};
 use internvit::{Error, Result};
 use parquet::basic::Encoding;
 use parquet::column::reader::ColumnReader;
-use parquet::column::writer::{ColumnCloseResult, ColumnWriter, ColumnWriterImpl};
-use parquet::data_type::{
-    ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, FloatType,
-    Int32Type,
-};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result as Parquet};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use parquet::file::writer::{
-    SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter,
-};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
+use rows::{write_failures, write_rows};
 use serde::{Deserialize, Serialize};
 
 /// The key of the file's metadata that holds [`About`] as JSON.
@@ -35,8 +35,25 @@ const KEY: &str = "internvit";
 /// The column of what stands for a whole photograph.
 const CLS: &str = "cls_embedding";
 
+/// The column of the patches' mean.
+const MEAN: &str = "pooled_embedding";
+
 /// The column of what is compared with texts.
-pub(super) const EMBEDS: &str = "image_embeds";
+const EMBEDS: &str = "image_embeds";
+
+/// The column of the values of classes.
+const LOGITS: &str = "logits";
+
+/// The column of all patches.
+const TOKENS: &str = "patch_tokens";
+
+/// The columns of hidden states begin so.
+const HIDDEN: &str = "hidden_states.";
+
+/// The column of a hidden state.
+fn hidden(layer: usize) -> String {
+    format!("{HIDDEN}{layer}")
+}
 
 /// What decides over the values: one file holds features of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +73,9 @@ pub(super) struct Settings {
     pub(super) image_embeds: bool,
     #[serde(default)]
     pub(super) logits: bool,
+    /// Hidden states of which there are columns, counted from 0.
+    #[serde(default)]
+    pub(super) hidden_states: Vec<usize>,
 }
 
 /// What a file says of itself.
@@ -69,6 +89,9 @@ pub(super) struct About {
     pub(super) additions: u32,
     /// Photographs without features: the rows of the last row group, where there are any.
     pub(super) failed: usize,
+    /// The length of the lists of a column, where all have the same.
+    #[serde(default)]
+    pub(super) widths: Widths,
     /// Values have overflown f16: from some row on, rows added later included, they are computed in f32.
     pub(super) overflowed: bool,
 }
@@ -82,13 +105,28 @@ pub(super) struct Row {
     pub(super) tile: [u32; 3],
     /// Rows and columns of patches.
     pub(super) grid: [usize; 2],
-    pub(super) cls: Vec<f32>,
-    pub(super) pooled: Vec<f32>,
-    /// Empty where the model computes none.
-    pub(super) embeds: Vec<f32>,
-    pub(super) logits: Vec<f32>,
+    /// What stands for the whole picture.
+    pub(super) summary: Summary,
+    /// The hidden states that the settings name, `[tokens, C]`.
+    pub(super) hidden: Vec<(usize, Vec<f32>)>,
     /// Empty unless they are wanted.
     pub(super) tokens: Vec<f16>,
+}
+
+impl Row {
+    /// The list of a column of floats.
+    fn floats(&self, column: &str) -> &[f32] {
+        match column {
+            CLS => &self.summary.cls,
+            MEAN => &self.summary.mean,
+            EMBEDS => &self.summary.embeds,
+            LOGITS => &self.summary.logits,
+            _ => {
+                let found = self.hidden.iter().find(|(layer, _)| hidden(*layer) == column);
+                found.map_or(&[], |(_, values)| values)
+            }
+        }
+    }
 }
 
 /// A photograph without features, and why.
@@ -117,15 +155,21 @@ pub(super) fn write(
 ) -> Result<()> {
     let file = NewFile::create(path)?;
     let fill = || -> Parquet<NewFile> {
-        let mut writer = create(file, &About { failed: failures.len(), ..about.clone() })?;
+        let mut writer = create(file, &about.settings)?;
+        let mut widths = None;
         for file in files {
-            copy(&mut writer, file)?;
+            if let Some(more) = copy(&mut writer, file)? {
+                widths = Some(joined(widths, more));
+            }
         }
         if !rows.is_empty() {
+            widths = Some(joined(widths, columns::widths(rows, &about.settings)));
             let mut group = writer.next_row_group()?;
             write_rows(&mut group, rows)?;
             group.close()?;
         }
+        let widths = widths.unwrap_or_default();
+        tell(&mut writer, &About { failed: failures.len(), widths, ..about.clone() })?;
         if !failures.is_empty() {
             let mut group = writer.next_row_group()?;
             write_failures(&mut group, failures)?;
@@ -202,45 +246,32 @@ fn texts(group: &dyn RowGroupReader, column: usize) -> Parquet<Vec<String>> {
     values.iter().map(|value: &ByteArray| Ok(value.as_utf8()?.to_string())).collect()
 }
 
-/// The columns. Lists hold plain values, so that any reader takes them for one block of memory.
-fn schema(settings: &Settings) -> String {
-    let list = |name: &str, element: &str| {
-        format!("optional group {name} (LIST) {{ repeated group list {{ required {element}; }} }}")
-    };
-    let mut columns = vec!["required binary path (STRING);".to_string()];
-    let mut integers = vec!["width", "height"];
-    if settings.tiles > 1 {
-        integers.extend(["tile", "tile_rows", "tile_cols"]);
-    }
-    integers.extend(["grid_h", "grid_w"]);
-    columns.extend(integers.iter().map(|name| format!("optional int32 {name};")));
-    columns.extend([CLS, "pooled_embedding"].map(|name| list(name, "float element")));
-    let computed = [(settings.image_embeds, EMBEDS), (settings.logits, "logits")];
-    let computed = computed.into_iter().filter(|(there, _)| *there);
-    columns.extend(computed.map(|(_, name)| list(name, "float element")));
-    if settings.patch_tokens {
-        columns.push(list("patch_tokens", "fixed_len_byte_array(2) element (FLOAT16)"));
-    }
-    columns.push("optional binary error (STRING);".into());
-    format!("message features {{ {} }}", columns.join(" "))
-}
-
-fn create(file: NewFile, about: &About) -> Parquet<SerializedFileWriter<NewFile>> {
-    let schema = parse_message_type(&schema(&about.settings))?;
-    let json = serde_json::to_string(about).map_err(|e| ParquetError::External(e.into()))?;
+fn create(file: NewFile, settings: &Settings) -> Parquet<SerializedFileWriter<NewFile>> {
+    let schema = parse_message_type(&message(settings))?;
     // Embeddings repeat nothing and have no useful order: no dictionaries, statistics or indices.
     let properties = WriterProperties::builder()
         .set_dictionary_enabled(false)
         .set_encoding(Encoding::PLAIN)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)
-        .set_key_value_metadata(Some(vec![KeyValue::new(KEY.into(), json)]))
         .build();
     SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))
 }
 
-/// Appends the row groups with features of another file, byte by byte.
-fn copy(writer: &mut SerializedFileWriter<NewFile>, path: &Path) -> Parquet<()> {
+/// Adds what a file says of itself, and the columns for Arrow's readers.
+fn tell(writer: &mut SerializedFileWriter<NewFile>, about: &About) -> Parquet<()> {
+    let json = serde_json::to_string(about).map_err(|e| ParquetError::External(e.into()))?;
+    let arrow = columns::arrow(&about.settings, &about.widths)
+        .map_err(|e| ParquetError::External(e.into()))?;
+    for (key, value) in [(KEY, json), (ARROW, arrow)] {
+        writer.append_key_value_metadata(KeyValue::new(key.into(), value));
+    }
+    Ok(())
+}
+
+/// Appends the row groups with features of another file, byte by byte; the widths of its lists, where it
+/// has rows with features.
+fn copy(writer: &mut SerializedFileWriter<NewFile>, path: &Path) -> Parquet<Option<Widths>> {
     let file = File::open(path)?;
     let reader = SerializedFileReader::new(file.try_clone()?)?;
     let about = about(&reader).map_err(ParquetError::General)?;
@@ -260,119 +291,7 @@ fn copy(writer: &mut SerializedFileWriter<NewFile>, path: &Path) -> Parquet<()> 
         }
         copied.close()?;
     }
-    Ok(())
-}
-
-fn write_rows(group: &mut SerializedRowGroupWriter<'_, NewFile>, rows: &[Row]) -> Parquet<()> {
-    while let Some(mut column) = group.next_column()? {
-        let name = name(&mut column);
-        match name.as_str() {
-            "path" => put::<ByteArrayType>(&mut column, rows.iter().map(|r| text(&r.path)))?,
-            "error" => nulls(&mut column, rows.len())?,
-            CLS => lists::<FloatType>(&mut column, rows, |r| r.cls.clone())?,
-            "pooled_embedding" => lists::<FloatType>(&mut column, rows, |r| r.pooled.clone())?,
-            EMBEDS => lists::<FloatType>(&mut column, rows, |r| r.embeds.clone())?,
-            "logits" => lists::<FloatType>(&mut column, rows, |r| r.logits.clone())?,
-            "patch_tokens" => {
-                lists::<FixedLenByteArrayType>(&mut column, rows, |r| halves(&r.tokens))?;
-            }
-            name => put::<Int32Type>(&mut column, rows.iter().map(|r| integer(r, name)))?,
-        }
-        column.close()?;
-    }
-    Ok(())
-}
-
-fn write_failures(
-    group: &mut SerializedRowGroupWriter<'_, NewFile>,
-    failures: &[Failure],
-) -> Parquet<()> {
-    while let Some(mut column) = group.next_column()? {
-        match name(&mut column).as_str() {
-            "path" => put::<ByteArrayType>(&mut column, failures.iter().map(|f| text(&f.path)))?,
-            "error" => put::<ByteArrayType>(&mut column, failures.iter().map(|f| text(&f.reason)))?,
-            _ => nulls(&mut column, failures.len())?,
-        }
-        column.close()?;
-    }
-    Ok(())
-}
-
-fn integer(row: &Row, column: &str) -> i32 {
-    let value = match column {
-        "width" => row.size[0],
-        "height" => row.size[1],
-        "tile" => row.tile[0],
-        "tile_rows" => row.tile[1],
-        "tile_cols" => row.tile[2],
-        "grid_h" => row.grid[0] as u32,
-        _ => row.grid[1] as u32,
-    };
-    value as i32
-}
-
-fn text(text: &str) -> ByteArray {
-    text.as_bytes().to_vec().into()
-}
-
-/// Little-endian halves, which share one block of memory.
-fn halves(values: &[f16]) -> Vec<FixedLenByteArray> {
-    let bytes = ByteArray::from(values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-    (0..values.len()).map(|i| bytes.slice(2 * i, 2).into()).collect()
-}
-
-/// The column's name in the table.
-fn name(column: &mut SerializedColumnWriter<'_>) -> String {
-    let descriptor = match column.untyped() {
-        ColumnWriter::Int32ColumnWriter(w) => w.get_descriptor(),
-        ColumnWriter::FloatColumnWriter(w) => w.get_descriptor(),
-        ColumnWriter::FixedLenByteArrayColumnWriter(w) => w.get_descriptor(),
-        ColumnWriter::ByteArrayColumnWriter(w) => w.get_descriptor(),
-        _ => return String::new(),
-    };
-    descriptor.path().parts().first().cloned().unwrap_or_default()
-}
-
-/// A value a row.
-fn put<T: DataType>(
-    column: &mut SerializedColumnWriter<'_>,
-    values: impl Iterator<Item = T::T>,
-) -> Parquet<()> {
-    let values: Vec<T::T> = values.collect();
-    let there = column.typed::<T>().get_descriptor().max_def_level();
-    column.typed::<T>().write_batch(&values, Some(&vec![there; values.len()]), None)?;
-    Ok(())
-}
-
-/// A list a row.
-fn lists<T: DataType>(
-    column: &mut SerializedColumnWriter<'_>,
-    rows: &[Row],
-    of: impl Fn(&Row) -> Vec<T::T>,
-) -> Parquet<()> {
-    for row in rows {
-        let values = of(row);
-        let there = column.typed::<T>().get_descriptor().max_def_level();
-        let follows: Vec<i16> = (0..values.len()).map(|i| i16::from(i > 0)).collect();
-        let levels = vec![there; values.len()];
-        column.typed::<T>().write_batch(&values, Some(&levels), Some(&follows))?;
-    }
-    Ok(())
-}
-
-fn nulls(column: &mut SerializedColumnWriter<'_>, rows: usize) -> Parquet<()> {
-    fn none<T: DataType>(writer: &mut ColumnWriterImpl<'_, T>, rows: usize) -> Parquet<()> {
-        let (levels, lists) = (vec![0; rows], writer.get_descriptor().max_rep_level() > 0);
-        writer.write_batch(&[], Some(&levels), lists.then_some(&levels))?;
-        Ok(())
-    }
-    match column.untyped() {
-        ColumnWriter::Int32ColumnWriter(w) => none(w, rows),
-        ColumnWriter::FloatColumnWriter(w) => none(w, rows),
-        ColumnWriter::FixedLenByteArrayColumnWriter(w) => none(w, rows),
-        ColumnWriter::ByteArrayColumnWriter(w) => none(w, rows),
-        _ => Err(ParquetError::General("a column of another type".into())),
-    }
+    Ok(Some(about.widths).filter(|_| groups > 0))
 }
 
 #[cfg(test)]

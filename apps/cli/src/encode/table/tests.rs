@@ -18,18 +18,23 @@ fn damaged_tables_are_errors() {
         background: None,
         image_embeds: true,
         logits: false,
+        hidden_states: Vec::new(),
     };
     let (version, model) = ("0".into(), "m".into());
-    let about = About { version, model, settings, additions: 1, failed: 0, overflowed: false };
+    let (failed, widths) = (0, Widths::new());
+    let about = About { version, model, settings, additions: 1, failed, widths, overflowed: false };
     let row = |n: u32| Row {
         path: format!("{n}.png"),
         size: [n, n],
         tile: [0, 1, 1],
         grid: [1, 1],
-        cls: vec![0.5; 4],
-        pooled: vec![0.25; 4],
-        embeds: vec![n as f32; 3],
-        logits: Vec::new(),
+        summary: Summary {
+            cls: vec![0.5; 4],
+            mean: vec![0.25; 4],
+            embeds: vec![n as f32; 3],
+            ..Summary::default()
+        },
+        hidden: Vec::new(),
         tokens: Vec::new(),
     };
     let rows: Vec<Row> = (1..5).map(row).collect();

@@ -1,11 +1,9 @@
-use internvit::Checkpoint;
-
 use super::*;
 
 /// CLIP's vocabulary as open_clip brings it.
 const PAIRS: &str = TOKENIZERS[3];
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 
 /// A tower for texts of CLIP's size in what counts here.
 fn spec(case: &str) -> TextSpec {

@@ -6,26 +6,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use internvit::files::{folder_of, open_file, read_text};
-use internvit::model::{TextSpec, clip_tokenizer, clip_tokenizer_of_pairs};
-use internvit::session::Words;
-use internvit::weights::TOKENIZERS;
-use internvit::{Checkpoint, Error, Result};
 use serde_json::Value;
 use tokenizers::{Tokenizer as Inner, TruncationParams};
 
+use crate::files::{folder_of, open_file, read_text};
+use crate::model::{TextSpec, clip_tokenizer, clip_tokenizer_of_pairs};
+use crate::session::Words;
+use crate::weights::TOKENIZERS;
+use crate::{Checkpoint, Error, Result};
+
 /// The most bytes of a vocabulary; the largest of the models here has 34 MB.
-pub(super) const MOST: u64 = 1 << 27;
+pub const MOST: u64 = 1 << 27;
 
 /// What makes tokens of texts.
-pub(super) struct Tokenizer {
+pub struct Tokenizer {
     inner: Inner,
     spec: TextSpec,
 }
 
 impl Tokenizer {
     /// That of a checkpoint whose tower for texts was asked for.
-    pub(super) fn beside(checkpoint: &Checkpoint) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model reads no texts, or no tokenizer lies beside it; [`Error::Config`] where that is
+    /// damaged.
+    pub fn beside(checkpoint: &Checkpoint) -> Result<Self> {
         let name = checkpoint.name();
         let none = || Error::input(format!("{name}: this model reads no texts"));
         let text = checkpoint.text().ok_or_else(none)?;
@@ -65,7 +70,10 @@ impl Tokenizer {
     }
 
     /// The tokens of a text.
-    pub(super) fn read(&self, text: &str) -> Result<Words> {
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the tokenizer fails at it.
+    pub fn read(&self, text: &str) -> Result<Words> {
         let bad = |reason: &str| Error::input(format!("the text {text:?}: {reason}"));
         let encode = || self.inner.encode(self.spec.plain(text).to_lowercase(), true);
         let tokens = catch_unwind(AssertUnwindSafe(encode)).map_err(|_| bad("no tokens"))?;

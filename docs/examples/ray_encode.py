@@ -1,0 +1,117 @@
+"""Features of any number of photographs on a Ray cluster, as Parquet with the columns of `internvit encode`.
+
+    python ray_encode.py PHOTOS OUT --model facebook/dinov2-small --actors 8 --gpus 1
+
+PHOTOS is a folder, or a file with a path on each line; both it and OUT are of this machine or at an address that
+pyarrow reads (`s3://…`). A photograph that cannot be read becomes a row with the reason in `error`. When it was stopped,
+the same command goes on: what has a row in OUT is left out. Wants `pip install internvit 'ray[data]' pyarrow`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.fs
+import pyarrow.parquet
+import ray
+
+KINDS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+class Encode:
+    """An actor: a model that stays open, and makes rows of the bytes of photographs."""
+
+    def __init__(self, model: str, device: str, threads: int | None, size: int | None) -> None:
+        # It is imported where it computes: the driver needs no model.
+        import internvit
+
+        self.model = internvit.open(model, device=device, threads=threads)
+        self.size = size
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        photos, names = batch["bytes"].to_pylist(), batch["path"].to_pylist()
+        return self.model.features(photos, names=names, patches=False, size=self.size).to_arrow()
+
+
+def listed(photos: str) -> list[str]:
+    """The photographs of a folder, or those that a file names."""
+    files, path = pa.fs.FileSystem.from_uri(photos) if "://" in photos else (pa.fs.LocalFileSystem(), photos)
+    if files.get_file_info(path).type == pa.fs.FileType.Directory:
+        inside = files.get_file_info(pa.fs.FileSelector(path, recursive=True))
+        return sorted(file.path for file in inside if file.is_file and file.path.lower().endswith(KINDS))
+    with files.open_input_stream(path) as text:
+        return [line for line in text.read().decode().splitlines() if line]
+
+
+def known(out: str) -> Counter[str]:
+    """The photographs that have a row in OUT, and how many. A file that a stopped run left unfinished is removed."""
+    files, path = pa.fs.FileSystem.from_uri(out) if "://" in out else (pa.fs.LocalFileSystem(), out)
+    rows: Counter[str] = Counter()
+    for file in files.get_file_info(pa.fs.FileSelector(path, allow_not_found=True)):
+        if not file.path.endswith(".parquet"):
+            continue
+        try:
+            rows.update(pa.parquet.read_table(file.path, columns=["path"], filesystem=files)["path"].to_pylist())
+        except pa.ArrowInvalid:
+            files.delete_file(file.path)
+    return rows
+
+
+def encode(
+    photos: str, out: str, model: str, actors: int, gpus: float = 0, cpus: float = 1, threads: int | None = None,
+    size: int | None = None, part: int = 512, batch: int = 64,
+) -> dict[str, Any]:
+    """Encodes what has no row in OUT yet; what was done."""
+    start = time.monotonic()
+    there = known(out)
+    wanted = listed(photos)
+    missing = [path for path in dict.fromkeys(wanted) if path not in there]
+    if missing:
+        device, resources = ("gpu", {"num_gpus": gpus}) if gpus else ("cpu", {"num_cpus": cpus})
+        threads = threads or max(1, int(cpus))
+        found = ray.data.read_binary_files(missing, include_paths=True, override_num_blocks=-(-len(missing) // part))
+        rows = found.map_batches(
+            Encode,
+            fn_constructor_args=(model, device, threads, size),
+            batch_size=batch,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            **resources,
+        )
+        rows.write_parquet(out)
+    rows = known(out)
+    twice = [path for path, count in rows.items() if count > 1]
+    left = [path for path in dict.fromkeys(wanted) if path not in rows]
+    seconds = time.monotonic() - start
+    return {
+        "rows": rows.total(), "encoded": len(missing), "skipped": len(there), "twice": twice, "left": left,
+        "seconds": round(seconds, 2), "images_per_second": round(len(missing) / seconds, 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", help="a folder, or a file with a path on each line")
+    parser.add_argument("out", help="the folder for Parquet files")
+    parser.add_argument("--model", default="bundled", help="as `internvit.open` takes it")
+    parser.add_argument("--actors", type=int, default=1, help="models that are open at once")
+    parser.add_argument("--gpus", type=float, default=0, help="GPUs of an actor; 0: it computes on processors")
+    parser.add_argument("--cpus", type=float, default=1, help="processors of an actor without a GPU")
+    parser.add_argument("--threads", type=int, help="threads of an actor without a GPU; as many as its processors")
+    parser.add_argument("--size", type=int, help="side of the square in pixels; the model's own if left out")
+    parser.add_argument("--part", type=int, default=512, help="photographs of a file of OUT, about: what is done again at most")
+    parser.add_argument("--batch", type=int, default=64, help="photographs that go to an actor together")
+    args = vars(parser.parse_args())
+    # Joins the cluster of this machine or of RAY_ADDRESS, where there is one.
+    ray.init()
+    print(json.dumps(encode(**args)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Features of photographs in all their forms."""
+
+import io
+import pickle
+import subprocess
+
+import internvit
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from PIL import Image
+
+SIDE = 112
+GRID = (8, 8)
+C = 384
+
+
+def test_one_photograph(model, cat):
+    f = model.features(cat, layers=[6, -1], size=SIDE)
+    assert isinstance(f, internvit.PhotoFeatures)
+    assert (f.name, f.width, f.height, f.grid) == (cat, 451, 300, GRID)
+    shapes = {name: getattr(f, name).shape for name in ("pooled", "cls", "prefix", "patches")}
+    assert shapes == {"pooled": (C,), "cls": (C,), "prefix": (1, C), "patches": (*GRID, C)}
+    assert list(f.hidden) == [6, 12] and f.hidden[6].shape == (*GRID, C)
+    assert np.array_equal(f.hidden[-1], f.hidden[12]) and -1 in f.hidden and 3 not in f.hidden
+    assert all(a.dtype == np.float32 for a in (f.pooled, f.cls, f.prefix, f.patches, f.hidden[6]))
+    assert np.array_equal(f.cls, f.prefix[0]) and np.isfinite(f.patches).all() and f.patches.std() > 0.1
+
+
+def test_a_photograph_in_all_its_forms(model, cat):
+    bytes_ = open(cat, "rb").read()
+    image = Image.open(cat)
+    pixels = np.asarray(image.convert("RGB"))
+    forms = [cat, bytes_, bytearray(bytes_), image, image.convert("RGBA"), pixels, np.asfortranarray(pixels)]
+    found = [model.features(form, size=SIDE).cls for form in forms]
+    for cls in found[1:]:
+        assert np.array_equal(found[0], cls)
+    together = model.features(forms, size=SIDE)
+    assert together.names == [cat, "1", "2", "3", "4", "5", "6"]
+    assert np.array_equal(together.cls[0], together.cls[6])
+    stack = model.features(np.stack([pixels, pixels[:, ::-1]]), size=SIDE)
+    assert len(stack) == 2 and np.abs(stack.cls[0] - found[0]).max() < 1e-4
+    assert np.abs(stack.cls[0] - stack.cls[1]).max() > 1e-3
+
+
+def test_orientations_are_obeyed(model, cat):
+    turned = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(cat).convert("RGB").save(turned, "PNG", exif=exif)
+    f = model.features(turned.getvalue(), size=SIDE)
+    assert (f.width, f.height) == (300, 451)
+    assert np.array_equal(f.cls, model.features(Image.open(turned), size=SIDE).cls)
+
+
+def test_a_folder(model, photos):
+    seen = []
+    f = model.features(str(photos), layers=[6], size=SIDE, batch=2, progress=lambda *done: seen.append(done))
+    assert f.names == [str(photos / name) for name in ("a.png", "more/c.png", "z.png")]
+    assert (len(f), f.grid, f.cls.shape, f.patches.shape) == (3, GRID, (3, C), (3, *GRID, C))
+    assert f.hidden[6].shape == f.hidden[-7].shape == (3, *GRID, C)
+    assert np.array_equal(f.cls[1], f.cls[2]) and np.array_equal(f[1].cls, f.cls[1])
+    assert np.array_equal(f[2].hidden[6], f.hidden[6][2])
+    # What is stacked is kept once.
+    assert np.shares_memory(f[0].patches, f.patches) and np.shares_memory(f.patches, f.patches)
+    assert list(f.errors) == [str(photos / "broken.png")]
+    assert f.errors[str(photos / "broken.png")] and "\n" not in f.errors[str(photos / "broken.png")]
+    assert f.failed[0][1].kind == "image" and str(f.failed[0][1]).startswith(str(photos / "broken.png"))
+    assert len(f.left_out) == 1 and seen[-1] == (4, 4) and sorted(seen) == seen
+    assert len(f[:2]) == 2 and [photo.name for photo in f] == f.names
+    again = pickle.loads(pickle.dumps(f))
+    assert np.array_equal(again.cls, f.cls) and again.errors == f.errors
+
+
+def test_shapes_that_differ(model, photos):
+    tall = Image.open(photos / "a.png").rotate(90, expand=True)
+    f = model.features([photos / "a.png", tall], size=SIDE, resize="native")
+    assert f[0].grid != f[1].grid and f.cls.shape == (2, C)
+    with pytest.raises(internvit.ModelError, match="take them one by one"):
+        f.patches
+    rows = f.to_arrow()
+    assert rows["grid_h"].to_pylist() == [f[0].grid[0], f[1].grid[0]]
+
+
+def test_without_patches(model, photos):
+    f = model.features(photos, size=SIDE, patches=False, layers=[3])
+    assert f.patches.shape == (3, 0, 0, C) and f.cls.shape == (3, C) and f.hidden[3].shape == (3, *GRID, C)
+    whole = model.features(photos, size=SIDE)
+    assert np.array_equal(f.cls, whole.cls) and np.array_equal(f.pooled, whole.pooled)
+
+
+def test_nothing_to_encode(model, tmp_path):
+    assert len(model.features([])) == 0
+    f = model.features([b"no picture", b""], names=["x", "y"])
+    assert len(f) == 0 and list(f.errors) == ["x", "y"]
+    with pytest.raises(internvit.ModelError, match="errors. says why"):
+        f.cls
+    table = f.to_arrow()
+    assert table.num_rows == 2 and table["cls_embedding"].null_count == 2
+    assert table.schema == model.features([str(SAMPLES / "coffee.png")], size=SIDE).to_arrow().schema
+    with pytest.raises(internvit.ModelError) as error:
+        model.features(tmp_path)
+    assert error.value.kind == "image"
+
+
+def test_what_is_no_photograph(model, cat):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    for wrong, said in [
+        (3, "found int"),
+        (pixels.astype(np.float32), "found float32"),
+        (pixels[:, :, :1], r"found uint8 \[4, 4, 1\]"),
+        ([pixels, "a.png", None], "found NoneType"),
+        (pixels[0], "found uint8"),
+    ]:
+        with pytest.raises(TypeError, match=said):
+            model.features(wrong)
+    with pytest.raises(internvit.ModelError) as error:
+        model.features("nowhere.png")
+    assert error.value.kind == "io" and str(error.value) == "nowhere.png: " + error.value.reason
+    for settings, said in [
+        ({"layers": [13]}, "layer 13"),
+        ({"size": 100}, "image size 100: expected a multiple of 14"),
+        ({"resize": "bend"}, "resize must be"),
+    ]:
+        with pytest.raises(internvit.ModelError, match=said) as error:
+            model.features(cat, **settings)
+        assert error.value.kind == "input"
+    with pytest.raises(internvit.ModelError, match="asked for were 6"):
+        model.features(cat, layers=[6], size=SIDE).hidden[5]
+    with pytest.raises(ValueError, match="names: expected 1"):
+        model.features([cat], names=["a", "b"])
+    with pytest.raises(TypeError):
+        model.features(cat, layer=6)
+
+
+def test_tables(model, photos, tmp_path):
+    import pandas as pd
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    f = model.features(photos, layers=[6], size=SIDE)
+    table = f.to_arrow()
+    assert table.column_names == [
+        "path", "width", "height", "grid_h", "grid_w", "cls_embedding", "pooled_embedding", "hidden_states.6", "error",
+    ]
+    assert table["path"].to_pylist() == [*f.names, str(photos / "broken.png")]
+    assert table["error"].to_pylist() == [None] * 3 + list(f.errors.values())
+    assert table["width"].to_pylist() == [451, 600, 600, None]
+    pq.write_table(table, tmp_path / "f.parquet")
+    read = pl.read_parquet(tmp_path / "f.parquet").filter(pl.col("error").is_null())
+    assert np.array_equal(read["cls_embedding"].to_numpy(), f.cls)
+    states = read["hidden_states.6"].to_numpy().reshape(3, 65, C)
+    assert np.array_equal(states[:, 1:].reshape(f.hidden[6].shape), f.hidden[6])
+    frame = f.to_pandas()
+    assert list(frame.columns) == table.column_names and isinstance(frame, pd.DataFrame)
+    assert np.array_equal(np.stack(frame["cls_embedding"][:3]), f.cls) and frame["width"][0] == 451
+
+
+def test_the_same_as_the_command_line_writes(model, photos, tmp_path, command):
+    import pyarrow.parquet as pq
+
+    out = tmp_path / "encoded.parquet"
+    settings = ["--image-size", str(SIDE), "--hidden-states", "6", "--device", "cpu", "--model", "dinov2-small"]
+    subprocess.run([command, "encode", str(photos), "--out", str(out), *settings], check=True, capture_output=True)
+    encoded, own = pq.read_table(out), model.features(photos, layers=[6], size=SIDE).to_arrow()
+    assert encoded.schema.remove_metadata() == own.schema
+    for name in own.column_names:
+        if own[name].type == "string" or str(own[name].type) == "int32":
+            assert encoded[name].to_pylist() == own[name].to_pylist(), name
+            continue
+        left, right = (
+            np.stack(table[name].combine_chunks().drop_null().to_numpy(zero_copy_only=False)) for table in (encoded, own)
+        )
+        assert np.abs(left - right).max() <= 1e-4 * np.abs(right).max(), name

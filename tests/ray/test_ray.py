@@ -1,0 +1,152 @@
+"""docs/examples/ray_encode.py on a local cluster of two workers: what is killed in the middle costs no row and doubles none."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "docs/examples/ray_encode.py"
+COUNT = 160
+BAD = ("broken.png", "empty.jpg")
+#: Bytes of a Parquet file that a stopped run left unfinished.
+TORN = b"PAR1 and no more"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    # Beside an actor each worker reads and writes; when one is gone the other does all.
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster.workers = [cluster.add_node(num_cpus=4) for _ in range(2)]
+    cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Many photographs, each with pixels of its own, and two that cannot be read."""
+    import zlib
+
+    folder = tmp_path_factory.mktemp("photos")
+
+    def chunk(kind, data):
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    for at in range(COUNT):
+        pixels = np.random.default_rng(at).integers(0, 256, (48, 64, 3), np.uint8)
+        rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+        head = (64).to_bytes(4, "big") + (48).to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+        png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (folder / f"{at:03}.png").write_bytes(png)
+    (folder / BAD[0]).write_bytes(png[:400])
+    (folder / BAD[1]).write_bytes(b"")
+    return folder
+
+
+def start(cluster, photos, out, *more):
+    args = [sys.executable, str(PROGRAM), str(photos), str(out), "--model", "internvit-tiny", "--actors", "2", *more]
+    environment = {**os.environ, "RAY_ADDRESS": cluster.address, "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+    return subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def end(driver, timeout=150):
+    """What a run prints at its end."""
+    said, _ = driver.communicate(timeout=timeout)
+    assert driver.returncode == 0, said[-4000:]
+    return json.loads(said.splitlines()[-1])
+
+
+def until(what, seconds=90):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that in time")
+
+
+def files(out):
+    return sorted(out.glob("*.parquet")) if out.exists() else []
+
+
+def actors():
+    """The processes of actors that have a model."""
+
+    def is_actor(process):
+        try:
+            return any(word.startswith("ray::MapWorker") for word in process.cmdline()[:1])
+        except psutil.Error:
+            return False
+
+    return [process for process in psutil.process_iter() if is_actor(process)]
+
+
+def rows(out):
+    """All rows, by their paths; each photograph has one."""
+    table = pq.read_table(out)
+    assert [name for name in table.column_names if "embedding" in name] == ["cls_embedding", "pooled_embedding"]
+    found = Counter(table["path"].to_pylist())
+    assert [path for path, count in found.items() if count > 1] == []
+    return table
+
+
+def check(out, photos):
+    table = rows(out)
+    assert sorted(table["path"].to_pylist()) == sorted(str(path) for path in photos.iterdir())
+    errors = {Path(path).name: why for path, why in zip(*(table[n].to_pylist() for n in ("path", "error"))) if why}
+    assert sorted(errors) == sorted(BAD)
+    good = {p: e for p, e, why in zip(*(table[n].to_pylist() for n in ("path", "cls_embedding", "error"))) if not why}
+    assert all(len(embedding) == 192 for embedding in good.values())
+    assert table.schema.field("cls_embedding").type.list_size == 192
+    return good
+
+
+def test_rows_are_those_of_one_process(cluster, photos, tmp_path):
+    """Exactly once after an actor was killed, then the driver, then a whole worker; values as without Ray."""
+    import internvit
+
+    out = tmp_path / "out"
+    driver = start(cluster, photos, out, "--part", "16", "--batch", "8")
+    until(lambda: files(out))
+    victim = until(actors)[0]
+    os.kill(victim.pid, signal.SIGKILL)
+    before = len(files(out))
+    until(lambda: len(files(out)) > before)
+    driver.kill()
+    driver.wait()
+    # The cluster ends what the driver had begun.
+    until(lambda: not actors())
+    there = rows(out).num_rows
+    assert 0 < there < COUNT, "the driver was to be killed in the middle"
+    (out / "torn.parquet").write_bytes(TORN)
+    driver = start(cluster, photos, out, "--part", "16", "--batch", "8")
+    before = len(files(out)) - 1
+    until(lambda: len(files(out)) > before)
+    cluster.remove_node(cluster.workers.pop(), allow_graceful=False)
+    said = end(driver)
+    assert (said["skipped"], said["encoded"], said["rows"]) == (there, COUNT + len(BAD) - there, COUNT + len(BAD))
+    assert said["twice"] == said["left"] == []
+    good = check(out, photos)
+    with internvit.open("internvit-tiny", device="cpu", threads=2) as model:
+        some = sorted(good)[::20]
+        for name, cls in zip(some, model.features(some, patches=False).cls):
+            assert np.abs(cls - np.array(good[name], np.float32)).max() < 1e-5
+    # All is there: nothing is done, and nothing is written.
+    known = files(out)
+    said = end(start(cluster, photos, out))
+    assert (said["encoded"], said["skipped"]) == (0, COUNT + len(BAD)) and files(out) == known
+    shutil.rmtree(out)
