@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { advanced, axe, fact, fade, fits, frame, hand, loaded, middle, phone, readNpy, saved, sheet, shown, spread, state, tabTo } from "./visitor.mjs";
+import { advanced, axe, drawn, fact, fade, fits, frame, hand, loaded, middle, phone, readNpy, saved, sheet, shown, spread, state, tabTo } from "./visitor.mjs";
 
 const site = openSite();
 const cat = { name: "my cat.png", mimeType: "image/png", buffer: readFileSync(path("www/samples/chelsea.png")) };
@@ -293,6 +293,13 @@ for (const colorScheme of ["light", "dark"]) {
       await advanced(page);
       await fits(page);
       assert.deepEqual(await axe(page), []);
+      if (colorScheme === "dark") return;
+      for (const tab of await page.getByRole("tab").all()) {
+        await tab.click();
+        await drawn(page);
+        await fits(page);
+        assert.deepEqual(await axe(page), [], await tab.textContent());
+      }
     });
   }
 }
