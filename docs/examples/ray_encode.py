@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections import Counter
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet
 import ray
@@ -39,19 +39,29 @@ class Encode:
         return self.model.features(photos, names=names, patches=False, size=self.size).to_arrow()
 
 
-def listed(photos: str) -> list[str]:
-    """The photographs of a folder, or those that a file names."""
-    files, path = pa.fs.FileSystem.from_uri(photos) if "://" in photos else (pa.fs.LocalFileSystem(), photos)
+def place(address: str) -> tuple[pa.fs.FileSystem, str]:
+    """The file system of an address, and the path there."""
+    if "://" in address:
+        return pa.fs.FileSystem.from_uri(address)
+    return pa.fs.LocalFileSystem(), os.path.abspath(address)
+
+
+def listed(photos: str) -> tuple[pa.fs.FileSystem, list[str]]:
+    """The photographs of a folder, or those that a file names, all on one file system."""
+    files, path = place(photos)
     if files.get_file_info(path).type == pa.fs.FileType.Directory:
         inside = files.get_file_info(pa.fs.FileSelector(path, recursive=True))
-        return sorted(file.path for file in inside if file.is_file and file.path.lower().endswith(KINDS))
+        return files, sorted(file.path for file in inside if file.is_file and file.path.lower().endswith(KINDS))
     with files.open_input_stream(path) as text:
-        return [line for line in text.read().decode().splitlines() if line]
+        lines = [line for line in text.read().decode().splitlines() if line]
+    files = place(lines[0])[0] if lines else files
+    paths = (line.partition("://")[2] if "://" in line else os.path.abspath(line) for line in lines)
+    return files, list(dict.fromkeys(paths))
 
 
 def known(out: str) -> Counter[str]:
     """The photographs that have a row in OUT, and how many. A file that a stopped run left unfinished is removed."""
-    files, path = pa.fs.FileSystem.from_uri(out) if "://" in out else (pa.fs.LocalFileSystem(), out)
+    files, path = place(out)
     rows: Counter[str] = Counter()
     for file in files.get_file_info(pa.fs.FileSelector(path, allow_not_found=True)):
         if not file.path.endswith(".parquet"):
@@ -70,12 +80,16 @@ def encode(
     """Encodes what has no row in OUT yet; what was done."""
     start = time.monotonic()
     there = known(out)
-    wanted = listed(photos)
-    missing = [path for path in dict.fromkeys(wanted) if path not in there]
+    files, wanted = listed(photos)
+    missing = [path for path in wanted if path not in there]
     if missing:
         device, resources = ("gpu", {"num_gpus": gpus}) if gpus else ("cpu", {"num_cpus": cpus})
         threads = threads or max(1, int(cpus))
-        found = ray.data.read_binary_files(missing, include_paths=True, override_num_blocks=-(-len(missing) // part))
+        # What is not there is left out, and told of at the end.
+        found = ray.data.read_binary_files(
+            missing, filesystem=files, include_paths=True, ignore_missing_paths=True,
+            override_num_blocks=-(-len(missing) // part),
+        )
         rows = found.map_batches(
             Encode,
             fn_constructor_args=(model, device, threads, size),
@@ -84,10 +98,11 @@ def encode(
             compute=ray.data.ActorPoolStrategy(size=actors),
             **resources,
         )
-        rows.write_parquet(out)
+        store, path = place(out)
+        rows.write_parquet(path, filesystem=store)
     rows = known(out)
     twice = [path for path, count in rows.items() if count > 1]
-    left = [path for path in dict.fromkeys(wanted) if path not in rows]
+    left = [path for path in wanted if path not in rows]
     seconds = time.monotonic() - start
     return {
         "rows": rows.total(), "encoded": len(missing), "skipped": len(there), "twice": twice, "left": left,

@@ -15,6 +15,7 @@ const tools = [...permissive, "MPL-2.0", "BlueOak-1.0.0", "CC-BY-4.0"];
 
 // Crates in more than one version, and who keeps the older one; cargo tree -i NAME@VERSION shows the way.
 const twice = {
+  "naga": ["rustc-hash"],
   "npyz": ["num-bigint"],
   "ring, and parquet by way of ahash": ["getrandom", "r-efi", "windows-sys"],
   "wgpu-hal by way of gpu-allocator, and safetensors": ["hashbrown"],

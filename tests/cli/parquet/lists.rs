@@ -59,6 +59,8 @@ fn hidden_states_are_columns() {
 #[test]
 fn lists_of_one_length_are_fixed() {
     let (folder, model, photos) = scene("parquet-widths", 3);
+    let tall = photos.join("tall.png");
+    image::save_buffer(&tall, &[7; 16 * 48 * 3], 16, 48, image::ExtendedColorType::Rgb8).unwrap();
     let out = folder.join("f.parquet");
     encode(&photos, &model, &out, &["--patch-tokens", "--resize", "native"]);
     assert_eq!(width(&out, "cls_embedding"), Some(32));
