@@ -85,10 +85,11 @@ def encode(
     if missing:
         device, resources = ("gpu", {"num_gpus": gpus}) if gpus else ("cpu", {"num_cpus": cpus})
         threads = threads or max(1, int(cpus))
-        # What is not there is left out, and told of at the end.
+        # What is not there is left out, and told of at the end. Reading and writing wait more than they compute, and go on
+        # also where actors have all processors.
         found = ray.data.read_binary_files(
             missing, filesystem=files, include_paths=True, ignore_missing_paths=True,
-            override_num_blocks=-(-len(missing) // part),
+            override_num_blocks=-(-len(missing) // part), num_cpus=0,
         )
         rows = found.map_batches(
             Encode,
@@ -99,7 +100,7 @@ def encode(
             **resources,
         )
         store, path = place(out)
-        rows.write_parquet(path, filesystem=store)
+        rows.write_parquet(path, filesystem=store, ray_remote_args={"num_cpus": 0})
     rows = known(out)
     twice = [path for path, count in rows.items() if count > 1]
     left = [path for path in wanted if path not in rows]

@@ -137,6 +137,12 @@ pub(crate) struct Model(Mutex<Option<internvit::Model>>);
 /// Points of a photograph, and their classes.
 type Lesson<'py> = Vec<(Given<'py>, Vec<(String, [u32; 2])>)>;
 
+/// Rows of photographs, and why others have none.
+type Found<'py> = (Vec<Row>, Vec<(String, Bound<'py, PyAny>)>);
+
+/// A head's file, its names, its colours `[classes, 3]` and its layers.
+type Taught<'py> = (Vec<u8>, Vec<String>, Bound<'py, PyArrayDyn<u8>>, Vec<usize>);
+
 /// A class by its number and name, and its probability.
 fn told(guesses: Vec<Guess>) -> Vec<(usize, String, f32)> {
     guesses.into_iter().map(|guess| (guess.class, guess.name, guess.probability)).collect()
@@ -224,7 +230,7 @@ impl Model {
         batch: usize,
         patches: bool,
         progress: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<(Vec<Row>, Vec<(String, Bound<'py, PyAny>)>)> {
+    ) -> PyResult<Found<'py>> {
         let model = self.open(py)?;
         let photos = photos.into_iter().map(|(photo, name)| photo.photo(py, name));
         let photos = photos.collect::<PyResult<Vec<_>>>()?;
@@ -310,7 +316,6 @@ impl Model {
         self.with(py, photo, |model, photo| Ok(Segmentation::new(model.segment(&photo)?, &photo)))
     }
 
-    /// The head's file, its names, colours and layers.
     fn teach<'py>(
         &self,
         py: Python<'py>,
@@ -318,7 +323,7 @@ impl Model {
         layers: Vec<i64>,
         method: &str,
         size: Option<u32>,
-    ) -> PyResult<(Vec<u8>, Vec<String>, Bound<'py, PyArrayDyn<u8>>, Vec<usize>)> {
+    ) -> PyResult<Taught<'py>> {
         let model = self.open(py)?;
         let method: Method = method.parse().map_err(Error::input).or_raise(py)?;
         let photos = lesson
