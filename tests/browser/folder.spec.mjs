@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { unzipSync } from "fflate";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { openSite, path, visit } from "./site.mjs";
 import { axe, fits, loaded, phone, readNpy, saved, shown } from "./visitor.mjs";
@@ -190,4 +191,25 @@ test("a folder that was cancelled goes on, and after the page was left nothing i
   await open(page, many);
   await told(page, /^20 of 20 read\.$/);
   assert.equal(await embedded(page), MANY);
+});
+
+test("what was taught gives masks of all photographs of a folder, and a table of areas", async (t) => {
+  const page = await visit(site, t, { query: "?size=112&resize=squash&sample=coffee#view=teach" });
+  await shown(page);
+  const { width, height } = await page.locator("#frame canvas").boundingBox();
+  for (const [index, x, y] of [[0, 0.5, 0.5], [1, 0.05, 0.95]]) {
+    await page.locator("#teach input[name=class]").nth(index).check();
+    await page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
+  }
+  await page.locator("#teach .fit", { hasText: "Learned from 2 patches" }).waitFor();
+  await open(page, photos);
+  await told(page, /^6 of 7 read, 1 cannot be read\.$/);
+  const { name, bytes } = await saved(page, "Save masks");
+  assert.equal(name, "photos-masks.zip");
+  const files = unzipSync(bytes);
+  assert.equal(Object.keys(files).filter((file) => file.startsWith("masks/")).length, 6);
+  const areas = Buffer.from(files["areas.csv"]).toString().trim().split("\n");
+  assert.equal(areas.length, 1 + 6 * 2);
+  assert.match(areas[1], /^photos\/astronaut\.png,object,\d+,\d+\.\d{3}$/);
+  await folder(page).getByText("Saved photos-masks.zip ✓").waitFor();
 });
