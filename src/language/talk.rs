@@ -56,6 +56,16 @@ impl Talk {
         &self.ids
     }
 
+    /// Takes back all but the first tokens, and all but the first values of visual tokens.
+    pub fn take_back(&mut self, tokens: usize, values: usize) {
+        self.ids.truncate(tokens);
+        self.visual.truncate(values);
+        // The last token is fed once more, for what follows it.
+        if let Some(memory) = &mut self.memory {
+            memory.take_back(tokens.saturating_sub(1));
+        }
+    }
+
     /// How many tokens an answer may have beside those that were said.
     ///
     /// # Errors

@@ -44,6 +44,11 @@ impl Memory {
         self.length
     }
 
+    /// Forgets all but the first tokens.
+    pub fn take_back(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
         self.length == 0
