@@ -29,6 +29,8 @@ export class Conversation {
   #photo: File | null = null;
   /** What is being done, and stops it. */
   #work: AbortController | null = null;
+  /** Done when that is. */
+  #last: Promise<void> = Promise.resolve();
   /** The turn whose question is in the field once more. */
   #edited: Turn | null = null;
   #seed = 0;
@@ -86,7 +88,6 @@ export class Conversation {
 
   /** Begins a new conversation. */
   async #begin() {
-    this.#work?.abort();
     await this.#do("New conversation", async () => {
       this.#drop(0);
       if (this.#speaker.opened) await this.#speaker.takeBack(BEGINNING);
@@ -121,7 +122,8 @@ export class Conversation {
           turn.element.scrollIntoView({ block: "end" });
         });
         if (signal.aborted) turn.stopped();
-        this.#status.textContent = [`Answered in ${speed}.`, ...(await this.#speaker.notes())].join(" ");
+        const notes = (await this.#speaker.notes()).map((note) => `${note}.`);
+        this.#status.textContent = [signal.aborted ? "Stopped." : `Answered in ${speed}.`, ...notes].join(" ");
       } catch (error) {
         // The question was not asked: it is there to be asked again.
         this.#drop(this.#turns.indexOf(turn));
@@ -148,9 +150,15 @@ export class Conversation {
     if (this.#edited && !this.#turns.includes(this.#edited)) this.#edited = null;
   }
 
-  /** Does one thing after the other; the last that was asked for stays stoppable. */
-  async #do(title: string, work: (signal: AbortSignal) => Promise<void>) {
+  /** Does one thing after the other: what was being done is stopped first. */
+  #do(title: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.#work?.abort();
     const stop = (this.#work = new AbortController());
+    return (this.#last = this.#last.then(() => this.#perform(title, stop, work)));
+  }
+
+  /** Never fails: what is wrong is shown. */
+  async #perform(title: string, stop: AbortController, work: (signal: AbortSignal) => Promise<void>) {
     [this.#problem.textContent, this.#status.textContent] = ["", `${title} …`];
     [this.#stop.hidden, this.#ask.disabled] = [false, true];
     try {

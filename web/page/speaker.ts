@@ -48,11 +48,10 @@ export class Speaker {
   async ask({ question, photo, tiles, most, temperature, seed }: Asking, options: Options, told: (saying: Saying) => void): Promise<Place> {
     const caller = this.#caller;
     if (!caller) throw new Error("Open a model that speaks first: an InternVL’s files.");
-    if (photo && !this.#photos.includes(photo)) {
-      await caller.ask("see", { photo, tiles }, options);
-      this.#photos.push(photo);
-    }
+    const fresh = photo !== null && !this.#photos.includes(photo);
+    if (fresh) await caller.ask("see", { photo, tiles }, options);
     const place = await caller.ask("ask", { question, temperature, seed });
+    if (fresh) this.#photos.push(photo);
     try {
       // Each token is a call, so that a stop is heard.
       for (let ended = false; !ended && !options.signal?.aborted;) {
@@ -61,7 +60,7 @@ export class Speaker {
         told(saying);
       }
     } catch (error) {
-      if (!caller.broken) await this.takeBack({ ...place, photos: this.#photos.length });
+      if (!caller.broken) await this.takeBack(place);
       throw error;
     }
     return place;

@@ -61,8 +61,14 @@ class TalkHost implements Handlers<TalkCalls> {
     const chat = this.#opened;
     const [tokens = 0] = chat.said();
     const before = { tokens, photos: this.#told };
-    const ids = this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended));
-    chat.say(ids, this.#told);
+    try {
+      chat.say(this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended)), this.#told);
+    } catch (error) {
+      // The next question may show its photograph in fewer tiles.
+      chat.take_back(tokens, this.#told);
+      this.#seen = this.#told;
+      throw error;
+    }
     chat.use_sampling(temperature, seed);
     [this.#told, this.#answer, this.#ended] = [this.#seen, [], false];
     return before;
