@@ -7,7 +7,7 @@ export default {
   base: "./", // relative addresses: the page may live in a sub-folder
   publicDir: false,
   logLevel: "warn",
-  resolve: { alias: { "#internvit": here("pkg/internvit.js"), "#model": here("../src/model") } },
+  resolve: { alias: { "#internvit": here("pkg/internvit.js"), "#talk": here("pkg/talk.js"), "#model": here("../src/model") } },
   worker: { format: "es" },
   build: {
     outDir: here("../www/js"),

@@ -11,6 +11,8 @@ use crate::{Error, Result};
 #[derive(Default)]
 pub struct Talk {
     ids: Vec<u32>,
+    /// Which of them the model wrote: there are no pictures among these.
+    written: Vec<bool>,
     /// Visual tokens of all pictures, in their order.
     visual: Vec<f32>,
     memory: Option<Memory>,
@@ -47,6 +49,7 @@ impl Talk {
             )));
         }
         self.ids.extend(ids);
+        self.written.resize(self.ids.len(), false);
         self.visual.extend(visual.into_iter().flat_map(|tensor| &tensor.values));
         Ok(())
     }
@@ -54,6 +57,17 @@ impl Talk {
     /// All tokens that were said.
     pub fn ids(&self) -> &[u32] {
         &self.ids
+    }
+
+    /// Takes back all but the first tokens, and all but the first values of visual tokens.
+    pub fn take_back(&mut self, tokens: usize, values: usize) {
+        self.ids.truncate(tokens);
+        self.written.truncate(tokens);
+        self.visual.truncate(values);
+        // The last token is fed once more, for what follows it.
+        if let Some(memory) = &mut self.memory {
+            memory.take_back(tokens.saturating_sub(1));
+        }
     }
 
     /// How many tokens an answer may have beside those that were said.
@@ -101,6 +115,7 @@ impl Talk {
         while self.ids.len() < end {
             let id = how.sampling.choose(&logits, &self.ids);
             self.ids.push(id);
+            self.written.push(true);
             let stopped = watch(id, &logits).is_break() || how.stops.contains(&id);
             if stopped || self.ids.len() == end {
                 break;
@@ -140,11 +155,12 @@ impl Talk {
         first: usize,
     ) -> Result<Vec<f32>> {
         let c = session.language()?.hidden;
-        let (before, ids) = self.ids.split_at(first);
-        let is_place = |id: &&u32| Some(**id) == how.picture;
-        let skipped = before.iter().filter(is_place).count() * c;
+        let is_place = |at: &usize| Some(self.ids[*at]) == how.picture && !self.written[*at];
+        let skipped = (0..first).filter(is_place).count() * c;
+        let places: Vec<usize> =
+            (first..self.ids.len()).filter(is_place).map(|at| at - first).collect();
         let values = self.visual.get(skipped..).unwrap_or_default().to_vec();
         let visual = Tensor { shape: vec![values.len() / c, c], values };
-        session.embed_with(ids, how.picture, &visual).await
+        session.embed_at(&self.ids[first..], &places, &visual).await
     }
 }

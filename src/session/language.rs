@@ -44,6 +44,11 @@ impl Memory {
         self.length
     }
 
+    /// Forgets all but the first tokens.
+    pub fn take_back(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
         self.length == 0
@@ -116,16 +121,26 @@ impl Session {
         picture: Option<u32>,
         visual: &Tensor,
     ) -> Result<Vec<f32>> {
+        let places: Vec<usize> = (0..ids.len()).filter(|at| Some(ids[*at]) == picture).collect();
+        self.embed_at(ids, &places, visual).await
+    }
+
+    /// The same with visual tokens in these places.
+    pub(crate) async fn embed_at(
+        &self,
+        ids: &[u32],
+        places: &[usize],
+        visual: &Tensor,
+    ) -> Result<Vec<f32>> {
         let c = self.language()?.hidden;
         let mut values = self.embed(ids).await?;
-        let places = || ids.iter().enumerate().filter(|(_, id)| Some(**id) == picture);
-        let (places_left, given) = (places().count(), visual.values.len() / c);
-        if places_left != given || !visual.values.len().is_multiple_of(c) {
+        let (wanted, given) = (places.len(), visual.values.len() / c);
+        if wanted != given || !visual.values.len().is_multiple_of(c) {
             return Err(Error::input(format!(
-                "{places_left} places for visual tokens in the prompt, but the pictures have {given}"
+                "{wanted} places for visual tokens in the prompt, but the pictures have {given}"
             )));
         }
-        for ((at, _), token) in places().zip(visual.values.chunks_exact(c)) {
+        for (at, token) in places.iter().zip(visual.values.chunks_exact(c)) {
             values[at * c..][..c].copy_from_slice(token);
         }
         Ok(values)

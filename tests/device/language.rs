@@ -255,6 +255,30 @@ fn a_conversation_outlives_its_device() {
         let whole = [&first[..], &[5, 6, 7]].concat();
         assert_eq!(all[..whole.len()], whole);
         assert_eq!(told(&mut encoder, &[&whole], false).1, second, "{device:?}");
+        // What was taken back is said once more.
+        let mut talk = Talk::default();
+        talk.say(&encoder, &prompt, Some(&visual)).unwrap();
+        let go_on = &mut |_: u32, _: &[f32]| ControlFlow::Continue(());
+        for _ in 0..2 {
+            talk.take_back(prompt.len(), visual.values.len());
+            let said = wait(talk.answer(&mut encoder, &how, go_on)).unwrap();
+            assert_eq!(said, answer[..8], "{device:?}");
+        }
+        // A token for pictures that the model writes itself stands for none.
+        let mut text = |picture| {
+            let how = Answering { picture, ..how.clone() };
+            let mut talk = Talk::default();
+            let mut said = Vec::new();
+            for _ in 0..2 {
+                talk.say(&encoder, &[5, 6, 7], None).unwrap();
+                said.extend(wait(talk.answer(&mut encoder, &how, go_on)).unwrap());
+            }
+            said
+        };
+        let said = text(None);
+        let last = said[7];
+        assert!(![5, 6, 7].contains(&last));
+        assert_eq!(text(Some(last)), said, "{device:?}");
         if encoder.gpu().is_some() {
             assert_eq!(told(&mut encoder, &[&prompt, &[5, 6, 7]], true).1, second, "lost");
             assert!(encoder.notes().iter().any(|note| note.contains("the answer goes on")));

@@ -1,11 +1,16 @@
 // The model in files that somebody chose.
 
-import { TOKENIZER, WEIGHTS } from "../shared/names";
+import { TALK_TOKENIZER, TOKENIZER, WEIGHTS } from "../shared/names";
 import type { OwnFiles } from "../shared/protocol";
 
 /** Whether a file belongs to a model, by its name. */
 export function isModelFile({ name }: { name: string }): boolean {
   return /\.(json|safetensors|pth|pt|bin|ckpt)$|^merges.*\.txt$|^bpe_simple_vocab.*\.gz$/i.test(name);
+}
+
+/** The model that speaks in the files that the visitor chose, with all its tokenizer's files. */
+export function spoken(files: readonly File[]): OwnFiles {
+  return { ...chosenModel(files), words: files.filter(({ name }) => TALK_TOKENIZER.includes(name)) };
 }
 
 /** A file's name in small letters, without the number that a browser adds to one that it downloads again. */

@@ -104,7 +104,7 @@ export class Beside {
   /** Sets the controls; nothing stands beside a lesson. */
   sync(choice: BesideChoice | null, front: Front) {
     this.#front = front;
-    this.#root.hidden = ["teach", "segmentation", "labels"].includes(front.view);
+    this.#root.hidden = ["teach", "segmentation", "labels", "talk"].includes(front.view);
     this.#choice = this.#root.hidden ? null : choice && { ...choice, view: this.#standing(choice.view) };
     if (!this.#other) this.#guest.leave();
     const offered = viewNames.filter((name) => name === this.#standing(name));

@@ -6,5 +6,8 @@ export const PAIRS = "bpe_simple_vocab_16e6.txt.gz";
 /** What makes tokens of texts. */
 export const TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", PAIRS];
 
+/** The same of models that speak. */
+export const TALK_TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "added_tokens.json"];
+
 /** Weights by the names that programs look for first, each before the next: some repositories hold both. */
 export const WEIGHTS = ["model.safetensors", "open_clip_model.safetensors"] as const;

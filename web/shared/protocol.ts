@@ -85,7 +85,7 @@ export const dtype = words("f32", "f16", "int8", "w8a8", "int4");
 
 /** The files of a model that the visitor chose, or that the browser stores. */
 export type OwnFiles = Infer<typeof ownFiles>;
-const ownFiles = record({
+export const ownFiles = record({
   name: optional(string),
   config: instance(File),
   processor: optional(nullable(instance(File))),

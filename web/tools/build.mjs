@@ -9,15 +9,21 @@ import { sizes } from "./sizes.mjs";
 
 const out = join(root, "web/pkg");
 const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-const built = join(out, "internvit_bg.wasm");
+
+/** The modules: the name of each, and what Cargo is told to make it. */
+const MODULES = {
+  internvit: { made: "internvit_web.wasm", how: ["--lib"] },
+  // What speaks is loaded when a conversation begins, so the page stays small.
+  talk: { made: "internvit_chat.wasm", how: ["--bin", "internvit_chat", "--features", "language"] },
+};
 
 /** Builds the page. */
 export async function build({ watch = false } = {}) {
-  const stale = isStale();
-  if (stale) await module();
+  const stale = Object.keys(MODULES).filter(isStale);
+  for (const name of stale) await module(name);
   writeLicences();
   await page(watch ? { watch: {} } : {});
-  if (stale) console.log(sizes().text);
+  if (stale.length > 0) console.log(sizes().text);
 }
 
 /** The page alone, by the module that is there. */
@@ -27,23 +33,26 @@ export async function page(settings = {}) {
   writeWorker(undefined, { watch: Boolean(settings.watch) });
 }
 
-function isStale() {
-  const sources = ["src", "apps/web", "shaders", "web/tools/bindgen/src", "Cargo.toml", "Cargo.lock"].map((name) => newest(join(root, name)));
-  return !existsSync(built) || statSync(built).mtimeMs <= Math.max(...sources);
+const built = (name) => join(out, `${name}_bg.wasm`);
+
+function isStale(name) {
+  const sources = ["src", "apps/web", "shaders", "web/tools/bindgen/src", "Cargo.toml", "Cargo.lock"].map((source) => newest(join(root, source)));
+  return !existsSync(built(name)) || statSync(built(name)).mtimeMs <= Math.max(...sources);
 }
 
-/** The module with relaxed SIMD, which multiplies and adds in one instruction, and its twin for browsers without. */
-async function module() {
+/** A module with relaxed SIMD, which multiplies and adds in one instruction, and its twin for browsers without. */
+async function module(name) {
   const start = new Date();
   const triple = "wasm32-unknown-unknown";
   // Of what LLVM inlines by its own choice little is worth the bytes: what must be inlined says so.
   const flags = "-C target-feature=+simd128,+relaxed-simd -C llvm-args=-inline-threshold=10";
-  await succeed("cargo", ["build", "--package", "internvit-web", "--profile", "wasm", "--target", triple], {
+  const { made, how } = MODULES[name];
+  await succeed("cargo", ["build", "--package", "internvit-web", ...how, "--profile", "wasm", "--target", triple], {
     CARGO_TARGET_DIR: target, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: flags,
   });
-  await succeed(bindgen, [join(target, triple, "wasm/internvit_web.wasm"), out]);
+  await succeed(bindgen, [join(target, triple, "wasm", made), out, name]);
   // What changes while it builds is not in it.
-  utimesSync(built, start, start);
+  utimesSync(built(name), start, start);
 }
 
 async function succeed(command, args, env) {

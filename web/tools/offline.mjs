@@ -12,8 +12,8 @@ addEventListener("activate", (event) => event.waitUntil((async () => {
 })()));
 `;
 
-/** What of www/ the page fetches; of a model's folder not its Rust package. */
-const kept = (path) => !/^(_headers|sw\.js|js\/offline\.js)$|^models\/.*(\.rs|\.toml|NOTICE)$/.test(path);
+/** What of www/ the page fetches; of a model's folder not its Rust package. What speaks is fetched when it is asked for. */
+const kept = (path) => !/^(_headers|sw\.js|js\/offline\.js)$|^js\/assets\/talk_|^models\/.*(\.rs|\.toml|NOTICE)$/.test(path);
 
 /** Writes it for the files that are there now, also a second time. */
 export function writeWorker(www = join(root, "www"), { watch = false } = {}) {

@@ -20,6 +20,9 @@ const STRUCTURES = {
   TaughtInfo: ({ taught }) => taught,
   Label: ({ label }) => label,
   Request: ({ benchmarkRequest }) => benchmarkRequest,
+  TalkInfo: ({ talkInfo }) => talkInfo,
+  Part: ({ part }) => part,
+  Seen: ({ seen }) => seen,
 };
 
 /** For each function that builds an object by its keys the shape of the protocol. */
@@ -37,7 +40,7 @@ const STRINGS = ["String", "&'static str", "Resize", "Method", "Edges"];
 
 /** Where they differ, a sentence each. */
 export async function recordFaults(rust = readRust()) {
-  const protocol = await load("web/shared/protocol.ts");
+  const protocol = { ...(await load("web/shared/protocol.ts")), ...(await load("web/shared/talk.ts")) };
   return [
     ...Object.entries(STRUCTURES).flatMap(([name, shape]) => structureFaults(name, rust, shape(protocol))),
     ...Object.entries(OBJECTS).flatMap(([name, shape]) => keyFaults(`fn ${name}`, objectKeys(rust, name), Object.keys(shape(protocol).fields))),

@@ -51,7 +51,8 @@ function named(files: readonly File[], name: string): File | null {
   return file ? bounded(file, MOST_WORDS, "a tokenizer") : null;
 }
 
-async function textOf(files: readonly File[], name: string): Promise<string | null> {
+/** The text of a file by its name; null where it is not there. */
+export async function textOf(files: readonly File[], name: string): Promise<string | null> {
   const file = named(files, name);
   return file ? reading(name, file.text()) : null;
 }

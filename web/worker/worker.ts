@@ -3,6 +3,7 @@
 import { Engine } from "#internvit";
 import { engineCalls, type Calls, type Model, type ModelSource, type Progress } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
+import { adapterName } from "./adapter";
 import { bounded, MOST_HEAD, reading } from "./bounds";
 import { readable } from "./decode";
 import { embedded } from "./embedded";
@@ -10,13 +11,10 @@ import { HelperHost } from "./helper";
 import { filesOf, zipped } from "./masks";
 import { FetchedModels, localModel, readRanges } from "./model-files";
 import { start } from "./module";
-import { pause } from "./pause";
 import { sentence, serve, type Handlers, type Job } from "./serve";
+import { steps } from "./steps";
 import { HELPER, Team, usualThreads } from "./team";
 import { Reader } from "./words";
-
-/** Longest time between two yields to the event loop, in milliseconds. */
-const YIELD_EVERY = 30;
 
 /** Answers each call by the engine. */
 class EngineHost implements Handlers<Calls> {
@@ -214,28 +212,6 @@ const imageNet = async () => (await import("#model/imagenet.txt?raw")).default.s
 /** Bounds the names of classes, which come from files. */
 function legible<T extends { names: string[] }>(answer: T): T {
   return { ...answer, names: answer.names.map((name) => spelled(name)) };
-}
-
-/** Receives the engine's progress; the engine stops at false. */
-function steps(stage: Progress["stage"], signal: AbortSignal, progress: Job["progress"]) {
-  let lastPause = performance.now();
-  return async (done: number, total: number) => {
-    progress({ stage, done, total });
-    // Yield now and then, so that a cancel message can be delivered.
-    if (performance.now() - lastPause > YIELD_EVERY) {
-      await pause();
-      lastPause = performance.now();
-    }
-    return !signal.aborted;
-  };
-}
-
-/** The browser's own words for the adapter, which do not reach the module through wgpu. */
-async function adapterName(): Promise<string> {
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) return "";
-  const { description, vendor, architecture } = adapter.info;
-  return description || [vendor, architecture].filter(Boolean).join(" ");
 }
 
 if (self.name === HELPER) new HelperHost().listen();

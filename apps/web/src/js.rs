@@ -152,3 +152,8 @@ pub(super) fn object(entries: &[(&str, JsValue)]) -> JsResult<JsValue> {
 pub(super) fn to_js(value: &impl Serialize) -> JsResult<JsValue> {
     Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
 }
+
+pub(super) fn four(shape: Vec<usize>) -> JsResult<[usize; 4]> {
+    let wrong = |s: Vec<usize>| js(Error::input(format!("shape {s:?}: expected four lengths")));
+    shape.try_into().map_err(wrong)
+}

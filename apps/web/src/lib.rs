@@ -23,7 +23,6 @@ use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::gpu::Precision;
 use internvit::image::{self, Decoded, Picture, decode_with};
-use internvit::session::OpenDevice;
 use internvit::view::{Board, Request};
 use internvit::{Compute, Device, Encoder, Error, Images};
 
@@ -55,20 +54,7 @@ impl Engine {
     ) -> JsResult<Engine> {
         let start = precise_now();
         let device: Device = device.parse().unwrap_or_default();
-        let report = match device.open().await.map_err(js)? {
-            OpenDevice::Gpu(gpu) => DeviceReport {
-                kind: "gpu",
-                name: gpu.report.name.clone(),
-                backend: "WebGPU".into(),
-                reason: None,
-            },
-            OpenDevice::Cpu(reason) => DeviceReport {
-                kind: "cpu",
-                name: "CPU".into(),
-                backend: "WebAssembly".into(),
-                reason,
-            },
-        };
+        let report = device.open().await.map_err(js)?.into();
         let album = Album::new(Some(SIDE));
         let times = [(precise_now() - start) / 1e3, 0.0];
         Ok(Engine { device, dtype: Precision::F32, encoder: None, report, album, times })
@@ -322,8 +308,3 @@ impl Engine {
 
 /// Pixels of the longer side of a map of classes.
 const SIDE: u32 = 768;
-
-fn four(shape: Vec<usize>) -> JsResult<[usize; 4]> {
-    let wrong = |s: Vec<usize>| js(Error::input(format!("shape {s:?}: expected four lengths")));
-    shape.try_into().map_err(wrong)
-}

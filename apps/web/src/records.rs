@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use internvit::image::Resize;
+use internvit::session::OpenDevice;
 
 #[derive(Clone, Serialize)]
 pub(super) struct DeviceReport {
@@ -10,6 +11,22 @@ pub(super) struct DeviceReport {
     pub(super) name: String,
     pub(super) backend: String,
     pub(super) reason: Option<String>,
+}
+
+impl From<OpenDevice> for DeviceReport {
+    fn from(device: OpenDevice) -> Self {
+        match device {
+            OpenDevice::Gpu(gpu) => Self {
+                kind: "gpu",
+                name: gpu.report.name.clone(),
+                backend: "WebGPU".into(),
+                reason: None,
+            },
+            OpenDevice::Cpu(reason) => {
+                Self { kind: "cpu", name: "CPU".into(), backend: "WebAssembly".into(), reason }
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]

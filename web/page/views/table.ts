@@ -7,6 +7,7 @@ import { Norms } from "./norms";
 import { Pca } from "./pca";
 import { Segmentation } from "./segmentation";
 import { Similarity } from "./similarity";
+import { Talk } from "./talk";
 import { Teach, type Lessons } from "./teach";
 import type { View } from "./view";
 import { Words } from "./words";
@@ -21,6 +22,7 @@ const table = {
   segmentation: () => new Segmentation(),
   labels: (root) => new Labels(root),
   words: (root) => new Words(root),
+  talk: (root) => new Talk(root),
 } satisfies Record<string, (root: HTMLElement, lessons: Lessons) => View>;
 
 export type ViewName = keyof typeof table;

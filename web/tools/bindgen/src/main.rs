@@ -1,5 +1,5 @@
 //! The part of wasm-bindgen's command line that the page needs, built in a fifth of its crates:
-//! `bindgen MODULE FOLDER` writes the module and its JavaScript for browsers, and the module a second time for
+//! `bindgen MODULE FOLDER NAME` writes the module and its JavaScript for browsers, and the module a second time for
 //! browsers without relaxed SIMD.
 
 use std::error::Error;
@@ -11,23 +11,24 @@ use walrus::{LocalFunction, LocalId, Module, ValType};
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let [module, folder] = std::env::args()
+    let [module, folder, name] = std::env::args()
         .skip(1)
         .collect::<Vec<_>>()
         .try_into()
-        .map_err(|_| "bindgen MODULE FOLDER")?;
+        .map_err(|_| "bindgen MODULE FOLDER NAME")?;
     let folder = Path::new(&folder);
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(module).out_name("internvit").web(true)?.typescript(true).omit_default_module_path(false);
+    bindgen.input_path(module).out_name(&name).web(true)?.typescript(true).omit_default_module_path(false);
     bindgen.remove_name_section(true).remove_producers_section(true);
     let mut output = bindgen.generate_output()?;
     output.emit(folder)?;
-    copy(folder.join("internvit_bg.wasm"), folder.join("internvit_relaxed.wasm"))?;
+    let plain = folder.join(format!("{name}_bg.wasm"));
+    copy(&plain, folder.join(format!("{name}_relaxed.wasm")))?;
     let replaced = replace_relaxed(output.wasm_mut())?;
     if replaced == 0 {
         return Err("the module has no relaxed instruction: it was built without +relaxed-simd".into());
     }
-    write(folder.join("internvit_bg.wasm"), output.wasm_mut().emit_wasm())?;
+    write(plain, output.wasm_mut().emit_wasm())?;
     Ok(())
 }
 

@@ -1,0 +1,327 @@
+//! The door to conversations: a module of its own, which the page loads when one begins.
+
+#[allow(dead_code, reason = "the page's module has the rest")]
+mod js;
+#[allow(dead_code, reason = "the page's module has the rest")]
+mod records;
+
+use std::io::Cursor;
+use std::ops::ControlFlow;
+
+use js_sys::Function;
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+use self::js::*;
+use self::records::*;
+use internvit::app::Shape;
+use internvit::budget::{Amount, USUAL, picture_memory};
+use internvit::image::{Options, Resize, decode_with};
+use internvit::language::{Answering, PICTURE, Piece, Role, Sampling, Talk, Template};
+use internvit::model::qwen_tokenizer;
+use internvit::{Compute, Device, Encoder, Error, Images, Tensor};
+
+#[wasm_bindgen(typescript_custom_section)]
+const RECORDS: &str = r#"
+import type { Device, DeviceChoice, Dtype, FileInfo } from "../shared/protocol";
+import type { Part, Seen, TalkInfo } from "../shared/talk";
+
+/** Reads bytes `start..end` of the file of that number. */
+type ReadRange = (file: number, start: number, end: number) => Promise<Uint8Array>;
+
+/** Receives the progress; false cancels the call, whose promise then rejects. */
+type OnProgress = (done: number, total: number) => void | boolean | Promise<boolean>;
+"#;
+
+/// Panics that should not happen are at least told to the console.
+fn main() {
+    std::panic::set_hook(Box::new(|panic| {
+        web_sys::console::error_1(&panic.to_string().into());
+    }));
+}
+
+/// What is known of a model that is loaded.
+#[derive(Serialize)]
+struct TalkInfo {
+    layers: usize,
+    hidden: usize,
+    /// Tokens of a conversation at most.
+    length: usize,
+    parameters: f64,
+    bytes: f64,
+    random_weights: bool,
+    /// The tokens that end an answer, by their names.
+    stops: [&'static str; 2],
+}
+
+/// A part of a prompt: text, or so often a control token.
+#[derive(Serialize)]
+struct Part {
+    control: bool,
+    text: String,
+    times: usize,
+}
+
+/// What the model is given of a photograph.
+#[derive(Serialize)]
+struct Seen {
+    photo: usize,
+    tokens: usize,
+    tiles: usize,
+    milliseconds: f64,
+}
+
+/// A model that speaks, and the conversation with it.
+#[wasm_bindgen]
+pub struct Chat {
+    device: Device,
+    report: DeviceReport,
+    encoder: Option<Encoder>,
+    template: Template,
+    talk: Talk,
+    how: Answering,
+    /// Visual tokens of photographs, `[tiles, tokens of a tile, C]`.
+    seen: Vec<Tensor>,
+    logits: Vec<f32>,
+}
+
+#[wasm_bindgen]
+impl Chat {
+    /// `auto` (a GPU, else the CPU), `gpu` or `cpu`.
+    pub async fn open(
+        #[wasm_bindgen(unchecked_param_type = "DeviceChoice")] device: String,
+    ) -> JsResult<Chat> {
+        let device: Device = device.parse().unwrap_or_default();
+        let report = device.open().await.map_err(js)?.into();
+        Ok(Chat {
+            device,
+            report,
+            encoder: None,
+            template: Template::port(),
+            talk: Talk::default(),
+            how: Answering::default(),
+            seen: Vec::new(),
+            logits: Vec::new(),
+        })
+    }
+
+    /// `{ kind, name, backend, reason }`
+    #[wasm_bindgen(unchecked_return_type = "Device")]
+    pub fn device(&self) -> JsResult<JsValue> {
+        to_js(&self.report)
+    }
+
+    /// What the model did by itself, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        self.encoder.as_ref().map_or(Vec::new(), |encoder| encoder.notes().to_vec())
+    }
+
+    /// Destroys the graphics device, as a driver that is reset does: for tests.
+    pub fn lose(&self) {
+        if let Some(gpu) = self.encoder.as_ref().and_then(|encoder| encoder.gpu()) {
+            gpu.lose();
+        }
+    }
+
+    /// Loads a model from the text of its `config.json` and its files, of which ranges are read through
+    /// `read(file, start, end) -> Promise<Uint8Array>`; a GPU keeps it in `dtype`.
+    #[wasm_bindgen(unchecked_return_type = "TalkInfo")]
+    pub async fn load(
+        &mut self,
+        config: String,
+        #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
+        #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
+        #[wasm_bindgen(unchecked_param_type = "Dtype")] dtype: String,
+    ) -> JsResult<JsValue> {
+        let checkpoint = checkpoint(&config, files, &read).await?;
+        let checkpoint = checkpoint.with_language().await.map_err(js)?;
+        self.template = Template::of("config.json", &config).map_err(js)?;
+        (self.talk, self.seen) = (Talk::default(), Vec::new());
+        // Both may not fit the device together.
+        self.encoder = None;
+        let on_cpu = self.report.kind == "cpu";
+        let compute = match on_cpu {
+            true => Compute::from(&Device::Cpu),
+            false => Compute::from(&self.device).precision(dtype.parse().map_err(js)?),
+        };
+        let mut on_progress = async |done, total| {
+            turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
+        };
+        let encoder = Encoder::load(checkpoint, compute, &mut on_progress).await.map_err(js)?;
+        let (language, checkpoint) = (encoder.language().map_err(js)?, encoder.checkpoint());
+        let info = TalkInfo {
+            layers: language.layers,
+            hidden: language.hidden,
+            length: language.length,
+            parameters: checkpoint.manifest.parameters() as f64,
+            bytes: checkpoint.manifest.bytes() as f64,
+            random_weights: checkpoint.random_weights(),
+            stops: self.template.stops,
+        };
+        self.encoder = Some(encoder);
+        to_js(&info)
+    }
+
+    /// The tokens that end an answer, and the one that stands where visual tokens are.
+    pub fn use_tokens(&mut self, stops: Vec<u32>, picture: Option<u32>) {
+        (self.how.stops, self.how.picture) = (stops, picture);
+    }
+
+    /// A temperature of 0 takes the likeliest tokens; the same seed draws the same ones.
+    pub fn use_sampling(&mut self, temperature: f64, seed: u32) {
+        self.how.sampling = Sampling { temperature, seed: seed.into(), ..Sampling::default() };
+    }
+
+    /// Computes the visual tokens of a photograph file in at most so many tiles.
+    #[wasm_bindgen(unchecked_return_type = "Seen")]
+    pub async fn see(
+        &mut self,
+        name: String,
+        bytes: Vec<u8>,
+        tiles: u32,
+        #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
+    ) -> JsResult<JsValue> {
+        let start = precise_now();
+        let needed = picture_memory(Cursor::new(&bytes));
+        if needed > USUAL {
+            let (needed, most) = (Amount(needed), Amount(USUAL));
+            let reason = format!("needs {needed} of memory, the page has {most}: make it smaller");
+            return Err(js(Error::image(&name, reason)));
+        }
+        let white = Options { background: Some([255; 3]), ..Options::default() };
+        let photo = decode_with(&name, &bytes, white).map_err(js)?.picture;
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        let shape = Shape::new(encoder.spec(), None, Some(Resize::Squash), tiles).map_err(js)?;
+        let pictures = shape.cut(&photo).map_err(js)?.pictures;
+        let mut visual = Tensor { shape: vec![0, 0, 0], values: Vec::new() };
+        for (tile, picture) in pictures.iter().enumerate() {
+            let on = &mut async |done: usize, total: usize| {
+                let (done, total) = (tile * total + done, pictures.len() * total);
+                let told =
+                    progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64));
+                turn(told).await
+            };
+            let images = Images::Pictures(std::slice::from_ref(picture));
+            let found = encoder.visual_tokens(images, on).await.map_err(js)?;
+            visual.shape = vec![tile + 1, found.shape[1], found.shape[2]];
+            visual.values.extend(found.values);
+        }
+        self.add(visual, precise_now() - start)
+    }
+
+    /// The same of `pixel_values` of shape `[tiles, 3, height, width]`, for tests.
+    #[wasm_bindgen(unchecked_return_type = "Seen")]
+    pub async fn see_pixel_values(
+        &mut self,
+        shape: Vec<usize>,
+        values: Vec<f32>,
+    ) -> JsResult<JsValue> {
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        let images = Images::PixelValues { shape: four(shape)?, values: &values };
+        let mut go_on = async |_, _| ControlFlow::Continue(());
+        let visual = encoder.visual_tokens(images, &mut go_on).await.map_err(js)?;
+        self.add(visual, 0.0)
+    }
+
+    fn add(&mut self, visual: Tensor, milliseconds: f64) -> JsResult<JsValue> {
+        let (tiles, tokens) = (visual.shape[0], visual.shape[0] * visual.shape[1]);
+        self.seen.push(visual);
+        to_js(&Seen { photo: self.seen.len() - 1, tokens, tiles, milliseconds })
+    }
+
+    /// The prompt for a question about the photographs from number `before` on, and those before: the first of a
+    /// conversation, or what follows an answer that `ended` by itself or not.
+    #[wasm_bindgen(unchecked_return_type = "Part[]")]
+    pub fn prompt(
+        &self,
+        question: String,
+        before: usize,
+        first: bool,
+        ended: bool,
+    ) -> JsResult<JsValue> {
+        let all = self.seen.len();
+        let text = self.template.question(&question, all - before.min(all));
+        let pieces = match first {
+            true => self.template.prompt(None, &[(Role::User, text)], all),
+            false => self.template.next(ended, &text, [before, all]),
+        };
+        let part = |control, text: &str, times| Part { control, text: text.into(), times };
+        let parts = pieces.iter().flat_map(|piece| match piece {
+            Piece::Text(text) => vec![part(false, text, 1)],
+            Piece::Control(name) => vec![part(true, name, 1)],
+            Piece::Picture(number) => {
+                let tokens = self.seen.get(*number).map_or(0, tokens);
+                let [open, token, close] = PICTURE;
+                vec![part(true, open, 1), part(true, token, tokens), part(true, close, 1)]
+            }
+        });
+        to_js(&parts.collect::<Vec<_>>())
+    }
+
+    /// Adds a prompt's tokens, and the photographs from number `before` on.
+    pub fn say(&mut self, ids: Vec<u32>, before: usize) -> JsResult<()> {
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
+        let new = self.seen.get(before..).unwrap_or_default();
+        let count = new.iter().map(tokens).sum();
+        let values: Vec<f32> = new.iter().flat_map(|tensor| &tensor.values).copied().collect();
+        let visual =
+            Tensor { shape: vec![1, count, encoder.language().map_err(js)?.hidden], values };
+        self.talk.say(encoder, &ids, Some(&visual)).map_err(js)
+    }
+
+    /// The answer's next token, where it may have `left` more. The one before it is the last of what was said.
+    pub async fn next(&mut self, left: usize) -> JsResult<Option<u32>> {
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        self.how.most = left;
+        let logits = &mut self.logits;
+        // The page decides between two tokens whether there is another.
+        let watch = &mut |_, found: &[f32]| {
+            logits.clear();
+            logits.extend_from_slice(found);
+            ControlFlow::Break(())
+        };
+        let said = self.talk.answer(encoder, &self.how, watch).await.map_err(js)?;
+        Ok(said.last().copied())
+    }
+
+    /// The logits by which the last token was chosen: for tests.
+    pub fn logits(&self) -> Vec<f32> {
+        self.logits.clone()
+    }
+
+    /// How many tokens were said, and how many an answer may have beside them.
+    pub fn said(&self) -> JsResult<Vec<usize>> {
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
+        Ok(vec![self.talk.ids().len(), self.talk.room(encoder).map_err(js)?])
+    }
+
+    /// The token that was said last.
+    pub fn last(&self) -> Option<u32> {
+        self.talk.ids().last().copied()
+    }
+
+    /// Takes back all but the first `tokens` and the first `photos`.
+    pub fn take_back(&mut self, tokens: usize, photos: usize) {
+        let values = self.seen.iter().take(photos).map(|tensor| tensor.values.len()).sum();
+        self.talk.take_back(tokens, values);
+        self.seen.truncate(photos);
+    }
+}
+
+/// The `tokenizer.json` of Qwen's vocabulary: the texts of `vocab.json`, `merges.txt`, and where they are there
+/// `added_tokens.json` and `tokenizer_config.json`.
+#[wasm_bindgen]
+pub fn tokenizer(vocabulary: &str, merges: &str, added: &str, config: &str) -> JsResult<String> {
+    let read = |file: &str, text: &str| {
+        serde_json::from_str(text).map_err(|error| js(Error::config(file, error)))
+    };
+    let vocabulary = read("vocab.json", vocabulary)?;
+    let added = read("added_tokens.json", added)?;
+    let config = read("tokenizer_config.json", config)?;
+    Ok(qwen_tokenizer(vocabulary, merges, &added, &config).to_string())
+}
+
+fn tokens(visual: &Tensor) -> usize {
+    visual.shape.iter().take(2).product()
+}

@@ -1,0 +1,51 @@
+// The messages between the page and the worker of conversations, as protocol.ts describes the engine's.
+
+import { device, deviceChoice, dtype, ownFiles, type CallTable, type CallTypes } from "./protocol";
+import { boolean, instance, list, nothing, number, record, string, type Infer } from "./shape";
+
+/** A model that speaks. */
+export type TalkInfo = Infer<typeof talkInfo>;
+export const talkInfo = record({
+  layers: number,
+  hidden: number,
+  /** Tokens of a conversation at most. */
+  length: number,
+  parameters: number,
+  bytes: number,
+  random_weights: boolean,
+  /** The tokens that end an answer, by their names. */
+  stops: list(string),
+});
+
+/** A part of a prompt: text, or so often a control token. */
+export type Part = Infer<typeof part>;
+export const part = record({ control: boolean, text: string, times: number });
+
+/** What the model is given of a photograph. */
+export type Seen = Infer<typeof seen>;
+export const seen = record({ photo: number, tokens: number, tiles: number, milliseconds: number });
+
+/** How far a conversation is: tokens that were said, and photographs. */
+export type Place = Infer<typeof place>;
+const place = record({ tokens: number, photos: number });
+
+/** An answer so far. */
+export type Saying = Infer<typeof saying>;
+const saying = record({ text: string, tokens: number, ended: boolean });
+
+export type TalkCalls = CallTypes<typeof talkCalls>;
+export const talkCalls = {
+  open: { given: deviceChoice, answer: device },
+  /** A conversation begins with a model; a GPU keeps it in a precision. */
+  load: { given: record({ files: ownFiles, dtype }), answer: talkInfo },
+  /** Looks at a photograph in at most so many tiles. The next question is about it. */
+  see: { given: record({ photo: instance(File), tiles: number }), answer: seen },
+  /** Asks; a temperature of 0 takes the likeliest words. Tells where the question begins. */
+  ask: { given: record({ question: string, temperature: number, seed: number }), answer: place },
+  /** The answer's next token, of so many at most in all. */
+  next: { given: number, answer: saying },
+  /** Takes back all but the beginning of a conversation. */
+  takeBack: { given: place, answer: nothing },
+  /** What the model did by itself, a sentence each. */
+  notes: { given: nothing, answer: list(string) },
+} satisfies CallTable;

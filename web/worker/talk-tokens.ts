@@ -1,0 +1,81 @@
+// Prompts as numbers of tokens, and tokens as text, by the files beside a model that speaks.
+
+import type { Tokenizer } from "@huggingface/tokenizers";
+import type { Part } from "../shared/talk";
+import { textOf } from "./words";
+
+interface Added {
+  id: number;
+  content: string;
+  special: boolean;
+}
+
+/** What of a `tokenizer.json` matters here. */
+interface Description {
+  added_tokens?: readonly Added[];
+}
+
+/** Makes the `tokenizer.json` of the texts of vocab.json, merges.txt, added_tokens.json and tokenizer_config.json. */
+export type Describe = (vocabulary: string, merges: string, added: string, config: string) => string;
+
+export class TalkTokens {
+  readonly #inner: Tokenizer;
+  /** Control tokens by their names. */
+  readonly #controls: ReadonlyMap<string, number>;
+  readonly #hidden: ReadonlySet<number>;
+
+  private constructor(inner: Tokenizer, controls: readonly Added[]) {
+    this.#inner = inner;
+    this.#controls = new Map(controls.map(({ content, id }) => [content, id]));
+    this.#hidden = new Set(controls.map(({ id }) => id));
+  }
+
+  static async open(files: readonly File[], describe: Describe): Promise<TalkTokens> {
+    const { Tokenizer } = await import("@huggingface/tokenizers");
+    const text = await read(files, describe);
+    if (text === null) {
+      throw new Error("To speak, this model wants its tokenizer.json, or vocab.json and merges.txt with added_tokens.json: open them together with its other files.");
+    }
+    try {
+      const json = JSON.parse(text) as Description;
+      const added = json.added_tokens ?? [];
+      // What somebody types is text, whatever it looks like: the tokenizer does not know control tokens at all.
+      const inner = new Tokenizer({ ...json, added_tokens: added.filter(({ special }) => !special), post_processor: null }, {});
+      return new TalkTokens(inner, added.filter(({ special }) => special));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`The model’s tokenizer cannot be used: ${reason.replace(/\.$/, "")}.`);
+    }
+  }
+
+  /** A control token's number; undefined where there is none of this name. */
+  control(name: string): number | undefined {
+    return this.#controls.get(name) ?? this.#inner.token_to_id(name);
+  }
+
+  /** The tokens of a prompt. */
+  ids(parts: readonly Part[]): Uint32Array {
+    return new Uint32Array(parts.flatMap(({ control, text, times }) => {
+      if (!control) return this.#inner.encode(text, { add_special_tokens: false }).ids;
+      const id = this.control(text);
+      if (id === undefined) throw new Error(`The model’s tokenizer has no ${text}: open that of the whole model, with its added_tokens.json.`);
+      return Array<number>(times).fill(id);
+    }));
+  }
+
+  /** The text of tokens, without control tokens. */
+  text(ids: readonly number[]): string {
+    const told = ids.filter((id) => !this.#hidden.has(id));
+    return told.length === 0 ? "" : this.#inner.decode(told, { clean_up_tokenization_spaces: false });
+  }
+}
+
+async function read(files: readonly File[], describe: Describe): Promise<string | null> {
+  const whole = await textOf(files, "tokenizer.json");
+  if (whole !== null) return whole;
+  const [vocabulary, merges] = [await textOf(files, "vocab.json"), await textOf(files, "merges.txt")];
+  if (vocabulary === null || merges === null) return null;
+  const others = await Promise.all(["added_tokens.json", "tokenizer_config.json"].map((name) => textOf(files, name)));
+  const [added = "null", config = "null"] = others.map((text) => text ?? "null");
+  return describe(vocabulary, merges, added, config);
+}

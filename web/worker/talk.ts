@@ -1,0 +1,120 @@
+// The worker of conversations: it owns a model that speaks, and what was said.
+
+import init, { Chat, tokenizer } from "#talk";
+import { talkCalls, type Place, type Saying, type TalkCalls } from "../shared/talk";
+import { adapterName } from "./adapter";
+import { compile } from "./compile";
+import { readable } from "./decode";
+import { localModel, readRanges } from "./model-files";
+import { pause } from "./pause";
+import { serve, type Handlers, type Job } from "./serve";
+import { steps } from "./steps";
+import { askForSubgroups } from "./subgroups";
+import { TalkTokens } from "./talk-tokens";
+
+/** What has not been said: the beginning of a conversation. */
+const NOTHING: Place = { tokens: 0, photos: 0 };
+
+/** Answers each call by the model. */
+class TalkHost implements Handlers<TalkCalls> {
+  #module: Promise<unknown> | null = null;
+  #chat: Chat | null = null;
+  #tokens: TalkTokens | null = null;
+  #stops: readonly number[] = [];
+  /** Photographs that were seen, and those of them that were asked about. */
+  #seen = 0;
+  #told = 0;
+  /** The answer that is being written. */
+  #answer: number[] = [];
+  /** Whether the last answer ended by itself. */
+  #ended = false;
+
+  async open(device: TalkCalls["open"]["given"]) {
+    await (this.#module ??= start());
+    this.#chat = await Chat.open(device);
+    const found = this.#chat.device();
+    return found.kind === "gpu" ? { ...found, name: (await adapterName()) || found.name } : found;
+  }
+
+  async load({ files, dtype }: TalkCalls["load"]["given"], { signal, progress }: Job) {
+    const model = await localModel(files);
+    // Without a tokenizer there is no need to read gigabytes.
+    this.#tokens = await TalkTokens.open(model.words, tokenizer);
+    const blobs = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
+    const info = await this.#opened.load(model.config, blobs, readRanges(model, signal), steps("load", signal, progress), dtype);
+    const [first, other] = info.stops.map((name) => this.#speaking.control(name));
+    if (first === undefined) throw new Error(`The model’s tokenizer has no ${info.stops[0]}: open that of the whole model, with its added_tokens.json.`);
+    this.#stops = other === undefined ? [first] : [first, other];
+    this.#opened.use_tokens(new Uint32Array(this.#stops), this.#speaking.control("<IMG_CONTEXT>"));
+    await this.takeBack(NOTHING);
+    return info;
+  }
+
+  async see({ photo, tiles }: TalkCalls["see"]["given"], { signal, progress }: Job) {
+    const { bytes } = await readable(photo);
+    const seen = await this.#opened.see(photo.name, bytes, tiles, steps("encode", signal, progress));
+    this.#seen = seen.photo + 1;
+    return seen;
+  }
+
+  async ask({ question, temperature, seed }: TalkCalls["ask"]["given"]) {
+    const chat = this.#opened;
+    const [tokens = 0] = chat.said();
+    const before = { tokens, photos: this.#told };
+    try {
+      chat.say(this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended)), this.#told);
+    } catch (error) {
+      // The next question may show its photograph in fewer tiles.
+      chat.take_back(tokens, this.#told);
+      this.#seen = this.#told;
+      throw error;
+    }
+    chat.use_sampling(temperature, seed);
+    [this.#told, this.#answer, this.#ended] = [this.#seen, [], false];
+    return before;
+  }
+
+  async next(most: number): Promise<Saying> {
+    const { length } = this.#answer;
+    const [, room = 0] = this.#opened.said();
+    const id = await this.#opened.next(Math.min(most - length, room));
+    if (id !== undefined) this.#answer.push(id);
+    this.#ended = id === this.#stops[0];
+    // A message that is waiting is heard between two tokens.
+    await pause();
+    const ended = id === undefined || this.#stops.includes(id) || this.#answer.length >= most || room <= 1;
+    // What ends within a character is not yet told.
+    const text = this.#speaking.text(this.#answer);
+    return { text: ended ? text.trim() : text.replace(/\ufffd+$/, "").trimStart(), tokens: this.#answer.length, ended };
+  }
+
+  async takeBack({ tokens, photos }: Place) {
+    this.#opened.take_back(tokens, photos);
+    [this.#seen, this.#told, this.#answer] = [photos, photos, []];
+    // What is left ends with a whole answer, if it is one that ended by itself.
+    this.#ended = this.#stops[0] !== undefined && this.#opened.last() === this.#stops[0];
+    return null;
+  }
+
+  async notes() {
+    return this.#opened.notes();
+  }
+
+  get #opened(): Chat {
+    if (!this.#chat) throw new Error("The model could not be started on this device.");
+    return this.#chat;
+  }
+
+  get #speaking(): TalkTokens {
+    if (!this.#tokens) throw new Error("Load a model that speaks first.");
+    return this.#tokens;
+  }
+}
+
+async function start() {
+  const module = await compile(new URL("../pkg/talk_bg.wasm", import.meta.url), new URL("../pkg/talk_relaxed.wasm", import.meta.url));
+  askForSubgroups();
+  await init({ module_or_path: module });
+}
+
+serve<TalkCalls>(new TalkHost(), talkCalls);
