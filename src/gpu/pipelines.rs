@@ -19,9 +19,9 @@ impl Gpu {
         let cache = self.cache.as_ref().map(|cache| &cache.pipelines);
         let device = &self.device;
         let missing: Vec<_> = missing.into_iter().collect();
-        let compiled = missing.into_par_iter().map(|kernel| {
-            Ok((kernel.clone(), pipeline(device, cache, kernel)?))
-        });
+        let compiled = missing
+            .into_par_iter()
+            .map(|kernel| Ok((kernel.clone(), pipeline(device, cache, kernel)?)));
         let compiled = compiled.collect::<Result<Vec<_>>>()?;
         self.check()?;
         self.pipelines.borrow_mut().extend(compiled);
