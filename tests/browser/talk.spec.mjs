@@ -130,13 +130,21 @@ async function goOn(page) {
   await page.waitForFunction(() => document.querySelectorAll("#talk .turns > li").length === 1);
   await status(page, "Answered");
   assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
-  // Drawn at random, an answer goes on until it is stopped.
-  await page.getByLabel("Temperature").fill("2");
-  await page.getByLabel("Tokens at most").fill("8192");
-  await ask(page, "And now?");
-  await page.locator("#talk .turns > li").nth(1).locator(".answer", { hasText: /./ }).waitFor();
-  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  // Stopped at its first word, where it has 68: a test that polls would come too late.
+  const stopped = page.evaluate(() => new Promise((done) => {
+    const watch = new MutationObserver(() => {
+      if (!document.querySelector("#talk .turns > li:nth-child(2) .answer")?.textContent) return;
+      watch.disconnect();
+      document.querySelector("#talk [data-stop]").click();
+      done();
+    });
+    watch.observe(document.querySelector("#talk .turns"), { childList: true, subtree: true });
+  }));
+  await ask(page, "Why?");
+  await stopped;
   await page.locator("#talk .turns > li", { hasText: "Stopped." }).waitFor();
+  const said = await page.locator("#talk .turns > li").nth(1).locator(".hint").textContent();
+  assert.ok(Number.parseInt(said) < 10, said);
   await page.getByRole("button", { name: "New conversation" }).click();
   await page.waitForFunction(() => document.querySelectorAll("#talk .turns > li").length === 0);
 }
