@@ -43,11 +43,8 @@ export function trouble() {
 }
 
 /** Puts functions before the worker's script, each called there. */
-export const before = (page, ...functions) => beforeScript(page, "worker", ...functions);
-
-/** The same of another worker's script, by its name. */
-export function beforeScript(page, name, ...functions) {
-  return page.route(`**/${name}-*.js`, async (route) => {
+export function before(page, ...functions) {
+  return page.route("**/worker-*.js", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: functions.map((one) => `(${one})();`).join("") + (await response.text()) });
   });
