@@ -149,11 +149,11 @@ impl Args {
 async fn open(args: &Args) -> Result<Service> {
     let key = args.key()?;
     let checkpoint = args.model.open_whole().await?;
-    let bar = super::progress::bytes("loading", checkpoint.bytes());
+    let bar = Arc::new(super::progress::bytes("loading", checkpoint.bytes()));
     let shown = bar.clone();
     let tokenizer = match checkpoint.text() {
         None => None,
-        Some(_) => super::words::Tokenizer::beside(&checkpoint)
+        Some(_) => internvit::words::Tokenizer::beside(&checkpoint)
             .inspect_err(|why| note!("texts are refused: {why}"))
             .ok(),
     };

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::counts::{Counts, Log};
 use super::refusal::Refusal;
-use crate::words::Tokenizer;
+use internvit::words::Tokenizer;
 
 /// What a request may be.
 #[derive(Clone, Copy)]
