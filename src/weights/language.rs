@@ -1,8 +1,11 @@
 //! What a checkpoint has beside the encoder: the language model, and what makes visual tokens for it.
 
+#[cfg(not(target_arch = "wasm32"))]
 use std::path::{Path, PathBuf};
 
-use super::{Checkpoint, Source, Stored, all_shards, read_header};
+use super::{Checkpoint, Stored, read_header};
+#[cfg(not(target_arch = "wasm32"))]
+use super::{Source, all_shards};
 use crate::model::{
     LanguageNaming, LanguageSpec, VisualSpec, no_language, parse_language, parse_visual,
 };
@@ -15,6 +18,7 @@ pub(super) struct Spoken {
     visual: Option<VisualSpec>,
     language: Option<LanguageSpec>,
     /// Where the files lie, if in a folder.
+    #[cfg(not(target_arch = "wasm32"))]
     folder: Option<PathBuf>,
 }
 
@@ -75,6 +79,30 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Names and headers of all files.
+    async fn named_headers(&mut self) -> Result<Vec<(String, Vec<Stored>)>> {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.take_shards().await?;
+        let mut headers = Vec::new();
+        for file in &self.files {
+            headers.push((file.name().to_string(), read_header(file).await?));
+        }
+        Ok(headers)
+    }
+
+    /// How visual tokens are made, where that was asked for.
+    pub fn visual(&self) -> Option<&VisualSpec> {
+        self.spoken.visual.as_ref()
+    }
+
+    /// The language model, where it was asked for.
+    pub fn language(&self) -> Option<&LanguageSpec> {
+        self.spoken.language.as_ref()
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Checkpoint {
     /// Remembers where the files lie.
     pub(super) fn lying_in(mut self, folder: &Path) -> Self {
         self.spoken.folder = Some(folder.into());
@@ -99,25 +127,5 @@ impl Checkpoint {
             self.files.push(Source::file(&path)?);
         }
         Ok(())
-    }
-
-    /// Names and headers of all files.
-    async fn named_headers(&mut self) -> Result<Vec<(String, Vec<Stored>)>> {
-        self.take_shards().await?;
-        let mut headers = Vec::new();
-        for file in &self.files {
-            headers.push((file.name().to_string(), read_header(file).await?));
-        }
-        Ok(headers)
-    }
-
-    /// How visual tokens are made, where that was asked for.
-    pub fn visual(&self) -> Option<&VisualSpec> {
-        self.spoken.visual.as_ref()
-    }
-
-    /// The language model, where it was asked for.
-    pub fn language(&self) -> Option<&LanguageSpec> {
-        self.spoken.language.as_ref()
     }
 }
