@@ -119,7 +119,7 @@ export class Conversation {
         let speed = "";
         turn.place = await this.#speaker.ask(asking, { signal, progress }, (saying) => {
           speed = turn.tell(saying);
-          turn.element.scrollIntoView({ block: "end" });
+          this.#ask.scrollIntoView({ block: "nearest" });
         });
         if (signal.aborted) turn.stopped();
         const notes = (await this.#speaker.notes()).map((note) => `${note}.`);
