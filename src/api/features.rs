@@ -227,7 +227,8 @@ impl<'a> FeatureRequest<'a> {
         if !batch.is_empty() {
             let wanted = wanted.clone();
             let names: Vec<String> = batch.iter().map(|photo| photo.name.clone()).collect();
-            let encoded = self.model.with(move |encoder| encode(encoder, batch, &wanted))?;
+            let encoded =
+                self.model.with(move |encoder| encode(encoder, batch, &wanted, &|| ()))?;
             for (name, features) in names.into_iter().zip(encoded) {
                 match features {
                     Ok(features) => set.photos.push(features),

@@ -88,8 +88,9 @@ pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>, about: &Ab
 fn answer(encoder: &mut Encoder, batch: Vec<Waiting>, about: &About) {
     let (photos, answers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.photo, waiting.answer)).unzip();
-    about.count_run();
-    let found = about.noting(encoder, |encoder| encode(encoder, photos, &Wanted::default()));
+    let count = || about.count_run();
+    let found =
+        about.noting(encoder, |encoder| encode(encoder, photos, &Wanted::default(), &count));
     let mut all = found.map(Vec::into_iter);
     for answer in answers {
         let _ = answer.send(match &mut all {
@@ -99,20 +100,24 @@ fn answer(encoder: &mut Encoder, batch: Vec<Waiting>, about: &About) {
     }
 }
 
-/// Features of photographs of one size, in their order. One that cannot be encoded costs only itself.
+/// Features of photographs of one size, in their order. One that cannot be encoded costs only itself. `run` is
+/// called for each time that some are encoded.
 pub(super) fn encode(
     encoder: &mut Encoder,
     photos: Vec<Ready>,
     wanted: &Wanted,
+    run: &dyn Fn(),
 ) -> Result<Vec<Result<PhotoFeatures>>> {
     let (about, pictures): (Vec<_>, Vec<_>) =
         photos.into_iter().map(|photo| ((photo.name, photo.size), photo.picture)).unzip();
+    run();
     match together(encoder, &about, &pictures, wanted) {
         Ok(all) => Ok(all.into_iter().map(Ok).collect()),
         // The values of one overflow, or there is no memory for all: the others are not to suffer.
         Err(error) if pictures.len() > 1 && !matches!(error, Error::Lost(_) | Error::Cancelled) => {
             let mut each = Vec::new();
             for (about, picture) in about.iter().zip(&pictures) {
+                run();
                 match together(encoder, from_ref(about), from_ref(picture), wanted) {
                     Ok(one) => each.extend(one.into_iter().map(Ok)),
                     Err(stop @ (Error::Lost(_) | Error::Cancelled)) => return Err(stop),
