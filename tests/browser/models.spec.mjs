@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { openSite, path, visit } from "./site.mjs";
@@ -163,7 +163,7 @@ test("of a drop of several kinds each does its part, and what fails is still tol
   }
 });
 
-test("a folder that is dropped, and a file that has gone, are named, with what to do", async (t) => {
+test("a folder that is dropped opens, and a file that has gone is named, with what to do", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "internvit-drop-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   for (const name of ["a.png", "b.png"]) copyFileSync(path("www/samples/chelsea.png"), join(folder, name));
@@ -179,7 +179,9 @@ test("a folder that is dropped, and a file that has gone, are named, with what t
   await page.locator("#status", { hasText: "b.png took" }).waitFor({ state: "attached" });
   await shown(page);
   await fromDisk(folder);
-  await page.getByRole("alert").filter({ hasText: `${basename(folder)} cannot be read: it is a folder` }).waitFor();
+  const opened = page.getByRole("region", { name: "Folder", exact: true });
+  await opened.getByRole("status").filter({ hasText: /^2 of 2 read/ }).waitFor();
+  await opened.getByRole("button", { name: "Close" }).click();
   rmSync(join(folder, "b.png"));
   await advanced(page);
   await page.getByRole("button", { name: "Apply" }).click();
