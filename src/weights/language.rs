@@ -1,11 +1,8 @@
 //! What a checkpoint has beside the encoder: the language model, and what makes visual tokens for it.
 
-#[cfg(not(target_arch = "wasm32"))]
 use std::path::{Path, PathBuf};
 
-use super::{Checkpoint, Stored, read_header};
-#[cfg(not(target_arch = "wasm32"))]
-use super::{Source, all_shards};
+use super::{Checkpoint, Source, Stored, all_shards, read_header};
 use crate::model::{
     LanguageNaming, LanguageSpec, VisualSpec, no_language, parse_language, parse_visual,
 };
@@ -18,8 +15,7 @@ pub(super) struct Spoken {
     visual: Option<VisualSpec>,
     language: Option<LanguageSpec>,
     /// Where the files lie, if in a folder.
-    #[cfg(not(target_arch = "wasm32"))]
-    folder: Option<PathBuf>,
+    pub(super) folder: Option<PathBuf>,
 }
 
 impl Checkpoint {
@@ -81,7 +77,6 @@ impl Checkpoint {
 
     /// Names and headers of all files.
     async fn named_headers(&mut self) -> Result<Vec<(String, Vec<Stored>)>> {
-        #[cfg(not(target_arch = "wasm32"))]
         self.take_shards().await?;
         let mut headers = Vec::new();
         for file in &self.files {
@@ -98,15 +93,6 @@ impl Checkpoint {
     /// The language model, where it was asked for.
     pub fn language(&self) -> Option<&LanguageSpec> {
         self.spoken.language.as_ref()
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-impl Checkpoint {
-    /// Remembers where the files lie.
-    pub(super) fn lying_in(mut self, folder: &Path) -> Self {
-        self.spoken.folder = Some(folder.into());
-        self
     }
 
     /// Takes the shards that hold nothing of the encoder too.

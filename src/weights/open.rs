@@ -26,9 +26,13 @@ impl Checkpoint {
             Some(_) => folder.clone(),
             None => folder.canonicalize().unwrap_or_else(|_| folder.clone()),
         };
-        let opened = Self::open_with(&named.display().to_string(), &text, files, prefix).await?;
+        let name = named.display().to_string();
+        #[cfg_attr(not(feature = "language"), expect(unused_mut, reason = "changed below"))]
+        let mut opened = Self::open_with(&name, &text, files, prefix).await?;
         #[cfg(feature = "language")]
-        let opened = opened.lying_in(&folder);
+        {
+            opened.spoken.folder = Some(folder.clone());
+        }
         opened.preprocess_from(|file| {
             let path = folder.join(file);
             path.exists().then(|| read_text(&path, MAX_CONFIG)).transpose()

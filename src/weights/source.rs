@@ -50,6 +50,12 @@ impl Source {
         Ok(Self::new(name, size, Bytes::File(std::sync::Mutex::new(file))))
     }
 
+    /// A browser opens no file by its path.
+    #[cfg(target_arch = "wasm32")]
+    pub fn file(path: &std::path::Path) -> Result<Self> {
+        Err(crate::Error::input(format!("{}: expected the file itself", path.display())))
+    }
+
     /// Bytes from wherever the caller has them: `read` gives those of a range, and may block.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn ranges(
