@@ -10,6 +10,8 @@ use std::process::{Command, Output};
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_internvit"));
     command.current_dir(crate::common::root()).env("INTERNVIT_MODEL", "internvit-tiny");
+    // Mesa's choice of devices looks for a Wayland display, and prints a line where this is not set.
+    command.env("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
