@@ -95,6 +95,8 @@ test("weights in 8 and 4 bits give features near those of all bits", async (t) =
     await page.getByText(/^Encoding coffee\.png/).first().waitFor();
     await page.locator("#progress").waitFor({ state: "hidden" });
     await shown(page);
+    // The sheet lies over what saves.
+    await page.keyboard.press("Escape");
     const { data } = await features(page);
     const cosines = Array.from({ length: tokens - 1 }, (_, at) => {
       const [a, b] = [exact, data].map((all) => all.slice((at + 1) * c, (at + 2) * c));
