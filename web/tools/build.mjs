@@ -1,6 +1,7 @@
 // Builds the page: Rust to web/pkg, then web/ to www/js.
 import { existsSync, readdirSync, statSync, utimesSync } from "node:fs";
-import { join } from "node:path";
+import { homedir } from "node:os";
+import { join, sep } from "node:path";
 import { writeLicences } from "./licences.mjs";
 import { writeWorker } from "./offline.mjs";
 import { root, runBeside, stop } from "./run.mjs";
@@ -45,14 +46,21 @@ async function module(name) {
   const start = new Date();
   const triple = "wasm32-unknown-unknown";
   // Of what LLVM inlines by its own choice little is worth the bytes: what must be inlined says so.
-  const flags = "-C target-feature=+simd128,+relaxed-simd -C llvm-args=-inline-threshold=10";
+  const flags = ["-C", "target-feature=+simd128,+relaxed-simd", "-C", "llvm-args=-inline-threshold=10"];
   const { made, how } = MODULES[name];
+  await succeed("cargo", ["fetch", "--locked", "--target", triple]);
   await succeed("cargo", ["build", "--package", "internvit-web", ...how, "--profile", "wasm", "--target", triple], {
-    CARGO_TARGET_DIR: target, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: flags,
+    CARGO_TARGET_DIR: target, CARGO_ENCODED_RUSTFLAGS: [...flags, ...unplaced()].join("\x1f"),
   });
   await succeed(bindgen, [join(target, triple, "wasm", made), out, name]);
   // What changes while it builds is not in it.
   utimesSync(built(name), start, start);
+}
+
+/** Flags that leave out of a module where other people's crates lie on this machine. */
+function unplaced() {
+  const sources = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/src");
+  return readdirSync(sources).map((registry) => `--remap-path-prefix=${join(sources, registry)}${sep}=`);
 }
 
 async function succeed(command, args, env) {
