@@ -5,7 +5,7 @@ import { join, sep } from "node:path";
 import { writeLicences } from "./licences.mjs";
 import { writeWorker } from "./offline.mjs";
 import { root, runBeside, stop } from "./run.mjs";
-import { bindgen, setup } from "./setup.mjs";
+import { bindgen, makeBindgen, setup } from "./setup.mjs";
 import { sizes } from "./sizes.mjs";
 
 const out = join(root, "web/pkg");
@@ -21,6 +21,7 @@ const MODULES = {
 /** Builds the page. */
 export async function build({ watch = false } = {}) {
   const stale = Object.keys(MODULES).filter(isStale);
+  if (stale.length > 0) await makeBindgen();
   for (const name of stale) await module(name);
   writeLicences();
   await page(watch ? { watch: {} } : {});

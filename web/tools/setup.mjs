@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ask, find, root, run, stop } from "./run.mjs";
+import { ask, find, root, run, runBeside, stop } from "./run.mjs";
 
 const target = "wasm32-unknown-unknown";
 export const bindgen = join(root, `target/tools/release/bindgen${process.platform === "win32" ? ".exe" : ""}`);
@@ -12,7 +12,6 @@ export async function setup({ tests = false } = {}) {
   node();
   npmPackages();
   rust();
-  wasmBindgen();
   if (!tests) return;
   vulkan();
   if (!(await findChromium())) installChromium();
@@ -41,14 +40,15 @@ function rust() {
   run("rustup", ["target", "add", target]);
 }
 
-/** The tool must have exactly the version of the library. */
-function wasmBindgen() {
+/** Builds the tool that finishes modules, which must have exactly the version of the library. */
+export async function makeBindgen() {
   const tool = "web/tools/bindgen/Cargo.toml";
   const version = /name = "wasm-bindgen"\r?\nversion = "([^"]+)"/.exec(readFileSync(join(root, "Cargo.lock"), "utf8"))?.[1];
   if (!readFileSync(join(root, tool), "utf8").includes(`"=${version}"`)) stop(`${tool} and Cargo.lock name two versions of wasm-bindgen.`);
   // The first time takes a minute, in which cargo shows what it does.
   const quiet = existsSync(bindgen) ? ["--quiet"] : [];
-  run("cargo", ["build", "--release", "--locked", ...quiet, "--manifest-path", tool, "--target-dir", "target/tools"]);
+  const args = ["build", "--release", "--locked", ...quiet, "--manifest-path", tool, "--target-dir", "target/tools"];
+  if (await runBeside("cargo", args) !== 0) stop(`Failed: cargo ${args.join(" ")}`);
 }
 
 /** Linux without a GPU gets Mesa's software Vulkan; macOS and Windows bring their own API. */

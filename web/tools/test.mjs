@@ -13,11 +13,13 @@ const APART = ["package.spec.mjs"];
 await step("set-up", () => setup({ tests: true }));
 await step("TypeScript's house", () => run(process.execPath, ["web/tools/house.mjs"]));
 await step("speed table", () => run(process.execPath, ["bench/table.mjs", "--check"]));
-await step("Rust tests' build", () => run("cargo", ["test", "--no-run"]));
+// Both end with work for one core, linking and optimising as a whole, so they fill each other's pauses.
+await step("builds", async () => {
+  const [status] = await Promise.all([runBeside("cargo", ["test", "--no-run"]), build()]);
+  if (status !== 0) stop("Failed: cargo test --no-run");
+});
 // A skipped test is no test: without an adapter the GPU tests fail.
 await step("Rust tests", () => run("cargo", ["test"], { REQUIRE_GPU: "1" }));
-// Beside the tests, which take both cores, it made them twice as long.
-await step("page build", () => build());
 // The types of the Rust module are generated with it.
 await step("types", () => run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"]));
 await step("browser tests", async () => {
@@ -26,8 +28,8 @@ await step("browser tests", async () => {
   const specs = readdirSync(join(root, "tests/browser")).filter((name) => name.endsWith(".spec.mjs") && !APART.includes(name));
   const environment = { CHROMIUM_ENDPOINT: chromium.wsEndpoint(), REQUIRE_GPU: "1" };
   let status = 0;
-  // Most of a visitor's time is waiting, so two come at once.
-  for (const [lanes, names] of [[2, specs.filter((name) => !ALONE.includes(name))], [1, ALONE]]) {
+  // Most of a visitor's time is waiting, so some come at once.
+  for (const [lanes, names] of [[4, specs.filter((name) => !ALONE.includes(name))], [1, ALONE]]) {
     const args = ["--test", `--test-concurrency=${lanes}`, "--test-reporter=spec", ...names.map((name) => `tests/browser/${name}`)];
     // The second round runs also where the first has failed.
     status = Math.max(status, await runBeside(process.execPath, args, environment));
