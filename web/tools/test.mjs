@@ -1,4 +1,5 @@
-// `npm test`: set-up and every test, the cheapest first.
+// `npm test`: set-up and every test but those that have a command of their own, the cheapest first.
+// `npm run test:visits`: the browser tests that are left out of it, long visits and rare faults.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
@@ -9,27 +10,25 @@ import { setup } from "./setup.mjs";
 const ALONE = ["live.spec.mjs", "pace.spec.mjs", "page.spec.mjs", "recovery.spec.mjs"];
 /** What has a command of its own, `npm run test:package`. */
 const APART = ["package.spec.mjs"];
+/** Long visits and rare faults. */
+const VISITS = [
+  "guard", "guest", "hub", "live", "offline", "order", "pace", "recovery", "saving", "teach", "tiles",
+].map((name) => `${name}.spec.mjs`);
+
+const visits = process.argv.includes("--visits");
 
 await step("set-up", () => setup({ tests: true }));
-await step("TypeScript's house", () => run(process.execPath, ["web/tools/house.mjs"]));
-await step("speed table", () => run(process.execPath, ["bench/table.mjs", "--check"]));
-// Both end with work for one core, linking and optimising as a whole, so they fill each other's pauses.
-await step("builds", async () => {
-  const [status] = await Promise.all([runBeside("cargo", ["test", "--no-run"]), build()]);
-  if (status !== 0) stop("Failed: cargo test --no-run");
-});
-// A skipped test is no test: without an adapter the GPU tests fail.
-await step("Rust tests", () => run("cargo", ["test"], { REQUIRE_GPU: "1" }));
-// The types of the Rust module are generated with it.
-await step("types", () => run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"]));
+if (visits) await step("page build", () => build());
+else await everythingElse();
 await step("browser tests", async () => {
   const { launchServer } = await import("../../tests/browser/chromium.mjs");
   const chromium = await launchServer();
   const specs = readdirSync(join(root, "tests/browser")).filter((name) => name.endsWith(".spec.mjs") && !APART.includes(name));
+  const own = specs.filter((name) => VISITS.includes(name) === visits);
   const environment = { CHROMIUM_ENDPOINT: chromium.wsEndpoint(), REQUIRE_GPU: "1" };
   let status = 0;
   // Most of a visitor's time is waiting, so some come at once.
-  for (const [lanes, names] of [[4, specs.filter((name) => !ALONE.includes(name))], [1, ALONE]]) {
+  for (const [lanes, names] of [[4, own.filter((name) => !ALONE.includes(name))], [1, own.filter((name) => ALONE.includes(name))]]) {
     const args = ["--test", `--test-concurrency=${lanes}`, "--test-reporter=spec", ...names.map((name) => `tests/browser/${name}`)];
     // The second round runs also where the first has failed.
     status = Math.max(status, await runBeside(process.execPath, args, environment));
@@ -38,3 +37,18 @@ await step("browser tests", async () => {
   if (status !== 0) stop("Browser tests failed.");
 });
 printTimes();
+
+/** What is no browser test, and the builds. */
+async function everythingElse() {
+  await step("TypeScript's house", () => run(process.execPath, ["web/tools/house.mjs"]));
+  await step("speed table", () => run(process.execPath, ["bench/table.mjs", "--check"]));
+  // Both end with work for one core, linking and optimising as a whole, so they fill each other's pauses.
+  await step("builds", async () => {
+    const [status] = await Promise.all([runBeside("cargo", ["test", "--no-run"]), build()]);
+    if (status !== 0) stop("Failed: cargo test --no-run");
+  });
+  // A skipped test is no test: without an adapter the GPU tests fail.
+  await step("Rust tests", () => run("cargo", ["test"], { REQUIRE_GPU: "1" }));
+  // The types of the Rust module are generated with it.
+  await step("types", () => run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"]));
+}
