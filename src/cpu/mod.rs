@@ -276,7 +276,7 @@ impl Fast<'_> {
             | Op::Rotate(_)
             | Op::Add(_) => self.twin().plain(step, y),
             #[cfg(feature = "language")]
-            Op::Append(_) => self.twin().plain(step, y),
+            Op::Append(_) | Op::Probabilities(_) => self.twin().plain(step, y),
             #[cfg(feature = "language")]
             Op::Causal(op) => {
                 let qkv = [self.plane(op.q), &self.values[op.k], &self.values[op.v]];

@@ -15,7 +15,7 @@ mod row;
 
 pub use attention::{ATTENTION, Attention};
 #[cfg(feature = "language")]
-pub use causal::{APPEND, CAUSAL, Causal};
+pub use causal::{APPEND, CAUSAL, Causal, PROBABILITIES};
 pub use guided::{BOX_MEAN, BoxMean, LOCAL_AFFINE, OUTER, Pixels, RIDGE, Ridge};
 pub use knob::Knob;
 pub use linear::{LINEAR, Product, RowKind};
@@ -83,6 +83,10 @@ pub fn rows() -> Vec<About> {
     list.extend(RIDGE.iter().map(Row::about));
     list.extend(LOCAL_AFFINE.iter().map(Row::about));
     #[cfg(feature = "language")]
-    list.extend(APPEND.iter().map(Row::about).chain(CAUSAL.iter().map(Row::about)));
+    {
+        list.extend(APPEND.iter().map(Row::about));
+        list.extend(CAUSAL.iter().map(Row::about));
+        list.extend(PROBABILITIES.iter().map(Row::about));
+    }
     list
 }

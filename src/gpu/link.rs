@@ -103,6 +103,7 @@ shaders! {
     "pixel/planes";
     "pixel/rgba";
     "pool" uses "shared/size";
+    #[cfg(feature = "language")] "probabilities" uses "shared/size";
     "resize" uses "shared/size";
     "ridge" uses "shared/size";
     "rotate" uses "shared/size";

@@ -7,7 +7,7 @@ use super::kernels::{
     Tokens, rows,
 };
 #[cfg(feature = "language")]
-use super::kernels::{APPEND, CAUSAL, Causal};
+use super::kernels::{APPEND, CAUSAL, Causal, PROBABILITIES};
 use super::link::link;
 use super::pack::Format;
 use crate::image::Normal;
@@ -125,7 +125,9 @@ impl Specimen {
         let found =
             found.or_else(|| self.kernel(&APPEND, file, &Rows { c: self.outputs })).or_else(|| {
                 let (heads, key_heads, head_dim) = (self.heads, 1, self.head_dim);
-                self.kernel(&CAUSAL, file, &Causal { heads, key_heads, head_dim })
+                let shape = Causal { heads, key_heads, head_dim };
+                let causal = self.kernel(&CAUSAL, file, &shape);
+                causal.or_else(|| self.kernel(&PROBABILITIES, file, &shape))
             });
         let Some(kernel) = found else {
             return Err(match rows().iter().any(|row| row.file == file) {

@@ -29,4 +29,9 @@ impl States {
             self.buffers.borrow_mut().insert(_slot.name.clone(), _buffer.clone());
         }
     }
+    /// Whether they lie on a device, and not on one that was lost or left since.
+    #[cfg(feature = "language")]
+    pub fn lie_on(&self, gpu: &super::Gpu) -> bool {
+        self.buffers.borrow().values().next().is_none_or(|buffer| gpu.holds(buffer).is_ok())
+    }
 }

@@ -82,6 +82,8 @@ impl<'a> Builder<'a> {
             Op::Append(op) => vec![self.append(op, y)?],
             #[cfg(feature = "language")]
             Op::Causal(op) => vec![self.causal(op, y)?],
+            #[cfg(feature = "language")]
+            Op::Probabilities(op) => vec![self.probabilities(op, y)?],
         };
         Ok(Work { copy, dispatches })
     }

@@ -64,6 +64,11 @@ fn unsupported(plan: &Plan, step: &Step) -> Option<String> {
             Causal { heads, key_heads, head_dim: y.cols / heads }.unsupported()
         }
         #[cfg(feature = "language")]
+        Op::Probabilities(op) => {
+            let (heads, key_heads) = (y.rows, op.key_heads);
+            Causal { heads, key_heads, head_dim: slot(op.q.slot).cols / heads }.unsupported()
+        }
+        #[cfg(feature = "language")]
         Op::Append(_) => None,
         Op::Embed(_) | Op::Norm(_) | Op::Slice(_) | Op::Add(_) => None,
     }

@@ -1,11 +1,13 @@
 //! Conversations about pictures: what a language model is given of them, the prompt's form, and the choice of the next
 //! token. The model itself is a plan like any other (`src/plan/record/language.rs`).
 
+mod looked;
 mod prompt;
 mod sample;
 mod talk;
 mod visual;
 
+pub use looked::{Look, over_photograph};
 pub use prompt::{IMAGE, PICTURE, Piece, Role, Template, spelled};
 pub use sample::Sampling;
-pub use talk::{Answering, Talk};
+pub use talk::{Answering, Said, Talk};

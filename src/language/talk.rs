@@ -1,10 +1,11 @@
 //! A conversation: what was said, and the answer to it, token by token.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::Sampling;
 use crate::features::Tensor;
-use crate::session::{Memory, Session};
+use crate::plan::Wanted;
+use crate::session::{Fed, Memory, Session};
 use crate::{Error, Result};
 
 /// A conversation with a model. It outlives an answer that fails or is stopped: what was said stays.
@@ -29,6 +30,19 @@ pub struct Answering {
     pub most: usize,
     /// The token that stands where visual tokens are.
     pub picture: Option<u32>,
+    /// Whether it is told where the model looked.
+    pub attention: bool,
+}
+
+/// A token of an answer.
+#[derive(Debug)]
+pub struct Said<'a> {
+    /// Its number.
+    pub id: u32,
+    /// The logits that it was chosen by.
+    pub logits: &'a [f32],
+    /// Where the model looked when it chose it, as [`Talk::attention`] gives it; where that is asked for.
+    pub attention: Option<&'a Tensor>,
 }
 
 /// The memory grows by so many tokens.
@@ -78,9 +92,56 @@ impl Talk {
         Ok(session.language()?.length.saturating_sub(self.ids.len()))
     }
 
-    /// The answer: its tokens, of which the last may be one that ends it. `watch` is told each, with the logits that it
-    /// was chosen by, and may stop the answer, which then is what was said so far. Where the device is lost it is opened
-    /// again, and where f16 overflows the model goes on in f32 ([`Session::notes`] tells).
+    /// The places of visual tokens among all that was said.
+    pub fn places(&self, how: &Answering) -> Vec<usize> {
+        (0..self.ids.len()).filter(|at| self.is_place(*at, how)).collect()
+    }
+
+    fn is_place(&self, at: usize, how: &Answering) -> bool {
+        Some(self.ids[at]) == how.picture && !self.written[at]
+    }
+
+    /// Where the model looked when it chose the token in place `at`: the attention of the token before it to all up to
+    /// there, `[layers, heads, at]`, weights whose sum is 1. It takes as long as a token of an answer, once the conversation
+    /// is remembered. Where the device is lost it is opened again, as for an answer.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such token, or it is the first; as [`Session::feed`].
+    pub async fn attention(
+        &mut self,
+        session: &mut Session,
+        how: &Answering,
+        at: usize,
+    ) -> Result<Tensor> {
+        if !(1..self.ids.len()).contains(&at) {
+            let count = self.ids.len();
+            return Err(Error::input(format!(
+                "token {at}: expected one behind the first of {count}"
+            )));
+        }
+        match self.look(session, how, at).await {
+            Ok(found) => Ok(found),
+            Err(error) => {
+                session.mend(error).await?;
+                self.look(session, how, at).await
+            }
+        }
+    }
+
+    async fn look(&mut self, session: &Session, how: &Answering, at: usize) -> Result<Tensor> {
+        let mut memory = self.memory(session, at)?;
+        let known = memory.len();
+        memory.take_back(at - 1);
+        let embeddings = self.embeddings(session, how, memory.len()..at).await?;
+        let fed = session.feed(&mut memory, &embeddings, Wanted::Attention).await?;
+        memory.restore(known);
+        self.memory = Some(memory);
+        fed.attention.ok_or_else(|| Error::device("the model did not tell where it looks"))
+    }
+
+    /// The answer: its tokens, of which the last may be one that ends it. `watch` is told each and may stop the answer,
+    /// which then is what was said so far. Where the device is lost it is opened again, and where f16 overflows the model
+    /// goes on in f32 ([`Session::notes`] tells).
     ///
     /// # Errors
     /// [`Error::Input`] where visual tokens do not suit their places; as [`Session::feed`].
@@ -88,7 +149,7 @@ impl Talk {
         &mut self,
         session: &mut Session,
         how: &Answering,
-        watch: &mut dyn FnMut(u32, &[f32]) -> ControlFlow<()>,
+        watch: &mut dyn FnMut(Said<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<u32>> {
         let (first, most) = (self.ids.len(), how.most.min(self.room(session)?));
         let mut mended = false;
@@ -109,58 +170,54 @@ impl Talk {
         session: &Session,
         how: &Answering,
         end: usize,
-        watch: &mut dyn FnMut(u32, &[f32]) -> ControlFlow<()>,
+        watch: &mut dyn FnMut(Said<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
-        let (mut memory, mut logits) = self.remembered(session, how, end).await?;
+        let mut memory = self.memory(session, end)?;
+        let wanted = if how.attention { Wanted::Attention } else { Wanted::Last };
         while self.ids.len() < end {
+            // First all that is not remembered, then the last token alone.
+            let embeddings = self.embeddings(session, how, memory.len()..self.ids.len()).await?;
+            let Fed { logits, attention } = session.feed(&mut memory, &embeddings, wanted).await?;
             let id = how.sampling.choose(&logits, &self.ids);
             self.ids.push(id);
             self.written.push(true);
-            let stopped = watch(id, &logits).is_break() || how.stops.contains(&id);
-            if stopped || self.ids.len() == end {
+            let said = Said { id, logits: &logits, attention: attention.as_ref() };
+            if watch(said).is_break() || how.stops.contains(&id) {
                 break;
             }
-            let embedding = session.embed(&[id]).await?;
-            logits = session.feed(&mut memory, &embedding, false).await?;
         }
         self.memory = Some(memory);
         Ok(())
     }
 
-    /// A memory of all that was said, with room for `end` tokens, and the logits of the next.
-    async fn remembered(
-        &mut self,
-        session: &Session,
-        how: &Answering,
-        end: usize,
-    ) -> Result<(Memory, Vec<f32>)> {
-        let known = self.memory.take().filter(|memory| memory.capacity() >= end);
-        let mut memory = match known {
-            Some(memory) => memory,
+    /// The memory, or an empty one where it has no room for `end` tokens or went with its device.
+    fn memory(&mut self, session: &Session, end: usize) -> Result<Memory> {
+        let fits = |memory: &Memory| memory.capacity() >= end && session.holds(memory);
+        match self.memory.take().filter(fits) {
+            Some(memory) => Ok(memory),
             None => {
                 let most = session.language()?.length;
-                session.memory(end.next_multiple_of(ROOM).min(most))?
+                session.memory(end.next_multiple_of(ROOM).min(most))
             }
-        };
-        let embeddings = self.embeddings(session, how, memory.len()).await?;
-        let logits = session.feed(&mut memory, &embeddings, false).await?;
-        Ok((memory, logits))
+        }
     }
 
-    /// What the tokens from `first` on stand for.
+    /// What some tokens stand for.
     async fn embeddings(
         &self,
         session: &Session,
         how: &Answering,
-        first: usize,
+        tokens: Range<usize>,
     ) -> Result<Vec<f32>> {
         let c = session.language()?.hidden;
-        let is_place = |at: &usize| Some(self.ids[*at]) == how.picture && !self.written[*at];
-        let skipped = (0..first).filter(is_place).count() * c;
-        let places: Vec<usize> =
-            (first..self.ids.len()).filter(is_place).map(|at| at - first).collect();
-        let values = self.visual.get(skipped..).unwrap_or_default().to_vec();
+        let places = |list: Range<usize>| list.filter(|at| self.is_place(*at, how));
+        let skipped = places(0..tokens.start).count();
+        let places: Vec<usize> = places(tokens.clone()).map(|at| at - tokens.start).collect();
+        let visual = self.visual.get(skipped * c..).unwrap_or_default();
+        // All that are left for the last tokens: where there are too many or too few, they suit no prompt.
+        let count = if tokens.end == self.ids.len() { visual.len() } else { places.len() * c };
+        let values = visual[..count.min(visual.len())].to_vec();
         let visual = Tensor { shape: vec![values.len() / c, c], values };
-        session.embed_at(&self.ids[first..], &places, &visual).await
+        session.embed_at(&self.ids[tokens], &places, &visual).await
     }
 }

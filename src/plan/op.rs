@@ -17,6 +17,8 @@ mod norm;
 mod outer;
 mod patchify;
 mod pool;
+#[cfg(feature = "language")]
+mod probabilities;
 mod resize;
 mod ridge;
 mod rotate;
@@ -39,6 +41,8 @@ pub use norm::Norm;
 pub use outer::Outer;
 pub use patchify::Patchify;
 pub use pool::{Pool, PoolKind};
+#[cfg(feature = "language")]
+pub use probabilities::Probabilities;
 pub use resize::Resize;
 pub use ridge::Ridge;
 pub use rotate::Rotate;
@@ -89,6 +93,9 @@ pub enum Op {
     /// Attention over what states hold.
     #[cfg(feature = "language")]
     Causal(Causal),
+    /// Where attention over what states hold looks.
+    #[cfg(feature = "language")]
+    Probabilities(Probabilities),
 }
 
 impl Op {
@@ -116,6 +123,8 @@ impl Op {
             Self::Append(_) => "append",
             #[cfg(feature = "language")]
             Self::Causal(_) => "causal",
+            #[cfg(feature = "language")]
+            Self::Probabilities(_) => "probabilities",
         }
     }
 
@@ -143,6 +152,8 @@ impl Op {
             Self::Append(op) => vec![op.x.slot, op.place, op.to],
             #[cfg(feature = "language")]
             Self::Causal(op) => vec![op.q.slot, op.k, op.v, op.place],
+            #[cfg(feature = "language")]
+            Self::Probabilities(op) => vec![op.q.slot, op.k, op.place],
         };
         let mut once = Vec::new();
         for slot in all {

@@ -16,7 +16,7 @@ mod rows;
 pub use activation::activate;
 pub use attention::{Scores, attention};
 #[cfg(feature = "language")]
-pub use causal::{append, causal};
+pub use causal::{append, causal, probabilities};
 pub use embed::embed;
 pub use guided::{box_mean, local_affine, outer, ridge};
 pub use linear::{Epilogue, linear};
@@ -204,6 +204,14 @@ impl<'a> Twin<'a> {
                 let d = slots[step.y].cols / op.heads;
                 let place = self.values[op.place][0] as usize;
                 causal(qkv, place, [op.heads, op.key_heads, d], y);
+            }
+            #[cfg(feature = "language")]
+            Op::Probabilities(op) => {
+                let heads = slots[step.y].rows;
+                let d = slots[op.q.slot].cols / heads;
+                let place = self.values[op.place][0] as usize;
+                let qk = [self.plane(op.q), &self.values[op.k]];
+                probabilities(qk, place, [heads, op.key_heads, d], y);
             }
             Op::Linear(_) | Op::Embed(_) | Op::Norm(_) | Op::Attention(_) => {}
         }

@@ -8,7 +8,7 @@ use crate::features::{Tensor, first_not_finite};
 use crate::gpu::{Gpu, PreparedPlan, States};
 use crate::model::{LanguageSpec, no_language};
 use crate::plan::{
-    LANGUAGE_TABLE, Plan, SlotId, Value, language_angles, record_language, record_visual,
+    LANGUAGE_TABLE, Plan, SlotId, Value, Wanted, language_angles, record_language, record_visual,
 };
 use crate::progress::LocalBoxFuture;
 use crate::weights::Checkpoint;
@@ -30,8 +30,17 @@ enum Kept {
     Cpu(Box<Workspace>),
 }
 
-/// Rows of a plan, and whether it has logits of all.
-type Shape = (usize, bool);
+/// Rows of a plan, and what it gives.
+type Shape = (usize, Wanted);
+
+/// What a run of the language model gave.
+pub struct Fed {
+    /// Logits of the last token, or of all: `[1, vocabulary]`, `[tokens, vocabulary]`.
+    pub logits: Vec<f32>,
+    /// Where the last token looked, `[layers, heads, tokens]` of all that are remembered: weights whose sum is 1. Only
+    /// where it was wanted.
+    pub attention: Option<Tensor>,
+}
 
 impl Memory {
     /// Tokens that there is room for.
@@ -49,6 +58,11 @@ impl Memory {
         self.length = self.length.min(length);
     }
 
+    /// The same tokens were fed once more: what stood behind them is there as it was.
+    pub(crate) fn restore(&mut self, length: usize) {
+        self.length = self.length.max(length);
+    }
+
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
         self.length == 0
@@ -59,7 +73,7 @@ impl Memory {
 pub(super) fn weights(checkpoint: &Checkpoint) -> Vec<Plan> {
     let (c, prefix) = (checkpoint.spec.sizes.hidden, checkpoint.spec.prefix_tokens());
     let visual = checkpoint.visual().map(|visual| record_visual(visual, [2, 2], prefix, c));
-    let language = checkpoint.language().map(|spec| record_language(spec, 1, 1, false));
+    let language = checkpoint.language().map(|spec| record_language(spec, 1, 1, Wanted::Last));
     visual.into_iter().chain(language).collect()
 }
 
@@ -90,6 +104,16 @@ impl Session {
             Executor::Cpu(..) => Kept::Cpu(Box::default()),
         };
         Ok(Memory { capacity, length: 0, kept })
+    }
+
+    /// Whether a memory lies on the device in use, and not on one that was lost or left since.
+    pub(crate) fn holds(&self, memory: &Memory) -> bool {
+        match (&self.executor, &memory.kept) {
+            (Executor::Gpu(gpu, _), Kept::Gpu { states, .. }) => states.lie_on(gpu),
+            (executor, kept) => {
+                matches!((executor, kept), (Executor::Cpu(..), Kept::Cpu(_)))
+            }
+        }
     }
 
     /// What tokens stand for, `[tokens, C]`.
@@ -146,8 +170,7 @@ impl Session {
         Ok(values)
     }
 
-    /// Feeds tokens `[tokens, C]` behind those that are remembered; logits `[1, vocabulary]` of the last, with `all` of
-    /// each of them. Where it fails the memory is empty.
+    /// Feeds tokens `[tokens, C]` behind those that are remembered. Where it fails the memory is empty.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no room, [`Error::Device`], [`Error::Lost`], [`Error::NotFinite`].
@@ -155,8 +178,8 @@ impl Session {
         &'a self,
         memory: &'a mut Memory,
         embeddings: &'a [f32],
-        all: bool,
-    ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        wanted: Wanted,
+    ) -> LocalBoxFuture<'a, Result<Fed>> {
         Box::pin(async move {
             let spec = self.language()?;
             let rows = embeddings.len() / spec.hidden;
@@ -167,14 +190,18 @@ impl Session {
                 )));
             }
             let first = std::mem::take(&mut memory.length);
-            let mut logits = Vec::new();
+            let (mut logits, mut maps) = (Vec::new(), Vec::new());
             for (number, chunk) in embeddings.chunks(CHUNK * spec.hidden).enumerate() {
                 let place = first + number * CHUNK;
-                let found = self.feed_chunk(spec, memory, chunk, place, all).await?;
-                if !all {
+                let last = place + chunk.len() / spec.hidden == first + rows;
+                let wanted = if last || wanted == Wanted::All { wanted } else { Wanted::Last };
+                let mut found =
+                    self.feed_chunk(spec, memory, chunk, place, wanted).await?.into_iter();
+                if wanted != Wanted::All {
                     logits.clear();
                 }
-                logits.extend(found);
+                logits.extend(found.next().unwrap_or_default());
+                maps.extend(found);
             }
             if first_not_finite(&logits).is_some() {
                 return Err(Error::NotFinite(
@@ -182,35 +209,42 @@ impl Session {
                 ));
             }
             memory.length = first + rows;
-            Ok(logits)
+            let attention = (wanted == Wanted::Attention).then(|| {
+                // Of each head the tokens that are remembered, without the room behind them.
+                let heads = maps.iter().flat_map(|map| map.chunks_exact(memory.capacity));
+                let values = heads.flat_map(|head| &head[..memory.length]).copied().collect();
+                Tensor { shape: vec![spec.layers, spec.heads, memory.length], values }
+            });
+            Ok(Fed { logits, attention })
         })
     }
 
+    /// The outputs of a chunk's plan, in their order.
     async fn feed_chunk(
         &self,
         spec: &LanguageSpec,
         memory: &mut Memory,
         embeddings: &[f32],
         place: usize,
-        all: bool,
-    ) -> Result<Vec<f32>> {
+        wanted: Wanted,
+    ) -> Result<Vec<Vec<f32>>> {
         let rows = embeddings.len() / spec.hidden;
         let angles = language_angles(spec, place, rows);
         let place = [place as f32];
         let given: [(&str, &[f32]); 3] =
             [("embeddings", embeddings), ("angles", &angles), ("place", &place)];
-        let plan = |capacity| record_language(spec, rows, capacity, all);
+        let plan = |capacity| record_language(spec, rows, capacity, wanted);
         match (&self.executor, &mut memory.kept) {
             (Executor::Cpu(weights, _), Kept::Cpu(space)) => {
                 let plan = plan(memory.capacity);
-                let (inputs, _) = fed(&plan, &given);
+                let inputs = inputs(&plan, &given);
                 let go_on = &mut async |_: &[_]| ControlFlow::Continue(());
                 let supply = Supply::Held(weights);
                 let list = cpu::run(&plan, 1, supply, space, &inputs, go_on).await?;
-                Ok(list.into_iter().next().map_or(Vec::new(), |(_, values)| values))
+                Ok(list.into_iter().map(|(_, values)| values).collect())
             }
             (Executor::Gpu(gpu, weights), Kept::Gpu { states, plans }) => {
-                let shape = (rows, all);
+                let shape = (rows, wanted);
                 if plans.iter().all(|(known, _)| *known != shape) {
                     // What is left of a prompt has a length of its own, which does not come again.
                     plans.retain(|((rows, _), _)| [1, CHUNK].contains(rows));
@@ -231,17 +265,28 @@ async fn run_on(
     gpu: &Gpu,
     prepared: &mut PreparedPlan,
     given: &[(&str, &[f32])],
-) -> Result<Vec<f32>> {
+) -> Result<Vec<Vec<f32>>> {
     let plan = prepared.plan().clone();
-    let (inputs, logits) = fed(&plan, given);
+    let inputs = inputs(&plan, given);
     let go_on = &mut async |_, _| ControlFlow::Continue(());
     prepared.run(gpu, 1, &inputs, None, go_on).await?;
-    prepared.read(gpu, logits, 1).await
+    // All are on their way before the first is waited for.
+    let mut readings = Vec::new();
+    for (_, slot) in &plan.outputs {
+        readings.push((*slot, prepared.begin_read(gpu, *slot, 1).await?));
+    }
+    let mut all = Vec::new();
+    for (slot, reading) in readings {
+        all.push(match reading {
+            Some(reading) => reading.values(gpu).await?,
+            None => prepared.read(gpu, slot, 1).await?,
+        });
+    }
+    Ok(all)
 }
 
-/// A plan's inputs by their names, and its output.
-fn fed<'a>(plan: &Plan, given: &[(&str, &'a [f32])]) -> (Vec<(SlotId, Value<'a>)>, SlotId) {
+/// A plan's inputs by their names.
+fn inputs<'a>(plan: &Plan, given: &[(&str, &'a [f32])]) -> Vec<(SlotId, Value<'a>)> {
     let slot = |name: &str| plan.slot(name);
-    let inputs = given.iter().filter_map(|(name, values)| Some((slot(name)?, Value::F32(values))));
-    (inputs.collect(), plan.outputs[0].1)
+    given.iter().filter_map(|(name, values)| Some((slot(name)?, Value::F32(values)))).collect()
 }

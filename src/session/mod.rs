@@ -19,7 +19,7 @@ use compute::Place;
 pub use device::{Device, OpenDevice};
 pub use held::{DeviceFeatures, Residency};
 #[cfg(feature = "language")]
-pub use language::Memory;
+pub use language::{Fed, Memory};
 pub use profile::{Profile, Row};
 use run::CachedPlan;
 pub(crate) use run::{Job, Task};

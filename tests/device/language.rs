@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use internvit::gpu::Precision;
-use internvit::language::{Answering, Talk};
-use internvit::plan::{Role, SlotId, Value, language_angles, record_language};
+use internvit::language::{Answering, Look, Said, Talk};
+use internvit::plan::{Role, SlotId, Value, Wanted, language_angles, record_language};
 use internvit::{Checkpoint, Device, Encoder, Images, Tensor, reference};
 
 use super::common::*;
@@ -121,7 +121,7 @@ fn twins_compute_every_language_model() {
         for parts in [vec![rows], vec![rows / 3, rows - rows / 3]] {
             let (mut states, mut first): (HashMap<String, Vec<f32>>, usize) = Default::default();
             for rows in parts {
-                let plan = record_language(spec, rows, 64, true);
+                let plan = record_language(spec, rows, 64, Wanted::All);
                 let angles = language_angles(spec, first, rows);
                 let place = [first as f32];
                 let own = &embeddings[first * spec.hidden..][..rows * spec.hidden];
@@ -169,7 +169,7 @@ fn every_language_model_says_what_the_reference_says() {
             let given = &expected["inputs_embeds"].values;
             assert_close(&what, &embeddings, given, 1e-5);
             let mut memory = encoder.memory(64).unwrap();
-            let all = wait(encoder.feed(&mut memory, &embeddings, true)).unwrap();
+            let all = wait(encoder.feed(&mut memory, &embeddings, Wanted::All)).unwrap().logits;
             near(&what, &all, &expected["logits"].values);
             let width = encoder.language().unwrap().vocabulary;
             let mut logits = all[all.len() - width..].to_vec();
@@ -179,12 +179,13 @@ fn every_language_model_says_what_the_reference_says() {
                 let best = (0..width).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
                 assert_eq!(best as u32, *id, "{what} step {step}");
                 let next = wait(encoder.embed(&[*id])).unwrap();
-                logits = wait(encoder.feed(&mut memory, &next, false)).unwrap();
+                logits = wait(encoder.feed(&mut memory, &next, Wanted::Last)).unwrap().logits;
             }
             assert_eq!(memory.len(), prompt.len() + answer.len());
             let room = 64 - memory.len();
             let much = vec![0.0; (room + 1) * encoder.language().unwrap().hidden];
-            refused("no room", wait(encoder.feed(&mut memory, &much, false)), "with room for 64");
+            let fed = wait(encoder.feed(&mut memory, &much, Wanted::Last));
+            refused("no room", fed, "with room for 64");
         }
     }
 }
@@ -237,7 +238,7 @@ fn a_conversation_outlives_its_device() {
                 talk.say(encoder, part, Some(&visual).filter(|_| number == 0)).unwrap();
                 let faults = encoder.gpu().filter(|_| lost).map(|gpu| gpu.fault_injector());
                 let mut step = 0;
-                let watch = &mut |_: u32, _: &[f32]| {
+                let watch = &mut |_: Said<'_>| {
                     step += 1;
                     if step == 4 {
                         faults.iter().for_each(|faults| faults.lose_after(&[1]));
@@ -258,7 +259,7 @@ fn a_conversation_outlives_its_device() {
         // What was taken back is said once more.
         let mut talk = Talk::default();
         talk.say(&encoder, &prompt, Some(&visual)).unwrap();
-        let go_on = &mut |_: u32, _: &[f32]| ControlFlow::Continue(());
+        let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
         for _ in 0..2 {
             talk.take_back(prompt.len(), visual.values.len());
             let said = wait(talk.answer(&mut encoder, &how, go_on)).unwrap();
@@ -286,6 +287,59 @@ fn a_conversation_outlives_its_device() {
     }
 }
 
+/// The same while it answers and when it is asked later, also behind a device that was lost between the two; and what
+/// follows is as if nobody had asked.
+#[test]
+fn an_answer_tells_where_it_looked() {
+    for name in ["internvl_qwen2_openvl", "internvl_qwen3_hf"] {
+        let prompt = ids(name, "input.safetensors", "input_ids");
+        let answer = ids(name, "expected.safetensors", "generated");
+        let case = std::fs::read_to_string(folder(name).join("case.json")).unwrap();
+        let case: serde_json::Value = serde_json::from_str(&case).unwrap();
+        let picture = Some(case["img_context_token_id"].as_u64().unwrap() as u32);
+        let how = Answering { most: 4, picture, attention: true, ..Answering::default() };
+        for device in devices() {
+            let what = format!("{name} {device:?}");
+            let mut encoder = wait(Encoder::load(open(name), &device, &mut on_bytes)).unwrap();
+            let visual = wait(encoder.visual_tokens(images(&pixels(name)), &mut on)).unwrap();
+            let mut talk = Talk::default();
+            talk.say(&encoder, &prompt, Some(&visual)).unwrap();
+            let mut live: Vec<Tensor> = Vec::new();
+            let watch = &mut |said: Said<'_>| {
+                live.push(said.attention.unwrap().clone());
+                ControlFlow::Continue(())
+            };
+            let said = wait(talk.answer(&mut encoder, &how, watch)).unwrap();
+            assert_eq!(said, answer[..4], "{what}");
+            let tokens = visual.shape[0] * visual.shape[1];
+            assert_eq!(talk.places(&how).len(), tokens, "{what}");
+            let spec = encoder.language().unwrap();
+            let sides = [spec.layers, spec.heads];
+            for (step, seen) in live.iter().enumerate() {
+                if step == 2 {
+                    encoder.gpu().iter().for_each(|gpu| gpu.lose());
+                }
+                let at = prompt.len() + step;
+                assert_eq!(seen.shape, [sides[0], sides[1], at], "{what}");
+                let sum = |head: &[f32]| head.iter().map(|x| f64::from(*x)).sum::<f64>();
+                assert!(
+                    seen.values.chunks(at).all(|head| (sum(head) - 1.0).abs() < 1e-5),
+                    "{what}"
+                );
+                let later = wait(talk.attention(&mut encoder, &how, at)).unwrap();
+                assert_eq!(later.shape, seen.shape, "{what}");
+                assert_close(&format!("{what} step {step}"), &later.values, &seen.values, 1e-4);
+                let mean = Look::default().weights(&later).unwrap();
+                assert!((sum(&mean) - 1.0).abs() < 1e-5, "{what}");
+            }
+            refused(&what, wait(talk.attention(&mut encoder, &how, 0)), "behind the first of");
+            let on = &mut |_: Said<'_>| ControlFlow::Continue(());
+            let said = wait(talk.answer(&mut encoder, &how, on)).unwrap();
+            assert_eq!(said, answer[4..8], "{what}");
+        }
+    }
+}
+
 /// In 16 and 8 bits the model says nearly the same; in f16 and on the CPU what is kept is f32.
 #[test]
 fn fewer_bits_say_nearly_the_same() {
@@ -296,7 +350,7 @@ fn fewer_bits_say_nearly_the_same() {
         let encoder = wait(Encoder::load(open(name), gpu, &mut on_bytes)).unwrap();
         let mut memory = encoder.memory(64).unwrap();
         let given = &expected["inputs_embeds"].values;
-        let found = wait(encoder.feed(&mut memory, given, true)).unwrap();
+        let found = wait(encoder.feed(&mut memory, given, Wanted::All)).unwrap().logits;
         let [a, b] = [&found, &expected["logits"].values];
         let dot =
             |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();

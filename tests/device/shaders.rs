@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use internvit::gpu::{
     ADD, APPEND, ATTENTION, Attention, BOX_MEAN, BoxMean, CAUSAL, Causal, EMBED, Family, Format,
     GATHER, Gather, INTERLEAVE, Interleave, Kernel, LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER,
-    PATCHIFY, POOL, Patchify, Pixels, Pool, Product, RESIZE, RIDGE, ROTATE, Resize, Ridge, Rotate,
-    Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups, Target, Tokens, choose, link, rows,
+    PATCHIFY, POOL, PROBABILITIES, Patchify, Pixels, Pool, Product, RESIZE, RIDGE, ROTATE, Resize,
+    Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups, Target, Tokens,
+    choose, link, rows,
 };
 use internvit::image::Normal;
 use internvit::model::{NormKind, Pairs};
@@ -159,7 +160,9 @@ fn kernels() -> Kernels {
         all.add(&LOCAL_AFFINE, &Pixels { c });
     }
     for head_dim in [4, 64, 128, 256] {
-        all.add(&CAUSAL, &Causal { heads: 14, key_heads: 2, head_dim });
+        for table in [&CAUSAL, &PROBABILITIES] {
+            all.add(table, &Causal { heads: 14, key_heads: 2, head_dim });
+        }
     }
     all
 }

@@ -184,6 +184,7 @@ impl Chat<'_> {
             stops: self.tokens.stops.clone(),
             most: self.args.max_new_tokens as usize,
             picture: self.tokens.picture(),
+            attention: false,
         };
         let room = self.talk.room(encoder)?;
         if room < how.most {
@@ -195,8 +196,8 @@ impl Chat<'_> {
         ANSWERING.store(true, Ordering::SeqCst);
         let answered = self
             .talk
-            .answer(encoder, &how, &mut |id, _| {
-                writing.push(id);
+            .answer(encoder, &how, &mut |said| {
+                writing.push(said.id);
                 match ANSWERING.load(Ordering::SeqCst) {
                     true => ControlFlow::Continue(()),
                     false => ControlFlow::Break(()),

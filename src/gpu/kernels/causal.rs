@@ -36,16 +36,23 @@ pub static APPEND: [Row<Rows>; 1] = [Row {
 }];
 
 /// The one variant.
-pub static CAUSAL: [Row<Causal>; 1] = [Row {
-    op: "causal",
-    file: "causal",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Head { queries: 1, keys: 64 },
-    fits: |shape| shape.head_dim.is_multiple_of(4) && shape.head_dim <= 256,
-    specialise: |kernel, _, _, shape| {
-        let kernel = kernel.knob("D", shape.head_dim).knob("HEADS", shape.heads);
-        kernel.knob("KEY_HEADS", shape.key_heads)
-    },
-}];
+pub static CAUSAL: [Row<Causal>; 1] = [over_states("causal")];
+
+/// The one variant.
+pub static PROBABILITIES: [Row<Causal>; 1] = [over_states("probabilities")];
+
+const fn over_states(file: &'static str) -> Row<Causal> {
+    Row {
+        op: file,
+        file,
+        with: &[],
+        families: &Family::ALL,
+        needs: Needs::NONE,
+        tile: Tile::Head { queries: 1, keys: 64 },
+        fits: |shape| shape.head_dim.is_multiple_of(4) && shape.head_dim <= 256,
+        specialise: |kernel, _, _, shape| {
+            let kernel = kernel.knob("D", shape.head_dim).knob("HEADS", shape.heads);
+            kernel.knob("KEY_HEADS", shape.key_heads)
+        },
+    }
+}

@@ -4,7 +4,9 @@ use super::Recorder;
 use crate::model::{
     Activation, LANGUAGE, LanguageSpec, NormKind, Pairs, SquareOrder, VisualSpec, WeightKind,
 };
-use crate::plan::{Append, Causal, Gather, Norm, Op, Plan, Plane, Role, Rotate, Slice, SlotId};
+use crate::plan::{
+    Append, Causal, Gather, Norm, Op, Plan, Plane, Probabilities, Role, Rotate, Slice, SlotId,
+};
 
 /// The table of what each number of a token stands for, which the host reads.
 pub const LANGUAGE_TABLE: &str = "language.embeddings.token_embedding.weight";
@@ -12,22 +14,36 @@ pub const LANGUAGE_TABLE: &str = "language.embeddings.token_embedding.weight";
 /// The matrix that makes logits.
 pub const LANGUAGE_HEAD: &str = "language.head.weight";
 
+/// What a run of a language model is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Logits of the last token.
+    Last,
+    /// Logits of every token.
+    All,
+    /// Logits of the last token, and where it looked.
+    Attention,
+}
+
 /// Records the forward pass of `rows` tokens behind what the states hold, which have room for `capacity`.
 ///
 /// Inputs: `embeddings` `[rows, C]`, rows of [`LANGUAGE_TABLE`] or visual tokens; `angles` `[rows, d]`, of
 /// [`language_angles`]; `place` `[1, 1]`, how many tokens came before. Output: `logits` `[1, vocabulary]` of the last
-/// row, with `all` `[rows, vocabulary]`.
-pub fn record_language(spec: &LanguageSpec, rows: usize, capacity: usize, all: bool) -> Plan {
+/// row, or `[rows, vocabulary]`; where attention is wanted too, behind it of each block `attentions.1` to `.L`
+/// `[heads, capacity]` of the last row.
+pub fn record_language(spec: &LanguageSpec, rows: usize, capacity: usize, wanted: Wanted) -> Plan {
     let mut r = Recorder::new(Plan::new(1), LANGUAGE, "");
     let table = [1, spec.vocabulary, spec.hidden];
     r.weight("embeddings.token_embedding.weight", table, &table[1..], WeightKind::Table);
     let mut x = r.slot("embeddings", [1, rows, spec.hidden], Role::Input);
     let angles = r.slot("angles", [1, rows, spec.head_dim], Role::Shared);
     let place = r.slot("place", [1, 1, 1], Role::Shared);
+    let mut looks = Vec::new();
     for block in 0..spec.layers {
         r.enter(block);
         let a = rms(&mut r, x, "norm1", spec);
-        let a = attention(&mut r, a, spec, [angles, place], capacity);
+        let (a, look) = attention(&mut r, a, spec, [angles, place], capacity, wanted);
+        looks.extend(look);
         let layer = r.linear(a, "attn.proj", spec.hidden).add(x);
         x = layer.bias_if(spec.out_bias).record("attended");
         let m = rms(&mut r, x, "norm2", spec);
@@ -37,12 +53,15 @@ pub fn record_language(spec: &LanguageSpec, rows: usize, capacity: usize, all: b
         r.leave();
         r.plan.slots[x].name = format!("hidden_states.{}", block + 1);
     }
-    if !all && rows > 1 {
+    if wanted != Wanted::All && rows > 1 {
         x = r.push("last", [1, spec.hidden], Op::Slice(Slice { x, first: rows - 1 }));
     }
     let x = rms(&mut r, x, "layernorm", spec);
     let logits = r.linear(x, "head", spec.vocabulary).unbiased("logits");
     r.plan.output("logits", logits);
+    for (block, look) in looks.into_iter().enumerate() {
+        r.plan.output(&format!("attentions.{}", block + 1), look);
+    }
     r.plan
 }
 
@@ -50,14 +69,15 @@ fn rms(r: &mut Recorder, x: SlotId, name: &str, spec: &LanguageSpec) -> SlotId {
     r.norm(x, name, NormKind::Rms, spec.eps)
 }
 
-/// Attention of the normed `a` over all that came before, and itself.
+/// Attention of the normed `a` over all that came before, and itself; and where its last row looks, if that is wanted.
 fn attention(
     r: &mut Recorder,
     a: SlotId,
     spec: &LanguageSpec,
     [angles, place]: [SlotId; 2],
     capacity: usize,
-) -> SlotId {
+    wanted: Wanted,
+) -> (SlotId, Option<SlotId>) {
     let rows = r.rows(a);
     let [queries, keys] = [spec.heads, spec.key_heads].map(|heads| heads * spec.head_dim);
     let mut project = |name: &str, slot: &str, width: usize| {
@@ -82,8 +102,12 @@ fn attention(
         to
     });
     let (heads, key_heads) = (spec.heads, spec.key_heads);
+    let look = (wanted == Wanted::Attention).then(|| {
+        let probabilities = Probabilities { q, k, place, key_heads };
+        r.push("attentions", [heads, capacity], Op::Probabilities(probabilities))
+    });
     let causal = Causal { q, k, v, place, heads, key_heads };
-    r.push("attention", [rows, queries], Op::Causal(causal))
+    (r.push("attention", [rows, queries], Op::Causal(causal)), look)
 }
 
 /// Cosines of the angles of tokens from `first` on, then their sines, `[rows, d]`.

@@ -2,7 +2,7 @@
 
 use super::encoder::{Input, record};
 #[cfg(feature = "language")]
-use super::language::{record_language, record_visual};
+use super::language::{Wanted, record_language, record_visual};
 use super::text::record_text;
 use crate::model::{Joint, Pool, Spec, TextSpec, WeightKind};
 #[cfg(feature = "language")]
@@ -61,7 +61,7 @@ pub fn text_tensors(text: &TextSpec) -> Vec<TensorSpec> {
 /// Every tensor of a language model, in the order of the forward pass.
 #[cfg(feature = "language")]
 pub fn language_tensors(spec: &LanguageSpec) -> Vec<TensorSpec> {
-    record_language(spec, 1, 1, false).slots.into_iter().filter_map(TensorSpec::of).collect()
+    record_language(spec, 1, 1, Wanted::Last).slots.into_iter().filter_map(TensorSpec::of).collect()
 }
 
 /// Every tensor that makes visual tokens of `c` channels.

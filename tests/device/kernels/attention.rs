@@ -1,7 +1,7 @@
 //! Attention.
 
 use internvit::gpu::Precision;
-use internvit::plan::{Append, Attention, Causal, Op, Plane, Role, ScoreBias};
+use internvit::plan::{Append, Attention, Causal, Op, Plane, Probabilities, Role, ScoreBias};
 
 use super::case::{Case, cases, in_both_precisions};
 use crate::common::*;
@@ -122,6 +122,29 @@ fn attention_over_states() {
             let place = case.numbers([1, 1, 1], Role::Shared, vec![first as f32]);
             let causal = Causal { q, k, v, place, heads, key_heads };
             case.step([1, rows, d * heads], Op::Causal(causal));
+            case.check(gpu);
+        }
+    });
+}
+
+/// Of one query, and of the last of several; also where a row is no whole number of quads.
+#[test]
+fn where_attention_over_states_looks() {
+    in_both_precisions(|gpu| {
+        let list = [
+            (16, [3, 1], 1, 0, 8),
+            (64, [4, 2], 40, 0, 40),
+            (64, [14, 2], 1, 129, 201),
+            (128, [4, 4], 5, 63, 70),
+            (256, [2, 1], 2, 5, 9),
+        ];
+        for (d, [heads, key_heads], rows, first, capacity) in list {
+            let mut case = Case::new(1);
+            let q = Plane::from(case.input([1, rows, d * heads]));
+            let k = case.given([1, capacity, d * key_heads], Role::Shared);
+            let place = case.numbers([1, 1, 1], Role::Shared, vec![first as f32]);
+            let probabilities = Probabilities { q, k, place, key_heads };
+            case.step([1, heads, capacity], Op::Probabilities(probabilities));
             case.check(gpu);
         }
     });

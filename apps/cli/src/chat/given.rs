@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use internvit::language::PICTURE;
+use internvit::plan::Wanted;
 use internvit::weights::{Values, write_safetensors};
 use internvit::{Checkpoint, Error, Images, Result};
 use serde_json::Value;
@@ -45,7 +46,7 @@ pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Res
     let none = internvit::Tensor { shape: vec![0], values: Vec::new() };
     let embeddings = encoder.embed_with(ids, picture, visual.as_ref().unwrap_or(&none)).await?;
     let mut memory = encoder.memory(ids.len() + most)?;
-    let logits = encoder.feed(&mut memory, &embeddings, true).await?;
+    let logits = encoder.feed(&mut memory, &embeddings, Wanted::All).await?.logits;
     let (mut all, mut generated, mut said) = (ids.clone(), Vec::new(), Vec::new());
     let mut next = logits[logits.len() - width..].to_vec();
     for step in 1..=most {
@@ -55,7 +56,7 @@ pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Res
         all.push(id);
         if step < most {
             let embedding = encoder.embed(&[id]).await?;
-            next = encoder.feed(&mut memory, &embedding, false).await?;
+            next = encoder.feed(&mut memory, &embedding, Wanted::Last).await?.logits;
         }
     }
     tell(&encoder);
