@@ -64,6 +64,16 @@ export function writeWithTokens(from, to, rows) {
   }));
 }
 
+/** The weights of a folder in two shards and their index. */
+export function writeShards(from, to) {
+  const all = stored(`${from}/model.safetensors`);
+  const half = all.length >> 1;
+  const shards = [all.slice(0, half), all.slice(half)].map((tensors, at) => [`model-0000${at + 1}-of-00002.safetensors`, tensors]);
+  for (const [file, tensors] of shards) write(`${to}/${file}`, tensors);
+  const map = shards.flatMap(([file, tensors]) => tensors.map(({ name }) => [name, file]));
+  writeFileSync(`${to}/model.safetensors.index.json`, JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(map) }));
+}
+
 /**
  * A vision-language model around the model in a folder: three shards and their index. The encoder lies in the
  * first two, beside tensors of a language model; the third is the language model's alone.

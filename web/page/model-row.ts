@@ -4,14 +4,14 @@ import { bytes, many, remaining } from "../shared/format";
 import type { Progress, StoredModel } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import { make } from "./dom";
-import { download, type Published } from "./published";
+import { download, type Offer } from "./published";
 
 /** Seconds over which the speed is averaged. */
 const SPAN = 5;
 
 export class Row {
   readonly name: string;
-  readonly published: Published | null;
+  readonly published: Offer | null;
   readonly item: HTMLLIElement;
   stored: StoredModel | null = null;
   /** The controller of the running download. */
@@ -28,7 +28,7 @@ export class Row {
   /** Bytes and times of the last progress reports. */
   #past: [number, number][] = [];
 
-  constructor(name: string, published: Published | null, on: { main(): void; other(): void }) {
+  constructor(name: string, published: Offer | null, on: { main(): void; other(): void }) {
     this.name = name;
     this.published = published;
     this.#main = make("button", { type: "button", onclick: on.main });
@@ -100,7 +100,7 @@ function label(button: HTMLButtonElement, verb: string, name: string) {
   button.ariaLabel = `${verb} ${name}`;
 }
 
-function facts(published: Published): string {
+function facts(published: Offer): string {
   const { parameters, image, licence, gated } = published;
   const size = download(published);
   // The rest of the GPU's memory holds the features of a picture.

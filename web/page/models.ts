@@ -4,9 +4,10 @@ import { bytes } from "../shared/format";
 import { readName, tidyName } from "../shared/model-name";
 import type { StoreCalls, StoredModel } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
-import { Caller, type Options } from "../client/caller";
-import { checkAble, fetchModel, keeps } from "../client/store";
+import type { Options } from "../client/caller";
+import { checkAble, keeps } from "../client/store";
 import { make, part } from "./dom";
+import { Store } from "./fetching";
 import { gainOf, type Present } from "./gain";
 import { Row } from "./model-row";
 import { PURPOSES, type Published, type Purpose } from "./published";
@@ -36,7 +37,7 @@ export class ModelList {
   readonly #space: HTMLElement;
   /** The stored model that is loaded. */
   #used: string | null = null;
-  #caller: Caller<StoreCalls> | null = null;
+  readonly #store = new Store();
   /** The list's first filling. */
   #listed: Promise<void> | null = null;
 
@@ -66,12 +67,17 @@ export class ModelList {
 
   /** The files of a stored model, checked; null where it is not here. */
   open(name: string, options: Options): Promise<StoreCalls["open"]["answer"]> {
-    return this.#store().ask("open", name, options);
+    return this.#store.ask("open", name, options);
   }
 
   /** What the browser stores; nothing where it stores no models. */
   stored(): Promise<StoredModel[]> {
-    return isSecureContext && keeps() ? this.#store().ask("list", null).catch(() => []) : Promise.resolve([]);
+    return isSecureContext && keeps() ? this.#list().catch(() => []) : Promise.resolve([]);
+  }
+
+  /** What is stored of encoders: what speaks has a list of its own. */
+  async #list(): Promise<StoredModel[]> {
+    return (await this.#store.ask("list", null)).filter(({ whole }) => !whole);
   }
 
   /** Shows a model that the visitor may want to fetch, or to fetch again. */
@@ -104,15 +110,6 @@ export class ModelList {
     this.#draw();
   }
 
-  /** The worker starts when it is first needed, and again when it has died. */
-  #store(): Caller<StoreCalls> {
-    if (this.#caller && !this.#caller.broken) return this.#caller;
-    return (this.#caller = new Caller<StoreCalls>(
-      new Worker(new URL("../worker/download.ts", import.meta.url), { type: "module" }),
-      "The worker that keeps models has stopped; what is stored stays. Try again.",
-    ));
-  }
-
   #request(name: string) {
     return { name, hub: this.#hub, token: this.#token.value.trim(), words: this.#words.checked };
   }
@@ -143,7 +140,7 @@ export class ModelList {
 
   async #fill() {
     checkAble();
-    const stored = await this.#store().ask("list", null);
+    const stored = await this.#list();
     if (!this.#groups.childElementCount) this.#groups.append(...PURPOSES.map((purpose) => this.#group(purpose)));
     for (const model of stored) this.#row(model.name).stored = model;
     this.#draw();
@@ -201,7 +198,7 @@ export class ModelList {
     await fetching;
     try {
       // Where nothing is kept there is nothing to remove.
-      row.stored = keeps() ? await this.#store().ask(work ? "cancel" : "remove", row.name) : null;
+      row.stored = keeps() ? await this.#store.ask(work ? "cancel" : "remove", row.name) : null;
       row.problem = null;
       if (!row.published && !row.stored) {
         this.#rows.delete(row.name);
@@ -221,21 +218,9 @@ export class ModelList {
   }
 
   async #download(row: Row) {
-    const { signal } = (row.work = new AbortController());
-    row.begin();
-    row.draw(this.#used);
-    try {
-      const planned = (stored: StoredModel) => (row.stored = stored);
-      await fetchModel(this.#store(), this.#request(row.name), { signal, progress: (progress) => row.report(progress) }, planned);
-    } catch (error) {
-      if (!signal.aborted) row.fail(error);
-    }
-    const stored = await this.#store().ask("list", null).catch(() => []);
-    row.stored = stored.find(({ name }) => name === row.name) ?? null;
-    row.work = null;
-    row.draw(this.#used);
+    const fetched = await this.#store.fetch(row, this.#request(row.name), this.#used);
     await this.#showSpace();
-    if (row.stored?.complete && !signal.aborted && !row.problem) this.#onUse(row.name);
+    if (fetched) this.#onUse(row.name);
   }
 }
 

@@ -8,5 +8,8 @@ export type Published = Purpose["models"][number];
 
 export const PURPOSES: readonly Purpose[] = purposes;
 
+/** What is told of a model before it is fetched. */
+export type Offer = Pick<Published, "advice" | "bits" | "gated" | "image" | "parameters"> & { licence: string | null };
+
 /** Bytes that the hub sends of it. */
-export const download = ({ parameters, bits }: Published) => (parameters * bits) / 8;
+export const download = ({ parameters, bits }: Pick<Offer, "parameters" | "bits">) => (parameters * bits) / 8;

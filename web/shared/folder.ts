@@ -1,7 +1,7 @@
 // What is known of the photographs of a folder, and the calls of the worker that arranges them.
 
 import type { CallTable, CallTypes } from "./protocol";
-import { instance, list, nullable, number, record, string, unchecked, type Shape } from "./shape";
+import { floats, instance, list, nullable, number, record, string, unchecked } from "./shape";
 
 /** What stands for a whole photograph: the columns of `encode --out FEATURES.parquet`. */
 export interface Embedded {
@@ -36,8 +36,6 @@ export interface Arranged {
   cosines: Float32Array<ArrayBuffer>;
   each: number;
 }
-
-const floats = (): Shape<Float32Array<ArrayBuffer>> => instance(Float32Array);
 
 export type FolderCalls = CallTypes<typeof folderCalls>;
 export const folderCalls = {

@@ -2,7 +2,7 @@
 // that is checked where a message arrives and from which its type follows.
 
 import {
-  atLeast, boolean, either, instance, list, nothing, nullable, number, optional, record, string, unchecked, variants, words,
+  atLeast, boolean, either, floats, instance, list, nothing, nullable, number, optional, record, string, unchecked, variants, words,
   type Infer, type Shape,
 } from "./shape";
 import type { Benchmark } from "./benchmark";
@@ -308,6 +308,8 @@ const modelRequest = record({
   token: string,
   /** Whether what reads texts is wanted too. */
   words: boolean,
+  /** Whether all of it is wanted, with what speaks: stored apart from its encoder. */
+  whole: optional(boolean),
 });
 
 /** A model that the browser stores for this page, or a part of one. */
@@ -318,6 +320,8 @@ const storedModel = record({
   bytes: number,
   here: number,
   complete: boolean,
+  /** Whether it was fetched with what speaks. */
+  whole: boolean,
 });
 
 export type StoreCalls = CallTypes<typeof storeCalls>;
@@ -361,10 +365,6 @@ export const helperTask = atLeast({
 export type ToHelper = HelperLoad | HelperTask;
 
 export type FromHelper = { id: number; answer: Float32Array<ArrayBuffer> | null } | { id: number; failure: string };
-
-function floats() {
-  return instance<Float32Array<ArrayBuffer>>(Float32Array);
-}
 
 function bytes() {
   return instance<Uint8Array<ArrayBuffer>>(Uint8Array);

@@ -73,6 +73,11 @@ export function instance<T extends object>(type: new (...given: never[]) => T): 
 }
 
 /* @__NO_SIDE_EFFECTS__ */
+export function floats() {
+  return instance<Float32Array<ArrayBuffer>>(Float32Array);
+}
+
+/* @__NO_SIDE_EFFECTS__ */
 export function list<T>(inner: Shape<T>): Shape<T[]> {
   return {
     kind: "list",

@@ -21,18 +21,18 @@ class ModelStore implements Handlers<StoreCalls> {
 
   async plan(request: ModelRequest, { signal }: Job) {
     const known = await knownRecord(request);
-    return summary(known ?? (await alone(request.name, signal, null, () => this.#plan(request, signal))));
+    return summary(known ?? (await alone(keyOf(request), signal, null, () => this.#plan(request, signal))));
   }
 
   async download(request: ModelRequest, job: Job) {
-    return alone(request.name, job.signal, job.progress, async () => {
+    return alone(keyOf(request), job.signal, job.progress, async () => {
       // A file that has changed on the server is planned and fetched once more from the beginning.
       for (let again = false; ; again = true) {
         try {
           return await this.#download((await knownRecord(request)) ?? (await this.#plan(request, job.signal)), request, job);
         } catch (error) {
           if (!(error instanceof Changed) || again) throw error;
-          await erase(request.name);
+          await erase(keyOf(request));
         }
       }
     });
@@ -103,14 +103,15 @@ class ModelStore implements Handlers<StoreCalls> {
   /** Learns what to fetch: whole files, or the encoder's part of a larger model. */
   async #plan(request: ModelRequest, signal: AbortSignal): Promise<StoredRecord> {
     await this.#ready();
-    const { name } = request;
+    const { whole: speaks = false } = request;
+    const name = keyOf(request);
     const net: Net = { ...request, signal };
-    const { files, tokenizer, ...texts } = await find(name, request.words, net);
+    const { files, tokenizer, ...texts } = await find(request, net);
     const etags = new Map<Remote, string | null>();
     const known = await readRecord(name);
     // What shows pictures may be here: then only what reads texts is fetched, into files of its own.
-    const here = known !== null && files.every((file) => known.files.some((one) => isSame(one, file)));
-    const parts = await encoder_parts(texts.config, files, readRemote(name, files, net, etags), request.words, here);
+    const here = !speaks && known !== null && files.every((file) => known.files.some((one) => isSame(one, file)));
+    const parts = speaks ? [] : await encoder_parts(texts.config, files, readRemote(name, files, net, etags), request.words, here);
     signal.throwIfAborted();
     const changed = here && [...etags].some(([file, etag]) => known.files.some((one) => one.url === file.url && one.etag && etag && one.etag !== etag));
     if (changed || !here) await erase(name);
@@ -122,7 +123,7 @@ class ModelStore implements Handlers<StoreCalls> {
     const stored = planned.filter(({ url, ranges }) => ranges.length > 0 && !before.some((one) => one.url === url && !one.header));
     for (const file of stored) await write(folder, file.name, headOf(file));
     const whole = before.every(({ done }) => done) ? before.length : 0;
-    const record = { name, ...texts, whole, files: [...before, ...stored] };
+    const record = { name, ...texts, speaks, whole, files: [...before, ...stored] };
     await writeRecord(folder, record);
     return record;
   }
@@ -151,10 +152,14 @@ class ModelStore implements Handlers<StoreCalls> {
 }
 
 /** What is stored of a model; null where that is less than is wanted. */
-async function knownRecord({ name, words }: ModelRequest): Promise<StoredRecord | null> {
-  const known = await readRecord(name);
-  return known && (known.words || !words) ? known : null;
+async function knownRecord(request: ModelRequest): Promise<StoredRecord | null> {
+  const { words } = request;
+  const known = await readRecord(keyOf(request));
+  return known && (known.words || !words || known.speaks) ? known : null;
 }
+
+/** What a model is stored as: with what speaks apart from its encoder. */
+const keyOf = ({ name, whole }: Pick<ModelRequest, "name" | "whole">) => (whole ? `${name} that speaks` : name);
 
 /** What the names of files begin with that hold what reads texts alone. */
 const TEXTS = "texts-";

@@ -1,9 +1,9 @@
 // Finds a model's files in a repository of the hub, or in a folder at an address.
 
-import { TOKENIZER, WEIGHTS } from "../shared/names";
+import { TALK_TOKENIZER, TOKENIZER, WEIGHTS } from "../shared/names";
 import { encoder_shards } from "#internvit";
 import { readName } from "../shared/model-name";
-import type { ModelTexts } from "../shared/protocol";
+import type { ModelRequest, ModelTexts } from "../shared/protocol";
 import { insist, Missing, request, text, type Net } from "./net";
 import { atLeast, list, string, unchecked, type Infer } from "../shared/shape";
 
@@ -46,8 +46,8 @@ async function few<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Pr
   return done;
 }
 
-/** Finds a model's configuration and the files that hold its encoder; with `words` those of its tokenizer. */
-export async function find(name: string, words: boolean, net: Net): Promise<Found> {
+/** Finds a model's configuration and the files that hold its encoder, or all; with `words`, or where all is wanted, those of its tokenizer. */
+export async function find({ name, words, whole = false }: Pick<ModelRequest, "name" | "words" | "whole">, net: Net): Promise<Found> {
   const place = readName(name);
   if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
   const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
@@ -63,14 +63,24 @@ export async function find(name: string, words: boolean, net: Net): Promise<Foun
   const processor = await perhaps("processor_config.json");
   const preprocessor = await perhaps("preprocessor_config.json");
   const shards = await perhaps("model.safetensors.index.json");
-  const files = shards === null ? [wholeFile(asked, usual === null)] : await encoder_shards(shards);
-  if (files.length > MOST_FILES) {
-    throw new Error(`${name} lists ${files.length} files of weights, expected at most ${MOST_FILES}.`);
+  const files = shards === null ? [wholeFile(asked, usual === null)] : whole ? allShards(name, shards) : await encoder_shards(shards);
+  if (files.length === 0 || files.length > MOST_FILES) {
+    throw new Error(`${name} lists ${files.length} files of weights, expected 1 to ${MOST_FILES}.`);
   }
   if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
   const remote = (list: readonly string[]) => few(list, (file) => asked.file(file, name, net));
-  return { config, processor, preprocessor, words, files: await remote(files), tokenizer: words ? await tokenizerOf(asked, remote) : [] };
+  return { config, processor, preprocessor, words, files: await remote(files), tokenizer: words || whole ? await tokenizerOf(asked, whole ? TALK_TOKENIZER : TOKENIZER, remote) : [] };
 }
+
+/** All shards that an index names. */
+function allShards(name: string, index: string): string[] {
+  const told = shardIndex.misfit(parsed(index), "the index");
+  if (told) throw new Error(`${name}/model.safetensors.index.json: ${told}.`);
+  const { weight_map: map } = parsed(index) as Infer<typeof shardIndex>;
+  return [...new Set(Object.values(map ?? {}).filter((file) => typeof file === "string"))].sort();
+}
+
+const shardIndex = atLeast({ weight_map: unchecked<Record<string, unknown>>() });
 
 /** The one file of weights: by its usual name, or by open_clip's, which some repositories hold beside it. */
 function wholeFile({ lacks }: Files, ofOpenClip: boolean): string {
@@ -80,8 +90,8 @@ function wholeFile({ lacks }: Files, ofOpenClip: boolean): string {
 }
 
 /** The tokenizer's files that are there. A folder has no list of its files: only a request tells. */
-async function tokenizerOf({ lacks }: Files, remote: (list: readonly string[]) => Promise<Remote[]>): Promise<Remote[]> {
-  const lists = await Promise.all(TOKENIZER.filter((file) => !lacks(file)).map((file) => remote([file]).catch((error: unknown) => {
+async function tokenizerOf({ lacks }: Files, names: readonly string[], remote: (list: readonly string[]) => Promise<Remote[]>): Promise<Remote[]> {
+  const lists = await Promise.all(names.filter((file) => !lacks(file)).map((file) => remote([file]).catch((error: unknown) => {
     if (error instanceof Missing) return [];
     throw error;
   })));

@@ -33,6 +33,8 @@ const storedRecord = atLeast({
   words: optional(boolean),
   /** How many of the files were a whole model before the others were asked for. */
   whole: optional(number),
+  /** Whether it was fetched with what speaks. */
+  speaks: optional(boolean),
   files: list(storedFile),
 });
 
@@ -97,12 +99,12 @@ export async function fileOf(folder: FileSystemDirectoryHandle, { name }: Stored
   return folder.getFileHandle(name).then((handle) => handle.getFile(), () => null);
 }
 
-export async function summary({ name, files }: StoredRecord): Promise<StoredModel> {
+export async function summary({ name, files, speaks = false }: StoredRecord): Promise<StoredModel> {
   const folder = await folderOf(name);
   const sizes = await Promise.all(files.map(async (file) => (await fileOf(folder, file))?.size ?? 0));
   const sum = (numbers: number[]) => numbers.reduce((sum, n) => sum + n, 0);
   const complete = files.every(({ size, done }, at) => done && sizes[at] === size);
-  return { name, bytes: sum(files.map(({ size }) => size)), here: sum(sizes), complete };
+  return { name, bytes: sum(files.map(({ size }) => size)), here: sum(sizes), complete, whole: speaks };
 }
 
 export async function storedModels(): Promise<StoredModel[]> {
