@@ -6,11 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startHub } from "../common/hub.mjs";
-import { writeVlm } from "./safetensors.mjs";
+import { writeShards, writeVlm } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
 import { axe, fits, loaded, otherModels, phone, saved, sheet, shown } from "./visitor.mjs";
 
 const MODEL = "tiny/internvit";
+/** A model that speaks, and what it says of its picture. */
+const SPEAKER = "tests/golden/internvl/chat_tiny";
 const DATA = "?signature"; // what the hub adds to the addresses of large files
 
 const site = openSite();
@@ -34,6 +36,10 @@ before(async () => {
   copyFileSync(path("tests/golden/clip_openclip/model.safetensors"), join(clip, "open_clip_model.safetensors"));
   const model = { type: "WordLevel", vocab: { "[UNK]": 0, cat: 6, dog: 7 }, unk_token: "[UNK]" };
   writeFileSync(join(clip, "tokenizer.json"), JSON.stringify({ added_tokens: [], normalizer: null, pre_tokenizer: { type: "Whitespace" }, post_processor: null, decoder: null, model }));
+  for (const [file, name] of ["config.json", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"].map((name) => [path(`${SPEAKER}/${name}`), name])) {
+    copyFileSync(file, join(repository("tiny/speaker"), name));
+  }
+  writeShards(path(SPEAKER), join(folder, "tiny/speaker"));
   hub = await startHub(folder);
 });
 after(() => {
@@ -561,4 +567,53 @@ test("a model of open_clip, its encoder alone and then with words", async (t) =>
   await page.getByRole("button", { name: "Cat" }).click();
   await page.getByLabel(/^Your words/).fill("cat, dog");
   await page.locator("#bars li").filter({ hasText: "dog" }).waitFor();
+});
+
+test("a model that speaks by its name: fetched whole, kept apart from encoders, opened again without a request", async (t) => {
+  const own = await startHub(folder);
+  t.after(() => own.close());
+  const { question, answer, max_tiles: tiles } = JSON.parse(readFileSync(path(`${SPEAKER}/case.json`), "utf8"));
+  const page = await visitHub(t, { server: own });
+  await page.locator("#photo-file").setInputFiles(path(`${SPEAKER}/image.png`));
+  await shown(page);
+  const talk = async () => {
+    await page.getByRole("tab", { name: "Talk" }).click();
+    await page.getByText("Models that speak", { exact: true }).click();
+    await page.getByText("OpenGVLab/InternVL3-1B".replace("OpenGVLab/", ""), { exact: true }).waitFor();
+  };
+  const told = (text) => page.locator("#talk [data-status]", { hasText: text }).waitFor();
+  await talk();
+  assert.equal(own.log().length, 0, "the hub is asked before the visitor asks for a model");
+  await page.getByLabel("Another InternVL").fill("tiny/nothing");
+  await page.getByLabel("Another InternVL").press("Enter");
+  await page.locator("#talk li", { hasText: "tiny/nothing" }).getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+  await page.getByLabel("Another InternVL").fill("tiny/speaker");
+  await page.getByRole("button", { name: "Download", exact: true }).click();
+  await told("The model is loaded");
+  const ask = async () => {
+    await page.locator("#talk .folded > summary", { hasText: "Answers" }).click();
+    await page.getByLabel("Tiles at most").fill(String(tiles));
+    await page.getByLabel("Your question").fill(question);
+    await page.getByRole("button", { name: "Ask", exact: true }).click();
+    await told("Answered");
+    const plain = (text) => text.replace(/\s+/g, " ").trim();
+    assert.equal(plain(await page.locator("#talk .answer").textContent()), plain(answer));
+  };
+  await ask();
+  assert.deepEqual(await axe(page), []);
+  // It is no encoder of the other list.
+  await open(page);
+  assert.equal(await row(page, "tiny/speaker").count(), 0);
+  own.close();
+  await page.reload();
+  await loaded(page);
+  await page.locator("#photo-file").setInputFiles(path(`${SPEAKER}/image.png`));
+  await shown(page);
+  await talk();
+  await page.getByRole("button", { name: "Use tiny/speaker", exact: true }).click();
+  await told("The model is loaded");
+  await ask();
+  await page.getByText("Models that speak", { exact: true }).click();
+  await page.getByRole("button", { name: "Delete tiny/speaker", exact: true }).click();
+  await page.locator("#talk li", { hasText: "tiny/speaker" }).waitFor({ state: "detached" });
 });

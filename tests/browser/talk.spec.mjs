@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
+import { load } from "../../web/tools/records.mjs";
 import { readSafetensors } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
 import { axe, fits, loaded, phone, shown } from "./visitor.mjs";
@@ -11,6 +12,9 @@ const FOLDER = "tests/golden/internvl";
 const CASE = JSON.parse(readFileSync(path(`${FOLDER}/chat_tiny/case.json`), "utf8"));
 const models = readdirSync(path(FOLDER)).filter((name) => name.startsWith("internvl_"));
 assert.notEqual(models.length, 0, `no fixtures in ${FOLDER}`);
+
+/** What the first models looked at, by device. */
+const looks = new Map();
 
 for (const device of ["gpu", "cpu"]) {
   test(`every language model on the ${device}`, async (t) => {
@@ -33,9 +37,24 @@ for (const device of ["gpu", "cpu"]) {
       const off = found.logits.reduce((most, value, at) => Math.max(most, Math.abs(value - expected.generated_logits.data[at])), 0);
       assert.equal(found.logits.length, expected.generated_logits.data.length);
       assert.ok(off <= 1e-3, `${name}: logits are off by ${off}`);
+      if (!pixels) continue;
+      // A share of all attention, which sums to 1; asked while the answer is written, and later.
+      for (const { rows, cols, values } of found.looked) {
+        assert.equal(rows * cols, values.length);
+        const sum = values.reduce((sum, value) => sum + value, 0);
+        assert.ok(sum > 0 && sum < 1 && values.every((value) => value >= 0), `${name}: ${sum}`);
+      }
+      const [live, later, other] = found.looked.map(({ values }) => values);
+      assert.ok(apart(live, later) < 1e-5, name);
+      assert.ok(apart(live, other) > 1e-6, `${name}: a head alone looks elsewhere`);
+      const before = looks.get(name);
+      if (before) assert.ok(apart(live, before) < 1e-4, `${name}: the devices differ`);
+      looks.set(name, live);
     }
   });
 }
+
+const apart = (one, two) => one.reduce((most, value, at) => Math.max(most, Math.abs(value - two[at])), 0);
 
 /** Runs in the page: feeds a prompt's tokens, and answers with those that follow and their logits. */
 async function speak({ device, ids, picture, folder, config, pixels, most }) {
@@ -49,12 +68,22 @@ async function speak({ device, ids, picture, folder, config, pixels, most }) {
   if (pixels) await chat.see_pixel_values(new Uint32Array(pixels.shape), new Float32Array(pixels.data));
   chat.say(new Uint32Array(ids), 0);
   const [generated, logits] = [[], []];
+  const [, looked] = [chat.use_looking(true), []];
+  const look = async (...how) => {
+    const { rows, cols, values } = await chat.look(...how);
+    looked.push({ rows, cols, values: [...values] });
+  };
   while (generated.length < most) {
     generated.push(await chat.next(most - generated.length));
     logits.push(...chat.logits());
+    if (pixels && generated.length === 2) await look(ids.length + 1, ids.length + 2, 0);
+  }
+  if (pixels) {
+    await look(ids.length + 1, ids.length + 2, 0);
+    await look(ids.length + 1, ids.length + 2, 0, 1, 0);
   }
   chat.free();
-  return { generated, logits };
+  return { generated, logits, looked };
 }
 
 /** The files of the model that speaks, some of them left out or changed. */
@@ -75,7 +104,7 @@ async function talkTab(page) {
 const status = (page, text) => page.locator("#talk [data-status]", { hasText: text }).waitFor();
 const problem = (page, text) => page.locator("#talk [data-problem]", { hasText: text }).waitFor();
 const answers = (page) => page.locator("#talk .answer").allTextContents();
-const fold = (page) => page.locator("#talk .folded > summary").click();
+const fold = (page) => page.locator("#talk .folded > summary", { hasText: "Answers" }).click();
 
 async function open(page, list = files()) {
   await page.getByLabel("Model to talk to").setInputFiles(list);
@@ -99,9 +128,47 @@ for (const device of ["cpu", "gpu"]) {
     await status(page, "Answered");
     assert.match(await page.locator("#talk [data-status]").textContent(), new RegExp(`^Answered in ${CASE.generated.length} tokens, [\\d.]+ a second\\.`));
     assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
+    await lookAt(page);
     if (device === "cpu") await goOn(page);
   });
 }
+
+/** A word tells what it looked at, and a place which words looked there; both are let go. */
+async function lookAt(page) {
+  const words = page.locator("#talk .answer .word");
+  assert.ok((await words.count()) > 3);
+  const plainly = await picture(page);
+  await words.nth(1).click();
+  const said = page.locator("#talk [data-looked]");
+  await said.filter({ hasText: `“${await words.nth(1).textContent()}”: ` }).waitFor();
+  assert.match(await said.textContent(), /: \d+(\.\d+)? % of its attention went to this picture/);
+  await page.waitForFunction((before) => document.querySelector("#frame canvas").toDataURL() !== before, plainly);
+  await page.keyboard.press("ArrowRight");
+  await said.filter({ hasText: `“${await words.nth(2).textContent()}”: ` }).waitFor();
+  assert.equal(await page.locator("#talk .word[aria-current]").count(), 1);
+  const mean = await said.textContent();
+  await page.getByLabel("Attention in layer").selectOption("2");
+  await page.getByLabel("by head").selectOption("0");
+  await page.waitForFunction((before) => document.querySelector("#talk [data-looked]").textContent !== before, mean);
+  await page.getByLabel("Attention in layer").selectOption("");
+  if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/looked.png` });
+  const box = await page.locator("#frame canvas").boundingBox();
+  await page.mouse.click(box.x + box.width * 0.3, box.y + box.height * 0.6);
+  await page.locator("#talk .answer[data-shaded]").waitFor();
+  await page.waitForFunction(() => {
+    const parts = [...document.querySelectorAll("#talk .word")].map((word) => Number(word.style.getPropertyValue("--looked")));
+    return Math.max(...parts) === 1 && parts.at(-1) > 0;
+  });
+  if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/shaded.png` });
+  await page.locator("#talk .answer").focus();
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.querySelectorAll("#talk .word[aria-current]").length === 0);
+  await page.locator("#talk .answer:not([data-shaded])").waitFor();
+  assert.equal(await said.textContent(), "");
+}
+
+/** What is on the stage. */
+const picture = (page) => page.evaluate(() => document.querySelector("#frame canvas").toDataURL());
 
 /** Text as it is shown: Markdown has blanks of its own. */
 const plain = (text) => text.replace(/\s+/g, " ").trim();
@@ -162,4 +229,32 @@ test("what is wrong is said in a sentence, and a phone has room", async (t) => {
   assert.equal(await page.getByLabel("Your question").inputValue(), long);
   assert.deepEqual(await axe(page), []);
   await fits(page);
+});
+
+test("an answer's words know their tokens", async () => {
+  const { wordsOf } = await load("web/page/said.ts");
+  const told = (pieces) => {
+    const text = pieces.join("");
+    let end = 0;
+    const ends = pieces.map((piece) => (end += piece.length));
+    return wordsOf(text, ends).map(({ from, to, first, end }) => [text.slice(from, to), first, end]);
+  };
+  assert.deepEqual(told(["A", " re", "d", " car", ",", " 3", "0", "\n\n", "it"]), [["A", 0, 1], ["red", 1, 3], ["car", 3, 4], [",", 4, 5], ["30", 5, 7], ["it", 8, 9]]);
+  // Parts of a character have no text yet; scripts without blanks have a word a token.
+  assert.deepEqual(told(["", "", "猫", "和", "狗"]), [["猫", 0, 3], ["和", 3, 4], ["狗", 4, 5]]);
+  // What is trimmed at the end is no word.
+  assert.deepEqual(wordsOf("a b", [1, 3, 4]).map(({ first, end }) => [first, end]), [[0, 1], [1, 2]]);
+  assert.deepEqual(wordsOf("", [0, 0]), []);
+});
+
+test("boxes are read of what a model writes", async () => {
+  const { boxesOf } = await load("web/page/boxes.ts");
+  const told = (text) => boxesOf(text).map(({ name, sides }) => [name, ...sides]);
+  assert.deepEqual(told("<ref>the cat</ref><box>[[100, 200, 300, 400]]</box> sleeps"), [["the cat", 0.1, 0.2, 0.3, 0.4]]);
+  assert.deepEqual(told("At [[0,0,1000,1000]]."), [["[0,0,1000,1000]", 0, 0, 1, 1]]);
+  const two = boxesOf("<ref>a dog</ref><box>[[1, 2, 3, 4], [5, 6, 7, 8]]</box> and <ref>a hat</ref><box>[[9, 9, 99, 99]]</box>");
+  assert.deepEqual(two.map(({ name }) => name), ["a dog", "a dog", "a hat"]);
+  assert.deepEqual(two[0].colour, two[1].colour);
+  assert.notDeepEqual(two[0].colour, two[2].colour);
+  for (const none of ["[1, 2]", "[[1, 2, 3]]", "[[300, 0, 100, 5]]", "[[0, 0, 1200, 5]]", "a [link](x)", "[[a, b, c, d]]", "[".repeat(10000)]) assert.deepEqual(told(none), [], none);
 });

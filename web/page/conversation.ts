@@ -2,14 +2,18 @@
 
 import { spoken } from "../client/chosen-model";
 import { bytes, many } from "../shared/format";
+import type { Place as Point } from "../shared/patches";
 import type { Dtype, OwnFiles } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
-import type { TalkInfo } from "../shared/talk";
+import type { Looked, TalkInfo } from "../shared/talk";
 import { askedDevice } from "./device";
 import { part } from "./dom";
+import type { Box } from "./boxes";
 import { chooser } from "./files";
+import { Looking } from "./looking";
 import { aborted } from "./requests";
 import { Speaker } from "./speaker";
+import { Speakers } from "./speakers";
 import { Turn } from "./turn";
 
 /** The beginning of a conversation. */
@@ -34,9 +38,15 @@ export class Conversation {
   /** The turn whose question is in the field once more. */
   #edited: Turn | null = null;
   #seed = 0;
+  readonly #looking: Looking;
+  readonly #speakers: Speakers;
+  readonly #changed: () => void;
 
-  constructor(root: HTMLElement) {
-    this.#root = root;
+  /** `changed` draws the picture anew. */
+  constructor(root: HTMLElement, changed: () => void) {
+    [this.#root, this.#changed] = [root, changed];
+    this.#looking = new Looking(root, this.#speaker, changed);
+    this.#speakers = new Speakers(part(root, "[data-speakers]", HTMLDetailsElement), (model) => this.#open(() => model));
     this.#model = part(root, "[data-model]", HTMLElement);
     this.#list = part(root, ".turns", HTMLOListElement);
     this.#field = part(root, "textarea", HTMLTextAreaElement);
@@ -52,9 +62,32 @@ export class Conversation {
     this.#photo = photo;
   }
 
+  /** What the chosen word of an answer looked at on the photograph; where a place of it is chosen too, the words that looked there are shaded. */
+  async look(at: Point | null): Promise<Looked | null> {
+    const [photo, turn] = [this.#photo, this.#asked];
+    if (!photo) return null;
+    const found = await this.#looking.look(photo);
+    // While an answer is written each word would wait for all of these.
+    if (!this.#work) void this.#looking.shade(turn ?? null, photo, at).catch((error: unknown) => this.#complain(error));
+    return found;
+  }
+
+  /** What the last answer about the photograph shows in it. */
+  get boxes(): readonly Box[] {
+    return this.#asked?.boxes ?? [];
+  }
+
+  /** The last turn about the photograph. */
+  get #asked(): Turn | undefined {
+    return this.#turns.findLast(({ photo }) => photo === this.#photo);
+  }
+
   #connect() {
     const open = part(this.#root, "[data-open]", HTMLButtonElement);
-    chooser([open], part(this.#root, "input[type=file]", HTMLInputElement), (files) => void this.#open(files));
+    chooser([open], part(this.#root, "input[type=file]", HTMLInputElement), (files) => {
+      this.#speakers.leave();
+      void this.#open(() => spoken(files));
+    });
     this.#stop.addEventListener("click", () => this.#work?.abort());
     part(this.#root, "[data-new]", HTMLButtonElement).addEventListener("click", () => void this.#begin());
     part(this.#root, "form", HTMLFormElement).addEventListener("submit", (event) => {
@@ -68,22 +101,27 @@ export class Conversation {
     });
   }
 
-  async #open(files: File[]) {
+  /** Loads a model; whether it is there then. */
+  async #open(find: () => OwnFiles): Promise<boolean> {
+    let loaded = false;
     await this.#do("Loading the model", async (signal) => {
-      const model = spoken(files);
+      const model = find();
       const dtype = part(this.#root, "#talk-dtype", HTMLSelectElement).value as Dtype;
       this.#model.textContent = "Loading …";
       const progress = ({ done, total }: { done: number; total: number }) => (this.#status.textContent = total > 0 ? `Loading: ${Math.floor((100 * done) / total)} %` : "Loading");
       try {
         const info = await this.#speaker.load(model, askedDevice().device, dtype, { signal, progress });
         this.#drop(0);
+        this.#looking.fit(info.layers, info.heads);
         this.#model.textContent = told(model, info);
         this.#status.textContent = "The model is loaded. Ask about the picture.";
+        loaded = true;
       } catch (error) {
         this.#model.textContent = "No model that speaks is loaded.";
         throw error;
       }
     });
+    return loaded;
   }
 
   /** Begins a new conversation. */
@@ -108,19 +146,25 @@ export class Conversation {
       const place = this.#turns[at]?.place;
       if (place) await this.#speaker.takeBack(place);
       this.#drop(at);
-      const turn: Turn = new Turn(question, photo, { edit: () => this.#edit(turn), again: () => void this.#again(turn) });
+      const turn: Turn = new Turn(question, photo, {
+        edit: () => this.#edit(turn), again: () => void this.#again(turn),
+        choose: (word) => this.#looking.choose(turn, word),
+      });
       this.#turns.push(turn);
       this.#list.append(turn.element);
       [this.#field.value, this.#edited] = ["", null];
       const number = (id: string) => Math.max(0, part(this.#root, id, HTMLInputElement).valueAsNumber || 0);
-      const asking = { question, photo, tiles: number("#talk-tiles") || 1, most: number("#talk-tokens") || 1, temperature: number("#talk-temperature"), seed: this.#seed };
+      const looking = this.#looking.live;
+      const asking = { question, photo, looking, tiles: number("#talk-tiles") || 1, most: number("#talk-tokens") || 1, temperature: number("#talk-temperature"), seed: this.#seed };
       const progress = ({ done, total }: { done: number; total: number }) => (this.#status.textContent = `Looking: ${Math.floor((100 * done) / Math.max(1, total))} %`);
       try {
         let speed = "";
         turn.place = await this.#speaker.ask(asking, { signal, progress }, (saying) => {
           speed = turn.tell(saying);
+          if (looking) this.#looking.choose(turn, turn.words.length - 1, true);
           this.#ask.scrollIntoView({ block: "nearest" });
         });
+        this.#looking.choose(null, null);
         if (signal.aborted) turn.stopped();
         const notes = (await this.#speaker.notes()).map((note) => `${note}.`);
         this.#status.textContent = [signal.aborted ? "Stopped." : `Answered in ${speed}.`, ...notes].join(" ");
@@ -146,7 +190,10 @@ export class Conversation {
 
   /** Lets the turns from a number on go. */
   #drop(at: number) {
-    for (const { element } of this.#turns.splice(Math.max(0, at))) element.remove();
+    for (const turn of this.#turns.splice(Math.max(0, at))) {
+      turn.element.remove();
+      this.#looking.forget(turn);
+    }
     if (this.#edited && !this.#turns.includes(this.#edited)) this.#edited = null;
   }
 
@@ -166,13 +213,19 @@ export class Conversation {
     } catch (error) {
       this.#status.textContent = "";
       if (aborted(error) || stop.signal.aborted) this.#status.textContent = "Stopped.";
-      else this.#problem.textContent = spelled(error instanceof Error ? error.message : String(error), 2000);
+      else this.#complain(error);
     } finally {
       if (this.#work === stop) {
         this.#work = null;
         [this.#stop.hidden, this.#ask.disabled] = [true, false];
+        // What the answer shows in the picture is drawn.
+        this.#changed();
       }
     }
+  }
+
+  #complain(error: unknown) {
+    this.#problem.textContent = spelled(error instanceof Error ? error.message : String(error), 2000);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { Caller, type Options } from "../client/caller";
 import type { DeviceChoice, Dtype, OwnFiles } from "../shared/protocol";
-import type { Place, Saying, TalkCalls, TalkInfo } from "../shared/talk";
+import type { Look, Looked, Place, Saying, TalkCalls, TalkInfo } from "../shared/talk";
 
 /** How an answer is made. */
 export interface Asking {
@@ -16,6 +16,8 @@ export interface Asking {
   /** 0 takes the likeliest words. */
   temperature: number;
   seed: number;
+  /** Whether it is shown what each token looked at. */
+  looking: boolean;
 }
 
 export class Speaker {
@@ -45,12 +47,12 @@ export class Speaker {
   }
 
   /** Asks, and tells the answer word by word until it ends or is stopped. Where it fails, the question was not asked. */
-  async ask({ question, photo, tiles, most, temperature, seed }: Asking, options: Options, told: (saying: Saying) => void): Promise<Place> {
+  async ask({ question, photo, tiles, most, temperature, seed, looking }: Asking, options: Options, told: (saying: Saying) => void): Promise<Place> {
     const caller = this.#caller;
     if (!caller) throw new Error("Open a model that speaks first: an InternVL’s files.");
     const fresh = photo !== null && !this.#photos.includes(photo);
     if (fresh) await caller.ask("see", { photo, tiles }, options);
-    const place = await caller.ask("ask", { question, temperature, seed });
+    const place = await caller.ask("ask", { question, temperature, seed, looking });
     if (fresh) this.#photos.push(photo);
     try {
       // Each token is a call, so that a stop is heard.
@@ -64,6 +66,17 @@ export class Speaker {
       throw error;
     }
     return place;
+  }
+
+  /** Whether a photograph is part of the conversation. */
+  saw(photo: File): boolean {
+    return this.#photos.includes(photo);
+  }
+
+  /** What the model looked at of a photograph when it chose some tokens; null where the conversation has none of it. */
+  async look({ photo, ...look }: Omit<Look, "photo"> & { photo: File }): Promise<Looked | null> {
+    const at = this.#photos.indexOf(photo);
+    return this.#caller && at >= 0 ? this.#caller.ask("look", { ...look, photo: at }) : null;
   }
 
   /** Takes back all but the beginning of the conversation. */

@@ -1,12 +1,13 @@
 // The messages between the page and the worker of conversations, as protocol.ts describes the engine's.
 
 import { device, deviceChoice, dtype, ownFiles, type CallTable, type CallTypes } from "./protocol";
-import { boolean, instance, list, nothing, number, record, string, type Infer } from "./shape";
+import { boolean, floats, instance, list, nothing, nullable, number, record, string, type Infer } from "./shape";
 
 /** A model that speaks. */
 export type TalkInfo = Infer<typeof talkInfo>;
 export const talkInfo = record({
   layers: number,
+  heads: number,
   hidden: number,
   /** Tokens of a conversation at most. */
   length: number,
@@ -29,9 +30,17 @@ export const seen = record({ photo: number, tokens: number, tiles: number, milli
 export type Place = Infer<typeof place>;
 const place = record({ tokens: number, photos: number });
 
-/** An answer so far. */
+/** An answer so far; `at` is the place of its first token in the conversation. */
 export type Saying = Infer<typeof saying>;
-const saying = record({ text: string, tokens: number, ended: boolean });
+const saying = record({ text: string, tokens: number, at: number, ended: boolean });
+
+/** The tokens in places `first` to `end` of the conversation, and how they are looked at: a layer, from 1, or all, and a head, from 0, or the mean. */
+export type Look = Infer<typeof look>;
+const look = record({ first: number, end: number, photo: number, layer: nullable(number), head: nullable(number) });
+
+/** What a model looked at of a photograph: a map of it, whose sum is its share of all attention. */
+export type Looked = Infer<typeof looked>;
+export const looked = record({ rows: number, cols: number, values: floats() });
 
 export type TalkCalls = CallTypes<typeof talkCalls>;
 export const talkCalls = {
@@ -40,10 +49,12 @@ export const talkCalls = {
   load: { given: record({ files: ownFiles, dtype }), answer: talkInfo },
   /** Looks at a photograph in at most so many tiles. The next question is about it. */
   see: { given: record({ photo: instance(File), tiles: number }), answer: seen },
-  /** Asks; a temperature of 0 takes the likeliest words. Tells where the question begins. */
-  ask: { given: record({ question: string, temperature: number, seed: number }), answer: place },
+  /** Asks; a temperature of 0 takes the likeliest words; `looking`: it will be asked what the newest token looked at. Tells where the question begins. */
+  ask: { given: record({ question: string, temperature: number, seed: number, looking: boolean }), answer: place },
   /** The answer's next token, of so many at most in all. */
   next: { given: number, answer: saying },
+  /** What it looked at when it chose some tokens. */
+  look: { given: look, answer: looked },
   /** Takes back all but the beginning of a conversation. */
   takeBack: { given: place, answer: nothing },
   /** What the model did by itself, a sentence each. */

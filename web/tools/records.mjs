@@ -32,6 +32,7 @@ const OBJECTS = {
   raster: ({ raster }) => raster,
   masks: ({ masks }) => masks,
   cut_out: ({ cutOut }) => cutOut,
+  looked: ({ looked }) => looked,
   given: ({ helperTask }) => helperTask.fields.task,
 };
 

@@ -15,6 +15,8 @@ interface Description {
   added_tokens?: readonly Added[];
 }
 
+const MARKS = ["<ref>", "</ref>", "<box>", "</box>"];
+
 /** Makes the `tokenizer.json` of the texts of vocab.json, merges.txt, added_tokens.json and tokenizer_config.json. */
 export type Describe = (vocabulary: string, merges: string, added: string, config: string) => string;
 
@@ -23,11 +25,14 @@ export class TalkTokens {
   /** Control tokens by their names. */
   readonly #controls: ReadonlyMap<string, number>;
   readonly #hidden: ReadonlySet<number>;
+  /** The marks around what is shown in a picture, by their numbers. */
+  readonly #marks: ReadonlyMap<number, string>;
 
   private constructor(inner: Tokenizer, controls: readonly Added[]) {
     this.#inner = inner;
     this.#controls = new Map(controls.map(({ content, id }) => [content, id]));
     this.#hidden = new Set(controls.map(({ id }) => id));
+    this.#marks = new Map(controls.filter(({ content }) => MARKS.includes(content)).map(({ id, content }) => [id, content]));
   }
 
   static async open(files: readonly File[], describe: Describe): Promise<TalkTokens> {
@@ -63,10 +68,23 @@ export class TalkTokens {
     }));
   }
 
-  /** The text of tokens, without control tokens. */
+  /** The text of tokens: of control tokens only the marks around what is shown in a picture. */
   text(ids: readonly number[]): string {
-    const told = ids.filter((id) => !this.#hidden.has(id));
-    return told.length === 0 ? "" : this.#inner.decode(told, { clean_up_tokenization_spaces: false });
+    const parts: string[] = [];
+    let told: number[] = [];
+    const tell = () => {
+      if (told.length > 0) parts.push(this.#inner.decode(told, { clean_up_tokenization_spaces: false }));
+      told = [];
+    };
+    for (const id of ids) {
+      const mark = this.#marks.get(id);
+      if (mark) {
+        tell();
+        parts.push(mark);
+      } else if (!this.#hidden.has(id)) told.push(id);
+    }
+    tell();
+    return parts.join("");
   }
 }
 

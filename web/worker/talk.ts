@@ -28,6 +28,8 @@ class TalkHost implements Handlers<TalkCalls> {
   #answer: number[] = [];
   /** Whether the last answer ended by itself. */
   #ended = false;
+  /** Done when the last call is: the module does one thing at a time. */
+  #last: Promise<unknown> = Promise.resolve();
 
   async open(device: TalkCalls["open"]["given"]) {
     await (this.#module ??= start());
@@ -41,7 +43,8 @@ class TalkHost implements Handlers<TalkCalls> {
     // Without a tokenizer there is no need to read gigabytes.
     this.#tokens = await TalkTokens.open(model.words, tokenizer);
     const blobs = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-    const info = await this.#opened.load(model.config, blobs, readRanges(model, signal), steps("load", signal, progress), dtype);
+    const load = () => this.#opened.load(model.config, blobs, readRanges(model, signal), steps("load", signal, progress), dtype);
+    const info = await this.#inTurn(load);
     const [first, other] = info.stops.map((name) => this.#speaking.control(name));
     if (first === undefined) throw new Error(`The model’s tokenizer has no ${info.stops[0]}: open that of the whole model, with its added_tokens.json.`);
     this.#stops = other === undefined ? [first] : [first, other];
@@ -52,12 +55,13 @@ class TalkHost implements Handlers<TalkCalls> {
 
   async see({ photo, tiles }: TalkCalls["see"]["given"], { signal, progress }: Job) {
     const { bytes } = await readable(photo);
-    const seen = await this.#opened.see(photo.name, bytes, tiles, steps("encode", signal, progress));
+    const seen = await this.#inTurn(() => this.#opened.see(photo.name, bytes, tiles, steps("encode", signal, progress)));
     this.#seen = seen.photo + 1;
     return seen;
   }
 
-  async ask({ question, temperature, seed }: TalkCalls["ask"]["given"]) {
+  async ask({ question, temperature, seed, looking }: TalkCalls["ask"]["given"]) {
+    await this.#last;
     const chat = this.#opened;
     const [tokens = 0] = chat.said();
     const before = { tokens, photos: this.#told };
@@ -70,14 +74,16 @@ class TalkHost implements Handlers<TalkCalls> {
       throw error;
     }
     chat.use_sampling(temperature, seed);
+    chat.use_looking(looking);
     [this.#told, this.#answer, this.#ended] = [this.#seen, [], false];
     return before;
   }
 
   async next(most: number): Promise<Saying> {
+    await this.#last;
     const { length } = this.#answer;
-    const [, room = 0] = this.#opened.said();
-    const id = await this.#opened.next(Math.min(most - length, room));
+    const [said = 0, room = 0] = this.#opened.said();
+    const id = await this.#inTurn(() => this.#opened.next(Math.min(most - length, room)));
     if (id !== undefined) this.#answer.push(id);
     this.#ended = id === this.#stops[0];
     // A message that is waiting is heard between two tokens.
@@ -85,10 +91,15 @@ class TalkHost implements Handlers<TalkCalls> {
     const ended = id === undefined || this.#stops.includes(id) || this.#answer.length >= most || room <= 1;
     // What ends within a character is not yet told.
     const text = this.#speaking.text(this.#answer);
-    return { text: ended ? text.trim() : text.replace(/\ufffd+$/, "").trimStart(), tokens: this.#answer.length, ended };
+    return { text: ended ? text.trim() : text.replace(/\ufffd+$/, "").trimStart(), tokens: this.#answer.length, at: said - length, ended };
+  }
+
+  async look({ first, end, photo, layer, head }: TalkCalls["look"]["given"]) {
+    return this.#inTurn(() => this.#opened.look(first, end, photo, layer ?? undefined, head ?? undefined));
   }
 
   async takeBack({ tokens, photos }: Place) {
+    await this.#last;
     this.#opened.take_back(tokens, photos);
     [this.#seen, this.#told, this.#answer] = [photos, photos, []];
     // What is left ends with a whole answer, if it is one that ended by itself.
@@ -97,7 +108,15 @@ class TalkHost implements Handlers<TalkCalls> {
   }
 
   async notes() {
+    await this.#last;
     return this.#opened.notes();
+  }
+
+  /** Does one thing when the one before is done, however that ended. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 
   get #opened(): Chat {

@@ -4,6 +4,7 @@
 mod js;
 #[allow(dead_code, reason = "the page's module has the rest")]
 mod records;
+mod shown;
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
@@ -14,17 +15,18 @@ use wasm_bindgen::prelude::*;
 
 use self::js::*;
 use self::records::*;
-use internvit::app::Shape;
+use self::shown::Shown;
+use internvit::app::{Cut, Shape};
 use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::image::{Options, Resize, decode_with};
-use internvit::language::{Answering, PICTURE, Piece, Role, Sampling, Talk, Template};
+use internvit::language::{Answering, Look, PICTURE, Piece, Role, Said, Sampling, Talk, Template};
 use internvit::model::qwen_tokenizer;
 use internvit::{Compute, Device, Encoder, Error, Images, Tensor};
 
 #[wasm_bindgen(typescript_custom_section)]
 const RECORDS: &str = r#"
 import type { Device, DeviceChoice, Dtype, FileInfo } from "../shared/protocol";
-import type { Part, Seen, TalkInfo } from "../shared/talk";
+import type { Looked, Part, Seen, TalkInfo } from "../shared/talk";
 
 /** Reads bytes `start..end` of the file of that number. */
 type ReadRange = (file: number, start: number, end: number) => Promise<Uint8Array>;
@@ -44,6 +46,7 @@ fn main() {
 #[derive(Serialize)]
 struct TalkInfo {
     layers: usize,
+    heads: usize,
     hidden: usize,
     /// Tokens of a conversation at most.
     length: usize,
@@ -80,9 +83,10 @@ pub struct Chat {
     template: Template,
     talk: Talk,
     how: Answering,
-    /// Visual tokens of photographs, `[tiles, tokens of a tile, C]`.
-    seen: Vec<Tensor>,
+    seen: Vec<Shown>,
     logits: Vec<f32>,
+    /// The last token of which it is known where the model looked, by its place in the conversation.
+    looked: Option<(usize, Tensor)>,
 }
 
 #[wasm_bindgen]
@@ -102,6 +106,7 @@ impl Chat {
             how: Answering::default(),
             seen: Vec::new(),
             logits: Vec::new(),
+            looked: None,
         })
     }
 
@@ -137,7 +142,7 @@ impl Chat {
         let checkpoint = checkpoint(&config, files, &read).await?;
         let checkpoint = checkpoint.with_language().await.map_err(js)?;
         self.template = Template::of("config.json", &config).map_err(js)?;
-        (self.talk, self.seen) = (Talk::default(), Vec::new());
+        (self.talk, self.seen, self.looked) = (Talk::default(), Vec::new(), None);
         // Both may not fit the device together.
         self.encoder = None;
         let on_cpu = self.report.kind == "cpu";
@@ -152,6 +157,7 @@ impl Chat {
         let (language, checkpoint) = (encoder.language().map_err(js)?, encoder.checkpoint());
         let info = TalkInfo {
             layers: language.layers,
+            heads: language.heads,
             hidden: language.hidden,
             length: language.length,
             parameters: checkpoint.manifest.parameters() as f64,
@@ -193,7 +199,7 @@ impl Chat {
         let photo = decode_with(&name, &bytes, white).map_err(js)?.picture;
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let shape = Shape::new(encoder.spec(), None, Some(Resize::Squash), tiles).map_err(js)?;
-        let pictures = shape.cut(&photo).map_err(js)?.pictures;
+        let Cut { grid, pictures, .. } = shape.cut(&photo).map_err(js)?;
         let mut visual = Tensor { shape: vec![0, 0, 0], values: Vec::new() };
         for (tile, picture) in pictures.iter().enumerate() {
             let on = &mut async |done: usize, total: usize| {
@@ -207,7 +213,11 @@ impl Chat {
             visual.shape = vec![tile + 1, found.shape[1], found.shape[2]];
             visual.values.extend(found.values);
         }
-        self.add(visual, precise_now() - start)
+        let first = pictures.first().map_or([0, 0], |one| [one.height, one.width]);
+        let patch = 2 * encoder.spec().sizes.patch;
+        let cut = [grid.rows as usize, grid.cols as usize];
+        let side = first.map(|pixels| pixels as usize / patch);
+        self.add(Shown { visual, cut, side }, precise_now() - start)
     }
 
     /// The same of `pixel_values` of shape `[tiles, 3, height, width]`, for tests.
@@ -218,15 +228,18 @@ impl Chat {
         values: Vec<f32>,
     ) -> JsResult<JsValue> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
-        let images = Images::PixelValues { shape: four(shape)?, values: &values };
+        let shape = four(shape)?;
+        let images = Images::PixelValues { shape, values: &values };
         let mut go_on = async |_, _| ControlFlow::Continue(());
         let visual = encoder.visual_tokens(images, &mut go_on).await.map_err(js)?;
-        self.add(visual, 0.0)
+        let patch = 2 * encoder.spec().sizes.patch;
+        let side = [shape[2] / patch, shape[3] / patch];
+        self.add(Shown { cut: [visual.shape[0], 1], side, visual }, 0.0)
     }
 
-    fn add(&mut self, visual: Tensor, milliseconds: f64) -> JsResult<JsValue> {
-        let (tiles, tokens) = (visual.shape[0], visual.shape[0] * visual.shape[1]);
-        self.seen.push(visual);
+    fn add(&mut self, shown: Shown, milliseconds: f64) -> JsResult<JsValue> {
+        let (tiles, tokens) = (shown.visual.shape[0], shown.tokens());
+        self.seen.push(shown);
         to_js(&Seen { photo: self.seen.len() - 1, tokens, tiles, milliseconds })
     }
 
@@ -251,7 +264,7 @@ impl Chat {
             Piece::Text(text) => vec![part(false, text, 1)],
             Piece::Control(name) => vec![part(true, name, 1)],
             Piece::Picture(number) => {
-                let tokens = self.seen.get(*number).map_or(0, tokens);
+                let tokens = self.seen.get(*number).map_or(0, Shown::tokens);
                 let [open, token, close] = PICTURE;
                 vec![part(true, open, 1), part(true, token, tokens), part(true, close, 1)]
             }
@@ -263,8 +276,9 @@ impl Chat {
     pub fn say(&mut self, ids: Vec<u32>, before: usize) -> JsResult<()> {
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         let new = self.seen.get(before..).unwrap_or_default();
-        let count = new.iter().map(tokens).sum();
-        let values: Vec<f32> = new.iter().flat_map(|tensor| &tensor.values).copied().collect();
+        let count = new.iter().map(Shown::tokens).sum();
+        let all = new.iter().flat_map(|shown| &shown.visual.values);
+        let values: Vec<f32> = all.copied().collect();
         let visual =
             Tensor { shape: vec![1, count, encoder.language().map_err(js)?.hidden], values };
         self.talk.say(encoder, &ids, Some(&visual)).map_err(js)
@@ -274,15 +288,54 @@ impl Chat {
     pub async fn next(&mut self, left: usize) -> JsResult<Option<u32>> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         self.how.most = left;
-        let logits = &mut self.logits;
+        let (logits, looked, place) = (&mut self.logits, &mut self.looked, self.talk.ids().len());
         // The page decides between two tokens whether there is another.
-        let watch = &mut |_, found: &[f32]| {
+        let watch = &mut |said: Said<'_>| {
             logits.clear();
-            logits.extend_from_slice(found);
+            logits.extend_from_slice(said.logits);
+            *looked = said.attention.map(|attention| (place, attention.clone()));
             ControlFlow::Break(())
         };
         let said = self.talk.answer(encoder, &self.how, watch).await.map_err(js)?;
         Ok(said.last().copied())
+    }
+
+    /// Whether each token tells at once where the model looked.
+    pub fn use_looking(&mut self, looking: bool) {
+        self.how.attention = looking;
+    }
+
+    /// Where the model looked on a photograph when it chose the tokens in places `first..end`: in a layer, from 1, or in
+    /// all, by a head, from 0, or the mean of all.
+    #[wasm_bindgen(unchecked_return_type = "Looked")]
+    pub async fn look(
+        &mut self,
+        first: usize,
+        end: usize,
+        photo: usize,
+        layer: Option<usize>,
+        head: Option<usize>,
+    ) -> JsResult<JsValue> {
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        let none = || js(Error::input("the conversation has no such photograph or word"));
+        let shown = self.seen.get(photo).ok_or_else(none)?;
+        let order = encoder.checkpoint().visual().ok_or_else(none)?.order;
+        let before: usize = self.seen[..photo].iter().map(Shown::tokens).sum();
+        let places = self.talk.places(&self.how);
+        let places = places.get(before..before + shown.tokens()).ok_or_else(none)?;
+        let mut sum = vec![0.0; places.len()];
+        for at in first..end {
+            if self.looked.as_ref().is_none_or(|(known, _)| *known != at) {
+                let found = self.talk.attention(encoder, &self.how, at).await.map_err(js)?;
+                self.looked = Some((at, found));
+            }
+            let Some((_, attention)) = &self.looked else { return Err(none()) };
+            let weights = Look { layer, head }.weights(attention).map_err(js)?;
+            // A token before the photograph was shown has not seen it.
+            let own = places.iter().map(|place| weights.get(*place).copied().unwrap_or(0.0));
+            sum.iter_mut().zip(own).for_each(|(sum, weight)| *sum += weight / (end - first) as f32);
+        }
+        shown.looked(&sum, order)
     }
 
     /// The logits by which the last token was chosen: for tests.
@@ -303,8 +356,9 @@ impl Chat {
 
     /// Takes back all but the first `tokens` and the first `photos`.
     pub fn take_back(&mut self, tokens: usize, photos: usize) {
-        let values = self.seen.iter().take(photos).map(|tensor| tensor.values.len()).sum();
+        let values = self.seen.iter().take(photos).map(|shown| shown.visual.values.len()).sum();
         self.talk.take_back(tokens, values);
+        self.looked = None;
         self.seen.truncate(photos);
     }
 }
@@ -320,8 +374,4 @@ pub fn tokenizer(vocabulary: &str, merges: &str, added: &str, config: &str) -> J
     let added = read("added_tokens.json", added)?;
     let config = read("tokenizer_config.json", config)?;
     Ok(qwen_tokenizer(vocabulary, merges, &added, &config).to_string())
-}
-
-fn tokens(visual: &Tensor) -> usize {
-    visual.shape.iter().take(2).product()
 }
