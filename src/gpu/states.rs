@@ -2,6 +2,8 @@
 
 use super::buffer::Buffer;
 #[cfg(feature = "language")]
+use super::device::Gpu;
+#[cfg(feature = "language")]
 use crate::plan::Role;
 use crate::plan::Slot;
 
@@ -31,7 +33,7 @@ impl States {
     }
     /// Whether they lie on a device, and not on one that was lost or left since.
     #[cfg(feature = "language")]
-    pub fn lie_on(&self, gpu: &super::Gpu) -> bool {
+    pub fn lie_on(&self, gpu: &Gpu) -> bool {
         self.buffers.borrow().values().next().is_none_or(|buffer| gpu.holds(buffer).is_ok())
     }
 }
