@@ -77,6 +77,8 @@ async function speak({ device, ids, picture, folder, config, pixels, most }) {
     generated.push(await chat.next(most - generated.length));
     logits.push(...chat.logits());
     if (pixels && generated.length === 2) await look(ids.length + 1, ids.length + 2, 0);
+    // The device goes between two calls: what was said is remembered anew.
+    if (device === "gpu" && generated.length === 3) chat.lose();
   }
   if (pixels) {
     await look(ids.length + 1, ids.length + 2, 0);
