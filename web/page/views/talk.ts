@@ -15,7 +15,7 @@ import { View, type Subject, type Surface } from "./view";
 export class Talk extends View {
   readonly title = "Talk";
   override readonly edges = "patches";
-  readonly about = "Ask about the picture. A model writes what is likely, which can be wrong. Choose a word of its answer to see what it looked at, or a place to see which words looked there.";
+  readonly about = "Ask about the picture; the answer can be wrong. A word that you choose shows what it looked at, a place which words looked there.";
   readonly opacity = 100;
   override readonly pointing = "choose";
   override readonly firstLayer = null;
