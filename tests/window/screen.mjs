@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { crc32, deflateSync } from "node:zlib";
 import { root } from "../../web/tools/run.mjs";
 
+const PROGRAM = join(root, "target/debug/internvit");
 const [WIDTH, HEIGHT] = [1240, 820];
 /** Longest wait, in milliseconds: a debug build computes slowly. */
 const PATIENCE = 240_000;
@@ -89,6 +90,13 @@ export function colours({ width, rgb }, [left, top, right, bottom]) {
   return found.size;
 }
 
+/** What the program says where there is no screen. */
+export function withoutScreen() {
+  const env = { ...process.env };
+  for (const name of ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"]) delete env[name];
+  return spawnSync(PROGRAM, ["open"], { cwd: root, env, encoding: "utf8" });
+}
+
 /** A window of `internvit open`. */
 export class Window {
   #screen;
@@ -105,7 +113,7 @@ export class Window {
 
   async open(...args) {
     const env = { ...process.env, DISPLAY: this.#screen.display, XDG_CONFIG_HOME: this.#config, WAYLAND_DISPLAY: "" };
-    this.#child = spawn(join(root, "target/debug/internvit"), ["open", ...args], { cwd: root, env, stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = spawn(PROGRAM, ["open", ...args], { cwd: root, env, stdio: ["ignore", "ignore", "pipe"] });
     this.#child.stderr.on("data", (text) => (this.#said += text));
     this.#child.on("exit", (status) => (this.status = status ?? -1));
     this.#id = await this.#until(() => this.#do("search", "--onlyvisible", "--class", "internvit").split("\n")[0]);
@@ -129,9 +137,14 @@ export class Window {
     this.#do("key", "--delay", "60", ...keys);
   }
 
-  async click(x, y) {
+  /** Brings the pointer to a place, and waits until that is drawn. */
+  async point(x, y) {
     this.#do("mousemove", String(x), String(y));
-    await pause(200);
+    await pause(1500);
+  }
+
+  async click(x, y) {
+    await this.point(x, y);
     this.#do("mousedown", "1");
     await pause(100);
     this.#do("mouseup", "1");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { Screen, Window, colours, png } from "./screen.mjs";
+import { Screen, Window, colours, png, withoutScreen } from "./screen.mjs";
 
 /** The stage, in pixels of the screen; right of it is the panel. */
 const STAGE = [20, 60, 900, 640];
@@ -46,6 +46,12 @@ test("a window shows photographs, views and what is alike, and keeps what was op
   assert.equal(await window.ended(), 0);
 });
 
+test("without a screen there is one line, and no place on this machine in it", () => {
+  const { status, stderr } = withoutScreen();
+  assert.equal(status, 1);
+  assert.equal(stderr, "internvit: no window: no screen was found; it needs a screen, and Vulkan, Metal or DX12\n");
+});
+
 test("a model computes on the device that draws the window", async (t) => {
   const window = await opened(t, "www/samples/rocket.jpg", "--model", "internvit-tiny", "--device", "gpu");
   await window.shows("rocket.jpg: Features");
@@ -54,6 +60,17 @@ test("a model computes on the device that draws the window", async (t) => {
   await window.shows("rocket.jpg: Norms");
   window.key("5");
   await window.shows("rocket.jpg: Attention");
+  // Light under the pointer is drawn from features that never left the device.
+  window.key("2");
+  await window.shows("rocket.jpg: Find alike");
+  await window.point(470, 300);
+  const rocket = screen.pixels();
+  await window.point(700, 120);
+  const sky = screen.pixels();
+  const brightness = ({ rgb, width }, [x, y]) => rgb.subarray(3 * (y * width + x), 3 * (y * width + x) + 3).reduce((a, b) => a + b, 0);
+  // Of the two places that one is darker which is not pointed at.
+  assert.ok(brightness(rocket, [700, 300]) < brightness(sky, [700, 300]), "the sky beside the rocket is dark until it is pointed at");
+  if (process.env.PICTURE_LIGHT) writeFileSync(process.env.PICTURE_LIGHT, png(sky));
   window.key("ctrl+q");
   assert.equal(await window.ended(), 0);
 });

@@ -73,7 +73,14 @@ pub fn open(start: Start) -> Result<()> {
             "the graphics device was lost: {why}; open the window again"
         )));
     }
-    run.map_err(|e| {
-        Error::device(format!("no window: {e}; it needs a screen, and Vulkan, Metal or DX12"))
+    run.map_err(|error| {
+        let why = match error {
+            // What it says besides is about its own files.
+            eframe::Error::WinitEventLoop(_) | eframe::Error::Winit(_) => {
+                "no screen was found".into()
+            }
+            other => other.to_string(),
+        };
+        Error::device(format!("no window: {why}; it needs a screen, and Vulkan, Metal or DX12"))
     })
 }

@@ -123,6 +123,10 @@ impl App {
         for told in self.engine.told() {
             self.desk.hear(told);
         }
+        if let Some(Err(error)) = self.shared.as_ref().map(Shared::check) {
+            eprintln!("DEBUG {error}");
+            self.desk.trouble(error.to_string());
+        }
         for answer in self.dialogs.answers() {
             self.answered(answer);
         }
