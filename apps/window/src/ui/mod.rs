@@ -124,7 +124,6 @@ impl App {
             self.desk.hear(told);
         }
         if let Some(Err(error)) = self.shared.as_ref().map(Shared::check) {
-            eprintln!("DEBUG {error}");
             self.desk.trouble(error.to_string());
         }
         for answer in self.dialogs.answers() {
