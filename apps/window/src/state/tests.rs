@@ -191,7 +191,7 @@ fn photographs_of_a_lesson_stay_in_memory() {
         read(&mut desk);
         let wish = wished(&mut desk).unwrap();
         show(&mut desk, &wish);
-        desk.teaching.class = usize::from(wish.photo.id % 2 == 0);
+        desk.teaching.class = usize::from(wish.photo.id.is_multiple_of(2));
         desk.press([30.0, 10.0], false);
         desk.lift();
         desk.go(1);

@@ -211,7 +211,10 @@ mod tests {
         let list = painted(&[point([30.0, 10.0], 0)], point([31.0, 10.0], 1), false, &SHEET);
         assert_eq!(list, [point([31.0, 10.0], 1)]);
         let other = Trace { shot: 2, ..point([30.0, 10.0], 0) };
-        assert_eq!(painted(&[other.clone()], point([30.0, 10.0], 1), false, &SHEET)[0], other);
+        assert_eq!(
+            painted(std::slice::from_ref(&other), point([30.0, 10.0], 1), false, &SHEET)[0],
+            other
+        );
     }
 
     #[test]

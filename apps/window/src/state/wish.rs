@@ -7,11 +7,11 @@ use crate::talk::{Ask, Known, Lessons, Photograph, Pinned, ShotId, What, Wish};
 impl Desk {
     /// What the engine is asked next: of what is to be shown the last alone.
     pub(crate) fn next_asks(&mut self) -> Vec<Ask> {
-        if self.stale && self.known().is_some() {
-            if let Some(wish) = self.wish() {
-                self.stale = false;
-                self.asks.push(Ask::Show(Box::new(wish)));
-            }
+        if self.stale
+            && let Some(wish) = self.wish()
+        {
+            self.stale = false;
+            self.asks.push(Ask::Show(Box::new(wish)));
         }
         std::mem::take(&mut self.asks)
     }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Context, Key, Modifiers, Ui, Vec2};
+use eframe::egui::{Context, Key, Modifiers, Role, Ui, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use internvit::Device;
@@ -24,8 +24,13 @@ struct Driven(Harness<'static, Option<App>>);
 impl Driven {
     /// A window over samples, with InternViT-Tiny, and few patches.
     fn over(names: &'static [&'static str]) -> Self {
-        let show = |ui: &mut Ui, app: &mut Option<App>| {
-            let app = app.get_or_insert_with(|| start(ui.ctx(), names));
+        Self::with("internvit-tiny".into(), names)
+    }
+
+    /// The same with another model.
+    fn with(model: String, names: &'static [&'static str]) -> Self {
+        let show = move |ui: &mut Ui, app: &mut Option<App>| {
+            let app = app.get_or_insert_with(|| start(ui.ctx(), &model, names));
             app.show(ui);
         };
         let mut harness =
@@ -65,9 +70,9 @@ impl Driven {
     }
 }
 
-fn start(ctx: &Context, names: &[&str]) -> App {
+fn start(ctx: &Context, model: &str, names: &[&str]) -> App {
     let place = Place { device: Device::Cpu, precision: Precision::F32 };
-    let opening = Opening { model: "internvit-tiny".into(), words: false, offline: true, place };
+    let opening = Opening { model: model.into(), words: false, offline: true, place };
     let mut app =
         App::new(ctx, None, opening, names.iter().map(|name| sample(name)).collect(), None);
     app.desk.look.detail = Detail::Quick;
@@ -213,4 +218,43 @@ fn what_cannot_be_opened_is_told_in_one_line() {
     let first = window.app().desk.shots.list[0].id;
     window.app().desk.choose(first);
     window.until("the model again", |app| app.desk.known().is_some() && app.desk.shown.is_some());
+}
+
+/// A small CLIP of random weights, with what makes tokens of texts beside it.
+fn clip(folder: &Path) -> String {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/clip_quick_gelu");
+    for file in ["config.json", "model.safetensors", "preprocessor_config.json"] {
+        std::fs::copy(golden.join(file), folder.join(file)).unwrap();
+    }
+    let tokenizer = r#"{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "a": 3, "photo": 4, "of": 5, "cat": 6, "dog": 7},
+        "unk_token": "[UNK]"}}"#;
+    std::fs::write(folder.join("tokenizer.json"), tokenizer).unwrap();
+    folder.display().to_string()
+}
+
+#[test]
+fn a_model_that_reads_texts_shows_words_and_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = Driven::with(clip(folder.path()), &["coffee.png"]);
+    window.shown(View::Pca);
+    window.key(Key::Num9);
+    window.shown(View::Words);
+    assert!(window.app().desk.shown.as_ref().unwrap().map.is_none());
+    window.0.get_by_label("Write what to look for.");
+    window.0.get_by_role_and_label(Role::TextInput, "Look for").focus();
+    window.0.step();
+    window.0.get_by_role_and_label(Role::TextInput, "Look for").type_text("a cat");
+    window.0.step();
+    window.shown(View::Words);
+    let status = window.app().desk.status.text.clone();
+    assert!(status.starts_with("Cosines with “a cat” run from"), "{status}");
+    // Digits are text as long as the field has the keyboard.
+    window.app().desk.view(View::Labels);
+    window.shown(View::Labels);
+    let labels = window.app().desk.shown.as_ref().unwrap().labels.clone();
+    let sum: f32 = labels.iter().map(|guess| guess.probability).sum();
+    assert!(labels.len() == 5 && (sum - 1.0).abs() < 1e-4, "{labels:?}");
+    assert!(labels.iter().any(|guess| guess.name == "a photo of a cup of coffee"));
 }
