@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Context, Key, Modifiers, Role, Ui, Vec2};
+use eframe::egui::{Context, DroppedFile, Key, Modifiers, Role, Ui, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use internvit::Device;
@@ -257,4 +258,39 @@ fn a_model_that_reads_texts_shows_words_and_labels() {
     let sum: f32 = labels.iter().map(|guess| guess.probability).sum();
     assert!(labels.len() == 5 && (sum - 1.0).abs() < 1e-4, "{labels:?}");
     assert!(labels.iter().any(|guess| guess.name == "a photo of a cup of coffee"));
+}
+
+/// A file that is dropped on the window.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|e| e.to_string())
+    }
+}
+
+#[test]
+fn files_and_folders_are_dropped_and_a_folder_of_a_model_is_opened() {
+    let mut window = Driven::over(&[]);
+    window.until("the model", |app| app.desk.known().is_some());
+    let drop_on = |window: &mut Driven, path: PathBuf| {
+        window.0.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+        window.0.step();
+    };
+    drop_on(&mut window, sample("rocket.jpg"));
+    window.shown(View::Pca);
+    window.0.get_by_label("Picture rocket.jpg");
+    drop_on(&mut window, sample(""));
+    let names: Vec<String> =
+        window.app().desk.shots.list.iter().map(|shot| shot.name.clone()).collect();
+    assert!(names.len() >= 5 && names.contains(&"coffee.png".into()), "{names:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let name = clip(folder.path());
+    drop_on(&mut window, folder.path().into());
+    window.until("the model", move |app| app.desk.known().is_some_and(|known| known.name == name));
 }
