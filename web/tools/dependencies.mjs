@@ -21,6 +21,14 @@ const twice = {
   "wgpu-hal by way of gpu-allocator, and safetensors": ["hashbrown"],
   "png": ["miniz_oxide"],
   "tokenizers by way of spm_precompiled and fancy-regex": ["base64", "bit-set", "bit-vec"],
+  "tokenizers by way of itertools and nom": ["itertools", "nom"],
+  "winit for macOS, and accesskit": [
+    "bitflags", "block2", "core-foundation", "objc2", "objc2-app-kit", "objc2-foundation", "objc2-metal", "objc2-quartz-core", "objc2-ui-kit",
+  ],
+  "winit for Linux": ["calloop", "calloop-wayland-source", "linux-raw-sys", "rustix", "smithay-client-toolkit", "thiserror", "thiserror-impl"],
+  "winit for Redox and Android": ["jni-sys", "redox_syscall"],
+  "rfd": ["pollster"],
+  "hashbrown of wgpu-hal": ["foldhash"],
   "windows-core and zerocopy, when they are built": ["syn"],
 };
 

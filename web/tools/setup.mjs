@@ -61,6 +61,15 @@ function vulkan() {
   if (!drivers || !loader) apt(["mesa-vulkan-drivers", "libvulkan1"], "a Vulkan driver");
 }
 
+/** A screen without a monitor, what presses keys on it, and what draws: for the window's tests. */
+export function screen() {
+  rust();
+  if (process.platform !== "linux") stop("The window is tested on Linux, on a screen that Xvfb makes; elsewhere build and open it by hand.");
+  const libraries = ["libx11-xcb1", "libxcursor1", "libxi6", "libxkbcommon-x11-0"];
+  if (!find("Xvfb") || !find("xdotool")) apt(["xvfb", "xdotool", ...libraries], "Xvfb and xdotool, which make a screen and press keys");
+  vulkan();
+}
+
 /** The Chromium that runs the browser tests: CHROME or CHROMIUM, or an installed one. */
 export async function findChromium() {
   const named = process.env.CHROME || process.env.CHROMIUM;

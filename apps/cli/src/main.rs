@@ -23,6 +23,8 @@ mod masks;
 mod memory;
 mod model;
 mod models;
+#[cfg(feature = "window")]
+mod open;
 mod output;
 mod photos;
 mod preprocess;
@@ -68,6 +70,8 @@ enum Command {
     #[cfg(feature = "serve")]
     Serve(serve::Args),
     Teach(teach::Args),
+    #[cfg(feature = "window")]
+    Open(open::Args),
     Preprocess(preprocess::Args),
     Info(info::Args),
     Convert(convert::Args),
@@ -108,6 +112,8 @@ fn run() -> Result<()> {
             #[cfg(feature = "serve")]
             Command::Serve(args) => serve::run(args).await,
             Command::Teach(args) => teach::run(args).await,
+            #[cfg(feature = "window")]
+            Command::Open(args) => open::run(args),
             Command::Preprocess(args) => preprocess::run(args).await,
             Command::Info(args) => info::run(args).await,
             Command::Convert(args) => convert::run(args).await,

@@ -127,6 +127,18 @@ impl Model {
         chosen.unwrap_or_else(|| BUILT_IN[0].into())
     }
 
+    /// The name or path of the model, and whether the hub is asked nothing: for a window, which opens it by itself.
+    #[cfg(feature = "window")]
+    pub(super) fn named(&self) -> Result<(String, bool)> {
+        if let Some(prefix) = &self.prefix {
+            let text = format!(
+                "--prefix {prefix}: a window opens the encoder that a file is known by alone"
+            );
+            return Err(Error::input(text));
+        }
+        Ok((self.chosen().to_string_lossy().into_owned(), self.offline))
+    }
+
     /// What the model is called where its place on this machine is not told: the name as it was given, of a
     /// folder or file of this machine the last part of its path.
     #[cfg(feature = "serve")]
