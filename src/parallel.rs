@@ -6,6 +6,11 @@ pub(crate) fn current_num_threads() -> usize {
     1
 }
 
+/// Work on the threads that share it.
+pub(crate) fn scope<T>(work: impl FnOnce(&()) -> T) -> T {
+    work(&())
+}
+
 pub(crate) mod prelude {
     use std::slice::{ChunksExact, ChunksExactMut, ChunksMut, Iter, IterMut};
 

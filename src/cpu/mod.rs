@@ -2,6 +2,8 @@
 //! twins. A plan runs as it does in `reference`, and is held against it in the tests.
 
 mod activation;
+#[cfg(feature = "language")]
+mod at_once;
 mod attention;
 #[cfg(feature = "language")]
 mod causal;
@@ -18,6 +20,8 @@ mod team;
 mod upsample;
 mod weights;
 
+#[cfg(feature = "language")]
+pub use at_once::run_at_once;
 pub use attention::attention;
 #[cfg(feature = "language")]
 pub use causal::causal;

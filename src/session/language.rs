@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Executor, Session};
-use crate::cpu::{self, Supply, Workspace};
+use crate::cpu::{self, Workspace};
 use crate::features::{Tensor, first_not_finite};
 use crate::gpu::{Gpu, PreparedPlan, States};
 use crate::model::{LanguageSpec, no_language};
@@ -238,9 +238,7 @@ impl Session {
             (Executor::Cpu(weights, _), Kept::Cpu(space)) => {
                 let plan = plan(memory.capacity);
                 let inputs = inputs(&plan, &given);
-                let go_on = &mut async |_: &[_]| ControlFlow::Continue(());
-                let supply = Supply::Held(weights);
-                let list = cpu::run(&plan, 1, supply, space, &inputs, go_on).await?;
+                let list = cpu::run_at_once(&plan, 1, weights, space, &inputs).await?;
                 Ok(list.into_iter().map(|(_, values)| values).collect())
             }
             (Executor::Gpu(gpu, weights), Kept::Gpu { states, plans }) => {
