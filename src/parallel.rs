@@ -7,6 +7,7 @@ pub(crate) fn current_num_threads() -> usize {
 }
 
 /// Work on the threads that share it.
+#[cfg(feature = "language")]
 pub(crate) fn scope<T>(work: impl FnOnce(&()) -> T) -> T {
     work(&())
 }

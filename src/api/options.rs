@@ -63,7 +63,8 @@ impl Options {
         self
     }
 
-    /// In which precision, [`Precision::F32`] if not called. The CPU computes in f32 only.
+    /// In which precision, [`Precision::F32`] if not called. The CPU computes in f32, with
+    /// weights in f32, int8 or int4.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.compute = self.compute.precision(precision);
         self

@@ -115,6 +115,19 @@ pub(super) fn product(
     });
 }
 
+/// The same with a W that is used once: `[k, columns]`, whose lines are `pitch` apart.
+#[cfg(all(feature = "language", not(test)))]
+pub(super) fn product_once(
+    x: &[f32],
+    k: usize,
+    (w, pitch): (&[f32], usize),
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    let columns = y.len() / (x.len() / k);
+    product(x, k, &Panels::pack(w, [columns, k], [1, pitch]), 1.0, bias, y);
+}
+
 /// Columns of a panel.
 struct Width;
 

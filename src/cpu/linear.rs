@@ -5,20 +5,32 @@ use std::ops::Range;
 use crate::parallel::prelude::*;
 
 use super::activation::activate;
-use super::{Panels, product};
+use super::{Codes, Panels, product};
 use crate::reference::Epilogue;
 use crate::weights::StoredType;
 use crate::{Error, Result};
 
 /// W of a product, or some of its output columns, packed: one matrix `[in, columns]` a plane.
 pub struct Matrix {
-    planes: Vec<Panels>,
+    planes: Vec<Weight>,
     k: usize,
     out: usize,
     columns: Range<usize>,
 }
 
+/// A plane of W.
+enum Weight {
+    Float(Panels),
+    Coded(Codes),
+}
+
 impl Matrix {
+    /// Planes `[out, in]` in few bits.
+    pub(super) fn coded(planes: Vec<Codes>, [out, k]: [usize; 2]) -> Self {
+        let planes = planes.into_iter().map(Weight::Coded).collect();
+        Self { planes, k, out, columns: 0..out }
+    }
+
     /// Packs `w` `[planes·out, in]`.
     pub fn pack(w: &[f32], [planes, out]: [usize; 2]) -> Self {
         let planes: Vec<_> = w.chunks_exact(w.len() / planes).collect();
@@ -35,7 +47,8 @@ impl Matrix {
     ) -> Self {
         let k = planes.first().map_or(0, |w| w.as_ref().len() / columns.len());
         let pack = |w: &W| Panels::pack(w.as_ref(), [columns.len(), k], [k, 1]).halved(stored);
-        Self { planes: planes.iter().map(pack).collect(), k, out, columns }
+        let planes = planes.iter().map(|w| Weight::Float(pack(w))).collect();
+        Self { planes, k, out, columns }
     }
 
     /// Packs the matrix of some `inputs` of `w` `[out, k]`: its products are to be summed with those
@@ -47,12 +60,17 @@ impl Matrix {
         stored: StoredType,
     ) -> Self {
         let panels = Panels::pack(&w[inputs.start..], [out, inputs.len()], [k, 1]).halved(stored);
-        Self { planes: vec![panels], k: inputs.len(), out, columns: 0..out }
+        let planes = vec![Weight::Float(panels)];
+        Self { planes, k: inputs.len(), out, columns: 0..out }
     }
 
     /// Bytes in memory.
     pub(super) fn bytes(&self) -> u64 {
-        self.planes.iter().map(|plane| plane.bytes() as u64).sum()
+        let bytes = |plane: &Weight| match plane {
+            Weight::Float(panels) => panels.bytes(),
+            Weight::Coded(codes) => codes.bytes(),
+        };
+        self.planes.iter().map(|plane| bytes(plane) as u64).sum()
     }
 
     /// Where this matrix's columns `[planes, rows, columns]` belong in y.
@@ -83,7 +101,10 @@ impl Matrix {
         let len = rows * self.columns.len();
         let sums = |plane: usize, part: &mut [f32]| {
             let bias = bias.map(|b| &b[plane * self.out..][self.columns.clone()]);
-            product(x, self.k, &self.planes[plane], 1.0, bias, part);
+            match &self.planes[plane] {
+                Weight::Float(panels) => product(x, self.k, panels, 1.0, bias, part),
+                Weight::Coded(codes) => codes.product(x, bias, part),
+            }
         };
         let parts = if gated { 1 } else { self.planes.len() };
         for (plane, part) in y.chunks_exact_mut(len).take(parts).enumerate() {

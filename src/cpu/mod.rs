@@ -7,12 +7,18 @@ mod at_once;
 mod attention;
 #[cfg(feature = "language")]
 mod causal;
+#[cfg(any(feature = "language", not(target_arch = "wasm32")))]
+mod codes;
+#[cfg(any(feature = "language", not(target_arch = "wasm32")))]
+mod few_rows;
 // The library's tiles are too large for the registers of WebAssembly.
 mod fused_pair;
 #[cfg(any(target_arch = "wasm32", test))]
 mod gemm;
 mod guide;
 mod linear;
+#[cfg(all(not(feature = "language"), target_arch = "wasm32"))]
+mod no_codes;
 mod norm;
 #[cfg(not(target_arch = "wasm32"))]
 mod product;
@@ -39,14 +45,20 @@ use std::ops::{ControlFlow, Range};
 use crate::plan::{Op, Plan, Plane, Role, RowSource, SlotId, Step, Value};
 use crate::progress::LocalBoxFuture;
 use crate::reference::{Epilogue, Twin, embed, windows};
-use crate::weights::WeightSource;
+use crate::weights::{QuantFormat, WeightSource};
 use crate::{Error, Result};
+#[cfg(any(feature = "language", not(target_arch = "wasm32")))]
+use codes::Codes;
 use fused_pair::{FusedPair, PairShare, rows};
+#[cfg(all(feature = "language", target_arch = "wasm32"))]
+use gemm::product_once;
 #[cfg(target_arch = "wasm32")]
 use gemm::{Panels, product};
 use linear::Place;
+#[cfg(all(not(feature = "language"), target_arch = "wasm32"))]
+use no_codes::Codes;
 #[cfg(not(target_arch = "wasm32"))]
-use product::{Panels, product};
+use product::{Panels, product, product_once};
 use team::{Answer, give_way};
 
 /// The memory of a plan's slots, kept from run to run.
@@ -105,8 +117,8 @@ impl Workspace {
 pub enum Supply<'a> {
     /// In memory.
     Held(&'a CpuWeights),
-    /// Where they are stored; those of one block at a time are read and packed.
-    Read(WeightSource<'a>),
+    /// Where they are stored; those of one block at a time are read and packed, in few bits if so.
+    Read(WeightSource<'a>, Option<QuantFormat>),
 }
 
 /// The outputs of a run by slot.
@@ -145,22 +157,22 @@ pub fn run<'a>(
         let (pairs, blocks) = match supply {
             Supply::Held(weights) if weights.team().is_some() => (FusedPair::all(plan), Vec::new()),
             Supply::Held(_) => Default::default(),
-            Supply::Read(_) => (Vec::new(), plan.by_block()),
+            Supply::Read(..) => (Vec::new(), plan.by_block()),
         };
         let mut own = CpuWeights::default();
         let mut at = 0;
         while at < plan.steps.len() {
-            if let Supply::Read(source) = supply
+            if let Supply::Read(source, quant) = supply
                 && let Some((steps, _)) = blocks.iter().find(|(steps, _)| steps.start == at)
             {
                 drop(std::mem::take(&mut own)); // Before the next are read, this memory is free.
                 let part = Plan { steps: plan.steps[steps.clone()].to_vec(), ..plan.clone() };
                 let go_on = &mut async |_| ControlFlow::Continue(());
-                own = CpuWeights::load(&[part], source, None, go_on).await?;
+                own = CpuWeights::load(&[part], source, quant, None, go_on).await?;
             }
             let weights = match supply {
                 Supply::Held(weights) => weights,
-                Supply::Read(_) => &own,
+                Supply::Read(..) => &own,
             };
             let pair = pairs.iter().find(|pair| pair.steps.start == at);
             let steps = pair.map_or(at..at + 1, |pair| pair.steps.clone());

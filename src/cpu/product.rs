@@ -45,8 +45,33 @@ pub(super) fn product(
     let rows = y.len() / w.columns;
     let x = &x[..(rows - 1) * stride + w.k];
     let x = NdTensorView::from_data_with_strides([rows, w.k], x, [stride, 1]);
-    let x = GemmInputA::Unpacked(x.expect("rows within x"));
+    multiply(x.expect("rows within x"), GemmInputB::Packed(&w.packed), alpha, bias, y);
+}
+
+/// The same with a W that is used once: `[k, columns]`, whose lines are `pitch` apart.
+pub(super) fn product_once(
+    x: &[f32],
+    k: usize,
+    (w, pitch): (&[f32], usize),
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    let rows = x.len() / k;
+    let columns = y.len() / rows;
+    let w = &w[..(k - 1) * pitch + columns];
+    let w = NdTensorView::from_data_with_strides([k, columns], w, [pitch, 1]);
+    let x = NdTensorView::from_data([rows, k], x);
+    multiply(x, GemmInputB::Unpacked(w.expect("lines within W")), 1.0, bias, y);
+}
+
+fn multiply(
+    x: NdTensorView<'_, f32, 2>,
+    w: GemmInputB<'_, f32>,
+    alpha: f32,
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
     let options = GemmOptions { alpha, bias: bias.map(BiasVector::Row), ..Default::default() };
-    let done = GemmExecutor::<f32>::new().gemm(y, x, GemmInputB::Packed(&w.packed), options);
+    let done = GemmExecutor::<f32>::new().gemm(y, GemmInputA::Unpacked(x), w, options);
     done.expect("x, W and y agree in shape");
 }

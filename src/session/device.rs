@@ -1,7 +1,7 @@
 //! Where to compute, and in which precision.
 
 use crate::gpu::{Choice, Gpu, Precision, environment_names};
-use crate::{Error, Result};
+use crate::{Error, IN_BROWSER, Result};
 
 /// Where to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -18,6 +18,15 @@ pub enum Device {
     /// The adapter whose name contains these words.
     Named(String),
 }
+
+/// Whether the CPU keeps weights in 8 and 4 bits: not in the page's module, which is to be small.
+const FEW_BITS: bool = !IN_BROWSER || cfg!(feature = "language");
+
+/// What it says to other precisions.
+const REFUSED: &str = match FEW_BITS {
+    true => "the CPU computes in f32 only, with weights in f32, int8 or int4",
+    false => "the CPU computes in f32 only",
+};
 
 /// What a [`Device`] turned out to be.
 pub enum OpenDevice {
@@ -39,15 +48,20 @@ impl Device {
     /// As [`Device::open`], for a precision.
     ///
     /// # Errors
-    /// As [`Device::open`], and where the CPU, which computes in f32, would be asked for f16.
+    /// As [`Device::open`], and where the CPU, which computes in f32 with weights in f32, int8 or int4,
+    /// would be asked for another one.
     pub async fn open_as(&self, precision: Precision) -> Result<OpenDevice> {
-        let whole = precision == Precision::F32;
+        let on_cpu = match precision {
+            Precision::F32 => true,
+            Precision::Int8 | Precision::Int4 => FEW_BITS,
+            Precision::F16 | Precision::W8A8 => false,
+        };
         let gpu = match self {
-            Self::Cpu if whole => return Ok(OpenDevice::Cpu(None)),
-            Self::Cpu => return Err(Error::device("the CPU computes in f32 only")),
+            Self::Cpu if on_cpu => return Ok(OpenDevice::Cpu(None)),
+            Self::Cpu => return Err(Error::device(REFUSED)),
             Self::Auto if environment_names()? => Gpu::open_as(&Choice::Auto, precision).await?,
             Self::Auto => match Gpu::open_hardware(precision).await {
-                Err(why) if whole => return Ok(OpenDevice::Cpu(Some(why.to_string()))),
+                Err(why) if on_cpu => return Ok(OpenDevice::Cpu(Some(why.to_string()))),
                 gpu => gpu?,
             },
             Self::Gpu => Gpu::open_as(&Choice::Auto, precision).await?,

@@ -33,7 +33,7 @@ use crate::gpu::{Gpu, GpuWeights};
 use crate::model::Spec;
 use crate::plan::{Host, Input, Plan, record, record_segment, record_text};
 use crate::progress::{LocalBoxFuture, Progress};
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, QuantFormat};
 use crate::{Error, Result};
 
 /// A checkpoint on a device.
@@ -71,16 +71,19 @@ impl Session {
                 Place::Named(device) => device.open_as(precision).await?,
                 Place::Open(gpu) => OpenDevice::Gpu(gpu),
                 Place::Team(team) => {
-                    return Self::on_cpu(checkpoint, None, Some(team), progress).await;
+                    return Self::on_cpu(checkpoint, None, None, Some(team), progress).await;
                 }
             };
             match opened {
                 OpenDevice::Gpu(gpu) => Self::bring(checkpoint, *gpu, streamed, progress).await,
                 OpenDevice::Cpu(why_cpu) if streamed => {
-                    let executor = Executor::Cpu(CpuWeights::default(), Workspace::default());
+                    let weights = CpuWeights::streamed(precision.quant());
+                    let executor = Executor::Cpu(weights, Workspace::default());
                     Ok(Self { streamed, why_cpu, ..Self::new(checkpoint, executor) })
                 }
-                OpenDevice::Cpu(why) => Self::on_cpu(checkpoint, why, None, progress).await,
+                OpenDevice::Cpu(why) => {
+                    Self::on_cpu(checkpoint, precision.quant(), why, None, progress).await
+                }
             }
         })
     }
@@ -107,6 +110,7 @@ impl Session {
 
     fn on_cpu<'a>(
         checkpoint: Checkpoint,
+        quant: Option<QuantFormat>,
         why_cpu: Option<String>,
         team: Option<Team>,
         progress: &'a mut dyn Progress<u64>,
@@ -115,7 +119,8 @@ impl Session {
             let total = checkpoint.bytes();
             let plans = all_weights(&checkpoint);
             let mut on_progress = async |done| progress.report(done, total).await;
-            let weights = CpuWeights::load(&plans, &checkpoint, team, &mut on_progress).await?;
+            let weights =
+                CpuWeights::load(&plans, &checkpoint, quant, team, &mut on_progress).await?;
             let _ = progress.report(total, total).await;
             let executor = Executor::Cpu(weights, Workspace::default());
             Ok(Self { why_cpu, ..Self::new(checkpoint, executor) })

@@ -27,7 +27,7 @@ impl Session {
                     let mut go_on = async |_: &[_]| ControlFlow::Continue(());
                     let mut space = Workspace::default();
                     let supply = match self.streamed {
-                        true => Supply::Read((&self.checkpoint).into()),
+                        true => Supply::Read((&self.checkpoint).into(), weights.quant()),
                         false => Supply::Held(weights),
                     };
                     let list = cpu::run(&plan, 1, supply, &mut space, inputs, &mut go_on).await?;

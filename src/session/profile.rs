@@ -5,15 +5,15 @@ use std::ops::ControlFlow;
 
 use super::run::cache_plan;
 use super::{CachedPlan, Executor, Session, Task};
-use crate::cpu::Supply;
+use crate::cpu::{CpuWeights, Supply};
 use crate::gpu::{Ceilings, StepTime, Timer};
 use crate::images::{Images, PlanInputs, check};
 use crate::model::WeightKind;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, SlotId, Step};
 use crate::progress::{LocalBoxFuture, Progress};
 use crate::reference::Epilogue;
 use crate::weights::random_tensor;
-use crate::{Error, Result, cpu};
+use crate::{Error, IN_BROWSER, Result, cpu};
 
 /// The times of one encoding, operation by operation.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -140,9 +140,14 @@ impl Session {
                         start = clock();
                         let mut before = start;
                         let mut times = Vec::new();
+                        let held: &CpuWeights = weights;
+                        let size = |slot: SlotId| match IN_BROWSER {
+                            true => 4.0,
+                            false => held.value_bytes(&plan.slots[slot]),
+                        };
                         let mut watch = async |steps: &[Step]| {
                             let now = clock();
-                            let traffic = |step: &Step| plan.bytes(step, batch, &|_| 4.0);
+                            let traffic = |step: &Step| plan.bytes(step, batch, &size);
                             let bytes = steps.iter().map(traffic).sum();
                             let Some((last, before_it)) = steps.split_last() else {
                                 unreachable!("a step is done")

@@ -138,7 +138,7 @@ impl Session {
                     progress.report(steps.last().map_or(0, |step| step.layer), blocks).await
                 };
                 let supply = match self.streamed {
-                    true => Supply::Read((&self.checkpoint).into()),
+                    true => Supply::Read((&self.checkpoint).into(), weights.quant()),
                     false => Supply::Held(weights),
                 };
                 let list = cpu::run(&plan, batch, supply, workspace, &inputs, &mut watch).await?;

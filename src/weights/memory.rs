@@ -26,5 +26,5 @@ pub(crate) fn fits(needed: u64, free: Option<u64>, place: &str) -> Result<()> {
 }
 
 /// What helps where memory does not suffice.
-pub(crate) const CHOICES: &str = "smaller are 8 and 4 bits on a GPU (int8, int4); streamed, \
+pub(crate) const CHOICES: &str = "smaller are 8 and 4 bits (int8, int4); streamed, \
     blocks stay on disk; the CPU takes the host's memory";

@@ -88,7 +88,7 @@ fn the_mean_attends_to_all_tokens() {
     close("twins", wait(reference::run(&plan, batch, &weights, &inputs, watch)).unwrap());
     let plans = [plan.clone()];
     let go_on = &mut async |_| ControlFlow::Continue(());
-    let held = wait(CpuWeights::load(&plans, &weights, None, go_on)).unwrap();
+    let held = wait(CpuWeights::load(&plans, &weights, None, None, go_on)).unwrap();
     let mut space = Workspace::default();
     let watch = &mut async |_: &_| ControlFlow::Continue(());
     let found = cpu::run(&plan, batch, Supply::Held(&held), &mut space, &inputs, watch);

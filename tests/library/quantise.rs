@@ -7,7 +7,7 @@ use crate::common::*;
 use internvit::gpu::{Family, Precision};
 use internvit::image::{self, Resize};
 use internvit::weights::{Conversion, QuantFormat, StoredType, convert, init_checkpoint};
-use internvit::{Checkpoint, Device, Encoder, Images};
+use internvit::{Checkpoint, Compute, Device, Encoder, Images};
 
 const BOTH: [(QuantFormat, Precision); 2] =
     [(QuantFormat::Int8, Precision::Int8), (QuantFormat::Int4, Precision::Int4)];
@@ -99,6 +99,31 @@ fn few_bits_stay_as_they_are() {
             "{quant:?}"
         );
     }
+}
+
+/// What is rounded while it is loaded, or read block by block, is what a converted file holds, and takes as much
+/// memory.
+#[test]
+fn the_cpu_keeps_few_bits() {
+    let load = |checkpoint, precision, streamed| {
+        let compute = Compute::from(&Device::Cpu).precision(precision).streamed(streamed);
+        wait(Encoder::load(checkpoint, compute, &mut on_bytes)).unwrap()
+    };
+    let whole = load(bundled(), Precision::F32, false).weight_bytes();
+    for ((quant, precision), most) in BOTH.into_iter().zip([0.3, 0.23]) {
+        let folder = converted(&bundled(), &format!("kept-{quant:?}"), Some(quant), None);
+        let mut stored = load(open(&folder), Precision::F32, false);
+        let mut rounded = load(bundled(), precision, false);
+        assert_eq!(stored.weight_bytes(), rounded.weight_bytes(), "{quant:?}");
+        let part = stored.weight_bytes() as f64 / whole as f64;
+        assert!(part < most, "{quant:?}: {part}");
+        let expected = tokens(&mut stored);
+        assert_eq!(tokens(&mut rounded), expected, "{quant:?}");
+        assert_eq!(tokens(&mut load(bundled(), precision, true)), expected, "{quant:?} streamed");
+    }
+    let half = Compute::from(&Device::Cpu).precision(Precision::F16);
+    let refusal = wait(Encoder::load(bundled(), half, &mut on_bytes)).err().unwrap().to_string();
+    assert!(refusal.contains("with weights in f32, int8 or int4"), "{refusal}");
 }
 
 #[test]

@@ -174,7 +174,7 @@ impl Case {
         };
         wait(reference::run(plan, batch, &self.weights, &inputs, watch)).unwrap();
         if gpu.precision != Precision::F16 {
-            let found = wait(self.on_cpu(&inputs));
+            let found = wait(self.on_cpu(gpu.precision, &inputs));
             assert_close(&format!("CPU {what}"), &found, &expected, tolerance);
         }
         for (family, found) in self.on_gpu(gpu, &inputs) {
@@ -221,7 +221,8 @@ impl Case {
             |member| wait(Helper::load(plans, &self.weights, Share { member, members })).unwrap();
         let helpers: Vec<_> = (1..members).map(helper).collect();
         let go_on = &mut async |_| ControlFlow::Continue(());
-        let weights = wait(CpuWeights::load(plans, &self.weights, Some(team), go_on)).unwrap();
+        let weights =
+            wait(CpuWeights::load(plans, &self.weights, None, Some(team), go_on)).unwrap();
         let carried = std::thread::spawn(move || {
             let mut count = 0;
             while let Ok(job) = wait(jobs.recv()) {
@@ -240,11 +241,12 @@ impl Case {
     }
 
     /// What the fast CPU executor makes of it.
-    async fn on_cpu(&self, inputs: &[(SlotId, Value<'_>)]) -> Vec<f32> {
+    async fn on_cpu(&self, precision: Precision, inputs: &[(SlotId, Value<'_>)]) -> Vec<f32> {
         let (plan, batch) = (&self.plan, self.plan.batch);
         let go_on = &mut async |_| ControlFlow::Continue(());
         let plans = std::slice::from_ref(plan);
-        let weights = CpuWeights::load(plans, &self.weights, None, go_on).await.unwrap();
+        let quant = precision.quant();
+        let weights = CpuWeights::load(plans, &self.weights, quant, None, go_on).await.unwrap();
         let go_on = &mut async |_: &[_]| ControlFlow::Continue(());
         let mut space = Workspace::default();
         let held = Supply::Held(&weights);
