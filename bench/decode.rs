@@ -1,0 +1,120 @@
+//! How fast a language model answers on the CPU: random weights of InternVL3-1B's (Qwen2.5-0.5B's) shape, in f32, 8
+//! and 4 bits, beside a plain read of memory.
+//!
+//!     cargo bench --bench decode
+//!
+//! A token reads every weight once, so GB/s are the bytes of all weights by the median time of a token.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use internvit::cpu::{CpuWeights, Workspace, run_at_once};
+use internvit::model::{LanguageSpec, parse_language};
+use internvit::plan::{
+    LANGUAGE_TABLE, Role, SlotId, Value, Wanted, language_angles, record_language,
+};
+use internvit::weights::{QuantFormat, random_tensor};
+use rayon::prelude::*;
+
+const CONFIG: &str = r#"{ "llm_config": {
+    "architectures": ["Qwen2ForCausalLM"], "hidden_size": 896, "intermediate_size": 4864,
+    "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2,
+    "vocab_size": 151674, "max_position_embeddings": 32768, "rms_norm_eps": 1e-6,
+    "rope_theta": 1000000.0, "hidden_act": "silu"
+} }"#;
+
+/// Tokens of the prompt, and of the answer.
+const PROMPT: usize = 256;
+const ANSWER: usize = 48;
+
+/// Bytes of the plain read: more than caches hold.
+const READ: usize = 1 << 30;
+
+fn main() {
+    let spec = parse_language("config.json", CONFIG).unwrap().unwrap();
+    let ceiling = read();
+    println!("{} threads; a plain read: {ceiling:.1} GB/s", rayon::current_num_threads());
+    let tensors = tensors(&spec);
+    println!("weights    MB   prompt: tokens/s   answer: tokens/s     GB/s   of the read");
+    for (name, quant) in
+        [("f32", None), ("int8", Some(QuantFormat::Int8)), ("int4", Some(QuantFormat::Int4))]
+    {
+        let plans = [record_language(&spec, 1, 1, Wanted::Last)];
+        let go_on = &mut async |_| ControlFlow::Continue(());
+        let load = CpuWeights::load(&plans, &tensors, quant, None, go_on);
+        let weights = pollster::block_on(load).unwrap();
+        let (prompt, answer) = speeds(&spec, &weights);
+        let bytes = weights.bytes() as f64;
+        let rate = bytes * answer / 1e9;
+        println!(
+            "{name:7} {:>5.0} {prompt:>18.1} {answer:>18.1} {rate:>8.1} {:>10.0} %",
+            bytes / 1e6,
+            100.0 * rate / ceiling
+        );
+    }
+}
+
+/// GB/s of all threads that read memory, the best of five.
+fn read() -> f64 {
+    let list = vec![1u64; READ / 8];
+    let pass = |_| {
+        let start = Instant::now();
+        let parts = list.par_chunks(1 << 17).map(|part| {
+            let lanes = part.as_chunks::<16>().0.iter();
+            lanes.fold([0; 16], |sum, v| std::array::from_fn(|i| sum[i] ^ v[i]))
+        });
+        black_box(parts.reduce(|| [0; 16], |a, b| std::array::from_fn(|i| a[i] ^ b[i])));
+        READ as f64 / start.elapsed().as_secs_f64() / 1e9
+    };
+    (0..5).map(pass).fold(0.0, f64::max)
+}
+
+/// All weights but the table of tokens, of which an answer reads single rows from the file.
+fn tensors(spec: &LanguageSpec) -> HashMap<String, Vec<f32>> {
+    let plan = record_language(spec, 1, 1, Wanted::Last);
+    let used: Vec<_> = plan.weights().filter(|slot| slot.name != LANGUAGE_TABLE).collect();
+    let made = used.into_par_iter().map(|slot| {
+        let Role::Weight(kind) = slot.role else { unreachable!("a weight") };
+        let shape = [slot.planes * slot.rows, slot.cols];
+        let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
+        (slot.name.clone(), random_tensor(1, &slot.name, shape, kind))
+    });
+    made.collect()
+}
+
+/// Tokens a second of a prompt, and by the median time of the answer's.
+fn speeds(spec: &LanguageSpec, weights: &CpuWeights) -> (f64, f64) {
+    let mut space = Workspace::default();
+    // Twice: the first prompt finds memory that nobody used yet.
+    feed(spec, weights, &mut space, 0, PROMPT);
+    let prompt = feed(spec, weights, &mut space, 0, PROMPT);
+    let mut times: Vec<f64> =
+        (0..ANSWER).map(|at| feed(spec, weights, &mut space, PROMPT + at, 1)).collect();
+    times.sort_by(f64::total_cmp);
+    (PROMPT as f64 / prompt, 1.0 / times[ANSWER / 2])
+}
+
+/// Seconds of `rows` tokens behind the first ones.
+fn feed(
+    spec: &LanguageSpec,
+    weights: &CpuWeights,
+    space: &mut Workspace,
+    first: usize,
+    rows: usize,
+) -> f64 {
+    let embeddings: Vec<f32> = (0..rows * spec.hidden).map(|at| (at as f32).sin()).collect();
+    let start = Instant::now();
+    let plan = record_language(spec, rows, PROMPT + ANSWER, Wanted::Last);
+    let angles = language_angles(spec, first, rows);
+    let place = [first as f32];
+    let given: [(&str, &[f32]); 3] =
+        [("embeddings", &embeddings), ("angles", &angles), ("place", &place)];
+    let inputs: Vec<(SlotId, Value<'_>)> =
+        given.map(|(name, values)| (plan.slot(name).unwrap(), Value::F32(values))).into();
+    let outputs = pollster::block_on(run_at_once(&plan, 1, weights, space, &inputs)).unwrap();
+    assert!(outputs[0].1.iter().all(|logit| logit.is_finite()));
+    start.elapsed().as_secs_f64()
+}
