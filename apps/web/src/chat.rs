@@ -21,7 +21,7 @@ use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::image::{Options, Resize, decode_with};
 use internvit::language::{Answering, Look, PICTURE, Piece, Role, Said, Sampling, Talk, Template};
 use internvit::model::qwen_tokenizer;
-use internvit::{Compute, Device, Encoder, Error, Images, Tensor};
+use internvit::{Compute, Device, Encoder, Error, Images, Precision, Tensor};
 
 #[wasm_bindgen(typescript_custom_section)]
 const RECORDS: &str = r#"
@@ -129,7 +129,7 @@ impl Chat {
     }
 
     /// Loads a model from the text of its `config.json` and its files, of which ranges are read through
-    /// `read(file, start, end) -> Promise<Uint8Array>`; a GPU keeps it in `dtype`.
+    /// `read(file, start, end) -> Promise<Uint8Array>`, and keeps it in `dtype`; the CPU f16 in f32.
     #[wasm_bindgen(unchecked_return_type = "TalkInfo")]
     pub async fn load(
         &mut self,
@@ -145,11 +145,11 @@ impl Chat {
         (self.talk, self.seen, self.looked) = (Talk::default(), Vec::new(), None);
         // Both may not fit the device together.
         self.encoder = None;
-        let on_cpu = self.report.kind == "cpu";
-        let compute = match on_cpu {
-            true => Compute::from(&Device::Cpu),
-            false => Compute::from(&self.device).precision(dtype.parse().map_err(js)?),
-        };
+        let device = if self.report.kind == "cpu" { &Device::Cpu } else { &self.device };
+        let asked: Precision = dtype.parse().map_err(js)?;
+        // The CPU computes in f32.
+        let halved = *device == Device::Cpu && asked == Precision::F16;
+        let compute = Compute::from(device).precision(if halved { Precision::F32 } else { asked });
         let mut on_progress = async |done, total| {
             turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
         };
