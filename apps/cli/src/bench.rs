@@ -44,8 +44,8 @@ pub(super) struct Args {
     /// auto, gpu, cpu, or part of an adapter's name (see `internvit devices`)
     #[arg(long, default_value = "auto")]
     device: Device,
-    /// How values are kept: f32; on GPUs also f16 (half the memory, some 1e-3 off), int8 or int4
-    /// for the weights of the blocks, or w8a8 (int8, and what they multiply too)
+    /// How values are kept: f32; int8 or int4 for the weights of the blocks; on GPUs also f16 (half the
+    /// memory, some 1e-3 off), or w8a8 (int8, and what they multiply too)
     #[arg(long, default_value = "f32")]
     dtype: Precision,
     /// Encodings measured after the warm-up, then profiled; if left out 10, or as many as some 20 s
