@@ -65,8 +65,8 @@ test("records of Rust that differ from the protocol are found", async () => {
     return recordFaults(rust.replace(from, to));
   };
   assert.deepEqual(await recordFaults(rust), []);
-  assert.match((await changed("heads: usize", "head_count: usize"))[0], /^ModelInfo: the fields in Rust are .*head_count.*; in the protocol .*heads/);
-  assert.deepEqual(await changed("heads: usize", "heads: String"), ["ModelInfo.heads: String in Rust, number in the protocol."]);
+  assert.match((await changed("pub(super) heads: usize", "pub(super) head_count: usize"))[0], /^ModelInfo: the fields in Rust are .*head_count.*; in the protocol .*heads/);
+  assert.deepEqual(await changed("pub(super) heads: usize", "pub(super) heads: String"), ["ModelInfo.heads: String in Rust, number in the protocol."]);
   assert.deepEqual(await changed("reason: Option<String>", "reason: String"), ["DeviceReport.reason: String in Rust, nullable in the protocol."]);
   assert.match((await changed('("best", ', '("nearest", '))[0], /^fn map: .*nearest/);
   assert.match((await changed(`("k", `, `("count", `))[0], /^Clusters: .*count/);
