@@ -74,14 +74,14 @@ export class Looking {
   }
 
   async #find(turn: Turn, word: number, photo: File, live = false): Promise<Looked | null> {
-    const tokens = turn.tokens(word);
-    if (!tokens || !this.#speaker.saw(photo)) return null;
+    const [tokens, number] = [turn.tokens(word), this.#speaker.numberOf(photo)];
+    if (!tokens || number === null) return null;
     const first = live ? tokens.end - 1 : tokens.first;
     const [layer, head] = [this.#layer.value, this.#head.value].map((value) => (value === "" ? null : Number(value))) as [number | null, number | null];
     const known = this.#known.get(turn) ?? new Map<string, Looked>();
     this.#known.set(turn, known);
-    const key = [first, tokens.end, layer, head, photo.name, photo.lastModified].join(" ");
-    const found = known.get(key) ?? (await this.#speaker.look({ first, end: tokens.end, photo, layer, head }));
+    const key = [first, tokens.end, layer, head, number].join(" ");
+    const found = known.get(key) ?? (await this.#speaker.look({ first, end: tokens.end, photo: number, layer, head }));
     if (found) known.set(key, found);
     return found;
   }
@@ -92,7 +92,7 @@ export class Looking {
     before?.stop.abort();
     this.#shading = null;
     if (before && (before.turn !== turn || !at)) before.turn.shade(null);
-    if (!turn || !at || !this.#speaker.saw(photo)) return;
+    if (!turn || !at || this.#speaker.numberOf(photo) === null) return;
     const stop = new AbortController();
     this.#shading = { turn, stop };
     const values: number[] = [];

@@ -68,15 +68,15 @@ export class Speaker {
     return place;
   }
 
-  /** Whether a photograph is part of the conversation. */
-  saw(photo: File): boolean {
-    return this.#photos.includes(photo);
+  /** A photograph's number in the conversation; null where it is no part of it. */
+  numberOf(photo: File): number | null {
+    const at = this.#photos.indexOf(photo);
+    return at < 0 ? null : at;
   }
 
-  /** What the model looked at of a photograph when it chose some tokens; null where the conversation has none of it. */
-  async look({ photo, ...look }: Omit<Look, "photo"> & { photo: File }): Promise<Looked | null> {
-    const at = this.#photos.indexOf(photo);
-    return this.#caller && at >= 0 ? this.#caller.ask("look", { ...look, photo: at }) : null;
+  /** What the model looked at of a photograph when it chose some tokens. */
+  async look(look: Look): Promise<Looked | null> {
+    return this.#caller?.ask("look", look) ?? null;
   }
 
   /** Takes back all but the beginning of the conversation. */
