@@ -37,12 +37,6 @@ pub const CATALOGUE: [Entry; 7] = [
     large("InternViT-6B-448px-V2_5", 448, 45),
 ];
 
-/// Published encoders of every family by what they are good for, as JSON: a list of purposes, and of each its
-/// models with their licence, whether the hub asks to accept that first, a sentence of advice, bits of a stored
-/// parameter, and what their `config.json` says of their shape, in figures too. Names and licences were read on
-/// their pages of the hub; what was not is left out.
-pub const PUBLISHED: &str = include_str!("published.json");
-
 impl Entry {
     /// `owner/name` on the Hugging Face hub.
     pub fn repository(&self) -> String {

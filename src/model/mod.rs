@@ -15,6 +15,7 @@ mod language;
 mod layer;
 mod names;
 mod preprocessing;
+mod published;
 mod repair;
 mod spec;
 mod text;
@@ -22,7 +23,7 @@ mod weight;
 mod work;
 
 pub use activation::Activation;
-pub use catalogue::{CATALOGUE, Entry, PUBLISHED};
+pub use catalogue::{CATALOGUE, Entry};
 pub use classes::{class_names, own_class_names};
 pub use clip_tokenizer::{clip_tokenizer, clip_tokenizer_of_pairs};
 pub use config::{canonical_config, parse_config, parse_text, settle};
@@ -36,6 +37,7 @@ pub use language::{
 pub use layer::layer;
 pub use names::{Key, Naming};
 pub use preprocessing::{Preprocessing, image_processor, parse_preprocessing, parse_pretrained};
+pub use published::{Published, Purpose, published};
 pub use spec::{
     Classifier, FinalNorm, Mlp, Norm, NormKind, Order, Pairs, Places, Pool, Position, Prefix,
     Projector, QkNorm, Relative, Resample, Rope, Sizes, Spec, SubNorm, Windows,

@@ -6,10 +6,11 @@ use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::Result;
 use internvit::hub::{Hub, Name};
+use internvit::model::published;
 use serde_json::json;
 
 use super::print_json;
-use published::published;
+use published::measure;
 
 /// Published encoders by what they are good for, and what of the hub is on this machine.
 ///
@@ -36,7 +37,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
                 Some(name) => hub.cached(&name).await,
                 None => None,
             };
-            list.push((purpose, one, one.measure()?, folder));
+            list.push((purpose, one, measure(one)?, folder));
         }
     }
     let larger = hub.larger();
@@ -46,7 +47,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             .map(|(purpose, one, measured, folder)| {
                 json!({ "name": one.name, "purpose": purpose.purpose,
                         "image_size": measured.spec.sizes.image, "parameters": measured.parameters,
-                        "bytes": measured.bytes, "memory": measured.memory, "gflop": measured.gflop,
+                        "bytes": one.bytes(), "memory": measured.memory, "gflop": measured.gflop,
                         "licence": one.licence, "gated": one.gated, "advice": one.advice,
                         "folder": folder.as_ref().map(|f| f.to_string_lossy().into_owned()) })
             })
@@ -64,16 +65,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
             title = &purpose.title;
             say!("{title}");
         }
-        let gated = if one.gated { ", to be accepted on its page first" } else { "" };
         say!("  {}", one.name);
         say!(
-            "    {} px, {:.0} M parameters, {} on disk, {} of memory, {:.0} GFLOP; licence: {}{gated}",
+            "    {} px, {:.0} M parameters, {} on disk, {} of memory, {:.0} GFLOP; {}",
             measured.spec.sizes.image,
             measured.parameters as f64 / 1e6,
-            HumanBytes(measured.bytes),
+            HumanBytes(one.bytes()),
             HumanBytes(measured.memory),
             measured.gflop,
-            one.licence.as_deref().unwrap_or("see its page"),
+            one.terms(),
         );
         say!("    {}", one.advice);
         if let Some(folder) = folder {

@@ -3,20 +3,21 @@
 use eframe::egui::{Button, ComboBox, Context, ScrollArea, TextEdit, Ui, Window};
 use internvit::Device;
 use internvit::gpu::Precision;
+use internvit::model::{Purpose, published};
 
 use super::App;
 use super::dialogs::Wanted;
 use crate::state::Model;
-use crate::state::published::{BUILT_IN, Purpose, published};
+use crate::state::published::{BUILT_IN, told};
 use crate::talk::{Opening, Place};
 
 /// Precisions, and what is said of them.
 const PRECISIONS: [(Precision, &str); 5] = [
     (Precision::F32, "f32: exact"),
     (Precision::F16, "f16: half the memory, on GPUs"),
-    (Precision::Int8, "int8: a quarter, on GPUs"),
+    (Precision::Int8, "int8: a quarter"),
     (Precision::W8A8, "w8a8: int8, multiplied as integers"),
-    (Precision::Int4, "int4: an eighth, on GPUs"),
+    (Precision::Int4, "int4: an eighth"),
 ];
 
 /// What is chosen in the list.
@@ -143,7 +144,7 @@ fn list(app: &App, ui: &mut Ui, chosen: &mut Option<String>) {
     }
     for purpose in &app.models.purposes {
         ui.collapsing(&purpose.title, |ui| {
-            purpose.models.iter().for_each(|model| row(ui, &model.name, &model.told()));
+            purpose.models.iter().for_each(|model| row(ui, &model.name, &told(model)));
         });
     }
 }
