@@ -1,6 +1,6 @@
 // The view on screen as code: what is shown runs, and makes the same values.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -35,9 +35,6 @@ async function code(page, language) {
   await page.waitForFunction(() => document.querySelector("#code-sheet textarea").value !== "");
   return text.inputValue();
 }
-
-/** A python3 that has what the lines import. */
-const python = ["python3", process.env.PYTHON ?? ""].find((name) => name && spawnSync(name, ["-c", "import numpy, PIL"]).status === 0);
 
 const inShell = (text) => execFileSync("sh", ["-c", text.replace(/^internvit (look|segment)/gm, "$& --device cpu")], { cwd: scratch.folder, env: scratch.env, encoding: "utf8" });
 
@@ -89,33 +86,16 @@ test("materials by the command line are those of the page", async (t) => {
   assert.equal(readFileSync(join(scratch.folder, "coffee-labels.png")).toString("latin1", 1, 4), "PNG");
 });
 
-test("the Python lines run, and read what was written", async (t) => {
-  if (!able(t)) return;
-  if (!python) return t.skip("no python3 with numpy and Pillow");
-  const page = await visit(site, t, { query: `${SMALL}#view=clusters&clusters=4` });
-  await shown(page);
-  const text = await code(page, "Python");
-  const said = execFileSync(python, ["-c", text], { cwd: scratch.folder, env: scratch.env, encoding: "utf8" });
-  assert.match(said, /\(8, 12\) \(600, 400\)\s*$/);
-});
-
-test("the JavaScript makes the same map", async (t) => {
-  const page = await visit(site, t, { query: `${SMALL}#view=similarity&at=0.5,0.4` });
-  await shown(page);
-  await drawn(page);
-  const text = await code(page, "JavaScript");
-  await page.keyboard.press("Escape");
-  const own = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
-  const bare = await visit(site, t, { query: "blank/" });
-  const script = text.replace("./js/engine.js", "/js/engine.js").replaceAll("location.href", JSON.stringify(site.url))
-    .replace('"coffee.png"', '"samples/coffee.png"').replace('device: "auto"', 'device: "cpu"')
-    .replace(/document\.body\.textContent = .*/, "globalThis.made = [shape, [...data]];");
-  await bare.addScriptTag({ type: "module", content: script });
-  await bare.waitForFunction(() => globalThis.made);
-  const [shape, data] = await bare.evaluate(() => globalThis.made);
-  assert.deepEqual(shape, own.shape);
-  assert.ok(apart(own.data, data) < 1e-6);
-});
+// The packages' own tests run these programs: tests/python/test_page.py, package.spec.mjs.
+for (const [language, file] of [["Python", "looked.py"], ["JavaScript", "looked.mjs"]]) {
+  test(`what is shown in ${language} is the program that its package’s tests run`, async (t) => {
+    const page = await visit(site, t, { query: `${SMALL}&start=sample&model=#view=similarity&at=0.5,0.4` });
+    await page.locator("#facts", { hasText: "× 384" }).waitFor({ state: "attached" });
+    await shown(page);
+    await drawn(page);
+    assert.equal(`${await code(page, language)}\n`, readFileSync(path(`tests/common/code/${file}`), "utf8"));
+  });
+}
 
 test("the button answers, each language says what it needs, and where nothing is shown the sheet says so", async (t) => {
   const page = await visit(site, t, { query: `${SMALL}#view=words`, permissions: ["clipboard-read", "clipboard-write"], ...phone });
@@ -131,5 +111,5 @@ test("the button answers, each language says what it needs, and where nothing is
   await page.getByRole("button", { name: "Copied ✓" }).waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), rust);
   await code(page, "Python");
-  await page.getByText("There is no Python package of its own yet").waitFor();
+  await page.getByText("Needs the Python package internvit").waitFor();
 });

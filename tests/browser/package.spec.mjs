@@ -284,6 +284,14 @@ test("README's programs run as they stand", async () => {
   }));
 });
 
+test("what the page shows as JavaScript runs as it stands", async () => {
+  const { project } = site.made.plain;
+  copyFileSync(path("www/samples/coffee.png"), join(project, "coffee.png"));
+  copyFileSync(path("tests/common/code/looked.mjs"), join(project, "looked.mjs"));
+  const { stdout } = await exec(process.execPath, ["looked.mjs"], { cwd: project, timeout: 60_000 });
+  assert.match(stdout, /^\[ 8, 12 \] 600 400\n$/);
+});
+
 test("a strict TypeScript program compiles against the types", async () => {
   const { project } = site.made.plain;
   const tsc = path("node_modules/typescript/bin/tsc");

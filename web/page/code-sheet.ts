@@ -21,9 +21,9 @@ export interface CodeParts {
 /** What each tab needs to run. */
 const NEEDS: Readonly<Record<Language, string>> = {
   shell: "Runs in the folder of your pictures. The command line is in this project: cargo install --path apps/cli",
-  python: "Needs the command line, numpy and Pillow. There is no Python package of its own yet.",
+  python: "Needs the Python package internvit: this project’s node web/tools/wheel.mjs makes it.",
   rust: "Needs the library, internvit.",
-  script: "Needs the files of this page beside it. There is no npm package yet.",
+  script: "Needs the npm package internvit: this project’s node web/tools/package.mjs makes it.",
 };
 
 export class CodeSheet {
@@ -56,7 +56,7 @@ export class CodeSheet {
     this.#text.value = text ?? "";
     this.#text.rows = Math.min(24, Math.max(4, this.#text.value.split("\n").length + 1));
     this.#text.hidden = this.#copy.disabled = !text;
-    this.#hint.textContent = text ? NEEDS[this.#language] : this.#lacking();
+    this.#hint.textContent = text ? this.#needs() : this.#lacking();
   }
 
   /** What the page shows, in the language chosen; null where there is nothing to tell yet. */
@@ -68,6 +68,11 @@ export class CodeSheet {
     if (workbench.viewName === "teach") return codeOfLesson(this.#language, { ...fed, lesson: teaching.panel.now, layers: teaching.layers });
     const looked = workbench.looked;
     return looked && codeOfView(this.#language, { ...fed, ...looked });
+  }
+
+  #needs(): string {
+    // A lesson's strokes are the command line's, which Python calls.
+    return this.#language === "python" && this.#parts.workbench.viewName === "teach" ? "Needs the command line in the PATH." : NEEDS[this.#language];
   }
 
   #lacking(): string {

@@ -1,13 +1,13 @@
 // The view on screen as code: for a shell, and as short programs in Python, Rust and JavaScript.
 
+import { placeOf } from "../shared/patches";
 import { filesOf, lessonLines, lookLine, shellLine, sizeOf, type Line, type Looked, type Taught } from "./command";
+import { pixelAt } from "./traces";
 
 export type Language = "shell" | "python" | "rust" | "script";
 
 /** The text that makes the view in a language. */
 export function codeOfView(language: Language, given: Looked): string {
-  // Texts want a tokenizer, which is the command line's.
-  if (given.request.view === "words" && language !== "python") return `${language === "shell" ? "" : "// In the command line’s words:\n// "}${shellLine(lookLine(given))}`;
   switch (language) {
     case "shell":
       return [...keptColours(given), shellLine(lookLine(given))].join("\n");
@@ -33,17 +33,37 @@ export function codeOfLesson(language: Language, given: Taught): string | null {
   ].join("\n");
 }
 
+/** What a view is asked for, by the names that Python and JavaScript have for it. */
+function askedOf({ request, shot }: Looked): [string, unknown][] {
+  const at = "token" in request && request.token !== null && shot.encoding ? pixelAt(placeOf(request.token, shot.encoding), shot.encoding) : null;
+  const own = Object.entries(request).filter(([name, value]) => !["view", "token", "of", "basis"].includes(name) && value !== null && value !== false);
+  return [...own, ...(at ? [["at", at] satisfies [string, unknown]] : [])];
+}
+
+/** How the photograph is fed, and where edges come from. */
+function fedOf(given: Looked): [string, unknown][] {
+  const { image_size, resize } = sizeOf(given, given.shot.encoding);
+  const { tiles = 1, shifts = 1 } = given.settings;
+  return Object.entries({ size: image_size, resize, tiles: tiles > 1 ? tiles : undefined, shifts: shifts > 1 ? shifts : undefined, edges: given.edges })
+    .filter(([, value]) => value !== undefined);
+}
+
 function pythonOf(given: Looked): string {
-  const { picture, data } = filesOf(given);
-  const values = data.endsWith(".npy") ? `np.load(${JSON.stringify(data)})` : `np.asarray(Image.open(${JSON.stringify(data)}))`;
+  const { shot, request, model } = given;
+  const texts = request.view === "words" ? ", texts=True" : "";
+  const words = [...askedOf(given), ...fedOf(given)].map(([name, value]) => `${name}=${value === true ? "True" : literal(value)}`);
+  const photo = JSON.stringify(shot.file.name);
   return [
-    "import subprocess", "", "import numpy as np", "from PIL import Image", "",
-    ...keptColours(given), runOf(lookLine(given)),
-    `values = ${values}`,
-    `picture = Image.open(${JSON.stringify(picture)})`,
-    "print(values.shape, picture.size)",
+    "import internvit", "", `model = internvit.open(${JSON.stringify(model || "bundled")}${texts})`,
+    `seen = model.look(${[photo, JSON.stringify(request.view), ...words].join(", ")})`,
+    ...beyond(given).map((line) => `# ${line}`),
+    "print(seen.data.shape)  # the values; seen.over(0.75) is the picture, an array",
+    `seen.save(${JSON.stringify(filesOf(given).picture)})`,
   ].join("\n");
 }
+
+/** A value as Python and JavaScript write it: a word, a number or a pixel. */
+const literal = (value: unknown) => JSON.stringify(value, null, 1).replace(/\n */g, " ").replace(/\[ | \]/g, (bracket) => bracket.trim());
 
 /** Python reads JSON's strings as its own. */
 const runOf = (line: Line) => `subprocess.run([\n${wrapped(line.map((word) => `${JSON.stringify(word)},`))}\n], check=True)`;
@@ -72,7 +92,9 @@ function requestOf({ request }: Looked): string {
 }
 
 function rustOf(given: Looked): string {
-  const { shot, second, request, pins, edges, settings: { tiles = 1, shifts = 1 } } = given;
+  const { shot, request, edges, settings: { tiles = 1, shifts = 1 } } = given;
+  // Texts want a tokenizer, and the model's own head classifies.
+  if (request.view === "words") return `// In the command line’s words:\n// ${shellLine(lookLine(given))}`;
   if (request.view === "segmentation") return `// The model’s own head, in the command line’s words:\n// ${shellLine(lookLine(given))}`;
   const { image_size, resize } = sizeOf(given, shot.encoding);
   const open = given.model || "bundled";
@@ -88,7 +110,7 @@ function rustOf(given: Looked): string {
     `    let view: ViewRequest = serde_json::from_str(r#"${requestOf(given)}"#)?;`,
     `    let seen = model.look(&photo)${how}.view(view)?;`,
     '    println!("{:?}", seen.map.shape); // its values are in seen.map.values',
-    ...beyond(second !== null, pins.length, request.view === "pca" && request.basis === "kept").map((line) => `    ${line}`),
+    ...beyond(given).map((line) => `    // ${line}`),
     `    seen.save(${JSON.stringify(filesOf(given).picture)})?;`,
     "    Ok(())", "}",
   ].join("\n");
@@ -97,35 +119,25 @@ function rustOf(given: Looked): string {
 const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
 /** What a program needs more lines for than are shown. */
-function beyond(second: boolean, pins: number, colours: boolean): string[] {
+function beyond({ second, pins: { length: pins }, request }: Looked): string[] {
+  const colours = request.view === "pca" && request.basis === "kept";
   const more = [
     ...(second ? ["another picture’s patches"] : []), ...(pins > 0 ? [`${pins} more ${pins === 1 ? "pin" : "pins"}`] : []), ...(colours ? ["the colours of an earlier picture"] : []),
   ];
-  return more.length > 0 ? [`// Not in these lines, but in the command line’s: ${more.join(", ")}.`] : [];
+  return more.length > 0 ? [`Not in these lines, but in the command line’s: ${more.join(", ")}.`] : [];
 }
 
-/** The page's own engine. Its folder is that of the page. */
+/** By the npm package. The smallest model is not in it. */
 function scriptOf(given: Looked): string {
-  const { shot, second, request, pins, edges, settings, model } = given;
-  const bundled = model === "internvit-tiny" || model === "";
-  const folder = `models/${model || "dinov2-small"}/`;
-  const load = bundled
-    ? `const folder = new URL(${JSON.stringify(folder)}, location.href);`
-    : `const folder = new URL("models/mine/", location.href); // holds the files of ${model}`;
-  const view = JSON.stringify("basis" in request ? { ...request, basis: "own" } : request).replace(/"of":\d+/, '"of":photo');
+  const { shot, request, model } = given;
+  const source = model === "internvit-tiny" ? 'new URL("models/internvit-tiny/", location.href)' : JSON.stringify(model || "bundled");
+  const spelled = (pairs: readonly [string, unknown][]) => `{ ${pairs.map(([name, value]) => `${name}: ${literal(value)}`).join(", ")} }`;
   return [
-    "// A module script beside the page’s files, on a server.", 'import { Engine } from "./js/engine.js";', "",
-    "const file = async (url) => new File([await (await fetch(url)).blob()], new URL(url).pathname.split(\"/\").pop());",
-    load,
-    "const own = (name) => file(new URL(name, folder));", "",
-    "const engine = new Engine();",
-    'await engine.call("open", { device: "auto", threads: null });',
-    'await engine.call("load", { config: await own("config.json"),',
-    `  ${model === "internvit-tiny" ? "" : 'preprocessor: await own("preprocessor_config.json"), '}weights: [await own("model.safetensors")] });`,
-    `const { photo } = await engine.call("encode", {`,
-    `  photo: await file(new URL(${JSON.stringify(shot.file.name)}, location.href)), settings: ${JSON.stringify(settings)} });`,
-    `const { shape, data } = await engine.call("view", { photo, edges: ${JSON.stringify(edges)}, request: ${view} });`,
-    ...beyond(second !== null, pins.length, request.view === "pca" && request.basis === "kept"),
-    "document.body.textContent = `${shape.join(\" × \")}: ${data.slice(0, 8).join(\", \")} …`;",
+    'import { open } from "internvit";', "",
+    `const model = await open(${source}${request.view === "words" ? ", { texts: true }" : ""});`,
+    `const seen = await model.look(${JSON.stringify(shot.file.name)}, ${spelled([["view", request.view], ...askedOf(given)])}, ${spelled(fedOf(given))});`,
+    ...beyond(given).map((line) => `// ${line}`),
+    "console.log(seen.data.shape, seen.image.width, seen.image.height); // seen.data.data are the values, seen.image the picture",
+    "model.close();",
   ].join("\n");
 }
