@@ -1,7 +1,6 @@
 //! Operations of upsampling along a photograph's edges: an invocation computes four values.
 
-use super::{Needs, Row, Tile};
-use crate::gpu::family::Family;
+use super::Row;
 
 /// A mean over a window along one axis.
 #[derive(Clone, Copy, Debug)]
@@ -31,52 +30,32 @@ pub struct Ridge {
 }
 
 /// The one variant.
-pub static BOX_MEAN: [Row<BoxMean>; 1] = [Row {
-    op: "box_mean",
-    file: "box_mean",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |shape| shape.c.is_multiple_of(4),
-    specialise: |kernel, _, _, shape| {
+pub static BOX_MEAN: [Row<BoxMean>; 1] = [Row::only(
+    "box_mean",
+    |shape| shape.c.is_multiple_of(4),
+    |kernel, _, _, shape| {
         let kernel = kernel.knob("C", shape.c).knob("RADIUS", shape.radius);
         kernel.knob("ACROSS", shape.across)
     },
-}];
+)];
 
 /// The one variant.
-pub static OUTER: [Row<Pixels>; 1] = [Row {
-    op: "outer",
-    file: "outer",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |shape| shape.c.is_multiple_of(4),
-    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c),
-}];
+pub static OUTER: [Row<Pixels>; 1] = [Row::only(
+    "outer",
+    |shape| shape.c.is_multiple_of(4),
+    |kernel, _, _, shape| kernel.knob("C", shape.c),
+)];
 
 /// The one variant.
-pub static RIDGE: [Row<Ridge>; 1] = [Row {
-    op: "ridge",
-    file: "ridge",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |_| true,
-    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c).knob("EPS", shape.eps),
-}];
+pub static RIDGE: [Row<Ridge>; 1] = [Row::only(
+    "ridge",
+    |_| true,
+    |kernel, _, _, shape| kernel.knob("C", shape.c).knob("EPS", shape.eps),
+)];
 
 /// The one variant.
-pub static LOCAL_AFFINE: [Row<Pixels>; 1] = [Row {
-    op: "local_affine",
-    file: "local_affine",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |shape| shape.c.is_multiple_of(4),
-    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c),
-}];
+pub static LOCAL_AFFINE: [Row<Pixels>; 1] = [Row::only(
+    "local_affine",
+    |shape| shape.c.is_multiple_of(4),
+    |kernel, _, _, shape| kernel.knob("C", shape.c),
+)];

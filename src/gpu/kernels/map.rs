@@ -1,7 +1,6 @@
 //! Operations that an invocation computes for four channels of a token or pixel.
 
-use super::{Needs, Row, Tile};
-use crate::gpu::family::Family;
+use super::Row;
 use crate::model::Pairs;
 
 /// Rows of so many channels.
@@ -34,45 +33,27 @@ pub struct Rotate {
 }
 
 /// The one variant.
-pub static GATHER: [Row<Gather>; 1] = [Row {
-    op: "gather",
-    file: "gather",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |shape| shape.parts == 1 || shape.c.is_multiple_of(4),
-    specialise: |kernel, _, _, shape| {
+pub static GATHER: [Row<Gather>; 1] = [Row::only(
+    "gather",
+    |shape| shape.parts == 1 || shape.c.is_multiple_of(4),
+    |kernel, _, _, shape| {
         kernel.knob("C", shape.c).knob("PARTS", shape.parts).knob("ADD", shape.add)
     },
-}];
+)];
 
 /// The one variant.
-pub static ROTATE: [Row<Rotate>; 1] = [Row {
-    op: "rotate",
-    file: "rotate",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |shape| shape.head_dim.is_multiple_of(8),
-    specialise: |kernel, _, _, shape| {
+pub static ROTATE: [Row<Rotate>; 1] = [Row::only(
+    "rotate",
+    |shape| shape.head_dim.is_multiple_of(8),
+    |kernel, _, _, shape| {
         let halves = shape.pairs == Pairs::Halves;
         kernel.knob("C", shape.c).knob("D", shape.head_dim).knob("HALVES", halves)
     },
-}];
+)];
 
 /// The one variant.
-pub static ADD: [Row<Rows>; 1] = [Row {
-    op: "add",
-    file: "add",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |_| true,
-    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c),
-}];
+pub static ADD: [Row<Rows>; 1] =
+    [Row::only("add", |_| true, |kernel, _, _, shape| kernel.knob("C", shape.c))];
 
 /// Tokens to which positions are added.
 #[derive(Clone, Copy, Debug)]
@@ -111,51 +92,29 @@ pub struct Resize {
 }
 
 /// The one variant.
-pub static EMBED: [Row<Tokens>; 1] = [Row {
-    op: "embed",
-    file: "embed",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |_| true,
-    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c).knob("PREFIX", shape.prefix),
-}];
+pub static EMBED: [Row<Tokens>; 1] = [Row::only(
+    "embed",
+    |_| true,
+    |kernel, _, _, shape| kernel.knob("C", shape.c).knob("PREFIX", shape.prefix),
+)];
 
 /// The one variant.
-pub static INTERLEAVE: [Row<Interleave>; 1] = [Row {
-    op: "interleave",
-    file: "interleave",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |shape| shape.c.is_multiple_of(4),
-    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c),
-}];
+pub static INTERLEAVE: [Row<Interleave>; 1] = [Row::only(
+    "interleave",
+    |shape| shape.c.is_multiple_of(4),
+    |kernel, _, _, shape| kernel.knob("C", shape.c),
+)];
 
 /// The one variant.
-pub static POOL: [Row<Pool>; 1] = [Row {
-    op: "pool",
-    file: "pool",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |shape| shape.c.is_multiple_of(4),
-    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c).knob("MAX", shape.max),
-}];
+pub static POOL: [Row<Pool>; 1] = [Row::only(
+    "pool",
+    |shape| shape.c.is_multiple_of(4),
+    |kernel, _, _, shape| kernel.knob("C", shape.c).knob("MAX", shape.max),
+)];
 
 /// The one variant; it serves `concat` too.
-pub static RESIZE: [Row<Resize>; 1] = [Row {
-    op: "resize",
-    file: "resize",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |shape| shape.c.is_multiple_of(4) && shape.wide.is_multiple_of(4),
-    specialise: |kernel, _, _, shape| {
-        kernel.knob("C", shape.c).knob("WIDE", shape.wide).knob("ADD", shape.add)
-    },
-}];
+pub static RESIZE: [Row<Resize>; 1] = [Row::only(
+    "resize",
+    |shape| shape.c.is_multiple_of(4) && shape.wide.is_multiple_of(4),
+    |kernel, _, _, shape| kernel.knob("C", shape.c).knob("WIDE", shape.wide).knob("ADD", shape.add),
+)];

@@ -1,7 +1,6 @@
 //! Patches of pictures.
 
-use super::{Kernel, Needs, Row, Tile};
-use crate::gpu::family::Family;
+use super::{Kernel, Row};
 use crate::image::Normal;
 
 /// Patches, as the choice of their kernel sees them.
@@ -16,19 +15,14 @@ pub struct Patchify {
 }
 
 /// The one variant.
-pub static PATCHIFY: [Row<Patchify>; 1] = [Row {
-    op: "patchify",
-    file: "patchify",
-    with: &[],
-    families: &Family::ALL,
-    needs: Needs::NONE,
-    tile: Tile::Quads,
-    fits: |_| true,
-    specialise: |kernel, _, _, shape| {
+pub static PATCHIFY: [Row<Patchify>; 1] = [Row::only(
+    "patchify",
+    |_| true,
+    |kernel, _, _, shape| {
         let kernel = normalising(kernel.writes(shape.half), shape.rgba.as_ref());
         kernel.knob("PATCH", shape.patch)
     },
-}];
+)];
 
 /// Fills the hole that reads a picture of bytes or of f32 planes.
 pub(super) fn normalising(kernel: Kernel, rgba: Option<&Normal>) -> Kernel {

@@ -115,6 +115,16 @@ pub fn choose<S: fmt::Debug>(
 }
 
 impl<S> Row<S> {
+    /// The one variant of an operation whose file has its name: for every device, an invocation for four values.
+    pub(super) const fn only(
+        op: &'static str,
+        fits: fn(&S) -> bool,
+        specialise: fn(Kernel, &Self, &Target, &S) -> Kernel,
+    ) -> Self {
+        let (needs, families) = (Needs::NONE, &Family::ALL);
+        Self { op, file: op, with: &[], families, needs, tile: Tile::Quads, fits, specialise }
+    }
+
     /// Whether a device can run it, and it fits a shape.
     pub fn suits(&self, target: &Target, shape: &S) -> bool {
         let listed = self.families.contains(&target.family);
