@@ -218,7 +218,8 @@ pub struct KeptFeatures {
 
 impl KeptFeatures {
     /// The buffer of a tensor on a GPU, f32 `[1, tokens, C]`: `last_hidden_state`, or
-    /// `hidden_states.{i}` of a layer that was asked for. It lives as long as this.
+    /// `hidden_states.{i}` of a layer that was asked for. Shaders can read it, and copies can be made of it. It lives as
+    /// long as this.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such tensor, [`Error::Device`] where the CPU computes.

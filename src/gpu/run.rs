@@ -214,10 +214,12 @@ impl PreparedPlan {
         (at, gpu.submit(encoder))
     }
 
-    /// Copies a slot of one plane into a buffer of its own on the device, `[batch·rows, cols]`.
+    /// Copies a slot of one plane into a buffer of its own on the device, `[batch·rows, cols]`, which shaders can read.
     pub async fn copy(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<Buffer> {
         let (s, extent) = (&self.plan.slots[slot], self.extents.of(slot));
-        let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
         let buffer = gpu.buffer(&s.name, 4 * s.plane_len(batch) as u64, usage, SMALLER).await?;
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         // Rows of whole quads are one piece.

@@ -9,6 +9,7 @@ use internvit::image::{Picture, Resize, decode};
 use internvit::weights::{Source, StoredType, init_checkpoint};
 use internvit::{
     Checkpoint, Device, Encoder, Error, Images, Method, Model, PhotoSource, ViewRequest, Words,
+    wgpu,
 };
 
 fn bundled() -> Model {
@@ -312,4 +313,20 @@ fn threads_of_ones_own() {
     assert_eq!(of(&one).patches().values(), of(&bundled()).patches().values());
     let checkpoint = wait(Checkpoint::bundled()).unwrap();
     assert_eq!(of(&Model::open(checkpoint).unwrap()).grid(), [16, 16]);
+}
+
+/// What stays on the device is for shaders of one's own, and holds what is read of it.
+#[test]
+fn kept_features_are_for_shaders() {
+    let model = Model::options().device("gpu").open("bundled").unwrap();
+    let photo = Picture::open(sample("chelsea.png")).unwrap();
+    let mut kept = model.features().layers([6]).size(56).keep(&photo).unwrap();
+    let buffer: &wgpu::Buffer = kept.buffer("hidden_states.6").unwrap();
+    let (usage, bytes) = (buffer.usage(), buffer.size());
+    assert!(
+        usage.contains(wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC),
+        "{usage:?}"
+    );
+    let tensor = kept.tensor("hidden_states.6").unwrap();
+    assert_eq!((tensor.shape, bytes), (vec![1, 17, 192], 4 * 17 * 192));
 }

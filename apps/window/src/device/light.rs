@@ -26,12 +26,6 @@ struct Pipelines {
     shade: wgpu::RenderPipeline,
 }
 
-/// The features that were pointed at last, for shaders, which cannot read what the library keeps.
-struct Copied {
-    of: wgpu::Buffer,
-    features: wgpu::Buffer,
-}
-
 /// What the render pass reads.
 struct Ready(wgpu::BindGroup);
 
@@ -91,27 +85,6 @@ impl Pipelines {
 }
 
 impl Light {
-    /// Copies the features within the device, unless they were.
-    fn copy(
-        &self,
-        device: &wgpu::Device,
-        encoder: &mut wgpu::CommandEncoder,
-        resources: &mut CallbackResources,
-    ) {
-        let of: &wgpu::Buffer = &self.held.buffer;
-        if resources.get::<Copied>().is_some_and(|copied| copied.of == *of) {
-            return;
-        }
-        let features = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("features"),
-            size: of.size(),
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        encoder.copy_buffer_to_buffer(of, 0, &features, 0, of.size());
-        resources.insert(Copied { of: of.clone(), features });
-    }
-
     fn sheet(&self) -> [u8; 32] {
         let Held { first, channels, grid: [rows, cols], .. } = self.held;
         let whole =
@@ -136,8 +109,7 @@ impl CallbackTrait for Light {
         if !resources.contains::<Pipelines>() {
             resources.insert(Pipelines::new(device, self.format));
         }
-        self.copy(device, encoder, resources);
-        let Some(Copied { features, .. }) = resources.get::<Copied>() else { return Vec::new() };
+        let features: &wgpu::Buffer = &self.held.buffer;
         let Some(Pipelines { means, cosines, shade }) = resources.get::<Pipelines>() else {
             return Vec::new();
         };
