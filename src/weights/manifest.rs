@@ -194,7 +194,7 @@ impl Manifest {
                     scales.insert(canonical, (file, stored));
                     continue;
                 }
-                let whole = Piece { file, stored, cut: None, turned: false };
+                let whole = Piece { file, stored, cut: None, layout: Layout::Rows };
                 let Some(list) = pieces(read(&stored.key), &whole, &wanted) else {
                     problems.push(format!("{name}: {}: unexpected tensor", stored.key));
                     continue;
@@ -309,7 +309,14 @@ fn pieces<'a>(
             }
             list
         }
-        Key::Turned(name) => vec![(name, [0, 1], Piece { turned: true, ..whole.clone() })],
+        #[cfg(feature = "language")]
+        Key::Neighbours { name, head } => {
+            let layout = Layout::Neighbours { head };
+            vec![(name, [0, 1], Piece { layout, ..whole.clone() })]
+        }
+        Key::Turned(name) => {
+            vec![(name, [0, 1], Piece { layout: Layout::Columns, ..whole.clone() })]
+        }
         Key::Cut(names) => {
             let mut first = 0;
             let mut cut = |name: String| {

@@ -46,8 +46,8 @@ pub(super) struct Piece<'a> {
     pub(super) stored: &'a Stored,
     /// The rows of it that are meant, where that is not all.
     pub(super) cut: Option<Range<usize>>,
-    /// Whether it is transposed.
-    pub(super) turned: bool,
+    /// How its values lie.
+    pub(super) layout: Layout,
 }
 
 /// Checks shapes and types of the pieces of a tensor. `zero` is the place of one that may not be stored.
@@ -101,10 +101,9 @@ impl Piece<'_> {
         let stored = self.stored;
         let at = || format!("{}: {}", files[self.file].0, stored.key);
         let found = stored.shape.as_slice();
-        let (mut stored_as, mut layout) = (expected.to_vec(), Layout::Rows);
-        if self.turned {
+        let (mut stored_as, mut layout) = (expected.to_vec(), self.layout);
+        if layout == Layout::Columns {
             stored_as.reverse();
-            layout = Layout::Columns;
         }
         if let [_, values] = found
             && let [outputs, channels, ..] = *expected
@@ -133,6 +132,12 @@ impl Piece<'_> {
             return (None, layout);
         };
         let mut part = Part::whole(self.file, stored, dtype, expected[0]);
+        #[cfg(feature = "language")]
+        if let Some(blocks) = part.blocks
+            && !expected[1..].iter().product::<usize>().is_multiple_of(blocks.values())
+        {
+            problems.push(format!("{}: expected F32 or F16, found {}", at(), blocks.name()));
+        }
         if let Some(rows) = self.cut.as_ref().filter(|_| right) {
             let row = (stored.range.end - stored.range.start) / found[0].max(1) as u64;
             let byte = |row_number: usize| stored.range.start + row_number as u64 * row;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+#[cfg(feature = "language")]
+use super::Blocks;
 use super::{QuantFormat, Stored, StoredType};
 
 /// One canonical tensor.
@@ -42,6 +44,12 @@ pub enum Layout {
     Rows,
     /// A matrix, column after column.
     Columns,
+    /// Row after row, but in each head those are neighbours that rotate together, of either half of the canonical head.
+    #[cfg(feature = "language")]
+    Neighbours {
+        /// Rows of a head.
+        head: usize,
+    },
     /// Patches pixel by pixel, each with its channels, where the canonical tensor has channel by channel.
     Pixels {
         /// How many channels there are.
@@ -58,6 +66,9 @@ pub struct Part {
     pub key: String,
     /// Number type.
     pub dtype: StoredType,
+    /// The blocks that its values are made of, where they are not stored one by one.
+    #[cfg(feature = "language")]
+    pub blocks: Option<Blocks>,
     /// The shape of the whole stored tensor.
     pub shape: Vec<usize>,
     /// The whole stored tensor's bytes from the start of the file.
@@ -75,6 +86,8 @@ impl Part {
             file,
             key: stored.key.clone(),
             dtype,
+            #[cfg(feature = "language")]
+            blocks: Blocks::named(&stored.dtype_name),
             shape: stored.shape.clone(),
             stored: stored.range.clone(),
             range: stored.range.clone(),
