@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+mod gguf;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -31,6 +31,7 @@ use tokens::Tokens;
 #[command(
     after_help = "Examples:\n  internvit chat cat.jpg \"What is it?\" --model OpenGVLab/InternVL3-1B\n  \
     internvit chat a.png b.png --model DIR --system \"You are terse.\"\n  \
+    internvit chat cat.jpg --model InternVL3-1B-Q8_0.gguf --projector mmproj-InternVL3-1B-F16.gguf --dtype int8\n  \
     internvit chat --inputs inputs.safetensors --model DIR --max-new-tokens 12 --out outputs.safetensors"
 )]
 pub(super) struct Args {
@@ -108,6 +109,9 @@ pub(super) async fn run(args: Args) -> Result<()> {
     guard.check()?;
     let checkpoint = args.model.open_speaking().await?;
     guard.keeps_model(&checkpoint)?;
+    if shown.files().next().is_some() {
+        checkpoint.sees()?;
+    }
     if let Some(file) = &args.inputs {
         return given::run(checkpoint, file, &args).await;
     }
