@@ -27,9 +27,9 @@ export function chosenModel(files: readonly File[]): OwnFiles {
   if (torch) {
     throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
   }
+  const all = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
   const speaker = files.find(isGguf);
   if (speaker && all.length === 0) throw new Error(`${speaker.name} is of a model that speaks: open it under Talk, with its projector (mmproj).`);
-  const all = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
   const usual = WEIGHTS.map((name) => all.find((file) => file.name === name)).find((file) => file !== undefined);
   const weights = usual ? [usual] : all;
   const named = (name: string) => files.find((file) => file.name === name) ?? files.find((file) => plain(file.name) === name);
