@@ -150,7 +150,7 @@ test("a model in GGUF has the reference's answer", async (t) => {
   await open(page, [tower, model, { ...tower, name: "another.gguf" }]);
   await problem(page, /expected one projector, found two/);
   await open(page, [{ ...model, buffer: model.buffer.subarray(0, 5000) }]);
-  await problem(page, /cut short/);
+  await problem(page, /download it again/);
   await open(page, [tower, model]);
   await status(page, "The model is loaded");
   assert.match(await page.locator("#talk [data-model]").textContent(), /parameters in 2 layers/);

@@ -150,7 +150,9 @@ impl Model {
         }
         if let Some(projector) = &self.projector {
             let file = projector.display();
-            return Err(Error::input(format!("--projector {file}: a window opens one file or folder")));
+            return Err(Error::input(format!(
+                "--projector {file}: a window opens one file or folder"
+            )));
         }
         Ok((self.chosen().to_string_lossy().into_owned(), self.offline))
     }
