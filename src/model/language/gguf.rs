@@ -127,7 +127,7 @@ fn language(model: &Gguf<'_>) -> Result<Value> {
     }
     if let Some(parts @ 2..) = model.count("split.count")? {
         return Err(model.error(format_args!(
-            "split.count: one file of {parts}: join them first, as llama-gguf-split --merge does"
+            "split.count: one file of {parts}: join them first by llama-gguf-split"
         )));
     }
     let named = |key: &str| format!("{kind}.{key}");

@@ -48,8 +48,8 @@ impl GgufModel {
         for (what, list) in [("language model", &models), ("projector", &projectors)] {
             if let [one, other, ..] = list.as_slice() {
                 return Err(Error::input(format!(
-                    "{} and {}: expected one {what}, found two: name the file itself (of parts, join them first, as \
-                     llama-gguf-split --merge does)",
+                    "{} and {}: expected one {what}, found two: name the file itself (join parts of one first, by \
+                     llama-gguf-split)",
                     one.file, other.file
                 )));
             }
