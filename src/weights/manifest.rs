@@ -194,7 +194,7 @@ impl Manifest {
                     scales.insert(canonical, (file, stored));
                     continue;
                 }
-                let whole = Piece { file, stored, cut: None, layout: Layout::Rows };
+                let whole = Piece::whole(file, stored);
                 let Some(list) = pieces(read(&stored.key), &whole, &wanted) else {
                     problems.push(format!("{name}: {}: unexpected tensor", stored.key));
                     continue;
@@ -311,12 +311,9 @@ fn pieces<'a>(
         }
         #[cfg(feature = "language")]
         Key::Neighbours { name, head } => {
-            let layout = Layout::Neighbours { head };
-            vec![(name, [0, 1], Piece { layout, ..whole.clone() })]
+            vec![(name, [0, 1], Piece { neighbours: Some(head), ..whole.clone() })]
         }
-        Key::Turned(name) => {
-            vec![(name, [0, 1], Piece { layout: Layout::Columns, ..whole.clone() })]
-        }
+        Key::Turned(name) => vec![(name, [0, 1], Piece { turned: true, ..whole.clone() })],
         Key::Cut(names) => {
             let mut first = 0;
             let mut cut = |name: String| {

@@ -46,8 +46,11 @@ pub(super) struct Piece<'a> {
     pub(super) stored: &'a Stored,
     /// The rows of it that are meant, where that is not all.
     pub(super) cut: Option<Range<usize>>,
-    /// How its values lie.
-    pub(super) layout: Layout,
+    /// Whether it is transposed.
+    pub(super) turned: bool,
+    /// Rows of a head, where neighbours in it rotate together.
+    #[cfg(feature = "language")]
+    pub(super) neighbours: Option<usize>,
 }
 
 /// Checks shapes and types of the pieces of a tensor. `zero` is the place of one that may not be stored.
@@ -90,7 +93,19 @@ pub(super) fn check_parts(
     (list, layout)
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    /// All of a tensor, as it stands.
+    pub(super) fn whole(file: usize, stored: &'a Stored) -> Self {
+        Self {
+            file,
+            stored,
+            cut: None,
+            turned: false,
+            #[cfg(feature = "language")]
+            neighbours: None,
+        }
+    }
+
     /// The part that it is, where its shape is the expected one, and how its values lie.
     fn checked(
         &self,
@@ -101,9 +116,10 @@ impl Piece<'_> {
         let stored = self.stored;
         let at = || format!("{}: {}", files[self.file].0, stored.key);
         let found = stored.shape.as_slice();
-        let (mut stored_as, mut layout) = (expected.to_vec(), self.layout);
-        if layout == Layout::Columns {
+        let (mut stored_as, mut layout) = (expected.to_vec(), Layout::Rows);
+        if self.turned {
             stored_as.reverse();
+            layout = Layout::Columns;
         }
         if let [_, values] = found
             && let [outputs, channels, ..] = *expected
@@ -132,6 +148,10 @@ impl Piece<'_> {
             return (None, layout);
         };
         let mut part = Part::whole(self.file, stored, dtype, expected[0]);
+        #[cfg(feature = "language")]
+        {
+            part.neighbours = self.neighbours;
+        }
         #[cfg(feature = "language")]
         if let Some(blocks) = part.blocks
             && !expected[1..].iter().product::<usize>().is_multiple_of(blocks.values())

@@ -85,7 +85,7 @@ impl Checkpoint {
             return Ok(rows.flat_map(|(at, column)| value(at, column)).collect());
         }
         #[cfg(feature = "language")]
-        if let Layout::Neighbours { head } = layout {
+        if let Some(head) = part.neighbours {
             // Whole heads.
             let (first, end) = (rows.start / head * head, rows.end.next_multiple_of(head));
             let stored = self.stored_part(part, row, first..end).await?;

@@ -44,12 +44,6 @@ pub enum Layout {
     Rows,
     /// A matrix, column after column.
     Columns,
-    /// Row after row, but in each head those are neighbours that rotate together, of either half of the canonical head.
-    #[cfg(feature = "language")]
-    Neighbours {
-        /// Rows of a head.
-        head: usize,
-    },
     /// Patches pixel by pixel, each with its channels, where the canonical tensor has channel by channel.
     Pixels {
         /// How many channels there are.
@@ -69,6 +63,9 @@ pub struct Part {
     /// The blocks that its values are made of, where they are not stored one by one.
     #[cfg(feature = "language")]
     pub blocks: Option<Blocks>,
+    /// Rows of a head, where neighbours in it rotate together: of either half of the canonical head.
+    #[cfg(feature = "language")]
+    pub neighbours: Option<usize>,
     /// The shape of the whole stored tensor.
     pub shape: Vec<usize>,
     /// The whole stored tensor's bytes from the start of the file.
@@ -88,6 +85,8 @@ impl Part {
             dtype,
             #[cfg(feature = "language")]
             blocks: Blocks::named(&stored.dtype_name),
+            #[cfg(feature = "language")]
+            neighbours: None,
             shape: stored.shape.clone(),
             stored: stored.range.clone(),
             range: stored.range.clone(),
