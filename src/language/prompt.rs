@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::json;
+use crate::model::sees_nothing;
 use crate::{Error, Result};
 
 /// Who says a message.
@@ -100,7 +101,7 @@ const ZH: Template = Template {
     numbered: true,
 };
 
-/// The ports for transformers.
+/// The ports for transformers, and language models that see nothing: ChatML.
 const PORT: Template = Template { default: None, numbered: false, ..INTERNVL2_5 };
 
 const NAMED: [(&str, Template); 5] = [
@@ -124,7 +125,7 @@ impl Template {
                 let known = known.join(", ");
                 Error::config(file, format!("template: expected {known}, found {name:?}"))
             }),
-            None if value["model_type"] == "internvl" => Ok(PORT),
+            None if value["model_type"] == "internvl" || sees_nothing(config) => Ok(PORT),
             None => Ok(INTERNVL2_5),
         }
     }

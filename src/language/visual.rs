@@ -34,6 +34,7 @@ impl Encoder {
     }
 
     fn visual(&self) -> Result<VisualSpec> {
+        self.checkpoint().sees()?;
         let none = || Error::input("the model was not opened with its visual tokens");
         self.checkpoint().visual().copied().ok_or_else(none)
     }

@@ -50,7 +50,7 @@ impl Found {
                 Key::Cut(names) => names.into_iter().for_each(|name| add(name, Vec::new(), [0, 1])),
                 Key::Turned(name) => add(name, shape.iter().rev().copied().collect(), [0, 1]),
                 #[cfg(feature = "language")]
-                Key::Grouped { .. } => {}
+                Key::Grouped { .. } | Key::Neighbours { .. } => {}
                 Key::Elsewhere | Key::Unknown => {}
             }
         }

@@ -31,8 +31,9 @@ pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};
 #[cfg(feature = "language")]
 pub use language::{
-    LANGUAGE, LanguageNaming, LanguageSpec, Order as SquareOrder, VisualSpec, no_language,
-    parse_language, parse_visual, qwen_tokenizer,
+    Gguf, GgufKeys, LANGUAGE, LanguageNaming, LanguageSpec, Order as SquareOrder, VisualSpec,
+    gguf_config, gguf_preprocessor, gguf_tokenizer, no_language, parse_language, parse_visual,
+    qwen_tokenizer, sees_nothing,
 };
 pub use layer::layer;
 pub use names::{Key, Naming};

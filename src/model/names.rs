@@ -153,6 +153,14 @@ pub enum Key {
         /// How many groups there are.
         groups: usize,
     },
+    /// A whole canonical tensor, in which those rows of a head are neighbours that rotate together.
+    #[cfg(feature = "language")]
+    Neighbours {
+        /// The canonical tensor.
+        name: String,
+        /// Rows of a head.
+        head: usize,
+    },
     /// A whole canonical matrix, transposed.
     Turned(String),
     /// Not the encoder's: a language model, a head, a mask token.

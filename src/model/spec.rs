@@ -308,7 +308,7 @@ pub struct Projector {
 impl Spec {
     /// The plainest encoder of these sizes, of which a dialect names what differs: a class token, a table of
     /// positions, LayerNorm before attention and MLP, GELU, all biases, and token 0 after a last norm.
-    pub(super) fn plain(sizes: Sizes) -> Self {
+    pub(crate) fn plain(sizes: Sizes) -> Self {
         Self {
             sizes,
             prefix: Prefix { cls: true, distillation: false, registers: 0 },

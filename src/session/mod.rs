@@ -66,6 +66,10 @@ impl Session {
         progress: &'a mut dyn Progress<u64>,
     ) -> LocalBoxFuture<'a, Result<Self>> {
         Box::pin(async move {
+            #[cfg(feature = "language")]
+            if checkpoint.language().is_none() {
+                checkpoint.sees()?;
+            }
             let Compute { place, precision, streamed } = compute;
             let opened = match place {
                 Place::Named(device) => device.open_as(precision).await?,
@@ -183,6 +187,10 @@ impl Session {
 
 /// Plans that name all weights of a checkpoint, and their layouts, as any plan of its does.
 fn all_weights(checkpoint: &Checkpoint) -> Vec<Plan> {
+    #[cfg(feature = "language")]
+    if checkpoint.sees().is_err() {
+        return language::weights(checkpoint);
+    }
     let patch = checkpoint.spec.sizes.patch;
     let input = Input::Rgba { height: 2 * patch, width: 2 * patch };
     let mut plans = vec![record(&checkpoint.spec, input, 1, &[])];

@@ -73,6 +73,8 @@ impl Session {
         job: Job<'_>,
         progress: &mut dyn Progress<usize>,
     ) -> Result<Parts> {
+        #[cfg(feature = "language")]
+        self.checkpoint.sees()?;
         let Job { task, input, count, images, residency } = job;
         let host = self.host_inputs(input).await?;
         let capacity = self.capacity(task, input, count);

@@ -1,12 +1,11 @@
 //! A checkpoint: configuration, manifest, and its tensors one at a time.
 
-use std::ops::Range;
-
 use super::{
-    Head, Layout, Manifest, Part, QuantFormat, Quantized, QuantizedTensor, Source, Stored,
-    StoredType, Tensor, foreign, read_header, shards,
+    Head, Manifest, QuantFormat, Source, Stored, StoredType, Tensor, foreign, read_header, shards,
 };
 use crate::budget::MAX_CONFIG;
+#[cfg(feature = "language")]
+use crate::model::sees_nothing;
 use crate::model::{
     Found, HeadSpec, Naming, Spec, TextSpec, class_names, image_processor, parse_config,
     parse_head, parse_preprocessing, parse_pretrained, parse_text,
@@ -33,9 +32,9 @@ pub struct Checkpoint {
     pub preprocessor: Option<String>,
     /// What its files ask for that is not done, a sentence each.
     pub notes: Vec<String>,
-    name: String,
+    pub(super) name: String,
     pub(super) files: Vec<Source>,
-    text: Option<TextSpec>,
+    pub(super) text: Option<TextSpec>,
     #[cfg(feature = "language")]
     pub(super) spoken: super::language::Spoken,
 }
@@ -69,6 +68,10 @@ impl Checkpoint {
             if config.len() as u64 > MAX_CONFIG {
                 let reason = format!("{} bytes, expected at most {MAX_CONFIG}", config.len());
                 return Err(Error::config(file, reason));
+            }
+            #[cfg(feature = "language")]
+            if sees_nothing(config) {
+                return Ok(Self::alone(name, config, files));
             }
             let mut spec = parse_config(&file, config)?;
             let mut notes = Vec::new();
@@ -291,98 +294,7 @@ impl Checkpoint {
         })
     }
 
-    /// Some rows, along the first dimension, of a tensor of the encoder.
-    pub async fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
-        self.values(self.known(name)?, rows).await
-    }
-
-    pub(super) async fn values(&self, tensor: &Tensor, rows: Range<usize>) -> Result<Vec<f32>> {
-        if let Some(quantized) = &tensor.quantized {
-            return self.dequantize_rows(quantized, tensor.shape[1], rows).await;
-        }
-        let mut values = Vec::new();
-        for (dtype, bytes) in self.stored_rows(tensor, rows).await? {
-            let decoded = dtype.decode(&bytes);
-            if values.is_empty() {
-                values = decoded;
-            } else {
-                values.extend_from_slice(&decoded);
-            }
-        }
-        Ok(values)
-    }
-
-    /// Rows of a matrix in few bits, whose rows have `k` values.
-    async fn dequantize_rows(
-        &self,
-        quantized: &QuantizedTensor,
-        k: usize,
-        rows: Range<usize>,
-    ) -> Result<Vec<f32>> {
-        let read = async |file: usize, range: &Range<u64>, row: usize| {
-            let at = |n: usize| range.start + (n * row) as u64;
-            self.files[file].read(at(rows.start)..at(rows.end)).await
-        };
-        let codes = read(quantized.file, &quantized.range, k * quantized.quant.bits() / 8).await?;
-        let scales = &quantized.scales;
-        let row = k / quantized.quant.group(k) * scales.dtype.bytes();
-        let bytes = read(scales.file, &scales.range, row).await?;
-        let scales = scales.dtype.decode(&bytes);
-        Ok(Quantized { codes: quantized.quant.decode(&codes), scales }.values())
-    }
-
-    /// The bytes of some rows as the parts of a tensor hold them, with their types.
-    pub(super) async fn stored_rows(
-        &self,
-        tensor: &Tensor,
-        rows: Range<usize>,
-    ) -> Result<Vec<(StoredType, Vec<u8>)>> {
-        let row = tensor.len() / tensor.shape.first().copied().unwrap_or(1).max(1);
-        let (mut list, mut first) = (Vec::new(), 0);
-        for part in &tensor.parts {
-            let end = first + part.rows;
-            let wanted = rows.start.clamp(first, end) - first..rows.end.clamp(first, end) - first;
-            list.push((part.dtype, self.part_rows(tensor.layout, part, row, wanted).await?));
-            first = end;
-        }
-        Ok(list)
-    }
-
-    /// The bytes of some rows of a part, of `row` values each, in the order of the canonical tensor.
-    async fn part_rows(
-        &self,
-        layout: Layout,
-        part: &Part,
-        row: usize,
-        rows: Range<usize>,
-    ) -> Result<Vec<u8>> {
-        let size = part.dtype.bytes();
-        if !part.is_stored() {
-            return Ok(vec![0; rows.len() * row * size]);
-        }
-        if layout == Layout::Columns {
-            // Rows lie across all of it; such matrices are small.
-            let stored = self.files[part.file].read(part.range.clone()).await?;
-            let value = |row: usize, column: usize| {
-                stored[(column * part.rows + row) * size..][..size].iter().copied()
-            };
-            let rows = rows.flat_map(|at| (0..row).map(move |column| (at, column)));
-            return Ok(rows.flat_map(|(at, column)| value(at, column)).collect());
-        }
-        let at = |number: usize| part.range.start + (number * row * size) as u64;
-        let stored = self.files[part.file].read(at(rows.start)..at(rows.end)).await?;
-        let Layout::Pixels { channels } = layout else { return Ok(stored) };
-        let pixels = row / channels;
-        let value = |row: &[u8], channel: usize, pixel: usize| {
-            let first = (pixel * channels + channel) * size;
-            row[first..first + size].to_vec()
-        };
-        let places = || (0..channels).flat_map(|c| (0..pixels).map(move |pixel| (c, pixel)));
-        let rows = stored.chunks_exact(row * size);
-        Ok(rows.flat_map(|row| places().flat_map(move |(c, p)| value(row, c, p))).collect())
-    }
-
-    fn known(&self, name: &str) -> Result<&Tensor> {
+    pub(super) fn known(&self, name: &str) -> Result<&Tensor> {
         self.manifest.tensors.get(name).ok_or_else(|| {
             Error::checkpoint(&self.name, format!("{name}: not a tensor of this encoder"))
         })

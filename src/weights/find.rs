@@ -134,6 +134,10 @@ fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect();
     sort_by(&mut names, Ord::cmp);
     let list = |names: &[String]| names.iter().map(|name| folder.join(name)).collect();
+    #[cfg(feature = "language")]
+    if let Some(names) = gguf_files(folder, &names)? {
+        return Ok(list(&names));
+    }
     match (names.as_slice(), shard(names.first().map_or("", String::as_str))) {
         ([], _) => Err(missing(folder, USUAL[0])),
         (names, Some((stem, count, ending))) => {
@@ -150,6 +154,32 @@ fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
         ([_], _) => Ok(list(&names)),
         (names, _) => Err(several(folder, names)),
     }
+}
+
+/// A language model and its projector, where all files are GGUF and there is no more than one of each.
+#[cfg(feature = "language")]
+fn gguf_files(folder: &Path, names: &[String]) -> Result<Option<Vec<String>>> {
+    if names.is_empty() || !names.iter().all(|name| is_gguf(Path::new(name))) {
+        return Ok(None);
+    }
+    let projector = |name: &&String| name.to_ascii_lowercase().contains("mmproj");
+    let (projectors, models): (Vec<_>, Vec<_>) = names.iter().partition(projector);
+    for (what, found) in [("language model", &models), ("projector (mmproj)", &projectors)] {
+        if found.len() > 1 {
+            let reason = format!(
+                "expected one {what}, found several: {}; name the file itself",
+                list(found)
+            );
+            return Err(Error::checkpoint(folder.display(), reason));
+        }
+    }
+    Ok(Some(models.into_iter().chain(projectors).cloned().collect()))
+}
+
+/// Whether a file is called as a GGUF.
+#[cfg(feature = "language")]
+pub(crate) fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
 }
 
 fn several(folder: &Path, names: &[String]) -> Error {

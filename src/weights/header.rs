@@ -7,6 +7,8 @@ use std::ops::Range;
 use safetensors::tensor::Dtype;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
+#[cfg(feature = "language")]
+use super::gguf;
 #[cfg(feature = "torch")]
 use super::torch;
 use super::{Source, foreign};
@@ -151,6 +153,12 @@ pub fn read_header(source: &Source) -> LocalBoxFuture<'_, Result<Vec<Stored>>> {
         {
             return Ok(list);
         }
+        #[cfg(feature = "language")]
+        if !source.name().ends_with(".safetensors")
+            && let Some(found) = gguf::read(source).await?
+        {
+            return Ok(found.tensors);
+        }
         let header = match read(source).await {
             Ok(header) => header,
             Err(error) => {
@@ -160,6 +168,10 @@ pub fn read_header(source: &Source) -> LocalBoxFuture<'_, Result<Vec<Stored>>> {
                     && let Some(list) = torch::read(source).await?
                 {
                     return Ok(list);
+                }
+                #[cfg(feature = "language")]
+                if let Some(found) = gguf::read(source).await? {
+                    return Ok(found.tensors);
                 }
                 return Err(foreign::name(source, error).await?);
             }

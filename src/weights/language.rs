@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Checkpoint, Source, Stored, all_shards, read_header};
+use super::{Checkpoint, Manifest, Source, Stored, all_shards, read_header};
 use crate::model::{
-    LanguageNaming, LanguageSpec, VisualSpec, no_language, parse_language, parse_visual,
+    LanguageNaming, LanguageSpec, Sizes, Spec, VisualSpec, no_language, parse_language,
+    parse_visual,
 };
 use crate::plan::{LANGUAGE_HEAD, LANGUAGE_TABLE, language_tensors, visual_tensors};
 use crate::{Error, Result};
@@ -16,9 +17,52 @@ pub(super) struct Spoken {
     language: Option<LanguageSpec>,
     /// Where the files lie, if in a folder.
     pub(super) folder: Option<PathBuf>,
+    /// Whether there is no tower.
+    alone: bool,
+    /// The text of a `tokenizer.json` where the files hold one, or why they do not.
+    pub(super) tokenizer: Option<std::result::Result<String, String>>,
 }
 
 impl Checkpoint {
+    /// A language model without a tower, of which nothing is taken yet.
+    pub(super) fn alone(name: &str, config: &str, files: Vec<Source>) -> Self {
+        // Nothing is ever computed by it.
+        let none =
+            Sizes { hidden: 1, layers: 1, heads: 1, mlp: 1, patch: 1, channels: 3, image: 1 };
+        Self {
+            spec: Spec::plain(none),
+            manifest: Manifest { tensors: Default::default(), left_out: Vec::new() },
+            head: None,
+            config: config.into(),
+            preprocessor: None,
+            notes: Vec::new(),
+            name: name.into(),
+            files: files.into_iter().filter(|f| !f.name().ends_with(".index.json")).collect(),
+            text: None,
+            spoken: Spoken { alone: true, ..Spoken::default() },
+        }
+    }
+
+    /// An error where this is a language model without a tower, which sees no pictures.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub fn sees(&self) -> Result<()> {
+        match self.spoken.alone {
+            false => Ok(()),
+            true => Err(Error::input(format!(
+                "{}: a language model without a tower, which sees no pictures: expected an InternVL, or of a GGUF its \
+                 projector (mmproj) beside it",
+                self.name()
+            ))),
+        }
+    }
+
+    /// The text of the `tokenizer.json` that a GGUF holds, or why there is none; `None` for other files.
+    pub fn own_tokenizer(&self) -> Option<std::result::Result<&str, &str>> {
+        self.spoken.tokenizer.as_ref().map(|found| found.as_deref().map_err(String::as_str))
+    }
+
     /// Takes what makes visual tokens, whose tensors are called `visual.…`.
     ///
     /// # Errors
@@ -36,7 +80,9 @@ impl Checkpoint {
     /// As [`Checkpoint::with_visual`].
     pub async fn with_language(mut self) -> Result<Self> {
         let headers = self.named_headers().await?;
-        self.add_visual(&headers)?;
+        if !self.spoken.alone {
+            self.add_visual(&headers)?;
+        }
         let file = format!("{}/config.json", self.name());
         let none = || no_language(self.name());
         let spec = parse_language(&file, &self.config)?.ok_or_else(none)?;
@@ -57,6 +103,7 @@ impl Checkpoint {
     }
 
     fn add_visual(&mut self, headers: &[(String, Vec<Stored>)]) -> Result<()> {
+        self.sees()?;
         let (file, sizes) = (format!("{}/config.json", self.name()), self.spec.sizes);
         let name = self.name().to_string();
         let Some(visual) = parse_visual(&file, &self.config, sizes.layers)? else {

@@ -194,7 +194,7 @@ impl Manifest {
                     scales.insert(canonical, (file, stored));
                     continue;
                 }
-                let whole = Piece { file, stored, cut: None, turned: false };
+                let whole = Piece::whole(file, stored);
                 let Some(list) = pieces(read(&stored.key), &whole, &wanted) else {
                     problems.push(format!("{name}: {}: unexpected tensor", stored.key));
                     continue;
@@ -308,6 +308,10 @@ fn pieces<'a>(
                 }
             }
             list
+        }
+        #[cfg(feature = "language")]
+        Key::Neighbours { name, head } => {
+            vec![(name, [0, 1], Piece { neighbours: Some(head), ..whole.clone() })]
         }
         Key::Turned(name) => vec![(name, [0, 1], Piece { turned: true, ..whole.clone() })],
         Key::Cut(names) => {

@@ -8,6 +8,8 @@ mod extract;
 #[cfg(not(target_arch = "wasm32"))]
 mod find;
 mod foreign;
+#[cfg(feature = "language")]
+mod gguf;
 mod head;
 mod header;
 mod index;
@@ -21,6 +23,7 @@ mod open;
 mod pieces;
 mod quantise;
 mod random;
+mod rows;
 mod source;
 #[cfg(not(target_arch = "wasm32"))]
 mod staged;
@@ -43,6 +46,8 @@ pub use find::TOKENIZERS;
 pub(crate) use find::find_files;
 #[cfg(feature = "hub")]
 pub(crate) use find::usual_files;
+#[cfg(feature = "language")]
+pub use gguf::{Blocks, GgufModel};
 pub use head::Head;
 #[cfg(feature = "hub")]
 pub(crate) use header::header_length;

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::find::configuration;
+#[cfg(feature = "language")]
+use super::find::is_gguf;
 use super::{Checkpoint, Source, Stored, find_files, read_header};
 use crate::Result;
 use crate::budget::MAX_CONFIG;
@@ -10,7 +12,8 @@ use crate::files::read_text;
 
 impl Checkpoint {
     /// Opens a folder with `config.json`, or open_clip's `open_clip_config.json`, and `model.safetensors` or `pytorch_model.bin`, or with
-    /// shards and their index; or a `.safetensors`, `.pth` or `.bin` file with `config.json` beside it.
+    /// shards and their index; or a `.safetensors`, `.pth` or `.bin` file with `config.json` beside it; or a `.gguf`, or
+    /// a folder of a language model and its projector in that format.
     pub async fn open_path(path: &Path) -> Result<Self> {
         Self::open_path_with(path, None).await
     }
@@ -19,6 +22,11 @@ impl Checkpoint {
     /// several encoders.
     pub async fn open_path_with(path: &Path, prefix: Option<&str>) -> Result<Self> {
         let (folder, files) = find_files(path).await?;
+        #[cfg(feature = "language")]
+        if files.iter().all(|file| is_gguf(file)) {
+            let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
+            return Self::open_gguf(&path.display().to_string(), files).await;
+        }
         let text = read_text(&configuration(&folder), MAX_CONFIG)?;
         let files = files.iter().map(|f| Source::file(f)).collect::<Result<_>>()?;
         // "." and "" have no name of their own.

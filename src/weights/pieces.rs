@@ -48,6 +48,9 @@ pub(super) struct Piece<'a> {
     pub(super) cut: Option<Range<usize>>,
     /// Whether it is transposed.
     pub(super) turned: bool,
+    /// Rows of a head, where neighbours in it rotate together.
+    #[cfg(feature = "language")]
+    pub(super) neighbours: Option<usize>,
 }
 
 /// Checks shapes and types of the pieces of a tensor. `zero` is the place of one that may not be stored.
@@ -90,7 +93,19 @@ pub(super) fn check_parts(
     (list, layout)
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    /// All of a tensor, as it stands.
+    pub(super) fn whole(file: usize, stored: &'a Stored) -> Self {
+        Self {
+            file,
+            stored,
+            cut: None,
+            turned: false,
+            #[cfg(feature = "language")]
+            neighbours: None,
+        }
+    }
+
     /// The part that it is, where its shape is the expected one, and how its values lie.
     fn checked(
         &self,
@@ -133,6 +148,16 @@ impl Piece<'_> {
             return (None, layout);
         };
         let mut part = Part::whole(self.file, stored, dtype, expected[0]);
+        #[cfg(feature = "language")]
+        {
+            part.neighbours = self.neighbours;
+        }
+        #[cfg(feature = "language")]
+        if let Some(blocks) = part.blocks
+            && !expected[1..].iter().product::<usize>().is_multiple_of(blocks.values())
+        {
+            problems.push(format!("{}: expected F32 or F16, found {}", at(), blocks.name()));
+        }
         if let Some(rows) = self.cut.as_ref().filter(|_| right) {
             let row = (stored.range.end - stored.range.start) / found[0].max(1) as u64;
             let byte = |row_number: usize| stored.range.start + row_number as u64 * row;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+#[cfg(feature = "language")]
+use super::Blocks;
 use super::{QuantFormat, Stored, StoredType};
 
 /// One canonical tensor.
@@ -58,6 +60,12 @@ pub struct Part {
     pub key: String,
     /// Number type.
     pub dtype: StoredType,
+    /// The blocks that its values are made of, where they are not stored one by one.
+    #[cfg(feature = "language")]
+    pub blocks: Option<Blocks>,
+    /// Rows of a head, where neighbours in it rotate together: of either half of the canonical head.
+    #[cfg(feature = "language")]
+    pub neighbours: Option<usize>,
     /// The shape of the whole stored tensor.
     pub shape: Vec<usize>,
     /// The whole stored tensor's bytes from the start of the file.
@@ -75,6 +83,10 @@ impl Part {
             file,
             key: stored.key.clone(),
             dtype,
+            #[cfg(feature = "language")]
+            blocks: Blocks::named(&stored.dtype_name),
+            #[cfg(feature = "language")]
+            neighbours: None,
             shape: stored.shape.clone(),
             stored: stored.range.clone(),
             range: stored.range.clone(),

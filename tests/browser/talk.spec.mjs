@@ -135,6 +135,34 @@ for (const device of ["cpu", "gpu"]) {
   });
 }
 
+/** A model in GGUF and its projector, as llama.cpp's converter writes them; the photograph's page keeps to safetensors. */
+test("a model in GGUF has the reference's answer", async (t) => {
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await talkTab(page);
+  const [tower, model] = readdirSync(path(`${FOLDER}/gguf_tiny`)).sort().map((name) => (
+    { name, mimeType: "", buffer: readFileSync(path(`${FOLDER}/gguf_tiny/${name}`)) }));
+  await open(page, [model]);
+  await status(page, "The model is loaded");
+  await ask(page, CASE.question);
+  await problem(page, /sees no pictures: expected an InternVL/);
+  await open(page, [tower]);
+  await problem(page, /wants its tokenizer/);
+  await open(page, [tower, model, { ...tower, name: "another.gguf" }]);
+  await problem(page, /expected one projector, found two/);
+  await open(page, [{ ...model, buffer: model.buffer.subarray(0, 5000) }]);
+  await problem(page, /download it again/);
+  await open(page, [tower, model]);
+  await status(page, "The model is loaded");
+  assert.match(await page.locator("#talk [data-model]").textContent(), /parameters in 2 layers/);
+  await fold(page);
+  await page.getByLabel("Tiles at most").fill(String(CASE.max_tiles));
+  await ask(page, CASE.question);
+  await status(page, "Answered");
+  assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
+  await page.locator("#photo-file").setInputFiles([model]);
+  await page.getByText("is of a model that speaks: open it under Talk").first().waitFor();
+});
+
 /** A word tells what it looked at, and a place which words looked there; both are let go. */
 async function lookAt(page) {
   const words = page.locator("#talk .answer .word");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+mod gguf;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,35 @@ fn a_picture_and_a_question_have_the_references_answer() {
             assert_eq!(found[key], case[key], "{device} {key}");
         }
     }
+}
+
+/// What each token looked at, of all visual tokens; on both devices nearly the same.
+#[test]
+fn an_answer_tells_what_it_looked_at() {
+    let case = json(&fixture("chat_tiny").join("case.json"));
+    let words = case["generated"].as_array().unwrap().len();
+    let out = scratch("looked").join("looked.safetensors");
+    let mut before: Option<Vec<f32>> = None;
+    for device in ["cpu", "gpu"] {
+        if device == "gpu" && gpu().is_none() {
+            continue;
+        }
+        let answer = ask(&["--device", device, "--attention", text(&out)]);
+        assert_eq!(answer.trim_end_matches('\n'), case["answer"].as_str().unwrap());
+        let found = &tensors(&out)["attention"];
+        // Two layers of three heads; seven tiles of four tokens.
+        assert_eq!(found.shape, [words, 2, 3, 28]);
+        for seen in found.values.chunks(28) {
+            let share: f32 = seen.iter().sum();
+            assert!(share > 0.0 && share < 1.0, "{share}");
+        }
+        if let Some(before) = before.replace(found.values.clone()) {
+            assert_close("devices", &found.values, &before, 1e-4);
+        }
+    }
+    let folder = fixture("chat_tiny");
+    let args = ["chat", "--model", text(&folder), "--attention", text(&out)];
+    fails(&args, "--attention is of one answer");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/gguf.rs"]
+mod gguf;
 #[path = "../common/cli.rs"]
 mod run;
 #[path = "../common/hub.rs"]

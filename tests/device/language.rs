@@ -11,6 +11,8 @@ use internvit::{Checkpoint, Compute, Device, Encoder, Images, Tensor, reference}
 
 use super::common::*;
 
+mod gguf;
+
 const MODELS: [&str; 5] = [
     "internvl_qwen2_hf",
     "internvl_qwen2_openvl",

@@ -2,10 +2,13 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/gguf.rs"]
+mod gguf;
 #[path = "../common/twins.rs"]
 mod twins;
 
 mod encoders;
+mod gguf_files;
 mod guided;
 mod image;
 mod jpeg;

@@ -255,6 +255,26 @@ fn models() {
     });
 }
 
+/// Language models in GGUF; what is accepted also answers.
+#[test]
+fn language_models() {
+    let _alone = alone();
+    let folder = golden("internvl").join("internvl_internlm2_openvl");
+    let mut file = crate::gguf::language(&folder, "llama", crate::gguf::As::Q8_0);
+    crate::gguf::add_tokenizer(&mut file, &golden("internvl").join("chat_tiny"), 440);
+    let whole = file.bytes();
+    trials("language models", 3000, 512, |dice| {
+        let bytes = spoil_picture(&whole, dice);
+        let file = Source::memory("model.gguf", bytes);
+        let checkpoint = wait(Checkpoint::open_gguf("m", vec![file]))?;
+        let checkpoint = wait(checkpoint.with_language())?;
+        let encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes))?;
+        let given = wait(encoder.embed(&[1, 2]))?;
+        let mut memory = encoder.memory(2)?;
+        wait(encoder.feed(&mut memory, &given, internvit::plan::Wanted::Last)).map(drop)
+    });
+}
+
 /// The checksum of a PNG's chunk.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {

@@ -1,16 +1,19 @@
 // The model in files that somebody chose.
 
-import { TALK_TOKENIZER, TOKENIZER, WEIGHTS } from "../shared/names";
+import { isGguf, TALK_TOKENIZER, TOKENIZER, WEIGHTS } from "../shared/names";
 import type { OwnFiles } from "../shared/protocol";
 
 /** Whether a file belongs to a model, by its name. */
 export function isModelFile({ name }: { name: string }): boolean {
-  return /\.(json|safetensors|pth|pt|bin|ckpt)$|^merges.*\.txt$|^bpe_simple_vocab.*\.gz$/i.test(name);
+  return /\.(json|safetensors|gguf|pth|pt|bin|ckpt)$|^merges.*\.txt$|^bpe_simple_vocab.*\.gz$/i.test(name);
 }
 
 /** The model that speaks in the files that the visitor chose, with all its tokenizer's files. */
 export function spoken(files: readonly File[]): OwnFiles {
-  return { ...chosenModel(files), words: files.filter(({ name }) => TALK_TOKENIZER.includes(name)) };
+  const words = files.filter(({ name }) => TALK_TOKENIZER.includes(name));
+  const weights = files.filter(isGguf);
+  const [config] = weights;
+  return config ? { config, weights, words } : { ...chosenModel(files), words };
 }
 
 /** A file's name in small letters, without the number that a browser adds to one that it downloads again. */
@@ -25,6 +28,8 @@ export function chosenModel(files: readonly File[]): OwnFiles {
     throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
   }
   const all = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
+  const speaker = files.find(isGguf);
+  if (speaker && all.length === 0) throw new Error(`${speaker.name} is of a model that speaks: open it under Talk, with its projector (mmproj).`);
   const usual = WEIGHTS.map((name) => all.find((file) => file.name === name)).find((file) => file !== undefined);
   const weights = usual ? [usual] : all;
   const named = (name: string) => files.find((file) => file.name === name) ?? files.find((file) => plain(file.name) === name);

@@ -9,5 +9,10 @@ export const TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json
 /** The same of models that speak. */
 export const TALK_TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "added_tokens.json"];
 
+/** Whether a file is one of llama.cpp's. */
+export function isGguf({ name }: { name: string }): boolean {
+  return /\.gguf$/i.test(name);
+}
+
 /** Weights by the names that programs look for first, each before the next: some repositories hold both. */
 export const WEIGHTS = ["model.safetensors", "open_clip_model.safetensors"] as const;

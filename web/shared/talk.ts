@@ -18,6 +18,10 @@ export const talkInfo = record({
   stops: list(string),
 });
 
+/** What files of GGUF say: the texts of a config.json and a tokenizer.json. */
+export type Described = Infer<typeof described>;
+export const described = record({ config: string, tokenizer: nullable(string) });
+
 /** A part of a prompt: text, or so often a control token. */
 export type Part = Infer<typeof part>;
 export const part = record({ control: boolean, text: string, times: number });

@@ -23,6 +23,7 @@ const STRUCTURES = {
   TalkInfo: ({ talkInfo }) => talkInfo,
   Part: ({ part }) => part,
   Seen: ({ seen }) => seen,
+  Described: ({ described }) => described,
 };
 
 /** For each function that builds an object by its keys the shape of the protocol. */

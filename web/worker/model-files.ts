@@ -41,6 +41,12 @@ export async function localModel({ name, config, processor, preprocessor, weight
   };
 }
 
+/** A language model in GGUF with its projector: the files themselves say what a config.json would. */
+export function ggufModel({ weights, words }: OwnFiles): ModelFiles {
+  const files = weights.map((file) => ({ name: file.name, blob: file }));
+  return { name: files[0]?.name ?? "", config: "", processor: null, preprocessor: null, files, words: words ?? [] };
+}
+
 /** Smallest read, in bytes: the browser keeps some memory for each slice of a blob. */
 const BLOCK = 1 << 20;
 

@@ -35,9 +35,10 @@ export class TalkTokens {
     this.#marks = new Map(controls.filter(({ content }) => MARKS.includes(content)).map(({ id, content }) => [id, content]));
   }
 
-  static async open(files: readonly File[], describe: Describe): Promise<TalkTokens> {
+  /** By the files beside a model, or the tokenizer of its `own`. */
+  static async open(files: readonly File[], describe: Describe, own: string | null): Promise<TalkTokens> {
     const { Tokenizer } = await import("@huggingface/tokenizers");
-    const text = await read(files, describe);
+    const text = own ?? (await read(files, describe));
     if (text === null) {
       throw new Error("To speak, this model wants its tokenizer.json, or vocab.json and merges.txt with added_tokens.json: open them together with its other files.");
     }

@@ -1,11 +1,12 @@
 // The worker of conversations: it owns a model that speaks, and what was said.
 
-import init, { Chat, tokenizer } from "#talk";
+import init, { Chat, describe, tokenizer } from "#talk";
+import { isGguf } from "../shared/names";
 import { talkCalls, type Place, type Saying, type TalkCalls } from "../shared/talk";
 import { adapterName } from "./adapter";
 import { compile } from "./compile";
 import { readable } from "./decode";
-import { localModel, readRanges } from "./model-files";
+import { ggufModel, localModel, readRanges } from "./model-files";
 import { pause } from "./pause";
 import { serve, type Handlers, type Job } from "./serve";
 import { steps } from "./steps";
@@ -39,11 +40,13 @@ class TalkHost implements Handlers<TalkCalls> {
   }
 
   async load({ files, dtype }: TalkCalls["load"]["given"], { signal, progress }: Job) {
-    const model = await localModel(files);
+    const gguf = files.weights.some(isGguf);
+    const model = gguf ? ggufModel(files) : await localModel(files);
+    const [blobs, read] = [model.files.map(({ name, blob }) => ({ name, size: blob.size })), readRanges(model, signal)];
+    const { config, tokenizer: own } = gguf ? await describe(blobs, read) : { config: model.config, tokenizer: null };
     // Without a tokenizer there is no need to read gigabytes.
-    this.#tokens = await TalkTokens.open(model.words, tokenizer);
-    const blobs = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
-    const load = () => this.#opened.load(model.config, blobs, readRanges(model, signal), steps("load", signal, progress), dtype);
+    this.#tokens = await TalkTokens.open(model.words, tokenizer, own);
+    const load = () => this.#opened.load(config, blobs, read, steps("load", signal, progress), dtype);
     const info = await this.#inTurn(load);
     const [first, other] = info.stops.map((name) => this.#speaking.control(name));
     if (first === undefined) throw new Error(`The model’s tokenizer has no ${info.stops[0]}: open that of the whole model, with its added_tokens.json.`);

@@ -1,6 +1,7 @@
 //! `internvit chat`
 
 mod given;
+mod looked;
 mod pictures;
 mod tokens;
 
@@ -19,6 +20,7 @@ use super::compute::Compute;
 use super::guard::Guard;
 use super::model::Model;
 use super::{print_json, tell, terminal};
+use looked::Looked;
 use pictures::{Seen, Shown};
 use tokens::Tokens;
 
@@ -31,6 +33,7 @@ use tokens::Tokens;
 #[command(
     after_help = "Examples:\n  internvit chat cat.jpg \"What is it?\" --model OpenGVLab/InternVL3-1B\n  \
     internvit chat a.png b.png --model DIR --system \"You are terse.\"\n  \
+    internvit chat cat.jpg --model InternVL3-1B-Q8_0.gguf --projector mmproj-InternVL3-1B-F16.gguf --dtype int8\n  \
     internvit chat --inputs inputs.safetensors --model DIR --max-new-tokens 12 --out outputs.safetensors"
 )]
 pub(super) struct Args {
@@ -74,6 +77,10 @@ pub(super) struct Args {
     /// With --inputs: where to write visual_tokens, inputs_embeds, logits, generated and generated_logits
     #[arg(long, value_name = "FILE.safetensors", requires = "inputs")]
     out: Option<PathBuf>,
+    /// Where to write what each token of the answer looked at: attention [tokens, layers, heads, visual tokens of all
+    /// photographs]
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "inputs")]
+    attention: Option<PathBuf>,
     /// Print prompt, input_ids, generated and answer as one JSON object for each answer
     #[arg(long)]
     json: bool,
@@ -101,13 +108,19 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let shown = Shown::split(&args.words, args.frames)?;
     let guard =
         Guard::default().reads(shown.files()).reads(args.model.inputs()).reads(&args.inputs);
-    let guard = match &args.out {
-        Some(out) => guard.writes(Some(out), &["safetensors"])?,
-        None => guard,
-    };
+    let guard = guard.writes(args.out.as_deref(), &["safetensors"])?;
+    let guard = guard.writes(args.attention.as_deref(), &["safetensors"])?;
     guard.check()?;
+    if args.attention.is_some() && shown.question.is_none() {
+        return Err(Error::input(
+            "--attention is of one answer: give the question, last, in quotes",
+        ));
+    }
     let checkpoint = args.model.open_speaking().await?;
     guard.keeps_model(&checkpoint)?;
+    if shown.files().next().is_some() {
+        checkpoint.sees()?;
+    }
     if let Some(file) = &args.inputs {
         return given::run(checkpoint, file, &args).await;
     }
@@ -184,8 +197,9 @@ impl Chat<'_> {
             stops: self.tokens.stops.clone(),
             most: self.args.max_new_tokens as usize,
             picture: self.tokens.picture(),
-            attention: false,
+            attention: self.args.attention.is_some(),
         };
+        let mut looked = Looked::new(self.talk.places(&how));
         let room = self.talk.room(encoder)?;
         if room < how.most {
             note!("the model's context leaves room for an answer of {room} tokens");
@@ -198,6 +212,7 @@ impl Chat<'_> {
             .talk
             .answer(encoder, &how, &mut |said| {
                 writing.push(said.id);
+                said.attention.into_iter().for_each(|attention| looked.push(attention));
                 match ANSWERING.load(Ordering::SeqCst) {
                     true => ControlFlow::Continue(()),
                     false => ControlFlow::Break(()),
@@ -209,6 +224,9 @@ impl Chat<'_> {
         tell(encoder);
         let generated = answered?;
         self.ended = generated.last() == self.tokens.stops.first();
+        if let Some(out) = &self.args.attention {
+            looked.write(out)?;
+        }
         if self.args.json {
             let answer = self.tokens.text(&generated);
             print_json(&json!({

@@ -3,6 +3,7 @@
 use clap::Parser;
 use indicatif::HumanBytes;
 use internvit::error::counted;
+use internvit::weights::Part;
 use internvit::{Error, Result};
 use serde_json::json;
 
@@ -28,6 +29,11 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// The type in which a part is stored.
+fn stored(part: &Part) -> String {
+    part.blocks.map_or_else(|| format!("{:?}", part.dtype), |blocks| blocks.name().into())
+}
+
 pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
     let (spec, manifest) = (&checkpoint.spec, &checkpoint.manifest);
@@ -46,8 +52,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
             .map(|(name, t)| {
                 let quantized =
                     t.quantized.iter().map(|quantized| format!("{:?}", quantized.quant));
-                let types: Vec<_> =
-                    t.parts.iter().map(|p| format!("{:?}", p.dtype)).chain(quantized).collect();
+                let types: Vec<_> = t.parts.iter().map(stored).chain(quantized).collect();
                 json!({ "name": name, "shape": t.shape, "stored": types })
             })
             .collect();
@@ -113,9 +118,9 @@ pub(super) async fn run(args: Args) -> Result<()> {
             }
             for part in &tensor.parts {
                 say!(
-                    "  {name} {:?} {:?} {} ({})",
+                    "  {name} {:?} {} {} ({})",
                     tensor.shape,
-                    part.dtype,
+                    stored(part),
                     HumanBytes(part.range.end - part.range.start),
                     checkpoint.file_name(part.file)
                 );

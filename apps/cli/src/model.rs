@@ -31,11 +31,15 @@ const BUILT_IN: [&str; 2] = ["dinov2-small", "internvit-tiny"];
 
 #[derive(Clone, clap::Args)]
 pub(super) struct Model {
-    /// Folder with config.json and model.safetensors (or shards), or owner/name[@revision] on the
+    /// Folder with config.json and model.safetensors (or shards), or a language model's .gguf (or a folder with it and
+    /// its projector), or owner/name[@revision] on the
     /// Hugging Face hub, or its address there, or a model that comes with the program: dinov2-small
     /// (which serves if this is left out) or internvit-tiny (or INTERNVIT_MODEL)
     #[arg(long)]
     model: Option<PathBuf>,
+    /// Of a model in GGUF, the file of its tower and projector (mmproj), where it is not in one folder with it
+    #[arg(long, value_name = "FILE.gguf", requires = "model")]
+    projector: Option<PathBuf>,
     /// Ask the hub nothing: take what was fetched before
     #[arg(long)]
     offline: bool,
@@ -53,7 +57,7 @@ impl Model {
 
     /// A folder, or a name on the hub.
     pub(super) fn at(path: PathBuf, offline: bool) -> Self {
-        Self { model: Some(path), offline, prefix: None }
+        Self { model: Some(path), projector: None, offline, prefix: None }
     }
 
     /// Files that opening a model of this machine reads, as far as their names are known before.
@@ -65,6 +69,7 @@ impl Model {
         let folder = if path.is_dir() { &path } else { folder_of(&path) };
         let mut files: Vec<PathBuf> = KNOWN.iter().map(|name| folder.join(name)).collect();
         files.push(path);
+        files.extend(self.projector.clone());
         files
     }
 
@@ -80,7 +85,7 @@ impl Model {
 
     /// The model with its language model, and what that is given of pictures.
     pub(super) async fn open_speaking(&self) -> Result<Checkpoint> {
-        self.open_as(true).await?.with_language().await
+        self.opened(true).await?.with_language().await
     }
 
     /// The model with what makes visual tokens.
@@ -107,7 +112,14 @@ impl Model {
         }
     }
 
+    /// One that sees pictures.
     async fn open_as(&self, texts: bool) -> Result<Checkpoint> {
+        let checkpoint = self.opened(texts).await?;
+        checkpoint.sees()?;
+        Ok(checkpoint)
+    }
+
+    async fn opened(&self, texts: bool) -> Result<Checkpoint> {
         let checkpoint = self.find(texts).await?;
         let left_out = &checkpoint.manifest.left_out;
         if !left_out.is_empty() {
@@ -136,6 +148,12 @@ impl Model {
             );
             return Err(Error::input(text));
         }
+        if let Some(projector) = &self.projector {
+            let file = projector.display();
+            return Err(Error::input(format!(
+                "--projector {file}: a window opens one file or folder"
+            )));
+        }
         Ok((self.chosen().to_string_lossy().into_owned(), self.offline))
     }
 
@@ -154,6 +172,11 @@ impl Model {
         let path = self.chosen();
         // Without a name the current folder is not asked.
         let default = path.as_os_str() == BUILT_IN[0] && self.model.is_none();
+        if let Some(projector) = &self.projector {
+            let files = [&path, projector].map(|file| Source::file(file));
+            let files = files.into_iter().collect::<Result<_>>()?;
+            return Checkpoint::open_gguf(&path.display().to_string(), files).await;
+        }
         if !default && path.exists() {
             return Checkpoint::open_path_with(&path, prefix).await;
         }

@@ -21,12 +21,13 @@ use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::image::{Options, Resize, decode_with};
 use internvit::language::{Answering, Look, PICTURE, Piece, Role, Said, Sampling, Talk, Template};
 use internvit::model::qwen_tokenizer;
+use internvit::weights::GgufModel;
 use internvit::{Compute, Device, Encoder, Error, Images, Precision, Tensor};
 
 #[wasm_bindgen(typescript_custom_section)]
 const RECORDS: &str = r#"
 import type { Device, DeviceChoice, Dtype, FileInfo } from "../shared/protocol";
-import type { Looked, Part, Seen, TalkInfo } from "../shared/talk";
+import type { Described, Looked, Part, Seen, TalkInfo } from "../shared/talk";
 
 /** Reads bytes `start..end` of the file of that number. */
 type ReadRange = (file: number, start: number, end: number) => Promise<Uint8Array>;
@@ -361,6 +362,24 @@ impl Chat {
         self.looked = None;
         self.seen.truncate(photos);
     }
+}
+
+/// What files of GGUF say: the texts of a `config.json` and a `tokenizer.json`, of the latter none where it is not read.
+#[derive(Serialize)]
+struct Described {
+    config: String,
+    tokenizer: Option<String>,
+}
+
+/// Reads what files of GGUF say of a model, a language model's and its projector's.
+#[wasm_bindgen(unchecked_return_type = "Described")]
+pub async fn describe(
+    #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
+    #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
+) -> JsResult<JsValue> {
+    let files = sources(files, &read)?;
+    let GgufModel { config, tokenizer, .. } = GgufModel::read(&files).await.map_err(js)?;
+    to_js(&Described { config, tokenizer: tokenizer.ok() })
 }
 
 /// The `tokenizer.json` of Qwen's vocabulary: the texts of `vocab.json`, `merges.txt`, and where they are there

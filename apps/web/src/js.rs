@@ -40,9 +40,13 @@ pub(super) async fn checkpoint(
     files: JsValue,
     read: &Function,
 ) -> JsResult<Checkpoint> {
+    Checkpoint::open("model", config, sources(files, read)?).await.map_err(js)
+}
+
+/// Files of which ranges are read in this way.
+pub(super) fn sources(files: JsValue, read: &Function) -> JsResult<Vec<Source>> {
     let files: Vec<FileInfo> = serde_wasm_bindgen::from_value(files)?;
-    let sources = files.into_iter().enumerate().map(|(i, f)| source(i, f, read)).collect();
-    Checkpoint::open("model", config, sources).await.map_err(js)
+    Ok(files.into_iter().enumerate().map(|(i, f)| source(i, f, read)).collect())
 }
 
 /// Takes the tower for texts too, where the model has one; where there is none it shows pictures all the same.

@@ -5,6 +5,8 @@ mod beit;
 mod clip;
 mod dinov2;
 mod dinov3;
+#[cfg(feature = "language")]
+mod gguf;
 mod internvit;
 mod janus;
 mod openclip;
@@ -61,7 +63,12 @@ pub(super) const DIALECTS: [&Dialect; 13] = [
 /// Every scheme of names; where two suit a checkpoint equally, the first counts.
 pub(super) fn schemes() -> impl Iterator<Item = &'static Scheme> {
     // The project's own names come first: converted checkpoints of every family have them.
-    [internvit::CANONICAL].into_iter().chain(DIALECTS.iter().flat_map(|dialect| dialect.schemes))
+    let all = [internvit::CANONICAL]
+        .into_iter()
+        .chain(DIALECTS.iter().flat_map(|dialect| dialect.schemes));
+    #[cfg(feature = "language")]
+    let all = all.chain([&gguf::SCHEME]);
+    all
 }
 
 pub(super) use internvit::{large as internvit_6b, small as internvit_300m};

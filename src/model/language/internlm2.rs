@@ -11,6 +11,7 @@ pub(super) const INTERNLM2: Family = Family {
     rules: &RULES,
     embedding: EMBEDDING,
     head: "output.weight",
+    neighbours: true,
 };
 
 const EMBEDDING: &str = "tok_embeddings.weight";

@@ -1,12 +1,14 @@
 //! The language model of a vision-language model, and what joins it with the tower: sizes, names, and how
 //! `config.json` says them. A family is a file here and a line in [`FAMILIES`].
 
+mod gguf;
 mod internlm2;
 mod qwen;
 mod tokenizer;
 mod visual;
 
-pub use tokenizer::qwen_tokenizer;
+pub use gguf::{Gguf, GgufKeys, gguf_config, gguf_preprocessor};
+pub use tokenizer::{gguf_tokenizer, qwen_tokenizer};
 pub use visual::{Order, VisualSpec, parse_visual};
 
 use serde_json::Value;
@@ -61,6 +63,8 @@ struct Family {
     embedding: &'static str,
     /// The matrix that makes logits, beside the body.
     head: &'static str,
+    /// Whether llama.cpp rotates neighbours: its files have the rows of queries and keys in that order.
+    neighbours: bool,
 }
 
 /// Every family that is read.
@@ -82,12 +86,9 @@ const ROTATIONS: [&str; 2] = ["default", "dynamic"];
 pub fn parse_language(file: &str, text: &str) -> Result<Option<LanguageSpec>> {
     with_fields(file, text, |fields| {
         let Some(keys) = inner(fields) else { return Ok(None) };
-        let listed = keys.get("architectures").and_then(|list| list.get(0)).and_then(Value::as_str);
-        let kind = keys.get("model_type").and_then(Value::as_str);
-        let known = |name: &str| FAMILIES.iter().position(|family| family.names.contains(&name));
-        let found = listed.into_iter().chain(kind).find_map(known);
-        let family = found.ok_or_else(|| {
-            let name = listed.or(kind).unwrap_or("nothing");
+        let [listed, kind] = kinds(&keys);
+        let Some(name) = listed.or(kind) else { return Ok(None) };
+        let family = family(&keys).ok_or_else(|| {
             keys.error(format_args!(
                 "the language model is {name}: expected Qwen2, Qwen3, InternLM2 or Llama"
             ))
@@ -99,11 +100,34 @@ pub fn parse_language(file: &str, text: &str) -> Result<Option<LanguageSpec>> {
     })
 }
 
-/// The part of a configuration that is of the language model.
+/// The part of a configuration that is of the language model; all of one that describes nothing else.
 fn inner<'a>(fields: &Fields<'a>) -> Option<Fields<'a>> {
     let whole = Fields { map: fields.top, ..*fields };
-    let key = ["llm_config", "text_config"].into_iter().find(|key| whole.get(key).is_some())?;
-    Some(whole.within(key))
+    match ["llm_config", "text_config"].into_iter().find(|key| whole.get(key).is_some()) {
+        Some(key) => Some(whole.within(key)),
+        None => Some(whole)
+            .filter(|whole| whole.get("vision_config").is_none() && family(whole).is_some()),
+    }
+}
+
+/// What a language model calls itself.
+fn kinds<'a>(keys: &Fields<'a>) -> [Option<&'a str>; 2] {
+    let listed = keys.get("architectures").and_then(|list| list.get(0)).and_then(Value::as_str);
+    [listed, keys.get("model_type").and_then(Value::as_str)]
+}
+
+fn family(keys: &Fields<'_>) -> Option<usize> {
+    let known = |name: &str| FAMILIES.iter().position(|family| family.names.contains(&name));
+    kinds(keys).into_iter().flatten().find_map(known)
+}
+
+/// Whether a configuration describes a language model without a tower.
+pub fn sees_nothing(text: &str) -> bool {
+    let alone = with_fields("", text, |fields| {
+        let whole = Fields { map: fields.top, ..*fields };
+        Ok(inner(fields).is_some_and(|keys| std::ptr::eq(keys.map, whole.top)))
+    });
+    alone.unwrap_or(false)
 }
 
 /// The keys that all families have.
@@ -164,39 +188,64 @@ fn check(keys: &Fields<'_>, spec: &LanguageSpec) -> Result<()> {
 #[derive(Clone, Debug)]
 pub struct LanguageNaming {
     body: &'static str,
-    family: usize,
+    rules: &'static [Rule],
+    head: &'static str,
     /// Heads of keys, by which packed queries, keys and values are cut.
     groups: usize,
+    /// Rows of a head, where those of queries and keys are neighbours that rotate together.
+    neighbours: Option<usize>,
+    /// Whether the names are a GGUF's.
+    gguf: bool,
 }
 
 impl LanguageNaming {
     /// Finds the table of tokens among a checkpoint's keys.
     pub fn detect(spec: &LanguageSpec, keys: &[&str]) -> Option<Self> {
-        let table = FAMILIES[spec.family].embedding;
+        let family = FAMILIES[spec.family];
+        let named = Self {
+            body: "",
+            rules: family.rules,
+            head: family.head,
+            groups: spec.key_heads,
+            neighbours: None,
+            gguf: false,
+        };
+        if keys.contains(&gguf::EMBEDDING) {
+            let neighbours = family.neighbours.then_some(spec.head_dim);
+            return Some(Self {
+                rules: &gguf::RULES,
+                head: gguf::HEAD,
+                neighbours,
+                gguf: true,
+                ..named
+            });
+        }
+        let table = family.embedding;
         let body =
             BODIES.into_iter().find(|body| keys.contains(&format!("{body}{table}").as_str()));
-        Some(Self { body: body?, family: spec.family, groups: spec.key_heads })
+        Some(Self { body: body?, ..named })
     }
 
     /// The canonical meaning of a checkpoint's key.
     pub fn read(&self, key: &str) -> Key {
-        let family = FAMILIES[self.family];
         if let Some(rest) = key.strip_prefix(self.body)
-            && let Some(found) = read(family.rules, rest)
+            && let Some(found) = read(self.rules, rest)
         {
             return self.named(found);
         }
         if self.is_head(key) {
             return Key::Whole(format!("{LANGUAGE}head.weight"));
         }
-        let own = key.starts_with(self.body) && self.body.contains("language_model");
+        let own = match self.gguf {
+            true => !gguf::PROJECTOR.iter().any(|start| key.starts_with(start)),
+            false => key.starts_with(self.body) && self.body.contains("language_model"),
+        };
         if own { Key::Unknown } else { Key::Elsewhere }
     }
 
     /// Whether a checkpoint's key is the matrix that makes logits.
     pub fn is_head(&self, key: &str) -> bool {
-        let head = FAMILIES[self.family].head;
-        BESIDE.iter().any(|start| key.strip_prefix(start) == Some(head))
+        BESIDE.iter().any(|start| key.strip_prefix(start) == Some(self.head))
     }
 
     fn named(&self, key: Key) -> Key {
@@ -207,7 +256,13 @@ impl LanguageNaming {
                     names: ["q", "k", "v"].map(|part| full(format!("{block}attn.{part}.weight"))),
                     groups: self.groups,
                 },
-                None => Key::Whole(full(name)),
+                None => {
+                    match self.neighbours.filter(|_| ROTATED.iter().any(|part| name.contains(part)))
+                    {
+                        Some(head) => Key::Neighbours { name: full(name), head },
+                        None => Key::Whole(full(name)),
+                    }
+                }
             },
             Key::Part { name, index, of } => Key::Part { name: full(name), index, of },
             other => other,
@@ -217,6 +272,9 @@ impl LanguageNaming {
 
 /// What the names of a language model's tensors begin with.
 pub const LANGUAGE: &str = "language.";
+
+/// What the names of queries and keys contain.
+const ROTATED: [&str; 2] = [".attn.q.", ".attn.k."];
 
 /// How the name of packed queries, keys and values ends.
 const PACKED: &str = "attn.qkv.weight";

@@ -16,6 +16,7 @@ pub(super) const QWEN2: Family = Family {
     rules: &RULES,
     embedding: EMBEDDING,
     head: HEAD,
+    neighbours: false,
 };
 
 pub(super) const QWEN3: Family = Family {
@@ -34,6 +35,7 @@ pub(super) const LLAMA: Family = Family {
         keys.only("mlp_bias", false.into())?;
         biases(keys, spec)
     },
+    neighbours: true,
     ..QWEN2
 };
 

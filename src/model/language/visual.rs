@@ -76,11 +76,14 @@ impl VisualSpec {
     }
 }
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 9] = [
     whole("mlp1.0.", "visual.norm."),
     whole("mlp1.1.", "visual.fc1."),
     whole("mlp1.3.", "visual.fc2."),
     whole("multi_modal_projector.layer_norm.", "visual.norm."),
     whole("multi_modal_projector.linear_1.", "visual.fc1."),
     whole("multi_modal_projector.linear_2.", "visual.fc2."),
+    whole("mm.model.mlp.0.", "visual.norm."),
+    whole("mm.model.mlp.1.", "visual.fc1."),
+    whole("mm.model.mlp.3.", "visual.fc2."),
 ];

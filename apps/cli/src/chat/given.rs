@@ -87,6 +87,10 @@ fn known(checkpoint: &Checkpoint) -> Result<Option<u32>> {
     if let Some(id) = config["image_token_id"].as_u64() {
         return Ok(Some(id as u32));
     }
+    if let Some(Ok(own)) = checkpoint.own_tokenizer() {
+        let own = read(checkpoint.name(), own)?;
+        return Ok(own["model"]["vocab"][PICTURE[1]].as_u64().map(|id| id as u32));
+    }
     let beside = checkpoint.file_names().next().map(Path::new);
     let folder = beside.map(internvit::files::folder_of);
     let added = folder.map(|folder| folder.join("added_tokens.json")).filter(|file| file.is_file());

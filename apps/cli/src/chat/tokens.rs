@@ -24,7 +24,12 @@ impl Tokens {
     /// That of a checkpoint.
     pub(super) fn beside(checkpoint: &Checkpoint, template: &Template) -> Result<Self> {
         let file = checkpoint.file_names().next().unwrap_or_default();
-        let inner = read(checkpoint.name(), folder_of(Path::new(file)))?;
+        let inner = match checkpoint.own_tokenizer() {
+            Some(Ok(json)) => tokenizer(Path::new(file), json.into())?,
+            own => {
+                read(checkpoint.name(), folder_of(Path::new(file)), own.and_then(|own| own.err()))?
+            }
+        };
         let this = Self { inner, name: checkpoint.name().to_string(), stops: Vec::new() };
         let first = this.id(template.stops[0])?;
         let other = this.inner.token_to_id(template.stops[1]);
@@ -76,8 +81,9 @@ impl Tokens {
     }
 }
 
-/// The tokenizer of a folder: `tokenizer.json`, or the files of Qwen's vocabulary.
-fn read(name: &str, folder: &Path) -> Result<Tokenizer> {
+/// The tokenizer of a folder: `tokenizer.json`, or the files of Qwen's vocabulary. `why` says why the model itself has
+/// none.
+fn read(name: &str, folder: &Path, why: Option<&str>) -> Result<Tokenizer> {
     let there = |name: &str| folder.join(name).is_file();
     let text = |name: &str| read_text(&folder.join(name), MOST);
     let json = |name: &str| match there(name) {
@@ -86,21 +92,26 @@ fn read(name: &str, folder: &Path) -> Result<Tokenizer> {
         false => Ok(Value::Null),
     };
     let [whole, vocabulary, merges, _, added, config] = TOKENIZERS;
-    let (from, tokenizer) = if there(whole) {
-        (whole, text(whole)?)
+    if there(whole) {
+        tokenizer(&folder.join(whole), text(whole)?)
     } else if there(vocabulary) && there(merges) {
         let [added, config] = [added, config].map(json);
         let made = qwen_tokenizer(json(vocabulary)?, &text(merges)?, &added?, &config?);
-        (vocabulary, made.to_string())
+        tokenizer(&folder.join(vocabulary), made.to_string())
     } else {
-        return Err(Error::input(format!(
-            "{name}: no tokenizer beside the model: expected {whole}, or {vocabulary} and {merges}; copy it from \
+        let why = why.map_or_else(String::new, |why| format!("{why}, and "));
+        Err(Error::input(format!(
+            "{name}: {why}no tokenizer beside the model: expected {whole}, or {vocabulary} and {merges}; copy it from \
              where the model comes from"
-        )));
-    };
-    let bad = |reason: String| Error::config(folder.join(from).display(), reason);
+        )))
+    }
+}
+
+/// By the text of a `tokenizer.json`, which is of a file.
+fn tokenizer(file: &Path, json: String) -> Result<Tokenizer> {
+    let bad = |reason: String| Error::config(file.display(), reason);
     // The library trusts a file's numbers.
-    let read = catch_unwind(|| Tokenizer::from_bytes(tokenizer));
+    let read = catch_unwind(|| Tokenizer::from_bytes(json));
     let read = read.map_err(|_| bad("no tokenizer: damaged".into()))?;
     let mut inner = read.map_err(|e| bad(e.to_string()))?;
     // What somebody types is text, whatever it looks like.
@@ -130,7 +141,7 @@ mod tests {
         let cases: Vec<Value> = serde_json::from_str(&cases).unwrap();
         assert!(cases.len() > 40);
         for folder in [golden(), folder.path().to_path_buf()] {
-            let mut inner = read("tiny", &folder).unwrap();
+            let mut inner = read("tiny", &folder, None).unwrap();
             for case in &cases {
                 let text = case["text"].as_str().unwrap();
                 let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
@@ -148,7 +159,7 @@ mod tests {
 
     #[test]
     fn control_tokens_are_not_told() {
-        let inner = read("tiny", &golden()).unwrap();
+        let inner = read("tiny", &golden(), None).unwrap();
         let ids: Vec<u32> =
             ["<|im_start|>", "<think>"].map(|name| inner.token_to_id(name).unwrap()).into();
         let tokens = Tokens { inner, name: "tiny".into(), stops: Vec::new() };

@@ -1,0 +1,82 @@
+//! A model in files of GGUF: what its `config.json` and the files beside that would say.
+
+use std::collections::HashMap;
+
+use super::read;
+use crate::model::{Gguf, gguf_config, gguf_preprocessor, gguf_tokenizer};
+use crate::weights::{Checkpoint, Source};
+use crate::{Error, Result};
+
+/// What the files of a model say, as the texts of JSON that other models have.
+pub struct GgufModel {
+    /// Its `config.json`.
+    pub config: String,
+    /// Its `preprocessor_config.json`, where the files say anything of that.
+    pub preprocessor: Option<String>,
+    /// Its `tokenizer.json`, or why there is none.
+    pub tokenizer: std::result::Result<String, String>,
+}
+
+impl GgufModel {
+    /// Of a language model's file, of a projector's (`mmproj`), or of both, in any order.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] where a file is damaged or no GGUF; [`Error::Input`] where there are two of a kind;
+    /// [`Error::Config`] where nothing here computes what they describe, or they are not of one model.
+    pub async fn read(files: &[Source]) -> Result<Self> {
+        let mut all = Vec::new();
+        for file in files {
+            let none = || {
+                Error::checkpoint(file.name(), "no GGUF, expected one as the model's other files")
+            };
+            all.push((file.name(), read(file).await?.ok_or_else(none)?));
+        }
+        let shapes: Vec<HashMap<&str, &[usize]>> = all
+            .iter()
+            .map(|(_, file)| {
+                file.tensors.iter().map(|t| (t.key.as_str(), t.shape.as_slice())).collect()
+            })
+            .collect();
+        let lookups: Vec<_> =
+            shapes.iter().map(|shapes| |name: &str| shapes.get(name).copied()).collect();
+        let described = all.iter().zip(&lookups).map(|((file, found), shape)| Gguf {
+            file,
+            keys: &found.keys,
+            shape,
+        });
+        let (projectors, models): (Vec<_>, Vec<_>) = described.partition(Gguf::is_projector);
+        for (what, list) in [("language model", &models), ("projector", &projectors)] {
+            if let [one, other, ..] = list.as_slice() {
+                return Err(Error::input(format!(
+                    "{} and {}: expected one {what}, found two: name the file itself (join parts of one first, by \
+                     llama-gguf-split)",
+                    one.file, other.file
+                )));
+            }
+        }
+        let (model, projector) = (models.first(), projectors.first());
+        let config = gguf_config(model, projector)?.to_string();
+        let preprocessor = projector.and_then(gguf_preprocessor).map(|value| value.to_string());
+        let tokenizer = match model {
+            Some(model) => gguf_tokenizer(model.keys).map(|value| value.to_string()),
+            None => Err("a projector has no tokenizer".into()),
+        };
+        Ok(Self { config, preprocessor, tokenizer })
+    }
+}
+
+impl Checkpoint {
+    /// Opens a model in files of GGUF: a language model, its projector (`mmproj`), or both, in any order.
+    ///
+    /// # Errors
+    /// As [`GgufModel::read`], and as [`Checkpoint::open`].
+    pub async fn open_gguf(name: &str, files: Vec<Source>) -> Result<Self> {
+        let GgufModel { config, preprocessor, tokenizer } = GgufModel::read(&files).await?;
+        let mut opened = Self::open(name, &config, files).await?;
+        opened.spoken.tokenizer = Some(tokenizer);
+        match preprocessor {
+            Some(text) => opened.preprocess_as(&text),
+            None => Ok(opened),
+        }
+    }
+}
