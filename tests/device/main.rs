@@ -4,6 +4,7 @@
 mod common;
 
 mod api;
+mod decode;
 mod determinism;
 mod encoder;
 mod examples;

@@ -184,7 +184,7 @@ impl Chat<'_> {
             stops: self.tokens.stops.clone(),
             most: self.args.max_new_tokens as usize,
             picture: self.tokens.picture(),
-            attention: false,
+            ..Answering::default()
         };
         let room = self.talk.room(encoder)?;
         if room < how.most {

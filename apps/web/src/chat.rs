@@ -338,7 +338,12 @@ impl Chat {
         shown.looked(&sum, order)
     }
 
-    /// The logits by which the last token was chosen: for tests.
+    /// Whether the logits by which a token is chosen are kept: for tests.
+    pub fn use_logits(&mut self, logits: bool) {
+        self.how.logits = logits;
+    }
+
+    /// The logits by which the last token was chosen, where they are kept: for tests.
     pub fn logits(&self) -> Vec<f32> {
         self.logits.clone()
     }
