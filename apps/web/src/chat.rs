@@ -291,8 +291,7 @@ impl Chat {
         let (logits, looked, place) = (&mut self.logits, &mut self.looked, self.talk.ids().len());
         // The page decides between two tokens whether there is another.
         let watch = &mut |said: Said<'_>| {
-            logits.clear();
-            logits.extend_from_slice(said.logits);
+            *logits = said.logits.to_vec();
             *looked = said.attention.map(|attention| (place, attention.clone()));
             ControlFlow::Break(())
         };
