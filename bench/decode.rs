@@ -1,10 +1,17 @@
-//! How fast a language model answers on the CPU: random weights of InternVL3-1B's (Qwen2.5-0.5B's) shape, in f32, 8
-//! and 4 bits, beside a plain read of memory.
+//! How fast a language model answers: random weights of InternVL3-1B's (Qwen2.5-0.5B's) shape, in f32, 8 and 4 bits, on
+//! the CPU beside a plain read of memory, on a device beside its copy and the encoder's products.
 //!
 //!     cargo bench --bench decode
+//!     cargo bench --bench decode -- gpu [f32] [int8] [int4] [prompt]
+//!     cargo bench --bench decode -- memory DIR
 //!
 //! A token reads every weight once, so GB/s are the bytes of all weights by the median time of a token.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
+
+#[path = "decode/device.rs"]
+mod device;
+#[path = "decode/memory.rs"]
+mod memory;
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -35,6 +42,15 @@ const READ: usize = 1 << 30;
 
 fn main() {
     let spec = parse_language("config.json", CONFIG).unwrap().unwrap();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, folder, ..] = &words[..]
+        && mode == "memory"
+    {
+        return pollster::block_on(memory::main(folder));
+    }
+    if words.iter().any(|word| word == "gpu") {
+        return pollster::block_on(device::main(&spec, &words));
+    }
     let ceiling = read();
     println!("{} threads; a plain read: {ceiling:.1} GB/s", rayon::current_num_threads());
     let tensors = tensors(&spec);

@@ -1,22 +1,22 @@
-// softmax(q · kᵀ / √D) · v of each query over the rows of two states up to its own, place + r of query r, with an
+// softmax(turned(q) · kᵀ / √D) · v of each query over the rows of a state up to its own, place + r of query r, with an
 // online softmax. Query head h reads the key head h / (HEADS / KEY_HEADS).
 //
 // A workgroup makes one head of one query. Of 64 keys at a time each invocation scores one; then each sums four
 // channels over all of them.
-const D = 64u;        // channels of a head, a multiple of 4, at most 256
+// Holes: turned(first, row, quad) in group 1, and the type X of what the state holds.
+const D = 64u;        // channels of a head, a multiple of 8, at most 256
 const HEADS = 4u;     // of queries
 const KEY_HEADS = 2u; // of keys and values
 
 const D4 = D / 4u;
-const PITCH = KEY_HEADS * D4; // quads from one key to the next
+const SIDE = KEY_HEADS * D4; // quads of all keys of a token, and of all values behind them
+const WIDTH = HEADS * D4 + 2u * SIDE;
 const SCALE = 1.0 / sqrt(f32(D));
-const_assert D % 4u == 0u && D <= 256u && HEADS % KEY_HEADS == 0u;
+const_assert D % 8u == 0u && D <= 256u && HEADS % KEY_HEADS == 0u;
 
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;       // [rows, HEADS · D]
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;       // [capacity, KEY_HEADS · D]
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;       // [capacity, KEY_HEADS · D]
-@group(0) @binding(4) var<storage, read> place: array<f32>;     // rows that the states held before
-@group(0) @binding(5) var<storage, read_write> y: array<vec4f>; // [rows, HEADS · D]
+@group(0) @binding(1) var<storage, read> state: array<X>;       // [capacity, 2 · KEY_HEADS · D]
+@group(0) @binding(2) var<storage, read> place: array<f32>;     // rows that the state held before
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>; // [rows, HEADS · D]
 
 var<workgroup> query: array<vec4f, D4>;
 var<workgroup> scores: array<f32, 64>; // of 64 keys, then their weights
@@ -26,11 +26,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if group.x >= size.rows {
         return;
     }
-    let own = (group.x * HEADS + group.y) * D4; // the head's first quad in q and y
-    let first = group.y / (HEADS / KEY_HEADS) * D4; // and in a key
+    let first = group.y / (HEADS / KEY_HEADS) * D4; // the head's first quad in a key
     let seen = u32(place[0]) + group.x + 1u;
     if lane < D4 {
-        query[lane] = q[own + lane] * SCALE;
+        query[lane] = turned(group.x * WIDTH + group.y * D4, group.x, lane) * SCALE;
     }
     workgroupBarrier();
     var best = -3e38; // of all scores
@@ -39,10 +38,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var at = 0u; at < seen; at += 64u) {
         var score = -3e38; // keys past the last one weigh nothing
         if at + lane < seen {
-            let key = (at + lane) * PITCH + first;
+            let key = (at + lane) * 2u * SIDE + first;
             score = 0.0;
             for (var i = 0u; i < D4; i++) {
-                score += dot(query[i], k[key + i]);
+                score += dot(query[i], from_x(state[key + i]));
             }
         }
         scores[lane] = score;
@@ -62,12 +61,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         for (var i = 0u; i < count; i++) {
             total += scores[i];
             if lane < D4 {
-                sum += scores[i] * v[(at + i) * PITCH + first + lane];
+                sum += scores[i] * from_x(state[((at + i) * 2u + 1u) * SIDE + first + lane]);
             }
         }
         workgroupBarrier(); // all have read the weights
     }
     if lane < D4 {
-        y[own + lane] = sum / total;
+        y[(group.x * HEADS + group.y) * D4 + lane] = sum / total;
     }
 }

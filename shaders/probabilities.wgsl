@@ -1,21 +1,22 @@
-// softmax(q · kᵀ / √D) of the last query over the rows of a state up to its own, place + rows - 1; 0 behind it. Query
+// softmax(turned(q) · kᵀ / √D) of the last query over the rows of a state up to its own, place + rows - 1; 0 behind it. Query
 // head h reads the key head h / (HEADS / KEY_HEADS).
 //
 // A workgroup makes one head: each invocation scores every 64th key, and weighs the same keys again, so that none reads
 // what another wrote.
-const D = 64u;        // channels of a head, a multiple of 4, at most 256
+// Holes: turned(first, row, quad) in group 1, and the type X of what the state holds.
+const D = 64u;        // channels of a head, a multiple of 8, at most 256
 const HEADS = 4u;     // of queries
 const KEY_HEADS = 2u; // of keys
 
 const D4 = D / 4u;
-const PITCH = KEY_HEADS * D4; // quads from one key to the next
+const PITCH = 2u * KEY_HEADS * D4; // quads from one key to the next
+const WIDTH = HEADS * D4 + PITCH;
 const SCALE = 1.0 / sqrt(f32(D));
-const_assert D % 4u == 0u && D <= 256u && HEADS % KEY_HEADS == 0u;
+const_assert D % 8u == 0u && D <= 256u && HEADS % KEY_HEADS == 0u;
 
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;     // [rows, HEADS · D]
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;     // [capacity, KEY_HEADS · D]
-@group(0) @binding(3) var<storage, read> place: array<f32>;   // rows that the state held before
-@group(0) @binding(4) var<storage, read_write> y: array<f32>; // [HEADS, capacity], rows of size.width values
+@group(0) @binding(1) var<storage, read> state: array<X>;     // [capacity, 2 · KEY_HEADS · D]
+@group(0) @binding(2) var<storage, read> place: array<f32>;   // rows that the state held before
+@group(0) @binding(3) var<storage, read_write> y: array<f32>; // [HEADS, capacity], rows of size.width values
 
 var<workgroup> query: array<vec4f, D4>;
 var<workgroup> parts: array<f32, 64>;
@@ -27,14 +28,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let own = head * size.width;                 // its first weight
     let seen = u32(place[0]) + size.rows;
     if lane < D4 {
-        query[lane] = q[((size.rows - 1u) * HEADS + head) * D4 + lane] * SCALE;
+        let row = size.rows - 1u;
+        query[lane] = turned(row * WIDTH + head * D4, row, lane) * SCALE;
     }
     workgroupBarrier();
     var best = -3e38;
     for (var key = lane; key < seen; key += 64u) {
         var score = 0.0;
         for (var i = 0u; i < D4; i++) {
-            score += dot(query[i], k[key * PITCH + first + i]);
+            score += dot(query[i], from_x(state[key * PITCH + first + i]));
         }
         y[own + key] = score;
         best = max(best, score);

@@ -43,17 +43,13 @@ enum Scales {
 }
 
 impl Codes {
-    /// How a matrix is kept that is `stored` so, or `wanted`: as on a GPU, and the language model's head,
-    /// which is read whole for every token, in 8 bits too.
+    /// How a matrix is kept that is stored so, or `wanted`: as on a GPU.
     fn format(
         slot: &Slot,
         source: WeightSource<'_>,
         wanted: Option<QuantFormat>,
     ) -> Option<QuantFormat> {
-        let head = is_head(&slot.name);
-        let wanted = wanted.filter(|_| head || slot.block.is_some());
-        let wanted =
-            wanted.map(|quant| if head { QuantFormat::Int8 } else { quant.of(&slot.name) });
+        let wanted = wanted.and_then(|quant| quant.of_slot(slot));
         source.quant(&slot.name).or(wanted).filter(|quant| quant.fits(slot.cols))
     }
 
@@ -211,14 +207,6 @@ impl Codes {
             Widen { w: self, first, slab, pitch, lines }.dispatch();
         });
     }
-}
-
-/// Whether a matrix makes the logits of a language model.
-fn is_head(_name: &str) -> bool {
-    #[cfg(feature = "language")]
-    return _name == crate::plan::LANGUAGE_HEAD;
-    #[cfg(not(feature = "language"))]
-    false
 }
 
 /// How the `N` codes of words become f32. (A function that is handed on would not be compiled for the

@@ -292,13 +292,8 @@ impl Fast<'_> {
             | Op::Rotate(_)
             | Op::Add(_) => self.twin().plain(step, y),
             #[cfg(feature = "language")]
-            Op::Append(_) | Op::Probabilities(_) => self.twin().plain(step, y),
-            #[cfg(feature = "language")]
-            Op::Causal(op) => {
-                let qkv = [self.plane(op.q), &self.values[op.k], &self.values[op.v]];
-                let d = slots[step.y].cols / op.heads;
-                let place = self.values[op.place][0] as usize;
-                causal(qkv, place, [op.heads, op.key_heads, d], y);
+            Op::Append(_) | Op::Causal(_) | Op::Probabilities(_) | Op::Top(_) => {
+                self.over_states(step, y)?;
             }
         }
         Ok(())

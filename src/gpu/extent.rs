@@ -2,12 +2,14 @@
 
 use super::family::Family;
 use super::pack::quads;
+#[cfg(feature = "language")]
+use crate::plan::Slot;
 use crate::plan::{Op, Plan, Role, SlotId};
 use crate::precision::Precision;
 
 /// Rows of a plane are rounded up to this many, so that every plane starts at a multiple of 256 bytes
 /// whatever its width, of f16 where that is a multiple of 8.
-const ROW_UNIT: usize = 16;
+pub(super) const ROW_UNIT: usize = 16;
 
 /// Every slot of a plan.
 pub(super) struct Extents {
@@ -76,11 +78,23 @@ impl Extent {
 }
 
 /// Which slots hold f16: those between products, norms and attention that are not the residual
-/// stream. What is fed, kept, copied or mapped is f32.
+/// stream, and states. What is fed, kept, copied or mapped is f32.
 fn halves(plan: &Plan, family: Family, precision: Precision) -> Vec<bool> {
-    if precision != Precision::F16 {
-        return vec![false; plan.slots.len()];
-    }
+    let half = match precision {
+        Precision::F16 => between(plan, family),
+        _ => vec![false; plan.slots.len()],
+    };
+    // Keys and values are kept in f16 wherever anything is rounded.
+    #[cfg(feature = "language")]
+    let half = {
+        let kept = |slot: &Slot| slot.role == Role::State && precision != Precision::F32;
+        half.into_iter().zip(&plan.slots).map(|(half, slot)| half || kept(slot)).collect()
+    };
+    half
+}
+
+/// Those of a run alone.
+fn between(plan: &Plan, family: Family) -> Vec<bool> {
     // Planes start at multiples of 256 bytes.
     let aligned = |planes: usize, cols: usize| planes == 1 || quads(cols).is_multiple_of(8);
     let inside = plan.slots.iter().map(|s| s.role == Role::Temporary && aligned(s.planes, s.cols));

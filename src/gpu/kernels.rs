@@ -15,7 +15,7 @@ mod row;
 
 pub use attention::{ATTENTION, Attention};
 #[cfg(feature = "language")]
-pub use causal::{APPEND, CAUSAL, Causal, PROBABILITIES};
+pub use causal::{APPEND, CAUSAL, Causal, PROBABILITIES, TOP, Top};
 pub use guided::{BOX_MEAN, BoxMean, LOCAL_AFFINE, OUTER, Pixels, RIDGE, Ridge};
 pub use knob::Knob;
 pub use linear::{LINEAR, Product, RowKind};
@@ -87,6 +87,7 @@ pub fn rows() -> Vec<About> {
         list.extend(APPEND.iter().map(Row::about));
         list.extend(CAUSAL.iter().map(Row::about));
         list.extend(PROBABILITIES.iter().map(Row::about));
+        list.extend(TOP.iter().map(Row::about));
     }
     list
 }

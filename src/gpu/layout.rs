@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::buffer::Buffer;
 use super::device::Gpu;
-use super::pack::{Format, PANEL, PanelShape, pack_dots, quads};
+use super::pack::{Format, PANEL, PanelShape, pack_dots, pack_octets, quads};
 use crate::model::WeightKind;
 use crate::plan::{Op, Plan, Role, Slot, SlotId, Step};
 use crate::precision::Precision;
@@ -37,6 +37,10 @@ pub(super) enum Layout {
 /// Bytes that may wait in staging memory before the queue is flushed.
 const STAGED: u64 = 32 << 20;
 
+/// Values of a matrix that are read at a time where it is large.
+#[cfg(feature = "language")]
+pub(super) const LARGE: usize = 8 << 20;
+
 /// The weights that the steps of plans use, and how they lie on the device.
 pub(super) fn uses(plans: &[Plan]) -> impl Iterator<Item = (&Slot, Layout)> {
     let steps = plans.iter().flat_map(|plan| plan.steps.iter().map(move |step| (plan, step)));
@@ -64,6 +68,21 @@ impl Layout {
         }
     }
 
+    /// Shape and format of a matrix that goes to the device in few bits and some rows at a time, since all of it as f32
+    /// would take much memory.
+    #[cfg(feature = "language")]
+    pub(super) fn large(
+        self,
+        gpu: &Gpu,
+        slot: &Slot,
+        stored: Option<QuantFormat>,
+    ) -> Option<(PanelShape, Format)> {
+        let Self::Panels(shape) = self else { return None };
+        let large = shape.planes == 1 && !shape.gated && shape.cols * shape.k > 2 * LARGE;
+        let quant = stored.or(gpu.precision.quant().and_then(|quant| quant.of_slot(slot)));
+        quant.filter(|_| large).map(|quant| (shape, Format::Quantized(quant)))
+    }
+
     /// A matrix that is `stored` in few bits stays so: rounded again it is the same. Where the device
     /// gains by 16 bits, `plain` says which lose nothing.
     pub(super) fn format(
@@ -73,10 +92,8 @@ impl Layout {
         stored: Option<QuantFormat>,
         plain: impl FnOnce() -> Format,
     ) -> Format {
-        let Self::Panels(PanelShape { k, .. }) = self else { return Format::F32 };
-        let takes = |quant: &QuantFormat| slot.block.is_some() && quant.fits(k);
-        let wanted = gpu.precision.quant().map(|quant| quant.of(&slot.name));
-        match stored.or(wanted.filter(takes)) {
+        let Self::Panels(_) = self else { return Format::F32 };
+        match stored.or(gpu.precision.quant().and_then(|quant| quant.of_slot(slot))) {
             Some(quant) => Format::Quantized(quant),
             None if gpu.precision == Precision::F16 => Format::F16,
             None if gpu.caps.half_weights => plain(),
@@ -125,29 +142,42 @@ pub(super) async fn write(
     values: &[f32],
     wait: bool,
 ) -> Result<()> {
-    let Weight { buffer, format, scales } = weight;
-    let shape = match layout {
+    match layout {
         Layout::Rows { cols, .. } => {
             let rows = in_quads(values, cols, quads(cols));
-            gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&rows));
-            return Ok(());
+            gpu.queue.write_buffer(&weight.buffer, 0, bytemuck::cast_slice(&rows));
+            Ok(())
         }
-        Layout::Panels(shape) => shape,
-    };
-    if *format == Format::F16 && !Format::f16_holds(values) {
-        return Err(Error::NotFinite(format!("{name}: values beyond the range of f16")));
+        Layout::Panels(_) if weight.format == Format::F16 && !Format::f16_holds(values) => {
+            Err(Error::NotFinite(format!("{name}: values beyond the range of f16")))
+        }
+        Layout::Panels(shape) => write_panels(gpu, weight, shape, 0, values, wait).await,
     }
+}
+
+/// Writes a matrix of a shape, the panels from number `at` on of the one that the weight is.
+pub(super) async fn write_panels(
+    gpu: &Gpu,
+    weight: &Weight,
+    shape: PanelShape,
+    at: usize,
+    values: &[f32],
+    wait: bool,
+) -> Result<()> {
+    let Weight { buffer, format, scales } = weight;
     let matrix = Matrix::new(values, shape, *format);
-    if let Some(buffer) = scales {
-        gpu.queue.write_buffer(buffer, 0, &matrix.scales());
-    }
     let panels = shape.panels();
+    if let Some(buffer) = scales {
+        let bytes = matrix.scales();
+        gpu.queue.write_buffer(buffer, (at * (bytes.len() / panels)) as u64, &bytes);
+    }
     let panel_bytes = (PANEL * quads(shape.k) * format.bits() / 8) as u64;
     let chunk = (STAGED / panel_bytes).max(1) as usize;
     // As many panels at a time as staging memory may hold.
     for first in (0..panels).step_by(chunk) {
         let last = panels.min(first + chunk);
-        gpu.queue.write_buffer(buffer, first as u64 * panel_bytes, &matrix.panels(first..last));
+        let offset = (at + first) as u64 * panel_bytes;
+        gpu.queue.write_buffer(buffer, offset, &matrix.panels(first..last));
         if wait && last - first == chunk {
             gpu.flush().await?;
         }
@@ -195,8 +225,8 @@ impl<'a> Matrix<'a> {
             Some((QuantFormat::Int8, quantized)) => {
                 pack_dots(&self.shape.pack(&quantized.codes, depth, panels))
             }
-            Some((quant, quantized)) => {
-                quant.encode(&self.shape.pack(&quantized.codes, depth, panels))
+            Some((QuantFormat::Int4, quantized)) => {
+                pack_octets(&self.shape.pack(&quantized.codes, depth, panels))
             }
             None => self.format.encode(&self.shape.pack(self.values, depth, panels)),
         }

@@ -9,6 +9,10 @@ use crate::{Error, Result};
 /// What helps where activations do not fit.
 pub(super) const SMALLER: &str = "take a smaller picture, or fewer at once";
 
+/// What helps where keys and values do not fit.
+#[cfg(feature = "language")]
+pub(super) const SHORTER: &str = "begin a new conversation, or cut pictures into fewer tiles";
+
 impl Gpu {
     /// Bytes of the buffers that are held on it.
     pub fn held(&self) -> u64 {

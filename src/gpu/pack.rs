@@ -158,6 +158,15 @@ pub(super) fn pack_dots(codes: &[i8]) -> Vec<u8> {
     groups.flat_map(|four| (0..4 * PANEL).map(|i| four[i % 4 * PANEL + i / 4] as u8)).collect()
 }
 
+/// The same of 4-bit codes: eight outputs of an input to a word of two's complement, `[k / 4][64 / 8][4]`.
+pub(super) fn pack_octets(codes: &[i8]) -> Vec<u8> {
+    let nibble = |code: i8| code as u8 & 15;
+    let blocks = codes.as_chunks::<{ 4 * PANEL }>().0.iter();
+    let words = blocks
+        .flat_map(|four| (0..PANEL / 2).map(|word| &four[word % 4 * PANEL + word / 4 * 8..][..8]));
+    words.flat_map(|word| word.as_chunks().0).map(|&[a, b]| nibble(a) | nibble(b) << 4).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +205,18 @@ mod tests {
         for (k, lane) in [(0, 0), (3, 1), (5, 63), (7, 10)] {
             let at = (k / 4 * PANEL + lane) * 4 + k % 4;
             assert_eq!(packed[at] as i8, codes[k * PANEL + lane]);
+        }
+    }
+
+    #[test]
+    fn eight_outputs_make_a_word() {
+        let codes: Vec<i8> = (0..8 * PANEL).map(|i| (i * 7 % 16) as i8 - 8).collect();
+        let packed = pack_octets(&codes);
+        for (k, lane) in [(0, 0), (3, 1), (5, 63), (7, 10)] {
+            let word = (k / 4 * 8 + lane / 8) * 4 + k % 4;
+            let byte = packed[word * 4 + lane % 8 / 2];
+            let code = ((byte >> (lane % 2 * 4) << 4) as i8) >> 4;
+            assert_eq!(code, codes[k * PANEL + lane]);
         }
     }
 

@@ -180,13 +180,13 @@ async fn allocate(
     let usage =
         wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
     let mut total = 0;
-    let mut new = async |label: &str, words: usize| {
+    let mut new = async |label: &str, words: usize, help: &str| {
         total += 4 * words as u64;
-        gpu.buffer(label, 4 * words as u64, usage, SMALLER).await
+        gpu.buffer(label, 4 * words as u64, usage, help).await
     };
     let mut shared = Vec::new();
     for (i, words) in arena.sizes.iter().enumerate() {
-        shared.push(new(&format!("arena.{i}"), *words).await?);
+        shared.push(new(&format!("arena.{i}"), *words, SMALLER).await?);
     }
     let mut buffers: Vec<Option<Buffer>> = vec![None; plan.slots.len()];
     // Owners come last in their chains of sums.
@@ -195,7 +195,7 @@ async fn allocate(
         let buffer = match (arena.buffer[id], known) {
             (Some(index), _) => shared[index].clone(),
             (None, Some(known)) => known,
-            (None, None) => new(&slot.name, extents.of(id).words()).await?,
+            (None, None) => new(&slot.name, extents.of(id).words(), States::help(slot)).await?,
         };
         states.keep(slot, &buffer);
         buffers[id] = Some(buffer);

@@ -5,7 +5,9 @@ use super::kernels::{LINEAR, Product, RowKind, choose};
 use super::pack::{Format, PANEL, PanelShape, quads};
 use super::steps::Builder;
 use crate::Result;
-use crate::plan::{Linear, Op, Patchify, Role, RowSource, SlotId};
+#[cfg(feature = "language")]
+use crate::model::NormKind;
+use crate::plan::{Linear, Norm, Op, Patchify, Role, RowSource, SlotId};
 
 /// Where the rows of a product come from.
 struct Source {
@@ -13,6 +15,8 @@ struct Source {
     gather: RowKind,
     /// Height and width of a map or picture.
     sides: [usize; 2],
+    /// The weight of the norm through which rows are read.
+    gain: Option<SlotId>,
 }
 
 /// A part of a product that one dispatch computes.
@@ -40,13 +44,40 @@ impl<'a> Builder<'a> {
         inside && product && readers.next().is_none() && !self.target.family.software()
     }
 
+    /// The RMSNorm of one row that need not be stored, since products alone read it, each of which can norm what it reads.
+    #[cfg(feature = "language")]
+    pub(super) fn read_norm(&self, y: SlotId) -> Option<&'a Norm> {
+        let (plan, slot) = (self.plan, &self.plan.slots[y]);
+        let at = plan.steps.iter().position(|step| step.y == y)?;
+        let Op::Norm(norm) = &plan.steps[at].op else { return None };
+        let plain = norm.kind == NormKind::Rms && norm.activation.is_none() && norm.x.plane == 0;
+        let whole = self.plan.slots[norm.weight].cols == slot.cols;
+        let one = slot.rows * plan.batch == 1 && slot.role == Role::Temporary;
+        let mut readers =
+            plan.steps.iter().enumerate().filter(|(_, s)| s.op.operands().contains(&y)).peekable();
+        readers.peek()?;
+        let last = readers.try_fold(at, |_, (at, step)| match &step.op {
+            Op::Linear(op) if op.rows == RowSource::Rows && op.residual != Some(y) => Some(at),
+            _ => None,
+        })?;
+        // What is normed must be there until the last of them.
+        let buffer = |slot: SlotId| self.buffers[slot].as_deref();
+        let there = plan.steps[at + 1..=last].iter().all(|s| buffer(s.y) != buffer(norm.x.slot));
+        (plain && whole && one && there).then_some(norm)
+    }
+
+    #[cfg(not(feature = "language"))]
+    pub(super) fn read_norm(&self, _: SlotId) -> Option<&'a Norm> {
+        None
+    }
+
     /// A product, split over rows and panels so that every binding fits.
     pub(super) fn linear(&self, op: &Linear, y: SlotId) -> Result<Vec<Draft<'a>>> {
         let source = self.source(op);
         let w = &self.plan.slots[op.weight];
         let panels = PanelShape { planes: w.planes, cols: w.rows, k: w.cols, gated: op.gated };
         let product = self.product(op, y, &source, panels)?;
-        let row = choose(&LINEAR, &self.target, &product)?;
+        let row = choose(LINEAR, &self.target, &product)?;
         let kernel = row.kernel(&self.target, &product);
         let out = &self.plan.slots[y];
         let mut drafts = Vec::new();
@@ -65,7 +96,10 @@ impl<'a> Builder<'a> {
             };
             let cut = self.cut(y, piece.first_row, Unit::Rows(row.tile.rows()));
             let bindings = [
-                vec![Some(self.source_of(&source, piece)?)],
+                [Some(self.source_of(&source, piece)?)]
+                    .into_iter()
+                    .chain(source.gain.map(|gain| self.weight(gain)).transpose()?.map(Some))
+                    .collect(),
                 self.weights_of(op, product.format, piece)?,
                 self.outputs_of(op, y, piece)?,
             ];
@@ -77,22 +111,30 @@ impl<'a> Builder<'a> {
 
     /// Where a product's rows come from: a slot, a map, or a picture whose patches nobody stores.
     fn source(&self, op: &Linear) -> Source {
+        #[cfg(feature = "language")]
+        if let Some(norm) = self.read_norm(op.x) {
+            let channels = self.plan.slots[op.x].cols;
+            let gather = RowKind::Normed { channels, eps: norm.eps };
+            return Source { slot: norm.x.slot, gather, sides: [0; 2], gain: Some(norm.weight) };
+        }
         let written = self.plan.steps.iter().find(|step| step.y == op.x);
         match (written.map(|step| &step.op), op.rows) {
             (Some(Op::Patchify(patchify)), RowSource::Rows) if self.gathers(op.x) => {
                 self.patches(patchify)
             }
             (_, RowSource::Windows(sides)) => {
-                Source { slot: op.x, gather: RowKind::Windows, sides }
+                Source { slot: op.x, gather: RowKind::Windows, sides, gain: None }
             }
-            (_, RowSource::Rows) => Source { slot: op.x, gather: RowKind::Rows, sides: [0; 2] },
+            (_, RowSource::Rows) => {
+                Source { slot: op.x, gather: RowKind::Rows, sides: [0; 2], gain: None }
+            }
         }
     }
 
     fn patches(&self, op: &Patchify) -> Source {
         let (rgba, sides) = self.picture(op.pixels);
         let gather = RowKind::Patches { rgba: rgba.then_some(op.normal), patch: op.patch };
-        Source { slot: op.pixels, gather, sides }
+        Source { slot: op.pixels, gather, sides, gain: None }
     }
 
     fn product(
@@ -149,8 +191,8 @@ impl<'a> Builder<'a> {
 
     fn source_of(&self, source: &Source, piece: Piece) -> Result<Bind<'a>> {
         match source.gather {
-            RowKind::Rows => self.range(source.slot, 0, piece.first_row, piece.rows),
-            _ => self.whole(source.slot),
+            RowKind::Windows | RowKind::Patches { .. } => self.whole(source.slot),
+            _ => self.range(source.slot, 0, piece.first_row, piece.rows),
         }
     }
 

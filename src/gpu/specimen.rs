@@ -7,7 +7,7 @@ use super::kernels::{
     Tokens, rows,
 };
 #[cfg(feature = "language")]
-use super::kernels::{APPEND, CAUSAL, Causal, PROBABILITIES};
+use super::kernels::{APPEND, CAUSAL, Causal, PROBABILITIES, TOP, Top};
 use super::link::link;
 use super::pack::Format;
 use crate::image::Normal;
@@ -100,7 +100,7 @@ impl Specimen {
     pub fn text(&self, file: &str) -> Result<String> {
         let (shapes, product) = (self.shapes(), self.product());
         let found = None
-            .or_else(|| self.kernel(&LINEAR, file, &product))
+            .or_else(|| self.kernel(LINEAR, file, &product))
             .or_else(|| self.kernel(&ATTENTION, file, &shapes.attention))
             .or_else(|| self.kernel(&NORM, file, &shapes.norm))
             .or_else(|| self.kernel(&PATCHIFY, file, &shapes.patchify))
@@ -122,13 +122,7 @@ impl Specimen {
             .or_else(|| self.kernel(&RIDGE, file, &Ridge { c: self.outputs, eps: 1e-3 }))
             .or_else(|| self.kernel(&LOCAL_AFFINE, file, &Pixels { c: self.outputs }));
         #[cfg(feature = "language")]
-        let found =
-            found.or_else(|| self.kernel(&APPEND, file, &Rows { c: self.outputs })).or_else(|| {
-                let (heads, key_heads, head_dim) = (self.heads, 1, self.head_dim);
-                let shape = Causal { heads, key_heads, head_dim };
-                let causal = self.kernel(&CAUSAL, file, &shape);
-                causal.or_else(|| self.kernel(&PROBABILITIES, file, &shape))
-            });
+        let found = found.or_else(|| self.language(file));
         let Some(kernel) = found else {
             return Err(match rows().iter().any(|row| row.file == file) {
                 true => Error::input(format!("{file}: fits no such shape, or needs subgroups")),
@@ -136,6 +130,20 @@ impl Specimen {
             });
         };
         link(&kernel.files, &kernel.knobs)
+    }
+
+    /// A kernel of language models.
+    #[cfg(feature = "language")]
+    fn language(&self, file: &str) -> Option<Kernel> {
+        let Self { heads, head_dim, half, .. } = *self;
+        let shape = Causal { heads, key_heads: 1, head_dim, norm: None, half };
+        let cols = self.outputs;
+        let top = Top { count: 1, cols, step: crate::plan::Top::STEP, numbered: false };
+        let tables: [&'static [Row<Causal>]; 3] = [&APPEND, &CAUSAL, &PROBABILITIES];
+        tables
+            .into_iter()
+            .find_map(|table| self.kernel(table, file, &shape))
+            .or_else(|| self.kernel(&TOP, file, &top))
     }
 
     /// The kernel of the first row of that file which fits a shape.

@@ -4,8 +4,15 @@ use super::buffer::Buffer;
 #[cfg(feature = "language")]
 use super::device::Gpu;
 #[cfg(feature = "language")]
+use super::extent::ROW_UNIT;
+#[cfg(feature = "language")]
+use super::memory::SHORTER;
+use super::memory::SMALLER;
+#[cfg(feature = "language")]
 use crate::plan::Role;
 use crate::plan::Slot;
+#[cfg(feature = "language")]
+use crate::{Result, precision::Precision};
 
 /// Buffers that plans share, as its clones do. Where there are no such slots it is empty.
 #[derive(Clone, Default)]
@@ -24,6 +31,15 @@ impl States {
         None
     }
 
+    /// What helps where there is no memory for a slot.
+    pub(super) fn help(_slot: &Slot) -> &'static str {
+        #[cfg(feature = "language")]
+        if _slot.role == Role::State {
+            return SHORTER;
+        }
+        SMALLER
+    }
+
     /// Keeps a new buffer, where the slot is a state.
     pub(super) fn keep(&self, _slot: &Slot, _buffer: &Buffer) {
         #[cfg(feature = "language")]
@@ -31,6 +47,39 @@ impl States {
             self.buffers.borrow_mut().insert(_slot.name.clone(), _buffer.clone());
         }
     }
+
+    /// Rows of `width` values that `layers` states on a device can have at most, those included that they have: by its
+    /// bindings, and by its memory where that is known.
+    #[cfg(feature = "language")]
+    pub fn rows(gpu: &Gpu, width: usize, layers: usize, have: usize) -> usize {
+        let bytes = (width * if gpu.precision == Precision::F32 { 4 } else { 2 }) as u64;
+        let bound = gpu.caps.max_binding.min(gpu.caps.max_buffer) / bytes;
+        let free = gpu.caps.free.map(|free| free.saturating_sub(gpu.held()));
+        let more = free.map_or(u64::MAX, |free| free / (bytes * layers as u64));
+        bound.min(more.saturating_add(have as u64)) as usize
+    }
+
+    /// The same states with another number of rows, `[old, new]`; what they hold stays.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) where there is no memory.
+    #[cfg(feature = "language")]
+    pub async fn grown(self, gpu: &Gpu, rows: [usize; 2]) -> Result<Self> {
+        let [old, new] = rows.map(|rows| rows.next_multiple_of(ROW_UNIT) as u64);
+        // One after the other, so that one alone is there twice.
+        let names: Vec<String> = self.buffers.borrow().keys().cloned().collect();
+        for name in names {
+            let Some(from) = self.buffers.borrow_mut().remove(&name) else { continue };
+            let bytes = from.size() / old * new;
+            let to = gpu.buffer(&name, bytes, from.usage(), SHORTER).await?;
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(&from, 0, &to, 0, from.size().min(bytes));
+            gpu.submit(encoder);
+            self.buffers.borrow_mut().insert(name, to);
+        }
+        Ok(self)
+    }
+
     /// Whether they lie on a device, and not on one that was lost or left since.
     #[cfg(feature = "language")]
     pub fn lie_on(&self, gpu: &Gpu) -> bool {

@@ -45,6 +45,7 @@ impl<'a> Builder<'a> {
             Op::Patchify(op) => vec![self.patchify(op, y)?],
             Op::Linear(op) => self.linear(op, y)?,
             Op::Embed(op) => vec![self.embed(op, y)?],
+            Op::Norm(_) if self.read_norm(y).is_some() => Vec::new(),
             Op::Norm(op) => self.norm(op, y)?,
             Op::Attention(op) => vec![self.attention(op, y)?],
             Op::Slice(_) => Vec::new(),
@@ -84,6 +85,8 @@ impl<'a> Builder<'a> {
             Op::Causal(op) => vec![self.causal(op, y)?],
             #[cfg(feature = "language")]
             Op::Probabilities(op) => vec![self.probabilities(op, y)?],
+            #[cfg(feature = "language")]
+            Op::Top(op) => vec![self.top(op, y)?],
         };
         Ok(Work { copy, dispatches })
     }

@@ -59,17 +59,17 @@ fn unsupported(plan: &Plan, step: &Step) -> Option<String> {
             (channels != 3).then(|| format!("expected pictures of 3 channels, found {channels}"))
         }
         #[cfg(feature = "language")]
-        Op::Causal(op) => {
-            let (heads, key_heads) = (op.heads, op.key_heads);
-            Causal { heads, key_heads, head_dim: y.cols / heads }.unsupported()
+        Op::Causal(crate::plan::Causal { heads, .. })
+        | Op::Probabilities(crate::plan::Probabilities { heads, .. })
+        | Op::Append(crate::plan::Append { heads, .. }) => {
+            let (head_dim, half) = (heads.d(plan), false);
+            let (heads, key_heads) = (heads.queries, heads.keys);
+            Causal { heads, key_heads, head_dim, norm: None, half }.unsupported()
         }
         #[cfg(feature = "language")]
-        Op::Probabilities(op) => {
-            let (heads, key_heads) = (y.rows, op.key_heads);
-            Causal { heads, key_heads, head_dim: slot(op.q.slot).cols / heads }.unsupported()
-        }
-        #[cfg(feature = "language")]
-        Op::Append(_) => None,
+        Op::Top(op) => (op.count > crate::plan::Top::MOST).then(|| {
+            format!("expected at most {} of them, found {}", crate::plan::Top::MOST, op.count)
+        }),
         Op::Embed(_) | Op::Norm(_) | Op::Slice(_) | Op::Add(_) => None,
     }
 }

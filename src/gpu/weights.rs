@@ -5,8 +5,12 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::device::Gpu;
+#[cfg(feature = "language")]
+use super::layout::{LARGE, write_panels};
 use super::layout::{Layout, Weight, new_weight, uses, write};
 use super::pack::Format;
+#[cfg(feature = "language")]
+use super::pack::{PANEL, PanelShape};
 use super::supports::supports;
 use crate::plan::{Plan, Slot};
 use crate::weights::{QuantFormat, WeightSource, fits};
@@ -59,8 +63,14 @@ impl GpuWeights {
             if this.buffers.contains_key(name) {
                 continue;
             }
-            let values = source.tensor(name).await?;
-            this.put(gpu, slot, layout, source.quant(name), &values).await?;
+            #[cfg(feature = "language")]
+            let large = this.put_large(gpu, slot, layout, source).await?;
+            #[cfg(not(feature = "language"))]
+            let large = false;
+            if !large {
+                let values = source.tensor(name).await?;
+                this.put(gpu, slot, layout, source.quant(name), &values).await?;
+            }
             done += source.stored_bytes(name);
             if progress(done).await.is_break() {
                 return Err(Error::Cancelled);
@@ -85,6 +95,32 @@ impl GpuWeights {
         self.bytes += weight.bytes();
         self.buffers.insert(name.into(), weight);
         Ok(())
+    }
+
+    /// The same of a matrix that is large and goes to the device in few bits, some rows at a time; whether it is.
+    #[cfg(feature = "language")]
+    async fn put_large(
+        &mut self,
+        gpu: &Gpu,
+        slot: &Slot,
+        layout: Layout,
+        source: WeightSource<'_>,
+    ) -> Result<bool> {
+        let Some((shape, format)) = layout.large(gpu, slot, source.quant(&slot.name)) else {
+            return Ok(false);
+        };
+        let bytes = Layout::Panels(shape).bytes(format);
+        let weight = new_weight(gpu, &slot.name, format, bytes).await?;
+        let rows = (LARGE / shape.k).next_multiple_of(PANEL);
+        for first in (0..shape.cols).step_by(rows) {
+            let own = first..shape.cols.min(first + rows);
+            let part = PanelShape { cols: own.len(), ..shape };
+            let values = source.rows(slot, own).await?;
+            write_panels(gpu, &weight, part, first / PANEL, &values, true).await?;
+        }
+        self.bytes += weight.bytes();
+        self.buffers.insert(slot.name.clone(), weight);
+        Ok(true)
     }
 
     /// Bytes on the device.

@@ -1,5 +1,7 @@
 //! The choice of the next token from its logits.
 
+use crate::plan::Top;
+
 /// How the next token is chosen: the likeliest, unless a temperature is given.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
@@ -74,6 +76,37 @@ impl Sampling {
         }
     }
 
+    /// How many of the largest logits are enough to choose by: where all count, none is.
+    pub fn candidates(&self) -> Option<usize> {
+        match (self.temperature == 0.0, self.top_k) {
+            _ if self.repetition_penalty != 1.0 => None,
+            (true, _) => Some(1),
+            // One more tells whether others are as likely as the last.
+            (false, top) => (1..Top::MOST).contains(&top).then_some(top + 1),
+        }
+    }
+
+    /// As [`Sampling::choose`] by the largest logits alone, as many as [`Sampling::candidates`] says, with their tokens;
+    /// `place` is the number of tokens before. `None` where others may be as likely as the last of them.
+    pub fn choose_among(&self, best: &[(u32, f32)], place: usize) -> Option<u32> {
+        if self.temperature == 0.0 {
+            return best.first().map(|(id, _)| *id);
+        }
+        if best.is_empty() {
+            return None;
+        }
+        let (beyond, least) = (best.get(self.top_k), best.get(self.top_k.checked_sub(1)?));
+        if let (Some((_, beyond)), Some((_, least))) = (beyond, least)
+            && beyond == least
+        {
+            return None;
+        }
+        let mut list = best[..self.top_k.min(best.len())].to_vec();
+        list.sort_by_key(|(id, _)| *id);
+        let logits: Vec<f32> = list.iter().map(|(_, logit)| *logit).collect();
+        Some(list[self.draw(&self.probabilities(&logits, &[]), place)].0)
+    }
+
     /// The next token; `previous` are all before it.
     pub fn choose(&self, logits: &[f32], previous: &[u32]) -> u32 {
         if self.temperature == 0.0 {
@@ -83,14 +116,18 @@ impl Sampling {
             let best = |best: usize, at: usize| if scores[at] > scores[best] { at } else { best };
             return (0..scores.len()).fold(0, best) as u32;
         }
-        let shares = self.probabilities(logits, previous);
-        let mut left = unit(self.seed, previous.len() as u64);
+        self.draw(&self.probabilities(logits, previous), previous.len()) as u32
+    }
+
+    /// One of some by their probabilities, for the choice behind `place` others.
+    fn draw(&self, shares: &[f64], place: usize) -> usize {
+        let mut left = unit(self.seed, place as u64);
         let last = shares.iter().rposition(|share| *share > 0.0).unwrap_or(0);
         let chosen = shares.iter().position(|share| {
             left -= share;
             left < 0.0
         });
-        chosen.unwrap_or(last) as u32
+        chosen.unwrap_or(last)
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Answering {
     pub picture: Option<u32>,
     /// Whether it is told where the model looked.
     pub attention: bool,
+    /// Whether all logits are told; a device reads the largest alone where that is enough to choose by.
+    pub logits: bool,
 }
 
 /// A token of an answer.
@@ -39,13 +41,13 @@ pub struct Answering {
 pub struct Said<'a> {
     /// Its number.
     pub id: u32,
-    /// The logits that it was chosen by.
+    /// The logits that it was chosen by, where they are asked for.
     pub logits: &'a [f32],
     /// Where the model looked when it chose it, as [`Talk::attention`] gives it; where that is asked for.
     pub attention: Option<&'a Tensor>,
 }
 
-/// The memory grows by so many tokens.
+/// The memory begins with room for so many tokens behind those that were said.
 const ROOM: usize = 256;
 
 impl Talk {
@@ -55,10 +57,11 @@ impl Talk {
     /// # Errors
     /// [`Error::Input`] where the model does not take as many tokens.
     pub fn say(&mut self, session: &Session, ids: &[u32], visual: Option<&Tensor>) -> Result<()> {
-        let (all, most) = (self.ids.len() + ids.len(), session.language()?.length);
+        let (all, most) = (self.ids.len() + ids.len(), session.longest(self.memory.as_ref())?);
         if all >= most {
+            let takes = if most < session.language()?.length { "device" } else { "model" };
             return Err(Error::input(format!(
-                "the conversation would have {all} tokens with its pictures, the model takes {most}: begin a new one, \
+                "the conversation would have {all} tokens with its pictures, the {takes} takes {most}: begin a new one, \
                  or cut pictures into fewer tiles"
             )));
         }
@@ -89,7 +92,7 @@ impl Talk {
     /// # Errors
     /// [`Error::Input`] where there is no language model.
     pub fn room(&self, session: &Session) -> Result<usize> {
-        Ok(session.language()?.length.saturating_sub(self.ids.len()))
+        Ok(session.longest(self.memory.as_ref())?.saturating_sub(self.ids.len()))
     }
 
     /// The places of visual tokens among all that was said.
@@ -129,7 +132,7 @@ impl Talk {
     }
 
     async fn look(&mut self, session: &Session, how: &Answering, at: usize) -> Result<Tensor> {
-        let mut memory = self.memory(session, at)?;
+        let mut memory = self.memory(session, at).await?;
         let known = memory.len();
         memory.take_back(at - 1);
         let embeddings = self.embeddings(session, how, memory.len()..at).await?;
@@ -172,33 +175,52 @@ impl Talk {
         end: usize,
         watch: &mut dyn FnMut(Said<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut memory = self.memory(session, end)?;
-        let wanted = if how.attention { Wanted::Attention } else { Wanted::Last };
+        let best = how.sampling.candidates().filter(|_| !how.logits);
+        let wanted = match (best, how.attention) {
+            (Some(count), false) => Wanted::Best(count),
+            (Some(count), true) => Wanted::BestAttention(count),
+            (None, false) => Wanted::Last,
+            (None, true) => Wanted::Attention,
+        };
         while self.ids.len() < end {
             // First all that is not remembered, then the last token alone.
-            let embeddings = self.embeddings(session, how, memory.len()..self.ids.len()).await?;
-            let Fed { logits, attention } = session.feed(&mut memory, &embeddings, wanted).await?;
-            let id = how.sampling.choose(&logits, &self.ids);
+            let mut memory = self.memory(session, self.ids.len()).await?;
+            let known = memory.len();
+            let embeddings = self.embeddings(session, how, known..self.ids.len()).await?;
+            let mut fed = session.feed(&mut memory, &embeddings, wanted).await?;
+            let id = match how.sampling.choose_among(&fed.best, self.ids.len()) {
+                Some(id) => id,
+                None => {
+                    if best.is_some() {
+                        // More are as likely as the last of these: all logits decide.
+                        let last = self.ids.len() - 1;
+                        memory.take_back(last);
+                        let given = self.embeddings(session, how, last..last + 1).await?;
+                        fed.logits = session.feed(&mut memory, &given, Wanted::Last).await?.logits;
+                    }
+                    how.sampling.choose(&fed.logits, &self.ids)
+                }
+            };
+            self.memory = Some(memory);
             self.ids.push(id);
             self.written.push(true);
-            let said = Said { id, logits: &logits, attention: attention.as_ref() };
+            let Fed { logits, attention, .. } = &fed;
+            let said = Said { id, logits, attention: attention.as_ref() };
             if watch(said).is_break() || how.stops.contains(&id) {
                 break;
             }
         }
-        self.memory = Some(memory);
         Ok(())
     }
 
-    /// The memory, or an empty one where it has no room for `end` tokens or went with its device.
-    fn memory(&mut self, session: &Session, end: usize) -> Result<Memory> {
-        let fits = |memory: &Memory| memory.capacity() >= end && session.holds(memory);
-        match self.memory.take().filter(fits) {
-            Some(memory) => Ok(memory),
-            None => {
-                let most = session.language()?.length;
-                session.memory(end.next_multiple_of(ROOM).min(most))
-            }
+    /// The memory with room for `end` tokens; an empty one where it went with its device.
+    async fn memory(&mut self, session: &Session, end: usize) -> Result<Memory> {
+        let most = session.longest(self.memory.as_ref())?;
+        match self.memory.take().filter(|memory| session.holds(memory)) {
+            Some(memory) if memory.capacity() >= end => Ok(memory),
+            // Twice as many, so that it does not grow often.
+            Some(memory) => session.grow(memory, (2 * end).next_multiple_of(ROOM).min(most)).await,
+            None => session.memory((end + ROOM).next_multiple_of(ROOM).min(most)),
         }
     }
 

@@ -16,7 +16,7 @@ pub use op::{
     Op, Outer, Patchify, Pool, PoolKind, Resize, Ridge, Rotate, RowSource, ScoreBias, Slice,
 };
 #[cfg(feature = "language")]
-pub use op::{Append, Causal, Probabilities};
+pub use op::{Append, Causal, Heads, Probabilities, Top};
 pub use record::{
     Guided, Input, POOLED, RELATIVE_INDEX, TEXT, TEXT_POSITIONS, TOKEN_TABLE, TensorSpec,
     dense_layer, parameters, record, record_attention, record_dense, record_guided, record_head,
@@ -24,8 +24,8 @@ pub use record::{
 };
 #[cfg(feature = "language")]
 pub use record::{
-    LANGUAGE_HEAD, LANGUAGE_TABLE, Wanted, language_angles, language_tensors, record_language,
-    record_visual, squares, visual_tensors,
+    LANGUAGE_HEAD, LANGUAGE_QKV, LANGUAGE_TABLE, Wanted, language_angles, language_tensors,
+    record_language, record_visual, squares, visual_tensors,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 

@@ -10,6 +10,8 @@ mod causal;
 mod concat;
 mod embed;
 mod gather;
+#[cfg(feature = "language")]
+mod heads;
 mod interleave;
 mod linear;
 mod local_affine;
@@ -23,6 +25,8 @@ mod resize;
 mod ridge;
 mod rotate;
 mod slice;
+#[cfg(feature = "language")]
+mod top;
 
 pub use add::Add;
 #[cfg(feature = "language")]
@@ -34,6 +38,8 @@ pub use causal::Causal;
 pub use concat::Concat;
 pub use embed::Embed;
 pub use gather::Gather;
+#[cfg(feature = "language")]
+pub use heads::Heads;
 pub use interleave::Interleave;
 pub use linear::{Linear, RowSource};
 pub use local_affine::LocalAffine;
@@ -47,6 +53,8 @@ pub use resize::Resize;
 pub use ridge::Ridge;
 pub use rotate::Rotate;
 pub use slice::Slice;
+#[cfg(feature = "language")]
+pub use top::Top;
 
 use super::{Plan, SlotId};
 
@@ -87,15 +95,18 @@ pub enum Op {
     Ridge(Ridge),
     /// The guide's pixels through coefficients.
     LocalAffine(LocalAffine),
-    /// Rows behind what a state holds.
+    /// Keys and values behind what a state holds.
     #[cfg(feature = "language")]
     Append(Append),
-    /// Attention over what states hold.
+    /// Attention over what a state holds.
     #[cfg(feature = "language")]
     Causal(Causal),
-    /// Where attention over what states hold looks.
+    /// Where attention over what a state holds looks.
     #[cfg(feature = "language")]
     Probabilities(Probabilities),
+    /// The largest values.
+    #[cfg(feature = "language")]
+    Top(Top),
 }
 
 impl Op {
@@ -125,6 +136,8 @@ impl Op {
             Self::Causal(_) => "causal",
             #[cfg(feature = "language")]
             Self::Probabilities(_) => "probabilities",
+            #[cfg(feature = "language")]
+            Self::Top(_) => "top",
         }
     }
 
@@ -149,11 +162,13 @@ impl Op {
             Self::Ridge(op) => vec![op.moments, op.x],
             Self::LocalAffine(op) => vec![op.x.slot, op.guide],
             #[cfg(feature = "language")]
-            Self::Append(op) => vec![op.x.slot, op.place, op.to],
+            Self::Append(op) => op.heads.of_keys().chain([op.place, op.to]).collect(),
             #[cfg(feature = "language")]
-            Self::Causal(op) => vec![op.q.slot, op.k, op.v, op.place],
+            Self::Causal(op) => op.heads.of_queries().chain([op.state, op.place]).collect(),
             #[cfg(feature = "language")]
-            Self::Probabilities(op) => vec![op.q.slot, op.k, op.place],
+            Self::Probabilities(op) => op.heads.of_queries().chain([op.state, op.place]).collect(),
+            #[cfg(feature = "language")]
+            Self::Top(op) => vec![op.x],
         };
         let mut once = Vec::new();
         for slot in all {
@@ -197,6 +212,8 @@ impl Op {
                 2.0 * rows as f64 * plan.slots[op.weight].len(1) as f64
             }
             Self::Attention(op) => 4.0 * outputs * op.sizes(plan)[1] as f64,
+            #[cfg(feature = "language")]
+            Self::Causal(op) => 4.0 * outputs * plan.slots[op.state].rows as f64,
             _ => outputs,
         }
     }

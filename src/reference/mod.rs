@@ -12,11 +12,13 @@ mod map;
 mod norm;
 mod patchify;
 mod rows;
+#[cfg(feature = "language")]
+mod top;
 
 pub use activation::activate;
 pub use attention::{Scores, attention};
 #[cfg(feature = "language")]
-pub use causal::{append, causal, probabilities};
+pub use causal::{Rows, append, causal, probabilities};
 pub use embed::embed;
 pub use guided::{box_mean, local_affine, outer, ridge};
 pub use linear::{Epilogue, linear};
@@ -24,12 +26,16 @@ pub use map::{interleave, pool, resize, windows};
 pub use norm::norm;
 pub use patchify::{patchify_planes, patchify_rgba};
 pub use rows::{gather, rotate};
+#[cfg(feature = "language")]
+pub use top::top;
 
 use std::ops::ControlFlow;
 
 use crate::plan::{
     Attention, Linear, Op, Plan, Plane, PoolKind, Role, RowSource, SlotId, Step, Value,
 };
+#[cfg(feature = "language")]
+use crate::plan::{Heads, Top};
 use crate::weights::WeightSource;
 use crate::{Error, Result};
 
@@ -120,6 +126,24 @@ impl<'a> Twin<'a> {
                 let qkv = [op.q, op.k, op.v].map(|plane| self.plane(plane));
                 attention(qkv, &self.scores(op, slots[step.y].cols), y);
             }
+            #[cfg(feature = "language")]
+            Op::Append(op) => append(&self.rows(&op.heads), self.place(op.place), y),
+            #[cfg(feature = "language")]
+            Op::Causal(op) => {
+                let rows = self.rows(&op.heads);
+                causal(
+                    &rows.queries(),
+                    &self.values[op.state],
+                    self.place(op.place),
+                    rows.sizes,
+                    y,
+                );
+            }
+            #[cfg(feature = "language")]
+            Op::Probabilities(op) => {
+                let (rows, place) = (self.rows(&op.heads), self.place(op.place));
+                probabilities(&rows.queries(), &self.values[op.state], place, rows.sizes, y);
+            }
             _ => self.plain(step, y),
         }
     }
@@ -194,27 +218,52 @@ impl<'a> Twin<'a> {
                 local_affine(x, [op.x.size, op.to], guide, slots[step.y].cols, y);
             }
             #[cfg(feature = "language")]
-            Op::Append(op) => {
-                let place = self.values[op.place][0] as usize;
-                append(self.plane(op.x), place, slots[step.y].cols, y);
-            }
-            #[cfg(feature = "language")]
-            Op::Causal(op) => {
-                let qkv = [self.plane(op.q), &self.values[op.k], &self.values[op.v]];
-                let d = slots[step.y].cols / op.heads;
-                let place = self.values[op.place][0] as usize;
-                causal(qkv, place, [op.heads, op.key_heads, d], y);
-            }
-            #[cfg(feature = "language")]
-            Op::Probabilities(op) => {
-                let heads = slots[step.y].rows;
-                let d = slots[op.q.slot].cols / heads;
-                let place = self.values[op.place][0] as usize;
-                let qk = [self.plane(op.q), &self.values[op.k]];
-                probabilities(qk, place, [heads, op.key_heads, d], y);
+            Op::Top(op) => {
+                let (x, count) = (&self.values[op.x], op.count);
+                let numbers = (0..).map(|number| number as f32);
+                for (part, y) in y.chunks_exact_mut(2 * count).enumerate() {
+                    if op.numbered {
+                        let parts = x.chunks_exact(2 * count).map(|part| part.split_at(count));
+                        let pairs = parts.flat_map(|(values, own)| values.iter().zip(own));
+                        top(pairs.map(|(value, number)| (*value, *number)), count, y);
+                    } else {
+                        let own = x.iter().copied().zip(numbers.clone());
+                        top(own.skip(part * Top::STEP).take(Top::STEP), count, y);
+                    }
+                }
             }
             Op::Linear(_) | Op::Embed(_) | Op::Norm(_) | Op::Attention(_) => {}
+            #[cfg(feature = "language")]
+            Op::Append(_) | Op::Causal(_) | Op::Probabilities(_) => {}
         }
+    }
+
+    /// Queries, keys and values of language models.
+    #[cfg(feature = "language")]
+    fn rows(&self, heads: &Heads) -> Rows<'a> {
+        let norm = |norm: Option<(SlotId, f32)>| {
+            norm.map(|(weight, eps)| (self.values[weight].as_slice(), eps))
+        };
+        self.rows_with(heads, norm(heads.query_norm), norm(heads.key_norm))
+    }
+
+    /// The same with the norms' weights.
+    #[cfg(feature = "language")]
+    pub(crate) fn rows_with(
+        &self,
+        heads: &Heads,
+        query_norm: Option<(&'a [f32], f32)>,
+        key_norm: Option<(&'a [f32], f32)>,
+    ) -> Rows<'a> {
+        let sizes = [heads.queries, heads.keys, heads.d(self.plan)];
+        let (x, angles) = (&self.values[heads.x], &self.values[heads.angles]);
+        Rows { x, sizes, angles, query_norm, key_norm }
+    }
+
+    /// How many tokens came before.
+    #[cfg(feature = "language")]
+    pub(crate) fn place(&self, slot: SlotId) -> usize {
+        self.values[slot][0] as usize
     }
 
     /// What attention needs to know beside queries, keys and values; rows of y have `c` channels.

@@ -35,8 +35,11 @@ type Shape = (usize, Wanted);
 
 /// What a run of the language model gave.
 pub struct Fed {
-    /// Logits of the last token, or of all: `[1, vocabulary]`, `[tokens, vocabulary]`.
+    /// Logits of the last token, or of all: `[1, vocabulary]`, `[tokens, vocabulary]`. Empty where the largest alone are
+    /// wanted.
     pub logits: Vec<f32>,
+    /// The largest logits of the last token, the largest first, with their tokens; where these are wanted.
+    pub best: Vec<(u32, f32)>,
     /// Where the last token looked, `[layers, heads, tokens]` of all that are remembered: weights whose sum is 1. Only
     /// where it was wanted.
     pub attention: Option<Tensor>,
@@ -86,24 +89,67 @@ impl Session {
         self.checkpoint.language().ok_or_else(|| no_language(self.checkpoint.name()))
     }
 
+    /// Tokens of a conversation at most, beside those that `memory` has room for: what the model takes, and what the
+    /// device has memory for.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no language model.
+    pub fn longest(&self, memory: Option<&Memory>) -> Result<usize> {
+        let spec = self.language()?;
+        let capacity = memory.filter(|memory| self.holds(memory)).map_or(0, Memory::capacity);
+        let held = match &self.executor {
+            Executor::Gpu(gpu, _) => {
+                States::rows(gpu, 2 * spec.key_heads * spec.head_dim, spec.layers, capacity)
+            }
+            Executor::Cpu(..) => usize::MAX,
+        };
+        Ok(spec.length.min(held))
+    }
+
     /// An empty memory for so many tokens.
     ///
     /// # Errors
-    /// [`Error::Input`] where the model takes fewer, or is streamed.
+    /// [`Error::Input`] where the model takes fewer, or is streamed, or the device has no memory for them.
     pub fn memory(&self, capacity: usize) -> Result<Memory> {
         self.resident()?;
-        let most = self.language()?.length;
-        if !(1..=most).contains(&capacity) {
-            return Err(Error::input(format!(
-                "{capacity} tokens: the model takes at most {most}, pictures and answer included; ask for less, \
-                 or give fewer tiles"
-            )));
-        }
+        self.fits(capacity, None)?;
         let kept = match &self.executor {
             Executor::Gpu(..) => Kept::Gpu { states: States::default(), plans: Vec::new() },
             Executor::Cpu(..) => Kept::Cpu(Box::default()),
         };
         Ok(Memory { capacity, length: 0, kept })
+    }
+
+    /// The same memory with room for more tokens. Where it fails what was remembered is forgotten.
+    ///
+    /// # Errors
+    /// As [`Session::memory`], [`Error::Device`], [`Error::Lost`].
+    pub(crate) async fn grow(&self, memory: Memory, capacity: usize) -> Result<Memory> {
+        self.fits(capacity, Some(&memory))?;
+        let kept = match (&self.executor, memory.kept) {
+            (Executor::Gpu(gpu, _), Kept::Gpu { states, plans }) => {
+                drop(plans);
+                let states = states.grown(gpu, [memory.capacity, capacity]).await?;
+                Kept::Gpu { states, plans: Vec::new() }
+            }
+            // Their rows become more by themselves.
+            (_, kept) => kept,
+        };
+        Ok(Memory { capacity, length: memory.length, kept })
+    }
+
+    fn fits(&self, capacity: usize, memory: Option<&Memory>) -> Result<()> {
+        let (length, most) = (self.language()?.length, self.longest(memory)?);
+        if (1..=most).contains(&capacity) {
+            return Ok(());
+        }
+        let why = match most < length {
+            true => format!("the device has memory for {most}"),
+            false => format!("the model takes at most {most}"),
+        };
+        Err(Error::input(format!(
+            "{capacity} tokens: {why}, pictures and answer included; ask for less, or give fewer tiles"
+        )))
     }
 
     /// Whether a memory lies on the device in use, and not on one that was lost or left since.
@@ -190,32 +236,34 @@ impl Session {
                 )));
             }
             let first = std::mem::take(&mut memory.length);
-            let (mut logits, mut maps) = (Vec::new(), Vec::new());
+            let (mut logits, mut best, mut maps) = (Vec::new(), Vec::new(), Vec::new());
             for (number, chunk) in embeddings.chunks(CHUNK * spec.hidden).enumerate() {
                 let place = first + number * CHUNK;
                 let last = place + chunk.len() / spec.hidden == first + rows;
-                let wanted = if last || wanted == Wanted::All { wanted } else { Wanted::Last };
+                let wanted = if last || wanted == Wanted::All { wanted } else { Wanted::Nothing };
                 let mut found =
                     self.feed_chunk(spec, memory, chunk, place, wanted).await?.into_iter();
-                if wanted != Wanted::All {
-                    logits.clear();
+                let values = found.next().unwrap_or_default();
+                match wanted.best() {
+                    Some(count) => best = pairs(&values, count),
+                    None => logits.extend(values),
                 }
-                logits.extend(found.next().unwrap_or_default());
                 maps.extend(found);
             }
-            if first_not_finite(&logits).is_some() {
+            let largest: Vec<f32> = best.iter().map(|(_, logit)| *logit).collect();
+            if first_not_finite(&logits).or(first_not_finite(&largest)).is_some() {
                 return Err(Error::NotFinite(
                     "the language model's logits hold NaN or infinity".into(),
                 ));
             }
             memory.length = first + rows;
-            let attention = (wanted == Wanted::Attention).then(|| {
+            let attention = wanted.attention().then(|| {
                 // Of each head the tokens that are remembered, without the room behind them.
                 let heads = maps.iter().flat_map(|map| map.chunks_exact(memory.capacity));
                 let values = heads.flat_map(|head| &head[..memory.length]).copied().collect();
                 Tensor { shape: vec![spec.layers, spec.heads, memory.length], values }
             });
-            Ok(Fed { logits, attention })
+            Ok(Fed { logits, best, attention })
         })
     }
 
@@ -257,6 +305,14 @@ impl Session {
             _ => Err(Error::device("the conversation belongs to another device; begin again")),
         }
     }
+}
+
+/// The largest logits with their tokens, of values that are followed by their numbers.
+fn pairs(values: &[f32], count: usize) -> Vec<(u32, f32)> {
+    let (logits, ids) = values.split_at(count);
+    // Of a small vocabulary there may be fewer.
+    let pairs = ids.iter().zip(logits).filter(|(_, logit)| **logit != f32::MIN);
+    pairs.map(|(id, logit)| (*id as u32, *logit)).collect()
 }
 
 async fn run_on(

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Checkpoint, Manifest, Source, Stored, all_shards, read_header};
+use super::{Checkpoint, Manifest, Source, Stored, Tensor, all_shards, read_header};
 use crate::model::{
     LanguageNaming, LanguageSpec, Sizes, Spec, VisualSpec, no_language, parse_language,
     parse_visual,
 };
-use crate::plan::{LANGUAGE_HEAD, LANGUAGE_TABLE, language_tensors, visual_tensors};
+use crate::plan::{
+    LANGUAGE_HEAD, LANGUAGE_QKV, LANGUAGE_TABLE, TensorSpec, language_tensors, visual_tensors,
+};
 use crate::{Error, Result};
 
 /// What was asked for.
@@ -94,12 +96,41 @@ impl Checkpoint {
         let tied = !keys.iter().any(|key| naming.is_head(key));
         tensors.retain(|tensor| !tied || tensor.name != LANGUAGE_HEAD);
         let name = self.name().to_string();
+        let packed: Vec<TensorSpec> =
+            tensors.extract_if(.., |tensor| tensor.name.contains(LANGUAGE_QKV)).collect();
+        tensors.extend(packed.iter().flat_map(|tensor| apart(&spec, tensor)));
         self.manifest.add(tensors, &name, &headers, &|key| naming.read(key))?;
+        for tensor in packed {
+            self.pack(tensor)?;
+        }
         if tied && let Some(table) = self.manifest.tensors.get(LANGUAGE_TABLE).cloned() {
             self.manifest.tensors.insert(LANGUAGE_HEAD.into(), table);
         }
         self.spoken.language = Some(spec);
         Ok(self)
+    }
+
+    /// Puts queries, keys and values, which are three tensors, behind each other as one.
+    fn pack(&mut self, packed: TensorSpec) -> Result<()> {
+        let (mut parts, mut first) = (Vec::new(), None);
+        for name in names(&packed.name) {
+            let Some(own) = self.manifest.tensors.remove(&name) else { continue };
+            if own.quantized.is_some() {
+                return Err(Error::checkpoint(
+                    self.name(),
+                    format!(
+                        "{name}: expected F32, F16 or BF16 in a language model, found few bits"
+                    ),
+                ));
+            }
+            parts.extend(own.parts.iter().cloned());
+            first.get_or_insert(own);
+        }
+        if let Some(first) = first {
+            let packed_tensor = Tensor { shape: packed.shape, parts, ..first };
+            self.manifest.tensors.insert(packed.name, packed_tensor);
+        }
+        Ok(())
     }
 
     fn add_visual(&mut self, headers: &[(String, Vec<Stored>)]) -> Result<()> {
@@ -161,4 +192,20 @@ impl Checkpoint {
         }
         Ok(())
     }
+}
+
+/// The names of queries, keys and values of which one tensor is made.
+fn names(packed: &str) -> [String; 3] {
+    ["attn.q", "attn.k", "attn.v"].map(|part| packed.replacen(LANGUAGE_QKV, part, 1))
+}
+
+/// The three tensors that one is made of.
+fn apart(spec: &LanguageSpec, packed: &TensorSpec) -> Vec<TensorSpec> {
+    let heads = [spec.heads, spec.key_heads, spec.key_heads];
+    let own = names(&packed.name).into_iter().zip(heads);
+    own.map(|(name, heads)| {
+        let shape = [&[heads * spec.head_dim], &packed.shape[1..]].concat();
+        TensorSpec { name, shape, ..packed.clone() }
+    })
+    .collect()
 }

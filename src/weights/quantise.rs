@@ -5,6 +5,7 @@ use crate::parallel::prelude::*;
 use half::f16;
 
 use super::StoredType;
+use crate::plan::Slot;
 
 /// How the matrices of blocks are kept in few bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +35,17 @@ impl QuantFormat {
     /// that merge tokens, past which no residual goes.
     pub fn of(self, name: &str) -> Self {
         if [".attn.", ".merge."].iter().any(|part| name.contains(part)) { Self::Int8 } else { self }
+    }
+
+    /// How a weight is kept where this is asked for, if in few bits: the matrices of blocks, and in 8 bits the language
+    /// model's head, which is read whole for every token.
+    pub fn of_slot(self, slot: &Slot) -> Option<Self> {
+        let quant = match slot.block {
+            Some(_) => self.of(&slot.name),
+            None if is_language_head(&slot.name) => Self::Int8,
+            None => return None,
+        };
+        quant.fits(slot.cols).then_some(quant)
     }
 
     /// Inputs of `k` that share a scale.
@@ -168,6 +180,14 @@ impl Quantized {
 /// Rounded up to 16 significant bits: 127 times it is an f32, so that what is rounded again is the same.
 fn short(scale: f32) -> f32 {
     f32::from_bits((scale.to_bits() + 0xff) & !0xff)
+}
+
+/// Whether a matrix makes the logits of a language model.
+fn is_language_head(_name: &str) -> bool {
+    #[cfg(feature = "language")]
+    return _name == crate::plan::LANGUAGE_HEAD;
+    #[cfg(not(feature = "language"))]
+    false
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ async function speak({ device, ids, picture, folder, config, pixels, most }) {
   if (pixels) await chat.see_pixel_values(new Uint32Array(pixels.shape), new Float32Array(pixels.data));
   chat.say(new Uint32Array(ids), 0);
   const [generated, logits] = [[], []];
+  chat.use_logits(true);
   const [, looked] = [chat.use_looking(true), []];
   const look = async (...how) => {
     const { rows, cols, values } = await chat.look(...how);

@@ -11,4 +11,5 @@ mod linear;
 mod maps;
 mod norms;
 mod rows;
+mod states;
 mod widths;

@@ -6,6 +6,7 @@ mod common;
 mod gguf;
 
 mod api;
+mod decode;
 mod determinism;
 mod encoder;
 mod examples;

@@ -8,8 +8,8 @@ use internvit::gpu::{
     ADD, APPEND, ATTENTION, Attention, BOX_MEAN, BoxMean, CAUSAL, Causal, EMBED, Family, Format,
     GATHER, Gather, INTERLEAVE, Interleave, Kernel, LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER,
     PATCHIFY, POOL, PROBABILITIES, Patchify, Pixels, Pool, Product, RESIZE, RIDGE, ROTATE, Resize,
-    Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups, Target, Tokens,
-    choose, link, rows,
+    Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups, TOP, Target, Tokens,
+    Top, choose, link, rows,
 };
 use internvit::image::Normal;
 use internvit::model::{NormKind, Pairs};
@@ -96,6 +96,11 @@ fn sources() -> Vec<Product> {
                 }
             }
         }
+        if rows == 1 {
+            let gather = RowKind::Normed { channels: 96, eps: 1e-6 };
+            let formats = Format::ALL.map(|format| Product { rows, format, gather, ..PLAIN });
+            list.extend(formats);
+        }
         list.push(Product { rows, k: 9 * 12, cols: 12, gather: RowKind::Windows, ..PLAIN });
         for (rgba, patch) in [(Some(Normal::default()), 14), (None, 16), (None, 15)] {
             let (k, gather) = (3 * patch * patch, RowKind::Patches { rgba, patch });
@@ -111,12 +116,13 @@ fn kernels() -> Kernels {
     for epilogue in epilogues() {
         // In the types that the rows for packed products and for matrices take.
         let (packed, half) = (Format::Quantized(QuantFormat::Int8), [true, !epilogue.residual]);
-        all.add(&LINEAR, &epilogue);
-        all.add(&LINEAR, &Product { rows: 3, ..epilogue });
-        all.add(&LINEAR, &Product { format: packed, ..epilogue });
-        all.add(&LINEAR, &Product { format: Format::F16, half, ..epilogue });
+        all.add(LINEAR, &epilogue);
+        all.add(LINEAR, &Product { rows: 1, ..epilogue });
+        all.add(LINEAR, &Product { rows: 3, ..epilogue });
+        all.add(LINEAR, &Product { format: packed, ..epilogue });
+        all.add(LINEAR, &Product { format: Format::F16, half, ..epilogue });
     }
-    sources().iter().for_each(|product| all.add(&LINEAR, product));
+    sources().iter().for_each(|product| all.add(LINEAR, product));
     for head_dim in (8..=256).step_by(8) {
         for half in [[false; 2], [true, false], [true; 2]] {
             for bias in [false, true] {
@@ -142,7 +148,6 @@ fn kernels() -> Kernels {
     for c in [192, 12] {
         all.add(&EMBED, &Tokens { c, prefix: c / 100 });
         all.add(&ADD, &Rows { c });
-        all.add(&APPEND, &Rows { c });
         all.add(&INTERLEAVE, &Interleave { c });
         for (parts, add) in [(1, false), (1, true), (4, false)] {
             all.add(&GATHER, &Gather { c, parts, add });
@@ -159,10 +164,16 @@ fn kernels() -> Kernels {
         all.add(&RIDGE, &Ridge { c, eps: 1e-3 });
         all.add(&LOCAL_AFFINE, &Pixels { c });
     }
-    for head_dim in [4, 64, 128, 256] {
-        for table in [&CAUSAL, &PROBABILITIES] {
-            all.add(table, &Causal { heads: 14, key_heads: 2, head_dim });
+    let tables: [&'static [Row<Causal>]; 3] = [&APPEND, &CAUSAL, &PROBABILITIES];
+    for head_dim in [8, 64, 128, 256] {
+        for (norm, half) in [(None, false), (Some(1e-6), true)] {
+            for table in tables {
+                all.add(table, &Causal { heads: 14, key_heads: 2, head_dim, norm, half });
+            }
         }
+    }
+    for (count, cols, numbered) in [(1, 151_674, false), (65, 65 * 37, true)] {
+        all.add(&TOP, &Top { count, cols, step: if numbered { cols } else { 4096 }, numbered });
     }
     all
 }
@@ -214,7 +225,7 @@ fn no_row_is_hidden_by_another() {
     let mut take = |about: internvit::gpu::About| taken.push((about.file, about.with, about.tile));
     for target in TARGETS {
         for product in epilogues().into_iter().chain(sources()) {
-            take(choose(&LINEAR, &target, &product).unwrap().about());
+            take(choose(LINEAR, &target, &product).unwrap().about());
         }
         for head_dim in (8..=256).step_by(8) {
             for half in [[false; 2], [true; 2]] {
@@ -244,7 +255,7 @@ fn no_row_is_hidden_by_another() {
 #[test]
 fn products_take_the_kernel_that_suits() {
     let file = |family, matrix, product: &Product| {
-        let row = choose(&LINEAR, &target(family, 32, matrix), product).unwrap();
+        let row = choose(LINEAR, &target(family, 32, matrix), product).unwrap();
         (row.file, row.needs.matrix)
     };
     let suits =
@@ -269,8 +280,14 @@ fn products_take_the_kernel_that_suits() {
         assert_eq!(file(family, 16, &Product { rows: 4, ..suits }), ("linear_vector", 0));
         assert_ne!(file(family, 16, &Product { rows: 5, ..suits }).0, "linear_vector");
     }
-    let alone = Product { rows: 1, ..suits };
-    assert_eq!(file(Family::Software, 0, &alone), ("linear_direct", 0));
+    let one = Product { rows: 1, ..suits };
+    for family in Family::ALL {
+        assert_eq!(file(family, 16, &one), ("linear_one", 0));
+    }
+    let eight = target(Family::SoftwareSubgroups, 8, 0);
+    assert_eq!(choose(LINEAR, &eight, &one).unwrap().file, "linear_one_subgroup");
+    let odd = Product { k: 584, ..one };
+    assert_eq!(choose(LINEAR, &eight, &odd).unwrap().file, "linear_one");
 }
 
 /// Attention runs on matrix units where q, k and v are f16 and the tiles divide a head and fit a

@@ -198,6 +198,7 @@ impl Chat<'_> {
             most: self.args.max_new_tokens as usize,
             picture: self.tokens.picture(),
             attention: self.args.attention.is_some(),
+            ..Answering::default()
         };
         let mut looked = Looked::new(self.talk.places(&how));
         let room = self.talk.room(encoder)?;

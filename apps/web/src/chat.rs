@@ -292,8 +292,7 @@ impl Chat {
         let (logits, looked, place) = (&mut self.logits, &mut self.looked, self.talk.ids().len());
         // The page decides between two tokens whether there is another.
         let watch = &mut |said: Said<'_>| {
-            logits.clear();
-            logits.extend_from_slice(said.logits);
+            *logits = said.logits.to_vec();
             *looked = said.attention.map(|attention| (place, attention.clone()));
             ControlFlow::Break(())
         };
@@ -339,7 +338,12 @@ impl Chat {
         shown.looked(&sum, order)
     }
 
-    /// The logits by which the last token was chosen: for tests.
+    /// Whether the logits by which a token is chosen are kept: for tests.
+    pub fn use_logits(&mut self, logits: bool) {
+        self.how.logits = logits;
+    }
+
+    /// The logits by which the last token was chosen, where they are kept: for tests.
     pub fn logits(&self) -> Vec<f32> {
         self.logits.clone()
     }

@@ -1,9 +1,9 @@
-//! What states hold: rows that are put into them, and attention over them.
+//! What language models do beside products: rows that are put into states, attention over them, the largest logits.
 
-use super::{Needs, Row, Rows, Tile};
+use super::{Kernel, Needs, Row, Subgroups, Target, Tile};
 use crate::gpu::family::Family;
 
-/// Attention over what states hold.
+/// Heads over a state.
 #[derive(Clone, Copy, Debug)]
 pub struct Causal {
     /// Heads of queries.
@@ -12,6 +12,10 @@ pub struct Causal {
     pub key_heads: usize,
     /// Channels of a head.
     pub head_dim: usize,
+    /// What the norm of those that are turned adds before the root, where there is one.
+    pub norm: Option<f32>,
+    /// Whether the state is f16.
+    pub half: bool,
 }
 
 impl Causal {
@@ -19,40 +23,84 @@ impl Causal {
     pub fn unsupported(&self) -> Option<String> {
         let d = self.head_dim;
         (!(CAUSAL[0].fits)(self))
-            .then(|| format!("expected heads of a multiple of 4 channels up to 256, found {d}"))
+            .then(|| format!("expected heads of a multiple of 8 channels up to 256, found {d}"))
     }
 }
 
-/// The one variant.
-pub static APPEND: [Row<Rows>; 1] = [Row {
+/// The largest values of parts of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Top {
+    /// How many of each part.
+    pub count: usize,
+    /// Values in all.
+    pub cols: usize,
+    /// Values of a part.
+    pub step: usize,
+    /// Whether they have numbers of their own.
+    pub numbered: bool,
+}
+
+const OVER_STATE: Row<Causal> = Row {
     op: "append",
     file: "append",
-    with: &[],
+    with: &["shared/turned"],
     families: &Family::ALL,
     needs: Needs::NONE,
     tile: Tile::Quads,
-    fits: |_| true,
-    specialise: |kernel, _, _, shape| kernel.knob("C", shape.c),
-}];
+    fits: |shape| shape.head_dim.is_multiple_of(8) && shape.head_dim <= 256,
+    specialise: |kernel, row, target, shape| turning(kernel, row, target, shape).writes(shape.half),
+};
 
 /// The one variant.
-pub static CAUSAL: [Row<Causal>; 1] = [over_states("causal")];
+pub static APPEND: [Row<Causal>; 1] = [OVER_STATE];
+
+/// A workgroup a query, or on software adapters with subgroups sixteen queries that share keys.
+pub static CAUSAL: [Row<Causal>; 2] = [
+    Row {
+        op: "causal",
+        families: &[Family::SoftwareSubgroups],
+        needs: Needs::subgroups(Subgroups::Exactly(8)),
+        tile: Tile::Head { queries: 16, keys: 32 },
+        ..reading("causal_subgroup")
+    },
+    reading("causal"),
+];
 
 /// The one variant.
-pub static PROBABILITIES: [Row<Causal>; 1] = [over_states("probabilities")];
+pub static PROBABILITIES: [Row<Causal>; 1] = [reading("probabilities")];
 
-const fn over_states(file: &'static str) -> Row<Causal> {
+const fn reading(file: &'static str) -> Row<Causal> {
     Row {
         op: file,
         file,
-        with: &[],
-        families: &Family::ALL,
-        needs: Needs::NONE,
         tile: Tile::Head { queries: 1, keys: 64 },
-        fits: |shape| shape.head_dim.is_multiple_of(4) && shape.head_dim <= 256,
-        specialise: |kernel, _, _, shape| {
-            let kernel = kernel.knob("D", shape.head_dim).knob("HEADS", shape.heads);
-            kernel.knob("KEY_HEADS", shape.key_heads)
+        specialise: |kernel, row, target, shape| {
+            turning(kernel, row, target, shape).reads(shape.half)
         },
+        ..OVER_STATE
     }
 }
+
+fn turning(kernel: Kernel, _: &Row<Causal>, _: &Target, shape: &Causal) -> Kernel {
+    let kernel = kernel.knob("D", shape.head_dim).knob("HEADS", shape.heads);
+    let kernel = kernel.knob("KEY_HEADS", shape.key_heads);
+    match shape.norm {
+        Some(eps) => kernel.with("turn/normed").knob("EPS", eps),
+        None => kernel.with("turn/plain"),
+    }
+}
+
+/// The one variant.
+pub static TOP: [Row<Top>; 1] = [Row {
+    op: "top",
+    file: "top",
+    with: &[],
+    families: &Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Rows(1),
+    fits: |_| true,
+    specialise: |kernel, _, _, shape| {
+        let kernel = kernel.knob("COUNT", shape.count).knob("COLS", shape.cols);
+        kernel.knob("STEP", shape.step).knob("NUMBERED", shape.numbered)
+    },
+}];

@@ -43,6 +43,14 @@ pub enum RowKind {
     Rows,
     /// 3 × 3 windows of a map.
     Windows,
+    /// A slot's with RMSNorm, of so many channels, which adds `eps` before the root.
+    #[cfg(feature = "language")]
+    Normed {
+        /// Channels, without the zeros behind them.
+        channels: usize,
+        /// Added before the root.
+        eps: f32,
+    },
     /// Patches of pictures of bytes or of f32 planes.
     Patches {
         /// Of bytes, what becomes of them.
@@ -62,15 +70,34 @@ const PRODUCT: Row<Product> = Row {
     families: &Family::GPUS,
     needs: Needs::NONE,
     tile: Tile::Panel(64),
-    fits: |_| true,
+    fits: Product::is_stored,
     specialise: loading,
+};
+
+/// Matrix times one vector, which may be normed as it is read.
+#[cfg(feature = "language")]
+const ONE: Row<Product> = Row {
+    file: "linear_one",
+    families: &Family::ALL,
+    tile: Tile::Panel(1),
+    fits: Product::is_one,
+    specialise: |kernel, row, target, product| {
+        // On other software adapters a barrier costs more than a longer sum.
+        let shares: usize = if target.family.software() { 1 } else { 32 };
+        let unit = match product.format {
+            Format::Quantized(QuantFormat::Int4) => QuantFormat::GROUP,
+            _ => 4,
+        };
+        by_eight(kernel, row, target, product).knob("UNIT", unit).knob("SHARES", shares)
+    },
+    ..PRODUCT
 };
 
 /// Matrix times a few vectors.
 const VECTOR: Row<Product> = Row {
     file: "linear_vector",
     tile: Tile::Panel(FEW),
-    fits: |product| product.rows <= FEW,
+    fits: |product| product.rows <= FEW && product.is_stored(),
     specialise: |kernel, row, target, product| {
         loading(kernel, row, target, product).knob("ROWS", row.tile.rows())
     },
@@ -80,7 +107,18 @@ const VECTOR: Row<Product> = Row {
 /// Variants of the linear kernel. The software rows are from `internvit bench --tune` on lavapipe (2 cores
 /// of an Intel Xeon with AVX-512, then of an AMD EPYC with AVX2) and on SwiftShader; the others have run on
 /// no GPU yet.
-pub static LINEAR: [Row<Product>; 9] = [
+pub static LINEAR: &[Row<Product>] = &[
+    #[cfg(feature = "language")]
+    Row {
+        file: "linear_one_subgroup",
+        families: &[Family::SoftwareSubgroups],
+        needs: Needs::subgroups(Subgroups::Exactly(8)),
+        fits: |product| product.is_one() && product.k.is_multiple_of(32),
+        specialise: by_eight,
+        ..ONE
+    },
+    #[cfg(feature = "language")]
+    ONE,
     Row { file: "linear_direct", families: &[Family::Software], tile: Tile::Panel(16), ..PRODUCT },
     Row {
         file: "linear_subgroup",
@@ -96,7 +134,11 @@ pub static LINEAR: [Row<Product>; 9] = [
         tile: Tile::Panel(16),
         ..PRODUCT
     },
-    Row { tile: Tile::Panel(1), fits: |product| product.rows == 1, ..VECTOR },
+    Row {
+        tile: Tile::Panel(1),
+        fits: |product| product.rows == 1 && product.is_stored(),
+        ..VECTOR
+    },
     VECTOR,
     Row {
         file: "linear_matrix",
@@ -123,7 +165,8 @@ pub static LINEAR: [Row<Product>; 9] = [
         families: &[Family::Packed],
         needs: Needs { packed: true, ..Needs::NONE },
         fits: |product| {
-            product.format == Format::Quantized(QuantFormat::Int8) && product.k.is_multiple_of(32)
+            let int8 = product.format == Format::Quantized(QuantFormat::Int8);
+            int8 && product.k.is_multiple_of(32) && product.is_stored()
         },
         ..PRODUCT
     },
@@ -136,6 +179,21 @@ pub static LINEAR: [Row<Product>; 9] = [
 ];
 
 impl Product {
+    /// Whether it is of one row of a picture, taken as it is or normed.
+    #[cfg(feature = "language")]
+    fn is_one(&self) -> bool {
+        let rows = matches!(self.gather, RowKind::Rows | RowKind::Normed { .. });
+        self.rows == 1 && rows
+    }
+
+    /// Whether its rows are taken as they are stored.
+    fn is_stored(&self) -> bool {
+        #[cfg(feature = "language")]
+        return !matches!(self.gather, RowKind::Normed { .. });
+        #[cfg(not(feature = "language"))]
+        true
+    }
+
     /// Whether matrix units can compute it with matrices of this many rows.
     fn suits_matrices(&self, side: usize) -> bool {
         let stored = self.half[0] && matches!(self.format, Format::F16 | Format::Quantized(_));
@@ -151,8 +209,27 @@ fn loading(kernel: Kernel, _: &Row<Product>, _: &Target, product: &Product) -> K
         RowKind::Patches { rgba, patch } => {
             normalising(kernel.with("input/patches"), rgba.as_ref()).knob("PATCH", patch)
         }
+        #[cfg(feature = "language")]
+        RowKind::Normed { .. } => unreachable!("of one row, by its own kernel"),
     };
     finishing(kernel.with(product.format.hole()), product)
+}
+
+/// A kernel that sums eight outputs of a row at once.
+#[cfg(feature = "language")]
+fn by_eight(kernel: Kernel, _: &Row<Product>, _: &Target, product: &Product) -> Kernel {
+    let kernel = match product.gather {
+        RowKind::Normed { channels, eps } => {
+            kernel.with("row/normed").knob("CHANNELS", channels).knob("EPS", eps)
+        }
+        _ => kernel.with("row/plain"),
+    };
+    let eight = match product.format {
+        Format::Quantized(QuantFormat::Int4) => "eight/int4",
+        Format::Quantized(QuantFormat::Int8) => "eight/int8",
+        _ => "eight/plain",
+    };
+    finishing(kernel.with(eight).with(product.format.hole()).reads(product.half[0]), product)
 }
 
 /// A kernel that multiplies rows and weights as f16.

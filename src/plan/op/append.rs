@@ -1,12 +1,14 @@
-use crate::plan::{Plane, SlotId};
+use super::Heads;
+use crate::plan::SlotId;
 
-/// Rows of x behind what a state holds: `y[place + r] = x[r]`; y is the state.
+/// Keys and values of new tokens behind those that a state holds, side by side: `y[place + r] = turned(k[r]) ‖ v[r]`; y
+/// is the state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Append {
-    /// `[rows, C]`.
-    pub x: Plane,
+    /// Where keys and values are, and how keys are turned.
+    pub heads: Heads,
     /// How many rows the state holds, `[1, 1]`, shared.
     pub place: SlotId,
-    /// The state, `[capacity, C]`.
+    /// The state, `[capacity, 2·keys·d]`.
     pub to: SlotId,
 }

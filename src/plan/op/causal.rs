@@ -1,21 +1,16 @@
-use crate::plan::{Plane, SlotId};
+use super::Heads;
+use crate::plan::SlotId;
 
-/// `softmax(q·kᵀ / √d) · v` of each query over the rows of two states up to its own, `place + r` of query r. Query
-/// head h reads the key head `h / (heads / key_heads)`.
+/// `softmax(turned(q)·kᵀ / √d) · v` of each query over the rows of a state up to its own, `place + r` of query r. Query
+/// head h reads the key head `h / (queries / keys)`.
 ///
-/// y is `[rows, heads·d]`.
+/// y is `[rows, queries·d]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Causal {
-    /// Queries, `[rows, heads·d]`.
-    pub q: Plane,
-    /// A state of keys, `[capacity, key_heads·d]`.
-    pub k: SlotId,
-    /// A state of values, `[capacity, key_heads·d]`.
-    pub v: SlotId,
-    /// How many rows the states held before these, `[1, 1]`, shared.
+    /// Where queries are, and how they are turned.
+    pub heads: Heads,
+    /// The state of keys and values, `[capacity, 2·keys·d]`.
+    pub state: SlotId,
+    /// How many rows the state held before these, `[1, 1]`, shared.
     pub place: SlotId,
-    /// Heads of queries.
-    pub heads: usize,
-    /// Heads of keys and values.
-    pub key_heads: usize,
 }

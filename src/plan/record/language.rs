@@ -2,10 +2,10 @@
 
 use super::Recorder;
 use crate::model::{
-    Activation, LANGUAGE, LanguageSpec, NormKind, Pairs, SquareOrder, VisualSpec, WeightKind,
+    Activation, LANGUAGE, LanguageSpec, NormKind, SquareOrder, VisualSpec, WeightKind,
 };
 use crate::plan::{
-    Append, Causal, Gather, Norm, Op, Plan, Plane, Probabilities, Role, Rotate, Slice, SlotId,
+    Append, Causal, Gather, Heads, Op, Plan, Probabilities, Role, Slice, SlotId, Top,
 };
 
 /// The table of what each number of a token stands for, which the host reads.
@@ -14,23 +14,47 @@ pub const LANGUAGE_TABLE: &str = "language.embeddings.token_embedding.weight";
 /// The matrix that makes logits.
 pub const LANGUAGE_HEAD: &str = "language.head.weight";
 
+/// The product of queries, keys and values, one behind the other; checkpoints may have three tensors for it.
+pub const LANGUAGE_QKV: &str = "attn.qkv";
+
 /// What a run of a language model is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
+    /// Nothing but what is kept of the tokens.
+    Nothing,
     /// Logits of the last token.
     Last,
     /// Logits of every token.
     All,
+    /// So many of the largest logits of the last token, at most [`Top::MOST`], with their numbers.
+    Best(usize),
     /// Logits of the last token, and where it looked.
     Attention,
+    /// As `Best`, and where the token looked.
+    BestAttention(usize),
+}
+
+impl Wanted {
+    /// How many of the largest logits, where it is these.
+    pub fn best(self) -> Option<usize> {
+        match self {
+            Self::Best(count) | Self::BestAttention(count) => Some(count),
+            Self::Nothing | Self::Last | Self::All | Self::Attention => None,
+        }
+    }
+
+    /// Whether it is asked where the last token looked.
+    pub fn attention(self) -> bool {
+        matches!(self, Self::Attention | Self::BestAttention(_))
+    }
 }
 
 /// Records the forward pass of `rows` tokens behind what the states hold, which have room for `capacity`.
 ///
 /// Inputs: `embeddings` `[rows, C]`, rows of [`LANGUAGE_TABLE`] or visual tokens; `angles` `[rows, d]`, of
 /// [`language_angles`]; `place` `[1, 1]`, how many tokens came before. Output: `logits` `[1, vocabulary]` of the last
-/// row, or `[rows, vocabulary]`; where attention is wanted too, behind it of each block `attentions.1` to `.L`
-/// `[heads, capacity]` of the last row.
+/// row, or `[rows, vocabulary]`, or none, or `best` `[1, 2·count]`, values and then numbers; where attention is wanted too,
+/// behind it of each block `attentions.1` to `.L` `[heads, capacity]` of the last row.
 pub fn record_language(spec: &LanguageSpec, rows: usize, capacity: usize, wanted: Wanted) -> Plan {
     let mut r = Recorder::new(Plan::new(1), LANGUAGE, "");
     let table = [1, spec.vocabulary, spec.hidden];
@@ -53,12 +77,18 @@ pub fn record_language(spec: &LanguageSpec, rows: usize, capacity: usize, wanted
         r.leave();
         r.plan.slots[x].name = format!("hidden_states.{}", block + 1);
     }
+    if wanted == Wanted::Nothing {
+        return r.plan;
+    }
     if wanted != Wanted::All && rows > 1 {
         x = r.push("last", [1, spec.hidden], Op::Slice(Slice { x, first: rows - 1 }));
     }
     let x = rms(&mut r, x, "layernorm", spec);
     let logits = r.linear(x, "head", spec.vocabulary).unbiased("logits");
-    r.plan.output("logits", logits);
+    match wanted.best() {
+        Some(count) => best(&mut r, logits, count),
+        None => r.plan.output("logits", logits),
+    }
     for (block, look) in looks.into_iter().enumerate() {
         r.plan.output(&format!("attentions.{}", block + 1), look);
     }
@@ -67,6 +97,17 @@ pub fn record_language(spec: &LanguageSpec, rows: usize, capacity: usize, wanted
 
 fn rms(r: &mut Recorder, x: SlotId, name: &str, spec: &LanguageSpec) -> SlotId {
     r.norm(x, name, NormKind::Rms, spec.eps)
+}
+
+/// The largest logits of one row: of parts first, then of these.
+fn best(r: &mut Recorder, logits: SlotId, count: usize) {
+    // In memory of its own, so that the head can read its row through the norm.
+    r.plan.slots[logits].role = Role::Output;
+    let parts = r.cols(logits).div_ceil(Top::STEP);
+    let top = |x, numbered| Op::Top(Top { x, numbered, count });
+    let found = r.push("candidates", [parts, 2 * count], top(logits, false));
+    let best = r.push("best", [1, 2 * count], top(found, true));
+    r.plan.output("best", best);
 }
 
 /// Attention of the normed `a` over all that came before, and itself; and where its last row looks, if that is wanted.
@@ -80,34 +121,23 @@ fn attention(
 ) -> (SlotId, Option<SlotId>) {
     let rows = r.rows(a);
     let [queries, keys] = [spec.heads, spec.key_heads].map(|heads| heads * spec.head_dim);
-    let mut project = |name: &str, slot: &str, width: usize| {
-        r.linear(a, name, width).bias_if(spec.qkv_bias).record(slot)
-    };
-    let q = project("attn.q", "q", queries);
-    let k = project("attn.k", "k", keys);
-    let v = project("attn.v", "v", keys);
-    let [q, k] =
-        [(q, "attn.q_norm", "queries"), (k, "attn.k_norm", "keys")].map(|(mut x, name, turned)| {
-            let shape = [rows, r.cols(x)];
-            if spec.qk_norm {
-                let norm = r.norm_of(spec.head_dim, name, NormKind::Rms, spec.eps);
-                x = r.push(name, shape, Op::Norm(Norm { x: x.into(), ..norm }));
-            }
-            let rotate = Rotate { x: x.into(), angles, pairs: Pairs::Halves };
-            Plane::from(r.push(turned, shape, Op::Rotate(rotate)))
-        });
-    let [k, v] = [(k, "state.keys"), (v.into(), "state.values")].map(|(x, name)| {
-        let to = r.slot(name, [1, capacity, keys], Role::State);
-        r.write(to, Op::Append(Append { x, place, to }));
-        to
+    let layer = r.linear(a, LANGUAGE_QKV, queries + 2 * keys);
+    let x = layer.bias_if(spec.qkv_bias).record("qkv");
+    let [query_norm, key_norm] = ["attn.q_norm", "attn.k_norm"].map(|name| {
+        let name = format!("{name}.weight");
+        let mut weight = || (r.vector(&name, spec.head_dim, WeightKind::Gain), spec.eps);
+        spec.qk_norm.then(&mut weight)
     });
-    let (heads, key_heads) = (spec.heads, spec.key_heads);
-    let look = (wanted == Wanted::Attention).then(|| {
-        let probabilities = Probabilities { q, k, place, key_heads };
-        r.push("attentions", [heads, capacity], Op::Probabilities(probabilities))
+    let (queried, keyed) = (spec.heads, spec.key_heads);
+    let heads = Heads { x, queries: queried, keys: keyed, angles, query_norm, key_norm };
+    let state = r.slot("state", [1, capacity, 2 * keys], Role::State);
+    r.write(state, Op::Append(Append { heads: heads.clone(), place, to: state }));
+    let look = wanted.attention().then(|| {
+        let probabilities = Probabilities { heads: heads.clone(), state, place };
+        r.push("attentions", [queried, capacity], Op::Probabilities(probabilities))
     });
-    let causal = Causal { q, k, v, place, heads, key_heads };
-    (r.push("attention", [rows, queries], Op::Causal(causal)), look)
+    let causal = Op::Causal(Causal { heads, state, place });
+    (r.push("attention", [rows, queries], causal), look)
 }
 
 /// Cosines of the angles of tokens from `first` on, then their sines, `[rows, d]`.

@@ -1,7 +1,7 @@
 //! Attention.
 
 use internvit::gpu::Precision;
-use internvit::plan::{Append, Attention, Causal, Op, Plane, Probabilities, Role, ScoreBias};
+use internvit::plan::{Attention, Op, Plane, Role, ScoreBias};
 
 use super::case::{Case, cases, in_both_precisions};
 use crate::common::*;
@@ -99,68 +99,6 @@ fn attention_in_groups_with_summands() {
                 case.step([1, groups * queries, c], Op::Attention(attention));
                 case.check(gpu);
             }
-        }
-    });
-}
-
-/// A prompt, and single tokens behind many others; fewer heads of keys than of queries.
-#[test]
-fn attention_over_states() {
-    in_both_precisions(|gpu| {
-        let list = [
-            (16, [3, 1], 1, 0, 8),
-            (64, [4, 2], 40, 0, 40),
-            (64, [14, 2], 1, 129, 200),
-            (128, [4, 4], 5, 63, 70),
-            (24, [4, 2], 3, 64, 67),
-            (256, [2, 1], 2, 5, 9),
-        ];
-        for (d, [heads, key_heads], rows, first, capacity) in list {
-            let mut case = Case::new(1);
-            let q = Plane::from(case.input([1, rows, d * heads]));
-            let [k, v] = [0; 2].map(|_| case.given([1, capacity, d * key_heads], Role::Shared));
-            let place = case.numbers([1, 1, 1], Role::Shared, vec![first as f32]);
-            let causal = Causal { q, k, v, place, heads, key_heads };
-            case.step([1, rows, d * heads], Op::Causal(causal));
-            case.check(gpu);
-        }
-    });
-}
-
-/// Of one query, and of the last of several; also where a row is no whole number of quads.
-#[test]
-fn where_attention_over_states_looks() {
-    in_both_precisions(|gpu| {
-        let list = [
-            (16, [3, 1], 1, 0, 8),
-            (64, [4, 2], 40, 0, 40),
-            (64, [14, 2], 1, 129, 201),
-            (128, [4, 4], 5, 63, 70),
-            (256, [2, 1], 2, 5, 9),
-        ];
-        for (d, [heads, key_heads], rows, first, capacity) in list {
-            let mut case = Case::new(1);
-            let q = Plane::from(case.input([1, rows, d * heads]));
-            let k = case.given([1, capacity, d * key_heads], Role::Shared);
-            let place = case.numbers([1, 1, 1], Role::Shared, vec![first as f32]);
-            let probabilities = Probabilities { q, k, place, key_heads };
-            case.step([1, heads, capacity], Op::Probabilities(probabilities));
-            case.check(gpu);
-        }
-    });
-}
-
-/// What stands before and behind stays; in a state whose rows are no whole quads too.
-#[test]
-fn rows_are_appended() {
-    in_both_precisions(|gpu| {
-        for (c, rows, first, capacity) in [(48, 1, 7, 9), (6, 3, 0, 3), (128, 33, 20, 64)] {
-            let mut case = Case::new(1);
-            let x = Plane::from(case.input([1, rows, c]));
-            let place = case.numbers([1, 1, 1], Role::Shared, vec![first as f32]);
-            let to = case.given([1, capacity, c], Role::Shared);
-            case.step([1, capacity, c], Op::Append(Append { x, place, to }));
-            case.check(gpu);
         }
     });
 }

@@ -189,7 +189,8 @@ impl Case {
         let go_on = &mut async |_| ControlFlow::Continue(());
         let plans = std::slice::from_ref(plan);
         let weights = wait(GpuWeights::upload(gpu, plans, &self.weights, go_on)).unwrap();
-        let own = |op: &Op| matches!(op, Op::Linear(_) | Op::Attention(_) | Op::Norm(_));
+        let own =
+            |op: &Op| matches!(op, Op::Linear(_) | Op::Attention(_) | Op::Norm(_) | Op::Causal(_));
         let own = plan.steps.iter().any(|step| own(&step.op));
         let families = Family::ALL.into_iter().filter(|family| family.runs_on(&gpu.caps));
         let run = |family| {

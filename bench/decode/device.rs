@@ -1,0 +1,198 @@
+//! The same on a device: the best adapter, or the one that WGPU_ADAPTER_NAME names.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use internvit::Precision;
+use internvit::gpu::{Choice, Gpu, GpuWeights, PreparedPlan, States, StepTime};
+use internvit::model::{LanguageSpec, WeightKind};
+use internvit::plan::{
+    Linear, Op, Plan, Role, Slot, SlotId, Value, Wanted, language_angles, record_language,
+};
+use internvit::weights::random_tensor;
+
+use super::{PROMPT, tensors};
+
+/// Tokens of thirteen tiles, of which a part goes through the model at a time.
+const TILES: usize = 3328;
+const CHUNK: usize = 256;
+
+/// Tokens of the answer.
+const ANSWER: usize = 16;
+
+/// Tokens of which as many are computed without reading, beside as many that are read one by one.
+const UNREAD: usize = 8;
+
+/// What is asked for: names of precisions, `prompt` for prompts too; all where nothing is.
+pub(super) async fn main(spec: &LanguageSpec, words: &[String]) {
+    let said = |word: &str| words.iter().any(|other| other == word);
+    let all = [Precision::F32, Precision::Int8, Precision::Int4];
+    let some: Vec<_> = all.into_iter().filter(|precision| said(precision.name())).collect();
+    let tensors = tensors(spec);
+    println!("weights    MB   answer: ms   unread: ms   GB/s   of the copy");
+    for precision in if some.is_empty() { &all[..] } else { &some } {
+        let gpu = Gpu::open_as(&Choice::Auto, *precision).await.unwrap();
+        let start = Instant::now();
+        let clock = || start.elapsed().as_secs_f64();
+        let copy = gpu.ceilings(&clock).await.unwrap().copy / 1e9;
+        let plans = [record_language(spec, 1, 1, Wanted::Last)];
+        let go_on = &mut async |_| ControlFlow::Continue(());
+        let weights = GpuWeights::upload(&gpu, &plans, &tensors, go_on).await.unwrap();
+        let mut model = Model { gpu: &gpu, spec, weights: &weights, states: States::default() };
+        let (answer, unread) = model.answer(&clock).await;
+        let bytes = weights.bytes() as f64;
+        let rate = bytes / answer / 1e9;
+        println!(
+            "{:7} {:>5.0} {:>12.1} {:>12.1} {rate:>6.1} {:>11.0} % of {copy:.1} GB/s: {}",
+            precision.name(),
+            bytes / 1e6,
+            1e3 * answer,
+            1e3 * unread,
+            100.0 * rate / copy,
+            gpu.report.name
+        );
+        if some.is_empty() || said("prompt") {
+            let (seconds, products) = model.prompt(&clock).await;
+            let encoder = encoder(&gpu, &clock).await;
+            println!(
+                "        {TILES} tokens in {seconds:.1} s; products {products:.1} GFLOP/s, an encoder's {encoder:.1}"
+            );
+        }
+    }
+}
+
+struct Model<'a> {
+    gpu: &'a Gpu,
+    spec: &'a LanguageSpec,
+    weights: &'a GpuWeights,
+    states: States,
+}
+
+/// Values for the inputs of a plan of `rows` tokens behind `first` others.
+fn inputs(spec: &LanguageSpec, first: usize, rows: usize) -> [(&'static str, Vec<f32>); 3] {
+    let embeddings = (0..rows * spec.hidden).map(|at| (at as f32).sin()).collect();
+    let angles = language_angles(spec, first, rows);
+    [("embeddings", embeddings), ("angles", angles), ("place", vec![first as f32])]
+}
+
+fn fed<'v>(plan: &Plan, given: &'v [(&'static str, Vec<f32>)]) -> Vec<(SlotId, Value<'v>)> {
+    let slot = |name: &str| plan.slot(name).unwrap();
+    given.iter().map(|(name, values)| (slot(name), Value::F32(values))).collect()
+}
+
+impl Model<'_> {
+    async fn prepare(&self, rows: usize, wanted: Wanted) -> PreparedPlan {
+        let plan = record_language(self.spec, rows, TILES + ANSWER, wanted);
+        PreparedPlan::with_states(self.gpu, plan, self.weights, &self.states).await.unwrap()
+    }
+
+    /// Median seconds of a token of an answer behind a prompt, and of several that nobody reads in between.
+    async fn answer(&mut self, clock: &dyn Fn() -> f64) -> (f64, f64) {
+        let go_on = &mut async |_, _| ControlFlow::Continue(());
+        let mut prompt = self.prepare(PROMPT, Wanted::Nothing).await;
+        let given = inputs(self.spec, 0, PROMPT);
+        let plan = prompt.plan().clone();
+        prompt.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
+        let mut one = self.prepare(1, Wanted::Best(1)).await;
+        let (plan, mut times) = (one.plan().clone(), Vec::new());
+        let best = plan.slot("best").unwrap();
+        for at in 0..ANSWER {
+            let given = inputs(self.spec, PROMPT + at, 1);
+            let start = Instant::now();
+            one.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
+            let found = one.read(self.gpu, best, 1).await.unwrap();
+            assert!(found[0].is_finite());
+            times.push(start.elapsed().as_secs_f64());
+        }
+        let start = Instant::now();
+        for at in 0..UNREAD {
+            let given = inputs(self.spec, PROMPT + ANSWER + at, 1);
+            one.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
+        }
+        one.read(self.gpu, best, 1).await.unwrap();
+        let unread = start.elapsed().as_secs_f64() / UNREAD as f64;
+        let given = inputs(self.spec, PROMPT + ANSWER, 1);
+        let steps = one.profile(self.gpu, 1, &fed(&plan, &given), clock, go_on).await.unwrap();
+        by_operation("a token", &plan, &steps);
+        times.sort_by(f64::total_cmp);
+        (times[ANSWER / 2], unread)
+    }
+
+    /// Seconds of a prompt of thirteen tiles, and the rate of its last chunk's products, GFLOP/s.
+    async fn prompt(&mut self, clock: &dyn Fn() -> f64) -> (f64, f64) {
+        let go_on = &mut async |_, _| ControlFlow::Continue(());
+        let mut chunk = self.prepare(CHUNK, Wanted::Nothing).await;
+        let plan = chunk.plan().clone();
+        let given = inputs(self.spec, 0, CHUNK);
+        chunk.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
+        // What is read comes behind all that was asked for.
+        let place = plan.slot("place").unwrap();
+        chunk.read(self.gpu, place, 1).await.unwrap();
+        let start = Instant::now();
+        for first in (0..TILES).step_by(CHUNK) {
+            let given = inputs(self.spec, first, CHUNK);
+            chunk.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
+        }
+        chunk.read(self.gpu, place, 1).await.unwrap();
+        let seconds = start.elapsed().as_secs_f64();
+        let given = inputs(self.spec, TILES - CHUNK, CHUNK);
+        let times = chunk.profile(self.gpu, 1, &fed(&plan, &given), clock, go_on).await.unwrap();
+        by_operation("the last 256 tokens", &plan, &times);
+        (seconds, rate(&plan, &times))
+    }
+}
+
+/// Where the time of a plan goes, to standard error.
+fn by_operation(what: &str, plan: &Plan, times: &[StepTime]) {
+    let mut sums: HashMap<&str, f64> = HashMap::new();
+    for (step, time) in plan.steps.iter().zip(times) {
+        *sums.entry(step.op.name()).or_default() += time.seconds;
+    }
+    let mut list: Vec<_> = sums.into_iter().collect();
+    list.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let all: Vec<String> = list.iter().map(|(op, s)| format!("{op} {:.1} ms", 1e3 * s)).collect();
+    eprintln!("{what}: {}", all.join(", "));
+}
+
+/// GFLOP/s of a plan's products.
+fn rate(plan: &Plan, times: &[StepTime]) -> f64 {
+    let products =
+        plan.steps.iter().zip(times).filter(|(step, _)| matches!(step.op, Op::Linear(_)));
+    let sum = |(flop, seconds), (step, time): (_, &StepTime)| {
+        (flop + plan.flop(step, 1), seconds + time.seconds)
+    };
+    let (flop, seconds) = products.fold((0.0, 0.0), sum);
+    flop / seconds / 1e9
+}
+
+/// The same of the products of an encoder's MLP, InternViT-300M's, with weights in as many bits.
+async fn encoder(gpu: &Gpu, clock: &dyn Fn() -> f64) -> f64 {
+    let mut plan = Plan::new(1);
+    let x = plan.add(Slot::new("x", [1, 1025, 1024], Role::Input));
+    let mut weights = HashMap::new();
+    let mut last = x;
+    for (name, out, k) in [("fc1", 4096, 1024), ("fc2", 1024, 4096)] {
+        let role = Role::Weight(WeightKind::Matrix);
+        let slot = Slot { block: Some(0), ..Slot::new(name, [1, out, k], role) };
+        weights.insert(name.to_string(), random_tensor(1, name, &[out, k], WeightKind::Matrix));
+        let weight = plan.add(slot);
+        let y = plan.add(Slot::new(&format!("{name} y"), [1, 1025, out], Role::Temporary));
+        plan.push(y, Op::Linear(Linear::new(last, weight)));
+        last = y;
+    }
+    plan.output("y", last);
+    let plans = std::slice::from_ref(&plan);
+    let go_on = &mut async |_| ControlFlow::Continue(());
+    let held = GpuWeights::upload(gpu, plans, &weights, go_on).await.unwrap();
+    let mut prepared = PreparedPlan::new(gpu, plan.clone(), &held).await.unwrap();
+    let values: Vec<f32> = (0..1025 * 1024).map(|at| (at as f32).sin()).collect();
+    let go_on = &mut async |_, _| ControlFlow::Continue(());
+    let mut best: f64 = 0.0;
+    for _ in 0..4 {
+        let given = [(x, Value::F32(&values))];
+        best =
+            best.max(rate(&plan, &prepared.profile(gpu, 1, &given, clock, go_on).await.unwrap()));
+    }
+    best
+}
