@@ -137,7 +137,7 @@ function scriptOf(given: Looked): string {
     `const model = await open(${source}${request.view === "words" ? ", { texts: true }" : ""});`,
     `const seen = await model.look(${JSON.stringify(shot.file.name)}, ${spelled([["view", request.view], ...askedOf(given)])}, ${spelled(fedOf(given))});`,
     ...beyond(given).map((line) => `// ${line}`),
-    "console.log(seen.data.shape, seen.image.width, seen.image.height); // seen.data.data are the values, seen.image the picture",
+    "console.info(seen.data.shape, seen.image.width, seen.image.height); // seen.data.data are the values, seen.image the picture",
     "model.close();",
   ].join("\n");
 }
