@@ -1,7 +1,7 @@
 """Photographs a second of one process and of N actors on a local Ray cluster, of the wheel and of PyTorch with the same
 weights: DINOv2's shape in transformers' names.
 
-    python bench/ray.py MODEL PHOTOS --actors 2 --size 224
+    python bench/cluster.py MODEL PHOTOS --actors 2 --size 224
 
 Each process and each actor has one thread. A rate is that of the time from the first photograph to the last, so that
 opening a model is no part of it. Needs internvit (release), torch, transformers, pillow, 'ray[data]' and pyarrow.
@@ -19,7 +19,8 @@ from pathlib import Path
 import pyarrow as pa
 import ray
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "docs/examples"))
+EXAMPLES = str(Path(__file__).resolve().parent.parent / "docs/examples")
+sys.path.insert(0, EXAMPLES)
 from ray_encode import KINDS, Encode  # noqa: E402
 
 
@@ -121,7 +122,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     photos = sorted(str(path) for path in Path(args.photos).iterdir() if path.suffix.lower() in KINDS)
-    ray.init(num_cpus=2 * args.actors + 1, include_dashboard=False)
+    # Workers import the example too.
+    ray.init(num_cpus=2 * args.actors + 1, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": EXAMPLES}})
     ray.data.DataContext.get_current().enable_progress_bars = False
     given = (args.model, "cpu", 1, args.size)
     for turn in range(args.rounds):
