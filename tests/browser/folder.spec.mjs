@@ -55,6 +55,13 @@ const counting = (page) => page.addInitScript(() => {
     return postMessage.call(this, message, ...more);
   };
 });
+/** The part of a canvas's pixels that differ by more than a rounding from when it was asked before. */
+const differing = (canvas) => canvas.evaluate(async (canvas) => {
+  for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+  const [before, now] = [canvas.before, canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
+  canvas.before = now;
+  return now.filter((value, at) => Math.abs(value - before?.[at]) > 3).length / now.length;
+});
 const embedded = (page) => page.evaluate(() => globalThis.embedded);
 
 test("a folder is read, searched by likeness, mapped, encircled, and written as a table", async (t) => {
@@ -93,7 +100,13 @@ test("a folder is read, searched by likeness, mapped, encircled, and written as 
   await folder(page).getByText("6 encircled").waitFor();
   await page.getByLabel("Colour by group").check();
   assert.deepEqual(await axe(page), []);
+  await differing(map);
+  await map.press("ArrowLeft");
+  assert.ok(await differing(map) > 0.01, "the map did not move");
+  // What is moved is what would be drawn there.
   await map.press("+");
+  await map.press("-");
+  assert.ok(await differing(map) < 0.001);
   await map.press("0");
   await folder(page).getByRole("button", { name: "Show them" }).click();
   assert.equal((await titles(page)).length, 6);

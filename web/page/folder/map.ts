@@ -33,6 +33,15 @@ const MARGIN = 40;
 const [STEP, FACTOR] = [60, 1.25];
 /** Pixels by which a click may miss its place. */
 const SLIP = 4;
+/** Part of the canvas by which what is drawn reaches over each side: so far the map moves without being drawn again. */
+const BEYOND = 0.25;
+
+/** Where the map lies: pixels of its side, the middle of the canvas, and what of the map lies there. */
+interface Frame {
+  size: number;
+  middle: Point;
+  centre: Point;
+}
 
 export class FolderMap {
   readonly #canvas: HTMLCanvasElement;
@@ -51,6 +60,9 @@ export class FolderMap {
   /** Whether a drag encircles instead of moving the map. */
   lassoing = false;
   #request = 0;
+  /** All pictures, without what is lit; its middle is null where it is to be drawn again. */
+  readonly #drawn = document.createElement("canvas");
+  #drawnAt: Point | null = null;
 
   constructor(canvas: HTMLCanvasElement, atlas: Atlas, on: MapActions) {
     [this.#canvas, this.#atlas, this.#on] = [canvas, atlas, on];
@@ -100,6 +112,12 @@ export class FolderMap {
   }
 
   redraw() {
+    this.#drawnAt = null;
+    this.#refresh();
+  }
+
+  /** The same pictures at another place, or with other ones lit. */
+  #refresh() {
     cancelAnimationFrame(this.#request);
     this.#request = requestAnimationFrame(() => this.#draw());
   }
@@ -115,7 +133,7 @@ export class FolderMap {
 
   #shift(right: number, down: number) {
     this.#centre = [this.#centre[0] - right / this.#size, this.#centre[1] - down / this.#size];
-    this.redraw();
+    this.#refresh();
   }
 
   get #side(): number {
@@ -123,9 +141,13 @@ export class FolderMap {
     return Math.min(LARGE, Math.max(SMALL, Math.min(USUAL, even)) * this.#zoom ** 0.6);
   }
 
-  #screen(at: number): Point {
+  /** Asked once for many pictures: the canvas's size is the browser's to tell. */
+  get #frame(): Frame {
+    return { size: this.#size, middle: this.#middle, centre: this.#centre };
+  }
+
+  #screen(at: number, { size, middle: [x, y], centre: [u, v] }: Frame): Point {
     const { places } = this.#charted ?? { places: [] };
-    const [size, [x, y], [u, v]] = [this.#size, this.#middle, this.#centre];
     return [x + ((places[2 * at] ?? 0) - u) * size, y + ((places[2 * at + 1] ?? 0) - v) * size];
   }
 
@@ -156,7 +178,7 @@ export class FolderMap {
     this.#pointers.set(event.pointerId, now);
     if (this.#lasso) {
       this.#lasso.push(now);
-      return this.redraw();
+      return this.#refresh();
     }
     const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
     if (other) return this.zoom(apart(now, other) / Math.max(1, apart(before, other)), other);
@@ -168,12 +190,12 @@ export class FolderMap {
     this.#pointers.delete(event.pointerId);
     const path = this.#lasso;
     this.#lasso = null;
-    if (event.type === "pointercancel") return this.redraw();
+    this.#refresh();
+    if (event.type === "pointercancel") return;
     if (apart(now, this.#begun) > SLIP) return path ? this.#on.encircle(this.#within(path)) : undefined;
     const under = this.#under(now);
     if (under !== null) this.#on.choose(under);
     else this.#on.encircle([]);
-    this.redraw();
   }
 
   #key(event: KeyboardEvent) {
@@ -192,21 +214,22 @@ export class FolderMap {
     this.#hovered = at;
     this.#canvas.style.cursor = at === null ? "" : "pointer";
     this.#on.hover(at, x, y);
-    this.redraw();
+    this.#refresh();
   }
 
   /** The photograph at a point, the one that lies above others. */
   #under([x, y]: Point): number | null {
-    const half = this.#side / 2;
+    const [half, frame] = [this.#side / 2, this.#frame];
     for (let at = this.#count - 1; at >= 0; at--) {
-      const [left, top] = this.#screen(at);
+      const [left, top] = this.#screen(at, frame);
       if (Math.abs(x - left) <= half && Math.abs(y - top) <= half) return at;
     }
     return null;
   }
 
   #within(path: readonly Point[]): number[] {
-    return Array.from({ length: this.#count }, (_, at) => at).filter((at) => inside(path, this.#screen(at)));
+    const frame = this.#frame;
+    return Array.from({ length: this.#count }, (_, at) => at).filter((at) => inside(path, this.#screen(at, frame)));
   }
 
   get #count(): number {
@@ -216,26 +239,41 @@ export class FolderMap {
   #draw() {
     const context = pen(this.#canvas);
     if (!context) return;
-    const { width, height, clientWidth, clientHeight } = this.#canvas;
+    const [{ width, height, clientWidth, clientHeight }, frame] = [this.#canvas, this.#frame];
     const scale = width / Math.max(1, clientWidth);
+    const moved = ([u, v]: Point): Point => [(u - frame.centre[0]) * frame.size, (v - frame.centre[1]) * frame.size];
+    const shown = ([x, y]: Point) => Math.abs(x) <= BEYOND * clientWidth && Math.abs(y) <= BEYOND * clientHeight;
+    if (!this.#drawnAt || !shown(moved(this.#drawnAt))) this.#drawAll(scale, frame);
+    const [x, y] = moved(this.#drawnAt ?? frame.centre);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
+    context.drawImage(this.#drawn, Math.round(x * scale) - beyond(width), Math.round(y * scale) - beyond(height));
     context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.imageSmoothingQuality = "medium";
-    const half = this.#side / 2;
-    const seen = (at: number) => {
-      const [x, y] = this.#screen(at);
-      return x > -half && y > -half && x < clientWidth + half && y < clientHeight + half;
-    };
-    for (let at = 0; at < this.#count; at++) if (seen(at)) this.#drawOne(context, at);
-    for (const at of [this.#chosen, this.#hovered]) if (at !== null && at < this.#count) this.#drawOne(context, at, true);
+    for (const at of [this.#chosen, this.#hovered]) if (at !== null && at < this.#count) this.#drawOne(context, at, frame, this.#side, true);
     this.#drawLasso(context);
   }
 
-  #drawOne(context: CanvasRenderingContext2D, at: number, lit = false) {
+  /** Draws all that lies on the canvas and somewhat beyond it. */
+  #drawAll(scale: number, frame: Frame) {
+    const [{ width, height }, drawn, side] = [this.#canvas, this.#drawn, this.#side];
+    [drawn.width, drawn.height] = [width + 2 * beyond(width), height + 2 * beyond(height)];
+    const context = pen(drawn);
+    if (!context) return;
+    this.#drawnAt = frame.centre;
+    context.setTransform(scale, 0, 0, scale, beyond(width), beyond(height));
+    context.imageSmoothingQuality = "medium";
+    const [[right, down], half] = [[(width + beyond(width)) / scale, (height + beyond(height)) / scale], side / 2];
+    const [left, top] = [-beyond(width) / scale, -beyond(height) / scale];
+    for (let at = 0; at < this.#count; at++) {
+      const [x, y] = this.#screen(at, frame);
+      if (x > left - half && y > top - half && x < right + half && y < down + half) this.#drawOne(context, at, frame, side);
+    }
+  }
+
+  #drawOne(context: CanvasRenderingContext2D, at: number, frame: Frame, usual: number, lit = false) {
     const { pictures, colours } = this.#charted ?? { pictures: [], colours: null };
-    const side = this.#side * (lit ? 1.4 : 1);
-    const [x, y] = this.#screen(at);
+    const side = usual * (lit ? 1.4 : 1);
+    const [x, y] = this.#screen(at, frame);
     const [left, top] = [x - side / 2, y - side / 2];
     context.globalAlpha = lit || this.#encircled.size === 0 || this.#encircled.has(at) ? 1 : 0.2;
     this.#atlas.draw(context, pictures[at] ?? 0, left, top, side);
@@ -261,3 +299,6 @@ export class FolderMap {
 }
 
 const apart = ([x, y]: Point, [a, b]: Point) => Math.hypot(x - a, y - b);
+
+/** Pixels of what is drawn beyond a side of the canvas. */
+const beyond = (pixels: number) => Math.ceil(BEYOND * pixels);

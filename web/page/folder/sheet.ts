@@ -61,7 +61,7 @@ export class Sheet {
   #tile(photo: Photo): Tile {
     const known = this.#tiles.get(photo);
     if (known) return known;
-    const image = make("img", { alt: "", decoding: "async", loading: "lazy", width: 96, height: 72 });
+    const image = make("img", { alt: "", decoding: "async", width: 96, height: 72 });
     const note = make("span", { className: "note-of-photo" });
     const button = make("button", { type: "button", ariaPressed: "false", onclick: () => this.#choose(photo) }, image);
     button.ariaLabel = photo.path;
