@@ -6,7 +6,6 @@ import { writeLicences } from "./licences.mjs";
 import { writeWorker } from "./offline.mjs";
 import { root, runBeside, stop } from "./run.mjs";
 import { bindgen, makeBindgen, setup } from "./setup.mjs";
-import { sizes } from "./sizes.mjs";
 
 const out = join(root, "web/pkg");
 const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
@@ -25,7 +24,6 @@ export async function build({ watch = false } = {}) {
   for (const name of stale) await module(name);
   writeLicences();
   await page(watch ? { watch: {} } : {});
-  if (stale.length > 0) console.log(sizes().text);
 }
 
 /** The page alone, by the module that is there. */

@@ -1,4 +1,4 @@
-// What a visitor downloads before the model: the page's own files, compressed.
+// What a visitor downloads before the model: the page's own files, compressed. `node web/tools/sizes.mjs` prints it.
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -35,3 +35,5 @@ export function sizes() {
     `${name.padEnd(6)}${[raw, gzip, brotli].map((n) => `${(n / 1000).toFixed(0)} kB`.padStart(10)).join("")}`;
   return { wasm, page, talk, text: `size         raw      gzip    brotli\n${line("wasm", wasm)}\n${line("page", page)}\n${line("talk", talk)}` };
 }
+
+if (process.argv[1] === import.meta.filename) console.log(sizes().text);

@@ -1,5 +1,6 @@
 // `npm test`: set-up and every test but those that have a command of their own, the cheapest first.
-// `npm run test:visits`: the browser tests that are left out of it, long visits and rare faults.
+// `npm run test:models`: models of every family in the browser, which compile most kernels there are.
+// `npm run test:visits`: long visits and rare faults.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
@@ -10,21 +11,22 @@ import { setup } from "./setup.mjs";
 const ALONE = ["live.spec.mjs", "pace.spec.mjs", "page.spec.mjs", "recovery.spec.mjs"];
 /** What has a command of its own, `npm run test:package`. */
 const APART = ["package.spec.mjs"];
-/** Long visits and rare faults. */
-const VISITS = [
-  "guard", "guest", "hub", "live", "offline", "order", "pace", "recovery", "saving", "teach", "tiles",
-].map((name) => `${name}.spec.mjs`);
-
-const visits = process.argv.includes("--visits");
+/** The browser tests of the other commands, by their flags. */
+const GROUPS = {
+  "--models": ["golden", "models", "subgroups", "talk", "texts", "words"],
+  "--visits": ["guard", "guest", "hub", "live", "offline", "order", "pace", "recovery", "saving", "teach", "tiles"],
+};
+const groupOf = (spec) => Object.keys(GROUPS).find((flag) => GROUPS[flag].includes(spec.replace(".spec.mjs", "")));
+const group = Object.keys(GROUPS).find((flag) => process.argv.includes(flag));
 
 await step("set-up", () => setup({ tests: true }));
-if (visits) await step("page build", () => build());
+if (group) await step("page build", () => build());
 else await everythingElse();
 await step("browser tests", async () => {
   const { launchServer } = await import("../../tests/browser/chromium.mjs");
   const chromium = await launchServer();
   const specs = readdirSync(join(root, "tests/browser")).filter((name) => name.endsWith(".spec.mjs") && !APART.includes(name));
-  const own = specs.filter((name) => VISITS.includes(name) === visits);
+  const own = specs.filter((name) => groupOf(name) === group);
   const environment = { CHROMIUM_ENDPOINT: chromium.wsEndpoint(), REQUIRE_GPU: "1" };
   let status = 0;
   // Most of a visitor's time is waiting, so some come at once.
