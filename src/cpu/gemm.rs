@@ -88,11 +88,11 @@ impl Panels {
     }
 }
 
-/// Depth at a time: a panel of it stays in the first-level cache.
-const DEPTH: usize = 256;
+/// Depth at a time at most: a panel of it stays in the first-level cache.
+const DEPTH: usize = 512;
 
 /// Rows at a time at most: what is packed of them stays in the second-level cache.
-const ROWS: usize = 528;
+const ROWS: usize = 264;
 
 /// Rows are divided between threads by multiples of this: whole tiles on every machine.
 const TILES: usize = 12;
@@ -167,16 +167,22 @@ impl Block<'_> {
     fn run<I: Isa, const R: usize>(self, isa: I) {
         let Self { x, stride, w, alpha, bias, y } = self;
         let &Panels { width, columns, k, .. } = w;
-        let mut space = vec![0.0; width * DEPTH];
+        // Parts of one depth: a short last one would read and write all sums once more.
+        let most = k.div_ceil(k.div_ceil(DEPTH));
+        let mut space = vec![0.0; width * most];
         let rows = y.len() / columns;
-        let mut packed = vec![0.0; rows.next_multiple_of(R) * k.min(DEPTH)];
-        for first in (0..k).step_by(DEPTH) {
-            let depth = DEPTH.min(k - first);
+        let mut packed = vec![0.0; rows.next_multiple_of(R) * most];
+        for first in (0..k).step_by(most) {
+            let depth = most.min(k - first);
             let packed = &mut packed[..rows.next_multiple_of(R) * depth];
-            for (row, x) in x.chunks(stride).take(rows).enumerate() {
-                let tile = &mut packed[row / R * R * depth..][..R * depth];
-                for (line, x) in tile.chunks_exact_mut(R).zip(&x[first..first + depth]) {
-                    line[row % R] = *x;
+            for (at, tile) in packed.chunks_exact_mut(R * depth).enumerate() {
+                // A tile's rows behind the last one repeat it, and their sums are dropped.
+                let row = |r: usize| &x[(at * R + r).min(rows - 1) * stride + first..][..depth];
+                let lines: [&[f32]; R] = std::array::from_fn(row);
+                for (p, values) in tile.as_chunks_mut::<R>().0.iter_mut().enumerate() {
+                    for (value, line) in values.iter_mut().zip(lines) {
+                        *value = line[p];
+                    }
                 }
             }
             for at in 0..columns.div_ceil(width) {
@@ -256,7 +262,9 @@ mod tests {
     /// Rows, columns and depths around every edge of tiles and blocks, against sums in f64.
     #[test]
     fn products_of_any_size() {
-        for (rows, columns, k) in [(1, 1, 1), (5, 7, 3), (13, 33, 257), (523, 40, 300)] {
+        for (rows, columns, k) in
+            [(1, 1, 1), (5, 7, 3), (13, 33, 257), (523, 40, 300), (7, 9, 1031)]
+        {
             let stride = k + 3;
             let x = random_tensor(1, "x", &[rows, stride], WeightKind::Matrix);
             let w = random_tensor(2, "w", &[columns, k], WeightKind::Matrix);
