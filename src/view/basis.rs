@@ -78,22 +78,21 @@ impl PcaBasis {
     pub fn shares(&self, tokens: &[f32]) -> Result<[f64; 3]> {
         let scores = self.scores(tokens)?;
         let n = (tokens.len() / self.mean.len()).max(1) as f64;
-        let variance = |values: &mut dyn Iterator<Item = f32>| {
-            let (sum, squares) = values.fold((0.0, 0.0), |(sum, squares), v| {
-                let v = f64::from(v);
-                (sum + v, squares + v * v)
-            });
-            squares / n - (sum / n).powi(2)
+        let variance = |[sum, squares]: [f64; 2]| squares / n - (sum / n).powi(2);
+        // Rows as they lie in memory; each channel has a sum and one of squares.
+        let mut sums = vec![[0.0f64; 2]; self.mean.len()];
+        for row in tokens.chunks_exact(self.mean.len()) {
+            for ((sum, v), mean) in sums.iter_mut().zip(row).zip(&self.mean) {
+                let v = f64::from(v - mean);
+                *sum = [sum[0] + v, sum[1] + v * v];
+            }
+        }
+        let total: f64 = sums.into_iter().map(variance).sum();
+        let along = |k: usize| {
+            let values = scores.iter().map(|score| f64::from(score[k]));
+            variance(values.fold([0.0, 0.0], |[sum, squares], v| [sum + v, squares + v * v]))
         };
-        let channel = |(i, mean): (usize, &f32)| {
-            let column = tokens.iter().skip(i).step_by(self.mean.len());
-            variance(&mut column.map(|v| v - mean))
-        };
-        let total: f64 = self.mean.iter().enumerate().map(channel).sum();
-        Ok(std::array::from_fn(|k| match variance(&mut scores.iter().map(|score| score[k])) {
-            along if total > 0.0 => along / total,
-            _ => 0.0,
-        }))
+        Ok(std::array::from_fn(|k| if total > 0.0 { along(k) / total } else { 0.0 }))
     }
 
     /// One RGB colour a token.
@@ -101,12 +100,17 @@ impl PcaBasis {
     /// # Errors
     /// As [`PcaBasis::scores`].
     pub fn colours(&self, tokens: &[f32]) -> Result<Vec<[u8; 3]>> {
+        Ok(self.colours_of(&self.scores(tokens)?))
+    }
+
+    /// The colours of scores.
+    pub(super) fn colours_of(&self, scores: &[[f32; 3]]) -> Vec<[u8; 3]> {
         let channel = |score: f32, [low, high]: [f32; 2]| {
             let span = (high - low).max(f32::MIN_POSITIVE);
             ((score - low) / span * 255.0).round().clamp(0.0, 255.0) as u8
         };
-        let one = |score: [f32; 3]| std::array::from_fn(|k| channel(score[k], self.ranges[k]));
-        Ok(self.scores(tokens)?.into_iter().map(one).collect())
+        let one = |score: &[f32; 3]| std::array::from_fn(|k| channel(score[k], self.ranges[k]));
+        scores.iter().map(one).collect()
     }
 }
 

@@ -59,19 +59,20 @@ impl View for Pca {
             }
             false => seen.to_vec(),
         };
-        let own = PcaBasis::fit(&rows_of(tokens, c, &front), c)?;
+        let shown = rows_of(tokens, c, &front);
         let kept = inputs.basis.filter(|kept| self.basis == Basis::Kept && kept.mean.len() == c);
-        let basis = kept.cloned().unwrap_or(own);
-        let pixels = basis.colours(tokens)?.into_iter().zip(&front);
+        let basis = kept.cloned().map_or_else(|| PcaBasis::fit(&shown, c), Ok)?;
+        let scores = basis.scores(tokens)?;
+        let pixels = basis.colours_of(&scores).into_iter().zip(&front);
         let rgba = pixels.flat_map(|([r, g, b], front)| [r, g, b, 255 * u8::from(*front)]);
         Ok(Map {
             rgba: rgba.collect(),
-            values: basis.scores(tokens)?.into_flattened(),
+            values: scores.into_flattened(),
             shape: vec![rows, cols, 3],
             opacity: 1.0,
             width: cols,
             height: rows,
-            variance: basis.shares(&rows_of(tokens, c, &front))?.map(|share| 100.0 * share),
+            variance: basis.shares(&shown)?.map(|share| 100.0 * share),
             basis: Some(basis),
             ..Map::default()
         })

@@ -39,16 +39,24 @@ pub(super) fn principal_directions(rows: &[f64], c: usize, floor: f64) -> [Vec<f
     })
 }
 
-/// `rowsᵀ · rows · q`.
+/// `rowsᵀ · rows · q`, two rows at a time, so that each entry of q and of the sums is read for both.
 fn scatter(rows: &[f64], q: &Block) -> Block {
-    let mut sums = vec![[0.0; BLOCK]; q.len()];
-    for row in rows.chunks_exact(q.len()) {
-        let mut scores = [0.0; BLOCK];
-        for (v, entries) in row.iter().zip(q) {
-            (0..BLOCK).for_each(|k| scores[k] += v * entries[k]);
+    let (c, none) = (q.len(), vec![0.0; q.len()]);
+    let mut sums = vec![[0.0; BLOCK]; c];
+    for pair in rows.chunks(2 * c) {
+        let (a, b) = pair.split_at(c);
+        let b = if b.is_empty() { &none } else { b };
+        let (mut of_a, mut of_b) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for ((a, b), entries) in a.iter().zip(b).zip(q) {
+            for k in 0..BLOCK {
+                of_a[k] += a * entries[k];
+                of_b[k] += b * entries[k];
+            }
         }
-        for (v, sum) in row.iter().zip(&mut sums) {
-            (0..BLOCK).for_each(|k| sum[k] += v * scores[k]);
+        for ((a, b), sum) in a.iter().zip(b).zip(&mut sums) {
+            for k in 0..BLOCK {
+                sum[k] += a * of_a[k] + b * of_b[k];
+            }
         }
     }
     sums
