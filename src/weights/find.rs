@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "language")]
+use super::gguf_names::Named;
+use super::gguf_names::gguf_parts;
 use super::{Source, shards};
 use crate::error::list;
 use crate::files::read_line;
@@ -48,7 +51,7 @@ pub(crate) fn configuration(folder: &Path) -> PathBuf {
 pub(crate) async fn find_files(path: &Path) -> Result<(PathBuf, Vec<PathBuf>)> {
     if path.is_file() {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        return Ok((folder.unwrap_or(Path::new(".")).to_path_buf(), vec![path.to_path_buf()]));
+        return Ok((folder.unwrap_or(Path::new(".")).to_path_buf(), gguf_parts(path)?));
     }
     if !path.is_dir() {
         return Err(Error::input(format!("{}: no such file or folder", path.display())));
@@ -133,11 +136,11 @@ fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
         .filter(weights)
         .collect();
     sort_by(&mut names, Ord::cmp);
-    let list = |names: &[String]| names.iter().map(|name| folder.join(name)).collect();
     #[cfg(feature = "language")]
-    if let Some(names) = gguf_files(folder, &names)? {
-        return Ok(list(&names));
+    if let Some(files) = gguf_files(folder, &names)? {
+        return Ok(files);
     }
+    let list = |names: &[String]| names.iter().map(|name| folder.join(name)).collect();
     match (names.as_slice(), shard(names.first().map_or("", String::as_str))) {
         ([], _) => Err(missing(folder, USUAL[0])),
         (names, Some((stem, count, ending))) => {
@@ -158,26 +161,27 @@ fn other_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// A language model and its projector, where all files are GGUF and there is no more than one of each.
 #[cfg(feature = "language")]
-fn gguf_files(folder: &Path, names: &[String]) -> Result<Option<Vec<String>>> {
+fn gguf_files(folder: &Path, names: &[String]) -> Result<Option<Vec<PathBuf>>> {
     if names.is_empty() || !names.iter().all(|name| is_gguf(Path::new(name))) {
         return Ok(None);
     }
-    let projector = |name: &&String| name.to_ascii_lowercase().contains("mmproj");
-    let (projectors, models): (Vec<_>, Vec<_>) = names.iter().partition(projector);
+    let all = Named::among(names.iter().map(String::as_str));
+    let (projectors, models): (Vec<_>, Vec<_>) = all.into_iter().partition(Named::is_projector);
     for (what, found) in [("language model", &models), ("projector (mmproj)", &projectors)] {
         if found.len() > 1 {
+            let firsts = found.iter().map(|one| &one.files[0]);
             let reason = format!(
                 "expected one {what}, found several: {}; name the file itself",
-                list(found)
+                list(firsts)
             );
             return Err(Error::checkpoint(folder.display(), reason));
         }
     }
-    Ok(Some(models.into_iter().chain(projectors).cloned().collect()))
+    let files = models.iter().chain(&projectors).map(|one| one.within(folder));
+    Ok(Some(files.collect::<Result<Vec<_>>>()?.concat()))
 }
 
 /// Whether a file is called as a GGUF.
-#[cfg(feature = "language")]
 pub(crate) fn is_gguf(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
 }
@@ -193,7 +197,7 @@ fn several(folder: &Path, names: &[String]) -> Error {
 const MAX_SHARDS: usize = 9999;
 
 /// What stands before a shard's number, the number of shards, and the ending.
-fn shard(name: &str) -> Option<(&str, usize, &str)> {
+pub(super) fn shard(name: &str) -> Option<(&str, usize, &str)> {
     let at = name.find("-of-")?;
     let digits = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
     let (before, after) = (&name[..at], &name[at + 4..]);

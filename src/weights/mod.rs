@@ -10,6 +10,8 @@ mod find;
 mod foreign;
 #[cfg(feature = "language")]
 mod gguf;
+#[cfg(not(target_arch = "wasm32"))]
+mod gguf_names;
 mod head;
 mod header;
 mod index;
@@ -48,6 +50,10 @@ pub(crate) use find::find_files;
 pub(crate) use find::usual_files;
 #[cfg(feature = "language")]
 pub use gguf::{Blocks, GgufModel};
+#[cfg(feature = "hub")]
+pub(crate) use gguf_names::Named;
+#[cfg(not(target_arch = "wasm32"))]
+pub use gguf_names::gguf_parts;
 pub use head::Head;
 #[cfg(feature = "hub")]
 pub(crate) use header::header_length;

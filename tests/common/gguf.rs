@@ -45,6 +45,24 @@ impl File {
         self.keys.push((key.into(), [4u32.to_le_bytes(), value.to_le_bytes()].concat()));
     }
 
+    fn short(&mut self, key: &str, value: u16) {
+        self.keys.push((key.into(), [&2u32.to_le_bytes()[..], &value.to_le_bytes()].concat()));
+    }
+
+    /// The file in parts, as llama-gguf-split makes them: the first has all keys.
+    pub fn parts(self, count: usize) -> Vec<Self> {
+        let each = self.tensors.len().div_ceil(count);
+        let mut tensors = self.tensors.into_iter();
+        let part = |number: usize| {
+            let keys = if number == 0 { self.keys.clone() } else { Vec::new() };
+            let mut part = Self { keys, tensors: tensors.by_ref().take(each).collect() };
+            part.short("split.no", number as u16);
+            part.short("split.count", count as u16);
+            part
+        };
+        (0..count).map(part).collect()
+    }
+
     pub fn float(&mut self, key: &str, value: f64) {
         self.keys.push((key.into(), [6u32.to_le_bytes(), (value as f32).to_le_bytes()].concat()));
     }

@@ -193,7 +193,10 @@ fn keys_that_make_no_sense_are_told() {
         with(&|f| f.number("qwen2.rope.dimension_count", 8)),
         "rope.dimension_count: expected 16, found 8",
     );
-    wrong(with(&|f| f.number("split.count", 3)), "split.count: one file of 3: join them first");
+    wrong(
+        with(&|f| f.number("split.count", 3)),
+        "expected the parts 1 to 3 of one model, found none",
+    );
     wrong(
         with(&|f| f.tensors.retain(|(name, ..)| name != VECTOR)),
         "language.layernorm.weight: missing",
@@ -273,6 +276,38 @@ fn rows_are_read_by_ranges() {
     assert_eq!(read().collect::<Vec<_>>(), [2 * 34]);
     assert_eq!(checkpoint.stored_type(name), StoredType::F32);
     assert_eq!(checkpoint.stored_bytes(name), rows as u64 * 2 * 34);
+}
+
+/// Parts are one model in any order; of one the others are named.
+#[test]
+fn parts_are_one_model() {
+    let parts = small().parts(3);
+    let sources = |numbers: &[usize]| {
+        let file = |at: &usize| Source::memory(&format!("{at}.gguf"), parts[*at].bytes());
+        numbers.iter().map(file).collect::<Vec<_>>()
+    };
+    let open = |numbers: &[usize]| wait(Checkpoint::open_gguf("folder", sources(numbers)));
+    let (whole, joined) = (self::open(small().bytes()).unwrap(), open(&[2, 0, 1]).unwrap());
+    let joined = wait(joined.with_language()).unwrap();
+    let names =
+        |checkpoint: &Checkpoint| checkpoint.manifest.tensors.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&joined), names(&whole));
+    for name in names(&whole) {
+        assert_eq!(
+            wait(joined.tensor(&name)).unwrap(),
+            wait(whole.tensor(&name)).unwrap(),
+            "{name}"
+        );
+    }
+    for (numbers, found) in
+        [(&[0][..], "found 1:"), (&[1, 2], "found 2, 3:"), (&[0, 1, 1], "found 1, 2, 2:")]
+    {
+        let error = open(numbers).err().unwrap().to_string();
+        assert!(
+            error.contains("expected the parts 1 to 3 of one model") && error.contains(found),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -125,11 +125,6 @@ fn language(model: &Gguf<'_>) -> Result<Value> {
             "general.architecture: expected {known} or clip, found {kind:?}"
         )));
     }
-    if let Some(parts @ 2..) = model.count("split.count")? {
-        return Err(model.error(format_args!(
-            "split.count: one file of {parts}: join them first by llama-gguf-split"
-        )));
-    }
     let named = |key: &str| format!("{kind}.{key}");
     let needed = |key: &str| model.needed(&named(key));
     let (hidden, heads) = (needed("embedding_length")?, needed("attention.head_count")?.max(1));

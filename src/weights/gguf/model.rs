@@ -2,8 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::read;
+use serde_json::Value;
+
+use super::{Gguf as File, read};
+use crate::error::list;
 use crate::model::{Gguf, gguf_config, gguf_preprocessor, gguf_tokenizer};
+use crate::order::sort_by_key;
 use crate::weights::{Checkpoint, Source};
 use crate::{Error, Result};
 
@@ -18,10 +22,11 @@ pub struct GgufModel {
 }
 
 impl GgufModel {
-    /// Of a language model's file, of a projector's (`mmproj`), or of both, in any order.
+    /// Of a language model's file or all its parts, of a projector's (`mmproj`), or of both, in any order.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where a file is damaged or no GGUF; [`Error::Input`] where there are two of a kind;
+    /// [`Error::Checkpoint`] where a file is damaged or no GGUF; [`Error::Input`] where there are two of a kind, or not all
+    /// parts;
     /// [`Error::Config`] where nothing here computes what they describe, or they are not of one model.
     pub async fn read(files: &[Source]) -> Result<Self> {
         let mut all = Vec::new();
@@ -31,6 +36,7 @@ impl GgufModel {
             };
             all.push((file.name(), read(file).await?.ok_or_else(none)?));
         }
+        let all = joined(all)?;
         let shapes: Vec<HashMap<&str, &[usize]>> = all
             .iter()
             .map(|(_, file)| {
@@ -48,8 +54,7 @@ impl GgufModel {
         for (what, list) in [("language model", &models), ("projector", &projectors)] {
             if let [one, other, ..] = list.as_slice() {
                 return Err(Error::input(format!(
-                    "{} and {}: expected one {what}, found two: name the file itself (join parts of one first, by \
-                     llama-gguf-split)",
+                    "{} and {}: expected one {what}, found two: name the file itself",
                     one.file, other.file
                 )));
             }
@@ -65,8 +70,39 @@ impl GgufModel {
     }
 }
 
+/// The keys of a file in parts: how many there are, and which one it is.
+const PARTS: [&str; 2] = ["split.count", "split.no"];
+
+/// Files, with those that are parts of one model as one: the first has its keys, all have tensors.
+fn joined(files: Vec<(&str, File)>) -> Result<Vec<(&str, File)>> {
+    let count = |file: &File| file.keys.get(PARTS[0]).and_then(Value::as_u64).filter(|n| *n > 1);
+    let (mut parts, mut all): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|(_, file)| count(file).is_some());
+    let number = |file: &File| file.keys.get(PARTS[1]).and_then(Value::as_u64);
+    sort_by_key(&mut parts, |(_, file)| number(file));
+    let Some((name, first)) = parts.first() else { return Ok(all) };
+    let (name, count) = (*name, count(first).unwrap_or_default());
+    let here: Vec<_> = parts.iter().map(|(_, file)| number(file)).collect();
+    if !(0..count).map(Some).eq(here.iter().copied()) {
+        let numbers = here.iter().map(|at| at.map_or("none".into(), |at| (at + 1).to_string()));
+        return Err(Error::input(format!(
+            "{name}: expected the parts 1 to {count} of one model, found {}: name them together, or the folder",
+            list(numbers)
+        )));
+    }
+    let mut whole: Option<File> = None;
+    for (_, part) in parts {
+        match &mut whole {
+            None => whole = Some(part),
+            Some(whole) => whole.tensors.extend(part.tensors),
+        }
+    }
+    all.extend(whole.map(|whole| (name, whole)));
+    Ok(all)
+}
+
 impl Checkpoint {
-    /// Opens a model in files of GGUF: a language model, its projector (`mmproj`), or both, in any order.
+    /// Opens a model in files of GGUF: a language model in one or in parts, its projector (`mmproj`), or both, in any order.
     ///
     /// # Errors
     /// As [`GgufModel::read`], and as [`Checkpoint::open`].

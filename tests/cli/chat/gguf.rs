@@ -164,3 +164,26 @@ fn a_tokenizer_beside_the_file_serves() {
     let answer = say(&["--model", text(&folder)]);
     assert_eq!(answer.trim_end_matches('\n'), case["answer"].as_str().unwrap());
 }
+
+/// A model in parts is one, whichever is named; one that is missing is told.
+#[test]
+fn parts_are_one_model() {
+    let folder = scratch("parts");
+    for (part, at) in model(As::F32).parts(3).into_iter().zip(1..) {
+        part.write(&folder.join(format!("tiny-0000{at}-of-00003.gguf")));
+    }
+    let (named, projector) =
+        (folder.join("tiny-00002-of-00003.gguf"), scratch("tower").join("t.gguf"));
+    tower(As::F32).write(&projector);
+    let case = json(&fixture("chat_tiny").join("case.json"));
+    let answer = say(&["--model", text(&named), "--projector", text(&projector)]);
+    assert_eq!(answer.trim_end_matches('\n'), case["answer"].as_str().unwrap());
+    let args = ["chat", "Hm?", "--json", "--max-new-tokens", "3", "--device", "cpu", "--model"];
+    let answers = [&named, &folder].map(|model| ok(&[&args[..], &[text(model)]].concat()));
+    assert_eq!(answers[0], answers[1]);
+    std::fs::remove_file(folder.join("tiny-00003-of-00003.gguf")).unwrap();
+    for model in [&named, &folder] {
+        let missing = "tiny-00003-of-00003.gguf: missing, one of 3 parts of a model";
+        fails(&[&args[..], &[text(model)]].concat(), missing);
+    }
+}
