@@ -9,8 +9,8 @@ use crate::{Checkpoint, Error, Result};
 /// What a model is opened from.
 #[non_exhaustive]
 pub enum ModelSource {
-    /// A folder or file; what does not exist as such is `owner/name[@revision]` on the hub, or its
-    /// address there; `bundled` is the model that comes with the crate.
+    /// A folder or file; what does not exist as such is `owner/name[@revision]` on the hub, of several models in GGUF
+    /// `owner/name:Q4_K_M` or `owner/name:FILE.gguf`, or its address there; `bundled` is the model that comes with the crate.
     Named(PathBuf),
     /// The text of a `config.json` and its files of weights, for example from memory
     /// ([`Source::memory`]) or from a source of one's own ([`Source::ranges`]).
@@ -47,17 +47,14 @@ impl ModelSource {
             Self::Named(path) if path.exists() => Checkpoint::open_path_with(&path, prefix).await,
             #[cfg(feature = "bundled")]
             Self::Named(path) if path == Path::new("bundled") => Checkpoint::bundled().await,
-            Self::Named(path) => {
-                let folder = fetched(&path, hub).await?;
-                Checkpoint::open_path_with(&folder, prefix).await
-            }
+            Self::Named(path) => fetched(&path, hub, prefix).await,
         }
     }
 }
 
-/// The folder of a model of the hub, fetched where need be.
+/// A model of the hub, fetched where need be.
 #[cfg(feature = "hub")]
-async fn fetched(path: &Path, hub: HubUse<'_>) -> Result<PathBuf> {
+async fn fetched(path: &Path, hub: HubUse<'_>, prefix: Option<&str>) -> Result<Checkpoint> {
     use crate::hub::{Hub, Name, Step};
     let text = path.to_str().unwrap_or_default();
     let name = Name::pasted(text).or_else(|| Name::parse(text).map(Ok));
@@ -73,13 +70,13 @@ async fn fetched(path: &Path, hub: HubUse<'_>) -> Result<PathBuf> {
         (hub.report)(done, total);
         hub.cancel.flow()
     };
-    client.fetch(&name, tell).await
+    client.fetch(&name, tell).await?.open(prefix).await
 }
 
 /// Without the hub only what is on this machine is found.
 #[cfg(not(feature = "hub"))]
 #[allow(clippy::unused_async, reason = "as with the hub")]
-async fn fetched(path: &Path, _: HubUse<'_>) -> Result<PathBuf> {
+async fn fetched(path: &Path, _: HubUse<'_>, _: Option<&str>) -> Result<Checkpoint> {
     let text = path.display();
     Err(Error::input(format!(
         "{text}: no such file or folder; names on the hub want the crate's feature `hub`"

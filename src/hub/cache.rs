@@ -58,7 +58,7 @@ impl Cache {
         }
         let commit = read_line(&self.reference(model))?;
         let whole = commit.bytes().all(|b| b.is_ascii_alphanumeric());
-        let there = || self.snapshot(model, &commit).join("config.json").exists();
+        let there = || self.snapshot(model, &commit).is_dir();
         (whole && there()).then_some(commit)
     }
 

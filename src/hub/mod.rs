@@ -10,6 +10,7 @@
 
 mod address;
 mod cache;
+mod gguf;
 mod http;
 mod name;
 mod pace;
@@ -32,7 +33,7 @@ use crate::budget::{MAX_CONFIG, MAX_LIST};
 use crate::files::read_text;
 use crate::model::{parse_config, parse_head};
 use crate::weights::{SETTINGS, Source, TOKENIZERS, all_shards, shards, usual_files};
-use crate::{Error, Result};
+use crate::{Checkpoint, Error, Result};
 
 pub use name::Name;
 
@@ -50,6 +51,30 @@ pub enum Step<'a> {
     Bytes(u64),
     /// What someone who waits should know.
     Note(&'a str),
+}
+
+/// A model of the hub on this machine.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The folder of its files.
+    pub folder: PathBuf,
+    /// Its files of GGUF, the projector last; none of other models.
+    pub gguf: Vec<PathBuf>,
+}
+
+impl Fetched {
+    /// Opens it, with the prefix of the encoder's tensors where the files hold several encoders.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open_path_with`] and [`Checkpoint::open_gguf`].
+    pub async fn open(&self, prefix: Option<&str>) -> Result<Checkpoint> {
+        #[cfg(feature = "language")]
+        if let Some(first) = self.gguf.first() {
+            let files = self.gguf.iter().map(|file| Source::file(file)).collect::<Result<_>>()?;
+            return Checkpoint::open_gguf(&first.display().to_string(), files).await;
+        }
+        Checkpoint::open_path_with(&self.folder, prefix).await
+    }
 }
 
 /// Who is told of each step, and may stop.
@@ -112,14 +137,26 @@ impl Hub {
         self.cache.visions()
     }
 
-    /// The folder of a model, with `config.json` and safetensors; what is not there is fetched.
+    /// A model, with `config.json` and safetensors or in GGUF; what is not there is fetched.
     ///
     /// # Errors
     ///
     /// Says what is wrong with the name, the repository, its files, the connection or the disk.
     /// What arrived stays, and the next call goes on from there.
-    pub async fn fetch(&self, model: &Name, tell: &mut Tell<'_>) -> Result<PathBuf> {
-        let cached = self.cached(model).await;
+    pub async fn fetch(&self, model: &Name, tell: &mut Tell<'_>) -> Result<Fetched> {
+        let cached = match model.choice() {
+            None => self.cached(model).await,
+            Some(_) => None,
+        };
+        let kept = match &cached {
+            None => self.kept_gguf(model, tell)?,
+            Some(_) => None,
+        };
+        if let Some(kept) =
+            kept.clone().filter(|_| self.offline.is_some() || model.commit().is_some())
+        {
+            return Ok(kept);
+        }
         let mut damaged = None;
         // A commit never changes; what reads texts may not have been wanted before.
         let reads = |folder: &PathBuf| TOKENIZERS.iter().any(|name| folder.join(name).is_file());
@@ -132,7 +169,7 @@ impl Hub {
             match (&cached, &damaged, self.offline) {
                 (Some(folder), None, _) => {
                     self.ask_settings(model, folder, tell)?;
-                    return Ok(folder.clone());
+                    return Ok(Fetched { folder: folder.clone(), gguf: Vec::new() });
                 }
                 (None, _, Some(offline)) => return Err(self.missing(model, offline)),
                 (_, Some(reason), Some(offline)) => {
@@ -144,17 +181,31 @@ impl Hub {
                 _ => {}
             }
         }
-        let fault = match self.repository(model, cached.is_some(), tell) {
+        let here = cached.is_some() || kept.is_some();
+        let fault = match self.repository(model, here, tell) {
+            Ok(repository) if model.choice().is_some() || gguf::is_all(&repository) => {
+                return self.bring_gguf(model, &repository, tell);
+            }
             Ok(repository) => match self.bring(model, &repository, tell).await {
-                Ok(folder) => return Ok(folder),
+                Ok(folder) => return Ok(Fetched { folder, gguf: Vec::new() }),
                 Err(error) => Fault::Final(error),
             },
             Err(fault) => fault,
         };
         match (cached, fault) {
             (_, Fault::Final(Error::Cancelled)) => Err(Error::Cancelled),
-            (Some(folder), fault) => self.fall_back(model, (folder, damaged), fault, tell).await,
-            (None, fault) => Err(fault.error(model)),
+            (Some(folder), fault) => {
+                let folder = self.fall_back(model, (folder, damaged), fault, tell).await?;
+                Ok(Fetched { folder, gguf: Vec::new() })
+            }
+            (None, fault) => match kept {
+                None => Err(fault.error(model)),
+                Some(kept) => {
+                    let error = fault.error(model);
+                    report(tell, Step::Note(&format!("{error}; using what was fetched before")))?;
+                    Ok(kept)
+                }
+            },
         }
     }
 

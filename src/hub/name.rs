@@ -4,16 +4,22 @@ use std::fmt;
 
 use hf_hub::{Repo, RepoType};
 
-/// `owner/name`, or `owner/name@revision` with a branch, a tag or a commit.
+/// `owner/name`, or `owner/name@revision` with a branch, a tag or a commit; behind it `:Q4_K_M` or `:FILE.gguf` for one of
+/// several models in GGUF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     repository: String,
     revision: String,
+    choice: Option<String>,
 }
 
 impl Name {
-    /// Reads `owner/name` or `owner/name@revision`; `None` for anything else.
+    /// Reads `owner/name`, `owner/name@revision`, `owner/name:choice` or all three; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
+        let (text, choice) = match text.split_once(':') {
+            Some((text, choice)) => (text, Some(choice)),
+            None => (text, None),
+        };
         let (repository, revision) = text.split_once('@').unwrap_or((text, "main"));
         let (owner, name) = repository.split_once('/')?;
         let safe = |part: &str| {
@@ -22,8 +28,10 @@ impl Name {
                 && part.chars().all(known)
                 && !part.contains("..")
         };
-        let good = safe(owner) && safe(name) && revision.split('/').all(safe);
-        good.then(|| Self { repository: repository.into(), revision: revision.into() })
+        let within = revision.split('/').chain(choice.into_iter().flat_map(|c| c.split('/')));
+        let good = safe(owner) && safe(name) && { within }.all(safe);
+        let [repository, revision] = [repository, revision].map(Into::into);
+        good.then(|| Self { repository, revision, choice: choice.map(Into::into) })
     }
 
     /// `owner/name`.
@@ -34,6 +42,11 @@ impl Name {
     /// The branch, tag or commit; `main` where none was named.
     pub fn revision(&self) -> &str {
         &self.revision
+    }
+
+    /// Which of several models in GGUF: a quantisation or the name of a file.
+    pub fn choice(&self) -> Option<&str> {
+        self.choice.as_deref()
     }
 
     /// As the crate for the cache calls it.
@@ -50,9 +63,10 @@ impl Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.revision.as_str() {
-            "main" => f.write_str(&self.repository),
-            revision => write!(f, "{}@{revision}", self.repository),
+        f.write_str(&self.repository)?;
+        if self.revision != "main" {
+            write!(f, "@{}", self.revision)?;
         }
+        self.choice.as_ref().map_or(Ok(()), |choice| write!(f, ":{choice}"))
     }
 }

@@ -14,7 +14,7 @@ const OTHERS: [&str; 6] = ["datasets", "spaces", "docs", "collections", "papers"
 
 impl Name {
     /// Reads the address of a repository, a revision of it, or a file in its root, with or without its
-    /// scheme; `None` for what is no address.
+    /// scheme; `None` for what is no address. A file of GGUF is the model that is meant.
     pub fn pasted(text: &str) -> Option<Result<Self>> {
         let text = text.trim();
         let (scheme, rest) = match text.split_once("://") {
@@ -88,10 +88,13 @@ fn repository(path: &str) -> std::result::Result<Name, &'static str> {
         _ => ("main".to_string(), &[][..]),
     };
     let whole = matches!(rest.first(), Some(&("tree" | "commits" | "revision")));
-    if within.len() > usize::from(!whole) {
+    let gguf =
+        !whole && within.last().is_some_and(|file| file.to_ascii_lowercase().ends_with(".gguf"));
+    if within.len() > usize::from(!whole) && !gguf {
         return Err("a folder within a repository, where no model is looked for");
     }
-    Name::parse(&format!("{owner}/{name}@{revision}")).ok_or("no name of a repository")
+    let choice = if gguf { format!(":{}", within.join("/")) } else { String::new() };
+    Name::parse(&format!("{owner}/{name}@{revision}{choice}")).ok_or("no name of a repository")
 }
 
 /// The revision at the beginning of what follows, and what is within it.
@@ -128,6 +131,9 @@ mod tests {
             ("https://huggingface.co/a/b/blob/main/config.json", "a/b"),
             ("https://huggingface.co/a/b/blob/v2/model.safetensors?x=1", "a/b@v2"),
             ("https://huggingface.co/a/b/resolve/main/model.safetensors?download=true", "a/b"),
+            ("https://huggingface.co/a/b/blob/main/b-Q4_K_M.gguf", "a/b:b-Q4_K_M.gguf"),
+            ("https://hf.co/a/b/resolve/v2/Q8_0/b.gguf", "a/b@v2:Q8_0/b.gguf"),
+            ("hf://a/b:Q4_K_M", "a/b:Q4_K_M"),
             (&format!("https://huggingface.co/a/b/commit/{commit}"), &format!("a/b@{commit}")),
             ("https://huggingface.co/a/b/discussions/4", "a/b"),
             ("https://huggingface.co/api/models/a/b", "a/b"),

@@ -84,21 +84,25 @@ impl Repository {
         self.files.iter().find(|file| file.name == name)
     }
 
+    /// The names of its files.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name.as_str())
+    }
+
     /// A file that must be there; otherwise the error says what is.
     pub(super) fn need(&self, model: &Name, name: &str) -> Result<&Remote> {
         self.find(name).ok_or_else(|| {
             let pickled = |file: &&str| {
                 [".bin", ".pth", ".pt", ".ckpt"].iter().any(|ending| file.ends_with(ending))
             };
-            let names = || self.files.iter().map(|file| file.name.as_str());
-            let reason = match names().find(pickled) {
+            let reason = match self.names().find(pickled) {
                 Some(file) if name == "model.safetensors" => format!(
                     "no {name} in the repository, but {file}: download that, and `internvit \
                      convert` reads it"
                 ),
                 _ => format!(
                     "no {name} in the repository, which holds {}",
-                    names().take(8).collect::<Vec<_>>().join(", ")
+                    self.names().take(8).collect::<Vec<_>>().join(", ")
                 ),
             };
             Error::hub(model, reason)

@@ -13,11 +13,11 @@ use crate::run::*;
 use internvit::weights::{Values, write_safetensors};
 use serde_json::Value;
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     golden("internvl").join(name)
 }
 
-fn json(path: &Path) -> Value {
+pub(crate) fn json(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -34,7 +34,7 @@ fn copy(name: &str, without: &[&str]) -> PathBuf {
     to
 }
 
-const QUESTION: &str = "What is shown in the image?";
+pub(crate) const QUESTION: &str = "What is shown in the image?";
 
 /// What is said of the fixture's picture.
 fn ask(more: &[&str]) -> String {

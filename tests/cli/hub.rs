@@ -3,6 +3,7 @@
 
 mod answers;
 mod cache;
+mod gguf;
 mod larger;
 mod many;
 mod texts;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use internvit::error::list;
 use internvit::files::folder_of;
-use internvit::hub::{Hub, Name, Step};
+use internvit::hub::{Fetched, Hub, Name, Step};
 use internvit::model::Pool;
-use internvit::weights::Source;
+use internvit::weights::{Source, gguf_parts};
 use internvit::{Checkpoint, Error, Result};
 
 use super::progress;
@@ -32,8 +32,8 @@ const BUILT_IN: [&str; 2] = ["dinov2-small", "internvit-tiny"];
 #[derive(Clone, clap::Args)]
 pub(super) struct Model {
     /// Folder with config.json and model.safetensors (or shards), or a language model's .gguf (or a folder with it and
-    /// its projector), or owner/name[@revision] on the
-    /// Hugging Face hub, or its address there, or a model that comes with the program: dinov2-small
+    /// its projector), or owner/name[@revision] on the Hugging Face hub, for one of several models in GGUF
+    /// owner/name:Q4_K_M or owner/name:FILE.gguf, or its address there, or a model that comes with the program: dinov2-small
     /// (which serves if this is left out) or internvit-tiny (or INTERNVIT_MODEL)
     #[arg(long)]
     model: Option<PathBuf>,
@@ -173,8 +173,9 @@ impl Model {
         // Without a name the current folder is not asked.
         let default = path.as_os_str() == BUILT_IN[0] && self.model.is_none();
         if let Some(projector) = &self.projector {
-            let files = [&path, projector].map(|file| Source::file(file));
-            let files = files.into_iter().collect::<Result<_>>()?;
+            let mut files = gguf_parts(&path)?;
+            files.push(projector.clone());
+            let files = files.iter().map(|file| Source::file(file)).collect::<Result<_>>()?;
             return Checkpoint::open_gguf(&path.display().to_string(), files).await;
         }
         if !default && path.exists() {
@@ -187,12 +188,13 @@ impl Model {
         let name = Name::pasted(text).or_else(|| Name::parse(text).map(Ok)).unwrap_or_else(|| {
             Err(Error::input(format!(
                 "{}: no such file or folder, none of the program's own models ({}), and no name on \
-                 the hub, which would be owner/name or owner/name@revision (see `internvit models`)",
+                 the hub, which would be owner/name, owner/name@revision or, in GGUF, owner/name:Q4_K_M (see `internvit \
+                 models`)",
                 path.display(),
                 list(BUILT_IN)
             )))
         })?;
-        Checkpoint::open_path_with(&fetch(&name, self.offline, texts).await?, prefix).await
+        fetch(&name, self.offline, texts).await?.open(prefix).await
     }
 }
 
@@ -210,10 +212,10 @@ async fn dinov2_small(name: &str) -> Result<Checkpoint> {
     Checkpoint::open(name, CONFIG, vec![weights]).await?.preprocess_as(PREPROCESSING)
 }
 
-/// A model's folder, with a bar for each file that has to be fetched; with `texts` what reads them too.
-async fn fetch(name: &Name, offline: bool, texts: bool) -> Result<PathBuf> {
+/// A model of the hub, with a bar for each file that has to be fetched; with `texts` what reads them too.
+async fn fetch(name: &Name, offline: bool, texts: bool) -> Result<Fetched> {
     let mut bar = progress::Bar::hidden();
-    let folder = Hub::from_env(offline)?
+    let fetched = Hub::from_env(offline)?
         .with_texts(texts)
         .fetch(name, &mut |step| {
             match step {
@@ -228,5 +230,5 @@ async fn fetch(name: &Name, offline: bool, texts: bool) -> Result<PathBuf> {
         })
         .await;
     bar.finish_and_clear();
-    folder
+    fetched
 }
