@@ -4,6 +4,7 @@
 //!     cargo bench --bench decode
 //!     cargo bench --bench decode -- gpu [f32] [int8] [int4] [prompt]
 //!     cargo bench --bench decode -- memory DIR
+//!     cargo bench --bench decode -- quality [FILE.gguf]
 //!
 //! A token reads every weight once, so GB/s are the bytes of all weights by the median time of a token.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
@@ -12,18 +13,22 @@
 mod device;
 #[path = "decode/memory.rs"]
 mod memory;
+#[path = "decode/quality.rs"]
+mod quality;
 
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Instant;
 
+use internvit::Checkpoint;
 use internvit::cpu::{CpuWeights, Workspace, run_at_once};
 use internvit::model::{LanguageSpec, parse_language};
 use internvit::plan::{
     LANGUAGE_TABLE, Role, SlotId, Value, Wanted, language_angles, record_language,
 };
-use internvit::weights::{QuantFormat, random_tensor};
+use internvit::weights::{QuantFormat, WeightSource, random_tensor};
 use rayon::prelude::*;
 
 const CONFIG: &str = r#"{ "llm_config": {
@@ -43,26 +48,48 @@ const READ: usize = 1 << 30;
 fn main() {
     let spec = parse_language("config.json", CONFIG).unwrap().unwrap();
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [mode, folder, ..] = &words[..]
-        && mode == "memory"
-    {
-        return pollster::block_on(memory::main(folder));
+    // Cargo says `--bench` behind them.
+    let asked: Vec<&str> =
+        words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
+    match asked[..] {
+        ["answer", file, name] => return pollster::block_on(answer(file, name)),
+        ["memory", folder] => return pollster::block_on(memory::main(folder)),
+        ["quality"] => return pollster::block_on(quality::random(&spec)),
+        ["quality", file] => return pollster::block_on(quality::file(file)),
+        _ => {}
     }
     if words.iter().any(|word| word == "gpu") {
         return pollster::block_on(device::main(&spec, &words));
     }
+    let tensors = tensors(&spec);
+    answers(&spec, (&tensors).into(), &[]);
+}
+
+/// Answers of a file of GGUF, with weights in one of [`FORMATS`].
+async fn answer(file: &str, name: &str) {
+    let checkpoint = Checkpoint::open_path(Path::new(file)).await.unwrap();
+    let checkpoint = checkpoint.with_language().await.unwrap();
+    answers(checkpoint.language().unwrap(), (&checkpoint).into(), &[name]);
+}
+
+/// How weights are kept.
+const FORMATS: [(&str, Option<QuantFormat>); 3] =
+    [("f32", None), ("int8", Some(QuantFormat::Int8)), ("int4", Some(QuantFormat::Int4))];
+
+/// A line for each format that is named, for all where none is.
+fn answers(spec: &LanguageSpec, source: WeightSource<'_>, names: &[&str]) {
     let ceiling = read();
     println!("{} threads; a plain read: {ceiling:.1} GB/s", rayon::current_num_threads());
-    let tensors = tensors(&spec);
     println!("weights    MB   prompt: tokens/s   answer: tokens/s     GB/s   of the read");
-    for (name, quant) in
-        [("f32", None), ("int8", Some(QuantFormat::Int8)), ("int4", Some(QuantFormat::Int4))]
-    {
-        let plans = [record_language(&spec, 1, 1, Wanted::Last)];
+    for (name, quant) in FORMATS {
+        if !names.is_empty() && !names.contains(&name) {
+            continue;
+        }
+        let plans = [record_language(spec, 1, 1, Wanted::Last)];
         let go_on = &mut async |_| ControlFlow::Continue(());
-        let load = CpuWeights::load(&plans, &tensors, quant, None, go_on);
+        let load = CpuWeights::load(&plans, source, quant, None, go_on);
         let weights = pollster::block_on(load).unwrap();
-        let (prompt, answer) = speeds(&spec, &weights);
+        let (prompt, answer) = speeds(spec, &weights);
         let bytes = weights.bytes() as f64;
         let rate = bytes * answer / 1e9;
         println!(
