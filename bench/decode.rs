@@ -3,6 +3,8 @@
 //!
 //!     cargo bench --bench decode
 //!     cargo bench --bench decode -- gpu [f32] [int8] [int4] [prompt]
+//!     cargo bench --bench decode -- answer FILE.gguf int8
+//!     cargo bench --bench decode -- loads
 //!     cargo bench --bench decode -- memory DIR
 //!     cargo bench --bench decode -- quality [FILE.gguf]
 //!
@@ -11,6 +13,8 @@
 
 #[path = "decode/device.rs"]
 mod device;
+#[path = "decode/loads.rs"]
+mod loads;
 #[path = "decode/memory.rs"]
 mod memory;
 #[path = "decode/quality.rs"]
@@ -56,6 +60,7 @@ fn main() {
         ["memory", folder] => return pollster::block_on(memory::main(folder)),
         ["quality"] => return pollster::block_on(quality::random(&spec)),
         ["quality", file] => return pollster::block_on(quality::file(file)),
+        ["loads"] => return pollster::block_on(loads::main()),
         _ => {}
     }
     if words.iter().any(|word| word == "gpu") {
