@@ -1,5 +1,7 @@
 //! A dispatch: what is bound, how many workgroups there are, and how both follow the batch.
 
+use std::sync::atomic::Ordering;
+
 use super::buffer::Buffer;
 use super::device::Gpu;
 use super::kernels::Kernel;
@@ -117,6 +119,7 @@ impl Draft<'_> {
                     }),
                 })
                 .collect();
+            gpu.health.made.fetch_add(1, Ordering::Relaxed);
             bound.extend(numbered().map(|(_, bind)| bind.buffer.clone()));
             groups.push(gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,

@@ -12,6 +12,8 @@ pub(super) struct Health {
     pub(super) fault: Mutex<Option<String>>,
     /// Bytes of its buffers.
     pub(super) held: AtomicU64,
+    /// Buffers, sets of queries and groups of bindings made so far.
+    pub(super) made: AtomicU64,
 }
 
 /// What a mutex guards, also where a thread that held it has panicked.

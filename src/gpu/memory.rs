@@ -19,6 +19,12 @@ impl Gpu {
         self.health.held.load(Ordering::Relaxed)
     }
 
+    /// Buffers, sets of queries and groups of bindings that were made since it was opened: none of them in a run of a
+    /// prepared plan.
+    pub fn made(&self) -> u64 {
+        self.health.made.load(Ordering::Relaxed)
+    }
+
     /// A buffer, or an error that names it, where the device has no memory left or allows none so
     /// large; `help` says what would take less.
     pub(super) async fn buffer(
@@ -63,6 +69,7 @@ impl Gpu {
         }
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let made = make();
+        self.health.made.fetch_add(1, Ordering::Relaxed);
         match scope.pop().await {
             None => self.alive().map(|()| made),
             Some(e) => Err(none(&format!(" ({e})"))),

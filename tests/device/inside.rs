@@ -241,6 +241,23 @@ fn attention_counts_distances() {
     }
 }
 
+/// Buffers and bindings are made for the first pictures of a size, staging memory included, and for no later ones.
+#[test]
+fn later_pictures_make_nothing_on_the_device() {
+    for fixture in FIXTURES {
+        let Some(mut encoder) = encoders(fixture).into_iter().nth(1) else { return };
+        let made = |encoder: &Encoder| encoder.gpu().unwrap().made();
+        let loaded = made(&encoder);
+        encode(&mut encoder, fixture, &[1]);
+        let first = made(&encoder);
+        assert!(first > loaded + 10, "{loaded}, then {first}");
+        for _ in 0..2 {
+            encode(&mut encoder, fixture, &[1]);
+            assert_eq!(made(&encoder), first, "{fixture}");
+        }
+    }
+}
+
 #[test]
 fn unknown_blocks_are_refused() {
     let encoder = encoders(FIXTURES[2]).remove(0);
