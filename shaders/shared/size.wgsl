@@ -13,8 +13,8 @@ struct Size {
     out_width: u32,    // maps: columns of the map that is written
     first_row: u32,    // linear over windows: first row of this dispatch
     column: u32,       // resize: first quad of a row that is written
-    spare0: u32,
-    spare1: u32,
+    part_stride: u32,  // linear in parts: vec4s from one plane's sums to the next
+    spare: u32,
 }
 
 @group(0) @binding(0) var<uniform> size: Size;

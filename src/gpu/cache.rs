@@ -49,7 +49,7 @@ impl PipelineCache {
 }
 
 /// Writes a file in one go, also where others do so at the same time.
-fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -77,7 +77,7 @@ fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
     (*stored == digest(data)).then_some(data)
 }
 
-fn digest(data: &[u8]) -> [u8; 8] {
+pub(super) fn digest(data: &[u8]) -> [u8; 8] {
     let mut hasher = DefaultHasher::new();
     data.hash(&mut hasher);
     hasher.finish().to_le_bytes()

@@ -15,6 +15,8 @@ use super::family::Family;
 use super::fault_injection::FaultInjector;
 use super::health::{Health, lock};
 use super::kernels::Kernel;
+#[cfg(feature = "probe")]
+use super::tuning::Tuning;
 use crate::precision::Precision;
 use crate::progress::LocalBoxFuture;
 use crate::{Error, Result};
@@ -33,6 +35,9 @@ pub struct Gpu {
     pub report: AdapterReport,
     pub(super) pipelines: RefCell<Pipelines>,
     pub(super) cache: Option<PipelineCache>,
+    /// What probes found; of a device that the caller opened nothing.
+    #[cfg(feature = "probe")]
+    pub(super) tuning: RefCell<Tuning>,
     /// Staging buffers, kept from read to read.
     pub(super) staging: RefCell<Vec<Buffer>>,
     /// Seconds that a submission should take, where runs need several; cutting adapts to it.
@@ -131,6 +136,8 @@ impl Gpu {
         let mut gpu = Self::open_with(Opening { precision, ..opening }).await?;
         if gpu.report.name == self.report.name {
             gpu.caps = Caps { matrix: gpu.caps.matrix, ..self.caps.clone() };
+            #[cfg(feature = "probe")]
+            gpu.tuning.replace(self.tuning.borrow().clone());
         }
         gpu.forced = self.forced.filter(|family| family.runs_on(&gpu.caps));
         (gpu.submission, gpu.faults) = (self.submission, self.faults.clone());
@@ -170,7 +177,13 @@ impl Gpu {
             let health = Health::watch(&device);
             let cache = PipelineCache::open(&device, &info);
             let precision = opening.precision;
-            Ok(Self::with(device, queue, caps, report, precision, health, cache, Some(opening)))
+            #[cfg(feature = "probe")]
+            let tuning = Tuning::open(&info, caps.software)?;
+            let gpu =
+                Self::with(device, queue, caps, report, precision, health, cache, Some(opening));
+            #[cfg(feature = "probe")]
+            gpu.tuning.replace(tuning);
+            Ok(gpu)
         })
     }
 
@@ -195,6 +208,8 @@ impl Gpu {
             report,
             pipelines,
             cache,
+            #[cfg(feature = "probe")]
+            tuning: RefCell::default(),
             staging,
             submission: SUBMISSION,
             pace: Cell::new(0.0),
@@ -211,6 +226,13 @@ impl Gpu {
             _ => Family::of(&self.caps),
         };
         self.forced.unwrap_or(own)
+    }
+
+    /// The family of kernels that a probe found fastest for a shape.
+    #[cfg(feature = "probe")]
+    pub(super) fn best_family(&self, shape: Option<String>) -> Option<Family> {
+        let found = self.tuning.borrow().family(&shape?)?;
+        Family::candidates(&self.caps).find(|family| *family == found)
     }
 
     /// Bytes of device memory that are allocated, and in how many pieces, where wgpu allocates it.
@@ -320,7 +342,7 @@ impl Opening {
         }
         features &= adapter.features();
         if !features.contains(MATRIX) || matrix_side(adapter) == 0 {
-            features.remove(MATRIX);
+            features.remove(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
         }
         features
     }

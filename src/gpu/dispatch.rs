@@ -22,8 +22,8 @@ pub struct Size {
     pub out_width: u32,
     pub first_row: u32,
     pub column: u32,
-    pub spare0: u32,
-    pub spare1: u32,
+    pub part_stride: u32,
+    pub spare: u32,
 }
 
 /// Bytes from one dispatch's uniform to the next.
@@ -94,7 +94,25 @@ pub(super) enum Unit {
     Values(usize),
 }
 
+impl Rows {
+    /// The same rows, covered by other workgroups.
+    #[cfg(feature = "probe")]
+    pub(super) fn in_units(self, unit: Unit) -> Self {
+        match self {
+            Self::Cut { first, per_picture, .. } => Self::Cut { first, per_picture, unit },
+            pictures => pictures,
+        }
+    }
+}
+
 impl Draft<'_> {
+    /// The same for another number of rows.
+    #[cfg(feature = "probe")]
+    pub(super) fn of_rows(mut self, rows: usize) -> Self {
+        self.size.rows = rows as u32;
+        self
+    }
+
     /// Binds its buffers to its pipeline, and as its uniform the one numbered `index`.
     pub(super) fn bind(self, gpu: &Gpu, uniforms: &Buffer, index: usize) -> Result<Dispatch> {
         let pipeline = gpu.pipeline(&self.kernel)?;

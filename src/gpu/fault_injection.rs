@@ -1,24 +1,40 @@
-//! Devices that are lost on purpose, for tests of what happens then.
+//! Devices that are lost on purpose, and kernels that are wrong, for tests of what happens then.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+#[cfg(feature = "probe")]
+use super::family::Family;
 use super::health::lock;
 
-/// Loses a device, also while it is lent to a run.
+/// Loses a device, also while it is lent to a run, or makes kernels wrong.
 #[derive(Clone, Default)]
-pub struct FaultInjector(Arc<Mutex<VecDeque<u32>>>);
+pub struct FaultInjector(Arc<Mutex<Faults>>);
+
+#[derive(Default)]
+struct Faults {
+    /// Submissions after which the device is lost.
+    losses: VecDeque<u32>,
+    #[cfg(feature = "probe")]
+    wrong: Option<Family>,
+}
 
 impl FaultInjector {
     /// Loses the device after a number of submissions, and once it was opened again that one after
     /// the next number, and so on.
     pub fn lose_after(&self, submissions: &[u32]) {
-        *lock(&self.0) = submissions.iter().copied().collect();
+        lock(&self.0).losses = submissions.iter().copied().collect();
+    }
+
+    /// Makes the products of a family leave out their last row.
+    #[cfg(feature = "probe")]
+    pub fn make_wrong(&self, family: Family) {
+        lock(&self.0).wrong = Some(family);
     }
 
     /// Counts a submission; whether the device is to be lost now.
     pub(super) fn due(&self) -> bool {
-        let mut left = lock(&self.0);
+        let left = &mut lock(&self.0).losses;
         match left.front_mut() {
             Some(0) => left.pop_front().is_some(),
             Some(more) => {
@@ -27,5 +43,11 @@ impl FaultInjector {
             }
             None => false,
         }
+    }
+
+    /// The rows that a family's product computes of so many.
+    #[cfg(feature = "probe")]
+    pub(super) fn rows(&self, family: Family, rows: usize) -> usize {
+        rows - usize::from(lock(&self.0).wrong == Some(family))
     }
 }

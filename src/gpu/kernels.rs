@@ -18,6 +18,8 @@ pub use attention::{ATTENTION, Attention};
 pub use causal::{APPEND, CAUSAL, Causal, PROBABILITIES, TOP, Top};
 pub use guided::{BOX_MEAN, BoxMean, LOCAL_AFFINE, OUTER, Pixels, RIDGE, Ridge};
 pub use knob::Knob;
+#[cfg(feature = "probe")]
+pub use linear::PARTS;
 pub use linear::{LINEAR, Product, RowKind};
 pub use map::{
     ADD, EMBED, GATHER, Gather, INTERLEAVE, Interleave, POOL, Pool, RESIZE, ROTATE, Resize, Rotate,
@@ -68,6 +70,8 @@ impl Kernel {
 /// Every row of every table.
 pub fn rows() -> Vec<About> {
     let mut list: Vec<About> = LINEAR.iter().map(Row::about).collect();
+    #[cfg(feature = "probe")]
+    list.extend(PARTS.iter().map(Row::about));
     list.extend(ATTENTION.iter().map(Row::about));
     list.extend(NORM.iter().map(Row::about));
     list.extend(PATCHIFY.iter().map(Row::about));

@@ -72,6 +72,7 @@ shaders! {
     "attention_matrix" uses "shared/size";
     "attention_subgroup" uses "shared/size", "shared/sixteen", "shared/values";
     "attention_subgroup4" uses "shared/size";
+    #[cfg(feature = "probe")] "attention_team" uses "shared/size";
     "attention_tiled" uses "shared/size";
     "bias/none";
     "bias/pairs";
@@ -92,15 +93,19 @@ shaders! {
     "input/rows";
     "input/window";
     "interleave" uses "shared/size";
+    #[cfg(feature = "probe")] "lane/f16";
+    #[cfg(feature = "probe")] "lane/f32";
     "linear_direct" uses "shared/size";
     "linear_matrix" uses "shared/size";
     #[cfg(feature = "language")] "linear_one" uses "shared/size";
     #[cfg(feature = "language")] "linear_one_subgroup" uses "shared/size";
     "linear_packed" uses "shared/size";
+    #[cfg(feature = "probe")] "linear_parts" uses "shared/size";
     "linear_subgroup" uses "shared/size";
     "linear_subgroup4" uses "shared/size";
     "linear_tiled" uses "shared/size";
     "linear_vector" uses "shared/size";
+    #[cfg(feature = "probe")] "linear_wide" uses "shared/size";
     "local_affine" uses "shared/size";
     "norm" uses "shared/size";
     "norm_direct" uses "shared/size";
@@ -147,6 +152,10 @@ shaders! {
     "y/f32";
 }
 
+/// What a hole of f16 begins with.
+#[cfg(feature = "probe")]
+const ENABLE_F16: &str = "\nenable f16;\n";
+
 fn find(name: &str) -> Result<&'static ShaderFile> {
     let found = SHADERS.iter().find(|file| file.name == name);
     found.ok_or_else(|| Error::device(format!("no shader file {name:?}")))
@@ -175,6 +184,12 @@ pub fn link<F: AsRef<str>>(files: &[F], knobs: &[(&str, Knob)]) -> Result<String
     for file in &list {
         text.push_str(file.text);
         text.push('\n');
+    }
+    // A directive stands before all else; here too lines keep their numbers.
+    #[cfg(feature = "probe")]
+    if let Some(at) = text.rfind(ENABLE_F16).filter(|at| *at > 0) {
+        text.replace_range(at + 1..at + ENABLE_F16.len() - 1, "");
+        text.insert_str(0, ENABLE_F16.trim_ascii());
     }
     for (name, value) in knobs {
         let head = format!("\nconst {name} = ");

@@ -6,6 +6,7 @@
 //! never from here.
 
 mod adapter;
+mod attention;
 mod buffer;
 mod cache;
 mod caps;
@@ -22,8 +23,12 @@ mod layout;
 mod link;
 mod memory;
 mod pack;
+#[cfg(feature = "probe")]
+mod parts;
 mod pipelines;
 mod prepare;
+#[cfg(feature = "probe")]
+mod probe;
 mod products;
 mod profile;
 mod read;
@@ -33,6 +38,8 @@ mod states;
 mod steps;
 mod stream;
 mod supports;
+#[cfg(feature = "probe")]
+mod tuning;
 mod weights;
 
 pub use crate::precision::Precision;
@@ -53,5 +60,7 @@ pub use specimen::{RowsOf, Specimen};
 pub use states::States;
 pub use stream::WeightStreamer;
 pub use supports::supports;
+#[cfg(feature = "probe")]
+pub use tuning::{Found, Trial};
 pub use weights::GpuWeights;
 pub use wgpu;

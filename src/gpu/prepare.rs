@@ -44,7 +44,9 @@ impl PreparedPlan {
     /// # Errors
     /// [`crate::Error::Device`] where a slot does not fit the device's limits or memory.
     pub async fn new(gpu: &Gpu, plan: Plan, weights: &GpuWeights) -> Result<Self> {
-        Self::with_family(gpu, plan, weights, gpu.family()).await
+        #[cfg(feature = "probe")]
+        gpu.probe(&plan, weights).await;
+        Self::prepare(gpu, plan, weights, None, States::default()).await
     }
 
     /// As [`PreparedPlan::new`], with the kernels of a given family.
@@ -54,7 +56,7 @@ impl PreparedPlan {
         weights: &'a GpuWeights,
         family: Family,
     ) -> LocalBoxFuture<'a, Result<Self>> {
-        Self::prepare(gpu, plan, weights, family, States::default())
+        Self::prepare(gpu, plan, weights, Some(family), States::default())
     }
 
     /// As [`PreparedPlan::new`], with `states` that other plans have too.
@@ -65,31 +67,50 @@ impl PreparedPlan {
         weights: &GpuWeights,
         states: &States,
     ) -> Result<Self> {
-        Self::prepare(gpu, plan, weights, gpu.family(), states.clone()).await
+        Self::prepare(gpu, plan, weights, None, states.clone()).await
     }
 
+    /// With the kernels of a family, or else with those that suit the device best.
     fn prepare<'a>(
         gpu: &'a Gpu,
         plan: Plan,
         weights: &'a GpuWeights,
-        family: Family,
+        forced: Option<Family>,
         states: States,
     ) -> LocalBoxFuture<'a, Result<Self>> {
         Box::pin(async move {
             supports(&plan)?;
+            let forced = forced.or(gpu.forced);
+            let family = forced.unwrap_or_else(|| gpu.family());
             let extents = Extents::new(&plan, family, gpu.precision);
             let arena = arena_of(&plan, &|slot| extents.of(slot).words());
             let (buffers, bytes) = allocate(gpu, &plan, &arena, &extents, &states).await?;
-            let target = Target { family, subgroup: gpu.caps.subgroup, matrix: gpu.caps.matrix };
+            let target = Target::of(&gpu.caps, family);
             let (extents_of, buffers_of) = (&extents, buffers.as_slice());
             let builder = Builder {
                 gpu,
                 plan: &plan,
                 weights,
                 target,
+                #[cfg(feature = "probe")]
+                tuned: forced.is_none(),
+                #[cfg(feature = "probe")]
+                parts: None,
                 extents: extents_of,
                 buffers: buffers_of,
             };
+            #[cfg(feature = "probe")]
+            let parts = match builder.parts_bytes()? {
+                0 => None,
+                bytes => {
+                    let usage = wgpu::BufferUsages::STORAGE;
+                    Some(gpu.buffer("parts of sums", bytes, usage, SMALLER).await?)
+                }
+            };
+            #[cfg(feature = "probe")]
+            let builder = Builder { parts: parts.as_ref(), ..builder };
+            #[cfg(feature = "probe")]
+            let bytes = bytes + parts.as_ref().map_or(0, |buffer| buffer.size());
             let works: Vec<Work<'_>> =
                 plan.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
             gpu.compile(works.iter().flat_map(|work| &work.dispatches).map(|draft| &draft.kernel))?;

@@ -1,7 +1,7 @@
 //! A product as dispatches, split over rows and panels of weights so that every binding fits.
 
 use super::dispatch::{Bind, Draft, Size, Unit};
-use super::kernels::{LINEAR, Product, RowKind, choose};
+use super::kernels::{LINEAR, Product, Row, RowKind, Target, choose};
 use super::pack::{Format, PANEL, PanelShape, quads};
 use super::steps::Builder;
 use crate::Result;
@@ -21,13 +21,13 @@ struct Source {
 
 /// A part of a product that one dispatch computes.
 #[derive(Clone, Copy)]
-struct Piece {
+pub(super) struct Piece {
     first_panel: usize,
-    panels: usize,
+    pub(super) panels: usize,
     /// The plane at which the output begins.
     first_plane: usize,
-    first_row: usize,
-    rows: usize,
+    pub(super) first_row: usize,
+    pub(super) rows: usize,
     /// Whether all planes of y are bound at once.
     joined: bool,
 }
@@ -74,14 +74,12 @@ impl<'a> Builder<'a> {
     /// A product, split over rows and panels so that every binding fits.
     pub(super) fn linear(&self, op: &Linear, y: SlotId) -> Result<Vec<Draft<'a>>> {
         let source = self.source(op);
-        let w = &self.plan.slots[op.weight];
-        let panels = PanelShape { planes: w.planes, cols: w.rows, k: w.cols, gated: op.gated };
-        let product = self.product(op, y, &source, panels)?;
-        let row = choose(LINEAR, &self.target, &product)?;
-        let kernel = row.kernel(&self.target, &product);
+        let (product, panels) = self.product(op, y)?;
+        let (row, target) = self.product_row(&product, panels)?;
+        let kernel = row.kernel(&target, &product);
         let out = &self.plan.slots[y];
         let mut drafts = Vec::new();
-        for piece in self.pieces(y, panels, product.format) {
+        for piece in self.pieces(y, panels, &product, row) {
             let [height, width] = source.sides.map(|side| side as u32);
             let size = Size {
                 rows: piece.rows as u32,
@@ -104,9 +102,34 @@ impl<'a> Builder<'a> {
                 self.outputs_of(op, y, piece)?,
             ];
             let counts = [piece.panels as u32, 1, 1];
-            drafts.push(self.draft(&kernel, row.file, bindings, size, cut, counts)?);
+            let draft = self.draft(&kernel, row.file, bindings, size, cut, counts)?;
+            #[cfg(feature = "probe")]
+            let draft = draft.of_rows(self.gpu.faults.rows(target.family, piece.rows));
+            #[cfg(feature = "probe")]
+            let draft = match row.parts(&product) {
+                1 => draft,
+                _ => {
+                    let [partial, whole] = self.in_parts(draft, row, &product, panels, piece)?;
+                    drafts.push(partial);
+                    whole
+                }
+            };
+            drafts.push(draft);
         }
         Ok(drafts)
+    }
+
+    /// The kernel of a product, and the device with the family that it is of.
+    fn product_row(
+        &self,
+        product: &Product,
+        panels: PanelShape,
+    ) -> Result<(&'static Row<Product>, Target)> {
+        #[cfg(feature = "probe")]
+        let target = self.product_target(product, panels);
+        #[cfg(not(feature = "probe"))]
+        let (target, _) = (self.target, panels);
+        Ok((choose(LINEAR, &target, product)?, target))
     }
 
     /// Where a product's rows come from: a slot, a map, or a picture whose patches nobody stores.
@@ -137,14 +160,12 @@ impl<'a> Builder<'a> {
         Source { slot: op.pixels, gather, sides, gain: None }
     }
 
-    fn product(
-        &self,
-        op: &Linear,
-        y: SlotId,
-        source: &Source,
-        panels: PanelShape,
-    ) -> Result<Product> {
-        Ok(Product {
+    /// A product as the choice of its kernel sees it, and its weights.
+    pub(super) fn product(&self, op: &Linear, y: SlotId) -> Result<(Product, PanelShape)> {
+        let source = self.source(op);
+        let w = &self.plan.slots[op.weight];
+        let panels = PanelShape { planes: w.planes, cols: w.rows, k: w.cols, gated: op.gated };
+        let product = Product {
             rows: self.plan.slots[y].rows,
             k: quads(panels.k),
             cols: quads(panels.outputs()),
@@ -156,16 +177,26 @@ impl<'a> Builder<'a> {
             gather: source.gather,
             format: self.weights.get(&self.plan.slots[op.weight].name)?.format,
             half: [source.slot, y].map(|slot| self.extents.of(slot).half),
-        })
+        };
+        Ok((product, panels))
     }
 
     /// The dispatches of a product. Each has as many panels of W, and as many rows of x and y, as a
     /// binding may have; all planes of y where they fit one, else one plane.
-    fn pieces(&self, y: SlotId, panels: PanelShape, format: Format) -> Vec<Piece> {
+    pub(super) fn pieces(
+        &self,
+        y: SlotId,
+        panels: PanelShape,
+        product: &Product,
+        _row: &Row<Product>,
+    ) -> Vec<Piece> {
         let (out, extent) = (&self.plan.slots[y], self.extents.of(y));
         let k = quads(panels.k);
-        let most = (self.gpu.caps.max_binding / panel_bytes(k, format)).max(1) as usize;
-        let chunks = self.row_chunks(out.rows * self.plan.batch, k.max(extent.width));
+        let most = (self.gpu.caps.max_binding / panel_bytes(k, product.format)).max(1) as usize;
+        let widest = k.max(extent.width);
+        #[cfg(feature = "probe")]
+        let widest = widest.max(self.parts_width(_row, product, panels));
+        let chunks = self.row_chunks(out.rows * self.plan.batch, widest);
         let joined = chunks.len() == 1 && extent.all() <= self.gpu.caps.max_binding;
         let (all, per_plane) = (panels.panels(), panels.panels_of_plane());
         let span = if joined { all } else { per_plane };
@@ -223,6 +254,6 @@ impl<'a> Builder<'a> {
 }
 
 /// Bytes of a panel of `k` inputs.
-fn panel_bytes(k: usize, format: Format) -> u64 {
+pub(super) fn panel_bytes(k: usize, format: Format) -> u64 {
     (PANEL * k * format.bits() / 8) as u64
 }

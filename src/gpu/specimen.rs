@@ -1,5 +1,7 @@
 //! A kernel's text without a plan, to be read.
 
+#[cfg(feature = "probe")]
+use super::kernels::PARTS;
 use super::kernels::{
     ADD, ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, GATHER, Gather, INTERLEAVE, Interleave,
     Kernel, LINEAR, LOCAL_AFFINE, NORM, Norm, OUTER, PATCHIFY, POOL, Patchify, Pixels, Pool,
@@ -101,7 +103,7 @@ impl Specimen {
         let (shapes, product) = (self.shapes(), self.product());
         let found = None
             .or_else(|| self.kernel(LINEAR, file, &product))
-            .or_else(|| self.kernel(&ATTENTION, file, &shapes.attention))
+            .or_else(|| self.kernel(ATTENTION, file, &shapes.attention))
             .or_else(|| self.kernel(&NORM, file, &shapes.norm))
             .or_else(|| self.kernel(&PATCHIFY, file, &shapes.patchify))
             .or_else(|| self.kernel(&EMBED, file, &Tokens { c: self.outputs, prefix: 1 }))
@@ -121,6 +123,8 @@ impl Specimen {
             .or_else(|| self.kernel(&OUTER, file, &Pixels { c: self.outputs }))
             .or_else(|| self.kernel(&RIDGE, file, &Ridge { c: self.outputs, eps: 1e-3 }))
             .or_else(|| self.kernel(&LOCAL_AFFINE, file, &Pixels { c: self.outputs }));
+        #[cfg(feature = "probe")]
+        let found = found.or_else(|| self.kernel(&PARTS, file, &product));
         #[cfg(feature = "language")]
         let found = found.or_else(|| self.language(file));
         let Some(kernel) = found else {
@@ -155,7 +159,7 @@ impl Specimen {
                 Subgroups::Exactly(size) => size,
                 _ => self.subgroup,
             };
-            let target = Target { family, subgroup, matrix };
+            let target = Target { family, subgroup, least_subgroup: subgroup, half: true, matrix };
             row.needs.met(&target).then(|| row.kernel(&target, shape))
         })
     }

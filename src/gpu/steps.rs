@@ -9,8 +9,8 @@ use super::kernels::{self, Kernel, Row, Target, choose};
 use super::memory::SMALLER;
 use super::weights::GpuWeights;
 use crate::plan::{
-    Attention, Axis, BoxMean, Concat, Embed, Gather, LocalAffine, Map, Norm, Op, Patchify, Plan,
-    Pool, PoolKind, Resize, Role, Rotate, ScoreBias, Slice, SlotId, Step,
+    Axis, BoxMean, Concat, Embed, Gather, LocalAffine, Map, Norm, Op, Patchify, Plan, Pool,
+    PoolKind, Resize, Role, Rotate, Slice, SlotId, Step,
 };
 use crate::{Error, Result};
 
@@ -26,6 +26,12 @@ pub(super) struct Builder<'a> {
     pub(super) plan: &'a Plan,
     pub(super) weights: &'a GpuWeights,
     pub(super) target: Target,
+    /// Whether kernels are those that a probe found fastest, in place of the target's family.
+    #[cfg(feature = "probe")]
+    pub(super) tuned: bool,
+    /// Where parts of sums lie.
+    #[cfg(feature = "probe")]
+    pub(super) parts: Option<&'a Buffer>,
     pub(super) extents: &'a Extents,
     /// By slot; weights have none.
     pub(super) buffers: &'a [Option<Buffer>],
@@ -91,7 +97,7 @@ impl<'a> Builder<'a> {
         Ok(Work { copy, dispatches })
     }
 
-    fn cols(&self, slot: SlotId) -> usize {
+    pub(super) fn cols(&self, slot: SlotId) -> usize {
         self.plan.slots[slot].cols
     }
 
@@ -277,37 +283,6 @@ impl<'a> Builder<'a> {
         let cut = self.cut(y, 0, self.quads_of(x.slot));
         let bindings = [vec![Some(self.whole(x.slot)?), Some(self.whole(y)?)], vec![], vec![]];
         self.draft(&row.kernel(&self.target, shape), row.file, bindings, size, cut, [1; 3])
-    }
-
-    fn attention(&self, op: &Attention, y: SlotId) -> Result<Draft<'a>> {
-        let ([tokens, keys], heads) = (op.sizes(self.plan), op.heads);
-        let head_dim = self.cols(y) / heads;
-        let half = [op.q.slot, y].map(|slot| self.extents.of(slot).half);
-        let (bias, cross) = (op.bias.is_some(), keys != tokens);
-        let shape = kernels::Attention { tokens, heads, head_dim, bias, cross, half };
-        let row = choose(&kernels::ATTENTION, &self.target, &shape)?;
-        let mut bindings = Vec::new();
-        for plane in [op.q, op.k, op.v] {
-            let rows = self.plan.slots[plane.slot].rows * self.plan.batch;
-            bindings.push(Some(self.range(plane.slot, plane.plane, 0, rows)?));
-        }
-        bindings.push(Some(self.whole(y)?));
-        let mut looked_up = Vec::new();
-        let mut height = u32::MAX; // groups of an index that belongs to one picture
-        if let Some(ScoreBias { table, index }) = op.bias {
-            looked_up = vec![Some(self.whole(index)?), Some(self.whole(table)?)];
-            if self.plan.slots[index].role == Role::Shared {
-                height = op.groups as u32;
-            }
-        }
-        let kernel = row.kernel(&self.target, &shape);
-        let tiles = tokens.div_ceil(row.tile.rows()) as u32;
-        let layers = op.groups * self.plan.batch;
-        let counts = [tiles, (heads * row.parts(head_dim)) as u32, layers as u32];
-        let (tokens, width) = (tokens as u32, keys as u32);
-        let size = Size { tokens, height, width, ..self.rows_size(y) };
-        let bindings = [bindings, looked_up, vec![]];
-        self.draft(&kernel, row.file, bindings, size, Rows::Pictures(op.groups), counts)
     }
 
     pub(super) fn draft(

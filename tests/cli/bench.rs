@@ -106,7 +106,7 @@ fn families_are_measured_side_by_side() {
     let gpu = wait(Gpu::open(&Choice::Auto)).unwrap();
     let small = ["bench", "--image-size", "28", "--runs", "1", "--device", "gpu"];
     let said = ok(&[&small[..], &["--tune"]].concat());
-    for family in Family::ALL {
+    for family in Family::ALL.iter().copied() {
         let row = said.lines().find(|line| line.starts_with(&format!("{} ", family.name())));
         assert_eq!(row.is_some(), family.runs_on(&gpu.caps), "{} in {said}", family.name());
         assert!(row.is_none_or(|row| row.matches(" ms").count() == 4), "{said}");

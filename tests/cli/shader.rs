@@ -18,6 +18,7 @@ fn rows_are_listed_and_each_has_a_text() {
             "attention_matrix" => &["--half"],
             "linear_packed" => &["--weight", "int8"],
             "linear_vector" => &["--rows", "2"],
+            "linear_parts" => &["--inputs", "512"],
             "linear_one" | "linear_one_subgroup" => &["--rows", "1"],
             _ => &[],
         });

@@ -80,8 +80,8 @@ fn a_gpu_gives_the_same_bits_in_every_variant() {
 /// the device's own.
 fn variants(gpu: &Gpu) -> Vec<(Precision, Family)> {
     // Without weights in 8 bits the packed family is the portable one.
-    let families = Family::ALL.into_iter().filter(|f| f.runs_on(&gpu.caps) && *f != Family::Packed);
-    let mut list: Vec<_> = families.map(|family| (Precision::F32, family)).collect();
+    let families = Family::ALL.iter().filter(|f| f.runs_on(&gpu.caps) && **f != Family::Packed);
+    let mut list: Vec<_> = families.map(|family| (Precision::F32, *family)).collect();
     list.extend([gpu.family(), Family::Portable].map(|family| (Precision::F16, family)));
     list.extend([(Precision::W8A8, Family::Packed), (Precision::Int4, gpu.family())]);
     list.dedup();

@@ -17,6 +17,7 @@ mod kernels;
 mod language;
 mod large;
 mod precisions;
+mod probe;
 mod relative;
 mod shaders;
 mod soak;

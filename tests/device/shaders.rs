@@ -2,14 +2,16 @@
 //! limits, without a GPU; so is every combination of what may fill its holes.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod choice;
+
 use std::collections::HashMap;
 
 use internvit::gpu::{
     ADD, APPEND, ATTENTION, Attention, BOX_MEAN, BoxMean, CAUSAL, Causal, EMBED, Family, Format,
     GATHER, Gather, INTERLEAVE, Interleave, Kernel, LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER,
-    PATCHIFY, POOL, PROBABILITIES, Patchify, Pixels, Pool, Product, RESIZE, RIDGE, ROTATE, Resize,
-    Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups, TOP, Target, Tokens,
-    Top, choose, link, rows,
+    PARTS, PATCHIFY, POOL, PROBABILITIES, Patchify, Pixels, Pool, Product, RESIZE, RIDGE, ROTATE,
+    Resize, Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups, TOP, Target,
+    Tokens, Top, choose, link, rows,
 };
 use internvit::image::Normal;
 use internvit::model::{NormKind, Pairs};
@@ -23,11 +25,12 @@ const INVOCATIONS: u32 = 256;
 const STORAGE_BUFFERS: usize = 8;
 
 const fn target(family: Family, subgroup: u32, matrix: u32) -> Target {
-    Target { family, subgroup, matrix }
+    let half = matrix > 0 || matches!(family, Family::Halves);
+    Target { family, subgroup, least_subgroup: subgroup, half, matrix }
 }
 
 /// Devices of every family, with subgroups and matrices of every size where they matter.
-const TARGETS: [Target; 13] = [
+const TARGETS: [Target; 21] = [
     target(Family::Software, 0, 0),
     target(Family::SoftwareSubgroups, 4, 0),
     target(Family::SoftwareSubgroups, 8, 0),
@@ -35,6 +38,15 @@ const TARGETS: [Target; 13] = [
     target(Family::Portable, 8, 0),
     target(Family::Portable, 16, 0),
     target(Family::Portable, 128, 0),
+    target(Family::Wide, 0, 0),
+    target(Family::Tall, 0, 0),
+    target(Family::Split, 0, 0),
+    target(Family::Halves, 0, 0),
+    target(Family::Subgroups, 4, 0),
+    target(Family::Subgroups, 8, 0),
+    // Sizes that vary, and the largest.
+    Target { subgroup: 0, ..target(Family::Subgroups, 16, 0) },
+    target(Family::Subgroups, 128, 0),
     target(Family::Matrix, 8, 8),
     target(Family::Matrix, 64, 8),
     target(Family::Matrix, 16, 16),
@@ -121,12 +133,16 @@ fn kernels() -> Kernels {
         all.add(LINEAR, &Product { rows: 3, ..epilogue });
         all.add(LINEAR, &Product { format: packed, ..epilogue });
         all.add(LINEAR, &Product { format: Format::F16, half, ..epilogue });
+        all.add(&PARTS, &Product { k: 256, ..epilogue });
     }
-    sources().iter().for_each(|product| all.add(LINEAR, product));
+    sources().iter().for_each(|product| {
+        all.add(LINEAR, product);
+        all.add(&PARTS, product);
+    });
     for head_dim in (8..=256).step_by(8) {
         for half in [[false; 2], [true, false], [true; 2]] {
             for bias in [false, true] {
-                all.add(&ATTENTION, &Attention { bias, half, ..attention(head_dim) });
+                all.add(ATTENTION, &Attention { bias, half, ..attention(head_dim) });
             }
         }
     }
@@ -230,7 +246,7 @@ fn no_row_is_hidden_by_another() {
         for head_dim in (8..=256).step_by(8) {
             for half in [[false; 2], [true; 2]] {
                 let shape = Attention { half, ..attention(head_dim) };
-                take(choose(&ATTENTION, &target, &shape).unwrap().about());
+                take(choose(ATTENTION, &target, &shape).unwrap().about());
             }
         }
         let norm = Norm {
@@ -247,83 +263,6 @@ fn no_row_is_hidden_by_another() {
         rows().into_iter().filter(|row| matches!(row.op, "linear" | "attention" | "norm"));
     for row in several {
         assert!(taken.contains(&(row.file, row.with, row.tile)), "{row:?}");
-    }
-}
-
-/// Products run on matrix units where x and W are f16 and the tiles divide the inputs, by packed dot
-/// products where W has 8 bits, and as matrix times vector where there are few rows.
-#[test]
-fn products_take_the_kernel_that_suits() {
-    let file = |family, matrix, product: &Product| {
-        let row = choose(LINEAR, &target(family, 32, matrix), product).unwrap();
-        (row.file, row.needs.matrix)
-    };
-    let suits =
-        Product { rows: 1025, k: 1024, cols: 4096, format: Format::F16, half: [true; 2], ..PLAIN };
-    assert_eq!(file(Family::Matrix, 16, &suits), ("linear_matrix", 16));
-    assert_eq!(file(Family::Matrix, 8, &suits), ("linear_matrix", 8));
-    assert_eq!(file(Family::Matrix, 8, &Product { k: 584, ..suits }), ("linear_matrix", 8));
-    let few = Product { format: Format::Quantized(QuantFormat::Int8), ..suits };
-    assert_eq!(file(Family::Packed, 0, &few), ("linear_packed", 0));
-    for other in [Product { k: 588, ..few }, Product { format: Format::F16, ..few }] {
-        assert_eq!(file(Family::Packed, 0, &other), ("linear_tiled", 0));
-    }
-    for other in [
-        Product { k: 588, ..suits },
-        Product { gather: RowKind::Windows, ..suits },
-        Product { format: Format::Bf16, ..suits },
-        Product { half: [false, true], ..suits },
-    ] {
-        assert_eq!(file(Family::Matrix, 16, &other), ("linear_tiled", 0));
-    }
-    for family in Family::GPUS {
-        assert_eq!(file(family, 16, &Product { rows: 4, ..suits }), ("linear_vector", 0));
-        assert_ne!(file(family, 16, &Product { rows: 5, ..suits }).0, "linear_vector");
-    }
-    let one = Product { rows: 1, ..suits };
-    for family in Family::ALL {
-        assert_eq!(file(family, 16, &one), ("linear_one", 0));
-    }
-    let eight = target(Family::SoftwareSubgroups, 8, 0);
-    assert_eq!(choose(LINEAR, &eight, &one).unwrap().file, "linear_one_subgroup");
-    let odd = Product { k: 584, ..one };
-    assert_eq!(choose(LINEAR, &eight, &odd).unwrap().file, "linear_one");
-}
-
-/// Attention runs on matrix units where q, k and v are f16 and the tiles divide a head and fit a
-/// picture.
-#[test]
-fn attention_that_suits_runs_on_matrix_units() {
-    let suits = Attention { heads: 16, half: [true, true], ..attention(80) };
-    let row = |side, lanes, attention: &Attention| {
-        let row = choose(&ATTENTION, &target(Family::Matrix, lanes, side), attention).unwrap();
-        (row.file, row.needs.matrix)
-    };
-    for (side, lanes) in [(16, 32), (8, 8), (8, 64)] {
-        assert_eq!(row(side, lanes, &suits), ("attention_matrix", side));
-    }
-    assert_eq!(row(8, 8, &Attention { head_dim: 72, ..suits }).1, 8);
-    for other in [
-        row(16, 32, &Attention { head_dim: 72, ..suits }),
-        row(16, 32, &Attention { tokens: 15, ..suits }),
-        row(16, 32, &Attention { half: [false, true], ..suits }),
-        row(16, 8, &suits),
-        row(16, 0, &suits),
-        row(0, 32, &suits),
-    ] {
-        assert_eq!(other, ("attention_tiled", 0));
-    }
-}
-
-/// Attention that is refused when a model is loaded is that for which some family has no row.
-#[test]
-fn attention_is_refused_where_no_row_fits() {
-    for head_dim in 1..300 {
-        let shape = Attention { tokens: 9, ..attention(head_dim) };
-        let found = TARGETS.iter().all(|target| choose(&ATTENTION, target, &shape).is_ok());
-        let supported = shape.unsupported().is_none();
-        assert!(found || !supported, "{head_dim}");
-        assert_eq!(supported, head_dim <= 256 && head_dim % 4 == 0, "{head_dim}");
     }
 }
 
@@ -353,8 +292,8 @@ fn sizes_have_one_layout() {
         out_width,
         first_row,
         column,
-        spare0,
-        spare1
+        part_stride,
+        spare
     );
     assert_eq!(found, expected);
     assert_eq!(*span as usize, size_of::<Size>());

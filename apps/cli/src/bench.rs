@@ -213,7 +213,7 @@ async fn tune(args: &Args, model: &Model, side: u32) -> Result<()> {
     let pictures = vec![Picture::noise(side)?; args.batch.into()];
     let mut shown = false;
     let device = if args.device == Device::Auto { &Device::Gpu } else { &args.device };
-    for family in Family::ALL {
+    for family in Family::ALL.iter().copied() {
         let OpenDevice::Gpu(mut gpu) = device.open_as(args.dtype).await? else {
             return Err(Error::input("--tune: the CPU has no kernels; name a GPU with --device"));
         };

@@ -27,7 +27,7 @@ const TILED: Row<Attention> = Row {
     op: "attention",
     file: "attention_tiled",
     with: &[],
-    families: &Family::GPUS,
+    families: Family::GPUS,
     needs: Needs::NONE,
     tile: Tile::Head { queries: 32, keys: 16 },
     fits: |attention| attention.head_dim <= 64,
@@ -59,6 +59,29 @@ const SUBGROUP: Row<Attention> = Row {
     ..DIRECT
 };
 
+/// For GPUs with subgroups: teams of so many lanes, which takes heads of 16 channels a lane.
+#[cfg(feature = "probe")]
+const fn team(lanes: u32) -> Row<Attention> {
+    Row {
+        file: "attention_team",
+        families: &[Family::Subgroups],
+        needs: Needs::subgroups(Subgroups::AtLeast(lanes)),
+        tile: Tile::Head { queries: 64, keys: 128 / lanes as usize },
+        fits: match lanes {
+            4 => |attention| attention.plain() && attention.head_dim <= 64,
+            8 => |attention| attention.plain() && attention.head_dim <= 128,
+            _ => |attention| attention.plain() && attention.head_dim <= 256,
+        },
+        specialise: |kernel, row, _, attention| {
+            let Subgroups::AtLeast(lanes) = row.needs.subgroup else { return kernel };
+            let keys = 2048 / attention.head_dim.next_multiple_of(8) / 8 * 8;
+            let kernel = sized(kernel.stored(attention.half), attention);
+            kernel.knob("TEAM", lanes).knob("TILE_K", keys.min(64))
+        },
+        ..TILED
+    }
+}
+
 const MATRIX: Row<Attention> = Row {
     file: "attention_matrix",
     families: &[Family::Matrix],
@@ -72,7 +95,7 @@ const MATRIX: Row<Attention> = Row {
 
 /// Variants of the attention kernel, tiles by width of head. In workgroup memory, queries, keys and
 /// scores together stay under 16 KiB.
-pub static ATTENTION: [Row<Attention>; 9] = [
+pub static ATTENTION: &[Row<Attention>] = &[
     DIRECT,
     Row {
         needs: Needs::subgroups(Subgroups::Exactly(8)),
@@ -101,6 +124,12 @@ pub static ATTENTION: [Row<Attention>; 9] = [
         fits: |attention| attention.suits_matrices(8),
         ..MATRIX
     },
+    #[cfg(feature = "probe")]
+    team(4),
+    #[cfg(feature = "probe")]
+    team(8),
+    #[cfg(feature = "probe")]
+    team(16),
     TILED,
     Row {
         tile: Tile::Head { queries: 16, keys: 8 },

@@ -67,7 +67,7 @@ const PRODUCT: Row<Product> = Row {
     op: "linear",
     file: "linear_tiled",
     with: &[],
-    families: &Family::GPUS,
+    families: Family::GPUS,
     needs: Needs::NONE,
     tile: Tile::Panel(64),
     fits: Product::is_stored,
@@ -78,7 +78,7 @@ const PRODUCT: Row<Product> = Row {
 #[cfg(feature = "language")]
 const ONE: Row<Product> = Row {
     file: "linear_one",
-    families: &Family::ALL,
+    families: Family::ALL,
     tile: Tile::Panel(1),
     fits: Product::is_one,
     specialise: |kernel, row, target, product| {
@@ -103,6 +103,72 @@ const VECTOR: Row<Product> = Row {
     },
     ..PRODUCT
 };
+
+/// 8 × 8 outputs an invocation. Of few rows there is no more to be had than of `VECTOR`.
+#[cfg(feature = "probe")]
+const WIDE: Row<Product> = Row {
+    file: "linear_wide",
+    with: &["lane/f32"],
+    families: &[Family::Wide],
+    specialise: |kernel, row, target, product| {
+        // Tiles of x have 512 quads, of f16 1024.
+        let inputs = if row.needs.half { 4096 } else { 2048 } / row.tile.rows();
+        let kernel = loading(kernel, row, target, product);
+        kernel.knob("TILE_ROWS", row.tile.rows()).knob("TILE_K", inputs)
+    },
+    ..PRODUCT
+};
+
+/// The same of a part of the inputs: sums in f32, which `PARTS` adds.
+#[cfg(feature = "probe")]
+const PART: Row<Product> = Row {
+    families: &[Family::Split],
+    tile: Tile::Part(64),
+    fits: |product| {
+        let groups = product.rows.div_ceil(64) * product.cols.div_ceil(64);
+        product.is_stored() && product.k >= 2 * SHARE && groups <= 1024
+    },
+    specialise: |kernel, row, target, product| {
+        let plain = Product {
+            bias: false,
+            activation: None,
+            gated: false,
+            scale: false,
+            residual: false,
+            half: [product.half[0], false],
+            ..*product
+        };
+        (WIDE.specialise)(kernel, row, target, &plain).knob("PARTS", row.parts(product))
+    },
+    ..WIDE
+};
+
+/// Inputs that are worth a workgroup of their own.
+#[cfg(feature = "probe")]
+const SHARE: usize = 128;
+
+/// What adds the parts.
+#[cfg(feature = "probe")]
+pub static PARTS: [Row<Product>; 1] = [Row {
+    op: "parts",
+    file: "linear_parts",
+    with: &[],
+    families: &[Family::Split],
+    tile: Tile::Quads,
+    specialise: |kernel, _, _, product| ending(kernel, product).knob("PARTS", PART.parts(product)),
+    ..PART
+}];
+
+#[cfg(feature = "probe")]
+impl Row<Product> {
+    /// Workgroups that share the inputs of a product.
+    pub fn parts(&self, product: &Product) -> usize {
+        match self.tile {
+            Tile::Part(_) => (product.k / SHARE).clamp(1, 8),
+            _ => 1,
+        }
+    }
+}
 
 /// Variants of the linear kernel. The software rows are from `internvit bench --tune` on lavapipe (2 cores
 /// of an Intel Xeon with AVX-512, then of an AMD EPYC with AVX2) and on SwiftShader; the others have run on
@@ -140,6 +206,21 @@ pub static LINEAR: &[Row<Product>] = &[
         ..VECTOR
     },
     VECTOR,
+    #[cfg(feature = "probe")]
+    WIDE,
+    #[cfg(feature = "probe")]
+    Row { families: &[Family::Tall], tile: Tile::Panel(128), ..WIDE },
+    #[cfg(feature = "probe")]
+    PART,
+    #[cfg(feature = "probe")]
+    Row {
+        with: &["lane/f16"],
+        families: &[Family::Halves],
+        needs: Needs { half: true, ..Needs::NONE },
+        tile: Tile::Panel(128),
+        fits: |product| product.is_stored() && product.is_half(),
+        ..WIDE
+    },
     Row {
         file: "linear_matrix",
         with: &["tile/16"],
@@ -194,10 +275,14 @@ impl Product {
         true
     }
 
+    /// Whether rows, and weights but for their scales, are of f16 or less.
+    fn is_half(&self) -> bool {
+        self.half[0] && matches!(self.format, Format::F16 | Format::Quantized(_))
+    }
+
     /// Whether matrix units can compute it with matrices of this many rows.
     fn suits_matrices(&self, side: usize) -> bool {
-        let stored = self.half[0] && matches!(self.format, Format::F16 | Format::Quantized(_));
-        stored && self.gather == RowKind::Rows && self.k.is_multiple_of(side)
+        self.is_half() && self.gather == RowKind::Rows && self.k.is_multiple_of(side)
     }
 }
 
@@ -246,8 +331,13 @@ fn multiplying_halves(
     finishing(kernel, product).knob("LANES", target.subgroup)
 }
 
-/// The holes behind the sums, each by itself: bias, activation, gate, scale, residual.
+/// A kernel that sums, and what follows the sums.
 fn finishing(kernel: Kernel, product: &Product) -> Kernel {
+    ending(kernel, product).knob("K", product.k)
+}
+
+/// The holes behind the sums, each by itself: bias, activation, gate, scale, residual.
+fn ending(kernel: Kernel, product: &Product) -> Kernel {
     let finish = match (product.gated, product.residual) {
         (false, false) => "finish/store",
         (false, true) => "finish/residual",
@@ -265,7 +355,6 @@ fn finishing(kernel: Kernel, product: &Product) -> Kernel {
         .with(if product.scale { "scale/vector" } else { "scale/none" })
         .with(finish)
         .writes(product.half[1])
-        .knob("K", product.k)
         .knob("COLS", product.cols)
 }
 

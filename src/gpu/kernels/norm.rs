@@ -27,7 +27,7 @@ const ROW: Row<Norm> = Row {
     op: "norm",
     file: "norm",
     with: &["shared/sum"],
-    families: &Family::GPUS,
+    families: Family::GPUS,
     needs: Needs::NONE,
     tile: Tile::Rows(1),
     fits: |_| true,

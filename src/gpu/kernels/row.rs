@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Kernel;
+use crate::gpu::caps::Caps;
 use crate::gpu::family::Family;
 use crate::{Error, Result};
 
@@ -33,8 +34,20 @@ pub struct Target {
     pub family: Family,
     /// Invocations of a subgroup; 0 where they vary, or where the device has none.
     pub subgroup: u32,
+    /// Invocations of its smallest subgroup, also where they vary; 0 where it has none.
+    pub least_subgroup: u32,
+    /// Whether it has the type f16.
+    pub half: bool,
     /// Side of the matrices that its subgroups multiply; 0 where there are none.
     pub matrix: u32,
+}
+
+impl Target {
+    /// A device with the kernels of a family.
+    pub(in crate::gpu) fn of(caps: &Caps, family: Family) -> Self {
+        let Caps { subgroup, least_subgroup, half, matrix, .. } = *caps;
+        Self { family, subgroup, least_subgroup, half, matrix }
+    }
 }
 
 /// What a kernel needs of a device beyond WebGPU's defaults.
@@ -61,6 +74,8 @@ pub enum Subgroups {
     Exactly(u32),
     /// All of one size, a multiple of this.
     MultipleOf(u32),
+    /// Of any sizes, none smaller than this.
+    AtLeast(u32),
 }
 
 /// What a workgroup computes.
@@ -68,6 +83,8 @@ pub enum Subgroups {
 pub enum Tile {
     /// Some rows of one panel of 64 outputs.
     Panel(usize),
+    /// The same, summed over a part of the inputs.
+    Part(usize),
     /// Attention of some queries of a head, to some keys at a time.
     Head {
         /// Queries.
@@ -121,7 +138,7 @@ impl<S> Row<S> {
         fits: fn(&S) -> bool,
         specialise: fn(Kernel, &Self, &Target, &S) -> Kernel,
     ) -> Self {
-        let (needs, families) = (Needs::NONE, &Family::ALL);
+        let (needs, families) = (Needs::NONE, Family::ALL);
         Self { op, file: op, with: &[], families, needs, tile: Tile::Quads, fits, specialise }
     }
 
@@ -166,9 +183,10 @@ impl Needs {
             Subgroups::Even => lanes > 0,
             Subgroups::Exactly(size) => lanes == size,
             Subgroups::MultipleOf(size) => lanes > 0 && lanes.is_multiple_of(size),
+            Subgroups::AtLeast(size) => target.least_subgroup >= size,
         };
-        // A device with such matrices has f16.
-        subgroup && (self.matrix == 0 || self.matrix == target.matrix)
+        let half = target.half || !self.half;
+        subgroup && half && (self.matrix == 0 || self.matrix == target.matrix)
     }
 }
 
@@ -179,6 +197,7 @@ impl fmt::Display for Needs {
             Subgroups::Even => vec!["subgroups of one size".into()],
             Subgroups::Exactly(size) => vec![format!("subgroups of {size}")],
             Subgroups::MultipleOf(size) => vec![format!("subgroups of a multiple of {size}")],
+            Subgroups::AtLeast(size) => vec![format!("subgroups of {size} or more")],
         };
         if self.matrix > 0 {
             list.push(format!("{0} × {0} matrices", self.matrix));
@@ -197,7 +216,7 @@ impl Tile {
     /// Rows, or queries, of a workgroup.
     pub(in crate::gpu) fn rows(self) -> usize {
         match self {
-            Self::Panel(rows) | Self::Rows(rows) => rows,
+            Self::Panel(rows) | Self::Part(rows) | Self::Rows(rows) => rows,
             Self::Head { queries, .. } => queries,
             Self::Quads => 1,
         }
@@ -208,6 +227,7 @@ impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panel(rows) => write!(f, "{rows} rows × 64 outputs"),
+            Self::Part(rows) => write!(f, "{rows} rows × 64 outputs, a part of the inputs"),
             Self::Head { queries, keys } => write!(f, "{queries} queries × {keys} keys"),
             Self::Rows(1) => write!(f, "1 row"),
             Self::Rows(rows) => write!(f, "{rows} rows"),

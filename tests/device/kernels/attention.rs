@@ -3,7 +3,7 @@
 use internvit::gpu::Precision;
 use internvit::plan::{Attention, Op, Plane, Role, ScoreBias};
 
-use super::case::{Case, cases, in_both_precisions};
+use super::case::{Case, TOLERANCE, cases, in_both_precisions};
 use crate::common::*;
 
 /// Attention over planes of one slot, or over slots of their own.
@@ -41,6 +41,40 @@ fn attention_for_every_width_of_head() {
             case.check(gpu);
         }
     });
+}
+
+/// Every width of head that models have, and numbers of tokens at the edges of tiles of queries and keys.
+#[test]
+fn attention_at_ragged_edges() {
+    in_both_precisions(|gpu| {
+        let list = [
+            (64, 1),
+            (64, 31),
+            (64, 64),
+            (64, 97),
+            (80, 25),
+            (88, 17),
+            (96, 66),
+            (128, 63),
+            (128, 1),
+        ];
+        for (d, tokens) in cases(gpu, list) {
+            let mut case = Case::new(2);
+            attention(&mut case, [tokens, 2 * d], 2, false);
+            case.check(gpu);
+        }
+    });
+}
+
+/// As many tokens as a picture of 896 pixels has. Sums so long round more.
+#[test]
+fn attention_of_many_tokens() {
+    let Some(gpu) = gpu() else { return };
+    let (d, tokens) = (16, 4100);
+    let mut case = Case::new(1);
+    attention(&mut case, [tokens, d], 1, false);
+    case.plan.output("y", 1);
+    case.compare(&gpu, &[(0, noise(1, 3 * tokens * d))], 2.0 * TOLERANCE);
 }
 
 /// Scores so large that exp overflows unless the maximum is subtracted, and later keys with larger

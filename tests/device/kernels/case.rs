@@ -192,7 +192,17 @@ impl Case {
         let own =
             |op: &Op| matches!(op, Op::Linear(_) | Op::Attention(_) | Op::Norm(_) | Op::Causal(_));
         let own = plan.steps.iter().any(|step| own(&step.op));
-        let families = Family::ALL.into_iter().filter(|family| family.runs_on(&gpu.caps));
+        // These differ from the portable one in products alone, or in attention.
+        let has = |kind: fn(&Op) -> bool| plan.steps.iter().any(|step| kind(&step.op));
+        let differs = |family: &Family| match family {
+            Family::Wide | Family::Tall | Family::Split | Family::Halves => {
+                has(|op| matches!(op, Op::Linear(_)))
+            }
+            Family::Subgroups => has(|op| matches!(op, Op::Attention(_))),
+            _ => true,
+        };
+        let families = Family::ALL.iter().copied().filter(|family| family.runs_on(&gpu.caps));
+        let families = families.filter(differs);
         let run = |family| {
             let prepared = PreparedPlan::with_family(gpu, plan.clone(), &weights, family);
             let mut prepared = wait(prepared).unwrap();

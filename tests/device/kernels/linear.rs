@@ -110,6 +110,40 @@ fn linear_in_every_variant_and_finish_in_f16() {
     linear_in_every_epilogue(half_gpu(), 0..SIZES.len());
 }
 
+/// Rows, inputs and outputs at the edges of every tile, and inputs that parts share unevenly; the epilogues in turn.
+#[test]
+fn linear_at_ragged_edges() {
+    in_both_precisions(|gpu| {
+        let list = [(64, 64, 256), (65, 68, 260), (127, 132, 36), (129, 60, 1028), (63, 4, 388)];
+        for (at, (rows, out, k)) in cases(gpu, list).enumerate() {
+            let base =
+                Product { batch: 2, rows, shape: [1, out, k], bias: true, ..Product::default() };
+            let residual = Residual::TakenOver;
+            let product = match at % 4 {
+                0 => Product { activation: Some(Activation::Erf), ..base },
+                1 => Product { shape: [3, out, k], ..base },
+                2 => Product { scale: true, residual, ..base },
+                _ => Product { activation: Some(Activation::Silu), gated: true, ..base },
+            };
+            product.case().check(gpu);
+        }
+    });
+}
+
+/// Parts of sums that exceed a binding are computed some rows at a time; and so are those of planes by themselves.
+#[test]
+fn linear_in_parts_split_over_bindings() {
+    let Some(mut gpu) = gpu() else { return };
+    gpu.caps.max_binding = 512 << 10;
+    for shape in [[1, 132, 512], [3, 64, 512]] {
+        let base = Product { batch: 2, rows: 330, shape, bias: true, ..Product::default() };
+        base.case().check(&gpu);
+    }
+    // Panels are cut: parts are not taken.
+    let wide = Product { batch: 1, rows: 70, shape: [1, 260, 600], ..Product::default() };
+    wide.case().check(&gpu);
+}
+
 /// Bias, scale and residual are there or not, each by itself, with a gate and without.
 #[test]
 fn linear_with_every_combination_of_holes() {
