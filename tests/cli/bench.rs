@@ -111,6 +111,14 @@ fn families_are_measured_side_by_side() {
         assert_eq!(row.is_some(), family.runs_on(&gpu.caps), "{} in {said}", family.name());
         assert!(row.is_none_or(|row| row.matches(" ms").count() == 4), "{said}");
     }
+    // Before it, of every shape the kernels that were tried, and which is taken.
+    let shapes = said.lines().filter(|l| l.starts_with("linear ") || l.starts_with("attention "));
+    let shapes = shapes.count();
+    let taken = said.lines().filter(|line| line.starts_with("  ") && line.ends_with('*'));
+    assert_eq!(taken.count(), shapes, "{said}");
+    let several = Family::candidates(&gpu.caps).count() > 1;
+    assert!(shapes >= if several { 4 } else { 0 }, "{said}");
+    assert_eq!(said.contains("not kept"), gpu.caps.software, "{said}");
     let forced = ok(&[&small[..], &["--kernels", "portable", "--json"]].concat());
     let report: Value = serde_json::from_str(&forced).unwrap();
     assert_eq!((&report["kernels"], &report["dtype"]), (&"portable".into(), &"f32".into()));

@@ -1,5 +1,7 @@
 //! `internvit bench`
 
+mod tune;
+
 use std::ops::ControlFlow;
 use std::thread::available_parallelism;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -53,11 +55,12 @@ pub(super) struct Args {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     runs: Option<u16>,
     /// Take a family of kernels that is not the device's own: software, software-subgroups,
-    /// portable, matrix or packed
+    /// portable, wide, tall, split, halves, subgroups, matrix or packed
     #[arg(long, value_name = "FAMILY")]
     kernels: Option<Family>,
-    /// Measure every family of kernels that the device can run, each in a table row
-    #[arg(long, conflicts_with_all = ["kernels", "json"])]
+    /// Try every kernel that the device can run on the model's shapes, and keep which are right and fastest; then
+    /// measure every family of kernels, each in a table row
+    #[arg(long, conflicts_with = "kernels")]
     tune: bool,
     /// Hold the features of a GPU against those of the CPU, which takes the model once more
     #[arg(long, conflicts_with = "tune")]
@@ -100,7 +103,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if args.tune {
         let preset = folder.as_ref().map(|folder| folder.path().to_path_buf());
         let model = preset.map_or(args.model.clone(), Model::folder);
-        return tune(&args, &model, side).await;
+        return tune::run(&args, &model, side).await;
     }
     let model = match args.preset {
         Some(preset) => format!("{} (random weights)", preset.name()),
@@ -203,53 +206,6 @@ fn force(gpu: &mut Gpu, family: Family) -> Result<()> {
         return Err(Error::device(format!("{name} cannot run the kernels of {family}")));
     }
     gpu.forced = Some(family);
-    Ok(())
-}
-
-/// Every family of kernels on one device: what `src/gpu/kernels.rs` is filled from.
-async fn tune(args: &Args, model: &Model, side: u32) -> Result<()> {
-    let begin = Instant::now();
-    let clock = || begin.elapsed().as_secs_f64();
-    let pictures = vec![Picture::noise(side)?; args.batch.into()];
-    let mut shown = false;
-    let device = if args.device == Device::Auto { &Device::Gpu } else { &args.device };
-    for family in Family::ALL.iter().copied() {
-        let OpenDevice::Gpu(mut gpu) = device.open_as(args.dtype).await? else {
-            return Err(Error::input("--tune: the CPU has no kernels; name a GPU with --device"));
-        };
-        if !family.runs_on(&gpu.caps) {
-            continue;
-        }
-        if !std::mem::replace(&mut shown, true) {
-            say!("{} runs {}\n", gpu.report.name, gpu.family().name());
-            say!(
-                "{:18} {:>10} {:>10} {:>10} {:>10}",
-                "kernels",
-                "encode",
-                "linear",
-                "attention",
-                "norm"
-            );
-        }
-        force(&mut gpu, family)?;
-        let mut encoder = on_gpu(model.open().await?, *gpu).await?;
-        let runs = Some(usize::from(args.runs.unwrap_or(3)));
-        let mut go_on = async |_| ControlFlow::Continue(());
-        let measured =
-            measure(&mut encoder, Images::Pictures(&pictures), runs, &clock, &mut go_on).await?;
-        let all = |kind: &str| {
-            let rows = measured.profile.rows.iter().filter(|row| row.kernel.starts_with(kind));
-            format!("{:.2} ms", 1e3 * rows.map(|row| row.seconds).sum::<f64>())
-        };
-        say!(
-            "{:18} {:>10} {:>10} {:>10} {:>10}",
-            family.name(),
-            format!("{:.2} ms", 1e3 * measured.median()),
-            all("linear"),
-            all("attention"),
-            all("norm")
-        );
-    }
     Ok(())
 }
 
