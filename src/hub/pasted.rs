@@ -76,6 +76,11 @@ fn repository(path: &str) -> std::result::Result<Name, &'static str> {
     if OTHERS.contains(owner) {
         return Err("no model");
     }
+    // What chooses one of several models, as in a name: all behind the colon.
+    if let Some((name, choice)) = name.split_once(':') {
+        let choice = [&[choice], rest].concat().join("/");
+        return Name::parse(&format!("{owner}/{name}:{choice}")).ok_or("no name of a repository");
+    }
     let (name, at) = name.split_once('@').unwrap_or((name, "main"));
     let name = name.strip_suffix(".git").unwrap_or(name);
     let (revision, within) = match rest {
@@ -134,6 +139,7 @@ mod tests {
             ("https://huggingface.co/a/b/blob/main/b-Q4_K_M.gguf", "a/b:b-Q4_K_M.gguf"),
             ("https://hf.co/a/b/resolve/v2/Q8_0/b.gguf", "a/b@v2:Q8_0/b.gguf"),
             ("hf://a/b:Q4_K_M", "a/b:Q4_K_M"),
+            ("hf://a/b@v2:Q8_0/b.gguf", "a/b@v2:Q8_0/b.gguf"),
             (&format!("https://huggingface.co/a/b/commit/{commit}"), &format!("a/b@{commit}")),
             ("https://huggingface.co/a/b/discussions/4", "a/b"),
             ("https://huggingface.co/api/models/a/b", "a/b"),
