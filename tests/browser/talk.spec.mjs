@@ -262,6 +262,11 @@ test("what is wrong is said in a sentence, and a phone has room", async (t) => {
   await fits(page);
 });
 
+test("a large model is kept in 8 bits unless others are chosen", async () => {
+  const { bitsFor } = await load("web/page/talk-bits.ts");
+  assert.deepEqual([bitsFor("auto", 98e6), bitsFor("auto", 1.88e9), bitsFor("f32", 1.88e9), bitsFor("int4", 1)], ["f32", "int8", "f32", "int4"]);
+});
+
 test("an answer's words know their tokens", async () => {
   const { wordsOf } = await load("web/page/said.ts");
   const told = (pieces) => {

@@ -14,6 +14,7 @@ import { Looking } from "./looking";
 import { aborted } from "./requests";
 import { Speaker } from "./speaker";
 import { Speakers } from "./speakers";
+import { BITS, bitsFor } from "./talk-bits";
 import { Turn } from "./turn";
 
 /** The beginning of a conversation. */
@@ -106,14 +107,15 @@ export class Conversation {
     let loaded = false;
     await this.#do("Loading the model", async (signal) => {
       const model = find();
-      const dtype = part(this.#root, "#talk-dtype", HTMLSelectElement).value as Dtype;
+      const size = model.weights.reduce((sum, file) => sum + file.size, 0);
+      const dtype = bitsFor(part(this.#root, "#talk-dtype", HTMLSelectElement).value, size);
       this.#model.textContent = "Loading …";
       const progress = ({ done, total }: { done: number; total: number }) => (this.#status.textContent = total > 0 ? `Loading: ${Math.floor((100 * done) / total)} %` : "Loading");
       try {
         const info = await this.#speaker.load(model, askedDevice().device, dtype, { signal, progress });
         this.#drop(0);
         this.#looking.fit(info.layers, info.heads);
-        this.#model.textContent = told(model, info);
+        this.#model.textContent = told(size, dtype, info);
         this.#status.textContent = "The model is loaded. Ask about the picture.";
         loaded = true;
       } catch (error) {
@@ -230,8 +232,7 @@ export class Conversation {
 }
 
 /** A model in words: its size, and how much it takes in. */
-function told({ weights }: OwnFiles, { parameters, layers, length, random_weights: random }: TalkInfo): string {
-  const size = weights.reduce((sum, file) => sum + file.size, 0);
-  const told = `${many(parameters)} parameters in ${layers} layers, ${bytes(size)}. It takes ${many(length)} tokens, pictures included.`;
+function told(size: number, dtype: Dtype, { parameters, layers, length, random_weights: random }: TalkInfo): string {
+  const told = `${many(parameters)} parameters in ${layers} layers, ${bytes(size)}, kept in ${BITS[dtype]}. It takes ${many(length)} tokens, pictures included.`;
   return random ? `${told} Its weights are random: nothing was learned.` : told;
 }
