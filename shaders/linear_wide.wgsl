@@ -5,8 +5,8 @@
 // quads, as far apart as they can be, so that neighbours read neighbouring quads. Tiles take at most 16
 // KiB. The next one waits in registers: of 128 invocations it is fetched before this one is multiplied, of fewer after.
 // With PARTS the inputs are shared by that many workgroups, each of which stores its sums as rows of their own.
-// Holes: Quad and Square, the types that are multiplied; load_x(row, quad) in group 0, load_w(panel, k, quad) in
-// group 1, finish(plane, row, quad, sum) in group 2, and the types X and Y of what is read and written.
+// Holes: load_x(row, quad) in group 0, load_w(panel, k, quad) in group 1, finish(plane, row, quad, sum) in group 2, and
+// the types X and Y of what is read and written.
 const K = 192u;         // inputs, a multiple of 4
 const COLS = 192u;      // outputs of one plane, a multiple of 4
 const TILE_ROWS = 64u;
@@ -23,16 +23,16 @@ const W_SHARE = TILE_K * 16u / LANES;
 const SHARE_K = (K + PARTS * TILE_K - 1u) / (PARTS * TILE_K) * TILE_K; // inputs of a part
 const_assert DOWN % 8u == 0u && TILE_ROWS * T4 % LANES == 0u && TILE_K * 16u % LANES == 0u && (T4 & (T4 - 1u)) == 0u;
 
-var<workgroup> tile_x: array<Quad, TILE_ROWS * T4>;  // [row][k / 4, in an order of the row's own]
-var<workgroup> tile_w: array<Quad, TILE_K * 16u>;    // [k][quad]
+var<workgroup> tile_x: array<vec4f, TILE_ROWS * T4>;  // [row][k / 4, in an order of the row's own]
+var<workgroup> tile_w: array<vec4f, TILE_K * 16u>;    // [k][quad]
 
 @compute @workgroup_size(8, DOWN)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
         @builtin(local_invocation_index) lane: u32) {
     let first_row = group.y * TILE_ROWS;
     let end = min((group.z + 1u) * SHARE_K, K);
-    var next_x: array<Quad, X_SHARE>;
-    var next_w: array<Quad, W_SHARE>;
+    var next_x: array<vec4f, X_SHARE>;
+    var next_w: array<vec4f, W_SHARE>;
     // Of a row, one column each of the invocation's two quads.
     var a0 = vec4f();
     var a1 = vec4f();
@@ -66,29 +66,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
             let a = weights_of(j, local.x);
             let b = weights_of(j, local.x + 8u);
             let x0 = tile_x[place(local.y, j)];
-            a0 += vec4f(a * x0);
-            b0 += vec4f(b * x0);
+            a0 += a * x0;
+            b0 += b * x0;
             let x1 = tile_x[place(local.y + DOWN, j)];
-            a1 += vec4f(a * x1);
-            b1 += vec4f(b * x1);
+            a1 += a * x1;
+            b1 += b * x1;
             let x2 = tile_x[place(local.y + 2u * DOWN, j)];
-            a2 += vec4f(a * x2);
-            b2 += vec4f(b * x2);
+            a2 += a * x2;
+            b2 += b * x2;
             let x3 = tile_x[place(local.y + 3u * DOWN, j)];
-            a3 += vec4f(a * x3);
-            b3 += vec4f(b * x3);
+            a3 += a * x3;
+            b3 += b * x3;
             let x4 = tile_x[place(local.y + 4u * DOWN, j)];
-            a4 += vec4f(a * x4);
-            b4 += vec4f(b * x4);
+            a4 += a * x4;
+            b4 += b * x4;
             let x5 = tile_x[place(local.y + 5u * DOWN, j)];
-            a5 += vec4f(a * x5);
-            b5 += vec4f(b * x5);
+            a5 += a * x5;
+            b5 += b * x5;
             let x6 = tile_x[place(local.y + 6u * DOWN, j)];
-            a6 += vec4f(a * x6);
-            b6 += vec4f(b * x6);
+            a6 += a * x6;
+            b6 += b * x6;
             let x7 = tile_x[place(local.y + 7u * DOWN, j)];
-            a7 += vec4f(a * x7);
-            b7 += vec4f(b * x7);
+            a7 += a * x7;
+            b7 += b * x7;
         }
         workgroupBarrier();
         if !EARLY {
@@ -114,23 +114,23 @@ fn place(row: u32, j: u32) -> u32 {
     return row * T4 + (j ^ (row & (T4 - 1u)));
 }
 
-fn weights_of(j: u32, quad: u32) -> Square {
+fn weights_of(j: u32, quad: u32) -> mat4x4f {
     let at = j * 64u + quad;
-    return Square(tile_w[at], tile_w[at + 16u], tile_w[at + 32u], tile_w[at + 48u]);
+    return mat4x4f(tile_w[at], tile_w[at + 16u], tile_w[at + 32u], tile_w[at + 48u]);
 }
 
 // The invocation's share of the tiles that begin with input `k`; zeros past the last row, and past the part's inputs.
-fn fetch(next_x: ptr<function, array<Quad, X_SHARE>>, next_w: ptr<function, array<Quad, W_SHARE>>, panel: u32,
+fn fetch(next_x: ptr<function, array<vec4f, X_SHARE>>, next_w: ptr<function, array<vec4f, W_SHARE>>, panel: u32,
         first_row: u32, k: u32, end: u32, lane: u32) {
     for (var i = 0u; i < X_SHARE; i++) {
         let row = first_row + (i * LANES + lane) / T4;
         let own = k + lane % T4 * 4u;
-        next_x[i] = Quad();
-        if row < size.rows && own < end { next_x[i] = Quad(load_x(row, own / 4u)); }
+        next_x[i] = vec4f();
+        if row < size.rows && own < end { next_x[i] = load_x(row, own / 4u); }
     }
     for (var i = 0u; i < W_SHARE; i++) {
         let own = k + (i * LANES + lane) / 16u;
-        next_w[i] = Quad();
-        if own < end { next_w[i] = Quad(load_w(panel, own, lane % 16u)); }
+        next_w[i] = vec4f();
+        if own < end { next_w[i] = load_w(panel, own, lane % 16u); }
     }
 }

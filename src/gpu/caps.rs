@@ -12,8 +12,6 @@ pub struct Caps {
     pub subgroup: u32,
     /// Invocations of the smallest subgroup, also where they vary; 0 where the device has none.
     pub least_subgroup: u32,
-    /// The device computes in f16; not where it was opened for f32.
-    pub half: bool,
     /// Weights that 16 bits hold exactly are stored so: half the memory and its traffic. On the CPU
     /// the unpacking costs more.
     pub half_weights: bool,
@@ -48,7 +46,6 @@ impl Caps {
             subgroup: if even { least } else { 0 },
             least_subgroup: if subgroups { least } else { 0 },
             matrix: if even && least <= 64 { side } else { 0 },
-            half: device.features().contains(wgpu::Features::SHADER_F16),
             half_weights: !software,
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,

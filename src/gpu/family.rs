@@ -22,9 +22,6 @@ pub enum Family {
     /// As `Wide`, with the inputs of products shared by several workgroups, so that few rows keep a large GPU busy.
     #[cfg(feature = "probe")]
     Split,
-    /// As `Tall`, with products in f16: of four inputs, whose sums are added in f32.
-    #[cfg(feature = "probe")]
-    Halves,
     /// As `Portable`, with attention whose scores stay in the registers of subgroups.
     #[cfg(feature = "probe")]
     Subgroups,
@@ -47,8 +44,6 @@ impl Family {
         Self::Tall,
         #[cfg(feature = "probe")]
         Self::Split,
-        #[cfg(feature = "probe")]
-        Self::Halves,
         #[cfg(feature = "probe")]
         Self::Subgroups,
         Self::Matrix,
@@ -73,8 +68,6 @@ impl Family {
             Self::Tall => "tall",
             #[cfg(feature = "probe")]
             Self::Split => "split",
-            #[cfg(feature = "probe")]
-            Self::Halves => "halves",
             #[cfg(feature = "probe")]
             Self::Subgroups => "subgroups",
             Self::Matrix => "matrix",
@@ -106,8 +99,6 @@ impl Family {
             Self::SoftwareSubgroups => matches!(caps.subgroup, 4 | 8),
             #[cfg(feature = "probe")]
             Self::Wide | Self::Tall | Self::Split => true,
-            #[cfg(feature = "probe")]
-            Self::Halves => caps.half,
             #[cfg(feature = "probe")]
             Self::Subgroups => caps.least_subgroup >= 4,
             Self::Matrix => caps.matrix > 0,

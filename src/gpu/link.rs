@@ -93,8 +93,6 @@ shaders! {
     "input/rows";
     "input/window";
     "interleave" uses "shared/size";
-    #[cfg(feature = "probe")] "lane/f16";
-    #[cfg(feature = "probe")] "lane/f32";
     "linear_direct" uses "shared/size";
     "linear_matrix" uses "shared/size";
     #[cfg(feature = "language")] "linear_one" uses "shared/size";

@@ -159,7 +159,7 @@ impl Specimen {
                 Subgroups::Exactly(size) => size,
                 _ => self.subgroup,
             };
-            let target = Target { family, subgroup, least_subgroup: subgroup, half: true, matrix };
+            let target = Target { family, subgroup, least_subgroup: subgroup, matrix };
             row.needs.met(&target).then(|| row.kernel(&target, shape))
         })
     }

@@ -25,12 +25,11 @@ const INVOCATIONS: u32 = 256;
 const STORAGE_BUFFERS: usize = 8;
 
 const fn target(family: Family, subgroup: u32, matrix: u32) -> Target {
-    let half = matrix > 0 || matches!(family, Family::Halves);
-    Target { family, subgroup, least_subgroup: subgroup, half, matrix }
+    Target { family, subgroup, least_subgroup: subgroup, matrix }
 }
 
 /// Devices of every family, with subgroups and matrices of every size where they matter.
-const TARGETS: [Target; 21] = [
+const TARGETS: [Target; 20] = [
     target(Family::Software, 0, 0),
     target(Family::SoftwareSubgroups, 4, 0),
     target(Family::SoftwareSubgroups, 8, 0),
@@ -41,7 +40,6 @@ const TARGETS: [Target; 21] = [
     target(Family::Wide, 0, 0),
     target(Family::Tall, 0, 0),
     target(Family::Split, 0, 0),
-    target(Family::Halves, 0, 0),
     target(Family::Subgroups, 4, 0),
     target(Family::Subgroups, 8, 0),
     // Sizes that vary, and the largest.

@@ -108,13 +108,12 @@ const VECTOR: Row<Product> = Row {
 #[cfg(feature = "probe")]
 const WIDE: Row<Product> = Row {
     file: "linear_wide",
-    with: &["lane/f32"],
     families: &[Family::Wide],
     specialise: |kernel, row, target, product| {
-        // Tiles of x have 512 quads, of f16 1024.
-        let inputs = if row.needs.half { 4096 } else { 2048 } / row.tile.rows();
+        // Tiles of x have 512 quads.
+        let rows = row.tile.rows();
         let kernel = loading(kernel, row, target, product);
-        kernel.knob("TILE_ROWS", row.tile.rows()).knob("TILE_K", inputs)
+        kernel.knob("TILE_ROWS", rows).knob("TILE_K", 2048 / rows)
     },
     ..PRODUCT
 };
@@ -212,15 +211,6 @@ pub static LINEAR: &[Row<Product>] = &[
     Row { families: &[Family::Tall], tile: Tile::Panel(128), ..WIDE },
     #[cfg(feature = "probe")]
     PART,
-    #[cfg(feature = "probe")]
-    Row {
-        with: &["lane/f16"],
-        families: &[Family::Halves],
-        needs: Needs { half: true, ..Needs::NONE },
-        tile: Tile::Panel(128),
-        fits: |product| product.is_stored() && product.is_half(),
-        ..WIDE
-    },
     Row {
         file: "linear_matrix",
         with: &["tile/16"],

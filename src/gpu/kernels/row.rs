@@ -36,8 +36,6 @@ pub struct Target {
     pub subgroup: u32,
     /// Invocations of its smallest subgroup, also where they vary; 0 where it has none.
     pub least_subgroup: u32,
-    /// Whether it has the type f16.
-    pub half: bool,
     /// Side of the matrices that its subgroups multiply; 0 where there are none.
     pub matrix: u32,
 }
@@ -45,8 +43,8 @@ pub struct Target {
 impl Target {
     /// A device with the kernels of a family.
     pub(in crate::gpu) fn of(caps: &Caps, family: Family) -> Self {
-        let Caps { subgroup, least_subgroup, half, matrix, .. } = *caps;
-        Self { family, subgroup, least_subgroup, half, matrix }
+        let Caps { subgroup, least_subgroup, matrix, .. } = *caps;
+        Self { family, subgroup, least_subgroup, matrix }
     }
 }
 
@@ -185,8 +183,8 @@ impl Needs {
             Subgroups::MultipleOf(size) => lanes > 0 && lanes.is_multiple_of(size),
             Subgroups::AtLeast(size) => target.least_subgroup >= size,
         };
-        let half = target.half || !self.half;
-        subgroup && half && (self.matrix == 0 || self.matrix == target.matrix)
+        // A device with such matrices has f16.
+        subgroup && (self.matrix == 0 || self.matrix == target.matrix)
     }
 }
 

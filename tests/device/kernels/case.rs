@@ -25,11 +25,26 @@ pub struct Case {
     chosen: HashMap<SlotId, Vec<f32>>,
     /// What the values that are fed are multiplied by.
     gain: f32,
+    /// The kernels are tried too that a probe may take for products.
+    candidates: bool,
 }
 
 impl Case {
     pub fn new(batch: usize) -> Self {
-        Self { plan: Plan::new(batch), weights: HashMap::new(), chosen: HashMap::new(), gain: 1.0 }
+        Self {
+            plan: Plan::new(batch),
+            weights: HashMap::new(),
+            chosen: HashMap::new(),
+            gain: 1.0,
+            candidates: false,
+        }
+    }
+
+    /// Tries the kernels too that a probe may take for products. They are large, and the driver takes seconds for
+    /// some of them, so that they have cases of their own; what ends a product is the same text in all.
+    pub fn with_candidates(mut self) -> Self {
+        self.candidates = true;
+        self
     }
 
     /// Feeds values between `-gain` and `gain`.
@@ -193,12 +208,10 @@ impl Case {
             |op: &Op| matches!(op, Op::Linear(_) | Op::Attention(_) | Op::Norm(_) | Op::Causal(_));
         let own = plan.steps.iter().any(|step| own(&step.op));
         // These differ from the portable one in products alone, or in attention.
-        let has = |kind: fn(&Op) -> bool| plan.steps.iter().any(|step| kind(&step.op));
+        let attends = plan.steps.iter().any(|step| matches!(step.op, Op::Attention(_)));
         let differs = |family: &Family| match family {
-            Family::Wide | Family::Tall | Family::Split | Family::Halves => {
-                has(|op| matches!(op, Op::Linear(_)))
-            }
-            Family::Subgroups => has(|op| matches!(op, Op::Attention(_))),
+            Family::Wide | Family::Tall | Family::Split => self.candidates,
+            Family::Subgroups => attends,
             _ => true,
         };
         let families = Family::ALL.iter().copied().filter(|family| family.runs_on(&gpu.caps));

@@ -89,7 +89,9 @@ fn linear_in_every_epilogue(gpu: Option<Gpu>, sizes: impl IntoIterator<Item = us
         let (c, m, rows, batch) = SIZES[i];
         for (at, product) in products(c, m, rows, batch).into_iter().enumerate() {
             if matches!(i, 2 | 4) || at % 3 == i % 3 {
-                product.case().check(gpu);
+                let case = product.case();
+                let case = if i == 2 { case.with_candidates() } else { case };
+                case.check(gpu);
             }
         }
     }
@@ -125,7 +127,7 @@ fn linear_at_ragged_edges() {
                 2 => Product { scale: true, residual, ..base },
                 _ => Product { activation: Some(Activation::Silu), gated: true, ..base },
             };
-            product.case().check(gpu);
+            product.case().with_candidates().check(gpu);
         }
     });
 }
@@ -137,11 +139,11 @@ fn linear_in_parts_split_over_bindings() {
     gpu.caps.max_binding = 512 << 10;
     for shape in [[1, 132, 512], [3, 64, 512]] {
         let base = Product { batch: 2, rows: 330, shape, bias: true, ..Product::default() };
-        base.case().check(&gpu);
+        base.case().with_candidates().check(&gpu);
     }
     // Panels are cut: parts are not taken.
     let wide = Product { batch: 1, rows: 70, shape: [1, 260, 600], ..Product::default() };
-    wide.case().check(&gpu);
+    wide.case().with_candidates().check(&gpu);
 }
 
 /// Bias, scale and residual are there or not, each by itself, with a gate and without.

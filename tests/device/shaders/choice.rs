@@ -37,10 +37,6 @@ fn products_take_the_kernel_that_suits() {
     ] {
         assert_eq!(file(family, 0, &plain).0, found);
     }
-    let halves =
-        |product: &Product| choose(LINEAR, &target(Family::Halves, 0, 0), product).unwrap();
-    assert_eq!(halves(&suits).with, ["lane/f16"]);
-    assert_eq!(halves(&Product { half: [false, true], ..suits }).file, "linear_tiled");
     let row = |product: &Product| choose(LINEAR, &target(Family::Split, 0, 0), product).unwrap();
     let parts = |product: &Product| row(product).parts(product);
     assert_eq!([256, 384, 1024, 4096].map(|k| parts(&Product { k, ..plain })), [2, 3, 8, 8]);

@@ -1,3 +1,0 @@
-// What is multiplied is f32.
-alias Quad = vec4f;
-alias Square = mat4x4f;
