@@ -95,7 +95,10 @@ fn ctrl_c_ends_an_answer() {
     // The line ends when nothing is being written any more.
     typed.output.read_until(b'\n', &mut Vec::new()).unwrap();
     typed.interrupt();
+    // To wait closes the input, whose end would end it as well.
+    let input = typed.child.stdin.take();
     assert_eq!(typed.child.wait().unwrap().code(), Some(130));
+    drop(input);
 }
 
 /// Frames of a folder in the order of their names, some of many; photographs beside them, and one that is broken.
