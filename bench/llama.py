@@ -2,7 +2,7 @@
 
     pip install llama-cpp-python gguf numpy
     cargo bench --bench decode --no-run        # prints where the benchmark is
-    python bench/llama.py target/release/deps/decode-… [--rounds 3] [--out bench/results/llama-cpu.json]
+    python bench/llama.py target/release/deps/decode-… [--rounds 3] [--out bench/decode/llama-cpu.json]
 
 Random weights of InternVL3-1B's language model (Qwen2.5-0.5B's shape, a head of its own) are written as two files of GGUF:
 all matrices in Q8_0; those of the MLPs in Q4_0 and the others in Q8_0, which is what `--dtype int4` makes of them. Each
