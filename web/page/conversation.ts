@@ -3,7 +3,7 @@
 import { spoken } from "../client/chosen-model";
 import { bytes, many } from "../shared/format";
 import type { Place as Point } from "../shared/patches";
-import type { Dtype, OwnFiles } from "../shared/protocol";
+import type { OwnFiles } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import type { Looked, TalkInfo } from "../shared/talk";
 import { askedDevice } from "./device";
@@ -14,7 +14,7 @@ import { Looking } from "./looking";
 import { aborted } from "./requests";
 import { Speaker } from "./speaker";
 import { Speakers } from "./speakers";
-import { BITS, bitsFor } from "./talk-bits";
+import { bitsFor } from "./talk-bits";
 import { Turn } from "./turn";
 
 /** The beginning of a conversation. */
@@ -108,14 +108,16 @@ export class Conversation {
     await this.#do("Loading the model", async (signal) => {
       const model = find();
       const size = model.weights.reduce((sum, file) => sum + file.size, 0);
-      const dtype = bitsFor(part(this.#root, "#talk-dtype", HTMLSelectElement).value, size);
+      const choice = part(this.#root, "#talk-dtype", HTMLSelectElement);
+      const dtype = bitsFor(choice.value, size);
+      const bits = part(choice, `[value="${dtype}"]`, HTMLOptionElement).text;
       this.#model.textContent = "Loading …";
       const progress = ({ done, total }: { done: number; total: number }) => (this.#status.textContent = total > 0 ? `Loading: ${Math.floor((100 * done) / total)} %` : "Loading");
       try {
         const info = await this.#speaker.load(model, askedDevice().device, dtype, { signal, progress });
         this.#drop(0);
         this.#looking.fit(info.layers, info.heads);
-        this.#model.textContent = told(size, dtype, info);
+        this.#model.textContent = told(size, bits, info);
         this.#status.textContent = "The model is loaded. Ask about the picture.";
         loaded = true;
       } catch (error) {
@@ -232,7 +234,7 @@ export class Conversation {
 }
 
 /** A model in words: its size, and how much it takes in. */
-function told(size: number, dtype: Dtype, { parameters, layers, length, random_weights: random }: TalkInfo): string {
-  const told = `${many(parameters)} parameters in ${layers} layers, ${bytes(size)}, kept in ${BITS[dtype]}. It takes ${many(length)} tokens, pictures included.`;
+function told(size: number, bits: string, { parameters, layers, length, random_weights: random }: TalkInfo): string {
+  const told = `${many(parameters)} parameters in ${layers} layers, ${bytes(size)}, kept in ${bits}. It takes ${many(length)} tokens, pictures included.`;
   return random ? `${told} Its weights are random: nothing was learned.` : told;
 }

@@ -10,6 +10,3 @@ export function bitsFor(asked: string, size: number): Dtype {
   if (asked !== "auto") return asked as Dtype;
   return size > LARGE ? "int8" : "f32";
 }
-
-/** Words for it. */
-export const BITS: Record<Dtype, string> = { f32: "32 bits", f16: "16 bits", int8: "8 bits", w8a8: "8 bits", int4: "4 bits" };
