@@ -84,7 +84,8 @@ fn joined(files: Vec<(&str, File)>) -> Result<Vec<(&str, File)>> {
     let (name, count) = (*name, count(first).unwrap_or_default());
     let here: Vec<_> = parts.iter().map(|(_, file)| number(file)).collect();
     if !(0..count).map(Some).eq(here.iter().copied()) {
-        let numbers = here.iter().map(|at| at.map_or("none".into(), |at| (at + 1).to_string()));
+        let numbers =
+            here.iter().map(|at| at.map_or("none".into(), |at| at.saturating_add(1).to_string()));
         return Err(Error::input(format!(
             "{name}: expected the parts 1 to {count} of one model, found {}: name them together, or the folder",
             list(numbers)
