@@ -23,6 +23,7 @@ mod norm;
 #[cfg(not(target_arch = "wasm32"))]
 mod product;
 mod team;
+mod tile;
 mod upsample;
 mod weights;
 
@@ -321,17 +322,20 @@ impl Fast<'_> {
         let asked = self.ask(part, weight, x, Some(size));
         give_way().await;
         let mut sum = part.through(x, size)?;
+        let mut answers = Vec::with_capacity(asked.len());
         for (_, answer) in asked {
-            let values = answer.values(sum.len()).await?;
-            sum.iter_mut().zip(&values).for_each(|(sum, value)| *sum += value);
+            answers.push(answer.values(sum.len()).await?);
         }
-        if let Some(bias) = self.optional(end.bias)? {
-            for row in sum.chunks_exact_mut(bias.len()) {
-                row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
-            }
-        }
+        let (bias, scale) = (self.optional(end.bias)?, self.optional(end.scale)?);
         let out = self.plan.slots[self.plan.steps[last].y].cols;
-        Place::Add(self.optional(end.scale)?).put(&sum, 0..out, out, y);
+        // Row by row, so that a row is read once from where it lies.
+        for (at, (y, row)) in y.chunks_exact_mut(out).zip(sum.chunks_exact_mut(out)).enumerate() {
+            let others = answers.iter().map(|values| &values[at * out..][..out]);
+            for other in others.chain(bias) {
+                row.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
+            }
+            Place::Add(scale).put(row, 0..out, out, y);
+        }
         Ok(())
     }
 
