@@ -1,11 +1,13 @@
-// `npm test`: set-up and every test but those that have a command of their own, the cheapest first.
+// `npm test`: set-up and every test but those that have a command of their own, the cheapest first; with `-- --window` the
+// window's too.
 // `npm run test:models`: models of every family in the browser, which compile most kernels there are.
 // `npm run test:visits`: long visits and rare faults.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { printTimes, root, run, runBeside, step, stop } from "./run.mjs";
-import { setup } from "./setup.mjs";
+import { screen, setup } from "./setup.mjs";
+import { WITH_WINDOW, onScreen } from "./window.mjs";
 
 /** Specs that measure time, or crash the browser's graphics process: nothing else runs beside them. */
 const ALONE = ["live.spec.mjs", "pace.spec.mjs", "page.spec.mjs", "recovery.spec.mjs"];
@@ -19,7 +21,12 @@ const GROUPS = {
 const groupOf = (spec) => Object.keys(GROUPS).find((flag) => GROUPS[flag].includes(spec.replace(".spec.mjs", "")));
 const group = Object.keys(GROUPS).find((flag) => process.argv.includes(flag));
 
-await step("set-up", () => setup({ tests: true }));
+const rust = process.argv.includes("--window") ? WITH_WINDOW : [];
+
+await step("set-up", async () => {
+  await setup({ tests: true });
+  if (rust.length > 0) screen();
+});
 if (group) await step("page build", () => build());
 else await everythingElse();
 await step("browser tests", async () => {
@@ -48,11 +55,12 @@ async function everythingElse() {
   await step("speed table", () => run(process.execPath, ["bench/table.mjs", "--check"]));
   // Both end with work for one core, linking and optimising as a whole, so they fill each other's pauses.
   await step("builds", async () => {
-    const [status] = await Promise.all([runBeside("cargo", ["test", "--no-run"]), build()]);
+    const [status] = await Promise.all([runBeside("cargo", ["test", "--no-run", ...rust]), build()]);
     if (status !== 0) stop("Failed: cargo test --no-run");
   });
   // A skipped test is no test: without an adapter the GPU tests fail.
-  await step("Rust tests", () => run("cargo", ["test"], { REQUIRE_GPU: "1" }));
+  await step("Rust tests", () => run("cargo", ["test", ...rust], { REQUIRE_GPU: "1" }));
+  if (rust.length > 0) await onScreen();
   // The types of the Rust module are generated with it.
   await step("types", () => run(process.execPath, ["node_modules/typescript/bin/tsc", "--noEmit"]));
 }
