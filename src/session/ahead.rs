@@ -87,7 +87,7 @@ fn in_head(gpu: &Gpu, checkpoint: &Checkpoint) -> bool {
     gpu.precision == Precision::F32 && checkpoint.head_is_table()
 }
 
-/// Puts the table of tokens beside a model's weights, where it takes at most two fifths of their memory, and the longest
+/// Puts the table of tokens beside a model's weights, where it takes at most a third of their memory, and the longest
 /// conversation has room beside both.
 pub(super) async fn with_table(
     gpu: &Gpu,
@@ -100,8 +100,7 @@ pub(super) async fn with_table(
     let plan = record_next(spec, 1, false);
     let bytes = GpuWeights::table_bytes(&plan, checkpoint);
     let free = gpu.caps.free.map(|free| free.saturating_sub(gpu.held()));
-    if 5 * bytes > 2 * weights.bytes() || free.is_some_and(|free| free < bytes + longest(gpu, spec))
-    {
+    if 3 * bytes > weights.bytes() || free.is_some_and(|free| free < bytes + longest(gpu, spec)) {
         return Ok(weights);
     }
     match weights.add_tables(gpu, &plan, checkpoint).await {
