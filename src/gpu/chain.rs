@@ -26,7 +26,7 @@ pub struct Chain {
 const QUAD: u64 = 16;
 
 impl Chain {
-    /// Tokens of a submission at most: eight hide nearly all of what one costs beside its work, and few are computed for
+    /// Tokens of a submission at most: each bears an eighth of what submitting and reading cost, and few are computed for
     /// nothing where the answer ends among them.
     pub const MOST: usize = 8;
 

@@ -197,7 +197,8 @@ impl Talk {
         };
         // Only of these a device knows by itself which is chosen.
         let likeliest = wanted == Wanted::Best(1);
-        if !likeliest {
+        let same = self.memory.as_ref().is_some_and(|memory| session.holds(memory));
+        if !likeliest || !same {
             self.forget_ahead();
         }
         while self.ids.len() < end {

@@ -272,3 +272,24 @@ fn without_room_for_the_table_tokens_come_one_by_one() {
         assert_eq!(submissions(&encoder) - before, expected);
     }
 }
+
+/// What one model computed ahead is not said for another that goes on.
+#[test]
+fn another_model_goes_on_with_its_own_tokens() {
+    let names = ["internvl_qwen3_hf", "internvl_qwen2_openvl"];
+    let load = |name: &str| load(open(name), Precision::F32, AT_ONCE);
+    let (Some(mut one), Some(mut other)) = (load(names[0]), load(names[1])) else { return };
+    let (mut talk, mut left) = (begin(&one), 6);
+    let watch = &mut |_: Said<'_>| {
+        left -= 1;
+        if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let first = wait(talk.answer(&mut one, &likeliest(40), watch)).unwrap();
+    let next = answer(&mut other, &mut talk, &likeliest(8));
+    let mut fresh = Talk::default();
+    fresh.say(&other, &[&PROMPT[..], &first].concat(), None).unwrap();
+    assert_eq!(next, answer(&mut other, &mut fresh, &likeliest(8)));
+    let mut own = begin(&one);
+    own.say(&one, &first, None).unwrap();
+    assert_ne!(next, answer(&mut one, &mut own, &likeliest(8)));
+}
