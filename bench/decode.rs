@@ -5,7 +5,8 @@
 //!     cargo bench --bench decode -- gpu [f32] [int8] [int4] [prompt]
 //!     cargo bench --bench decode -- answer FILE.gguf int8
 //!     cargo bench --bench decode -- loads
-//!     cargo bench --bench decode -- memory DIR
+//!     cargo bench --bench decode -- steps DIR [int8]
+//!     cargo bench --bench decode -- memory DIR [int8]
 //!     cargo bench --bench decode -- quality [FILE.gguf]
 //!
 //! A token reads every weight once, so GB/s are the bytes of all weights by the median time of a token.
@@ -19,6 +20,8 @@ mod loads;
 mod memory;
 #[path = "decode/quality.rs"]
 mod quality;
+#[path = "decode/steps.rs"]
+mod steps;
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -26,13 +29,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use internvit::Checkpoint;
 use internvit::cpu::{CpuWeights, Workspace, run_at_once};
 use internvit::model::{LanguageSpec, parse_language};
 use internvit::plan::{
     LANGUAGE_TABLE, Role, SlotId, Value, Wanted, language_angles, record_language,
 };
 use internvit::weights::{QuantFormat, WeightSource, random_tensor};
+use internvit::{Checkpoint, Precision};
 use rayon::prelude::*;
 
 const CONFIG: &str = r#"{ "llm_config": {
@@ -57,7 +60,12 @@ fn main() {
         words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     match asked[..] {
         ["answer", file, name] => return pollster::block_on(answer(file, name)),
-        ["memory", folder] => return pollster::block_on(memory::main(folder)),
+        ["steps", folder, ref bits @ ..] => {
+            return pollster::block_on(steps::main(folder, named(bits, Precision::F32)));
+        }
+        ["memory", folder, ref bits @ ..] => {
+            return pollster::block_on(memory::main(folder, named(bits, Precision::Int4)));
+        }
         ["quality"] => return pollster::block_on(quality::random(&spec)),
         ["quality", file] => return pollster::block_on(quality::file(file)),
         ["loads"] => return pollster::block_on(loads::main()),
@@ -68,6 +76,11 @@ fn main() {
     }
     let tensors = tensors(&spec);
     answers(&spec, (&tensors).into(), &[]);
+}
+
+/// The precision that is named, or else the usual one.
+fn named(words: &[&str], usual: Precision) -> Precision {
+    words.first().map_or(usual, |word| word.parse().unwrap())
 }
 
 /// Answers of a file of GGUF, with weights in one of [`FORMATS`].

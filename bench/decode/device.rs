@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use internvit::Precision;
-use internvit::gpu::{Choice, Gpu, GpuWeights, PreparedPlan, States, StepTime};
+use internvit::gpu::{Chain, Choice, Gpu, GpuWeights, PreparedPlan, States, StepTime};
 use internvit::model::{LanguageSpec, WeightKind};
 use internvit::plan::{
-    Linear, Op, Plan, Role, Slot, SlotId, Value, Wanted, language_angles, record_language,
+    LANGUAGE_HEAD, LANGUAGE_TABLE, Linear, Op, Plan, Role, Slot, SlotId, Value, Wanted,
+    language_angles, record_language, record_next,
 };
 use internvit::weights::random_tensor;
 
@@ -18,19 +19,19 @@ use super::{PROMPT, tensors};
 const TILES: usize = 3328;
 const CHUNK: usize = 256;
 
-/// Tokens of the answer.
-const ANSWER: usize = 16;
-
-/// Tokens of which as many are computed without reading, beside as many that are read one by one.
-const UNREAD: usize = 8;
+/// Of an answer rounds of as many tokens one by one as then are one submission.
+const ROUNDS: usize = 5;
+const ANSWER: usize = 2 * ROUNDS * Chain::MOST + 3;
 
 /// What is asked for: names of precisions, `prompt` for prompts too; all where nothing is.
 pub(super) async fn main(spec: &LanguageSpec, words: &[String]) {
     let said = |word: &str| words.iter().any(|other| other == word);
     let all = [Precision::F32, Precision::Int8, Precision::Int4];
     let some: Vec<_> = all.into_iter().filter(|precision| said(precision.name())).collect();
-    let tensors = tensors(spec);
-    println!("weights    MB   answer: ms   unread: ms   GB/s   of the copy");
+    let mut tensors = tensors(spec);
+    // Whatever its values are.
+    tensors.insert(LANGUAGE_TABLE.into(), tensors[LANGUAGE_HEAD].clone());
+    println!("weights    MB   one by one: ms   {} at once: ms   GB/s   of the copy", Chain::MOST);
     for precision in if some.is_empty() { &all[..] } else { &some } {
         let gpu = Gpu::open_as(&Choice::Auto, *precision).await.unwrap();
         let start = Instant::now();
@@ -38,17 +39,18 @@ pub(super) async fn main(spec: &LanguageSpec, words: &[String]) {
         let copy = gpu.ceilings(&clock).await.unwrap().copy / 1e9;
         let plans = [record_language(spec, 1, 1, Wanted::Last)];
         let go_on = &mut async |_| ControlFlow::Continue(());
-        let weights = GpuWeights::upload(&gpu, &plans, &tensors, go_on).await.unwrap();
-        let mut model = Model { gpu: &gpu, spec, weights: &weights, states: States::default() };
-        let (answer, unread) = model.answer(&clock).await;
+        let mut weights = GpuWeights::upload(&gpu, &plans, &tensors, go_on).await.unwrap();
         let bytes = weights.bytes() as f64;
+        weights.add_tables(&gpu, &record_next(spec, 1, false), &tensors).await.unwrap();
+        let mut model = Model { gpu: &gpu, spec, weights: &weights, states: States::default() };
+        let (answer, at_once) = model.answer(&clock).await;
         let rate = bytes / answer / 1e9;
         println!(
-            "{:7} {:>5.0} {:>12.1} {:>12.1} {rate:>6.1} {:>11.0} % of {copy:.1} GB/s: {}",
+            "{:7} {:>5.0} {:>16.1} {:>15.1} {rate:>6.1} {:>11.0} % of {copy:.1} GB/s: {}",
             precision.name(),
             bytes / 1e6,
             1e3 * answer,
-            1e3 * unread,
+            1e3 * at_once,
             100.0 * rate / copy,
             gpu.report.name
         );
@@ -87,7 +89,7 @@ impl Model<'_> {
         PreparedPlan::with_states(self.gpu, plan, self.weights, &self.states).await.unwrap()
     }
 
-    /// Median seconds of a token of an answer behind a prompt, and of several that nobody reads in between.
+    /// Median seconds of a token behind a prompt, of rounds one by one, and of those in between that are one submission.
     async fn answer(&mut self, clock: &dyn Fn() -> f64) -> (f64, f64) {
         let go_on = &mut async |_, _| ControlFlow::Continue(());
         let mut prompt = self.prepare(PROMPT, Wanted::Nothing).await;
@@ -95,28 +97,43 @@ impl Model<'_> {
         let plan = prompt.plan().clone();
         prompt.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
         let mut one = self.prepare(1, Wanted::Best(1)).await;
-        let (plan, mut times) = (one.plan().clone(), Vec::new());
+        let next = record_next(self.spec, TILES + ANSWER, false);
+        let chain = Chain::new(self.gpu, next, self.weights, &self.states).await.unwrap();
+        let plan = one.plan().clone();
         let best = plan.slot("best").unwrap();
-        for at in 0..ANSWER {
-            let given = inputs(self.spec, PROMPT + at, 1);
+        let (mut place, mut times, mut token) = (PROMPT, [Vec::new(), Vec::new()], 0);
+        // The first round warms up.
+        for round in 0..=ROUNDS {
+            let count = if round == 0 { 1 } else { Chain::MOST };
             let start = Instant::now();
-            one.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
-            let found = one.read(self.gpu, best, 1).await.unwrap();
-            assert!(found[0].is_finite());
-            times.push(start.elapsed().as_secs_f64());
+            for at in place..place + count {
+                let given = inputs(self.spec, at, 1);
+                one.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
+                let found = one.read(self.gpu, best, 1).await.unwrap();
+                assert!(found[0].is_finite());
+                token = found[1] as u32;
+            }
+            let single = start.elapsed().as_secs_f64() / count as f64;
+            place += count;
+            let start = Instant::now();
+            let angles = language_angles(self.spec, place, count);
+            let found = chain.run(self.gpu, token, place, &angles).await.unwrap();
+            assert!(found.len() == count && found.iter().all(|(_, logit)| logit.is_finite()));
+            let at_once = start.elapsed().as_secs_f64() / count as f64;
+            place += count;
+            if round > 0 {
+                times[0].push(single);
+                times[1].push(at_once);
+            }
         }
-        let start = Instant::now();
-        for at in 0..UNREAD {
-            let given = inputs(self.spec, PROMPT + ANSWER + at, 1);
-            one.run(self.gpu, 1, &fed(&plan, &given), None, go_on).await.unwrap();
-        }
-        one.read(self.gpu, best, 1).await.unwrap();
-        let unread = start.elapsed().as_secs_f64() / UNREAD as f64;
-        let given = inputs(self.spec, PROMPT + ANSWER, 1);
+        let given = inputs(self.spec, place, 1);
         let steps = one.profile(self.gpu, 1, &fed(&plan, &given), clock, go_on).await.unwrap();
         by_operation("a token", &plan, &steps);
-        times.sort_by(f64::total_cmp);
-        (times[ANSWER / 2], unread)
+        let [one, at_once] = times.map(|mut list| {
+            list.sort_by(f64::total_cmp);
+            list[ROUNDS / 2]
+        });
+        (one, at_once)
     }
 
     /// Seconds of a prompt of thirteen tiles, and the rate of its last chunk's products, GFLOP/s.

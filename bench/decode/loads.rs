@@ -1,5 +1,5 @@
-//! What bounds an answer on a device: its copy, a kernel that loads and does nothing else, and products of one row with
-//! weights in 32, 8 and 4 bits, all in turn: `cargo bench --bench decode -- loads`.
+//! What bounds an answer on a device: its copy, a kernel that loads and does nothing else, one that loads 4 bits, widens and
+//! sums them, and products of one row with weights in 32, 8 and 4 bits, all in turn: `cargo bench --bench decode -- loads`.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -32,7 +32,8 @@ pub(super) async fn main() {
     }
     let mut rates: HashMap<&str, Vec<f64>> = HashMap::new();
     for round in 0..ROUNDS {
-        let mut all = vec![("copy", device.copy()), ("loads alone", device.loads())];
+        let mut all = vec![("copy", device.copy())];
+        all.extend(device.kernels.iter().map(|kernel| (kernel.name, device.rate(kernel))));
         for (name, product) in &mut products {
             all.push((*name, product.rate().await));
         }
@@ -47,12 +48,21 @@ pub(super) async fn main() {
     };
     let [copy, loads] = ["copy", "loads alone"].map(median);
     println!("{}: medians of {} rounds", device.name, ROUNDS - 1);
-    println!("            GB/s   of the loads   of the copy");
-    for name in ["copy", "loads alone", "f32", "int8", "int4"] {
+    println!("             GB/s   of the loads   of the copy");
+    for name in ["copy", "loads alone", "int4 widened", "f32", "int8", "int4"] {
         let rate = median(name);
         let [of_loads, of_copy] = [loads, copy].map(|most| 100.0 * rate / most);
-        println!("{name:11} {:>5.1} {of_loads:>12.0} % {of_copy:>11.0} %", rate / 1e9);
+        println!("{name:12} {:>5.1} {of_loads:>12.0} % {of_copy:>11.0} %", rate / 1e9);
     }
+}
+
+/// What reads all of a buffer.
+struct Kernel {
+    name: &'static str,
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    /// Its workgroups.
+    panels: u64,
 }
 
 /// A device with what it copies and loads.
@@ -61,8 +71,7 @@ struct Device {
     queue: wgpu::Queue,
     weights: wgpu::Buffer,
     other: wgpu::Buffer,
-    pipeline: wgpu::ComputePipeline,
-    group: wgpu::BindGroup,
+    kernels: Vec<Kernel>,
     name: String,
 }
 
@@ -80,27 +89,18 @@ impl Device {
                 wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
             device.create_buffer(&wanted)
         };
-        let [weights, other, y] = [BYTES, BYTES, PANELS * 128].map(buffer);
+        let [weights, other, y] = [BYTES, BYTES, PANELS * 512].map(buffer);
         queue.write_buffer(&weights, 0, &vec![1; BYTES as usize]);
-        let module = device.create_shader_module(wgpu::include_wgsl!("loads.wgsl"));
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: None,
-            layout: None,
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: Default::default(),
-            cache: None,
-        });
-        let bound = [&weights, &y].into_iter().zip(0..).map(|(buffer, binding)| {
-            wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
-        });
-        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &bound.collect::<Vec<_>>(),
+        let kernels = [
+            ("loads alone", wgpu::include_wgsl!("loads.wgsl"), PANELS),
+            ("int4 widened", wgpu::include_wgsl!("widen.wgsl"), 2 * PANELS),
+        ];
+        let kernels = kernels.map(|(name, text, panels)| {
+            let (pipeline, group) = kernel(&device, text, [&weights, &y]);
+            Kernel { name, pipeline, group, panels }
         });
         let name = adapter.get_info().name;
-        Self { device, queue, weights, other, pipeline, group, name }
+        Self { device, queue, weights, other, kernels: kernels.into(), name }
     }
 
     fn seconds(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> f64 {
@@ -119,16 +119,43 @@ impl Device {
             / self.seconds(|encoder| encoder.copy_buffer_to_buffer(from, 0, to, 0, BYTES))
     }
 
-    /// Bytes that are read a second.
-    fn loads(&self) -> f64 {
+    /// Bytes that a kernel reads a second.
+    fn rate(&self, kernel: &Kernel) -> f64 {
         let seconds = self.seconds(|encoder| {
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            pass.set_pipeline(&self.pipeline);
-            pass.set_bind_group(0, &self.group, &[]);
-            pass.dispatch_workgroups(PANELS as u32, 1, 1);
+            pass.set_pipeline(&kernel.pipeline);
+            pass.set_bind_group(0, &kernel.group, &[]);
+            pass.dispatch_workgroups(kernel.panels as u32, 1, 1);
         });
         BYTES as f64 / seconds
     }
+}
+
+/// A kernel and what it is bound to.
+fn kernel(
+    device: &wgpu::Device,
+    text: wgpu::ShaderModuleDescriptor<'_>,
+    buffers: [&wgpu::Buffer; 2],
+) -> (wgpu::ComputePipeline, wgpu::BindGroup) {
+    let module = device.create_shader_module(text);
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: None,
+        layout: None,
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: Default::default(),
+        cache: None,
+    });
+    let bound = buffers.into_iter().zip(0..).map(|(buffer, binding)| wgpu::BindGroupEntry {
+        binding,
+        resource: buffer.as_entire_binding(),
+    });
+    let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &bound.collect::<Vec<_>>(),
+    });
+    (pipeline, group)
 }
 
 /// A product of one row.

@@ -1,4 +1,5 @@
-//! What a model that speaks takes of a device's memory in 4 bits: `cargo bench --bench decode -- memory DIR`.
+//! What a model that speaks takes of a device's memory, in 4 bits or those that are named: `cargo bench --bench decode --
+//! memory DIR [int8]`.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,8 +11,8 @@ use internvit::{Checkpoint, Encoder, Images, Precision};
 /// Tokens of a prompt beside those of its picture.
 const WORDS: usize = 24;
 
-pub(super) async fn main(folder: &str) {
-    let gpu = Gpu::open_as(&Choice::Auto, Precision::Int4).await.unwrap();
+pub(super) async fn main(folder: &str, precision: Precision) {
+    let gpu = Gpu::open_as(&Choice::Auto, precision).await.unwrap();
     let checkpoint = Checkpoint::open_path(Path::new(folder)).await.unwrap();
     let checkpoint = checkpoint.with_language().await.unwrap();
     let stored = checkpoint.bytes();

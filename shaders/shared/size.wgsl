@@ -9,7 +9,8 @@ struct Size {
     height: u32,       // unfold: pixels; maps: rows of the map that is read; attention: groups that share an index;
                        // gather: rows of a picture's index, 0 where all share it
     width: u32,        // unfold: pixels; maps: columns of the map that is read; attention: keys of a group;
-                       // gather: rows of a picture's x, 0 where all share it; probabilities: values of a row
+                       // gather: rows of a picture's x, 0 where all share it; probabilities: values of a row;
+                       // pick: panels of this dispatch
     out_width: u32,    // maps: columns of the map that is written
     first_row: u32,    // linear over windows: first row of this dispatch
     column: u32,       // resize: first quad of a row that is written

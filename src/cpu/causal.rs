@@ -9,10 +9,10 @@ use crate::Result;
 use crate::math::dot;
 use crate::parallel::prelude::*;
 use crate::plan::{Heads, Op, SlotId, Step};
-use crate::reference::{Rows, append, probabilities};
+use crate::reference::{Rows, append, gather, probabilities};
 
 impl Fast<'_> {
-    /// A step that reads or writes a state, or what follows the logits.
+    /// A step that reads or writes a state, takes rows of weights, or what follows the logits.
     pub(super) fn over_states(&self, step: &Step, y: &mut [f32]) -> Result<()> {
         let place = |slot: SlotId| self.twin().place(slot);
         match &step.op {
@@ -29,6 +29,10 @@ impl Fast<'_> {
                 let rows = self.rows(&op.heads, [op.heads.query_norm, None])?;
                 let state = &self.values[op.state];
                 probabilities(&rows.queries(), state, place(op.place), rows.sizes, y);
+            }
+            Op::Gather(op) => {
+                let c = self.plan.slots[op.x].cols;
+                gather(self.vector(op.x)?, &self.values[op.index], c, false, y);
             }
             _ => self.twin().plain(step, y),
         }

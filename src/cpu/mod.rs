@@ -279,6 +279,8 @@ impl Fast<'_> {
                 let scores = self.twin().scores(op, slots[step.y].cols);
                 attention(qkv, &scores, &vec![0..scores.queries; op.heads], y);
             }
+            #[cfg(feature = "language")]
+            Op::Gather(op) if slots[op.x].is_weight() => self.over_states(step, y)?,
             Op::Patchify(_)
             | Op::Slice(_)
             | Op::Interleave(_)

@@ -1,10 +1,12 @@
 //! Operations over states, and what follows logits, as dispatches.
 
-use super::dispatch::{Draft, Group, Rows, Size, Unit};
+use super::dispatch::{Bind, Draft, Group, Rows, Size, Unit};
 use super::kernels::{self, choose};
+use super::pack::{PANEL, quads};
+use super::products::panel_bytes;
 use super::steps::Builder;
 use crate::Result;
-use crate::plan::{Append, Causal, Heads, Probabilities, SlotId, Top};
+use crate::plan::{Append, Causal, Gather, Heads, Probabilities, SlotId, Top};
 
 impl<'a> Builder<'a> {
     pub(super) fn append(&self, op: &Append, y: SlotId) -> Result<Draft<'a>> {
@@ -59,6 +61,29 @@ impl<'a> Builder<'a> {
         let (size, counts) = (self.rows_size(y), [parts as u32, 1, 1]);
         let kernel = row.kernel(&self.target, &shape);
         self.draft(&kernel, row.file, bindings, size, Rows::Pictures(1), counts)
+    }
+
+    /// Rows of a matrix of weights, of as many panels at a time as a binding may have.
+    pub(super) fn pick(&self, op: &Gather, y: SlotId) -> Result<Vec<Draft<'a>>> {
+        let slot = &self.plan.slots[op.x];
+        let (k, format) = (quads(slot.cols), self.weights.get(&slot.name)?.format);
+        let shape = kernels::Pick { k, format };
+        let row = choose(&kernels::PICK, &self.target, &shape)?;
+        let bytes = panel_bytes(k, format);
+        let most = (self.gpu.caps.max_binding / bytes).max(1) as usize;
+        let all = slot.rows.div_ceil(PANEL);
+        let part = |first: usize| {
+            let panels = most.min(all - first);
+            let range = (first as u64 * bytes, panels as u64 * bytes);
+            let w = Bind { offset: range.0, bytes: range.1, ..self.weight(op.x)? };
+            let own = vec![Some(self.whole(op.index)?), Some(self.whole(y)?)];
+            let (first_panel, width) = (first as u32, panels as u32);
+            let size = Size { first_panel, width, ..self.rows_size(y) };
+            let cut = self.cut(y, 0, self.quads_of(y));
+            let kernel = row.kernel(&self.target, &shape);
+            self.draft(&kernel, row.file, [own, vec![Some(w)], vec![]], size, cut, [1; 3])
+        };
+        (0..all).step_by(most).map(part).collect()
     }
 
     fn over_state(

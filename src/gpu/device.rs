@@ -244,6 +244,8 @@ impl Gpu {
     /// Submits what `encoder` recorded.
     pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> Submitted {
         let _index = self.queue.submit([encoder.finish()]);
+        #[cfg(feature = "language")]
+        self.health.submitted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if self.faults.due() {
             self.lose();
         }

@@ -14,6 +14,9 @@ pub(super) struct Health {
     pub(super) held: AtomicU64,
     /// Buffers, sets of queries and groups of bindings made so far.
     pub(super) made: AtomicU64,
+    /// Submissions so far.
+    #[cfg(feature = "language")]
+    pub(super) submitted: AtomicU64,
 }
 
 /// What a mutex guards, also where a thread that held it has panicked.

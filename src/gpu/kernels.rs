@@ -15,7 +15,7 @@ mod row;
 
 pub use attention::{ATTENTION, Attention};
 #[cfg(feature = "language")]
-pub use causal::{APPEND, CAUSAL, Causal, PROBABILITIES, TOP, Top};
+pub use causal::{APPEND, CAUSAL, Causal, PICK, PROBABILITIES, Pick, TOP, Top};
 pub use guided::{BOX_MEAN, BoxMean, LOCAL_AFFINE, OUTER, Pixels, RIDGE, Ridge};
 pub use knob::Knob;
 #[cfg(feature = "probe")]
@@ -92,6 +92,7 @@ pub fn rows() -> Vec<About> {
         list.extend(CAUSAL.iter().map(Row::about));
         list.extend(PROBABILITIES.iter().map(Row::about));
         list.extend(TOP.iter().map(Row::about));
+        list.extend(PICK.iter().map(Row::about));
     }
     list
 }

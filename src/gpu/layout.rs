@@ -8,6 +8,8 @@ use super::pack::{Format, PANEL, PanelShape, pack_dots, pack_octets, quads};
 use crate::model::WeightKind;
 use crate::plan::{Op, Plan, Role, Slot, SlotId, Step};
 use crate::precision::Precision;
+#[cfg(feature = "language")]
+use crate::weights::WeightSource;
 use crate::weights::{CHOICES, QuantFormat, Quantized};
 use crate::{Error, Result};
 
@@ -59,6 +61,11 @@ impl Layout {
             (Op::Linear(op), Role::Weight(WeightKind::Matrix)) => {
                 Self::Panels(PanelShape { planes, cols: rows, k: cols, gated: op.gated })
             }
+            // A table of which rows are taken.
+            #[cfg(feature = "language")]
+            (Op::Gather(_), Role::Weight(WeightKind::Table)) => {
+                Self::Panels(PanelShape { planes, cols: rows, k: cols, gated: false })
+            }
             // A bias has a part for each plane of the sums.
             (Op::Linear(op), _) if op.bias == Some(id) => {
                 let w = &plan.slots[op.weight];
@@ -68,16 +75,20 @@ impl Layout {
         }
     }
 
-    /// Shape and format of a matrix that goes to the device in few bits and some rows at a time, since all of it as f32
-    /// would take much memory.
+    /// Shape and format of a matrix that goes to the device some rows at a time, since all of it as f32 would take much
+    /// memory: one in few bits, and a table, whose rows must be those that the file has.
     #[cfg(feature = "language")]
     pub(super) fn large(
         self,
         gpu: &Gpu,
         slot: &Slot,
-        stored: Option<QuantFormat>,
+        source: WeightSource<'_>,
     ) -> Option<(PanelShape, Format)> {
         let Self::Panels(shape) = self else { return None };
+        if slot.role == Role::Weight(WeightKind::Table) {
+            return Some((shape, Format::of(source.stored_type(&slot.name))));
+        }
+        let stored = source.quant(&slot.name);
         let large = shape.planes == 1 && !shape.gated && shape.cols * shape.k > 2 * LARGE;
         let quant = stored.or(gpu.precision.quant().and_then(|quant| quant.of_slot(slot)));
         quant.filter(|_| large).map(|quant| (shape, Format::Quantized(quant)))

@@ -109,6 +109,7 @@ shaders! {
     "norm_direct" uses "shared/size";
     "outer" uses "shared/size";
     "patchify" uses "shared/patch", "shared/size";
+    #[cfg(feature = "language")] "pick" uses "shared/size";
     "pixel/planes";
     "pixel/rgba";
     "pool" uses "shared/size";

@@ -25,6 +25,12 @@ impl Gpu {
         self.health.made.load(Ordering::Relaxed)
     }
 
+    /// Submissions since it was opened.
+    #[cfg(feature = "language")]
+    pub fn submissions(&self) -> u64 {
+        self.health.submitted.load(Ordering::Relaxed)
+    }
+
     /// A buffer, or an error that names it, where the device has no memory left or allows none so
     /// large; `help` says what would take less.
     pub(super) async fn buffer(

@@ -12,6 +12,8 @@ mod cache;
 mod caps;
 #[cfg(feature = "language")]
 mod causal;
+#[cfg(feature = "language")]
+mod chain;
 mod device;
 mod dispatch;
 mod extent;
@@ -46,6 +48,8 @@ pub use crate::precision::Precision;
 pub use adapter::{AdapterReport, Choice, adapters, environment_names};
 pub use buffer::Buffer;
 pub use caps::Caps;
+#[cfg(feature = "language")]
+pub use chain::Chain;
 pub use device::{Gpu, Submitted};
 pub use dispatch::Size;
 pub use family::Family;

@@ -7,6 +7,8 @@ use std::ops::Range;
 use half::{bf16, f16};
 
 use crate::weights::QuantFormat;
+#[cfg(feature = "language")]
+use crate::weights::StoredType;
 
 /// Outputs of a panel.
 pub const PANEL: usize = 64;
@@ -44,6 +46,16 @@ impl Format {
             Self::F16
         } else {
             Self::F32
+        }
+    }
+
+    /// The format that holds every value of a stored type exactly.
+    #[cfg(feature = "language")]
+    pub fn of(stored: StoredType) -> Self {
+        match stored {
+            StoredType::F16 => Self::F16,
+            StoredType::Bf16 => Self::Bf16,
+            StoredType::F32 => Self::F32,
         }
     }
 

@@ -158,6 +158,12 @@ impl PreparedPlan {
         self.buffers[slot].as_ref().ok_or_else(|| Error::device(none()))
     }
 
+    /// Bytes of a row of a slot as it lies in memory.
+    #[cfg(feature = "language")]
+    pub(super) fn row_bytes(&self, slot: SlotId) -> u64 {
+        self.extents.of(slot).bytes(self.extents.of(slot).width)
+    }
+
     /// Makes the next run one of `batch` pictures, at most the plan's.
     pub(super) fn set_batch(&mut self, gpu: &Gpu, batch: usize) {
         if self.batch == batch {

@@ -120,8 +120,19 @@ impl Gpu {
     }
 
     async fn begin_read(&self, buffer: &Buffer, offset: u64, bytes: u64) -> Result<Reading> {
+        let encoder = self.device.create_command_encoder(&Default::default());
+        self.begin_read_behind(encoder, buffer, offset, bytes).await
+    }
+
+    /// Submits what `encoder` recorded, and begins to read what it leaves in a buffer.
+    pub(super) async fn begin_read_behind(
+        &self,
+        mut encoder: wgpu::CommandEncoder,
+        buffer: &Buffer,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<Reading> {
         let staging = self.staging(bytes).await?;
-        let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
         let copied = self.submit(encoder);
         let (send, mapped) = futures_channel::oneshot::channel();

@@ -194,11 +194,23 @@ impl PreparedPlan {
         end: usize,
     ) -> (usize, Submitted) {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let at = self.record(&mut encoder, first, budget, end);
+        (at, gpu.submit(encoder))
+    }
+
+    /// Records these steps; where it stopped.
+    pub(super) fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        first: usize,
+        budget: f64,
+        end: usize,
+    ) -> usize {
         let mut flop = 0.0;
         let mut at = first;
         while at < end && (at == first || flop < budget) {
             if let Some(copied) = &self.steps[at].copy {
-                copy(&mut encoder, copied);
+                copy(encoder, copied);
             }
             // One pass takes all dispatches up to the next copy.
             let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -211,7 +223,7 @@ impl PreparedPlan {
                 }
             }
         }
-        (at, gpu.submit(encoder))
+        at
     }
 
     /// Copies a slot of one plane into a buffer of its own on the device, `[batch·rows, cols]`, which shaders can read.

@@ -9,7 +9,7 @@ use super::kernels::{
     Tokens, rows,
 };
 #[cfg(feature = "language")]
-use super::kernels::{APPEND, CAUSAL, Causal, PROBABILITIES, TOP, Top};
+use super::kernels::{APPEND, CAUSAL, Causal, PICK, PROBABILITIES, Pick, TOP, Top};
 use super::link::link;
 use super::pack::Format;
 use crate::image::Normal;
@@ -143,11 +143,13 @@ impl Specimen {
         let shape = Causal { heads, key_heads: 1, head_dim, norm: None, half };
         let cols = self.outputs;
         let top = Top { count: 1, cols, step: crate::plan::Top::STEP, numbered: false };
+        let pick = Pick { k: self.inputs.next_multiple_of(4), format: self.format };
         let tables: [&'static [Row<Causal>]; 3] = [&APPEND, &CAUSAL, &PROBABILITIES];
         tables
             .into_iter()
             .find_map(|table| self.kernel(table, file, &shape))
             .or_else(|| self.kernel(&TOP, file, &top))
+            .or_else(|| self.kernel(&PICK, file, &pick))
     }
 
     /// The kernel of the first row of that file which fits a shape.

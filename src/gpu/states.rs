@@ -52,11 +52,19 @@ impl States {
     /// bindings, and by its memory where that is known.
     #[cfg(feature = "language")]
     pub fn rows(gpu: &Gpu, width: usize, layers: usize, have: usize) -> usize {
-        let bytes = (width * if gpu.precision == Precision::F32 { 4 } else { 2 }) as u64;
-        let bound = gpu.caps.max_binding.min(gpu.caps.max_buffer) / bytes;
+        let bytes = Self::bytes(gpu, width);
+        // Whole units of rows are allocated and bound.
+        let unit = ROW_UNIT as u64;
+        let bound = gpu.caps.max_binding.min(gpu.caps.max_buffer) / bytes / unit * unit;
         let free = gpu.caps.free.map(|free| free.saturating_sub(gpu.held()));
         let more = free.map_or(u64::MAX, |free| free / (bytes * layers as u64));
         bound.min(more.saturating_add(have as u64)) as usize
+    }
+
+    /// Bytes of a row of `width` values.
+    #[cfg(feature = "language")]
+    pub fn bytes(gpu: &Gpu, width: usize) -> u64 {
+        (width * if gpu.precision == Precision::F32 { 4 } else { 2 }) as u64
     }
 
     /// The same states with another number of rows, `[old, new]`; what they hold stays.

@@ -55,6 +55,8 @@ impl<'a> Builder<'a> {
             Op::Norm(op) => self.norm(op, y)?,
             Op::Attention(op) => vec![self.attention(op, y)?],
             Op::Slice(_) => Vec::new(),
+            #[cfg(feature = "language")]
+            Op::Gather(op) if self.plan.slots[op.x].is_weight() => self.pick(op, y)?,
             Op::Gather(op) => vec![self.gather(op, y)?],
             Op::Rotate(op) => vec![self.rotate(op, y)?],
             Op::Add(op) => {

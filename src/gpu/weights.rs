@@ -12,6 +12,10 @@ use super::pack::Format;
 #[cfg(feature = "language")]
 use super::pack::{PANEL, PanelShape};
 use super::supports::supports;
+#[cfg(feature = "language")]
+use crate::model::WeightKind;
+#[cfg(feature = "language")]
+use crate::plan::Role;
 use crate::plan::{Plan, Slot};
 use crate::weights::{QuantFormat, WeightSource, fits};
 use crate::{Error, Result};
@@ -97,7 +101,41 @@ impl GpuWeights {
         Ok(())
     }
 
-    /// The same of a matrix that is large and goes to the device in few bits, some rows at a time; whether it is.
+    /// Adds the tables of which a plan takes rows, and are not there yet.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where there is no room, [`Error::Lost`], and those of reading.
+    #[cfg(feature = "language")]
+    pub async fn add_tables<'a>(
+        &mut self,
+        gpu: &Gpu,
+        plan: &Plan,
+        source: impl Into<WeightSource<'a>>,
+    ) -> Result<()> {
+        let source = source.into();
+        for (slot, layout) in tables(plan) {
+            if !self.has(&slot.name) {
+                self.put_large(gpu, slot, layout, source).await?;
+            }
+        }
+        gpu.flush().await
+    }
+
+    /// Bytes of the tables of which a plan takes rows.
+    #[cfg(feature = "language")]
+    pub fn table_bytes<'a>(plan: &Plan, source: impl Into<WeightSource<'a>>) -> u64 {
+        let source = source.into();
+        let format = |slot: &Slot| Format::of(source.stored_type(&slot.name));
+        tables(plan).map(|(slot, layout)| layout.bytes(format(slot)).0).sum()
+    }
+
+    /// Whether a weight is there.
+    #[cfg(feature = "language")]
+    pub fn has(&self, name: &str) -> bool {
+        self.buffers.contains_key(name)
+    }
+
+    /// The same of a matrix that goes to the device some rows at a time; whether it does.
     #[cfg(feature = "language")]
     async fn put_large(
         &mut self,
@@ -106,7 +144,7 @@ impl GpuWeights {
         layout: Layout,
         source: WeightSource<'_>,
     ) -> Result<bool> {
-        let Some((shape, format)) = layout.large(gpu, slot, source.quant(&slot.name)) else {
+        let Some((shape, format)) = layout.large(gpu, slot, source) else {
             return Ok(false);
         };
         let bytes = Layout::Panels(shape).bytes(format);
@@ -138,6 +176,13 @@ impl GpuWeights {
             Error::device(format!("{name}: not on the device; load the model again"))
         })
     }
+}
+
+/// The tables of which a plan takes rows.
+#[cfg(feature = "language")]
+fn tables(plan: &Plan) -> impl Iterator<Item = (&Slot, Layout)> {
+    let table = |slot: &Slot| slot.role == Role::Weight(WeightKind::Table);
+    uses(std::slice::from_ref(plan)).filter(move |(slot, _)| table(slot))
 }
 
 /// Bytes that the weights which `wanted` takes need at least: values may turn out to fit 16 bits.

@@ -1,5 +1,6 @@
 //! A conversation: what was said, and the answer to it, token by token.
 
+use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 
 use super::Sampling;
@@ -17,6 +18,9 @@ pub struct Talk {
     /// Visual tokens of all pictures, in their order.
     visual: Vec<f32>,
     memory: Option<Memory>,
+    /// Tokens that follow these where the likeliest are taken: a device computed them at once with one that was said. They
+    /// are remembered, but for the last.
+    ahead: VecDeque<u32>,
 }
 
 /// How an answer is made.
@@ -65,6 +69,7 @@ impl Talk {
                  or cut pictures into fewer tiles"
             )));
         }
+        self.forget_ahead();
         self.ids.extend(ids);
         self.written.resize(self.ids.len(), false);
         self.visual.extend(visual.into_iter().flat_map(|tensor| &tensor.values));
@@ -78,12 +83,20 @@ impl Talk {
 
     /// Takes back all but the first tokens, and all but the first values of visual tokens.
     pub fn take_back(&mut self, tokens: usize, values: usize) {
+        self.ahead.clear();
         self.ids.truncate(tokens);
         self.written.truncate(tokens);
         self.visual.truncate(values);
         // The last token is fed once more, for what follows it.
         if let Some(memory) = &mut self.memory {
             memory.take_back(tokens.saturating_sub(1));
+        }
+    }
+
+    /// Forgets what was computed ahead of what was said.
+    fn forget_ahead(&mut self) {
+        if !self.ahead.is_empty() {
+            self.take_back(self.ids.len(), self.visual.len());
         }
     }
 
@@ -182,35 +195,74 @@ impl Talk {
             (None, false) => Wanted::Last,
             (None, true) => Wanted::Attention,
         };
+        // Only of these a device knows by itself which is chosen.
+        let likeliest = wanted == Wanted::Best(1);
+        let same = self.memory.as_ref().is_some_and(|memory| session.holds(memory));
+        if !likeliest || !same {
+            self.forget_ahead();
+        }
         while self.ids.len() < end {
-            // First all that is not remembered, then the last token alone.
-            let mut memory = self.memory(session, self.ids.len()).await?;
-            let known = memory.len();
-            let embeddings = self.embeddings(session, how, known..self.ids.len()).await?;
-            let mut fed = session.feed(&mut memory, &embeddings, wanted).await?;
-            let id = match how.sampling.choose_among(&fed.best, self.ids.len()) {
-                Some(id) => id,
-                None => {
-                    if best.is_some() {
-                        // More are as likely as the last of these: all logits decide.
-                        let last = self.ids.len() - 1;
-                        memory.take_back(last);
-                        let given = self.embeddings(session, how, last..last + 1).await?;
-                        fed.logits = session.feed(&mut memory, &given, Wanted::Last).await?.logits;
-                    }
-                    how.sampling.choose(&fed.logits, &self.ids)
-                }
+            if likeliest && self.ahead.is_empty() {
+                self.look_ahead(session, how, end).await?;
+            }
+            let (id, fed) = match self.ahead.pop_front() {
+                Some(id) => (id, Fed::default()),
+                None => self.next(session, how, wanted).await?,
             };
-            self.memory = Some(memory);
             self.ids.push(id);
             self.written.push(true);
             let Fed { logits, attention, .. } = &fed;
             let said = Said { id, logits, attention: attention.as_ref() };
-            if watch(said).is_break() || how.stops.contains(&id) {
+            let stopped = watch(said).is_break();
+            if how.stops.contains(&id) {
+                self.forget_ahead();
+                break;
+            }
+            if stopped {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Computes the tokens behind the last one at once, as many as the session takes, where it alone is not remembered.
+    async fn look_ahead(&mut self, session: &Session, how: &Answering, end: usize) -> Result<()> {
+        let mut memory = self.memory(session, self.ids.len()).await?;
+        let last = memory.len();
+        if last + 1 == self.ids.len() && !self.is_place(last, how) {
+            self.ahead = session.ahead(&mut memory, self.ids[last], end - last - 1).await?.into();
+        }
+        self.memory = Some(memory);
+        Ok(())
+    }
+
+    /// The next token, and what it was chosen by.
+    async fn next(
+        &mut self,
+        session: &Session,
+        how: &Answering,
+        wanted: Wanted,
+    ) -> Result<(u32, Fed)> {
+        // First all that is not remembered, then the last token alone.
+        let mut memory = self.memory(session, self.ids.len()).await?;
+        let known = memory.len();
+        let embeddings = self.embeddings(session, how, known..self.ids.len()).await?;
+        let mut fed = session.feed(&mut memory, &embeddings, wanted).await?;
+        let id = match how.sampling.choose_among(&fed.best, self.ids.len()) {
+            Some(id) => id,
+            None => {
+                if wanted.best().is_some() {
+                    // More are as likely as the last of these: all logits decide.
+                    let last = self.ids.len() - 1;
+                    memory.take_back(last);
+                    let given = self.embeddings(session, how, last..last + 1).await?;
+                    fed.logits = session.feed(&mut memory, &given, Wanted::Last).await?.logits;
+                }
+                how.sampling.choose(&fed.logits, &self.ids)
+            }
+        };
+        self.memory = Some(memory);
+        Ok((id, fed))
     }
 
     /// The memory with room for `end` tokens; an empty one where it went with its device.

@@ -25,7 +25,7 @@ pub use record::{
 #[cfg(feature = "language")]
 pub use record::{
     LANGUAGE_HEAD, LANGUAGE_QKV, LANGUAGE_TABLE, Wanted, language_angles, language_tensors,
-    record_language, record_visual, squares, visual_tensors,
+    record_language, record_next, record_visual, squares, visual_tensors,
 };
 pub use slot::{Map, Plane, Role, Slot, SlotId, Value};
 

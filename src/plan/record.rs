@@ -17,7 +17,7 @@ pub use head::{record_head, record_head_alone};
 #[cfg(feature = "language")]
 pub use language::{
     LANGUAGE_HEAD, LANGUAGE_QKV, LANGUAGE_TABLE, Wanted, language_angles, record_language,
-    record_visual, squares,
+    record_next, record_visual, squares,
 };
 pub use names::{RELATIVE_INDEX, relative_slot};
 pub use pooled::{POOLED, dense_layer, record_dense};

@@ -2,6 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use web_time::Instant;
+
+use super::ahead::{Ahead, not_finite};
 use super::{Executor, Session};
 use crate::cpu::{self, Workspace};
 use crate::features::{Tensor, first_not_finite};
@@ -20,20 +23,21 @@ const CHUNK: usize = 256;
 /// What a language model remembers of a conversation: keys and values of every token, and the plans that were
 /// prepared for it.
 pub struct Memory {
-    capacity: usize,
-    length: usize,
-    kept: Kept,
+    pub(super) capacity: usize,
+    pub(super) length: usize,
+    pub(super) kept: Kept,
 }
 
-enum Kept {
-    Gpu { states: States, plans: Vec<(Shape, PreparedPlan)> },
+pub(super) enum Kept {
+    Gpu { states: States, plans: Vec<(Shape, PreparedPlan)>, ahead: Box<Ahead> },
     Cpu(Box<Workspace>),
 }
 
 /// Rows of a plan, and what it gives.
-type Shape = (usize, Wanted);
+pub(super) type Shape = (usize, Wanted);
 
 /// What a run of the language model gave.
+#[derive(Default)]
 pub struct Fed {
     /// Logits of the last token, or of all: `[1, vocabulary]`, `[tokens, vocabulary]`. Empty where the largest alone are
     /// wanted.
@@ -114,7 +118,9 @@ impl Session {
         self.resident()?;
         self.fits(capacity, None)?;
         let kept = match &self.executor {
-            Executor::Gpu(..) => Kept::Gpu { states: States::default(), plans: Vec::new() },
+            Executor::Gpu(..) => {
+                Kept::Gpu { states: States::default(), plans: Vec::new(), ahead: Box::default() }
+            }
             Executor::Cpu(..) => Kept::Cpu(Box::default()),
         };
         Ok(Memory { capacity, length: 0, kept })
@@ -127,10 +133,10 @@ impl Session {
     pub(crate) async fn grow(&self, memory: Memory, capacity: usize) -> Result<Memory> {
         self.fits(capacity, Some(&memory))?;
         let kept = match (&self.executor, memory.kept) {
-            (Executor::Gpu(gpu, _), Kept::Gpu { states, plans }) => {
-                drop(plans);
+            (Executor::Gpu(gpu, _), Kept::Gpu { states, plans, ahead }) => {
+                drop((plans, ahead));
                 let states = states.grown(gpu, [memory.capacity, capacity]).await?;
-                Kept::Gpu { states, plans: Vec::new() }
+                Kept::Gpu { states, plans: Vec::new(), ahead: Box::default() }
             }
             // Their rows become more by themselves.
             (_, kept) => kept,
@@ -252,9 +258,7 @@ impl Session {
             }
             let largest: Vec<f32> = best.iter().map(|(_, logit)| *logit).collect();
             if first_not_finite(&logits).or(first_not_finite(&largest)).is_some() {
-                return Err(Error::NotFinite(
-                    "the language model's logits hold NaN or infinity".into(),
-                ));
+                return Err(not_finite());
             }
             memory.length = first + rows;
             let attention = wanted.attention().then(|| {
@@ -289,7 +293,7 @@ impl Session {
                 let list = cpu::run_at_once(&plan, 1, weights, space, &inputs).await?;
                 Ok(list.into_iter().map(|(_, values)| values).collect())
             }
-            (Executor::Gpu(gpu, weights), Kept::Gpu { states, plans }) => {
+            (Executor::Gpu(gpu, weights), Kept::Gpu { states, plans, ahead }) => {
                 let shape = (rows, wanted);
                 if plans.iter().all(|(known, _)| *known != shape) {
                     // What is left of a prompt has a length of its own, which does not come again.
@@ -300,7 +304,12 @@ impl Session {
                 }
                 let found = plans.iter_mut().find(|(known, _)| *known == shape);
                 let Some((_, prepared)) = found else { unreachable!("it was prepared") };
-                run_on(gpu, prepared, &given).await
+                let start = Instant::now();
+                let found = run_on(gpu, prepared, &given).await?;
+                if shape == (1, Wanted::Best(1)) {
+                    ahead.took(1, start.elapsed().as_secs_f64(), gpu.submission);
+                }
+                Ok(found)
             }
             _ => Err(Error::device("the conversation belongs to another device; begin again")),
         }

@@ -1,8 +1,10 @@
 //! A session: the weights of a checkpoint on a device, plans prepared for it, and recovery.
 //!
 //! `run` runs a task in as many runs as the device needs, `recover` what is done where that fails,
-//! `held` its results, `plans` plans of one's own; `profile` and `measure` tell where the time goes.
+//! `held` its results, `language` and `ahead` what a language model says, `plans` plans of one's own; `profile` and `measure` tell where the time goes.
 
+#[cfg(feature = "language")]
+mod ahead;
 mod compute;
 mod device;
 mod held;

@@ -1,6 +1,8 @@
 //! What an encoder does by itself when something goes wrong on the device: it opens a lost one again,
 //! and leaves f16 where that overflows.
 
+#[cfg(feature = "language")]
+use super::ahead::with_table;
 use super::held::{Part, Residency, Values};
 use super::run::{Job, Parts, Task};
 use super::{Executor, Session, all_weights};
@@ -254,6 +256,8 @@ async fn upload(
         return GpuWeights::streamed(gpu, &plans, checkpoint, &mut on_progress).await;
     }
     let weights = GpuWeights::upload(gpu, &plans, checkpoint, &mut on_progress).await?;
+    #[cfg(feature = "language")]
+    let weights = with_table(gpu, checkpoint, weights).await?;
     let _ = progress.report(total, total).await;
     Ok(weights)
 }

@@ -173,6 +173,15 @@ impl Checkpoint {
         self.spoken.language.as_ref()
     }
 
+    /// Whether the matrix that makes logits is the table of tokens.
+    pub fn head_is_table(&self) -> bool {
+        let stored = |name| self.manifest.tensors.get(name).map(|tensor| tensor.keys());
+        match (stored(LANGUAGE_HEAD), stored(LANGUAGE_TABLE)) {
+            (Some(head), Some(table)) => head.eq(table),
+            _ => false,
+        }
+    }
+
     /// Takes the shards that hold nothing of the encoder too.
     async fn take_shards(&mut self) -> Result<()> {
         let Some(folder) = self.spoken.folder.take() else { return Ok(()) };

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { load } from "../../web/tools/records.mjs";
 import { startHub } from "../common/hub.mjs";
 import { writeShards, writeVlm } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
@@ -40,6 +41,11 @@ before(async () => {
     copyFileSync(file, join(repository("tiny/speaker"), name));
   }
   writeShards(path(SPEAKER), join(folder, "tiny/speaker"));
+  // Of several in GGUF one is whole, one lacks a part, and one is anything.
+  const gguf = "tests/golden/internvl/gguf_tiny";
+  copyFileSync(path(`${gguf}/tiny-BF16.gguf`), join(repository("tiny/gguf"), "tiny-BF16.gguf"));
+  copyFileSync(path(`${gguf}/mmproj-tiny-BF16.gguf`), join(repository("tiny/gguf/sub"), "mmproj-tiny-BF16.gguf"));
+  for (const name of ["tiny-Q4_K_M.gguf", "tiny-Q8_0-00001-of-00002.gguf"]) writeFileSync(join(repository("tiny/gguf"), name), "GGUF");
   hub = await startHub(folder);
 });
 after(() => {
@@ -567,6 +573,61 @@ test("a model of open_clip, its encoder alone and then with words", async (t) =>
   await page.getByRole("button", { name: "Cat" }).click();
   await page.getByLabel(/^Your words/).fill("cat, dog");
   await page.locator("#bars li").filter({ hasText: "dog" }).waitFor();
+});
+
+test("names and files of models in GGUF are chosen as on the command line", async () => {
+  const { models, files } = JSON.parse(readFileSync(path("tests/common/gguf-names.json"), "utf8"));
+  const [{ readName, tidyName }, { ggufFiles }] = await Promise.all(["web/shared/model-name.ts", "web/worker/gguf-files.ts"].map(load));
+  for (const { name, repo, revision, choice = null } of models) assert.deepEqual(readName(name), repo ? { repo, revision, choice } : null, name);
+  for (const { names, choice = null, files: expected, several } of files) {
+    const found = () => ggufFiles("a/b", names, choice);
+    if (expected) assert.deepEqual(found(), expected);
+    else assert.throws(found, several ? /several models in GGUF.*name one, as a\/b:Q4_K_M/ : /no model in GGUF called/, `${names} ${choice}`);
+  }
+  const hub = "https://hub.test";
+  for (const [address, name] of [
+    ["a/b", "a/b"], ["a/b/", "a/b"], ["a/b/tree/v1", "a/b@v1"], ["a/b/tree/main", "a/b"], ["a/b/blob/main/b-Q8_0.gguf", "a/b:b-Q8_0.gguf"],
+    ["a/b/resolve/v1/sub/b.gguf?download=true", "a/b@v1:sub/b.gguf"],
+  ]) assert.equal(tidyName(`${hub}/${address}`, hub), name);
+  assert.equal(tidyName(`${hub}/a/b/blob/main/README.md`, hub), `${hub}/a/b/blob/main/README.md`);
+});
+
+test("one of several models in GGUF by its name on the hub, with its projector", async (t) => {
+  const { question, answer, max_tiles: tiles } = JSON.parse(readFileSync(path(`${SPEAKER}/case.json`), "utf8"));
+  const page = await visitHub(t);
+  await page.locator("#photo-file").setInputFiles(path(`${SPEAKER}/image.png`));
+  await shown(page);
+  await page.getByRole("tab", { name: "Talk" }).click();
+  await page.getByText("Models that speak", { exact: true }).click();
+  const told = (text) => page.locator("#talk [data-status]", { hasText: text }).waitFor();
+  const fetch = async (name) => {
+    await page.getByLabel("Another InternVL").fill(name);
+    await page.getByRole("button", { name: "Download", exact: true }).click();
+  };
+  for (const [name, said] of [
+    ["tiny/gguf", /several models in GGUF, tiny-BF16\.gguf, tiny-Q4_K_M\.gguf, tiny-Q8_0-00001-of-00002\.gguf: name one, as tiny\/gguf:Q4_K_M/],
+    ["tiny/gguf:Q5_0", /no model in GGUF called “Q5_0”, but tiny-BF16\.gguf/],
+    ["tiny/gguf:Q8_0", /lacks tiny-Q8_0-00002-of-00002\.gguf/],
+  ]) {
+    await fetch(name);
+    const row = page.locator("#talk li").filter({ has: page.getByText(name, { exact: true }) });
+    await row.getByRole("alert").filter({ hasText: said }).waitFor();
+  }
+  assert.ok(!hub.log().some(({ url }) => url.includes(".gguf")), "a file was asked for");
+  await fetch("tiny/gguf:bf16");
+  await told("The model is loaded");
+  const fetched = hub.log().filter(({ url }) => url.includes(`.gguf${DATA}`)).map(({ url }) => url.split(/[/?]/).at(-2));
+  assert.deepEqual([...new Set(fetched)].sort(), ["mmproj-tiny-BF16.gguf", "tiny-BF16.gguf"]);
+  await page.locator("#talk .folded > summary", { hasText: "Answers" }).click();
+  await page.getByLabel("Tiles at most").fill(String(tiles));
+  await page.getByLabel("Your question").fill(question);
+  await page.getByRole("button", { name: "Ask", exact: true }).click();
+  await told("Answered");
+  const plain = (text) => text.replace(/\s+/g, " ").trim();
+  assert.equal(plain(await page.locator("#talk .answer").textContent()), plain(answer));
+  // As an encoder it is none.
+  await get(page, "tiny/gguf:bf16");
+  await note(page, "is a model that speaks, in GGUF: open it under Talk", "tiny/gguf:bf16");
 });
 
 test("a model that speaks by its name: fetched whole, kept apart from encoders, opened again without a request", async (t) => {

@@ -54,6 +54,38 @@ for (const device of ["gpu", "cpu"]) {
   });
 }
 
+test("a device goes on by itself, several tokens a submission", async (t) => {
+  const page = await visit(site, t, { query: "blank/" });
+  const config = readFileSync(path(`${FOLDER}/chat_tiny/config.json`), "utf8");
+  const how = { folder: `/golden/internvl/chat_tiny/`, config, most: 40 };
+  const [single, several] = [await page.evaluate(alone, { ...how, logits: true }), await page.evaluate(alone, { ...how, logits: false })];
+  assert.deepEqual(several.generated, single.generated);
+  assert.ok(several.submits < single.submits / 2, `${several.submits} and ${single.submits} submissions`);
+});
+
+/** Runs in the page: the tokens behind a few, and how often something was submitted for them; with all logits each token is read by itself. */
+async function alone({ folder, config, most, logits }) {
+  const { default: init, Chat } = await import("/pkg/talk.js");
+  await init();
+  const bytes = new Uint8Array(await (await fetch(`${folder}model.safetensors`)).arrayBuffer());
+  const chat = await Chat.open("gpu");
+  await chat.load(config, [{ name: "model.safetensors", size: bytes.length }], async (_, from, to) => bytes.slice(from, to), () => true, "f32");
+  chat.use_tokens(new Uint32Array(), undefined);
+  chat.use_logits(logits);
+  chat.say(new Uint32Array([5, 6, 7]), 0);
+  const { submit } = GPUQueue.prototype;
+  let submits = 0;
+  GPUQueue.prototype.submit = function (...given) {
+    submits++;
+    return submit.apply(this, given);
+  };
+  const generated = [];
+  while (generated.length < most) generated.push(await chat.next(most - generated.length));
+  GPUQueue.prototype.submit = submit;
+  chat.free();
+  return { generated, submits };
+}
+
 const apart = (one, two) => one.reduce((most, value, at) => Math.max(most, Math.abs(value - two[at])), 0);
 
 /** Runs in the page: feeds a prompt's tokens, and answers with those that follow and their logits. */

@@ -5,6 +5,7 @@ mod common;
 #[path = "../common/gguf.rs"]
 mod gguf;
 
+mod ahead;
 mod api;
 mod decode;
 mod determinism;

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use internvit::gpu::{
     ADD, APPEND, ATTENTION, Attention, BOX_MEAN, BoxMean, CAUSAL, Causal, EMBED, Family, Format,
     GATHER, Gather, INTERLEAVE, Interleave, Kernel, LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER,
-    PARTS, PATCHIFY, POOL, PROBABILITIES, Patchify, Pixels, Pool, Product, RESIZE, RIDGE, ROTATE,
-    Resize, Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups, TOP, Target,
-    Tokens, Top, choose, link, rows,
+    PARTS, PATCHIFY, PICK, POOL, PROBABILITIES, Patchify, Pick, Pixels, Pool, Product, RESIZE,
+    RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups,
+    TOP, Target, Tokens, Top, choose, link, rows,
 };
 use internvit::image::Normal;
 use internvit::model::{NormKind, Pairs};
@@ -185,6 +185,9 @@ fn kernels() -> Kernels {
                 all.add(table, &Causal { heads: 14, key_heads: 2, head_dim, norm, half });
             }
         }
+    }
+    for format in Format::ALL {
+        all.add(&PICK, &Pick { k: 896, format });
     }
     for (count, cols, numbered) in [(1, 151_674, false), (65, 65 * 37, true)] {
         all.add(&TOP, &Top { count, cols, step: if numbered { cols } else { 4096 }, numbered });

@@ -90,7 +90,7 @@ export class Speakers {
   #add() {
     const name = tidyName(this.#field.value.trim(), this.#request("").hub);
     if (!readName(name)) {
-      this.#field.setCustomValidity("A model is named owner/name, owner/name@revision, or by the https address of its folder, without a password.");
+      this.#field.setCustomValidity("A model is named owner/name, owner/name@revision, owner/name:Q4_K_M or owner/name:FILE.gguf for one of several in GGUF, or by the https address of its folder, without a password.");
       this.#field.reportValidity();
       return;
     }

@@ -300,7 +300,7 @@ export const engineCalls = {
 /** A model that the visitor names, and the access to it. */
 export type ModelRequest = Infer<typeof modelRequest>;
 const modelRequest = record({
-  /** `owner/name`, `owner/name@revision`, or the address of a folder. */
+  /** `owner/name`, `owner/name@revision`, of a model in GGUF with `:Q4_K_M` or `:FILE.gguf` behind it, or the address of a folder. */
   name: string,
   /** The address of the hub. */
   hub: string,

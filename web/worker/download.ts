@@ -4,6 +4,7 @@ import { encoder_parts } from "#internvit";
 import { storeCalls, type FilePart, type ModelRequest, type StoreCalls } from "../shared/protocol";
 import { Changed, digestOf, fetchFile, often, type Tell } from "./fetch-file";
 import { find, type Remote } from "./hub";
+import { isGguf } from "../shared/names";
 import { start } from "./module";
 import { insist, stream, type Net } from "./net";
 import { serve, type Handlers, type Job } from "./serve";
@@ -177,7 +178,7 @@ function toStore({ name, url, size: remote, sha256: digest }: Remote, part: File
 }
 
 /** Whether a stored file holds weights; the others are the tokenizer's. */
-const isWeights = ({ name }: StoredFile) => name.endsWith(".safetensors");
+const isWeights = ({ name }: StoredFile) => name.endsWith(".safetensors") || isGguf({ name });
 
 /** Changes when a file is written. */
 const stamp = ({ size, lastModified }: File) => `${size} ${lastModified}`;

@@ -1,9 +1,10 @@
 // Finds a model's files in a repository of the hub, or in a folder at an address.
 
-import { TALK_TOKENIZER, TOKENIZER, WEIGHTS } from "../shared/names";
+import { isGguf, TALK_TOKENIZER, TOKENIZER, WEIGHTS } from "../shared/names";
 import { encoder_shards } from "#internvit";
 import { readName } from "../shared/model-name";
 import type { ModelRequest, ModelTexts } from "../shared/protocol";
+import { ggufFiles } from "./gguf-files";
 import { insist, Missing, request, text, type Net } from "./net";
 import { atLeast, list, string, unchecked, type Infer } from "../shared/shape";
 
@@ -51,6 +52,13 @@ export async function find({ name, words, whole = false }: Pick<ModelRequest, "n
   const place = readName(name);
   if (!place) throw new Error(`${name} is neither owner/name nor an https address.`);
   const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
+  const remote = (list: readonly string[]) => few(list, (file) => asked.file(file, name, net));
+  if ("repo" in place && (place.choice !== null || isAllGguf(asked.names))) {
+    if (!whole) throw new Error(`${name} is a model that speaks, in GGUF: open it under Talk.`);
+    const files = await remote(ggufFiles(place.repo, asked.names, place.choice));
+    // The files say themselves what a config.json would.
+    return { config: "", processor: null, preprocessor: null, words, files: files.map((file) => ({ ...file, name: lastPart(file.name) })), tokenizer: [] };
+  }
   const read = (file: string) => insist(net.signal, () => text(asked.url(file), `${name}/${file}`, net));
   const perhaps = async (file: string) => asked.lacks(file) ? null : read(file).catch((error: unknown) => {
     // A folder has no list of its files: only a request tells.
@@ -68,9 +76,17 @@ export async function find({ name, words, whole = false }: Pick<ModelRequest, "n
     throw new Error(`${name} lists ${files.length} files of weights, expected 1 to ${MOST_FILES}.`);
   }
   if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
-  const remote = (list: readonly string[]) => few(list, (file) => asked.file(file, name, net));
   return { config, processor, preprocessor, words, files: await remote(files), tokenizer: words || whole ? await tokenizerOf(asked, whole ? TALK_TOKENIZER : TOKENIZER, remote) : [] };
 }
+
+/** Whether a repository has no other weights than GGUF, as far as the page reads them. */
+function isAllGguf(names: readonly string[]): boolean {
+  const others = [...WEIGHTS, "model.safetensors.index.json"];
+  return names.some((name) => isGguf({ name })) && !names.some((name) => others.includes(name));
+}
+
+/** A file's name without its folders, as the browser stores it. */
+const lastPart = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 
 /** All shards that an index names. */
 function allShards(name: string, index: string): string[] {
@@ -99,6 +115,8 @@ async function tokenizerOf({ lacks }: Files, names: readonly string[], remote: (
 }
 
 interface Files {
+  /** All that are there; none of a folder, which has no list. */
+  names: readonly string[];
   url(file: string): string;
   lacks(file: string): boolean;
   file(file: string, name: string, net: Net): Promise<Remote>;
@@ -125,9 +143,11 @@ async function repository(repo: string, revision: string, name: string, net: Net
   const known = (file: string) => siblings.find((one) => one?.rfilename === file);
   const url = (file: string) => `${net.hub}/${repo}/resolve/${[sha, ...file.split("/")].map(encodeURIComponent).join("/")}`;
   return {
+    names: siblings.flatMap((one) => one?.rfilename ?? []),
     url,
     lacks: (file) => !known(file),
     async file(file) {
+      if (!known(file)) throw new Error(`${name} lacks ${file}.`);
       const { lfs, size } = known(file) ?? {};
       return { name: file, url: url(file), size: lfs?.size ?? size ?? 0, sha256: lfs?.sha256 ?? null };
     },
@@ -145,6 +165,7 @@ function parsed(json: string): unknown {
 function folder(address: string): Files {
   const url = (file: string) => new URL(encodeURIComponent(file), address).href;
   return {
+    names: [],
     url,
     lacks: () => false,
     async file(file, name, net) {

@@ -1,7 +1,9 @@
-//! What language models do beside products: rows that are put into states, attention over them, the largest logits.
+//! What language models do beside products: rows of the table of tokens, rows that are put into states, attention over
+//! them, the largest logits.
 
 use super::{Kernel, Needs, Row, Subgroups, Target, Tile};
 use crate::gpu::family::Family;
+use crate::gpu::pack::Format;
 
 /// Heads over a state.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,15 @@ pub struct Top {
     pub step: usize,
     /// Whether they have numbers of their own.
     pub numbered: bool,
+}
+
+/// Rows of a matrix of weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Pick {
+    /// Channels as they lie in memory.
+    pub k: usize,
+    /// How the matrix is stored.
+    pub format: Format,
 }
 
 const OVER_STATE: Row<Causal> = Row {
@@ -103,4 +114,16 @@ pub static TOP: [Row<Top>; 1] = [Row {
         let kernel = kernel.knob("COUNT", shape.count).knob("COLS", shape.cols);
         kernel.knob("STEP", shape.step).knob("NUMBERED", shape.numbered)
     },
+}];
+
+/// The one variant. Few bits would not give the rows that the file has.
+pub static PICK: [Row<Pick>; 1] = [Row {
+    op: "gather",
+    file: "pick",
+    with: &[],
+    families: Family::ALL,
+    needs: Needs::NONE,
+    tile: Tile::Quads,
+    fits: |shape| !matches!(shape.format, Format::Quantized(_)),
+    specialise: |kernel, _, _, shape| kernel.with(shape.format.hole()).knob("K", shape.k),
 }];

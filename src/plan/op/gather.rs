@@ -6,7 +6,8 @@ use crate::plan::SlotId;
 /// y is `[rows, parts·C]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gather {
-    /// `[rows', C]` of each picture, or shared by all.
+    /// `[rows', C]` of each picture, or shared by all; of language models also a matrix of weights, of which one row is
+    /// taken at a time.
     pub x: SlotId,
     /// `[rows, parts]` whole numbers, of each picture or shared by all.
     pub index: SlotId,

@@ -8,7 +8,7 @@ use crate::plan::{
     Append, Causal, Gather, Heads, Op, Plan, Probabilities, Role, Slice, SlotId, Top,
 };
 
-/// The table of what each number of a token stands for, which the host reads.
+/// The table of what each number of a token stands for: the host reads its rows, and a device where it has room for it.
 pub const LANGUAGE_TABLE: &str = "language.embeddings.token_embedding.weight";
 
 /// The matrix that makes logits.
@@ -57,9 +57,42 @@ impl Wanted {
 /// behind it of each block `attentions.1` to `.L` `[heads, capacity]` of the last row.
 pub fn record_language(spec: &LanguageSpec, rows: usize, capacity: usize, wanted: Wanted) -> Plan {
     let mut r = Recorder::new(Plan::new(1), LANGUAGE, "");
-    let table = [1, spec.vocabulary, spec.hidden];
-    r.weight("embeddings.token_embedding.weight", table, &table[1..], WeightKind::Table);
-    let mut x = r.slot("embeddings", [1, rows, spec.hidden], Role::Input);
+    table(&mut r, spec);
+    let x = r.slot("embeddings", [1, rows, spec.hidden], Role::Input);
+    forward(r, spec, x, capacity, wanted)
+}
+
+/// The same of one token whose number is fed, and whose row is taken from the table, or where the head is `tied` from the
+/// head's matrix. Inputs: `token` `[1, 1]` in place of `embeddings`; output: `best`, of one.
+pub fn record_next(spec: &LanguageSpec, capacity: usize, tied: bool) -> Plan {
+    let mut r = Recorder::new(Plan::new(1), LANGUAGE, "");
+    let table = match tied {
+        true => {
+            let shape = [1, spec.vocabulary, spec.hidden];
+            r.weight("head.weight", shape, &shape[1..], WeightKind::Matrix)
+        }
+        false => table(&mut r, spec),
+    };
+    let index = r.slot("token", [1, 1, 1], Role::Shared);
+    let gather = Op::Gather(Gather { x: table, index, residual: None });
+    let x = r.push("embeddings", [1, spec.hidden], gather);
+    forward(r, spec, x, capacity, Wanted::Best(1))
+}
+
+fn table(r: &mut Recorder, spec: &LanguageSpec) -> SlotId {
+    let shape = [1, spec.vocabulary, spec.hidden];
+    r.weight("embeddings.token_embedding.weight", shape, &shape[1..], WeightKind::Table)
+}
+
+/// Records what becomes of the tokens' rows `x`.
+fn forward(
+    mut r: Recorder,
+    spec: &LanguageSpec,
+    mut x: SlotId,
+    capacity: usize,
+    wanted: Wanted,
+) -> Plan {
+    let rows = r.rows(x);
     let angles = r.slot("angles", [1, rows, spec.head_dim], Role::Shared);
     let place = r.slot("place", [1, 1, 1], Role::Shared);
     let mut looks = Vec::new();

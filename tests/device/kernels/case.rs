@@ -81,6 +81,13 @@ impl Case {
         self.plan.add(Slot { block: Some(0), ..slot })
     }
 
+    /// A table of which rows are taken.
+    pub fn table(&mut self, name: &str, shape: [usize; 3]) -> SlotId {
+        let kind = WeightKind::Table;
+        self.weights.insert(name.into(), random_tensor(1, name, &shape[1..], kind));
+        self.plan.add(Slot::new(name, shape, Role::Weight(kind)))
+    }
+
     /// A norm's weight for `n` channels.
     pub fn gain(&mut self, name: &str, n: usize) -> SlotId {
         self.vector(name, n, WeightKind::Gain)

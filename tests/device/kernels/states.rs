@@ -3,7 +3,7 @@
 use internvit::gpu::{Gpu, Precision};
 use internvit::model::NormKind;
 use internvit::plan::{
-    Append, Causal, Heads, Linear, Norm, Op, Plane, Probabilities, Role, SlotId, Top,
+    Append, Causal, Gather, Heads, Linear, Norm, Op, Plane, Probabilities, Role, SlotId, Top,
 };
 
 use super::case::{Case, in_both_precisions};
@@ -128,6 +128,22 @@ fn products_norm_the_row_that_they_read() {
                 Some(quant) => case.rounded(|w, k| quant.quantise(w, k).values()),
                 None => case,
             };
+            case.check(&gpu);
+        }
+    }
+}
+
+/// Rows of a table by their numbers, of as many panels at a time as a binding has.
+#[test]
+fn rows_of_weights_are_picked() {
+    let Some(mut gpu) = gpu() else { return };
+    for (vocabulary, c, most) in [(320, 64, 1 << 20), (130, 30, 1 << 20), (1000, 96, 1 << 15)] {
+        gpu.caps.max_binding = most;
+        for number in [0, 63, 64, 129, vocabulary - 1] {
+            let mut case = Case::new(1);
+            let x = case.table("table", [1, vocabulary, c]);
+            let index = case.numbers([1, 1, 1], Role::Shared, vec![number as f32]);
+            case.step([1, 1, c], Op::Gather(Gather { x, index, residual: None }));
             case.check(&gpu);
         }
     }
