@@ -162,14 +162,22 @@ impl Model<'_> {
 
 /// Where the time of a plan goes, to standard error.
 fn by_operation(what: &str, plan: &Plan, times: &[StepTime]) {
-    let mut sums: HashMap<&str, f64> = HashMap::new();
+    let mut sums: HashMap<String, (f64, f64)> = HashMap::new();
     for (step, time) in plan.steps.iter().zip(times) {
-        *sums.entry(step.op.name()).or_default() += time.seconds;
+        // Products by their weights, of all blocks together.
+        let name = match &step.op {
+            Op::Linear(op) => plan.slots[op.weight].name.replace(|c: char| c.is_ascii_digit(), ""),
+            op => op.name().into(),
+        };
+        let (seconds, bytes) = sums.entry(name).or_default();
+        (*seconds, *bytes) = (*seconds + time.seconds, *bytes + time.bytes);
     }
     let mut list: Vec<_> = sums.into_iter().collect();
-    list.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let all: Vec<String> = list.iter().map(|(op, s)| format!("{op} {:.1} ms", 1e3 * s)).collect();
-    eprintln!("{what}: {}", all.join(", "));
+    list.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
+    let say = |(name, (seconds, bytes)): &(String, (f64, f64))| {
+        format!("{name} {:.1} ms, {:.1} GB/s", 1e3 * seconds, bytes / seconds / 1e9)
+    };
+    eprintln!("{what}: {}", list.iter().map(say).collect::<Vec<_>>().join("; "));
 }
 
 /// GFLOP/s of a plan's products.
