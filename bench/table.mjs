@@ -28,12 +28,12 @@ function ofPeers({ rows, runs, chromium, batch = 1 }, file) {
   const shape = SHAPES[Object.keys(SHAPES).find((name) => file.includes(name))];
   if (!shape) throw new Error(`bench/results/${file}: its name has none of ${Object.keys(SHAPES).join(", ")}, which tells the model`);
   const [model, side] = shape;
-  return rows.map(({ who, median_ms, relative_l2 }) => {
+  return rows.map(({ who, median_ms, relative_l2, other }) => {
     const [by, ...on] = who.replace("cpu", "CPU").split(", ");
     const dtype = on.filter((word) => /^(f32|f16|float32|bfloat16)$/.test(word)).map((word) => word.replace("float32", "f32"))[0] ?? "f32";
     return {
       model, side, batch, dtype, median: median_ms, runs, check: relative_l2 || undefined,
-      on: on.filter((word) => !/^(f32|f16|float32|bfloat16)$/.test(word)).join(", "), by: chromium ? `${by}, Chromium ${chromium.split(".")[0]}` : by,
+      on: on.filter((word) => !/^(f32|f16|float32|bfloat16)$/.test(word)).join(", ") + (other ? ` (${other})` : ""), by: chromium ? `${by}, Chromium ${chromium.split(".")[0]}` : by,
     };
   });
 }

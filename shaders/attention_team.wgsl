@@ -3,8 +3,8 @@
 // A workgroup of 16 teams owns 64 queries of one head of one group. A team of TEAM lanes of a subgroup has four of them:
 // each lane their channels of every TEAM-th quad, of q and of the sums. Keys and values pass through 16 KiB of workgroup
 // memory once; what a lane's channels give of a score its team adds by shuffles. Eight keys are taken at a time.
-// Subgroups may have any sizes from TEAM up, also other than the device says, as long as they are full: that is
-// looked at, and elsewhere the result is no number.
+// Subgroups may have any sizes from TEAM up, also sizes that vary: whether teams are whole is looked at, and where they
+// are not the result is no number.
 // Holes: the types X and Y of what is read and written.
 const D = 64u;      // channels of a head, a multiple of 4, at most 16 · TEAM
 const HEADS = 3u;
@@ -31,13 +31,11 @@ struct Four { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f } // of four querie
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32,
-        @builtin(subgroup_size) lanes: u32, @builtin(num_subgroups) subgroups: u32,
-        @builtin(subgroup_id) part: u32, @builtin(subgroup_invocation_id) lane: u32) {
-    let own = part * lanes + lane; // the invocation's place among all
-    let slice = own % TEAM;
+        @builtin(subgroup_size) lanes: u32) {
+    let slice = index % TEAM;
     let start = group.z * size.tokens * ROW + group.y * D4; // the head's first quad in its group
     let last = size.tokens - 1u;
-    let first = group.x * 64u + own / TEAM * 4u;
+    let first = group.x * 64u + index / TEAM * 4u;
     let rows = start + min(vec4u(first) + vec4u(0u, 1u, 2u, 3u), vec4u(last)) * ROW;
     // A column is one channel of the four queries.
     let x = Four(queries(rows, slice), queries(rows, slice + TEAM), queries(rows, slice + 2u * TEAM),
@@ -75,13 +73,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
             if QUADS > 3u { sums.d = added(sums.d, rescale, low, high, key, slice + 3u * TEAM); }
         }
     }
-    // Where subgroups are others than these all becomes 0 / 0.
-    let sound = lanes >= TEAM && lanes * subgroups == LANES;
-    let scale = select(vec4f(), 1.0 / total, vec4<bool>(sound));
-    store(start, first, slice, sums.a, scale, sound);
-    if QUADS > 1u { store(start, first, slice + TEAM, sums.b, scale, sound); }
-    if QUADS > 2u { store(start, first, slice + 2u * TEAM, sums.c, scale, sound); }
-    if QUADS > 3u { store(start, first, slice + 3u * TEAM, sums.d, scale, sound); }
+    let scale = 1.0 / total + zero_of_team(is_team(index, lanes));
+    store(start, first, slice, sums.a, scale);
+    if QUADS > 1u { store(start, first, slice + TEAM, sums.b, scale); }
+    if QUADS > 2u { store(start, first, slice + 2u * TEAM, sums.c, scale); }
+    if QUADS > 3u { store(start, first, slice + 3u * TEAM, sums.d, scale); }
 }
 
 // Four channels of four queries, a column a channel; zeros past the head's last.
@@ -115,12 +111,11 @@ fn added(sums: mat4x4f, rescale: vec4f, low: mat4x4f, high: mat4x4f, key: u32, q
     return old + a * transpose(low) + b * transpose(high);
 }
 
-fn store(start: u32, first: u32, quad: u32, sums: mat4x4f, scale: vec4f, sound: bool) {
+fn store(start: u32, first: u32, quad: u32, sums: mat4x4f, scale: vec4f) {
     if quad >= D4 {
         return;
     }
-    let none = bitcast<f32>(select(0x7fc00000u, 0u, sound));
     for (var i = 0u; i < 4u && first + i < size.tokens; i++) {
-        y[start + (first + i) * ROW + quad] = to_y(sums[i] * scale[i] + none);
+        y[start + (first + i) * ROW + quad] = to_y(sums[i] * scale[i]);
     }
 }

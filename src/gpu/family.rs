@@ -22,8 +22,7 @@ pub enum Family {
     /// As `Wide`, with the inputs of products shared by several workgroups, so that few rows keep a large GPU busy.
     #[cfg(feature = "probe")]
     Split,
-    /// As `Portable`, with attention whose scores stay in the registers of subgroups.
-    #[cfg(feature = "probe")]
+    /// As `Portable`, with products and attention whose lanes tell each other what they read, in subgroups of any sizes.
     Subgroups,
     /// As `Portable`, but products and attention of f16 by matrix units.
     Matrix,
@@ -44,7 +43,6 @@ impl Family {
         Self::Tall,
         #[cfg(feature = "probe")]
         Self::Split,
-        #[cfg(feature = "probe")]
         Self::Subgroups,
         Self::Matrix,
         Self::Packed,
@@ -68,7 +66,6 @@ impl Family {
             Self::Tall => "tall",
             #[cfg(feature = "probe")]
             Self::Split => "split",
-            #[cfg(feature = "probe")]
             Self::Subgroups => "subgroups",
             Self::Matrix => "matrix",
             Self::Packed => "packed",
@@ -86,7 +83,6 @@ impl Family {
     }
 
     /// Those that compute the same on a device, in its own kernels' order of preference.
-    #[cfg(feature = "probe")]
     pub fn candidates(caps: &Caps) -> impl Iterator<Item = Self> {
         let same = Self::ALL.iter().copied().filter(|family| *family != Self::Packed);
         same.filter(|family| family.software() == caps.software && family.runs_on(caps))
@@ -99,7 +95,6 @@ impl Family {
             Self::SoftwareSubgroups => matches!(caps.subgroup, 4 | 8),
             #[cfg(feature = "probe")]
             Self::Wide | Self::Tall | Self::Split => true,
-            #[cfg(feature = "probe")]
             Self::Subgroups => caps.least_subgroup >= 4,
             Self::Matrix => caps.matrix > 0,
         }

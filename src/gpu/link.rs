@@ -72,7 +72,7 @@ shaders! {
     "attention_matrix" uses "shared/size";
     "attention_subgroup" uses "shared/size", "shared/sixteen", "shared/values";
     "attention_subgroup4" uses "shared/size";
-    #[cfg(feature = "probe")] "attention_team" uses "shared/size";
+    "attention_team" uses "shared/size", "shared/team";
     "attention_tiled" uses "shared/size";
     "bias/none";
     "bias/pairs";
@@ -101,6 +101,7 @@ shaders! {
     #[cfg(feature = "probe")] "linear_parts" uses "shared/size";
     "linear_subgroup" uses "shared/size";
     "linear_subgroup4" uses "shared/size";
+    "linear_team" uses "shared/size", "shared/team";
     "linear_tiled" uses "shared/size";
     "linear_vector" uses "shared/size";
     #[cfg(feature = "probe")] "linear_wide" uses "shared/size";
@@ -129,6 +130,7 @@ shaders! {
     "shared/size";
     "shared/sum";
     "shared/sum_subgroup";
+    "shared/team";
     #[cfg(feature = "language")] "shared/turned";
     "shared/values";
     "summand/none";

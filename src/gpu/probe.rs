@@ -146,10 +146,8 @@ impl Gpu {
         &self,
         about: impl Fn(&Target) -> Result<super::kernels::About>,
     ) -> Result<Vec<(Family, &'static str)>> {
-        let own = self.family();
-        let others = Family::candidates(&self.caps).filter(|family| *family != own);
         let (mut seen, mut list) = (Vec::new(), Vec::new());
-        for family in std::iter::once(own).chain(others) {
+        for family in self.families() {
             let row = about(&Target::of(&self.caps, family))?;
             let what = (row.file, row.with, row.tile);
             if !seen.contains(&what) {

@@ -31,7 +31,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::cpu::{CpuWeights, Helper, Share, Team, Workspace};
-use crate::gpu::{Gpu, GpuWeights};
+use crate::gpu::{Family, Gpu, GpuWeights};
 use crate::model::Spec;
 use crate::plan::{Host, Input, Plan, record, record_segment, record_text};
 use crate::progress::{LocalBoxFuture, Progress};
@@ -149,6 +149,20 @@ impl Session {
             Executor::Gpu(gpu, _) => Some(gpu),
             Executor::Cpu(..) => None,
         }
+    }
+
+    /// Computes with the kernels of a family from here on; the CPU has one kind.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device cannot run them.
+    pub fn use_family(&mut self, family: Family) -> Result<()> {
+        if let Executor::Gpu(gpu, _) = &mut self.executor
+            && gpu.family() != family
+        {
+            gpu.force(family)?;
+            self.ready = None;
+        }
+        Ok(())
     }
 
     /// Bytes of weights on the device.

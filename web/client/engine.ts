@@ -22,6 +22,11 @@ export class Engine {
   #lastPhoto = 0;
   #device: Device | null = null;
   #ended = false;
+  /** What ends the call that gives way. */
+  #aside: AbortController | null = null;
+  #waiting = 0;
+  /** When the last call was answered. */
+  #answered = performance.now();
   readonly #start: () => Worker;
   readonly #onStatus: StatusListener;
 
@@ -37,11 +42,31 @@ export class Engine {
    * at once; its place in the queue lasts until the worker has really stopped.
    */
   call<K extends Call>(call: K, given: Calls[K]["given"], options: Options = {}): Promise<Calls[K]["answer"]> {
+    this.#aside?.abort();
     const { signal } = options;
     const request = { call, given } as Request;
+    this.#waiting++;
     const answer = this.#lastCall.then(() => this.#retried(request, options)) as Promise<Calls[K]["answer"]>;
-    this.#lastCall = answer.catch(() => undefined);
+    this.#lastCall = answer.catch(() => undefined).then(() => {
+      this.#waiting--;
+      this.#answered = performance.now();
+    });
     return signal ? unless(signal, answer) : answer;
+  }
+
+  /** The same, but any other call that is made meanwhile ends it. */
+  async aside<K extends Call>(call: K, given: Calls[K]["given"]): Promise<Calls[K]["answer"]> {
+    const stop = new AbortController();
+    const answer = this.call(call, given, { signal: stop.signal });
+    this.#aside = stop;
+    return answer.finally(() => {
+      if (this.#aside === stop) this.#aside = null;
+    });
+  }
+
+  /** For how long nothing has been asked for, in milliseconds. */
+  get rested(): number {
+    return this.#waiting > 0 ? 0 : performance.now() - this.#answered;
   }
 
   /** Ends the worker for good, and with it what it holds. Calls that wait for an answer are aborted. */

@@ -47,7 +47,18 @@ export class DeviceStatus {
 /** The device that the address asks for. */
 export function askedDevice(): Calls["open"]["given"] {
   const asked = new URLSearchParams(location.search).get("device");
-  return { device: asked === "cpu" || asked === "gpu" ? asked : "auto", threads: askedThreads() };
+  return { device: asked === "cpu" || asked === "gpu" ? asked : "auto", threads: askedThreads(), ...askedPatience() };
+}
+
+/** Seconds that trials of other kernels take at most. */
+const PATIENCE = 2;
+
+/** Whether other kernels may be tried: `probe=off` in the address forbids it, a number is of seconds, for any adapter. */
+function askedPatience(): Pick<Calls["open"]["given"], "kernels"> {
+  const asked = new URLSearchParams(location.search).get("probe");
+  if (asked === "off") return {};
+  const seconds = Number(asked);
+  return { kernels: asked !== null && seconds > 0 ? { seconds, software: true } : { seconds: PATIENCE, software: false } };
 }
 
 /** At most as many threads as the device has cores: a link should not start a thousand workers. */

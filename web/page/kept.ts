@@ -1,6 +1,7 @@
 // Lessons and pictures that the browser keeps between visits, in IndexedDB.
 
-import { Database } from "./database";
+import { Database } from "../shared/database";
+import { keptKernels } from "../shared/kernels";
 import type { Place } from "../shared/patches";
 import type { ClassOf, Method } from "./lesson";
 
@@ -63,8 +64,10 @@ export class Kept {
     return this.#database.put(VECTORS, key, vectors);
   }
 
-  clear(): Promise<void> {
-    return this.#database.clear();
+  /** Deletes all that the page keeps between visits, models and folders excepted. */
+  async clear(): Promise<void> {
+    await this.#database.clear();
+    await keptKernels().clear();
   }
 
   /** Drops the pictures that a lesson does not have any more. */

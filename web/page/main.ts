@@ -14,6 +14,7 @@ import { howItWorks } from "./how";
 import { Intake } from "./intake";
 import { askedSample, copyLink, link, plainStart } from "./link";
 import { Keeping } from "./keeping";
+import { KernelTrials } from "./kernels";
 import { ModelLoading } from "./loading";
 import { bundled, modelPicker } from "./model-picker";
 import { ModelList } from "./models";
@@ -69,11 +70,11 @@ function makeApp() {
     loaded(model) {
       photographs.releaseAll(model);
       live.releaseAll();
-      settings.fit(model.info);
       memory.show(model.info);
-      workbench.fit(model.info);
+      for (const one of [settings, workbench]) one.fit(model.info);
       folder.fit();
       void keeping.fit(model);
+      void kernels.fit();
     },
     replaced: () => (live.shown ? live.again() : void photographs.modelReplaced()),
     cancelFirst() {
@@ -95,12 +96,12 @@ function makeApp() {
     main: stage, engine, alarm, say, model: () => loading.ready(), open: (file) => void photographs.openFile(file),
     taught: () => workbench.teaching.taught !== null, saveMasks: (...given) => lessons.saveFolder(...given),
   });
+  const kernels = new KernelTrials(engine, photographs);
   const live = new Live({ stage, engine, workbench, photographs, loading, settings, messages });
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
   const keeping = new Keeping({ workbench, photographs, samples, messages });
   const intake = new Intake({ messages, samples, photographs, loading, workbench, live });
-  const shown = () => workbench.shown;
-  const saving = new Saving({ stage, engine, workbench, shown, settled: () => photographs.settled(), alarm, say });
+  const saving = new Saving({ stage, engine, workbench, shown: () => workbench.shown, settled: () => photographs.settled(), alarm, say });
   const lessons = new LessonSaving({ engine, workbench, saving, settings, live, loading, tasks });
   return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better, folder };
 }

@@ -244,6 +244,18 @@ export const taught = record({ layers: list(number), names: list(string), palett
 export type BenchmarkRequest = Infer<typeof benchmarkRequest>;
 export const benchmarkRequest = record({ side: optional(number), batch: number, runs: optional(number) });
 
+/** How long other kernels may be tried, and whether also on a graphics adapter that computes on the processor. */
+export type Patience = Infer<typeof patience>;
+const patience = record({ seconds: number, software: boolean });
+
+/** A kind of kernels that was tried: whether it computes what the device's own do, and how fast; null where that was not measured. */
+export type KernelTrial = Infer<typeof kernelTrial>;
+const kernelTrial = record({ kind: string, right: boolean, milliseconds: nullable(number) });
+
+/** The kind of kernels that was found, and all that were tried, the device's own first. */
+export type KernelChoice = Infer<typeof kernelChoice>;
+export const kernelChoice = record({ kind: string, trials: list(kernelTrial) });
+
 /** Done and total count bytes, blocks for "encode", a fraction of 1 for "measure", steps for "arrange"; a total of 0 is unknown. */
 export interface Progress {
   stage: "fetch" | "check" | "wait" | "load" | "encode" | "measure" | "arrange";
@@ -260,8 +272,9 @@ export type CallTypes<T extends CallTable> = { [K in keyof T]: { given: Infer<T[
 export type Calls = CallTypes<typeof engineCalls>;
 export type Call = keyof Calls;
 export const engineCalls = {
-  /** `threads` is for the CPU; null chooses by the machine and the model. */
-  open: { given: record({ device: deviceChoice, threads: nullable(number) }), answer: device },
+  /** `threads` is for the CPU; null chooses by the machine and the model. Without `kernels` those compute that suit the device by
+   * what it is; with it those that `tryKernels` found. */
+  open: { given: record({ device: deviceChoice, threads: nullable(number), kernels: optional(patience) }), answer: device },
   /** Sets the precision in which a GPU stores the model that is loaded next. */
   setPrecision: { given: dtype, answer: nothing },
   load: { given: modelSource, answer: model },
@@ -295,6 +308,8 @@ export const engineCalls = {
   importHead: { given: instance(File), answer: taught },
   forget: { given: number, answer: nothing },
   benchmark: { given: benchmarkRequest, answer: unchecked<Benchmark>() },
+  /** Finds the fastest kernels for the model; null where the device has no others, or there was no time. */
+  tryKernels: { given: nothing, answer: nullable(kernelChoice) },
 } satisfies CallTable;
 
 /** A model that the visitor names, and the access to it. */

@@ -16,7 +16,7 @@ const APART = ["package.spec.mjs"];
 /** The browser tests of the other commands, by their flags. */
 const GROUPS = {
   "--models": ["golden", "models", "subgroups", "talk", "texts", "words"],
-  "--visits": ["guard", "guest", "hub", "live", "offline", "order", "pace", "recovery", "saving", "teach", "tiles"],
+  "--visits": ["guard", "guest", "hub", "kernels", "live", "offline", "order", "pace", "recovery", "saving", "teach", "tiles"],
 };
 const groupOf = (spec) => Object.keys(GROUPS).find((flag) => GROUPS[flag].includes(spec.replace(".spec.mjs", "")));
 const group = Object.keys(GROUPS).find((flag) => process.argv.includes(flag));

@@ -1,13 +1,14 @@
 // The worker that owns the Rust engine, so that the page never waits for it. Under another name it helps the engine.
 
 import { Engine } from "#internvit";
-import { engineCalls, type Calls, type Model, type ModelSource, type Progress } from "../shared/protocol";
+import { engineCalls, type Calls, type Dtype, type Model, type ModelSource, type Progress } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import { adapterName } from "./adapter";
 import { bounded, MOST_HEAD, reading } from "./bounds";
 import { readable } from "./decode";
 import { embedded } from "./embedded";
 import { HelperHost } from "./helper";
+import { Kernels } from "./kernels";
 import { filesOf, zipped } from "./masks";
 import { FetchedModels, localModel, readRanges } from "./model-files";
 import { start } from "./module";
@@ -26,12 +27,15 @@ class EngineHost implements Handlers<Calls> {
   #compares = false;
   /** Threads that the visitor wants; null chooses by the machine and the model. */
   #wanted: number | null = 1;
+  #dtype: Dtype = "f32";
+  readonly #kernels = new Kernels();
   readonly #team = new Team();
   readonly #fetched = new FetchedModels();
   readonly #reader = new Reader();
 
-  async open({ device, threads }: Calls["open"]["given"]) {
+  async open({ device, threads, kernels }: Calls["open"]["given"]) {
     this.#module ??= await start();
+    this.#kernels.allow(kernels ?? null);
     this.#engine = await Engine.open(device);
     const found = this.#engine.device();
     this.#wanted = found.kind === "cpu" ? threads : 1;
@@ -40,6 +44,7 @@ class EngineHost implements Handlers<Calls> {
 
   async setPrecision(dtype: Calls["setPrecision"]["given"]) {
     this.#opened.set_precision(dtype);
+    this.#dtype = dtype;
     return null;
   }
 
@@ -47,6 +52,7 @@ class EngineHost implements Handlers<Calls> {
     try {
       const model = await this.#load(source, job);
       this.#compares = model.info.texts !== "none";
+      await this.#kernels.recall(this.#opened, model.info, this.#dtype);
       return model;
     } catch (error) {
       if ("folder" in source && !job.signal.aborted) this.#fetched.distrust(source.folder);
@@ -173,6 +179,10 @@ class EngineHost implements Handlers<Calls> {
 
   async benchmark(request: Calls["benchmark"]["given"], { signal, progress }: Job) {
     return this.#opened.benchmark(request, steps("measure", signal, progress));
+  }
+
+  async tryKernels(_: null, { signal }: Job) {
+    return this.#kernels.choose(this.#opened, signal);
   }
 
   get #opened(): Engine {

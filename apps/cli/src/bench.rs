@@ -120,7 +120,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let mut encoder = match device {
         OpenDevice::Gpu(mut gpu) => {
             if let Some(family) = args.kernels {
-                force(&mut gpu, family)?;
+                gpu.force(family)?;
             }
             on_gpu(checkpoint, *gpu).await?
         }
@@ -197,16 +197,6 @@ async fn from_cpu(encoder: &mut Encoder, model: Checkpoint, images: Images<'_>) 
     let found = encoder.encode(images, &[], &mut go_on).await?;
     let values = |features: &Features| features.tensors["last_hidden_state"].values.clone();
     Ok(relative_l2(&values(&found), &values(&expected)))
-}
-
-/// Makes the device run the kernels of a family.
-fn force(gpu: &mut Gpu, family: Family) -> Result<()> {
-    if !family.runs_on(&gpu.caps) {
-        let (name, family) = (&gpu.report.name, family.name());
-        return Err(Error::device(format!("{name} cannot run the kernels of {family}")));
-    }
-    gpu.forced = Some(family);
-    Ok(())
 }
 
 /// By what program a measurement was made, where and when.

@@ -21,7 +21,7 @@ use self::records::*;
 use self::team::team;
 use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::budget::{Amount, USUAL, picture_memory};
-use internvit::gpu::Precision;
+use internvit::gpu::{Family, Precision};
 use internvit::image::{self, Decoded, Picture, decode_with};
 use internvit::view::{Board, Request};
 use internvit::{Compute, Device, Encoder, Error, Images};
@@ -80,6 +80,20 @@ impl Engine {
         if let Some(gpu) = self.encoder.as_ref().and_then(|encoder| encoder.gpu()) {
             gpu.lose();
         }
+    }
+
+    /// The kinds of kernels that compute the same on the device, its own first: none on the processor, nor on an adapter
+    /// that computes on it, which is asked for them `anyway` alone.
+    pub fn families(&self, anyway: bool) -> Vec<String> {
+        let gpu = self.encoder.as_ref().and_then(|encoder| encoder.gpu());
+        let gpu = gpu.filter(|gpu| anyway || !gpu.caps.software);
+        gpu.map_or(Vec::new(), |gpu| gpu.families().iter().map(|f| f.name().into()).collect())
+    }
+
+    /// Computes with the kernels of a kind from here on.
+    pub fn use_family(&mut self, name: &str) -> JsResult<()> {
+        let family: Family = name.parse().map_err(|reason: String| js(Error::input(reason)))?;
+        self.encoder.as_mut().ok_or_else(no_model)?.use_family(family).map_err(js)
     }
 
     /// Sets the precision in which a GPU stores the model that is loaded next: f32, f16, int8, w8a8

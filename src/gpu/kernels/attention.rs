@@ -60,7 +60,6 @@ const SUBGROUP: Row<Attention> = Row {
 };
 
 /// For GPUs with subgroups: teams of so many lanes, which takes heads of 16 channels a lane.
-#[cfg(feature = "probe")]
 const fn team(lanes: u32) -> Row<Attention> {
     Row {
         file: "attention_team",
@@ -124,11 +123,8 @@ pub static ATTENTION: &[Row<Attention>] = &[
         fits: |attention| attention.suits_matrices(8),
         ..MATRIX
     },
-    #[cfg(feature = "probe")]
     team(4),
-    #[cfg(feature = "probe")]
     team(8),
-    #[cfg(feature = "probe")]
     team(16),
     TILED,
     Row {

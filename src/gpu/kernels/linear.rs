@@ -104,6 +104,20 @@ const VECTOR: Row<Product> = Row {
     ..PRODUCT
 };
 
+/// For GPUs with subgroups: teams of so many lanes.
+const fn team(lanes: u32) -> Row<Product> {
+    Row {
+        file: "linear_team",
+        families: &[Family::Subgroups],
+        needs: Needs::subgroups(Subgroups::AtLeast(lanes)),
+        specialise: |kernel, row, target, product| {
+            let Subgroups::AtLeast(lanes) = row.needs.subgroup else { return kernel };
+            loading(kernel, row, target, product).knob("TEAM", lanes)
+        },
+        ..PRODUCT
+    }
+}
+
 /// 8 × 8 outputs an invocation. Of few rows there is no more to be had than of `VECTOR`.
 #[cfg(feature = "probe")]
 const WIDE: Row<Product> = Row {
@@ -205,6 +219,8 @@ pub static LINEAR: &[Row<Product>] = &[
         ..VECTOR
     },
     VECTOR,
+    team(8),
+    team(4),
     #[cfg(feature = "probe")]
     WIDE,
     #[cfg(feature = "probe")]

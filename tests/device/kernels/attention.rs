@@ -1,7 +1,7 @@
 //! Attention.
 
-use internvit::gpu::Precision;
-use internvit::plan::{Attention, Op, Plane, Role, ScoreBias};
+use internvit::gpu::{Family, Precision};
+use internvit::plan::{Attention, Op, Plane, Role, ScoreBias, Value};
 
 use super::case::{Case, TOLERANCE, cases, in_both_precisions};
 use crate::common::*;
@@ -99,6 +99,28 @@ fn attention_with_large_scores() {
             case.compare(gpu, &[(0, qkv)], 2e-3);
         }
     });
+}
+
+/// Where a subgroup does not hold a team, whatever the device says, the result is no number: a probe refuses it.
+#[test]
+fn attention_by_teams_that_are_not_whole_is_no_number() {
+    let Some(mut gpu) = gpu() else { return };
+    if !(1..16).contains(&gpu.caps.subgroup) {
+        eprintln!("SKIPPED: {} has no subgroups, or larger ones", gpu.report.name);
+        return;
+    }
+    gpu.caps.least_subgroup = 16;
+    let (d, tokens) = (256, 9);
+    let mut case = Case::new(1);
+    attention(&mut case, [tokens, d], 1, false);
+    case.plan.output("y", 1);
+    let values = noise(1, 3 * tokens * d);
+    let list = case.on_gpu(&gpu, &[(0, Value::F32(&values))]);
+    assert!(list.iter().any(|(family, _)| *family == Family::Subgroups));
+    for (family, found) in list {
+        let teams = family == Family::Subgroups;
+        assert!(found.iter().all(|value| value.is_nan() == teams), "{family:?}");
+    }
 }
 
 /// Groups of a picture, other keys than queries, and summands that are looked up, of all pictures or of each.

@@ -206,7 +206,7 @@ impl Case {
     }
 
     /// What the kernels of every family make of it; all families share those of most operations.
-    fn on_gpu(&self, gpu: &Gpu, inputs: &[(SlotId, Value<'_>)]) -> Vec<(Family, Vec<f32>)> {
+    pub fn on_gpu(&self, gpu: &Gpu, inputs: &[(SlotId, Value<'_>)]) -> Vec<(Family, Vec<f32>)> {
         let (plan, y) = (&self.plan, self.plan.steps.last().unwrap().y);
         let go_on = &mut async |_| ControlFlow::Continue(());
         let plans = std::slice::from_ref(plan);
@@ -218,7 +218,7 @@ impl Case {
         let attends = plan.steps.iter().any(|step| matches!(step.op, Op::Attention(_)));
         let differs = |family: &Family| match family {
             Family::Wide | Family::Tall | Family::Split => self.candidates,
-            Family::Subgroups => attends,
+            Family::Subgroups => attends || self.candidates,
             _ => true,
         };
         let families = Family::ALL.iter().copied().filter(|family| family.runs_on(&gpu.caps));

@@ -33,7 +33,7 @@ fn products_take_the_kernel_that_suits() {
         (Family::Wide, "linear_wide"),
         (Family::Tall, "linear_wide"),
         (Family::Split, "linear_wide"),
-        (Family::Subgroups, "linear_tiled"),
+        (Family::Subgroups, "linear_team"),
     ] {
         assert_eq!(file(family, 0, &plain).0, found);
     }

@@ -1,7 +1,7 @@
 // What is known of a folder's photographs, kept in this browser: a folder that is opened again goes on where it was.
 
 import type { Embedded } from "../../shared/folder";
-import { Database } from "../database";
+import { Database } from "../../shared/database";
 
 export interface KeptRow {
   embedded: Embedded;

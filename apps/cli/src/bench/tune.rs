@@ -10,7 +10,7 @@ use internvit::session::OpenDevice;
 use internvit::{Device, Error, Images, Result};
 use serde_json::{Value, json};
 
-use super::{Args, Model, force, made, on_gpu, print_json};
+use super::{Args, Model, made, on_gpu, print_json};
 
 /// Seconds that all probes may take, where somebody waits for them.
 const PATIENCE: f64 = 60.0;
@@ -89,7 +89,7 @@ async fn families(args: &Args, model: &Model, side: u32) -> Result<Vec<Value>> {
         if !family.runs_on(&gpu.caps) {
             continue;
         }
-        force(&mut gpu, family)?;
+        gpu.force(family)?;
         let mut encoder = on_gpu(model.open().await?, gpu).await?;
         let runs = Some(usize::from(args.runs.unwrap_or(3)));
         let mut go_on = async |_| ControlFlow::Continue(());

@@ -1,0 +1,37 @@
+// Has other kernels tried when the page has nothing to do.
+
+import type { Engine } from "./engine";
+import type { Photographs } from "./photographs";
+import { aborted } from "./requests";
+
+/** How long nothing must have been asked for, and how often that is looked at, in milliseconds. */
+const [REST, LOOK_EVERY] = [1000, 500];
+/** How often trials that were ended begin again. */
+const ATTEMPTS = 3;
+
+export class KernelTrials {
+  readonly #engine: Engine;
+  readonly #photographs: Photographs;
+  #models = 0;
+
+  constructor(engine: Engine, photographs: Photographs) {
+    [this.#engine, this.#photographs] = [engine, photographs];
+  }
+
+  /** Another model is loaded: its kernels are tried once a picture is shown. */
+  async fit() {
+    const model = ++this.#models;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      while (!this.#quiet && model === this.#models) await new Promise((next) => setTimeout(next, LOOK_EVERY));
+      if (model !== this.#models) return;
+      // Without other kernels the page computes as before, so no failure counts.
+      const ended = await this.#engine.aside("tryKernels", null).then(() => false, aborted);
+      if (!ended) return;
+    }
+  }
+
+  get #quiet(): boolean {
+    const { shown, busy } = this.#photographs;
+    return shown !== null && !busy && this.#engine.rested >= REST;
+  }
+}
