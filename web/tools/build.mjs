@@ -20,8 +20,9 @@ const MODULES = {
 /** Builds the page. */
 export async function build({ watch = false } = {}) {
   const stale = Object.keys(MODULES).filter(isStale);
-  if (stale.length > 0) await makeBindgen();
-  for (const name of stale) await module(name);
+  // Modules end with work for one core, so the tool that finishes them is built beside them.
+  const tool = stale.length > 0 ? makeBindgen() : null;
+  for (const name of stale) await module(name, tool);
   writeLicences();
   await page(watch ? { watch: {} } : {});
 }
@@ -40,8 +41,8 @@ function isStale(name) {
   return !existsSync(built(name)) || statSync(built(name)).mtimeMs <= Math.max(...sources);
 }
 
-/** A module with relaxed SIMD, which multiplies and adds in one instruction, and its twin for browsers without. */
-async function module(name) {
+/** A module with relaxed SIMD, which multiplies and adds in one instruction, and its twin for browsers without, once `tool` is there. */
+async function module(name, tool) {
   const start = new Date();
   const triple = "wasm32-unknown-unknown";
   // Of what LLVM inlines by its own choice little is worth the bytes: what must be inlined says so. Its strength reduction of
@@ -52,6 +53,7 @@ async function module(name) {
   await succeed("cargo", ["build", "--package", "internvit-web", ...how, "--profile", "wasm", "--target", triple], {
     CARGO_TARGET_DIR: target, CARGO_ENCODED_RUSTFLAGS: [...flags, ...unplaced()].join("\x1f"),
   });
+  await tool;
   await succeed(bindgen, [join(target, triple, "wasm", made), out, name]);
   // What changes while it builds is not in it.
   utimesSync(built(name), start, start);
