@@ -232,7 +232,7 @@ fn imports_point_down() {
 
 /// The files of the GPU's room, the lowest first.
 const GPU_ORDER: &str = "pack health buffer adapter caps family fault_injection kernels link cache \
-    tuning device memory pipelines supports specimen layout weights stream extent \
+    tuning device families memory pipelines supports specimen layout weights stream extent \
     dispatch states steps attention products parts causal prepare read run chain profile \
     probe";
 

@@ -17,6 +17,7 @@ mod chain;
 mod device;
 mod dispatch;
 mod extent;
+mod families;
 mod family;
 mod fault_injection;
 mod health;
