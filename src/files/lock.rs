@@ -57,6 +57,7 @@ impl Drop for Lock {
         {
             let _ = std::fs::remove_file(&noted.0);
         }
+        let _ = self.file.unlock();
     }
 }
 
@@ -76,11 +77,17 @@ pub fn open_lock(path: &Path, create: bool) -> io::Result<File> {
 }
 
 /// Makes a lock's file, its mark in it from the beginning. Another process may have done so.
+///
+/// It was locked while it was unfinished. To close it may not be enough: a child that another thread
+/// is starting has a copy of every open file until its own program begins.
 fn make(path: &Path) -> io::Result<()> {
     let (mut file, _noted) = beside(folder_of(path))?;
     file.write_all(MARK)?;
     match file.persist_noclobber(path) {
-        Ok(_) => Ok(()),
+        Ok(file) => {
+            let _ = file.unlock();
+            Ok(())
+        }
         Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // A file system without links.
         Err(_) => match File::options().write(true).create_new(true).open(path) {
@@ -146,6 +153,32 @@ mod tests {
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
         assert!(!folder.path().join("none").exists());
         assert!(Lock::try_hold(folder.path()).is_err());
+    }
+
+    /// Children that start meanwhile hold copies of open files for a moment.
+    #[cfg(unix)]
+    #[test]
+    fn starting_children_hold_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        fs::write(&own, "precious").unwrap();
+        let held = Lock::try_hold(&own).unwrap().unwrap();
+        let copy = held.file.try_clone().unwrap();
+        drop(held);
+        assert!(Lock::try_hold(&own).unwrap().is_some());
+        drop(copy);
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::process::Command::new("true").status().unwrap();
+                }
+            });
+            let path = folder.path().join("lock");
+            let refused = (0..1000).filter(|_| Lock::try_hold(&path).unwrap().is_none()).count();
+            ended.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(refused, 0);
+        });
     }
 
     /// The folder's lock is removed by its owner while others wait for it.
