@@ -3,9 +3,10 @@
 import type { Engine } from "./engine";
 import type { Photographs } from "./photographs";
 import { aborted } from "./requests";
+import { rest } from "./rest";
 
-/** How long nothing must have been asked for, and how often that is looked at, in milliseconds. */
-const [REST, LOOK_EVERY] = [1000, 500];
+/** How long nothing must have been asked for, in milliseconds. */
+const REST = 1000;
 /** How often trials that were ended begin again. */
 const ATTEMPTS = 3;
 
@@ -22,16 +23,10 @@ export class KernelTrials {
   async fit() {
     const model = ++this.#models;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      while (!this.#quiet && model === this.#models) await new Promise((next) => setTimeout(next, LOOK_EVERY));
-      if (model !== this.#models) return;
+      if (!(await rest(this.#engine, this.#photographs, REST, () => model === this.#models))) return;
       // Without other kernels the page computes as before, so no failure counts.
       const ended = await this.#engine.aside("tryKernels", null).then(() => false, aborted);
       if (!ended) return;
     }
-  }
-
-  get #quiet(): boolean {
-    const { shown, busy } = this.#photographs;
-    return shown !== null && !busy && this.#engine.rested >= REST;
   }
 }

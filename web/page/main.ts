@@ -7,6 +7,7 @@ import { check } from "./check";
 import { part } from "./dom";
 import { CodeSheet } from "./code-sheet";
 import { DeviceStatus } from "./device";
+import { Ahead } from "./ahead";
 import { Engine } from "./engine";
 import { FolderDoor } from "./folder-door";
 import { acceptFiles, chooser } from "./files";
@@ -73,8 +74,7 @@ function makeApp() {
       memory.show(model.info);
       for (const one of [settings, workbench]) one.fit(model.info);
       folder.fit();
-      void keeping.fit(model);
-      void kernels.fit();
+      for (const one of [keeping, kernels, ahead]) void one.fit(model);
     },
     replaced: () => (live.shown ? live.again() : void photographs.modelReplaced()),
     cancelFirst() {
@@ -86,7 +86,7 @@ function makeApp() {
   shelf.fill(list, loading);
   const tell = async (notes: string) => status.tell(notes, await status.device, () => loading.model);
   const photographs = new Photographs({
-    stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell,
+    stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell, ahead: (photo) => ahead.take(photo),
     opening() {
       live.leave();
       folder.leave();
@@ -97,6 +97,7 @@ function makeApp() {
     taught: () => workbench.teaching.taught !== null, saveMasks: (...given) => lessons.saveFolder(...given),
   });
   const kernels = new KernelTrials(engine, photographs);
+  const ahead = new Ahead({ engine, photographs, samples, settings });
   const live = new Live({ stage, engine, workbench, photographs, loading, settings, messages });
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
   const keeping = new Keeping({ workbench, photographs, samples, messages });

@@ -30,6 +30,8 @@ export interface PhotographParts {
   samples: Samples;
   settings: SettingsForm;
   how: HowItWorks;
+  /** An encoding that is there of a photograph nobody has opened; null where there is none. */
+  ahead(photo: File): Encoding | null;
   /** A photograph is about to take the stage. */
   opening(): void;
   /** Tells what the engine had to do by itself. */
@@ -122,10 +124,21 @@ export class Photographs {
   async open(shot: Shot, place = ""): Promise<Outcome> {
     this.cancel();
     this.#parts.opening();
+    if (!shot.encoding) this.#takeAhead(shot);
     if (!shot.encoding) return this.#encode(shot, place);
     this.#parts.messages.clear();
     void this.#present(shot);
     return shot.coarse ? this.#encode(shot, place) : "shown";
+  }
+
+  /** Whether a photograph has been opened and encoded. */
+  encoded(file: File): boolean {
+    return this.#all.some((shot) => shot.file === file && shot.encoding !== null);
+  }
+
+  #takeAhead(shot: Shot) {
+    shot.encoding = this.#parts.ahead(shot.file);
+    if (shot.encoding) this.#isEncoded(shot);
   }
 
   /** Stops the encoding that runs. */
@@ -241,12 +254,17 @@ export class Photographs {
     if (shot.encoding) void engine.call("forget", shot.encoding.photo);
     shot.encoding = result;
     shot.preview = null;
-    shot.opened = true;
-    if (!this.#all.includes(shot)) this.#all.push(shot);
+    this.#isEncoded(shot);
     void this.#present(shot);
-    if (!shot.thumbnail) void this.#paintThumbnails([shot]);
     if (result.notes.length > 0) await tell(`${result.notes.join(". ")}.`);
     return result;
+  }
+
+  /** A photograph that has been encoded can be read, and stays. */
+  #isEncoded(shot: Shot) {
+    shot.opened = true;
+    if (!this.#all.includes(shot)) this.#all.push(shot);
+    if (!shot.thumbnail) void this.#paintThumbnails([shot]);
   }
 
   /** Goes back to the photograph before. One that cannot be read leaves the strip. */

@@ -23,6 +23,8 @@ export interface Samples {
   begin(): void;
   /** Drops a sample that has not arrived yet. */
   forget(): void;
+  /** The names of all, without their endings. */
+  readonly names: readonly string[];
   /** The sample of a name, without its ending; null where there is none. */
   file(name: string): Promise<File | null>;
   /** The name of a sample, without its ending; empty for a visitor's own photograph. */
@@ -57,10 +59,11 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
     open(name) {
       const known = samples.find(({ file }) => stem(file) === name);
       if (known) take(known.file);
-      else if (name) onError(new Error(`There is no sample ${name}: the samples are ${samples.map(({ file }) => stem(file)).join(", ")}.`));
+      else if (name) onError(new Error(`There is no sample ${name}: the samples are ${names.join(", ")}.`));
     },
     begin: () => take(FIRST, () => undefined),
     forget: () => (asked = ""),
+    names,
     file: async (name) => {
       const known = samples.find(({ file }) => stem(file) === name);
       return known ? fetched(known.file) : null;
@@ -70,6 +73,8 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
 }
 
 const stem = (file: string) => file.replace(/\.[^.]+$/, "");
+
+const names = samples.map(({ file }) => stem(file));
 
 async function fetchSample(file: string): Promise<File> {
   const response = await fetch(new URL(`samples/${file}`, document.baseURI)).catch(() => null);

@@ -97,8 +97,7 @@ export class SettingsForm {
   /** How to encode for a first look; null where that would not be much quicker, or the usual detail is there soon. */
   quick(): Settings | null {
     if (this.#plain || this.#detail.chosen === "quick" || this.#imageSize.value || this.#tiled || (this.#usualSide ?? 0) < 2 * this.#wholePatches(FIRST)) return null;
-    const expected = this.#last && this.#model ? secondsFor(this.read(), this.#last, this.#model) : Infinity;
-    if (expected <= SHORT) return null;
+    if (this.usualSeconds <= SHORT) return null;
     const { shifts: _, ...settings } = this.read();
     return { ...settings, image_size: this.#wholePatches(FIRST) };
   }
@@ -139,6 +138,11 @@ export class SettingsForm {
     this.#last = known ?? (this.#last && size ? { ...this.#last, width: size.width, height: size.height } : this.#last);
     this.#tell();
     return this.#timeFor(this.#last);
+  }
+
+  /** Seconds that a photograph like the last one takes; infinite where none is known. */
+  get usualSeconds(): number {
+    return this.#last && this.#model ? secondsFor(this.read(), this.#last, this.#model) : Infinity;
   }
 
   /** Whether an encoding takes long, or may, by the size of the photograph. */

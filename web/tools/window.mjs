@@ -5,7 +5,7 @@ import { screen } from "./setup.mjs";
 
 /** What Cargo is told for all tests with those of the window: one set of features, so that each crate is compiled once. */
 export const WITH_WINDOW = [
-  "--package", "internvit", "--package", "internvit-cli", "--package", "internvit-window", "--features", "internvit-cli/window",
+  "--package", "internvit", "--package", "internvit-cli", "--package", "internvit-tests", "--package", "internvit-window", "--features", "internvit-cli/window",
 ];
 
 /** The program on a screen. */
