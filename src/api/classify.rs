@@ -94,14 +94,18 @@ impl Model {
     /// [`Error::Input`] where the model reads no texts, there are none, no tokenizer lies beside it, or a text
     /// is empty, too long, or has a token that is none of the model's.
     pub fn text<T: Clone + Into<TextInput>>(&self, texts: &[T]) -> Result<Texts> {
+        self.texts(texts.iter().map(|text| text.clone().into()).collect())
+    }
+
+    fn texts(&self, texts: Vec<TextInput>) -> Result<Texts> {
         if texts.is_empty() {
             return Err(Error::input("no texts were given"));
         }
-        let tokens = |text: &T| match text.clone().into() {
+        let tokens = |text| match text {
             TextInput::Tokens(tokens) => Ok(tokens),
             TextInput::Plain(text) => self.words(&text),
         };
-        let texts = texts.iter().map(tokens).collect::<Result<Vec<_>>>()?;
+        let texts = texts.into_iter().map(tokens).collect::<Result<Vec<_>>>()?;
         self.with(move |encoder| read(encoder, &texts))
     }
 

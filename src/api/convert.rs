@@ -26,7 +26,10 @@ impl Picture {
     /// # Errors
     /// [`Error::Io`], and [`Error::Image`] where it is no picture, too large or damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::read(path.as_ref())
+    }
+
+    fn read(path: &Path) -> Result<Self> {
         let (bytes, _share) = read(path, &Arc::new(Budget::of_machine()))?;
         decode(&path.display().to_string(), &bytes)
     }
@@ -37,8 +40,11 @@ impl Picture {
     /// [`Error::Io`] where the folder is missing or cannot be written, [`Error::Input`] where the bytes
     /// are not as many as the sides say.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.write(path.as_ref())
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
         self.check()?;
-        let path = path.as_ref();
         let mut file = NewFile::create(path)?;
         self.encode_png(&mut file).map_err(|e| Error::io(path.display(), e.into()))?;
         file.finish()

@@ -118,7 +118,8 @@ impl<'a> FeatureRequest<'a> {
     /// # Errors
     /// As [`FeatureRequest::picture`].
     pub fn files(self, paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<FeatureSet> {
-        self.photos(paths.into_iter().map(|path| PhotoSource::File(path.as_ref().to_path_buf())))
+        let photo = |path: &dyn AsRef<Path>| PhotoSource::File(path.as_ref().to_path_buf());
+        self.all(paths.into_iter().map(|path| photo(&path)).collect())
     }
 
     /// Features of photographs in whatever form, in their order. They are decoded ahead, on threads of
@@ -127,7 +128,10 @@ impl<'a> FeatureRequest<'a> {
     /// # Errors
     /// As [`FeatureRequest::picture`].
     pub fn photos(self, photos: impl IntoIterator<Item = PhotoSource>) -> Result<FeatureSet> {
-        let photos: Arc<[PhotoSource]> = photos.into_iter().collect();
+        self.all(photos.into_iter().collect())
+    }
+
+    fn all(self, photos: Arc<[PhotoSource]>) -> Result<FeatureSet> {
         let (shape, taps) = self.checked()?;
         // Threads that decode share the memory that the machine has.
         let budget = self.model.about.budget.clone();
@@ -149,7 +153,11 @@ impl<'a> FeatureRequest<'a> {
     /// As [`FeatureRequest::picture`]; [`Error::Io`] where the folder cannot be read, [`Error::Image`]
     /// where it has no photographs.
     pub fn folder(self, path: impl AsRef<Path>) -> Result<FeatureSet> {
-        let found = photos::folder(path.as_ref())?;
+        self.below(path.as_ref())
+    }
+
+    fn below(self, folder: &Path) -> Result<FeatureSet> {
+        let found = photos::folder(folder)?;
         let set = self.files(found.photos)?;
         Ok(FeatureSet { left_out: found.left_out, ..set })
     }

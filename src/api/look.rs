@@ -85,10 +85,16 @@ impl<'a> Look<'a> {
     where
         Error: From<R::Error>,
     {
+        self.shown(request.try_into()?)
+    }
+}
+
+impl Look<'_> {
+    fn shown(self, request: Request) -> Result<View> {
         let spec = self.model.spec();
         let shape = Shape::new(spec, self.size, self.resize, self.tiles)?.shifted(self.shifts)?;
         let (photo, edges, at) = (self.photo.clone(), self.edges, self.at);
-        let request = self.settled(request.try_into()?)?;
+        let request = self.settled(request)?;
         let text = request.needs().text;
         let words = text.as_deref().map(|text| self.model.words(text)).transpose()?;
         self.model.with(move |encoder| {
@@ -119,9 +125,7 @@ impl<'a> Look<'a> {
             })
         })
     }
-}
 
-impl Look<'_> {
     /// The view with the layer that is wanted.
     fn settled(&self, request: Request) -> Result<Request> {
         let Some(given) = self.layer else { return Ok(request) };

@@ -133,7 +133,12 @@ impl Options {
     /// [`Error::Input`] where nothing is there, [`Error::Config`] and [`Error::Checkpoint`] where it is
     /// no model that is known, [`Error::Hub`], [`Error::Device`], [`Error::Cancelled`].
     pub fn open(self, source: impl Into<ModelSource>) -> Result<Model> {
-        let (source, threads) = (source.into(), self.threads);
+        self.start(source.into())
+    }
+
+    // What is generic is compiled again in each program, so it is no more than the conversion, here and elsewhere.
+    fn start(self, source: ModelSource) -> Result<Model> {
+        let threads = self.threads;
         let (requests, inbox) = mpsc::channel();
         let (opened, answer) = mpsc::sync_channel(1);
         let (batch, memory) = (self.batch.unwrap_or(BATCH), self.memory);
