@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use syn::UseTree;
 use syn::visit::Visit;
 
+/// The project's folder, above the tests' package.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
 fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -13,7 +18,7 @@ fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
             if path.is_dir() { walk(&path, found) } else { found.push(path) }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let mut found = Vec::new();
     walk(&root.join(folder), &mut found);
     found.sort();
@@ -74,7 +79,7 @@ fn unsafe_is_explained() {
         list.extend(others.map(|(name, _)| name).filter(|name| name != "tests/house.rs"));
     }
     assert_eq!(list, ["src/gpu/cache.rs", "src/gpu/device.rs"]);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let said = std::fs::read_to_string(root.join("docs/reliability.md")).unwrap();
     for file in list {
         let text = std::fs::read_to_string(root.join(&file)).unwrap();
@@ -345,7 +350,7 @@ fn the_librarys_errors_name_no_flag() {
 fn rust_version_is_that_of_the_dependencies() {
     let mut cargo = std::process::Command::new(env!("CARGO"));
     cargo.args(["metadata", "--offline", "--locked", "--format-version", "1"]);
-    let out = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let out = cargo.current_dir(root()).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     let version = |package: &serde_json::Value| -> Option<Vec<u32>> {

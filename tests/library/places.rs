@@ -1,22 +1,29 @@
 //! Which files of a folder are the model, and what lies in their place.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use internvit::weights::{
     Source, StoredType, Values, init_checkpoint, read_header, write_safetensors,
 };
 use internvit::{Checkpoint, Result};
 
+use crate::common::root;
+
 fn open(path: &Path) -> Result<Checkpoint> {
     pollster::block_on(Checkpoint::open_path(path))
+}
+
+/// A file of the bundled model.
+fn tiny(name: &str) -> PathBuf {
+    root().join("www/models/internvit-tiny").join(name)
 }
 
 /// A folder with the bundled model, its weights under `name`.
 fn folder(name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::copy("www/models/internvit-tiny/config.json", dir.path().join("config.json")).unwrap();
-    std::fs::copy("www/models/internvit-tiny/model.safetensors", dir.path().join(name)).unwrap();
+    std::fs::copy(tiny("config.json"), dir.path().join("config.json")).unwrap();
+    std::fs::copy(tiny("model.safetensors"), dir.path().join(name)).unwrap();
     dir
 }
 
@@ -175,13 +182,8 @@ fn folders_of_the_hubs_cache() {
     for commit in ["aaa", "bbb"] {
         let snapshot = model.join("snapshots").join(commit);
         std::fs::create_dir_all(&snapshot).unwrap();
-        std::fs::copy("www/models/internvit-tiny/config.json", snapshot.join("config.json"))
-            .unwrap();
-        std::fs::copy(
-            "www/models/internvit-tiny/model.safetensors",
-            snapshot.join("model.safetensors"),
-        )
-        .unwrap();
+        std::fs::copy(tiny("config.json"), snapshot.join("config.json")).unwrap();
+        std::fs::copy(tiny("model.safetensors"), snapshot.join("model.safetensors")).unwrap();
     }
     open(&model).unwrap();
     std::fs::create_dir_all(model.join("refs")).unwrap();
