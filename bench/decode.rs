@@ -4,7 +4,7 @@
 //!     cargo bench --bench decode
 //!     cargo bench --bench decode -- gpu [f32] [int8] [int4] [prompt]
 //!     cargo bench --bench decode -- answer FILE.gguf int8
-//!     cargo bench --bench decode -- loads
+//!     cargo bench --bench decode -- loads [MATRICES]
 //!     cargo bench --bench decode -- steps DIR [int8]
 //!     cargo bench --bench decode -- memory DIR [int8]
 //!     cargo bench --bench decode -- quality [FILE.gguf]
@@ -68,7 +68,10 @@ fn main() {
         }
         ["quality"] => return pollster::block_on(quality::random(&spec)),
         ["quality", file] => return pollster::block_on(quality::file(file)),
-        ["loads"] => return pollster::block_on(loads::main()),
+        ["loads", ref matrices @ ..] => {
+            let matrices = matrices.first().map_or(loads::MATRICES, |word| word.parse().unwrap());
+            return pollster::block_on(loads::main(matrices));
+        }
         _ => {}
     }
     if words.iter().any(|word| word == "gpu") {

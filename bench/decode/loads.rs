@@ -1,5 +1,8 @@
 //! What bounds an answer on a device: its copy, a kernel that loads and does nothing else, one that loads 4 bits, widens and
 //! sums them, and products of one row with weights in 32, 8 and 4 bits, all in turn: `cargo bench --bench decode -- loads`.
+//!
+//! A token reads every weight once, and caches hold few of them, so each goes through ten matrices one after the other; with
+//! `loads 2` through the same two again and again, which a cache may hold.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -11,7 +14,7 @@ use internvit::plan::{Linear, Op, Plan, Role, Slot, Value};
 use internvit::weights::random_tensor;
 use internvit::{Precision, wgpu};
 
-/// Inputs, and panels of 64 outputs: 50 MB in 8 bits.
+/// Inputs, and panels of 64 outputs: a matrix is 50 MB in 8 bits.
 const K: usize = 896;
 const PANELS: u64 = 880;
 const BYTES: u64 = PANELS * 64 * K as u64;
@@ -19,8 +22,11 @@ const BYTES: u64 = PANELS * 64 * K as u64;
 /// Rounds, of which the first warms up.
 const ROUNDS: usize = 10;
 
-pub(super) async fn main() {
-    let device = Device::open().await;
+/// Matrices, two or more, where no other number is asked for: together as many bytes as InternVL3-1B's language model has in 8 bits.
+pub(super) const MATRICES: usize = 10;
+
+pub(super) async fn main(matrices: usize) {
+    let device = Device::open(matrices).await;
     let mut products = Vec::new();
     // As many bytes each.
     for (precision, outputs) in [
@@ -28,7 +34,8 @@ pub(super) async fn main() {
         (Precision::Int8, PANELS * 64),
         (Precision::Int4, PANELS * 114),
     ] {
-        products.push((precision.name(), Product::open(precision, outputs as usize).await));
+        products
+            .push((precision.name(), Product::open(precision, outputs as usize, matrices).await));
     }
     let mut rates: HashMap<&str, Vec<f64>> = HashMap::new();
     for round in 0..ROUNDS {
@@ -47,7 +54,12 @@ pub(super) async fn main() {
         list[list.len() / 2]
     };
     let [copy, loads] = ["copy", "loads alone"].map(median);
-    println!("{}: medians of {} rounds", device.name, ROUNDS - 1);
+    println!(
+        "{}: {matrices} matrices of {:.0} MB, medians of {} rounds",
+        device.name,
+        BYTES as f64 / 1e6,
+        ROUNDS - 1
+    );
     println!("             GB/s   of the loads   of the copy");
     for name in ["copy", "loads alone", "int4 widened", "f32", "int8", "int4"] {
         let rate = median(name);
@@ -56,11 +68,12 @@ pub(super) async fn main() {
     }
 }
 
-/// What reads all of a buffer.
+/// What reads all of a matrix.
 struct Kernel {
     name: &'static str,
     pipeline: wgpu::ComputePipeline,
-    group: wgpu::BindGroup,
+    /// What it is bound to for each matrix.
+    groups: Vec<wgpu::BindGroup>,
     /// Its workgroups.
     panels: u64,
 }
@@ -69,14 +82,13 @@ struct Kernel {
 struct Device {
     device: wgpu::Device,
     queue: wgpu::Queue,
-    weights: wgpu::Buffer,
-    other: wgpu::Buffer,
+    matrices: Vec<wgpu::Buffer>,
     kernels: Vec<Kernel>,
     name: String,
 }
 
 impl Device {
-    async fn open() -> Self {
+    async fn open(matrices: usize) -> Self {
         let adapter = wgpu::Instance::default().request_adapter(&Default::default()).await.unwrap();
         let required_limits = adapter.limits();
         let wanted = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
@@ -89,18 +101,22 @@ impl Device {
                 wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
             device.create_buffer(&wanted)
         };
-        let [weights, other, y] = [BYTES, BYTES, PANELS * 512].map(buffer);
-        queue.write_buffer(&weights, 0, &vec![1; BYTES as usize]);
+        let y = buffer(PANELS * 512);
+        let matrices: Vec<_> = (0..matrices).map(|_| buffer(BYTES)).collect();
+        for matrix in &matrices {
+            queue.write_buffer(matrix, 0, &vec![1; BYTES as usize]);
+            queue.submit([]);
+        }
         let kernels = [
             ("loads alone", wgpu::include_wgsl!("loads.wgsl"), PANELS),
             ("int4 widened", wgpu::include_wgsl!("widen.wgsl"), 2 * PANELS),
         ];
         let kernels = kernels.map(|(name, text, panels)| {
-            let (pipeline, group) = kernel(&device, text, [&weights, &y]);
-            Kernel { name, pipeline, group, panels }
+            let (pipeline, groups) = kernel(&device, text, &matrices, &y);
+            Kernel { name, pipeline, groups, panels }
         });
         let name = adapter.get_info().name;
-        Self { device, queue, weights, other, kernels: kernels.into(), name }
+        Self { device, queue, matrices, kernels: kernels.into(), name }
     }
 
     fn seconds(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> f64 {
@@ -114,9 +130,18 @@ impl Device {
 
     /// Bytes that are read and written a second.
     fn copy(&self) -> f64 {
-        let (from, to) = (&self.weights, &self.other);
-        2.0 * BYTES as f64
-            / self.seconds(|encoder| encoder.copy_buffer_to_buffer(from, 0, to, 0, BYTES))
+        // Neither side was copied just before.
+        let targets = self.matrices.iter().cycle().skip(self.matrices.len() / 2);
+        let seconds = self.seconds(|encoder| {
+            for (from, to) in self.matrices.iter().zip(targets) {
+                encoder.copy_buffer_to_buffer(from, 0, to, 0, BYTES);
+            }
+        });
+        2.0 * self.bytes() / seconds
+    }
+
+    fn bytes(&self) -> f64 {
+        BYTES as f64 * self.matrices.len() as f64
     }
 
     /// Bytes that a kernel reads a second.
@@ -124,19 +149,22 @@ impl Device {
         let seconds = self.seconds(|encoder| {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_pipeline(&kernel.pipeline);
-            pass.set_bind_group(0, &kernel.group, &[]);
-            pass.dispatch_workgroups(kernel.panels as u32, 1, 1);
+            for group in &kernel.groups {
+                pass.set_bind_group(0, group, &[]);
+                pass.dispatch_workgroups(kernel.panels as u32, 1, 1);
+            }
         });
-        BYTES as f64 / seconds
+        self.bytes() / seconds
     }
 }
 
-/// A kernel and what it is bound to.
+/// A kernel and what it is bound to for each matrix.
 fn kernel(
     device: &wgpu::Device,
     text: wgpu::ShaderModuleDescriptor<'_>,
-    buffers: [&wgpu::Buffer; 2],
-) -> (wgpu::ComputePipeline, wgpu::BindGroup) {
+    matrices: &[wgpu::Buffer],
+    y: &wgpu::Buffer,
+) -> (wgpu::ComputePipeline, Vec<wgpu::BindGroup>) {
     let module = device.create_shader_module(text);
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: None,
@@ -146,19 +174,23 @@ fn kernel(
         compilation_options: Default::default(),
         cache: None,
     });
-    let bound = buffers.into_iter().zip(0..).map(|(buffer, binding)| wgpu::BindGroupEntry {
-        binding,
-        resource: buffer.as_entire_binding(),
-    });
-    let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: None,
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &bound.collect::<Vec<_>>(),
-    });
-    (pipeline, group)
+    let layout = pipeline.get_bind_group_layout(0);
+    let bound = |matrix: &wgpu::Buffer| {
+        let entries = [(0, matrix), (1, y)].map(|(binding, buffer)| wgpu::BindGroupEntry {
+            binding,
+            resource: buffer.as_entire_binding(),
+        });
+        device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &layout,
+            entries: &entries,
+        })
+    };
+    let groups = matrices.iter().map(bound).collect();
+    (pipeline, groups)
 }
 
-/// A product of one row.
+/// Products of one row, with a matrix each.
 struct Product {
     gpu: Gpu,
     prepared: PreparedPlan,
@@ -166,17 +198,21 @@ struct Product {
 }
 
 impl Product {
-    async fn open(precision: Precision, outputs: usize) -> Self {
+    async fn open(precision: Precision, outputs: usize, matrices: usize) -> Self {
         let gpu = Gpu::open_as(&Choice::Auto, precision).await.unwrap();
         let mut plan = Plan::new(1);
         let x = plan.add(Slot::new("x", [1, 1, K], Role::Input));
-        let role = Role::Weight(WeightKind::Matrix);
-        let weight = plan.add(Slot { block: Some(0), ..Slot::new("fc1", [1, outputs, K], role) });
-        let y = plan.add(Slot::new("y", [1, 1, outputs], Role::Temporary));
-        plan.push(y, Op::Linear(Linear::new(x, weight)));
-        plan.output("y", y);
-        let values = random_tensor(1, "fc1", &[outputs, K], WeightKind::Matrix);
-        let tensors = HashMap::from([("fc1".to_string(), values)]);
+        let mut tensors = HashMap::new();
+        for at in 0..matrices {
+            let (name, role) = (format!("fc{at}"), Role::Weight(WeightKind::Matrix));
+            let slot = Slot { block: Some(at), ..Slot::new(&name, [1, outputs, K], role) };
+            let weight = plan.add(slot);
+            let y = plan.add(Slot::new(&format!("y{at}"), [1, 1, outputs], Role::Temporary));
+            plan.push(y, Op::Linear(Linear::new(x, weight)));
+            plan.output(&format!("y{at}"), y);
+            let values = random_tensor(1, &name, &[outputs, K], WeightKind::Matrix);
+            tensors.insert(name, values);
+        }
         let go_on = &mut async |_| ControlFlow::Continue(());
         let plans = std::slice::from_ref(&plan);
         let weights = GpuWeights::upload(&gpu, plans, &tensors, go_on).await.unwrap();
