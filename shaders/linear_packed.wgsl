@@ -1,17 +1,19 @@
-// y = finish(x · Wᵀ) by packed dot products of 8-bit integers: W as it is stored, x rounded to 8 bits as it
-// is read, with a scale for each row and 32 inputs. Sums of 32 products are exact, those of groups f32.
+// y = finish(x · Wᵀ) by packed dot products of 8-bit integers: W as it is stored, x as round.wgsl makes it, with a
+// scale for each row and 32 inputs. Sums of 32 products are exact, those of groups f32.
 //
 // A workgroup of 16 × 16 owns 64 rows × 64 outputs (one panel); an invocation 4 rows × one quad of
 // outputs. 4 KiB of workgroup memory.
-// Holes: load_x(row, quad) in group 0; weight/int8 in group 1; finish(plane, row, quad, sum) in group 2; the
-// types X and Y of what is read and written.
+// Holes: weight/int8 in group 1; finish(plane, row, quad, sum) in group 2; the type Y of what is written.
 const K = 192u;    // inputs, a multiple of 32
 const COLS = 192u; // outputs of one plane, a multiple of 4
 
 const PANELS = (COLS + 63u) / 64u; // of one plane
+const QUADS = K / 16u + (K / 32u + 3u) / 4u; // of a row of x
 const_assert K % 32u == 0u;
 
-var<workgroup> tile_x: array<u32, 64u * 8u>;   // [row][k / 4]
+@group(0) @binding(1) var<storage, read> x: array<vec4u>; // [rows, QUADS]: codes, then scales
+
+var<workgroup> tile_x: array<vec4u, 64u * 2u>; // [row][k / 16]
 var<workgroup> scale_x: array<f32, 64u>;       // [row]
 var<workgroup> tile_w: array<vec4u, 8u * 16u>; // [k / 4][quad]
 
@@ -20,22 +22,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         @builtin(local_invocation_index) lane: u32) {
     let first_row = group.y * 64u;
     var sums: array<vec4f, 4>;
-    for (var k4 = 0u; k4 < K / 4u; k4 += 8u) {
+    for (var k32 = 0u; k32 < K / 32u; k32++) {
+        if lane < 128u {
+            tile_x[lane] = x[row_of(first_row + lane / 2u) * QUADS + k32 * 2u + lane % 2u];
+        } else {
+            let i = lane - 128u;
+            tile_w[i] = load_codes(group.x, k32 * 8u + i / 16u, i % 16u);
+        }
         if lane < 64u {
-            round_row(min(first_row + lane, size.rows - 1u), k4, lane);
-        } else if lane < 192u {
-            let i = lane - 64u;
-            tile_w[i] = load_codes(group.x, k4 + i / 16u, i % 16u);
+            scale_x[lane] = bitcast<f32>(x[row_of(first_row + lane) * QUADS + K / 16u + k32 / 4u][k32 % 4u]);
         }
         workgroupBarrier();
         for (var r = 0u; r < 4u; r++) {
             let row = local.y * 4u + r;
             var dots = vec4i();
-            for (var j = 0u; j < 8u; j++) {
-                let x = tile_x[row * 8u + j];
-                let w = tile_w[j * 16u + local.x];
-                dots += vec4i(dot4I8Packed(x, w.x), dot4I8Packed(x, w.y), dot4I8Packed(x, w.z),
-                    dot4I8Packed(x, w.w));
+            for (var j = 0u; j < 2u; j++) {
+                let codes = tile_x[row * 2u + j];
+                for (var i = 0u; i < 4u; i++) {
+                    let w = tile_w[(j * 4u + i) * 16u + local.x];
+                    dots += vec4i(dot4I8Packed(codes[i], w.x), dot4I8Packed(codes[i], w.y),
+                        dot4I8Packed(codes[i], w.z), dot4I8Packed(codes[i], w.w));
+                }
             }
             sums[r] += vec4f(dots) * scale_x[row];
         }
@@ -52,16 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     }
 }
 
-// 32 inputs of a row as codes of -127 to 127, and their scale.
-fn round_row(row: u32, k4: u32, place: u32) {
-    var largest = vec4f();
-    for (var j = 0u; j < 8u; j++) {
-        largest = max(largest, abs(load_x(row, k4 + j)));
-    }
-    let scale = max(max(largest.x, largest.y), max(largest.z, largest.w)) / 127.0;
-    let inverse = select(1.0 / scale, 0.0, scale == 0.0);
-    for (var j = 0u; j < 8u; j++) {
-        tile_x[place * 8u + j] = pack4xI8(vec4i(round(load_x(row, k4 + j) * inverse)));
-    }
-    scale_x[place] = scale;
+// Rows behind the last repeat it.
+fn row_of(row: u32) -> u32 {
+    return min(row, size.rows - 1u);
 }

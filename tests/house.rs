@@ -238,7 +238,7 @@ fn imports_point_down() {
 /// The files of the GPU's room, the lowest first.
 const GPU_ORDER: &str = "pack health buffer adapter caps family fault_injection kernels link cache \
     tuning device families memory pipelines supports specimen layout weights stream extent \
-    dispatch states steps attention products parts causal prepare read run chain profile \
+    dispatch states steps attention products parts rounded causal prepare read run chain profile \
     probe";
 
 /// Each imports from those before it, from the file that holds a name and never through `mod.rs`. So

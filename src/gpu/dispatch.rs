@@ -96,7 +96,6 @@ pub(super) enum Unit {
 
 impl Rows {
     /// The same rows, covered by other workgroups.
-    #[cfg(feature = "probe")]
     pub(super) fn in_units(self, unit: Unit) -> Self {
         match self {
             Self::Cut { first, per_picture, .. } => Self::Cut { first, per_picture, unit },

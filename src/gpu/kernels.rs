@@ -20,7 +20,7 @@ pub use guided::{BOX_MEAN, BoxMean, LOCAL_AFFINE, OUTER, Pixels, RIDGE, Ridge};
 pub use knob::Knob;
 #[cfg(feature = "probe")]
 pub use linear::PARTS;
-pub use linear::{LINEAR, Product, RowKind};
+pub use linear::{LINEAR, Product, ROUND, RowKind};
 pub use map::{
     ADD, EMBED, GATHER, Gather, INTERLEAVE, Interleave, POOL, Pool, RESIZE, ROTATE, Resize, Rotate,
     Rows, Tokens,
@@ -69,7 +69,7 @@ impl Kernel {
 
 /// Every row of every table.
 pub fn rows() -> Vec<About> {
-    let mut list: Vec<About> = LINEAR.iter().map(Row::about).collect();
+    let mut list: Vec<About> = LINEAR.iter().chain(&ROUND).map(Row::about).collect();
     #[cfg(feature = "probe")]
     list.extend(PARTS.iter().map(Row::about));
     list.extend(ATTENTION.iter().map(Row::about));

@@ -118,6 +118,7 @@ shaders! {
     "resize" uses "shared/size";
     "ridge" uses "shared/size";
     "rotate" uses "shared/size";
+    "round" uses "shared/size";
     #[cfg(feature = "language")] "row/normed";
     #[cfg(feature = "language")] "row/plain";
     "scale/none";

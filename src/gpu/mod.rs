@@ -35,6 +35,7 @@ mod probe;
 mod products;
 mod profile;
 mod read;
+mod rounded;
 mod run;
 mod specimen;
 mod states;

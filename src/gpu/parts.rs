@@ -2,12 +2,11 @@
 
 use super::dispatch::{Bind, Draft, Size, Unit};
 use super::family::Family;
-use super::kernels::{LINEAR, PARTS, Product, Row, Target, choose};
+use super::kernels::{PARTS, Product, Row, Target, choose};
 use super::pack::PanelShape;
 use super::products::{Piece, panel_bytes};
 use super::steps::Builder;
 use super::tuning::product_shape;
-use crate::plan::Op;
 use crate::{Error, Result};
 
 /// Bytes of the sums of all parts, beyond which rows are computed some at a time.
@@ -43,24 +42,6 @@ impl<'a> Builder<'a> {
         parts * planes(panels) * product.cols * binding.div_ceil(MOST).max(1)
     }
 
-    /// Bytes of the largest sums of parts that a plan has.
-    pub(super) fn parts_bytes(&self) -> Result<u64> {
-        let mut most = 0;
-        for step in &self.plan.steps {
-            let Op::Linear(op) = &step.op else { continue };
-            let (product, panels) = self.product(op, step.y)?;
-            let row = choose(LINEAR, &self.product_target(&product, panels), &product)?;
-            if row.parts(&product) > 1 {
-                let pieces = self.pieces(step.y, panels, &product, row);
-                let bytes = |piece: &Piece| {
-                    stride(row, &product, piece.rows) * planes_of(panels, *piece) as u64 * 16
-                };
-                most = most.max(pieces.iter().map(bytes).max().unwrap_or(0));
-            }
-        }
-        Ok(most)
-    }
-
     /// A product's dispatch as that of its parts, and the one that adds them.
     pub(super) fn in_parts(
         &self,
@@ -70,7 +51,7 @@ impl<'a> Builder<'a> {
         panels: PanelShape,
         piece: Piece,
     ) -> Result<[Draft<'a>; 2]> {
-        let buffer = self.parts.ok_or_else(|| Error::device("no memory for parts of sums"))?;
+        let buffer = self.space.ok_or_else(|| Error::device("no memory for parts of sums"))?;
         let (planes, stride) = (planes_of(panels, piece), stride(row, product, piece.rows));
         let sums = || Bind { buffer, offset: 0, bytes: stride * planes as u64 * 16 };
         let Draft { bindings: [x, w, out], size, counts, .. } = whole;
@@ -92,6 +73,19 @@ impl<'a> Builder<'a> {
             ..whole
         };
         Ok([partial, add])
+    }
+}
+
+/// Bytes of the sums of all parts; 0 where there are no parts.
+pub(super) fn parts_bytes(
+    row: &Row<Product>,
+    product: &Product,
+    panels: PanelShape,
+    piece: Piece,
+) -> u64 {
+    match row.parts(product) {
+        1 => 0,
+        _ => stride(row, product, piece.rows) * planes_of(panels, piece) as u64 * 16,
     }
 }
 

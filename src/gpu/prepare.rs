@@ -94,23 +94,19 @@ impl PreparedPlan {
                 target,
                 #[cfg(feature = "probe")]
                 tuned: forced.is_none(),
-                #[cfg(feature = "probe")]
-                parts: None,
+                space: None,
                 extents: extents_of,
                 buffers: buffers_of,
             };
-            #[cfg(feature = "probe")]
-            let parts = match builder.parts_bytes()? {
+            let space = match builder.space_bytes()? {
                 0 => None,
                 bytes => {
                     let usage = wgpu::BufferUsages::STORAGE;
-                    Some(gpu.buffer("parts of sums", bytes, usage, SMALLER).await?)
+                    Some(gpu.buffer("space of products", bytes, usage, SMALLER).await?)
                 }
             };
-            #[cfg(feature = "probe")]
-            let builder = Builder { parts: parts.as_ref(), ..builder };
-            #[cfg(feature = "probe")]
-            let bytes = bytes + parts.as_ref().map_or(0, |buffer| buffer.size());
+            let builder = Builder { space: space.as_ref(), ..builder };
+            let bytes = bytes + space.as_ref().map_or(0, |buffer| buffer.size());
             let works: Vec<Work<'_>> =
                 plan.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
             gpu.compile(works.iter().flat_map(|work| &work.dispatches).map(|draft| &draft.kernel))?;

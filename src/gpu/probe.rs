@@ -81,7 +81,7 @@ impl Gpu {
             weights,
             target: Target::of(&self.caps, self.family()),
             tuned: false,
-            parts: None,
+            space: None,
             extents: &extents,
             buffers: &buffers,
         };

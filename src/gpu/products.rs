@@ -78,7 +78,7 @@ impl<'a> Builder<'a> {
         let (row, target) = self.product_row(&product, panels)?;
         let kernel = row.kernel(&target, &product);
         let out = &self.plan.slots[y];
-        let mut drafts = Vec::new();
+        let (mut drafts, mut rounded) = (Vec::new(), None);
         for piece in self.pieces(y, panels, &product, row) {
             let [height, width] = source.sides.map(|side| side as u32);
             let size = Size {
@@ -114,13 +114,24 @@ impl<'a> Builder<'a> {
                     whole
                 }
             };
+            let draft = match row.needs.packed {
+                false => draft,
+                true => {
+                    let [round, of_codes] = self.rounded(draft, &product, piece)?;
+                    // Other panels of the same rows take the same codes.
+                    if rounded.replace(piece.first_row) != Some(piece.first_row) {
+                        drafts.push(round);
+                    }
+                    of_codes
+                }
+            };
             drafts.push(draft);
         }
         Ok(drafts)
     }
 
     /// The kernel of a product, and the device with the family that it is of.
-    fn product_row(
+    pub(super) fn product_row(
         &self,
         product: &Product,
         panels: PanelShape,

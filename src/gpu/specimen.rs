@@ -5,8 +5,8 @@ use super::kernels::PARTS;
 use super::kernels::{
     ADD, ATTENTION, Attention, BOX_MEAN, BoxMean, EMBED, GATHER, Gather, INTERLEAVE, Interleave,
     Kernel, LINEAR, LOCAL_AFFINE, NORM, Norm, OUTER, PATCHIFY, POOL, Patchify, Pixels, Pool,
-    Product, RESIZE, RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind, Rows, Subgroups, Target,
-    Tokens, rows,
+    Product, RESIZE, RIDGE, ROTATE, ROUND, Resize, Ridge, Rotate, Row, RowKind, Rows, Subgroups,
+    Target, Tokens, rows,
 };
 #[cfg(feature = "language")]
 use super::kernels::{APPEND, CAUSAL, Causal, PICK, PROBABILITIES, Pick, TOP, Top};
@@ -103,6 +103,7 @@ impl Specimen {
         let (shapes, product) = (self.shapes(), self.product());
         let found = None
             .or_else(|| self.kernel(LINEAR, file, &product))
+            .or_else(|| self.kernel(&ROUND, file, &product))
             .or_else(|| self.kernel(ATTENTION, file, &shapes.attention))
             .or_else(|| self.kernel(&NORM, file, &shapes.norm))
             .or_else(|| self.kernel(&PATCHIFY, file, &shapes.patchify))

@@ -29,9 +29,8 @@ pub(super) struct Builder<'a> {
     /// Whether kernels are those that a probe found fastest, in place of the target's family.
     #[cfg(feature = "probe")]
     pub(super) tuned: bool,
-    /// Where parts of sums lie.
-    #[cfg(feature = "probe")]
-    pub(super) parts: Option<&'a Buffer>,
+    /// Where values lie between two dispatches of a product.
+    pub(super) space: Option<&'a Buffer>,
     pub(super) extents: &'a Extents,
     /// By slot; weights have none.
     pub(super) buffers: &'a [Option<Buffer>],

@@ -10,8 +10,8 @@ use internvit::gpu::{
     ADD, APPEND, ATTENTION, Attention, BOX_MEAN, BoxMean, CAUSAL, Causal, EMBED, Family, Format,
     GATHER, Gather, INTERLEAVE, Interleave, Kernel, LINEAR, LOCAL_AFFINE, NORM, Needs, Norm, OUTER,
     PARTS, PATCHIFY, PICK, POOL, PROBABILITIES, Patchify, Pick, Pixels, Pool, Product, RESIZE,
-    RIDGE, ROTATE, Resize, Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size, Subgroups,
-    TOP, Target, Tokens, Top, choose, link, rows,
+    RIDGE, ROTATE, ROUND, Resize, Ridge, Rotate, Row, RowKind, Rows, SHADERS, ShaderFile, Size,
+    Subgroups, TOP, Target, Tokens, Top, choose, link, rows,
 };
 use internvit::image::Normal;
 use internvit::model::{NormKind, Pairs};
@@ -130,11 +130,13 @@ fn kernels() -> Kernels {
         all.add(LINEAR, &Product { rows: 1, ..epilogue });
         all.add(LINEAR, &Product { rows: 3, ..epilogue });
         all.add(LINEAR, &Product { format: packed, ..epilogue });
+        all.add(&ROUND, &epilogue);
         all.add(LINEAR, &Product { format: Format::F16, half, ..epilogue });
         all.add(&PARTS, &Product { k: 256, ..epilogue });
     }
     sources().iter().for_each(|product| {
         all.add(LINEAR, product);
+        all.add(&ROUND, product);
         all.add(&PARTS, product);
     });
     for head_dim in (8..=256).step_by(8) {

@@ -160,6 +160,18 @@ const PART: Row<Product> = Row {
 #[cfg(feature = "probe")]
 const SHARE: usize = 128;
 
+/// What rounds the inputs of products of integers.
+pub static ROUND: [Row<Product>; 1] = [Row {
+    op: "round",
+    file: "round",
+    families: &[Family::Packed],
+    needs: Needs { packed: true, ..Needs::NONE },
+    tile: Tile::Quads,
+    fits: |product| product.k.is_multiple_of(32) && product.is_stored(),
+    specialise: |kernel, _, _, product| gathering(kernel, product).knob("K", product.k),
+    with: &[],
+}];
+
 /// What adds the parts.
 #[cfg(feature = "probe")]
 pub static PARTS: [Row<Product>; 1] = [Row {
@@ -255,6 +267,7 @@ pub static LINEAR: &[Row<Product>] = &[
             let int8 = product.format == Format::Quantized(QuantFormat::Int8);
             int8 && product.k.is_multiple_of(32) && product.is_stored()
         },
+        specialise: |kernel, _, _, product| finishing(kernel.with(product.format.hole()), product),
         ..PRODUCT
     },
     Row {
@@ -294,7 +307,12 @@ impl Product {
 
 /// A kernel that loads rows and weights as f32.
 fn loading(kernel: Kernel, _: &Row<Product>, _: &Target, product: &Product) -> Kernel {
-    let kernel = match product.gather {
+    finishing(gathering(kernel, product).with(product.format.hole()), product)
+}
+
+/// A kernel that loads rows as f32.
+fn gathering(kernel: Kernel, product: &Product) -> Kernel {
+    match product.gather {
         RowKind::Rows => kernel.with("input/rows").reads(product.half[0]),
         RowKind::Windows => kernel.with("input/window").reads(product.half[0]),
         RowKind::Patches { rgba, patch } => {
@@ -302,8 +320,7 @@ fn loading(kernel: Kernel, _: &Row<Product>, _: &Target, product: &Product) -> K
         }
         #[cfg(feature = "language")]
         RowKind::Normed { .. } => unreachable!("of one row, by its own kernel"),
-    };
-    finishing(kernel.with(product.format.hole()), product)
+    }
 }
 
 /// A kernel that sums eight outputs of a row at once.
