@@ -177,7 +177,12 @@ test("no request leaves the page in a whole visit", async (t) => {
   await page.getByRole("button", { name: /^Download OpenGVLab/ }).first().waitFor();
   await sheet(page, "device", "benchmark");
   await page.getByRole("button", { name: "Measure" }).click();
-  await page.getByRole("button", { name: "Cancel" }).click();
+  // At each frame: a quick model is measured soon.
+  await page.waitForFunction(() => {
+    const cancel = [...document.querySelectorAll("#progress button")].find((button) => button.checkVisibility());
+    cancel?.click();
+    return Boolean(cancel);
+  });
   const folder = path("tests/golden/encoder_rms_qknorm_f16");
   await page.locator("#model-files").setInputFiles([`${folder}/config.json`, `${folder}/model.safetensors`]);
   await page.locator("#model .name", { hasText: "model.safetensors" }).waitFor({ state: "attached" });
@@ -405,7 +410,7 @@ test("misspelt settings are refused, with those there are", async (t) => {
     "encode.settings.image_size: expected number, found string.", "encode.settings.resize: expected squash or crop or native, found squish.",
     `encode.settings: unknown ${"x".repeat(200)}…, ${settings}`, `encode.settings: unknown __proto__, ${settings}`,
     `encode.settings: unknown a\\u{a}\\u{202e}b, ${settings}`,
-    "encode: unknown setting, known are photo, settings.", "open: unknown thread, known are device, threads.", "load: unknown name, known are folder.",
+    "encode: unknown setting, known are photo, settings.", "open: unknown thread, known are device, threads, kernels.", "load: unknown name, known are folder.",
     "load: unknown weight, known are name, config, processor, preprocessor, weights, words.", "benchmark: unknown run, known are side, batch, runs.",
     "view.request: unknown clusters, known are view, layer, k.",
     "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or words or segmentation or taught, found cluster.",

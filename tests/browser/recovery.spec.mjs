@@ -10,9 +10,9 @@ const site = openSite();
 const LOST = "The graphics device was lost and has been opened again.";
 const STOPPED = "The model stopped unexpectedly and has been started again.";
 
-/** A visitor whose worker is in for trouble; `noise` are errors that the console shows of it. */
+/** A visitor whose worker is in for trouble, in the calls of the test alone; `noise` are errors that the console shows of it. */
 function visitTrouble(t, query, noise = /as the test wants it|a worker has stopped/) {
-  return visit(site, t, { prepare: (page) => before(page, trouble), query, refused: noise });
+  return visit(site, t, { prepare: (page) => before(page, trouble), query: query.replace(/(?=#|$)/, "&probe=off"), refused: noise });
 }
 
 const note = (page, text) => page.locator("#device .note", { hasText: text }).waitFor({ state: "attached" });

@@ -1,5 +1,6 @@
 // Has other kernels tried when the page has nothing to do.
 
+import { askedDevice } from "./device";
 import type { Engine } from "./engine";
 import type { Photographs } from "./photographs";
 import { aborted } from "./requests";
@@ -22,6 +23,7 @@ export class KernelTrials {
   /** Another model is loaded: its kernels are tried once a picture is shown. */
   async fit() {
     const model = ++this.#models;
+    if (!askedDevice().kernels) return;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (!(await rest(this.#engine, this.#photographs, REST, () => model === this.#models))) return;
       // Without other kernels the page computes as before, so no failure counts.
