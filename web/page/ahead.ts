@@ -67,7 +67,7 @@ export class Ahead {
   get #worthwhile(): boolean {
     const { photographs, samples, settings } = this.#parts;
     const seconds = settings.usualSeconds;
-    return samples.nameOf(photographs.shown!.file) !== "" && seconds > SHORT && seconds <= LONG && !document.hidden;
+    return samples.nameOf(photographs.shown!.file) !== "" && seconds > SHORT && seconds <= LONG;
   }
 
   async #make(name: string, model: number) {

@@ -1,13 +1,13 @@
 // The page: makes its parts, joins them, and begins.
 
 import { duration } from "../shared/format";
+import { Ahead } from "./ahead";
 import { DefaultModel, defaultButton, improve } from "./better";
 import { benchmark, type Measure } from "./benchmark";
 import { check } from "./check";
 import { part } from "./dom";
 import { CodeSheet } from "./code-sheet";
 import { DeviceStatus } from "./device";
-import { Ahead } from "./ahead";
 import { Engine } from "./engine";
 import { FolderDoor } from "./folder-door";
 import { acceptFiles, chooser } from "./files";

@@ -6,10 +6,10 @@ import type { Photographs } from "./photographs";
 /** How often it is looked at, in milliseconds. */
 const LOOK_EVERY = 500;
 
-/** Waits until a photograph is shown and for so many milliseconds nothing has been asked for; whether `wanted` still says so. */
+/** Waits until the page is in sight, a photograph is shown and for so many milliseconds nothing has been asked for; whether `wanted` still says so. */
 export async function rest(engine: Engine, photographs: Photographs, milliseconds: number, wanted: () => boolean): Promise<boolean> {
   while (wanted()) {
-    if (photographs.shown !== null && !photographs.busy && engine.rested >= milliseconds) return true;
+    if (!document.hidden && photographs.shown !== null && !photographs.busy && engine.rested >= milliseconds) return true;
     await new Promise((next) => setTimeout(next, LOOK_EVERY));
   }
   return false;
