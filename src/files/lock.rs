@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::own::{is_at, open_plain};
-use super::{Noted, beside, folder_of};
+use super::{Noted, Unfinished, clear, folder_of, locked, undisturbed};
 
 /// What a lock that this program made has in it. A file without it is somebody's own: it may be
 /// locked, but is neither changed nor removed.
@@ -27,6 +27,11 @@ impl Lock {
     /// # Errors
     /// The system's reason where there can be no such file; a link or a folder in its place.
     pub fn try_hold(path: &Path) -> io::Result<Option<Self>> {
+        clear(folder_of(path));
+        undisturbed(|list| Self::take(path, list))
+    }
+
+    fn take(path: &Path, list: &mut Unfinished) -> io::Result<Option<Self>> {
         // A file that vanishes meanwhile was the lock of somebody who has ended.
         for _ in 0..1000 {
             let mut file = match open_lock(path, false) {
@@ -42,7 +47,7 @@ impl Lock {
             }
             if is_at(&file, path) {
                 let made = cfg!(unix) && is_marked(&mut file);
-                return Ok(Some(Self { file, made: made.then(|| Noted::new(path)) }));
+                return Ok(Some(Self { file, made: made.then(|| list.note(path)) }));
             }
         }
         Ok(None)
@@ -51,11 +56,13 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Somebody may have put something else in its place.
-        if let Some(noted) = &self.made
-            && is_at(&self.file, &noted.0)
-        {
-            let _ = std::fs::remove_file(&noted.0);
+        if let Some(noted) = &mut self.made {
+            // Somebody may have put something else in its place, or do so now.
+            noted.end(|path| {
+                if is_at(&self.file, path) {
+                    let _ = std::fs::remove_file(path);
+                }
+            });
         }
         let _ = self.file.unlock();
     }
@@ -81,7 +88,7 @@ pub fn open_lock(path: &Path, create: bool) -> io::Result<File> {
 /// It was locked while it was unfinished. To close it may not be enough: a child that another thread
 /// is starting has a copy of every open file until its own program begins.
 fn make(path: &Path) -> io::Result<()> {
-    let (mut file, _noted) = beside(folder_of(path))?;
+    let mut file = locked(folder_of(path))?;
     file.write_all(MARK)?;
     match file.persist_noclobber(path) {
         Ok(file) => {

@@ -12,7 +12,7 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::{Error, Result};
 
@@ -120,22 +120,62 @@ impl Seek for Target {
 /// A path in the list of unfinished files and folders, as long as it lives.
 pub(crate) struct Noted(PathBuf);
 
-impl Noted {
-    pub(crate) fn new(path: &Path) -> Self {
-        lock(&UNFINISHED).insert(path.into());
-        Self(path.into())
+/// The list of unfinished files and folders, while a handler of signals must wait for it.
+pub(crate) struct Unfinished(MutexGuard<'static, BTreeSet<PathBuf>>);
+
+impl Unfinished {
+    /// Adds what was just made.
+    pub(crate) fn note(&mut self, path: &Path) -> Noted {
+        self.0.insert(path.into());
+        Noted(path.into())
     }
 }
 
-/// Does something to an unfinished file or folder that a handler of signals must not disturb.
-pub(crate) fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
-    let _list = lock(&UNFINISHED);
-    work()
+/// Does something to an unfinished file or folder that a handler of signals must not disturb. A
+/// [`Noted`] must not be dropped meanwhile.
+pub(crate) fn undisturbed<T>(work: impl FnOnce(&mut Unfinished) -> T) -> T {
+    work(&mut Unfinished(lock(&UNFINISHED)))
+}
+
+impl Noted {
+    /// Ends the note with what makes it needless, both in one step.
+    fn end(&mut self, work: impl FnOnce(&Path)) {
+        undisturbed(|list| {
+            work(&self.0);
+            list.0.remove(&std::mem::take(&mut self.0));
+        });
+    }
 }
 
 impl Drop for Noted {
     fn drop(&mut self) {
         lock(&UNFINISHED).remove(&self.0);
+    }
+}
+
+/// A folder among the system's temporary ones. It is removed with what is in it when this is dropped, or
+/// when a signal ends the process.
+pub struct Temporary {
+    folder: TempDir,
+    _noted: Noted,
+}
+
+impl Temporary {
+    /// Makes an empty one.
+    ///
+    /// # Errors
+    /// The system's reason where none can be made.
+    pub fn new() -> io::Result<Self> {
+        undisturbed(|list| {
+            let folder = Builder::new().prefix("internvit-").tempdir()?;
+            let noted = list.note(folder.path());
+            Ok(Self { folder, _noted: noted })
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 }
 
@@ -175,14 +215,22 @@ pub(crate) fn builder(mode: u32) -> Builder<'static, 'static> {
 /// A new file in `folder`, locked, with the rights that any new file gets.
 pub(crate) fn beside(folder: &Path) -> io::Result<(NamedTempFile, Noted)> {
     clear(folder);
+    undisturbed(|list| {
+        let file = locked(folder)?;
+        let noted = list.note(file.path());
+        Ok((file, noted))
+    })
+}
+
+/// A new file in `folder` that nobody clears away, as it is locked.
+fn locked(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let file = builder(0o666).tempfile_in(folder)?;
-        let noted = Noted::new(file.path());
         // A file system without locks is no reason to fail: then leftovers stay.
         let cleared = matches!(file.as_file().try_lock(), Err(fs::TryLockError::WouldBlock));
         // Another run that clears up may have met it before it was locked.
         if !cleared && is_at(file.as_file(), file.path()) {
-            return Ok((file, noted));
+            return Ok(file);
         }
     }
 }

@@ -166,11 +166,11 @@ impl Cache {
         }
         let repository = self.repository(model);
         files::clear(&repository);
-        let link = files::builder(0o666).make_in(&repository, |at| symlink(&target, at));
-        match link {
-            Ok(link) => link.persist(&path).map_err(|e| io(e.error))?,
-            Err(_) => fs::rename(self.blob(model, file), &path).map_err(io)?,
-        }
+        let new = files::builder(0o666);
+        files::undisturbed(|_| match new.make_in(&repository, |at| symlink(&target, at)) {
+            Ok(link) => link.persist(&path).map_err(|e| io(e.error)),
+            Err(_) => fs::rename(self.blob(model, file), &path).map_err(io),
+        })?;
         Ok(path)
     }
 }

@@ -79,8 +79,12 @@ impl Staged {
         let mut builder = files::builder(0o777);
         let before = before(&out);
         let part = builder.prefix(&before).suffix(PART).rand_bytes(RANDOM);
-        let part = part.tempdir_in(parent).map_err(failed(parent))?.keep();
-        let (noted, old) = (Noted::new(&part), part.with_extension(&OLD[1..]));
+        let (part, noted) = files::undisturbed(|list| -> Result<_> {
+            let part = part.tempdir_in(parent).map_err(failed(parent))?.keep();
+            let noted = list.note(&part);
+            Ok((part, noted))
+        })?;
+        let old = part.with_extension(&OLD[1..]);
         Ok(Self { out, part, old, overwrite, _noted: noted, _lock: held })
     }
 
@@ -100,7 +104,7 @@ impl Staged {
     /// Puts the folder in its place. There is one at every moment, where the system can exchange two.
     pub(super) fn finish(self) -> Result<()> {
         check(&self.out, self.overwrite)?;
-        files::undisturbed(|| self.swap()).map_err(failed(&self.out))?;
+        files::undisturbed(|_| self.swap()).map_err(failed(&self.out))?;
         // What it replaces.
         remove(&self.part)?;
         remove(&self.old)

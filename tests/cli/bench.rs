@@ -248,3 +248,21 @@ fn what_the_cores_do_at_most() {
         println!("{} threads, {lanes} lanes: {rate:.0} GFLOP/s", list.len());
     }
 }
+
+/// Ctrl-C leaves no random model among the system's temporary files.
+#[test]
+#[cfg(unix)]
+fn interrupted() {
+    use std::process::{Command, Stdio};
+    let temporary = scratch("bench-interrupted");
+    let left = || std::fs::read_dir(&temporary).unwrap().count();
+    let mut command = program();
+    command.env("TMPDIR", &temporary).args(["bench", "--preset", "300m", "--device", "cpu"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while left() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended by itself");
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(left(), 0);
+}

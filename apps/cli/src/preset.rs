@@ -1,11 +1,11 @@
 //! Random models of known shapes, for benchmarks.
 
 use clap::ValueEnum;
+use internvit::files::Temporary;
 use internvit::model::{CATALOGUE, NormKind, QkNorm, Spec};
 use internvit::weights::{StoredType, init_checkpoint};
 use internvit::{Checkpoint, Error, Result};
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::progress;
 
@@ -54,8 +54,8 @@ impl Preset {
     }
 
     /// A checkpoint with random weights, in a folder that is removed with its guard.
-    pub(super) async fn open(self) -> Result<(Checkpoint, TempDir)> {
-        let folder = tempfile::Builder::new().prefix("internvit-").tempdir();
+    pub(super) async fn open(self) -> Result<(Checkpoint, Temporary)> {
+        let folder = Temporary::new();
         let folder = folder.map_err(|e| Error::io(std::env::temp_dir().display(), e))?;
         let bar = progress::bytes("inventing", 0);
         let on_progress = |done, total| {

@@ -202,14 +202,14 @@ fn interrupted() {
     init_checkpoint("c", &config(128, 2, 512, 6, ""), 1, StoredType::F32, &source, &|_, _| ())
         .unwrap();
     let mut stopped = 0;
-    for round in 0..8 {
+    // At first right when a name appears, then later and later.
+    for round in 0..16_u64 {
         let mut command = crate::run::program();
         command.args(["convert", text(&source), "--shard-size", "300kB", "--out", text(&out)]);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        while names(&folder).len() < 3 && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        std::thread::sleep(std::time::Duration::from_millis(3 * round));
+        let some = if round % 2 == 0 { 2 } else { 3 };
+        while names(&folder).len() < some && child.try_wait().unwrap().is_none() {}
+        std::thread::sleep(std::time::Duration::from_millis(3 * round.saturating_sub(8)));
         let pid = child.id().to_string();
         std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
         let output = child.wait_with_output().unwrap();
