@@ -13,6 +13,7 @@ export async function setup({ tests = false } = {}) {
   npmPackages();
   rust();
   if (!tests) return;
+  crates();
   vulkan();
   if (!(await findChromium())) installChromium();
 }
@@ -38,6 +39,11 @@ function rust() {
   if (existsSync(join(sysroot, "lib/rustlib", target))) return;
   if (!find("rustup")) stop(`Rust's standard library for ${target} is missing. Install Rust by https://rustup.rs, or your system's package of that target.`);
   run("rustup", ["target", "add", target]);
+}
+
+/** The crates of every platform: tests read what each of them asks for and allows. */
+function crates() {
+  if (ask("cargo", ["metadata", "--offline", "--locked", "--format-version", "1"]) === null) run("cargo", ["fetch", "--locked"]);
 }
 
 /** Builds the tool that finishes modules, which must have exactly the version of the library. */
