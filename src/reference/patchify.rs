@@ -36,9 +36,11 @@ fn patchify(
         let picture = index / (grid_rows * grid_cols);
         let top = index / grid_cols % grid_rows * patch;
         let left = index % grid_cols * patch;
-        for (k, out) in row.iter_mut().enumerate() {
-            let (channel, y, x) = (k / (patch * patch), k / patch % patch, k % patch);
-            *out = value(picture, channel, top + y, left + x);
+        for (k, line) in row.chunks_exact_mut(patch).enumerate() {
+            let (channel, y) = (k / patch, k % patch);
+            for (x, out) in line.iter_mut().enumerate() {
+                *out = value(picture, channel, top + y, left + x);
+            }
         }
     }
 }
