@@ -29,29 +29,33 @@ pub fn attention(qkv: [&[f32]; 3], of: &Scores<'_>, queries: &[Range<usize>], y:
         let matrix = |plane: usize, rows: usize, head: usize, first: usize| {
             &qkv[plane][(group * rows + first) * c + head * d..]
         };
-        let packed: Vec<_> = (0..of.heads)
+        // Both of a head apart, as three heads, say, are not shared evenly by two threads.
+        let packed: Vec<_> = (0..2 * of.heads)
             .into_par_iter()
-            .map(|head| {
-                let [k, v] = [1, 2].map(|plane| matrix(plane, keys, head, 0));
-                Head::pack(k, v, c, [keys, d])
+            .map(|at| {
+                let (plane, head) = (1 + at % 2, at / 2);
+                Tiles { rows: matrix(plane, keys, head, 0), c, size: [keys, d], plane }.dispatch()
             })
             .collect();
-        let blocks = y.par_chunks_mut(QUERIES * c).enumerate();
+        // One at a time, as few are shared evenly by nothing else.
+        let blocks = y.par_chunks_mut(QUERIES * c).enumerate().with_max_len(1);
         blocks.for_each_init(Vec::new, |space, (block, y)| {
             let (first, rows) = (block * QUERIES, y.len() / c);
-            for (at, (head, queries)) in packed.iter().zip(queries).enumerate() {
+            for (at, (head, queries)) in packed.chunks_exact(2).zip(queries).enumerate() {
                 let own = queries.start.max(first)..queries.end.min(first + rows);
                 if own.is_empty() {
                     continue;
                 }
                 let begin = own.start;
+                let bias = |query, row: &mut [f32]| of.add_bias(at, [group, begin + query], row);
                 Block {
-                    head,
+                    k: &head[0],
+                    v: &head[1],
+                    size: [keys, d],
                     q: matrix(0, of.queries, at, begin),
                     rows: own.len(),
                     c,
-                    bias: &|query, row| of.add_bias(at, [group, begin + query], row),
-                    biased: of.bias.is_some(),
+                    bias: of.bias.is_some().then_some(&bias),
                     space,
                     y: &mut y[(begin - first) * c + at * d..],
                 }
@@ -61,45 +65,54 @@ pub fn attention(qkv: [&[f32]; 3], of: &Scores<'_>, queries: &[Range<usize>], y:
     });
 }
 
-/// Keys and values of a head in tiles, whose rows behind the last are zeros.
-struct Head {
-    /// Rows are keys: `[tiles, d, R]`.
-    k: Vec<f32>,
-    /// Rows are the parts of a value: `[tiles, keys, R]`.
-    v: Vec<f32>,
-    keys: usize,
-    d: usize,
+/// Packs keys (plane 1) or values (2) of a head, `rows` `[keys, d]` that are `c` apart, in tiles; what is missing in
+/// the last one is zeros. A tile's rows are keys, `[tiles, d, R]`, or the parts of a value, `[tiles, keys, R]`.
+struct Tiles<'a> {
+    rows: &'a [f32],
+    c: usize,
+    size: [usize; 2],
+    plane: usize,
 }
 
-impl Head {
-    /// Packs `k` and `v` `[keys, d]`, whose rows are `c` apart.
-    fn pack(k: &[f32], v: &[f32], c: usize, [keys, d]: [usize; 2]) -> Self {
-        let height = height(Lanes.dispatch());
-        let mut tiles = vec![0.0; keys.next_multiple_of(height) * d];
-        for (key, row) in k.chunks(c).take(keys).enumerate() {
-            let tile = &mut tiles[key / height * height * d..][..height * d];
-            for (line, value) in tile.chunks_exact_mut(height).zip(row) {
-                line[key % height] = *value;
-            }
+impl SimdOp for Tiles<'_> {
+    type Output = Vec<f32>;
+
+    fn eval<I: Isa>(self, isa: I) -> Vec<f32> {
+        match height(isa.f32().len()) {
+            4 => self.pack::<4>(),
+            6 => self.pack::<6>(),
+            _ => self.pack::<8>(),
         }
-        let mut turned = vec![0.0; d.next_multiple_of(height) * keys];
-        for (key, row) in v.chunks(c).take(keys).enumerate() {
-            for (tile, part) in row[..d].chunks(height).enumerate() {
-                turned[(tile * keys + key) * height..][..part.len()].copy_from_slice(part);
-            }
-        }
-        Self { k: tiles, v: turned, keys, d }
     }
 }
 
-/// Lanes of a register.
-struct Lanes;
-
-impl SimdOp for Lanes {
-    type Output = usize;
-
-    fn eval<I: Isa>(self, isa: I) -> usize {
-        isa.f32().len()
+impl Tiles<'_> {
+    fn pack<const R: usize>(self) -> Vec<f32> {
+        let Self { rows, c, size: [keys, d], plane } = self;
+        let row = |key: usize| &rows[key * c..][..d];
+        if plane == 1 {
+            let mut tiles = vec![0.0; keys.next_multiple_of(R) * d];
+            for (at, tile) in tiles.chunks_exact_mut(R * d).enumerate() {
+                let own = R.min(keys - at * R);
+                let lines: [&[f32]; R] = std::array::from_fn(|r| row(at * R + r.min(own - 1)));
+                for (p, values) in tile.as_chunks_mut::<R>().0.iter_mut().enumerate() {
+                    for (value, line) in values.iter_mut().zip(lines).take(own) {
+                        *value = line[p];
+                    }
+                }
+            }
+            return tiles;
+        }
+        let mut tiles = vec![0.0; d.next_multiple_of(R) * keys];
+        for (at, tile) in tiles.chunks_exact_mut(R * keys).enumerate() {
+            for (key, values) in tile.as_chunks_mut::<R>().0.iter_mut().enumerate() {
+                match row(key)[at * R..].first_chunk::<R>() {
+                    Some(all) => *values = *all,
+                    None => values.iter_mut().zip(&row(key)[at * R..]).for_each(|(to, v)| *to = *v),
+                }
+            }
+        }
+        tiles
     }
 }
 
@@ -114,14 +127,17 @@ fn height(lanes: usize) -> usize {
 
 /// Some queries of a head.
 struct Block<'a> {
-    head: &'a Head,
+    /// Its keys and values, packed.
+    k: &'a [f32],
+    v: &'a [f32],
+    /// Keys, and channels of a head.
+    size: [usize; 2],
     /// Rows, `c` apart.
     q: &'a [f32],
     rows: usize,
     c: usize,
-    /// Adds what is added to the scores of a query of this block, if anything is.
-    bias: &'a dyn Fn(usize, &mut [f32]),
-    biased: bool,
+    /// Adds what is added to the scores of a query of this block.
+    bias: Option<&'a dyn Fn(usize, &mut [f32])>,
     space: &'a mut Vec<f32>,
     /// Rows, `c` apart.
     y: &'a mut [f32],
@@ -142,67 +158,85 @@ impl SimdOp for Block<'_> {
 
 impl Block<'_> {
     #[inline(always)]
-    fn run<I: Isa, const R: usize>(self, isa: I) {
-        let Self { head, q, rows, c, bias, biased, space, y } = self;
-        let &Head { ref k, ref v, keys, d } = head;
+    fn run<I: Isa, const R: usize>(mut self, isa: I) {
+        let lanes = isa.f32().len();
+        for first in (0..self.rows).step_by(2 * lanes) {
+            let own = (2 * lanes).min(self.rows - first);
+            // Often one is left, the class token's. WebAssembly's registers are short, and its module is to be small.
+            match R > 4 && own <= lanes {
+                true => self.queries::<I, R, 1>(isa, first, own),
+                false => self.queries::<I, R, 2>(isa, first, own),
+            }
+        }
+    }
+
+    /// As many queries as `W` registers have lanes, of which the first `own` are there.
+    #[inline(always)]
+    fn queries<I: Isa, const R: usize, const W: usize>(
+        &mut self,
+        isa: I,
+        first: usize,
+        own: usize,
+    ) {
+        let Self { k, v, size: [keys, d], q, c, bias, ref mut space, ref mut y, .. } = *self;
         let (ops, scale) = (isa.f32(), LOG2_E / (d as f32).sqrt());
-        let width = 2 * ops.len();
+        let width = W * ops.len();
         let sizes = [keys.next_multiple_of(R), d.next_multiple_of(R), d].map(|rows| rows * width);
-        space.resize(sizes.iter().sum(), 0.0);
+        space.resize(space.len().max(sizes.iter().sum()), 0.0);
         let (scores, rest) = space.split_at_mut(sizes[0]);
         let (out, panel) = rest.split_at_mut(sizes[1]);
-        for first in (0..rows).step_by(width) {
-            let own = width.min(rows - first);
-            for lane in 0..width {
-                // Lanes without a query repeat the last one.
-                let row = &q[(first + lane.min(own - 1)) * c..][..d];
-                for (line, value) in panel.chunks_exact_mut(width).zip(row) {
-                    line[lane] = value * scale;
+        for lane in 0..width {
+            // Lanes without a query repeat the last one.
+            let row = &q[(first + lane.min(own - 1)) * c..][..d];
+            for (line, value) in panel.chunks_exact_mut(width).zip(row) {
+                line[lane] = value * scale;
+            }
+        }
+        let panel = &panel[..sizes[2]];
+        for (tile, lines) in k.chunks_exact(R * d).zip(scores.chunks_exact_mut(R * width)) {
+            let sums = sums::<I, R, W>(isa, tile, panel);
+            for (sums, line) in sums.into_iter().zip(lines.chunks_exact_mut(width)) {
+                for (sum, part) in sums.into_iter().zip(line.chunks_exact_mut(ops.len())) {
+                    ops.store(sum, part);
                 }
             }
-            for (tile, lines) in k.chunks_exact(R * d).zip(scores.chunks_exact_mut(R * width)) {
-                let sums = sums::<I, R>(isa, tile, panel);
+        }
+        let scores = &mut scores[..keys * width];
+        if let Some(bias) = bias {
+            let mut row = vec![0.0; keys];
+            for lane in 0..own {
+                row.fill(0.0);
+                bias(first + lane, &mut row);
+                for (line, value) in scores.chunks_exact_mut(width).zip(&row) {
+                    line[lane] += value * LOG2_E;
+                }
+            }
+        }
+        let mut inverse = weights::<I, W>(isa, scores);
+        for total in &mut inverse {
+            *total = ops.reciprocal(*total);
+        }
+        out.fill(0.0);
+        // Parts of one depth, as a short one would read and write all sums once more.
+        let depth = keys.div_ceil(keys.div_ceil(DEPTH));
+        for (at, part) in scores.chunks(depth * width).enumerate() {
+            let from = at * depth;
+            let tiles = v.chunks_exact(R * keys).map(|v| &v[from * R..][..part.len() / width * R]);
+            for (tile, lines) in tiles.zip(out.chunks_exact_mut(R * width)) {
+                let sums = sums::<I, R, W>(isa, tile, part);
                 for (sums, line) in sums.into_iter().zip(lines.chunks_exact_mut(width)) {
-                    ops.store(sums[0], line);
-                    ops.store(sums[1], &mut line[ops.len()..]);
-                }
-            }
-            let scores = &mut scores[..keys * width];
-            if biased {
-                let mut row = vec![0.0; keys];
-                for lane in 0..own {
-                    row.fill(0.0);
-                    bias(first + lane, &mut row);
-                    for (line, value) in scores.chunks_exact_mut(width).zip(&row) {
-                        line[lane] += value * LOG2_E;
+                    for (sum, part) in sums.into_iter().zip(line.chunks_exact_mut(ops.len())) {
+                        ops.store(ops.add(ops.load(part), sum), part);
                     }
                 }
             }
-            let [left, right] = weights(isa, scores);
-            let inverse = [ops.reciprocal(left), ops.reciprocal(right)];
-            out.fill(0.0);
-            // Parts of one depth, as a short one would read and write all sums once more.
-            let depth = keys.div_ceil(keys.div_ceil(DEPTH));
-            for (at, part) in scores.chunks(depth * width).enumerate() {
-                let from = at * depth;
-                let tiles =
-                    v.chunks_exact(R * keys).map(|v| &v[from * R..][..part.len() / width * R]);
-                for (tile, lines) in tiles.zip(out.chunks_exact_mut(R * width)) {
-                    let sums = sums::<I, R>(isa, tile, part);
-                    for (sums, line) in sums.into_iter().zip(lines.chunks_exact_mut(width)) {
-                        let [a, b] = ops.load_many::<2>(line);
-                        ops.store(ops.add(a, sums[0]), line);
-                        ops.store(ops.add(b, sums[1]), &mut line[ops.len()..]);
-                    }
-                }
+        }
+        for (at, line) in out.chunks_exact_mut(width).take(d).enumerate() {
+            for (inverse, part) in inverse.into_iter().zip(line.chunks_exact_mut(ops.len())) {
+                ops.store(ops.mul(ops.load(part), inverse), part);
             }
-            for (at, line) in out.chunks_exact_mut(width).take(d).enumerate() {
-                let [a, b] = ops.load_many::<2>(line);
-                ops.store(ops.mul(a, inverse[0]), line);
-                ops.store(ops.mul(b, inverse[1]), &mut line[ops.len()..]);
-                for (lane, value) in line.iter().enumerate().take(own) {
-                    y[(first + lane) * c + at] = *value;
-                }
+            for (lane, value) in line.iter().enumerate().take(own) {
+                y[(first + lane) * c + at] = *value;
             }
         }
     }
@@ -211,24 +245,24 @@ impl Block<'_> {
 /// Scores `[keys, width]`, which are multiples of log₂ e, become `exp(score - the largest of its query)`; the sum of each
 /// query.
 #[inline(always)]
-fn weights<I: Isa>(isa: I, scores: &mut [f32]) -> [I::F32; 2] {
+fn weights<I: Isa, const W: usize>(isa: I, scores: &mut [f32]) -> [I::F32; W] {
     let ops = isa.f32();
-    let width = 2 * ops.len();
-    let mut most = ops.load_many::<2>(scores);
+    let width = W * ops.len();
+    let mut most = ops.load_many::<W>(scores);
     for line in scores.chunks_exact(width) {
-        let line = ops.load_many::<2>(line);
-        most = [larger(isa, most[0], line[0]), larger(isa, most[1], line[1])];
+        for (most, score) in most.iter_mut().zip(ops.load_many::<W>(line)) {
+            *most = larger(isa, *most, score);
+        }
     }
     let constants = Constants::new(isa);
-    let mut sums = [ops.zero(); 2];
+    let mut sums = [ops.zero(); W];
     for line in scores.chunks_exact_mut(width) {
-        let [a, b] = ops.load_many::<2>(line);
         // No closure: natively it would be compiled without the registers' instructions.
-        let a = power(isa, &constants, ops.sub(a, most[0]));
-        let b = power(isa, &constants, ops.sub(b, most[1]));
-        sums = [ops.add(sums[0], a), ops.add(sums[1], b)];
-        ops.store(a, line);
-        ops.store(b, &mut line[ops.len()..]);
+        for ((sum, part), most) in sums.iter_mut().zip(line.chunks_exact_mut(ops.len())).zip(most) {
+            let weight = power(isa, &constants, ops.sub(ops.load(part), most));
+            *sum = ops.add(*sum, weight);
+            ops.store(weight, part);
+        }
     }
     sums
 }

@@ -191,7 +191,7 @@ impl Block<'_> {
                 let column = at * width;
                 let own = width.min(columns - column);
                 for (at, tile) in packed.chunks_exact(R * depth).enumerate() {
-                    let sums = sums::<I, R>(isa, tile, panel);
+                    let sums = sums::<I, R, 2>(isa, tile, panel);
                     for (r, sums) in sums.into_iter().enumerate().take(rows - at * R) {
                         let y = &mut y[(at * R + r) * columns + column..][..own];
                         let begin = match (first, bias) {
