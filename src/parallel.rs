@@ -13,12 +13,13 @@ pub(crate) fn scope<T>(work: impl FnOnce(&()) -> T) -> T {
 }
 
 pub(crate) mod prelude {
-    use std::slice::{ChunksExact, ChunksExactMut, ChunksMut, Iter, IterMut};
+    use std::slice::{Chunks, ChunksExact, ChunksExactMut, ChunksMut, Iter, IterMut};
 
     /// Parts of a slice.
     pub(crate) trait Slices<T> {
         fn par_iter(&self) -> Iter<'_, T>;
         fn par_iter_mut(&mut self) -> IterMut<'_, T>;
+        fn par_chunks(&self, size: usize) -> Chunks<'_, T>;
         fn par_chunks_mut(&mut self, size: usize) -> ChunksMut<'_, T>;
         fn par_chunks_exact(&self, size: usize) -> ChunksExact<'_, T>;
         fn par_chunks_exact_mut(&mut self, size: usize) -> ChunksExactMut<'_, T>;
@@ -31,6 +32,10 @@ pub(crate) mod prelude {
 
         fn par_iter_mut(&mut self) -> IterMut<'_, T> {
             self.iter_mut()
+        }
+
+        fn par_chunks(&self, size: usize) -> Chunks<'_, T> {
+            self.chunks(size)
         }
 
         fn par_chunks_mut(&mut self, size: usize) -> ChunksMut<'_, T> {
@@ -58,6 +63,10 @@ pub(crate) mod prelude {
     /// What rayon's iterators have beyond plain ones.
     pub(crate) trait Parts: Iterator + Sized {
         fn with_min_len(self, _: usize) -> Self {
+            self
+        }
+
+        fn with_max_len(self, _: usize) -> Self {
             self
         }
 

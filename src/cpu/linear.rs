@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::parallel::current_num_threads;
 use crate::parallel::prelude::*;
 
 use super::activation::activate;
@@ -93,47 +94,87 @@ impl Matrix {
     }
 
     fn product_into(&self, x: &[f32], epilogue: Epilogue<'_>, y: &mut [f32]) -> Result<()> {
-        let Epilogue { bias, activation, gated, .. } = epilogue;
+        let (rows, columns) = (self.rows(x)?, self.columns.len());
+        let each = self.rows_at_once(rows);
+        y.par_chunks_exact_mut(rows * columns).enumerate().for_each(|(plane, y)| {
+            let parts = y.par_chunks_mut(each * columns).zip(x.par_chunks(each * self.k));
+            parts.for_each_init(Vec::new, |space, (y, x)| {
+                self.part(plane, x, epilogue, space, y);
+            });
+        });
+        Ok(())
+    }
+
+    fn rows(&self, x: &[f32]) -> Result<usize> {
         let rows = x.len() / self.k;
-        if x.len() != rows * self.k {
-            return Err(Error::device(format!("{} values in rows of {}", x.len(), self.k)));
+        match x.len() == rows * self.k {
+            true => Ok(rows),
+            false => Err(Error::device(format!("{} values in rows of {}", x.len(), self.k))),
         }
-        let len = rows * self.columns.len();
-        let sums = |plane: usize, part: &mut [f32]| {
+    }
+
+    /// Rows that a thread takes at a time, so that what follows their product finds it in its cache.
+    fn rows_at_once(&self, rows: usize) -> usize {
+        // These are widened once for all rows.
+        if self.planes.iter().any(|plane| matches!(plane, Weight::Coded(_))) {
+            return rows.max(1);
+        }
+        let threads = current_num_threads();
+        let parts = threads * rows.div_ceil(threads * ROWS);
+        rows.div_ceil(parts.max(1)).next_multiple_of(TILES).max(TILES)
+    }
+
+    /// The product of some rows, which a second plane may gate.
+    fn part(
+        &self,
+        plane: usize,
+        x: &[f32],
+        epilogue: Epilogue<'_>,
+        space: &mut Vec<f32>,
+        y: &mut [f32],
+    ) {
+        let Epilogue { bias, activation, gated, .. } = epilogue;
+        let sums = |plane: usize, y: &mut [f32]| {
             let bias = bias.map(|b| &b[plane * self.out..][self.columns.clone()]);
             match &self.planes[plane] {
-                Weight::Float(panels) => product(x, self.k, panels, 1.0, bias, part),
-                Weight::Coded(codes) => codes.product(x, bias, part),
+                Weight::Float(panels) => product(x, self.k, panels, 1.0, bias, y),
+                Weight::Coded(codes) => codes.product(x, bias, y),
             }
         };
-        let parts = if gated { 1 } else { self.planes.len() };
-        for (plane, part) in y.chunks_exact_mut(len).take(parts).enumerate() {
-            sums(plane, part);
-        }
+        sums(plane, y);
         if let Some(activation) = activation {
             y.par_chunks_mut(CHUNK).for_each(|part| activate(activation, part));
         }
         if gated {
-            let mut up = vec![0.0; len];
-            sums(1, &mut up);
-            let pairs = y.par_iter_mut().with_min_len(CHUNK).zip(&up);
+            space.resize(y.len(), 0.0);
+            sums(1, space);
+            let pairs = y.par_iter_mut().with_min_len(CHUNK).zip(&space[..]);
             pairs.for_each(|(gate, up)| *gate *= up);
         }
-        Ok(())
     }
 }
+
+/// Rows of a part at most, and what their number is a multiple of: whole tiles on every machine.
+const ROWS: usize = 264;
+const TILES: usize = 12;
 
 /// Values that one thread takes at a time in what follows a product.
 const CHUNK: usize = 16 << 10;
 
-/// `x` `[rows, in]`, `y` `[planes, rows, out]`.
+/// `x` `[rows, in]`, `y` `[planes, rows, out]`; one plane where there is a scale or a sum.
 pub fn linear(x: &[f32], w: &Matrix, epilogue: Epilogue<'_>, y: &mut [f32]) -> Result<()> {
     let Epilogue { scale, add, .. } = epilogue;
     if scale.is_none() && !add {
         return w.product_into(x, epilogue, y);
     }
     let place = if add { Place::Add(scale) } else { Place::Store(scale) };
-    place.put(&w.product(x, epilogue)?, w.columns(), w.out, y);
+    let each = w.rows_at_once(w.rows(x)?);
+    let parts = y.par_chunks_mut(each * w.out).zip(x.par_chunks(each * w.k));
+    parts.for_each_init(Default::default, |(own, space): &mut (Vec<f32>, Vec<f32>), (y, x)| {
+        own.resize(x.len() / w.k * w.columns.len(), 0.0);
+        w.part(0, x, epilogue, space, own);
+        place.put(own, w.columns(), w.out, y);
+    });
     Ok(())
 }
 

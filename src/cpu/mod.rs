@@ -11,8 +11,8 @@ mod causal;
 mod codes;
 #[cfg(any(feature = "language", not(target_arch = "wasm32")))]
 mod few_rows;
-// The library's tiles are too large for the registers of WebAssembly.
 mod fused_pair;
+// Natively a library multiplies, whose tiles are too large for the registers of WebAssembly.
 #[cfg(any(target_arch = "wasm32", test))]
 mod gemm;
 mod guide;
@@ -271,8 +271,7 @@ impl Fast<'_> {
             }
             Op::Norm(op) => {
                 let (weight, bias) = (self.vector(op.weight)?, self.optional(op.bias)?);
-                y.copy_from_slice(self.plane(op.x));
-                norm(y, weight, bias, op.kind, op.eps, op.activation);
+                norm((self.plane(op.x), y), weight, bias, op.kind, op.eps, op.activation);
             }
             Op::Attention(op) => {
                 let qkv = [op.q, op.k, op.v].map(|plane| self.plane(plane));

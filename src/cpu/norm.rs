@@ -8,9 +8,9 @@ use super::activation::activate;
 use crate::model::NormKind;
 use crate::plan::Activation;
 
-/// Norms each row of `x` `[rows, C]` in place; C is the length of `weight`.
+/// Norms each row of `x` `[rows, C]` into `y`; C is the length of `weight`.
 pub fn norm(
-    x: &mut [f32],
+    (x, y): (&[f32], &mut [f32]),
     weight: &[f32],
     bias: Option<&[f32]>,
     kind: NormKind,
@@ -18,7 +18,8 @@ pub fn norm(
     activation: Option<Activation>,
 ) {
     let c = weight.len();
-    x.par_chunks_exact_mut(c).with_min_len(16).for_each(|row| {
+    y.par_chunks_exact_mut(c).zip(x.par_chunks_exact(c)).with_min_len(16).for_each(|(row, x)| {
+        row.copy_from_slice(x);
         let (mean, squares) = match kind {
             NormKind::Layer => {
                 let mean = Sum::new(row).dispatch() / c as f32;
