@@ -110,6 +110,9 @@ pub mod reference;
 #[cfg(feature = "gpu")]
 #[doc(hidden)]
 pub mod session;
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
+pub mod threads;
 #[doc(hidden)]
 pub mod view;
 #[doc(hidden)]

@@ -8,7 +8,7 @@ use super::source::HubUse;
 use super::thread::{BATCH, serve};
 use super::{About, Model, ModelSource, stopped};
 use crate::gpu::Gpu;
-use crate::{Compute, Device, Encoder, Error, Precision, Result};
+use crate::{Compute, Device, Encoder, Error, Precision, Result, threads};
 
 /// Ends long work from elsewhere, for example from a handler of Ctrl-C. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -107,8 +107,8 @@ impl Options {
         self
     }
 
-    /// Threads that compute where the CPU does, at most; as many as there are cores if not called. Other
-    /// models of the program share no thread with this one then.
+    /// Threads that compute where the CPU does, at most; as many as there are cores if not called. No two
+    /// models of a program share a thread.
     pub fn threads(mut self, most: usize) -> Self {
         self.threads = Some(most);
         self
@@ -138,7 +138,7 @@ impl Options {
 
     // What is generic is compiled again in each program, so it is no more than the conversion, here and elsewhere.
     fn start(self, source: ModelSource) -> Result<Model> {
-        let threads = self.threads;
+        let count = self.threads;
         let (requests, inbox) = mpsc::channel();
         let (opened, answer) = mpsc::sync_channel(1);
         let (batch, memory) = (self.batch.unwrap_or(BATCH), self.memory);
@@ -151,19 +151,8 @@ impl Options {
                 }
             }
         };
-        let none =
-            |e: &dyn std::fmt::Display| Error::device(format!("no thread for the model: {e}"));
-        // What is computed within a pool stays on its threads.
-        match threads {
-            Some(threads) => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-                pool.map_err(|e| none(&e))?.spawn(work);
-            }
-            None => {
-                let thread = std::thread::Builder::new().name("internvit".into()).spawn(work);
-                thread.map_err(|e| none(&e))?;
-            }
-        }
+        threads::start("internvit", count, work)
+            .map_err(|e| Error::device(format!("no thread for the model: {e}")))?;
         let about = answer.recv().unwrap_or_else(|_| Err(stopped()))?;
         Ok(Model { requests, about })
     }

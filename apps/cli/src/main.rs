@@ -101,31 +101,39 @@ fn run() -> Result<()> {
     signals();
     memory::set(cli.max_memory)?;
     progress::set(cli.progress);
-    let done = pollster::block_on(async {
-        match cli.command {
-            Command::Encode(args) => encode::run(args).await,
-            Command::Classify(args) => classify::run(args).await,
-            Command::Search(args) => search::run(args).await,
-            Command::Chat(args) => chat::run(args).await,
-            Command::Look(args) => look::run(args).await,
-            Command::Segment(args) => segment::run(args).await,
-            #[cfg(feature = "serve")]
-            Command::Serve(args) => serve::run(args).await,
-            Command::Teach(args) => teach::run(args).await,
-            #[cfg(feature = "window")]
-            Command::Open(args) => open::run(args),
-            Command::Preprocess(args) => preprocess::run(args).await,
-            Command::Info(args) => info::run(args).await,
-            Command::Convert(args) => convert::run(args).await,
-            Command::Models(args) => models::run(args).await,
-            Command::Devices(args) => devices::run(args).await,
-            Command::Init(args) => init::run(args),
-            Command::Bisect(args) => bisect::run(args).await,
-            Command::Bench(args) => bench::run(args).await,
-            Command::Shader(args) => shader::run(args),
-        }
-    });
+    // A window belongs to a program's first thread.
+    #[cfg(feature = "window")]
+    let first = matches!(cli.command, Command::Open(_));
+    #[cfg(not(feature = "window"))]
+    let first = false;
+    let work = || pollster::block_on(command(cli.command));
+    let done = if first { work() } else { internvit::threads::within(work) };
     done.and(terminal::finish())
+}
+
+async fn command(command: Command) -> Result<()> {
+    match command {
+        Command::Encode(args) => encode::run(args).await,
+        Command::Classify(args) => classify::run(args).await,
+        Command::Search(args) => search::run(args).await,
+        Command::Chat(args) => chat::run(args).await,
+        Command::Look(args) => look::run(args).await,
+        Command::Segment(args) => segment::run(args).await,
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args).await,
+        Command::Teach(args) => teach::run(args).await,
+        #[cfg(feature = "window")]
+        Command::Open(args) => open::run(args),
+        Command::Preprocess(args) => preprocess::run(args).await,
+        Command::Info(args) => info::run(args).await,
+        Command::Convert(args) => convert::run(args).await,
+        Command::Models(args) => models::run(args).await,
+        Command::Devices(args) => devices::run(args).await,
+        Command::Init(args) => init::run(args),
+        Command::Bisect(args) => bisect::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
+        Command::Shader(args) => shader::run(args),
+    }
 }
 
 /// The error of the same arguments spelled out and cut: it repeats them, and as they are they may hold

@@ -59,7 +59,7 @@ impl Engine {
         let bench = Bench::new(shared, now.clone(), teller.clone());
         let work = move || work(bench, &inbox, &teller);
         // Without the thread nothing is ever answered, which the first ask tells.
-        let _ = thread::Builder::new().name("engine".into()).spawn(work);
+        let _ = internvit::threads::start("engine", None, work);
         Self { asks, told, now }
     }
 
