@@ -18,6 +18,8 @@ pub fn start(
 ) -> io::Result<()> {
     let threads =
         rayon::ThreadPoolBuilder::new().stack_size(STACK).thread_name(move |_| name.into());
+    // A fault ends this work alone, as it would on a thread of its own.
+    let threads = threads.panic_handler(|_| ());
     // Of zero the library makes as many as there are cores.
     let threads = threads.num_threads(count.map_or(0, |count| count.max(1)));
     threads.build().map_err(io::Error::other)?.spawn(work);
@@ -29,4 +31,25 @@ pub fn within<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     // Where they are there already, they stay as they are.
     let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK).build_global();
     rayon::scope(|_| work())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_ends_its_own_work_alone() {
+        let (send, inbox) = channel::<()>();
+        start("fails", Some(2), move || {
+            let _held = send;
+            panic!("as it should");
+        })
+        .unwrap();
+        assert!(inbox.recv().is_err());
+        assert_eq!(within(|| rayon::join(|| 1, || 2)), (1, 2));
+    }
 }
