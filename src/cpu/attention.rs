@@ -125,6 +125,9 @@ fn height(lanes: usize) -> usize {
     }
 }
 
+/// Adds to the scores of one of some queries.
+type AddBias<'a> = dyn Fn(usize, &mut [f32]) + 'a;
+
 /// Some queries of a head.
 struct Block<'a> {
     /// Its keys and values, packed.
@@ -137,7 +140,7 @@ struct Block<'a> {
     rows: usize,
     c: usize,
     /// Adds what is added to the scores of a query of this block.
-    bias: Option<&'a dyn Fn(usize, &mut [f32])>,
+    bias: Option<&'a AddBias<'a>>,
     space: &'a mut Vec<f32>,
     /// Rows, `c` apart.
     y: &'a mut [f32],
