@@ -4,7 +4,7 @@ use crate::parallel::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use super::tile::sums;
+use super::tile::{at_once, sums};
 use crate::weights::StoredType;
 
 /// W `[columns, k]` in panels of as many columns as two registers hold, the last padded with zeros:
@@ -92,12 +92,6 @@ impl Panels {
 /// Depth at a time at most: a panel of it stays in the first-level cache.
 const DEPTH: usize = 512;
 
-/// Rows at a time at most: what is packed of them stays in the second-level cache.
-const ROWS: usize = 264;
-
-/// Rows are divided between threads by multiples of this: whole tiles on every machine.
-const TILES: usize = 12;
-
 /// `x` is `rows` of length k, `stride` apart; `y` `[rows, columns]`; `bias` `[columns]`.
 pub(super) fn product(
     x: &[f32],
@@ -108,9 +102,7 @@ pub(super) fn product(
     y: &mut [f32],
 ) {
     let rows = y.len() / w.columns;
-    let threads = crate::parallel::current_num_threads();
-    let parts = threads * rows.div_ceil(threads * ROWS);
-    let each = rows.div_ceil(parts).next_multiple_of(TILES).max(2 * TILES);
+    let each = at_once(rows);
     y.par_chunks_mut(each * w.columns).enumerate().for_each(|(at, y)| {
         Block { x: &x[at * each * stride..], stride, w, alpha, bias, y }.dispatch();
     });

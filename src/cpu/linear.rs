@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::parallel::current_num_threads;
 use crate::parallel::prelude::*;
 
 use super::activation::activate;
+use super::tile::at_once;
 use super::{Codes, Panels, product};
 use crate::reference::Epilogue;
 use crate::weights::StoredType;
@@ -119,9 +119,7 @@ impl Matrix {
         if self.planes.iter().any(|plane| matches!(plane, Weight::Coded(_))) {
             return rows.max(1);
         }
-        let threads = current_num_threads();
-        let parts = threads * rows.div_ceil(threads * ROWS);
-        rows.div_ceil(parts.max(1)).next_multiple_of(TILES).max(TILES)
+        at_once(rows)
     }
 
     /// The product of some rows, which a second plane may gate.
@@ -153,10 +151,6 @@ impl Matrix {
         }
     }
 }
-
-/// Rows of a part at most, and what their number is a multiple of: whole tiles on every machine.
-const ROWS: usize = 264;
-const TILES: usize = 12;
 
 /// Values that one thread takes at a time in what follows a product.
 const CHUNK: usize = 16 << 10;

@@ -3,6 +3,22 @@
 use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps};
 
+use crate::parallel::current_num_threads;
+
+/// Rows at a time at most: what is packed of them stays in the second-level cache, and what follows their product finds it
+/// there.
+const ROWS: usize = 264;
+
+/// Rows are divided between threads by multiples of this: whole tiles on every machine.
+const TILES: usize = 12;
+
+/// Of `rows` those that a thread takes at a time.
+pub(super) fn at_once(rows: usize) -> usize {
+    let threads = current_num_threads();
+    let parts = threads * rows.div_ceil(threads * ROWS);
+    rows.div_ceil(parts.max(1)).next_multiple_of(TILES).max(2 * TILES)
+}
+
 /// Products of `x` `[depth, R]` and a panel `[depth, width]`, summed over the depth.
 #[inline(always)]
 pub(super) fn sums<I: Isa, const R: usize, const W: usize>(
