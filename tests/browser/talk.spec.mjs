@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { load } from "../../web/tools/records.mjs";
 import { readSafetensors } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, fits, loaded, phone, shown } from "./visitor.mjs";
+import { axe, drawn, fits, loaded, phone, shown } from "./visitor.mjs";
 
 const site = openSite();
 const FOLDER = "tests/golden/internvl";
@@ -200,6 +200,8 @@ test("a model in GGUF has the reference's answer", async (t) => {
 async function lookAt(page) {
   const words = page.locator("#talk .answer .word");
   assert.ok((await words.count()) > 3);
+  // The picture of a word that was just written may still be there.
+  await drawn(page);
   const plainly = await picture(page);
   await words.nth(1).click();
   const said = page.locator("#talk [data-looked]");
