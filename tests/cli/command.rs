@@ -296,28 +296,6 @@ fn every_subcommand_helps_with_an_example() {
     assert!(ok(&["--version"]).starts_with("internvit "));
 }
 
-/// Every command of the documents names a subcommand and options that exist.
-#[test]
-fn the_documents_commands_exist() {
-    let root = crate::common::root();
-    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
-    let documents = ["README.md", "docs/formats.md"].map(read).concat();
-    let commands: Vec<&str> = documents
-        .lines()
-        .filter_map(|l| l.strip_prefix("internvit ").or(l.strip_prefix("cargo run --release -- ")))
-        .map(|l| l.split('#').next().unwrap())
-        // A line of Cargo.toml, and the window, which is a feature of its own.
-        .filter(|l| !l.starts_with('=') && !l.starts_with("open "))
-        .collect();
-    assert!(commands.len() > 8, "{commands:?}");
-    for command in commands {
-        let help = ok(&[command.split_whitespace().next().unwrap(), "--help"]);
-        for option in command.split_whitespace().filter(|word| word.starts_with("--")) {
-            assert!(help.contains(option), "{command}: no {option}");
-        }
-    }
-}
-
 /// Tiles in batches of any size are the same tiles, and stitched they are one grid without thumbnail.
 #[test]
 fn tiles_are_stitched_to_one_grid() {

@@ -18,6 +18,7 @@ mod classify;
 mod command;
 mod convert;
 mod damaged;
+mod documents;
 mod edges;
 mod folders;
 mod formats;
