@@ -37,16 +37,17 @@
 //! |---|---|---|
 //! | `gpu` | [`Model`] and [`Encoder`]; without it there are readers of files, plans and their twins | yes |
 //! | `bundled` | the model `"bundled"`, InternViT-Tiny, 11 MB | yes |
+//! | `probe` | a device's fastest kernels found by a short probe, kept in the user's cache | yes |
 //! | `hub` | models by name, from the Hugging Face hub | |
 //! | `language` | the language models of InternVL: `Checkpoint::with_language`, `language` | |
-//! | `tokenizers` | texts as they are, by the tokenizer beside the model, where else tokens are given |
+//! | `tokenizers` | texts as they are, by the tokenizer beside the model, where else tokens are given | |
 //! | `torch` | weights in PyTorch's own files | |
 //! | `image` | [`Picture`] from and into the types of the crate `image` | |
 //! | `ndarray` | `Tokens::to_ndarray` | |
 //! | `xz`, `zstd` | TIFFs packed so | |
 //!
 //! A debug build computes very slowly unless `Cargo.toml` has `[profile.dev.package."*"]` with
-//! `opt-level = 1`.
+//! `opt-level = 2`.
 //!
 //! Modules that are not listed here are for the programs of this project and its tests; they change
 //! without notice. ARCHITECTURE.md in the repository tells how they work together.
@@ -132,7 +133,7 @@ use rayon as parallel;
 #[cfg(feature = "gpu")]
 pub use encoder::Encoder;
 pub use error::{Error, Result};
-pub use features::{Features, Guess, Tensor};
+pub use features::{Features, Guess, Summary, Tensor};
 #[cfg(feature = "gpu")]
 pub use gpu::{AdapterReport, Buffer, Gpu, wgpu};
 pub use image::{Picture, Resize};
@@ -144,7 +145,7 @@ pub use precision::Precision;
 pub use progress::{LocalBoxFuture, Progress};
 #[cfg(feature = "gpu")]
 pub use session::{Compute, Device, Words};
-pub use view::{Map, Request as ViewRequest, VIEWS};
+pub use view::{Edges, Map, Request as ViewRequest, VIEWS};
 pub use weights::{Checkpoint, LinearHead, Method, Source};
 
 /// README.md's code is compiled with the documentation's.

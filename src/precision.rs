@@ -25,7 +25,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// As it is written on the command line.
+    /// Its name in options and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",

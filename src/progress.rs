@@ -1,4 +1,4 @@
-//! How far long work is, told to the caller that waits for it.
+//! Progress callbacks of long work.
 
 use std::ops::ControlFlow;
 use std::pin::Pin;

@@ -240,6 +240,7 @@ fn imports_point_down() {
 /// The files of the GPU's room, the lowest first, as ARCHITECTURE.md has them.
 fn gpu_order() -> Vec<String> {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let (_, behind) = text.split_once("import in one order, from the lowest:").unwrap();
     let (list, _) = behind.split_once('.').unwrap();
     list.split(',').map(|name| name.trim().to_owned()).collect()

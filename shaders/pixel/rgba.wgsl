@@ -2,8 +2,8 @@
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;
 
 const DIVISOR = 255.0;
-const MEAN = vec3f(0.485, 0.456, 0.406);
-const DEVIATION = vec3f(0.229, 0.224, 0.225);
+const MEAN = vec3f(0.0, 0.0, 0.0);
+const DEVIATION = vec3f(1.0, 1.0, 1.0);
 
 fn pixel(picture: u32, channel: u32, y: u32, x: u32) -> f32 {
     let word = pixels[(picture * size.height + y) * size.width + x];

@@ -109,7 +109,7 @@ impl Model {
         self.with(move |encoder| read(encoder, &texts))
     }
 
-    /// The same for an asynchronous program: any executor can await it. Texts of which nobody waits for the
+    /// The same for an asynchronous program: any executor can await it. Texts of which no caller waits for the
     /// answer any more are not read.
     ///
     /// # Errors

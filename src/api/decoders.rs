@@ -8,7 +8,7 @@ use std::thread;
 /// What is to be decoded; it answers by itself.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads that take jobs one after the other, from the first job on until nobody can send one. (Those of rayon
+/// Threads that take jobs one after the other, from the first job on until no sender is left. (Those of rayon
 /// compute: a step of a model would wait there behind every photograph that came before it.)
 #[derive(Default)]
 pub(super) struct Decoders(OnceLock<Sender<Job>>);

@@ -36,7 +36,7 @@ impl<'a> Look<'a> {
         self
     }
 
-    /// What becomes of the aspect ratio; as the model's preprocessing says if not called.
+    /// How the aspect ratio is handled; as the model's preprocessing says if not called.
     pub fn resize(mut self, resize: Resize) -> Self {
         self.resize = Some(resize);
         self

@@ -9,7 +9,7 @@ use super::{About, Cancel, PhotoFeatures};
 use crate::image::{Fit, Picture};
 use crate::{Encoder, Error, Images, Result};
 
-/// Photographs of one size that are encoded at once, where nobody says how many.
+/// Photographs of one size that are encoded at once, where no number is given.
 pub(super) const BATCH: usize = 8;
 
 /// What the thread is asked.
@@ -56,7 +56,7 @@ pub(super) struct Waiting {
     pub(super) answer: oneshot::Sender<Result<PhotoFeatures>>,
 }
 
-/// Answers requests until there is nobody who could send one.
+/// Answers requests until no sender is left.
 pub(super) fn serve(encoder: &mut Encoder, inbox: &Receiver<Request>, about: &About) {
     // A request that was taken while a batch was gathered and does not belong to it.
     let mut kept = None;

@@ -181,7 +181,7 @@ impl Lesson {
 /// Examples of a class by which a walk's prior is fitted at most: a brush's neighbours say the same.
 const MOST: usize = 128;
 
-/// Of each class's examples so many, evenly spaced.
+/// At most this number of each class's examples, evenly spaced.
 fn thinned(examples: &[(usize, usize)], classes: usize) -> Vec<(usize, usize)> {
     let each = (0..classes).flat_map(|class| {
         let own: Vec<_> = examples.iter().filter(|(_, other)| *other == class).collect();

@@ -94,7 +94,7 @@ impl Shape {
 
     /// The same for a photograph of `width` × `height` that keeps its aspect ratio, with as many of its
     /// pixels on the short side as `most` patches allow; squashed where a single row has more. For a size
-    /// that nobody chose: a strip would take hours.
+    /// that the user did not choose: a strip would take hours.
     pub fn within(mut self, most: u32, width: u32, height: u32) -> Self {
         if self.tiles > 1 || self.fit.resize != Resize::Native {
             return self;

@@ -22,7 +22,7 @@ pub const MAX_LIST: u64 = 32 << 20;
 /// compression fits too.
 pub const MAX_PHOTO: u64 = 1 << 30;
 
-/// What a run may take where nobody says how much: half of what a WebAssembly module can address.
+/// What a run may take where no budget is given: half of what a WebAssembly module can address.
 pub const USUAL: u64 = 2 << 30;
 
 /// A number of bytes from its text, in decimal units or binary ones: `512MB`, `1GB`, `200MiB`.

@@ -8,7 +8,7 @@ use super::{CpuWeights, Outputs, Supply, Workspace, run};
 use crate::plan::{Plan, SlotId, Step, Value};
 use crate::{Error, Result, parallel};
 
-/// As [`run`], with weights in memory and nobody watching, all of it on one of the threads that share the
+/// As [`run`], with weights in memory and without progress, all of it on one of the threads that share the
 /// work.
 pub async fn run_at_once(
     plan: &Plan,

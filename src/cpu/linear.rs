@@ -172,7 +172,7 @@ pub fn linear(x: &[f32], w: &Matrix, epilogue: Epilogue<'_>, y: &mut [f32]) -> R
     Ok(())
 }
 
-/// What becomes of values: a scale `[out]`, if any, then stored or added.
+/// What is done to the values: a scale `[out]`, if any, then stored or added.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
     Store(Option<&'a [f32]>),

@@ -105,7 +105,7 @@ impl Team {
     /// Hands a task over; the answer is awaited later.
     pub(super) fn ask(&self, helper: usize, task: Task) -> Answer {
         let (answer, receiver) = oneshot::channel();
-        // Where nobody carries jobs any more, the answer's channel tells it.
+        // Where no thread takes jobs any more, the answer's channel tells it.
         let _ = self.jobs.unbounded_send(Job { helper, task, answer });
         Answer(receiver)
     }

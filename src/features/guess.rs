@@ -4,10 +4,11 @@ use crate::order::sort_by;
 
 /// A class, or a text, and how probable it is.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Guess {
     /// Its number, from 0.
     pub class: usize,
-    /// What it is called; its number where nobody named it.
+    /// What it is called; its number where it has no name.
     pub name: String,
     /// From 0 to 1. Of a model that judges each text by itself (SigLIP) their sum is not 1.
     pub probability: f32,

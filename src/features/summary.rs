@@ -4,6 +4,7 @@ use super::{Features, unit};
 
 /// What stands for a whole picture; tables of many photographs have a column of each.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Summary {
     /// What the model pools, for most the class token; where it pools nothing its first special token, else
     /// the mean of the patches: `[C]`.

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::own::{is_at, open_plain};
 use super::{Noted, Unfinished, clear, folder_of, locked, undisturbed};
 
-/// What a lock that this program made has in it. A file without it is somebody's own: it may be
+/// What a lock that this program made has in it. A file without it is the user's own: it may be
 /// locked, but is neither changed nor removed.
 const MARK: &[u8] = b"held by internvit while it writes\n";
 
@@ -32,7 +32,7 @@ impl Lock {
     }
 
     fn take(path: &Path, list: &mut Unfinished) -> io::Result<Option<Self>> {
-        // A file that vanishes meanwhile was the lock of somebody who has ended.
+        // A file that vanishes meanwhile was the lock of a process that has ended.
         for _ in 0..1000 {
             let mut file = match open_lock(path, false) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -222,7 +222,7 @@ pub(crate) fn beside(folder: &Path) -> io::Result<(NamedTempFile, Noted)> {
     })
 }
 
-/// A new file in `folder` that nobody clears away, as it is locked.
+/// A new file in `folder` that is not cleared away, as it is locked.
 fn locked(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let file = builder(0o666).tempfile_in(folder)?;
@@ -235,7 +235,7 @@ fn locked(folder: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Removes what killed processes of this user left in `folder`: unfinished files that nobody holds
+/// Removes what killed processes of this user left in `folder`: unfinished files that no process holds
 /// locked. Done once a process.
 pub fn clear(folder: &Path) {
     let key = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
@@ -257,13 +257,13 @@ pub fn clear(folder: &Path) {
     }
 }
 
-/// Whether a link, which nobody can lock, is left over: it takes a moment to be renamed.
+/// Whether a link, which cannot be locked, is left over: it takes a moment to be renamed.
 fn is_old(there: &fs::Metadata) -> bool {
     let age = there.modified().ok().and_then(|time| time.elapsed().ok());
     age.is_some_and(|age| age > std::time::Duration::from_secs(60))
 }
 
-/// Removes a file while it is locked, where nobody else has it so.
+/// Removes a file while it is locked, where no other process holds it.
 fn remove_abandoned(path: &Path) {
     if lock(&UNFINISHED).contains(path) {
         return;

@@ -62,7 +62,7 @@ pub fn is_own(there: &Metadata) -> bool {
     }
 }
 
-/// Whether a file has other names too, through which it may be somebody's own.
+/// Whether a file has other names too, through which it may be a user's own.
 fn has_other_names(there: &Metadata) -> bool {
     #[cfg(unix)]
     {

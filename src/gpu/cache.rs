@@ -53,7 +53,7 @@ pub(super) fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    // A name that nobody can guess, in a new file: a link that somebody has put there is not followed.
+    // A name that cannot be guessed, in a new file: a link that was put there is not followed.
     let random = RandomState::new().build_hasher().finish();
     let part = file.with_extension(format!("{random:016x}.part"));
     let mut written = OpenOptions::new().write(true).create_new(true).open(&part)?;

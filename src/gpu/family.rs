@@ -54,7 +54,7 @@ impl Family {
     /// Those of adapters that compute on the CPU.
     pub const SOFTWARE: [Self; 2] = [Self::Software, Self::SoftwareSubgroups];
 
-    /// As it is written on the command line.
+    /// Its name in options and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Software => "software",

@@ -45,7 +45,7 @@ impl FaultInjector {
         }
     }
 
-    /// The rows that a family's product computes of so many.
+    /// The number of rows that a family's product computes correctly.
     #[cfg(feature = "probe")]
     pub(super) fn rows(&self, family: Family, rows: usize) -> usize {
         rows - usize::from(lock(&self.0).wrong == Some(family))

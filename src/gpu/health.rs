@@ -1,4 +1,4 @@
-//! What becomes of a device: lost, or with errors that no call returned.
+//! The state of a device: lost, or with errors that no call returned.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -20,7 +20,7 @@ use crate::precision::Precision;
 
 /// Runs of each kernel, of which the fastest counts.
 const RUNS: usize = 5;
-/// A kernel that takes so many times as long as the fastest is not run again.
+/// A kernel that takes this factor longer than the fastest is not run again.
 const HOPELESS: f64 = 1.5;
 /// How far a value may be from the own kernel's, in root mean squares: rounding of sums, and of f16.
 const APART: f32 = 1e-4;
@@ -221,7 +221,7 @@ impl Gpu {
         Ok((plan, values))
     }
 
-    /// Forgets what probes found, and lets them take so many seconds from now on, also on an adapter that computes on
+    /// Forgets what probes found, and lets them take this number of seconds from now on, also on an adapter that computes on
     /// the CPU.
     pub fn probe_anew(&self, seconds: f64) {
         self.tuning.borrow_mut().renew(seconds);

@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
         Ok((choose(LINEAR, &target, product)?, target))
     }
 
-    /// Where a product's rows come from: a slot, a map, or a picture whose patches nobody stores.
+    /// Where a product's rows come from: a slot, a map, or a picture whose patches are not stored.
     fn source(&self, op: &Linear) -> Source {
         #[cfg(feature = "language")]
         if let Some(norm) = self.read_norm(op.x) {

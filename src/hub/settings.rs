@@ -9,7 +9,7 @@ use crate::{Error, Result};
 
 impl Hub {
     /// Whether nothing is known of the settings of a model in the shared cache: they are not there, and
-    /// nobody has noted that the repository has none.
+    /// no note says that the repository has none.
     pub(super) fn lacks_settings(&self, model: &Name, folder: &Path) -> bool {
         let commit = folder.file_name().unwrap_or_default().to_string_lossy();
         folder == self.cache.snapshot(model, &commit)

@@ -51,7 +51,7 @@ impl Canvas {
         this
     }
 
-    /// Colours all of the canvas. Black costs nothing: memory that nobody touched is not there.
+    /// Colours all of the canvas. Black costs nothing: memory that was never touched is not allocated.
     pub(super) fn fill(&mut self, colour: [u8; 4]) {
         if colour == [0, 0, 0, 255] {
             return;

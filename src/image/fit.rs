@@ -1,4 +1,4 @@
-//! The three ways to bring a picture to the encoder's shape.
+//! The ways to bring a picture to the encoder's shape.
 
 use std::fmt;
 use std::str::FromStr;
@@ -89,7 +89,7 @@ impl FromStr for Resize {
 /// How pictures are brought to an encoder's size, complete; lengths in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fit {
-    /// What becomes of the aspect ratio.
+    /// How the aspect ratio is handled.
     pub resize: Resize,
     /// Side of the square, or the short side for [`Resize::Native`].
     pub size: u32,

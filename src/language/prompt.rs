@@ -223,7 +223,7 @@ impl Pieces {
         self.text(text);
     }
 
-    /// Text of somebody, in which they do not.
+    /// A user's text, in which they do not.
     fn text(&mut self, text: &str) {
         match self.list.last_mut() {
             _ if text.is_empty() => {}

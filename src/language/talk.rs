@@ -51,7 +51,7 @@ pub struct Said<'a> {
     pub attention: Option<&'a Tensor>,
 }
 
-/// The memory begins with room for so many tokens behind those that were said.
+/// The memory begins with room for this number of tokens behind those that were said.
 const ROOM: usize = 256;
 
 impl Talk {
@@ -180,7 +180,7 @@ impl Talk {
         Ok(self.ids[first..].to_vec())
     }
 
-    /// Says tokens until one ends the answer, or so many were said in all.
+    /// Says tokens until one ends the answer, or this number were said in all.
     async fn go_on(
         &mut self,
         session: &Session,

@@ -27,7 +27,7 @@ pub fn own_class_names(config: &str, count: usize) -> Vec<String> {
     let config = json::value(config).unwrap_or_default();
     let labels = &config["id2label"];
     let listed = &config["label_names"];
-    // What transformers writes where nobody named the classes.
+    // What transformers writes where the classes have no names.
     let named = labels["0"] != "LABEL_0";
     let name = |class: usize| {
         let label = labels.get(class.to_string()).filter(|_| named).or(listed.get(class));

@@ -19,11 +19,11 @@ pub struct Preprocessing {
     pub size: Option<u32>,
     /// The short side before a crop; `size` if `None`.
     pub short: Option<u32>,
-    /// What becomes of the aspect ratio.
+    /// How the aspect ratio is handled.
     pub resize: Resize,
     /// What weighs the pixels.
     pub filter: Filter,
-    /// What becomes of bytes.
+    /// How bytes become values.
     pub normal: Normal,
     /// Whether resized pixels are not rounded to bytes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -6,6 +6,7 @@ use super::{Activation, Preprocessing};
 
 /// One encoder, complete: two equal specs compute the same function of the same weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Spec {
     /// Widths, counts and the native picture.
     pub sizes: Sizes,
@@ -58,6 +59,7 @@ pub struct Spec {
 
 /// Widths and counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Sizes {
     /// Channels of a token, `C`.
     pub hidden: usize,
@@ -77,6 +79,7 @@ pub struct Sizes {
 
 /// Tokens before the patches, in the order of the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Prefix {
     /// A class token.
     pub cls: bool,
@@ -88,6 +91,7 @@ pub struct Prefix {
 
 /// Where positions come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Position {
     /// A learned table: a row for each of the first `prefix` tokens, then one a patch of the native
     /// grid.
@@ -103,6 +107,7 @@ pub enum Position {
 
 /// How queries and keys are rotated by their place in the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Rope {
     /// They are not.
     None,
@@ -119,6 +124,7 @@ pub enum Rope {
 
 /// The units of a place in the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Places {
     /// Rows and columns as those of a grid of this side.
     Grid(usize),
@@ -128,6 +134,7 @@ pub enum Places {
 
 /// Which channels of a head turn together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Pairs {
     /// Channel j with channel j + d/2.
     Halves,
@@ -137,6 +144,7 @@ pub enum Pairs {
 
 /// Tables of what the distance of two patches adds to their score, a value a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Relative {
     /// None.
     None,
@@ -164,6 +172,7 @@ impl Relative {
 /// second those shifted by half a side. A stage's last step but the last's joins 2 × 2 patches to one
 /// of twice the channels. [`Sizes::hidden`] is of the last stage, [`Sizes::layers`] counts stages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Windows {
     /// Side of a window, patches.
     pub side: usize,
@@ -175,6 +184,7 @@ pub struct Windows {
 
 /// How a position table is brought to another grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Resample {
     /// PyTorch's bicubic: a = -0.75, half-pixel centres, no antialiasing, border clamped.
     Bicubic,
@@ -186,6 +196,7 @@ pub enum Resample {
 
 /// Where the norms of a block are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Order {
     /// `x += f(norm(x))`, attention, then MLP.
     Pre,
@@ -197,6 +208,7 @@ pub enum Order {
 
 /// Norms within attention and MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SubNorm {
     /// Before attention's projection.
     pub attention: bool,
@@ -206,6 +218,7 @@ pub struct SubNorm {
 
 /// A norm over a token's channels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Norm {
     /// Which statistics.
     pub kind: NormKind,
@@ -215,6 +228,7 @@ pub struct Norm {
 
 /// Which statistics a norm takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum NormKind {
     /// Mean and biased variance; weight and bias.
     Layer,
@@ -224,6 +238,7 @@ pub enum NormKind {
 
 /// The norm of queries and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum QkNorm {
     /// No norm.
     None,
@@ -235,6 +250,7 @@ pub enum QkNorm {
 
 /// What an MLP computes between its two products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Mlp {
     /// Applied to the first product, or to its gate.
     pub activation: Activation,
@@ -244,6 +260,7 @@ pub struct Mlp {
 
 /// A norm after the last block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum FinalNorm {
     /// No norm.
     None,
@@ -255,6 +272,7 @@ pub enum FinalNorm {
 
 /// What stands for the whole picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Pool {
     /// Nothing.
     None,
@@ -276,6 +294,7 @@ pub enum Pool {
 
 /// What is computed of the pooled token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Classifier {
     /// Nothing.
     None,
@@ -296,6 +315,7 @@ pub enum Classifier {
 
 /// Linear layers on every token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Projector {
     /// What the result is called.
     pub output: String,

@@ -62,9 +62,9 @@ pub enum TextPool {
 /// What is computed of the token that stands for a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextHead {
-    /// `text_features` of so many channels, by a matrix alone.
+    /// `text_features` with this number of channels, by a matrix alone.
     Projection(usize),
-    /// `text_pooler_output` of so many channels, by a linear layer; the features are the same.
+    /// `text_pooler_output` with this number of channels, by a linear layer; the features are the same.
     Pooler(usize),
 }
 

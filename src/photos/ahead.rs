@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 /// The results of `work` for some items, in their order; `None` in the place of one whose thread has
-/// ended. Each thread holds at most two that nobody has taken.
+/// ended. Each thread holds at most two that were not taken yet.
 pub struct Ahead<T> {
     lanes: Vec<Receiver<T>>,
     taken: usize,

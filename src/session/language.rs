@@ -110,7 +110,7 @@ impl Session {
         Ok(spec.length.min(held))
     }
 
-    /// An empty memory for so many tokens.
+    /// An empty memory for this number of tokens.
     ///
     /// # Errors
     /// [`Error::Input`] where the model takes fewer, or is streamed, or the device has no memory for them.

@@ -10,6 +10,7 @@ use crate::{Error, Result};
 /// Where the edges of a drawn view come from. A view's data are the same in all cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Edges {
     /// The patches: a square each.
     Patches,

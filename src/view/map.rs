@@ -10,6 +10,7 @@ use crate::{Error, Result};
 
 /// What a view shows. The page's raster, the picture over a photograph and the data all come from it.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Map {
     /// The view's data, row-major.
     pub values: Vec<f32>,

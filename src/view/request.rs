@@ -28,6 +28,7 @@ macro_rules! views {
         /// A view and its settings. As JSON it is one object, with the view's name under `view`.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(try_from = "Settings", into = "Settings")]
+        #[non_exhaustive]
         pub enum Request {
             $(#[doc = $about] $view($view),)*
         }

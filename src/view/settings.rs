@@ -46,7 +46,7 @@ impl Settings {
     }
 }
 
-/// What becomes of a view's settings when it names them.
+/// How a view's settings are read where a request names them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Read,

@@ -211,7 +211,7 @@ fn inner(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
-/// The cell that lies so many rows and columns on, if it is there.
+/// The cell at an offset in rows and columns, if it is there.
 fn beside(
     [y, x]: [usize; 2],
     [down, right]: [isize; 2],

@@ -16,12 +16,12 @@ pub struct Extract {
 }
 
 impl Extract {
-    /// Of what a manifest names, the tensors in some of its files, in the order in which they lie there.
+    /// The manifest's tensors that lie in these files, in the files' order.
     pub fn new(manifest: &Manifest, files: Range<usize>) -> Self {
         Self::of(manifest, files, &|_| true)
     }
 
-    /// The same of those whose names are wanted.
+    /// The same for the tensors whose names are wanted.
     pub fn of(manifest: &Manifest, files: Range<usize>, wanted: &dyn Fn(&str) -> bool) -> Self {
         let tensors = manifest.tensors.iter().filter(|(name, _)| wanted(name));
         let parts = tensors.flat_map(|(_, tensor)| &tensor.parts);

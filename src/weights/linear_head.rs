@@ -14,6 +14,7 @@ use crate::{Error, Result, json};
 /// How classes are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Method {
     /// Each patch by itself, by logistic regression on its features.
     #[default]

@@ -122,7 +122,8 @@ impl QuantFormat {
             for (code, w) in codes.iter_mut().zip(w) {
                 *code = self.code(*w, *scale);
             }
-            // Of two ways to say the same, one: positive where -8, which has no opposite, is not used.
+            // A scale and its codes may both change their sign: the scale is positive unless -8, which has no
+            // opposite, is used.
             if *scale < 0.0 && !codes.contains(&-8) {
                 *scale = -*scale;
                 codes.iter_mut().for_each(|code| *code = -*code);

@@ -216,7 +216,8 @@ fn segmentation_is_the_command_lines() {
     }
     // Of the features that are there, the same but for rounding.
     let map = session.view(id, json!({"view": "segmentation"})).unwrap();
-    let held = Map { edges: Edges::Smooth, ..map };
+    let mut held = map;
+    held.edges = Edges::Smooth;
     let (whole, held) = (picture(&out), session.over(id, &held));
     let pairs = whole.rgb.as_chunks::<3>().0.iter().zip(held.rgb.as_chunks::<3>().0);
     let same = pairs.filter(|(a, b)| a == b).count();

@@ -6,7 +6,7 @@ use crate::common::*;
 use crate::run::*;
 use internvit::app::{Example, Lesson};
 use internvit::image::Resize;
-use internvit::view::{Edges, Map, Refine};
+use internvit::view::{Edges, Refine};
 use internvit::weights::{LinearHead, Method, Source};
 use serde_json::json;
 
@@ -46,7 +46,8 @@ fn a_lesson_gives_the_command_lines_head_and_picture() {
     assert!(taught.to_bytes().unwrap() == std::fs::read(&head).unwrap(), "the heads differ");
     session.album.head = Some(taught);
     let map = session.view(id, json!({"view": "taught"})).unwrap();
-    let smooth = Map { edges: Edges::Smooth, ..map.clone() };
+    let mut smooth = map.clone();
+    smooth.edges = Edges::Smooth;
     assert!(picture(&out) == session.over(id, &smooth), "the pictures differ");
     assert_eq!((&map.names[..], map.labels.len()), (&lesson.names[..], 451 * 300));
     assert!((map.shares.iter().sum::<f64>() - 100.0).abs() < 1e-9);

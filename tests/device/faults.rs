@@ -152,15 +152,14 @@ fn three() -> Vec<f32> {
     noise(7, 3 * 3 * 56 * 56)
 }
 
-fn encode_three(encoder: &mut Encoder, values: &[f32], keep: bool) -> Result<Features> {
+fn encode_three(encoder: &mut Encoder, values: &[f32], keep: bool) -> Result<Tensor> {
     let images = Images::PixelValues { shape: [3, 3, 56, 56], values };
     if keep {
         let held = wait(encoder.encode_to(images, &[1], Residency::Device, &mut on))?;
-        let last = wait(held.tensor(encoder, "last_hidden_state"))?;
-        let tensors = [("last_hidden_state".to_string(), last)].into();
-        return Ok(Features { batch: 3, grid: held.grid, prefix: held.prefix, tensors });
+        return wait(held.tensor(encoder, "last_hidden_state"));
     }
-    wait(encoder.encode(images, &[], &mut on))
+    let features = wait(encoder.encode(images, &[], &mut on))?;
+    Ok(features.tensors["last_hidden_state"].clone())
 }
 
 /// A checkpoint of the test `name` on the CPU, on the GPU, and there with features kept.

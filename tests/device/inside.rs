@@ -53,6 +53,7 @@ fn attention_twin(checkpoint: &Checkpoint, hidden: &[f32], layer: usize) -> Vec<
             let bias = tensor("norm1.bias");
             hidden.chunks(c).map(|row| layer_norm(&wide(row), &weight, &bias, eps)).collect()
         }
+        other => panic!("{other:?}: no fixture of this test"),
     };
     let matrix = tensor("attn.qkv.weight");
     let bias = if spec.qkv_bias { tensor("attn.qkv.bias") } else { vec![0.0; 3 * c] };
@@ -68,7 +69,7 @@ fn attention_twin(checkpoint: &Checkpoint, hidden: &[f32], layer: usize) -> Vec<
                 let weight = tensor(norm);
                 rows.iter().map(|row| rms(row, &weight, eps)).collect()
             }
-            QkNorm::PerHead => panic!("no fixture of this test"),
+            other => panic!("{other:?}: no fixture of this test"),
         }
     };
     let (queries, keys) = (part(0, "attn.q_norm.weight"), part(1, "attn.k_norm.weight"));

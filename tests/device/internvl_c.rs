@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use crate::common::*;
 use internvit::cpu::{self, CpuWeights, Supply, Workspace};
 use internvit::features::{likeness, unit};
-use internvit::model::{Pool, Sizes, Spec};
+use internvit::model::Pool;
 use internvit::plan::{Input, Value, record};
 use internvit::{Checkpoint, Compute, Device, Encoder, Images, Tensor, reference};
 
@@ -58,10 +58,10 @@ fn the_mean_attends_to_all_tokens() {
     let expected = tensors(&folder.join("expected.safetensors"));
     let given = tensors(&folder.join("input.safetensors")).remove("last_hidden_state").unwrap();
     let [batch, tokens, hidden] = given.shape[..] else { panic!("{:?}", given.shape) };
-    let whole = open().spec;
-    let sizes = Sizes { hidden, layers: 0, ..whole.sizes };
-    let pool = Pool::MeanQuery { heads: 4, width: 24 };
-    let plan = record(&Spec { sizes, pool, ..whole }, Input::PixelEmbeds { tokens }, batch, &[]);
+    let mut spec = open().spec;
+    [spec.sizes.hidden, spec.sizes.layers] = [hidden, 0];
+    spec.pool = Pool::MeanQuery { heads: 4, width: 24 };
+    let plan = record(&spec, Input::PixelEmbeds { tokens }, batch, &[]);
     let stored = tensors(&folder.join("model.safetensors"));
     let named = |name: &str| {
         let name = name.strip_prefix("pool.").unwrap().replace("norm_", "norm1_");

@@ -62,7 +62,7 @@ export interface OpenOptions extends CallOptions {
 export interface SizeOptions extends CallOptions {
   /** Side of the square in pixels, or the short side of `"native"`; the model's own if left out. */
   size?: number | undefined;
-  /** What becomes of the aspect ratio; as the model's preprocessing says if left out. */
+  /** How the aspect ratio is handled; as the model's preprocessing says if left out. */
   resize?: "squash" | "crop" | "native" | undefined;
 }
 
@@ -74,9 +74,9 @@ export interface FeatureOptions extends SizeOptions {
 }
 
 export interface LookOptions extends SizeOptions {
-  /** Cuts the photograph into at most so many tiles of the model's size, which overlap and are blended. */
+  /** Cuts the photograph into at most this number of tiles of the model's size, which overlap and are blended. */
   tiles?: number | undefined;
-  /** Encodes it so many times along each axis, for a grid as many times as fine: 1 to 4. */
+  /** Encodes it this number of times along each axis, for a grid as many times as fine: 1 to 4. */
   shifts?: number | undefined;
   /** Where the edges of the picture come from; the photograph's colours if left out. The data are the same. */
   edges?: "patches" | "smooth" | "photograph" | undefined;

@@ -9,7 +9,7 @@ export function secondsFor(settings: Settings, known: Encoded, model: ModelInfo)
   return (known.milliseconds / 1000) * ((pictures * cost(patches, model.hidden)) / before);
 }
 
-/** Seconds that another model takes for so many patches, by the speed at which `model` encoded a photograph. */
+/** Seconds that another model takes for a number of patches, by the speed at which `model` encoded a photograph. */
 export function secondsBy(other: Sizes, patches: number, known: Encoded, model: Sizes): number {
   const all = ({ layers, hidden }: Sizes, count: number) => layers * hidden * cost(count, hidden);
   return ((known.milliseconds / 1000) * all(other, patches)) / (known.tiles * all(model, known.tokens - 1));

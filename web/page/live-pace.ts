@@ -33,7 +33,7 @@ export class Pace {
     return first === undefined || last === undefined || last === first ? null : (1000 * (this.#shown.length - 1)) / (last - first);
   }
 
-  /** A picture is shown, which took so many milliseconds; `fixed` leaves the side. */
+  /** A picture is shown, which took this number of milliseconds; `fixed` leaves the side. */
   shown(now: number, milliseconds: number, fixed: boolean) {
     this.#shown = [...this.#shown.filter((then) => now - then < COUNTED), now];
     this.#took.push(milliseconds);

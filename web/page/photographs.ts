@@ -30,7 +30,7 @@ export interface PhotographParts {
   samples: Samples;
   settings: SettingsForm;
   how: HowItWorks;
-  /** An encoding that is there of a photograph nobody has opened; null where there is none. */
+  /** An encoding that is there of a photograph that was not opened; null where there is none. */
   ahead(photo: File): Encoding | null;
   /** A photograph is about to take the stage. */
   opening(): void;

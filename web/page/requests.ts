@@ -53,7 +53,7 @@ export class Latest {
   }
 }
 
-/** Whether an error only says that somebody wanted no answer any more. */
+/** Whether an error only says that no answer was wanted any more. */
 export function aborted(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }

@@ -108,7 +108,7 @@ export type ModelSource = Infer<typeof modelSource>;
 const modelSource = either("folder", record({ folder: string }), ownFiles);
 
 /** How a photograph becomes the model's input. One that keeps its shape gets at most `most_patches`, a strip fewer pixels.
- * Tiles overlap and are blended; `shifts` encodes it so many times along each axis, for a grid as many times as fine. */
+ * Tiles overlap and are blended; `shifts` encodes it this number of times along each axis, for a grid finer by that factor. */
 export type Settings = Infer<typeof settings>;
 export const settings = record({
   image_size: optional(number), resize: optional(words("squash", "crop", "native")), tiles: optional(number), shifts: optional(number),

@@ -51,11 +51,11 @@ export const talkCalls = {
   open: { given: deviceChoice, answer: device },
   /** A conversation begins with a model; a GPU keeps it in a precision. */
   load: { given: record({ files: ownFiles, dtype }), answer: talkInfo },
-  /** Looks at a photograph in at most so many tiles. The next question is about it. */
+  /** Looks at a photograph in at most this number of tiles. The next question is about it. */
   see: { given: record({ photo: instance(File), tiles: number }), answer: seen },
   /** Asks; a temperature of 0 takes the likeliest words; `looking`: it will be asked what the newest token looked at. Tells where the question begins. */
   ask: { given: record({ question: string, temperature: number, seed: number, looking: boolean }), answer: place },
-  /** The answer's next token, of so many at most in all. */
+  /** The answer's next token, of at most this number in all. */
   next: { given: number, answer: saying },
   /** What it looked at when it chose some tokens. */
   look: { given: look, answer: looked },

@@ -173,7 +173,7 @@ function settle(vectors: Float32Array, width: number, labels: readonly number[],
       for (let at = 0; at < width; at++) sum[at] = (sum[at] ?? 0) + (vectors[photo * width + at] ?? 0);
     });
     const length = Math.hypot(...sum);
-    // One that has nobody stays where it is.
+    // One without neighbours stays where it is.
     if (members > 0 && length > 0) centre.set(sum.map((value) => value / length));
   }
 }

@@ -20,7 +20,7 @@ export async function embedded(engine: Engine, { photo, tensors, width, height, 
   return { width, height, rows, cols, cls, pooled, embeds, logits: await once("logits") };
 }
 
-/** The mean of rows of so many channels, summed in 64 bits. */
+/** The mean of rows with this number of channels, summed in 64 bits. */
 function mean(values: Float32Array, channels: number): Float32Array<ArrayBuffer> {
   const sums = new Float64Array(channels);
   for (let at = 0; at < values.length; at++) {

@@ -13,7 +13,7 @@ import { adapterWords } from "./adapter";
 const [SMALLEST, LARGEST] = [4, 32];
 /** Runs of each kind that are timed, in turn, so that a clock which rises favours none; the fastest counts. */
 const ROUNDS = 3;
-/** A kind that takes so many times as long as the fastest is not run again. */
+/** A kind that takes this factor longer than the fastest is not run again. */
 const HOPELESS = 1.5;
 /** The part of the time that a kind may take at most to be taken in place of the device's own. */
 const MARGIN = 0.95;
@@ -164,7 +164,7 @@ class Trial {
     return found.milliseconds * runs <= this.#end - performance.now() ? found : null;
   }
 
-  /** Encodes a made-up picture of so many patches along its side. */
+  /** Encodes a made-up picture with this number of patches along its side. */
   async #encode(side: number): Promise<{ values: Float32Array; milliseconds: number }> {
     await new Promise((next) => setTimeout(next)); // a call that ends the trial is heard
     this.#signal.throwIfAborted();

@@ -155,7 +155,7 @@ fn labels(text: &str) -> Result<Vec<String>> {
     }
 }
 
-/// Features of so many labels from a file.
+/// Features of this number of labels, from a file.
 async fn given(file: &Path, labels: usize) -> Result<Tensor> {
     let ([rows, c], values) = input::read_tensor(file, "text_embeds").await?;
     match rows == labels {
@@ -291,7 +291,7 @@ fn tell_all(photos: &[PathBuf], found: &[Result<Vec<Guess>>], json: bool, failed
 }
 
 fn value(guess: &Guess) -> Value {
-    let Guess { class, name, probability } = guess;
+    let Guess { class, name, probability, .. } = guess;
     json!({ "class": class, "name": name, "probability": probability })
 }
 

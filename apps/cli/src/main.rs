@@ -54,7 +54,7 @@ struct Cli {
     /// (or INTERNVIT_MAX_MEMORY)
     #[arg(long, global = true, value_name = "SIZE", value_parser = internvit::budget::parse_size)]
     max_memory: Option<u64>,
-    /// How long work tells how far it is
+    /// How the progress of long work is shown
     #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
     progress: progress::Mode,
 }
@@ -212,7 +212,7 @@ async fn load(
     Ok(encoder)
 }
 
-/// Where the environment has numbers for it (`20,5`), the device is lost after so many submissions, and once it
+/// Where the environment has numbers for it (`20,5`), the device is lost after that number of submissions, and once it
 /// was opened again after the next number: for tests of what happens then.
 fn lose_on_purpose(encoder: &Encoder) -> Result<()> {
     const VARIABLE: &str = "INTERNVIT_LOSE_AFTER";

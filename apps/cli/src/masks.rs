@@ -19,7 +19,7 @@ pub(super) struct Masks {
     /// that walks and for what is made of probabilities, else smooth if left out
     #[arg(long, value_name = "WHERE")]
     pub(super) edges: Option<Edges>,
-    /// Smooth probabilities over so many pixels, of a photograph 1000 pixels long
+    /// Smooth probabilities over this number of pixels, of a photograph 1000 pixels long
     #[arg(long, value_name = "PIXELS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
     smooth: u32,
     /// Give parts of a mask with fewer pixels to what lies around them

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use internvit::error::short;
 use serde_json::json;
 
-/// How long work tells how far it is.
+/// How the progress of long work is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Mode {
     /// A bar on a terminal, nothing elsewhere
@@ -131,7 +131,7 @@ pub(super) fn images(message: &'static str, total: usize) -> Bar {
     Bar::new(message, total as u64, "images", template)
 }
 
-/// A bar over tasks of equal weight, each of which tells how far it is.
+/// A bar over tasks of equal weight, each of which reports its progress.
 pub(super) struct Share {
     bar: Bar,
     before: Cell<u64>,

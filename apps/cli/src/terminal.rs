@@ -52,7 +52,7 @@ pub(crate) fn error(text: Arguments<'_>) {
     let _ = writeln!(stderr(), "{}", one_line(text));
 }
 
-/// Writes a value as JSON to standard output, characters that nobody sees as escapes.
+/// Writes a value as JSON to standard output, invisible characters as escapes.
 pub(super) fn json(value: &serde_json::Value) {
     escaped(&format!("{value:#}"));
 }

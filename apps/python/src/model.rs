@@ -269,7 +269,10 @@ impl Model {
         let Texts { read, texts } = texts.get();
         let found = self.with(py, photo, |model, photo| model.classify_with(read, &photo))?;
         // The library knows texts by their numbers.
-        let named = |guess: Guess| Guess { name: texts[guess.class].clone(), ..guess };
+        let named = |mut guess: Guess| {
+            guess.name = texts[guess.class].clone();
+            guess
+        };
         Ok(told(found.into_iter().map(named).collect()))
     }
 

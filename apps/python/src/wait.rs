@@ -67,7 +67,7 @@ fn run<T: Send + 'static>(
     cancel: &Cancel,
 ) {
     let told = send.clone();
-    // Where nobody listens any more nothing is to be told.
+    // Where no receiver is left nothing is to be told.
     let report = move |done, all| drop(told.send(Event::Progress(done, all)));
     let result = work(Box::new(report), cancel);
     let _ = send.send(Event::Done(result));

@@ -180,7 +180,7 @@ impl Chat {
         self.how.sampling = Sampling { temperature, seed: seed.into(), ..Sampling::default() };
     }
 
-    /// Computes the visual tokens of a photograph file in at most so many tiles.
+    /// Computes the visual tokens of a photograph file in at most this number of tiles.
     #[wasm_bindgen(unchecked_return_type = "Seen")]
     pub async fn see(
         &mut self,

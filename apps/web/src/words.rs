@@ -36,7 +36,7 @@ impl Engine {
         let found = found.map_err(js)?;
         let imagenet = found.len() == 1000;
         let most = if texts.is_empty() { MOST } else { texts.len() };
-        let label = |Guess { class, mut name, probability }| {
+        let label = |Guess { class, mut name, probability, .. }| {
             if name.is_empty() && !imagenet {
                 name = class.to_string();
             }

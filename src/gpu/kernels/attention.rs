@@ -59,7 +59,7 @@ const SUBGROUP: Row<Attention> = Row {
     ..DIRECT
 };
 
-/// For GPUs with subgroups: teams of so many lanes, which takes heads of 16 channels a lane.
+/// For GPUs with subgroups: teams of this number of lanes, which takes heads of 16 channels a lane.
 const fn team(lanes: u32) -> Row<Attention> {
     Row {
         file: "attention_team",

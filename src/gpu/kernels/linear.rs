@@ -43,7 +43,7 @@ pub enum RowKind {
     Rows,
     /// 3 × 3 windows of a map.
     Windows,
-    /// A slot's with RMSNorm, of so many channels, which adds `eps` before the root.
+    /// A slot's with RMSNorm, of this number of channels, which adds `eps` before the root.
     #[cfg(feature = "language")]
     Normed {
         /// Channels, without the zeros behind them.
@@ -104,7 +104,7 @@ const VECTOR: Row<Product> = Row {
     ..PRODUCT
 };
 
-/// For GPUs with subgroups: teams of so many lanes.
+/// For GPUs with subgroups: teams of this number of lanes.
 const fn team(lanes: u32) -> Row<Product> {
     Row {
         file: "linear_team",

@@ -3,7 +3,7 @@
 use super::Row;
 use crate::model::Pairs;
 
-/// Rows of so many channels.
+/// Rows with this number of channels.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
     /// Channels.

@@ -76,7 +76,7 @@ fn head(stream: &mut TcpStream, length: usize) {
     let _ = stream.write_all(head.as_bytes());
 }
 
-/// A byte now and then, until nobody listens.
+/// Sends a byte now and then, until the client is gone.
 fn trickle(stream: &mut TcpStream) {
     while stream.write_all(b"x").is_ok() {
         std::thread::sleep(Duration::from_millis(20));

@@ -67,7 +67,7 @@ impl<'a> Cursor<'a> {
         self.number().map(u64::from_le_bytes)
     }
 
-    /// That so many bytes can follow at all.
+    /// Refuses a length that the rest of the file cannot hold.
     fn follows(&self, count: u64, what: &str) -> Result<()> {
         let rest = self.size.saturating_sub(self.at());
         if count <= rest {
@@ -106,7 +106,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A value of a kind, in a list in so many others.
+    /// A value of a kind, in a list nested to this depth.
     fn value(&mut self, kind: u32, nesting: usize) -> Result<Value> {
         Ok(match kind {
             0 => self.number().map(u8::from_le_bytes)?.into(),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Args, Model, made, on_gpu, print_json};
 
-/// Seconds that all probes may take, where somebody waits for them.
+/// Seconds that all probes may take, where a user waits for them.
 const PATIENCE: f64 = 60.0;
 
 /// Probes kernels anew, and measures every family of kernels on one device.

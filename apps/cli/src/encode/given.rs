@@ -314,7 +314,7 @@ fn planar(patches: &[f32], [rows, cols]: [usize; 2], side: usize) -> Vec<f32> {
     pixels
 }
 
-/// Adds rows of zeros to the tokens of a picture up to those of so many patches.
+/// Adds rows of zeros to the tokens of a picture up to those of this number of patches.
 fn filled(features: &mut Features, patches: usize) {
     let tokens = features.prefix + patches;
     for tensor in features.tensors.values_mut().filter(|tensor| tensor.shape.len() == 3) {

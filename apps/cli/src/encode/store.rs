@@ -4,7 +4,7 @@
 //! complete. When all are there, they are joined to a file that takes the target's place. Where none
 //! takes a minute, what a part holds depends on the photographs alone, so the file is the same
 //! wherever a run was stopped. The folder is made with the first part and has a mark in it: another
-//! folder of its name is somebody's own. Who writes holds a lock beside the target.
+//! folder of its name is the user's own. Who writes holds a lock beside the target.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};

@@ -63,7 +63,7 @@ impl Files {
     }
 }
 
-/// Endings of files that nobody gives a folder.
+/// Endings of files that no folder has.
 const OTHERS: [&str; 12] = [
     "bmp",
     "gif",

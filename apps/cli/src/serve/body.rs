@@ -1,4 +1,4 @@
-//! A request's bytes: how many, how long they may take, and what is done with those that nobody wants.
+//! A request's bytes: how many, how long they may take, and what is done with those that are not wanted.
 
 use std::time::Duration;
 

@@ -93,13 +93,13 @@ impl Service {
         })
     }
 
-    /// Room for a request of so many bytes, until it is dropped.
+    /// Room for a request of this number of bytes, until it is dropped.
     pub(super) fn room(&self, bytes: u64) -> std::result::Result<OwnedSemaphorePermit, Refusal> {
         let room = self.room.clone().try_acquire_many_owned(units(bytes));
         room.map_err(|_| self.busy("the requests of others take all memory there is for them"))
     }
 
-    /// Places for so many photographs and texts, until they are dropped.
+    /// Places for this number of photographs and texts, until they are dropped.
     pub(super) fn places(
         &self,
         count: usize,
@@ -171,7 +171,7 @@ impl Service {
     }
 }
 
-/// KiB that a request of so many bytes takes.
+/// KiB that a request of this number of bytes takes.
 fn units(bytes: u64) -> u32 {
     u32::try_from(bytes.saturating_mul(COPIES).div_ceil(1024)).unwrap_or(u32::MAX)
 }

@@ -42,7 +42,7 @@ struct Teller {
 }
 
 impl Teller {
-    /// Where nobody listens any more there is nothing to do.
+    /// Where no receiver is left there is nothing to do.
     fn tell(&self, told: Told) {
         let _ = self.told.send(told);
         (self.wake)();

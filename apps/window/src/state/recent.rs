@@ -8,7 +8,7 @@ use internvit::files::{NewFile, folder_of, read_text};
 use internvit::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Of each kind so many are kept.
+/// This number of each kind is kept.
 const MOST: usize = 12;
 /// Bytes of the file at most.
 const MOST_BYTES: u64 = 1 << 20;

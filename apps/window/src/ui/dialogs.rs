@@ -31,7 +31,7 @@ pub(super) struct Answer {
     pub(super) shown: bool,
 }
 
-/// Sooner than that nobody closes a dialog: there was none.
+/// No user closes a dialog sooner than that: there was none.
 const SOON: Duration = Duration::from_millis(120);
 
 /// Endings of photographs' names.

@@ -128,6 +128,7 @@ fn method(desk: &mut Desk, ui: &mut Ui) {
         Method::Walk => "spreads along what is alike",
         Method::Linear => "each patch by itself, linear",
         Method::Mlp => "each patch by itself, two layers",
+        _ => "in another way",
     };
     ComboBox::from_label("Method").selected_text(name(next.method)).show_ui(ui, |ui| {
         for method in [Method::Walk, Method::Linear, Method::Mlp] {

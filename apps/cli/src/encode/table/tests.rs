@@ -23,17 +23,18 @@ fn damaged_tables_are_errors() {
     let (version, model) = ("0".into(), "m".into());
     let (failed, widths) = (0, Widths::new());
     let about = About { version, model, settings, additions: 1, failed, widths, overflowed: false };
+    let summary = |n: u32| {
+        let mut summary = Summary::default();
+        (summary.cls, summary.mean) = (vec![0.5; 4], vec![0.25; 4]);
+        summary.embeds = vec![n as f32; 3];
+        summary
+    };
     let row = |n: u32| Row {
         path: format!("{n}.png"),
         size: [n, n],
         tile: [0, 1, 1],
         grid: [1, 1],
-        summary: Summary {
-            cls: vec![0.5; 4],
-            mean: vec![0.25; 4],
-            embeds: vec![n as f32; 3],
-            ..Summary::default()
-        },
+        summary: summary(n),
         hidden: Vec::new(),
         tokens: Vec::new(),
     };
