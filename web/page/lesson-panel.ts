@@ -4,7 +4,7 @@ import { spelled } from "../shared/spelled";
 import { ClassRow, hexOf } from "./class-row";
 import { part } from "./dom";
 import { History } from "./history";
-import { firstLesson, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
+import { distinct, firstLesson, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
 import { MethodForm } from "./method";
 import { tokenAt, type Place } from "../shared/patches";
 import type { Shot } from "./shots";
@@ -73,7 +73,7 @@ export class LessonPanel {
     this.#method = new MethodForm(root, (method) => this.#step({ method }));
     this.#rows = new ClassRow({
       choose: (index) => this.choose(index), remove: (index) => this.#edit(withoutClass(this.now, index)),
-      change: (index, change) => this.#edit(withChanged(this.now, index, change)),
+      change: (index, change) => this.#edit(withChanged(this.now, index, change)), rename: (index, name) => this.#rename(index, name),
       erase: (trace) => this.#edit({ ...this.now, traces: this.now.traces.filter((one) => one !== trace) }, trace.shot),
       light: (trace) => this.#light(trace), open: (shot) => actions.open(shot),
     });
@@ -166,7 +166,7 @@ export class LessonPanel {
 
   /** Puts a lesson of an earlier visit in place of the untouched one. */
   restore(lesson: Lesson) {
-    this.#history.begin(lesson);
+    this.#history.begin({ ...lesson, classes: distinct(lesson.classes) });
     this.#render();
     this.#actions.changed();
   }
@@ -201,6 +201,14 @@ export class LessonPanel {
     this.#inHand = this.now.classes.length;
     this.#edit(withClass(this.now));
     this.#list.querySelectorAll<HTMLInputElement>("input[type=text]")[this.#inHand]?.select();
+  }
+
+  /** Two classes of one name would be one in masks and files: such a name is refused. */
+  #rename(index: number, name: string) {
+    const { classes } = this.now;
+    if (!classes.some((one, at) => one.name === name && at !== index)) return this.#edit(withChanged(this.now, index, { name }));
+    this.#render();
+    this.say(`There is a class ${name} already, so this one stays ${classes[index]?.name}. Choose another name.`);
   }
 
   #paint(traces: readonly Trace[], shot: Shot): boolean {
