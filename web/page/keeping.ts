@@ -97,6 +97,11 @@ export class Keeping {
     return this.#lesson === this.#past ? [] : this.#lesson.traces;
   }
 
+  /** Whether anything is taught, or loaded, that is not deleted. */
+  get #taught(): boolean {
+    return this.#traces.length > 0 || (this.#lesson !== this.#past && this.#lesson.head !== null);
+  }
+
   /** Whether there is a lesson already. */
   get #touched(): boolean {
     return this.#parts.workbench.teaching.panel.touched;
@@ -136,7 +141,7 @@ export class Keeping {
       return shot ? [{ ...trace, shot }] : [];
     });
     const { teaching } = this.#parts.workbench;
-    teaching.panel.restore({ classes: kept.classes, traces, method: kept.method, head: null });
+    teaching.panel.restore({ classes: kept.classes, traces, method: kept.method, head: kept.head ?? null });
     teaching.outdate();
   }
 
@@ -178,7 +183,7 @@ export class Keeping {
     const lesson = this.#lesson;
     const own = this.#worth;
     // Where nothing was ever kept, nothing need be written.
-    if (own.every((shot) => this.#key(shot).startsWith(SAMPLE)) && this.#traces.length === 0 && this.#root.hidden) return;
+    if (own.every((shot) => this.#key(shot).startsWith(SAMPLE)) && !this.#taught && this.#root.hidden) return;
     for (const shot of own) {
       const key = this.#key(shot);
       if (!key.startsWith(SAMPLE) && !this.#stored.has(key)) await this.#kept.keepPicture(key, shot.file);
@@ -186,7 +191,7 @@ export class Keeping {
     }
     const keys = own.map((shot) => this.#key(shot));
     await this.#kept.keepLesson({
-      classes: lesson.classes, method: lesson.method, pictures: keys, shown: shown && own.includes(shown) ? this.#key(shown) : "",
+      classes: lesson.classes, method: lesson.method, head: this.#taught ? lesson.head : null, pictures: keys, shown: shown && own.includes(shown) ? this.#key(shown) : "",
       traces: this.#traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
     });
     await this.#kept.dropOthers(keys);
@@ -210,7 +215,7 @@ export class Keeping {
     const kept = [...this.#keys].filter(([, key]) => !key.startsWith(SAMPLE) && this.#stored.has(key));
     const size = kept.reduce((sum, [shot]) => sum + shot.file.size, 0);
     const pictures = kept.length === 0 ? [] : [`${kept.length} ${kept.length === 1 ? "picture" : "pictures"} (${bytes(size)})`];
-    const what = [...(this.#traces.length > 0 ? ["your lesson"] : []), ...pictures].join(" and ");
+    const what = [...(this.#taught ? ["your lesson"] : []), ...pictures].join(" and ");
     this.#root.hidden = !what;
     this.#note.textContent = what ? `Kept in this browser alone: ${what}.` : "";
   }

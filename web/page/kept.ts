@@ -3,7 +3,7 @@
 import { Database } from "../shared/database";
 import { keptKernels } from "../shared/kernels";
 import type { Place } from "../shared/patches";
-import type { ClassOf, Method } from "./lesson";
+import type { ClassOf, Imported, Method } from "./lesson";
 
 /** A trace as it is kept: its picture by a key. */
 export interface KeptTrace {
@@ -18,6 +18,8 @@ export interface KeptLesson {
   classes: readonly ClassOf[];
   traces: readonly KeptTrace[];
   method: Method;
+  /** Lessons that were kept by earlier versions have none. */
+  head?: Imported | null;
   /** Keys of pictures, in the order of the strip; the one on the stage. */
   pictures: readonly string[];
   shown: string;

@@ -178,7 +178,9 @@ async function begin() {
   connect(app);
   showSource();
   app.loading.begin();
-  void app.keeping.restore(!askedSample());
+  const restored = app.keeping.restore(!askedSample());
+  // A lesson of the last visit says by then whether it fits the small model alone.
+  const stays = () => restored.then(() => app.workbench.teaching.stays());
   if (plainStart()) {
     void app.loading.ready().finally(keepOffline);
     return app.samples.open(askedSample());
@@ -189,7 +191,7 @@ async function begin() {
     app.samples.begin();
   }
   const named = new URLSearchParams(location.search).get("model");
-  const last = named ? app.loading.ready() : improve(app.better, app.loading, app.photographs);
+  const last = named ? app.loading.ready() : improve(app.better, app.loading, app.photographs, stays);
   // What the page fetches first is then in the browser's cache.
   void last.finally(keepOffline);
 }

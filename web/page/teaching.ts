@@ -38,6 +38,8 @@ export class Teaching implements Lessons {
   readonly #engine: Engine;
   readonly #actions: TeachingActions;
   readonly #brush: Brush;
+  /** Says that a better model waits. */
+  readonly #waiting: HTMLElement;
   #model: ModelInfo | null = null;
   #taught: Taught | null = null;
   /** The head from a file that the engine has now. */
@@ -51,6 +53,7 @@ export class Teaching implements Lessons {
     this.vectors = new Vectors(engine);
     const panel = part(root, "#teach", HTMLElement);
     const frame = part(root, "#frame", HTMLElement);
+    this.#waiting = part(panel, "[data-waiting]", HTMLElement);
     this.panel = new LessonPanel(panel, {
       changed: () => this.#refit(),
       importHead: (file) => actions.importHead(file),
@@ -86,9 +89,21 @@ export class Teaching implements Lessons {
     this.#changed = true;
   }
 
+  /**
+   * Whether another model may not take this one's place by itself: a head from a file fits only this one, and a lesson that
+   * was begun with it would change under the visitor's hands. The panel then says how to change.
+   */
+  async stays(): Promise<boolean> {
+    const { head, now, touched } = this.panel;
+    const stays = head ? await this.#apply(head) : touched && now.traces.length > 0;
+    this.#waiting.hidden = !stays;
+    return stays;
+  }
+
   /** Discards all features: another model has others. */
   fit(model: ModelInfo) {
     this.#model = model;
+    this.#waiting.hidden = true;
     [this.#applied, this.#taught] = [null, null];
     this.vectors.fit(model);
     this.outdate();
@@ -145,7 +160,7 @@ export class Teaching implements Lessons {
     const lesson = await this.#lesson();
     const { head } = this.panel;
     if (lesson) return this.#teach(lesson);
-    if (head) return this.#apply(head);
+    if (head) return void (await this.#apply(head));
     [this.#applied, this.#taught] = [null, null];
     this.panel.say(this.#next());
   }
@@ -166,14 +181,21 @@ export class Teaching implements Lessons {
     this.panel.say(`Learned from ${patches} patches on ${named(taught.layers)} in ${Math.max(1, Math.round(taught.milliseconds))} ms.`);
   }
 
-  async #apply(head: Imported) {
+  /** Takes a head into use; false where it fits another model, as the panel then says. */
+  async #apply(head: Imported): Promise<boolean> {
     if (this.#applied !== head) {
       [this.#applied, this.#taught] = [null, null];
-      this.#taught = await this.#engine.call("importHead", head.file);
+      try {
+        this.#taught = await this.#engine.call("importHead", head.file);
+      } catch (error) {
+        this.panel.say(`${head.file.name} is not in use: ${error instanceof Error ? error.message : String(error)}`);
+        return false;
+      }
       this.#applied = head;
     }
     const stays = this.panel.now.traces.length > 0 ? " It is in use until two classes are painted." : "";
     this.panel.say(`${head.file.name}: ${head.taught.names.join(", ")}, on ${named(head.taught.layers)}.${stays}`);
+    return true;
   }
 
   /** The lesson for the engine; null before two classes are painted. */
