@@ -40,7 +40,7 @@ export class History<State, Note> {
   /** Adds a step; with `join` the change becomes part of the last step. */
   change(after: State, note: Note, join = false) {
     const last = join ? this.#past.at(-1) : undefined;
-    if (last) last.after = after;
+    if (last) [last.after, last.note] = [after, note];
     else this.#past.push({ before: this.#now, after, note });
     this.#future.length = 0;
     this.#now = after;

@@ -60,6 +60,8 @@ export class LessonPanel {
   /** The trace that the pressed pointer lengthens. */
   #grown: Trace | null = null;
   #lit: Trace | null = null;
+  /** The step of the layer that goes on while nothing else is done. */
+  #turning: Where | null = null;
 
   constructor(root: HTMLElement, actions: LessonActions) {
     const button = (name: string) => part(root, `[data-${name}]`, HTMLButtonElement);
@@ -164,6 +166,14 @@ export class LessonPanel {
     this.#change(ofHead(this.now, head), { shot: null, dials: [before, after] });
   }
 
+  /** Another layer is learned from; all the way of the slider is one step. */
+  turn(before: Dial, after: Dial) {
+    if (before === after) return;
+    const way: Where = { shot: null, dials: [this.#turning?.dials ? this.#turning.dials[0] : before, after] };
+    this.#change(this.now, way, this.#turning !== null);
+    this.#turning = way;
+  }
+
   /** Puts a lesson of an earlier visit in place of the untouched one. */
   restore(lesson: Lesson) {
     this.#history.begin({ ...lesson, classes: distinct(lesson.classes) });
@@ -226,7 +236,7 @@ export class LessonPanel {
 
   #go(where: Where | null, dial: 0 | 1) {
     if (!where) return;
-    [this.#stroke, this.#grown, this.#last] = [false, null, null];
+    [this.#stroke, this.#grown, this.#last, this.#turning] = [false, null, null, null];
     this.#render();
     if (where.dials) this.#actions.dial(where.dials[dial]);
     if (where.shot) this.#actions.open(where.shot);
@@ -245,6 +255,7 @@ export class LessonPanel {
   }
 
   #change(next: Lesson, where: Where = nowhere, join = false) {
+    this.#turning = null;
     this.#history.change(next, where, join);
     this.#render();
   }

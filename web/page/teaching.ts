@@ -7,10 +7,11 @@ import type { Stroke } from "./drawing";
 import type { Engine } from "./engine";
 import { isHead } from "./head";
 import { used, type Imported, type Trace } from "./lesson";
-import { LessonPanel } from "./lesson-panel";
+import { LessonPanel, type Dial } from "./lesson-panel";
 import type { Place } from "../shared/patches";
 import type { Shot } from "./shots";
 import { examplesOf, type Example } from "./traces";
+import { Typing } from "./typing";
 import { Vectors } from "./vectors";
 import type { Lessons } from "./views/teach";
 
@@ -38,6 +39,7 @@ export class Teaching implements Lessons {
   readonly #engine: Engine;
   readonly #actions: TeachingActions;
   readonly #brush: Brush;
+  readonly #typing = new Typing();
   /** Says that a better model waits. */
   readonly #waiting: HTMLElement;
   #model: ModelInfo | null = null;
@@ -48,8 +50,7 @@ export class Teaching implements Lessons {
   #changed = false;
 
   constructor(root: HTMLElement, engine: Engine, actions: TeachingActions) {
-    this.#engine = engine;
-    this.#actions = actions;
+    [this.#engine, this.#actions] = [engine, actions];
     this.vectors = new Vectors(engine);
     const panel = part(root, "#teach", HTMLElement);
     const frame = part(root, "#frame", HTMLElement);
@@ -82,6 +83,12 @@ export class Teaching implements Lessons {
   refine(edges: Refine["edges"]): Refine {
     const { smooth, least } = this.panel.method;
     return { edges, smooth, least };
+  }
+
+  /** The layer that is learned from was changed: a step of the lesson where it is in sight. */
+  turn(before: Dial, after: Dial) {
+    if (!this.panel.root.hidden) this.panel.turn(before, after);
+    this.outdate();
   }
 
   /** Marks the fitted head as out of date. */
@@ -239,15 +246,17 @@ export class Teaching implements Lessons {
   }
 
   #key(event: KeyboardEvent) {
-    if (this.panel.root.hidden || isTyping(event.target)) return;
-    const key = event.key.toLowerCase();
     const { panel } = this;
+    if (panel.root.hidden) return;
+    const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
-      if (key !== "z" && key !== "y") return;
+      if ((key !== "z" && key !== "y") || this.#typing.undoes(event.target, panel.root)) return;
       event.preventDefault();
-      return key === "y" || event.shiftKey ? panel.redo() : panel.undo();
+      if (key === "y" || event.shiftKey) panel.redo();
+      else panel.undo();
+      return this.#typing.rest();
     }
-    if (event.altKey) return;
+    if (event.altKey || this.#typing.takes(event.target)) return;
     if (key === "b") this.#brush.take("brush");
     else if (key === "e") this.#brush.take("eraser");
     else if (key === "[" || key === "]") this.#brush.resize(key === "[" ? -1 : 1);
@@ -258,11 +267,6 @@ export class Teaching implements Lessons {
     this.outdate();
     this.#actions.changed();
   }
-}
-
-/** Whether keys are text there. */
-function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && ["text", "number", "password", "search"].includes(target.type));
 }
 
 /** Pixels of the screen for the longer side of what the model sees. */

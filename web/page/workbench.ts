@@ -76,8 +76,7 @@ export class Workbench {
   #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
-    this.#root = root;
-    this.#engine = engine;
+    [this.#root, this.#engine] = [root, engine];
     [this.#alarm, this.#halt] = [surroundings.alarm, surroundings.halt];
     this.#pointing = new Pointing(this, () => this.#picture, (pointed) => {
       this.#spot.point(pointed);
@@ -278,8 +277,9 @@ export class Workbench {
   }
 
   #setLayer(layer: number) {
+    const before = this.#choice.layer;
     this.#choice.layer = layer === this.#model?.layers ? null : layer;
-    this.teaching.outdate();
+    this.teaching.turn(before, this.#choice.layer);
     this.#changed();
   }
 
