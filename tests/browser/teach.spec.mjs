@@ -286,6 +286,29 @@ test("masks of all pictures are one zip that COCO’s tools read", async (t) => 
   await fit(page, "again.safetensors: a cat, background, on layers 8, 12");
 });
 
+test("the zip of masks has no sample that nobody chose, unless something is painted on it", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&size=112" });
+  await shown(page);
+  await open(page);
+  await learn(page);
+  const masks = async () => Object.keys(unzipSync((await saved(page, "Save all masks")).bytes)).filter((name) => name.startsWith("masks/"));
+  assert.deepEqual(await masks(), ["masks/cat.png"]);
+  // The page began with the coffee; now it is chosen.
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  assert.deepEqual(await masks(), ["masks/coffee.png", "masks/cat.png"]);
+});
+
+test("the zip of masks has a painted sample that the page began with", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&size=112" });
+  await shown(page);
+  await page.getByRole("tab", { name: "Teach" }).click();
+  await drawn(page);
+  await learn(page);
+  await open(page);
+  assert.deepEqual(Object.keys(unzipSync((await saved(page, "Save all masks")).bytes)).filter((name) => name.startsWith("masks/")), ["masks/coffee.png", "masks/cat.png"]);
+});
+
 test("the command that does the same is shown and copied", async (t) => {
   const page = await visit(site, t, { query: SMALL, permissions: ["clipboard-read", "clipboard-write"] });
   await open(page, "my cat's.png");

@@ -10,6 +10,7 @@ import { frameName, type Live } from "./live";
 import type { Footage } from "./live-footage";
 import type { ModelLoading } from "./loading";
 import { fileName, named, save, stem } from "./save";
+import type { Samples } from "./samples";
 import type { Saving } from "./saving";
 import type { SettingsForm } from "./settings";
 import { newShot, type Shot } from "./shots";
@@ -24,6 +25,7 @@ export interface LessonSavingParts {
   live: Live;
   loading: ModelLoading;
   tasks: Tasks;
+  samples: Samples;
 }
 
 /** The file of a head. */
@@ -117,8 +119,15 @@ export class LessonSaving {
     saving.save(await pngOf(cut), named(shown.file.name, `${fileName(name)}.png`));
   }
 
+  /** The pictures whose masks are wanted: beside others not the one that the page began with, unless something is painted on it. */
+  get #wanted(): readonly Shot[] {
+    const { samples, workbench: { shots, teaching } } = this.#parts;
+    const wanted = shots.filter((shot) => !samples.begun(shot.file) || teaching.panel.traces(shot).length > 0);
+    return wanted.length > 0 ? wanted : shots;
+  }
+
   async #saveMasks() {
-    const { shots } = this.#parts.workbench;
+    const shots = this.#wanted;
     const names = namesOf(shots.map(({ file }) => file.name));
     this.#parts.saving.save(await this.#zip([], async (add) => {
       for (const [at, shot] of shots.entries()) await add(shot, names[at] ?? "", `${at + 1} of ${shots.length}`);

@@ -103,8 +103,8 @@ function makeApp() {
   const keeping = new Keeping({ workbench, photographs, samples, messages });
   const intake = new Intake({ messages, samples, photographs, loading, workbench, live });
   const saving = new Saving({ stage, engine, workbench, shown: () => workbench.shown, settled: () => photographs.settled(), alarm, say });
-  const lessons = new LessonSaving({ engine, workbench, saving, settings, live, loading, tasks });
-  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better, folder };
+  const lessons = new LessonSaving({ engine, workbench, saving, settings, live, loading, tasks, samples });
+  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better, folder, saving };
 }
 
 type App = ReturnType<typeof makeApp>;
