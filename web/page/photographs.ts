@@ -285,7 +285,7 @@ export class Photographs {
     if (!bitmap || signal.aborted) return;
     shot.preview = bitmap;
     const { workbench, stage, settings } = this.#parts;
-    workbench.preview(bitmap, this.#patches);
+    workbench.preview(shot, bitmap, this.#patches);
     stage.dataset.state = "busy";
     // Where the processor draws the page too, what moves takes its time from the model.
     stage.toggleAttribute("data-long", settings.long);

@@ -273,7 +273,8 @@ export class Teaching implements Lessons {
 function sideOn(frame: HTMLElement, shown: Encoded | null): number {
   if (!shown) return 0;
   const [, , width, height] = shown.region;
-  return (Math.max(width, height) * frame.clientWidth) / shown.width;
+  // An enlarged picture is wider than its frame.
+  return (Math.max(width, height) * part(frame, "canvas", HTMLCanvasElement).getBoundingClientRect().width) / shown.width;
 }
 
 const named = (layers: number[]) => (layers.length > 1 ? `layers ${layers.join(", ")}` : `layer ${layers[0]}`);

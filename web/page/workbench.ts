@@ -161,8 +161,8 @@ export class Workbench {
   }
 
   /** Shows a photograph that is about to be encoded. */
-  preview(photo: ImageBitmap, patches: number) {
-    this.#picture.preview(photo, patches);
+  preview(shot: Shot | null, photo: ImageBitmap, patches: number) {
+    this.#picture.preview(shot, photo, patches);
   }
 
   show(shot: Shot, shots: readonly Shot[]) {
