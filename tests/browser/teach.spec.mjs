@@ -137,6 +137,22 @@ test("on a phone a finger paints and taps", async (t) => {
   await fits(page);
 });
 
+test("on a phone what was saved is told where its button is", async (t) => {
+  const page = await visit(site, t, { query: SMALL, ...phone });
+  await open(page);
+  await pick(page, [0.5, 0.5], 0);
+  await pick(page, [0.95, 0.1], 1);
+  await fit(page, "Learned from 2 patches");
+  await page.locator("#teach summary", { hasText: "Use it again" }).click();
+  for (const [button, name] of [["Save what it learned", "taught.safetensors"], ["Save all masks", "masks.zip"]]) {
+    await saved(page, button);
+    const said = page.locator(".said", { hasText: `Saved ${name} ✓` });
+    await said.waitFor();
+    const { y, height } = await said.boundingBox();
+    assert.ok(y >= 0 && y + height <= 844, `${name} is told ${y} px below the window’s upper edge`);
+  }
+});
+
 test("points are taken back one by one, and shown where they are", async (t) => {
   const page = await visit(site, t, { query: SMALL });
   await open(page);

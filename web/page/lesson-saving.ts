@@ -60,20 +60,20 @@ export class LessonSaving {
     this.#parts = parts;
     this.#cut = this.#button("cut", () => this.#saveCutOut());
     this.#masks = this.#button("masks", () => this.#saveMasks());
-    this.#frames = this.#button("video-masks", () => this.#saveVideoMasks());
+    this.#frames = this.#button("video-masks", (button) => this.#saveVideoMasks(button));
     this.#rate.addEventListener("change", () => void this.#refresh());
-    this.#button("export", () => this.#saveHead());
+    this.#button("export", (button) => this.#saveHead(button));
     const stage = part(document, "#stage", HTMLElement);
     new MutationObserver(() => void this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
     this.#root.addEventListener("lesson", () => void this.#refresh());
     void this.#refresh();
   }
 
-  #button(name: string, work: () => Promise<void>): HTMLButtonElement {
+  #button(name: string, work: (button: HTMLElement) => Promise<void>): HTMLButtonElement {
     const button = part(document, `#stage [data-${name}]`, HTMLButtonElement);
     button.addEventListener("click", () => {
       button.closest<HTMLDetailsElement>(".menu")?.removeAttribute("open");
-      void work().catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved."));
+      void work(button).catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved."));
     });
     return button;
   }
@@ -159,14 +159,14 @@ export class LessonSaving {
     return failed;
   }
 
-  async #saveVideoMasks() {
+  async #saveVideoMasks(button: HTMLElement) {
     const { live } = this.#parts;
     const { video } = live;
     if (!video) return;
     const times = Array.from({ length: this.#count(video) }, (_, at) => at / Number(this.#rate.value));
     const table = ["frame,seconds", ...times.map((seconds, at) => `${frameName(at)},${seconds.toFixed(3)}`)].join("\n");
     const all = (add: Add) => live.frames(video, times, (frame, at) => add(frame, stem(frameName(at)), `${at + 1} of ${times.length}`));
-    this.#parts.saving.save(await this.#zip([{ name: "frames.csv", bytes: bytesOf(`${table}\n`) }], all), named(video.name, "masks.zip"));
+    this.#parts.saving.save(await this.#zip([{ name: "frames.csv", bytes: bytesOf(`${table}\n`) }], all), named(video.name, "masks.zip"), button);
   }
 
   /** One zip: a PNG of indices for each picture, COCO's annotations, a table of areas, the head. */
@@ -205,9 +205,9 @@ export class LessonSaving {
     }
   }
 
-  async #saveHead() {
+  async #saveHead(button: HTMLElement) {
     const { engine, saving } = this.#parts;
-    saving.save(new Blob([await engine.call("exportHead", null)]), HEAD);
+    saving.save(new Blob([await engine.call("exportHead", null)]), HEAD, button);
   }
 }
 

@@ -125,7 +125,7 @@ function connect({ messages, stage, engine, workbench, settings, samples, intake
       live.openCamera();
     });
   }
-  benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
+  benchmark(details("benchmark"), measurement({ messages, engine, ...app }), (...given) => app.saving.save(...given));
   new CodeSheet({ workbench, settings, loading: app.loading, say: messages.say });
   const address = () => {
     const { settings: asked, detail } = settings.told();
