@@ -113,3 +113,103 @@ test("a lesson of the last visit goes on with the better model", async (t) => {
   assert.equal(await page.getByRole("alert").textContent(), "");
   assert.ok(await page.locator("#teach [data-waiting]").isHidden());
 });
+
+/** Presses the cross of a picture in the strip, by mouse. */
+async function remove(page, name) {
+  const thumb = page.locator("#shots").getByRole("button", { name, exact: true });
+  await thumb.hover();
+  await press(page, `Remove ${name}`);
+  await thumb.waitFor({ state: "detached" });
+}
+
+test("a picture is removed with its points, and both come back", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await open(page, "coffee.png");
+  await open(page);
+  await learn(page);
+  await kept(page, "your lesson and 2 pictures");
+  await remove(page, "cat.png");
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  assert.match(await page.locator("#removed").textContent(), /Removed cat\.png, and its 2 points\./);
+  assert.deepEqual(await counts(page), ["0 points", "0 points"]);
+  await kept(page, /: 1 picture /);
+  await page.locator("#removed").getByRole("button", { name: "Undo" }).click();
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
+  assert.deepEqual(await strip(page), ["coffee.png", "cat.png"]);
+  await fit(page, "Learned from 2 patches");
+  await kept(page, "your lesson and 2 pictures");
+  // By keyboard, without points, from where it is not shown; then for good.
+  await page.locator("#shots").getByRole("button", { name: "coffee.png", exact: true }).focus();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.ariaLabel), "Remove coffee.png");
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await strip(page), ["cat.png"]);
+  // Undo has the focus.
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await strip(page), ["coffee.png", "cat.png"]);
+  await remove(page, "coffee.png");
+  await kept(page, "your lesson and 1 picture");
+  await page.reload();
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
+  await fit(page, "Learned from 2 patches");
+  assert.deepEqual(await strip(page), ["cat.png"]);
+  // After the last one the page is as at its beginning.
+  await remove(page, "cat.png");
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  assert.ok(await page.locator("#shots").isHidden());
+  await page.locator("#kept").waitFor({ state: "hidden" });
+});
+
+test("two tabs keep their pictures side by side, and one leaves the other’s lesson", async (t) => {
+  const one = await visit(site, t, { query: SMALL });
+  const other = await one.context().newPage();
+  await other.goto(one.url());
+  await loaded(other);
+  await open(one);
+  await learn(one);
+  await add(one, "coffee 1.png", "coffee 2.png");
+  await kept(one, "your lesson and 3 pictures");
+  await add(other, ...[1, 2, 3, 4].map((at) => `coffee cup ${at}.png`));
+  await kept(other, "4 pictures");
+  await other.reload();
+  await kept(other, "your lesson and 7 pictures");
+  assert.deepEqual((await strip(other)).sort(), ["cat.png", "coffee 1.png", "coffee 2.png", ...[1, 2, 3, 4].map((at) => `coffee cup ${at}.png`)]);
+  await other.getByRole("tab", { name: "Teach" }).click();
+  await fit(other, "Learned from 2 patches");
+  // What one removes, the other does not keep again.
+  await remove(one, "coffee 1.png");
+  await kept(one, "your lesson and 2 pictures");
+  await remove(other, "coffee cup 1.png");
+  await kept(other, "6 pictures");
+  await one.reload();
+  await kept(one, "your lesson and 5 pictures");
+});
+
+test("a lesson that is begun before the last one is back is added to it", async (t) => {
+  let send = () => undefined;
+  const page = await visit(site, t, { query: SMALL });
+  await page.getByRole("button", { name: "Cat", exact: true }).click();
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
+  await page.getByRole("tab", { name: "Teach" }).click();
+  await drawn(page);
+  await learn(page);
+  await page.locator("#teach input[type=text]").first().fill("cat");
+  await page.keyboard.press("Enter");
+  await kept(page, "your lesson");
+  // The sample of the kept lesson is long on its way.
+  const arrived = new Promise((done) => (send = done));
+  await page.route("**/samples/chelsea.png", async (route) => (await arrived, route.continue()));
+  await page.goto(page.url().replace(/[?&]sample=\w+/, ""));
+  await page.reload();
+  await open(page, "coffee.png");
+  await pick(page, [0.5, 0.5], 0);
+  await pick(page, [0.05, 0.05], 1);
+  await fit(page, "Learned from 2 patches");
+  send();
+  await fit(page, "Learned from 4 patches");
+  assert.deepEqual(await counts(page), ["1 point", "2 points", "1 point"]);
+  assert.deepEqual(await page.locator("#teach input[type=text]").evaluateAll((all) => all.map(({ value }) => value)), ["cat", "background", "object"]);
+  assert.equal(await page.locator("#facts dd").first().textContent().then((text) => text.includes("coffee.png")), true);
+  await press(page, "Undo");
+  assert.deepEqual(await counts(page), ["1 point", "1 point"]);
+});

@@ -351,18 +351,18 @@ test("a lesson and its pictures are kept in the browser until they are deleted",
   await drawn(page);
   const kept = () => page.locator("[data-kept]", { hasText: /^Kept in this browser alone: your lesson and 1 picture \(\d+ kB\)\.$/ });
   await kept().waitFor();
-  await page.getByRole("button", { name: "cat.png" }).click();
+  await page.getByRole("button", { name: "cat.png", exact: true }).click();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await drawn(page);
   const before = await map(page);
   await page.waitForTimeout(6000); // until features are kept too
   await page.reload();
-  await page.getByRole("button", { name: "cat.png" }).waitFor();
+  await page.getByRole("button", { name: "cat.png", exact: true }).waitFor();
   await shown(page);
   await fit(page, "Learned from 3 patches");
   assert.deepEqual(await counts(page), ["2 points", "1 point"]);
   assert.equal(await page.locator("#teach input[type=text]").first().inputValue(), "thing");
-  await page.getByRole("button", { name: "cat.png" }).click();
+  await page.getByRole("button", { name: "cat.png", exact: true }).click();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await fit(page, "Learned from 3 patches");
   await drawn(page);
@@ -391,7 +391,7 @@ test("pictures are kept without a lesson too, and what was forgotten is not kept
   await page.reload();
   await page.locator("#facts", { hasText: "two.png" }).waitFor({ state: "attached" });
   await shown(page);
-  assert.deepEqual(await page.locator("#shots button").evaluateAll((all) => all.map(({ title }) => title)), ["one.png", "two.png"]);
+  assert.deepEqual(await page.locator("#shots button[title]").evaluateAll((all) => all.map(({ title }) => title)), ["one.png", "two.png"]);
   // A picture that was not opened in this visit stays too.
   await kept("2 pictures");
   await page.getByRole("button", { name: "Forget all" }).click();

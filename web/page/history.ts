@@ -32,9 +32,10 @@ export class History<State, Note> {
     return [this.#now, ...[...this.#past, ...this.#future].flatMap(({ before, after }) => [before, after])];
   }
 
-  /** Another state to begin with, where nothing was done yet. */
+  /** Another state to begin with. */
   begin(state: State) {
     this.#now = state;
+    this.#past.length = this.#future.length = 0;
   }
 
   /** Adds a step; with `join` the change becomes part of the last step. */

@@ -41,6 +41,8 @@ export class Keeping {
   #dropped: ReadonlySet<Shot> = new Set();
   /** The lesson at that time. */
   #past: Lesson | null = null;
+  /** The lesson that was kept, or brought back, last. */
+  #written: Lesson;
   #timer = 0;
   #longTimer = 0;
   /** Whether an earlier lesson is being brought back. */
@@ -49,6 +51,7 @@ export class Keeping {
 
   constructor(parts: KeepingParts) {
     this.#parts = parts;
+    this.#written = this.#lesson;
     part(this.#root, "[data-forget]", HTMLButtonElement).addEventListener("click", () => void this.#forget());
     part(document, "#teach", HTMLElement).addEventListener("lesson", () => this.#later());
     // Another picture, or more of them.
@@ -57,23 +60,29 @@ export class Keeping {
 
   /** Brings the last visit's pictures and lesson back; `show` whether its picture may come to the stage. */
   async restore(show: boolean): Promise<void> {
-    const kept = await this.#kept.lesson().catch(() => null);
-    if (!kept || this.#touched) return;
     this.#restoring = true;
     try {
-      const shots = await this.#shots(kept.pictures);
-      // What is there by then was opened meanwhile.
-      if (this.#touched) return;
-      this.#take(kept, shots);
-      await this.#loadVectors();
-      this.#tell();
-      const shown = shots.get(kept.shown);
-      if (show && shown) await this.#parts.photographs.open(shown);
+      const kept = await this.#kept.lesson().catch(() => null);
+      if (kept) await this.#bring(kept, show);
     } catch (error) {
       this.#parts.messages.alarm(new Error(`What was kept of your last visit could not be brought back: ${String(error)}.`));
     } finally {
       this.#restoring = false;
+      this.#later();
     }
+  }
+
+  async #bring(kept: KeptLesson, show: boolean) {
+    const keys = [...kept.pictures, ...kept.traces.map(({ picture }) => picture), ...(await this.#kept.pictures())];
+    const shots = await this.#shots([...new Set(keys)]);
+    // A lesson that was begun meanwhile goes on, on its own picture.
+    const begun = this.#touched;
+    this.#take(kept, shots);
+    if (!begun) this.#written = this.#lesson;
+    await this.#loadVectors();
+    this.#tell();
+    const shown = shots.get(kept.shown);
+    if (show && shown && !begun) await this.#parts.photographs.open(shown);
   }
 
   /** Another model: its features of the lesson's pictures may be kept. */
@@ -190,12 +199,26 @@ export class Keeping {
       this.#stored.add(key);
     }
     const keys = own.map((shot) => this.#key(shot));
+    // What another tab has taught stays where this one has taught nothing since.
+    const earlier = lesson === this.#written ? await this.#kept.lesson() : null;
     await this.#kept.keepLesson({
-      classes: lesson.classes, method: lesson.method, head: this.#taught ? lesson.head : null, pictures: keys, shown: shown && own.includes(shown) ? this.#key(shown) : "",
-      traces: this.#traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
+      ...(earlier ?? {
+        classes: lesson.classes, method: lesson.method, head: this.#taught ? lesson.head : null,
+        traces: this.#traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
+      }),
+      pictures: keys, shown: shown && own.includes(shown) ? this.#key(shown) : "",
     });
-    await this.#kept.dropOthers(keys);
+    this.#written = lesson;
+    await this.#dropRemoved(own);
     this.#tell();
+  }
+
+  /** What other tabs keep is not this one's to delete. */
+  async #dropRemoved(own: readonly Shot[]) {
+    for (const [shot, key] of this.#keys) {
+      if (own.includes(shot) || !this.#stored.delete(key)) continue;
+      await this.#kept.dropPicture(key);
+    }
   }
 
   async #keepFeatures() {

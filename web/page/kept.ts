@@ -50,6 +50,11 @@ export class Kept {
     return found instanceof File ? found : null;
   }
 
+  /** The keys of all pictures, also of those that other tabs keep. */
+  pictures(): Promise<string[]> {
+    return this.#database.keys(PICTURES);
+  }
+
   async vectors(key: string): Promise<KeptVectors | null> {
     return ((await this.#database.get(VECTORS, key)) as KeptVectors | undefined) ?? null;
   }
@@ -72,11 +77,8 @@ export class Kept {
     await keptKernels().clear();
   }
 
-  /** Drops the pictures that a lesson does not have any more. */
-  async dropOthers(keys: readonly string[]): Promise<void> {
-    for (const name of [PICTURES, VECTORS] as const) {
-      const known = await this.#database.keys(name);
-      for (const key of known) if (!keys.includes(key)) await this.#database.remove(name, key);
-    }
+  /** Drops a picture that was removed. */
+  async dropPicture(key: string): Promise<void> {
+    for (const name of [PICTURES, VECTORS] as const) await this.#database.remove(name, key);
   }
 }

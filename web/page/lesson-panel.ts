@@ -4,7 +4,7 @@ import { spelled } from "../shared/spelled";
 import { ClassRow, hexOf } from "./class-row";
 import { part } from "./dom";
 import { History } from "./history";
-import { distinct, firstLesson, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
+import { distinct, firstLesson, joined, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
 import { MethodForm } from "./method";
 import { tokenAt, type Place } from "../shared/patches";
 import type { Shot } from "./shots";
@@ -60,6 +60,8 @@ export class LessonPanel {
   /** The trace that the pressed pointer lengthens. */
   #grown: Trace | null = null;
   #lit: Trace | null = null;
+  /** Whether a lesson of an earlier visit was brought back. */
+  #brought = false;
   /** The step of the layer that goes on while nothing else is done. */
   #turning: Where | null = null;
 
@@ -120,6 +122,11 @@ export class LessonPanel {
     return this.now.traces.filter((trace) => trace.shot === shot);
   }
 
+  /** Whether something was painted that was begun in this visit. */
+  get begun(): boolean {
+    return this.touched && !this.#brought && this.now.traces.length > 0;
+  }
+
   /** Whether anything was done. */
   get touched(): boolean {
     return this.#history.undoable || this.#history.redoable;
@@ -174,9 +181,22 @@ export class LessonPanel {
     this.#turning = way;
   }
 
-  /** Puts a lesson of an earlier visit in place of the untouched one. */
+  /** Takes away all that was painted on a picture. */
+  without(shot: Shot) {
+    this.#edit({ ...this.now, traces: this.now.traces.filter((trace) => trace.shot !== shot) }, shot);
+  }
+
+  /** Puts a lesson of an earlier visit below what was done meanwhile: marks are added to it, a head takes its place, as they would have. */
   restore(lesson: Lesson) {
+    const begun = this.now;
     this.#history.begin({ ...lesson, classes: distinct(lesson.classes) });
+    this.#brought = true;
+    // A stroke that is being painted goes on as another one.
+    [this.#stroke, this.#grown, this.#turning] = [false, null, null];
+    if (begun.head || begun.traces.length > 0) {
+      this.#history.change(begun.head ? begun : joined(this.now, begun), nowhere);
+      this.#inHand = this.now.traces.at(-1)?.class ?? 0;
+    }
     this.#render();
     this.#actions.changed();
   }

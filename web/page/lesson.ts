@@ -118,6 +118,17 @@ export function withChanged(lesson: Lesson, index: number, change: Partial<Class
   return { ...lesson, classes: lesson.classes.map((one, at) => (at === index ? { ...one, ...change } : one)) };
 }
 
+/** A lesson with what was painted in another: classes of one name are one. */
+export function joined(lesson: Lesson, other: Lesson): Lesson {
+  const classes = [...lesson.classes];
+  const indices = other.classes.map((own, at) => {
+    const known = classes.findIndex(({ name }) => name === own.name);
+    return known >= 0 || !used(other).includes(at) ? known : classes.push(own) - 1;
+  });
+  const traces = other.traces.map((trace) => ({ ...trace, class: indices[trace.class] ?? 0 }));
+  return { ...lesson, classes, traces: [...lesson.traces, ...traces] };
+}
+
 /** The classes of a head in place of the lesson's. */
 export function ofHead(lesson: Lesson, head: Imported): Lesson {
   const { names, palette } = head.taught;

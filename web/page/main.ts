@@ -24,6 +24,7 @@ import { keepOffline, takeLater } from "./offline";
 import { Photographs } from "./photographs";
 import { MemoryHint, precisionChoice } from "./precision";
 import { progressBar } from "./progress";
+import { Removal } from "./removal";
 import { sampleList } from "./samples";
 import { Saving } from "./saving";
 import { Shelf } from "./shelf";
@@ -57,7 +58,7 @@ function makeApp() {
     shelf,
   });
   const how = howItWorks(details("how"), engine);
-  const strip = shotStrip(find("shots"), (shot) => void photographs.open(shot));
+  const strip = shotStrip(find("shots"), (shot) => void photographs.open(shot), (shot) => removal.take(shot));
   const picker = modelPicker(find("model"), (files) => intake.chooseModel(files), () => void loading.change(bundled));
   const hub = part(document, 'meta[name="hub"]', HTMLMetaElement).content;
   const list = new ModelList(details("models"), hub, (name) => void loading.useStored(name), () => settings.present);
@@ -87,10 +88,7 @@ function makeApp() {
   const tell = async (notes: string) => status.tell(notes, await status.device, () => loading.model);
   const photographs = new Photographs({
     stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell, ahead: (photo) => ahead.take(photo),
-    opening() {
-      live.leave();
-      folder.leave();
-    },
+    opening: () => [live, folder].forEach((one) => one.leave()),
   });
   const folder = new FolderDoor({
     main: stage, engine, alarm, say, model: () => loading.ready(), open: (file) => void photographs.openFile(file),
@@ -100,6 +98,7 @@ function makeApp() {
   const ahead = new Ahead({ engine, photographs, samples, settings });
   const live = new Live({ stage, engine, workbench, photographs, loading, settings, messages });
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
+  const removal = new Removal(photographs, workbench.teaching.panel);
   const keeping = new Keeping({ workbench, photographs, samples, messages });
   const intake = new Intake({ messages, samples, photographs, loading, workbench, live });
   const saving = new Saving({ stage, engine, workbench, shown: () => workbench.shown, settled: () => photographs.settled(), alarm, say });

@@ -101,8 +101,8 @@ export class Teaching implements Lessons {
    * was begun with it would change under the visitor's hands. The panel then says how to change.
    */
   async stays(): Promise<boolean> {
-    const { head, now, touched } = this.panel;
-    const stays = head ? await this.#apply(head) : touched && now.traces.length > 0;
+    const { head, begun } = this.panel;
+    const stays = head ? await this.#apply(head) : begun;
     this.#waiting.hidden = !stays;
     return stays;
   }
