@@ -50,7 +50,7 @@ test("of many photographs all stay, and so does the lesson", async (t) => {
   // On another layer, when the taught photograph is not encoded any more.
   await page.locator("#layer").fill("8");
   await fit(page, "on layers 6, 8");
-  await page.getByRole("button", { name: "cat.png" }).click();
+  await page.getByRole("button", { name: "cat.png", exact: true }).click();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await shown(page);
   await fit(page, "Learned from 2 patches on layers 6, 8");
@@ -69,7 +69,7 @@ test("files that were not reached stay in the strip and open later", async (t) =
   const page = await visit(site, t, { query: SMALL });
   await page.locator("#photo-file").setInputFiles(files(20)); // before the model is there
   await page.waitForFunction(() => document.querySelectorAll("#shots li").length === 20);
-  await page.getByRole("button", { name: "17.png" }).click();
+  await page.getByRole("button", { name: "17.png", exact: true }).click();
   await page.locator("#facts", { hasText: "17.png" }).waitFor({ state: "attached" });
   assert.equal(await page.locator("#shots li").count(), 20);
   await page.getByRole("button", { name: "9.png", exact: true }).click();

@@ -297,6 +297,7 @@ test("a lesson taught on one frame is applied to each, and its masks are saved u
   const told = await page.locator("[data-video-cost]").textContent();
   const { name, bytes } = await saved(page, "Save masks of the video");
   assert.equal(name, "disc-masks.zip");
+  await page.locator("#live .said", { hasText: "Saved disc-masks.zip ✓" }).waitFor();
   const files = unzipSync(bytes);
   const masks = Object.keys(files).filter((file) => file.startsWith("masks/")).sort();
   assert.ok(masks.length >= 9 && masks.length <= 12, masks.join());

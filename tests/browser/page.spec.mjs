@@ -45,6 +45,8 @@ test("the benchmark measures, and its table is kept as JSON", async (t) => {
   await page.locator("#benchmark tbody tr").first().waitFor({ timeout: 60_000 });
   assert.match(await page.locator("#benchmark .headline").textContent(), /^[\d.,]+ pictures a second, [\d.,]+% of this device’s measured peak\.$/);
   const { bytes } = await saved(page, "Save as JSON");
+  // The answer stands where the button is.
+  await page.locator("#benchmark .said", { hasText: "Saved benchmark.json ✓" }).waitFor();
   const report = JSON.parse(bytes.toString());
   assert.equal(report.tokens, 257);
   assert.ok(report.encode.min_ms > 0 && report.encode.min_ms <= report.encode.median_ms);

@@ -137,6 +137,22 @@ test("on a phone a finger paints and taps", async (t) => {
   await fits(page);
 });
 
+test("on a phone what was saved is told where its button is", async (t) => {
+  const page = await visit(site, t, { query: SMALL, ...phone });
+  await open(page);
+  await pick(page, [0.5, 0.5], 0);
+  await pick(page, [0.95, 0.1], 1);
+  await fit(page, "Learned from 2 patches");
+  await page.locator("#teach summary", { hasText: "Use it again" }).click();
+  for (const [button, name] of [["Save what it learned", "taught.safetensors"], ["Save all masks", "masks.zip"]]) {
+    await saved(page, button);
+    const said = page.locator(".said", { hasText: `Saved ${name} ✓` });
+    await said.waitFor();
+    const { y, height } = await said.boundingBox();
+    assert.ok(y >= 0 && y + height <= 844, `${name} is told ${y} px below the window’s upper edge`);
+  }
+});
+
 test("points are taken back one by one, and shown where they are", async (t) => {
   const page = await visit(site, t, { query: SMALL });
   await open(page);
@@ -286,6 +302,29 @@ test("masks of all pictures are one zip that COCO’s tools read", async (t) => 
   await fit(page, "again.safetensors: a cat, background, on layers 8, 12");
 });
 
+test("the zip of masks has no sample that nobody chose, unless something is painted on it", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&size=112" });
+  await shown(page);
+  await open(page);
+  await learn(page);
+  const masks = async () => Object.keys(unzipSync((await saved(page, "Save all masks")).bytes)).filter((name) => name.startsWith("masks/"));
+  assert.deepEqual(await masks(), ["masks/cat.png"]);
+  // The page began with the coffee; now it is chosen.
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  assert.deepEqual(await masks(), ["masks/coffee.png", "masks/cat.png"]);
+});
+
+test("the zip of masks has a painted sample that the page began with", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&size=112" });
+  await shown(page);
+  await page.getByRole("tab", { name: "Teach" }).click();
+  await drawn(page);
+  await learn(page);
+  await open(page);
+  assert.deepEqual(Object.keys(unzipSync((await saved(page, "Save all masks")).bytes)).filter((name) => name.startsWith("masks/")), ["masks/coffee.png", "masks/cat.png"]);
+});
+
 test("the command that does the same is shown and copied", async (t) => {
   const page = await visit(site, t, { query: SMALL, permissions: ["clipboard-read", "clipboard-write"] });
   await open(page, "my cat's.png");
@@ -312,18 +351,18 @@ test("a lesson and its pictures are kept in the browser until they are deleted",
   await drawn(page);
   const kept = () => page.locator("[data-kept]", { hasText: /^Kept in this browser alone: your lesson and 1 picture \(\d+ kB\)\.$/ });
   await kept().waitFor();
-  await page.getByRole("button", { name: "cat.png" }).click();
+  await page.getByRole("button", { name: "cat.png", exact: true }).click();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await drawn(page);
   const before = await map(page);
   await page.waitForTimeout(6000); // until features are kept too
   await page.reload();
-  await page.getByRole("button", { name: "cat.png" }).waitFor();
+  await page.getByRole("button", { name: "cat.png", exact: true }).waitFor();
   await shown(page);
   await fit(page, "Learned from 3 patches");
   assert.deepEqual(await counts(page), ["2 points", "1 point"]);
   assert.equal(await page.locator("#teach input[type=text]").first().inputValue(), "thing");
-  await page.getByRole("button", { name: "cat.png" }).click();
+  await page.getByRole("button", { name: "cat.png", exact: true }).click();
   await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
   await fit(page, "Learned from 3 patches");
   await drawn(page);
@@ -352,7 +391,7 @@ test("pictures are kept without a lesson too, and what was forgotten is not kept
   await page.reload();
   await page.locator("#facts", { hasText: "two.png" }).waitFor({ state: "attached" });
   await shown(page);
-  assert.deepEqual(await page.locator("#shots button").evaluateAll((all) => all.map(({ title }) => title)), ["one.png", "two.png"]);
+  assert.deepEqual(await page.locator("#shots button[title]").evaluateAll((all) => all.map(({ title }) => title)), ["one.png", "two.png"]);
   // A picture that was not opened in this visit stays too.
   await kept("2 pictures");
   await page.getByRole("button", { name: "Forget all" }).click();

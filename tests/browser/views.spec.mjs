@@ -86,6 +86,7 @@ for (const [device, options] of [["desktop", { query: "?device=gpu" }], ["phone"
     await t.test("clusters", async () => {
       await turn(page, "Group");
       await page.locator("#clusters").fill("4");
+      await page.locator("#legend li", { hasText: "Group 4" }).waitFor();
       await page.locator("#legend li").nth(3).waitFor();
       await drawn(page);
       const { shape, data } = await viewData(page);

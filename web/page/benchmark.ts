@@ -5,7 +5,6 @@ import { make, part } from "./dom";
 import { askedPrecision } from "./precision";
 import { bytes, duration } from "../shared/format";
 import type { Benchmark, BenchmarkRequest, Device, Model } from "../shared/protocol";
-import { save } from "./save";
 
 /** `found` is null on the processor, and where the weights are too large to be held twice. */
 export interface Measured {
@@ -21,7 +20,8 @@ export type Measure = (request: BenchmarkRequest) => Promise<Measured | null>;
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 
-export function benchmark(root: HTMLDetailsElement, measure: Measure) {
+/** `save` saves a file, and says so beside a button. */
+export function benchmark(root: HTMLDetailsElement, measure: Measure, save: (blob: Blob, name: string, button: HTMLElement) => void) {
   const run = part(root, "[data-run]", HTMLButtonElement);
   const download = part(root, "[data-save]", HTMLButtonElement);
   const batch = part(root, "input", HTMLInputElement);
@@ -44,7 +44,7 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure) {
       run.disabled = false;
     }
   });
-  download.addEventListener("click", () => save(new Blob([text], { type: "application/json" }), "benchmark.json"));
+  download.addEventListener("click", () => save(new Blob([text], { type: "application/json" }), "benchmark.json", download));
 }
 
 /** How fast this device is, in one sentence. */

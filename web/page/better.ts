@@ -34,13 +34,18 @@ export class DefaultModel {
   }
 }
 
-/** Replaces the small model by the default one, unless the visitor has chosen another or it cannot be had. */
-export async function improve(model: DefaultModel, loading: ModelLoading, photographs: Photographs) {
+/**
+ * Replaces the small model by the default one, unless the visitor has chosen another, it cannot be had, or what is taught
+ * `stays` with the small one.
+ */
+export async function improve(model: DefaultModel, loading: ModelLoading, photographs: Photographs, stays: () => Promise<boolean>) {
   await loading.ready();
   await settled(photographs);
   const files = await model.files().catch(() => null);
   if (!files) return;
   await settled(photographs);
+  if (loading.source !== bundled || (await stays())) return;
+  // Another one may have been chosen meanwhile.
   if (loading.source === bundled) await loading.replaceBy(files);
 }
 

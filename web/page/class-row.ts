@@ -7,6 +7,7 @@ import type { Shot } from "./shots";
 export interface RowActions {
   choose(index: number): void;
   change(index: number, change: Partial<ClassOf>): void;
+  rename(index: number, name: string): void;
   remove(index: number): void;
   erase(trace: Trace): void;
   /** Shows a trace on the picture while it is pointed at. */
@@ -67,8 +68,8 @@ export class ClassRow {
     const before = classes[index]?.name ?? "";
     const input = make("input", { type: "text", value: before, maxLength: 40, ariaLabel: `Name of class ${index + 1}` });
     input.addEventListener("change", () => {
-      const name = input.value.trim() || `class ${index + 1}`;
-      if (name !== before) this.#actions.change(index, { name });
+      const name = input.value.trim() || before;
+      if (name !== before) this.#actions.rename(index, name);
       else input.value = name;
     });
     return keyed(input, `name-${index}`);

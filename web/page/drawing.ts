@@ -234,8 +234,9 @@ function drawMark({ canvas, context, box }: Board, { token, colour }: Mark) {
 
 /** A point as a dot, a stroke as wide as it was painted. */
 function drawStroke({ canvas, context, region: [left, top, width, height] }: Board, { path, radius, colour, lit }: Stroke) {
-  // A dot is as large on any screen; of a file its part of the picture.
-  const unit = canvas.clientWidth > 0 ? (1.6 * canvas.width) / canvas.clientWidth : Math.max(canvas.width, canvas.height) / 400;
+  // A dot is as large on any screen, however far the picture is enlarged; of a file its part of the picture.
+  const shown = canvas.getBoundingClientRect().width;
+  const unit = shown > 0 ? (1.6 * canvas.width) / shown : Math.max(canvas.width, canvas.height) / 400;
   const own = radius * Math.max(width, height);
   const at = ([x, y]: Place) => [left + x * width, top + y * height] as const;
   const [first] = path;
@@ -243,11 +244,12 @@ function drawStroke({ canvas, context, region: [left, top, width, height] }: Boa
   context.lineCap = context.lineJoin = "round";
   context.beginPath();
   if (path.length === 1) {
-    const size = Math.max(lit ? 6 * unit : 3.5 * unit, own);
+    // Its colour shows inside its rim.
+    const size = Math.max(lit ? 6 * unit : 3.5 * unit, own, 1.5);
     context.arc(...at(first), size, 0, 2 * Math.PI);
     context.fillStyle = `rgb(${colour.join(" ")} / ${own > 8 * unit ? 60 : 100}%)`;
     context.fill();
-    return stroke(context, canvas.width);
+    return stroke(context, shown > 0 ? (canvas.width * canvas.clientWidth) / shown : canvas.width);
   }
   context.moveTo(...at(first));
   for (const place of path) context.lineTo(...at(place));

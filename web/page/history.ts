@@ -32,15 +32,16 @@ export class History<State, Note> {
     return [this.#now, ...[...this.#past, ...this.#future].flatMap(({ before, after }) => [before, after])];
   }
 
-  /** Another state to begin with, where nothing was done yet. */
+  /** Another state to begin with. */
   begin(state: State) {
     this.#now = state;
+    this.#past.length = this.#future.length = 0;
   }
 
   /** Adds a step; with `join` the change becomes part of the last step. */
   change(after: State, note: Note, join = false) {
     const last = join ? this.#past.at(-1) : undefined;
-    if (last) last.after = after;
+    if (last) [last.after, last.note] = [after, note];
     else this.#past.push({ before: this.#now, after, note });
     this.#future.length = 0;
     this.#now = after;

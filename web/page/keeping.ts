@@ -41,6 +41,8 @@ export class Keeping {
   #dropped: ReadonlySet<Shot> = new Set();
   /** The lesson at that time. */
   #past: Lesson | null = null;
+  /** The lesson that was kept, or brought back, last. */
+  #written: Lesson;
   #timer = 0;
   #longTimer = 0;
   /** Whether an earlier lesson is being brought back. */
@@ -49,6 +51,7 @@ export class Keeping {
 
   constructor(parts: KeepingParts) {
     this.#parts = parts;
+    this.#written = this.#lesson;
     part(this.#root, "[data-forget]", HTMLButtonElement).addEventListener("click", () => void this.#forget());
     part(document, "#teach", HTMLElement).addEventListener("lesson", () => this.#later());
     // Another picture, or more of them.
@@ -57,23 +60,29 @@ export class Keeping {
 
   /** Brings the last visit's pictures and lesson back; `show` whether its picture may come to the stage. */
   async restore(show: boolean): Promise<void> {
-    const kept = await this.#kept.lesson().catch(() => null);
-    if (!kept || this.#touched) return;
     this.#restoring = true;
     try {
-      const shots = await this.#shots(kept.pictures);
-      // What is there by then was opened meanwhile.
-      if (this.#touched) return;
-      this.#take(kept, shots);
-      await this.#loadVectors();
-      this.#tell();
-      const shown = shots.get(kept.shown);
-      if (show && shown) await this.#parts.photographs.open(shown);
+      const kept = await this.#kept.lesson().catch(() => null);
+      if (kept) await this.#bring(kept, show);
     } catch (error) {
       this.#parts.messages.alarm(new Error(`What was kept of your last visit could not be brought back: ${String(error)}.`));
     } finally {
       this.#restoring = false;
+      this.#later();
     }
+  }
+
+  async #bring(kept: KeptLesson, show: boolean) {
+    const keys = [...kept.pictures, ...kept.traces.map(({ picture }) => picture), ...(await this.#kept.pictures())];
+    const shots = await this.#shots([...new Set(keys)]);
+    // A lesson that was begun meanwhile goes on, on its own picture.
+    const begun = this.#touched;
+    this.#take(kept, shots);
+    if (!begun) this.#written = this.#lesson;
+    await this.#loadVectors();
+    this.#tell();
+    const shown = shots.get(kept.shown);
+    if (show && shown && !begun) await this.#parts.photographs.open(shown);
   }
 
   /** Another model: its features of the lesson's pictures may be kept. */
@@ -95,6 +104,11 @@ export class Keeping {
   /** What is taught, and not deleted. */
   get #traces(): readonly Trace[] {
     return this.#lesson === this.#past ? [] : this.#lesson.traces;
+  }
+
+  /** Whether anything is taught, or loaded, that is not deleted. */
+  get #taught(): boolean {
+    return this.#traces.length > 0 || (this.#lesson !== this.#past && this.#lesson.head !== null);
   }
 
   /** Whether there is a lesson already. */
@@ -136,7 +150,7 @@ export class Keeping {
       return shot ? [{ ...trace, shot }] : [];
     });
     const { teaching } = this.#parts.workbench;
-    teaching.panel.restore({ classes: kept.classes, traces, method: kept.method, head: null });
+    teaching.panel.restore({ classes: kept.classes, traces, method: kept.method, head: kept.head ?? null });
     teaching.outdate();
   }
 
@@ -178,19 +192,33 @@ export class Keeping {
     const lesson = this.#lesson;
     const own = this.#worth;
     // Where nothing was ever kept, nothing need be written.
-    if (own.every((shot) => this.#key(shot).startsWith(SAMPLE)) && this.#traces.length === 0 && this.#root.hidden) return;
+    if (own.every((shot) => this.#key(shot).startsWith(SAMPLE)) && !this.#taught && this.#root.hidden) return;
     for (const shot of own) {
       const key = this.#key(shot);
       if (!key.startsWith(SAMPLE) && !this.#stored.has(key)) await this.#kept.keepPicture(key, shot.file);
       this.#stored.add(key);
     }
     const keys = own.map((shot) => this.#key(shot));
+    // What another tab has taught stays where this one has taught nothing since.
+    const earlier = lesson === this.#written ? await this.#kept.lesson() : null;
     await this.#kept.keepLesson({
-      classes: lesson.classes, method: lesson.method, pictures: keys, shown: shown && own.includes(shown) ? this.#key(shown) : "",
-      traces: this.#traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
+      ...(earlier ?? {
+        classes: lesson.classes, method: lesson.method, head: this.#taught ? lesson.head : null,
+        traces: this.#traces.map(({ shot, ...trace }) => ({ ...trace, picture: this.#key(shot) })),
+      }),
+      pictures: keys, shown: shown && own.includes(shown) ? this.#key(shown) : "",
     });
-    await this.#kept.dropOthers(keys);
+    this.#written = lesson;
+    await this.#dropRemoved(own);
     this.#tell();
+  }
+
+  /** What other tabs keep is not this one's to delete. */
+  async #dropRemoved(own: readonly Shot[]) {
+    for (const [shot, key] of this.#keys) {
+      if (own.includes(shot) || !this.#stored.delete(key)) continue;
+      await this.#kept.dropPicture(key);
+    }
   }
 
   async #keepFeatures() {
@@ -210,7 +238,7 @@ export class Keeping {
     const kept = [...this.#keys].filter(([, key]) => !key.startsWith(SAMPLE) && this.#stored.has(key));
     const size = kept.reduce((sum, [shot]) => sum + shot.file.size, 0);
     const pictures = kept.length === 0 ? [] : [`${kept.length} ${kept.length === 1 ? "picture" : "pictures"} (${bytes(size)})`];
-    const what = [...(this.#traces.length > 0 ? ["your lesson"] : []), ...pictures].join(" and ");
+    const what = [...(this.#taught ? ["your lesson"] : []), ...pictures].join(" and ");
     this.#root.hidden = !what;
     this.#note.textContent = what ? `Kept in this browser alone: ${what}.` : "";
   }

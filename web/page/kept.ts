@@ -3,7 +3,7 @@
 import { Database } from "../shared/database";
 import { keptKernels } from "../shared/kernels";
 import type { Place } from "../shared/patches";
-import type { ClassOf, Method } from "./lesson";
+import type { ClassOf, Imported, Method } from "./lesson";
 
 /** A trace as it is kept: its picture by a key. */
 export interface KeptTrace {
@@ -18,6 +18,8 @@ export interface KeptLesson {
   classes: readonly ClassOf[];
   traces: readonly KeptTrace[];
   method: Method;
+  /** Lessons that were kept by earlier versions have none. */
+  head?: Imported | null;
   /** Keys of pictures, in the order of the strip; the one on the stage. */
   pictures: readonly string[];
   shown: string;
@@ -48,6 +50,11 @@ export class Kept {
     return found instanceof File ? found : null;
   }
 
+  /** The keys of all pictures, also of those that other tabs keep. */
+  pictures(): Promise<string[]> {
+    return this.#database.keys(PICTURES);
+  }
+
   async vectors(key: string): Promise<KeptVectors | null> {
     return ((await this.#database.get(VECTORS, key)) as KeptVectors | undefined) ?? null;
   }
@@ -70,11 +77,8 @@ export class Kept {
     await keptKernels().clear();
   }
 
-  /** Drops the pictures that a lesson does not have any more. */
-  async dropOthers(keys: readonly string[]): Promise<void> {
-    for (const name of [PICTURES, VECTORS] as const) {
-      const known = await this.#database.keys(name);
-      for (const key of known) if (!keys.includes(key)) await this.#database.remove(name, key);
-    }
+  /** Drops a picture that was removed. */
+  async dropPicture(key: string): Promise<void> {
+    for (const name of [PICTURES, VECTORS] as const) await this.#database.remove(name, key);
   }
 }

@@ -4,7 +4,7 @@ import { spelled } from "../shared/spelled";
 import { ClassRow, hexOf } from "./class-row";
 import { part } from "./dom";
 import { History } from "./history";
-import { firstLesson, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
+import { distinct, firstLesson, joined, MOST_CLASSES, ofHead, used, withChanged, withClass, withoutClass, type Imported, type Lesson, type Method, type Trace } from "./lesson";
 import { MethodForm } from "./method";
 import { tokenAt, type Place } from "../shared/patches";
 import type { Shot } from "./shots";
@@ -60,6 +60,10 @@ export class LessonPanel {
   /** The trace that the pressed pointer lengthens. */
   #grown: Trace | null = null;
   #lit: Trace | null = null;
+  /** Whether a lesson of an earlier visit was brought back. */
+  #brought = false;
+  /** The step of the layer that goes on while nothing else is done. */
+  #turning: Where | null = null;
 
   constructor(root: HTMLElement, actions: LessonActions) {
     const button = (name: string) => part(root, `[data-${name}]`, HTMLButtonElement);
@@ -73,7 +77,7 @@ export class LessonPanel {
     this.#method = new MethodForm(root, (method) => this.#step({ method }));
     this.#rows = new ClassRow({
       choose: (index) => this.choose(index), remove: (index) => this.#edit(withoutClass(this.now, index)),
-      change: (index, change) => this.#edit(withChanged(this.now, index, change)),
+      change: (index, change) => this.#edit(withChanged(this.now, index, change)), rename: (index, name) => this.#rename(index, name),
       erase: (trace) => this.#edit({ ...this.now, traces: this.now.traces.filter((one) => one !== trace) }, trace.shot),
       light: (trace) => this.#light(trace), open: (shot) => actions.open(shot),
     });
@@ -116,6 +120,11 @@ export class LessonPanel {
 
   traces(shot: Shot): Trace[] {
     return this.now.traces.filter((trace) => trace.shot === shot);
+  }
+
+  /** Whether something was painted that was begun in this visit. */
+  get begun(): boolean {
+    return this.touched && !this.#brought && this.now.traces.length > 0;
   }
 
   /** Whether anything was done. */
@@ -164,9 +173,30 @@ export class LessonPanel {
     this.#change(ofHead(this.now, head), { shot: null, dials: [before, after] });
   }
 
-  /** Puts a lesson of an earlier visit in place of the untouched one. */
+  /** Another layer is learned from; all the way of the slider is one step. */
+  turn(before: Dial, after: Dial) {
+    if (before === after) return;
+    const way: Where = { shot: null, dials: [this.#turning?.dials ? this.#turning.dials[0] : before, after] };
+    this.#change(this.now, way, this.#turning !== null);
+    this.#turning = way;
+  }
+
+  /** Takes away all that was painted on a picture. */
+  without(shot: Shot) {
+    this.#edit({ ...this.now, traces: this.now.traces.filter((trace) => trace.shot !== shot) }, shot);
+  }
+
+  /** Puts a lesson of an earlier visit below what was done meanwhile: marks are added to it, a head takes its place, as they would have. */
   restore(lesson: Lesson) {
-    this.#history.begin(lesson);
+    const begun = this.now;
+    this.#history.begin({ ...lesson, classes: distinct(lesson.classes) });
+    this.#brought = true;
+    // A stroke that is being painted goes on as another one.
+    [this.#stroke, this.#grown, this.#turning] = [false, null, null];
+    if (begun.head || begun.traces.length > 0) {
+      this.#history.change(begun.head ? begun : joined(this.now, begun), nowhere);
+      this.#inHand = this.now.traces.at(-1)?.class ?? 0;
+    }
     this.#render();
     this.#actions.changed();
   }
@@ -203,6 +233,14 @@ export class LessonPanel {
     this.#list.querySelectorAll<HTMLInputElement>("input[type=text]")[this.#inHand]?.select();
   }
 
+  /** Two classes of one name would be one in masks and files: such a name is refused. */
+  #rename(index: number, name: string) {
+    const { classes } = this.now;
+    if (!classes.some((one, at) => one.name === name && at !== index)) return this.#edit(withChanged(this.now, index, { name }));
+    this.#render();
+    this.say(`There is a class ${name} already, so this one stays ${classes[index]?.name}. Choose another name.`);
+  }
+
   #paint(traces: readonly Trace[], shot: Shot): boolean {
     if (traces === this.now.traces) return false;
     this.#change({ ...this.now, traces }, { shot, dials: null }, this.#stroke);
@@ -218,7 +256,7 @@ export class LessonPanel {
 
   #go(where: Where | null, dial: 0 | 1) {
     if (!where) return;
-    [this.#stroke, this.#grown, this.#last] = [false, null, null];
+    [this.#stroke, this.#grown, this.#last, this.#turning] = [false, null, null, null];
     this.#render();
     if (where.dials) this.#actions.dial(where.dials[dial]);
     if (where.shot) this.#actions.open(where.shot);
@@ -237,6 +275,7 @@ export class LessonPanel {
   }
 
   #change(next: Lesson, where: Where = nowhere, join = false) {
+    this.#turning = null;
     this.#history.change(next, where, join);
     this.#render();
   }

@@ -10,6 +10,7 @@ import { frameName, type Live } from "./live";
 import type { Footage } from "./live-footage";
 import type { ModelLoading } from "./loading";
 import { fileName, named, save, stem } from "./save";
+import type { Samples } from "./samples";
 import type { Saving } from "./saving";
 import type { SettingsForm } from "./settings";
 import { newShot, type Shot } from "./shots";
@@ -24,6 +25,7 @@ export interface LessonSavingParts {
   live: Live;
   loading: ModelLoading;
   tasks: Tasks;
+  samples: Samples;
 }
 
 /** The file of a head. */
@@ -58,20 +60,20 @@ export class LessonSaving {
     this.#parts = parts;
     this.#cut = this.#button("cut", () => this.#saveCutOut());
     this.#masks = this.#button("masks", () => this.#saveMasks());
-    this.#frames = this.#button("video-masks", () => this.#saveVideoMasks());
+    this.#frames = this.#button("video-masks", (button) => this.#saveVideoMasks(button));
     this.#rate.addEventListener("change", () => void this.#refresh());
-    this.#button("export", () => this.#saveHead());
+    this.#button("export", (button) => this.#saveHead(button));
     const stage = part(document, "#stage", HTMLElement);
     new MutationObserver(() => void this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
     this.#root.addEventListener("lesson", () => void this.#refresh());
     void this.#refresh();
   }
 
-  #button(name: string, work: () => Promise<void>): HTMLButtonElement {
+  #button(name: string, work: (button: HTMLElement) => Promise<void>): HTMLButtonElement {
     const button = part(document, `#stage [data-${name}]`, HTMLButtonElement);
     button.addEventListener("click", () => {
       button.closest<HTMLDetailsElement>(".menu")?.removeAttribute("open");
-      void work().catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved."));
+      void work(button).catch((error: unknown) => this.#parts.tasks.complain(error, "Cancelled. Nothing was saved."));
     });
     return button;
   }
@@ -117,8 +119,15 @@ export class LessonSaving {
     saving.save(await pngOf(cut), named(shown.file.name, `${fileName(name)}.png`));
   }
 
+  /** The pictures whose masks are wanted: beside others not the one that the page began with, unless something is painted on it. */
+  get #wanted(): readonly Shot[] {
+    const { samples, workbench: { shots, teaching } } = this.#parts;
+    const wanted = shots.filter((shot) => !samples.begun(shot.file) || teaching.panel.traces(shot).length > 0);
+    return wanted.length > 0 ? wanted : shots;
+  }
+
   async #saveMasks() {
-    const { shots } = this.#parts.workbench;
+    const shots = this.#wanted;
     const names = namesOf(shots.map(({ file }) => file.name));
     this.#parts.saving.save(await this.#zip([], async (add) => {
       for (const [at, shot] of shots.entries()) await add(shot, names[at] ?? "", `${at + 1} of ${shots.length}`);
@@ -150,14 +159,14 @@ export class LessonSaving {
     return failed;
   }
 
-  async #saveVideoMasks() {
+  async #saveVideoMasks(button: HTMLElement) {
     const { live } = this.#parts;
     const { video } = live;
     if (!video) return;
     const times = Array.from({ length: this.#count(video) }, (_, at) => at / Number(this.#rate.value));
     const table = ["frame,seconds", ...times.map((seconds, at) => `${frameName(at)},${seconds.toFixed(3)}`)].join("\n");
     const all = (add: Add) => live.frames(video, times, (frame, at) => add(frame, stem(frameName(at)), `${at + 1} of ${times.length}`));
-    this.#parts.saving.save(await this.#zip([{ name: "frames.csv", bytes: bytesOf(`${table}\n`) }], all), named(video.name, "masks.zip"));
+    this.#parts.saving.save(await this.#zip([{ name: "frames.csv", bytes: bytesOf(`${table}\n`) }], all), named(video.name, "masks.zip"), button);
   }
 
   /** One zip: a PNG of indices for each picture, COCO's annotations, a table of areas, the head. */
@@ -196,9 +205,9 @@ export class LessonSaving {
     }
   }
 
-  async #saveHead() {
+  async #saveHead(button: HTMLElement) {
     const { engine, saving } = this.#parts;
-    saving.save(new Blob([await engine.call("exportHead", null)]), HEAD);
+    saving.save(new Blob([await engine.call("exportHead", null)]), HEAD, button);
   }
 }
 

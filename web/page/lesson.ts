@@ -82,7 +82,26 @@ export function withClass(lesson: Lesson): Lesson {
   const { classes } = lesson;
   const taken = classes.map(({ colour }) => String(colour));
   const free = classes.map((_, index) => colourOf(index)).find((colour) => !taken.includes(String(colour)));
-  return { ...lesson, classes: [...classes, { name: `class ${classes.length + 1}`, colour: free ?? colourOf(classes.length) }] };
+  return { ...lesson, classes: [...classes, { name: freeName(classes), colour: free ?? colourOf(classes.length) }] };
+}
+
+/** "class 3", or the next number that none has. */
+export function freeName(classes: readonly ClassOf[]): string {
+  const taken = new Set(classes.map(({ name }) => name));
+  let number = classes.length + 1;
+  while (taken.has(`class ${number}`)) number += 1;
+  return `class ${number}`;
+}
+
+/** Classes whose names differ: one that repeats gets a number. Masks and files go by names. */
+export function distinct(classes: readonly ClassOf[]): ClassOf[] {
+  const taken = new Set<string>();
+  return classes.map(({ name: asked, colour }) => {
+    let name = asked;
+    for (let at = 2; taken.has(name); at++) name = `${asked} ${at}`;
+    taken.add(name);
+    return { name, colour };
+  });
 }
 
 /** Without a class and all that was painted of it. */
@@ -99,11 +118,22 @@ export function withChanged(lesson: Lesson, index: number, change: Partial<Class
   return { ...lesson, classes: lesson.classes.map((one, at) => (at === index ? { ...one, ...change } : one)) };
 }
 
+/** A lesson with what was painted in another: classes of one name are one. */
+export function joined(lesson: Lesson, other: Lesson): Lesson {
+  const classes = [...lesson.classes];
+  const indices = other.classes.map((own, at) => {
+    const known = classes.findIndex(({ name }) => name === own.name);
+    return known >= 0 || !used(other).includes(at) ? known : classes.push(own) - 1;
+  });
+  const traces = other.traces.map((trace) => ({ ...trace, class: indices[trace.class] ?? 0 }));
+  return { ...lesson, classes, traces: [...lesson.traces, ...traces] };
+}
+
 /** The classes of a head in place of the lesson's. */
 export function ofHead(lesson: Lesson, head: Imported): Lesson {
   const { names, palette } = head.taught;
   const classes = names.map((name, index) => ({ name, colour: palette[index] ?? colourOf(index) }));
-  return { ...lesson, classes, traces: [], head };
+  return { ...lesson, classes: distinct(classes), traces: [], head };
 }
 
 /** In words: "2 points, 1 stroke". */

@@ -247,7 +247,7 @@ export class Live {
     if (this.shown) return;
     const bitmap = await createImageBitmap(footage.grab(footage.name, SIDE));
     if (!run.current) return;
-    workbench.preview(bitmap, PATCHES);
+    workbench.preview(null, bitmap, PATCHES);
     stage.dataset.state = "busy";
   }
 

@@ -24,6 +24,7 @@ import { keepOffline, takeLater } from "./offline";
 import { Photographs } from "./photographs";
 import { MemoryHint, precisionChoice } from "./precision";
 import { progressBar } from "./progress";
+import { Removal } from "./removal";
 import { sampleList } from "./samples";
 import { Saving } from "./saving";
 import { Shelf } from "./shelf";
@@ -57,7 +58,7 @@ function makeApp() {
     shelf,
   });
   const how = howItWorks(details("how"), engine);
-  const strip = shotStrip(find("shots"), (shot) => void photographs.open(shot));
+  const strip = shotStrip(find("shots"), (shot) => void photographs.open(shot), (shot) => removal.take(shot));
   const picker = modelPicker(find("model"), (files) => intake.chooseModel(files), () => void loading.change(bundled));
   const hub = part(document, 'meta[name="hub"]', HTMLMetaElement).content;
   const list = new ModelList(details("models"), hub, (name) => void loading.useStored(name), () => settings.present);
@@ -87,10 +88,7 @@ function makeApp() {
   const tell = async (notes: string) => status.tell(notes, await status.device, () => loading.model);
   const photographs = new Photographs({
     stage, facts: find("facts"), engine, tasks, messages, status, loading, workbench, strip, samples, settings, how, tell, ahead: (photo) => ahead.take(photo),
-    opening() {
-      live.leave();
-      folder.leave();
-    },
+    opening: () => [live, folder].forEach((one) => one.leave()),
   });
   const folder = new FolderDoor({
     main: stage, engine, alarm, say, model: () => loading.ready(), open: (file) => void photographs.openFile(file),
@@ -100,11 +98,12 @@ function makeApp() {
   const ahead = new Ahead({ engine, photographs, samples, settings });
   const live = new Live({ stage, engine, workbench, photographs, loading, settings, messages });
   defaultButton(part(document, "#model .actions", HTMLElement), better, (files) => void loading.change(files), alarm);
+  const removal = new Removal(photographs, workbench.teaching.panel);
   const keeping = new Keeping({ workbench, photographs, samples, messages });
   const intake = new Intake({ messages, samples, photographs, loading, workbench, live });
   const saving = new Saving({ stage, engine, workbench, shown: () => workbench.shown, settled: () => photographs.settled(), alarm, say });
-  const lessons = new LessonSaving({ engine, workbench, saving, settings, live, loading, tasks });
-  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better, folder };
+  const lessons = new LessonSaving({ engine, workbench, saving, settings, live, loading, tasks, samples });
+  return { messages, status, tasks, stage, engine, workbench, settings, samples, loading, photographs, keeping, intake, live, better, folder, saving };
 }
 
 type App = ReturnType<typeof makeApp>;
@@ -125,7 +124,7 @@ function connect({ messages, stage, engine, workbench, settings, samples, intake
       live.openCamera();
     });
   }
-  benchmark(details("benchmark"), measurement({ messages, engine, ...app }));
+  benchmark(details("benchmark"), measurement({ messages, engine, ...app }), (...given) => app.saving.save(...given));
   new CodeSheet({ workbench, settings, loading: app.loading, say: messages.say });
   const address = () => {
     const { settings: asked, detail } = settings.told();
@@ -178,7 +177,9 @@ async function begin() {
   connect(app);
   showSource();
   app.loading.begin();
-  void app.keeping.restore(!askedSample());
+  const restored = app.keeping.restore(!askedSample());
+  // A lesson of the last visit says by then whether it fits the small model alone.
+  const stays = () => restored.then(() => app.workbench.teaching.stays());
   if (plainStart()) {
     void app.loading.ready().finally(keepOffline);
     return app.samples.open(askedSample());
@@ -189,7 +190,7 @@ async function begin() {
     app.samples.begin();
   }
   const named = new URLSearchParams(location.search).get("model");
-  const last = named ? app.loading.ready() : improve(app.better, app.loading, app.photographs);
+  const last = named ? app.loading.ready() : improve(app.better, app.loading, app.photographs, stays);
   // What the page fetches first is then in the browser's cache.
   void last.finally(keepOffline);
 }

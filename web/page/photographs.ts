@@ -52,6 +52,8 @@ export class Photographs {
   #all: Shot[] = [];
   /** The one on the stage, or last there. */
   #shown: Shot | null = null;
+  /** The one whose encoding was begun last. */
+  #asked: Shot | null = null;
   /** Whether a camera or a video has the stage. */
   #away = false;
   /** The encoded ones, the last used at the end. */
@@ -81,6 +83,8 @@ export class Photographs {
       void this.#paintThumbnails(all);
     }
     for (const [at, shot] of all.entries()) {
+      // Removed before its turn.
+      if (files.length > 1 && !this.#all.includes(shot)) continue;
       const outcome = await this.open(shot, files.length > 1 ? `${at + 1} of ${files.length}, ` : "");
       if (outcome === "stopped") return;
       if (outcome instanceof Error) failed.push(outcome.message);
@@ -100,6 +104,40 @@ export class Photographs {
     this.#showStrip();
     void this.#paintThumbnails([shot]);
     return shot;
+  }
+
+  /** Takes a picture out of the strip; another comes to the stage in its place. Returns where it was. */
+  remove(shot: Shot): number {
+    const { workbench, engine, stage, samples } = this.#parts;
+    if (this.#asked === shot) this.cancel();
+    const at = this.#all.indexOf(shot);
+    if (at < 0) return 0;
+    this.#all.splice(at, 1);
+    this.#encoded = this.#encoded.filter((one) => one !== shot);
+    if (shot.encoding) {
+      workbench.teaching.keep(shot, shot.encoding);
+      void engine.call("forget", shot.encoding.photo);
+    }
+    [shot.encoding, shot.coarse, shot.opened] = [null, false, false];
+    const next = this.#all[at] ?? this.#all[at - 1] ?? null;
+    const wasShown = this.#shown === shot;
+    if (wasShown) this.#shown = null;
+    // A camera or a video keeps the stage, and leaves it to what is next.
+    if (this.#away) this.#shown ??= next;
+    else if (this.#shown?.encoding) workbench.show(this.#shown, this.#all);
+    else if (wasShown && next) void this.open(next);
+    else if (wasShown) {
+      stage.dataset.state = "empty";
+      samples.begin();
+    }
+    this.#showStrip();
+    return at;
+  }
+
+  /** Puts a picture back into the strip where it was. */
+  putBack(shot: Shot, at: number) {
+    if (!this.#all.includes(shot)) this.#all.splice(at, 0, shot);
+    this.#showStrip();
   }
 
   openFile(file: File): Promise<Outcome> {
@@ -216,6 +254,7 @@ export class Photographs {
   async #attempt(shot: Shot, place: string, quiet: boolean): Promise<Outcome> {
     const { messages, samples } = this.#parts;
     const attempt = this.#encodings.begin();
+    this.#asked = shot;
     messages.clear();
     samples.mark(shot.file);
     const preview = shot.coarse || quiet ? Promise.resolve() : this.#preview(shot, attempt.signal);
@@ -285,7 +324,7 @@ export class Photographs {
     if (!bitmap || signal.aborted) return;
     shot.preview = bitmap;
     const { workbench, stage, settings } = this.#parts;
-    workbench.preview(bitmap, this.#patches);
+    workbench.preview(shot, bitmap, this.#patches);
     stage.dataset.state = "busy";
     // Where the processor draws the page too, what moves takes its time from the model.
     stage.toggleAttribute("data-long", settings.long);

@@ -12,6 +12,7 @@ import type { Shot } from "./shots";
 import { Stage } from "./stage";
 import type { View } from "./views/view";
 import { Wipe } from "./wipe";
+import { Zoom } from "./zoom";
 
 /** How long a new picture takes to appear. */
 const REVEAL_MILLISECONDS = 200;
@@ -47,6 +48,11 @@ export class Picture {
   #second = false;
   /** Between the photograph and the view. */
   readonly wipe: Wipe;
+  /** Whether there is nothing to part. */
+  #bare = false;
+  readonly #zoom: Zoom;
+  /** What is on the stage. */
+  #shot: Shot | null = null;
   /** The part of its opacity that a new picture has reached; null once it has appeared. */
   #reached: number | null = null;
   #animation = 0;
@@ -58,7 +64,15 @@ export class Picture {
     this.#readout = part(root, "#readout", HTMLElement);
     this.#stage = new Stage(this.#frame, part(root, "#frame canvas", HTMLCanvasElement), handlers);
     this.#pill = part(root, "#pill", HTMLElement);
-    this.wipe = new Wipe(this.#frame, (at) => this.#stage.wipe(at));
+    this.wipe = new Wipe(this.#frame, () => this.#part());
+    this.#zoom = new Zoom(part(root, ".frames", HTMLElement), () => {
+      this.#part();
+      this.#stage.resized();
+    });
+    this.#frame.addEventListener("keydown", ({ key }) => {
+      const { cursor } = this.#stage;
+      if (cursor && key.startsWith("Arrow")) this.#zoom.reveal(cursor);
+    });
     this.#otherStage = new Stage(this.#otherFrame, part(root, "#other-frame canvas", HTMLCanvasElement), otherHandlers);
   }
 
@@ -67,8 +81,20 @@ export class Picture {
     return this.#stage.scene;
   }
 
+  /** Another picture begins whole; the next frame of what moves does not. */
+  #take(shot: Shot | null) {
+    if (shot !== this.#shot && !(shot?.frame && this.#shot?.frame)) this.#zoom.reset();
+    this.#shot = shot;
+  }
+
+  /** The handle stays where it is in the frame, whatever of the picture is below it. */
+  #part() {
+    this.#stage.wipe(this.#bare ? 0 : this.#zoom.across(this.wipe.at));
+  }
+
   /** Shows a photograph that is about to be encoded. */
-  preview(photo: ImageBitmap, patches: number) {
+  preview(shot: Shot | null, photo: ImageBitmap, patches: number) {
+    this.#take(shot);
     this.#frame.style.setProperty("--patches", String(patches));
     this.#otherFrame.hidden = true;
     this.#stage.show({ photo, grid: null, map: null, light: null, smooth: true, lit: false, shaded: false, outlines: false, marks: [], strokes: [], opacity: 0, label: "The photograph" });
@@ -76,13 +102,14 @@ export class Picture {
 
   paint(painting: Painting) {
     const { view, shot, second, map, token, pointed, unpointed, beside } = painting;
+    this.#take(shot);
     const marks: Mark[] = token === null ? [] : [{ token, colour: null }];
     const main = this.#sceneOf(painting, shot, second ? null : map, [...marks, ...view.marks(shot)]);
     if (main) this.#stage.show(main);
     // Without a view over the photograph the handle parts nothing; in a lesson it would be in the brush's way.
-    const bare = second !== null || map === null || view.pointing === "teach";
-    this.#frame.toggleAttribute("data-bare", bare);
-    this.#stage.wipe(bare ? 0 : this.wipe.at);
+    this.#bare = second !== null || map === null || view.pointing === "teach";
+    this.#frame.toggleAttribute("data-bare", this.#bare);
+    this.#part();
     this.#second = second !== null;
     this.#otherFrame.hidden = second === null && !beside;
     title(this.#frame, beside?.own);

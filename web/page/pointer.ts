@@ -17,11 +17,20 @@ const MOVES: Readonly<Record<string, readonly [number, number]>> = {
   ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
 };
 
+/** Pixels that a finger moves while it only taps. */
+const SLACK = 6;
+
 export class Pointer {
   /** The keyboard's patch. */
   cursor: number | null = null;
   /** The patch that the pressed pointer was on last. */
   #pressed: number | null = null;
+  /** A finger that has not moved yet: it taps, paints, or is the first of two. */
+  #waiting: PointerEvent | null = null;
+  /** The fingers on the picture. */
+  readonly #fingers = new Set<number>();
+  /** Whether there were two of them, which enlarge the picture and touch nothing on it. */
+  #pinched = false;
   readonly #canvas: HTMLCanvasElement;
   readonly #scene: () => Scene | null;
   readonly #handlers: PointerHandlers;
@@ -35,7 +44,7 @@ export class Pointer {
     // A finger that is lifted leaves what it pointed at.
     canvas.addEventListener("pointerleave", ({ pointerType }) => pointerType !== "touch" && handlers.hover(null, null));
     canvas.addEventListener("pointerdown", (event) => this.#press(event));
-    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (this.#pressed = null));
+    for (const end of ["pointerup", "pointercancel"] as const) addEventListener(end, (event) => this.#release(event));
     canvas.addEventListener("keydown", (event) => {
       if (!this.#key(event.key)) return;
       event.preventDefault();
@@ -60,6 +69,13 @@ export class Pointer {
   }
 
   #move(event: PointerEvent) {
+    if (this.#pinched) return;
+    const first = this.#waiting;
+    if (first) {
+      if (Math.hypot(event.clientX - first.clientX, event.clientY - first.clientY) < SLACK) return;
+      this.#waiting = null;
+      this.#begin(first);
+    }
     const found = this.#under(event);
     this.#handlers.hover(found?.[0] ?? null, found?.[1] ?? null);
     if (!found || this.#pressed === null) return;
@@ -73,7 +89,23 @@ export class Pointer {
     this.#handlers.pick(...found, true, event.pointerType === "touch");
   }
 
+  /** A finger waits: a second one may follow. */
   #press(event: PointerEvent) {
+    if (event.pointerType !== "touch") return this.#begin(event);
+    this.#fingers.add(event.pointerId);
+    this.#pinched = this.#fingers.size > 1;
+    this.#waiting = this.#pinched ? null : event;
+    if (this.#pinched) this.#pressed = null;
+  }
+
+  #release({ type, pointerId }: PointerEvent) {
+    if (this.#waiting && type === "pointerup") this.#begin(this.#waiting);
+    [this.#waiting, this.#pressed] = [null, null];
+    this.#fingers.delete(pointerId);
+    if (this.#fingers.size === 0) this.#pinched = false;
+  }
+
+  #begin(event: PointerEvent) {
     const found = this.#under(event);
     if (!found || event.button !== 0) return;
     this.#pressed = found[0];

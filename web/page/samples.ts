@@ -21,6 +21,8 @@ export interface Samples {
   open(name: string): void;
   /** Opens the first sample, unless it cannot be fetched or something else is opened meanwhile. */
   begin(): void;
+  /** Whether the page began with a sample, and the visitor has not chosen it since. */
+  begun(photo: File): boolean;
   /** Drops a sample that has not arrived yet. */
   forget(): void;
   /** The names of all, without their endings. */
@@ -41,6 +43,12 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
   };
   /** The sample that was asked for last: files may arrive in another order. */
   let asked = "";
+  /** Those that the visitor has asked for. */
+  const chosen = new Set<string>();
+  const choose = (file: string) => {
+    chosen.add(file);
+    take(file);
+  };
   const take = (file: string, failed = onError) => {
     asked = file;
     fetched(file).then((photo) => asked === file && onPhoto(photo), failed);
@@ -48,7 +56,7 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
   const buttons = new Map(samples.map(({ file, title, picture }) => {
     const image = make("img", { src: picture.href, alt: "", width: 192, height: 144 });
     const button = make("button", { type: "button", ariaPressed: "false" }, image, make("span", { textContent: title }));
-    button.addEventListener("click", () => take(file));
+    button.addEventListener("click", () => choose(file));
     list.append(make("li", {}, button));
     return [file, button];
   }));
@@ -58,10 +66,11 @@ export function sampleList(list: HTMLElement, onPhoto: (photo: File) => void, on
     },
     open(name) {
       const known = samples.find(({ file }) => stem(file) === name);
-      if (known) take(known.file);
+      if (known) choose(known.file);
       else if (name) onError(new Error(`There is no sample ${name}: the samples are ${names.join(", ")}.`));
     },
     begin: () => take(FIRST, () => undefined),
+    begun: (photo) => own.get(photo.name) === photo && !chosen.has(photo.name),
     forget: () => (asked = ""),
     names,
     file: async (name) => {

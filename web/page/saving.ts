@@ -27,6 +27,8 @@ export class Saving {
   readonly #picture: HTMLButtonElement;
   readonly #data: HTMLButtonElement;
   readonly #features: HTMLButtonElement;
+  /** The row of those that save. */
+  readonly #row: HTMLElement;
   /** What was saved, in sight for a while. */
   readonly #said = make("p", { className: "hint said", hidden: true });
   #timer = 0;
@@ -37,18 +39,22 @@ export class Saving {
     this.#picture = this.#button("save-picture", () => this.#savePicture());
     this.#data = this.#button("save-data", () => this.#saveData());
     this.#features = this.#button("save-features", () => this.#saveFeatures());
-    part(stage, ".saying .actions", HTMLElement).after(this.#said, this.#hint);
+    this.#row = part(stage, ".saying .actions", HTMLElement);
+    this.#row.after(this.#said, this.#hint);
     new MutationObserver(() => this.#refresh()).observe(stage, { attributeFilter: ["data-drawn", "data-state"] });
     closing(part(stage, ".menu", HTMLDetailsElement));
     this.#refresh();
   }
 
-  /** Saves a file, and says so. */
-  save(blob: Blob, name: string) {
+  /** Saves a file, and says so below the line that `button` stands in; where that is a menu's, or none, below the row of those that save. */
+  save(blob: Blob, name: string, button: HTMLElement | null = null) {
     save(blob, name);
     clearTimeout(this.#timer);
+    (button?.closest<HTMLElement>(".actions, .line") ?? this.#row).after(this.#said);
     this.#said.textContent = `Saved ${name} ✓`;
     this.#said.hidden = false;
+    // A menu opens upwards: its row may be below the window.
+    this.#said.scrollIntoView({ block: "nearest" });
     this.#timer = setTimeout(() => (this.#said.hidden = true), SAID);
     this.#parts.say(`Saved ${name}.`);
   }

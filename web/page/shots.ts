@@ -41,7 +41,7 @@ interface Item {
   painted: ImageBitmap | null;
 }
 
-export function shotStrip(root: HTMLElement, onChoose: (shot: Shot) => void): ShotStrip {
+export function shotStrip(root: HTMLElement, onChoose: (shot: Shot) => void, onRemove: (shot: Shot) => void): ShotStrip {
   const list = part(root, "ul", HTMLUListElement);
   const items = new WeakMap<Shot, Item>();
 
@@ -54,7 +54,9 @@ export function shotStrip(root: HTMLElement, onChoose: (shot: Shot) => void): Sh
     const button = make("button", { type: "button", title: shot.file.name }, picture);
     button.ariaLabel = shot.file.name;
     button.addEventListener("click", () => onChoose(shot));
-    const made = { item: make("li", {}, button), button, picture, painted: null };
+    const cross = make("button", { type: "button", className: "remove", textContent: "×", ariaLabel: `Remove ${shot.file.name}` });
+    cross.addEventListener("click", () => onRemove(shot));
+    const made = { item: make("li", {}, button, cross), button, picture, painted: null };
     items.set(shot, made);
     return made;
   }

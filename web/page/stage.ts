@@ -2,7 +2,7 @@
 
 import { draw, drawGround, litBy, rasterOf, scaled, type Paint, type Scene } from "./drawing";
 import { contour, shadeOf, type Light } from "./light";
-import { sameGrid, tokenAt, type Place } from "../shared/patches";
+import { placeOf, sameGrid, tokenAt, type Place } from "../shared/patches";
 import { Pointer, type PointerHandlers } from "./pointer";
 
 /** Some browsers refuse larger canvases. */
@@ -40,6 +40,15 @@ export class Stage {
     return this.#scene;
   }
 
+  /** Where the keyboard's cursor is, in parts of the photograph. */
+  get cursor(): Place | null {
+    const [scene, token] = [this.#scene, this.#pointer.cursor];
+    if (!scene?.grid || token === null) return null;
+    const { region: [left, top, width, height] } = scene.grid;
+    const [x, y] = placeOf(token, scene.grid);
+    return [(left + x * width) / scene.photo.width, (top + y * height) / scene.photo.height];
+  }
+
   show(next: Scene) {
     if (this.#scene?.photo !== next.photo) this.#take(next.photo);
     if (!sameGrid(this.#scene?.grid, next.grid)) this.#pointer.cursor = null;
@@ -71,6 +80,11 @@ export class Stage {
     if (at === this.#wipe) return;
     this.#wipe = at;
     this.#ground = null;
+    this.#redraw();
+  }
+
+  /** The canvas is larger or smaller on the screen: points stay as they were. */
+  resized() {
     this.#redraw();
   }
 

@@ -7,10 +7,11 @@ import type { Stroke } from "./drawing";
 import type { Engine } from "./engine";
 import { isHead } from "./head";
 import { used, type Imported, type Trace } from "./lesson";
-import { LessonPanel } from "./lesson-panel";
+import { LessonPanel, type Dial } from "./lesson-panel";
 import type { Place } from "../shared/patches";
 import type { Shot } from "./shots";
 import { examplesOf, type Example } from "./traces";
+import { Typing } from "./typing";
 import { Vectors } from "./vectors";
 import type { Lessons } from "./views/teach";
 
@@ -38,6 +39,9 @@ export class Teaching implements Lessons {
   readonly #engine: Engine;
   readonly #actions: TeachingActions;
   readonly #brush: Brush;
+  readonly #typing = new Typing();
+  /** Says that a better model waits. */
+  readonly #waiting: HTMLElement;
   #model: ModelInfo | null = null;
   #taught: Taught | null = null;
   /** The head from a file that the engine has now. */
@@ -46,11 +50,11 @@ export class Teaching implements Lessons {
   #changed = false;
 
   constructor(root: HTMLElement, engine: Engine, actions: TeachingActions) {
-    this.#engine = engine;
-    this.#actions = actions;
+    [this.#engine, this.#actions] = [engine, actions];
     this.vectors = new Vectors(engine);
     const panel = part(root, "#teach", HTMLElement);
     const frame = part(root, "#frame", HTMLElement);
+    this.#waiting = part(panel, "[data-waiting]", HTMLElement);
     this.panel = new LessonPanel(panel, {
       changed: () => this.#refit(),
       importHead: (file) => actions.importHead(file),
@@ -81,14 +85,32 @@ export class Teaching implements Lessons {
     return { edges, smooth, least };
   }
 
+  /** The layer that is learned from was changed: a step of the lesson where it is in sight. */
+  turn(before: Dial, after: Dial) {
+    if (!this.panel.root.hidden) this.panel.turn(before, after);
+    this.outdate();
+  }
+
   /** Marks the fitted head as out of date. */
   outdate() {
     this.#changed = true;
   }
 
+  /**
+   * Whether another model may not take this one's place by itself: a head from a file fits only this one, and a lesson that
+   * was begun with it would change under the visitor's hands. The panel then says how to change.
+   */
+  async stays(): Promise<boolean> {
+    const { head, begun } = this.panel;
+    const stays = head ? await this.#apply(head) : begun;
+    this.#waiting.hidden = !stays;
+    return stays;
+  }
+
   /** Discards all features: another model has others. */
   fit(model: ModelInfo) {
     this.#model = model;
+    this.#waiting.hidden = true;
     [this.#applied, this.#taught] = [null, null];
     this.vectors.fit(model);
     this.outdate();
@@ -145,7 +167,7 @@ export class Teaching implements Lessons {
     const lesson = await this.#lesson();
     const { head } = this.panel;
     if (lesson) return this.#teach(lesson);
-    if (head) return this.#apply(head);
+    if (head) return void (await this.#apply(head));
     [this.#applied, this.#taught] = [null, null];
     this.panel.say(this.#next());
   }
@@ -166,14 +188,21 @@ export class Teaching implements Lessons {
     this.panel.say(`Learned from ${patches} patches on ${named(taught.layers)} in ${Math.max(1, Math.round(taught.milliseconds))} ms.`);
   }
 
-  async #apply(head: Imported) {
+  /** Takes a head into use; false where it fits another model, as the panel then says. */
+  async #apply(head: Imported): Promise<boolean> {
     if (this.#applied !== head) {
       [this.#applied, this.#taught] = [null, null];
-      this.#taught = await this.#engine.call("importHead", head.file);
+      try {
+        this.#taught = await this.#engine.call("importHead", head.file);
+      } catch (error) {
+        this.panel.say(`${head.file.name} is not in use: ${error instanceof Error ? error.message : String(error)}`);
+        return false;
+      }
       this.#applied = head;
     }
     const stays = this.panel.now.traces.length > 0 ? " It is in use until two classes are painted." : "";
     this.panel.say(`${head.file.name}: ${head.taught.names.join(", ")}, on ${named(head.taught.layers)}.${stays}`);
+    return true;
   }
 
   /** The lesson for the engine; null before two classes are painted. */
@@ -217,15 +246,17 @@ export class Teaching implements Lessons {
   }
 
   #key(event: KeyboardEvent) {
-    if (this.panel.root.hidden || isTyping(event.target)) return;
-    const key = event.key.toLowerCase();
     const { panel } = this;
+    if (panel.root.hidden) return;
+    const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
-      if (key !== "z" && key !== "y") return;
+      if ((key !== "z" && key !== "y") || this.#typing.undoes(event.target, panel.root)) return;
       event.preventDefault();
-      return key === "y" || event.shiftKey ? panel.redo() : panel.undo();
+      if (key === "y" || event.shiftKey) panel.redo();
+      else panel.undo();
+      return this.#typing.rest();
     }
-    if (event.altKey) return;
+    if (event.altKey || this.#typing.takes(event.target)) return;
     if (key === "b") this.#brush.take("brush");
     else if (key === "e") this.#brush.take("eraser");
     else if (key === "[" || key === "]") this.#brush.resize(key === "[" ? -1 : 1);
@@ -238,16 +269,12 @@ export class Teaching implements Lessons {
   }
 }
 
-/** Whether keys are text there. */
-function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && ["text", "number", "password", "search"].includes(target.type));
-}
-
 /** Pixels of the screen for the longer side of what the model sees. */
 function sideOn(frame: HTMLElement, shown: Encoded | null): number {
   if (!shown) return 0;
   const [, , width, height] = shown.region;
-  return (Math.max(width, height) * frame.clientWidth) / shown.width;
+  // An enlarged picture is wider than its frame.
+  return (Math.max(width, height) * part(frame, "canvas", HTMLCanvasElement).getBoundingClientRect().width) / shown.width;
 }
 
 const named = (layers: number[]) => (layers.length > 1 ? `layers ${layers.join(", ")}` : `layer ${layers[0]}`);

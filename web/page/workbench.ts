@@ -76,8 +76,7 @@ export class Workbench {
   #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
-    this.#root = root;
-    this.#engine = engine;
+    [this.#root, this.#engine] = [root, engine];
     [this.#alarm, this.#halt] = [surroundings.alarm, surroundings.halt];
     this.#pointing = new Pointing(this, () => this.#picture, (pointed) => {
       this.#spot.point(pointed);
@@ -162,8 +161,8 @@ export class Workbench {
   }
 
   /** Shows a photograph that is about to be encoded. */
-  preview(photo: ImageBitmap, patches: number) {
-    this.#picture.preview(photo, patches);
+  preview(shot: Shot | null, photo: ImageBitmap, patches: number) {
+    this.#picture.preview(shot, photo, patches);
   }
 
   show(shot: Shot, shots: readonly Shot[]) {
@@ -278,8 +277,9 @@ export class Workbench {
   }
 
   #setLayer(layer: number) {
+    const before = this.#choice.layer;
     this.#choice.layer = layer === this.#model?.layers ? null : layer;
-    this.teaching.outdate();
+    this.teaching.turn(before, this.#choice.layer);
     this.#changed();
   }
 

@@ -50,6 +50,12 @@ export class Clusters extends View {
     return { view: "clusters", layer, k: this.#count };
   }
 
+  /** The groups go by the view's own word. */
+  override async map(...given: Parameters<View["map"]>): Promise<ViewMap | null> {
+    const map = await super.map(...given);
+    return map && { ...map, names: map.names.map((_, at) => `Group ${at + 1}`) };
+  }
+
   describe(map: ViewMap, _token: number, place: Place): string {
     return nameAt(map, place);
   }
