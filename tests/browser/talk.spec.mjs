@@ -5,11 +5,10 @@ import { test } from "node:test";
 import { load } from "../../web/tools/records.mjs";
 import { readSafetensors } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, fits, loaded, phone, shown } from "./visitor.mjs";
+import { answers, ask, CASE, files, fold, FOLDER, open, plain, problem, status, talkTab } from "./talker.mjs";
+import { axe, drawn, fits, phone } from "./visitor.mjs";
 
 const site = openSite();
-const FOLDER = "tests/golden/internvl";
-const CASE = JSON.parse(readFileSync(path(`${FOLDER}/chat_tiny/case.json`), "utf8"));
 const models = readdirSync(path(FOLDER)).filter((name) => name.startsWith("internvl_"));
 assert.notEqual(models.length, 0, `no fixtures in ${FOLDER}`);
 
@@ -121,35 +120,6 @@ async function speak({ device, ids, picture, folder, config, pixels, most }) {
   return { generated, logits, looked };
 }
 
-/** The files of the model that speaks, some of them left out or changed. */
-const files = (without = [], config = (text) => text) => ["config.json", "model.safetensors", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"]
-  .filter((name) => !without.includes(name))
-  .map((name) => {
-    const bytes = readFileSync(path(`${FOLDER}/chat_tiny/${name}`));
-    return { name, mimeType: "", buffer: name === "config.json" ? Buffer.from(config(bytes.toString())) : bytes };
-  });
-
-async function talkTab(page) {
-  await loaded(page);
-  await page.locator("#photo-file").setInputFiles(path(`${FOLDER}/chat_tiny/image.png`));
-  await shown(page);
-  await page.getByRole("tab", { name: "Talk" }).click();
-}
-
-const status = (page, text) => page.locator("#talk [data-status]", { hasText: text }).waitFor();
-const problem = (page, text) => page.locator("#talk [data-problem]", { hasText: text }).waitFor();
-const answers = (page) => page.locator("#talk .answer").allTextContents();
-const fold = (page) => page.locator("#talk .folded > summary", { hasText: "Answers" }).click();
-
-async function open(page, list = files()) {
-  await page.getByLabel("Model to talk to").setInputFiles(list);
-}
-
-async function ask(page, question) {
-  await page.getByLabel("Your question").fill(question);
-  await page.getByRole("button", { name: "Ask", exact: true }).click();
-}
-
 for (const device of ["cpu", "gpu"]) {
   test(`a picture and a question have the reference's answer on the ${device}`, async (t) => {
     const page = await visit(site, t, { query: `?device=${device}` });
@@ -234,9 +204,6 @@ async function lookAt(page) {
 
 /** What is on the stage. */
 const picture = (page) => page.evaluate(() => document.querySelector("#frame canvas").toDataURL());
-
-/** Text as it is shown: Markdown has blanks of its own. */
-const plain = (text) => text.replace(/\s+/g, " ").trim();
 
 /** What else is asked: words that look like control tokens, an answer that is stopped, an earlier question. */
 async function goOn(page) {

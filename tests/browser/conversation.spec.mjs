@@ -1,0 +1,158 @@
+// What was said stays: questions that fail, models that do not open, answers that break off, workers that stop.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openSite, visit } from "./site.mjs";
+import { answers, ask, CASE, files, fold, open, plain, problem, status, talkTab } from "./talker.mjs";
+
+const site = openSite();
+const turns = (page) => page.locator("#talk .turns > li:visible");
+const asked = (page) => turns(page).locator(".asked").allTextContents();
+const heard = (page) => page.evaluate(() => globalThis.heard);
+const press = (page, at, name) => turns(page).nth(at).getByRole("button", { name }).click();
+
+/** Runs before the page's scripts: keeps what is asked of the model's worker, and the lists of tokens that it answers with. */
+function listen() {
+  globalThis.heard = [];
+  self.Worker = class extends Worker {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("message", ({ data }) => Array.isArray(data.answer) && typeof data.answer[0] === "number" && globalThis.heard.push(["ids", data.answer]));
+    }
+    postMessage(message, ...given) {
+      if (message.call) globalThis.heard.push([message.call, message.given]);
+      return super.postMessage(message, ...given);
+    }
+  };
+}
+
+/** Runs at the beginning of the worker's script: the module's function for a photograph, or for the next token at one of them, breaks if the test says so. */
+function breaking() {
+  const { instantiate } = WebAssembly;
+  WebAssembly.instantiate = async (module, imports) => {
+    const { exports } = await instantiate(module, imports);
+    const { chat_next: next, chat_see: see } = exports;
+    const broken = () => Promise.reject(new Error("as the test wants it"));
+    const kinds = {
+      fail: broken,
+      trap: () => { throw new WebAssembly.RuntimeError("unreachable"); },
+      /** Behind an await it is nobody's error, and the promise stays open. */
+      later: () => new Promise(() => { queueMicrotask(() => { throw new WebAssembly.RuntimeError("unreachable"); }); }),
+      memory: () => {
+        WebAssembly.Memory.prototype.grow = () => { throw new RangeError("full"); };
+        return kinds.later();
+      },
+    };
+    const chat_next = (...given) => (self.trouble && self.trouble.after-- <= 0 ? kinds[self.trouble.kind]() : next(...given));
+    const chat_see = (...given) => (self.trouble?.kind === "see" ? broken() : see(...given));
+    return { instance: { exports: { ...exports, chat_next, chat_see } }, module };
+  };
+}
+
+async function visitTalker(t, config) {
+  const page = await visit(site, t, { refused: /as the test wants it|unreachable/, prepare: async (page) => {
+    await page.addInitScript(listen);
+    await page.route("**/talk-*.js", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `(${breaking})();${await response.text()}` });
+    });
+  } });
+  await talkTab(page);
+  await open(page, files([], config));
+  await status(page, "The model is loaded");
+  await fold(page);
+  await page.getByLabel("Tiles at most").fill("6");
+  await page.getByLabel("Tokens at most").fill("5");
+  return page;
+}
+
+/** Asks, and waits for the answer. */
+async function answered(page, question) {
+  const before = await turns(page).count();
+  await ask(page, question);
+  await page.waitForFunction((count) => document.querySelectorAll("#talk .turns > li").length === count, before + 1);
+  await status(page, "Answered");
+}
+
+/** The worker of the model. */
+const worker = (page) => page.workers().find((one) => /\/talk-/.test(one.url()));
+
+test("a question that fails in the place of an earlier one leaves the conversation as it was", async (t) => {
+  const page = await visitTalker(t, (text) => text.replace('"max_position_embeddings": 32768', '"max_position_embeddings": 400'));
+  for (const question of [CASE.question, "Why?", "Who?"]) await answered(page, question);
+  const before = [await asked(page), await answers(page)];
+  await press(page, 0, "Edit");
+  const long = "word ".repeat(300).trim();
+  await ask(page, long);
+  await problem(page, "the model takes 400");
+  assert.deepEqual([await asked(page), await answers(page)], before);
+  assert.equal(await page.getByLabel("Your question").inputValue(), long);
+  // It is still the first that is edited, and the model knows all that was said before the last.
+  await press(page, 2, "Edit");
+  await page.getByRole("button", { name: "Ask", exact: true }).click();
+  await page.waitForFunction(() => globalThis.heard.at(-1)[0] === "notes");
+  await status(page, "Answered");
+  assert.deepEqual([await asked(page), await answers(page)], before);
+  assert.ok((await heard(page)).some(([call, ids]) => call === "remember" && ids.length > CASE.input_ids.length));
+  // A photograph that cannot be looked at, where it was before.
+  await worker(page).evaluate(() => (self.trouble = { kind: "see" }));
+  await press(page, 0, "Ask again");
+  await problem(page, "as the test wants it");
+  assert.deepEqual([await asked(page), await answers(page)], before);
+  await worker(page).evaluate(() => (self.trouble = null));
+  await answered(page, "And?");
+  assert.equal((await asked(page)).length, 4);
+});
+
+test("a model that cannot be opened leaves the one before, and the conversation with it", async (t) => {
+  const page = await visitTalker(t);
+  await answered(page, CASE.question);
+  const told = await page.locator("#talk [data-model]").textContent();
+  for (const [list, said] of [
+    [files(["vocab.json", "merges.txt"]), "wants its tokenizer.json"],
+    [files([], (text) => text.replace('"hidden_size": 48', '"hidden_size": 60')), "model.safetensors"],
+  ]) {
+    await open(page, list);
+    await problem(page, said);
+    assert.equal(await page.locator("#talk [data-model]").textContent(), told);
+  }
+  await page.evaluate(() => (globalThis.heard = []));
+  await answered(page, "Why?");
+  assert.deepEqual((await heard(page)).map(([call]) => call).filter((call) => ["open", "load", "see", "remember"].includes(call)), []);
+  assert.equal(await turns(page).count(), 2);
+});
+
+for (const [kind, said] of [
+  ["fail", "as the test wants it"], ["trap", "The model stopped unexpectedly"], ["later", "The model stopped unexpectedly"],
+  ["memory", "needed more memory than a page has"],
+]) {
+  test(`an answer that breaks off (${kind}) keeps its words, and the conversation goes on`, async (t) => {
+    const page = await visitTalker(t);
+    await answered(page, CASE.question);
+    await answered(page, "Why?");
+    await answered(page, "Who?");
+    const before = await answers(page);
+    await press(page, 1, "Edit");
+    await worker(page).evaluate((kind) => (self.trouble = { kind, after: 2 }), kind);
+    await page.getByRole("button", { name: "Ask", exact: true }).click();
+    await problem(page, said);
+    // The new answer is there as far as it came.
+    assert.equal(await turns(page).count(), 2);
+    const line = await turns(page).nth(1).locator(".hint").textContent();
+    assert.match(line, new RegExp(`^2 tokens.*Stopped: .*${said}`));
+    assert.ok(before[1].startsWith((await answers(page))[1].trim()));
+    if (kind !== "fail") await status(page, "The next question starts the model again.");
+    else await worker(page).evaluate(() => (self.trouble = null));
+    await page.evaluate(() => (globalThis.heard = []));
+    await answered(page, "Who?");
+    assert.equal((await heard(page)).filter(([call]) => call === "load").length, kind === "fail" ? 0 : 1);
+    // As it is said again, so it was said: the same question in the same place has the same answer.
+    const goneOn = await answers(page);
+    await press(page, 1, "Edit");
+    await page.getByRole("button", { name: "Ask", exact: true }).click();
+    await page.waitForFunction(() => document.querySelectorAll("#talk .turns > li").length === 2);
+    await status(page, "Answered");
+    assert.deepEqual(await answers(page), before.slice(0, 2));
+    assert.equal(goneOn.length, 3);
+    assert.deepEqual((await answers(page)).map(plain)[0], plain(before[0]));
+  });
+}
