@@ -44,7 +44,7 @@ export class Conversation {
   constructor(root: HTMLElement, changed: () => void) {
     [this.#root, this.#changed] = [root, changed];
     this.#looking = new Looking(root, this.#speaker, changed);
-    this.#speakers = new Speakers(part(root, "[data-speakers]", HTMLDetailsElement), (model) => this.#open(() => model));
+    this.#speakers = new Speakers(part(root, "[data-speakers]", HTMLDetailsElement), (model) => this.#open(() => model), () => this.#turns.length > 0 || this.#work !== null);
     this.#model = part(root, "[data-model]", HTMLElement);
     this.#list = part(root, ".turns", HTMLOListElement);
     this.#field = part(root, "textarea", HTMLTextAreaElement);

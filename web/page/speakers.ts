@@ -28,11 +28,13 @@ export class Speakers {
   readonly #said: HTMLElement;
   /** Receives the files of a model that the visitor wants to talk to. */
   readonly #onUse: (model: OwnFiles) => Promise<boolean>;
+  /** Whether something was said that another model would end. */
+  readonly #talking: () => boolean;
   /** The one that is loaded. */
   #used: string | null = null;
 
-  constructor(root: HTMLDetailsElement, onUse: (model: OwnFiles) => Promise<boolean>) {
-    [this.#root, this.#onUse] = [root, onUse];
+  constructor(root: HTMLDetailsElement, onUse: (model: OwnFiles) => Promise<boolean>, talking: () => boolean) {
+    [this.#root, this.#onUse, this.#talking] = [root, onUse, talking];
     this.#list = part(root, "ul", HTMLUListElement);
     this.#field = part(root, "input", HTMLInputElement);
     this.#said = part(root, "[data-space]", HTMLElement);
@@ -108,10 +110,13 @@ export class Speakers {
   }
 
   async #fetch(row: Row) {
-    if (await this.#store.fetch(row, this.#request(row.name), this.#used)) await this.#use(row);
+    if (!(await this.#store.fetch(row, this.#request(row.name), this.#used))) return;
+    if (!this.#talking()) return this.#use(row);
+    this.#said.textContent = `${spelled(row.name)} is here. Use it when this conversation may end: another model begins a new one.`;
   }
 
   async #use(row: Row) {
+    this.#said.textContent = "";
     try {
       const model = row.stored && (await this.#store.ask("open", row.stored.name));
       if (!model || !(await this.#onUse({ ...model, name: row.name }))) return;
@@ -125,12 +130,15 @@ export class Speakers {
   /** Its second: cancel, delete or dismiss. */
   async #give(row: Row) {
     const { fetching, work, stored } = row;
+    if (!work && stored && this.#used === row.name) {
+      row.fail(new Error("It answers from this file, so it stays. Open another model first, or reload the page."));
+      return row.draw(this.#used);
+    }
     work?.abort();
     await fetching;
     try {
       if (stored && keeps()) await this.#store.ask(work ? "cancel" : "remove", stored.name);
       [row.stored, row.problem] = [null, null];
-      if (this.#used === row.name) this.#used = null;
       if (!row.published) {
         this.#rows.delete(row.name);
         row.item.remove();
