@@ -1,8 +1,9 @@
 // What was said stays: questions that fail, models that do not open, answers that break off, workers that stop.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openSite, visit } from "./site.mjs";
+import { openSite, path, visit } from "./site.mjs";
 import { answers, ask, CASE, files, fold, open, plain, problem, status, talkTab } from "./talker.mjs";
+import { drawn, shown } from "./visitor.mjs";
 
 const site = openSite();
 const turns = (page) => page.locator("#talk .turns > li:visible");
@@ -10,13 +11,16 @@ const asked = (page) => turns(page).locator(".asked").allTextContents();
 const heard = (page) => page.evaluate(() => globalThis.heard);
 const press = (page, at, name) => turns(page).nth(at).getByRole("button", { name }).click();
 
-/** Runs before the page's scripts: keeps what is asked of the model's worker, and the lists of tokens that it answers with. */
+/** Runs before the page's scripts: keeps what is asked of the model's worker, and of its answers prompts and what it saw. */
 function listen() {
   globalThis.heard = [];
   self.Worker = class extends Worker {
     constructor(...given) {
       super(...given);
-      this.addEventListener("message", ({ data }) => Array.isArray(data.answer) && typeof data.answer[0] === "number" && globalThis.heard.push(["ids", data.answer]));
+      this.addEventListener("message", ({ data }) => {
+        if (Array.isArray(data.answer) && typeof data.answer[0] === "number") globalThis.heard.push(["ids", data.answer]);
+        else if (data.answer?.tiles) globalThis.heard.push(["seen", data.answer]);
+      });
     }
     postMessage(message, ...given) {
       if (message.call) globalThis.heard.push([message.call, message.given]);
@@ -53,7 +57,7 @@ async function visitTalker(t, config) {
     await page.addInitScript(listen);
     await page.route("**/talk-*.js", async (route) => {
       const response = await route.fetch();
-      await route.fulfill({ response, body: `(${breaking})();${await response.text()}` });
+      await route.fulfill({ response, body: `(${breaking})();(${speaking})();${await response.text()}` });
     });
   } });
   await talkTab(page);
@@ -71,6 +75,13 @@ async function answered(page, question) {
   await ask(page, question);
   await page.waitForFunction((count) => document.querySelectorAll("#talk .turns > li").length === count, before + 1);
   await status(page, "Answered");
+}
+
+/** Runs at the beginning of the worker's script: an answer is what the test wants. */
+function speaking() {
+  const post = self.postMessage.bind(self);
+  const said = (message) => (self.words !== undefined && message.answer?.text !== undefined ? { ...message, answer: { ...message.answer, text: self.words, ended: true } } : message);
+  self.postMessage = (message, options) => post(said(message), options);
 }
 
 /** The worker of the model. */
@@ -156,3 +167,19 @@ for (const [kind, said] of [
     assert.deepEqual((await answers(page)).map(plain)[0], plain(before[0]));
   });
 }
+
+test("an answer that is cut says why", async (t) => {
+  const page = await visitTalker(t, (text) => text.replace('"max_position_embeddings": 32768', `"max_position_embeddings": ${CASE.input_ids.length + 3}`));
+  await ask(page, CASE.question);
+  await status(page, /^Answered in 3 tokens.* It is cut: the model takes no more tokens/);
+  await page.getByLabel("Tokens at most").fill("2");
+  await press(page, 0, "Ask again");
+  await status(page, /^Answered in 2 tokens.* It is cut: under Answers it may have no more/);
+  await page.getByRole("button", { name: "New conversation" }).click();
+  await open(page);
+  await status(page, "The model is loaded");
+  await page.getByLabel("Tokens at most").fill("20");
+  await ask(page, CASE.question);
+  await status(page, `Answered in ${CASE.generated.length} tokens`);
+  assert.doesNotMatch(await page.locator("#talk [data-status]").textContent(), /cut/);
+});

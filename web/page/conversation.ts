@@ -17,6 +17,12 @@ import { Speakers } from "./speakers";
 import { bitsFor } from "./talk-bits";
 import { Turn } from "./turn";
 
+/** Why an answer has no end. */
+const CUTS = {
+  most: "It is cut: under Answers it may have no more tokens.",
+  room: "It is cut: the model takes no more tokens. Begin a new conversation, or cut pictures into fewer tiles.",
+} as const;
+
 export class Conversation {
   readonly #root: HTMLElement;
   readonly #speaker = new Speaker();
@@ -153,6 +159,7 @@ export class Conversation {
         edit: () => this.#edit(turn), again: () => void this.#again(turn),
         choose: (word) => this.#looking.choose(turn, word),
       });
+      this.#looking.choose(null, null);
       this.#hide(at, true);
       this.#list.append(turn.element);
       try {
@@ -176,19 +183,20 @@ export class Conversation {
     const { question, photo, place: from } = turn;
     const looking = this.#looking.live;
     const asking = { question, from, photo, looking, tiles: number("#talk-tiles") || 1, most: number("#talk-tokens") || 1, temperature: number("#talk-temperature"), seed: this.#seed };
-    let speed = "";
+    let [speed, cut] = ["", ""];
     await this.#speaker.ask(asking, { signal, progress: this.#progress }, (saying) => {
       if (!this.#turns.includes(turn)) {
         this.#drop(at);
         this.#turns.push(turn);
       }
       speed = turn.tell(saying);
+      if (saying.cut) cut = CUTS[saying.cut];
       if (looking) this.#looking.choose(turn, turn.words.length - 1, true);
       this.#ask.scrollIntoView({ block: "nearest" });
     });
     if (signal.aborted) turn.stopped();
     const notes = (await this.#speaker.notes()).map((note) => `${note}.`);
-    this.#status.textContent = [signal.aborted ? "Stopped." : `Answered in ${speed}.`, ...notes].join(" ");
+    this.#status.textContent = [signal.aborted ? "Stopped." : `Answered in ${speed}.`, cut, ...notes].filter(Boolean).join(" ");
   }
 
   /** Hides the turns from a number on, or shows them again. */

@@ -105,10 +105,12 @@ class TalkHost implements Handlers<TalkCalls> {
     this.#ended = id === this.#stops[0];
     // A message that is waiting is heard between two tokens.
     await pause();
-    const ended = id === undefined || this.#stops.includes(id) || this.#answer.length >= most || room <= 1;
+    const stopped = id !== undefined && this.#stops.includes(id);
+    const cut = stopped ? null : this.#answer.length >= most ? "most" : id === undefined || room <= 1 ? "room" : null;
+    const ended = stopped || cut !== null;
     // What ends within a character is not yet told.
     const text = this.#speaking.text(this.#answer);
-    return { text: ended ? text.trim() : text.replace(/\ufffd+$/, "").trimStart(), tokens: this.#answer.length, at: said - length, id: id ?? null, ended };
+    return { text: ended ? text.trim() : text.replace(/\ufffd+$/, "").trimStart(), tokens: this.#answer.length, at: said - length, id: id ?? null, ended, cut };
   }
 
   async look({ first, end, photo, layer, head }: TalkCalls["look"]["given"]) {
