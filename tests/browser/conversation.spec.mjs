@@ -183,3 +183,57 @@ test("an answer that is cut says why", async (t) => {
   await status(page, `Answered in ${CASE.generated.length} tokens`);
   assert.doesNotMatch(await page.locator("#talk [data-status]").textContent(), /cut/);
 });
+
+/** The question's tokens, and those before and behind them. */
+const WHAT = [313, 374, 399, 279, 260, 280, 30];
+const [HEAD, TAIL] = [CASE.input_ids.slice(0, CASE.input_ids.lastIndexOf(313)), CASE.input_ids.slice(CASE.input_ids.lastIndexOf(313) + WHAT.length)];
+const prompts = async (page) => (await heard(page)).filter(([call]) => call === "ids").map(([, ids]) => ids);
+
+test("another question, another answer and another photograph have the template's prompts", async (t) => {
+  const page = await visitTalker(t);
+  await page.getByLabel("Tokens at most").fill("20");
+  await answered(page, CASE.question);
+  assert.deepEqual(await prompts(page), [CASE.input_ids]);
+  await press(page, 0, "Edit");
+  await ask(page, "What is shown?");
+  await page.waitForFunction(() => globalThis.heard.filter(([call]) => call === "notes").length === 2);
+  assert.deepEqual((await prompts(page))[1], [...HEAD, ...WHAT.slice(0, 3), 30, ...TAIL]);
+  assert.deepEqual(await asked(page), ["What is shown?"]);
+  await press(page, 0, "Edit");
+  await ask(page, CASE.question);
+  await page.waitForFunction(() => globalThis.heard.filter(([call]) => call === "notes").length === 3);
+  assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
+  // The same question in another draw.
+  await page.getByLabel("Temperature").fill("1.5");
+  await press(page, 0, "Ask again");
+  await page.waitForFunction(() => globalThis.heard.filter(([call]) => call === "notes").length === 4);
+  assert.deepEqual((await prompts(page))[3], CASE.input_ids);
+  const draws = (await heard(page)).filter(([call]) => call === "ask").map(([, { seed, temperature }]) => [seed, temperature]);
+  assert.deepEqual([draws[2], draws[3]], [[0, 0], [1, 1.5]]);
+  assert.notDeepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
+  await page.getByLabel("Temperature").fill("0");
+  await press(page, 0, "Ask again");
+  await page.waitForFunction(() => globalThis.heard.filter(([call]) => call === "notes").length === 5);
+  assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
+
+  // Behind an answer that ended by itself comes what the template has there, with the other photograph.
+  await page.locator("#photo-file").setInputFiles(path("www/samples/chelsea.png"));
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
+  await shown(page);
+  await answered(page, CASE.question);
+  const [, { tokens }] = (await heard(page)).findLast(([call]) => call === "seen");
+  const user = CASE.input_ids.slice(CASE.input_ids.lastIndexOf(421, CASE.input_ids.indexOf(426)), CASE.input_ids.indexOf(428));
+  assert.deepEqual((await prompts(page))[5], [198, ...user, ...Array(tokens).fill(428), 427, 198, ...WHAT, ...TAIL]);
+  // A word of the second answer is looked up on the photograph that is shown.
+  for (const [name, number] of [["chelsea.png", 1], ["image.png", 0]]) {
+    if (number === 0) await page.getByRole("button", { name: /image\.png/ }).first().click();
+    await page.locator("#facts", { hasText: name }).waitFor({ state: "attached" });
+    await shown(page);
+    await page.evaluate(() => (globalThis.heard = []));
+    await page.getByLabel("Attention in layer").selectOption(String(1 + number));
+    await turns(page).nth(1).locator(".word").nth(number).click();
+    await page.locator("#talk [data-looked]", { hasText: "of its attention went to this picture" }).waitFor();
+    const looks = (await heard(page)).filter(([call]) => call === "look").map(([, { photo }]) => photo);
+    assert.ok(looks.length > 0 && looks.every((photo) => photo === number), `${name}: ${looks}`);
+  }
+});
