@@ -237,3 +237,30 @@ test("another question, another answer and another photograph have the template'
     assert.ok(looks.length > 0 && looks.every((photo) => photo === number), `${name}: ${looks}`);
   }
 });
+
+/** What a model writes, and the elements that are made of it. */
+const WRITTEN = [
+  ["1. a\n\n2. b\n\n3. c", '<ol start="1"><li>a</li><li>b</li><li>c</li></ol>'],
+  ["1. A\n   - x\n   - y\n2. B", '<ol start="1"><li>A<ul><li>x</li><li>y</li></ul></li><li>B</li></ol>'],
+  ["1. A\n- x\n2. B", '<ol start="1"><li>A</li></ol><ul><li>x</li></ul><ol start="2"><li>B</li></ol>'],
+  ["- a\n\n  more\n- b\n\nend", "<ul><li>a<p>  more</p></li><li>b</li></ul><p>end</p>"],
+  ["***x*** and **a *b* c** and *d*", "<p><strong><em>x</em></strong> and <strong>a <em>b</em> c</strong> and <em>d</em></p>"],
+  ["2 * 3 * 4 ** 5", "<p>2 * 3 * 4 ** 5</p>"],
+  ["1. A\n   ```js\n   <b>x\n   ```\n2. B", '<ol start="1"><li>A</li></ol><pre><code>   &lt;b&gt;x</code></pre><ol start="2"><li>B</li></ol>'],
+  ["## T\ntext\nmore `*c*`", "<p><strong>T</strong></p><p>text<br>more <code>*c*</code></p>"],
+  ["<img src=x onerror=alert(1)> **<script>1</script>**", "<p>&lt;img src=x onerror=alert(1)&gt; <strong>&lt;script&gt;1&lt;/script&gt;</strong></p>"],
+  ["[a](javascript:alert(1))", "<p>[a](javascript:alert(1))</p>"],
+];
+
+test("what a model writes is shown in its forms, and never read as HTML", async (t) => {
+  const page = await visitTalker(t);
+  page.on("dialog", () => assert.fail("a script ran"));
+  for (const [text, expected] of WRITTEN) {
+    await worker(page).evaluate((text) => (self.words = text), text);
+    await page.getByRole("button", { name: "New conversation" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("#talk .turns > li").length === 0);
+    await answered(page, "?");
+    const made = await page.locator("#talk .answer").evaluate((answer) => answer.innerHTML.replace(/<\/?span[^>]*>/g, ""));
+    assert.equal(made, expected);
+  }
+});
