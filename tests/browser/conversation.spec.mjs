@@ -264,3 +264,29 @@ test("what a model writes is shown in its forms, and never read as HTML", async 
     assert.equal(made, expected);
   }
 });
+
+test("a box that a model writes is drawn around its place of the picture", async (t) => {
+  const page = await visitTalker(t);
+  await drawn(page);
+  const before = await page.evaluate(() => document.querySelector("#frame canvas").toDataURL());
+  await page.evaluate(() => {
+    const canvas = document.querySelector("#frame canvas");
+    globalThis.before = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  });
+  await worker(page).evaluate(() => (self.words = "<ref>it</ref><box>[600, 700, 200, 300]</box>"));
+  await answered(page, "Where?");
+  await page.locator("#talk .boxes li", { hasText: "it" }).waitFor();
+  await page.waitForFunction((before) => document.querySelector("#frame canvas").toDataURL() !== before, before);
+  await drawn(page);
+  // Where the picture is another than before, in parts of its sides.
+  const [count, ...ends] = await page.evaluate(() => {
+    const canvas = document.querySelector("#frame canvas");
+    const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const found = [...Array(width * height).keys()].filter((at) => [0, 1, 2].some((channel) => Math.abs(data[4 * at + channel] - globalThis.before[4 * at + channel]) > 20));
+    const [xs, ys] = [found.map((at) => ((at % width) + 0.5) / width), found.map((at) => (Math.floor(at / width) + 0.5) / height)];
+    return [found.length / (width * height), Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+  });
+  // Its sides alone, 16 % of the picture's area are within.
+  assert.ok(count > 0.003 && count < 0.08, `${count}`);
+  for (const [at, side] of [0.2, 0.3, 0.6, 0.7].entries()) assert.ok(Math.abs(ends[at] - side) < 0.03, `${ends}`);
+});

@@ -288,10 +288,14 @@ test("boxes are read of what a model writes", async () => {
   const { boxesOf } = await load("web/page/boxes.ts");
   const told = (text) => boxesOf(text).map(({ name, sides }) => [name, ...sides]);
   assert.deepEqual(told("<ref>the cat</ref><box>[[100, 200, 300, 400]]</box> sleeps"), [["the cat", 0.1, 0.2, 0.3, 0.4]]);
-  assert.deepEqual(told("At [[0,0,1000,1000]]."), [["[0,0,1000,1000]", 0, 0, 1, 1]]);
+  assert.deepEqual(told("At <box>[[0,0,1000,1000]]</box>."), [["[0,0,1000,1000]", 0, 0, 1, 1]]);
+  // One pair of brackets, corners in any order, beyond the edge, and while it is written.
+  assert.deepEqual(told("<box>[100,200,300,400]</box>"), [["[100,200,300,400]", 0.1, 0.2, 0.3, 0.4]]);
+  assert.deepEqual(told("<ref>a</ref><box>[[300, 400, 100, 1200]]"), [["a", 0.1, 0.4, 0.3, 1]]);
   const two = boxesOf("<ref>a dog</ref><box>[[1, 2, 3, 4], [5, 6, 7, 8]]</box> and <ref>a hat</ref><box>[[9, 9, 99, 99]]</box>");
   assert.deepEqual(two.map(({ name }) => name), ["a dog", "a dog", "a hat"]);
   assert.deepEqual(two[0].colour, two[1].colour);
   assert.notDeepEqual(two[0].colour, two[2].colour);
-  for (const none of ["[1, 2]", "[[1, 2, 3]]", "[[300, 0, 100, 5]]", "[[0, 0, 1200, 5]]", "a [link](x)", "[[a, b, c, d]]", "[".repeat(10000)]) assert.deepEqual(told(none), [], none);
+  const none = ["[1, 2, 3, 4]", "[[1, 2, 3, 4]]", "<box>[[1, 2, 3]]</box>", "<box>[[300, 0, 300, 5]]</box>", "<box>[[1100, 0, 1200, 5]]</box>", "<box>[[a, b, c, d]]</box>", `<box>${"[".repeat(10000)}`, "<box>".repeat(10000)];
+  for (const text of none) assert.deepEqual(told(text), [], text);
 });
