@@ -268,6 +268,30 @@ test("a large model is kept in 8 bits unless others are chosen", async () => {
   assert.deepEqual([bitsFor("auto", 98e6), bitsFor("auto", 1.88e9), bitsFor("f32", 1.88e9), bitsFor("int4", 1)], ["f32", "int8", "f32", "int4"]);
 });
 
+/** The shapes of the published models: InternViT-300M, its projector, and a language model. */
+const SHAPES = {
+  "OpenGVLab/InternVL3-1B": { c: 896, layers: 24, q: 896, kv: 128, inner: 4864, words: 151_674 },
+  "OpenGVLab/InternVL2_5-1B": { c: 896, layers: 24, q: 896, kv: 128, inner: 4864, words: 151_674 },
+  "OpenGVLab/InternVL3_5-1B": { c: 1024, layers: 28, q: 2048, kv: 1024, inner: 3072, words: 151_936 },
+};
+
+test("what a model that speaks takes of the device follows from its shape", async () => {
+  const [{ PUBLISHED }, { facts }] = [await load("web/page/speakers.ts"), await load("web/page/model-row.ts")];
+  for (const offer of PUBLISHED) {
+    const { c, layers, q, kv, inner, words } = SHAPES[offer.name];
+    // Attention keeps 8 bits where the MLP has 4.5, as the head does; patches, places and the projector stay in 32.
+    const attention = 24 * 4 * 1024 ** 2 + layers * 2 * c * (q + kv);
+    const mlp = 24 * 8 * 1024 ** 2 + layers * 3 * c * inner;
+    const [head, rest] = [words * c, 4096 * c + c * c + 3 * 14 * 14 * 1024 + 1025 * 1024];
+    const { int4, int8, f32, token } = offer.held;
+    for (const [told, computed] of [
+      [int4, attention + (mlp * 4.5) / 8 + head + 4 * rest], [int8, attention + mlp + head + 4 * rest],
+      [f32, 4 * (attention + mlp + head + rest)], [token, 2 * 2 * kv * layers], [offer.parameters, attention + mlp + 2 * head + rest],
+    ]) assert.ok(Math.abs(told / computed - 1) < 0.01, `${offer.name}: ${told} and ${computed}`);
+  }
+  assert.match(facts(PUBLISHED[0]), /about 1.88 GB, 448 px; 593 MB of the device’s memory in 4 bits, 820 MB in 8, 3.21 GB in 32, and 12.3 kB more for each token/);
+});
+
 test("an answer's words know their tokens", async () => {
   const { wordsOf } = await load("web/page/said.ts");
   const told = (pieces) => {
