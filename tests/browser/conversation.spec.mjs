@@ -11,13 +11,24 @@ const asked = (page) => turns(page).locator(".asked").allTextContents();
 const heard = (page) => page.evaluate(() => globalThis.heard);
 const press = (page, at, name) => turns(page).nth(at).getByRole("button", { name }).click();
 
-/** Runs before the page's scripts: keeps what is asked of the model's worker, and of its answers prompts and what it saw. */
+/** Runs before the page's scripts: keeps what is asked of the model's worker, and of its answers prompts and what it saw. It
+ * dies when weights are read, if the test says so. */
 function listen() {
   globalThis.heard = [];
   self.Worker = class extends Worker {
     constructor(...given) {
       super(...given);
-      this.addEventListener("message", ({ data }) => {
+      let dead = false;
+      this.addEventListener("message", (event) => {
+        const { data } = event;
+        if (dead) return event.stopImmediatePropagation();
+        if (globalThis.dying && data.progress?.stage === "load") {
+          dead = true;
+          setTimeout(() => {
+            this.terminate();
+            this.dispatchEvent(new Event("error"));
+          });
+        }
         if (Array.isArray(data.answer) && typeof data.answer[0] === "number") globalThis.heard.push(["ids", data.answer]);
         else if (data.answer?.tiles) globalThis.heard.push(["seen", data.answer]);
       });
@@ -69,6 +80,9 @@ async function visitTalker(t, config) {
   return page;
 }
 
+/** Waits until so many answers have ended: what the model did by itself is asked behind each. */
+const ended = (page, count) => page.waitForFunction((count) => globalThis.heard.filter(([call]) => call === "notes").length === count, count);
+
 /** Asks, and waits for the answer. */
 async function answered(page, question) {
   const before = await turns(page).count();
@@ -100,7 +114,7 @@ test("a question that fails in the place of an earlier one leaves the conversati
   // It is still the first that is edited, and the model knows all that was said before the last.
   await press(page, 2, "Edit");
   await page.getByRole("button", { name: "Ask", exact: true }).click();
-  await page.waitForFunction(() => globalThis.heard.at(-1)[0] === "notes");
+  await ended(page, 4);
   await status(page, "Answered");
   assert.deepEqual([await asked(page), await answers(page)], before);
   assert.ok((await heard(page)).some(([call, ids]) => call === "remember" && ids.length > CASE.input_ids.length));
@@ -130,6 +144,18 @@ test("a model that cannot be opened leaves the one before, and the conversation 
   await answered(page, "Why?");
   assert.deepEqual((await heard(page)).map(([call]) => call).filter((call) => ["open", "load", "see", "remember"].includes(call)), []);
   assert.equal(await turns(page).count(), 2);
+  // It goes when the other's weights are read; where these fail it is started again.
+  await page.evaluate(() => (globalThis.dying = true));
+  await open(page);
+  await problem(page, "The model stopped unexpectedly");
+  await status(page, "The next question starts the model again.");
+  assert.equal(await page.locator("#talk [data-model]").textContent(), told);
+  await page.evaluate(() => ([globalThis.dying, globalThis.heard] = [false, []]));
+  const before = await answers(page);
+  await press(page, 1, "Ask again");
+  await ended(page, 1);
+  assert.deepEqual((await heard(page)).map(([call]) => call).filter((call) => ["load", "see", "remember"].includes(call)), ["load", "see", "remember"]);
+  assert.deepEqual(await answers(page), before);
 });
 
 for (const [kind, said] of [
@@ -196,24 +222,24 @@ test("another question, another answer and another photograph have the template'
   assert.deepEqual(await prompts(page), [CASE.input_ids]);
   await press(page, 0, "Edit");
   await ask(page, "What is shown?");
-  await page.waitForFunction(() => globalThis.heard.filter(([call]) => call === "notes").length === 2);
+  await ended(page, 2);
   assert.deepEqual((await prompts(page))[1], [...HEAD, ...WHAT.slice(0, 3), 30, ...TAIL]);
   assert.deepEqual(await asked(page), ["What is shown?"]);
   await press(page, 0, "Edit");
   await ask(page, CASE.question);
-  await page.waitForFunction(() => globalThis.heard.filter(([call]) => call === "notes").length === 3);
+  await ended(page, 3);
   assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
   // The same question in another draw.
   await page.getByLabel("Temperature").fill("1.5");
   await press(page, 0, "Ask again");
-  await page.waitForFunction(() => globalThis.heard.filter(([call]) => call === "notes").length === 4);
+  await ended(page, 4);
   assert.deepEqual((await prompts(page))[3], CASE.input_ids);
   const draws = (await heard(page)).filter(([call]) => call === "ask").map(([, { seed, temperature }]) => [seed, temperature]);
   assert.deepEqual([draws[2], draws[3]], [[0, 0], [1, 1.5]]);
   assert.notDeepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
   await page.getByLabel("Temperature").fill("0");
   await press(page, 0, "Ask again");
-  await page.waitForFunction(() => globalThis.heard.filter(([call]) => call === "notes").length === 5);
+  await ended(page, 5);
   assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
 
   // Behind an answer that ended by itself comes what the template has there, with the other photograph.

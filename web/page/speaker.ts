@@ -53,9 +53,9 @@ export class Speaker {
   /** Done when the worker has all of it. */
   #bringing: Promise<unknown> | null = null;
 
-  /** Whether its worker has stopped: the next question starts it again. */
+  /** Whether the model’s worker has stopped: the next question starts it again. */
   get stopped(): boolean {
-    return this.#caller?.broken ?? false;
+    return this.#model !== null && (this.#caller?.broken ?? true);
   }
 
   /** Where the conversation ends. */
@@ -136,7 +136,7 @@ export class Speaker {
   /** The worker, with the conversation up to a place: what it lacks is shown and said to it again. */
   async #bring({ tokens, photos }: Place, options: Options): Promise<Caller<TalkCalls>> {
     if (!this.#model) throw new Error("Open a model that speaks first: an InternVL’s files.");
-    if (!this.#caller || this.#caller.broken) await this.#start(this.#model, options);
+    if (this.stopped) await this.#start(this.#model, options);
     const caller = this.#caller;
     if (!caller) throw new DOMException("The model was ended.", "AbortError");
     this.#there = { tokens: Math.min(tokens, this.#there.tokens), photos: Math.min(photos, this.#there.photos) };
@@ -156,7 +156,7 @@ export class Speaker {
 
   /** What the model looked at of a photograph when it chose some tokens; null where it is busy with another question. */
   async look(look: Look): Promise<Looked | null> {
-    if (!this.#caller || this.#caller.broken || look.end > this.#there.tokens || look.photo >= this.#there.photos) {
+    if (this.stopped || look.end > this.#there.tokens || look.photo >= this.#there.photos) {
       if (this.#busy) return null;
       await (this.#bringing ??= this.#bring(this.place, {}).finally(() => (this.#bringing = null)));
     }
