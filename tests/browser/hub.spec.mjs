@@ -9,6 +9,7 @@ import { load } from "../../web/tools/records.mjs";
 import { startHub } from "../common/hub.mjs";
 import { writeShards, writeVlm } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
+import { ask, open as talkTo, status, talkTab } from "./talker.mjs";
 import { axe, fits, loaded, otherModels, phone, saved, sheet, shown } from "./visitor.mjs";
 
 const MODEL = "tiny/internvit";
@@ -675,6 +676,47 @@ test("a model that speaks by its name: fetched whole, kept apart from encoders, 
   await told("The model is loaded");
   await ask();
   await page.getByText("Models that speak", { exact: true }).click();
+  // Its answers read the file; who does not talk to it may delete it.
+  await page.getByRole("button", { name: "Delete tiny/speaker", exact: true }).click();
+  await page.locator("#talk li", { hasText: "tiny/speaker" }).getByRole("alert").filter({ hasText: "so it stays" }).waitFor();
+  await page.reload();
+  await loaded(page);
+  await talk();
   await page.getByRole("button", { name: "Delete tiny/speaker", exact: true }).click();
   await page.locator("#talk li", { hasText: "tiny/speaker" }).waitFor({ state: "detached" });
+});
+
+test("a model that speaks is fetched beside a conversation, which goes on: paused, cancelled, and whole", async (t) => {
+  const page = await visitHub(t, { behave: [{ match: DATA, slow: 2e4 }] });
+  await talkTab(page);
+  await talkTo(page);
+  await status(page, "The model is loaded");
+  await page.locator("#talk .folded > summary", { hasText: "Answers" }).click();
+  await page.getByLabel("Tokens at most").fill("3");
+  await ask(page, "Why?");
+  await status(page, "Answered");
+  await page.getByText("Models that speak", { exact: true }).click();
+  const button = (verb) => page.getByRole("button", { name: `${verb} tiny/speaker`, exact: true });
+  const begin = async () => {
+    await page.getByLabel("Another InternVL").fill("tiny/speaker");
+    await page.getByRole("button", { name: "Download", exact: true }).click();
+  };
+  const midway = () => page.waitForFunction(() => document.querySelector("#talk progress:not([hidden])[value]")?.value > 0.2);
+  await begin();
+  await midway();
+  await button("Pause").click();
+  await page.locator("#talk li", { hasText: "tiny/speaker" }).getByText(/kB of .* stored/).waitFor();
+  await button("Resume").click();
+  await midway();
+  await button("Cancel").click();
+  await page.locator("#talk li", { hasText: "tiny/speaker" }).waitFor({ state: "detached" });
+  hub.behave([]);
+  await begin();
+  await page.locator("#talk [data-space]", { hasText: "tiny/speaker is here. Use it when this conversation may end" }).waitFor();
+  await ask(page, "Who?");
+  await page.locator("#talk .turns > li").nth(1).waitFor();
+  await status(page, "Answered");
+  await button("Use").click();
+  await status(page, "The model is loaded");
+  assert.equal(await page.locator("#talk .turns > li").count(), 0);
 });

@@ -5,11 +5,10 @@ import { test } from "node:test";
 import { load } from "../../web/tools/records.mjs";
 import { readSafetensors } from "./safetensors.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, fits, loaded, phone, shown } from "./visitor.mjs";
+import { answers, ask, CASE, files, fold, FOLDER, open, plain, problem, status, talkTab } from "./talker.mjs";
+import { axe, drawn, fits, phone } from "./visitor.mjs";
 
 const site = openSite();
-const FOLDER = "tests/golden/internvl";
-const CASE = JSON.parse(readFileSync(path(`${FOLDER}/chat_tiny/case.json`), "utf8"));
 const models = readdirSync(path(FOLDER)).filter((name) => name.startsWith("internvl_"));
 assert.notEqual(models.length, 0, `no fixtures in ${FOLDER}`);
 
@@ -121,35 +120,6 @@ async function speak({ device, ids, picture, folder, config, pixels, most }) {
   return { generated, logits, looked };
 }
 
-/** The files of the model that speaks, some of them left out or changed. */
-const files = (without = [], config = (text) => text) => ["config.json", "model.safetensors", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"]
-  .filter((name) => !without.includes(name))
-  .map((name) => {
-    const bytes = readFileSync(path(`${FOLDER}/chat_tiny/${name}`));
-    return { name, mimeType: "", buffer: name === "config.json" ? Buffer.from(config(bytes.toString())) : bytes };
-  });
-
-async function talkTab(page) {
-  await loaded(page);
-  await page.locator("#photo-file").setInputFiles(path(`${FOLDER}/chat_tiny/image.png`));
-  await shown(page);
-  await page.getByRole("tab", { name: "Talk" }).click();
-}
-
-const status = (page, text) => page.locator("#talk [data-status]", { hasText: text }).waitFor();
-const problem = (page, text) => page.locator("#talk [data-problem]", { hasText: text }).waitFor();
-const answers = (page) => page.locator("#talk .answer").allTextContents();
-const fold = (page) => page.locator("#talk .folded > summary", { hasText: "Answers" }).click();
-
-async function open(page, list = files()) {
-  await page.getByLabel("Model to talk to").setInputFiles(list);
-}
-
-async function ask(page, question) {
-  await page.getByLabel("Your question").fill(question);
-  await page.getByRole("button", { name: "Ask", exact: true }).click();
-}
-
 for (const device of ["cpu", "gpu"]) {
   test(`a picture and a question have the reference's answer on the ${device}`, async (t) => {
     const page = await visit(site, t, { query: `?device=${device}` });
@@ -235,9 +205,6 @@ async function lookAt(page) {
 /** What is on the stage. */
 const picture = (page) => page.evaluate(() => document.querySelector("#frame canvas").toDataURL());
 
-/** Text as it is shown: Markdown has blanks of its own. */
-const plain = (text) => text.replace(/\s+/g, " ").trim();
-
 /** What else is asked: words that look like control tokens, an answer that is stopped, an earlier question. */
 async function goOn(page) {
   // As tokens these would want another picture.
@@ -301,6 +268,30 @@ test("a large model is kept in 8 bits unless others are chosen", async () => {
   assert.deepEqual([bitsFor("auto", 98e6), bitsFor("auto", 1.88e9), bitsFor("f32", 1.88e9), bitsFor("int4", 1)], ["f32", "int8", "f32", "int4"]);
 });
 
+/** The shapes of the published models: InternViT-300M, its projector, and a language model. */
+const SHAPES = {
+  "OpenGVLab/InternVL3-1B": { c: 896, layers: 24, q: 896, kv: 128, inner: 4864, words: 151_674 },
+  "OpenGVLab/InternVL2_5-1B": { c: 896, layers: 24, q: 896, kv: 128, inner: 4864, words: 151_674 },
+  "OpenGVLab/InternVL3_5-1B": { c: 1024, layers: 28, q: 2048, kv: 1024, inner: 3072, words: 151_936 },
+};
+
+test("what a model that speaks takes of the device follows from its shape", async () => {
+  const [{ PUBLISHED }, { facts }] = [await load("web/page/speakers.ts"), await load("web/page/model-row.ts")];
+  for (const offer of PUBLISHED) {
+    const { c, layers, q, kv, inner, words } = SHAPES[offer.name];
+    // Attention keeps 8 bits where the MLP has 4.5, as the head does; patches, places and the projector stay in 32.
+    const attention = 24 * 4 * 1024 ** 2 + layers * 2 * c * (q + kv);
+    const mlp = 24 * 8 * 1024 ** 2 + layers * 3 * c * inner;
+    const [head, rest] = [words * c, 4096 * c + c * c + 3 * 14 * 14 * 1024 + 1025 * 1024];
+    const { int4, int8, f32, token } = offer.held;
+    for (const [told, computed] of [
+      [int4, attention + (mlp * 4.5) / 8 + head + 4 * rest], [int8, attention + mlp + head + 4 * rest],
+      [f32, 4 * (attention + mlp + head + rest)], [token, 2 * 2 * kv * layers], [offer.parameters, attention + mlp + 2 * head + rest],
+    ]) assert.ok(Math.abs(told / computed - 1) < 0.01, `${offer.name}: ${told} and ${computed}`);
+  }
+  assert.match(facts(PUBLISHED[0]), /about 1.88 GB, 448 px; 593 MB of the device’s memory in 4 bits, 820 MB in 8, 3.21 GB in 32, and 12.3 kB more for each token/);
+});
+
 test("an answer's words know their tokens", async () => {
   const { wordsOf } = await load("web/page/said.ts");
   const told = (pieces) => {
@@ -321,10 +312,14 @@ test("boxes are read of what a model writes", async () => {
   const { boxesOf } = await load("web/page/boxes.ts");
   const told = (text) => boxesOf(text).map(({ name, sides }) => [name, ...sides]);
   assert.deepEqual(told("<ref>the cat</ref><box>[[100, 200, 300, 400]]</box> sleeps"), [["the cat", 0.1, 0.2, 0.3, 0.4]]);
-  assert.deepEqual(told("At [[0,0,1000,1000]]."), [["[0,0,1000,1000]", 0, 0, 1, 1]]);
+  assert.deepEqual(told("At <box>[[0,0,1000,1000]]</box>."), [["[0,0,1000,1000]", 0, 0, 1, 1]]);
+  // One pair of brackets, corners in any order, beyond the edge, and while it is written.
+  assert.deepEqual(told("<box>[100,200,300,400]</box>"), [["[100,200,300,400]", 0.1, 0.2, 0.3, 0.4]]);
+  assert.deepEqual(told("<ref>a</ref><box>[[300, 400, 100, 1200]]"), [["a", 0.1, 0.4, 0.3, 1]]);
   const two = boxesOf("<ref>a dog</ref><box>[[1, 2, 3, 4], [5, 6, 7, 8]]</box> and <ref>a hat</ref><box>[[9, 9, 99, 99]]</box>");
   assert.deepEqual(two.map(({ name }) => name), ["a dog", "a dog", "a hat"]);
   assert.deepEqual(two[0].colour, two[1].colour);
   assert.notDeepEqual(two[0].colour, two[2].colour);
-  for (const none of ["[1, 2]", "[[1, 2, 3]]", "[[300, 0, 100, 5]]", "[[0, 0, 1200, 5]]", "a [link](x)", "[[a, b, c, d]]", "[".repeat(10000)]) assert.deepEqual(told(none), [], none);
+  const none = ["[1, 2, 3, 4]", "[[1, 2, 3, 4]]", "<box>[[1, 2, 3]]</box>", "<box>[[300, 0, 300, 5]]</box>", "<box>[[1100, 0, 1200, 5]]</box>", "<box>[[a, b, c, d]]</box>", `<box>${"[".repeat(10000)}`, "<box>".repeat(10000)];
+  for (const text of none) assert.deepEqual(told(text), [], text);
 });

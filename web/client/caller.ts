@@ -67,8 +67,13 @@ export class Caller<C extends Types<C>> {
     if (!waiting) return; // nobody has asked for it
     if ("progress" in message) return waiting.progress?.(message.progress);
     this.#waiting.delete(message.id);
-    if ("failure" in message) waiting.reject(named(message.name, message.failure));
-    else waiting.resolve(message.answer);
+    if (!("failure" in message)) return waiting.resolve(message.answer);
+    const failure = named(message.name, message.failure);
+    waiting.reject(failure);
+    if (message.name !== STOPPED) return;
+    // It can still answer, but not be trusted.
+    this.#broken = failure;
+    this.end();
   }
 }
 

@@ -3,7 +3,7 @@
 import { spoken } from "../client/chosen-model";
 import { bytes, many } from "../shared/format";
 import type { Place as Point } from "../shared/patches";
-import type { OwnFiles } from "../shared/protocol";
+import type { OwnFiles, Progress } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import type { Looked, TalkInfo } from "../shared/talk";
 import { askedDevice } from "./device";
@@ -17,8 +17,11 @@ import { Speakers } from "./speakers";
 import { bitsFor } from "./talk-bits";
 import { Turn } from "./turn";
 
-/** The beginning of a conversation. */
-const BEGINNING = { tokens: 0, photos: 0 };
+/** Why an answer has no end. */
+const CUTS = {
+  most: "It is cut: under Answers it may have no more tokens.",
+  room: "It is cut: the model takes no more tokens. Begin a new conversation, or cut pictures into fewer tiles.",
+} as const;
 
 export class Conversation {
   readonly #root: HTMLElement;
@@ -47,7 +50,7 @@ export class Conversation {
   constructor(root: HTMLElement, changed: () => void) {
     [this.#root, this.#changed] = [root, changed];
     this.#looking = new Looking(root, this.#speaker, changed);
-    this.#speakers = new Speakers(part(root, "[data-speakers]", HTMLDetailsElement), (model) => this.#open(() => model));
+    this.#speakers = new Speakers(part(root, "[data-speakers]", HTMLDetailsElement), (model) => this.#open(() => model), () => this.#turns.length > 0 || this.#work !== null);
     this.#model = part(root, "[data-model]", HTMLElement);
     this.#list = part(root, ".turns", HTMLOListElement);
     this.#field = part(root, "textarea", HTMLTextAreaElement);
@@ -86,8 +89,7 @@ export class Conversation {
   #connect() {
     const open = part(this.#root, "[data-open]", HTMLButtonElement);
     chooser([open], part(this.#root, "input[type=file]", HTMLInputElement), (files) => {
-      this.#speakers.leave();
-      void this.#open(() => spoken(files));
+      void this.#open(() => spoken(files)).then((loaded) => loaded && this.#speakers.leave());
     });
     this.#stop.addEventListener("click", () => this.#work?.abort());
     part(this.#root, "[data-new]", HTMLButtonElement).addEventListener("click", () => void this.#begin());
@@ -111,17 +113,17 @@ export class Conversation {
       const choice = part(this.#root, "#talk-dtype", HTMLSelectElement);
       const dtype = bitsFor(choice.value, size);
       const bits = part(choice, `[value="${dtype}"]`, HTMLOptionElement).text;
+      const before = this.#model.textContent;
       this.#model.textContent = "Loading …";
-      const progress = ({ done, total }: { done: number; total: number }) => (this.#status.textContent = total > 0 ? `Loading: ${Math.floor((100 * done) / total)} %` : "Loading");
       try {
-        const info = await this.#speaker.load(model, askedDevice().device, dtype, { signal, progress });
+        const info = await this.#speaker.load({ files: model, device: askedDevice().device, dtype }, { signal, progress: this.#progress });
         this.#drop(0);
         this.#looking.fit(info.layers, info.heads);
         this.#model.textContent = told(size, bits, info);
         this.#status.textContent = "The model is loaded. Ask about the picture.";
         loaded = true;
       } catch (error) {
-        this.#model.textContent = "No model that speaks is loaded.";
+        this.#model.textContent = before;
         throw error;
       }
     });
@@ -132,7 +134,7 @@ export class Conversation {
   async #begin() {
     await this.#do("New conversation", async () => {
       this.#drop(0);
-      if (this.#speaker.opened) await this.#speaker.takeBack(BEGINNING);
+      this.#speaker.begin();
       this.#status.textContent = "";
     });
   }
@@ -140,46 +142,71 @@ export class Conversation {
   async #submit() {
     const question = this.#field.value.trim();
     if (!question || this.#work) return;
-    const at = this.#edited ? this.#turns.indexOf(this.#edited) : -1;
-    await this.#say(question, at < 0 ? this.#turns.length : at, this.#edited?.photo ?? this.#photo);
+    const edited = this.#edited;
+    const at = edited ? this.#turns.indexOf(edited) : -1;
+    [this.#field.value, this.#edited] = ["", null];
+    if (await this.#say(question, at < 0 ? this.#turns.length : at, edited?.photo ?? this.#photo)) return;
+    // It is there to be asked again.
+    if (!this.#field.value) [this.#field.value, this.#edited] = [question, edited];
   }
 
-  /** Asks a question in the place of the turn of that number and those behind it. */
-  async #say(question: string, at: number, photo: File | null) {
+  /** Asks a question in the place of the turn of that number and those behind it, which stay until it is answered; whether it was. */
+  async #say(question: string, at: number, photo: File | null): Promise<boolean> {
+    let answered = false;
     await this.#do("Answering", async (signal) => {
-      const place = this.#turns[at]?.place;
-      if (place) await this.#speaker.takeBack(place);
-      this.#drop(at);
-      const turn: Turn = new Turn(question, photo, {
+      const [replaced] = this.#turns.slice(at);
+      const turn: Turn = new Turn(question, photo, replaced?.place ?? this.#speaker.place, {
         edit: () => this.#edit(turn), again: () => void this.#again(turn),
         choose: (word) => this.#looking.choose(turn, word),
       });
-      this.#turns.push(turn);
+      this.#looking.choose(null, null);
+      this.#hide(at, true);
       this.#list.append(turn.element);
-      [this.#field.value, this.#edited] = ["", null];
-      const number = (id: string) => Math.max(0, part(this.#root, id, HTMLInputElement).valueAsNumber || 0);
-      const looking = this.#looking.live;
-      const asking = { question, photo, looking, tiles: number("#talk-tiles") || 1, most: number("#talk-tokens") || 1, temperature: number("#talk-temperature"), seed: this.#seed };
-      const progress = ({ done, total }: { done: number; total: number }) => (this.#status.textContent = `Looking: ${Math.floor((100 * done) / Math.max(1, total))} %`);
       try {
-        let speed = "";
-        turn.place = await this.#speaker.ask(asking, { signal, progress }, (saying) => {
-          speed = turn.tell(saying);
-          if (looking) this.#looking.choose(turn, turn.words.length - 1, true);
-          this.#ask.scrollIntoView({ block: "nearest" });
-        });
-        this.#looking.choose(null, null);
-        if (signal.aborted) turn.stopped();
-        const notes = (await this.#speaker.notes()).map((note) => `${note}.`);
-        this.#status.textContent = [signal.aborted ? "Stopped." : `Answered in ${speed}.`, ...notes].join(" ");
+        await this.#answer(turn, at, signal);
       } catch (error) {
-        // The question was not asked: it is there to be asked again.
-        this.#drop(this.#turns.indexOf(turn));
-        this.#field.value ||= question;
+        if (this.#turns.includes(turn)) turn.stopped(reason(error));
         throw error;
+      } finally {
+        answered = this.#turns.includes(turn);
+        if (!answered) turn.element.remove();
+        this.#hide(at, false);
+        this.#looking.choose(null, null);
       }
     });
+    return answered;
   }
+
+  /** Shows a turn's answer while it is written; with its first word it stands in the place of those from a number on. */
+  async #answer(turn: Turn, at: number, signal: AbortSignal) {
+    const number = (id: string) => Math.max(0, part(this.#root, id, HTMLInputElement).valueAsNumber || 0);
+    const { question, photo, place: from } = turn;
+    const looking = this.#looking.live;
+    const asking = { question, from, photo, looking, tiles: number("#talk-tiles") || 1, most: number("#talk-tokens") || 1, temperature: number("#talk-temperature"), seed: this.#seed };
+    let [speed, cut] = ["", ""];
+    await this.#speaker.ask(asking, { signal, progress: this.#progress }, (saying) => {
+      if (!this.#turns.includes(turn)) {
+        this.#drop(at);
+        this.#turns.push(turn);
+      }
+      speed = turn.tell(saying);
+      if (saying.cut) cut = CUTS[saying.cut];
+      if (looking) this.#looking.choose(turn, turn.words.length - 1, true);
+      this.#ask.scrollIntoView({ block: "nearest" });
+    });
+    if (signal.aborted) turn.stopped();
+    const notes = (await this.#speaker.notes()).map((note) => `${note}.`);
+    this.#status.textContent = [signal.aborted ? "Stopped." : `Answered in ${speed}.`, cut, ...notes].filter(Boolean).join(" ");
+  }
+
+  /** Hides the turns from a number on, or shows them again. */
+  #hide(at: number, hidden: boolean) {
+    for (const { element } of this.#turns.slice(at)) element.hidden = hidden;
+  }
+
+  readonly #progress = ({ stage, done, total }: Progress) => {
+    this.#status.textContent = `${stage === "load" ? "Loading" : "Looking"}: ${Math.floor((100 * done) / Math.max(1, total))} %`;
+  };
 
   #edit(turn: Turn) {
     [this.#edited, this.#field.value] = [turn, turn.question];
@@ -215,7 +242,7 @@ export class Conversation {
     try {
       await work(stop.signal);
     } catch (error) {
-      this.#status.textContent = "";
+      this.#status.textContent = this.#speaker.stopped ? "The next question starts the model again." : "";
       if (aborted(error) || stop.signal.aborted) this.#status.textContent = "Stopped.";
       else this.#complain(error);
     } finally {
@@ -229,8 +256,13 @@ export class Conversation {
   }
 
   #complain(error: unknown) {
-    this.#problem.textContent = spelled(error instanceof Error ? error.message : String(error), 2000);
+    this.#problem.textContent = reason(error);
   }
+}
+
+/** An error in words. */
+function reason(error: unknown): string {
+  return spelled(error instanceof Error ? error.message : String(error), 2000);
 }
 
 /** A model in words: its size, and how much it takes in. */

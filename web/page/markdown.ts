@@ -11,6 +11,9 @@ interface Piece {
   at: number;
 }
 
+/** Code, and words between one to three asterisks; what is strong may have stressed words in it. */
+const MARKED = /`[^`]+`|\*{3}[^*\s][^*]*\*{3}|\*\*(?:[^*]|\*[^*\s][^*]*\*)+\*\*|\*[^*\s][^*]*\*/g;
+
 /** Marks around what is shown in a picture: they are no words. */
 const MARKS = /<\/?(?:ref|box)>/;
 
@@ -18,9 +21,9 @@ const MARKS = /<\/?(?:ref|box)>/;
 export function markdown(text: string, write: Write = (piece) => [document.createTextNode(piece)]): HTMLElement[] {
   const blocks: HTMLElement[] = [];
   // The odd parts stand between fences; the last may not be closed yet.
-  for (const [number, part] of cut({ text, at: 0 }, /^```/m).entries()) {
+  for (const [number, part] of cut({ text, at: 0 }, /^[ \t]*```/m).entries()) {
     if (number % 2 === 1) blocks.push(make("pre", {}, make("code", {}, ...written(code(part), write))));
-    else blocks.push(...cut(part, /\n\s*\n/).filter((block) => block.text.trim()).flatMap((block) => blockOf(block, write)));
+    else blocks.push(...blocksOf(part, write));
   }
   return blocks;
 }
@@ -49,24 +52,55 @@ function written({ text, at }: Piece, write: Write): Node[] {
   return text ? write(text, at) : [];
 }
 
-/** Lines of a list, or of a paragraph. */
-function blockOf(block: Piece, write: Write): HTMLElement[] {
+/** A list that goes on, and how far its marks are indented. */
+interface Open {
+  list: HTMLElement;
+  indent: number;
+}
+
+/** Paragraphs, titles and lists, one in the other by their indents. */
+function blocksOf(part: Piece, write: Write): HTMLElement[] {
   const found: HTMLElement[] = [];
-  for (const line of cut(block, /\n/)) {
-    const item = /^\s*(?:([-*+])|\d+[.)])\s+/.exec(line.text);
+  const open: Open[] = [];
+  // Whether a paragraph has ended.
+  let apart = true;
+  for (const line of cut(part, /\n/)) {
+    const item = /^([ \t]*)(?:[-*+]|(\d{1,9})[.)])\s+/.exec(line.text);
     const title = /^#{1,6}\s+/.exec(line.text);
-    const last = found.at(-1);
-    if (!line.text.trim()) continue;
+    if (!line.text.trim()) {
+      apart = true;
+      continue;
+    }
+    if (!item && (title || (apart && !/^\s/.test(line.text)))) open.length = 0;
+    const inner = open.at(-1)?.list.lastElementChild;
+    const last = inner ?? found.at(-1);
     if (item) {
-      const tag = item[1] ? "ul" : "ol";
-      const list = last?.localName === tag ? last : make(tag);
-      if (list !== last) found.push(list);
+      const list = listOf(open, item[1]?.length ?? 0, item[2], (made, outer) => (outer ? outer.append(made) : found.push(made)));
       list.append(make("li", {}, ...inline(within(line, item[0].length), write)));
     } else if (title) found.push(make("p", {}, make("strong", {}, ...inline(within(line, title[0].length), write))));
-    else if (last?.localName === "p") last.append(make("br"), ...inline(line, write));
-    else found.push(make("p", {}, ...inline(line, write)));
+    else if (!apart && last && (inner || last.localName === "p")) last.append(make("br"), ...inline(line, write));
+    else {
+      const paragraph = make("p", {}, ...inline(line, write));
+      if (inner) inner.append(paragraph);
+      else found.push(paragraph);
+    }
+    apart = title !== null;
   }
   return found;
+}
+
+/** The list of an item with this indent and number, if it has one: that which goes on, or one that is put in its place. */
+function listOf(open: Open[], indent: number, number: string | undefined, put: (list: HTMLElement, outer: Element | null) => void): HTMLElement {
+  const tag = number === undefined ? "ul" : "ol";
+  const ended = ({ list, indent: own }: Open) => own > indent || (own === indent && list.localName !== tag);
+  for (let last = open.at(-1); last && ended(last); last = open.at(-1)) open.pop();
+  const outer = open.at(-1);
+  if (outer?.indent === indent) return outer.list;
+  // Where something else came between, the count goes on.
+  const list = number === undefined ? make("ul") : make("ol", { start: Number(number) });
+  put(list, outer?.list.lastElementChild ?? null);
+  open.push({ list, indent });
+  return list;
 }
 
 /** Code, and what is strong or stressed. */
@@ -76,11 +110,14 @@ function inline(line: Piece, write: Write): Node[] {
   const plain = (to: number) => {
     for (const piece of cut(within(line, from, to), MARKS)) nodes.push(...written(piece, write));
   };
-  for (const { 0: part, index } of line.text.matchAll(/`[^`]+`|\*\*[^*]+\*\*|\*[^*\s][^*]*\*/g)) {
+  for (const { 0: part, index } of line.text.matchAll(MARKED)) {
     plain(index);
-    const [tag, marks] = part.startsWith("`") ? ["code", 1] as const : part.startsWith("**") ? ["strong", 2] as const : ["em", 1] as const;
+    const marks = /^(?:`|\*{1,3})/.exec(part)?.[0] ?? "";
     from = index + part.length;
-    nodes.push(make(tag, {}, ...written(within(line, index + marks, from - marks), write)));
+    const inner = within(line, index + marks.length, from - marks.length);
+    if (marks === "`") nodes.push(make("code", {}, ...written(inner, write)));
+    else if (marks === "*") nodes.push(make("em", {}, ...inline(inner, write)));
+    else nodes.push(make("strong", {}, ...(marks === "**" ? inline(inner, write) : [make("em", {}, ...inline(inner, write))])));
   }
   plain(line.text.length);
   return nodes;

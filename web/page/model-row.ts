@@ -100,11 +100,15 @@ function label(button: HTMLButtonElement, verb: string, name: string) {
   button.ariaLabel = `${verb} ${name}`;
 }
 
-function facts(published: Offer): string {
-  const { parameters, image, licence, gated } = published;
+/** What there is to know of a model before it is fetched. */
+export function facts(published: Offer): string {
+  const { parameters, image, licence, gated, held } = published;
   const size = download(published);
   // The rest of the GPU's memory holds the features of a picture.
   const device = size < 2e9 ? "for most devices" : `for a GPU with ${8 * Math.ceil(size / 8e9)} GB`;
   const terms = gated ? `${licence}: accept it on its card, then give an access token below` : licence ?? "licence on its card";
-  return `${many(parameters)} parameters, about ${bytes(size)}, ${image} px; ${device}. ${terms}`;
+  const needs = held
+    ? `${bytes(held.int4)} of the device’s memory in 4 bits, ${bytes(held.int8)} in 8, ${bytes(held.f32)} in 32, and ${bytes(held.token)} more for each token of a conversation`
+    : device;
+  return `${many(parameters)} parameters, about ${bytes(size)}, ${image} px; ${needs}. ${terms}`;
 }

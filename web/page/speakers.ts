@@ -7,13 +7,16 @@ import { spelled } from "../shared/spelled";
 import { part } from "./dom";
 import { Store } from "./fetching";
 import { Row } from "./model-row";
-import type { Offer } from "./published";
+import type { Held, Offer } from "./published";
+
+/** What InternVL3-1B and InternVL2_5-1B take, which have one shape; docs/quantization.md has the first two measured. */
+const QWEN2: Held = { int4: 593e6, int8: 820e6, f32: 3.21e9, token: 12_288 };
 
 /** Those that are small enough for a page; sizes are of the published files, of 16 bits a weight. */
-const PUBLISHED: readonly (Offer & { name: string })[] = [
-  { name: "OpenGVLab/InternVL3-1B", parameters: 938_193_024, bits: 16, image: 448, licence: null, gated: false, advice: "Small and quick: InternViT-300M with a Qwen2.5 of half a billion parameters." },
-  { name: "OpenGVLab/InternVL3_5-1B", parameters: 1_060_897_792, bits: 16, image: 448, licence: "Apache-2.0", gated: false, advice: "Newer and a little larger: the same encoder with a Qwen3." },
-  { name: "OpenGVLab/InternVL2_5-1B", parameters: 938_193_024, bits: 16, image: 448, licence: "MIT", gated: false, advice: "The one before, as large as the first." },
+export const PUBLISHED: readonly (Offer & { name: string; held: Held })[] = [
+  { name: "OpenGVLab/InternVL3-1B", parameters: 938_193_024, bits: 16, held: QWEN2, image: 448, licence: null, gated: false, advice: "Small and quick: InternViT-300M with a Qwen2.5 of half a billion parameters." },
+  { name: "OpenGVLab/InternVL3_5-1B", parameters: 1_060_897_792, bits: 16, held: { int4: 724e6, int8: 928e6, f32: 3.62e9, token: 114_688 }, image: 448, licence: "Apache-2.0", gated: false, advice: "Newer and a little larger: the same encoder with a Qwen3." },
+  { name: "OpenGVLab/InternVL2_5-1B", parameters: 938_193_024, bits: 16, held: QWEN2, image: 448, licence: "MIT", gated: false, advice: "The one before, as large as the first." },
 ];
 
 /** Longest message of a failure, in characters. */
@@ -28,11 +31,13 @@ export class Speakers {
   readonly #said: HTMLElement;
   /** Receives the files of a model that the visitor wants to talk to. */
   readonly #onUse: (model: OwnFiles) => Promise<boolean>;
+  /** Whether something was said that another model would end. */
+  readonly #talking: () => boolean;
   /** The one that is loaded. */
   #used: string | null = null;
 
-  constructor(root: HTMLDetailsElement, onUse: (model: OwnFiles) => Promise<boolean>) {
-    [this.#root, this.#onUse] = [root, onUse];
+  constructor(root: HTMLDetailsElement, onUse: (model: OwnFiles) => Promise<boolean>, talking: () => boolean) {
+    [this.#root, this.#onUse, this.#talking] = [root, onUse, talking];
     this.#list = part(root, "ul", HTMLUListElement);
     this.#field = part(root, "input", HTMLInputElement);
     this.#said = part(root, "[data-space]", HTMLElement);
@@ -108,10 +113,13 @@ export class Speakers {
   }
 
   async #fetch(row: Row) {
-    if (await this.#store.fetch(row, this.#request(row.name), this.#used)) await this.#use(row);
+    if (!(await this.#store.fetch(row, this.#request(row.name), this.#used))) return;
+    if (!this.#talking()) return this.#use(row);
+    this.#said.textContent = `${spelled(row.name)} is here. Use it when this conversation may end: another model begins a new one.`;
   }
 
   async #use(row: Row) {
+    this.#said.textContent = "";
     try {
       const model = row.stored && (await this.#store.ask("open", row.stored.name));
       if (!model || !(await this.#onUse({ ...model, name: row.name }))) return;
@@ -125,12 +133,15 @@ export class Speakers {
   /** Its second: cancel, delete or dismiss. */
   async #give(row: Row) {
     const { fetching, work, stored } = row;
+    if (!work && stored && this.#used === row.name) {
+      row.fail(new Error("It answers from this file, so it stays. Open another model first, or reload the page."));
+      return row.draw(this.#used);
+    }
     work?.abort();
     await fetching;
     try {
       if (stored && keeps()) await this.#store.ask(work ? "cancel" : "remove", stored.name);
       [row.stored, row.problem] = [null, null];
-      if (this.#used === row.name) this.#used = null;
       if (!row.published) {
         this.#rows.delete(row.name);
         row.item.remove();

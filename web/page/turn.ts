@@ -17,8 +17,8 @@ export class Turn {
   readonly element: HTMLLIElement;
   readonly question: string;
   readonly photo: File | null;
-  /** Where it begins in the conversation; null while it has no answer. */
-  place: Place | null = null;
+  /** Where it begins in the conversation. */
+  readonly place: Place;
   readonly #answer = make("div", { className: "answer", tabIndex: 0, role: "group", ariaLabel: "Answer. The arrow keys choose a word." });
   readonly #list = make("ul", { className: "boxes", ariaLabel: "What is shown in the picture", hidden: true });
   readonly #speed = make("span", { className: "hint" });
@@ -33,8 +33,8 @@ export class Turn {
   /** The place of the answer's first token in the conversation. */
   #at = 0;
 
-  constructor(question: string, photo: File | null, actions: TurnActions) {
-    [this.question, this.photo] = [question, photo];
+  constructor(question: string, photo: File | null, place: Place, actions: TurnActions) {
+    [this.question, this.photo, this.place] = [question, photo, place];
     const asked = make("p", { className: "asked", textContent: question });
     const button = (textContent: string, onclick: () => void) => make("button", { type: "button", className: "link", textContent, onclick });
     const line = make("p", { className: "line" }, this.#speed, button("Edit", actions.edit), button("Ask again", actions.again));
@@ -139,8 +139,8 @@ export class Turn {
     this.#answer.toggleAttribute("data-shaded", parts !== null);
   }
 
-  /** Tells that the answer was stopped. */
-  stopped() {
-    this.#speed.textContent = `${this.#speed.textContent ?? ""} Stopped.`.trim();
+  /** Tells that the answer was stopped, and why where nobody wanted it. */
+  stopped(why = "") {
+    this.#speed.textContent = `${this.#speed.textContent ?? ""} Stopped${why ? `: ${why}` : "."}`.trim();
   }
 }

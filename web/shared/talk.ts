@@ -1,7 +1,7 @@
 // The messages between the page and the worker of conversations, as protocol.ts describes the engine's.
 
 import { device, deviceChoice, dtype, ownFiles, type CallTable, type CallTypes } from "./protocol";
-import { boolean, floats, instance, list, nothing, nullable, number, record, string, type Infer } from "./shape";
+import { boolean, floats, instance, list, nothing, nullable, number, record, string, words, type Infer } from "./shape";
 
 /** A model that speaks. */
 export type TalkInfo = Infer<typeof talkInfo>;
@@ -34,9 +34,10 @@ export const seen = record({ photo: number, tokens: number, tiles: number, milli
 export type Place = Infer<typeof place>;
 const place = record({ tokens: number, photos: number });
 
-/** An answer so far; `at` is the place of its first token in the conversation. */
+/** An answer so far, with its newest token, if there was one; `at` is the place of its first token in the
+ * conversation. It is cut where it has the most tokens that were asked for, or the conversation no room for more. */
 export type Saying = Infer<typeof saying>;
-const saying = record({ text: string, tokens: number, at: number, ended: boolean });
+const saying = record({ text: string, tokens: number, at: number, id: nullable(number), ended: boolean, cut: nullable(words("most", "room")) });
 
 /** The tokens in places `first` to `end` of the conversation, and how they are looked at: a layer, from 1, or all, and a head, from 0, or the mean. */
 export type Look = Infer<typeof look>;
@@ -53,8 +54,10 @@ export const talkCalls = {
   load: { given: record({ files: ownFiles, dtype }), answer: talkInfo },
   /** Looks at a photograph in at most this number of tiles. The next question is about it. */
   see: { given: record({ photo: instance(File), tiles: number }), answer: seen },
-  /** Asks; a temperature of 0 takes the likeliest words; `looking`: it will be asked what the newest token looked at. Tells where the question begins. */
-  ask: { given: record({ question: string, temperature: number, seed: number, looking: boolean }), answer: place },
+  /** Asks; a temperature of 0 takes the likeliest words; `looking`: it will be asked what the newest token looked at. Tells the question's tokens. */
+  ask: { given: record({ question: string, temperature: number, seed: number, looking: boolean }), answer: list(number) },
+  /** Says once more what was said before, about the photographs that were seen since. */
+  remember: { given: list(number), answer: nothing },
   /** The answer's next token, of at most this number in all. */
   next: { given: number, answer: saying },
   /** What it looked at when it chose some tokens. */

@@ -18,10 +18,11 @@ export type Handlers<C extends Types<C>> = { [K in keyof C]: (given: C[K]["given
 /** The shape of what each call is given. */
 type Shapes<C> = { [K in keyof C]: { given: Shape<unknown> } };
 
-/** Answers calls, also several at a time. */
-export function serve<C extends Types<C>>(handlers: Handlers<C>, shapes: Shapes<C>) {
+/** Answers calls, also several at a time. `full` tells whether the module's memory is used up. */
+export function serve<C extends Types<C>>(handlers: Handlers<C>, shapes: Shapes<C>, full = () => false) {
   const running = new Map<number, AbortController>();
   const post = (message: FromWorker, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
+  const fail = (id: number, error: unknown) => post({ id, failure: isTrap(error) && full() ? FULL : sentence(error), name: nameOf(error) });
 
   async function answer({ id, call, given }: CallMessage) {
     const abort = new AbortController();
@@ -36,7 +37,7 @@ export function serve<C extends Types<C>>(handlers: Handlers<C>, shapes: Shapes<
       const result = await handler.call(handlers, given, job);
       post({ id, answer: result }, job.transfer);
     } catch (error) {
-      post({ id, failure: sentence(error), name: nameOf(error) });
+      fail(id, error);
     } finally {
       running.delete(id);
     }
@@ -47,6 +48,13 @@ export function serve<C extends Types<C>>(handlers: Handlers<C>, shapes: Shapes<
     else if (fits(callMessage, data)) void answer(data);
     // A message without a number cannot be answered.
   });
+
+  // A trap behind an await rejects nothing: what is being done would never be answered.
+  self.addEventListener("error", (event) => {
+    if (!isTrap(event.error) || running.size === 0) return;
+    event.preventDefault();
+    for (const id of running.keys()) fail(id, event.error);
+  });
 }
 
 /** A trap leaves the module's memory in an unknown state: the module cannot be used any more. */
@@ -55,6 +63,8 @@ const isTrap = (error: unknown) => error instanceof WebAssembly.RuntimeError;
 function nameOf(error: unknown): string {
   return isTrap(error) ? STOPPED : error instanceof Error ? error.name : "Error";
 }
+
+const FULL = "The model needed more memory than a page has, and stopped. Fewer tiles, or fewer bits a weight, need less.";
 
 /** Longest message of a failure, in characters. */
 const MOST = 1000;

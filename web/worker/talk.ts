@@ -16,9 +16,13 @@ import { TalkTokens } from "./talk-tokens";
 /** What has not been said: the beginning of a conversation. */
 const NOTHING: Place = { tokens: 0, photos: 0 };
 
+/** What the module may at least want once more: 16 MB, in pages of 64 kB. */
+const PAGES = 256;
+
 /** Answers each call by the model. */
 class TalkHost implements Handlers<TalkCalls> {
-  #module: Promise<unknown> | null = null;
+  #module: Promise<WebAssembly.Memory> | null = null;
+  #memory: WebAssembly.Memory | null = null;
   #chat: Chat | null = null;
   #tokens: TalkTokens | null = null;
   #stops: readonly number[] = [];
@@ -33,7 +37,7 @@ class TalkHost implements Handlers<TalkCalls> {
   #last: Promise<unknown> = Promise.resolve();
 
   async open(device: TalkCalls["open"]["given"]) {
-    await (this.#module ??= start());
+    this.#memory = await (this.#module ??= start());
     this.#chat = await Chat.open(device);
     const found = this.#chat.device();
     return found.kind === "gpu" ? { ...found, name: (await adapterName()) || found.name } : found;
@@ -67,19 +71,29 @@ class TalkHost implements Handlers<TalkCalls> {
     await this.#last;
     const chat = this.#opened;
     const [tokens = 0] = chat.said();
-    const before = { tokens, photos: this.#told };
-    try {
-      chat.say(this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended)), this.#told);
-    } catch (error) {
-      // The next question may show its photograph in fewer tiles.
-      chat.take_back(tokens, this.#told);
-      this.#seen = this.#told;
-      throw error;
-    }
+    const ids = this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended));
+    this.#say(ids);
     chat.use_sampling(temperature, seed);
     chat.use_looking(looking);
-    [this.#told, this.#answer, this.#ended] = [this.#seen, [], false];
-    return before;
+    return [...ids];
+  }
+
+  async remember(ids: number[]) {
+    await this.#last;
+    this.#say(new Uint32Array(ids));
+    return null;
+  }
+
+  /** Adds tokens, with the photographs that nothing was said about. */
+  #say(ids: Uint32Array) {
+    this.#opened.say(ids, this.#told);
+    [this.#told, this.#answer] = [this.#seen, []];
+    this.#listen();
+  }
+
+  /** What was said ends with a whole answer, if it is one that ended by itself. */
+  #listen() {
+    this.#ended = this.#stops[0] !== undefined && this.#opened.last() === this.#stops[0];
   }
 
   async next(most: number): Promise<Saying> {
@@ -91,10 +105,12 @@ class TalkHost implements Handlers<TalkCalls> {
     this.#ended = id === this.#stops[0];
     // A message that is waiting is heard between two tokens.
     await pause();
-    const ended = id === undefined || this.#stops.includes(id) || this.#answer.length >= most || room <= 1;
+    const stopped = id !== undefined && this.#stops.includes(id);
+    const cut = stopped ? null : this.#answer.length >= most ? "most" : id === undefined || room <= 1 ? "room" : null;
+    const ended = stopped || cut !== null;
     // What ends within a character is not yet told.
     const text = this.#speaking.text(this.#answer);
-    return { text: ended ? text.trim() : text.replace(/\ufffd+$/, "").trimStart(), tokens: this.#answer.length, at: said - length, ended };
+    return { text: ended ? text.trim() : text.replace(/\ufffd+$/, "").trimStart(), tokens: this.#answer.length, at: said - length, id: id ?? null, ended, cut };
   }
 
   async look({ first, end, photo, layer, head }: TalkCalls["look"]["given"]) {
@@ -105,14 +121,23 @@ class TalkHost implements Handlers<TalkCalls> {
     await this.#last;
     this.#opened.take_back(tokens, photos);
     [this.#seen, this.#told, this.#answer] = [photos, photos, []];
-    // What is left ends with a whole answer, if it is one that ended by itself.
-    this.#ended = this.#stops[0] !== undefined && this.#opened.last() === this.#stops[0];
+    this.#listen();
     return null;
   }
 
   async notes() {
     await this.#last;
     return this.#opened.notes();
+  }
+
+  /** Whether the module's memory cannot grow; to be asked after a trap only. */
+  full(): boolean {
+    try {
+      this.#memory?.grow(PAGES);
+      return false;
+    } catch {
+      return true;
+    }
   }
 
   /** Does one thing when the one before is done, however that ended. */
@@ -133,10 +158,11 @@ class TalkHost implements Handlers<TalkCalls> {
   }
 }
 
-async function start() {
+async function start(): Promise<WebAssembly.Memory> {
   const module = await compile(new URL("../pkg/talk_bg.wasm", import.meta.url), new URL("../pkg/talk_relaxed.wasm", import.meta.url));
   askForSubgroups();
-  await init({ module_or_path: module });
+  return (await init({ module_or_path: module })).memory;
 }
 
-serve<TalkCalls>(new TalkHost(), talkCalls);
+const host = new TalkHost();
+serve<TalkCalls>(host, talkCalls, () => host.full());
