@@ -271,6 +271,20 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
   assert.match(found.failures[4][1], /41 × 30 have 4800 bytes/);
 });
 
+test("in Node one signal serves many calls, and keeps nothing of them", async () => {
+  const found = await node(`
+    import { getEventListeners } from "node:events";
+    import { open } from "internvit";
+    const warnings = [];
+    process.on("warning", ({ name }) => warnings.push(name));
+    const { signal } = new AbortController();
+    const model = await open("bundled", { threads: 1, signal });
+    for (let call = 0; call < 50; call++) await model.features(process.argv[2], { size: 28, signal });
+    console.log(JSON.stringify({ warnings, listeners: getEventListeners(signal, "abort").length }));
+  `, photo);
+  assert.deepEqual(found, { warnings: [], listeners: 0 });
+});
+
 test("README's programs run as they stand", async () => {
   const readme = readFileSync(path("web/package/README.md"), "utf8");
   const programs = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code).filter((code) => code.includes("// Node"));
