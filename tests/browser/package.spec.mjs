@@ -1,6 +1,6 @@
 // The npm package as a stranger uses it: installed from its tarball, built by bundlers without configuration, in Chromium and in Node.
 import assert from "node:assert/strict";
-import { createReadStream, copyFileSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { createReadStream, copyFileSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -38,13 +38,26 @@ async function open(t, name, options = {}) {
 }
 
 /** Runs a program of a stranger's in a project; answers with what it prints, as JSON. */
-async function node(code, ...args) {
+const node = (code, ...args) => nodeUnder({}, code, ...args);
+
+/** The same with variables of the environment. */
+async function nodeUnder(env, code, ...args) {
   const { project } = site.made.plain;
   const file = join(project, `program-${process.hrtime.bigint()}.mjs`);
   writeFileSync(file, code);
   // It must end by itself.
-  const { stdout } = await exec(process.execPath, [file, ...args], { cwd: project, timeout: 60_000 });
+  const { stdout } = await exec(process.execPath, [file, ...args], { cwd: project, timeout: 60_000, env: { ...process.env, ...env } });
   return JSON.parse(stdout);
+}
+
+/** A hub that has InternViT-Tiny as `tiny/internvit`. */
+async function tinyHub(t) {
+  const folder = join(site.made.plain.project, "hub/tiny/internvit");
+  mkdirSync(folder, { recursive: true });
+  for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/models/internvit-tiny/${file}`), join(folder, file));
+  const hub = await startHub(join(folder, "../.."));
+  t.after(() => hub.close());
+  return hub;
 }
 
 const photo = path("www/samples/chelsea.png");
@@ -150,11 +163,7 @@ test("by Vite’s development server: photographs in all their forms, several at
 });
 
 test("a model of the hub is fetched once, and kept in the browser", async (t) => {
-  const scratch = join(site.made.plain.project, "hub/tiny/internvit");
-  mkdirSync(scratch, { recursive: true });
-  for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/models/internvit-tiny/${file}`), join(scratch, file));
-  const hub = await startHub(join(scratch, "../.."));
-  t.after(() => hub.close());
+  const hub = await tinyHub(t);
   const page = await open(t, "webpack", { allow: [hub.address, hub.store] });
   const ask = (name) => page.evaluate(async ([name, address]) => {
     const stages = new Set();
@@ -257,7 +266,7 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
     console.log(JSON.stringify({
       guesses, same, grid: f.grid, texts: [clip.info.texts, bytes.info.texts],
       failures: [
-        await failure(() => open("owner/name")), await failure(() => open("bundled", { device: "gpu" })), await failure(() => open("bundled", { dtype: "f16" })),
+        await failure(() => open("./owner/name")), await failure(() => open("bundled", { device: "gpu" })), await failure(() => open("bundled", { dtype: "f16" })),
         await failure(() => bytes.features("nowhere.png")), await failure(() => bytes.features({ ...pixels, width: 41 })), await failure(() => bytes.text(["a cat"])),
         await failure(() => bytes.features(pixels, { signal: AbortSignal.abort() })),
       ],
@@ -269,6 +278,73 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
   assert.deepEqual(found.texts, ["read", "left out"]);
   assert.deepEqual(found.failures.map(([kind]) => kind), ["io", "device", "device", "io", "input", "input", "AbortError"]);
   assert.match(found.failures[4][1], /41 × 30 have 4800 bytes/);
+});
+
+/** Opens a model of the hub, and tells what it was and what was seen on the way. */
+const OPENS = `
+  import { open, store } from "internvit";
+  const stages = new Set();
+  const [source, after] = process.argv.slice(2);
+  const stop = new AbortController();
+  const onProgress = ({ stage, done }) => {
+    stages.add(stage);
+    if (after && stage === "fetch" && done > Number(after)) stop.abort();
+  };
+  try {
+    const model = await open(source, { onProgress, signal: stop.signal });
+    console.log(JSON.stringify({ name: model.name, layers: model.info.layers, stages: [...stages], kept: await store.list() }));
+  } catch ({ name, kind, message }) {
+    console.log(JSON.stringify({ failure: kind ?? name, message, kept: await store.list() }));
+  }
+`;
+
+test("in Node models of the hub and of servers are fetched once, checked, gone on with, and kept", async (t) => {
+  const hub = await tinyHub(t);
+  const home = join(site.made.plain.project, "home");
+  const opens = (source, ...more) => nodeUnder({ HF_HOME: home, HF_ENDPOINT: hub.address, HF_TOKEN: "secret" }, OPENS, source, ...more);
+  const weights = () => hub.log().filter(({ url, method }) => method === "GET" && url.includes("/model.safetensors"));
+  const bytes = () => weights().reduce((sum, one) => sum + one.bytes, 0);
+  const { size } = statSync(path("www/models/internvit-tiny/model.safetensors"));
+
+  const missing = await opens("tiny/nobody");
+  assert.equal(missing.failure, "hub");
+  assert.match(missing.message, /tiny\/nobody was not found/);
+
+  // Ended by its signal in the middle, then gone on with.
+  hub.behave([{ match: "model.safetensors?signature", slow: 8e6 }]);
+  const ended = await opens("tiny/internvit", "2000000");
+  assert.deepEqual([ended.failure, ended.kept[0].complete], ["AbortError", false]);
+  hub.behave([{ match: "model.safetensors?signature", cut: 3e6, times: 1 }]);
+  // Two programs at once: one fetches, the other waits.
+  const both = await Promise.all([opens("tiny/internvit"), opens("tiny/internvit")]);
+  for (const { name, layers, kept } of both) assert.deepEqual([name, layers, kept], ["tiny/internvit", 12, [{ name: "tiny/internvit", bytes: size, complete: true }]]);
+  assert.ok(bytes() < 1.2 * size, `${bytes()} bytes of ${size} were fetched`);
+  assert.ok(hub.log().some(({ authorization }) => authorization === "Bearer secret"));
+  assert.ok(hub.log().every(({ host, authorization }) => !authorization || hub.address.endsWith(host)), "the token went to another server");
+
+  // The lock of a program that ended in the middle.
+  const lock = join(home, "internvit-js/locks", encodeURIComponent("internvit tiny/internvit"));
+  writeFileSync(lock, "");
+  utimesSync(lock, 0, 0);
+  const requests = hub.log().length;
+  assert.deepEqual((await opens("tiny/internvit")).stages.filter((stage) => stage !== "wait"), ["check", "load"]);
+  assert.equal(hub.log().length, requests, "what is stored was asked for again");
+
+  // What is damaged is found and fetched again; what arrives damaged twice is an error.
+  const stored = join(home, "internvit-js/models/tiny%2Finternvit/model.safetensors");
+  const damaged = readFileSync(stored);
+  damaged[size - 1] ^= 1;
+  writeFileSync(stored, damaged);
+  assert.deepEqual((await opens("tiny/internvit")).stages, ["check", "fetch", "load"]);
+  hub.behave([{ match: "model.safetensors?signature", garbage: true }]);
+  writeFileSync(stored, damaged);
+  const twice = await opens("tiny/internvit");
+  assert.match(twice.message, /model\.safetensors arrived damaged twice/);
+
+  // A folder on a server.
+  const { url } = site.servers.plain;
+  const { name, layers } = await opens(`${url}models/internvit-tiny`);
+  assert.deepEqual([name, layers], [`${url}models/internvit-tiny`, 12]);
 });
 
 test("in Node one signal serves many calls, and keeps nothing of them", async () => {

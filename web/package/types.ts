@@ -24,8 +24,9 @@ export type Photo =
 
 /**
  * `"bundled"` is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
- * a `URL` or an address a folder on a server: both are fetched once and kept in the browser's private file system. Files are
- * `config.json` with its `.safetensors`, and what stands beside them. In Node also the path of a folder or a file.
+ * a `URL` or an address a folder on a server: both are fetched once and kept, by a page in the browser's private file system,
+ * by Node in `internvit-js` of the hub's folder (`HF_HOME`). Files are `config.json` with its `.safetensors`, and what stands
+ * beside them. In Node also the path of a folder or a file.
  */
 export type ModelSource = "bundled" | (string & {}) | URL | readonly File[];
 
@@ -52,9 +53,9 @@ export interface OpenOptions extends CallOptions {
   threads?: number | undefined;
   /** Whether what reads texts is fetched from the hub too, for `text` and `classifyWith`. Of files that are given it is taken. */
   texts?: boolean | undefined;
-  /** The hub's address; `https://huggingface.co` if left out. */
+  /** The hub's address; if left out `https://huggingface.co`, in Node what `HF_ENDPOINT` says. */
   hub?: string | undefined;
-  /** An access token, which goes to the hub alone. */
+  /** An access token, which goes to the hub alone; if left out none, in Node `HF_TOKEN` or that of a login. */
   token?: string | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
@@ -263,7 +264,7 @@ export interface Model {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A model that the browser keeps for this site. */
+/** A model that is kept: by the browser for this site, or in Node for the user. */
 export interface StoredModel {
   /** As it was opened: `owner/name`, or the address of a folder. */
   readonly name: string;
@@ -273,7 +274,7 @@ export interface StoredModel {
   readonly complete: boolean;
 }
 
-/** The models that the browser keeps for this site, in its private file system. In Node there are none. */
+/** The models that are kept once they were fetched. */
 export interface Store {
   list(): Promise<StoredModel[]>;
   /** Deletes one; what is not there counts as deleted. */

@@ -52,7 +52,7 @@ class ModelStore implements Handlers<StoreCalls> {
       const stored = await fileOf(folder, file);
       const problem = await this.#fault(name, file, stored, signal, tell);
       if (problem) problems.push(`${file.name} ${problem}`);
-      else if (stored) (isWeights(file) ? weights : words).push(new File([stored], file.name));
+      else if (stored) (isWeights(file) ? weights : words).push(stored);
       if (problem && stored?.size === file.size) spoilt.push(file);
     }
     if (problems.length === 0) return { ...textsOf(record), weights, words };
@@ -213,7 +213,7 @@ function alone<T>(name: string, signal: AbortSignal, progress: Job["progress"] |
   const lock = `internvit ${name}`;
   return navigator.locks.request(lock, { ifAvailable: true }, async (free) => {
     if (free) return { done: await work() };
-    if (!progress) throw new Error(`${name} is being downloaded in another tab.`);
+    if (!progress) throw new Error(`${name} is being downloaded in another tab or program.`);
     progress({ stage: "wait", done: 0, total: 0 });
     return null;
   }).then((result) => result ? result.done : navigator.locks.request(lock, { signal }, work));
