@@ -61,7 +61,7 @@ class ModelStore implements Handlers<StoreCalls> {
       await writeRecord(folder, record);
       for (const file of spoilt) await write(folder, file.name, new Uint8Array());
     });
-    throw new Error(`${name} cannot be used as it is stored in this browser: ${problems.join("; ")}. Press Resume under “Other models” to fetch that part again.`);
+    throw new Error(`${name} cannot be used as it is stored: ${problems.join("; ")}. Open it again to go on with it: only that part is fetched.`);
   }
 
   async cancel(name: string, { signal }: Job) {
@@ -137,7 +137,7 @@ class ModelStore implements Handlers<StoreCalls> {
     for (const file of record.files) {
       const stored = await fileOf(folder, file);
       if (file.done && stored?.size === file.size) continue;
-      if (!stored) throw new Changed("A file of the model is missing in the browser's store.");
+      if (!stored) throw new Changed("A file of the model is missing in the store.");
       const what = `${record.name}/${file.name}`;
       const fetch = () => fetchFile(folder, file, what, { ...request, signal }, tell);
       // Whatever damaged it may pass: once more from the beginning.
