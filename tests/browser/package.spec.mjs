@@ -127,8 +127,12 @@ test("by Vite’s development server: photographs in all their forms, several at
     const picture = Object.assign(new Image(), { src: "/photo.png" });
     await picture.decode();
     const done = [];
-    const forms = [blob, new File([blob], "cat.png"), bitmap, canvas, image, picture, new URL("/photo.png", location.href)];
-    const all = await model.features(forms, { size: 56, onProgress: ({ done: n, total }) => done.push(`${n}/${total}`) });
+    const bytes = await blob.arrayBuffer();
+    const forms = [blob, new File([blob], "cat.png"), bitmap, canvas, image, picture, new URL("/photo.png", location.href), bytes, new Uint8Array(bytes)];
+    const all = await model.features(forms, { imageSize: 56, onProgress: ({ done: n, total }) => done.push(`${n}/${total}`) });
+    const chosen = new DataTransfer();
+    for (const name of ["a.png", "b.png"]) chosen.items.add(new File([blob], name));
+    const listed = await model.features(chosen.files, { size: 28 });
     const failure = (work) => work().then(() => null, (error) => ({ name: error.name, kind: error.kind ?? null, message: error.message, ours: error instanceof ModelError, isError: error instanceof Error }));
     const abort = new AbortController();
     const ended = failure(() => model.features(blob, { size: 518, signal: abort.signal }));
@@ -138,7 +142,8 @@ test("by Vite’s development server: photographs in all their forms, several at
       await waitingToo,
       await ended,
       await failure(() => model.features(new File(["no picture"], "no.png"))),
-      await failure(() => model.features(blob, { imageSize: 448 })),
+      await failure(() => model.features(blob, { imagesize: 448 })),
+      await failure(() => model.features(blob, { size: 56, imageSize: 448 })),
       await failure(() => model.features(blob, { layers: [13] })),
       await failure(() => model.look(blob, "pcb")),
       await failure(() => model.text(["a cat"])),
@@ -150,16 +155,18 @@ test("by Vite’s development server: photographs in all their forms, several at
     const waiting = failure(() => model.features(blob));
     model.close();
     failures.push(await waiting, await failure(() => model.features(blob)));
-    return { cls: all.map(({ cls }) => [...cls]), names: all.map(({ name }) => name), done, failures, stages: [...stages] };
+    return { cls: all.map(({ cls }) => [...cls]), names: all.map(({ name }) => name), grids: all.map(({ grid }) => grid.join("×")), listed: listed.map(({ name, grid }) => [name, grid[0]]), done, failures, stages: [...stages] };
   });
   for (const cls of found.cls) assert.ok(relativeL2(numbers(cls), numbers(found.cls[0])) < 1e-3);
   assert.deepEqual(found.names.slice(0, 2), ["photograph", "cat.png"]);
-  assert.deepEqual([found.done[0], found.done.at(-1)], ["0/7", "7/7"]);
+  assert.deepEqual([...new Set(found.grids)], ["4×4"]);
+  assert.deepEqual(found.listed, [["a.png", 2], ["b.png", 2]]);
+  assert.deepEqual([found.done[0], found.done.at(-1)], ["0/9", "9/9"]);
   assert.ok(found.stages.includes("fetch") && found.stages.includes("load"));
   const kinds = found.failures.map(({ name, kind }) => kind ?? name);
-  assert.deepEqual(kinds, ["AbortError", "AbortError", "image", "input", "input", "input", "input", "input", "input", "input", "config", "input", "input"]);
+  assert.deepEqual(kinds, ["AbortError", "AbortError", "image", "input", "input", "input", "input", "input", "input", "input", "input", "config", "input", "input"]);
   for (const { message, isError, ours, kind } of found.failures) assert.ok(message && !message.includes("\n") && isError && ours === (kind !== null), message);
-  assert.match(found.failures[3].message, /unknown imageSize, known are signal, size/);
+  assert.match(found.failures[3].message, /unknown imagesize, known are signal, size, imageSize/);
 });
 
 test("a model of the hub is fetched once, and kept in the browser", async (t) => {
@@ -262,9 +269,11 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
     const bytes = await open(files);
     const pixels = { data: new Uint8ClampedArray(40 * 30 * 4).fill(200), width: 40, height: 30 };
     const f = await bytes.features(pixels);
+    const [one, other] = await bytes.features([photo, readFileSync(photo)]);
+    const sameBytes = one.cls.every((value, at) => value === other.cls[at]);
     const failure = (work) => work().then(() => null, (error) => error instanceof ModelError ? [error.kind, error.message] : [error.name, error.message]);
     console.log(JSON.stringify({
-      guesses, same, grid: f.grid, texts: [clip.info.texts, bytes.info.texts],
+      guesses, same, sameBytes, grid: f.grid, texts: [clip.info.texts, bytes.info.texts],
       failures: [
         await failure(() => open("./owner/name")), await failure(() => open("bundled", { device: "gpu" })), await failure(() => open("bundled", { dtype: "f16" })),
         await failure(() => bytes.features("nowhere.png")), await failure(() => bytes.features({ ...pixels, width: 41 })), await failure(() => bytes.text(["a cat"])),
@@ -275,6 +284,7 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
   assert.deepEqual(found.guesses.map(({ name }) => name).sort(), ["a cat", "a dog"]);
   assert.ok(Math.abs(found.guesses[0].probability + found.guesses[1].probability - 1) < 1e-6);
   assert.deepEqual(found.same, found.guesses);
+  assert.equal(found.sameBytes, true);
   assert.deepEqual(found.texts, ["read", "left out"]);
   assert.deepEqual(found.failures.map(([kind]) => kind), ["io", "device", "device", "io", "input", "input", "AbortError"]);
   assert.match(found.failures[4][1], /41 × 30 have 4800 bytes/);

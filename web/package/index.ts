@@ -9,6 +9,7 @@ import type { OwnFiles } from "../shared/protocol";
 import { bundledModel } from "./bundled";
 import { kinded, ModelError } from "./errors";
 import { callOptions, Kept } from "./kept";
+import { isList } from "./photos";
 import { openModel, type Surroundings } from "./model";
 import type * as api from "./types";
 
@@ -38,7 +39,7 @@ function elsewhere(name: string): Worker | null {
 }
 
 async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles> {
-  if (Array.isArray(source)) return kinded("input", options.signal, async () => chosenModel(source));
+  if (isList<unknown>(source)) return kinded("input", options.signal, async () => chosenModel([...(source as readonly File[])]));
   if (source === "bundled") return bundledModel(await bundledWeights(callOptions(options)));
   return kept.files(source as string | URL, options);
 }

@@ -7,7 +7,7 @@ import { unless } from "../shared/unless";
 import { kinded, ModelError, type ErrorKind } from "./errors";
 import { layerOf, PhotoFeatures } from "./features";
 import * as shapes from "./options";
-import { fileOf, type ReadFile } from "./photos";
+import { fileOf, isList, type ReadFile } from "./photos";
 import { PointLesson, usualLayers, type Asked } from "./teach";
 import type * as api from "./types";
 
@@ -71,11 +71,11 @@ class OpenModel implements api.Model {
   }
 
   features(photo: api.Photo, options?: api.FeatureOptions): Promise<api.Features>;
-  features(photos: readonly api.Photo[], options?: api.FeatureOptions): Promise<api.Features[]>;
-  async features(given: api.Photo | readonly api.Photo[], options: api.FeatureOptions = {}): Promise<api.Features | api.Features[]> {
+  features(photos: readonly api.Photo[] | api.ListOfFiles, options?: api.FeatureOptions): Promise<api.Features[]>;
+  async features(given: api.Photo | readonly api.Photo[] | api.ListOfFiles, options: api.FeatureOptions = {}): Promise<api.Features | api.Features[]> {
     shapes.insist(shapes.featureOptions, options, "features");
     const layers = (options.layers ?? []).map((layer) => layerOf(layer, 0, this.info.layers));
-    const photos: readonly api.Photo[] = Array.isArray(given) ? given : [given];
+    const photos: readonly api.Photo[] = isList(given) ? [...given] : [given];
     const found: api.Features[] = [];
     for (const photo of photos) {
       options.onProgress?.({ stage: "encode", done: found.length, total: photos.length });
@@ -83,7 +83,7 @@ class OpenModel implements api.Model {
     }
     options.onProgress?.({ stage: "encode", done: found.length, total: photos.length });
     const [first] = found;
-    return Array.isArray(given) || !first ? found : first;
+    return isList(given) || !first ? found : first;
   }
 
   async classify(photo: api.Photo, options: api.CallOptions = {}): Promise<api.Guess[]> {
@@ -133,11 +133,11 @@ class OpenModel implements api.Model {
     return new PointLesson(photo, (asked, options) => this.#alone(() => this.#learn(asked, options), options));
   }
 
-  async segmentWith(head: api.Head | Uint8Array, photo: api.Photo, options: { size?: number | undefined; probabilities?: boolean | undefined } & api.CallOptions = {}): Promise<api.TaughtSegmentation> {
+  async segmentWith(head: api.Head | Uint8Array, photo: api.Photo, options: { probabilities?: boolean | undefined } & api.Sized & api.CallOptions = {}): Promise<api.TaughtSegmentation> {
     shapes.insist(shapes.maskOptions, options, "segmentWith");
-    const { size, probabilities: soft = false } = options;
+    const { probabilities: soft = false } = options;
     const bytes = new Uint8Array(head instanceof Uint8Array ? head : head.bytes);
-    return this.#with(photo, { ...settingsOf({ size }), resize: "native" }, options, async ({ encoded }) => {
+    return this.#with(photo, { ...settingsOf(options), resize: "native" }, options, async ({ encoded }) => {
       const { names, palette } = await this.#ask("importHead", new File([bytes], "head.safetensors"), options);
       const refine = { edges: "photograph", smooth: 0, least: 0 } as const;
       const { width, height, labels, unsure, probabilities } = await this.#ask("masks", { photo: encoded.photo, refine, whole: true, soft }, options);
@@ -166,9 +166,9 @@ class OpenModel implements api.Model {
     const pooled = tensors.includes("pooler_output") ? await tensor("pooler_output") : null;
     const hidden = new Map<number, typeof last>();
     for (const layer of layers) hidden.set(layer, await tensor(`hidden_states.${layer}`));
-    const { size, resize } = options;
+    const { resize } = options;
     return new PhotoFeatures(file.name, encoded, this.info.layers, last, pooled, hidden,
-      (view, more) => this.look(file, view, { size, resize, ...more }));
+      (view, more = {}) => this.look(file, view, { resize, ...more, size: shapes.sizeOf(more) ?? shapes.sizeOf(options) }));
   }
 
   async #learn({ photos, layers: named, method, size }: Asked, options: api.CallOptions): Promise<api.Head> {
@@ -261,8 +261,8 @@ class OpenModel implements api.Model {
 
 const closed = () => new ModelError("input", "The model is closed: open it again.");
 
-function settingsOf({ size, resize }: api.SizeOptions): Settings {
-  return { image_size: size, resize };
+function settingsOf(options: api.SizeOptions): Settings {
+  return { image_size: shapes.sizeOf(options), resize: options.resize };
 }
 
 /** The patch under a pixel. */

@@ -37,7 +37,7 @@ const node: Surroundings = {
 };
 
 async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles> {
-  if (Array.isArray(source)) return chosen(source);
+  if (Array.isArray(source)) return chosen(source as readonly File[]);
   if (source === "bundled") return bundledModel(await DiskFile.open(fileURLToPath(new URL("./models/dinov2-small/model.safetensors", import.meta.url))));
   const text = String(source);
   if (/^https?:/.test(text) || (readName(text) && !existsSync(text))) {

@@ -15,12 +15,15 @@ export interface Pixels {
 export type Picture = [Made<"ImageData">] extends [never] ? Pixels : Made<"ImageData">;
 
 /**
- * A photograph: a picture file (`Blob`, `File`), its address (a path in Node), pixels, or in a page whatever can be drawn.
+ * A photograph: a picture file (`Blob`, `File`, its bytes), its address (a path in Node), pixels, or in a page whatever can be drawn.
  * Orientations in files are obeyed. What is transparent is seen on white.
  */
 export type Photo =
-  | Blob | URL | string | Pixels
+  | Blob | URL | string | Uint8Array | ArrayBuffer | Pixels
   | Made<"ImageBitmap"> | Made<"HTMLImageElement"> | Made<"HTMLCanvasElement"> | Made<"OffscreenCanvas"> | Made<"HTMLVideoElement">;
+
+/** What an `<input type="file">` holds. */
+export type ListOfFiles = Made<"FileList">;
 
 /**
  * `"bundled"` is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
@@ -28,7 +31,7 @@ export type Photo =
  * by Node in `internvit-js` of the hub's folder (`HF_HOME`). Files are `config.json` with its `.safetensors`, and what stands
  * beside them. In Node also the path of a folder or a file.
  */
-export type ModelSource = "bundled" | (string & {}) | URL | readonly File[];
+export type ModelSource = "bundled" | (string & {}) | URL | readonly File[] | ListOfFiles;
 
 /** What is done, in bytes or photographs; a total of 0 is unknown. */
 export interface Progress {
@@ -60,9 +63,15 @@ export interface OpenOptions extends CallOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-export interface SizeOptions extends CallOptions {
+/** How large a photograph is seen. */
+export interface Sized {
   /** Side of the square in pixels, or the short side of `"native"`; the model's own if left out. */
   size?: number | undefined;
+  /** Another name of `size`. */
+  imageSize?: number | undefined;
+}
+
+export interface SizeOptions extends CallOptions, Sized {
   /** What becomes of the aspect ratio; as the model's preprocessing says if left out. */
   resize?: "squash" | "crop" | "native" | undefined;
 }
@@ -243,7 +252,7 @@ export interface Model {
   readonly notes: readonly string[];
   /** Features of a photograph, or of several in their order. */
   features(photo: Photo, options?: FeatureOptions): Promise<Features>;
-  features(photos: readonly Photo[], options?: FeatureOptions): Promise<Features[]>;
+  features(photos: readonly Photo[] | ListOfFiles, options?: FeatureOptions): Promise<Features[]>;
   /** What a photograph shows by the model's own classes: the ten most probable, the first of them first. */
   classify(photo: Photo, options?: CallOptions): Promise<Guess[]>;
   /** Reads texts. */
@@ -257,7 +266,7 @@ export interface Model {
   /** Begins to teach a segmentation by points on a photograph. */
   teach(photo: Photo): Teach;
   /** A photograph's parts by a head that was taught, or by its file. */
-  segmentWith(head: Head | Uint8Array, photo: Photo, options?: CallOptions & { size?: number | undefined; probabilities?: boolean | undefined }): Promise<TaughtSegmentation>;
+  segmentWith(head: Head | Uint8Array, photo: Photo, options?: CallOptions & Sized & { probabilities?: boolean | undefined }): Promise<TaughtSegmentation>;
   /** Ends its workers, and with them its memory. Calls that wait for an answer reject. */
   close(): void;
   [Symbol.dispose](): void;
