@@ -6,7 +6,7 @@ import { fetchModel } from "../client/store";
 import { blobOf } from "../shared/body";
 import { tidyName } from "../shared/model-name";
 import type { OwnFiles } from "../shared/protocol";
-import { bundledModel } from "./bundled";
+import { bundledModel, isBundled } from "./bundled";
 import { kinded, ModelError } from "./errors";
 import { callOptions, Kept } from "./kept";
 import { isList } from "./photos";
@@ -40,7 +40,7 @@ function elsewhere(name: string): Worker | null {
 
 async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles> {
   if (isList<unknown>(source)) return kinded("input", options.signal, async () => chosenModel([...(source as readonly File[])]));
-  if (source === "bundled") return bundledModel(await bundledWeights(callOptions(options)));
+  if (isBundled(source)) return bundledModel(await bundledWeights(callOptions(options)));
   return kept.files(source as string | URL, options);
 }
 

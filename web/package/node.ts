@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { chosenModel, isModelFile } from "../client/chosen-model";
 import { readName, tidyName } from "../shared/model-name";
 import type { OwnFiles } from "../shared/protocol";
-import { bundledModel } from "./bundled";
+import { bundledModel, isBundled } from "./bundled";
 import { ModelError } from "./errors";
 import { Kept } from "./kept";
 import { openModel, type Surroundings } from "./model";
@@ -38,7 +38,7 @@ const node: Surroundings = {
 
 async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles> {
   if (Array.isArray(source)) return chosen(source as readonly File[]);
-  if (source === "bundled") return bundledModel(await DiskFile.open(fileURLToPath(new URL("./models/dinov2-small/model.safetensors", import.meta.url))));
+  if (isBundled(source)) return bundledModel(await DiskFile.open(fileURLToPath(new URL("./models/dinov2-small/model.safetensors", import.meta.url))));
   const text = String(source);
   if (/^https?:/.test(text) || (readName(text) && !existsSync(text))) {
     return kept.files(text, { ...options, hub: options.hub ?? usualHub(), token: options.token ?? (await usualToken()) });
