@@ -94,15 +94,22 @@ class OpenModel implements api.Model {
 
   async text(texts: readonly string[], options: api.CallOptions = {}): Promise<api.Texts> {
     shapes.insist(shapes.callOptions, options, "text");
-    if (texts.length === 0) throw new ModelError("input", "No texts were given.");
-    this.#insistTexts();
-    await this.#alone(() => this.#ask("readTexts", [...texts], options), options);
-    return { texts: [...texts] };
+    this.#insistTexts(texts);
+    const vectors = await this.#alone(async () => {
+      const found: Float32Array[] = [];
+      for (const text of texts) found.push(await this.#ask("textVector", text, options));
+      return found;
+    }, options);
+    const [{ length } = []] = vectors;
+    const data = new Float32Array(texts.length * length);
+    vectors.forEach((vector, at) => data.set(vector, at * length));
+    return { texts: [...texts], embeddings: { shape: [texts.length, length], data } };
   }
 
   async classifyWith(given: api.Texts | readonly string[], photo: api.Photo, options: api.CallOptions = {}): Promise<api.Guess[]> {
     shapes.insist(shapes.callOptions, options, "classifyWith");
-    const { texts } = await this.text("texts" in given ? given.texts : given, options);
+    const texts = "texts" in given ? given.texts : given;
+    this.#insistTexts(texts);
     return this.#with(photo, {}, options, ({ encoded }) => this.#ask("labels", { photo: encoded.photo, texts: [...texts] }, options));
   }
 
@@ -110,7 +117,7 @@ class OpenModel implements api.Model {
     shapes.insist(shapes.lookOptions, options, "look");
     const request = (typeof view === "string" ? { view } : view) as api.ViewRequest;
     shapes.insistView(request);
-    if (request.view === "words") this.#insistTexts();
+    if (request.view === "words") this.#insistTexts([request.text]);
     const { tiles, shifts, edges } = options;
     return this.#with(photo, { ...settingsOf(options), tiles, shifts }, options, async ({ encoded }) => {
       const map = await this.#ask("view", { photo: encoded.photo, request: this.#request(request, encoded), edges }, options);
@@ -164,10 +171,12 @@ class OpenModel implements api.Model {
     const tensor = (name: string) => this.#ask("tensor", { photo, name }, options);
     const last = await tensor("last_hidden_state");
     const pooled = tensors.includes("pooler_output") ? await tensor("pooler_output") : null;
+    const compares = this.info.texts !== "none";
+    const compared = compares && tensors.includes("image_features") ? await tensor("image_features") : compares ? pooled : null;
     const hidden = new Map<number, typeof last>();
     for (const layer of layers) hidden.set(layer, await tensor(`hidden_states.${layer}`));
     const { resize } = options;
-    return new PhotoFeatures(file.name, encoded, this.info.layers, last, pooled, hidden,
+    return new PhotoFeatures(file.name, encoded, this.info.layers, { last, pooled, compared, hidden },
       (view, more = {}) => this.look(file, view, { resize, ...more, size: shapes.sizeOf(more) ?? shapes.sizeOf(options) }));
   }
 
@@ -232,7 +241,8 @@ class OpenModel implements api.Model {
     return { file, encoded };
   }
 
-  #insistTexts() {
+  #insistTexts(given: readonly string[]) {
+    if (given.length === 0) throw new ModelError("input", "No texts were given.");
     const { name, info: { texts } } = this;
     if (texts === "none") throw new ModelError("input", `${name}: this model reads no texts.`);
     if (texts === "left out") throw new ModelError("input", `${name} was opened without what reads texts: open it with { texts: true }, or with its tokenizer’s files.`);

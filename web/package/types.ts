@@ -26,12 +26,12 @@ export type Photo =
 export type ListOfFiles = Made<"FileList">;
 
 /**
- * `"bundled"` is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
+ * `"bundled"` or `"dinov2-small"` is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
  * a `URL` or an address a folder on a server: both are fetched once and kept, by a page in the browser's private file system,
  * by Node in `internvit-js` of the hub's folder (`HF_HOME`). Files are `config.json` with its `.safetensors`, and what stands
  * beside them. In Node also the path of a folder or a file.
  */
-export type ModelSource = "bundled" | (string & {}) | URL | readonly File[] | ListOfFiles;
+export type ModelSource = "bundled" | "dinov2-small" | (string & {}) | URL | readonly File[] | ListOfFiles;
 
 /** What is done, in bytes or photographs; a total of 0 is unknown. */
 export interface Progress {
@@ -125,6 +125,11 @@ export interface Features {
   readonly grid: readonly [number, number];
   /** What stands for the whole photograph, `[C]`: what the model pools, else the mean of the patches. */
   readonly pooled: Float32Array;
+  /**
+   * What a store of vectors keeps, `[P]`: of models that were taught beside texts (CLIP, SigLIP) what is compared with
+   * `Texts.embeddings`, of length 1; of others `pooled` as it is.
+   */
+  readonly embedding: Float32Array;
   /** The class token, `[C]`; of models without one the same as `pooled`. */
   readonly cls: Float32Array;
   /** The patches of the last hidden state, `[rows, columns, C]`. */
@@ -145,9 +150,11 @@ export interface Guess {
   readonly probability: number;
 }
 
-/** Texts that the model can read. */
+/** Texts that the model has read. */
 export interface Texts {
   readonly texts: readonly string[];
+  /** Their vectors, `[texts, P]`, each of length 1: the product with `Features.embedding` is the cosine. */
+  readonly embeddings: Tensor;
 }
 
 /** A view of a photograph. */
