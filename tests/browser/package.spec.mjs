@@ -468,7 +468,7 @@ test("programs of the documents run as they are printed", async (t) => {
   for (const [at, [, code]] of printed.entries()) {
     writeFileSync(join(project, `printed-${at}.mjs`), PRELUDE + code);
     const env = { ...process.env, HF_HOME: join(project, "home-of-documents"), HF_ENDPOINT: hub.address };
-    told.push((await exec(process.execPath, [`printed-${at}.mjs`], { cwd: project, timeout: 60_000, env })).stdout);
+    told.push((await exec(process.execPath, [`printed-${at}.mjs`], { cwd: project, timeout: 180_000, env })).stdout);
   }
   assert.match(told[0], /^\[ 32, 32 \] Float32Array\(384\) \[[\s\S]*\] \[ 32, 32, 384 \]\n$/);
   assert.match(told[1], /^check \d+ \d+\n[\s\S]*load \d+ \d+\n451 300\n$/);
