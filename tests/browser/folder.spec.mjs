@@ -223,6 +223,85 @@ test("what was taught gives masks of all photographs of a folder, and a table of
   assert.equal(Object.keys(files).filter((file) => file.startsWith("masks/")).length, 6);
   const areas = Buffer.from(files["areas.csv"]).toString().trim().split("\n");
   assert.equal(areas.length, 1 + 6 * 2);
-  assert.match(areas[1], /^photos\/astronaut\.png,object,\d+,\d+\.\d{3}$/);
+  assert.match(areas[1], /^photos\/astronaut\.png,object,\d+,\d+\.\d{3},masks\/photos_astronaut\.png$/);
+  const { images } = JSON.parse(Buffer.from(files["annotations.json"]).toString());
+  assert.deepEqual(images.map((image) => image.mask_file).sort(), Object.keys(files).filter((file) => file.startsWith("masks/")).sort());
+  // Photographs of one name are told apart.
+  const masked = new Map(images.map((image) => [image.file_name, image.mask_file]));
+  assert.notEqual(masked.get("photos/chelsea.png"), masked.get("photos/more/chelsea copy.png"));
+  assert.equal(masked.size, 6);
   await folder(page).getByText("Saved photos-masks.zip ✓").waitFor();
 });
+
+test("another model of the same shape and name has features of its own", async (t) => {
+  const page = await visit(site, t, { prepare: counting });
+  await loaded(page);
+  const other = join(scratch, "other");
+  mkdirSync(other);
+  const names = ["config.json", "model.safetensors"];
+  for (const name of names) copyFileSync(join(clip, name), join(other, name));
+  const weights = readFileSync(join(clip, "model.safetensors"));
+  weights[weights.length - 2] ^= 1;
+  writeFileSync(join(other, "model.safetensors"), weights);
+  const take = (from) => page.locator("#model-files").setInputFiles(names.map((name) => join(from, name)));
+  await take(clip);
+  await page.locator("#model .name", { hasText: "model.safetensors" }).first().waitFor({ state: "attached" });
+  await loaded(page);
+  await open(page, photos);
+  await told(page, /^6 of 7 read, 1 cannot be read\.$/);
+  // The one that is no picture is tried again, too.
+  const once = NAMES.length;
+  assert.equal(await embedded(page), once);
+  await take(other);
+  await page.waitForFunction((count) => globalThis.embedded === count, 2 * once);
+  await told(page, /^6 of 7 read, 1 cannot be read\.$/);
+  await take(clip);
+  await page.waitForFunction((count) => globalThis.embedded === count, 2 * once + 1);
+  await told(page, /^6 of 7 read, 1 cannot be read\.$/);
+  assert.equal(await embedded(page), 2 * once + 1);
+});
+
+/** A folder in the page's own file system, in place of one that the browser's window would give. */
+const picked = (page) => page.addInitScript(() => {
+  window.showDirectoryPicker = async () => {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle("holiday", { create: true });
+    const put = async (folder, name) => {
+      const file = await (await folder.getFileHandle(name, { create: true })).createWritable();
+      await file.write(await (await fetch("samples/chelsea.png")).blob());
+      await file.close();
+    };
+    const inside = await root.getDirectoryHandle("sea", { create: true });
+    const hidden = await root.getDirectoryHandle(".thumbs", { create: true });
+    for (const [folder, name] of [[root, "cat.png"], [inside, "cat.png"], [hidden, "cat.png"], [root, "notes.txt"]]) await put(folder, name);
+    return root;
+  };
+});
+
+test("a folder by the browser's own window is walked by its handle", async (t) => {
+  const page = await visit(site, t, { prepare: picked });
+  await loaded(page);
+  await page.getByRole("button", { name: /^Folder/ }).click();
+  await told(page, /^2 of 2 read\.$/);
+  assert.deepEqual(await titles(page), ["holiday/cat.png", "holiday/sea/cat.png"]);
+});
+
+for (const [how, prepare] of [
+  ["by their handles", async () => {}],
+  ["by their entries, where a browser has no handles", (page) => page.addInitScript(() => delete DataTransferItem.prototype.getAsFileSystemHandle)],
+]) {
+  test(`folders and a photograph that are dropped together are all read, ${how}`, async (t) => {
+    const page = await visit(site, t, { prepare });
+    await loaded(page);
+    const more = join(scratch, "sea");
+    mkdirSync(more, { recursive: true });
+    copyFileSync(path("www/samples/rocket.jpg"), join(more, "rocket.jpg"));
+    const files = [photos, more, join(photos, "coffee.png")];
+    const client = await page.context().newCDPSession(page);
+    for (const type of ["dragEnter", "dragOver", "drop"]) {
+      await client.send("Input.dispatchDragEvent", { type, x: 400, y: 400, data: { items: [], files, dragOperationsMask: 1 } });
+    }
+    await told(page, /^8 of 9 read, 1 cannot be read\.$/);
+    assert.deepEqual(await titles(page), ["coffee.png", ...NAMES.map((name) => `photos/${name}`), "sea/rocket.jpg"]);
+    assert.equal((await saved(page, "Save table")).name, "photos and 1 more.parquet");
+  });
+}

@@ -443,7 +443,7 @@ test("a stored file that was cut is noticed, and mended", async (t) => {
     }
   });
   await page.reload();
-  await page.getByRole("alert").filter({ hasText: `${MODEL} cannot be used as it is stored in this browser: model.safetensors has 4000000 of ${size} bytes.` }).waitFor();
+  await page.getByRole("alert").filter({ hasText: `${MODEL} cannot be used as it is stored: model.safetensors has 4000000 of ${size} bytes.` }).waitFor();
   await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
   await row(page).getByText("4.0 MB of 11.0 MB stored").waitFor();
   await press(page, "Resume");
@@ -471,7 +471,7 @@ for (const [name, files] of [[MODEL, ["model.safetensors"]], ["tiny/vlm", ["mode
     }, [name, files]);
     const before = hub.log().length;
     await page.reload();
-    await page.getByRole("alert").filter({ hasText: `${name} cannot be used as it is stored in this browser: ${files[0]} is no longer what was fetched: its SHA-256 is` }).waitFor();
+    await page.getByRole("alert").filter({ hasText: `${name} cannot be used as it is stored: ${files[0]} is no longer what was fetched: its SHA-256 is` }).waitFor();
     await page.locator("#model > .name", { hasText: "InternViT-Tiny" }).waitFor({ state: "attached" });
     assert.equal(hub.log().length, before, "something was fetched before the visitor asked for it");
     await press(page, "Resume", name);
@@ -628,7 +628,7 @@ test("one of several models in GGUF by its name on the hub, with its projector",
   assert.equal(plain(await page.locator("#talk .answer").textContent()), plain(answer));
   // As an encoder it is none.
   await get(page, "tiny/gguf:bf16");
-  await note(page, "is a model that speaks, in GGUF: open it under Talk", "tiny/gguf:bf16");
+  await note(page, "is a model that speaks, in GGUF: the page opens it under Talk", "tiny/gguf:bf16");
 });
 
 test("a model that speaks by its name: fetched whole, kept apart from encoders, opened again without a request", async (t) => {

@@ -6,6 +6,7 @@ export async function all(photo: Blob, files: File[], signal: AbortSignal): Prom
   await open(new URL("https://example.org/model/"));
   await open(files, { texts: true, threads: 2 });
   const one: Features = await model.features(photo, { layers: [6, 12], size: 448 });
+  await model.features(new Uint8Array(4), { imageSize: 448 });
   const many: Features[] = await model.features([photo, "cat.png", { data: new Uint8ClampedArray(4), width: 1, height: 1 }]);
   const values: Float32Array = one.hidden(6).data;
   const [rows, columns]: readonly [number, number] = one.grid;
@@ -15,7 +16,7 @@ export async function all(photo: Blob, files: File[], signal: AbortSignal): Prom
   const head: Head = await model.teach(photo).point("cat", [220, 160]).photo(photo).point("wall", [4, 4]).layer(-1).method("walk").fit({ signal });
   const { labels, unsure } = await model.segmentWith(head, photo, { probabilities: true });
   // @ts-expect-error a misspelt option
-  await model.features(photo, { imageSize: 448 });
+  await model.features(photo, { imagesize: 448 });
   // @ts-expect-error no such view
   await model.look(photo, "pcb");
   model.close();

@@ -1,6 +1,6 @@
 // The npm package as a stranger uses it: installed from its tarball, built by bundlers without configuration, in Chromium and in Node.
 import assert from "node:assert/strict";
-import { createReadStream, copyFileSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { createReadStream, copyFileSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -15,6 +15,8 @@ import { axe } from "./visitor.mjs";
 
 /** f32 by the same code on both. */
 const SAME = 1e-5;
+/** What CLIP multiplies cosines with, in its golden file. */
+const LOGIT_SCALE = Math.exp(2.40625);
 const NAMES = ["vite", "webpack", "plain"];
 
 const site = { browser: null, servers: {}, made: {} };
@@ -38,13 +40,26 @@ async function open(t, name, options = {}) {
 }
 
 /** Runs a program of a stranger's in a project; answers with what it prints, as JSON. */
-async function node(code, ...args) {
+const node = (code, ...args) => nodeUnder({}, code, ...args);
+
+/** The same with variables of the environment. */
+async function nodeUnder(env, code, ...args) {
   const { project } = site.made.plain;
   const file = join(project, `program-${process.hrtime.bigint()}.mjs`);
   writeFileSync(file, code);
   // It must end by itself.
-  const { stdout } = await exec(process.execPath, [file, ...args], { cwd: project, timeout: 60_000 });
+  const { stdout } = await exec(process.execPath, [file, ...args], { cwd: project, timeout: 60_000, env: { ...process.env, ...env } });
   return JSON.parse(stdout);
+}
+
+/** A hub that has InternViT-Tiny as `tiny/internvit`. */
+async function tinyHub(t) {
+  const folder = join(site.made.plain.project, "hub/tiny/internvit");
+  mkdirSync(folder, { recursive: true });
+  for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/models/internvit-tiny/${file}`), join(folder, file));
+  const hub = await startHub(join(folder, "../.."));
+  t.after(() => hub.close());
+  return hub;
 }
 
 const photo = path("www/samples/chelsea.png");
@@ -114,8 +129,12 @@ test("by Vite’s development server: photographs in all their forms, several at
     const picture = Object.assign(new Image(), { src: "/photo.png" });
     await picture.decode();
     const done = [];
-    const forms = [blob, new File([blob], "cat.png"), bitmap, canvas, image, picture, new URL("/photo.png", location.href)];
-    const all = await model.features(forms, { size: 56, onProgress: ({ done: n, total }) => done.push(`${n}/${total}`) });
+    const bytes = await blob.arrayBuffer();
+    const forms = [blob, new File([blob], "cat.png"), bitmap, canvas, image, picture, new URL("/photo.png", location.href), bytes, new Uint8Array(bytes)];
+    const all = await model.features(forms, { imageSize: 56, onProgress: ({ done: n, total }) => done.push(`${n}/${total}`) });
+    const chosen = new DataTransfer();
+    for (const name of ["a.png", "b.png"]) chosen.items.add(new File([blob], name));
+    const listed = await model.features(chosen.files, { size: 28 });
     const failure = (work) => work().then(() => null, (error) => ({ name: error.name, kind: error.kind ?? null, message: error.message, ours: error instanceof ModelError, isError: error instanceof Error }));
     const abort = new AbortController();
     const ended = failure(() => model.features(blob, { size: 518, signal: abort.signal }));
@@ -125,36 +144,40 @@ test("by Vite’s development server: photographs in all their forms, several at
       await waitingToo,
       await ended,
       await failure(() => model.features(new File(["no picture"], "no.png"))),
-      await failure(() => model.features(blob, { imageSize: 448 })),
+      await failure(() => model.features(blob, { imagesize: 448 })),
+      await failure(() => model.features(blob, { size: 56, imageSize: 448 })),
       await failure(() => model.features(blob, { layers: [13] })),
       await failure(() => model.look(blob, "pcb")),
       await failure(() => model.text(["a cat"])),
       await failure(() => openModel("no model")),
       await failure(() => openModel("bundled", { threads: 0 })),
+      await failure(() => openModel("internvit-tiny")),
+      ...(await Promise.all(["fetch", "load"].map((stage) => {
+        const stop = new AbortController();
+        return failure(() => openModel("dinov2-small", { device: "cpu", signal: stop.signal, onProgress: (told) => told.stage === stage && stop.abort() }));
+      }))),
       await failure(() => openModel([new File(["{}"], "config.json")])),
       await failure(() => openModel([new File(["{}"], "config.json"), new File(["x"], "model.safetensors")])),
     ];
     const waiting = failure(() => model.features(blob));
     model.close();
     failures.push(await waiting, await failure(() => model.features(blob)));
-    return { cls: all.map(({ cls }) => [...cls]), names: all.map(({ name }) => name), done, failures, stages: [...stages] };
+    return { cls: all.map(({ cls }) => [...cls]), names: all.map(({ name }) => name), grids: all.map(({ grid }) => grid.join("×")), listed: listed.map(({ name, grid }) => [name, grid[0]]), done, failures, stages: [...stages] };
   });
   for (const cls of found.cls) assert.ok(relativeL2(numbers(cls), numbers(found.cls[0])) < 1e-3);
   assert.deepEqual(found.names.slice(0, 2), ["photograph", "cat.png"]);
-  assert.deepEqual([found.done[0], found.done.at(-1)], ["0/7", "7/7"]);
+  assert.deepEqual([...new Set(found.grids)], ["4×4"]);
+  assert.deepEqual(found.listed, [["a.png", 2], ["b.png", 2]]);
+  assert.deepEqual([found.done[0], found.done.at(-1)], ["0/9", "9/9"]);
   assert.ok(found.stages.includes("fetch") && found.stages.includes("load"));
   const kinds = found.failures.map(({ name, kind }) => kind ?? name);
-  assert.deepEqual(kinds, ["AbortError", "AbortError", "image", "input", "input", "input", "input", "input", "input", "input", "config", "input", "input"]);
+  assert.deepEqual(kinds, ["AbortError", "AbortError", "image", "input", "input", "input", "input", "input", "input", "input", "input", "AbortError", "AbortError", "input", "config", "input", "input"]);
   for (const { message, isError, ours, kind } of found.failures) assert.ok(message && !message.includes("\n") && isError && ours === (kind !== null), message);
-  assert.match(found.failures[3].message, /unknown imageSize, known are signal, size/);
+  assert.match(found.failures[3].message, /unknown imagesize, known are signal, size, imageSize/);
 });
 
 test("a model of the hub is fetched once, and kept in the browser", async (t) => {
-  const scratch = join(site.made.plain.project, "hub/tiny/internvit");
-  mkdirSync(scratch, { recursive: true });
-  for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/models/internvit-tiny/${file}`), join(scratch, file));
-  const hub = await startHub(join(scratch, "../.."));
-  t.after(() => hub.close());
+  const hub = await tinyHub(t);
   const page = await open(t, "webpack", { allow: [hub.address, hub.store] });
   const ask = (name) => page.evaluate(async ([name, address]) => {
     const stages = new Set();
@@ -248,16 +271,27 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
     const texts = await clip.text(["a cat", "a dog"]);
     const guesses = await clip.classifyWith(texts, photo);
     const same = await clip.classifyWith(["a cat", "a dog"], new Blob([readFileSync(photo)]));
+    const { embedding } = await clip.features(photo);
+    const { shape, data } = texts.embeddings;
+    const row = (at) => data.subarray(at * shape[1], (at + 1) * shape[1]);
+    const cosines = texts.texts.map((_, at) => row(at).reduce((sum, value, place) => sum + value * embedding[place], 0));
+    const lengths = [embedding, row(0), row(1)].map((vector) => Math.hypot(...vector));
     clip.close();
+    const dino = await open("dinov2-small");
+    const plain = await dino.features(photo, { size: 56 });
+    const pooledAlike = plain.embedding === plain.pooled;
+    dino.close();
     const files = ["config.json", "model.safetensors", "preprocessor_config.json"].map((name) => new File([readFileSync(folder + "/" + name)], name));
     const bytes = await open(files);
     const pixels = { data: new Uint8ClampedArray(40 * 30 * 4).fill(200), width: 40, height: 30 };
     const f = await bytes.features(pixels);
+    const [one, other] = await bytes.features([photo, readFileSync(photo)]);
+    const sameBytes = one.cls.every((value, at) => value === other.cls[at]);
     const failure = (work) => work().then(() => null, (error) => error instanceof ModelError ? [error.kind, error.message] : [error.name, error.message]);
     console.log(JSON.stringify({
-      guesses, same, grid: f.grid, texts: [clip.info.texts, bytes.info.texts],
+      guesses, same, sameBytes, cosines, lengths, shape, pooledAlike, grid: f.grid, texts: [clip.info.texts, bytes.info.texts],
       failures: [
-        await failure(() => open("owner/name")), await failure(() => open("bundled", { device: "gpu" })), await failure(() => open("bundled", { dtype: "f16" })),
+        await failure(() => open("internvit-tiny")), await failure(() => open("./owner/name")), await failure(() => open("bundled", { device: "gpu" })), await failure(() => open("bundled", { dtype: "f16" })),
         await failure(() => bytes.features("nowhere.png")), await failure(() => bytes.features({ ...pixels, width: 41 })), await failure(() => bytes.text(["a cat"])),
         await failure(() => bytes.features(pixels, { signal: AbortSignal.abort() })),
       ],
@@ -266,9 +300,138 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
   assert.deepEqual(found.guesses.map(({ name }) => name).sort(), ["a cat", "a dog"]);
   assert.ok(Math.abs(found.guesses[0].probability + found.guesses[1].probability - 1) < 1e-6);
   assert.deepEqual(found.same, found.guesses);
+  assert.equal(found.sameBytes, true);
+  assert.equal(found.pooledAlike, true);
+  assert.equal(found.shape[0], 2);
+  for (const length of found.lengths) assert.ok(Math.abs(length - 1) < 1e-5, `${found.lengths}`);
+  // What is more alike is more probable, by the model's own scale.
+  const [cat, dog] = ["a cat", "a dog"].map((text) => found.guesses.find(({ name }) => name === text).probability);
+  const scale = Math.log(cat / dog) / (found.cosines[0] - found.cosines[1]);
+  assert.ok(Math.abs(scale / LOGIT_SCALE - 1) < 1e-2, `a scale of ${scale}`);
   assert.deepEqual(found.texts, ["read", "left out"]);
-  assert.deepEqual(found.failures.map(([kind]) => kind), ["io", "device", "device", "io", "input", "input", "AbortError"]);
-  assert.match(found.failures[4][1], /41 × 30 have 4800 bytes/);
+  assert.deepEqual(found.failures.map(([kind]) => kind), ["input", "io", "device", "device", "io", "input", "input", "AbortError"]);
+  assert.match(found.failures[5][1], /41 × 30 have 4800 bytes/);
+});
+
+/** Opens a model of the hub, and tells what it was and what was seen on the way. */
+const OPENS = `
+  import { open, store } from "internvit";
+  const stages = new Set();
+  const [source, after] = process.argv.slice(2);
+  const stop = new AbortController();
+  const onProgress = ({ stage, done }) => {
+    stages.add(stage);
+    if (after && stage === "fetch" && done > Number(after)) stop.abort();
+  };
+  try {
+    const model = await open(source, { onProgress, signal: stop.signal });
+    console.log(JSON.stringify({ name: model.name, layers: model.info.layers, stages: [...stages], kept: await store.list() }));
+  } catch ({ name, kind, message }) {
+    console.log(JSON.stringify({ failure: kind ?? name, message, kept: await store.list() }));
+  }
+`;
+
+test("in Node: a model's own classes, the most probable first", async () => {
+  const folder = join(site.made.plain.project, "vit");
+  mkdirSync(folder);
+  for (const file of ["model.safetensors", "preprocessor_config.json"]) copyFileSync(path(`tests/golden/vit_classification/${file}`), join(folder, file));
+  const config = JSON.parse(readFileSync(path("tests/golden/vit_classification/config.json"), "utf8"));
+  const names = ["cat", "dog", "bird", "car", "tree", "house"];
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, id2label: { ...names } }));
+  const found = await node(`
+    import { open } from "internvit";
+    const [photo, folder] = process.argv.slice(2);
+    const model = await open(folder);
+    console.log(JSON.stringify({ classes: model.info.labels, guesses: await model.classify(photo) }));
+  `, photo, folder);
+  const chances = found.guesses.map(({ probability }) => probability);
+  assert.equal(found.guesses.length, Math.min(10, found.classes));
+  assert.deepEqual(chances, [...chances].sort((a, b) => b - a));
+  assert.ok(chances.reduce((sum, one) => sum + one) < 1 + 1e-6 && chances[0] > 1 / found.classes);
+  for (const guess of found.guesses) assert.equal(guess.name, names[guess.class]);
+});
+
+test("in Node: \"using\" and \"await using\" close a model", async () => {
+  const { project } = site.made.plain;
+  writeFileSync(join(project, "disposed.mts"), `
+    import { open, type Model } from "internvit";
+    const models: Model[] = [];
+    {
+      using one = await open("bundled", { threads: 1 });
+      await using other = await open("bundled", { threads: 1 });
+      models.push(one, other);
+      for (const model of models) await model.features("photo.png", { size: 28 });
+    }
+    const told = models.map((model) => model.features("photo.png", { size: 28 }).then(() => "open", (error: Error) => error.message));
+    console.log(JSON.stringify(await Promise.all(told)));
+  `);
+  const options = ["--ignoreConfig", "--strict", "--target", "es2022", "--lib", "es2022,dom,esnext.disposable", "--types", "", "--module", "nodenext"];
+  await exec(process.execPath, [path("node_modules/typescript/bin/tsc"), ...options, "disposed.mts"], { cwd: project });
+  const { stdout } = await exec(process.execPath, ["disposed.mjs"], { cwd: project, timeout: 60_000 });
+  assert.deepEqual(JSON.parse(stdout), Array(2).fill("The model is closed: open it again."));
+});
+
+test("in Node models of the hub and of servers are fetched once, checked, gone on with, and kept", async (t) => {
+  const hub = await tinyHub(t);
+  const home = join(site.made.plain.project, "home");
+  const opens = (source, ...more) => nodeUnder({ HF_HOME: home, HF_ENDPOINT: hub.address, HF_TOKEN: "secret" }, OPENS, source, ...more);
+  const weights = () => hub.log().filter(({ url, method }) => method === "GET" && url.includes("/model.safetensors"));
+  const bytes = () => weights().reduce((sum, one) => sum + one.bytes, 0);
+  const { size } = statSync(path("www/models/internvit-tiny/model.safetensors"));
+
+  const missing = await opens("tiny/nobody");
+  assert.equal(missing.failure, "hub");
+  assert.match(missing.message, /tiny\/nobody was not found/);
+
+  // Ended by its signal in the middle, then gone on with.
+  hub.behave([{ match: "model.safetensors?signature", slow: 8e6 }]);
+  const ended = await opens("tiny/internvit", "2000000");
+  assert.deepEqual([ended.failure, ended.kept[0].complete], ["AbortError", false]);
+  hub.behave([{ match: "model.safetensors?signature", cut: 3e6, times: 1 }]);
+  // Two programs at once: one fetches, the other waits.
+  const both = await Promise.all([opens("tiny/internvit"), opens("tiny/internvit")]);
+  for (const { name, layers, kept } of both) assert.deepEqual([name, layers, kept], ["tiny/internvit", 12, [{ name: "tiny/internvit", bytes: size, complete: true }]]);
+  assert.ok(bytes() < 1.2 * size, `${bytes()} bytes of ${size} were fetched`);
+  assert.ok(hub.log().some(({ authorization }) => authorization === "Bearer secret"));
+  assert.ok(hub.log().every(({ host, authorization }) => !authorization || hub.address.endsWith(host)), "the token went to another server");
+
+  // The lock of a program that ended in the middle.
+  const lock = join(home, "internvit-js/locks", encodeURIComponent("internvit tiny/internvit"));
+  writeFileSync(lock, "");
+  utimesSync(lock, 0, 0);
+  const requests = hub.log().length;
+  assert.deepEqual((await opens("tiny/internvit")).stages.filter((stage) => stage !== "wait"), ["check", "load"]);
+  assert.equal(hub.log().length, requests, "what is stored was asked for again");
+
+  // What is damaged is found and fetched again; what arrives damaged twice is an error.
+  const stored = join(home, "internvit-js/models/tiny%2Finternvit/model.safetensors");
+  const damaged = readFileSync(stored);
+  damaged[size - 1] ^= 1;
+  writeFileSync(stored, damaged);
+  assert.deepEqual((await opens("tiny/internvit")).stages, ["check", "fetch", "load"]);
+  hub.behave([{ match: "model.safetensors?signature", garbage: true }]);
+  writeFileSync(stored, damaged);
+  const twice = await opens("tiny/internvit");
+  assert.match(twice.message, /model\.safetensors arrived damaged twice/);
+
+  // A folder on a server.
+  const { url } = site.servers.plain;
+  const { name, layers } = await opens(`${url}models/internvit-tiny`);
+  assert.deepEqual([name, layers], [`${url}models/internvit-tiny`, 12]);
+});
+
+test("in Node one signal serves many calls, and keeps nothing of them", async () => {
+  const found = await node(`
+    import { getEventListeners } from "node:events";
+    import { open } from "internvit";
+    const warnings = [];
+    process.on("warning", ({ name }) => warnings.push(name));
+    const { signal } = new AbortController();
+    const model = await open("bundled", { threads: 1, signal });
+    for (let call = 0; call < 50; call++) await model.features(process.argv[2], { size: 28, signal });
+    console.log(JSON.stringify({ warnings, listeners: getEventListeners(signal, "abort").length }));
+  `, photo);
+  assert.deepEqual(found, { warnings: [], listeners: 0 });
 });
 
 test("README's programs run as they stand", async () => {
@@ -282,6 +445,55 @@ test("README's programs run as they stand", async () => {
     const { stdout } = await exec(process.execPath, [file], { cwd: site.made.plain.project, timeout: 60_000 });
     assert.match(stdout, /\[ 16, 16/);
   }));
+});
+
+/** What programs of the documents take for granted. */
+const PRELUDE = `
+  import { readFileSync } from "node:fs";
+  const blob = new Blob([readFileSync("cat.png")]);
+  const context = { putImageData: ({ width, height }) => console.log(width, height) };
+`;
+
+test("programs of the documents run as they are printed", async (t) => {
+  const { project } = site.made.plain;
+  const folder = join(project, "hub/facebook/dinov2-small");
+  mkdirSync(folder, { recursive: true });
+  for (const file of ["config.json", "model.safetensors", "preprocessor_config.json"]) copyFileSync(path(`www/models/dinov2-small/${file}`), join(folder, file));
+  copyFileSync(photo, join(project, "cat.png"));
+  const hub = await startHub(join(project, "hub"));
+  t.after(() => hub.close());
+  const printed = ["README.md", "docs/javascript.md"].flatMap((name) => [...readFileSync(path(name), "utf8").matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => [name, code]));
+  assert.deepEqual(printed.map(([name]) => name), ["README.md", "docs/javascript.md"]);
+  const told = [];
+  for (const [at, [, code]] of printed.entries()) {
+    writeFileSync(join(project, `printed-${at}.mjs`), PRELUDE + code);
+    const env = { ...process.env, HF_HOME: join(project, "home-of-documents"), HF_ENDPOINT: hub.address };
+    told.push((await exec(process.execPath, [`printed-${at}.mjs`], { cwd: project, timeout: 180_000, env })).stdout);
+  }
+  assert.match(told[0], /^\[ 32, 32 \] Float32Array\(384\) \[[\s\S]*\] \[ 32, 32, 384 \]\n$/);
+  assert.match(told[1], /^check \d+ \d+\n[\s\S]*load \d+ \d+\n451 300\n$/);
+});
+
+test("elements of the documents work as they are printed, under the policy that is printed, by one tag", async (t) => {
+  const { project } = site.made.plain;
+  const text = (name) => readFileSync(path(name), "utf8");
+  const [, policy, more] = /policy that it works under is `([^`]+)`[^`]*`([^`]+)`/.exec(text("docs/javascript.md").replace(/\s+/g, " "));
+  const elements = ["web/package/README.md", "docs/javascript.md"].map((name) => /```html\n([\s\S]*?)```/.exec(text(name))[1]);
+  copyFileSync(photo, join(project, "cat.png"));
+  copyFileSync(path("www/samples/rocket.jpg"), join(project, "photo.jpg"));
+  const types = { js: "text/javascript", wasm: "application/wasm", html: "text/html", png: "image/png", jpg: "image/jpeg", svg: "image/svg+xml" };
+  const server = createServer(({ url }, response) => {
+    const file = join(project, url.replace("/blank/", "/"));
+    response.writeHead(200, { "content-security-policy": `${policy}; ${more}`, "content-type": types[file.split(".").at(-1)] ?? "application/octet-stream", "content-length": statSync(file).size });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  t.after(() => server.close());
+  for (const [at, element] of elements.entries()) {
+    writeFileSync(join(project, `element-${at}.html`), `<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="favicon.svg">${element.replace("<internvit-view", '<internvit-view size="56"')}`);
+    const page = await visit({ url: `http://127.0.0.1:${server.address().port}/`, browser: site.browser }, t, { query: `blank/element-${at}.html` });
+    await page.getByRole("slider").waitFor();
+  }
 });
 
 test("what the page shows as JavaScript runs as it stands", async () => {

@@ -163,7 +163,7 @@ test("a model in GGUF has the reference's answer", async (t) => {
   await status(page, "Answered");
   assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
   await page.locator("#photo-file").setInputFiles([model]);
-  await page.getByText("is of a model that speaks: open it under Talk").first().waitFor();
+  await page.getByText("is of a model that speaks: the page opens it under Talk").first().waitFor();
 });
 
 /** A word tells what it looked at, and a place which words looked there; both are let go. */

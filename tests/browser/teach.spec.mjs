@@ -292,7 +292,8 @@ test("masks of all pictures are one zip that COCO’s tools read", async (t) => 
   }
   assert.deepEqual(coco.annotations.map(({ id }) => id), coco.annotations.map((_, at) => at + 1));
   const [head, ...areas] = Buffer.from(files["areas.csv"]).toString().trim().split("\n").map((line) => line.split(","));
-  assert.deepEqual(head, ["file", "class", "pixels", "percent"]);
+  assert.deepEqual(head, ["file", "class", "pixels", "percent", "mask"]);
+  assert.deepEqual(areas.map(([, , , , mask]) => mask), ["masks/coffee.png", "masks/coffee.png", "masks/cat.png", "masks/cat.png"]);
   assert.deepEqual(areas.map(([file, of]) => `${file} ${of}`), ["coffee.png a cat", "coffee.png background", "cat.png a cat", "cat.png background"]);
   const counted = indices(files["masks/cat.png"]).pixels.filter((label) => label === 0).length;
   assert.deepEqual([Number(areas[2][2]), areas[2][3]], [counted, ((100 * counted) / (451 * 300)).toFixed(3)]);

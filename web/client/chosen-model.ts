@@ -25,11 +25,11 @@ function plain(name: string): string {
 export function chosenModel(files: readonly File[]): OwnFiles {
   const torch = files.find(({ name }) => /\.(pth|pt|bin|ckpt)$/i.test(name));
   if (torch) {
-    throw new Error(`${torch.name} is a file of PyTorch's, which the page does not read. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
+    throw new Error(`${torch.name} is a file of PyTorch's, which is not read here. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
   }
   const all = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
   const speaker = files.find(isGguf);
-  if (speaker && all.length === 0) throw new Error(`${speaker.name} is of a model that speaks: open it under Talk, with its projector (mmproj).`);
+  if (speaker && all.length === 0) throw new Error(`${speaker.name} is of a model that speaks: the page opens it under Talk, with its projector (mmproj).`);
   const usual = WEIGHTS.map((name) => all.find((file) => file.name === name)).find((file) => file !== undefined);
   const weights = usual ? [usual] : all;
   const named = (name: string) => files.find((file) => file.name === name) ?? files.find((file) => plain(file.name) === name);

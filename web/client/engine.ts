@@ -103,7 +103,7 @@ export class Engine {
 
   #worker(): Caller<Calls> {
     if (this.#ended) throw ended();
-    return (this.#caller ??= new Caller<Calls>(this.#start(), "The model's worker has stopped. Reload the page to start it again."));
+    return (this.#caller ??= new Caller<Calls>(this.#start(), "The model's worker has stopped, and starts again when it is asked next."));
   }
 
   /** Ends the worker where an error leaves it without use; the next call starts another. */

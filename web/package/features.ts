@@ -1,6 +1,7 @@
 // Features of a photograph, from the tensors that the engine answers with.
 
 import type { Encoded, Tensor as Answer } from "../shared/protocol";
+import { mean, unit } from "../shared/vectors";
 import { ModelError } from "./errors";
 import type { Features, LookOptions, Tensor, View, ViewName, ViewRequest } from "./types";
 
@@ -11,6 +12,14 @@ export function layerOf(layer: number, first: number, last: number): number {
   return place;
 }
 
+/** What the engine answers with: `compared` is what the model compares with texts, where it does. */
+interface Answers {
+  last: Answer;
+  pooled: Answer | null;
+  compared: Answer | null;
+  hidden: ReadonlyMap<number, Answer>;
+}
+
 export class PhotoFeatures implements Features {
   readonly name: string;
   readonly width: number;
@@ -18,18 +27,20 @@ export class PhotoFeatures implements Features {
   readonly region: Features["region"];
   readonly grid: Features["grid"];
   readonly pooled: Float32Array;
+  readonly embedding: Float32Array;
   readonly look: Features["look"];
   readonly #last: Answer;
   readonly #layers: number;
   readonly #hidden: ReadonlyMap<number, Answer>;
 
   constructor(
-    name: string, { width, height, region, rows, cols }: Encoded, layers: number, last: Answer, pooled: Answer | null, hidden: ReadonlyMap<number, Answer>,
+    name: string, { width, height, region, rows, cols }: Encoded, layers: number, { last, pooled, compared, hidden }: Answers,
     look: (view: ViewName | ViewRequest, options?: LookOptions) => Promise<View>,
   ) {
     [this.name, this.width, this.height, this.region, this.grid, this.look] = [name, width, height, region, [rows, cols], look];
     [this.#layers, this.#last, this.#hidden] = [layers, last, hidden];
-    this.pooled = pooled?.data ?? mean(this.patches);
+    this.pooled = pooled?.data ?? mean(this.patches.data, channelsOf(last));
+    this.embedding = compared ? unit(compared.data) : this.pooled;
   }
 
   get cls(): Float32Array {
@@ -66,10 +77,3 @@ export class PhotoFeatures implements Features {
 }
 
 const channelsOf = ({ shape }: Answer) => shape.at(-1) ?? 0;
-
-function mean({ shape, data }: Tensor): Float32Array {
-  const channels = shape.at(-1) ?? 0;
-  const sums = new Float64Array(channels);
-  data.forEach((value, at) => (sums[at % channels] = (sums[at % channels] ?? 0) + value));
-  return Float32Array.from(sums, (sum) => sum / (data.length / channels));
-}

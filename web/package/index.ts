@@ -1,28 +1,22 @@
 // The package in a browser.
 
-import { Caller, type Options } from "../client/caller";
+import type { Options } from "../client/caller";
 import { chosenModel } from "../client/chosen-model";
 import { fetchModel } from "../client/store";
 import { blobOf } from "../shared/body";
-import { readName, tidyName } from "../shared/model-name";
-import type { OwnFiles, Progress, StoreCalls } from "../shared/protocol";
-import { bundledModel } from "./bundled";
+import { tidyName } from "../shared/model-name";
+import type { OwnFiles } from "../shared/protocol";
+import { bundledModel, isBundled } from "./bundled";
 import { kinded, ModelError } from "./errors";
+import { callOptions, Kept } from "./kept";
+import { isList } from "./photos";
 import { openModel, type Surroundings } from "./model";
 import type * as api from "./types";
 
 export { ModelError, type ErrorKind } from "./errors";
 export type * from "./types";
 
-/** Where models are published. */
-const HUB = "https://huggingface.co";
-
 export const open: api.Open = (source, options) => openModel(browser, source, options);
-
-export const store: api.Store = {
-  list: () => withStore(async (caller) => (await caller.ask("list", null)).map(({ name, bytes, complete }) => ({ name, bytes, complete }))),
-  remove: (name) => withStore(async (caller) => void (await caller.ask("remove", nameOf(name, HUB)))),
-};
 
 // A bundler finds each worker by these words: they stay as they are.
 const browser: Surroundings = {
@@ -33,6 +27,9 @@ const browser: Surroundings = {
 
 const startStore = () => elsewhere("download.js") ?? new Worker(new URL("./download.js", import.meta.url), { type: "module" });
 
+const kept = new Kept({ start: startStore, fetch: fetchModel, nameOf });
+export const store: api.Store = kept;
+
 /** A worker of a script at another origin, as of a content delivery network: browsers start such ones by a script of the page's own. */
 function elsewhere(name: string): Worker | null {
   const here = new URL(import.meta.url);
@@ -42,44 +39,15 @@ function elsewhere(name: string): Worker | null {
 }
 
 async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles> {
-  if (Array.isArray(source)) return kinded("input", options.signal, async () => chosenModel(source));
-  const progress = options.onProgress ? (told: Progress) => options.onProgress?.(told as api.Progress) : undefined;
-  const calls: Options = { ...(options.signal && { signal: options.signal }), ...(progress && { progress }) };
-  if (source === "bundled") return bundledModel(await bundledWeights(calls));
-  const hub = options.hub ?? HUB;
-  const name = nameOf(source as string | URL, hub);
-  if (!readName(name)) {
-    throw new ModelError("input", `${name}: a model is "bundled", owner/name on the hub, the https address of its folder, or its files.`);
-  }
-  return stored({ name, hub, token: options.token ?? "", words: options.texts ?? false }, calls);
+  if (isList<unknown>(source)) return kinded("input", options.signal, async () => chosenModel([...(source as readonly File[])]));
+  if (isBundled(source)) return bundledModel(await bundledWeights(callOptions(options)));
+  return kept.files(source as string | URL, options);
 }
 
 /** A model's name as the store has it: addresses in whole. */
 function nameOf(source: string | URL, hub: string): string {
   const text = String(source);
   return source instanceof URL || /^(\.{0,2}\/|https?:)/.test(text) ? tidyName(new URL(text, document.baseURI).href, hub) : text;
-}
-
-/** Does some work with the worker that keeps models. */
-async function withStore<T>(work: (caller: Caller<StoreCalls>) => Promise<T>, signal?: AbortSignal): Promise<T> {
-  const caller = new Caller<StoreCalls>(startStore(), "The worker that keeps models has stopped; what is stored stays. Try again.");
-  return kinded("hub", signal, () => work(caller)).finally(() => caller.end());
-}
-
-/** A model's files from the browser's store, fetched where they are not there. */
-function stored(request: Parameters<typeof fetchModel>[1], calls: Options): Promise<OwnFiles> {
-  return withStore(async (caller) => {
-    // What was found damaged is fetched anew, once.
-    for (let again = false; ; again = true) {
-      await fetchModel(caller, request, calls);
-      const files = await caller.ask("open", request.name, calls).catch((error: unknown) => {
-        if (again || calls.signal?.aborted) throw error;
-        return null;
-      });
-      if (files) return { name: request.name, ...files };
-      if (again) throw new Error(`${request.name} is no longer in the browser’s store. Open it again.`);
-    }
-  }, calls.signal);
 }
 
 async function bundledWeights({ signal, progress }: Options): Promise<File> {

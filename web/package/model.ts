@@ -7,7 +7,7 @@ import { unless } from "../shared/unless";
 import { kinded, ModelError, type ErrorKind } from "./errors";
 import { layerOf, PhotoFeatures } from "./features";
 import * as shapes from "./options";
-import { fileOf, type ReadFile } from "./photos";
+import { fileOf, isList, type ReadFile } from "./photos";
 import { PointLesson, usualLayers, type Asked } from "./teach";
 import type * as api from "./types";
 
@@ -71,11 +71,11 @@ class OpenModel implements api.Model {
   }
 
   features(photo: api.Photo, options?: api.FeatureOptions): Promise<api.Features>;
-  features(photos: readonly api.Photo[], options?: api.FeatureOptions): Promise<api.Features[]>;
-  async features(given: api.Photo | readonly api.Photo[], options: api.FeatureOptions = {}): Promise<api.Features | api.Features[]> {
+  features(photos: readonly api.Photo[] | api.ListOfFiles, options?: api.FeatureOptions): Promise<api.Features[]>;
+  async features(given: api.Photo | readonly api.Photo[] | api.ListOfFiles, options: api.FeatureOptions = {}): Promise<api.Features | api.Features[]> {
     shapes.insist(shapes.featureOptions, options, "features");
     const layers = (options.layers ?? []).map((layer) => layerOf(layer, 0, this.info.layers));
-    const photos: readonly api.Photo[] = Array.isArray(given) ? given : [given];
+    const photos: readonly api.Photo[] = isList(given) ? [...given] : [given];
     const found: api.Features[] = [];
     for (const photo of photos) {
       options.onProgress?.({ stage: "encode", done: found.length, total: photos.length });
@@ -83,7 +83,7 @@ class OpenModel implements api.Model {
     }
     options.onProgress?.({ stage: "encode", done: found.length, total: photos.length });
     const [first] = found;
-    return Array.isArray(given) || !first ? found : first;
+    return isList(given) || !first ? found : first;
   }
 
   async classify(photo: api.Photo, options: api.CallOptions = {}): Promise<api.Guess[]> {
@@ -94,15 +94,22 @@ class OpenModel implements api.Model {
 
   async text(texts: readonly string[], options: api.CallOptions = {}): Promise<api.Texts> {
     shapes.insist(shapes.callOptions, options, "text");
-    if (texts.length === 0) throw new ModelError("input", "No texts were given.");
-    this.#insistTexts();
-    await this.#alone(() => this.#ask("readTexts", [...texts], options), options);
-    return { texts: [...texts] };
+    this.#insistTexts(texts);
+    const vectors = await this.#alone(async () => {
+      const found: Float32Array[] = [];
+      for (const text of texts) found.push(await this.#ask("textVector", text, options));
+      return found;
+    }, options);
+    const [{ length } = []] = vectors;
+    const data = new Float32Array(texts.length * length);
+    vectors.forEach((vector, at) => data.set(vector, at * length));
+    return { texts: [...texts], embeddings: { shape: [texts.length, length], data } };
   }
 
   async classifyWith(given: api.Texts | readonly string[], photo: api.Photo, options: api.CallOptions = {}): Promise<api.Guess[]> {
     shapes.insist(shapes.callOptions, options, "classifyWith");
-    const { texts } = await this.text("texts" in given ? given.texts : given, options);
+    const texts = "texts" in given ? given.texts : given;
+    this.#insistTexts(texts);
     return this.#with(photo, {}, options, ({ encoded }) => this.#ask("labels", { photo: encoded.photo, texts: [...texts] }, options));
   }
 
@@ -110,7 +117,7 @@ class OpenModel implements api.Model {
     shapes.insist(shapes.lookOptions, options, "look");
     const request = (typeof view === "string" ? { view } : view) as api.ViewRequest;
     shapes.insistView(request);
-    if (request.view === "words") this.#insistTexts();
+    if (request.view === "words") this.#insistTexts([request.text]);
     const { tiles, shifts, edges } = options;
     return this.#with(photo, { ...settingsOf(options), tiles, shifts }, options, async ({ encoded }) => {
       const map = await this.#ask("view", { photo: encoded.photo, request: this.#request(request, encoded), edges }, options);
@@ -133,11 +140,11 @@ class OpenModel implements api.Model {
     return new PointLesson(photo, (asked, options) => this.#alone(() => this.#learn(asked, options), options));
   }
 
-  async segmentWith(head: api.Head | Uint8Array, photo: api.Photo, options: { size?: number | undefined; probabilities?: boolean | undefined } & api.CallOptions = {}): Promise<api.TaughtSegmentation> {
+  async segmentWith(head: api.Head | Uint8Array, photo: api.Photo, options: { probabilities?: boolean | undefined } & api.Sized & api.CallOptions = {}): Promise<api.TaughtSegmentation> {
     shapes.insist(shapes.maskOptions, options, "segmentWith");
-    const { size, probabilities: soft = false } = options;
+    const { probabilities: soft = false } = options;
     const bytes = new Uint8Array(head instanceof Uint8Array ? head : head.bytes);
-    return this.#with(photo, { ...settingsOf({ size }), resize: "native" }, options, async ({ encoded }) => {
+    return this.#with(photo, { ...settingsOf(options), resize: "native" }, options, async ({ encoded }) => {
       const { names, palette } = await this.#ask("importHead", new File([bytes], "head.safetensors"), options);
       const refine = { edges: "photograph", smooth: 0, least: 0 } as const;
       const { width, height, labels, unsure, probabilities } = await this.#ask("masks", { photo: encoded.photo, refine, whole: true, soft }, options);
@@ -164,11 +171,13 @@ class OpenModel implements api.Model {
     const tensor = (name: string) => this.#ask("tensor", { photo, name }, options);
     const last = await tensor("last_hidden_state");
     const pooled = tensors.includes("pooler_output") ? await tensor("pooler_output") : null;
+    const compares = this.info.texts !== "none";
+    const compared = compares && tensors.includes("image_features") ? await tensor("image_features") : compares ? pooled : null;
     const hidden = new Map<number, typeof last>();
     for (const layer of layers) hidden.set(layer, await tensor(`hidden_states.${layer}`));
-    const { size, resize } = options;
-    return new PhotoFeatures(file.name, encoded, this.info.layers, last, pooled, hidden,
-      (view, more) => this.look(file, view, { size, resize, ...more }));
+    const { resize } = options;
+    return new PhotoFeatures(file.name, encoded, this.info.layers, { last, pooled, compared, hidden },
+      (view, more = {}) => this.look(file, view, { resize, ...more, size: shapes.sizeOf(more) ?? shapes.sizeOf(options) }));
   }
 
   async #learn({ photos, layers: named, method, size }: Asked, options: api.CallOptions): Promise<api.Head> {
@@ -232,7 +241,8 @@ class OpenModel implements api.Model {
     return { file, encoded };
   }
 
-  #insistTexts() {
+  #insistTexts(given: readonly string[]) {
+    if (given.length === 0) throw new ModelError("input", "No texts were given.");
     const { name, info: { texts } } = this;
     if (texts === "none") throw new ModelError("input", `${name}: this model reads no texts.`);
     if (texts === "left out") throw new ModelError("input", `${name} was opened without what reads texts: open it with { texts: true }, or with its tokenizer’s files.`);
@@ -261,8 +271,8 @@ class OpenModel implements api.Model {
 
 const closed = () => new ModelError("input", "The model is closed: open it again.");
 
-function settingsOf({ size, resize }: api.SizeOptions): Settings {
-  return { image_size: size, resize };
+function settingsOf(options: api.SizeOptions): Settings {
+  return { image_size: shapes.sizeOf(options), resize: options.resize };
 }
 
 /** The patch under a pixel. */

@@ -1,6 +1,7 @@
 // Node's threads as the workers of a browser, as far as the engine uses them.
 
 import { openAsBlob } from "node:fs";
+import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Worker as Thread } from "node:worker_threads";
 
@@ -8,13 +9,13 @@ import { Worker as Thread } from "node:worker_threads";
 export class DiskFile extends File {
   readonly path: string;
 
-  private constructor(blob: Blob, path: string) {
-    super([blob], basename(path));
+  private constructor(blob: Blob, path: string, lastModified: number) {
+    super([blob], basename(path), { lastModified });
     this.path = path;
   }
 
   static async open(path: string): Promise<DiskFile> {
-    return new DiskFile(await openAsBlob(path), path);
+    return new DiskFile(await openAsBlob(path), path, (await stat(path)).mtimeMs);
   }
 }
 
@@ -48,12 +49,14 @@ const isPacked = (value: object): value is Packed => "packed" in value;
 export class ThreadWorker extends EventTarget {
   readonly #thread: Thread;
   #owed = 0;
+  /** Files are opened on the way, and a message must not overtake the one before. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(script: string | URL, { name = "" }: WorkerOptions = {}) {
     super();
     this.#thread = new Thread(new URL(script), { workerData: { name } });
     this.#thread.unref();
-    this.#thread.on("message", (data) => this.#receive(data));
+    this.#thread.on("message", (data) => (this.#last = this.#last.then(async () => this.#receive(await unpacked(data)))));
     this.#thread.on("error", () => this.#tell(new Event("error")));
     this.#thread.on("messageerror", () => this.#tell(new Event("messageerror")));
   }

@@ -5,10 +5,13 @@ import { readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chosenModel, isModelFile } from "../client/chosen-model";
+import { readName, tidyName } from "../shared/model-name";
 import type { OwnFiles } from "../shared/protocol";
-import { bundledModel } from "./bundled";
+import { bundledModel, isBundled } from "./bundled";
 import { ModelError } from "./errors";
+import { Kept } from "./kept";
 import { openModel, type Surroundings } from "./model";
+import { STORE, usualHub, usualToken } from "./node-store";
 import { DiskFile, ThreadWorker } from "./node-thread";
 import type * as api from "./types";
 
@@ -20,7 +23,12 @@ export const open: api.Open = async (source, options = {}) => {
   return openModel(node, source, { ...options, device: "cpu" });
 };
 
-export const store: api.Store = { list: async () => [], remove: async () => undefined };
+const kept = new Kept({
+  start: () => new ThreadWorker(new URL("./node-worker.js", import.meta.url), { name: STORE }) as unknown as Worker,
+  fetch: (caller, request, options) => caller.ask("download", request, options),
+  nameOf: (source, hub) => tidyName(String(source), hub),
+});
+export const store: api.Store = kept;
 
 const node: Surroundings = {
   start: () => new ThreadWorker(new URL("./node-worker.js", import.meta.url)) as unknown as Worker,
@@ -28,12 +36,16 @@ const node: Surroundings = {
   files: filesOf,
 };
 
-async function filesOf(source: api.ModelSource): Promise<OwnFiles> {
-  if (Array.isArray(source)) return chosen(source);
-  if (source === "bundled") return bundledModel(await DiskFile.open(fileURLToPath(new URL("./models/dinov2-small/model.safetensors", import.meta.url))));
-  const path = pathOf(source as string | URL);
+async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles> {
+  if (Array.isArray(source)) return chosen(source as readonly File[]);
+  if (isBundled(source)) return bundledModel(await DiskFile.open(fileURLToPath(new URL("./models/dinov2-small/model.safetensors", import.meta.url))));
+  const text = String(source);
+  if (/^https?:/.test(text) || (readName(text) && !existsSync(text))) {
+    return kept.files(text, { ...options, hub: options.hub ?? usualHub(), token: options.token ?? (await usualToken()) });
+  }
+  const path = pathOf(text);
   if (!existsSync(path)) {
-    throw new ModelError("io", `${path}: no such file or folder. In Node a model is "bundled", the path of a folder or a file, or its files; one of the hub is fetched before, by \`internvit convert ${path} --out DIR\` or the hub's own program.`);
+    throw new ModelError("io", `${path}: no such file or folder. In Node a model is "bundled", owner/name on the hub, the address of its folder, the path of a folder or a file, or its files.`);
   }
   const whole = (await stat(path)).isDirectory();
   const folder = whole ? path : dirname(path);
@@ -66,6 +78,5 @@ async function readPhoto(address: string | URL, signal: AbortSignal | undefined)
 
 function pathOf(address: string | URL): string {
   const text = String(address);
-  if (/^https?:/.test(text)) throw new ModelError("input", `${text}: in Node a model is opened from a folder or from files.`);
   return text.startsWith("file:") ? fileURLToPath(new URL(text)) : text;
 }

@@ -2,7 +2,7 @@
 
 import { bmpParts } from "../shared/bmp";
 import { ModelError } from "./errors";
-import type { Photo, Pixels } from "./types";
+import type { ListOfFiles, Photo, Pixels } from "./types";
 
 /** Reads the file at an address. */
 export type ReadFile = (address: string | URL, signal: AbortSignal | undefined) => Promise<File>;
@@ -14,8 +14,14 @@ export async function fileOf(photo: Photo, read: ReadFile, signal: AbortSignal |
   if (photo instanceof File) return photo;
   if (photo instanceof Blob) return new File([photo], UNNAMED, { type: photo.type });
   if (typeof photo === "string" || photo instanceof URL) return read(photo, signal);
+  if (photo instanceof ArrayBuffer || photo instanceof Uint8Array) return new File([new Uint8Array(photo)], UNNAMED);
   const pixels = isPixels(photo) ? photo : await drawn(photo as ImageBitmapSource);
   return new File(bmpParts(onWhite(pixels)), `${UNNAMED}.bmp`, { type: "image/bmp" });
+}
+
+/** Whether several were given; a browser's choice of files is no array. */
+export function isList<T>(given: T | readonly T[] | ListOfFiles): given is readonly T[] | ListOfFiles {
+  return Array.isArray(given) || ("FileList" in globalThis && given instanceof FileList);
 }
 
 function isPixels(photo: object): photo is Pixels {
@@ -24,9 +30,9 @@ function isPixels(photo: object): photo is Pixels {
 
 /** The pixels of what can be drawn. */
 async function drawn(source: ImageBitmapSource): Promise<Pixels> {
-  if (!("createImageBitmap" in globalThis)) throw new ModelError("input", "A photograph is a Blob, a path, a URL or pixels { data, width, height }.");
+  if (!("createImageBitmap" in globalThis)) throw new ModelError("input", "A photograph is a path, a URL, a Blob, the bytes of its file, or pixels { data, width, height }.");
   const bitmap = await createImageBitmap(source).catch((error: unknown) => {
-    throw new ModelError("input", "A photograph is a Blob, an address, pixels, or something that can be drawn, as an image that is loaded.", { cause: error });
+    throw new ModelError("input", "A photograph is an address, a Blob, the bytes of its file, pixels, or something that can be drawn, as an image that is loaded.", { cause: error });
   });
   try {
     const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");

@@ -15,19 +15,23 @@ export interface Pixels {
 export type Picture = [Made<"ImageData">] extends [never] ? Pixels : Made<"ImageData">;
 
 /**
- * A photograph: a picture file (`Blob`, `File`), its address (a path in Node), pixels, or in a page whatever can be drawn.
+ * A photograph: a picture file (`Blob`, `File`, its bytes), its address (a path in Node), pixels, or in a page whatever can be drawn.
  * Orientations in files are obeyed. What is transparent is seen on white.
  */
 export type Photo =
-  | Blob | URL | string | Pixels
+  | Blob | URL | string | Uint8Array | ArrayBuffer | Pixels
   | Made<"ImageBitmap"> | Made<"HTMLImageElement"> | Made<"HTMLCanvasElement"> | Made<"OffscreenCanvas"> | Made<"HTMLVideoElement">;
 
+/** What an `<input type="file">` holds. */
+export type ListOfFiles = Made<"FileList">;
+
 /**
- * `"bundled"` is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
- * a `URL` or an address a folder on a server: both are fetched once and kept in the browser's private file system. Files are
- * `config.json` with its `.safetensors`, and what stands beside them. In Node also the path of a folder or a file.
+ * `"bundled"` or `"dinov2-small"` is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
+ * a `URL` or an address a folder on a server: both are fetched once and kept, by a page in the browser's private file system,
+ * by Node in `internvit-js` of the hub's folder (`HF_HOME`). Files are `config.json` with its `.safetensors`, and what stands
+ * beside them. In Node also the path of a folder or a file.
  */
-export type ModelSource = "bundled" | (string & {}) | URL | readonly File[];
+export type ModelSource = "bundled" | "dinov2-small" | (string & {}) | URL | readonly File[] | ListOfFiles;
 
 /** What is done, in bytes or photographs; a total of 0 is unknown. */
 export interface Progress {
@@ -52,16 +56,22 @@ export interface OpenOptions extends CallOptions {
   threads?: number | undefined;
   /** Whether what reads texts is fetched from the hub too, for `text` and `classifyWith`. Of files that are given it is taken. */
   texts?: boolean | undefined;
-  /** The hub's address; `https://huggingface.co` if left out. */
+  /** The hub's address; if left out `https://huggingface.co`, in Node what `HF_ENDPOINT` says. */
   hub?: string | undefined;
-  /** An access token, which goes to the hub alone. */
+  /** An access token, which goes to the hub alone; if left out none, in Node `HF_TOKEN` or that of a login. */
   token?: string | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-export interface SizeOptions extends CallOptions {
+/** How large a photograph is seen. */
+export interface Sized {
   /** Side of the square in pixels, or the short side of `"native"`; the model's own if left out. */
   size?: number | undefined;
+  /** Another name of `size`. */
+  imageSize?: number | undefined;
+}
+
+export interface SizeOptions extends CallOptions, Sized {
   /** How the aspect ratio is handled; as the model's preprocessing says if left out. */
   resize?: "squash" | "crop" | "native" | undefined;
 }
@@ -115,6 +125,11 @@ export interface Features {
   readonly grid: readonly [number, number];
   /** What stands for the whole photograph, `[C]`: what the model pools, else the mean of the patches. */
   readonly pooled: Float32Array;
+  /**
+   * What a store of vectors keeps, `[P]`: of models that were taught beside texts (CLIP, SigLIP) what is compared with
+   * `Texts.embeddings`, of length 1; of others `pooled` as it is.
+   */
+  readonly embedding: Float32Array;
   /** The class token, `[C]`; of models without one the same as `pooled`. */
   readonly cls: Float32Array;
   /** The patches of the last hidden state, `[rows, columns, C]`. */
@@ -135,9 +150,11 @@ export interface Guess {
   readonly probability: number;
 }
 
-/** Texts that the model can read. */
+/** Texts that the model has read. */
 export interface Texts {
   readonly texts: readonly string[];
+  /** Their vectors, `[texts, P]`, each of length 1: the product with `Features.embedding` is the cosine. */
+  readonly embeddings: Tensor;
 }
 
 /** A view of a photograph. */
@@ -242,7 +259,7 @@ export interface Model {
   readonly notes: readonly string[];
   /** Features of a photograph, or of several in their order. */
   features(photo: Photo, options?: FeatureOptions): Promise<Features>;
-  features(photos: readonly Photo[], options?: FeatureOptions): Promise<Features[]>;
+  features(photos: readonly Photo[] | ListOfFiles, options?: FeatureOptions): Promise<Features[]>;
   /** What a photograph shows by the model's own classes: the ten most probable, the first of them first. */
   classify(photo: Photo, options?: CallOptions): Promise<Guess[]>;
   /** Reads texts. */
@@ -256,14 +273,14 @@ export interface Model {
   /** Begins to teach a segmentation by points on a photograph. */
   teach(photo: Photo): Teach;
   /** A photograph's parts by a head that was taught, or by its file. */
-  segmentWith(head: Head | Uint8Array, photo: Photo, options?: CallOptions & { size?: number | undefined; probabilities?: boolean | undefined }): Promise<TaughtSegmentation>;
+  segmentWith(head: Head | Uint8Array, photo: Photo, options?: CallOptions & Sized & { probabilities?: boolean | undefined }): Promise<TaughtSegmentation>;
   /** Ends its workers, and with them its memory. Calls that wait for an answer reject. */
   close(): void;
   [Symbol.dispose](): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A model that the browser keeps for this site. */
+/** A model that is kept: by the browser for this site, or in Node for the user. */
 export interface StoredModel {
   /** As it was opened: `owner/name`, or the address of a folder. */
   readonly name: string;
@@ -273,7 +290,7 @@ export interface StoredModel {
   readonly complete: boolean;
 }
 
-/** The models that the browser keeps for this site, in its private file system. In Node there are none. */
+/** The models that are kept once they were fetched. */
 export interface Store {
   list(): Promise<StoredModel[]>;
   /** Deletes one; what is not there counts as deleted. */

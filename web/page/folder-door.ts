@@ -2,7 +2,7 @@
 
 import { part } from "./dom";
 import type { Folder, FolderParts } from "./folder/folder";
-import { dropped, ofFiles, ofHandle, type Listing } from "./folder/source";
+import { dropped, ofFiles, ofFolder, type Listing } from "./folder/source";
 import { aborted } from "./requests";
 
 /** What a folder needs of the page. */
@@ -49,7 +49,7 @@ export class FolderDoor {
 
   #ask() {
     // A handle reads a folder as it is walked; an input lists all of it before.
-    if (window.showDirectoryPicker) void this.#begin(window.showDirectoryPicker({ id: "photographs" }).then(ofHandle));
+    if (window.showDirectoryPicker) void this.#begin(window.showDirectoryPicker({ id: "photographs" }).then(ofFolder));
     else this.#input.click();
   }
 

@@ -173,13 +173,13 @@ export class LessonSaving {
   async #zip(further: readonly Entry[], all: (add: Add) => Promise<void>, work = this.#behindBar()): Promise<Blob> {
     const { engine } = this.#parts;
     const files = [...further];
-    const annotations: string[] = [];
+    const made: MaskFiles[] = [];
     await all(async (shot, name, place) => {
-      const made = await work(`Masks: picture ${place}`, (options) => this.#filesOf(shot, name, options));
-      files.push(...made.files);
-      annotations.push(made.annotations);
+      const one = await work(`Masks: picture ${place}`, (options) => this.#filesOf(shot, name, options));
+      files.push(...one.files);
+      made.push(one);
     });
-    const coco = joined(annotations);
+    const coco = joined(made);
     const head = await engine.call("exportHead", null);
     files.push({ name: "annotations.json", bytes: bytesOf(JSON.stringify(coco)) }, { name: "areas.csv", bytes: bytesOf(areas(coco)) }, { name: HEAD, bytes: head });
     return new Blob([await engine.call("archive", files)], { type: "application/zip" });
@@ -238,34 +238,35 @@ function namesOf(files: readonly string[]): string[] {
 }
 
 interface Coco {
-  images: { id: number; file_name: string; width: number; height: number }[];
+  /** `mask_file` is ours: the picture's PNG of indices in the archive. */
+  images: { id: number; file_name: string; mask_file: string; width: number; height: number }[];
   annotations: { id: number; image_id: number; category_id: number; area: number }[];
   categories: { id: number; name: string }[];
 }
 
 /** COCO's texts of one picture each as one. */
-function joined(texts: readonly string[]): Coco {
-  const all: Coco = { images: [], annotations: [], categories: [] };
-  for (const text of texts) {
+function joined(all: readonly MaskFiles[]): Coco {
+  const one: Coco = { images: [], annotations: [], categories: [] };
+  for (const { annotations: text, files: [mask] } of all) {
     const { images, annotations, categories } = JSON.parse(text) as Coco;
-    const before = all.images.length;
-    all.images.push(...images.map((image) => ({ ...image, id: image.id + before })));
-    const from = all.annotations.length;
-    all.annotations.push(...annotations.map((one) => ({ ...one, id: one.id + from, image_id: one.image_id + before })));
-    all.categories = categories;
+    const before = one.images.length;
+    one.images.push(...images.map((image) => ({ ...image, id: image.id + before, mask_file: mask?.name ?? "" })));
+    const from = one.annotations.length;
+    one.annotations.push(...annotations.map((part) => ({ ...part, id: part.id + from, image_id: part.image_id + before })));
+    one.categories = categories;
   }
-  return all;
+  return one;
 }
 
 /** The area of each class on each picture, in pixels and in percent of the picture. */
 function areas({ images, annotations, categories }: Coco): string {
   const found = new Map<string, number>();
   for (const { image_id, category_id, area } of annotations) found.set(`${image_id} ${category_id}`, (found.get(`${image_id} ${category_id}`) ?? 0) + area);
-  const rows = images.flatMap(({ id, file_name, width, height }) => categories.map((category) => {
+  const rows = images.flatMap(({ id, file_name, mask_file, width, height }) => categories.map((category) => {
     const area = found.get(`${id} ${category.id}`) ?? 0;
-    return [cell(file_name), cell(category.name), area, ((100 * area) / (width * height)).toFixed(3)].join(",");
+    return [cell(file_name), cell(category.name), area, ((100 * area) / (width * height)).toFixed(3), cell(mask_file)].join(",");
   }));
-  return ["file,class,pixels,percent", ...rows, ""].join("\n");
+  return ["file,class,pixels,percent,mask", ...rows, ""].join("\n");
 }
 
 /** A text as a cell of a table. One that begins as a formula does would be one to a spreadsheet. */

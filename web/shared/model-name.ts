@@ -13,8 +13,8 @@ export function readName(name: string): Place | null {
   if (parts(repo).length === 2 && [repo, revision, choice].flatMap(parts).every((part) => PART.test(part))) return { repo, revision, choice };
   if (!/^https?:\/\//.test(name) || !URL.canParse(name)) return null;
   const { protocol, hostname, origin, username, password, search, hash } = new URL(name);
-  // Without encryption only the page's own server and its own machine may be asked.
-  const near = origin === self.location.origin || hostname === "localhost" || hostname === "127.0.0.1";
+  // Without encryption only the page's own server and its own machine may be asked. Node has no page.
+  const near = origin === globalThis.location?.origin || hostname === "localhost" || hostname === "127.0.0.1";
   if ((protocol !== "https:" && !near) || username || password || search || hash) return null;
   return { folder: name.endsWith("/") ? name : `${name}/` };
 }

@@ -278,6 +278,8 @@ export const engineCalls = {
   /** Sets the precision in which a GPU stores the model that is loaded next. */
   setPrecision: { given: dtype, answer: nothing },
   load: { given: modelSource, answer: model },
+  /** What tells the model from others, also from those of its shape and name, and its precision from others. */
+  fingerprint: { given: nothing, answer: string },
   encode: { given: record({ photo: instance(File), settings }), answer: unchecked<Encoding>() },
   /** The same for those who draw nothing. */
   encodeFile: { given: record({ photo: instance(File), settings }), answer: unchecked<EncodedFile>() },

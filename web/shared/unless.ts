@@ -3,8 +3,10 @@
 /** The result of some work; rejects when the signal aborts. */
 export function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    work.then(resolve, reject);
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    // A signal may outlive many calls: a listener that stayed would keep their results.
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
 }

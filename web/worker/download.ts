@@ -52,7 +52,7 @@ class ModelStore implements Handlers<StoreCalls> {
       const stored = await fileOf(folder, file);
       const problem = await this.#fault(name, file, stored, signal, tell);
       if (problem) problems.push(`${file.name} ${problem}`);
-      else if (stored) (isWeights(file) ? weights : words).push(new File([stored], file.name));
+      else if (stored) (isWeights(file) ? weights : words).push(stored);
       if (problem && stored?.size === file.size) spoilt.push(file);
     }
     if (problems.length === 0) return { ...textsOf(record), weights, words };
@@ -61,7 +61,7 @@ class ModelStore implements Handlers<StoreCalls> {
       await writeRecord(folder, record);
       for (const file of spoilt) await write(folder, file.name, new Uint8Array());
     });
-    throw new Error(`${name} cannot be used as it is stored in this browser: ${problems.join("; ")}. Press Resume under “Other models” to fetch that part again.`);
+    throw new Error(`${name} cannot be used as it is stored: ${problems.join("; ")}. Open it again to go on with it: only that part is fetched.`);
   }
 
   async cancel(name: string, { signal }: Job) {
@@ -137,7 +137,7 @@ class ModelStore implements Handlers<StoreCalls> {
     for (const file of record.files) {
       const stored = await fileOf(folder, file);
       if (file.done && stored?.size === file.size) continue;
-      if (!stored) throw new Changed("A file of the model is missing in the browser's store.");
+      if (!stored) throw new Changed("A file of the model is missing in the store.");
       const what = `${record.name}/${file.name}`;
       const fetch = () => fetchFile(folder, file, what, { ...request, signal }, tell);
       // Whatever damaged it may pass: once more from the beginning.
@@ -213,7 +213,7 @@ function alone<T>(name: string, signal: AbortSignal, progress: Job["progress"] |
   const lock = `internvit ${name}`;
   return navigator.locks.request(lock, { ifAvailable: true }, async (free) => {
     if (free) return { done: await work() };
-    if (!progress) throw new Error(`${name} is being downloaded in another tab.`);
+    if (!progress) throw new Error(`${name} is being downloaded in another tab or program.`);
     progress({ stage: "wait", done: 0, total: 0 });
     return null;
   }).then((result) => result ? result.done : navigator.locks.request(lock, { signal }, work));

@@ -3,6 +3,7 @@
 import type { Engine } from "#internvit";
 import type { Embedded } from "../shared/folder";
 import type { Encoded } from "../shared/protocol";
+import { mean, unit } from "../shared/vectors";
 
 const NONE = new Float32Array();
 
@@ -18,20 +19,4 @@ export async function embedded(engine: Engine, { photo, tensors, width, height, 
   const features = await once("image_features");
   const embeds = compares ? unit(features.length > 0 ? features : whole) : NONE;
   return { width, height, rows, cols, cls, pooled, embeds, logits: await once("logits") };
-}
-
-/** The mean of rows with this number of channels, summed in 64 bits. */
-function mean(values: Float32Array, channels: number): Float32Array<ArrayBuffer> {
-  const sums = new Float64Array(channels);
-  for (let at = 0; at < values.length; at++) {
-    const channel = at % channels;
-    sums[channel] = (sums[channel] ?? 0) + (values[at] ?? 0);
-  }
-  return Float32Array.from(sums, (sum) => sum / (values.length / channels));
-}
-
-/** The same direction, of length 1. */
-function unit(values: Float32Array): Float32Array<ArrayBuffer> {
-  const length = Math.hypot(...values) || 1;
-  return Float32Array.from(values, (value) => value / length);
 }

@@ -54,7 +54,7 @@ export async function find({ name, words, whole = false }: Pick<ModelRequest, "n
   const asked = "folder" in place ? folder(place.folder) : await repository(place.repo, place.revision, name, net);
   const remote = (list: readonly string[]) => few(list, (file) => asked.file(file, name, net));
   if ("repo" in place && (place.choice !== null || isAllGguf(asked.names))) {
-    if (!whole) throw new Error(`${name} is a model that speaks, in GGUF: open it under Talk.`);
+    if (!whole) throw new Error(`${name} is a model that speaks, in GGUF: the page opens it under Talk.`);
     const files = await remote(ggufFiles(place.repo, asked.names, place.choice));
     // The files say themselves what a config.json would.
     return { config: "", processor: null, preprocessor: null, words, files: files.map((file) => ({ ...file, name: lastPart(file.name) })), tokenizer: [] };
@@ -67,7 +67,7 @@ export async function find({ name, words, whole = false }: Pick<ModelRequest, "n
   });
   const usual = await perhaps("config.json");
   const config = usual ?? (await perhaps("open_clip_config.json"));
-  if (config === null) throw new Error(`${name} holds no config.json, so it is no model that the page knows.`);
+  if (config === null) throw new Error(`${name} holds no config.json, so it is no model that is known here.`);
   const processor = await perhaps("processor_config.json");
   const preprocessor = await perhaps("preprocessor_config.json");
   const shards = await perhaps("model.safetensors.index.json");
@@ -75,7 +75,7 @@ export async function find({ name, words, whole = false }: Pick<ModelRequest, "n
   if (files.length === 0 || files.length > MOST_FILES) {
     throw new Error(`${name} lists ${files.length} files of weights, expected 1 to ${MOST_FILES}.`);
   }
-  if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that the page can read: ${files.join(", ")} is missing.`);
+  if (files.some(asked.lacks)) throw new Error(`${name} holds no safetensors weights that can be read here: ${files.join(", ")} is missing.`);
   return { config, processor, preprocessor, words, files: await remote(files), tokenizer: words || whole ? await tokenizerOf(asked, whole ? TALK_TOKENIZER : TOKENIZER, remote) : [] };
 }
 

@@ -7,6 +7,7 @@ import { adapterName } from "./adapter";
 import { bounded, MOST_HEAD, reading } from "./bounds";
 import { readable } from "./decode";
 import { embedded } from "./embedded";
+import { fingerprint } from "./fingerprint";
 import { HelperHost } from "./helper";
 import { Kernels } from "./kernels";
 import { filesOf, zipped } from "./masks";
@@ -28,6 +29,8 @@ class EngineHost implements Handlers<Calls> {
   /** Threads that the visitor wants; null chooses by the machine and the model. */
   #wanted: number | null = 1;
   #dtype: Dtype = "f32";
+  /** Tells the model that is loaded from others. */
+  #fingerprint: () => Promise<string> = async () => "";
   readonly #kernels = new Kernels();
   readonly #team = new Team();
   readonly #fetched = new FetchedModels();
@@ -58,6 +61,10 @@ class EngineHost implements Handlers<Calls> {
       if ("folder" in source && !job.signal.aborted) this.#fetched.distrust(source.folder);
       throw error;
     }
+  }
+
+  async fingerprint() {
+    return `${await this.#fingerprint()} ${this.#dtype}`;
   }
 
   async encodeFile({ photo, settings }: Calls["encodeFile"]["given"], { signal, progress }: Job) {
@@ -196,6 +203,7 @@ class EngineHost implements Handlers<Calls> {
     const files = model.files.map(({ name, blob }) => ({ name, size: blob.size }));
     const texts = { config: model.config, processor: model.processor, preprocessor: model.preprocessor, words: model.words.length > 0 };
     this.#reader.use(model.words);
+    this.#fingerprint = () => fingerprint(model);
     const load = (members: number) =>
       this.#opened.load(texts, files, readRanges(model, signal), report("load"), members, this.#team.ask);
     const { name } = model;

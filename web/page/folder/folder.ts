@@ -150,7 +150,8 @@ export class Folder {
       if (!model) throw new Error("Load a model first: the bundled one, or your own files.");
       if (!attempt.current) return;
       this.#model = model;
-      await this.#reading.run(this.#photos, keyOfModel(model), attempt.signal);
+      const key = await this.#parts.engine.call("fingerprint", null, { signal: attempt.signal });
+      await this.#reading.run(this.#photos, key, attempt.signal);
       if (attempt.current) this.#parts.say(`${this.#name} is read.`);
     } catch (error) {
       if (attempt.current && !aborted(error)) this.#parts.alarm(error);
@@ -335,6 +336,3 @@ export class Folder {
     this.#parts.say("What was kept of folders is deleted from this browser.");
   }
 }
-
-/** What tells models apart. */
-const keyOfModel = ({ name, info }: Model) => `${name} ${info.hidden} ${info.layers} ${info.bytes}`;

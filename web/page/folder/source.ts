@@ -31,15 +31,21 @@ const MOST = 1000;
 
 const wanted = (path: string) => PHOTOGRAPH.test(path) && !path.split("/").some((part) => part.startsWith("."));
 
-/** A folder in a drop; null where there is none. It must be asked while the drop is handled. */
+/** All of a drop in which there is a folder; null where there is none. It must be asked while the drop is handled. */
 export function dropped(items: Iterable<DataTransferItem>): Promise<Listing> | null {
-  for (const item of items) {
+  const found = [...items].flatMap((item) => {
     const entry = item.webkitGetAsEntry();
-    if (!entry?.isDirectory) continue;
-    const handle = item.getAsFileSystemHandle?.();
-    return handle ? handle.then((found) => ofHandle(found as FileSystemDirectoryHandle)) : ofEntry(entry as FileSystemDirectoryEntry);
-  }
-  return null;
+    return entry ? [{ entry, handle: item.getAsFileSystemHandle?.() }] : [];
+  });
+  const folders = found.filter(({ entry }) => entry.isDirectory).map(({ entry }) => entry.name);
+  const [first] = folders;
+  if (first === undefined) return null;
+  const name = folders.length > 1 ? `${first} and ${folders.length - 1} more` : first;
+  const walked = found.map(async ({ entry, handle }) => {
+    const held = await handle;
+    return held ? ofHandle(held, held.name) : ofEntry(entry, entry.name);
+  });
+  return Promise.all(walked).then((all) => listing(name, all.flat()));
 }
 
 /** The files of a folder that was chosen by an input. */
@@ -48,37 +54,29 @@ export function ofFiles(files: readonly File[]): Listing {
   return listing(name, files.map((file) => ({ path: file.webkitRelativePath || file.name, file: async () => file })));
 }
 
-export async function ofHandle(folder: FileSystemDirectoryHandle): Promise<Listing> {
-  const found: Listed[] = [];
-  const walk = async (inside: FileSystemDirectoryHandle, before: string) => {
-    for await (const [name, entry] of inside.entries()) {
-      const path = `${before}/${name}`;
-      if (entry instanceof FileSystemDirectoryHandle) await walk(entry, path);
-      else found.push({ path, file: () => (entry as FileSystemFileHandle).getFile() });
-    }
-  };
-  await walk(folder, folder.name);
-  return listing(folder.name, found);
+/** The files of a folder that was chosen by the browser's own window. */
+export const ofFolder = async (folder: FileSystemDirectoryHandle): Promise<Listing> => listing(folder.name, await ofHandle(folder, folder.name));
+
+/** Finds a file, or all files in a folder and in those in it. */
+async function ofHandle(handle: FileSystemHandle, path: string, found: Listed[] = []): Promise<Listed[]> {
+  if (!(handle instanceof FileSystemDirectoryHandle)) found.push({ path, file: () => (handle as FileSystemFileHandle).getFile() });
+  else for await (const [name, inside] of handle.entries()) await ofHandle(inside, `${path}/${name}`, found);
+  return found;
 }
 
 /** The same of a browser that gives entries in place of handles. */
-async function ofEntry(folder: FileSystemDirectoryEntry): Promise<Listing> {
-  const found: Listed[] = [];
-  const walk = async (inside: FileSystemDirectoryEntry, before: string) => {
-    const reader = inside.createReader();
-    // Some browsers give a hundred at a time.
-    for (;;) {
-      const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-      if (some.length === 0) return;
-      for (const entry of some) {
-        const path = `${before}/${entry.name}`;
-        if (entry.isDirectory) await walk(entry as FileSystemDirectoryEntry, path);
-        else found.push({ path, file: () => new Promise((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)) });
-      }
-    }
-  };
-  await walk(folder, folder.name);
-  return listing(folder.name, found);
+async function ofEntry(entry: FileSystemEntry, path: string, found: Listed[] = []): Promise<Listed[]> {
+  if (!entry.isDirectory) {
+    found.push({ path, file: () => new Promise((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)) });
+    return found;
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  // Some browsers give a hundred at a time.
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (some.length === 0) return found;
+    for (const inside of some) await ofEntry(inside, `${path}/${inside.name}`, found);
+  }
 }
 
 /** Photographs by their paths, hidden files and folders left out. */
