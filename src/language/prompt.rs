@@ -241,6 +241,24 @@ impl Pieces {
     }
 }
 
+/// Tokens in each place of a question, of `tokens` of each picture: a single place is of all pictures together.
+///
+/// # Errors
+/// [`Error::Input`] where there are several places, and more pictures.
+pub fn places(text: &str, tokens: &[usize]) -> Result<Vec<usize>> {
+    let (places, pictures) = (text.matches(IMAGE).count(), tokens.len());
+    if places == 1 && pictures > 1 {
+        return Ok(vec![tokens.iter().sum()]);
+    }
+    if (2..pictures).contains(&places) {
+        return Err(Error::input(format!(
+            "the question says {IMAGE} in {places} places, of {pictures} pictures: expected one place for each, or one \
+             for all of them, or none"
+        )));
+    }
+    Ok(tokens.to_vec())
+}
+
 /// A prompt as one text, with as many visual tokens for each picture.
 pub fn spelled(pieces: &[Piece], tokens: &[usize]) -> String {
     let [before, token, behind] = PICTURE;

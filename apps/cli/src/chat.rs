@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
-use internvit::language::{Answering, Role, Sampling, Talk, Template, spelled};
+use internvit::language::{Answering, Piece, Role, Sampling, Talk, Template, places, spelled};
 use internvit::{Encoder, Error, Result};
 use serde_json::json;
 
@@ -128,8 +128,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let tokens = Tokens::beside(&checkpoint, &template)?;
     let mut encoder = args.compute.load(checkpoint).await?;
     let seen = shown.see(&mut encoder, &args).await?;
-    let mut chat =
-        Chat { args: &args, template, tokens, talk: Talk::default(), turns: 0, ended: false };
+    let mut chat = Chat { args: &args, template, tokens, talk: Talk::default() };
     if let Some(question) = &shown.question {
         return chat.turn(&mut encoder, question, &seen).await;
     }
@@ -172,26 +171,37 @@ struct Chat<'a> {
     template: Template,
     tokens: Tokens,
     talk: Talk,
-    turns: usize,
-    /// Whether the last answer ended with the template's token.
-    ended: bool,
 }
 
 impl Chat<'_> {
-    /// A question and its answer. The pictures come with the first.
+    /// A question and its answer. Where it fails the question was not asked.
     async fn turn(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
-        let all = seen.tokens.len();
-        let pieces = match self.turns {
-            0 => {
-                let question = seen.question(&self.template, question);
-                let system = self.args.system.as_deref();
-                self.template.prompt(system, &[(Role::User, question)], all)
-            }
-            _ => self.template.next(self.ended, question, [all, all]),
+        let before = self.talk.ids().len();
+        let done = self.ask(encoder, question, seen).await;
+        if done.is_err() {
+            // The pictures are of the first question.
+            self.talk.take_back(before, if before == 0 { 0 } else { usize::MAX });
+        }
+        done
+    }
+
+    /// The prompt of a question, behind what was said: with the pictures where it is the first.
+    fn prompt(&self, question: &str, seen: &Seen) -> Result<Prompt> {
+        let Some(last) = self.talk.ids().last() else {
+            let question = seen.question(&self.template, question);
+            let tokens = places(&question, &seen.tokens)?;
+            let system = self.args.system.as_deref();
+            let pieces = self.template.prompt(system, &[(Role::User, question)], tokens.len());
+            return Prompt::new(&self.tokens, &pieces, &tokens);
         };
-        let ids = self.tokens.read(&pieces, &seen.tokens)?;
-        self.talk.say(encoder, &ids, seen.visual.as_ref().filter(|_| self.turns == 0))?;
-        self.turns += 1;
+        let ended = self.tokens.stops.first() == Some(last);
+        Prompt::new(&self.tokens, &self.template.next(ended, question, [0, 0]), &[])
+    }
+
+    async fn ask(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
+        let prompt = self.prompt(question, seen)?;
+        let first = self.talk.ids().is_empty();
+        self.talk.say(encoder, &prompt.ids, seen.visual.as_ref().filter(|_| first))?;
         let how = Answering {
             sampling: self.args.sampling(),
             stops: self.tokens.stops.clone(),
@@ -224,18 +234,29 @@ impl Chat<'_> {
         writing.finish();
         tell(encoder);
         let generated = answered?;
-        self.ended = generated.last() == self.tokens.stops.first();
         if let Some(out) = &self.args.attention {
             looked.write(out)?;
         }
         if self.args.json {
             let answer = self.tokens.text(&generated);
             print_json(&json!({
-                "prompt": spelled(&pieces, &seen.tokens), "input_ids": given,
+                "prompt": prompt.text, "input_ids": given,
                 "generated": generated, "answer": answer.trim(),
             }));
         }
         Ok(())
+    }
+}
+
+/// A prompt, as text and as tokens.
+struct Prompt {
+    text: String,
+    ids: Vec<u32>,
+}
+
+impl Prompt {
+    fn new(by: &Tokens, pieces: &[Piece], tokens: &[usize]) -> Result<Self> {
+        Ok(Self { text: spelled(pieces, tokens), ids: by.read(pieces, tokens)? })
     }
 }
 

@@ -1,0 +1,78 @@
+//! How a question is asked: places for pictures, names of files, what does not go together.
+
+use super::*;
+
+/// The objects of a conversation about some pictures, and what was told beside them.
+fn objects(pictures: &[&str], lines: &str, more: &[&str]) -> (Vec<Value>, String, Option<i32>) {
+    objects_of(&mut program(), pictures, lines, &[&["--max-tiles", "1"], more].concat())
+}
+
+fn objects_of(
+    command: &mut std::process::Command,
+    pictures: &[&str],
+    lines: &str,
+    more: &[&str],
+) -> (Vec<Value>, String, Option<i32>) {
+    let model = fixture("chat_tiny");
+    command.arg("chat").args(pictures).args(["--model", text(&model), "--max-new-tokens", "12"]);
+    command.arg("--json").args(more);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let all = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    (all.map(|turn| turn.unwrap()).collect(), told, output.status.code())
+}
+
+fn count(turn: &Value, what: &str) -> usize {
+    turn["prompt"].as_str().unwrap().matches(what).count()
+}
+
+#[test]
+fn one_place_is_of_all_pictures() {
+    let (image, frames) = (fixture("chat_tiny").join("image.png"), scratch("frames"));
+    for name in ["0.png", "1.png"] {
+        std::fs::copy(&image, frames.join(name)).unwrap();
+    }
+    let (image, frames, cpu) = (text(&image), text(&frames), ["--device", "cpu"]);
+    for pictures in [[image, image].as_slice(), &[frames]] {
+        let (turns, told, code) = objects(pictures, "<image> Compare.\nAnd <image>?\n", &cpu);
+        assert_eq!((turns.len(), code), (2, Some(0)), "{told}");
+        assert!(turns[0]["prompt"].as_str().unwrap().contains("</img> Compare."));
+        let counts =
+            ["<img>", "<IMG_CONTEXT>", "Image-", "Frame-"].map(|what| count(&turns[0], what));
+        assert_eq!(counts, [1, 8, 0, 0]);
+        assert_eq!(count(&turns[1], "And <image>?"), 1, "the pictures are of the first question");
+    }
+    let lines = "<image> or <image>?\nHm?\n";
+    let (turns, told, code) = objects(&[image, image, image], lines, &cpu);
+    assert!(told.contains("<image> in 2 places, of 3 pictures: expected one place"), "{told}");
+    assert_eq!((turns.len(), code), (1, Some(0)), "{told}");
+    assert_eq!(count(&turns[0], "<IMG_CONTEXT>"), 12);
+    // Of a single question, before anything is computed.
+    let args = ["chat", image, image, image, "<image> or <image>?", "--progress", "json"];
+    let model = fixture("chat_tiny");
+    let output = internvit(&[&args[..], &["--model", text(&model)], &cpu].concat());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("in 2 places") && !told.contains("looking"), "{told}");
+}
+
+#[test]
+fn a_question_follows_one_that_failed() {
+    if gpu().is_none() {
+        return;
+    }
+    let image = fixture("chat_tiny").join("image.png");
+    let ask = |lines: &str, lost: &str| {
+        let more = ["--device", "gpu", "--max-tiles", "6"];
+        objects_of(program().env("INTERNVIT_LOSE_AFTER", lost), &[text(&image)], lines, &more).0
+    };
+    // How many submissions an answer is depends on how long they take.
+    let middle = |found: &Vec<Value>| match found.as_slice() {
+        [first, last] => count(first, "Q<|im_end|>") == 1 && count(last, "Hm?") == 1,
+        _ => false,
+    };
+    let mut all = (30..60).map(|lost| ask("Q\nAnd?\nHm?\n", &format!("{lost},1")));
+    assert_eq!(all.find(middle), Some(ask("Q\nHm?\n", "1000000")));
+}
