@@ -61,19 +61,28 @@ impl Talk {
     /// # Errors
     /// [`Error::Input`] where the model does not take as many tokens.
     pub fn say(&mut self, session: &Session, ids: &[u32], visual: Option<&Tensor>) -> Result<()> {
-        let (all, most) = (self.ids.len() + ids.len(), session.longest(self.memory.as_ref())?);
-        if all >= most {
-            let takes = if most < session.language()?.length { "device" } else { "model" };
-            return Err(Error::input(format!(
-                "the conversation would have {all} tokens with its pictures, the {takes} takes {most}: begin a new one, \
-                 or cut pictures into fewer tiles"
-            )));
-        }
+        self.fits(session, ids.len())?;
         self.forget_ahead();
         self.ids.extend(ids);
         self.written.resize(self.ids.len(), false);
         self.visual.extend(visual.into_iter().flat_map(|tensor| &tensor.values));
         Ok(())
+    }
+
+    /// Whether there is room for so many tokens more, and one behind them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is not.
+    pub fn fits(&self, session: &Session, tokens: usize) -> Result<()> {
+        let (all, most) = (self.ids.len() + tokens, session.longest(self.memory.as_ref())?);
+        if all < most {
+            return Ok(());
+        }
+        let takes = if most < session.language()?.length { "device" } else { "model" };
+        Err(Error::input(format!(
+            "the conversation would have {all} tokens with its pictures, the {takes} takes {most}: begin a new one, or \
+             cut pictures into fewer tiles"
+        )))
     }
 
     /// All tokens that were said.

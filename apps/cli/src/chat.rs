@@ -127,8 +127,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let template = Template::of(&format!("{}/config.json", checkpoint.name()), &checkpoint.config)?;
     let tokens = Tokens::beside(&checkpoint, &template)?;
     let mut encoder = args.compute.load(checkpoint).await?;
-    let seen = shown.see(&mut encoder, &args).await?;
+    let mut seen = shown.cut(&encoder, &args)?;
     let mut chat = Chat { args: &args, template, tokens, talk: Talk::default() };
+    // Before anything is computed.
+    let prompt = chat.prompt(shown.question.as_deref().unwrap_or_default(), &seen)?;
+    chat.talk.fits(&encoder, prompt.ids.len())?;
+    seen.look(&mut encoder).await?;
     if let Some(question) = &shown.question {
         return chat.turn(&mut encoder, question, &seen).await;
     }

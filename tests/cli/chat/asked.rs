@@ -76,3 +76,21 @@ fn a_question_follows_one_that_failed() {
     let mut all = (30..60).map(|lost| ask("Q\nAnd?\nHm?\n", &format!("{lost},1")));
     assert_eq!(all.find(middle), Some(ask("Q\nHm?\n", "1000000")));
 }
+
+#[test]
+fn a_prompt_without_room_is_refused_at_once() {
+    let folder = copy("chat_tiny", &[]);
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let image = folder.join("image.png");
+    let positions = "\"max_position_embeddings\": ";
+    // Too few for the pictures, and for the question behind them.
+    for (room, question) in [("20", "Hm?"), ("220", "Hm? Hm? Hm? Hm? Hm? Hm? Hm? Hm? Hm?")] {
+        let short = config.replace(&format!("{positions}32768"), &format!("{positions}{room}"));
+        std::fs::write(folder.join("config.json"), short).unwrap();
+        let args = ["chat", text(&image), question, "--model", text(&folder), "--max-tiles", "6"];
+        let output = internvit(&[&args[..], &["--device", "cpu", "--progress", "json"]].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(&format!("the model takes {room}: ")), "{told}");
+        assert!(told.contains("\"loading\"") && !told.contains("\"looking\""), "{told}");
+    }
+}

@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use internvit::language::{IMAGE, Template};
+use internvit::image::Picture;
+use internvit::language::{IMAGE, Talk, Template};
 use internvit::{Encoder, Error, Images, Resize, Result, Tensor};
 
 use super::Args;
@@ -18,6 +19,8 @@ pub(super) struct Shown {
 
 /// What the model is given of photographs.
 pub(super) struct Seen {
+    /// The tiles of those that it has not looked at.
+    photos: Vec<(PathBuf, Vec<Picture>)>,
     /// Visual tokens of each photograph.
     pub(super) tokens: Vec<usize>,
     /// All of them, `[tiles, tokens of a tile, C]`.
@@ -56,46 +59,55 @@ impl Shown {
         self.photos.iter().map(|(path, _)| path.as_path())
     }
 
-    /// Decodes photographs, cuts them into tiles, and computes their visual tokens. A frame is one tile.
-    pub(super) async fn see(&self, encoder: &mut Encoder, args: &Args) -> Result<Seen> {
+    /// Decodes photographs and cuts them into tiles, which have room in a conversation. A frame is one tile.
+    pub(super) fn cut(&self, encoder: &Encoder, args: &Args) -> Result<Seen> {
         let frames: Vec<bool> = self.photos.iter().map(|(_, frame)| *frame).collect();
-        let (mut tokens, mut visual) = (Vec::new(), None::<Tensor>);
+        let (mut tokens, mut photos) = (Vec::new(), Vec::new());
         let apart = (frames.iter().filter(|frame| !**frame).count() as u32).max(1);
-        let bar = progress::Share::new("looking", self.photos.len().max(1));
+        let side = 2 * encoder.spec().sizes.patch as u32;
         for (path, frame) in &self.photos {
             let tiles = args.max_tiles.unwrap_or((TILES / apart).max(1));
             let tiles = if *frame { 1 } else { tiles };
             let shape = input::shape(encoder.spec(), None, Some(Resize::Squash), tiles)?;
-            let photo = input::prepare(path, &shape, &args.background)?;
-            let mut count = 0;
-            let all = photo.pictures.len();
-            for (tile, picture) in photo.pictures.iter().enumerate() {
+            let pictures = input::prepare(path, &shape, &args.background)?.pictures;
+            let count =
+                |picture: &Picture| (picture.height / side * (picture.width / side)) as usize;
+            tokens.push(pictures.iter().map(count).sum());
+            Talk::default().fits(encoder, tokens.iter().sum())?;
+            photos.push((path.clone(), pictures));
+        }
+        args.background.tell();
+        Ok(Seen { photos, tokens, visual: None, frames })
+    }
+}
+
+impl Seen {
+    /// Computes the visual tokens of all tiles.
+    pub(super) async fn look(&mut self, encoder: &mut Encoder) -> Result<()> {
+        let bar = progress::Share::new("looking", self.photos.len().max(1));
+        for (path, tiles) in std::mem::take(&mut self.photos) {
+            for (tile, picture) in tiles.iter().enumerate() {
                 let on = &mut async |done, total| {
-                    bar.set(tile * total + done, all * total);
+                    bar.set(tile * total + done, tiles.len() * total);
                     ControlFlow::Continue(())
                 };
                 let images = Images::Pictures(std::slice::from_ref(picture));
                 let found = encoder.visual_tokens(images, on).await;
-                let found = found.map_err(|e| input::of(&[path], e))?;
-                count += found.shape[1];
-                match &mut visual {
-                    None => visual = Some(found),
+                let found = found.map_err(|e| input::of(&[&path], e))?;
+                match &mut self.visual {
+                    None => self.visual = Some(found),
                     Some(visual) => {
                         visual.shape[0] += found.shape[0];
                         visual.values.extend(found.values);
                     }
                 }
             }
-            tokens.push(count);
             bar.next();
         }
         bar.finish();
-        args.background.tell();
-        Ok(Seen { tokens, visual, frames })
+        Ok(())
     }
-}
 
-impl Seen {
     /// The first question, with the places of all photographs.
     pub(super) fn question(&self, template: &Template, text: &str) -> String {
         if text.contains(IMAGE) || !self.frames.contains(&true) {
