@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, Range};
 use super::Sampling;
 use crate::features::Tensor;
 use crate::plan::Wanted;
+use crate::progress::Progress;
 use crate::session::{Fed, Memory, Session};
 use crate::{Error, Result};
 
@@ -158,15 +159,16 @@ impl Talk {
         let known = memory.len();
         memory.take_back(at - 1);
         let embeddings = self.embeddings(session, how, memory.len()..at).await?;
-        let fed = session.feed(&mut memory, &embeddings, Wanted::Attention).await?;
+        let go_on = &mut async |_: usize, _: usize| ControlFlow::Continue(());
+        let fed = session.feed(&mut memory, &embeddings, Wanted::Attention, go_on).await?;
         memory.restore(known);
         self.memory = Some(memory);
         fed.attention.ok_or_else(|| Error::device("the model did not tell where it looks"))
     }
 
     /// The answer: its tokens, of which the last may be one that ends it. `watch` is told each and may stop the answer,
-    /// which then is what was said so far. Where the device is lost it is opened again, and where f16 overflows the model
-    /// goes on in f32 ([`Session::notes`] tells).
+    /// which then is what was said so far; so may `progress`, which is told how many tokens of a long prompt are read. Where
+    /// the device is lost it is opened again, and where f16 overflows the model goes on in f32 ([`Session::notes`] tells).
     ///
     /// # Errors
     /// [`Error::Input`] where visual tokens do not suit their places; as [`Session::feed`].
@@ -174,11 +176,15 @@ impl Talk {
         &mut self,
         session: &mut Session,
         how: &Answering,
+        progress: &mut dyn Progress<usize>,
         watch: &mut dyn FnMut(Said<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<u32>> {
         let (first, most) = (self.ids.len(), how.most.min(self.room(session)?));
         let mut mended = false;
-        while let Err(error) = self.go_on(session, how, first + most, watch).await {
+        while let Err(error) = self.go_on(session, how, first + most, progress, watch).await {
+            if matches!(error, Error::Cancelled) {
+                break;
+            }
             if mended {
                 return Err(error);
             }
@@ -195,6 +201,7 @@ impl Talk {
         session: &Session,
         how: &Answering,
         end: usize,
+        progress: &mut dyn Progress<usize>,
         watch: &mut dyn FnMut(Said<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
         let best = how.sampling.candidates().filter(|_| !how.logits);
@@ -216,7 +223,7 @@ impl Talk {
             }
             let (id, fed) = match self.ahead.pop_front() {
                 Some(id) => (id, Fed::default()),
-                None => self.next(session, how, wanted).await?,
+                None => self.next(session, how, wanted, progress).await?,
             };
             self.ids.push(id);
             self.written.push(true);
@@ -251,12 +258,19 @@ impl Talk {
         session: &Session,
         how: &Answering,
         wanted: Wanted,
+        progress: &mut dyn Progress<usize>,
     ) -> Result<(u32, Fed)> {
         // First all that is not remembered, then the last token alone.
         let mut memory = self.memory(session, self.ids.len()).await?;
         let known = memory.len();
         let embeddings = self.embeddings(session, how, known..self.ids.len()).await?;
-        let mut fed = session.feed(&mut memory, &embeddings, wanted).await?;
+        let fed = session.feed(&mut memory, &embeddings, wanted, progress).await;
+        if let Err(Error::Cancelled) = fed {
+            // What was read stays.
+            self.memory = Some(memory);
+            return Err(Error::Cancelled);
+        }
+        let mut fed = fed?;
         let id = match how.sampling.choose_among(&fed.best, self.ids.len()) {
             Some(id) => id,
             None => {
@@ -265,7 +279,8 @@ impl Talk {
                     let last = self.ids.len() - 1;
                     memory.take_back(last);
                     let given = self.embeddings(session, how, last..last + 1).await?;
-                    fed.logits = session.feed(&mut memory, &given, Wanted::Last).await?.logits;
+                    let again = session.feed(&mut memory, &given, Wanted::Last, progress);
+                    fed.logits = again.await?.logits;
                 }
                 how.sampling.choose(&fed.logits, &self.ids)
             }

@@ -171,7 +171,8 @@ fn every_language_model_says_what_the_reference_says() {
             let given = &expected["inputs_embeds"].values;
             assert_close(&what, &embeddings, given, 1e-5);
             let mut memory = encoder.memory(64).unwrap();
-            let all = wait(encoder.feed(&mut memory, &embeddings, Wanted::All)).unwrap().logits;
+            let all =
+                wait(encoder.feed(&mut memory, &embeddings, Wanted::All, &mut on)).unwrap().logits;
             near(&what, &all, &expected["logits"].values);
             let width = encoder.language().unwrap().vocabulary;
             let mut logits = all[all.len() - width..].to_vec();
@@ -181,12 +182,13 @@ fn every_language_model_says_what_the_reference_says() {
                 let best = (0..width).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
                 assert_eq!(best as u32, *id, "{what} step {step}");
                 let next = wait(encoder.embed(&[*id])).unwrap();
-                logits = wait(encoder.feed(&mut memory, &next, Wanted::Last)).unwrap().logits;
+                logits =
+                    wait(encoder.feed(&mut memory, &next, Wanted::Last, &mut on)).unwrap().logits;
             }
             assert_eq!(memory.len(), prompt.len() + answer.len());
             let room = 64 - memory.len();
             let much = vec![0.0; (room + 1) * encoder.language().unwrap().hidden];
-            let fed = wait(encoder.feed(&mut memory, &much, Wanted::Last));
+            let fed = wait(encoder.feed(&mut memory, &much, Wanted::Last, &mut on));
             refused("no room", fed, "with room for 64");
         }
     }
@@ -247,7 +249,7 @@ fn a_conversation_outlives_its_device() {
                     }
                     ControlFlow::Continue(())
                 };
-                said = wait(talk.answer(encoder, &how, watch)).unwrap();
+                said = wait(talk.answer(encoder, &how, &mut on, watch)).unwrap();
             }
             (talk.ids().to_vec(), said)
         };
@@ -264,7 +266,7 @@ fn a_conversation_outlives_its_device() {
         let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
         for _ in 0..2 {
             talk.take_back(prompt.len(), visual.values.len());
-            let said = wait(talk.answer(&mut encoder, &how, go_on)).unwrap();
+            let said = wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap();
             assert_eq!(said, answer[..8], "{device:?}");
         }
         // A token for pictures that the model writes itself stands for none.
@@ -274,7 +276,7 @@ fn a_conversation_outlives_its_device() {
             let mut said = Vec::new();
             for _ in 0..2 {
                 talk.say(&encoder, &[5, 6, 7], None).unwrap();
-                said.extend(wait(talk.answer(&mut encoder, &how, go_on)).unwrap());
+                said.extend(wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap());
             }
             said
         };
@@ -286,6 +288,41 @@ fn a_conversation_outlives_its_device() {
             assert_eq!(told(&mut encoder, &[&prompt, &[5, 6, 7]], true).1, second, "lost");
             assert!(encoder.notes().iter().any(|note| note.contains("the answer goes on")));
         }
+    }
+}
+
+/// A prompt of several chunks tells how far it is read, and may be stopped there; then it goes on behind what was read.
+#[test]
+fn reading_is_told_and_stopped() {
+    let name = "internvl_qwen3_hf";
+    let prompt: Vec<u32> = (0..700).map(|at| at % 200).collect();
+    let how = Answering { most: 4, ..Answering::default() };
+    for device in devices() {
+        let mut encoder = wait(Encoder::load(open(name), &device, &mut on_bytes)).unwrap();
+        let mut answer = |stop: usize| {
+            let (mut talk, mut told) = (Talk::default(), Vec::new());
+            talk.say(&encoder, &prompt, None).unwrap();
+            let mut said = Vec::new();
+            for _ in 0..2 {
+                let reading = &mut async |done: usize, total: usize| {
+                    told.push((done, total));
+                    match told.len() == stop {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
+                };
+                let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
+                said.push(wait(talk.answer(&mut encoder, &how, reading, go_on)).unwrap());
+            }
+            (said, told)
+        };
+        let (whole, told) = answer(0);
+        assert_eq!(told, [0, 256, 512, 700].map(|done| (done, 700)), "{device:?}");
+        let (said, told) = answer(2);
+        assert_eq!([&said[0][..], &said[1]], [&[][..], &whole[0]], "{device:?}");
+        // What was read before it was stopped is not read again.
+        let expected = [(0, 700), (256, 700), (0, 444), (256, 444), (444, 444)];
+        assert_eq!(told, expected, "{device:?}");
     }
 }
 
@@ -311,7 +348,7 @@ fn an_answer_tells_where_it_looked() {
                 live.push(said.attention.unwrap().clone());
                 ControlFlow::Continue(())
             };
-            let said = wait(talk.answer(&mut encoder, &how, watch)).unwrap();
+            let said = wait(talk.answer(&mut encoder, &how, &mut on, watch)).unwrap();
             assert_eq!(said, answer[..4], "{what}");
             let tokens = visual.shape[0] * visual.shape[1];
             assert_eq!(talk.places(&how).len(), tokens, "{what}");
@@ -335,8 +372,8 @@ fn an_answer_tells_where_it_looked() {
                 assert!((sum(&mean) - 1.0).abs() < 1e-5, "{what}");
             }
             refused(&what, wait(talk.attention(&mut encoder, &how, 0)), "behind the first of");
-            let on = &mut |_: Said<'_>| ControlFlow::Continue(());
-            let said = wait(talk.answer(&mut encoder, &how, on)).unwrap();
+            let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
+            let said = wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap();
             assert_eq!(said, answer[4..8], "{what}");
         }
     }
@@ -373,7 +410,7 @@ fn says_nearly(name: &str, encoder: &Encoder, least: f64, what: &str) {
     let (width, vocabulary) =
         (encoder.language().unwrap().hidden, encoder.language().unwrap().vocabulary);
     let mut memory = encoder.memory(64).unwrap();
-    let all = wait(encoder.feed(&mut memory, given, Wanted::All)).unwrap().logits;
+    let all = wait(encoder.feed(&mut memory, given, Wanted::All, &mut on)).unwrap().logits;
     let [a, b] = [&all, &expected["logits"].values];
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
     let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
@@ -383,7 +420,7 @@ fn says_nearly(name: &str, encoder: &Encoder, least: f64, what: &str) {
     for last in [1, 2, 5] {
         memory.take_back(tokens - last);
         let given = &given[(tokens - last) * width..];
-        let found = wait(encoder.feed(&mut memory, given, Wanted::Last)).unwrap().logits;
+        let found = wait(encoder.feed(&mut memory, given, Wanted::Last, &mut on)).unwrap().logits;
         let alone = &all[(tokens - 1) * vocabulary..];
         assert_close(&format!("{what}, {last} alone"), &found, alone, 5e-3);
     }

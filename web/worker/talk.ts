@@ -82,11 +82,11 @@ class TalkHost implements Handlers<TalkCalls> {
     return before;
   }
 
-  async next(most: number): Promise<Saying> {
+  async next(most: number, { signal, progress }: Job): Promise<Saying> {
     await this.#last;
     const { length } = this.#answer;
     const [said = 0, room = 0] = this.#opened.said();
-    const id = await this.#inTurn(() => this.#opened.next(Math.min(most - length, room)));
+    const id = await this.#inTurn(() => this.#opened.next(Math.min(most - length, room), steps("read", signal, progress)));
     if (id !== undefined) this.#answer.push(id);
     this.#ended = id === this.#stops[0];
     // A message that is waiting is heard between two tokens.

@@ -8,10 +8,12 @@ mod tokens;
 use std::io::{BufRead, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use clap::Parser;
-use internvit::language::{Answering, Piece, Role, Sampling, Talk, Template, places, spelled};
+use internvit::language::{
+    Answering, Piece, Role, Said, Sampling, Talk, Template, places, spelled,
+};
 use internvit::{Encoder, Error, Result};
 use serde_json::json;
 
@@ -19,6 +21,7 @@ use super::background::Background;
 use super::compute::Compute;
 use super::guard::Guard;
 use super::model::Model;
+use super::progress::Share;
 use super::{print_json, tell, terminal};
 use looked::Looked;
 use pictures::{Seen, Shown};
@@ -96,12 +99,27 @@ fn share(text: &str) -> std::result::Result<f64, String> {
     number.ok_or_else(|| "expected a number above 0, up to 1".into())
 }
 
-/// Whether an answer is being written, which Ctrl-C ends.
-static ANSWERING: AtomicBool = AtomicBool::new(false);
+/// How far a turn is, which Ctrl-C ends.
+static TURN: AtomicU8 = AtomicU8::new(NONE);
 
-/// Ends the answer that is being written; tells whether there was one.
+/// Nobody waits for an answer.
+const NONE: u8 = 0;
+const GOING: u8 = 1;
+/// It ends at the next step.
+const ENDING: u8 = 2;
+
+/// Ends the answer that is waited for, if there is one; tells whether there is, also where it ends already.
 pub(super) fn end_answer() -> bool {
-    ANSWERING.swap(false, Ordering::SeqCst)
+    let found = TURN.compare_exchange(GOING, ENDING, Ordering::SeqCst, Ordering::SeqCst);
+    found != Err(NONE)
+}
+
+/// Whether a turn goes on.
+fn goes_on() -> ControlFlow<()> {
+    match TURN.load(Ordering::SeqCst) {
+        ENDING => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
@@ -147,9 +165,11 @@ pub(super) async fn run(args: Args) -> Result<()> {
         if line.trim().is_empty() {
             break;
         }
-        // What was said is kept, whatever becomes of an answer.
-        if let Err(error) = chat.turn(&mut encoder, &line, &seen).await {
-            super::complain(&error);
+        // What was said before is kept, whatever becomes of an answer.
+        match chat.turn(&mut encoder, &line, &seen).await {
+            Ok(()) => {}
+            Err(Error::Cancelled) => report!("(stopped before a word was said: not asked)"),
+            Err(error) => super::complain(&error),
         }
         ask();
     }
@@ -181,7 +201,9 @@ impl Chat<'_> {
     /// A question and its answer. Where it fails the question was not asked.
     async fn turn(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
         let before = self.talk.ids().len();
+        TURN.store(GOING, Ordering::SeqCst);
         let done = self.ask(encoder, question, seen).await;
+        TURN.store(NONE, Ordering::SeqCst);
         if done.is_err() {
             // The pictures are of the first question.
             self.talk.take_back(before, if before == 0 { 0 } else { usize::MAX });
@@ -222,22 +244,27 @@ impl Chat<'_> {
         let given = self.talk.ids().to_vec();
         let mut writing =
             Writing { tokens: &self.tokens, ids: Vec::new(), written: 0, quiet: self.args.json };
-        ANSWERING.store(true, Ordering::SeqCst);
-        let answered = self
-            .talk
-            .answer(encoder, &how, &mut |said| {
-                writing.push(said.id);
-                said.attention.into_iter().for_each(|attention| looked.push(attention));
-                match ANSWERING.load(Ordering::SeqCst) {
-                    true => ControlFlow::Continue(()),
-                    false => ControlFlow::Break(()),
-                }
-            })
-            .await;
-        ANSWERING.store(false, Ordering::SeqCst);
+        let mut bar = None;
+        let reading = &mut async |done: usize, total: usize| {
+            bar.get_or_insert_with(|| Share::new("reading", 1)).set(done, total);
+            if done == total {
+                bar.take().iter().for_each(Share::finish);
+            }
+            goes_on()
+        };
+        let watch = &mut |said: Said<'_>| {
+            writing.push(said.id);
+            said.attention.into_iter().for_each(|attention| looked.push(attention));
+            goes_on()
+        };
+        let answered = self.talk.answer(encoder, &how, reading, watch).await;
+        bar.iter().for_each(Share::finish);
         writing.finish();
         tell(encoder);
         let generated = answered?;
+        if generated.is_empty() && goes_on().is_break() {
+            return Err(Error::Cancelled);
+        }
         if let Some(out) = &self.args.attention {
             looked.write(out)?;
         }

@@ -285,8 +285,13 @@ impl Chat {
         self.talk.say(encoder, &ids, Some(&visual)).map_err(js)
     }
 
-    /// The answer's next token, where it may have `left` more. The one before it is the last of what was said.
-    pub async fn next(&mut self, left: usize) -> JsResult<Option<u32>> {
+    /// The answer's next token, where it may have `left` more. The one before it is the last of what was said. Of a long
+    /// prompt `progress` is told how many tokens are read; where it stops that there is no next token.
+    pub async fn next(
+        &mut self,
+        left: usize,
+        #[wasm_bindgen(unchecked_optional_param_type = "OnProgress")] progress: Option<Function>,
+    ) -> JsResult<Option<u32>> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         self.how.most = left;
         let (logits, looked, place) = (&mut self.logits, &mut self.looked, self.talk.ids().len());
@@ -296,7 +301,14 @@ impl Chat {
             *looked = said.attention.map(|attention| (place, attention.clone()));
             ControlFlow::Break(())
         };
-        let said = self.talk.answer(encoder, &self.how, watch).await.map_err(js)?;
+        let reading = &mut async |done: usize, total: usize| match &progress {
+            Some(progress) => {
+                let [done, total] = [done, total].map(|tokens| number(tokens as f64));
+                turn(progress.call2(&JsValue::NULL, &done, &total)).await
+            }
+            None => ControlFlow::Continue(()),
+        };
+        let said = self.talk.answer(encoder, &self.how, reading, watch).await.map_err(js)?;
         Ok(said.last().copied())
     }
 
