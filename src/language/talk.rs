@@ -292,12 +292,22 @@ impl Talk {
     /// The memory with room for `end` tokens; an empty one where it went with its device.
     async fn memory(&mut self, session: &Session, end: usize) -> Result<Memory> {
         let most = session.longest(self.memory.as_ref())?;
-        match self.memory.take().filter(|memory| session.holds(memory)) {
-            Some(memory) if memory.capacity() >= end => Ok(memory),
-            // Twice as many, so that it does not grow often.
-            Some(memory) => session.grow(memory, (2 * end).next_multiple_of(ROOM).min(most)).await,
-            None => session.memory((end + ROOM).next_multiple_of(ROOM).min(most)),
+        let rooms = |tokens: usize| tokens.next_multiple_of(ROOM).min(most);
+        let Some(mut memory) = self.memory.take().filter(|memory| session.holds(memory)) else {
+            return session.memory(rooms(end + ROOM));
+        };
+        if memory.capacity() < end {
+            // Twice as many, so that it does not grow often; as many as are needed where there is no memory for these.
+            let mut grown = session.grow(&mut memory, rooms(2 * end)).await;
+            if let Err(Error::Device(_)) = grown {
+                grown = session.grow(&mut memory, rooms(end)).await;
+            }
+            if let Err(error) = grown {
+                self.memory = Some(memory);
+                return Err(error);
+            }
         }
+        Ok(memory)
     }
 
     /// What some tokens stand for.

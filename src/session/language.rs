@@ -126,22 +126,22 @@ impl Session {
         Ok(Memory { capacity, length: 0, kept })
     }
 
-    /// The same memory with room for more tokens. Where it fails what was remembered is forgotten.
+    /// Makes room for more tokens. Where it fails the memory is as before.
     ///
     /// # Errors
     /// As [`Session::memory`], [`Error::Device`], [`Error::Lost`].
-    pub(crate) async fn grow(&self, memory: Memory, capacity: usize) -> Result<Memory> {
-        self.fits(capacity, Some(&memory))?;
-        let kept = match (&self.executor, memory.kept) {
-            (Executor::Gpu(gpu, _), Kept::Gpu { states, plans, ahead }) => {
-                drop((plans, ahead));
-                let states = states.grown(gpu, [memory.capacity, capacity]).await?;
-                Kept::Gpu { states, plans: Vec::new(), ahead: Box::default() }
-            }
-            // Their rows become more by themselves.
-            (_, kept) => kept,
-        };
-        Ok(Memory { capacity, length: memory.length, kept })
+    pub(crate) async fn grow(&self, memory: &mut Memory, capacity: usize) -> Result<()> {
+        self.fits(capacity, Some(memory))?;
+        // On the CPU rows become more by themselves.
+        if let (Executor::Gpu(gpu, _), Kept::Gpu { states, plans, ahead }) =
+            (&self.executor, &mut memory.kept)
+        {
+            plans.clear();
+            **ahead = Ahead::default();
+            states.grow(gpu, [memory.capacity, capacity]).await?;
+        }
+        memory.capacity = capacity;
+        Ok(())
     }
 
     fn fits(&self, capacity: usize, memory: Option<&Memory>) -> Result<()> {
