@@ -48,7 +48,7 @@ pub struct Template {
     default: Option<&'static str>,
     /// The tokens that end an answer.
     pub stops: [&'static str; 2],
-    /// Whether several pictures are called by their numbers.
+    /// Whether several pictures are called by their numbers, and frames with a dash before theirs.
     numbered: bool,
 }
 
@@ -145,11 +145,24 @@ impl Template {
         if text.contains(IMAGE) {
             return text.into();
         }
-        let line = |number: usize| match self.numbered && pictures > 1 {
+        match pictures {
+            1 => format!("{IMAGE}\n{text}"),
+            _ => (1..=pictures).map(|number| self.picture(number)).collect::<String>() + text,
+        }
+    }
+
+    /// The line of one of several pictures, by its number from 1.
+    pub fn picture(&self, number: usize) -> String {
+        match self.numbered {
             true => format!("Image-{number}: {IMAGE}\n"),
             false => format!("{IMAGE}\n"),
-        };
-        (1..=pictures).map(line).collect::<String>() + text
+        }
+    }
+
+    /// The line of a video's frame, by its number from 1.
+    pub fn frame(&self, number: usize) -> String {
+        let dash = if self.numbered { "-" } else { "" };
+        format!("Frame{dash}{number}: {IMAGE}\n")
     }
 
     /// The prompt for the answer to the last message. Places for pictures count from the first message on; those

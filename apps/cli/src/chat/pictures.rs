@@ -115,9 +115,11 @@ impl Seen {
         }
         let (mut number, mut lines) = ([0, 0], String::new());
         for frame in &self.frames {
-            let (at, name) = if *frame { (1, "Frame") } else { (0, "Image") };
-            number[at] += 1;
-            lines += &format!("{name}-{}: {IMAGE}\n", number[at]);
+            number[usize::from(*frame)] += 1;
+            lines += &match frame {
+                true => template.frame(number[1]),
+                false => template.picture(number[0]),
+            };
         }
         lines + text
     }
@@ -130,4 +132,23 @@ fn chosen(frames: usize, most: usize) -> Vec<usize> {
     }
     let part = (frames - 1) as f64 / most as f64;
     (0..most).map(|i| (part / 2.0 + (part * i as f64).round_ties_even()) as usize).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As each family of models learned them.
+    #[test]
+    fn frames_are_called_by_their_numbers() {
+        let frames = vec![false, true, true];
+        let seen = Seen { photos: Vec::new(), tokens: vec![4; 3], visual: None, frames };
+        assert_eq!(
+            seen.question(&Template::port(), "Hm?"),
+            "<image>\nFrame1: <image>\nFrame2: <image>\nHm?"
+        );
+        let named = Template::named("internvl2_5").map(|template| seen.question(&template, "Hm?"));
+        let expected = "Image-1: <image>\nFrame-1: <image>\nFrame-2: <image>\nHm?";
+        assert_eq!(named.as_deref(), Some(expected));
+    }
 }
