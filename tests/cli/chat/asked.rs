@@ -94,3 +94,17 @@ fn a_prompt_without_room_is_refused_at_once() {
         assert!(told.contains("\"loading\"") && !told.contains("\"looking\""), "{told}");
     }
 }
+
+#[test]
+fn a_misspelt_name_is_no_question() {
+    let folder = fixture("chat_tiny");
+    let image = folder.join("image.png");
+    let model = ["--model", text(&folder), "--device", "cpu", "--max-new-tokens", "2"];
+    for words in [&["missing.jpg"][..], &[text(&image), "mssing.PNG"], &[text(&image), "no/such"]] {
+        let name = words[words.len() - 1];
+        fails(&[&["chat"], words, &model].concat(), &format!("{name}: no such photograph"));
+    }
+    for question in ["Hm?", "Is it a .jpg", "yes or/and no?"] {
+        ok(&[&["chat", question], &model[..]].concat());
+    }
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use internvit::image::Picture;
 use internvit::language::{IMAGE, Talk, Template};
+use internvit::photos::has_ending;
 use internvit::{Encoder, Error, Images, Resize, Result, Tensor};
 
 use super::Args;
@@ -36,6 +37,11 @@ impl Shown {
     /// Takes the last word for the question, unless it names a file.
     pub(super) fn split(words: &[String], frames: u32) -> Result<Self> {
         let last = words.last().filter(|word| !Path::new(word.as_str()).exists());
+        if let Some(word) = last.filter(|word| names_photo(word)) {
+            return Err(Error::input(format!(
+                "{word}: no such photograph; if it is the question, say it with a blank"
+            )));
+        }
         let paths = &words[..words.len() - usize::from(last.is_some())];
         let mut photos = Vec::new();
         for path in paths.iter().map(PathBuf::from) {
@@ -123,6 +129,12 @@ impl Seen {
         }
         lines + text
     }
+}
+
+/// Whether a word looks like the name of a photograph, and not like a question.
+fn names_photo(word: &str) -> bool {
+    let path = word.contains(std::path::is_separator) || has_ending(Path::new(word));
+    path && !word.contains(char::is_whitespace)
 }
 
 /// Which frames are taken: one from the middle of each of so many parts of the same length.
