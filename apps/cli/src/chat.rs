@@ -31,7 +31,8 @@ use tokens::Tokens;
 ///
 /// With a question it answers once; without one it reads a question a line from standard input, and each
 /// answer knows what was said before. Ctrl-C ends an answer, and where none is being written the
-/// conversation. A folder among the images is a video: its photographs, in the order of their names, are frames.
+/// conversation. A folder among the images is a video: its photographs, in the order of their names, are frames. Where
+/// the question says <image>, the pictures are there: one for each, or one for all of them.
 #[derive(Parser)]
 #[command(
     after_help = "Examples:\n  internvit chat cat.jpg \"What is it?\" --model OpenGVLab/InternVL3-1B\n  \
@@ -84,7 +85,8 @@ pub(super) struct Args {
     /// photographs]
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "inputs")]
     attention: Option<PathBuf>,
-    /// Print prompt, input_ids, generated and answer as one JSON object for each answer
+    /// Print prompt, input_ids, generated and answer as one JSON object for each answer; with --inputs input_ids and
+    /// generated
     #[arg(long)]
     json: bool,
 }
@@ -134,6 +136,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
             "--attention is of one answer: give the question, last, in quotes",
         ));
     }
+    if args.attention.is_some() && shown.files().next().is_none() {
+        return Err(Error::input("--attention is of photographs: name one before the question"));
+    }
+    if args.compute.streams() {
+        return Err(Error::input(
+            "--stream-layers: every word would read the model again; leave it out, and take --dtype int8 or int4 for less \
+             memory",
+        ));
+    }
     let checkpoint = args.model.open_speaking().await?;
     guard.keeps_model(&checkpoint)?;
     if shown.files().next().is_some() {
@@ -160,6 +171,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         }
     };
     ask();
+    let (mut asked, mut failed) = (0, 0);
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|e| Error::io("standard input", e))?;
         if line.trim().is_empty() {
@@ -167,13 +179,19 @@ pub(super) async fn run(args: Args) -> Result<()> {
         }
         // What was said before is kept, whatever becomes of an answer.
         match chat.turn(&mut encoder, &line, &seen).await {
-            Ok(()) => {}
+            Ok(()) => asked += 1,
             Err(Error::Cancelled) => report!("(stopped before a word was said: not asked)"),
-            Err(error) => super::complain(&error),
+            Err(error) => {
+                super::complain(&error);
+                (asked, failed) = (asked + 1, failed + 1);
+            }
         }
         ask();
     }
-    Ok(())
+    match asked == failed && failed > 0 {
+        true => Err(Error::input(format!("none of the questions asked ({asked}) has an answer"))),
+        false => Ok(()),
+    }
 }
 
 impl Args {

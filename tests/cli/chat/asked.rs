@@ -29,6 +29,7 @@ fn count(turn: &Value, what: &str) -> usize {
     turn["prompt"].as_str().unwrap().matches(what).count()
 }
 
+/// One place is of all pictures; where places and pictures do not fit, the next question is answered.
 #[test]
 fn one_place_is_of_all_pictures() {
     let (image, frames) = (fixture("chat_tiny").join("image.png"), scratch("frames"));
@@ -58,6 +59,18 @@ fn one_place_is_of_all_pictures() {
     assert!(told.contains("in 2 places") && !told.contains("looking"), "{told}");
 }
 
+/// A conversation in which no question has an answer fails.
+#[test]
+fn a_conversation_without_an_answer_fails() {
+    let image = fixture("chat_tiny").join("image.png");
+    let image = text(&image);
+    let lines = "<image> or <image>?\n<image><image>\n";
+    let (turns, told, code) = objects(&[image, image, image], lines, &["--device", "cpu"]);
+    assert_eq!((turns.len(), code), (0, Some(1)), "{told}");
+    assert!(told.contains("none of the questions asked (2) has an answer"), "{told}");
+}
+
+/// Where the device is lost again and again a question fails; the next one follows what was said before.
 #[test]
 fn a_question_follows_one_that_failed() {
     if gpu().is_none() {
@@ -77,6 +90,7 @@ fn a_question_follows_one_that_failed() {
     assert_eq!(all.find(middle), Some(ask("Q\nHm?\n", "1000000")));
 }
 
+/// What has no room is refused before the pictures are looked at.
 #[test]
 fn a_prompt_without_room_is_refused_at_once() {
     let folder = copy("chat_tiny", &[]);
@@ -95,6 +109,7 @@ fn a_prompt_without_room_is_refused_at_once() {
     }
 }
 
+/// A photograph's name that is misspelt is no question.
 #[test]
 fn a_misspelt_name_is_no_question() {
     let folder = fixture("chat_tiny");
@@ -107,4 +122,21 @@ fn a_misspelt_name_is_no_question() {
     for question in ["Hm?", "Is it a .jpg", "yes or/and no?"] {
         ok(&[&["chat", question], &model[..]].concat());
     }
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let (folder, out) = (fixture("chat_tiny"), scratch("out").join("out.safetensors"));
+    let ask = ["chat", "Hm?", "--model", text(&folder), "--device", "cpu"];
+    fails(&[&ask[..], &["--attention", text(&out)]].concat(), "--attention is of photographs");
+    fails(&[&ask[..], &["--stream-layers"]].concat(), "--stream-layers: every word would");
+    assert!(!out.exists());
+    let inputs = fixture("internvl_qwen3_hf").join("input.safetensors");
+    let (model, out) = (fixture("internvl_qwen3_hf"), text(&out));
+    let args = ["chat", "--inputs", text(&inputs), "--model", text(&model), "--out", out];
+    let found = ok(&[&args[..], &["--max-new-tokens", "3", "--device", "cpu", "--json"]].concat());
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let generated = &tensors(Path::new(out))["generated_logits"];
+    assert_eq!(generated.shape[1], found["generated"].as_array().unwrap().len());
+    assert!(found["input_ids"].as_array().unwrap().len() > 10);
 }

@@ -8,11 +8,11 @@ use internvit::language::PICTURE;
 use internvit::plan::Wanted;
 use internvit::weights::{Values, write_safetensors};
 use internvit::{Checkpoint, Error, Images, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Args;
 use crate::encode::Inputs;
-use crate::{progress, tell};
+use crate::{print_json, progress, tell};
 
 pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Result<()> {
     let inputs = Inputs::read(file).await?;
@@ -79,6 +79,9 @@ pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Res
         write_safetensors(out, &list)?;
     }
     let shapes: Vec<_> = list.iter().map(|(name, shape, _)| format!("{name} {shape:?}")).collect();
+    if args.json {
+        print_json(&json!({ "input_ids": ids, "generated": generated }));
+    }
     report!("{}", shapes.join(", "));
     Ok(())
 }
