@@ -69,7 +69,7 @@ class TalkHost implements Handlers<TalkCalls> {
     const [tokens = 0] = chat.said();
     const before = { tokens, photos: this.#told };
     try {
-      chat.say(this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended)), this.#told);
+      chat.say(this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended), tokens === 0), this.#told);
     } catch (error) {
       // The next question may show its photograph in fewer tiles.
       chat.take_back(tokens, this.#told);

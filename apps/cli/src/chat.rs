@@ -236,7 +236,9 @@ impl Chat<'_> {
             let tokens = places(&question, &seen.tokens)?;
             let system = self.args.system.as_deref();
             let pieces = self.template.prompt(system, &[(Role::User, question)], tokens.len());
-            return Prompt::new(&self.tokens, &pieces, &tokens);
+            let mut prompt = Prompt::new(&self.tokens, &pieces, &tokens)?;
+            prompt.ids.splice(0..0, self.tokens.begin.iter().copied());
+            return Ok(prompt);
         };
         let ended = self.tokens.stops.first() == Some(last);
         Prompt::new(&self.tokens, &self.template.next(ended, question, [0, 0]), &[])
