@@ -19,7 +19,9 @@ use self::shown::Shown;
 use internvit::app::{Cut, Shape};
 use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::image::{Options, Resize, decode_with};
-use internvit::language::{Answering, Look, PICTURE, Piece, Role, Said, Sampling, Talk, Template};
+use internvit::language::{
+    Answering, Look, PICTURE, Piece, Role, Said, Sampling, Talk, Template, places,
+};
 use internvit::model::qwen_tokenizer;
 use internvit::weights::GgufModel;
 use internvit::{Compute, Device, Encoder, Error, Images, Precision, Tensor};
@@ -201,6 +203,11 @@ impl Chat {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let shape = Shape::new(encoder.spec(), None, Some(Resize::Squash), tiles).map_err(js)?;
         let Cut { grid, pictures, .. } = shape.cut(&photo).map_err(js)?;
+        let first = pictures.first().map_or([0, 0], |one| [one.height, one.width]);
+        let patch = 2 * encoder.spec().sizes.patch;
+        let side = first.map(|pixels| pixels as usize / patch);
+        // Before anything is computed.
+        self.talk.fits(encoder, pictures.len() * side[0] * side[1]).map_err(js)?;
         let mut visual = Tensor { shape: vec![0, 0, 0], values: Vec::new() };
         for (tile, picture) in pictures.iter().enumerate() {
             let on = &mut async |done: usize, total: usize| {
@@ -214,10 +221,7 @@ impl Chat {
             visual.shape = vec![tile + 1, found.shape[1], found.shape[2]];
             visual.values.extend(found.values);
         }
-        let first = pictures.first().map_or([0, 0], |one| [one.height, one.width]);
-        let patch = 2 * encoder.spec().sizes.patch;
         let cut = [grid.rows as usize, grid.cols as usize];
-        let side = first.map(|pixels| pixels as usize / patch);
         self.add(Shown { visual, cut, side }, precise_now() - start)
     }
 
@@ -254,20 +258,21 @@ impl Chat {
         first: bool,
         ended: bool,
     ) -> JsResult<JsValue> {
-        let all = self.seen.len();
-        let text = self.template.question(&question, all - before.min(all));
+        let tokens: Vec<usize> = self.seen.iter().map(Shown::tokens).collect();
+        let (old, new) = tokens.split_at(before.min(tokens.len()));
+        let text = self.template.question(&question, new.len());
+        let tokens = [old, &places(&text, new).map_err(js)?].concat();
         let pieces = match first {
-            true => self.template.prompt(None, &[(Role::User, text)], all),
-            false => self.template.next(ended, &text, [before, all]),
+            true => self.template.prompt(None, &[(Role::User, text)], tokens.len()),
+            false => self.template.next(ended, &text, [old.len(), tokens.len()]),
         };
         let part = |control, text: &str, times| Part { control, text: text.into(), times };
         let parts = pieces.iter().flat_map(|piece| match piece {
             Piece::Text(text) => vec![part(false, text, 1)],
             Piece::Control(name) => vec![part(true, name, 1)],
             Piece::Picture(number) => {
-                let tokens = self.seen.get(*number).map_or(0, Shown::tokens);
                 let [open, token, close] = PICTURE;
-                vec![part(true, open, 1), part(true, token, tokens), part(true, close, 1)]
+                vec![part(true, open, 1), part(true, token, tokens[*number]), part(true, close, 1)]
             }
         });
         to_js(&parts.collect::<Vec<_>>())
