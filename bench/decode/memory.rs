@@ -33,7 +33,7 @@ pub(super) async fn main(folder: &str, precision: Precision) {
     let mut talk = Talk::default();
     talk.say(&encoder, &ids, Some(&visual)).unwrap();
     let quiet = &mut |_: Said<'_>| ControlFlow::Continue(());
-    let said = talk.answer(&mut encoder, &how, quiet).await.unwrap();
+    let said = talk.answer(&mut encoder, &how, on, quiet).await.unwrap();
     tell(&format!("{} tokens were answered to {}", said.len(), ids.len()), &encoder);
 }
 

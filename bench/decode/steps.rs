@@ -57,5 +57,6 @@ async fn answer(encoder: &mut Encoder) -> Vec<u32> {
     let mut talk = Talk::default();
     talk.say(encoder, &[5, 6, 7], None).unwrap();
     let how = Answering { most: TOKENS, ..Answering::default() };
-    talk.answer(encoder, &how, &mut |_: Said<'_>| ControlFlow::Continue(())).await.unwrap()
+    let on = &mut async |_: usize, _: usize| ControlFlow::Continue(());
+    talk.answer(encoder, &how, on, &mut |_: Said<'_>| ControlFlow::Continue(())).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! Devices that are lost on purpose, and kernels that are wrong, for tests of what happens then.
+//! Devices that are lost or full on purpose, and kernels that are wrong, for tests of what happens then.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::family::Family;
 use super::health::lock;
 
-/// Loses a device, also while it is lent to a run, or makes kernels wrong.
+/// Loses a device, also while it is lent to a run, takes its memory, or makes kernels wrong.
 #[derive(Clone, Default)]
 pub struct FaultInjector(Arc<Mutex<Faults>>);
 
@@ -15,6 +15,8 @@ pub struct FaultInjector(Arc<Mutex<Faults>>);
 struct Faults {
     /// Submissions after which the device is lost.
     losses: VecDeque<u32>,
+    /// Allocations after which there is no memory for one.
+    shortages: VecDeque<u32>,
     #[cfg(feature = "probe")]
     wrong: Option<Family>,
 }
@@ -26,6 +28,11 @@ impl FaultInjector {
         lock(&self.0).losses = submissions.iter().copied().collect();
     }
 
+    /// Leaves no memory for one allocation after a number of others, nor for one after the next number, and so on.
+    pub fn starve_after(&self, allocations: &[u32]) {
+        lock(&self.0).shortages = allocations.iter().copied().collect();
+    }
+
     /// Makes the products of a family leave out their last row.
     #[cfg(feature = "probe")]
     pub fn make_wrong(&self, family: Family) {
@@ -34,20 +41,29 @@ impl FaultInjector {
 
     /// Counts a submission; whether the device is to be lost now.
     pub(super) fn due(&self) -> bool {
-        let left = &mut lock(&self.0).losses;
-        match left.front_mut() {
-            Some(0) => left.pop_front().is_some(),
-            Some(more) => {
-                *more -= 1;
-                false
-            }
-            None => false,
-        }
+        count(&mut lock(&self.0).losses)
+    }
+
+    /// Counts an allocation; whether there is to be no memory for it.
+    pub(super) fn starved(&self) -> bool {
+        count(&mut lock(&self.0).shortages)
     }
 
     /// The number of rows that a family's product computes correctly.
     #[cfg(feature = "probe")]
     pub(super) fn rows(&self, family: Family, rows: usize) -> usize {
         rows - usize::from(lock(&self.0).wrong == Some(family))
+    }
+}
+
+/// Counts down to the next fault; whether it is due.
+fn count(left: &mut VecDeque<u32>) -> bool {
+    match left.front_mut() {
+        Some(0) => left.pop_front().is_some(),
+        Some(more) => {
+            *more -= 1;
+            false
+        }
+        None => false,
     }
 }

@@ -70,7 +70,7 @@ impl Gpu {
                  {help}"
             ))
         };
-        if self.caps.free.is_some_and(|free| held + bytes > free) {
+        if self.caps.free.is_some_and(|free| held + bytes > free) || self.faults.starved() {
             return Err(none(""));
         }
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);

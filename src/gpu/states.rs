@@ -67,25 +67,39 @@ impl States {
         (width * if gpu.precision == Precision::F32 { 4 } else { 2 }) as u64
     }
 
-    /// The same states with another number of rows, `[old, new]`; what they hold stays.
+    /// Gives the states another number of rows, `[old, new]`; what they hold stays. Where there is no memory for all, they
+    /// keep the rows that they had.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) where there is no memory.
     #[cfg(feature = "language")]
-    pub async fn grown(self, gpu: &Gpu, rows: [usize; 2]) -> Result<Self> {
+    pub async fn grow(&self, gpu: &Gpu, rows: [usize; 2]) -> Result<()> {
         let [old, new] = rows.map(|rows| rows.next_multiple_of(ROW_UNIT) as u64);
-        // One after the other, so that one alone is there twice.
         let names: Vec<String> = self.buffers.borrow().keys().cloned().collect();
-        for name in names {
-            let Some(from) = self.buffers.borrow_mut().remove(&name) else { continue };
-            let bytes = from.size() / old * new;
-            let to = gpu.buffer(&name, bytes, from.usage(), SHORTER).await?;
-            let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&from, 0, &to, 0, from.size().min(bytes));
-            gpu.submit(encoder);
-            self.buffers.borrow_mut().insert(name, to);
+        // One after the other, so that one alone is there twice.
+        for (at, name) in names.iter().enumerate() {
+            if let Err(error) = self.resize(gpu, name, [old, new]).await {
+                // All have as many rows, so those that grew take less again.
+                for name in &names[..at] {
+                    self.resize(gpu, name, [new, old]).await?;
+                }
+                return Err(error);
+            }
         }
-        Ok(self)
+        Ok(())
+    }
+
+    /// Brings one of them to another number of rows.
+    #[cfg(feature = "language")]
+    async fn resize(&self, gpu: &Gpu, name: &str, [old, new]: [u64; 2]) -> Result<()> {
+        let Some(from) = self.buffers.borrow().get(name).cloned() else { return Ok(()) };
+        let bytes = from.size() / old * new;
+        let to = gpu.buffer(name, bytes, from.usage(), SHORTER).await?;
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&from, 0, &to, 0, from.size().min(bytes));
+        gpu.submit(encoder);
+        self.buffers.borrow_mut().insert(name.into(), to);
+        Ok(())
     }
 
     /// Whether they lie on a device, and not on one that was lost or left since.

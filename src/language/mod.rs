@@ -8,6 +8,6 @@ mod talk;
 mod visual;
 
 pub use looked::{Look, over_photograph};
-pub use prompt::{IMAGE, PICTURE, Piece, Role, Template, spelled};
+pub use prompt::{IMAGE, PICTURE, Piece, Role, Template, places, spelled};
 pub use sample::Sampling;
 pub use talk::{Answering, Said, Talk};

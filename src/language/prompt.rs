@@ -48,7 +48,7 @@ pub struct Template {
     default: Option<&'static str>,
     /// The tokens that end an answer.
     pub stops: [&'static str; 2],
-    /// Whether several pictures are called by their numbers.
+    /// Whether several pictures are called by their numbers, and frames with a dash before theirs.
     numbered: bool,
 }
 
@@ -145,11 +145,24 @@ impl Template {
         if text.contains(IMAGE) {
             return text.into();
         }
-        let line = |number: usize| match self.numbered && pictures > 1 {
+        match pictures {
+            1 => format!("{IMAGE}\n{text}"),
+            _ => (1..=pictures).map(|number| self.picture(number)).collect::<String>() + text,
+        }
+    }
+
+    /// The line of one of several pictures, by its number from 1.
+    pub fn picture(&self, number: usize) -> String {
+        match self.numbered {
             true => format!("Image-{number}: {IMAGE}\n"),
             false => format!("{IMAGE}\n"),
-        };
-        (1..=pictures).map(line).collect::<String>() + text
+        }
+    }
+
+    /// The line of a video's frame, by its number from 1.
+    pub fn frame(&self, number: usize) -> String {
+        let dash = if self.numbered { "-" } else { "" };
+        format!("Frame{dash}{number}: {IMAGE}\n")
     }
 
     /// The prompt for the answer to the last message. Places for pictures count from the first message on; those
@@ -239,6 +252,24 @@ impl Pieces {
         self.list.push(Piece::Picture(self.pictures));
         self.pictures += 1;
     }
+}
+
+/// Tokens in each place of a question, of `tokens` of each picture: a single place is of all pictures together.
+///
+/// # Errors
+/// [`Error::Input`] where there are several places, and more pictures.
+pub fn places(text: &str, tokens: &[usize]) -> Result<Vec<usize>> {
+    let (places, pictures) = (text.matches(IMAGE).count(), tokens.len());
+    if places == 1 && pictures > 1 {
+        return Ok(vec![tokens.iter().sum()]);
+    }
+    if (2..pictures).contains(&places) {
+        return Err(Error::input(format!(
+            "the question says {IMAGE} in {places} places, of {pictures} pictures: expected one place for each, or one \
+             for all of them, or none"
+        )));
+    }
+    Ok(tokens.to_vec())
 }
 
 /// A prompt as one text, with as many visual tokens for each picture.

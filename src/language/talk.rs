@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, Range};
 use super::Sampling;
 use crate::features::Tensor;
 use crate::plan::Wanted;
+use crate::progress::Progress;
 use crate::session::{Fed, Memory, Session};
 use crate::{Error, Result};
 
@@ -61,19 +62,28 @@ impl Talk {
     /// # Errors
     /// [`Error::Input`] where the model does not take as many tokens.
     pub fn say(&mut self, session: &Session, ids: &[u32], visual: Option<&Tensor>) -> Result<()> {
-        let (all, most) = (self.ids.len() + ids.len(), session.longest(self.memory.as_ref())?);
-        if all >= most {
-            let takes = if most < session.language()?.length { "device" } else { "model" };
-            return Err(Error::input(format!(
-                "the conversation would have {all} tokens with its pictures, the {takes} takes {most}: begin a new one, \
-                 or cut pictures into fewer tiles"
-            )));
-        }
+        self.fits(session, ids.len())?;
         self.forget_ahead();
         self.ids.extend(ids);
         self.written.resize(self.ids.len(), false);
         self.visual.extend(visual.into_iter().flat_map(|tensor| &tensor.values));
         Ok(())
+    }
+
+    /// Whether there is room for so many tokens more, and one behind them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is not.
+    pub fn fits(&self, session: &Session, tokens: usize) -> Result<()> {
+        let (all, most) = (self.ids.len() + tokens, session.longest(self.memory.as_ref())?);
+        if all < most {
+            return Ok(());
+        }
+        let takes = if most < session.language()?.length { "device" } else { "model" };
+        Err(Error::input(format!(
+            "the conversation would have {all} tokens with its pictures, the {takes} takes {most}: begin a new one, or \
+             cut pictures into fewer tiles"
+        )))
     }
 
     /// All tokens that were said.
@@ -149,15 +159,16 @@ impl Talk {
         let known = memory.len();
         memory.take_back(at - 1);
         let embeddings = self.embeddings(session, how, memory.len()..at).await?;
-        let fed = session.feed(&mut memory, &embeddings, Wanted::Attention).await?;
+        let go_on = &mut async |_: usize, _: usize| ControlFlow::Continue(());
+        let fed = session.feed(&mut memory, &embeddings, Wanted::Attention, go_on).await?;
         memory.restore(known);
         self.memory = Some(memory);
         fed.attention.ok_or_else(|| Error::device("the model did not tell where it looks"))
     }
 
     /// The answer: its tokens, of which the last may be one that ends it. `watch` is told each and may stop the answer,
-    /// which then is what was said so far. Where the device is lost it is opened again, and where f16 overflows the model
-    /// goes on in f32 ([`Session::notes`] tells).
+    /// which then is what was said so far; so may `progress`, which is told how many tokens of a long prompt are read. Where
+    /// the device is lost it is opened again, and where f16 overflows the model goes on in f32 ([`Session::notes`] tells).
     ///
     /// # Errors
     /// [`Error::Input`] where visual tokens do not suit their places; as [`Session::feed`].
@@ -165,11 +176,15 @@ impl Talk {
         &mut self,
         session: &mut Session,
         how: &Answering,
+        progress: &mut dyn Progress<usize>,
         watch: &mut dyn FnMut(Said<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<u32>> {
         let (first, most) = (self.ids.len(), how.most.min(self.room(session)?));
         let mut mended = false;
-        while let Err(error) = self.go_on(session, how, first + most, watch).await {
+        while let Err(error) = self.go_on(session, how, first + most, progress, watch).await {
+            if matches!(error, Error::Cancelled) {
+                break;
+            }
             if mended {
                 return Err(error);
             }
@@ -186,6 +201,7 @@ impl Talk {
         session: &Session,
         how: &Answering,
         end: usize,
+        progress: &mut dyn Progress<usize>,
         watch: &mut dyn FnMut(Said<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
         let best = how.sampling.candidates().filter(|_| !how.logits);
@@ -207,7 +223,7 @@ impl Talk {
             }
             let (id, fed) = match self.ahead.pop_front() {
                 Some(id) => (id, Fed::default()),
-                None => self.next(session, how, wanted).await?,
+                None => self.next(session, how, wanted, progress).await?,
             };
             self.ids.push(id);
             self.written.push(true);
@@ -242,12 +258,19 @@ impl Talk {
         session: &Session,
         how: &Answering,
         wanted: Wanted,
+        progress: &mut dyn Progress<usize>,
     ) -> Result<(u32, Fed)> {
         // First all that is not remembered, then the last token alone.
         let mut memory = self.memory(session, self.ids.len()).await?;
         let known = memory.len();
         let embeddings = self.embeddings(session, how, known..self.ids.len()).await?;
-        let mut fed = session.feed(&mut memory, &embeddings, wanted).await?;
+        let fed = session.feed(&mut memory, &embeddings, wanted, progress).await;
+        if let Err(Error::Cancelled) = fed {
+            // What was read stays.
+            self.memory = Some(memory);
+            return Err(Error::Cancelled);
+        }
+        let mut fed = fed?;
         let id = match how.sampling.choose_among(&fed.best, self.ids.len()) {
             Some(id) => id,
             None => {
@@ -256,7 +279,8 @@ impl Talk {
                     let last = self.ids.len() - 1;
                     memory.take_back(last);
                     let given = self.embeddings(session, how, last..last + 1).await?;
-                    fed.logits = session.feed(&mut memory, &given, Wanted::Last).await?.logits;
+                    let again = session.feed(&mut memory, &given, Wanted::Last, progress);
+                    fed.logits = again.await?.logits;
                 }
                 how.sampling.choose(&fed.logits, &self.ids)
             }
@@ -268,12 +292,22 @@ impl Talk {
     /// The memory with room for `end` tokens; an empty one where it went with its device.
     async fn memory(&mut self, session: &Session, end: usize) -> Result<Memory> {
         let most = session.longest(self.memory.as_ref())?;
-        match self.memory.take().filter(|memory| session.holds(memory)) {
-            Some(memory) if memory.capacity() >= end => Ok(memory),
-            // Twice as many, so that it does not grow often.
-            Some(memory) => session.grow(memory, (2 * end).next_multiple_of(ROOM).min(most)).await,
-            None => session.memory((end + ROOM).next_multiple_of(ROOM).min(most)),
+        let rooms = |tokens: usize| tokens.next_multiple_of(ROOM).min(most);
+        let Some(mut memory) = self.memory.take().filter(|memory| session.holds(memory)) else {
+            return session.memory(rooms(end + ROOM));
+        };
+        if memory.capacity() < end {
+            // Twice as many, so that it does not grow often; as many as are needed where there is no memory for these.
+            let mut grown = session.grow(&mut memory, rooms(2 * end)).await;
+            if let Err(Error::Device(_)) = grown {
+                grown = session.grow(&mut memory, rooms(end)).await;
+            }
+            if let Err(error) = grown {
+                self.memory = Some(memory);
+                return Err(error);
+            }
         }
+        Ok(memory)
     }
 
     /// What some tokens stand for.

@@ -259,7 +259,10 @@ impl Reader<'_> {
             self.tell(key, "this is not done");
         }
         if self.map.get("crop_to_patches") == Some(&Value::Bool(true)) {
-            self.tell("crop_to_patches", "tiles are cut only where they are asked for");
+            self.tell(
+                "crop_to_patches",
+                "tiles are cut in a conversation, elsewhere where they are asked for",
+            );
         }
         Ok(())
     }

@@ -52,6 +52,12 @@ fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
+/// Whether a name ends as photographs' names do.
+pub fn has_ending(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    ending.as_deref().is_some_and(|e| ENDINGS.contains(&e))
+}
+
 /// What was found so far.
 #[derive(Default)]
 struct Walk {
@@ -85,13 +91,13 @@ impl Walk {
 
     /// A file of a folder.
     fn file(&mut self, path: PathBuf) {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-        if ending.as_deref().is_some_and(|e| ENDINGS.contains(&e)) {
+        if has_ending(&path) {
             return self.photos.push(path);
         }
         match is_picture(&path) {
             Ok(true) => self.photos.push(path),
             Ok(false) => {
+                let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
                 let kind = ending.map_or("without an ending".into(), |ending| format!(".{ending}"));
                 *self.others.entry(kind).or_default() += 1;
             }

@@ -7,4 +7,4 @@ mod folder;
 
 pub use ahead::Ahead;
 pub use file::{is_picture, piped, read};
-pub use folder::{Found, folder};
+pub use folder::{Found, folder, has_ending};

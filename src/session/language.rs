@@ -13,7 +13,7 @@ use crate::model::{LanguageSpec, no_language};
 use crate::plan::{
     LANGUAGE_TABLE, Plan, SlotId, Value, Wanted, language_angles, record_language, record_visual,
 };
-use crate::progress::LocalBoxFuture;
+use crate::progress::{LocalBoxFuture, Progress};
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
 
@@ -126,22 +126,22 @@ impl Session {
         Ok(Memory { capacity, length: 0, kept })
     }
 
-    /// The same memory with room for more tokens. Where it fails what was remembered is forgotten.
+    /// Makes room for more tokens. Where it fails the memory is as before.
     ///
     /// # Errors
     /// As [`Session::memory`], [`Error::Device`], [`Error::Lost`].
-    pub(crate) async fn grow(&self, memory: Memory, capacity: usize) -> Result<Memory> {
-        self.fits(capacity, Some(&memory))?;
-        let kept = match (&self.executor, memory.kept) {
-            (Executor::Gpu(gpu, _), Kept::Gpu { states, plans, ahead }) => {
-                drop((plans, ahead));
-                let states = states.grown(gpu, [memory.capacity, capacity]).await?;
-                Kept::Gpu { states, plans: Vec::new(), ahead: Box::default() }
-            }
-            // Their rows become more by themselves.
-            (_, kept) => kept,
-        };
-        Ok(Memory { capacity, length: memory.length, kept })
+    pub(crate) async fn grow(&self, memory: &mut Memory, capacity: usize) -> Result<()> {
+        self.fits(capacity, Some(memory))?;
+        // On the CPU rows become more by themselves.
+        if let (Executor::Gpu(gpu, _), Kept::Gpu { states, plans, ahead }) =
+            (&self.executor, &mut memory.kept)
+        {
+            plans.clear();
+            **ahead = Ahead::default();
+            states.grow(gpu, [memory.capacity, capacity]).await?;
+        }
+        memory.capacity = capacity;
+        Ok(())
     }
 
     fn fits(&self, capacity: usize, memory: Option<&Memory>) -> Result<()> {
@@ -222,15 +222,18 @@ impl Session {
         Ok(values)
     }
 
-    /// Feeds tokens `[tokens, C]` behind those that are remembered. Where it fails the memory is empty.
+    /// Feeds tokens `[tokens, C]` behind those that are remembered. Where it fails the memory is empty. Of many tokens
+    /// `progress` is told how many are fed, and may stop it; those that were fed stay.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no room, [`Error::Device`], [`Error::Lost`], [`Error::NotFinite`].
+    /// [`Error::Input`] where there is no room, [`Error::Device`], [`Error::Lost`], [`Error::NotFinite`],
+    /// [`Error::Cancelled`].
     pub fn feed<'a>(
         &'a self,
         memory: &'a mut Memory,
         embeddings: &'a [f32],
         wanted: Wanted,
+        progress: &'a mut dyn Progress<usize>,
     ) -> LocalBoxFuture<'a, Result<Fed>> {
         Box::pin(async move {
             let spec = self.language()?;
@@ -245,6 +248,10 @@ impl Session {
             let (mut logits, mut best, mut maps) = (Vec::new(), Vec::new(), Vec::new());
             for (number, chunk) in embeddings.chunks(CHUNK * spec.hidden).enumerate() {
                 let place = first + number * CHUNK;
+                if rows > CHUNK && progress.report(place - first, rows).await.is_break() {
+                    memory.length = place;
+                    return Err(Error::Cancelled);
+                }
                 let last = place + chunk.len() / spec.hidden == first + rows;
                 let wanted = if last || wanted == Wanted::All { wanted } else { Wanted::Nothing };
                 let mut found =
@@ -261,6 +268,10 @@ impl Session {
                 return Err(not_finite());
             }
             memory.length = first + rows;
+            if rows > CHUNK {
+                // Whoever stops it now has what was wanted.
+                let _ = progress.report(rows, rows).await;
+            }
             let attention = wanted.attention().then(|| {
                 // Of each head the tokens that are remembered, without the room behind them.
                 let heads = maps.iter().flat_map(|map| map.chunks_exact(memory.capacity));

@@ -67,6 +67,15 @@ test("CLIP's vocabulary makes the tokens of the fixture", async () => {
   }
 });
 
+test("what a tokenizer puts before every text begins a conversation", async () => {
+  const { beginning } = await load("web/worker/tokens.ts");
+  const token = (id) => ({ SpecialToken: { id, type_id: 0 } });
+  const template = { type: "TemplateProcessing", single: [token("<s>"), { Sequence: { id: "A", type_id: 0 } }, token("</s>")], pair: [] };
+  assert.deepEqual(beginning(template), ["<s>"]);
+  assert.deepEqual(beginning({ type: "Sequence", processors: [{ type: "ByteLevel" }, template] }), ["<s>"]);
+  for (const none of [null, undefined, { type: "ByteLevel" }, { type: "TemplateProcessing", single: [{ Sequence: { id: "A", type_id: 0 } }] }]) assert.deepEqual(beginning(none), []);
+});
+
 test("labels by words, as the command line says them, and a text in the picture", async (t) => {
   const page = await visit(site, t, { query: "?device=cpu" });
   await loaded(page);

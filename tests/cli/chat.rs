@@ -1,6 +1,7 @@
 //! `chat` and `encode --visual-tokens`: the fixtures of InternVL through the command line.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod asked;
 mod faults;
 mod gguf;
 

@@ -51,7 +51,7 @@ fn answer(encoder: &mut Encoder, talk: &mut Talk, how: &Answering) -> Vec<u32> {
         told.push(said.id);
         ControlFlow::Continue(())
     };
-    let said = wait(talk.answer(encoder, how, watch)).unwrap();
+    let said = wait(talk.answer(encoder, how, &mut on, watch)).unwrap();
     assert_eq!(told, said);
     said
 }
@@ -144,7 +144,7 @@ fn a_stop_is_heard_between_any_two() {
     let (mut talk, before) = (begin(&encoder), submissions(&encoder));
     let stop = &mut |_: Said<'_>| ControlFlow::Break(());
     for (at, id) in single.iter().enumerate() {
-        let said = wait(talk.answer(&mut encoder, &likeliest(40 - at), stop)).unwrap();
+        let said = wait(talk.answer(&mut encoder, &likeliest(40 - at), &mut on, stop)).unwrap();
         assert_eq!(said, [*id], "{at}");
     }
     assert_eq!(submissions(&encoder) - before, 10);
@@ -161,7 +161,7 @@ fn a_stop_is_heard_between_any_two() {
                 left -= 1;
                 if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
-            wait(talk.answer(encoder, &likeliest(40), watch)).unwrap();
+            wait(talk.answer(encoder, &likeliest(40), &mut on, watch)).unwrap();
             // Where it looked is asked in the middle, and changes nothing.
             let looked = wait(talk.attention(encoder, &seen, PROMPT.len() + 1)).unwrap();
             assert_eq!(looked.shape, [layers, heads, PROMPT.len() + 1]);
@@ -172,7 +172,7 @@ fn a_stop_is_heard_between_any_two() {
                 maps.push(said.attention.unwrap().clone());
                 ControlFlow::Continue(())
             };
-            let told = wait(talk.answer(encoder, &seen, watch)).unwrap();
+            let told = wait(talk.answer(encoder, &seen, &mut on, watch)).unwrap();
             (next, drawn, told, looked, maps)
         });
         assert_eq!(both[0].4.len(), 6);
@@ -247,7 +247,7 @@ fn a_bad_row_is_told_where_it_is_fed() {
             told.push(said.id);
             ControlFlow::Continue(())
         };
-        let said = wait(talk.answer(&mut encoder, &likeliest(12), watch));
+        let said = wait(talk.answer(&mut encoder, &likeliest(12), &mut on, watch));
         refused("a bad row", said.map(drop), "NaN or infinity");
         assert_eq!(told, single[..=at], "{submission}");
     }
@@ -284,7 +284,7 @@ fn another_model_goes_on_with_its_own_tokens() {
         left -= 1;
         if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    let first = wait(talk.answer(&mut one, &likeliest(40), watch)).unwrap();
+    let first = wait(talk.answer(&mut one, &likeliest(40), &mut on, watch)).unwrap();
     let next = answer(&mut other, &mut talk, &likeliest(8));
     let mut fresh = Talk::default();
     fresh.say(&other, &[&PROMPT[..], &first].concat(), None).unwrap();

@@ -144,7 +144,7 @@ fn answer(encoder: &mut Encoder, how: &Answering) -> Vec<u32> {
         assert_eq!(said.logits.is_empty(), !how.logits);
         ControlFlow::Continue(())
     };
-    wait(talk.answer(encoder, how, watch)).unwrap()
+    wait(talk.answer(encoder, how, &mut on, watch)).unwrap()
 }
 
 /// By the largest logits, which a device finds itself, the same tokens are chosen as by all.
@@ -179,7 +179,7 @@ fn what_is_remembered_outlives_a_growing_memory() {
             talk.say(&encoder, &[&[5, 6, 7], &long[..280]].concat(), None).unwrap();
             let how = Answering { most: 10, ..Answering::default() };
             let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
-            let next = wait(talk.answer(&mut encoder, &how, go_on)).unwrap();
+            let next = wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap();
             assert_eq!(next, long[280..], "{device:?} {precision:?}");
         }
     }

@@ -12,6 +12,7 @@ use internvit::{Checkpoint, Compute, Device, Encoder, Images, Tensor, reference}
 use super::common::*;
 
 mod gguf;
+mod talk;
 
 const MODELS: [&str; 5] = [
     "internvl_qwen2_hf",
@@ -171,7 +172,8 @@ fn every_language_model_says_what_the_reference_says() {
             let given = &expected["inputs_embeds"].values;
             assert_close(&what, &embeddings, given, 1e-5);
             let mut memory = encoder.memory(64).unwrap();
-            let all = wait(encoder.feed(&mut memory, &embeddings, Wanted::All)).unwrap().logits;
+            let all =
+                wait(encoder.feed(&mut memory, &embeddings, Wanted::All, &mut on)).unwrap().logits;
             near(&what, &all, &expected["logits"].values);
             let width = encoder.language().unwrap().vocabulary;
             let mut logits = all[all.len() - width..].to_vec();
@@ -181,12 +183,13 @@ fn every_language_model_says_what_the_reference_says() {
                 let best = (0..width).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
                 assert_eq!(best as u32, *id, "{what} step {step}");
                 let next = wait(encoder.embed(&[*id])).unwrap();
-                logits = wait(encoder.feed(&mut memory, &next, Wanted::Last)).unwrap().logits;
+                logits =
+                    wait(encoder.feed(&mut memory, &next, Wanted::Last, &mut on)).unwrap().logits;
             }
             assert_eq!(memory.len(), prompt.len() + answer.len());
             let room = 64 - memory.len();
             let much = vec![0.0; (room + 1) * encoder.language().unwrap().hidden];
-            let fed = wait(encoder.feed(&mut memory, &much, Wanted::Last));
+            let fed = wait(encoder.feed(&mut memory, &much, Wanted::Last, &mut on));
             refused("no room", fed, "with room for 64");
         }
     }
@@ -247,7 +250,7 @@ fn a_conversation_outlives_its_device() {
                     }
                     ControlFlow::Continue(())
                 };
-                said = wait(talk.answer(encoder, &how, watch)).unwrap();
+                said = wait(talk.answer(encoder, &how, &mut on, watch)).unwrap();
             }
             (talk.ids().to_vec(), said)
         };
@@ -264,7 +267,7 @@ fn a_conversation_outlives_its_device() {
         let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
         for _ in 0..2 {
             talk.take_back(prompt.len(), visual.values.len());
-            let said = wait(talk.answer(&mut encoder, &how, go_on)).unwrap();
+            let said = wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap();
             assert_eq!(said, answer[..8], "{device:?}");
         }
         // A token for pictures that the model writes itself stands for none.
@@ -274,7 +277,7 @@ fn a_conversation_outlives_its_device() {
             let mut said = Vec::new();
             for _ in 0..2 {
                 talk.say(&encoder, &[5, 6, 7], None).unwrap();
-                said.extend(wait(talk.answer(&mut encoder, &how, go_on)).unwrap());
+                said.extend(wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap());
             }
             said
         };
@@ -311,7 +314,7 @@ fn an_answer_tells_where_it_looked() {
                 live.push(said.attention.unwrap().clone());
                 ControlFlow::Continue(())
             };
-            let said = wait(talk.answer(&mut encoder, &how, watch)).unwrap();
+            let said = wait(talk.answer(&mut encoder, &how, &mut on, watch)).unwrap();
             assert_eq!(said, answer[..4], "{what}");
             let tokens = visual.shape[0] * visual.shape[1];
             assert_eq!(talk.places(&how).len(), tokens, "{what}");
@@ -335,8 +338,8 @@ fn an_answer_tells_where_it_looked() {
                 assert!((sum(&mean) - 1.0).abs() < 1e-5, "{what}");
             }
             refused(&what, wait(talk.attention(&mut encoder, &how, 0)), "behind the first of");
-            let on = &mut |_: Said<'_>| ControlFlow::Continue(());
-            let said = wait(talk.answer(&mut encoder, &how, on)).unwrap();
+            let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
+            let said = wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap();
             assert_eq!(said, answer[4..8], "{what}");
         }
     }
@@ -373,7 +376,7 @@ fn says_nearly(name: &str, encoder: &Encoder, least: f64, what: &str) {
     let (width, vocabulary) =
         (encoder.language().unwrap().hidden, encoder.language().unwrap().vocabulary);
     let mut memory = encoder.memory(64).unwrap();
-    let all = wait(encoder.feed(&mut memory, given, Wanted::All)).unwrap().logits;
+    let all = wait(encoder.feed(&mut memory, given, Wanted::All, &mut on)).unwrap().logits;
     let [a, b] = [&all, &expected["logits"].values];
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
     let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
@@ -383,7 +386,7 @@ fn says_nearly(name: &str, encoder: &Encoder, least: f64, what: &str) {
     for last in [1, 2, 5] {
         memory.take_back(tokens - last);
         let given = &given[(tokens - last) * width..];
-        let found = wait(encoder.feed(&mut memory, given, Wanted::Last)).unwrap().logits;
+        let found = wait(encoder.feed(&mut memory, given, Wanted::Last, &mut on)).unwrap().logits;
         let alone = &all[(tokens - 1) * vocabulary..];
         assert_close(&format!("{what}, {last} alone"), &found, alone, 5e-3);
     }

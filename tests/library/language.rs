@@ -17,10 +17,11 @@ fn counts(case: &Value, key: &str) -> Vec<usize> {
 
 /// What a message of a port says, pictures in their places.
 fn said(content: &Value, frames: usize) -> String {
+    let port = Template::port();
     let Some(parts) = content.as_array() else { return content.as_str().unwrap().into() };
     let part = |part: &Value| match part["type"].as_str().unwrap() {
         "image" => "<image>\n".to_string(),
-        "video" => (1..=frames).map(|frame| format!("Frame{frame}: <image>\n")).collect(),
+        "video" => (1..=frames).map(|frame| port.frame(frame)).collect(),
         _ => part["text"].as_str().unwrap().into(),
     };
     parts.iter().map(part).collect()

@@ -271,7 +271,7 @@ fn language_models() {
         let encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes))?;
         let given = wait(encoder.embed(&[1, 2]))?;
         let mut memory = encoder.memory(2)?;
-        wait(encoder.feed(&mut memory, &given, internvit::plan::Wanted::Last)).map(drop)
+        wait(encoder.feed(&mut memory, &given, internvit::plan::Wanted::Last, &mut on)).map(drop)
     });
 }
 

@@ -205,7 +205,8 @@ export class Conversation {
   }
 
   readonly #progress = ({ stage, done, total }: Progress) => {
-    this.#status.textContent = `${stage === "load" ? "Loading" : "Looking"}: ${Math.floor((100 * done) / Math.max(1, total))} %`;
+    const doing = { load: "Loading", read: "Reading" }[stage as string] ?? "Looking";
+    this.#status.textContent = `${doing}: ${Math.floor((100 * done) / Math.max(1, total))} %`;
   };
 
   #edit(turn: Turn) {

@@ -123,7 +123,9 @@ export class Speaker {
       options.signal?.throwIfAborted();
       // Each token is a call, so that a stop is heard.
       for (let ended = false; !ended && !options.signal?.aborted;) {
-        const saying = await caller.ask("next", most);
+        const saying = await caller.ask("next", most, options);
+        // Stopped before its first word, it was not asked.
+        if (saying.tokens === 0) options.signal?.throwIfAborted();
         ended = saying.ended;
         if (saying.id !== null) said.push(saying.id);
         [this.#said, this.#shown] = [said, shown];

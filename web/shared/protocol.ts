@@ -256,9 +256,9 @@ const kernelTrial = record({ kind: string, right: boolean, milliseconds: nullabl
 export type KernelChoice = Infer<typeof kernelChoice>;
 export const kernelChoice = record({ kind: string, trials: list(kernelTrial) });
 
-/** Done and total count bytes, blocks for "encode", a fraction of 1 for "measure", steps for "arrange"; a total of 0 is unknown. */
+/** Done and total count bytes, blocks for "encode", tokens for "read", a fraction of 1 for "measure", steps for "arrange"; a total of 0 is unknown. */
 export interface Progress {
-  stage: "fetch" | "check" | "wait" | "load" | "encode" | "measure" | "arrange";
+  stage: "fetch" | "check" | "wait" | "load" | "encode" | "read" | "measure" | "arrange";
   done: number;
   total: number;
 }

@@ -2,6 +2,7 @@
 
 import type { Tokenizer } from "@huggingface/tokenizers";
 import type { Part } from "../shared/talk";
+import { beginning, type Processor } from "./tokens";
 import { textOf } from "./words";
 
 interface Added {
@@ -13,6 +14,7 @@ interface Added {
 /** What of a `tokenizer.json` matters here. */
 interface Description {
   added_tokens?: readonly Added[];
+  post_processor?: Processor | null;
 }
 
 const MARKS = ["<ref>", "</ref>", "<box>", "</box>"];
@@ -25,11 +27,13 @@ export class TalkTokens {
   /** Control tokens by their names. */
   readonly #controls: ReadonlyMap<string, number>;
   readonly #hidden: ReadonlySet<number>;
+  /** The control tokens with which a conversation begins, before its prompt. */
+  readonly #begin: readonly string[];
   /** The marks around what is shown in a picture, by their numbers. */
   readonly #marks: ReadonlyMap<number, string>;
 
-  private constructor(inner: Tokenizer, controls: readonly Added[]) {
-    this.#inner = inner;
+  private constructor(inner: Tokenizer, controls: readonly Added[], begin: readonly string[]) {
+    [this.#inner, this.#begin] = [inner, begin];
     this.#controls = new Map(controls.map(({ content, id }) => [content, id]));
     this.#hidden = new Set(controls.map(({ id }) => id));
     this.#marks = new Map(controls.filter(({ content }) => MARKS.includes(content)).map(({ id, content }) => [id, content]));
@@ -47,7 +51,7 @@ export class TalkTokens {
       const added = json.added_tokens ?? [];
       // What somebody types is text, whatever it looks like: the tokenizer does not know control tokens at all.
       const inner = new Tokenizer({ ...json, added_tokens: added.filter(({ special }) => !special), post_processor: null }, {});
-      return new TalkTokens(inner, added.filter(({ special }) => special));
+      return new TalkTokens(inner, added.filter(({ special }) => special), beginning(json.post_processor));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`The model’s tokenizer cannot be used: ${reason.replace(/\.$/, "")}.`);
@@ -59,9 +63,10 @@ export class TalkTokens {
     return this.#controls.get(name) ?? this.#inner.token_to_id(name);
   }
 
-  /** The tokens of a prompt. */
-  ids(parts: readonly Part[]): Uint32Array {
-    return new Uint32Array(parts.flatMap(({ control, text, times }) => {
+  /** The tokens of a prompt, which may be the `first` of a conversation. */
+  ids(parts: readonly Part[], first: boolean): Uint32Array {
+    const begin = first ? this.#begin.map((text) => ({ control: true, text, times: 1 })) : [];
+    return new Uint32Array([...begin, ...parts].flatMap(({ control, text, times }) => {
       if (!control) return this.#inner.encode(text, { add_special_tokens: false }).ids;
       const id = this.control(text);
       if (id === undefined) throw new Error(`The model’s tokenizer has no ${text}: open that of the whole model, with its added_tokens.json.`);

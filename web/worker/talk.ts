@@ -71,7 +71,7 @@ class TalkHost implements Handlers<TalkCalls> {
     await this.#last;
     const chat = this.#opened;
     const [tokens = 0] = chat.said();
-    const ids = this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended));
+    const ids = this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended), tokens === 0);
     this.#say(ids);
     chat.use_sampling(temperature, seed);
     chat.use_looking(looking);
@@ -96,11 +96,11 @@ class TalkHost implements Handlers<TalkCalls> {
     this.#ended = this.#stops[0] !== undefined && this.#opened.last() === this.#stops[0];
   }
 
-  async next(most: number): Promise<Saying> {
+  async next(most: number, { signal, progress }: Job): Promise<Saying> {
     await this.#last;
     const { length } = this.#answer;
     const [said = 0, room = 0] = this.#opened.said();
-    const id = await this.#inTurn(() => this.#opened.next(Math.min(most - length, room)));
+    const id = await this.#inTurn(() => this.#opened.next(Math.min(most - length, room), steps("read", signal, progress)));
     if (id !== undefined) this.#answer.push(id);
     this.#ended = id === this.#stops[0];
     // A message that is waiting is heard between two tokens.

@@ -45,3 +45,17 @@ function bytes(): string[] {
   const others = all.filter((byte) => !seen(byte)).map((_, at) => 256 + at);
   return [...all.filter(seen), ...others].map((code) => String.fromCharCode(code));
 }
+
+/** What puts tokens around a text, alone or one of several. */
+export interface Processor {
+  processors?: readonly Processor[];
+  single?: readonly { SpecialToken?: { id: string } }[];
+}
+
+/** The control tokens that a tokenizer puts before every text. */
+export function beginning(processor: Processor | null | undefined): string[] {
+  const single = [processor, ...(processor?.processors ?? [])].find((one) => one?.single)?.single ?? [];
+  const names = single.map(({ SpecialToken }) => SpecialToken?.id);
+  // Up to the text, which is no token.
+  return names.slice(0, names.indexOf(undefined)).filter((name) => name !== undefined);
+}

@@ -8,10 +8,12 @@ mod tokens;
 use std::io::{BufRead, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use clap::Parser;
-use internvit::language::{Answering, Role, Sampling, Talk, Template, spelled};
+use internvit::language::{
+    Answering, Piece, Role, Said, Sampling, Talk, Template, places, spelled,
+};
 use internvit::{Encoder, Error, Result};
 use serde_json::json;
 
@@ -19,6 +21,7 @@ use super::background::Background;
 use super::compute::Compute;
 use super::guard::Guard;
 use super::model::Model;
+use super::progress::Share;
 use super::{print_json, tell, terminal};
 use looked::Looked;
 use pictures::{Seen, Shown};
@@ -28,7 +31,8 @@ use tokens::Tokens;
 ///
 /// With a question it answers once; without one it reads a question a line from standard input, and each
 /// answer knows what was said before. Ctrl-C ends an answer, and where none is being written the
-/// conversation. A folder among the images is a video: its photographs, in the order of their names, are frames.
+/// conversation. A folder among the images is a video: its photographs, in the order of their names, are frames. Where
+/// the question says <image>, the pictures are there: one for each, or one for all of them.
 #[derive(Parser)]
 #[command(
     after_help = "Examples:\n  internvit chat cat.jpg \"What is it?\" --model OpenGVLab/InternVL3-1B\n  \
@@ -81,7 +85,8 @@ pub(super) struct Args {
     /// photographs]
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "inputs")]
     attention: Option<PathBuf>,
-    /// Print prompt, input_ids, generated and answer as one JSON object for each answer
+    /// Print prompt, input_ids, generated and answer as one JSON object for each answer; with --inputs input_ids and
+    /// generated
     #[arg(long)]
     json: bool,
 }
@@ -96,12 +101,27 @@ fn share(text: &str) -> std::result::Result<f64, String> {
     number.ok_or_else(|| "expected a number above 0, up to 1".into())
 }
 
-/// Whether an answer is being written, which Ctrl-C ends.
-static ANSWERING: AtomicBool = AtomicBool::new(false);
+/// How far a turn is, which Ctrl-C ends.
+static TURN: AtomicU8 = AtomicU8::new(NONE);
 
-/// Ends the answer that is being written; tells whether there was one.
+/// Nobody waits for an answer.
+const NONE: u8 = 0;
+const GOING: u8 = 1;
+/// It ends at the next step.
+const ENDING: u8 = 2;
+
+/// Ends the answer that is waited for, if there is one; tells whether there is, also where it ends already.
 pub(super) fn end_answer() -> bool {
-    ANSWERING.swap(false, Ordering::SeqCst)
+    let found = TURN.compare_exchange(GOING, ENDING, Ordering::SeqCst, Ordering::SeqCst);
+    found != Err(NONE)
+}
+
+/// Whether a turn goes on.
+fn goes_on() -> ControlFlow<()> {
+    match TURN.load(Ordering::SeqCst) {
+        ENDING => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }
 }
 
 pub(super) async fn run(args: Args) -> Result<()> {
@@ -116,6 +136,15 @@ pub(super) async fn run(args: Args) -> Result<()> {
             "--attention is of one answer: give the question, last, in quotes",
         ));
     }
+    if args.attention.is_some() && shown.files().next().is_none() {
+        return Err(Error::input("--attention is of photographs: name one before the question"));
+    }
+    if args.compute.streams() {
+        return Err(Error::input(
+            "--stream-layers: every word would read the model again; leave it out, and take --dtype int8 or int4 for less \
+             memory",
+        ));
+    }
     let checkpoint = args.model.open_speaking().await?;
     guard.keeps_model(&checkpoint)?;
     if shown.files().next().is_some() {
@@ -127,9 +156,12 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let template = Template::of(&format!("{}/config.json", checkpoint.name()), &checkpoint.config)?;
     let tokens = Tokens::beside(&checkpoint, &template)?;
     let mut encoder = args.compute.load(checkpoint).await?;
-    let seen = shown.see(&mut encoder, &args).await?;
-    let mut chat =
-        Chat { args: &args, template, tokens, talk: Talk::default(), turns: 0, ended: false };
+    let mut seen = shown.cut(&encoder, &args)?;
+    let mut chat = Chat { args: &args, template, tokens, talk: Talk::default() };
+    // Before anything is computed.
+    let prompt = chat.prompt(shown.question.as_deref().unwrap_or_default(), &seen)?;
+    chat.talk.fits(&encoder, prompt.ids.len())?;
+    seen.look(&mut encoder).await?;
     if let Some(question) = &shown.question {
         return chat.turn(&mut encoder, question, &seen).await;
     }
@@ -139,18 +171,27 @@ pub(super) async fn run(args: Args) -> Result<()> {
         }
     };
     ask();
+    let (mut asked, mut failed) = (0, 0);
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|e| Error::io("standard input", e))?;
         if line.trim().is_empty() {
             break;
         }
-        // What was said is kept, whatever becomes of an answer.
-        if let Err(error) = chat.turn(&mut encoder, &line, &seen).await {
-            super::complain(&error);
+        // What was said before is kept, whatever becomes of an answer.
+        match chat.turn(&mut encoder, &line, &seen).await {
+            Ok(()) => asked += 1,
+            Err(Error::Cancelled) => report!("(stopped before a word was said: not asked)"),
+            Err(error) => {
+                super::complain(&error);
+                (asked, failed) = (asked + 1, failed + 1);
+            }
         }
         ask();
     }
-    Ok(())
+    match asked == failed && failed > 0 {
+        true => Err(Error::input(format!("none of the questions asked ({asked}) has an answer"))),
+        false => Ok(()),
+    }
 }
 
 impl Args {
@@ -172,26 +213,41 @@ struct Chat<'a> {
     template: Template,
     tokens: Tokens,
     talk: Talk,
-    turns: usize,
-    /// Whether the last answer ended with the template's token.
-    ended: bool,
 }
 
 impl Chat<'_> {
-    /// A question and its answer. The pictures come with the first.
+    /// A question and its answer. Where it fails the question was not asked.
     async fn turn(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
-        let all = seen.tokens.len();
-        let pieces = match self.turns {
-            0 => {
-                let question = seen.question(&self.template, question);
-                let system = self.args.system.as_deref();
-                self.template.prompt(system, &[(Role::User, question)], all)
-            }
-            _ => self.template.next(self.ended, question, [all, all]),
+        let before = self.talk.ids().len();
+        TURN.store(GOING, Ordering::SeqCst);
+        let done = self.ask(encoder, question, seen).await;
+        TURN.store(NONE, Ordering::SeqCst);
+        if done.is_err() {
+            // The pictures are of the first question.
+            self.talk.take_back(before, if before == 0 { 0 } else { usize::MAX });
+        }
+        done
+    }
+
+    /// The prompt of a question, behind what was said: with the pictures where it is the first.
+    fn prompt(&self, question: &str, seen: &Seen) -> Result<Prompt> {
+        let Some(last) = self.talk.ids().last() else {
+            let question = seen.question(&self.template, question);
+            let tokens = places(&question, &seen.tokens)?;
+            let system = self.args.system.as_deref();
+            let pieces = self.template.prompt(system, &[(Role::User, question)], tokens.len());
+            let mut prompt = Prompt::new(&self.tokens, &pieces, &tokens)?;
+            prompt.ids.splice(0..0, self.tokens.begin.iter().copied());
+            return Ok(prompt);
         };
-        let ids = self.tokens.read(&pieces, &seen.tokens)?;
-        self.talk.say(encoder, &ids, seen.visual.as_ref().filter(|_| self.turns == 0))?;
-        self.turns += 1;
+        let ended = self.tokens.stops.first() == Some(last);
+        Prompt::new(&self.tokens, &self.template.next(ended, question, [0, 0]), &[])
+    }
+
+    async fn ask(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
+        let prompt = self.prompt(question, seen)?;
+        let first = self.talk.ids().is_empty();
+        self.talk.say(encoder, &prompt.ids, seen.visual.as_ref().filter(|_| first))?;
         let how = Answering {
             sampling: self.args.sampling(),
             stops: self.tokens.stops.clone(),
@@ -208,34 +264,50 @@ impl Chat<'_> {
         let given = self.talk.ids().to_vec();
         let mut writing =
             Writing { tokens: &self.tokens, ids: Vec::new(), written: 0, quiet: self.args.json };
-        ANSWERING.store(true, Ordering::SeqCst);
-        let answered = self
-            .talk
-            .answer(encoder, &how, &mut |said| {
-                writing.push(said.id);
-                said.attention.into_iter().for_each(|attention| looked.push(attention));
-                match ANSWERING.load(Ordering::SeqCst) {
-                    true => ControlFlow::Continue(()),
-                    false => ControlFlow::Break(()),
-                }
-            })
-            .await;
-        ANSWERING.store(false, Ordering::SeqCst);
+        let mut bar = None;
+        let reading = &mut async |done: usize, total: usize| {
+            bar.get_or_insert_with(|| Share::new("reading", 1)).set(done, total);
+            if done == total {
+                bar.take().iter().for_each(Share::finish);
+            }
+            goes_on()
+        };
+        let watch = &mut |said: Said<'_>| {
+            writing.push(said.id);
+            said.attention.into_iter().for_each(|attention| looked.push(attention));
+            goes_on()
+        };
+        let answered = self.talk.answer(encoder, &how, reading, watch).await;
+        bar.iter().for_each(Share::finish);
         writing.finish();
         tell(encoder);
         let generated = answered?;
-        self.ended = generated.last() == self.tokens.stops.first();
+        if generated.is_empty() && goes_on().is_break() {
+            return Err(Error::Cancelled);
+        }
         if let Some(out) = &self.args.attention {
             looked.write(out)?;
         }
         if self.args.json {
             let answer = self.tokens.text(&generated);
             print_json(&json!({
-                "prompt": spelled(&pieces, &seen.tokens), "input_ids": given,
+                "prompt": prompt.text, "input_ids": given,
                 "generated": generated, "answer": answer.trim(),
             }));
         }
         Ok(())
+    }
+}
+
+/// A prompt, as text and as tokens.
+struct Prompt {
+    text: String,
+    ids: Vec<u32>,
+}
+
+impl Prompt {
+    fn new(by: &Tokens, pieces: &[Piece], tokens: &[usize]) -> Result<Self> {
+        Ok(Self { text: spelled(pieces, tokens), ids: by.read(pieces, tokens)? })
     }
 }
 

@@ -21,6 +21,11 @@ pub(super) struct Compute {
 }
 
 impl Compute {
+    /// Whether the weights of blocks stay on disk.
+    pub(super) fn streams(&self) -> bool {
+        self.stream_layers
+    }
+
     /// As the library takes it.
     #[cfg(feature = "serve")]
     pub(super) fn to_compute(&self) -> internvit::Compute {

@@ -1,5 +1,6 @@
 //! The door to conversations: a module of its own, which the page loads when one begins.
 
+mod described;
 #[allow(dead_code, reason = "the page's module has the rest")]
 mod js;
 #[allow(dead_code, reason = "the page's module has the rest")]
@@ -19,9 +20,9 @@ use self::shown::Shown;
 use internvit::app::{Cut, Shape};
 use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::image::{Options, Resize, decode_with};
-use internvit::language::{Answering, Look, PICTURE, Piece, Role, Said, Sampling, Talk, Template};
-use internvit::model::qwen_tokenizer;
-use internvit::weights::GgufModel;
+use internvit::language::{
+    Answering, Look, PICTURE, Piece, Role, Said, Sampling, Talk, Template, places,
+};
 use internvit::{Compute, Device, Encoder, Error, Images, Precision, Tensor};
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -201,6 +202,11 @@ impl Chat {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         let shape = Shape::new(encoder.spec(), None, Some(Resize::Squash), tiles).map_err(js)?;
         let Cut { grid, pictures, .. } = shape.cut(&photo).map_err(js)?;
+        let first = pictures.first().map_or([0, 0], |one| [one.height, one.width]);
+        let patch = 2 * encoder.spec().sizes.patch;
+        let side = first.map(|pixels| pixels as usize / patch);
+        // Before anything is computed.
+        self.talk.fits(encoder, pictures.len() * side[0] * side[1]).map_err(js)?;
         let mut visual = Tensor { shape: vec![0, 0, 0], values: Vec::new() };
         for (tile, picture) in pictures.iter().enumerate() {
             let on = &mut async |done: usize, total: usize| {
@@ -214,10 +220,7 @@ impl Chat {
             visual.shape = vec![tile + 1, found.shape[1], found.shape[2]];
             visual.values.extend(found.values);
         }
-        let first = pictures.first().map_or([0, 0], |one| [one.height, one.width]);
-        let patch = 2 * encoder.spec().sizes.patch;
         let cut = [grid.rows as usize, grid.cols as usize];
-        let side = first.map(|pixels| pixels as usize / patch);
         self.add(Shown { visual, cut, side }, precise_now() - start)
     }
 
@@ -254,20 +257,21 @@ impl Chat {
         first: bool,
         ended: bool,
     ) -> JsResult<JsValue> {
-        let all = self.seen.len();
-        let text = self.template.question(&question, all - before.min(all));
+        let tokens: Vec<usize> = self.seen.iter().map(Shown::tokens).collect();
+        let (old, new) = tokens.split_at(before.min(tokens.len()));
+        let text = self.template.question(&question, new.len());
+        let tokens = [old, &places(&text, new).map_err(js)?].concat();
         let pieces = match first {
-            true => self.template.prompt(None, &[(Role::User, text)], all),
-            false => self.template.next(ended, &text, [before, all]),
+            true => self.template.prompt(None, &[(Role::User, text)], tokens.len()),
+            false => self.template.next(ended, &text, [old.len(), tokens.len()]),
         };
         let part = |control, text: &str, times| Part { control, text: text.into(), times };
         let parts = pieces.iter().flat_map(|piece| match piece {
             Piece::Text(text) => vec![part(false, text, 1)],
             Piece::Control(name) => vec![part(true, name, 1)],
             Piece::Picture(number) => {
-                let tokens = self.seen.get(*number).map_or(0, Shown::tokens);
                 let [open, token, close] = PICTURE;
-                vec![part(true, open, 1), part(true, token, tokens), part(true, close, 1)]
+                vec![part(true, open, 1), part(true, token, tokens[*number]), part(true, close, 1)]
             }
         });
         to_js(&parts.collect::<Vec<_>>())
@@ -285,8 +289,13 @@ impl Chat {
         self.talk.say(encoder, &ids, Some(&visual)).map_err(js)
     }
 
-    /// The answer's next token, where it may have `left` more. The one before it is the last of what was said.
-    pub async fn next(&mut self, left: usize) -> JsResult<Option<u32>> {
+    /// The answer's next token, where it may have `left` more. The one before it is the last of what was said. Of a long
+    /// prompt `progress` is told how many tokens are read; where it stops that there is no next token.
+    pub async fn next(
+        &mut self,
+        left: usize,
+        #[wasm_bindgen(unchecked_optional_param_type = "OnProgress")] progress: Option<Function>,
+    ) -> JsResult<Option<u32>> {
         let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
         self.how.most = left;
         let (logits, looked, place) = (&mut self.logits, &mut self.looked, self.talk.ids().len());
@@ -296,7 +305,14 @@ impl Chat {
             *looked = said.attention.map(|attention| (place, attention.clone()));
             ControlFlow::Break(())
         };
-        let said = self.talk.answer(encoder, &self.how, watch).await.map_err(js)?;
+        let reading = &mut async |done: usize, total: usize| match &progress {
+            Some(progress) => {
+                let [done, total] = [done, total].map(|tokens| number(tokens as f64));
+                turn(progress.call2(&JsValue::NULL, &done, &total)).await
+            }
+            None => ControlFlow::Continue(()),
+        };
+        let said = self.talk.answer(encoder, &self.how, reading, watch).await.map_err(js)?;
         Ok(said.last().copied())
     }
 
@@ -366,35 +382,4 @@ impl Chat {
         self.looked = None;
         self.seen.truncate(photos);
     }
-}
-
-/// What files of GGUF say: the texts of a `config.json` and a `tokenizer.json`, of the latter none where it is not read.
-#[derive(Serialize)]
-struct Described {
-    config: String,
-    tokenizer: Option<String>,
-}
-
-/// Reads what files of GGUF say of a model, a language model's and its projector's.
-#[wasm_bindgen(unchecked_return_type = "Described")]
-pub async fn describe(
-    #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
-    #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
-) -> JsResult<JsValue> {
-    let files = sources(files, &read)?;
-    let GgufModel { config, tokenizer, .. } = GgufModel::read(&files).await.map_err(js)?;
-    to_js(&Described { config, tokenizer: tokenizer.ok() })
-}
-
-/// The `tokenizer.json` of Qwen's vocabulary: the texts of `vocab.json`, `merges.txt`, and where they are there
-/// `added_tokens.json` and `tokenizer_config.json`.
-#[wasm_bindgen]
-pub fn tokenizer(vocabulary: &str, merges: &str, added: &str, config: &str) -> JsResult<String> {
-    let read = |file: &str, text: &str| {
-        serde_json::from_str(text).map_err(|error| js(Error::config(file, error)))
-    };
-    let vocabulary = read("vocab.json", vocabulary)?;
-    let added = read("added_tokens.json", added)?;
-    let config = read("tokenizer_config.json", config)?;
-    Ok(qwen_tokenizer(vocabulary, merges, &added, &config).to_string())
 }

@@ -101,6 +101,39 @@ fn ctrl_c_ends_an_answer() {
     drop(input);
 }
 
+/// Ctrl-C is heard while a long question is read: it is as if it were not asked, and the next one is answered.
+#[test]
+fn ctrl_c_ends_the_reading_of_a_question() {
+    let mut typed = Typed::start(&fixture("chat_tiny"), &["--progress", "json"]);
+    let mut told = BufReader::new(typed.child.stderr.take().unwrap());
+    typed.say(&"word ".repeat(6000));
+    let mut line = String::new();
+    while !line.contains("\"reading\"") {
+        line.clear();
+        assert!(told.read_line(&mut line).unwrap() > 0, "it was not told");
+    }
+    let mut listen = |what: &str| {
+        line.clear();
+        while !line.contains(what) {
+            line.clear();
+            assert!(told.read_line(&mut line).unwrap() > 0, "expected {what}");
+        }
+    };
+    // An impatient visitor's.
+    typed.interrupt();
+    typed.interrupt();
+    listen("stopped before a word was said");
+    let mut answers = [String::new(), String::new()];
+    typed.output.read_line(&mut answers[0]).unwrap();
+    typed.say("Hm?");
+    typed.say("");
+    typed.output.read_line(&mut answers[1]).unwrap();
+    assert!(typed.child.wait().unwrap().success());
+    let alone = ok(&["chat", "Hm?", "--model", text(&fixture("chat_tiny")), "--device", "cpu"]);
+    assert_eq!(answers[0], "\n");
+    assert_eq!(answers[1].trim(), alone.lines().next().unwrap().trim());
+}
+
 /// Frames of a folder in the order of their names, some of many; photographs beside them, and one that is broken.
 #[test]
 fn frames_and_several_photographs() {

@@ -41,13 +41,18 @@ fn every_language_model_says_the_same() {
                 assert_close(&what, &tokens.values, visual, 1e-5);
                 let given = wait(encoder.embed_with(&prompt, picture, &tokens)).unwrap();
                 let mut memory = encoder.memory(64).unwrap();
-                let all = wait(encoder.feed(&mut memory, &given, Wanted::All)).unwrap().logits;
+                let all =
+                    wait(encoder.feed(&mut memory, &given, Wanted::All, &mut on)).unwrap().logits;
                 near(&what, &all, &expected["logits"].values);
                 let mut talk = Talk::default();
                 talk.say(&encoder, &prompt, Some(&tokens)).unwrap();
                 let how = Answering { most: answer.len(), picture, ..Answering::default() };
                 let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
-                assert_eq!(wait(talk.answer(&mut encoder, &how, go_on)).unwrap(), answer, "{what}");
+                assert_eq!(
+                    wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap(),
+                    answer,
+                    "{what}"
+                );
             }
         }
     }
@@ -74,7 +79,7 @@ fn say(encoder: &mut Encoder) -> Vec<u32> {
     let how = Answering { most: 8, ..Answering::default() };
     let mut talk = Talk::default();
     talk.say(encoder, &[5, 6, 7], None).unwrap();
-    wait(talk.answer(encoder, &how, &mut |_: Said<'_>| ControlFlow::Continue(()))).unwrap()
+    wait(talk.answer(encoder, &how, &mut on, &mut |_: Said<'_>| ControlFlow::Continue(()))).unwrap()
 }
 
 /// One that sees nothing talks all the same.

@@ -8,11 +8,11 @@ use internvit::language::PICTURE;
 use internvit::plan::Wanted;
 use internvit::weights::{Values, write_safetensors};
 use internvit::{Checkpoint, Error, Images, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Args;
 use crate::encode::Inputs;
-use crate::{progress, tell};
+use crate::{print_json, progress, tell};
 
 pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Result<()> {
     let inputs = Inputs::read(file).await?;
@@ -46,7 +46,12 @@ pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Res
     let none = internvit::Tensor { shape: vec![0], values: Vec::new() };
     let embeddings = encoder.embed_with(ids, picture, visual.as_ref().unwrap_or(&none)).await?;
     let mut memory = encoder.memory(ids.len() + most)?;
-    let logits = encoder.feed(&mut memory, &embeddings, Wanted::All).await?.logits;
+    let bar = progress::Share::new("reading", 1);
+    let read = &mut async |done, total| {
+        bar.set(done, total);
+        ControlFlow::Continue(())
+    };
+    let logits = encoder.feed(&mut memory, &embeddings, Wanted::All, read).await?.logits;
     let (mut all, mut generated, mut said) = (ids.clone(), Vec::new(), Vec::new());
     let mut next = logits[logits.len() - width..].to_vec();
     for step in 1..=most {
@@ -56,9 +61,10 @@ pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Res
         all.push(id);
         if step < most {
             let embedding = encoder.embed(&[id]).await?;
-            next = encoder.feed(&mut memory, &embedding, Wanted::Last).await?.logits;
+            next = encoder.feed(&mut memory, &embedding, Wanted::Last, read).await?.logits;
         }
     }
+    bar.finish();
     tell(&encoder);
     let (n, c) = (ids.len(), encoder.language()?.hidden);
     let mut list = Vec::new();
@@ -73,6 +79,9 @@ pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Res
         write_safetensors(out, &list)?;
     }
     let shapes: Vec<_> = list.iter().map(|(name, shape, _)| format!("{name} {shape:?}")).collect();
+    if args.json {
+        print_json(&json!({ "input_ids": ids, "generated": generated }));
+    }
     report!("{}", shapes.join(", "));
     Ok(())
 }

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use internvit::language::{IMAGE, Template};
+use internvit::image::Picture;
+use internvit::language::{IMAGE, Talk, Template};
+use internvit::photos::has_ending;
 use internvit::{Encoder, Error, Images, Resize, Result, Tensor};
 
 use super::Args;
@@ -18,6 +20,8 @@ pub(super) struct Shown {
 
 /// What the model is given of photographs.
 pub(super) struct Seen {
+    /// The tiles of those that it has not looked at.
+    photos: Vec<(PathBuf, Vec<Picture>)>,
     /// Visual tokens of each photograph.
     pub(super) tokens: Vec<usize>,
     /// All of them, `[tiles, tokens of a tile, C]`.
@@ -33,6 +37,11 @@ impl Shown {
     /// Takes the last word for the question, unless it names a file.
     pub(super) fn split(words: &[String], frames: u32) -> Result<Self> {
         let last = words.last().filter(|word| !Path::new(word.as_str()).exists());
+        if let Some(word) = last.filter(|word| names_photo(word)) {
+            return Err(Error::input(format!(
+                "{word}: no such photograph; if it is the question, say it with a blank"
+            )));
+        }
         let paths = &words[..words.len() - usize::from(last.is_some())];
         let mut photos = Vec::new();
         for path in paths.iter().map(PathBuf::from) {
@@ -56,46 +65,55 @@ impl Shown {
         self.photos.iter().map(|(path, _)| path.as_path())
     }
 
-    /// Decodes photographs, cuts them into tiles, and computes their visual tokens. A frame is one tile.
-    pub(super) async fn see(&self, encoder: &mut Encoder, args: &Args) -> Result<Seen> {
+    /// Decodes photographs and cuts them into tiles, which have room in a conversation. A frame is one tile.
+    pub(super) fn cut(&self, encoder: &Encoder, args: &Args) -> Result<Seen> {
         let frames: Vec<bool> = self.photos.iter().map(|(_, frame)| *frame).collect();
-        let (mut tokens, mut visual) = (Vec::new(), None::<Tensor>);
+        let (mut tokens, mut photos) = (Vec::new(), Vec::new());
         let apart = (frames.iter().filter(|frame| !**frame).count() as u32).max(1);
-        let bar = progress::Share::new("looking", self.photos.len().max(1));
+        let side = 2 * encoder.spec().sizes.patch as u32;
         for (path, frame) in &self.photos {
             let tiles = args.max_tiles.unwrap_or((TILES / apart).max(1));
             let tiles = if *frame { 1 } else { tiles };
             let shape = input::shape(encoder.spec(), None, Some(Resize::Squash), tiles)?;
-            let photo = input::prepare(path, &shape, &args.background)?;
-            let mut count = 0;
-            let all = photo.pictures.len();
-            for (tile, picture) in photo.pictures.iter().enumerate() {
+            let pictures = input::prepare(path, &shape, &args.background)?.pictures;
+            let count =
+                |picture: &Picture| (picture.height / side * (picture.width / side)) as usize;
+            tokens.push(pictures.iter().map(count).sum());
+            Talk::default().fits(encoder, tokens.iter().sum())?;
+            photos.push((path.clone(), pictures));
+        }
+        args.background.tell();
+        Ok(Seen { photos, tokens, visual: None, frames })
+    }
+}
+
+impl Seen {
+    /// Computes the visual tokens of all tiles.
+    pub(super) async fn look(&mut self, encoder: &mut Encoder) -> Result<()> {
+        let bar = progress::Share::new("looking", self.photos.len().max(1));
+        for (path, tiles) in std::mem::take(&mut self.photos) {
+            for (tile, picture) in tiles.iter().enumerate() {
                 let on = &mut async |done, total| {
-                    bar.set(tile * total + done, all * total);
+                    bar.set(tile * total + done, tiles.len() * total);
                     ControlFlow::Continue(())
                 };
                 let images = Images::Pictures(std::slice::from_ref(picture));
                 let found = encoder.visual_tokens(images, on).await;
-                let found = found.map_err(|e| input::of(&[path], e))?;
-                count += found.shape[1];
-                match &mut visual {
-                    None => visual = Some(found),
+                let found = found.map_err(|e| input::of(&[&path], e))?;
+                match &mut self.visual {
+                    None => self.visual = Some(found),
                     Some(visual) => {
                         visual.shape[0] += found.shape[0];
                         visual.values.extend(found.values);
                     }
                 }
             }
-            tokens.push(count);
             bar.next();
         }
         bar.finish();
-        args.background.tell();
-        Ok(Seen { tokens, visual, frames })
+        Ok(())
     }
-}
 
-impl Seen {
     /// The first question, with the places of all photographs.
     pub(super) fn question(&self, template: &Template, text: &str) -> String {
         if text.contains(IMAGE) || !self.frames.contains(&true) {
@@ -103,12 +121,20 @@ impl Seen {
         }
         let (mut number, mut lines) = ([0, 0], String::new());
         for frame in &self.frames {
-            let (at, name) = if *frame { (1, "Frame") } else { (0, "Image") };
-            number[at] += 1;
-            lines += &format!("{name}-{}: {IMAGE}\n", number[at]);
+            number[usize::from(*frame)] += 1;
+            lines += &match frame {
+                true => template.frame(number[1]),
+                false => template.picture(number[0]),
+            };
         }
         lines + text
     }
+}
+
+/// Whether a word looks like the name of a photograph, and not like a question.
+fn names_photo(word: &str) -> bool {
+    let path = word.contains(std::path::is_separator) || has_ending(Path::new(word));
+    path && !word.contains(char::is_whitespace)
 }
 
 /// Which frames are taken: one from the middle of each of so many parts of the same length.
@@ -118,4 +144,23 @@ fn chosen(frames: usize, most: usize) -> Vec<usize> {
     }
     let part = (frames - 1) as f64 / most as f64;
     (0..most).map(|i| (part / 2.0 + (part * i as f64).round_ties_even()) as usize).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As each family of models learned them.
+    #[test]
+    fn frames_are_called_by_their_numbers() {
+        let frames = vec![false, true, true];
+        let seen = Seen { photos: Vec::new(), tokens: vec![4; 3], visual: None, frames };
+        assert_eq!(
+            seen.question(&Template::port(), "Hm?"),
+            "<image>\nFrame1: <image>\nFrame2: <image>\nHm?"
+        );
+        let named = Template::named("internvl2_5").map(|template| seen.question(&template, "Hm?"));
+        let expected = "Image-1: <image>\nFrame-1: <image>\nFrame-2: <image>\nHm?";
+        assert_eq!(named.as_deref(), Some(expected));
+    }
 }

@@ -16,6 +16,8 @@ use tokenizers::Tokenizer;
 pub(super) struct Tokens {
     inner: Tokenizer,
     name: String,
+    /// The tokens with which a conversation begins, before its prompt.
+    pub(super) begin: Vec<u32>,
     /// The tokens that end an answer, the template's own first.
     pub(super) stops: Vec<u32>,
 }
@@ -30,7 +32,8 @@ impl Tokens {
                 read(checkpoint.name(), folder_of(Path::new(file)), own.and_then(|own| own.err()))?
             }
         };
-        let this = Self { inner, name: checkpoint.name().to_string(), stops: Vec::new() };
+        let begin = before(&inner);
+        let this = Self { inner, name: checkpoint.name().to_string(), begin, stops: Vec::new() };
         let first = this.id(template.stops[0])?;
         let other = this.inner.token_to_id(template.stops[1]);
         Ok(Self { stops: [first].into_iter().chain(other).collect(), ..this })
@@ -107,13 +110,43 @@ fn read(name: &str, folder: &Path, why: Option<&str>) -> Result<Tokenizer> {
     }
 }
 
+/// What a tokenizer puts before every text.
+fn before(inner: &Tokenizer) -> Vec<u32> {
+    let ids = |special: bool| {
+        let encode = || inner.encode("a", special).map(|found| found.get_ids().to_vec());
+        catch_unwind(AssertUnwindSafe(encode)).ok().and_then(|found| found.ok())
+    };
+    let (Some(plain), Some(whole)) = (ids(false), ids(true)) else { return Vec::new() };
+    let at = whole.windows(plain.len().max(1)).position(|part| part == plain);
+    whole[..at.unwrap_or(0)].to_vec()
+}
+
+/// Refuses numbers of added tokens that the library does not obey: it counts on from the last one.
+fn obeyed(inner: &Tokenizer, json: &str) -> std::result::Result<(), String> {
+    let value: Value = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    for token in value["added_tokens"].as_array().into_iter().flatten() {
+        let (Some(content), Some(id)) = (token["content"].as_str(), token["id"].as_u64()) else {
+            continue;
+        };
+        let next = inner.token_to_id(content);
+        if next.is_none_or(|next| u64::from(next) != id) {
+            let next = next.map_or("none".into(), |next| next.to_string());
+            return Err(format!(
+                "added_tokens: {content:?} has the number {id}, expected {next}, the next one: a tokenizer without gaps"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// By the text of a `tokenizer.json`, which is of a file.
 fn tokenizer(file: &Path, json: String) -> Result<Tokenizer> {
     let bad = |reason: String| Error::config(file.display(), reason);
     // The library trusts a file's numbers.
-    let read = catch_unwind(|| Tokenizer::from_bytes(json));
+    let read = catch_unwind(|| Tokenizer::from_bytes(&json));
     let read = read.map_err(|_| bad("no tokenizer: damaged".into()))?;
     let mut inner = read.map_err(|e| bad(e.to_string()))?;
+    obeyed(&inner, &json).map_err(bad)?;
     // What somebody types is text, whatever it looks like.
     inner.set_encode_special_tokens(true);
     inner.with_padding(None);
@@ -162,7 +195,7 @@ mod tests {
         let inner = read("tiny", &golden(), None).unwrap();
         let ids: Vec<u32> =
             ["<|im_start|>", "<think>"].map(|name| inner.token_to_id(name).unwrap()).into();
-        let tokens = Tokens { inner, name: "tiny".into(), stops: Vec::new() };
+        let tokens = Tokens { inner, name: "tiny".into(), begin: Vec::new(), stops: Vec::new() };
         assert_eq!(tokens.text(&ids), "<think>");
         let pieces =
             [Piece::Control("<|im_end|>"), Piece::Text("<|im_end|>".into()), Piece::Picture(0)];
@@ -176,6 +209,33 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .contains("<|end|>")
+        );
+    }
+
+    /// A tokenizer that begins every text begins the conversation; one whose numbers have gaps is refused.
+    #[test]
+    fn a_tokenizers_beginning_and_numbers_are_obeyed() {
+        let text = std::fs::read_to_string(golden().join("tokenizer.json")).unwrap();
+        let mut json: Value = serde_json::from_str(&text).unwrap();
+        let file = Path::new("tokenizer.json");
+        assert!(before(&tokenizer(file, text).unwrap()).is_empty());
+        let name = "<|im_start|>";
+        let added = json["added_tokens"].as_array_mut().unwrap();
+        let id = added.iter().find(|token| token["content"] == name).unwrap()["id"].clone();
+        json["post_processor"] = serde_json::json!({
+            "type": "TemplateProcessing", "pair": [],
+            "single": [{ "SpecialToken": { "id": name, "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
+            "special_tokens": { name: { "id": name, "ids": [id], "tokens": [name] } },
+        });
+        let begun = tokenizer(file, json.to_string()).unwrap();
+        assert_eq!(before(&begun), [id.as_u64().unwrap() as u32]);
+        for token in json["added_tokens"].as_array_mut().unwrap() {
+            token["id"] = (token["id"].as_u64().unwrap() + 1000).into();
+        }
+        let error = tokenizer(file, json.to_string()).unwrap_err().to_string();
+        assert!(
+            error.contains("tokenizer.json: added_tokens: ") && error.contains("expected"),
+            "{error}"
         );
     }
 }
