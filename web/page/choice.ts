@@ -53,7 +53,7 @@ export function addressOf({ view, layer, at, opacity, beside }: Choice, views: V
   return said.size > 0 ? `#${said.toString().replace(/%(2C|2F|3A|40)/g, decodeURIComponent)}` : "";
 }
 
-/** The address of the page, as far as it tells the view. */
+/** The address of the page, as far as it tells the view. An entry of the history stays its picture's. */
 export class AddressBar {
   /** Whether the next address is a new entry of the history. */
   #pushing = false;
@@ -65,8 +65,8 @@ export class AddressBar {
 
   write(address: string) {
     const { pathname, search, hash } = location;
-    if (address !== hash && this.#pushing) history.pushState(null, "", pathname + search + address);
-    else if (address !== hash) history.replaceState(null, "", pathname + search + address);
+    if (address !== hash && this.#pushing) history.pushState(history.state, "", pathname + search + address);
+    else if (address !== hash) history.replaceState(history.state, "", pathname + search + address);
     this.#pushing = false;
   }
 }

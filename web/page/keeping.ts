@@ -68,7 +68,7 @@ export class Keeping {
       await this.#loadVectors();
       this.#tell();
       const shown = shots.get(kept.shown);
-      if (show && shown) await this.#parts.photographs.open(shown);
+      if (show && shown) await this.#parts.photographs.bringBack(shown);
     } catch (error) {
       this.#parts.messages.alarm(new Error(`What was kept of your last visit could not be brought back: ${String(error)}.`));
     } finally {

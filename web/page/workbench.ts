@@ -22,9 +22,6 @@ import { ViewPanel } from "./view-panel";
 import { makeViews, type ViewName, type Views } from "./views/table";
 import type { View } from "./views/view";
 
-/** Layers of a model before its own number is known. */
-const USUAL_LAYERS = 12;
-
 /** A view that is drawn, without how the model is fed. */
 export type Seen = Omit<Looked, keyof Fed>;
 
@@ -76,9 +73,7 @@ export class Workbench {
   #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
-    this.#root = root;
-    this.#engine = engine;
-    [this.#alarm, this.#halt] = [surroundings.alarm, surroundings.halt];
+    [this.#root, this.#engine, this.#alarm, this.#halt] = [root, engine, surroundings.alarm, surroundings.halt];
     this.#pointing = new Pointing(this, () => this.#picture, (pointed) => {
       this.#spot.point(pointed);
       this.#beside.point(pointed);
@@ -141,7 +136,6 @@ export class Workbench {
     return this.#shots;
   }
 
-  /** The one on the stage. */
   get shown(): Shot | null {
     return this.#shot;
   }
@@ -172,6 +166,15 @@ export class Workbench {
     this.teaching.outdate();
     if (fresh) this.#picture.reveal(() => this.#opacity);
     this.update();
+  }
+
+  /** Takes the choice of the address, and its pins: `here` for the picture on the stage, else for one that comes. */
+  read(here: boolean) {
+    this.#choice = readAddress(location.hash, this.#views);
+    [this.#holder, this.#map, this.#other] = [null, null, null];
+    if (!here) return this.#sync();
+    if (this.#shot) for (const view of Object.values(this.#views)) view.fitShots(this.#shot, this.#shots);
+    this.#changed();
   }
 
   /** Shows the next frame of what moves; done once its view is drawn. */
@@ -232,8 +235,9 @@ export class Workbench {
     }
   }
 
+  /** The model's layers; before it is known the usual number. */
   get #layers(): number {
-    return this.#model?.layers ?? USUAL_LAYERS;
+    return this.#model?.layers ?? 12;
   }
 
   get #opacity(): number {
@@ -260,10 +264,6 @@ export class Workbench {
       // The key that closes a sheet lets no patch go.
       const sheet = document.querySelector(":popover-open") !== null;
       if (key === "Escape" && !sheet && pointed && this.#choice.at !== null) this.point(null);
-    });
-    addEventListener("hashchange", () => {
-      this.#choice = readAddress(location.hash, this.#views);
-      this.#changed();
     });
   }
 
