@@ -82,7 +82,7 @@ export class ViewPanel {
     const row = part(this.#root, ".saying .actions", HTMLElement);
     const place = choice.view === "teach" ? part(row, ".menu-list", HTMLElement) : row;
     if (this.#picture.parentElement !== place) place.prepend(this.#picture);
-    view.sync();
+    view.sync(choice.at !== null);
   }
 
   /** A tab as the ARIA practices describe it. */

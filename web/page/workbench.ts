@@ -294,7 +294,7 @@ export class Workbench {
     this.#choice.at = at;
     this.#holder = at && this.#shot;
     if (!at) this.view.release();
-    this.update();
+    this.#changed();
   }
 
   #changed() {
@@ -358,7 +358,7 @@ export class Workbench {
     this.#finish(shot, second, own);
     if (this.#model && !shot.coarse) void this.#film.show(shot, this.#model.layers);
     const pinned = pointing === "hold" && this.#choice.at && token !== null && !shot.frame;
-    this.#ranking.rank(pinned ? { shot: held, token, layer: this.layer, among: this.#shots } : null);
+    this.#ranking.rank(pinned ? { view, pins: view.pins, shot: held, token, layer: this.layer, among: this.#shots } : null);
   }
 
   /** The photograph whose patch is held; that of a link is the first that is shown. */

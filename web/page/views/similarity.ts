@@ -58,17 +58,23 @@ export class Similarity extends View {
     this.#other.addEventListener("change", changed);
     this.#threshold.addEventListener("input", () => {
       this.#alike = this.#threshold.valueAsNumber / 100;
-      this.sync();
+      this.#showThreshold();
       redrawn();
     });
     this.#threshold.addEventListener("change", changed);
     for (const mode of this.#modes) mode.addEventListener("change", () => (this.#mode = mode.value as Mode));
   }
 
-  override sync() {
+  override sync(held: boolean) {
+    this.#showThreshold();
+    // What counts against needs something that it counts against.
+    if (!held && this.#mode === "unlike") this.#mode = "one";
+    for (const mode of this.#modes) [mode.checked, mode.disabled] = [mode.value === this.#mode, mode.value === "unlike" && !held];
+  }
+
+  #showThreshold() {
     this.#threshold.valueAsNumber = Math.round(100 * this.#alike);
     this.#thresholdName.textContent = this.#alike.toFixed(2);
-    for (const mode of this.#modes) mode.checked = mode.value === this.#mode;
   }
 
   override read(address: Address) {
@@ -110,6 +116,10 @@ export class Similarity extends View {
     const known = others.length < this.#pins.length;
     this.#pins = known ? others : [...others, { shot, at, against: this.#mode === "unlike" }].slice(-MOST);
     return true;
+  }
+
+  override get pins(): readonly unknown[] {
+    return this.#pins;
   }
 
   override release() {
