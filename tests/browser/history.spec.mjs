@@ -99,7 +99,7 @@ test("pictures that are opened together are one entry, and what the page brings 
   })));
   await onStage(page, "own-astronaut.png");
   assert.equal(await page.evaluate(() => history.length), length + 1);
-  await page.locator("#kept", { hasText: "2 pictures" }).waitFor({ state: "attached" });
+  await page.locator('#kept [data-kept][aria-busy="false"]', { hasText: "2 pictures" }).waitFor({ state: "attached" });
   await page.reload();
   await onStage(page, "own-astronaut.png");
   assert.equal(await page.evaluate(() => history.length), length + 1);
@@ -108,3 +108,49 @@ test("pictures that are opened together are one entry, and what the page brings 
   await drawn(page);
   assert.match(await page.locator("#facts").textContent(), /own-astronaut/);
 });
+
+test("edges stand in the address where the visitor chose them, and a link and Back bring them back", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}&sample=chelsea` });
+  await shown(page);
+  const edges = () => page.locator("#edges input:checked").inputValue();
+  const own = await page.evaluate(hash);
+  await page.getByLabel("patches", { exact: true }).check();
+  await page.waitForFunction(() => location.hash === "#edges=patches");
+  await drawn(page);
+  const squares = await page.evaluate(hash);
+  assert.notEqual(squares, own);
+  await page.getByRole("tab", { name: "Group" }).click();
+  await page.waitForFunction(() => location.hash === "#view=clusters&edges=patches");
+  await page.getByLabel("photograph", { exact: true }).check();
+  await page.waitForFunction(() => location.hash === "#view=clusters");
+  await page.goBack();
+  await page.waitForFunction(() => document.querySelector("#stage").dataset.drawn === "pca");
+  assert.equal(await edges(), "patches");
+  assert.equal(await page.evaluate(hash), squares);
+  await page.reload();
+  await shown(page);
+  assert.equal(await edges(), "patches");
+  await drawn(page);
+  assert.equal(await page.evaluate(hash), squares);
+});
+
+test("a link of a picture has no pins of another", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}&sample=chelsea#view=similarity` });
+  await shown(page);
+  await pins(page);
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await onStage(page, "coffee.png");
+  await page.waitForFunction(() => location.hash === "#view=similarity");
+  // They still light the picture up.
+  await page.locator("#readout", { hasText: /cosine/ }).waitFor();
+  await page.getByText("+ alike").click();
+  await click(page, 0.5, 0.5);
+  await page.waitForFunction(() => /^#view=similarity&more=[^&]*$/.test(location.hash));
+});
+
+/** What is drawn, as one text. */
+async function hash() {
+  const canvas = document.querySelector("#frame canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return [...new Uint8Array(await crypto.subtle.digest("SHA-256", data))].join(" ");
+}

@@ -1,12 +1,11 @@
 // The views at work: turns the visitor's choice into requests to the engine, and the answers into a picture.
 
-import type { Encoded, ModelInfo, Settings, ViewMap } from "../shared/protocol";
+import type { Edges, Encoded, ModelInfo, Settings, ViewMap } from "../shared/protocol";
 import { Beside, type BesideMap } from "./beside";
 import { AddressBar, addressOf, readAddress, type Choice } from "./choice";
 import type { Fed, Looked } from "./command";
 import { part } from "./dom";
 import type { Engine } from "./engine";
-import { EdgeChoice } from "./edges";
 import { Film } from "./film";
 import { sameGrid, tokenAt, type Place } from "../shared/patches";
 import { Picture } from "./picture";
@@ -44,7 +43,8 @@ export class Workbench {
   readonly #root: HTMLElement;
   readonly #engine: Engine;
   readonly #alarm: (error: unknown) => void;
-  readonly #halt: () => void;
+  /** Stops what moves, so that something can be painted on its picture. */
+  readonly halt: () => void;
   readonly #picture: Picture;
   /** The lesson. */
   readonly teaching: Teaching;
@@ -55,7 +55,6 @@ export class Workbench {
   readonly #spot: Spot;
   readonly #ranking: Ranking;
   readonly #film: Film;
-  readonly #edges: EdgeChoice;
   readonly #beside: Beside;
   #choice: Choice;
   #model: ModelInfo | null = null;
@@ -73,14 +72,13 @@ export class Workbench {
   #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
-    [this.#root, this.#engine, this.#alarm, this.#halt] = [root, engine, surroundings.alarm, surroundings.halt];
+    [this.#root, this.#engine, this.#alarm, this.halt] = [root, engine, surroundings.alarm, surroundings.halt];
     this.#pointing = new Pointing(this, () => this.#picture, (pointed) => {
       this.#spot.point(pointed);
       this.#beside.point(pointed);
     });
     this.#picture = new Picture(root, this.#pointing.handlers(), this.#pointing.otherHandlers());
-    this.#edges = new EdgeChoice(root, () => void this.#painting.ask());
-    const edges = () => this.#edges.of("photograph");
+    const edges = () => this.#choice.edges ?? "photograph";
     this.#spot = new Spot(engine, edges, (light) => this.#picture.spot(light), surroundings.alarm);
     this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, { ...surroundings, error: surroundings.alarm });
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
@@ -96,6 +94,10 @@ export class Workbench {
     this.#panel = new ViewPanel(root, this.#views, {
       turn: (view) => this.#turn(view), layer: (layer) => this.#setLayer(layer), fade: (opacity) => this.#fade(opacity),
       faded: () => this.#writeAddress(),
+      edges: (edges) => {
+        this.#choice.edges = edges;
+        this.update();
+      },
     });
     this.#painting = new Repeated(() => this.#paint(), {
       begin: () => delete root.dataset.drawn,
@@ -145,7 +147,7 @@ export class Workbench {
     const [shot, held] = [this.#shot, this.view.pointing === "hold" && this.#choice.at ? this.held : this.#shot];
     if (!this.#map || !shot || shot.frame || !held?.encoding || held.frame) return null;
     const request = this.view.request({ layer: this.layer, token: this.#token(held.encoding), photo: held.encoding.photo, frame: false });
-    const own = this.#edges.of(this.view.edges);
+    const own = this.#edgesOf(this.view);
     const edges = own === "patches" && this.view.smooth && this.view.edges === own ? "smooth" : own;
     const second = this.view.partner(this.#shots) ?? (held === shot ? null : shot);
     return request && { request, shot: held, second, edges, opacity: this.#opacity, pins: this.view.pinned(held) };
@@ -244,6 +246,11 @@ export class Workbench {
     return this.#choice.opacity ?? this.view.opacity;
   }
 
+  /** A view of single patches keeps them. */
+  #edgesOf({ edges }: View): Edges {
+    return edges === "patches" ? edges : (this.#choice.edges ?? edges);
+  }
+
   #makeTeaching({ alarm, open, settings }: Surroundings): Teaching {
     return new Teaching(this.#root, this.#engine, {
       alarm, settings, changed: () => this.update(), marked: () => this.#redrawn(), layer: () => this.layer,
@@ -259,12 +266,6 @@ export class Workbench {
   #connect() {
     const surface = { changed: () => this.#changed(), redrawn: () => this.#redrawn(), unpoint: () => this.point(null) };
     for (const view of Object.values(this.#views)) view.connect(surface);
-    document.addEventListener("keydown", ({ key }) => {
-      const pointed = this.view.pointing === "hold" || this.view.pointing === "choose";
-      // The key that closes a sheet lets no patch go.
-      const sheet = document.querySelector(":popover-open") !== null;
-      if (key === "Escape" && !sheet && pointed && this.#choice.at !== null) this.point(null);
-    });
   }
 
   #turn(view: ViewName) {
@@ -313,11 +314,6 @@ export class Workbench {
     if (!this.#moving) void this.#painting.ask();
   }
 
-  /** Stops what moves, so that something can be painted on its picture. */
-  halt() {
-    this.#halt();
-  }
-
   async #paint() {
     const shot = this.#shot;
     if (!shot?.encoding) return;
@@ -340,7 +336,7 @@ export class Workbench {
     const quick = shot.frame || this.#pointing.moving;
     const subject = { layer: this.layer, token, photo: held.encoding.photo, frame: shot.frame, quick };
     const model = this.#model;
-    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edges.of(view.edges)).catch((error: unknown) => {
+    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edgesOf(view)).catch((error: unknown) => {
       // Another model does not have the encoding: what it makes of the photograph is shown when it is there.
       if (model === this.#model) throw error;
       return null;
@@ -348,7 +344,7 @@ export class Workbench {
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     const own = held === shot ? token : null;
     // Of what moves one view is enough to draw.
-    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (edges) => this.#edges.of(edges), quick);
+    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (one) => this.#edgesOf(one), quick);
     if (shot !== this.#shot || viewName !== this.viewName) return;
     [this.#map, this.#other] = [answer, other];
     if (answer) {
@@ -395,6 +391,8 @@ export class Workbench {
   }
 
   #writeAddress() {
-    this.#address.write(addressOf(this.#choice, this.#views));
+    // A place on another picture is not one of the picture that the address names.
+    const foreign = this.view.pointing === "hold" && this.#holder !== null && this.#holder !== this.#shot;
+    this.#address.write(addressOf(foreign ? { ...this.#choice, at: null } : this.#choice, this.#views));
   }
 }

@@ -43,6 +43,8 @@ export class Similarity extends View {
   #alike = ALIKE;
   #mode: Mode = "one";
   #pins: Pin[] = [];
+  /** The photograph on the stage. */
+  #shown: Shot | null = null;
 
   constructor(root: HTMLElement) {
     super();
@@ -86,12 +88,13 @@ export class Similarity extends View {
   override write(address: URLSearchParams) {
     if (this.#alike !== ALIKE) address.set("alike", String(Math.round(100 * this.#alike)));
     for (const [name, against] of [["more", false], ["not", true]] as const) {
-      const places = this.#pins.filter((pin) => pin.against === against).map(({ at }) => at.map((v) => v.toFixed(3)).join(","));
+      const places = this.#pins.filter(({ shot, ...pin }) => pin.against === against && (shot ?? this.#shown) === this.#shown).map(({ at }) => at.map((v) => v.toFixed(3)).join(","));
       if (places.length > 0) address.set(name, places.join(","));
     }
   }
 
   override fitShots(shot: Shot, shots: readonly Shot[]) {
+    this.#shown = shot;
     // Pins of a link are meant for the picture that it opens.
     for (const pin of this.#pins) pin.shot ??= shot;
     const chosen = this.#other.value;
