@@ -100,7 +100,7 @@ test("pins for and against, and the threshold, stay in the address; Esc lets all
   const hash = await page.evaluate(() => location.hash);
   // The patch of a pin against is not alike to itself any more.
   await page.locator("#frame canvas").hover(await at(page, 0.9, 0.1));
-  await page.locator("#readout", { hasText: /cosine -/ }).waitFor();
+  await page.locator("#readout", { hasText: /cosine with what is alike, less that with what is not: -/ }).waitFor();
   await page.keyboard.press("Escape");
   await page.waitForFunction(() => !/at=|more=|not=/.test(location.hash));
   await page.evaluate((hash) => (location.hash = hash), hash);

@@ -69,8 +69,9 @@ export class ViewPanel {
     this.#panel.setAttribute("aria-labelledby", `tab-${choice.view}`);
     const shown: string[] = [choice.view];
     if (view.firstLayer !== null) shown.push("layers");
-    if (view.edges !== "patches") shown.push("edges");
-    for (const radio of this.#edges) radio.checked = radio.value === (choice.edges ?? view.edges);
+    const edges = view.edges && (choice.edges ?? view.edges);
+    if (edges) shown.push("edges", `edges-${edges}`);
+    for (const radio of this.#edges) radio.checked = radio.value === edges;
     if (view.detailed) shown.push("detail");
     for (const control of this.#root.querySelectorAll<HTMLElement>("[data-for]")) {
       control.hidden = !shown.includes(control.dataset.for ?? "");

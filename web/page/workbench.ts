@@ -96,7 +96,7 @@ export class Workbench {
       faded: () => this.#writeAddress(),
       edges: (edges) => {
         this.#choice.edges = edges;
-        this.update();
+        this.#changed();
       },
     });
     this.#painting = new Repeated(() => this.#paint(), {
@@ -147,8 +147,7 @@ export class Workbench {
     const [shot, held] = [this.#shot, this.view.pointing === "hold" && this.#choice.at ? this.held : this.#shot];
     if (!this.#map || !shot || shot.frame || !held?.encoding || held.frame) return null;
     const request = this.view.request({ layer: this.layer, token: this.#token(held.encoding), photo: held.encoding.photo, frame: false });
-    const own = this.#edgesOf(this.view);
-    const edges = own === "patches" && this.view.smooth && this.view.edges === own ? "smooth" : own;
+    const edges = this.#edgesOf(this.view);
     const second = this.view.partner(this.#shots) ?? (held === shot ? null : shot);
     return request && { request, shot: held, second, edges, opacity: this.#opacity, pins: this.view.pinned(held) };
   }
@@ -246,9 +245,8 @@ export class Workbench {
     return this.#choice.opacity ?? this.view.opacity;
   }
 
-  /** A view of single patches keeps them. */
   #edgesOf({ edges }: View): Edges {
-    return edges === "patches" ? edges : (this.#choice.edges ?? edges);
+    return (edges && (this.#choice.edges ?? edges)) ?? "patches";
   }
 
   #makeTeaching({ alarm, open, settings }: Surroundings): Teaching {
@@ -387,7 +385,7 @@ export class Workbench {
     const beside = second ? null : this.#other;
     const pointed = view.pointing === "hold" ? (this.#pointing.hovered ?? token ?? (this.#choice.at && (this.#map?.best ?? null))) : token;
     const unpointed = view.pointing === "hold" && !this.#choice.at && this.#pointing.hovered === null;
-    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, unpointed, opacity: this.#opacity, beside });
+    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, unpointed, opacity: this.#opacity, blocks: this.#choice.edges === "patches", beside });
   }
 
   #writeAddress() {

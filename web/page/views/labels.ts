@@ -17,7 +17,7 @@ const [MOST, MOST_WRITTEN] = [60, 600];
 
 export class Labels extends View {
   readonly title = "Labels";
-  override readonly edges = "patches";
+  override readonly edges = null;
   readonly about = "What the whole picture shows. A sure model can be wrong.";
   readonly opacity = 0;
   override readonly firstLayer = null;

@@ -5,10 +5,10 @@ import type { Address } from "../address";
 import { byTouch, make, part } from "../dom";
 import type { Mark } from "../drawing";
 import type { Engine } from "../engine";
-import type { Light } from "../light";
+import { valuesOf, type Light } from "../light";
 import { tokenAt, type Place } from "../../shared/patches";
 import type { Shot } from "../shots";
-import { ALIKE, alikeLight, valuesOf } from "../spot";
+import { ALIKE, alikeLight } from "../spot";
 import { View, type Against, type Subject, type Surface } from "./view";
 
 /** A patch besides the first; its picture is null until one is shown. */
@@ -167,7 +167,8 @@ export class Similarity extends View {
   }
 
   describe(map: ViewMap, token: number): string {
-    return `cosine ${(map.data[token] ?? 0).toFixed(3)}`;
+    const value = (map.data[token] ?? 0).toFixed(3);
+    return this.#pins.some(({ against }) => against) ? `cosine with what is alike, less that with what is not: ${value}` : `cosine ${value}`;
   }
 
   /** The further pins whose pictures are encoded; those on one photograph by another model, where that is given. */
@@ -196,6 +197,6 @@ function joined(first: ViewMap, others: readonly ViewMap[], against: readonly bo
   const range: [number, number] = [data.reduce((a, b) => Math.min(a, b), Infinity), data.reduce((a, b) => Math.max(a, b), -Infinity)];
   if (!first.fine) return { ...first, data, best, range };
   const span = Math.max(1e-6, range[1] - range[0]);
-  const levels = Uint8Array.from(join(valuesOf(first), others.map(valuesOf)), (value) => Math.round(255 * Math.min(1, Math.max(0, (value - range[0]) / span))));
+  const levels = Uint8Array.from(join(valuesOf(first), others.map((map) => valuesOf(map))), (value) => Math.round(255 * Math.min(1, Math.max(0, (value - range[0]) / span))));
   return { ...first, data, best, range, fine: { ...first.fine, labels: levels } };
 }

@@ -55,8 +55,8 @@ export abstract class View {
   readonly smooth: boolean = true;
   /** Whether the photograph's light and shade lie on its colours, where these follow edges. */
   readonly lit: boolean = false;
-  /** Where the edges of its picture come from. */
-  readonly edges: Edges = "photograph";
+  /** Where the edges of its picture come from until the visitor chooses; null for a view that draws none. */
+  readonly edges: Edges | null = "photograph";
   /** Whether lines separate patches of different labels. */
   readonly outlines: boolean = false;
   readonly pointing: Pointing = "none";
