@@ -65,7 +65,7 @@ export class CodeSheet {
     const known: Readonly<Record<string, string>> = { [DEFAULT_NAME]: "", [BUNDLED_TITLE]: BUNDLED_NAME };
     const fed: Fed = { model: known[name] ?? name, settings: settings.read(), side: info.image_size, patch: info.patch };
     const { teaching } = workbench;
-    if (workbench.viewName === "teach") return codeOfLesson(this.#language, { ...fed, lesson: teaching.panel.now, layers: teaching.layers });
+    if (workbench.viewName === "teach") return codeOfLesson(this.#language, { ...fed, lesson: teaching.panel.now, layers: teaching.layers, edges: workbench.edges });
     const looked = workbench.looked;
     return looked && codeOfView(this.#language, { ...fed, ...looked });
   }

@@ -46,7 +46,6 @@ export class Workbench {
   /** Stops what moves, so that something can be painted on its picture. */
   readonly halt: () => void;
   readonly #picture: Picture;
-  /** The lesson. */
   readonly teaching: Teaching;
   readonly #views: Views;
   readonly #panel: ViewPanel;
@@ -78,7 +77,7 @@ export class Workbench {
       this.#beside.point(pointed);
     });
     this.#picture = new Picture(root, this.#pointing.handlers(), this.#pointing.otherHandlers());
-    const edges = () => this.#choice.edges ?? "photograph";
+    const edges = () => this.edges;
     this.#spot = new Spot(engine, edges, (light) => this.#picture.spot(light), surroundings.alarm);
     this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, { ...surroundings, error: surroundings.alarm });
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
@@ -126,6 +125,11 @@ export class Workbench {
   /** What is drawn. */
   get map(): ViewMap | null {
     return this.#map;
+  }
+
+  /** Where edges come from, but in views that begin with others. */
+  get edges(): Edges {
+    return this.#choice.edges ?? "photograph";
   }
 
   /** The chosen place. */
