@@ -122,6 +122,41 @@ for (const [method, edges] of [["linear", "smooth"], ["walk", "photograph"]]) {
   });
 }
 
+test("a lesson of points on one picture is a short program in each language, with the points of the command’s line", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=teach` });
+  await shown(page);
+  const { width, height } = await page.locator("#frame canvas").boundingBox();
+  const click = (x, y) => page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
+  await click(0.5, 0.3);
+  await page.getByLabel("Paint background").check();
+  await click(0.05, 0.1);
+  await page.locator(".fit", { hasText: /Learned from 2 patches/ }).waitFor();
+  await drawn(page);
+  const line = await code(page, "Command line");
+  const points = [...line.matchAll(/--point (\w+):(\d+),(\d+)/g)].map(([, name, x, y]) => `.point("${name}", [${x}, ${y}])`);
+  assert.equal(points.length, 2);
+  for (const [language, opened, calls] of [
+    ["Python", 'internvit.open("internvit-tiny")', ['.method("walk").layer(8).layer(12).size(112).fit()', 'model.segment_with(head, "coffee.png")']],
+    ["JavaScript", 'new URL("models/internvit-tiny/", location.href)', ['.method("walk").layer(8).layer(12).size(112).fit()', 'model.segmentWith(head, "coffee.png", { size: 112 })']],
+    ["Rust", 'Model::open("internvit-tiny")?', [".method(Method::Walk).layer(8).layer(12).size(112)", ".segment()?"]],
+  ]) {
+    const text = await code(page, language);
+    for (const part of [opened, 'teach', ...points, ...calls]) assert.ok(text.includes(part), `${part} is not in\n${text}`);
+    assert.ok(!text.includes("subprocess"));
+  }
+  // A stroke is the command line's alone.
+  await page.keyboard.press("Escape");
+  const box = await page.locator("#frame canvas").boundingBox();
+  await page.mouse.move(box.x + 0.3 * width, box.y + 0.8 * height);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 0.6 * width, box.y + 0.9 * height, { steps: 5 });
+  await page.mouse.up();
+  await drawn(page);
+  assert.match(await code(page, "Python"), /^import subprocess/);
+  await page.locator("#code-sheet").getByText("Rust", { exact: true }).click();
+  await page.getByText("A lesson of strokes, or on several pictures, has no short form").waitFor();
+});
+
 // The packages' own tests run these programs: tests/python/test_page.py, package.spec.mjs.
 for (const [language, file] of [["Python", "looked.py"], ["JavaScript", "looked.mjs"]]) {
   test(`what is shown in ${language} is the program that its package’s tests run`, async (t) => {

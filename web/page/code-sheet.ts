@@ -1,6 +1,7 @@
 // The sheet that shows the view on screen as code.
 
-import { codeOfLesson, codeOfView, type Language } from "./code";
+import { codeOfView, type Language } from "./code";
+import { codeOfLesson } from "./code-lesson";
 import type { Fed } from "./command";
 import { copyText } from "./copy";
 import { part } from "./dom";
@@ -72,12 +73,12 @@ export class CodeSheet {
 
   #needs(): string {
     // A lesson's strokes are the command line's, which Python calls.
-    return this.#language === "python" && this.#parts.workbench.viewName === "teach" ? "Needs the command line in the PATH." : NEEDS[this.#language];
+    return this.#text.value.startsWith("import subprocess") ? "Needs the command line in the PATH." : NEEDS[this.#language];
   }
 
   #lacking(): string {
     const { workbench } = this.#parts;
-    return workbench.viewName === "teach" ? "A lesson has no short form in this language: take the command line." : `Nothing to show yet. ${workbench.view.lacking}`;
+    return workbench.viewName === "teach" ? "A lesson of strokes, or on several pictures, has no short form in this language: take the command line." : `Nothing to show yet. ${workbench.view.lacking}`;
   }
 
   async #copyText() {
