@@ -1,6 +1,7 @@
 // The sheet that shows the view on screen as code.
 
 import { codeOfView, type Language } from "./code";
+import { codeOfLabels } from "./code-labels";
 import { codeOfLesson } from "./code-lesson";
 import type { Fed } from "./command";
 import { copyText } from "./copy";
@@ -9,6 +10,7 @@ import type { ModelLoading } from "./loading";
 import { BUNDLED_NAME, BUNDLED_TITLE, DEFAULT_NAME } from "./model-picker";
 import type { Model } from "../shared/protocol";
 import type { SettingsForm } from "./settings";
+import { Labels } from "./views/labels";
 import type { Workbench } from "./workbench";
 
 export interface CodeParts {
@@ -67,7 +69,8 @@ export class CodeSheet {
     const fed: Fed = { model: known[name] ?? name, settings: settings.read(), side: info.image_size, patch: info.patch };
     const { teaching } = workbench;
     if (workbench.viewName === "teach") return codeOfLesson(this.#language, { ...fed, lesson: teaching.panel.now, layers: teaching.layers, edges: workbench.edges });
-    const looked = workbench.looked;
+    const { looked, view, shown } = workbench;
+    if (view instanceof Labels) return shown && view.asked && codeOfLabels(this.#language, { ...fed, ...view.asked, photo: shown.file.name });
     return looked && codeOfView(this.#language, { ...fed, ...looked });
   }
 

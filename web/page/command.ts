@@ -134,7 +134,7 @@ function teachLine(given: Taught, shot: Shot, encoding: Encoded): Line {
   ];
 }
 
-const modelOf = ({ model }: Fed): Line => (model ? ["--model", model] : []);
+export const modelOf = ({ model }: Pick<Fed, "model">): Line => (model ? ["--model", model] : []);
 
 const refining = ({ smooth, least }: Lesson["method"]): Line => [...(smooth ? ["--smooth", String(smooth)] : []), ...(least ? ["--least", String(least)] : [])];
 

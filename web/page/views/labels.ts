@@ -100,6 +100,13 @@ export class Labels extends View {
     return "";
   }
 
+  /** What is asked of a picture; no words for the model's own classes. Null where nothing can be asked yet. */
+  get asked(): { words: string[]; template: string } | null {
+    const words = this.#free ? listed(this.#words) : [];
+    const unready = this.#free ? words.length === 0 || !this.#template.includes("{}") : this.#bars.childElementCount === 0;
+    return unready ? null : { words, template: this.#template };
+  }
+
   #check() {
     this.#hint.textContent = this.#template.includes("{}") ? "" : "Write {} where the word goes.";
   }
