@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { before, after, test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { drawn, phone, readNpy, saved, shown } from "./visitor.mjs";
+import { indices } from "./png.mjs";
+import { unzipSync } from "fflate";
+import { drawn, fact, phone, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/internvit");
@@ -36,7 +38,7 @@ async function code(page, language) {
   return text.inputValue();
 }
 
-const inShell = (text) => execFileSync("sh", ["-c", text.replace(/^internvit (look|segment)/gm, "$& --device cpu")], { cwd: scratch.folder, env: scratch.env, encoding: "utf8" });
+const inShell = (text) => execFileSync("sh", ["-c", text.replace(/^internvit (look|segment|teach|classify)/gm, "$& --device cpu")], { cwd: scratch.folder, env: scratch.env, encoding: "utf8" });
 
 /** The largest difference, in parts of the largest value. */
 function apart(one, other) {
@@ -81,9 +83,78 @@ test("materials by the command line are those of the page", async (t) => {
   const page = await visit(site, t, { query: `${SMALL}#view=segmentation` });
   await shown(page);
   const line = await code(page, "Command line");
-  assert.match(line, /^internvit segment coffee\.png --model internvit-tiny --whole --window 112 --opacity 0\.6 --picture coffee-segmentation\.png --labels coffee-labels\.png$/);
+  assert.match(line, /^internvit segment coffee\.png --model internvit-tiny --whole --window 112 --edges photograph --opacity 0\.6 --picture coffee-segmentation\.png --labels coffee-labels\.png$/);
   inShell(line);
   assert.equal(readFileSync(join(scratch.folder, "coffee-labels.png")).toString("latin1", 1, 4), "PNG");
+});
+
+/** The part of pixels in which two masks differ. */
+const differing = (one, other) => one.pixels.filter((label, at) => label !== other.pixels[at]).length / one.pixels.length;
+
+for (const [method, edges] of [["linear", "smooth"], ["walk", "photograph"]]) {
+  test(`a lesson’s lines make the masks that the page shows and saves: ${method}, edges ${edges}`, async (t) => {
+    if (!able(t)) return;
+    const page = await visit(site, t, { query: `?sample=coffee&start=sample&detail=quick#view=teach&edges=${edges}` });
+    await shown(page);
+    await page.locator("#facts", { hasText: "24 × 16" }).waitFor({ state: "attached" });
+    await page.locator("#method").evaluate((select, value) => {
+      select.value = value;
+      select.dispatchEvent(new Event("change"));
+    }, method);
+    const { width, height } = await page.locator("#frame canvas").boundingBox();
+    const click = (x, y) => page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
+    await click(0.5, 0.3);
+    await page.getByLabel("Paint background").check();
+    await click(0.05, 0.1);
+    await page.locator(".fit", { hasText: /Learned from 2 patches/ }).waitFor();
+    await drawn(page);
+    const own = indices(unzipSync((await saved(page, "Save all masks")).bytes)["masks/coffee.png"]);
+    const [teach, segment] = (await code(page, "Command line")).split("\n");
+    const rows = Number(/× (\d+)/.exec(await fact(page, "Patches"))[1]);
+    assert.ok(teach.includes(` --image-size ${14 * rows} --edges ${edges} `), teach);
+    inShell(teach);
+    const taught = differing(indices(readFileSync(join(scratch.folder, "coffee-mask.png"))), own);
+    inShell(segment.replace("PICTURES", "coffee.png"));
+    const applied = differing(indices(unzipSync(readFileSync(join(scratch.folder, "masks.zip")))["masks/coffee.png"]), own);
+    t.diagnostic(`${taught}, ${applied}`);
+    assert.ok(taught < 0.005, `${teach}\n${taught} of the pixels differ`);
+    assert.ok(applied < 0.005, `${segment}\n${applied} of the pixels differ`);
+  });
+}
+
+test("a lesson of points on one picture is a short program in each language, with the points of the command’s line", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=teach` });
+  await shown(page);
+  const { width, height } = await page.locator("#frame canvas").boundingBox();
+  const click = (x, y) => page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
+  await click(0.5, 0.3);
+  await page.getByLabel("Paint background").check();
+  await click(0.05, 0.1);
+  await page.locator(".fit", { hasText: /Learned from 2 patches/ }).waitFor();
+  await drawn(page);
+  const line = await code(page, "Command line");
+  const points = [...line.matchAll(/--point (\w+):(\d+),(\d+)/g)].map(([, name, x, y]) => `.point("${name}", [${x}, ${y}])`);
+  assert.equal(points.length, 2);
+  for (const [language, opened, calls] of [
+    ["Python", 'internvit.open("internvit-tiny")', ['.method("walk").layer(8).layer(12).size(112).fit()', 'model.segment_with(head, "coffee.png")']],
+    ["JavaScript", 'new URL("models/internvit-tiny/", location.href)', ['.method("walk").layer(8).layer(12).size(112).fit()', 'model.segmentWith(head, "coffee.png", { size: 112 })']],
+    ["Rust", 'Model::open("internvit-tiny")?', [".method(Method::Walk).layer(8).layer(12).size(112)", ".segment()?"]],
+  ]) {
+    const text = await code(page, language);
+    for (const part of [opened, 'teach', ...points, ...calls]) assert.ok(text.includes(part), `${part} is not in\n${text}`);
+    assert.ok(!text.includes("subprocess"));
+  }
+  // A stroke is the command line's alone.
+  await page.keyboard.press("Escape");
+  const box = await page.locator("#frame canvas").boundingBox();
+  await page.mouse.move(box.x + 0.3 * width, box.y + 0.8 * height);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 0.6 * width, box.y + 0.9 * height, { steps: 5 });
+  await page.mouse.up();
+  await drawn(page);
+  assert.match(await code(page, "Python"), /^import subprocess/);
+  await page.locator("#code-sheet").getByText("Rust", { exact: true }).click();
+  await page.getByText("A lesson of strokes, or on several pictures, has no short form").waitFor();
 });
 
 // The packages' own tests run these programs: tests/python/test_page.py, package.spec.mjs.

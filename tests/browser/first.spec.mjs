@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { openSite, path, visit } from "./site.mjs";
-import { axe, drawn, fact, fits, frame, loaded, phone, saved, shown } from "./visitor.mjs";
+import { axe, drawn, fact, fits, frame, loaded, phone, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 /** The usual detail, by the device's speed. */
@@ -100,7 +100,7 @@ test("pins for and against, and the threshold, stay in the address; Esc lets all
   const hash = await page.evaluate(() => location.hash);
   // The patch of a pin against is not alike to itself any more.
   await page.locator("#frame canvas").hover(await at(page, 0.9, 0.1));
-  await page.locator("#readout", { hasText: /cosine -/ }).waitFor();
+  await page.locator("#readout", { hasText: /cosine with what is alike, less that with what is not: -/ }).waitFor();
   await page.keyboard.press("Escape");
   await page.waitForFunction(() => !/at=|more=|not=/.test(location.hash));
   await page.evaluate((hash) => (location.hash = hash), hash);
@@ -120,6 +120,38 @@ test("a pinned patch ranks the other open pictures", async (t) => {
   await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
   await shown(page);
   await page.locator("#readout", { hasText: /cosine/ }).waitFor();
+});
+
+test("the ranking is by what the view draws of each picture: centred, with pins for and against", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=similarity` });
+  await shown(page);
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  await shown(page);
+  const click = async (x, y) => {
+    await page.locator("#frame canvas").click(await at(page, x, y));
+    await drawn(page);
+  };
+  // Nothing counts against nothing.
+  assert.ok(await page.getByLabel("− unlike").isDisabled());
+  await click(0.5, 0.5);
+  const score = (text) => page.waitForFunction((before) => {
+    const now = document.querySelector("#ranking .count")?.textContent;
+    return now && now !== before ? now : null;
+  }, text).then((found) => found.jsonValue());
+  const one = await score("");
+  await page.getByText("+ alike").click();
+  await click(0.1, 0.9);
+  await page.getByText("− unlike").click();
+  await click(0.45, 0.45);
+  const all = await score(one);
+  await page.getByLabel("Compare with").selectOption({ label: "chelsea.png" });
+  await drawn(page);
+  const { data } = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
+  assert.equal(all, Math.max(...data).toFixed(2));
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.querySelector("[name=pins][value=unlike]").disabled);
+  assert.ok(await page.getByLabel("pins", { exact: true }).isChecked());
 });
 
 test("the ranking has pictures whose features were released too, and can be cancelled", async (t) => {

@@ -335,8 +335,8 @@ test("the command that does the same is shown and copied", async (t) => {
   await page.locator("#code-sheet").getByRole("button", { name: "Copy" }).click();
   await page.getByRole("button", { name: "Copied ✓" }).waitFor();
   const [teach, segment] = (await page.evaluate(() => navigator.clipboard.readText())).split("\n");
-  assert.match(teach, /^internvit teach 'my cat'\\''s\.png' --point object:22[56],1[45]\d --point background:42\d,\d+ --model internvit-tiny --method walk --layer 8,12 --image-size 112 --out taught\.safetensors/);
-  assert.match(segment, /^internvit segment PICTURES --model internvit-tiny --head taught\.safetensors --window 112 --masks-zip masks\.zip$/);
+  assert.match(teach, /^internvit teach 'my cat'\\''s\.png' --point object:22[56],1[45]\d --point background:42\d,\d+ --model internvit-tiny --method walk --layer 8,12 --image-size 112 --edges photograph --out taught\.safetensors/);
+  assert.match(segment, /^internvit segment PICTURES --model internvit-tiny --head taught\.safetensors --window 112 --edges photograph --masks-zip masks\.zip$/);
 });
 
 test("a lesson and its pictures are kept in the browser until they are deleted", async (t) => {

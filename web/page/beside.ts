@@ -124,7 +124,7 @@ export class Beside {
   }
 
   /** The map beside; null where none stands there. `token` is the patch that is held or pointed at. */
-  async map(shot: Shot, token: number | null, edges: (own: Edges) => Edges, quick: boolean): Promise<BesideMap | null> {
+  async map(shot: Shot, token: number | null, edges: (view: View) => Edges, quick: boolean): Promise<BesideMap | null> {
     const [choice, model] = [this.#choice, this.#other];
     if (!choice || !shot.encoding) return null;
     const view = this.#views[choice.view];
@@ -136,7 +136,7 @@ export class Beside {
     const layer = this.#shown(choice);
     const own = token === null ? null : tokenAt(placeOf(token, shot.encoding), encoding);
     const subject = { layer, token: view.pointing === "none" ? null : own, photo: encoding.photo, frame: shot.frame, quick, guest: model !== "" };
-    const map = await view.map(seat.engine, subject, seat.shot, edges(view.edges)).catch((error: unknown) => {
+    const map = await view.map(seat.engine, subject, seat.shot, edges(view)).catch((error: unknown) => {
       if (!model) throw error;
       this.#error(error);
       return null;

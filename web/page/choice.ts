@@ -3,6 +3,7 @@
 import { Address } from "./address";
 import type { BesideChoice } from "./beside";
 import type { Place } from "../shared/patches";
+import type { Edges } from "../shared/protocol";
 import { nameable } from "./shelf";
 import { viewNames, type ViewName, type Views } from "./views/table";
 
@@ -14,9 +15,13 @@ export interface Choice {
   at: Place | null;
   /** How much of the view lies over the photograph, in percent; null as suits the view. */
   opacity: number | null;
+  /** Where edges come from; null as suits the view. */
+  edges: Edges | null;
   /** What stands beside; null for nothing. */
   beside: BesideChoice | null;
 }
+
+const EDGES: readonly Edges[] = ["patches", "smooth", "photograph"];
 
 /** The choice of an address; the views take their settings from it. */
 export function readAddress(hash: string, views: Views): Choice {
@@ -29,6 +34,7 @@ export function readAddress(hash: string, views: Views): Choice {
     layer: address.whole("layer", 0, 200),
     at: address.text("at") && inside(x) && inside(y) ? [x, y] : null,
     opacity: address.whole("opacity", 0, 100),
+    edges: EDGES.find((one) => one === address.text("edges")) ?? null,
     beside: readBeside(address.text("beside")),
   };
 }
@@ -41,19 +47,20 @@ function readBeside(text: string): BesideChoice | null {
 }
 
 /** The address of a choice, with only what differs from the page's start. */
-export function addressOf({ view, layer, at, opacity, beside }: Choice, views: Views): string {
+export function addressOf({ view, layer, at, opacity, edges, beside }: Choice, views: Views): string {
   const said = new URLSearchParams();
   const { pointing } = views[view];
   if (view !== first()) said.set("view", view);
   if (layer !== null) said.set("layer", String(layer));
   if (at && (pointing === "hold" || pointing === "choose")) said.set("at", at.map((v) => v.toFixed(3)).join(","));
   views[view].write(said);
+  if (edges !== null && edges !== views[view].edges) said.set("edges", edges);
   if (beside) said.set("beside", [beside.view, beside.layer ?? "", beside.model].join(",").replace(/,+$/, ""));
   if (opacity !== null) said.set("opacity", String(opacity));
   return said.size > 0 ? `#${said.toString().replace(/%(2C|2F|3A|40)/g, decodeURIComponent)}` : "";
 }
 
-/** The address of the page, as far as it tells the view. */
+/** The address of the page, as far as it tells the view. An entry of the history stays its picture's. */
 export class AddressBar {
   /** Whether the next address is a new entry of the history. */
   #pushing = false;
@@ -65,8 +72,8 @@ export class AddressBar {
 
   write(address: string) {
     const { pathname, search, hash } = location;
-    if (address !== hash && this.#pushing) history.pushState(null, "", pathname + search + address);
-    else if (address !== hash) history.replaceState(null, "", pathname + search + address);
+    if (address !== hash && this.#pushing) history.pushState(history.state, "", pathname + search + address);
+    else if (address !== hash) history.replaceState(history.state, "", pathname + search + address);
     this.#pushing = false;
   }
 }

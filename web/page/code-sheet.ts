@@ -1,6 +1,8 @@
 // The sheet that shows the view on screen as code.
 
-import { codeOfLesson, codeOfView, type Language } from "./code";
+import { codeOfView, type Language } from "./code";
+import { codeOfLabels } from "./code-labels";
+import { codeOfLesson } from "./code-lesson";
 import type { Fed } from "./command";
 import { copyText } from "./copy";
 import { part } from "./dom";
@@ -8,6 +10,7 @@ import type { ModelLoading } from "./loading";
 import { BUNDLED_NAME, BUNDLED_TITLE, DEFAULT_NAME } from "./model-picker";
 import type { Model } from "../shared/protocol";
 import type { SettingsForm } from "./settings";
+import { Labels } from "./views/labels";
 import type { Workbench } from "./workbench";
 
 export interface CodeParts {
@@ -65,19 +68,20 @@ export class CodeSheet {
     const known: Readonly<Record<string, string>> = { [DEFAULT_NAME]: "", [BUNDLED_TITLE]: BUNDLED_NAME };
     const fed: Fed = { model: known[name] ?? name, settings: settings.read(), side: info.image_size, patch: info.patch };
     const { teaching } = workbench;
-    if (workbench.viewName === "teach") return codeOfLesson(this.#language, { ...fed, lesson: teaching.panel.now, layers: teaching.layers });
-    const looked = workbench.looked;
+    if (workbench.viewName === "teach") return codeOfLesson(this.#language, { ...fed, lesson: teaching.panel.now, layers: teaching.layers, edges: workbench.edges });
+    const { looked, view, shown } = workbench;
+    if (view instanceof Labels) return shown && view.asked && codeOfLabels(this.#language, { ...fed, ...view.asked, photo: shown.file.name });
     return looked && codeOfView(this.#language, { ...fed, ...looked });
   }
 
   #needs(): string {
     // A lesson's strokes are the command line's, which Python calls.
-    return this.#language === "python" && this.#parts.workbench.viewName === "teach" ? "Needs the command line in the PATH." : NEEDS[this.#language];
+    return this.#text.value.startsWith("import subprocess") ? "Needs the command line in the PATH." : NEEDS[this.#language];
   }
 
   #lacking(): string {
     const { workbench } = this.#parts;
-    return workbench.viewName === "teach" ? "A lesson has no short form in this language: take the command line." : `Nothing to show yet. ${workbench.view.lacking}`;
+    return workbench.viewName === "teach" ? "A lesson of strokes, or on several pictures, has no short form in this language: take the command line." : `Nothing to show yet. ${workbench.view.lacking}`;
   }
 
   async #copyText() {

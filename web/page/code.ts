@@ -1,7 +1,7 @@
 // The view on screen as code: for a shell, and as short programs in Python, Rust and JavaScript.
 
 import { placeOf } from "../shared/patches";
-import { filesOf, lessonLines, lookLine, shellLine, sizeOf, type Line, type Looked, type Taught } from "./command";
+import { filesOf, lookLine, shellLine, sizeOf, type Looked } from "./command";
 import { pixelAt } from "./traces";
 
 export type Language = "shell" | "python" | "rust" | "script";
@@ -20,18 +20,12 @@ export function codeOfView(language: Language, given: Looked): string {
   }
 }
 
-/** The same for a lesson; null in a language that has no short way. */
-export function codeOfLesson(language: Language, given: Taught): string | null {
-  const lines = lessonLines(given);
-  if (language === "shell") return lines.map(shellLine).join("\n");
-  if (language !== "python") return null;
-  return [
-    "import subprocess", "import zipfile", "",
-    ...lines.map(runOf), "",
-    'with zipfile.ZipFile("masks.zip") as masks:',
-    "    print(masks.namelist())",
-  ].join("\n");
-}
+/** The default model as a language knows it. */
+export const OPENED = { python: "bundled", rust: "dinov2-small", script: "bundled" } as const;
+
+/** A model as JavaScript opens it, by the npm package. The smallest one is not in it. */
+export const sourceOf = (model: string) =>
+  model === "internvit-tiny" ? 'new URL("models/internvit-tiny/", location.href)' : JSON.stringify(model || OPENED.script);
 
 /** What a view is asked for, by the names that Python and JavaScript have for it. */
 function askedOf({ request, shot }: Looked): [string, unknown][] {
@@ -54,7 +48,7 @@ function pythonOf(given: Looked): string {
   const words = [...askedOf(given), ...fedOf(given)].map(([name, value]) => `${name}=${value === true ? "True" : literal(value)}`);
   const photo = JSON.stringify(shot.file.name);
   return [
-    "import internvit", "", `model = internvit.open(${JSON.stringify(model || "bundled")}${texts})`,
+    "import internvit", "", `model = internvit.open(${JSON.stringify(model || OPENED.python)}${texts})`,
     `seen = model.look(${[photo, JSON.stringify(request.view), ...words].join(", ")})`,
     ...beyond(given).map((line) => `# ${line}`),
     "print(seen.data.shape)  # the values; seen.over(0.75) is the picture, an array",
@@ -64,20 +58,6 @@ function pythonOf(given: Looked): string {
 
 /** A value as Python and JavaScript write it: a word, a number or a pixel. */
 const literal = (value: unknown) => JSON.stringify(value, null, 1).replace(/\n */g, " ").replace(/\[ | \]/g, (bracket) => bracket.trim());
-
-/** Python reads JSON's strings as its own. */
-const runOf = (line: Line) => `subprocess.run([\n${wrapped(line.map((word) => `${JSON.stringify(word)},`))}\n], check=True)`;
-
-/** Words in lines of at most some 76 characters. */
-function wrapped(words: readonly string[]): string {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < 76) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(`    ${word}`);
-  }
-  return lines.join("\n");
-}
 
 /** Colours that an earlier picture fixed. */
 function keptColours({ request }: Looked): string[] {
@@ -97,7 +77,7 @@ function rustOf(given: Looked): string {
   if (request.view === "words") return `// In the command line’s words:\n// ${shellLine(lookLine(given))}`;
   if (request.view === "segmentation") return `// The model’s own head, in the command line’s words:\n// ${shellLine(lookLine(given))}`;
   const { image_size, resize } = sizeOf(given, shot.encoding);
-  const open = given.model || "bundled";
+  const open = given.model || OPENED.rust;
   const how = [
     image_size ? `.size(${image_size})` : "", resize ? `.resize(Resize::${capital(resize)})` : "", tiles > 1 ? `.tiles(${tiles})` : "",
     shifts > 1 ? `.shifts(${shifts})` : "", `.edges(Edges::${capital(edges)})`,
@@ -127,14 +107,12 @@ function beyond({ second, pins: { length: pins }, request }: Looked): string[] {
   return more.length > 0 ? [`Not in these lines, but in the command line’s: ${more.join(", ")}.`] : [];
 }
 
-/** By the npm package. The smallest model is not in it. */
 function scriptOf(given: Looked): string {
   const { shot, request, model } = given;
-  const source = model === "internvit-tiny" ? 'new URL("models/internvit-tiny/", location.href)' : JSON.stringify(model || "bundled");
   const spelled = (pairs: readonly [string, unknown][]) => `{ ${pairs.map(([name, value]) => `${name}: ${literal(value)}`).join(", ")} }`;
   return [
     'import { open } from "internvit";', "",
-    `const model = await open(${source}${request.view === "words" ? ", { texts: true }" : ""});`,
+    `const model = await open(${sourceOf(model)}${request.view === "words" ? ", { texts: true }" : ""});`,
     `const seen = await model.look(${JSON.stringify(shot.file.name)}, ${spelled([["view", request.view], ...askedOf(given)])}, ${spelled(fedOf(given))});`,
     ...beyond(given).map((line) => `// ${line}`),
     "console.info(seen.data.shape, seen.image.width, seen.image.height); // seen.data.data are the values, seen.image the picture",

@@ -38,6 +38,7 @@ export interface Looked extends Fed {
 export interface Taught extends Fed {
   lesson: Lesson;
   layers: readonly number[];
+  edges: Edges;
 }
 
 /** The files that the line of a view writes: the picture, and its values or the classes' mask. */
@@ -53,7 +54,7 @@ export function lookLine(given: Looked): Line {
   const photo = fileName(shot.file.name);
   if (request.view === "segmentation") {
     const window = ["--whole", "--window", String(sizeOf(given, shot.encoding).image_size ?? given.side)];
-    return ["internvit", "segment", photo, ...modelOf(given), ...window, "--opacity", String(opacity / 100), "--picture", picture, "--labels", data];
+    return ["internvit", "segment", photo, ...modelOf(given), ...window, ...edgesOf(given), "--opacity", String(opacity / 100), "--picture", picture, "--labels", data];
   }
   const usual = request.view === "pca" ? 100 : 75;
   return [
@@ -104,24 +105,22 @@ function ofView({ request, shot, pins }: Looked): Line {
   }
 }
 
-/** The page blends light from patch to patch; the command line would take the photograph's edges. */
-function edgesOf({ request, edges }: Looked): Line {
-  const usual = request.view === "norms" ? "patches" : "photograph";
-  return edges === usual ? [] : ["--edges", edges];
-}
+/** What the command line would do by itself differs from view to view, and from method to method. */
+const edgesOf = ({ edges }: { edges: Edges }): Line => ["--edges", edges];
 
 /** Lines of a lesson: one that teaches where all was painted on one picture, and one that makes all masks. */
 export function lessonLines(given: Taught): Line[] {
-  const { lesson: { traces, method, head }, settings } = given;
+  const { lesson: { traces, method, head } } = given;
   const [shot, ...others] = new Set(traces.map((trace) => trace.shot));
   const taught = shot?.encoding && others.length === 0 && used({ traces }).length >= 2 ? [teachLine(given, shot, shot.encoding)] : [];
   const file = taught.length === 0 && head ? head.file.name : "taught.safetensors";
-  const window = settings.image_size ? ["--window", String(settings.image_size)] : [];
-  return [...taught, ["internvit", "segment", "PICTURES", ...modelOf(given), "--head", fileName(file), ...window, ...refining(method), "--masks-zip", "masks.zip"]];
+  const { image_size } = sizeOf(given, shot?.encoding ?? null);
+  const window = image_size ? ["--window", String(image_size)] : [];
+  return [...taught, ["internvit", "segment", "PICTURES", ...modelOf(given), "--head", fileName(file), ...window, ...edgesOf(given), ...refining(method), "--masks-zip", "masks.zip"]];
 }
 
 function teachLine(given: Taught, shot: Shot, encoding: Encoded): Line {
-  const { lesson: { classes, traces, method }, layers, settings, side } = given;
+  const { lesson: { classes, traces, method }, layers, side } = given;
   const name = (trace: Trace) => classes[trace.class]?.name ?? "";
   // Classes stand in the order in which they are named.
   const sorted = [...traces].sort((a, b) => a.class - b.class);
@@ -131,11 +130,11 @@ function teachLine(given: Taught, shot: Shot, encoding: Encoded): Line {
   });
   return [
     "internvit", "teach", fileName(shot.file.name), ...painted, ...modelOf(given), "--method", method.kind, "--layer", layers.join(","),
-    "--image-size", String(settings.image_size ?? side), ...refining(method), "--out", "taught.safetensors", "--labels", fileName(named(shot.file.name, "mask.png")),
+    "--image-size", String(sizeOf(given, encoding).image_size ?? side), ...edgesOf(given), ...refining(method), "--out", "taught.safetensors", "--labels", fileName(named(shot.file.name, "mask.png")),
   ];
 }
 
-const modelOf = ({ model }: Fed): Line => (model ? ["--model", model] : []);
+export const modelOf = ({ model }: Pick<Fed, "model">): Line => (model ? ["--model", model] : []);
 
 const refining = ({ smooth, least }: Lesson["method"]): Line => [...(smooth ? ["--smooth", String(smooth)] : []), ...(least ? ["--least", String(least)] : [])];
 

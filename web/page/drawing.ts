@@ -162,8 +162,9 @@ function drawView(board: Board, scene: Scene, grid: Encoded, { photo, raster, li
   if (scene.outlines && !scene.map.fine) drawOutlines(board, scene.map);
 }
 
-function drawLight({ canvas, context, region }: Board, { opacity }: Scene, light: Light, raster: HTMLCanvasElement, lines: readonly number[][]) {
+function drawLight({ canvas, context, region }: Board, { opacity, smooth, map }: Scene, light: Light, raster: HTMLCanvasElement, lines: readonly number[][]) {
   context.globalAlpha = opacity / 100;
+  context.imageSmoothingEnabled = smooth || Boolean(map?.fine);
   context.drawImage(raster, ...region);
   if (lines.length === 0) return;
   const [left, top, width, height] = region;

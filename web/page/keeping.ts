@@ -82,7 +82,7 @@ export class Keeping {
     await this.#loadVectors();
     this.#tell();
     const shown = shots.get(kept.shown);
-    if (show && shown && !begun) await this.#parts.photographs.open(shown);
+    if (show && shown && !begun) await this.#parts.photographs.bringBack(shown);
   }
 
   /** Another model: its features of the lesson's pictures may be kept. */

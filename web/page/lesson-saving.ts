@@ -115,7 +115,7 @@ export class LessonSaving {
     const { taught } = teaching;
     if (!taught || !shown?.encoding) throw new Error("Nothing was saved. Paint some of two classes first.");
     const name = this.#cutName();
-    const cut = await engine.call("cutOut", { photo: shown.encoding.photo, class: Math.max(0, taught.names.indexOf(name)), refine: teaching.refine("photograph") });
+    const cut = await engine.call("cutOut", { photo: shown.encoding.photo, class: Math.max(0, taught.names.indexOf(name)), refine: teaching.refine(workbench.edges) });
     saving.save(await pngOf(cut), named(shown.file.name, `${fileName(name)}.png`));
   }
 
@@ -193,8 +193,8 @@ export class LessonSaving {
 
   /** The files of a picture, which is encoded once more where its features were released. */
   async #filesOf(shot: Shot, name: string, options: Options): Promise<MaskFiles> {
-    const { engine, settings, workbench: { teaching } } = this.#parts;
-    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine("photograph"), soft: this.#soft.checked }, options);
+    const { engine, settings, workbench: { teaching, edges } } = this.#parts;
+    const of = (photo: number) => engine.call("maskFiles", { photo, file: shot.file.name, name, refine: teaching.refine(edges), soft: this.#soft.checked }, options);
     if (shot.encoding) return of(shot.encoding.photo);
     const encoding = await engine.call("encode", { photo: shot.file, settings: settings.read() }, options);
     encoding.bitmap.close();

@@ -53,11 +53,21 @@ export function shadeOf({ values, width, height, low, high }: Light): HTMLCanvas
   return canvas;
 }
 
-/** The light of a map's values between two of their percentiles. */
-export function percentileLight({ width, height }: ViewMap, values: Float32Array, from: number, to: number): Light {
-  const sorted = values.slice().sort();
+/** The values of a map, along the edges that it has; `own` are those of its patches. */
+export function valuesOf({ data, fine, range }: ViewMap, own: Float32Array = data): Float32Array {
+  if (!fine || !range) return own;
+  const [low, high] = range;
+  const values = new Float32Array(fine.labels.length);
+  for (let at = 0; at < values.length; at++) values[at] = low + ((fine.labels[at] ?? 0) / 255) * (high - low);
+  return values;
+}
+
+/** The light of a map's values between two percentiles of the patches', which are `own`. */
+export function percentileLight(map: ViewMap, own: Float32Array, from: number, to: number): Light {
+  const sorted = own.slice().sort();
   const at = (part: number) => sorted[Math.round(part * (sorted.length - 1))] ?? 0;
-  return { values, width, height, low: at(from), high: at(to), line: null };
+  const { width, height } = map.fine ?? map;
+  return { values: valuesOf(map, own), width, height, low: at(from), high: at(to), line: null };
 }
 
 /** Most values in a row of which a line is made: it is to be calm, not to follow each grain of the photograph. */

@@ -54,15 +54,14 @@ function isCount(number: number | undefined): number is number {
   return Number.isInteger(number) && number! > 0;
 }
 
-/** Notes the sample on the stage in the address: a new entry of the history where it takes another picture's place. */
-export function noteSample(shown: string, another: boolean) {
+/** The page's address with the sample on the stage; one that the page began with by itself is not named. */
+export function nameSample(shown: string, chosen: boolean): string {
   const url = new URL(location.href);
   const asked = url.searchParams.get(SAMPLE);
-  if (asked === shown || (asked === null && (!shown || !another))) return;
+  if (asked === shown || (asked === null && (!shown || !chosen))) return url.href;
   if (shown) url.searchParams.set(SAMPLE, shown);
   else url.searchParams.delete(SAMPLE);
-  if (shown && another) history.pushState(null, "", url);
-  else history.replaceState(null, "", url);
+  return url.href;
 }
 
 /** Connects a button that copies an address. Where the browser does not allow it, the address is shown to be copied by hand. */

@@ -171,7 +171,7 @@ function remember(source: ModelSource) {
   const others = url.searchParams.toString();
   const asked = name ? `model=${encodeURIComponent(name).replace(/%(2F|40|3A)/g, decodeURIComponent)}` : "";
   url.search = [asked, others].filter(Boolean).join("&");
-  history.replaceState(null, "", url);
+  history.replaceState(history.state, "", url);
 }
 
 function nameOf(source: ModelSource): string | null {

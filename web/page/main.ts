@@ -130,11 +130,7 @@ function connect({ messages, stage, engine, workbench, settings, samples, intake
     const { settings: asked, detail } = settings.told();
     return link(samples.nameOf(shown()?.file ?? null), asked, detail);
   };
-  addEventListener("popstate", () => {
-    const asked = askedSample();
-    if (asked && asked !== samples.nameOf(shown()?.file ?? null)) samples.open(asked);
-    else if (!asked && !plainStart() && shown() && samples.nameOf(shown()?.file ?? null)) samples.begin();
-  });
+  addEventListener("popstate", () => app.photographs.follow());
   copyLink(part(document, "#copy-link", HTMLButtonElement), address, messages.say);
 }
 

@@ -6,7 +6,7 @@ import type { DeviceStatus } from "./device";
 import type { Engine } from "./engine";
 import { showFacts } from "./facts";
 import type { HowItWorks } from "./how";
-import { noteSample } from "./link";
+import { askedSample, nameSample } from "./link";
 import type { ModelLoading } from "./loading";
 import type { Notice } from "./notice";
 import { unless } from "../shared/unless";
@@ -15,6 +15,7 @@ import type { Samples } from "./samples";
 import type { SettingsForm } from "./settings";
 import { MOST, newShot, thumbnail, type Shot, type ShotStrip } from "./shots";
 import type { Tasks } from "./tasks";
+import { Trail } from "./trail";
 import type { Workbench } from "./workbench";
 
 export interface PhotographParts {
@@ -47,6 +48,7 @@ const USUAL_PATCHES = 16;
 export class Photographs {
   readonly #parts: PhotographParts;
   readonly #encodings = new Latest();
+  readonly #trail = new Trail();
   /** The encoding that was begun last. */
   #work: Promise<unknown> = Promise.resolve();
   #all: Shot[] = [];
@@ -85,6 +87,8 @@ export class Photographs {
     for (const [at, shot] of all.entries()) {
       // Removed before its turn.
       if (files.length > 1 && !this.#all.includes(shot)) continue;
+      // Together they are one entry of the history.
+      if (all.slice(0, at).includes(this.#trail.shot ?? shot)) this.#trail.claim(shot);
       const outcome = await this.open(shot, files.length > 1 ? `${at + 1} of ${files.length}, ` : "");
       if (outcome === "stopped") return;
       if (outcome instanceof Error) failed.push(outcome.message);
@@ -194,8 +198,28 @@ export class Photographs {
     this.#encodings.drop();
     this.#away = true;
     this.#parts.samples.mark(null);
-    noteSample("", true);
+    history.replaceState(history.state, "", nameSample("", true));
     this.#showStrip();
+  }
+
+  /** Brings one of an earlier visit to the stage, in place of what the page began with. */
+  async bringBack(shot: Shot) {
+    this.#trail.claim(shot);
+    await this.open(shot);
+  }
+
+  /** Shows what the history has led to: its picture, and the address's view. */
+  follow() {
+    const { samples, workbench } = this.#parts;
+    const [shot, asked, shown] = [this.#trail.shot, askedSample(), this.#shown];
+    // One that was removed is gone.
+    const known = shot && (this.#all.includes(shot) || samples.nameOf(shot.file)) ? shot : null;
+    const stays = known ? known === shown : !asked || asked === samples.nameOf(shown?.file ?? null);
+    workbench.read(stays);
+    if (!stays && known) void this.open(known);
+    else if (!stays) samples.open(asked);
+    // An entry of an earlier visit, or one of a link that was pasted, gets the picture that stays.
+    else if (shown) this.#trail.claim(shown);
   }
 
   /** Comes back to the stage with the photograph that was there, if there was one. */
@@ -233,7 +257,7 @@ export class Photographs {
     this.#releaseOthers(shot);
     stage.dataset.state = "shown";
     samples.mark(shot.file);
-    noteSample(samples.nameOf(shot.file), another);
+    this.#trail.note(shot, samples.nameOf(shot.file), another);
     this.#showStrip();
     workbench.show(shot, this.#all);
     if (!shot.encoding) return;

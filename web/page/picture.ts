@@ -30,6 +30,8 @@ export interface Painting {
   /** Whether that patch is the page's own choice, until the visitor points at one. */
   unpointed: boolean;
   opacity: number;
+  /** Whether colours blend in no view. */
+  blocks: boolean;
   /** A second view of `shot`, beside the first. */
   beside: BesideMap | null;
 }
@@ -122,7 +124,7 @@ export class Picture {
     this.#pointed ||= view.pointing === "hold" && map !== null && !unpointed;
     if (view.pointing !== "teach") this.#invite(map !== null && view.lights);
     else this.#tell(shot.frame && map === null ? "Click the picture: it stops, to be painted on" : "");
-    showLegend(this.#legend, map, view, main?.light != null || other?.light != null);
+    showLegend(this.#legend, map, view, main?.light ?? other?.light ?? null);
     this.describe(view, map, second ?? shot, second ? best : pointed, null);
     if (view.prompt !== null && (map === null || unpointed)) this.say(view.prompt);
   }
@@ -202,10 +204,10 @@ export class Picture {
     return (this.#second ? this.#otherStage : this.#stage).png();
   }
 
-  #sceneOf({ view, shot, opacity }: Painting, of: Shot, map: ViewMap | null, marks: Mark[]): Scene | null {
+  #sceneOf({ view, shot, opacity, blocks }: Painting, of: Shot, map: ViewMap | null, marks: Mark[]): Scene | null {
     const { title, smooth, shaded, outlines } = view;
     return of.encoding && {
-      photo: of.encoding.bitmap, grid: of.encoding, map, light: map && view.light(map), smooth, shaded, lit: view.lit && map?.fine != null && !of.frame, outlines, marks, strokes: of === shot ? view.strokes(of) : [],
+      photo: of.encoding.bitmap, grid: of.encoding, map, light: map && view.light(map), smooth: smooth && !blocks, shaded, lit: view.lit && map?.fine != null && !of.frame, outlines, marks, strokes: of === shot ? view.strokes(of) : [],
       opacity: (this.#reached ?? 1) * opacity, label: `${title} of ${of.file.name}`,
     };
   }

@@ -40,6 +40,14 @@ export class Pointing {
     this.#ground = ground;
     this.#picture = picture;
     this.#light = light;
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#letGo());
+  }
+
+  #letGo() {
+    const { view, at } = this.#ground;
+    // The key that closes a sheet lets no patch go.
+    const sheet = document.querySelector(":popover-open") !== null;
+    if (!sheet && (view.pointing === "hold" || view.pointing === "choose") && at !== null) this.#ground.point(null);
   }
 
   /** In a view that holds patches, the one under the pointer; else that of a finger. */

@@ -25,7 +25,7 @@ export async function precisionChoice(root: HTMLElement, device: Promise<Device>
     const url = new URL(location.href);
     if (select.value === "f32") url.searchParams.delete("dtype");
     else url.searchParams.set("dtype", select.value);
-    history.replaceState(null, "", url);
+    history.replaceState(history.state, "", url);
     void setPrecision().then(onChange);
   });
   await setPrecision();

@@ -1,4 +1,4 @@
-// Where else: the pictures of this visit in the order of how alike their best patch is to the pinned one.
+// Where else: the pictures of this visit in the order of how alike their best patch is to the pinned ones, as the view measures it.
 
 import { remaining } from "../shared/format";
 import type { Settings } from "../shared/protocol";
@@ -6,9 +6,12 @@ import type { Engine } from "./engine";
 import { make } from "./dom";
 import { Latest, type Attempt } from "./requests";
 import type { Shot } from "./shots";
+import type { View } from "./views/view";
 
-/** The pinned patch, and the pictures to look through. */
+/** The pinned patch, what is pinned besides, and the pictures to look through. */
 export interface Pinned {
+  view: View;
+  pins: readonly unknown[];
   shot: Shot;
   token: number;
   layer: number;
@@ -53,7 +56,8 @@ export class Ranking {
   /** Ranks the pictures; null clears the list. */
   rank(wanted: Pinned | null) {
     const before = this.#wanted;
-    const same = wanted && before?.shot === wanted.shot && before.token === wanted.token && before.layer === wanted.layer && before.shot.encoding === wanted.shot.encoding;
+    const same = wanted && before?.shot === wanted.shot && before.token === wanted.token && before.layer === wanted.layer
+      && before.pins === wanted.pins && before.shot.encoding === wanted.shot.encoding;
     // Drawn again with the same pin: what is being looked through goes on.
     if (same && this.#runs.running && before.among.length === wanted.among.length) return;
     this.#wanted = wanted;
@@ -82,7 +86,7 @@ export class Ranking {
     const others = wanted.among.filter((shot) => shot !== wanted.shot);
     for (const shot of others) {
       if (!shot.encoding) continue;
-      const score = await this.#score(wanted, shot.encoding.photo);
+      const score = await this.#score(wanted, shot);
       if (!run.current) return;
       if (score !== null) found.push({ shot, score });
     }
@@ -97,7 +101,7 @@ export class Ranking {
       const encoding = await this.#engine.call("encode", { photo: shot.file, settings: this.#actions.settings() }, { signal: run.signal });
       encoding.bitmap.close();
       try {
-        const score = await this.#score(wanted, encoding.photo);
+        const score = await this.#score(wanted, { ...shot, encoding });
         if (!run.current || run.signal.aborted) return;
         if (score === null) continue;
         this.#again.push({ shot, score });
@@ -108,12 +112,11 @@ export class Ranking {
     }
   }
 
-  /** The cosine of a picture's best patch; null where the pinned one's features are gone. */
-  async #score({ shot, token, layer }: Pinned, photo: number): Promise<number | null> {
-    const of = shot.encoding?.photo;
-    if (of === undefined) return null;
-    const map = await this.#engine.call("view", { photo, request: { view: "similarity", layer, token, of }, edges: "patches" });
-    return map.data[map.best ?? 0] ?? 0;
+  /** The value of a picture's best patch; null where the pinned one's features are gone. */
+  async #score({ view, shot, token, layer }: Pinned, other: Shot): Promise<number | null> {
+    const photo = shot.encoding?.photo;
+    const map = photo === undefined ? null : await view.map(this.#engine, { layer, token, photo, frame: false }, other, "patches");
+    return map && (map.data[map.best ?? 0] ?? 0);
   }
 
   #show(wanted: Pinned, found: readonly Found[], progress = "") {

@@ -2,7 +2,7 @@
 
 import type { Edges, ViewMap } from "../shared/protocol";
 import type { Engine } from "./engine";
-import type { Light } from "./light";
+import { valuesOf, type Light } from "./light";
 import { Repeated } from "./requests";
 import type { Shot } from "./shots";
 
@@ -20,15 +20,6 @@ export const ALIKE = 0.45;
 
 /** How long the pointer rests before its light follows the photograph's edges, in milliseconds: these take the engine a moment. */
 export const REST = 120;
-
-/** The values of a map, along the edges that it has. */
-export function valuesOf({ data, fine, range }: ViewMap): Float32Array {
-  if (!fine || !range) return data;
-  const [low, high] = range;
-  const values = new Float32Array(fine.labels.length);
-  for (let at = 0; at < values.length; at++) values[at] = low + ((fine.labels[at] ?? 0) / 255) * (high - low);
-  return values;
-}
 
 /** The light of a map of centred cosines around a threshold. */
 export function alikeLight(map: ViewMap, threshold: number, line: boolean): Light {

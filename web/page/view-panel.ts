@@ -1,5 +1,6 @@
 // The panel of the view: tabs, the layer, the opacity, the view's sentence and the controls of its settings.
 
+import type { Edges } from "../shared/protocol";
 import type { Choice } from "./choice";
 import { make, part } from "./dom";
 import { viewNames, type ViewName, type Views } from "./views/table";
@@ -11,6 +12,7 @@ export interface PanelActions {
   fade(opacity: number): void;
   /** The opacity was let go at its value. */
   faded(): void;
+  edges(edges: Edges): void;
 }
 
 /** What the controls show. */
@@ -31,6 +33,7 @@ export class ViewPanel {
   readonly #layerName: HTMLElement;
   readonly #fade: HTMLInputElement;
   readonly #fadeName: HTMLElement;
+  readonly #edges: HTMLInputElement[];
   readonly #caption: HTMLElement;
   readonly #picture: HTMLElement;
 
@@ -42,6 +45,7 @@ export class ViewPanel {
     this.#layerName = part(root, "#layer-name", HTMLElement);
     this.#fade = part(root, "#fade", HTMLInputElement);
     this.#fadeName = part(root, "#fade-name", HTMLElement);
+    this.#edges = [...root.querySelectorAll<HTMLInputElement>("#edges input")];
     this.#caption = part(root, "#caption", HTMLElement);
     this.#picture = part(root, "#save-picture", HTMLElement);
     this.#tabs = viewNames.map((name) => this.#tab(name, actions.turn));
@@ -50,6 +54,7 @@ export class ViewPanel {
     this.#fade.addEventListener("input", () => actions.fade(this.#fade.valueAsNumber));
     // Browsers allow an address only a number of changes in a while.
     this.#fade.addEventListener("change", () => actions.faded());
+    for (const radio of this.#edges) radio.addEventListener("change", () => actions.edges(radio.value as Edges));
   }
 
   /** Sets the controls as the choice is. */
@@ -64,7 +69,9 @@ export class ViewPanel {
     this.#panel.setAttribute("aria-labelledby", `tab-${choice.view}`);
     const shown: string[] = [choice.view];
     if (view.firstLayer !== null) shown.push("layers");
-    if (view.edges !== "patches") shown.push("edges");
+    const edges = view.edges && (choice.edges ?? view.edges);
+    if (edges) shown.push("edges", `edges-${edges}`);
+    for (const radio of this.#edges) radio.checked = radio.value === edges;
     if (view.detailed) shown.push("detail");
     for (const control of this.#root.querySelectorAll<HTMLElement>("[data-for]")) {
       control.hidden = !shown.includes(control.dataset.for ?? "");
@@ -82,7 +89,7 @@ export class ViewPanel {
     const row = part(this.#root, ".saying .actions", HTMLElement);
     const place = choice.view === "teach" ? part(row, ".menu-list", HTMLElement) : row;
     if (this.#picture.parentElement !== place) place.prepend(this.#picture);
-    view.sync();
+    view.sync(choice.at !== null);
   }
 
   /** A tab as the ARIA practices describe it. */

@@ -1,12 +1,11 @@
 // The views at work: turns the visitor's choice into requests to the engine, and the answers into a picture.
 
-import type { Encoded, ModelInfo, Settings, ViewMap } from "../shared/protocol";
+import type { Edges, Encoded, ModelInfo, Settings, ViewMap } from "../shared/protocol";
 import { Beside, type BesideMap } from "./beside";
 import { AddressBar, addressOf, readAddress, type Choice } from "./choice";
 import type { Fed, Looked } from "./command";
 import { part } from "./dom";
 import type { Engine } from "./engine";
-import { EdgeChoice } from "./edges";
 import { Film } from "./film";
 import { sameGrid, tokenAt, type Place } from "../shared/patches";
 import { Picture } from "./picture";
@@ -21,9 +20,6 @@ import { Teaching } from "./teaching";
 import { ViewPanel } from "./view-panel";
 import { makeViews, type ViewName, type Views } from "./views/table";
 import type { View } from "./views/view";
-
-/** Layers of a model before its own number is known. */
-const USUAL_LAYERS = 12;
 
 /** A view that is drawn, without how the model is fed. */
 export type Seen = Omit<Looked, keyof Fed>;
@@ -47,9 +43,9 @@ export class Workbench {
   readonly #root: HTMLElement;
   readonly #engine: Engine;
   readonly #alarm: (error: unknown) => void;
-  readonly #halt: () => void;
+  /** Stops what moves, so that something can be painted on its picture. */
+  readonly halt: () => void;
   readonly #picture: Picture;
-  /** The lesson. */
   readonly teaching: Teaching;
   readonly #views: Views;
   readonly #panel: ViewPanel;
@@ -58,7 +54,6 @@ export class Workbench {
   readonly #spot: Spot;
   readonly #ranking: Ranking;
   readonly #film: Film;
-  readonly #edges: EdgeChoice;
   readonly #beside: Beside;
   #choice: Choice;
   #model: ModelInfo | null = null;
@@ -76,15 +71,13 @@ export class Workbench {
   #welcoming = false;
 
   constructor(root: HTMLElement, engine: Engine, surroundings: Surroundings) {
-    [this.#root, this.#engine] = [root, engine];
-    [this.#alarm, this.#halt] = [surroundings.alarm, surroundings.halt];
+    [this.#root, this.#engine, this.#alarm, this.halt] = [root, engine, surroundings.alarm, surroundings.halt];
     this.#pointing = new Pointing(this, () => this.#picture, (pointed) => {
       this.#spot.point(pointed);
       this.#beside.point(pointed);
     });
     this.#picture = new Picture(root, this.#pointing.handlers(), this.#pointing.otherHandlers());
-    this.#edges = new EdgeChoice(root, () => void this.#painting.ask());
-    const edges = () => this.#edges.of("photograph");
+    const edges = () => this.edges;
     this.#spot = new Spot(engine, edges, (light) => this.#picture.spot(light), surroundings.alarm);
     this.#ranking = new Ranking(part(root, "#ranking", HTMLElement), engine, { ...surroundings, error: surroundings.alarm });
     this.#film = new Film(root, engine, (layer) => this.#setLayer(Math.max(this.view.firstLayer ?? 0, layer)));
@@ -100,10 +93,13 @@ export class Workbench {
     this.#panel = new ViewPanel(root, this.#views, {
       turn: (view) => this.#turn(view), layer: (layer) => this.#setLayer(layer), fade: (opacity) => this.#fade(opacity),
       faded: () => this.#writeAddress(),
+      edges: (edges) => {
+        this.#choice.edges = edges;
+        this.#changed();
+      },
     });
     this.#painting = new Repeated(() => this.#paint(), {
-      begin: () => delete root.dataset.drawn,
-      end: () => (root.dataset.drawn = this.#choice.view),
+      begin: () => delete root.dataset.drawn, end: () => (root.dataset.drawn = this.#choice.view),
       error: surroundings.alarm,
     });
     this.#choice = readAddress(location.hash, this.#views);
@@ -130,6 +126,11 @@ export class Workbench {
     return this.#map;
   }
 
+  /** Where edges come from, but in views that begin with others. */
+  get edges(): Edges {
+    return this.#choice.edges ?? "photograph";
+  }
+
   /** The chosen place. */
   get at(): Place | null {
     return this.#choice.at;
@@ -140,7 +141,6 @@ export class Workbench {
     return this.#shots;
   }
 
-  /** The one on the stage. */
   get shown(): Shot | null {
     return this.#shot;
   }
@@ -150,8 +150,7 @@ export class Workbench {
     const [shot, held] = [this.#shot, this.view.pointing === "hold" && this.#choice.at ? this.held : this.#shot];
     if (!this.#map || !shot || shot.frame || !held?.encoding || held.frame) return null;
     const request = this.view.request({ layer: this.layer, token: this.#token(held.encoding), photo: held.encoding.photo, frame: false });
-    const own = this.#edges.of(this.view.edges);
-    const edges = own === "patches" && this.view.smooth && this.view.edges === own ? "smooth" : own;
+    const edges = this.#edgesOf(this.view);
     const second = this.view.partner(this.#shots) ?? (held === shot ? null : shot);
     return request && { request, shot: held, second, edges, opacity: this.#opacity, pins: this.view.pinned(held) };
   }
@@ -171,6 +170,15 @@ export class Workbench {
     this.teaching.outdate();
     if (fresh) this.#picture.reveal(() => this.#opacity);
     this.update();
+  }
+
+  /** Takes the choice of the address, and its pins: `here` for the picture on the stage, else for one that comes. */
+  read(here: boolean) {
+    this.#choice = readAddress(location.hash, this.#views);
+    [this.#holder, this.#map, this.#other] = [null, null, null];
+    if (!here) return this.#sync();
+    if (this.#shot) for (const view of Object.values(this.#views)) view.fitShots(this.#shot, this.#shots);
+    this.#changed();
   }
 
   /** Shows the next frame of what moves; done once its view is drawn. */
@@ -231,12 +239,17 @@ export class Workbench {
     }
   }
 
+  /** The model's layers; before it is known the usual number. */
   get #layers(): number {
-    return this.#model?.layers ?? USUAL_LAYERS;
+    return this.#model?.layers ?? 12;
   }
 
   get #opacity(): number {
     return this.#choice.opacity ?? this.view.opacity;
+  }
+
+  #edgesOf({ edges }: View): Edges {
+    return (edges && (this.#choice.edges ?? edges)) ?? "patches";
   }
 
   #makeTeaching({ alarm, open, settings }: Surroundings): Teaching {
@@ -254,16 +267,6 @@ export class Workbench {
   #connect() {
     const surface = { changed: () => this.#changed(), redrawn: () => this.#redrawn(), unpoint: () => this.point(null) };
     for (const view of Object.values(this.#views)) view.connect(surface);
-    document.addEventListener("keydown", ({ key }) => {
-      const pointed = this.view.pointing === "hold" || this.view.pointing === "choose";
-      // The key that closes a sheet lets no patch go.
-      const sheet = document.querySelector(":popover-open") !== null;
-      if (key === "Escape" && !sheet && pointed && this.#choice.at !== null) this.point(null);
-    });
-    addEventListener("hashchange", () => {
-      this.#choice = readAddress(location.hash, this.#views);
-      this.#changed();
-    });
   }
 
   #turn(view: ViewName) {
@@ -294,7 +297,7 @@ export class Workbench {
     this.#choice.at = at;
     this.#holder = at && this.#shot;
     if (!at) this.view.release();
-    this.update();
+    this.#changed();
   }
 
   #changed() {
@@ -311,11 +314,6 @@ export class Workbench {
   /** Draws the view anew; the next frame does, if it comes by itself. */
   update() {
     if (!this.#moving) void this.#painting.ask();
-  }
-
-  /** Stops what moves, so that something can be painted on its picture. */
-  halt() {
-    this.#halt();
   }
 
   async #paint() {
@@ -340,7 +338,7 @@ export class Workbench {
     const quick = shot.frame || this.#pointing.moving;
     const subject = { layer: this.layer, token, photo: held.encoding.photo, frame: shot.frame, quick };
     const model = this.#model;
-    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edges.of(view.edges)).catch((error: unknown) => {
+    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edgesOf(view)).catch((error: unknown) => {
       // Another model does not have the encoding: what it makes of the photograph is shown when it is there.
       if (model === this.#model) throw error;
       return null;
@@ -348,7 +346,7 @@ export class Workbench {
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     const own = held === shot ? token : null;
     // Of what moves one view is enough to draw.
-    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (edges) => this.#edges.of(edges), quick);
+    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (one) => this.#edgesOf(one), quick);
     if (shot !== this.#shot || viewName !== this.viewName) return;
     [this.#map, this.#other] = [answer, other];
     if (answer) {
@@ -358,7 +356,7 @@ export class Workbench {
     this.#finish(shot, second, own);
     if (this.#model && !shot.coarse) void this.#film.show(shot, this.#model.layers);
     const pinned = pointing === "hold" && this.#choice.at && token !== null && !shot.frame;
-    this.#ranking.rank(pinned ? { shot: held, token, layer: this.layer, among: this.#shots } : null);
+    this.#ranking.rank(pinned ? { view, pins: view.pins, shot: held, token, layer: this.layer, among: this.#shots } : null);
   }
 
   /** The photograph whose patch is held; that of a link is the first that is shown. */
@@ -391,10 +389,12 @@ export class Workbench {
     const beside = second ? null : this.#other;
     const pointed = view.pointing === "hold" ? (this.#pointing.hovered ?? token ?? (this.#choice.at && (this.#map?.best ?? null))) : token;
     const unpointed = view.pointing === "hold" && !this.#choice.at && this.#pointing.hovered === null;
-    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, unpointed, opacity: this.#opacity, beside });
+    this.#picture.paint({ view, shot, second, map: this.#map, token, pointed, unpointed, opacity: this.#opacity, blocks: this.#choice.edges === "patches", beside });
   }
 
   #writeAddress() {
-    this.#address.write(addressOf(this.#choice, this.#views));
+    // A place on another picture is not one of the picture that the address names.
+    const foreign = this.view.pointing === "hold" && this.#holder !== null && this.#holder !== this.#shot;
+    this.#address.write(addressOf(foreign ? { ...this.#choice, at: null } : this.#choice, this.#views));
   }
 }

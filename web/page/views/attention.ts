@@ -11,8 +11,7 @@ import { View, type Subject, type Surface } from "./view";
 export class Attention extends View {
   readonly title = "Attention";
   readonly about = "What the model pays attention to. Click a place to see what that place attends to.";
-  /** Its light is made of the data. */
-  override readonly edges = "patches";
+  override readonly edges = "smooth";
   readonly opacity = 100;
   override readonly pointing = "choose";
   override readonly firstLayer = 1;
@@ -92,8 +91,9 @@ export class Attention extends View {
     const area = map.width * map.height;
     const count = this.#throughLayers || !photo ? 0 : map.data.length / area;
     // The heads, and then their mean.
+    const plain = { ...map, fine: null };
     const cells = Array.from({ length: count }, (_, at) => {
-      const over = shadeOf(percentileLight(map, map.data.subarray(at * area, (at + 1) * area), 0.5, 0.985));
+      const over = shadeOf(percentileLight(plain, map.data.subarray(at * area, (at + 1) * area), 0.5, 0.985));
       return photo && { photo, over, title: at < count - 1 ? `head ${at + 1}` : "mean of all" };
     });
     this.#glance.show(cells.filter((cell) => cell !== undefined));

@@ -17,7 +17,7 @@ const [MOST, MOST_WRITTEN] = [60, 600];
 
 export class Labels extends View {
   readonly title = "Labels";
-  override readonly edges = "patches";
+  override readonly edges = null;
   readonly about = "What the whole picture shows. A sure model can be wrong.";
   readonly opacity = 0;
   override readonly firstLayer = null;
@@ -98,6 +98,13 @@ export class Labels extends View {
 
   describe(): string {
     return "";
+  }
+
+  /** What is asked of a picture; no words for the model's own classes. Null where nothing can be asked yet. */
+  get asked(): { words: string[]; template: string } | null {
+    const words = this.#free ? listed(this.#words) : [];
+    const unready = this.#free ? words.length === 0 || !this.#template.includes("{}") : this.#bars.childElementCount === 0;
+    return unready ? null : { words, template: this.#template };
   }
 
   #check() {

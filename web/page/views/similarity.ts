@@ -5,10 +5,10 @@ import type { Address } from "../address";
 import { byTouch, make, part } from "../dom";
 import type { Mark } from "../drawing";
 import type { Engine } from "../engine";
-import type { Light } from "../light";
+import { valuesOf, type Light } from "../light";
 import { tokenAt, type Place } from "../../shared/patches";
 import type { Shot } from "../shots";
-import { ALIKE, alikeLight, valuesOf } from "../spot";
+import { ALIKE, alikeLight } from "../spot";
 import { View, type Against, type Subject, type Surface } from "./view";
 
 /** A patch besides the first; its picture is null until one is shown. */
@@ -43,6 +43,8 @@ export class Similarity extends View {
   #alike = ALIKE;
   #mode: Mode = "one";
   #pins: Pin[] = [];
+  /** The photograph on the stage. */
+  #shown: Shot | null = null;
 
   constructor(root: HTMLElement) {
     super();
@@ -58,17 +60,23 @@ export class Similarity extends View {
     this.#other.addEventListener("change", changed);
     this.#threshold.addEventListener("input", () => {
       this.#alike = this.#threshold.valueAsNumber / 100;
-      this.sync();
+      this.#showThreshold();
       redrawn();
     });
     this.#threshold.addEventListener("change", changed);
     for (const mode of this.#modes) mode.addEventListener("change", () => (this.#mode = mode.value as Mode));
   }
 
-  override sync() {
+  override sync(held: boolean) {
+    this.#showThreshold();
+    // What counts against needs something that it counts against.
+    if (!held && this.#mode === "unlike") this.#mode = "one";
+    for (const mode of this.#modes) [mode.checked, mode.disabled] = [mode.value === this.#mode, mode.value === "unlike" && !held];
+  }
+
+  #showThreshold() {
     this.#threshold.valueAsNumber = Math.round(100 * this.#alike);
     this.#thresholdName.textContent = this.#alike.toFixed(2);
-    for (const mode of this.#modes) mode.checked = mode.value === this.#mode;
   }
 
   override read(address: Address) {
@@ -80,12 +88,13 @@ export class Similarity extends View {
   override write(address: URLSearchParams) {
     if (this.#alike !== ALIKE) address.set("alike", String(Math.round(100 * this.#alike)));
     for (const [name, against] of [["more", false], ["not", true]] as const) {
-      const places = this.#pins.filter((pin) => pin.against === against).map(({ at }) => at.map((v) => v.toFixed(3)).join(","));
+      const places = this.#pins.filter(({ shot, ...pin }) => pin.against === against && (shot ?? this.#shown) === this.#shown).map(({ at }) => at.map((v) => v.toFixed(3)).join(","));
       if (places.length > 0) address.set(name, places.join(","));
     }
   }
 
   override fitShots(shot: Shot, shots: readonly Shot[]) {
+    this.#shown = shot;
     // Pins of a link are meant for the picture that it opens.
     for (const pin of this.#pins) pin.shot ??= shot;
     const chosen = this.#other.value;
@@ -110,6 +119,10 @@ export class Similarity extends View {
     const known = others.length < this.#pins.length;
     this.#pins = known ? others : [...others, { shot, at, against: this.#mode === "unlike" }].slice(-MOST);
     return true;
+  }
+
+  override get pins(): readonly unknown[] {
+    return this.#pins;
   }
 
   override release() {
@@ -154,7 +167,8 @@ export class Similarity extends View {
   }
 
   describe(map: ViewMap, token: number): string {
-    return `cosine ${(map.data[token] ?? 0).toFixed(3)}`;
+    const value = (map.data[token] ?? 0).toFixed(3);
+    return this.#pins.some(({ against }) => against) ? `cosine with what is alike, less that with what is not: ${value}` : `cosine ${value}`;
   }
 
   /** The further pins whose pictures are encoded; those on one photograph by another model, where that is given. */
@@ -183,6 +197,6 @@ function joined(first: ViewMap, others: readonly ViewMap[], against: readonly bo
   const range: [number, number] = [data.reduce((a, b) => Math.min(a, b), Infinity), data.reduce((a, b) => Math.max(a, b), -Infinity)];
   if (!first.fine) return { ...first, data, best, range };
   const span = Math.max(1e-6, range[1] - range[0]);
-  const levels = Uint8Array.from(join(valuesOf(first), others.map(valuesOf)), (value) => Math.round(255 * Math.min(1, Math.max(0, (value - range[0]) / span))));
+  const levels = Uint8Array.from(join(valuesOf(first), others.map((map) => valuesOf(map))), (value) => Math.round(255 * Math.min(1, Math.max(0, (value - range[0]) / span))));
   return { ...first, data, best, range, fine: { ...first.fine, labels: levels } };
 }

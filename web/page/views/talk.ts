@@ -14,7 +14,7 @@ import { View, type Subject, type Surface } from "./view";
 
 export class Talk extends View {
   readonly title = "Talk";
-  override readonly edges = "patches";
+  override readonly edges = null;
   readonly about = "Ask about the picture; the answer can be wrong. A word that you choose shows what it looked at, a place which words looked there.";
   readonly opacity = 100;
   override readonly pointing = "choose";

@@ -55,8 +55,8 @@ export abstract class View {
   readonly smooth: boolean = true;
   /** Whether the photograph's light and shade lie on its colours, where these follow edges. */
   readonly lit: boolean = false;
-  /** Where the edges of its picture come from. */
-  readonly edges: Edges = "photograph";
+  /** Where the edges of its picture come from until the visitor chooses; null for a view that draws none. */
+  readonly edges: Edges | null = "photograph";
   /** Whether lines separate patches of different labels. */
   readonly outlines: boolean = false;
   readonly pointing: Pointing = "none";
@@ -89,6 +89,11 @@ export abstract class View {
   /** Takes note of a map that is drawn. */
   drawn(_map: ViewMap, _shot: Shot): void {}
 
+  /** All that is pinned besides the held patch: another list after each change. */
+  get pins(): readonly unknown[] {
+    return [];
+  }
+
   /** What is pinned on a photograph besides the held patch. */
   pinned(_shot: Shot): readonly Against[] {
     return [];
@@ -114,8 +119,8 @@ export abstract class View {
   /** Connects the controls of its settings. */
   connect(_surface: Surface): void {}
 
-  /** Sets the controls as the settings are. */
-  sync(): void {}
+  /** Sets the controls as the settings are; `held` where a patch is chosen. */
+  sync(_held: boolean): void {}
 
   /** Adapts the settings to another model. */
   fit(_model: ModelInfo): void {}

@@ -12,7 +12,7 @@ const MOST = 300;
 
 export class Words extends View {
   readonly title = "Words";
-  override readonly edges = "patches";
+  override readonly edges = "smooth";
   readonly about = "Write what you look for: where the picture matches it is lit. It is a hint, not an outline.";
   readonly opacity = 100;
   override readonly firstLayer = null;

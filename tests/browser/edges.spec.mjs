@@ -1,0 +1,44 @@
+// Where the edges of a map come from, and what is said of its light.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openSite, visit } from "./site.mjs";
+import { drawn, fits, phone, readNpy, saved, shown } from "./visitor.mjs";
+
+const site = openSite();
+const SMALL = "?size=112&resize=native&sample=chelsea";
+
+/** What is drawn: the brightness of some pixels of the picture. */
+const light = (page) => page.evaluate(() => {
+  const canvas = document.querySelector("#frame canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return Array.from({ length: Math.floor(data.length / 28) }, (_, at) => data[28 * at] + data[28 * at + 1] + data[28 * at + 2]);
+});
+
+for (const [view, own, share] of [["attention", "smooth", 0.5], ["norms", "patches", 0.3]]) {
+  test(`${view} can follow the photograph’s edges, which are said to be a guess, and its legend tells the light`, async (t) => {
+    const page = await visit(site, t, { query: `${SMALL}#view=${view}`, ...phone });
+    await shown(page);
+    await drawn(page);
+    const guess = page.getByText("Edges are a guess, from the photograph.");
+    assert.equal(await page.locator("#edges input:checked").inputValue(), own);
+    assert.ok(await guess.isHidden());
+    const seen = {};
+    for (const edges of ["photograph", "smooth", "patches"]) {
+      await page.getByLabel(edges, { exact: true }).check();
+      await drawn(page);
+      seen[edges] = await light(page);
+      assert.equal(await guess.isVisible(), edges === "photograph");
+    }
+    const apart = (one, other) => one.reduce((sum, value, at) => sum + Math.abs(value - other[at]), 0) / one.length;
+    for (const [one, other] of [["photograph", "smooth"], ["smooth", "patches"], ["photograph", "patches"]]) {
+      assert.ok(apart(seen[one], seen[other]) > 2, `${one} and ${other} are ${apart(seen[one], seen[other])} apart`);
+    }
+    const { data, shape } = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
+    const area = shape.at(-1) * shape.at(-2);
+    const sorted = data.slice(-area).sort();
+    const low = sorted[Math.round(share * (area - 1))];
+    const said = view === "attention" ? `≤ ${(100 * low).toPrecision(2)} %` : `≤ ${low.toPrecision(3)}`;
+    assert.equal(await page.locator("#legend .scale-line span").first().textContent(), said);
+    await fits(page);
+  });
+}
