@@ -127,7 +127,8 @@ impl Options {
         self
     }
 
-    /// Opens a model: a folder or file, `owner/name` on the hub, `"bundled"`, or bytes.
+    /// Opens a model: a folder or file, `owner/name` on the hub, `"dinov2-small"`, `"internvit-tiny"` (or
+    /// `"bundled"`, which is the same), or bytes.
     ///
     /// # Errors
     /// [`Error::Input`] where nothing is there, [`Error::Config`] and [`Error::Checkpoint`] where it is

@@ -249,17 +249,18 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
     const guesses = await clip.classifyWith(texts, photo);
     const same = await clip.classifyWith(["a cat", "a dog"], new Blob([readFileSync(photo)]));
     clip.close();
+    const named = await open("dinov2-small");
     const files = ["config.json", "model.safetensors", "preprocessor_config.json"].map((name) => new File([readFileSync(folder + "/" + name)], name));
     const bytes = await open(files);
     const pixels = { data: new Uint8ClampedArray(40 * 30 * 4).fill(200), width: 40, height: 30 };
     const f = await bytes.features(pixels);
     const failure = (work) => work().then(() => null, (error) => error instanceof ModelError ? [error.kind, error.message] : [error.name, error.message]);
     console.log(JSON.stringify({
-      guesses, same, grid: f.grid, texts: [clip.info.texts, bytes.info.texts],
+      guesses, same, grid: f.grid, texts: [clip.info.texts, bytes.info.texts], hidden: named.info.hidden,
       failures: [
         await failure(() => open("owner/name")), await failure(() => open("bundled", { device: "gpu" })), await failure(() => open("bundled", { dtype: "f16" })),
         await failure(() => bytes.features("nowhere.png")), await failure(() => bytes.features({ ...pixels, width: 41 })), await failure(() => bytes.text(["a cat"])),
-        await failure(() => bytes.features(pixels, { signal: AbortSignal.abort() })),
+        await failure(() => bytes.features(pixels, { signal: AbortSignal.abort() })), await failure(() => open("internvit-tiny")),
       ],
     }));
   `, photo, folder);
@@ -267,7 +268,9 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
   assert.ok(Math.abs(found.guesses[0].probability + found.guesses[1].probability - 1) < 1e-6);
   assert.deepEqual(found.same, found.guesses);
   assert.deepEqual(found.texts, ["read", "left out"]);
-  assert.deepEqual(found.failures.map(([kind]) => kind), ["io", "device", "device", "io", "input", "input", "AbortError"]);
+  assert.deepEqual(found.failures.map(([kind]) => kind), ["io", "device", "device", "io", "input", "input", "AbortError", "input"]);
+  assert.equal(found.hidden, 384);
+  assert.match(found.failures[7][1], /^internvit-tiny: not in this package/);
   assert.match(found.failures[4][1], /41 × 30 have 4800 bytes/);
 });
 

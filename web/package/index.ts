@@ -6,7 +6,7 @@ import { fetchModel } from "../client/store";
 import { blobOf } from "../shared/body";
 import { readName, tidyName } from "../shared/model-name";
 import type { OwnFiles, Progress, StoreCalls } from "../shared/protocol";
-import { bundledModel } from "./bundled";
+import { bundledModel, isBundled } from "./bundled";
 import { kinded, ModelError } from "./errors";
 import { openModel, type Surroundings } from "./model";
 import type * as api from "./types";
@@ -45,11 +45,11 @@ async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promi
   if (Array.isArray(source)) return kinded("input", options.signal, async () => chosenModel(source));
   const progress = options.onProgress ? (told: Progress) => options.onProgress?.(told as api.Progress) : undefined;
   const calls: Options = { ...(options.signal && { signal: options.signal }), ...(progress && { progress }) };
-  if (source === "bundled") return bundledModel(await bundledWeights(calls));
+  if (isBundled(source)) return bundledModel(await bundledWeights(calls));
   const hub = options.hub ?? HUB;
   const name = nameOf(source as string | URL, hub);
   if (!readName(name)) {
-    throw new ModelError("input", `${name}: a model is "bundled", owner/name on the hub, the https address of its folder, or its files.`);
+    throw new ModelError("input", `${name}: a model is "dinov2-small" (or "bundled"), owner/name on the hub, the https address of its folder, or its files.`);
   }
   return stored({ name, hub, token: options.token ?? "", words: options.texts ?? false }, calls);
 }

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chosenModel, isModelFile } from "../client/chosen-model";
 import type { OwnFiles } from "../shared/protocol";
-import { bundledModel } from "./bundled";
+import { bundledModel, isBundled } from "./bundled";
 import { ModelError } from "./errors";
 import { openModel, type Surroundings } from "./model";
 import { DiskFile, ThreadWorker } from "./node-thread";
@@ -30,10 +30,10 @@ const node: Surroundings = {
 
 async function filesOf(source: api.ModelSource): Promise<OwnFiles> {
   if (Array.isArray(source)) return chosen(source);
-  if (source === "bundled") return bundledModel(await DiskFile.open(fileURLToPath(new URL("./models/dinov2-small/model.safetensors", import.meta.url))));
   const path = pathOf(source as string | URL);
-  if (!existsSync(path)) {
-    throw new ModelError("io", `${path}: no such file or folder. In Node a model is "bundled", the path of a folder or a file, or its files; one of the hub is fetched before, by \`internvit convert ${path} --out DIR\` or the hub's own program.`);
+  if (source === "bundled" || !existsSync(path)) {
+    if (isBundled(source)) return bundledModel(await DiskFile.open(fileURLToPath(new URL("./models/dinov2-small/model.safetensors", import.meta.url))));
+    throw new ModelError("io", `${path}: no such file or folder. In Node a model is "dinov2-small" (or "bundled"), the path of a folder or a file, or its files; one of the hub is fetched before, by \`internvit convert ${path} --out DIR\` or the hub's own program.`);
   }
   const whole = (await stat(path)).isDirectory();
   const folder = whole ? path : dirname(path);

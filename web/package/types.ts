@@ -23,11 +23,11 @@ export type Photo =
   | Made<"ImageBitmap"> | Made<"HTMLImageElement"> | Made<"HTMLCanvasElement"> | Made<"OffscreenCanvas"> | Made<"HTMLVideoElement">;
 
 /**
- * `"bundled"` is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
+ * `"dinov2-small"`, or `"bundled"`, is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
  * a `URL` or an address a folder on a server: both are fetched once and kept in the browser's private file system. Files are
  * `config.json` with its `.safetensors`, and what stands beside them. In Node also the path of a folder or a file.
  */
-export type ModelSource = "bundled" | (string & {}) | URL | readonly File[];
+export type ModelSource = "dinov2-small" | "bundled" | (string & {}) | URL | readonly File[];
 
 /** What is done, in bytes or photographs; a total of 0 is unknown. */
 export interface Progress {

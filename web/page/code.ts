@@ -97,13 +97,13 @@ function rustOf(given: Looked): string {
   if (request.view === "words") return `// In the command line’s words:\n// ${shellLine(lookLine(given))}`;
   if (request.view === "segmentation") return `// The model’s own head, in the command line’s words:\n// ${shellLine(lookLine(given))}`;
   const { image_size, resize } = sizeOf(given, shot.encoding);
-  const open = given.model || "bundled";
+  const open = given.model || "dinov2-small";
   const how = [
     image_size ? `.size(${image_size})` : "", resize ? `.resize(Resize::${capital(resize)})` : "", tiles > 1 ? `.tiles(${tiles})` : "",
     shifts > 1 ? `.shifts(${shifts})` : "", `.edges(Edges::${capital(edges)})`,
   ].join("");
   return [
-    "// Cargo.toml: internvit, serde_json", "use internvit::view::Edges;", "use internvit::{Model, Picture, Resize, ViewRequest};", "",
+    `// Cargo.toml: internvit${open === "dinov2-small" ? " with its feature dinov2-small" : ""}, serde_json`, "use internvit::view::Edges;", "use internvit::{Model, Picture, Resize, ViewRequest};", "",
     "fn main() -> Result<(), Box<dyn std::error::Error>> {",
     `    let model = Model::open(${JSON.stringify(open)})?;`,
     `    let photo = Picture::open(${JSON.stringify(shot.file.name)})?;`,

@@ -279,7 +279,7 @@ def open(
     """Opens a model.
 
     `source`: a folder with `config.json` and its weights, a file with `config.json` beside it, `owner/name` or
-    `owner/name@revision` on the Hugging Face hub, or a model of the package: `bundled` (`dinov2-small`) or
+    `owner/name@revision` on the Hugging Face hub, or a model of the package: `dinov2-small` (or `bundled`) or
     `internvit-tiny`. What is fetched from the hub stays in its standard cache.
     `device`: `auto` (a GPU, else the processor), `gpu`, `cpu`, or words of an adapter's name.
     `dtype`: `f32`, and on a GPU `f16`, `int8`, `w8a8` or `int4`.
