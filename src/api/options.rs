@@ -57,9 +57,9 @@ impl Options {
         self
     }
 
-    /// On a device that the program opened: [`Gpu::from_wgpu`].
-    pub fn gpu(mut self, gpu: Gpu) -> Self {
-        self.compute = self.compute.on_gpu(gpu);
+    /// On a device that the program opened: its device and queue, for f32, or [`Gpu::from_wgpu`].
+    pub fn gpu(mut self, gpu: impl Into<Gpu>) -> Self {
+        self.compute = self.compute.on_gpu(gpu.into());
         self
     }
 
