@@ -13,7 +13,7 @@
 //! use internvit::{Model, Picture};
 //!
 //! # fn main() -> internvit::Result<()> {
-//! let model = Model::open("bundled")?; // or a folder, a file, owner/name on the hub
+//! let model = Model::open("internvit-tiny")?; // or "dinov2-small", a folder, a file, owner/name on the hub
 //! let photos = model.features().layers([6, 12]).folder("photos")?;
 //! for photo in &photos {
 //!     println!("{} {:?}", photo.name(), photo.hidden(6)?.shape()); // [rows, columns, C]
@@ -36,7 +36,8 @@
 //! | feature | what it adds | default |
 //! |---|---|---|
 //! | `gpu` | [`Model`] and [`Encoder`]; without it there are readers of files, plans and their twins | yes |
-//! | `bundled` | the model `"bundled"`, InternViT-Tiny, 11 MB | yes |
+//! | `bundled` | the model `"internvit-tiny"`, 11 MB, which is this library's `"bundled"` | yes |
+//! | `dinov2-small` | the model `"dinov2-small"`, DINOv2 ViT-S/14 in 8 bits, 25 MB, the default of the command line, Python and JavaScript; of the repository alone | |
 //! | `probe` | a device's fastest kernels found by a short probe, kept in the user's cache | yes |
 //! | `hub` | models by name, from the Hugging Face hub | |
 //! | `language` | the language models of InternVL: `Checkpoint::with_language`, `language` | |

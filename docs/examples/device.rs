@@ -2,12 +2,11 @@
 //!
 //! `cargo run --release --example device`
 
-use internvit::{Error, Gpu, Model, Picture, Precision, Result, wgpu};
+use internvit::{Error, Model, Picture, Result, wgpu};
 
 fn main() -> Result<()> {
-    let (info, device, queue) = pollster::block_on(open())?;
-    let gpu = Gpu::from_wgpu(&info, device, queue, Precision::F32);
-    let model = Model::options().gpu(gpu).open("bundled")?;
+    let (device, queue) = pollster::block_on(open())?;
+    let model = Model::options().gpu((device, queue)).open("bundled")?;
     let photo = Picture::open("www/samples/chelsea.png")?;
     let kept = model.features().layers([6]).keep(&photo)?;
     let buffer: &wgpu::Buffer = kept.buffer("hidden_states.6")?; // f32 [1, tokens, C]
@@ -15,10 +14,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-async fn open() -> Result<(wgpu::AdapterInfo, wgpu::Device, wgpu::Queue)> {
+async fn open() -> Result<(wgpu::Device, wgpu::Queue)> {
     let instance = wgpu::Instance::default();
     let adapter = instance.request_adapter(&Default::default()).await.map_err(Error::device)?;
-    let (device, queue) =
-        adapter.request_device(&Default::default()).await.map_err(Error::device)?;
-    Ok((adapter.get_info(), device, queue))
+    adapter.request_device(&Default::default()).await.map_err(Error::device)
 }

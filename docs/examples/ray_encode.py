@@ -35,8 +35,23 @@ class Encode:
         self.size = size
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        photos, names = batch["bytes"].to_pylist(), batch["path"].to_pylist()
-        return self.model.features(photos, names=names, patches=False, size=self.size).to_arrow()
+        import internvit
+
+        rows = batch.to_pylist()
+        there = [row for row in rows if not row.get("error")]
+        photos, names = [row["bytes"] for row in there], [row["path"] for row in there]
+        features = self.model.features(photos, names=names, patches=False, size=self.size)
+        features.failed += [(row["path"], internvit.ModelError(row["error"], "io")) for row in rows if row.get("error")]
+        return features.to_arrow()
+
+
+def read(row: dict[str, Any], files: pa.fs.FileSystem) -> dict[str, Any]:
+    """A photograph's bytes, or why they could not be read."""
+    try:
+        with files.open_input_stream(row["path"], compression=None) as file:
+            return {**row, "bytes": file.read(), "error": ""}
+    except OSError as error:
+        return {**row, "bytes": b"", "error": os.strerror(error.errno) if error.errno else str(error)}
 
 
 def place(address: str) -> tuple[pa.fs.FileSystem, str]:
@@ -85,12 +100,10 @@ def encode(
     if missing:
         device, resources = ("gpu", {"num_gpus": gpus}) if gpus else ("cpu", {"num_cpus": cpus})
         threads = threads or max(1, int(cpus))
-        # What is not there is left out, and told of at the end. Reading and writing wait more than they compute, and go on
-        # also where actors have all processors.
-        found = ray.data.read_binary_files(
-            missing, filesystem=files, include_paths=True, ignore_missing_paths=True,
-            override_num_blocks=-(-len(missing) // part), num_cpus=0,
-        )
+        # Ray's own reading would end the run at a file that is not there. Reading and writing wait more than they compute,
+        # and go on also where actors have all processors.
+        paths = ray.data.from_items([{"path": path} for path in missing], override_num_blocks=-(-len(missing) // part))
+        found = paths.map(read, fn_kwargs={"files": files}, num_cpus=0)
         rows = found.map_batches(
             Encode,
             fn_constructor_args=(model, device, threads, size),

@@ -97,7 +97,7 @@ impl About {
 
 impl Model {
     /// Opens a model with the defaults of [`Options`]: a folder or file, `owner/name` on the hub,
-    /// `"bundled"`, or bytes.
+    /// `"dinov2-small"`, `"internvit-tiny"` (or `"bundled"`, which is the same), or bytes.
     ///
     /// # Errors
     /// As [`Options::open`].

@@ -57,9 +57,9 @@ impl Options {
         self
     }
 
-    /// On a device that the program opened: [`Gpu::from_wgpu`].
-    pub fn gpu(mut self, gpu: Gpu) -> Self {
-        self.compute = self.compute.on_gpu(gpu);
+    /// On a device that the program opened: its device and queue, for f32, or [`Gpu::from_wgpu`].
+    pub fn gpu(mut self, gpu: impl Into<Gpu>) -> Self {
+        self.compute = self.compute.on_gpu(gpu.into());
         self
     }
 
@@ -127,7 +127,8 @@ impl Options {
         self
     }
 
-    /// Opens a model: a folder or file, `owner/name` on the hub, `"bundled"`, or bytes.
+    /// Opens a model: a folder or file, `owner/name` on the hub, `"dinov2-small"`, `"internvit-tiny"` (or
+    /// `"bundled"`, which is the same), or bytes.
     ///
     /// # Errors
     /// [`Error::Input`] where nothing is there, [`Error::Config`] and [`Error::Checkpoint`] where it is

@@ -10,7 +10,8 @@ use crate::{Checkpoint, Error, Result};
 #[non_exhaustive]
 pub enum ModelSource {
     /// A folder or file; what does not exist as such is `owner/name[@revision]` on the hub, of several models in GGUF
-    /// `owner/name:Q4_K_M` or `owner/name:FILE.gguf`, or its address there; `bundled` is the model that comes with the crate.
+    /// `owner/name:Q4_K_M` or `owner/name:FILE.gguf`, or its address there; `dinov2-small` and `internvit-tiny` are those that
+    /// come as crates, by the features `dinov2-small` and `bundled`, and `bundled` is InternViT-Tiny, this library's default.
     Named(PathBuf),
     /// The text of a `config.json` and its files of weights, for example from memory
     /// ([`Source::memory`]) or from a source of one's own ([`Source::ranges`]).
@@ -45,9 +46,16 @@ impl ModelSource {
                 Checkpoint::open_with(&name, &config, files, prefix).await
             }
             Self::Named(path) if path.exists() => Checkpoint::open_path_with(&path, prefix).await,
-            #[cfg(feature = "bundled")]
-            Self::Named(path) if path == Path::new("bundled") => Checkpoint::bundled().await,
-            Self::Named(path) => fetched(&path, hub, prefix).await,
+            Self::Named(path) => {
+                let name = match path.to_str().unwrap_or_default() {
+                    "bundled" => "internvit-tiny",
+                    name => name,
+                };
+                match Checkpoint::built_in(name).await {
+                    Some(checkpoint) => checkpoint,
+                    None => fetched(&path, hub, prefix).await,
+                }
+            }
         }
     }
 }

@@ -85,6 +85,13 @@ impl Drop for Gpu {
     }
 }
 
+/// A device that the caller opened, for f32: [`Gpu::from_wgpu`].
+impl From<(wgpu::Device, wgpu::Queue)> for Gpu {
+    fn from((device, queue): (wgpu::Device, wgpu::Queue)) -> Self {
+        Self::from_wgpu(&device.adapter_info(), device, queue, Precision::F32)
+    }
+}
+
 impl Gpu {
     /// Opens a device with all the binding and buffer size that it has, and with timestamps
     /// where it has them. Compiled pipelines are kept in the user's cache folder.

@@ -59,6 +59,32 @@ pub(super) struct Http {
     reached: Cell<bool>,
 }
 
+/// What asks servers like the one at an address.
+pub(super) fn agent(address: &str) -> Result<Agent> {
+    let mut config = Agent::config_builder()
+        .user_agent(concat!("internvit/", env!("CARGO_PKG_VERSION")))
+        .http_status_as_error(false)
+        // Redirects are followed here: the token stays behind, and an error names who failed.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(Duration::from_secs(15)));
+    if address.starts_with("https://") {
+        let found = rustls_native_certs::load_native_certs();
+        if found.certs.is_empty() {
+            return Err(Error::input(format!(
+                "{address}: this machine has no certificates of authorities to check it by"
+            )));
+        }
+        let roots = found.certs.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
+        let crypto = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .unversioned_rustls_crypto_provider(crypto);
+        config = config.tls_config(tls.build());
+    }
+    Ok(config.build().new_agent())
+}
+
 impl Http {
     pub(super) fn new(endpoint: String, token: Option<String>) -> Result<Self> {
         if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
@@ -75,29 +101,8 @@ impl Http {
         if let Some(agent) = self.agent.get() {
             return Ok(agent);
         }
-        let mut config = Agent::config_builder()
-            .user_agent(concat!("internvit/", env!("CARGO_PKG_VERSION")))
-            .http_status_as_error(false)
-            // Redirects are followed here: the token stays behind, and an error names who failed.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(Duration::from_secs(15)));
-        if self.endpoint.starts_with("https://") {
-            let found = rustls_native_certs::load_native_certs();
-            if found.certs.is_empty() {
-                return Err(Error::input(format!(
-                    "{}: this machine has no certificates of authorities to check it by",
-                    self.endpoint
-                )));
-            }
-            let roots = found.certs.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
-            let crypto = Arc::new(rustls::crypto::ring::default_provider());
-            let tls = TlsConfig::builder()
-                .root_certs(RootCerts::Specific(Arc::new(roots)))
-                .unversioned_rustls_crypto_provider(crypto);
-            config = config.tls_config(tls.build());
-        }
-        Ok(self.agent.get_or_init(|| config.build().new_agent()))
+        let agent = agent(&self.endpoint)?;
+        Ok(self.agent.get_or_init(|| agent))
     }
 
     /// The hub's answer to `path` as text, of a bounded length. With `briefly` it is not waited for long.

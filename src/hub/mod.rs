@@ -20,6 +20,7 @@ mod refused;
 mod repository;
 mod settings;
 mod vision;
+mod web;
 mod whole;
 
 use std::ops::ControlFlow;
@@ -36,6 +37,7 @@ use crate::weights::{SETTINGS, Source, TOKENIZERS, all_shards, shards, usual_fil
 use crate::{Checkpoint, Error, Result};
 
 pub use name::Name;
+pub use web::Web;
 
 /// How far a fetch is.
 #[derive(Clone, Copy, Debug)]

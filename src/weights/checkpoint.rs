@@ -169,13 +169,6 @@ impl Checkpoint {
         Ok(self)
     }
 
-    /// The model that comes with the crate: InternViT-Tiny, 224 px, 5.5 M parameters.
-    #[cfg(feature = "bundled")]
-    pub async fn bundled() -> Result<Self> {
-        let weights = Source::memory("internvit-tiny/model.safetensors", internvit_tiny::WEIGHTS);
-        Self::open("internvit-tiny", internvit_tiny::CONFIG, vec![weights]).await
-    }
-
     /// Takes the segmentation head `head` from a file of its own, in place of any other.
     pub async fn attach_head(&mut self, head: HeadSpec, file: Source) -> Result<()> {
         let layers = self.spec.sizes.layers;

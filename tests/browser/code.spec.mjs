@@ -165,6 +165,7 @@ for (const [language, file] of [["Python", "looked.py"], ["JavaScript", "looked.
     await shown(page);
     await drawn(page);
     assert.equal(`${await code(page, language)}\n`, readFileSync(path(`tests/common/code/${file}`), "utf8"));
+    assert.match(await code(page, "Rust"), /with its feature dinov2-small[^]*Model::open\("dinov2-small"\)/);
   });
 }
 
@@ -177,6 +178,7 @@ test("the button answers, each language says what it needs, and where nothing is
   await page.getByRole("tab", { name: "Group" }).click();
   await drawn(page);
   const rust = await code(page, "Rust");
+  assert.match(rust, /Model::open\("internvit-tiny"\)/);
   assert.match(rust, /model\.look\(&photo\)\.size\(112\)\.resize\(Resize::Native\)\.edges\(Edges::Photograph\)\.view\(view\)/);
   await page.locator("#code-sheet").getByRole("button", { name: "Copy" }).click();
   await page.getByRole("button", { name: "Copied ✓" }).waitFor();

@@ -2,7 +2,7 @@
 import { ModelError, open, store, type Features, type Guess, type Head, type Model, type Progress, type View } from "internvit";
 
 export async function all(photo: Blob, files: File[], signal: AbortSignal): Promise<string> {
-  const model: Model = await open("bundled", { device: "auto", dtype: "f16", signal, onProgress: ({ stage, done, total }: Progress) => console.log(stage, done / total) });
+  const model: Model = await open("dinov2-small", { device: "auto", dtype: "f16", signal, onProgress: ({ stage, done, total }: Progress) => console.log(stage, done / total) });
   await open(new URL("https://example.org/model/"));
   await open(files, { texts: true, threads: 2 });
   const one: Features = await model.features(photo, { layers: [6, 12], size: 448 });

@@ -40,6 +40,7 @@ fn a_model_is_named_by_argument_environment_or_neither() {
         said["model"].as_str().unwrap().to_string()
     };
     assert_eq!(name(&plain(&["info", "--json"])), "dinov2-small");
+    assert_eq!(name(&ok(&["info", "--json", "--model", "bundled"])), "dinov2-small");
     assert_eq!(name(&plain(&["info", "--json", "--model", "internvit-tiny"])), "internvit-tiny");
     // The tests' own choice is the environment's.
     assert_eq!(name(&ok(&["info", "--json"])), "internvit-tiny");

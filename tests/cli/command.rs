@@ -347,3 +347,16 @@ fn a_random_checkpoint_in_shards_is_the_same() {
     ok(&[&again[..], &["--overwrite"]].concat());
     assert_eq!(open(&shards).file_names().count(), 1);
 }
+
+/// A program without its window knows the command, and says how one with it is built.
+#[cfg(not(feature = "window"))]
+#[test]
+fn open_says_what_it_takes() {
+    for args in [&["open"][..], &["open", "a.png", "b.png"], &["open", "photos", "--words"]] {
+        fails(
+            args,
+            "built without its window: build it with `cargo install --path apps/cli --features window`",
+        );
+    }
+    assert!(ok(&["--help"]).contains("open"));
+}

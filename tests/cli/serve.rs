@@ -1,6 +1,7 @@
 //! `serve`: embeddings over HTTP, as its clients meet it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod addresses;
 mod faults;
 mod load;
 mod server;
@@ -82,7 +83,15 @@ fn photographs_and_texts() {
         // A photograph alone, a text alone.
         let alone = server.ask(&json!({ "input": url })).embeddings();
         assert_eq!(alone, std::slice::from_ref(&image));
-        assert_eq!(server.ask(&json!({ "input": "a cat" })).embeddings(), [texts[0].clone()]);
+        let text = json!({ "input": "a cat", "model": null });
+        assert_eq!(server.ask(&text).embeddings(), [texts[0].clone()]);
+        // An address alone is a photograph's, which is not fetched; as a text it has to be called one.
+        let address = "https://example.org/cat.jpg";
+        let reply = server.ask(&json!({ "input": [address] }));
+        assert_eq!(reply.status, 400);
+        assert!(reply.text.contains("input[0]: addresses are not fetched here"), "{}", reply.text);
+        let called = json!({ "input": [{ "type": "text", "text": address }] });
+        assert_eq!(server.ask(&called).embeddings().len(), 1);
         // The same by a form.
         let parts: [(&str, &[u8]); 4] = [
             ("name=\"image\"; filename=\"cat.png\"", &cat),

@@ -22,6 +22,16 @@ fn a_model_is_shared_by_threads() {
     shared(&bundled());
 }
 
+/// The names of the models that come as crates are those of the other programs; "bundled" is the smaller here.
+#[test]
+fn models_have_names() {
+    let opened = |name| Model::options().device("cpu").open(name).unwrap();
+    let told = |model: &Model| (model.name().to_string(), model.spec().sizes.hidden);
+    assert_eq!(told(&opened("dinov2-small")), ("dinov2-small".into(), 384));
+    assert_eq!(told(&opened("internvit-tiny")), ("internvit-tiny".into(), 192));
+    assert_eq!(told(&bundled()), told(&opened("internvit-tiny")));
+}
+
 /// The façade gives what the encoder gives.
 #[test]
 fn features_are_the_encoders() {

@@ -23,6 +23,12 @@ def test_what_is_said_of_a_model(model):
     assert internvit.__version__.count(".") == 2
 
 
+def test_models_by_their_names(tiny):
+    assert (tiny.name, tiny.info["hidden"]) == ("internvit-tiny", 192)
+    with internvit.open("dinov2-small", device="cpu") as model:
+        assert (model.name, model.info["hidden"]) == ("dinov2-small", 384)
+
+
 def test_models_that_are_not(tmp_path):
     (tmp_path / "empty").mkdir()
     for source, options, kind in [

@@ -103,6 +103,21 @@ def test_nothing_to_encode(model, tmp_path):
     assert error.value.kind == "image"
 
 
+def test_photographs_of_one_name_keep_their_errors(model, cat):
+    f = model.features([b"no picture", b"", b"neither"], names=["x", "x", "x"])
+    assert list(f.errors) == ["x", "x (2)", "x (3)"] and len(set(f.errors.values())) > 1
+    assert list(f.errors.values()) == [error.reason for _, error in f.failed]
+
+
+def test_what_a_store_of_vectors_keeps(model, cat, clip):
+    f = model.features([cat], size=SIDE)
+    assert np.array_equal(f[0].embedding, f[0].pooled) and np.array_equal(f.embedding, f.pooled)
+    with internvit.open(clip, device="cpu") as taught:
+        f = taught.features([cat])
+        assert np.array_equal(f.embedding[0], f[0].embedding) and abs(np.linalg.norm(f[0].embedding) - 1) < 1e-5
+        assert np.array_equal(f.embedding[0], f.to_arrow()["image_embeds"][0].values.to_numpy())
+
+
 def test_what_is_no_photograph(model, cat):
     pixels = np.zeros((4, 4, 3), np.uint8)
     for wrong, said in [

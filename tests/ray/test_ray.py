@@ -152,3 +152,20 @@ def test_rows_are_those_of_one_process(cluster, photos, tmp_path):
     said = end(start(cluster, photos, out))
     assert (said["encoded"], said["skipped"]) == (0, COUNT + len(BAD)) and files(out) == known
     shutil.rmtree(out)
+
+
+def test_what_is_not_there_has_a_row(cluster, photos, tmp_path):
+    """Alone, as in a second run that has nothing else to do, and beside others."""
+    out, names = tmp_path / "out", tmp_path / "names.txt"
+    gone, folder, there = photos / "gone.png", tmp_path / "folder.png", photos / "000.png"
+    folder.mkdir()
+    names.write_text(f"{gone}\n")
+    said = end(start(cluster, names, out))
+    assert (said["rows"], said["encoded"], said["left"]) == (1, 1, [])
+    names.write_text(f"{gone}\n{there}\n{folder}\n")
+    said = end(start(cluster, names, out))
+    assert (said["rows"], said["encoded"], said["skipped"], said["left"]) == (3, 2, 1, [])
+    table = rows(out)
+    why = dict(zip(table["path"].to_pylist(), table["error"].to_pylist()))
+    assert why[str(gone)] == "No such file or directory" and why[str(there)] is None and why[str(folder)]
+    assert table.schema.field("cls_embedding").type.list_size == 192

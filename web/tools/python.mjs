@@ -16,6 +16,7 @@ const file = await step("wheel", () => wheel({ profile: "dev" }));
 const own = await step("environment", async () => {
   const python = await environment(name, [file], { fresh: true });
   if (await runBeside(python, ["-c", "import internvit, sys; internvit.open; assert 'pandas' not in sys.modules"]) !== 0) stop("The wheel alone cannot be imported.");
+  if (!RAY && await runBeside(python, [join(root, "tests/python/alone.py")]) !== 0) stop("The READMEs' programs do not run with the wheel alone.");
   return environment(name, PACKAGES);
 });
 const status = await step("tests", async () => {

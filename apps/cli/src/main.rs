@@ -23,7 +23,7 @@ mod masks;
 mod memory;
 mod model;
 mod models;
-#[cfg(feature = "window")]
+#[cfg_attr(not(feature = "window"), path = "no_window.rs")]
 mod open;
 mod output;
 mod photos;
@@ -70,7 +70,6 @@ enum Command {
     #[cfg(feature = "serve")]
     Serve(serve::Args),
     Teach(teach::Args),
-    #[cfg(feature = "window")]
     Open(open::Args),
     Preprocess(preprocess::Args),
     Info(info::Args),
@@ -102,10 +101,7 @@ fn run() -> Result<()> {
     memory::set(cli.max_memory)?;
     progress::set(cli.progress);
     // A window belongs to a program's first thread.
-    #[cfg(feature = "window")]
     let first = matches!(cli.command, Command::Open(_));
-    #[cfg(not(feature = "window"))]
-    let first = false;
     let work = || pollster::block_on(command(cli.command));
     let done = if first { work() } else { internvit::threads::within(work) };
     done.and(terminal::finish())
@@ -122,7 +118,6 @@ async fn command(command: Command) -> Result<()> {
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args).await,
         Command::Teach(args) => teach::run(args).await,
-        #[cfg(feature = "window")]
         Command::Open(args) => open::run(args),
         Command::Preprocess(args) => preprocess::run(args).await,
         Command::Info(args) => info::run(args).await,

@@ -26,15 +26,15 @@ const KNOWN: [&str; 7] = [
 /// The environment's choice of a model, where the command line names none.
 const VARIABLE: &str = "INTERNVIT_MODEL";
 
-/// The models that come with the program; the first serves where none is named.
-const BUILT_IN: [&str; 2] = ["dinov2-small", "internvit-tiny"];
+/// The model that serves where none is named, or `bundled`.
+const DEFAULT: &str = Checkpoint::BUILT_IN[0];
 
 #[derive(Clone, clap::Args)]
 pub(super) struct Model {
     /// Folder with config.json and model.safetensors (or shards), or a language model's .gguf (or a folder with it and
     /// its projector), or owner/name[@revision] on the Hugging Face hub, for one of several models in GGUF
     /// owner/name:Q4_K_M or owner/name:FILE.gguf, or its address there, or a model that comes with the program: dinov2-small
-    /// (which serves if this is left out) or internvit-tiny (or INTERNVIT_MODEL)
+    /// (or bundled; it serves if this is left out) or internvit-tiny (or INTERNVIT_MODEL)
     #[arg(long)]
     model: Option<PathBuf>,
     /// Of a model in GGUF, the file of its tower and projector (mmproj), where it is not in one folder with it
@@ -136,7 +136,8 @@ impl Model {
     fn chosen(&self) -> PathBuf {
         let named = || std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
         let chosen = self.model.clone().or_else(|| named().map(PathBuf::from));
-        chosen.unwrap_or_else(|| BUILT_IN[0].into())
+        let bundled = |path: &PathBuf| path.as_os_str() == "bundled" && !path.exists();
+        chosen.filter(|path| !bundled(path)).unwrap_or_else(|| DEFAULT.into())
     }
 
     /// The name or path of the model, and whether the hub is asked nothing: for a window, which opens it by itself.
@@ -170,8 +171,9 @@ impl Model {
     async fn find(&self, texts: bool) -> Result<Checkpoint> {
         let prefix = self.prefix.as_deref();
         let path = self.chosen();
-        // Without a name the current folder is not asked.
-        let default = path.as_os_str() == BUILT_IN[0] && self.model.is_none();
+        // Without its own name the current folder is not asked.
+        let named = self.model.as_ref().is_some_and(|name| name.as_os_str() == DEFAULT);
+        let default = path.as_os_str() == DEFAULT && !named;
         if let Some(projector) = &self.projector {
             let mut files = gguf_parts(&path)?;
             files.push(projector.clone());
@@ -182,7 +184,7 @@ impl Model {
             return Checkpoint::open_path_with(&path, prefix).await;
         }
         let text = path.to_str().unwrap_or_default();
-        if let Some(checkpoint) = built_in(text).await {
+        if let Some(checkpoint) = Checkpoint::built_in(text).await {
             return checkpoint;
         }
         let name = Name::pasted(text).or_else(|| Name::parse(text).map(Ok)).unwrap_or_else(|| {
@@ -191,25 +193,11 @@ impl Model {
                  the hub, which would be owner/name, owner/name@revision or, in GGUF, owner/name:Q4_K_M (see `internvit \
                  models`)",
                 path.display(),
-                list(BUILT_IN)
+                list(Checkpoint::BUILT_IN)
             )))
         })?;
         fetch(&name, self.offline, texts).await?.open(prefix).await
     }
-}
-
-/// A model that comes with the program.
-async fn built_in(name: &str) -> Option<Result<Checkpoint>> {
-    match BUILT_IN.iter().position(|known| *known == name)? {
-        0 => Some(dinov2_small(name).await),
-        _ => Some(Checkpoint::bundled().await),
-    }
-}
-
-async fn dinov2_small(name: &str) -> Result<Checkpoint> {
-    use internvit_dinov2_small::{CONFIG, PREPROCESSING, WEIGHTS};
-    let weights = Source::memory(&format!("{name}/model.safetensors"), WEIGHTS);
-    Checkpoint::open(name, CONFIG, vec![weights]).await?.preprocess_as(PREPROCESSING)
 }
 
 /// A model of the hub, with a bar for each file that has to be fetched; with `texts` what reads them too.

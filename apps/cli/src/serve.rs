@@ -5,6 +5,7 @@ mod body;
 mod connections;
 mod counts;
 mod embeddings;
+mod fetch;
 mod multipart;
 mod refusal;
 mod routes;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use internvit::error::short;
+use internvit::hub::Web;
 use internvit::{Error, Result};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -29,7 +31,7 @@ use service::{Limits, Service};
 ///
 /// POST /v1/embeddings takes photographs (data URLs in JSON, or multipart/form-data) and, of models that read
 /// texts, texts; GET /v1/models and /healthz tell what is there. Requests that come while the device is at work
-/// are encoded together. Addresses in requests are never fetched. Ctrl-C stops it when what was asked is
+/// are encoded together. Addresses in requests are not fetched, but for those of --allow-url. Ctrl-C stops it when what was asked is
 /// answered, a second one at once.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  internvit serve\n  \
@@ -56,7 +58,11 @@ pub(super) struct Args {
     /// may if left out
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     cors: Vec<String>,
-    /// The most bytes of a request
+    /// Photographs may be given by addresses that begin so, as in https://example.org/photos/; several times for
+    /// several. None is fetched if left out
+    #[arg(long, value_name = "ADDRESS")]
+    allow_url: Vec<String>,
+    /// The most bytes of a request, and of what is fetched for it
     #[arg(long, value_name = "SIZE", default_value = "20MB", value_parser = internvit::budget::parse_size)]
     max_body: u64,
     /// The most pixels of a photograph, by its header
@@ -148,6 +154,10 @@ impl Args {
 /// Brings the model to its device, and encodes once: what is wrong with them is told now, and kernels are compiled.
 async fn open(args: &Args) -> Result<Service> {
     let key = args.key()?;
+    let web = match args.allow_url.as_slice() {
+        [] => None,
+        allowed => Some(Web::new(allowed)?),
+    };
     let checkpoint = args.model.open_whole().await?;
     let bar = Arc::new(super::progress::bytes("loading", checkpoint.bytes()));
     let shown = bar.clone();
@@ -174,6 +184,7 @@ async fn open(args: &Args) -> Result<Service> {
     service.model.notes().iter().skip(known).for_each(|note| note!("{note}"));
     service.key = key;
     service.origins.clone_from(&args.cors);
+    service.web = web;
     service.log = args.into();
     Ok(service)
 }

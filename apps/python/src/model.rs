@@ -31,16 +31,13 @@ fn same_process() -> Result<()> {
     ))
 }
 
-/// A model of the package, or one by path or name.
+/// The package's default where that is asked for; the library knows all other names.
 async fn source(name: PathBuf) -> Result<ModelSource> {
-    use internvit_dinov2_small::{CONFIG, PREPROCESSING, WEIGHTS};
-    let named = |known: &str| name == Path::new(known) && !name.exists();
-    if named("bundled") || named("dinov2-small") {
-        let weights = Source::memory("dinov2-small/model.safetensors", WEIGHTS);
-        let opened = Checkpoint::open("dinov2-small", CONFIG, vec![weights]).await?;
-        return Ok(opened.preprocess_as(PREPROCESSING)?.into());
+    let default = name == Path::new("bundled") && !name.exists();
+    match Checkpoint::built_in(Checkpoint::BUILT_IN[0]).await.filter(|_| default) {
+        Some(checkpoint) => Ok(checkpoint?.into()),
+        None => Ok(name.into()),
     }
-    Ok(if named("internvit-tiny") { "bundled".into() } else { name.into() })
 }
 
 /// The package's version.

@@ -37,6 +37,7 @@ fn refused(reply: &Reply, status: u16, code: &str, message: &str) {
 fn wrong_requests() {
     let server = Server::start(&["--device", "cpu", "--max-queue", "4", "--max-pixels", "1000000"]);
     let cat = std::fs::read(sample("chelsea.png")).unwrap();
+    let url = data_url(&png(8, [0; 3]));
     let ask = |body: Value, status, code: &str, message: &str| {
         refused(&server.ask(&body), status, code, message);
     };
@@ -57,6 +58,7 @@ fn wrong_requests() {
     input(json!("data:image/png,abc"), "no data URL of base64");
     // Nothing is fetched, wherever it lies.
     for address in ["http://127.0.0.1:1/x.png", "HTTPS://example.org/x.png"] {
+        input(json!([&url, address]), "input[1]: addresses are not fetched");
         input(json!({ "image_url": { "url": address } }), "input[0]: addresses are not fetched");
     }
     input(json!({ "image_url": "file:///etc/passwd" }), "no data URL of base64");
@@ -77,7 +79,6 @@ fn wrong_requests() {
         "too_many_pixels",
         "400000000 pixels, this server takes 1000000",
     );
-    let url = data_url(&png(8, [0; 3]));
     ask(
         json!({ "input": vec![&url; 5] }),
         400,

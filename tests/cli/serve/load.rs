@@ -1,7 +1,7 @@
 //! Many clients at once, a device that is lost and clients that break off in the middle: nothing is lost, every
 //! answer is right, and memory stays flat. The long run, by hand:
 //!
-//! `cargo test --test cli serve::load::long -- --ignored --nocapture`
+//! `npm run test:load`
 
 use std::io::Write;
 use std::sync::Mutex;

@@ -15,6 +15,8 @@ pub(super) enum Input {
     Text(String),
     /// The bytes of a file.
     Photo(Vec<u8>),
+    /// Where a photograph lies.
+    Address(String),
 }
 
 /// A request for embeddings.
@@ -77,6 +79,7 @@ impl Asked {
         let text = value.as_str();
         match (name, text) {
             ("model", Some(text)) => self.model = Some(text.into()),
+            ("model", None) if value.is_null() => {}
             ("model", None) => return Err(Refusal::bad("model", "model: expected a name")),
             ("encoding_format", _) => {
                 self.packed = match text {
@@ -113,7 +116,7 @@ impl Asked {
         };
         for item in items {
             match item {
-                Value::String(text) => self.text(text)?,
+                Value::String(text) => self.bare(text)?,
                 Value::Object(part) => self.part(&part)?,
                 Value::Number(_) | Value::Array(_) => {
                     return Err(self.bad("numbers of tokens are not taken: give the text"));
@@ -122,6 +125,15 @@ impl Asked {
             }
         }
         Ok(())
+    }
+
+    /// A text of which nothing says what it is: an address alone is a photograph's.
+    pub(super) fn bare(&mut self, text: String) -> Result<(), Refusal> {
+        let alone = text.trim();
+        match is_address(alone) && !alone.contains(char::is_whitespace) {
+            true => self.photo(alone),
+            false => self.text(text),
+        }
     }
 
     /// A text, which may be the data URL of a photograph.
@@ -154,8 +166,9 @@ impl Asked {
 
     /// A photograph by its data URL.
     fn photo(&mut self, url: &str) -> Result<(), Refusal> {
-        if is(url, "http:") || is(url, "https:") {
-            return Err(self.bad(&format!("addresses are not fetched: {INSTEAD}")));
+        if is_address(url) {
+            self.inputs.push(Input::Address(url.into()));
+            return Ok(());
         }
         let parts = if is(url, "data:") { url.split_once(',') } else { None };
         let packed = |(kind, _): &(&str, &str)| kind.to_ascii_lowercase().ends_with(";base64");
@@ -173,6 +186,10 @@ impl Asked {
     pub(super) fn bad(&self, why: &str) -> Refusal {
         Refusal::bad("input", format!("input[{}]: {why}", self.inputs.len()))
     }
+}
+
+fn is_address(text: &str) -> bool {
+    is(text, "http:") || is(text, "https:")
 }
 
 /// Whether a text begins so, in small letters or capitals.

@@ -21,7 +21,7 @@ use serde::Serialize;
 use super::asked::{Asked, INSTEAD, Input};
 use super::refusal::Refusal;
 use super::service::Service;
-use super::{body, multipart, routes};
+use super::{body, fetch, multipart, routes};
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -93,12 +93,13 @@ async fn answer(
     suits(service, &asked)?;
     let (packed, count) = (asked.packed, asked.inputs.len());
     let places = service.places(count)?;
+    let (inputs, fetched) = fetch::photographs(service, asked.inputs).await?;
     let start = Instant::now();
     let given = service.clone();
-    let inputs = aside(move || prepared(&given, asked.inputs)).await?;
+    let inputs = aside(move || prepared(&given, inputs)).await?;
     let (data, tokens) = computed(service, inputs, packed).await?;
     service.took(start.elapsed());
-    drop((places, room));
+    drop((places, room, fetched));
     let usage = Usage { prompt_tokens: tokens, total_tokens: tokens };
     let answer = Answer { object: "list", data, model: &service.name, usage };
     let mut response = routes::json(&answer);
@@ -107,7 +108,7 @@ async fn answer(
 }
 
 /// Does what takes a while on another thread, so that others are answered meanwhile.
-async fn aside<T: Send + 'static>(
+pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let failed = |_| {
@@ -158,6 +159,7 @@ fn prepared(service: &Service, inputs: Vec<Input>) -> Result<Vec<Prepared>, Refu
             }
             Ok(Prepared::Photo(bytes))
         }
+        Input::Address(_) => Err(fetch::refused(at)),
         Input::Text(text) => {
             let Some(tokenizer) = &service.tokenizer else {
                 let name = &service.name;

@@ -32,7 +32,8 @@ async fn take(asked: &mut Asked, field: Field<'_>) -> Result<(), Refusal> {
         return Err(asked.bad(&format!("{name}: no UTF-8; a photograph's part has a filename")));
     };
     match name.as_str() {
-        "input" | "text" => asked.text(text),
+        "input" => asked.bare(text),
+        "text" => asked.text(text),
         _ => asked.set(&name, &Value::String(text)),
     }
 }

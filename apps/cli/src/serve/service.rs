@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
+use internvit::hub::Web;
 use internvit::image::Picture;
 use internvit::{Model, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::READERS;
 use super::counts::{Counts, Log};
 use super::refusal::Refusal;
 use internvit::words::Tokenizer;
@@ -38,6 +40,10 @@ pub(super) struct Service {
     pub(super) limits: Limits,
     pub(super) key: Option<String>,
     pub(super) origins: Vec<String>,
+    /// What fetches photographs, where any may be.
+    pub(super) web: Option<Web>,
+    /// Requests that fetch at once: the other readers go on with what others send.
+    pub(super) fetching: Semaphore,
     pub(super) log: Log,
     pub(super) counts: Counts,
     /// When it began, in seconds since 1970.
@@ -82,6 +88,8 @@ impl Service {
             limits,
             key: None,
             origins: Vec::new(),
+            web: None,
+            fetching: Semaphore::new(READERS / 2),
             log: Log::Quiet,
             counts: Counts::default(),
             since,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
@@ -81,6 +82,12 @@ class PhotoFeatures:
 
         return Hidden(self.layers, self.tokens, patches)
 
+    @property
+    def embedding(self) -> Floats:
+        """What a store of vectors keeps, `[P]`: of models that were taught beside texts their `image_embeds`, of length 1;
+        of others `pooled`."""
+        return self.table.get("image_embeds", self.pooled)
+
     def __repr__(self) -> str:
         layers = f", hidden={list(self.hidden)}" if self.hidden else ""
         return f"PhotoFeatures({self.name!r}, grid={self.grid}, channels={len(self.cls)}{layers})"
@@ -137,8 +144,17 @@ class FeatureSet(Sequence[PhotoFeatures]):
 
     @property
     def errors(self) -> dict[str, str]:
-        """Photographs that could not be read, by their names, and why."""
-        return {name: error.reason for name, error in self.failed}
+        """Photographs that could not be read, by their names, and why. The second of one name is `NAME (2)`."""
+        found: dict[str, str] = {}
+        count: Counter[str] = Counter()
+        for name, error in self.failed:
+            key = name
+            # Of those with one name, each keeps its reason.
+            while key in found:
+                count[name] += 1
+                key = f"{name} ({count[name] + 1})"
+            found[key] = error.reason
+        return found
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -157,6 +173,11 @@ class FeatureSet(Sequence[PhotoFeatures]):
     def cls(self) -> Floats:
         """Class tokens, `[photographs, C]`; of models without one the same as `pooled`."""
         return self._attribute("cls")
+
+    @property
+    def embedding(self) -> Floats:
+        """What a store of vectors keeps, `[photographs, P]`: `image_embeds` of models that have such, else `pooled`."""
+        return self._stacked("embedding", lambda photo: photo.embedding, lambda photo, view: None)
 
     @property
     def prefix(self) -> Floats:

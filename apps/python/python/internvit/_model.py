@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Union, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from ._features import COLUMNS, FeatureSet, PhotoFeatures, photo_of
 from ._native import Segmentation, Texts, View
 from ._photos import Photo, given, is_one, listed
 from ._progress import Progress, reporting
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Dtype = Literal["f32", "f16", "int8", "w8a8", "int4"]
 Resize = Literal["squash", "crop", "native"]
@@ -130,22 +133,29 @@ class Model:
         return self._native.info
 
     @overload
-    def features(
-        self, photos: bytes | np.ndarray[tuple[int, int, int], np.dtype[np.uint8]], *, layers: Iterable[int] = ..., size: int | None = ...,
-        resize: Resize | None = ..., batch: int = ..., patches: bool = ..., names: None = ..., progress: Progress = ...,
+    def features(  # type: ignore[overload-overlap]  # An array of three axes is one photograph.
+        self, photos: bytes | bytearray | memoryview | np.ndarray[tuple[int, int, int], np.dtype[np.uint8]], *,
+        layers: Iterable[int] = ..., size: int | None = ..., resize: Resize | None = ..., batch: int = ...,
+        patches: bool = ..., names: Sequence[str] | None = ..., progress: Progress = ...,
     ) -> PhotoFeatures: ...
     @overload
+    def features(  # type: ignore[overload-overlap]  # A text is a path, and no list of paths.
+        self, photos: str | os.PathLike[str], *, layers: Iterable[int] = ..., size: int | None = ...,
+        resize: Resize | None = ..., batch: int = ..., patches: bool = ..., names: Sequence[str] | None = ...,
+        progress: Progress = ...,
+    ) -> PhotoFeatures | FeatureSet: ...
+    @overload
     def features(
-        self, photos: list[Any] | tuple[Any, ...], *, layers: Iterable[int] = ..., size: int | None = ...,
+        self, photos: Iterable[Photo], *, layers: Iterable[int] = ..., size: int | None = ...,
         resize: Resize | None = ..., batch: int = ..., patches: bool = ..., names: Sequence[str] | None = ...,
         progress: Progress = ...,
     ) -> FeatureSet: ...
     @overload
     def features(
-        self, photos: Photo | Iterable[Photo], *, layers: Iterable[int] = ..., size: int | None = ...,
+        self, photos: Image, *, layers: Iterable[int] = ..., size: int | None = ...,
         resize: Resize | None = ..., batch: int = ..., patches: bool = ..., names: Sequence[str] | None = ...,
         progress: Progress = ...,
-    ) -> Any: ...
+    ) -> PhotoFeatures: ...
     def features(
         self,
         photos: Photo | Iterable[Photo],
@@ -159,7 +169,8 @@ class Model:
         progress: Progress = None,
     ) -> PhotoFeatures | FeatureSet:
         """Features of a photograph (`PhotoFeatures`), or of a folder's or of several in their order (`FeatureSet`).
-        One of several that cannot be read costs only itself: `FeatureSet.errors`.
+        One of several that cannot be read costs only itself: `FeatureSet.errors`. Which of both a path gives is known
+        when it is read; types are told by `isinstance`.
 
         `layers`: hidden states wanted besides the last: 0 is the embedding, i the output of block i, -1 the last.
         `size`: side of the square in pixels, or the short side of `native`; the model's own if left out.
@@ -167,7 +178,7 @@ class Model:
         `batch`: photographs of one size that are encoded at once, at most.
         `patches`: whether the patches of the last hidden state are kept; without them a photograph takes a few kB.
         `names`: what several photographs in memory are called; their numbers from 0 if left out.
-        `progress`: `True` for a bar of tqdm's, or a function of the photographs that are done and of all.
+        `progress`: `True` for a bar (of tqdm's where that is installed), or a function of the photographs that are done and of all.
         """
         found, left_out = listed(photos, names)
         with reporting(progress, "photos") as report:
@@ -279,16 +290,16 @@ def open(
     """Opens a model.
 
     `source`: a folder with `config.json` and its weights, a file with `config.json` beside it, `owner/name` or
-    `owner/name@revision` on the Hugging Face hub, or a model of the package: `bundled` (`dinov2-small`) or
+    `owner/name@revision` on the Hugging Face hub, or a model of the package: `dinov2-small` (or `bundled`) or
     `internvit-tiny`. What is fetched from the hub stays in its standard cache.
     `device`: `auto` (a GPU, else the processor), `gpu`, `cpu`, or words of an adapter's name.
-    `dtype`: `f32`, and on a GPU `f16`, `int8`, `w8a8` or `int4`.
+    `dtype`: `f32`, or the blocks' weights in `int8` or `int4`; on a GPU also `f16` and `w8a8`.
     `threads`: threads that compute on the processor, at most; as many as there are cores if left out.
     `texts`: whether what reads texts is opened too, for `text`, `classify_with` and the view `words`.
     `streamed`: the weights of blocks stay on disk and are read block by block.
     `offline`: the hub is asked nothing.
     `prefix`: which encoder, where a file holds several: what the names of its tensors begin with.
-    `progress`: `True` for a bar of tqdm's, or a function of the bytes that are there and of all.
+    `progress`: `True` for a bar (of tqdm's where that is installed), or a function of the bytes that are there and of all.
     """
     options = {
         "device": device, "dtype": dtype, "threads": threads, "texts": texts, "streamed": streamed,

@@ -1,5 +1,6 @@
 """The library itself; the other files of the package call it."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -57,7 +58,7 @@ class View:
     def over(self, opacity: float | None = None) -> npt.NDArray[np.uint8]:
         """The view over the photograph, uint8 `[height, width, 3]`, at an opacity from 0 to 1; at that at which it shows
         best if left out."""
-    def save(self, path: str) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the view over the photograph as PNG: all of the file, or nothing."""
 
 class Segmentation:
@@ -84,7 +85,7 @@ class Segmentation:
         """The photograph, uint8 `[height, width, 4]`, all but a class's pixels transparent."""
     def over(self, opacity: float = 0.5) -> npt.NDArray[np.uint8]:
         """The classes' colours over the photograph, uint8 `[height, width, 3]`, at an opacity from 0 to 1."""
-    def save_overlay(self, path: str, opacity: float = 0.5) -> None:
+    def save_overlay(self, path: str | os.PathLike[str], opacity: float = 0.5) -> None:
         """Writes that as PNG: all of the file, or nothing."""
 
 class Model:

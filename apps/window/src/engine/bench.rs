@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use internvit::weights::Source;
-use internvit::{Cancel, Checkpoint, Encoder, Error, Model, Result};
+use internvit::{Cancel, Checkpoint, Encoder, Error, Model, Options, Result};
 
 use super::session::Session;
 use super::{Now, Teller, save};
@@ -105,15 +104,10 @@ impl Bench {
 fn there(name: &str) -> Result<Option<Checkpoint>> {
     pollster::block_on(async {
         let path = Path::new(name);
-        let mut checkpoint = match name {
-            "dinov2-small" => {
-                use internvit_dinov2_small::{CONFIG, PREPROCESSING, WEIGHTS};
-                let weights = Source::memory("dinov2-small/model.safetensors", WEIGHTS);
-                Checkpoint::open(name, CONFIG, vec![weights]).await?.preprocess_as(PREPROCESSING)?
-            }
-            "internvit-tiny" => Checkpoint::bundled().await?,
-            _ if path.exists() => Checkpoint::open_path_with(path, None).await?,
-            _ => return Ok(None),
+        let mut checkpoint = match Checkpoint::built_in(name).await {
+            Some(checkpoint) => checkpoint?,
+            None if path.exists() => Checkpoint::open_path_with(path, None).await?,
+            None => return Ok(None),
         };
         match checkpoint.add_text().await {
             // It reads none.
