@@ -8,7 +8,7 @@ use super::source::HubUse;
 use super::thread::{BATCH, serve};
 use super::{About, Model, ModelSource, stopped};
 use crate::gpu::Gpu;
-use crate::{Compute, Device, Encoder, Error, Precision, Result, threads};
+use crate::{Checkpoint, Compute, Device, Encoder, Error, Precision, Result, threads};
 
 /// Ends long work from elsewhere, for example from a handler of Ctrl-C. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -137,6 +137,14 @@ impl Options {
         self.start(source.into())
     }
 
+    /// Opens a model's files, fetched where need be, and loads no weights: [`open`](Self::open) takes what this gives.
+    ///
+    /// # Errors
+    /// As those of [`open`](Self::open), but for the device's.
+    pub fn checkpoint(mut self, source: impl Into<ModelSource>) -> Result<Checkpoint> {
+        pollster::block_on(self.find(source.into()))
+    }
+
     // What is generic is compiled again in each program, so it is no more than the conversion, here and elsewhere.
     fn start(self, source: ModelSource) -> Result<Model> {
         let count = self.threads;
@@ -158,14 +166,21 @@ impl Options {
         Ok(Model { requests, about })
     }
 
-    async fn load(self, source: ModelSource) -> Result<Encoder> {
-        let Self { compute, offline, prefix, texts, progress, cancel, .. } = self;
-        let mut report = progress.unwrap_or_else(|| Box::new(|_, _| ()));
-        let hub = HubUse { offline, texts, cancel: &cancel, report: &mut report };
-        let mut checkpoint = source.open(hub, prefix.as_deref()).await?;
-        if texts {
-            checkpoint = checkpoint.with_text().await?;
+    async fn find(&mut self, source: ModelSource) -> Result<Checkpoint> {
+        let Self { offline, prefix, texts, progress, cancel, .. } = self;
+        let report = &mut **progress.get_or_insert_with(|| Box::new(|_, _| ()));
+        let hub = HubUse { offline: *offline, texts: *texts, cancel, report };
+        let checkpoint = source.open(hub, prefix.as_deref()).await?;
+        match texts {
+            true => checkpoint.with_text().await,
+            false => Ok(checkpoint),
         }
+    }
+
+    async fn load(mut self, source: ModelSource) -> Result<Encoder> {
+        let checkpoint = self.find(source).await?;
+        let Self { compute, progress, cancel, .. } = self;
+        let mut report = progress.unwrap_or_else(|| Box::new(|_, _| ()));
         let on_progress = &mut async |done, total| {
             report(done, total);
             cancel.flow()

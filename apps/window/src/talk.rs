@@ -277,8 +277,10 @@ pub(crate) struct Shown {
 pub(crate) enum Told {
     /// It is at work: what at, what is done, and the whole.
     Working { what: String, done: u64, total: u64 },
-    /// A model is open, or why it is not.
+    /// A model is open, or why none is.
     Opened(Result<Box<Known>, String>),
+    /// Why another model is not: the one before is open as it was, or was opened again.
+    Kept { opening: Opening, why: String, again: bool },
     /// Something is to be shown.
     Shown(Box<Shown>),
     /// A wish could not be fulfilled.

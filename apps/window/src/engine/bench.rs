@@ -15,7 +15,7 @@ pub(super) struct Bench {
     shared: Option<Shared>,
     now: Arc<Now>,
     teller: Teller,
-    open: Option<(Model, Arc<Mutex<Session>>)>,
+    open: Option<(Opening, Model, Arc<Mutex<Session>>)>,
 }
 
 impl Bench {
@@ -25,7 +25,7 @@ impl Bench {
 
     pub(super) fn answer(&mut self, ask: Ask) -> Result<Option<Told>> {
         let told = match ask {
-            Ask::Open(opening) => Some(Told::Opened(Ok(Box::new(self.open(&opening)?)))),
+            Ask::Open(opening) => Some(self.change(opening)),
             Ask::Show(wish) => {
                 let ticket = wish.ticket;
                 match self.with(move |encoder, session| session.show(encoder, *wish)) {
@@ -60,29 +60,52 @@ impl Bench {
         Ok(told)
     }
 
-    /// Opens a model in place of the one before, which is let go first: both may not fit the device together.
-    fn open(&mut self, opening: &Opening) -> Result<Known> {
-        self.open = None;
-        let cancel = Cancel::default();
-        self.now.opening.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&cancel);
+    /// Opens a model in place of the one before. That one is let go when the new one's files were found good, as both may
+    /// not fit the device together, and is opened again where the new one does not.
+    fn change(&mut self, opening: Opening) -> Told {
+        let checkpoint = match self.find(&opening) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) if self.open.is_none() => return Told::Opened(Err(error.to_string())),
+            Err(error) => return Told::Kept { opening, why: error.to_string(), again: false },
+        };
+        let before = self.open.take().map(|(before, ..)| before);
+        let why = match self.load(&opening, checkpoint) {
+            Ok(known) => return Told::Opened(Ok(Box::new(known))),
+            Err(error) => error.to_string(),
+        };
+        let again = before.and_then(|before| self.load(&before, self.find(&before).ok()?).ok());
+        match again {
+            Some(_) => Told::Kept { opening, why, again: true },
+            None => Told::Opened(Err(why)),
+        }
+    }
+
+    /// A model's files: of one that is on this machine with what reads texts where it has that.
+    fn find(&self, opening: &Opening) -> Result<Checkpoint> {
+        *self.now.opening.lock().unwrap_or_else(PoisonError::into_inner) = Cancel::default();
+        match there(&opening.model)? {
+            Some(checkpoint) => Ok(checkpoint),
+            None => self.options(opening).texts(opening.words).checkpoint(opening.model.as_str()),
+        }
+    }
+
+    fn load(&mut self, opening: &Opening, checkpoint: Checkpoint) -> Result<Known> {
         let (compute, shared) = compute(self.shared.as_ref(), &opening.place);
+        let model = self.options(opening).compute(compute).open(checkpoint)?;
+        let known = known(&model, &opening.model, shared)?;
+        let session = Session::new(known.shared, self.now.clone(), self.teller.clone());
+        self.open = Some((opening.clone(), model, Arc::new(Mutex::new(session))));
+        Ok(known)
+    }
+
+    /// How a model is opened, but for where it computes.
+    fn options(&self, opening: &Opening) -> Options {
         let (teller, name) = (self.teller.clone(), opening.model.clone());
         let progress = move |done, total| {
             teller.tell(Told::Working { what: format!("Opening {name}."), done, total });
         };
-        let options = Model::options()
-            .compute(compute)
-            .offline(opening.offline)
-            .cancel(&cancel)
-            .progress(progress);
-        let model = match there(&opening.model)? {
-            Some(checkpoint) => options.open(checkpoint),
-            None => options.texts(opening.words).open(opening.model.as_str()),
-        }?;
-        let known = known(&model, &opening.model, shared)?;
-        let session = Session::new(known.shared, self.now.clone(), self.teller.clone());
-        self.open = Some((model, Arc::new(Mutex::new(session))));
-        Ok(known)
+        let cancel = self.now.opening.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Model::options().offline(opening.offline).cancel(&cancel).progress(progress)
     }
 
     /// Works with the model, on the thread that owns it.
@@ -90,7 +113,7 @@ impl Bench {
         &self,
         work: impl FnOnce(&mut Encoder, &mut Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (model, session) =
+        let (_, model, session) =
             self.open.as_ref().ok_or_else(|| Error::input("no model is open"))?;
         let session = session.clone();
         model.with(move |encoder| {

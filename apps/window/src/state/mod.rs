@@ -56,6 +56,10 @@ pub(crate) struct Desk {
     pub(crate) look: Look,
     pub(crate) teaching: Teaching,
     pub(crate) model: Model,
+    /// The model that is open while another is opened.
+    before: Option<(Opening, Box<Known>)>,
+    /// Why the model that was asked for is not there, which is told until a view has been shown.
+    refused: Option<String>,
     pub(crate) status: Status,
     pub(crate) shown: Option<Box<Shown>>,
     pub(crate) taught: Option<Taught>,
@@ -81,6 +85,8 @@ impl Desk {
             look: Look::default(),
             teaching: Teaching::default(),
             model: Model::Failed(opening.clone()),
+            before: None,
+            refused: None,
             status: Status::default(),
             shown: None,
             taught: None,
@@ -117,7 +123,16 @@ impl Desk {
         self.say(format!("Opening {}.", opening.model));
         self.status.share = Some(0.0);
         self.asks.push(Ask::Open(opening.clone()));
-        self.model = Model::Opening(opening);
+        if let Model::Open(before, known) =
+            std::mem::replace(&mut self.model, Model::Opening(opening))
+        {
+            self.before = Some((before, known));
+        }
+    }
+
+    /// What the model before has shown and learned is of no use to this one.
+    fn begin(&mut self, opening: Opening, known: Box<Known>) {
+        self.model = Model::Open(opening, known);
         (self.shown, self.taught, self.loaded) = (None, None, false);
         self.stale = true;
     }
@@ -276,11 +291,27 @@ impl Desk {
             Told::Opened(Ok(known)) => self.opened(known),
             Told::Opened(Err(why)) => {
                 self.model = Model::Failed(self.opening().clone());
+                (self.before, self.shown, self.taught, self.loaded) = (None, None, None, false);
+                self.trouble(why);
+            }
+            // Of a model that another was asked for in place of.
+            Told::Kept { opening, .. } if self.model != Model::Opening(opening.clone()) => {}
+            Told::Kept { why, again, .. } => {
+                if let Some((before, known)) = self.before.take() {
+                    match again {
+                        true => self.begin(before, known),
+                        false => self.model = Model::Open(before, known),
+                    }
+                }
+                self.refused = again.then(|| why.clone());
                 self.trouble(why);
             }
             Told::Shown(shown) if shown.ticket == self.ticket => {
                 self.look.colours_kept |= self.look.keep_colours && self.look.view == View::Pca;
-                self.say(shown.sentence.clone());
+                match self.refused.take() {
+                    Some(why) => self.trouble(why),
+                    None => self.say(shown.sentence.clone()),
+                }
                 self.taught.clone_from(&shown.taught);
                 self.shown = Some(shown);
             }
@@ -293,8 +324,8 @@ impl Desk {
             // Of a wish that no longer counts.
             Told::Shown(_) | Told::Failed { .. } => {}
             Told::Loaded(Ok(taught)) => {
+                self.view(View::Teach);
                 (self.taught, self.loaded) = (Some(taught), true);
-                self.stale = true;
             }
             Told::Saved(Ok(said)) => self.say(said),
             Told::Loaded(Err(why)) | Told::Saved(Err(why)) => self.trouble(why),
@@ -317,8 +348,8 @@ impl Desk {
         if self.recent.model(&opening.model) {
             self.keep_recent();
         }
-        self.model = Model::Open(opening, known);
-        self.stale = true;
+        self.before = None;
+        self.begin(opening, known);
     }
 
     fn keep_recent(&mut self) {

@@ -234,6 +234,28 @@ fn another_model_keeps_what_it_can_show() {
 }
 
 #[test]
+fn a_model_that_cannot_be_opened_leaves_the_one_before() {
+    let mut desk = desk(&["a.jpg"]);
+    let ticket = wished(&mut desk).unwrap().ticket;
+    desk.hear(Told::Shown(Box::new(Shown { ticket, shot: 1, ..Shown::default() })));
+    let kept =
+        |name: &str, again| Told::Kept { opening: opening(name), why: "too new".into(), again };
+    desk.open_model(opening("wrong"));
+    assert!(desk.known().is_none());
+    desk.hear(kept("an earlier one", false));
+    assert!(desk.known().is_none() && !desk.status.trouble, "of one that nobody waits for");
+    desk.hear(kept("wrong", false));
+    assert_eq!((desk.opening(), desk.status.text.as_str()), (&opening("dinov2-small"), "too new"));
+    assert!(desk.known().is_some() && desk.settled());
+    // Opened again it has to show everything again, and what went wrong stays to be read.
+    desk.open_model(opening("wrong"));
+    desk.hear(kept("wrong", true));
+    let ticket = wished(&mut desk).unwrap().ticket;
+    desk.hear(Told::Shown(Box::new(Shown { ticket, shot: 1, ..Shown::default() })));
+    assert!(desk.settled() && desk.status.trouble && desk.status.text == "too new");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_told_and_the_others_stay() {
     let mut desk = Desk::new(opening("dinov2-small"), None);
     desk.add(vec!["a.jpg".into(), "b.jpg".into()]);

@@ -2,6 +2,7 @@
 
 mod canvas;
 mod dialogs;
+mod dropped;
 mod keys;
 mod legend;
 mod models;
@@ -20,6 +21,7 @@ use eframe::egui::{
 use internvit::photos;
 
 use self::dialogs::{Answer, Dialogs, Wanted};
+use self::dropped::Sorted;
 use self::textures::Textures;
 use crate::device::Shared;
 use crate::engine::Engine;
@@ -150,11 +152,13 @@ impl App {
         if dropped.is_empty() {
             return;
         }
-        // A folder with a model in it is a model.
-        match dropped.as_slice() {
-            [one] if is_model(one) => self.open_model(&one.display().to_string()),
-            _ => self.add(dropped),
+        let Sorted { photographs, model, head, why } = dropped::sort(dropped);
+        self.add(photographs);
+        if let Some(model) = model {
+            self.open_model(&model.display().to_string());
         }
+        head.into_iter().for_each(|head| self.desk.load(head));
+        why.into_iter().for_each(|why| self.desk.trouble(why));
     }
 
     /// Opens a model by its name or path, as the others were opened.
@@ -245,12 +249,6 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         self.show(ui);
     }
-}
-
-/// Whether something is a model's folder, or a file of weights.
-fn is_model(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    path.join("config.json").is_file() || ["safetensors", "pth", "bin"].contains(&ending)
 }
 
 /// The last part of a path, or of a name.

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Context, DroppedFile, Key, Modifiers, Role, Ui, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use internvit::Device;
 use internvit::gpu::Precision;
+use internvit::{Device, Model, Picture};
 
 use super::App;
 use crate::state::views::View;
-use crate::talk::{Detail, Opening, Place, Save};
+use crate::talk::{Detail, Opening, Place, Save, Texts};
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../www/samples").join(name)
@@ -30,12 +30,18 @@ impl Driven {
 
     /// The same with another model.
     fn with(model: String, names: &'static [&'static str]) -> Self {
+        Self::scaled(model, names, 1.0)
+    }
+
+    /// The same on a screen with so many pixels a point.
+    fn scaled(model: String, names: &'static [&'static str], scale: f32) -> Self {
         let show = move |ui: &mut Ui, app: &mut Option<App>| {
             let app = app.get_or_insert_with(|| start(ui.ctx(), &model, names));
             app.show(ui);
         };
-        let mut harness =
-            Harness::builder().with_size(Vec2::new(1100.0, 760.0)).build_ui_state(show, None);
+        let builder = Harness::builder().with_size(Vec2::new(1100.0, 760.0));
+        let builder = builder.with_pixels_per_point(scale);
+        let mut harness = builder.build_ui_state(show, None);
         harness.step();
         Self(harness)
     }
@@ -63,6 +69,13 @@ impl Driven {
             assert!(!app.desk.status.trouble, "{}", app.desk.status.text);
             app.desk.look.view == view && app.desk.shown.is_some() && app.desk.settled()
         });
+    }
+
+    fn drop_on(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            self.0.input_mut().dropped_files.push(Arc::new(Dropped(path.clone())));
+        }
+        self.0.step();
     }
 
     fn key(&mut self, key: Key) {
@@ -211,14 +224,15 @@ fn what_cannot_be_opened_is_told_in_one_line() {
     window.app().desk.add(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")]);
     window.until("the file", |app| app.desk.status.trouble);
     assert!(window.app().desk.status.text.contains("Cargo.toml"));
+    window.app().desk.status = Default::default();
     window.app().open_model("no/such/model");
-    window.until("the model", |app| app.desk.status.trouble && app.desk.known().is_none());
+    window.until("the model", |app| app.desk.status.trouble && app.desk.known().is_some());
     assert!(!window.app().desk.status.text.contains('\n'));
-    // And the window goes on.
-    window.app().open_model("internvit-tiny");
+    // And the window goes on with the one that it has.
+    window.app().desk.status = Default::default();
     let first = window.app().desk.shots.list[0].id;
     window.app().desk.choose(first);
-    window.until("the model again", |app| app.desk.known().is_some() && app.desk.shown.is_some());
+    window.shown(View::Pca);
 }
 
 /// A small CLIP of random weights, with what makes tokens of texts beside it.
@@ -278,19 +292,86 @@ impl DroppedFile for Dropped {
 fn files_and_folders_are_dropped_and_a_folder_of_a_model_is_opened() {
     let mut window = Driven::over(&[]);
     window.until("the model", |app| app.desk.known().is_some());
-    let drop_on = |window: &mut Driven, path: PathBuf| {
-        window.0.input_mut().dropped_files.push(Arc::new(Dropped(path)));
-        window.0.step();
-    };
-    drop_on(&mut window, sample("rocket.jpg"));
+    window.drop_on(&[sample("rocket.jpg")]);
     window.shown(View::Pca);
     window.0.get_by_label("Picture rocket.jpg");
-    drop_on(&mut window, sample(""));
+    window.drop_on(&[sample("")]);
     let names: Vec<String> =
         window.app().desk.shots.list.iter().map(|shot| shot.name.clone()).collect();
     assert!(names.len() >= 5 && names.contains(&"coffee.png".into()), "{names:?}");
     let folder = tempfile::tempdir().unwrap();
     let name = clip(folder.path());
-    drop_on(&mut window, folder.path().into());
+    window.drop_on(&[folder.path().into()]);
     window.until("the model", move |app| app.desk.known().is_some_and(|known| known.name == name));
+}
+
+#[test]
+fn what_was_learned_is_dropped_and_a_model_that_cannot_be_opened_takes_nothing_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let photo = Picture::open(sample("coffee.png")).unwrap();
+    let model = Model::options().device("cpu").open("internvit-tiny").unwrap();
+    let lesson = model.teach(&photo).point("cup", [300, 200]).point("table", [8, 8]);
+    std::fs::write(file("taught.safetensors"), lesson.fit().unwrap().to_bytes().unwrap()).unwrap();
+    std::fs::write(file("broken.safetensors"), b"no weights").unwrap();
+    let mut window = Driven::over(&["coffee.png"]);
+    window.shown(View::Pca);
+    window.drop_on(&[file("taught.safetensors")]);
+    window.until("the head", |app| app.desk.loaded);
+    window.shown(View::Teach);
+    assert_eq!(window.app().desk.taught.as_ref().unwrap().names, ["cup", "table"]);
+    let tiny = |app: &App| app.desk.known().is_some_and(|known| known.name == "internvit-tiny");
+    for (name, why) in [
+        ("broken.safetensors", "broken.safetensors"),
+        ("talk.gguf", "talk.gguf is a language model's, which `internvit chat` takes."),
+        ("old.ckpt", "old.ckpt is not read: of PyTorch's files .pth and .bin are"),
+    ] {
+        window.app().desk.status = Default::default();
+        window.drop_on(&[file(name)]);
+        window.until(name, |app| app.desk.status.trouble);
+        let said = window.app().desk.status.text.clone();
+        assert!(said.contains(why) && !said.contains('\n'), "{said}");
+        assert!(tiny(window.app()) && window.app().desk.loaded && window.app().desk.settled());
+    }
+    // Its files are good, and the device takes it not: by then the one before was let go, and is opened again.
+    let place = Place { device: Device::Cpu, precision: Precision::F16 };
+    let opening = window.app().desk.opening().clone();
+    window.app().desk.open_model(Opening { model: "dinov2-small".into(), place, ..opening });
+    window.until("the model before", move |app| tiny(app) && app.desk.settled());
+    let status = window.app().desk.status.clone();
+    assert!(status.trouble && status.text.contains("f32"), "{}", status.text);
+}
+
+#[test]
+fn files_of_a_model_are_dropped_together() {
+    let mut window = Driven::over(&["coffee.png"]);
+    window.shown(View::Pca);
+    let folder = tempfile::tempdir().unwrap();
+    clip(folder.path());
+    let file = |name: &str| folder.path().join(name);
+    let files = ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"];
+    window.drop_on(&files.map(file));
+    let name = file("model.safetensors").display().to_string();
+    window.until("the model", move |app| app.desk.known().is_some_and(|known| known.name == name));
+    window.shown(View::Pca);
+    assert_eq!(window.app().desk.known().unwrap().texts, Texts::Read);
+    assert_eq!(window.app().desk.shots.list.len(), 1);
+}
+
+/// A screen with two pixels a point: places are the same.
+#[test]
+fn fine_screens_show_and_take_the_same_places() {
+    let pinned = |scale| {
+        let mut window = Driven::scaled("internvit-tiny".into(), &["coffee.png"], scale);
+        window.key(Key::Num2);
+        window.shown(View::Similarity);
+        assert_eq!(window.0.ctx.pixels_per_point(), scale);
+        window.0.get_by_label("Picture coffee.png").click();
+        window.0.step();
+        window.shown(View::Similarity);
+        let rect = window.0.get_by_label("Picture coffee.png").rect();
+        let map = window.app().desk.shown.as_ref().unwrap().map.clone().unwrap();
+        (window.app().desk.look.pins[0].at, rect, map.values)
+    };
+    assert_eq!(pinned(2.0), pinned(1.0));
 }
