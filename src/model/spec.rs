@@ -79,7 +79,6 @@ pub struct Sizes {
 
 /// Tokens before the patches, in the order of the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct Prefix {
     /// A class token.
     pub cls: bool,
@@ -172,7 +171,6 @@ impl Relative {
 /// second those shifted by half a side. A stage's last step but the last's joins 2 × 2 patches to one
 /// of twice the channels. [`Sizes::hidden`] is of the last stage, [`Sizes::layers`] counts stages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct Windows {
     /// Side of a window, patches.
     pub side: usize,
@@ -208,7 +206,6 @@ pub enum Order {
 
 /// Norms within attention and MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct SubNorm {
     /// Before attention's projection.
     pub attention: bool,
@@ -218,7 +215,6 @@ pub struct SubNorm {
 
 /// A norm over a token's channels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct Norm {
     /// Which statistics.
     pub kind: NormKind,
@@ -250,7 +246,6 @@ pub enum QkNorm {
 
 /// What an MLP computes between its two products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct Mlp {
     /// Applied to the first product, or to its gate.
     pub activation: Activation,
@@ -315,7 +310,6 @@ pub enum Classifier {
 
 /// Linear layers on every token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct Projector {
     /// What the result is called.
     pub output: String,

@@ -15,7 +15,7 @@ const ALONE = ["ahead.spec.mjs", "live.spec.mjs", "pace.spec.mjs", "page.spec.mj
 const APART = ["package.spec.mjs"];
 /** The browser tests of the other commands, by their flags. */
 const GROUPS = {
-  "--models": ["golden", "models", "subgroups", "talk", "texts", "words"],
+  "--models": ["conversation", "golden", "models", "subgroups", "talk", "texts", "words"],
   "--visits": ["guard", "guest", "hub", "kernels", "live", "offline", "order", "pace", "recovery", "saving", "teach", "tiles"],
 };
 const groupOf = (spec) => Object.keys(GROUPS).find((flag) => GROUPS[flag].includes(spec.replace(".spec.mjs", "")));

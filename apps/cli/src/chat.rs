@@ -8,7 +8,9 @@ mod tokens;
 use std::io::{BufRead, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use internvit::language::{
@@ -104,16 +106,33 @@ fn share(text: &str) -> std::result::Result<f64, String> {
 /// How far a turn is, which Ctrl-C ends.
 static TURN: AtomicU8 = AtomicU8::new(NONE);
 
-/// Nobody waits for an answer.
+/// No answer is waited for.
 const NONE: u8 = 0;
 const GOING: u8 = 1;
 /// It ends at the next step.
 const ENDING: u8 = 2;
 
-/// Ends the answer that is waited for, if there is one; tells whether there is, also where it ends already.
+/// When the last answer that Ctrl-C ended was over.
+static ENDED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// A key that is pressed twice within this time was meant for the answer alone.
+const TWICE: Duration = Duration::from_millis(500);
+
+/// Ends the answer that is waited for, if there is one; tells whether there is, also where it ends already or has
+/// just ended so.
 pub(super) fn end_answer() -> bool {
     let found = TURN.compare_exchange(GOING, ENDING, Ordering::SeqCst, Ordering::SeqCst);
-    found != Err(NONE)
+    let just = || ENDED.lock().is_ok_and(|ended| ended.is_some_and(|at| at.elapsed() < TWICE));
+    found != Err(NONE) || just()
+}
+
+/// No answer is waited for any more.
+fn end_turn() {
+    let ended = TURN.load(Ordering::SeqCst) == ENDING;
+    if let (true, Ok(mut at)) = (ended, ENDED.lock()) {
+        *at = Some(Instant::now());
+    }
+    TURN.store(NONE, Ordering::SeqCst);
 }
 
 /// Whether a turn goes on.
@@ -221,7 +240,7 @@ impl Chat<'_> {
         let before = self.talk.ids().len();
         TURN.store(GOING, Ordering::SeqCst);
         let done = self.ask(encoder, question, seen).await;
-        TURN.store(NONE, Ordering::SeqCst);
+        end_turn();
         if done.is_err() {
             // The pictures are of the first question.
             self.talk.take_back(before, if before == 0 { 0 } else { usize::MAX });
