@@ -1,5 +1,6 @@
 //! The door to conversations: a module of its own, which the page loads when one begins.
 
+#[allow(unreachable_pub, reason = "the module exports functions only if they are public")]
 mod described;
 #[allow(dead_code, reason = "the page's module has the rest")]
 mod js;
