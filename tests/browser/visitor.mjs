@@ -16,6 +16,8 @@ export async function shown(page) {
     return state === "shown" && drawn ? "shown" : alarm;
   });
   assert.equal(await outcome.jsonValue(), "shown");
+  // What is drawn reaches the canvas with the next frame.
+  await frame(page);
 }
 
 export async function fact(page, term) {
@@ -71,6 +73,7 @@ export async function advanced(page) {
 export async function fade(page, percent) {
   await advanced(page);
   await page.getByLabel("Overlay opacity").fill(percent);
+  await frame(page);
 }
 
 export async function saved(page, button) {
