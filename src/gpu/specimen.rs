@@ -129,9 +129,12 @@ impl Specimen {
         #[cfg(feature = "language")]
         let found = found.or_else(|| self.language(file));
         let Some(kernel) = found else {
-            return Err(match rows().iter().any(|row| row.file == file) {
-                true => Error::input(format!("{file}: fits no such shape, or needs subgroups")),
-                false => Error::input(format!("{file:?}: expected a kernel's main file")),
+            return Err(match rows().into_iter().find(|row| row.file == file) {
+                Some(row) => Error::input(format!(
+                    "{file}: fits no such shape, or lacks what it needs: it needs {}, and a workgroup computes {}",
+                    row.needs, row.tile
+                )),
+                None => Error::input(format!("{file:?}: expected a kernel's main file")),
             });
         };
         link(&kernel.files, &kernel.knobs)

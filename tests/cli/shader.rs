@@ -49,7 +49,8 @@ fn holes_and_knobs_are_those_that_were_asked_for() {
     naga::front::wgsl::parse_str(&text).unwrap();
     let gated = ok(&["shader", "linear_direct", "--gated", "--act", "silu", "--outputs", "30"]);
     assert!(gated.contains("const COLS = 64u;") && gated.contains("to_pair("), "{gated}");
-    fails(&["shader", "linear_matrix", "--subgroup", "32"], "fits no such shape");
+    let needs = "needs subgroups of one size, 16 × 16 matrices, f16, and a workgroup computes 128";
+    fails(&["shader", "linear_matrix", "--subgroup", "32"], needs);
     fails(&["shader", "no_such"], "expected a kernel's main file");
     fails(&["shader", "norm", "--act", "sine"], "expected none, erf, tanh");
 }
