@@ -15,8 +15,8 @@ const ALONE = ["ahead.spec.mjs", "live.spec.mjs", "pace.spec.mjs", "page.spec.mj
 const APART = ["package.spec.mjs"];
 /** The browser tests of the other commands, by their flags. */
 const GROUPS = {
-  "--models": ["conversation", "golden", "models", "subgroups", "talk", "texts", "words"],
-  "--visits": ["guard", "guest", "hub", "kernels", "live", "offline", "order", "pace", "recovery", "saving", "teach", "tiles"],
+  "--models": ["golden", "models", "subgroups", "talk", "texts", "words"],
+  "--visits": ["conversation", "guard", "guest", "hub", "kept", "kernels", "live", "offline", "order", "pace", "recovery", "saving", "teach", "tiles"],
 };
 const groupOf = (spec) => Object.keys(GROUPS).find((flag) => GROUPS[flag].includes(spec.replace(".spec.mjs", "")));
 const group = Object.keys(GROUPS).find((flag) => process.argv.includes(flag));
