@@ -42,6 +42,23 @@ const begun = async (page) => {
   return answered(page, 2);
 };
 
+/** Notes when the first view is drawn, in milliseconds from when the page was asked for. */
+const timed = (page) => page.addInitScript(() => {
+  const drawn = () => {
+    if (!document.querySelector("#stage[data-state=shown][data-drawn]")) return void requestAnimationFrame(drawn);
+    window.firstView ??= performance.now();
+  };
+  requestAnimationFrame(drawn);
+});
+
+test("without a click a sample's features are on the screen", async (t) => {
+  const page = await visit(site, t, { query: "?start=sample&model=", prepare: timed });
+  await shown(page);
+  const milliseconds = await page.evaluate(() => window.firstView);
+  t.diagnostic(`the first view after ${Math.round(milliseconds)} ms`);
+  assert.ok(milliseconds < 8000, `${milliseconds} ms`);
+});
+
 test("once the page has rested, each sample is there without another encoding", async (t) => {
   const page = await visit(site, t, { query: SLOW, prepare: counted });
   await begun(page);

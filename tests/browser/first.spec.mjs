@@ -38,6 +38,21 @@ for (const [width, height] of [[1280, 720], [1440, 900]]) {
   });
 }
 
+test("a patch of Features is read as its colour, and how much of the picture has that", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await shown(page);
+  await page.locator("#frame canvas").hover(await at(page, 0.5, 0.5));
+  const readout = page.locator("#readout", { hasText: /^Row \d+, column \d+: this colour on \d+ % of the picture$/ });
+  await readout.waitFor();
+  const percent = Number(/(\d+) %/.exec(await readout.textContent())[1]);
+  assert.ok(percent > 0 && percent < 100, `${percent} %`);
+  const swatch = () => page.locator("#readout .swatch").evaluate(({ style }) => style.background);
+  const here = await swatch();
+  assert.match(here, /^rgb\(\d+, \d+, \d+\)$/);
+  await page.locator("#frame canvas").hover(await at(page, 0.05, 0.05));
+  await page.waitForFunction((before) => document.querySelector("#readout .swatch")?.style.background !== before, here);
+});
+
 test("the wipe parts photograph and view, and keys and mouse move it", async (t) => {
   const page = await visit(site, t, { query: "?start=sample" });
   await shown(page);

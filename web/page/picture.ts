@@ -2,7 +2,7 @@
 
 import type { ViewMap } from "../shared/protocol";
 import type { BesideMap } from "./beside";
-import { byTouch, part } from "./dom";
+import { byTouch, make, part } from "./dom";
 import type { Mark, Scene } from "./drawing";
 import { showLegend } from "./legend";
 import type { Light } from "./light";
@@ -170,6 +170,11 @@ export class Picture {
     const { cols } = shot.encoding;
     const where = `Row ${Math.floor(token / cols) + 1}, column ${(token % cols) + 1}`;
     this.say(`${where}: ${view.describe(map, token, place ?? placeOf(token, shot.encoding))}`);
+    const colour = view.colour(map, token);
+    if (!colour) return;
+    const swatch = make("span", { className: "swatch" });
+    swatch.style.background = `rgb(${colour.join(" ")})`;
+    this.#readout.prepend(swatch);
   }
 
   say(text: string) {

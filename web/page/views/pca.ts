@@ -5,6 +5,9 @@ import type { Address } from "../address";
 import { part } from "../dom";
 import { View, type Subject, type Surface } from "./view";
 
+/** Colours that differ by no more in red, green and blue, of 255, are taken for the same. */
+const ALIKE = 40;
+
 export class Pca extends View {
   readonly title = "Features";
   override readonly hint = "colours of meaning";
@@ -86,7 +89,20 @@ export class Pca extends View {
     return this.#onlyForeground;
   }
 
+  override colour({ rgba }: ViewMap, token: number): readonly number[] | null {
+    const [red, green, blue, alpha] = rgba.subarray(4 * token, 4 * token + 4);
+    return alpha ? [red ?? 0, green ?? 0, blue ?? 0] : null;
+  }
+
   describe(map: ViewMap, token: number): string {
-    return `components ${[...map.data.slice(3 * token, 3 * token + 3)].map((v) => v.toFixed(2)).join(", ")}`;
+    const own = this.colour(map, token);
+    if (!own) return "background";
+    const { rgba } = map;
+    const near = (at: number, channel: number) => Math.abs((rgba[at + channel] ?? 0) - (own[channel] ?? 0)) <= ALIKE;
+    let count = 0;
+    // It runs at each move of the pointer.
+    for (let at = 0; at < rgba.length; at += 4) if (rgba[at + 3] && near(at, 0) && near(at, 1) && near(at, 2)) count++;
+    const percent = (400 * count) / rgba.length;
+    return `this colour on ${percent < 1 ? "less than 1" : Math.round(percent)} % of the picture`;
   }
 }

@@ -107,6 +107,11 @@ export abstract class View {
     return false;
   }
 
+  /** The colour of a patch where it says something, as red, green and blue. */
+  colour(_map: ViewMap, _token: number): readonly number[] | null {
+    return null;
+  }
+
   /** The patch under the pointer, in words. */
   abstract describe(map: ViewMap, token: number, place: Place): string;
 
