@@ -309,3 +309,20 @@ for (const [name, viewport] of [["a tablet", { width: 820, height: 1180 }], ["a 
     await fits(page);
   });
 }
+
+test("About links to the source where the page is told its address, and to nothing where it is not", async (t) => {
+  const address = "https://example.org/internvit";
+  const told = (page) => page.route((url) => url.pathname === "/", async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replace('name="repository" content=""', `name="repository" content="${address}"`);
+    await route.fulfill({ response, body });
+  });
+  for (const prepare of [told, undefined]) {
+    const page = await visit(site, t, prepare ? { prepare } : {});
+    await page.getByRole("button", { name: "About" }).click();
+    const link = page.getByRole("link", { name: "Source and documentation", includeHidden: true });
+    const shown = page.locator("#about-sheet [data-repository]");
+    assert.equal(await shown.isVisible(), prepare !== undefined);
+    if (prepare) assert.equal(await link.getAttribute("href"), address);
+  }
+});
