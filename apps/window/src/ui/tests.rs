@@ -314,6 +314,7 @@ fn what_was_learned_is_dropped_and_a_model_that_cannot_be_opened_takes_nothing_a
     let lesson = model.teach(&photo).point("cup", [300, 200]).point("table", [8, 8]);
     std::fs::write(file("taught.safetensors"), lesson.fit().unwrap().to_bytes().unwrap()).unwrap();
     std::fs::write(file("broken.safetensors"), b"no weights").unwrap();
+    std::fs::copy(sample("../models/internvit-tiny/config.json"), file("config.json")).unwrap();
     let mut window = Driven::over(&["coffee.png"]);
     window.shown(View::Pca);
     window.drop_on(&[file("taught.safetensors")]);
