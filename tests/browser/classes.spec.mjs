@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { drawn, shown } from "./visitor.mjs";
+import { drawn, pick, shown } from "./visitor.mjs";
 
 const site = openSite();
 const SMALL = "?size=112&resize=squash";
@@ -20,13 +20,6 @@ async function open(page) {
   await page.locator("#photo-file").setInputFiles({ name: "cat.png", mimeType: "image/png", buffer: cat });
   await shown(page);
   await page.getByRole("tab", { name: "Teach" }).click();
-  await drawn(page);
-}
-
-async function pick(page, [x, y], index) {
-  await page.locator("#teach input[name=class]").nth(index).check();
-  const { width, height } = await page.locator("#frame canvas").boundingBox();
-  await page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
   await drawn(page);
 }
 

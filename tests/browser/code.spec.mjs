@@ -8,7 +8,7 @@ import { before, after, test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
 import { indices } from "./png.mjs";
 import { unzipSync } from "fflate";
-import { drawn, fact, phone, readNpy, saved, shown } from "./visitor.mjs";
+import { drawn, fact, phone, pick, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/internvit");
@@ -78,6 +78,14 @@ for (const [name, query] of [
   });
 }
 
+/** Teaches by a click on the object and one behind it. */
+async function teachTwo(page) {
+  await pick(page, [0.5, 0.3], 0);
+  await pick(page, [0.05, 0.1], 1);
+  await page.locator(".fit", { hasText: /Learned from 2 patches/ }).waitFor();
+  await drawn(page);
+}
+
 test("materials by the command line are those of the page", async (t) => {
   if (!able(t)) return;
   const page = await visit(site, t, { query: `${SMALL}#view=segmentation` });
@@ -101,13 +109,7 @@ for (const [method, edges] of [["linear", "smooth"], ["walk", "photograph"]]) {
       select.value = value;
       select.dispatchEvent(new Event("change"));
     }, method);
-    const { width, height } = await page.locator("#frame canvas").boundingBox();
-    const click = (x, y) => page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
-    await click(0.5, 0.3);
-    await page.getByLabel("Paint background").check();
-    await click(0.05, 0.1);
-    await page.locator(".fit", { hasText: /Learned from 2 patches/ }).waitFor();
-    await drawn(page);
+    await teachTwo(page);
     const own = indices(unzipSync((await saved(page, "Save all masks")).bytes)["masks/coffee.png"]);
     const [teach, segment] = (await code(page, "Command line")).split("\n");
     const rows = Number(/× (\d+)/.exec(await fact(page, "Patches"))[1]);
@@ -125,13 +127,7 @@ for (const [method, edges] of [["linear", "smooth"], ["walk", "photograph"]]) {
 test("a lesson of points on one picture is a short program in each language, with the points of the command’s line", async (t) => {
   const page = await visit(site, t, { query: `${SMALL}#view=teach` });
   await shown(page);
-  const { width, height } = await page.locator("#frame canvas").boundingBox();
-  const click = (x, y) => page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
-  await click(0.5, 0.3);
-  await page.getByLabel("Paint background").check();
-  await click(0.05, 0.1);
-  await page.locator(".fit", { hasText: /Learned from 2 patches/ }).waitFor();
-  await drawn(page);
+  await teachTwo(page);
   const line = await code(page, "Command line");
   const points = [...line.matchAll(/--point (\w+):(\d+),(\d+)/g)].map(([, name, x, y]) => `.point("${name}", [${x}, ${y}])`);
   assert.equal(points.length, 2);
@@ -147,9 +143,9 @@ test("a lesson of points on one picture is a short program in each language, wit
   // A stroke is the command line's alone.
   await page.keyboard.press("Escape");
   const box = await page.locator("#frame canvas").boundingBox();
-  await page.mouse.move(box.x + 0.3 * width, box.y + 0.8 * height);
+  await page.mouse.move(box.x + 0.3 * box.width, box.y + 0.8 * box.height);
   await page.mouse.down();
-  await page.mouse.move(box.x + 0.6 * width, box.y + 0.9 * height, { steps: 5 });
+  await page.mouse.move(box.x + 0.6 * box.width, box.y + 0.9 * box.height, { steps: 5 });
   await page.mouse.up();
   await drawn(page);
   assert.match(await code(page, "Python"), /^import subprocess/);

@@ -109,6 +109,14 @@ export async function drawn(page) {
   await frame(page);
 }
 
+/** Gives a place of the picture the class of that number, in Teach. */
+export async function pick(page, [x, y], index) {
+  await page.locator("#teach input[name=class]").nth(index).check();
+  const { width, height } = await page.locator("#frame canvas").boundingBox();
+  await page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
+  await drawn(page);
+}
+
 /** What axe finds, serious or worse. */
 export async function axe(page) {
   await page.evaluate(readFileSync(path("node_modules/axe-core/axe.min.js"), "utf8"));
