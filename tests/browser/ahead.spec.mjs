@@ -51,6 +51,18 @@ const timed = (page) => page.addInitScript(() => {
   requestAnimationFrame(drawn);
 });
 
+test("the model arrives while its program is compiled", async (t) => {
+  let asked;
+  const model = new Promise((resolve) => (asked = resolve));
+  // The program comes only after the model has been asked for.
+  const prepare = async (page) => {
+    await page.context().route("**/model.safetensors", (route) => (asked(), route.continue()));
+    await page.context().route("**/*.wasm", (route) => model.then(() => route.continue()));
+  };
+  const page = await visit(site, t, { query: "?start=sample&model=", prepare });
+  await shown(page);
+});
+
 test("without a click a sample's features are on the screen", async (t) => {
   const page = await visit(site, t, { query: "?start=sample&model=", prepare: timed });
   await shown(page);

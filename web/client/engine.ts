@@ -144,7 +144,7 @@ export class Engine {
     return { ...encoded, photo };
   }
 
-  async #reopen(given: Calls["open"]["given"]): Promise<Device> {
+  async #reopen({ folder: _, ...given }: Calls["open"]["given"]): Promise<Device> {
     for (let wait = FIRST_WAIT; ; wait *= 2) {
       const last = wait > LAST_WAIT;
       const found = await this.#worker().ask("open", given).catch((error: unknown) => {

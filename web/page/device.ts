@@ -22,8 +22,9 @@ export class DeviceStatus {
     return this.#device;
   }
 
-  open(engine: Engine) {
-    this.#device = engine.call("open", askedDevice());
+  /** Opens the device, and begins to fetch the model that is loaded next from its folder. */
+  open(engine: Engine, first: { folder?: string }) {
+    this.#device = engine.call("open", { ...askedDevice(), ...first });
     this.#device.then((device) => {
       tellDevice(device, null);
       showDevice(this.#root, device, null);

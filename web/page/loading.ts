@@ -31,6 +31,15 @@ export interface LoadingActions {
   cancelFirst(): void;
 }
 
+/** The model that the address names; empty where the page begins with the bundled one. */
+const askedModel = () => {
+  const name = new URLSearchParams(location.search).get("model") ?? "";
+  return name === BUNDLED_NAME ? "" : name;
+};
+
+/** The folder of the model that the page begins with, where it is on the server. */
+export const firstFolder = (): { folder?: string } => (askedModel() ? {} : bundled);
+
 export class ModelLoading {
   readonly #parts: LoadingParts;
   readonly #actions: LoadingActions;
@@ -108,8 +117,8 @@ export class ModelLoading {
 
   /** The model that the address names, if it is stored: a link alone never fetches a model. */
   async #first(): Promise<Model | null> {
-    const name = new URLSearchParams(location.search).get("model");
-    if (!name || name === BUNDLED_NAME) return this.#load(bundled);
+    const name = askedModel();
+    if (!name) return this.#load(bundled);
     const check = this.#checks.begin();
     const stored = await this.#openStored(name, check);
     return check.current ? this.#load(stored ?? bundled) : this.#model;

@@ -16,7 +16,7 @@ import { Intake } from "./intake";
 import { askedSample, copyLink, link, plainStart } from "./link";
 import { Keeping } from "./keeping";
 import { KernelTrials } from "./kernels";
-import { ModelLoading } from "./loading";
+import { firstFolder, ModelLoading } from "./loading";
 import { bundled, modelPicker } from "./model-picker";
 import { ModelList } from "./models";
 import { notice } from "./notice";
@@ -64,7 +64,7 @@ function makeApp() {
   const list = new ModelList(details("models"), hub, (name) => void loading.useStored(name), () => settings.present);
   const settings = new SettingsForm(part(document, "#settings", HTMLFormElement), () => (live.shown ? live.again() : void photographs.encodeAgain()));
   const samples = sampleList(find("samples"), (file) => void photographs.openFile(file), alarm);
-  status.open(engine);
+  status.open(engine, firstFolder());
   const memory = new MemoryHint(find("weights"));
   const precision = precisionChoice(find("weights"), status.device, engine, () => void loading.reload());
   const loading = new ModelLoading({ engine, tasks, messages, status, picker, list, precision }, {

@@ -20,7 +20,7 @@ export const BUNDLED_TITLE = "InternViT-Tiny";
 export const BUNDLED_NAME = "internvit-tiny";
 
 /** The bundled model, with which the page begins. */
-export const bundled: ModelSource = { folder: new URL("models/internvit-tiny/", document.baseURI).href };
+export const bundled = { folder: new URL("models/internvit-tiny/", document.baseURI).href };
 
 export interface ModelPicker {
   loading(source: ModelSource): void;

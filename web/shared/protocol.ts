@@ -273,8 +273,9 @@ export type Calls = CallTypes<typeof engineCalls>;
 export type Call = keyof Calls;
 export const engineCalls = {
   /** `threads` is for the CPU; null chooses by the machine and the model. Without `kernels` those compute that suit the device by
-   * what it is; with it those that `tryKernels` found. */
-  open: { given: record({ device: deviceChoice, threads: nullable(number), kernels: optional(patience) }), answer: device },
+   * what it is; with it those that `tryKernels` found. `folder` is that of the model that is loaded next: it is fetched while the
+   * module is compiled. */
+  open: { given: record({ device: deviceChoice, threads: nullable(number), kernels: optional(patience), folder: optional(string) }), answer: device },
   /** Sets the precision in which a GPU stores the model that is loaded next. */
   setPrecision: { given: dtype, answer: nothing },
   load: { given: modelSource, answer: model },

@@ -4,26 +4,53 @@ import { blobOf } from "../shared/body";
 import { bounded, MOST_CONFIG, reading } from "./bounds";
 import type { ModelFiles, OwnFiles } from "../shared/protocol";
 
+/** A model on its way. */
+interface Fetch {
+  model: Promise<ModelFiles>;
+  stop: AbortController;
+  progress(done: number, total: number): void;
+}
+
 /** Models in folders of the server. A fetched model stays as a blob, which the browser may keep on disk. */
 export class FetchedModels {
-  readonly #models = new Map<string, ModelFiles>();
+  readonly #fetches = new Map<string, Fetch>();
   /** Folders whose model could not be loaded: fetched again the next time, past the browser's cache. */
   readonly #distrusted = new Set<string>();
 
-  async get(folder: string, signal: AbortSignal, progress: (done: number, total: number) => void): Promise<ModelFiles> {
-    const known = this.#models.get(folder);
+  /** Begins to fetch a model that is asked for soon, unless that has begun. */
+  begin(folder: string): Fetch {
+    const known = this.#fetches.get(folder);
     if (known) return known;
-    const init: RequestInit = { signal, cache: this.#distrusted.has(folder) ? "reload" : "default" };
-    const config = await (await get(new URL("config.json", folder), init)).text();
-    const weights = await blobOf(await get(new URL("model.safetensors", folder), init), progress);
-    const model = { name: "InternViT-Tiny", config, processor: null, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }], words: [] };
-    this.#models.set(folder, model);
-    return model;
+    const stop = new AbortController();
+    const model = this.#fetch(folder, stop.signal, (...told) => begun.progress(...told));
+    const begun: Fetch = { model, stop, progress: () => undefined };
+    this.#fetches.set(folder, begun);
+    // What has failed is fetched again when it is asked for.
+    model.catch(() => this.#fetches.get(folder) === begun && this.#fetches.delete(folder));
+    return begun;
+  }
+
+  async get(folder: string, signal: AbortSignal, progress: Fetch["progress"]): Promise<ModelFiles> {
+    const begun = this.begin(folder);
+    begun.progress = progress;
+    const stop = () => begun.stop.abort(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    return begun.model.finally(() => signal.removeEventListener("abort", stop));
   }
 
   distrust(folder: string) {
-    this.#models.delete(folder);
+    this.#fetches.delete(folder);
     this.#distrusted.add(folder);
+  }
+
+  async #fetch(folder: string, signal: AbortSignal, progress: Fetch["progress"]): Promise<ModelFiles> {
+    const init: RequestInit = { signal, cache: this.#distrusted.has(folder) ? "reload" : "default" };
+    const [config, weights] = await Promise.all([
+      get(new URL("config.json", folder), init).then((found) => found.text()),
+      get(new URL("model.safetensors", folder), init).then((found) => blobOf(found, progress)),
+    ]);
+    return { name: "InternViT-Tiny", config, processor: null, preprocessor: null, files: [{ name: "model.safetensors", blob: weights }], words: [] };
   }
 }
 

@@ -36,7 +36,8 @@ class EngineHost implements Handlers<Calls> {
   readonly #fetched = new FetchedModels();
   readonly #reader = new Reader();
 
-  async open({ device, threads, kernels }: Calls["open"]["given"]) {
+  async open({ device, threads, kernels, folder }: Calls["open"]["given"]) {
+    if (folder !== undefined) this.#fetched.begin(folder);
     this.#module ??= await start();
     this.#kernels.allow(kernels ?? null);
     this.#engine = await Engine.open(device);
