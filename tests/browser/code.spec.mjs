@@ -8,6 +8,7 @@ import { before, after, test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
 import { indices } from "./png.mjs";
 import { unzipSync } from "fflate";
+import { ask, CASE, fold, FOLDER, open, plain, status, talkTab } from "./talker.mjs";
 import { drawn, fact, phone, pick, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
@@ -151,6 +152,37 @@ test("a lesson of points on one picture is a short program in each language, wit
   assert.match(await code(page, "Python"), /^import subprocess/);
   await page.locator("#code-sheet").getByText("Rust", { exact: true }).click();
   await page.getByText("A lesson of strokes, or on several pictures, has no short form").waitFor();
+});
+
+test("a conversation is a line of the command line, which has the same answers", async (t) => {
+  const page = await visit(site, t);
+  await talkTab(page);
+  await page.getByRole("button", { name: "Code", exact: true }).click();
+  await page.locator("#code-sheet", { hasText: "Nothing to show yet." }).waitFor();
+  await page.keyboard.press("Escape");
+  await open(page);
+  await status(page, "The model is loaded");
+  await fold(page);
+  await page.getByLabel("Tiles at most").fill(String(CASE.max_tiles));
+  await ask(page, CASE.question);
+  await status(page, "Answered");
+  const first = await code(page, "Command line");
+  assert.equal(first.split("\n")[0], "# MODEL is the folder of the model’s files.");
+  assert.match(await code(page, "Python"), /^# In the command line’s words:\n/);
+  await page.keyboard.press("Escape");
+  await ask(page, "It's $HOME?");
+  await page.locator("#talk .turns > li").nth(1).waitFor();
+  await status(page, "Answered");
+  const said = await page.locator("#talk .answer").allTextContents();
+  const second = await code(page, "Command line");
+  assert.match(second, /^printf '%s\\n' .* \| internvit chat /m);
+  if (!able(t)) return;
+  copyFileSync(path(`${FOLDER}/chat_tiny/image.png`), join(scratch.folder, "image.png"));
+  // A terminal is given control characters as escapes.
+  const shown = (text) => text.replaceAll("\\r", "\r").replace(/\\u\{(\w+)\}/g, (_, code) => String.fromCodePoint(parseInt(code, 16)));
+  const run = (text) => plain(shown(inShell(text.replace("--model MODEL", `--device cpu --model ${path(FOLDER)}/chat_tiny`))));
+  assert.equal(run(first), plain(CASE.answer));
+  assert.equal(run(second), plain(said.join(" ")));
 });
 
 // The packages' own tests run these programs: tests/python/test_page.py, package.spec.mjs.

@@ -3,6 +3,7 @@
 import { codeOfView, type Language } from "./code";
 import { codeOfLabels } from "./code-labels";
 import { codeOfLesson } from "./code-lesson";
+import { codeOfTalk } from "./code-talk";
 import type { Fed } from "./command";
 import { copyText } from "./copy";
 import { part } from "./dom";
@@ -11,6 +12,7 @@ import { BUNDLED_NAME, BUNDLED_TITLE, DEFAULT_NAME } from "./model-picker";
 import type { Model } from "../shared/protocol";
 import type { SettingsForm } from "./settings";
 import { Labels } from "./views/labels";
+import { Talk } from "./views/talk";
 import type { Workbench } from "./workbench";
 
 export interface CodeParts {
@@ -71,6 +73,7 @@ export class CodeSheet {
     if (workbench.viewName === "teach") return codeOfLesson(this.#language, { ...fed, lesson: teaching.panel.now, layers: teaching.layers, edges: workbench.edges });
     const { looked, view, shown } = workbench;
     if (view instanceof Labels) return shown && view.asked && codeOfLabels(this.#language, { ...fed, ...view.asked, photo: shown.file.name });
+    if (view instanceof Talk) return view.said && codeOfTalk(this.#language, view.said);
     return looked && codeOfView(this.#language, { ...fed, ...looked });
   }
 

@@ -140,7 +140,7 @@ const refining = ({ smooth, least }: Lesson["method"]): Line => [...(smooth ? ["
 
 /** What begins with a hyphen would be read as an option. */
 const option = (name: string, value: string): Line => (value.startsWith("-") ? [`${name}=${value}`] : [name, value]);
-const fileName = (name: string) => (name.startsWith("-") ? `./${name}` : name);
+export const fileName = (name: string) => (name.startsWith("-") ? `./${name}` : name);
 
 /** A line as a shell reads it. */
 export const shellLine = (line: Line) => line.map(quoted).join(" ");

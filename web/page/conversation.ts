@@ -6,6 +6,7 @@ import type { Place as Point } from "../shared/patches";
 import type { OwnFiles, Progress } from "../shared/protocol";
 import { spelled } from "../shared/spelled";
 import type { Looked, TalkInfo } from "../shared/talk";
+import type { Said } from "./code-talk";
 import { askedDevice } from "./device";
 import { part } from "./dom";
 import type { Box } from "./boxes";
@@ -79,6 +80,18 @@ export class Conversation {
   /** What the last answer about the photograph shows in it. */
   get boxes(): readonly Box[] {
     return this.#asked?.boxes ?? [];
+  }
+
+  /** All that was said, and how it is asked; null before the first question. */
+  get said(): Said | null {
+    const model = this.#speaker.model;
+    return model && this.#turns.length > 0 ? { ...model, ...this.#manner, turns: this.#turns } : null;
+  }
+
+  /** How answers are made. */
+  get #manner(): Pick<Said, "tiles" | "most" | "temperature" | "seed"> {
+    const number = (id: string) => Math.max(0, part(this.#root, id, HTMLInputElement).valueAsNumber || 0);
+    return { tiles: number("#talk-tiles") || 1, most: number("#talk-tokens") || 1, temperature: number("#talk-temperature"), seed: this.#seed };
   }
 
   /** The last turn about the photograph. */
@@ -179,10 +192,9 @@ export class Conversation {
 
   /** Shows a turn's answer while it is written; with its first word it stands in the place of those from a number on. */
   async #answer(turn: Turn, at: number, signal: AbortSignal) {
-    const number = (id: string) => Math.max(0, part(this.#root, id, HTMLInputElement).valueAsNumber || 0);
     const { question, photo, place: from } = turn;
     const looking = this.#looking.live;
-    const asking = { question, from, photo, looking, tiles: number("#talk-tiles") || 1, most: number("#talk-tokens") || 1, temperature: number("#talk-temperature"), seed: this.#seed };
+    const asking = { question, from, photo, looking, ...this.#manner };
     let [speed, cut] = ["", ""];
     await this.#speaker.ask(asking, { signal, progress: this.#progress }, (saying) => {
       if (!this.#turns.includes(turn)) {

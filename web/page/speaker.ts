@@ -58,6 +58,11 @@ export class Speaker {
     return this.#model !== null && (this.#caller?.broken ?? true);
   }
 
+  /** The model that is loaded, by its name where it has one. */
+  get model(): { model: string; dtype: Dtype } | null {
+    return this.#model && { model: this.#model.files.name ?? "", dtype: this.#model.dtype };
+  }
+
   /** Where the conversation ends. */
   get place(): Place {
     return { tokens: this.#said.length, photos: this.#shown.length };

@@ -3,6 +3,7 @@
 import type { Encoded, ViewMap } from "../../shared/protocol";
 import { placeOf, type Place } from "../../shared/patches";
 import type { Looked } from "../../shared/talk";
+import type { Said } from "../code-talk";
 import { Conversation } from "../conversation";
 import { part } from "../dom";
 import type { Stroke } from "../drawing";
@@ -32,6 +33,11 @@ export class Talk extends View {
 
   override connect(surface: Surface) {
     this.#surface = surface;
+  }
+
+  /** What was said, and how; null before the first question. */
+  get said(): Said | null {
+    return this.#conversation.said;
   }
 
   request() {
