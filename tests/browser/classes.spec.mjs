@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { drawn, pick, shown } from "./visitor.mjs";
+import { drawn, frame, pick, shown } from "./visitor.mjs";
 
 const site = openSite();
 const SMALL = "?size=112&resize=squash";
@@ -126,4 +126,37 @@ test("the layer that is learned from is a step of the lesson, however far the sl
   await page.getByRole("tab", { name: "Teach" }).click();
   await press(page, "Undo");
   await fit(page, "on layers 8, 12");
+});
+
+test("a first lesson on a sample begins with two rings, one on its object and then one beside it", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}&sample=coffee#view=teach` });
+  await shown(page);
+  await fit(page, "To begin, click the ring: the cup is object.");
+  const looks = () => page.locator("#frame canvas").evaluate((canvas) => canvas.toDataURL());
+  const ring = await looks();
+  const click = async ([x, y]) => {
+    const { width, height } = await page.locator("#frame canvas").boundingBox();
+    await page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
+    await drawn(page);
+  };
+  // The class in hand is that of the ring, whichever was chosen.
+  await page.keyboard.press("2");
+  await click([0.47, 0.44]);
+  assert.deepEqual(await counts(page), ["1 point", "0 points"]);
+  await fit(page, "Now click the ring: the table is background.");
+  await click([0.91, 0.69]);
+  assert.deepEqual(await counts(page), ["1 point", "1 point"]);
+  await fit(page, "Learned from 2 patches");
+  // Without a lesson it begins again.
+  await press(page, "Clear all");
+  await fit(page, "To begin, click the ring: the cup is object.");
+  await drawn(page);
+  await frame(page);
+  assert.equal(await looks(), ring);
+  await page.getByRole("button", { name: "Cat" }).first().click();
+  await fit(page, "To begin, click the ring: the cat is object.");
+  // A file of that name is no sample.
+  await page.locator("#photo-file").setInputFiles({ name: "chelsea.png", mimeType: "image/png", buffer: cat });
+  await fit(page, "Click or paint some of object.");
+  await shown(page);
 });

@@ -19,6 +19,8 @@ export interface Stroke {
   colour: readonly [number, number, number];
   /** Whether it is pointed at in a list. */
   lit: boolean;
+  /** Whether it is no mark yet, but a place to make one: a ring. */
+  offered?: boolean;
 }
 
 export interface Scene {
@@ -234,7 +236,7 @@ function drawMark({ canvas, context, box }: Board, { token, colour }: Mark) {
 }
 
 /** A point as a dot, a stroke as wide as it was painted. */
-function drawStroke({ canvas, context, region: [left, top, width, height] }: Board, { path, radius, colour, lit }: Stroke) {
+function drawStroke({ canvas, context, region: [left, top, width, height] }: Board, { path, radius, colour, lit, offered }: Stroke) {
   // A dot is as large on any screen, however far the picture is enlarged; of a file its part of the picture.
   const shown = canvas.getBoundingClientRect().width;
   const unit = shown > 0 ? (1.6 * canvas.width) / shown : Math.max(canvas.width, canvas.height) / 400;
@@ -244,6 +246,15 @@ function drawStroke({ canvas, context, region: [left, top, width, height] }: Boa
   if (!first) return;
   context.lineCap = context.lineJoin = "round";
   context.beginPath();
+  if (offered) {
+    context.arc(...at(first), 11 * unit, 0, 2 * Math.PI);
+    for (const [line, style] of [[5 * unit, "rgb(255 255 255 / 90%)"], [3 * unit, `rgb(${colour.join(" ")})`]] as const) {
+      context.lineWidth = line;
+      context.strokeStyle = style;
+      context.stroke();
+    }
+    return;
+  }
   if (path.length === 1) {
     // Its colour shows inside its rim.
     const size = Math.max(lit ? 6 * unit : 3.5 * unit, own, 1.5);

@@ -1,6 +1,7 @@
 // The samples: small pictures to choose from; the photographs are fetched on demand.
 
 import { make } from "./dom";
+import { isSample } from "./starters";
 
 // Vite finds the pictures by these very expressions, so they cannot be computed.
 const samples = [
@@ -88,5 +89,7 @@ const names = samples.map(({ file }) => stem(file));
 async function fetchSample(file: string): Promise<File> {
   const response = await fetch(new URL(`samples/${file}`, document.baseURI)).catch(() => null);
   if (!response?.ok) throw new Error(`The sample ${file} could not be fetched from the server.`);
-  return new File([await response.blob()], file);
+  const photo = new File([await response.blob()], file);
+  isSample(photo);
+  return photo;
 }

@@ -11,6 +11,7 @@ import { LessonPanel, type Dial } from "./lesson-panel";
 import type { Place } from "../shared/patches";
 import type { Shot } from "./shots";
 import { examplesOf, type Example } from "./traces";
+import { starterOf, type Starter } from "./starters";
 import { Typing } from "./typing";
 import { Vectors } from "./vectors";
 import type { Lessons } from "./views/teach";
@@ -29,9 +30,14 @@ export interface TeachingActions {
   choose(layer: number | null): void;
   /** How photographs are encoded. */
   settings(): Settings;
-  /** The encoding on the stage. */
-  shown(): Encoded | null;
+  /** The photograph on the stage. */
+  shown(): Shot | null;
 }
+
+/** How far from a ring's middle it is clicked, in parts of the picture. */
+const NEAR = 0.06;
+
+const near = ([x, y]: Place, [left, top]: Place) => Math.hypot(x - left, y - top) <= NEAR;
 
 export class Teaching implements Lessons {
   readonly panel: LessonPanel;
@@ -63,8 +69,8 @@ export class Teaching implements Lessons {
       marked: () => actions.marked(),
     });
     this.#brush = new Brush(panel, frame, {
-      ready: () => !panel.hidden && actions.shown() !== null,
-      side: () => sideOn(frame, actions.shown()),
+      ready: () => !panel.hidden && Boolean(actions.shown()?.encoding),
+      side: () => sideOn(frame, actions.shown()?.encoding ?? null),
       colour: () => this.panel.colour,
     });
     document.addEventListener("keydown", (event) => this.#key(event));
@@ -125,6 +131,8 @@ export class Teaching implements Lessons {
   paint(shot: Shot, at: Place, drag: boolean) {
     const { encoding } = shot;
     if (!encoding) return;
+    const ring = this.#brush.tool === "eraser" || drag ? null : this.#ring(shot);
+    if (ring && near(at, ring.at)) this.panel.choose(ring.class);
     const stylus = { radius: this.#brush.radius, erases: this.#brush.tool === "eraser" };
     if (!this.panel.paint(shot, at, drag, encoding, stylus)) return;
     this.#actions.marked();
@@ -133,9 +141,21 @@ export class Teaching implements Lessons {
 
   strokes(shot: Shot): Stroke[] {
     const { classes } = this.panel.now;
-    return this.panel.traces(shot).map((trace) => ({
+    const painted: Stroke[] = this.panel.traces(shot).map((trace) => ({
       path: trace.path, radius: trace.radius, colour: classes[trace.class]?.colour ?? [0, 0, 0], lit: trace === this.panel.lit,
     }));
+    const ring = this.#ring(shot);
+    if (ring) painted.push({ path: [ring.at], radius: 0, colour: classes[ring.class]?.colour ?? [0, 0, 0], lit: false, offered: true });
+    return painted;
+  }
+
+  /** Where a first lesson begins, or goes on, on a sample; null where it is under way, or about another picture. */
+  #ring({ file }: Shot): (Starter & { class: number }) | null {
+    const { classes, head, traces } = this.panel.now;
+    const next = [0, 1].find((index) => !traces.some((trace) => trace.class === index));
+    if (next === undefined || head || classes.length !== 2 || traces.some(({ shot }) => shot.file !== file)) return null;
+    const starter = starterOf(file, next);
+    return starter && { ...starter, class: next };
   }
 
   /** Imports a head from a file. `chosen` is the layer chosen before; null for the last. */
@@ -152,7 +172,11 @@ export class Teaching implements Lessons {
   }
 
   async learn(): Promise<void> {
-    if (!this.#changed) return;
+    if (!this.#changed) {
+      // Another picture may have come to the stage.
+      if (!this.#taught && !this.panel.head) this.panel.say(this.#next());
+      return;
+    }
     this.#changed = false;
     const model = this.#model;
     try {
@@ -176,6 +200,9 @@ export class Teaching implements Lessons {
   #next(): string {
     const { classes } = this.panel.now;
     const painted = used(this.panel.now);
+    const shot = this.#actions.shown();
+    const ring = shot && this.#ring(shot);
+    if (ring) return `${ring.class === 0 ? "To begin, click" : "Now click"} the ring: ${ring.thing} is ${classes[ring.class]?.name}.`;
     if (painted.length === 0) return `Click or paint some of ${classes[0]?.name}.`;
     const other = classes.find((_, index) => !painted.includes(index));
     return other ? `Now click or paint some of ${other.name} (key ${classes.indexOf(other) + 1}).` : "";

@@ -255,7 +255,7 @@ export class Workbench {
   #makeTeaching({ alarm, open, settings }: Surroundings): Teaching {
     return new Teaching(this.#root, this.#engine, {
       alarm, settings, changed: () => this.update(), marked: () => this.#redrawn(), layer: () => this.layer,
-      shown: () => this.#shot?.encoding ?? null, importHead: (file) => void this.importHead(file),
+      shown: () => this.#shot, importHead: (file) => void this.importHead(file),
       open: (shot) => void (shot !== this.#shot && open(shot)),
       choose: (layer) => {
         this.#choice.layer = layer;
