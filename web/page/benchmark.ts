@@ -1,6 +1,7 @@
 // The benchmark: how fast the model runs here, and which kernels take the time.
 
 import type { Check } from "./check";
+import { copyText } from "./copy";
 import { make, part } from "./dom";
 import { askedPrecision } from "./precision";
 import { bytes, duration } from "../shared/format";
@@ -26,6 +27,8 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure, save: (blo
   const download = part(root, "[data-save]", HTMLButtonElement);
   const batch = part(root, "input", HTMLInputElement);
   const result = part(root, "[data-result]", HTMLElement);
+  const copy = part(root, "[data-copy]", HTMLButtonElement);
+  const line = part(root, "[data-line]", HTMLOutputElement);
   let text = "";
 
   run.addEventListener("click", async () => {
@@ -37,12 +40,16 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure, save: (blo
       // The processor takes weights as they are stored.
       const dtype = device.kind === "gpu" ? askedPrecision() : "as stored";
       text = JSON.stringify({ ...report, model: model.name, dtype, device, ...(found && { check: found }), made: made() }, null, 2);
-      result.replaceChildren(headline(report), figures(report, found), kernels(report));
-      result.hidden = false;
-      download.hidden = false;
+      line.value = lineOf(measured, dtype);
+      result.replaceChildren(headline(report), gauge(report), figures(report, found), kernels(report));
+      for (const one of [result, download, copy, line]) one.hidden = false;
     } finally {
       run.disabled = false;
     }
+  });
+  copy.addEventListener("click", async () => {
+    // It stands below, to be copied by hand.
+    if (!(await copyText(copy, line.value))) getSelection()?.selectAllChildren(line);
   });
   download.addEventListener("click", () => save(new Blob([text], { type: "application/json" }), "benchmark.json", download));
 }
@@ -50,8 +57,25 @@ export function benchmark(root: HTMLDetailsElement, measure: Measure, save: (blo
 /** How fast this device is, in one sentence. */
 function headline({ encode, ceilings }: Benchmark): HTMLElement {
   const share = encode.gflop_per_s / ceilings.product_gflop_per_s;
-  const text = `${short.format(encode.images_per_s)} pictures a second, ${percent.format(share)} of this device’s measured peak.`;
+  const peak = share <= 1 ? `${percent.format(share)} of this device’s measured peak.` : "faster than the peak was measured: something else was running. Measure again.";
+  const text = `${short.format(encode.images_per_s)} pictures a second, ${peak}`;
   return make("p", { className: "headline", textContent: text });
+}
+
+/** The same as a bar: the rate of the whole beside that of a plain product. */
+function gauge({ encode, ceilings }: Benchmark): HTMLElement {
+  const bar = make("div", { className: "bar-of", ariaHidden: "true" });
+  bar.style.setProperty("--part", String(Math.min(1, encode.gflop_per_s / ceilings.product_gflop_per_s)));
+  return bar;
+}
+
+/** All that matters of it in one line, for a report of a fault or a message to a friend. */
+function lineOf({ report: { encode, batch, image_size, ceilings }, model, device }: Measured, dtype: string): string {
+  const threads = device.kind === "cpu" ? `, ${model.threads} ${model.threads === 1 ? "thread" : "threads"}` : "";
+  return [
+    `${model.name}, ${dtype}, ${batch} × ${image_size} px: ${duration(encode.median_ms)}`, `${short.format(encode.gflop_per_s)} of ${short.format(ceilings.product_gflop_per_s)} GFLOP/s`,
+    `${device.name}${threads}`, navigator.userAgent,
+  ].join("; ");
 }
 
 /** By what a measurement was made, where and when. */
