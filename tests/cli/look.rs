@@ -92,6 +92,8 @@ fn every_view_is_a_picture_of_the_photographs_size_and_values() {
     }
     let (picture, _) = look(&["--view", "norms", "--opacity", "0"], &out);
     assert_eq!(picture.rgb, cat.rgb, "an opacity of 0 is the photograph");
+    let [features, named] = [&[][..], &["--view", "pca"]].map(|more| look(more, &out).0);
+    assert!(features == named, "the view that is drawn where none is named");
 }
 
 #[test]

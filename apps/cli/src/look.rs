@@ -25,16 +25,16 @@ use super::{input, output, progress, tell};
 
 /// A photograph as the encoder sees it: a view of its patches, painted over it.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  internvit look cat.jpg --view pca --foreground\n  \
+#[command(after_help = "Examples:\n  internvit look cat.jpg\n  internvit look cat.jpg --foreground\n  \
     internvit look cat.jpg --view similarity --at 220,160 --other dog.jpg --out match.png\n  \
     internvit look cat.jpg --view attention --layer 12 --head 0 --data attention.npy\n  \
     internvit look cat.jpg --view words --text \"a cat\" --model openai/clip-vit-base-patch16\n  \
-    internvit look cat.jpg --view pca --edges patches")]
+    internvit look cat.jpg --edges patches")]
 pub(super) struct Args {
     /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     image: PathBuf,
     /// What to show
-    #[arg(long, value_parser = views())]
+    #[arg(long, value_parser = views(), default_value = "pca")]
     view: String,
     #[command(flatten)]
     model: Model,
