@@ -102,12 +102,14 @@ pub struct Fit {
     pub filter: Filter,
     /// Whether the result has its values before they are rounded too; not of tiles, nor with a border.
     pub exact: bool,
+    /// Tiles at least, where a picture is cut and no fewer are asked for.
+    pub least: u32,
 }
 
 impl Fit {
     /// With Pillow's bicubic filter; a crop takes all of the short side.
     pub fn new(resize: Resize, size: u32, patch: u32) -> Self {
-        Self { resize, size, short: size, patch, filter: Filter::Bicubic, exact: false }
+        Self { resize, size, short: size, patch, filter: Filter::Bicubic, exact: false, least: 1 }
     }
 
     /// Width and height of the result for a picture of `width` × `height` pixels.
@@ -230,7 +232,7 @@ impl Fit {
     /// # Errors
     /// As [`super::resize`].
     pub fn tiles(&self, picture: &Picture, most: u32) -> Result<(Grid, Vec<Picture>)> {
-        tiles_by(picture, most, self.size, self.filter)
+        tiles_by(picture, [self.least, most], self.size, self.filter)
     }
 
     /// The same without the thumbnail, neighbours sharing `overlap` pixels.
@@ -243,6 +245,6 @@ impl Fit {
         most: u32,
         overlap: u32,
     ) -> Result<(Grid, Vec<Picture>)> {
-        overlapping(picture, most, [self.size, overlap], self.filter)
+        overlapping(picture, [self.least, most], [self.size, overlap], self.filter)
     }
 }

@@ -1,6 +1,6 @@
 //! InternVL's dynamic tiling: a large picture as a grid of squares and a thumbnail.
 //!
-//! The rule is `dynamic_preprocess` of InternVL's `dataset.py` with `min_num` 1.
+//! The rule is `dynamic_preprocess` of InternVL's `dataset.py`.
 
 use super::resize::resize_by;
 use super::{Filter, Picture};
@@ -21,12 +21,18 @@ pub struct Grid {
 /// Of grids with the same shape a larger one is taken while the picture has more than half as many
 /// pixels as that grid with tiles of `size` × `size`. A `max_tiles` of 0 counts as 1.
 pub fn tile_grid(width: u32, height: u32, max_tiles: u32, size: u32) -> Grid {
+    grid_of(width, height, [1, max_tiles], size)
+}
+
+/// The same of at least a number of tiles too, unless so few may be taken.
+fn grid_of(width: u32, height: u32, [least, most]: [u32; 2], size: u32) -> Grid {
     let aspect = f64::from(width) / f64::from(height);
     let pixels = f64::from(width) * f64::from(height);
     let half_tile = 0.5 * f64::from(size) * f64::from(size);
 
-    let mut grids: Vec<Grid> = (1..=max_tiles)
-        .flat_map(|cols| (1..=max_tiles / cols).map(move |rows| Grid { cols, rows }))
+    let mut grids: Vec<Grid> = (1..=most)
+        .flat_map(|cols| (1..=most / cols).map(move |rows| Grid { cols, rows }))
+        .filter(|grid| grid.cols * grid.rows >= least.min(most))
         .collect();
     sort_by_key(&mut grids, |grid| grid.cols * grid.rows);
 
@@ -48,17 +54,17 @@ pub fn tile_grid(width: u32, height: u32, max_tiles: u32, size: u32) -> Grid {
 /// # Errors
 /// As [`super::resize()`], which the whole of the tiles has to pass.
 pub fn tiles(picture: &Picture, max_tiles: u32, size: u32) -> Result<(Grid, Vec<Picture>)> {
-    tiles_by(picture, max_tiles, size, Filter::Bicubic)
+    tiles_by(picture, [1, max_tiles], size, Filter::Bicubic)
 }
 
-/// As [`tiles`], with another filter of Pillow's.
+/// As [`tiles`], of so many tiles at least and at most, with another filter of Pillow's.
 pub(super) fn tiles_by(
     picture: &Picture,
-    max_tiles: u32,
+    counts: [u32; 2],
     size: u32,
     filter: Filter,
 ) -> Result<(Grid, Vec<Picture>)> {
-    let (grid, mut tiles) = overlapping(picture, max_tiles, [size, 0], filter)?;
+    let (grid, mut tiles) = overlapping(picture, counts, [size, 0], filter)?;
     if tiles.len() > 1 {
         tiles.push(resize_by(picture, size, size, filter)?);
     }
@@ -68,11 +74,11 @@ pub(super) fn tiles_by(
 /// The tiles alone, of `size` pixels, of which neighbours share `overlap`.
 pub(super) fn overlapping(
     picture: &Picture,
-    max_tiles: u32,
+    counts: [u32; 2],
     [size, overlap]: [u32; 2],
     filter: Filter,
 ) -> Result<(Grid, Vec<Picture>)> {
-    let grid = tile_grid(picture.width, picture.height, max_tiles, size);
+    let grid = grid_of(picture.width, picture.height, counts, size);
     let apart = size.saturating_sub(overlap);
     let side = |count: u32| (count - 1).saturating_mul(apart).saturating_add(size);
     let whole = resize_by(picture, side(grid.cols), side(grid.rows), filter)?;

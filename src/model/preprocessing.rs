@@ -2,12 +2,14 @@
 //! Hugging Face's image processors, and timm's `pretrained_cfg`.
 
 mod pretrained;
+mod tiles;
 
 pub use pretrained::parse_pretrained;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::tiles::{TILES, whole};
 use super::spec::Sizes;
 use crate::image::{Filter, Fit, Normal, Resize};
 use crate::{Error, Result, json};
@@ -28,6 +30,9 @@ pub struct Preprocessing {
     /// Whether resized pixels are not rounded to bytes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exact: bool,
+    /// Tiles at least and at most into which a photograph is cut, where the settings say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiles: Option<[u32; 2]>,
 }
 
 impl Preprocessing {
@@ -45,7 +50,13 @@ impl Preprocessing {
             patch: sizes.patch as u32,
             filter: self.filter,
             exact: self.exact,
+            least: self.tiles.map_or(1, |[least, _]| least),
         }
+    }
+
+    /// Tiles at most into which a conversation's photographs are cut where nobody says how many.
+    pub fn most_tiles(&self) -> u32 {
+        self.tiles.map_or(TILES, |[_, most]| most)
     }
 }
 
@@ -173,6 +184,7 @@ impl Reader<'_> {
         }
         // Of these classes the one that resizes what was divided already.
         read.exact = kind.is_some_and(|kind| kind.starts_with("DINOv3ViT"));
+        read.tiles = self.tiles()?;
         self.whole_or_padded(&mut read)?;
         self.fit_patches(&mut read, "size");
         self.undone()?;
@@ -343,8 +355,7 @@ impl Reader<'_> {
     }
 
     fn length(&self, key: &str, value: &Value) -> Result<u32> {
-        let number = value.as_f64().filter(|n| (1.0..=LONGEST).contains(n) && n.fract() == 0.0);
-        number.map(|number| number as u32).ok_or_else(|| {
+        whole(value, LONGEST).ok_or_else(|| {
             let text =
                 format!("{key}: expected 1 to {LONGEST} pixels, a whole number, found {value}");
             self.error(text)

@@ -51,7 +51,8 @@ pub(super) struct Args {
     /// What the model is told before the conversation; what it learned to be told if left out
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
-    /// Tiles into which a photograph is cut at most; 12 for all photographs together if left out
+    /// Tiles into which a photograph is cut at most; for all photographs together as the model's settings say, else 12, if left
+    /// out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     max_tiles: Option<u32>,
     /// Frames of a video at most

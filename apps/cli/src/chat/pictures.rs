@@ -30,9 +30,6 @@ pub(super) struct Seen {
     frames: Vec<bool>,
 }
 
-/// Tiles of all photographs together, where no number is given: what the models learned with.
-const TILES: u32 = 12;
-
 impl Shown {
     /// Takes the last word for the question, unless it names a file.
     pub(super) fn split(words: &[String], frames: u32) -> Result<Self> {
@@ -71,8 +68,9 @@ impl Shown {
         let (mut tokens, mut photos) = (Vec::new(), Vec::new());
         let apart = (frames.iter().filter(|frame| !**frame).count() as u32).max(1);
         let side = 2 * encoder.spec().sizes.patch as u32;
+        let most = encoder.spec().preprocessing.most_tiles();
         for (path, frame) in &self.photos {
-            let tiles = args.max_tiles.unwrap_or((TILES / apart).max(1));
+            let tiles = args.max_tiles.unwrap_or((most / apart).max(1));
             let tiles = if *frame { 1 } else { tiles };
             let shape = input::shape(encoder.spec(), None, Some(Resize::Squash), tiles)?;
             let pictures = input::prepare(path, &shape, &args.background)?.pictures;
