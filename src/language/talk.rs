@@ -56,18 +56,32 @@ pub struct Said<'a> {
 const ROOM: usize = 256;
 
 impl Talk {
-    /// Adds a part of a prompt, and the visual tokens of the pictures in it. Where there is no room for these and one
-    /// more token nothing is added.
+    /// Adds a part of a prompt, and the visual tokens of the pictures in it. Where the model does not take it nothing is
+    /// added.
     ///
     /// # Errors
-    /// [`Error::Input`] where the model does not take as many tokens.
+    /// As [`Talk::takes`].
     pub fn say(&mut self, session: &Session, ids: &[u32], visual: Option<&Tensor>) -> Result<()> {
-        self.fits(session, ids.len())?;
+        self.takes(session, ids)?;
         self.forget_ahead();
         self.ids.extend(ids);
         self.written.resize(self.ids.len(), false);
         self.visual.extend(visual.into_iter().flat_map(|tensor| &tensor.values));
         Ok(())
+    }
+
+    /// Whether the model has these tokens, and there is room for them, and one behind them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is not so.
+    pub fn takes(&self, session: &Session, ids: &[u32]) -> Result<()> {
+        let count = session.language()?.vocabulary;
+        if let Some(id) = ids.iter().find(|id| **id as usize >= count) {
+            return Err(Error::input(format!(
+                "token {id}, which the tokenizer has and the model, of {count}, has not: expected the model's own tokenizer"
+            )));
+        }
+        self.fits(session, ids.len())
     }
 
     /// Whether there is room for so many tokens more, and one behind them.

@@ -14,6 +14,7 @@ interface Added {
 /** What of a `tokenizer.json` matters here. */
 interface Description {
   added_tokens?: readonly Added[];
+  model?: { vocab?: Readonly<Record<string, number>> | readonly (readonly [string, number])[] };
   post_processor?: Processor | null;
 }
 
@@ -49,6 +50,7 @@ export class TalkTokens {
     try {
       const json = JSON.parse(text) as Description;
       const added = json.added_tokens ?? [];
+      checkNumbers(json);
       // What somebody types is text, whatever it looks like: the tokenizer does not know control tokens at all.
       const inner = new Tokenizer({ ...json, added_tokens: added.filter(({ special }) => !special), post_processor: null }, {});
       return new TalkTokens(inner, added.filter(({ special }) => special), beginning(json.post_processor));
@@ -87,10 +89,23 @@ export class TalkTokens {
       if (mark) {
         tell();
         parts.push(mark);
-      } else if (!this.#hidden.has(id)) told.push(id);
+      } else if (!this.#hidden.has(id) && this.#inner.id_to_token(id) !== undefined) told.push(id);
     }
     tell();
     return parts.join("");
+  }
+}
+
+/** Refuses added tokens whose numbers are those of others. */
+function checkNumbers({ added_tokens: added = [], model }: Description) {
+  const vocab = model?.vocab ?? {};
+  const own = new Map(Array.isArray(vocab) ? vocab.map(([content], at) => [content, at] as const) : Object.entries(vocab as Record<string, number>));
+  const owners = new Map([...own].map(([content, id]) => [id, content]));
+  for (const { id, content } of added) {
+    if ((own.get(content) ?? id) !== id || (owners.get(id) ?? content) !== content) {
+      throw new Error(`added_tokens: ${JSON.stringify(content)} has the number ${id}, which is not its own`);
+    }
+    owners.set(id, content);
   }
 }
 

@@ -180,7 +180,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let mut chat = Chat { args: &args, template, tokens, talk: Talk::default() };
     // Before anything is computed.
     let prompt = chat.prompt(shown.question.as_deref().unwrap_or_default(), &seen)?;
-    chat.talk.fits(&encoder, prompt.ids.len())?;
+    chat.talk.takes(&encoder, &prompt.ids)?;
     seen.look(&mut encoder).await?;
     if let Some(question) = &shown.question {
         return chat.turn(&mut encoder, question, &seen).await;
