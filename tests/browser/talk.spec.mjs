@@ -68,7 +68,7 @@ async function alone({ folder, config, most, logits }) {
   await init();
   const bytes = new Uint8Array(await (await fetch(`${folder}model.safetensors`)).arrayBuffer());
   const chat = await Chat.open("gpu");
-  await chat.load(config, [{ name: "model.safetensors", size: bytes.length }], async (_, from, to) => bytes.slice(from, to), () => true, "f32");
+  await chat.load({ config, processor: null, preprocessor: null, words: false }, [{ name: "model.safetensors", size: bytes.length }], async (_, from, to) => bytes.slice(from, to), () => true, "f32");
   chat.use_tokens(new Uint32Array(), undefined);
   chat.use_logits(logits);
   chat.say(new Uint32Array([5, 6, 7]), 0);
@@ -94,7 +94,7 @@ async function speak({ device, ids, picture, folder, config, pixels, most }) {
   const bytes = new Uint8Array(await (await fetch(`${folder}model.safetensors`)).arrayBuffer());
   const chat = await Chat.open(device);
   if (chat.device().kind !== device) throw new Error(`The ${device} is missing: ${chat.device().reason}`);
-  await chat.load(config, [{ name: "model.safetensors", size: bytes.length }], async (_, from, to) => bytes.slice(from, to), () => true, "f32");
+  await chat.load({ config, processor: null, preprocessor: null, words: false }, [{ name: "model.safetensors", size: bytes.length }], async (_, from, to) => bytes.slice(from, to), () => true, "f32");
   chat.use_tokens(new Uint32Array(), picture);
   if (pixels) await chat.see_pixel_values(new Uint32Array(pixels.shape), new Float32Array(pixels.data));
   chat.say(new Uint32Array(ids), 0);

@@ -132,6 +132,8 @@ export class Conversation {
         const info = await this.#speaker.load({ files: model, device: askedDevice().device, dtype }, { signal, progress: this.#progress });
         this.#drop(0);
         this.#looking.fit(info.layers, info.heads);
+        // A number that somebody typed stays.
+        part(this.#root, "#talk-tiles", HTMLInputElement).defaultValue = String(info.tiles);
         this.#model.textContent = told(size, bits, info);
         this.#status.textContent = "The model is loaded. Ask about the picture.";
         loaded = true;

@@ -14,13 +14,15 @@ export const talkInfo = record({
   parameters: number,
   bytes: number,
   random_weights: boolean,
+  /** Tiles of a photograph at most, where no other number is asked for. */
+  tiles: number,
   /** The tokens that end an answer, by their names. */
   stops: list(string),
 });
 
-/** What files of GGUF say: the texts of a config.json and a tokenizer.json. */
+/** What files of GGUF say: the texts of a config.json, a preprocessor_config.json and a tokenizer.json. */
 export type Described = Infer<typeof described>;
-export const described = record({ config: string, tokenizer: nullable(string) });
+export const described = record({ config: string, preprocessor: nullable(string), tokenizer: nullable(string) });
 
 /** A part of a prompt: text, or so often a control token. */
 export type Part = Infer<typeof part>;

@@ -2,6 +2,7 @@
 
 import init, { Chat, describe, tokenizer } from "#talk";
 import { isGguf } from "../shared/names";
+import type { ModelFiles, ModelTexts } from "../shared/protocol";
 import { talkCalls, type Place, type Saying, type TalkCalls } from "../shared/talk";
 import { adapterName } from "./adapter";
 import { compile } from "./compile";
@@ -47,10 +48,10 @@ class TalkHost implements Handlers<TalkCalls> {
     const gguf = files.weights.some(isGguf);
     const model = gguf ? ggufModel(files) : await localModel(files);
     const [blobs, read] = [model.files.map(({ name, blob }) => ({ name, size: blob.size })), readRanges(model, signal)];
-    const { config, tokenizer: own } = gguf ? await describe(blobs, read) : { config: model.config, tokenizer: null };
+    const { tokenizer: own, ...texts } = gguf ? { ...(await describe(blobs, read)), processor: null, words: false } : { ...textsOf(model), tokenizer: null };
     // Without a tokenizer there is no need to read gigabytes.
     this.#tokens = await TalkTokens.open(model.words, tokenizer, own);
-    const load = () => this.#opened.load(config, blobs, read, steps("load", signal, progress), dtype);
+    const load = () => this.#opened.load(texts, blobs, read, steps("load", signal, progress), dtype);
     const info = await this.#inTurn(load);
     const [first, other] = info.stops.map((name) => this.#speaking.control(name));
     if (first === undefined) throw new Error(`The model’s tokenizer has no ${info.stops[0]}: open that of the whole model, with its added_tokens.json.`);
@@ -157,6 +158,9 @@ class TalkHost implements Handlers<TalkCalls> {
     return this.#tokens;
   }
 }
+
+/** The texts of a model that is none of GGUF. */
+const textsOf = ({ config, processor, preprocessor }: ModelFiles): ModelTexts => ({ config, processor, preprocessor, words: false });
 
 async function start(): Promise<WebAssembly.Memory> {
   const module = await compile(new URL("../pkg/talk_bg.wasm", import.meta.url), new URL("../pkg/talk_relaxed.wasm", import.meta.url));

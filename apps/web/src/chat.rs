@@ -28,7 +28,7 @@ use internvit::{Compute, Device, Encoder, Error, Images, Precision, Tensor};
 
 #[wasm_bindgen(typescript_custom_section)]
 const RECORDS: &str = r#"
-import type { Device, DeviceChoice, Dtype, FileInfo } from "../shared/protocol";
+import type { Device, DeviceChoice, Dtype, FileInfo, ModelTexts } from "../shared/protocol";
 import type { Described, Looked, Part, Seen, TalkInfo } from "../shared/talk";
 
 /** Reads bytes `start..end` of the file of that number. */
@@ -56,6 +56,8 @@ struct TalkInfo {
     parameters: f64,
     bytes: f64,
     random_weights: bool,
+    /// Tiles of a photograph at most, where no other number is asked for.
+    tiles: u32,
     /// The tokens that end an answer, by their names.
     stops: [&'static str; 2],
 }
@@ -119,9 +121,12 @@ impl Chat {
         to_js(&self.report)
     }
 
-    /// What the model did by itself, a sentence each.
+    /// What the model's files ask for that is not done, and what it did by itself, a sentence each.
     pub fn notes(&self) -> Vec<String> {
-        self.encoder.as_ref().map_or(Vec::new(), |encoder| encoder.notes().to_vec())
+        let notes = |encoder: &Encoder| {
+            encoder.checkpoint().notes.iter().chain(encoder.notes()).cloned().collect()
+        };
+        self.encoder.as_ref().map_or(Vec::new(), notes)
     }
 
     /// Destroys the graphics device, as a driver that is reset does: for tests.
@@ -131,20 +136,23 @@ impl Chat {
         }
     }
 
-    /// Loads a model from the text of its `config.json` and its files, of which ranges are read through
-    /// `read(file, start, end) -> Promise<Uint8Array>`, and keeps it in `dtype`; the CPU f16 in f32.
+    /// Loads a model from `{ config, processor, preprocessor, words }`, the texts of its `config.json` and, where it has
+    /// them, its `processor_config.json` and `preprocessor_config.json` (`words` is of no account here), and from its files,
+    /// of which ranges are read through `read(file, start, end) -> Promise<Uint8Array>`, and keeps it in `dtype`; the CPU
+    /// f16 in f32.
     #[wasm_bindgen(unchecked_return_type = "TalkInfo")]
     pub async fn load(
         &mut self,
-        config: String,
+        #[wasm_bindgen(unchecked_param_type = "ModelTexts")] texts: JsValue,
         #[wasm_bindgen(unchecked_param_type = "FileInfo[]")] files: JsValue,
         #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
         #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
         #[wasm_bindgen(unchecked_param_type = "Dtype")] dtype: String,
     ) -> JsResult<JsValue> {
-        let checkpoint = checkpoint(&config, files, &read).await?;
+        let texts = serde_wasm_bindgen::from_value(texts)?;
+        let checkpoint = prepared(texts, files, &read).await?;
         let checkpoint = checkpoint.with_language().await.map_err(js)?;
-        self.template = Template::of("config.json", &config).map_err(js)?;
+        self.template = Template::of("config.json", &checkpoint.config).map_err(js)?;
         (self.talk, self.seen, self.looked) = (Talk::default(), Vec::new(), None);
         // Both may not fit the device together.
         self.encoder = None;
@@ -164,6 +172,7 @@ impl Chat {
             hidden: language.hidden,
             length: language.length,
             parameters: checkpoint.manifest.parameters() as f64,
+            tiles: encoder.spec().preprocessing.most_tiles(),
             bytes: checkpoint.manifest.bytes() as f64,
             random_weights: checkpoint.random_weights(),
             stops: self.template.stops,

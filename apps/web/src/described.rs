@@ -9,10 +9,12 @@ use wasm_bindgen::prelude::*;
 
 use super::js::*;
 
-/// What files of GGUF say: the texts of a `config.json` and a `tokenizer.json`, of the latter none where it is not read.
+/// What files of GGUF say: the texts of a `config.json`, of a `preprocessor_config.json` where they have any of it, and of a
+/// `tokenizer.json`, none where it is not read.
 #[derive(Serialize)]
 struct Described {
     config: String,
+    preprocessor: Option<String>,
     tokenizer: Option<String>,
 }
 
@@ -23,8 +25,9 @@ pub async fn describe(
     #[wasm_bindgen(unchecked_param_type = "ReadRange")] read: Function,
 ) -> JsResult<JsValue> {
     let files = sources(files, &read)?;
-    let GgufModel { config, tokenizer, .. } = GgufModel::read(&files).await.map_err(js)?;
-    to_js(&Described { config, tokenizer: tokenizer.ok() })
+    let GgufModel { config, preprocessor, tokenizer } =
+        GgufModel::read(&files).await.map_err(js)?;
+    to_js(&Described { config, preprocessor, tokenizer: tokenizer.ok() })
 }
 
 /// The `tokenizer.json` of Qwen's vocabulary: the texts of `vocab.json`, `merges.txt`, and where they are there

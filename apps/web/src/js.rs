@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+use super::records::Texts;
 use internvit::view::{Fine, Map};
 use internvit::weights::{Checkpoint, Source};
 use internvit::{Error, Tensor};
@@ -47,6 +48,19 @@ pub(super) async fn checkpoint(
 pub(super) fn sources(files: JsValue, read: &Function) -> JsResult<Vec<Source>> {
     let files: Vec<FileInfo> = serde_wasm_bindgen::from_value(files)?;
     Ok(files.into_iter().enumerate().map(|(i, f)| source(i, f, read)).collect())
+}
+
+/// The same, with its preprocessing as all its texts say.
+pub(super) async fn prepared(
+    texts: Texts,
+    files: JsValue,
+    read: &Function,
+) -> JsResult<Checkpoint> {
+    let Texts { config, processor, preprocessor, .. } = texts;
+    let checkpoint = checkpoint(&config, files, read).await?;
+    // In the order in which they are asked for.
+    let mut settings = [processor, preprocessor].into_iter();
+    checkpoint.preprocess_from(|_| Ok(settings.next().flatten())).map_err(js)
 }
 
 /// Takes the tower for texts too, where the model has one; where there is none it shows pictures all the same.

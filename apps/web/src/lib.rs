@@ -122,13 +122,9 @@ impl Engine {
         #[wasm_bindgen(unchecked_param_type = "AskHelper")] ask: Function,
     ) -> JsResult<JsValue> {
         let start = precise_now();
-        let Texts { config, processor, preprocessor, words } =
-            serde_wasm_bindgen::from_value(texts)?;
-        let checkpoint = checkpoint(&config, files, &read).await?;
-        // In the order in which they are asked for.
-        let mut settings = [processor, preprocessor].into_iter();
-        let next = |_: &str| Ok(settings.next().flatten());
-        let mut checkpoint = checkpoint.preprocess_from(next).map_err(js)?;
+        let texts: Texts = serde_wasm_bindgen::from_value(texts)?;
+        let words = texts.words;
+        let mut checkpoint = prepared(texts, files, &read).await?;
         if words {
             add_text(&mut checkpoint).await?;
         }

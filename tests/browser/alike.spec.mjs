@@ -1,0 +1,154 @@
+// The page and the command line are given one model and one question, and answer alike, or refuse it in the same words.
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openSite, path, visit } from "./site.mjs";
+import { ask, CASE, files, fold, FOLDER, open, problem, status, talkTab } from "./talker.mjs";
+
+const site = openSite();
+const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/internvit");
+const IMAGE = path(`${FOLDER}/chat_tiny/image.png`);
+const MOST = 12;
+
+/** A file of a model, as the visitor chooses it. */
+const file = (name, value) => ({ name, mimeType: "", buffer: Buffer.isBuffer(value) ? value : Buffer.from(JSON.stringify(value)) });
+
+/** Another mean and deviation, other sides and other numbers of tiles than InternVL's. */
+const OTHER = { image_mean: [0.1, 0.6, 0.3], image_std: 0.7, size: { height: 28, width: 28 }, min_patches: 3, max_patches: 5 };
+
+/** The port's fixture, with a tokenizer of bytes whose added tokens begin behind a hole: the embeddings have rows that it does not name. */
+function port(settings) {
+  const bytes = [...Array(256).keys()].map((byte) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173) ? byte : null);
+  let next = 256;
+  const vocab = Object.fromEntries(bytes.map((byte, at) => [String.fromCharCode(byte ?? next++), at]));
+  const names = { "<|endoftext|>": 260, "<|im_start|>": 300, "<|im_end|>": 302, "<img>": 309, "</img>": 310, "<IMG_CONTEXT>": 311 };
+  const added_tokens = Object.entries(names).map(([content, id]) => ({ id, content, special: true, single_word: false, lstrip: false, rstrip: false, normalized: false }));
+  const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: true };
+  const model = { type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, byte_fallback: false, ignore_merges: false, vocab, merges: [] };
+  const tokenizer = { version: "1.0", truncation: null, padding: null, added_tokens, normalizer: null, pre_tokenizer: level, post_processor: null, decoder: level, model };
+  const own = ["config.json", "model.safetensors"].map((name) => file(name, readFileSync(path(`${FOLDER}/internvl_qwen3_hf/${name}`))));
+  return [...own, file("tokenizer.json", tokenizer), file("preprocessor_config.json", settings)];
+}
+
+/** The smallest model's files with its weights changed. */
+const weights = (change) => files().map((one) => (one.name === "model.safetensors" ? { ...one, buffer: change(Buffer.from(one.buffer)) } : one));
+
+/** Weights of which the first of the output matrix is not a number. */
+function spoilt(bytes) {
+  const length = Number(bytes.readBigUInt64LE());
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
+  bytes.writeUInt16LE(0x7fc0, 8 + length + header["language_model.lm_head.weight"].data_offsets[0]);
+  return bytes;
+}
+
+/** The same files in a folder, of which the command line answers. */
+function folderOf(t, list) {
+  const folder = mkdtempSync(join(tmpdir(), "alike-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const { name, buffer } of list) writeFileSync(join(folder, name), buffer);
+  return ["chat", IMAGE, CASE.question, "--model", folder, "--device", "cpu", "--max-new-tokens", String(MOST)];
+}
+
+/** Skips where there is no command line to run. */
+function able(t) {
+  if (existsSync(program)) return true;
+  assert.ok(!process.env.REQUIRE_GPU, `${program} is missing: cargo test builds it`);
+  t.skip("no command line: run cargo build first");
+  return false;
+}
+
+/** Runs before the page's scripts: keeps the numbers of a question's tokens and of its answer's. */
+function listen() {
+  globalThis.said = { asked: null, answered: [] };
+  self.Worker = class extends Worker {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("message", ({ data: { answer } }) => {
+        if (typeof answer?.[0] === "number") globalThis.said = { asked: answer, answered: [] };
+        else if (typeof answer?.id === "number") globalThis.said.answered.push(answer.id);
+      });
+    }
+  };
+}
+
+async function talker(t) {
+  const page = await visit(site, t, { prepare: (page) => page.addInitScript(listen) });
+  await talkTab(page);
+  await fold(page);
+  await page.getByLabel("Tokens at most").fill(String(MOST));
+  return page;
+}
+
+/** Both answers, of which the page's is awaited. */
+async function alike(t, page, list, tiles) {
+  const found = JSON.parse(execFileSync(program, [...folderOf(t, list), "--json"], { encoding: "utf8" }));
+  await open(page, list);
+  await status(page, "The model is loaded");
+  assert.equal(await page.getByLabel("Tiles at most").inputValue(), String(tiles));
+  await ask(page, CASE.question);
+  await status(page, `Answered in ${found.generated.length} tokens`);
+  const { asked, answered } = await page.evaluate(() => globalThis.said);
+  assert.deepEqual([asked, answered], [found.input_ids, found.generated]);
+  return found;
+}
+
+test("settings beside a model are obeyed alike", async (t) => {
+  if (!able(t)) return;
+  const page = await talker(t);
+  const seen = new Set();
+  for (const [list, tiles, tokens] of [
+    [files(), 12, 4 * 7],
+    // Of 28 pixels a tile is one token: two rows of two, and a thumbnail.
+    [[...files(), file("preprocessor_config.json", OTHER)], 5, 5],
+    // The newer file counts before the older. Of three tiles at least and at most, three rows are the nearest.
+    [[...files(), file("processor_config.json", { image_processor: { ...OTHER, size: { height: 112, width: 112 }, max_patches: 3 } }), file("preprocessor_config.json", OTHER)], 3, 16 * 4],
+    [port({ ...OTHER, crop_to_patches: true, size: { height: 56, width: 56 }, max_patches: 4 }), 4, 4 * 5],
+  ]) {
+    const { prompt, answer } = await alike(t, page, list, tiles);
+    assert.equal(prompt.split("<IMG_CONTEXT>").length - 1, tokens);
+    seen.add(answer);
+  }
+  assert.equal(seen.size, 4, "each has an answer of its own");
+});
+
+test("a number of tiles that somebody chose outlives another model", async (t) => {
+  const page = await talker(t);
+  await page.getByLabel("Tiles at most").fill("2");
+  await open(page, [...files(), file("preprocessor_config.json", OTHER)]);
+  await status(page, "The model is loaded");
+  assert.equal(await page.getByLabel("Tiles at most").inputValue(), "2");
+});
+
+test("what cannot be is refused alike", async (t) => {
+  if (!able(t)) return;
+  const page = await talker(t);
+  const numbers = (change) => port({}).map((one) => {
+    if (one.name !== "tokenizer.json") return one;
+    const json = JSON.parse(one.buffer);
+    for (const token of json.added_tokens) token.id = change(token) ?? token.id;
+    return file(one.name, json);
+  });
+  for (const [list, said, asked] of [
+    [weights((bytes) => bytes.subarray(0, bytes.length / 2)), "cut short or too long: the header describes"],
+    [weights(spoilt), "the language model's logits hold NaN or infinity", true],
+    [[...files(), file("preprocessor_config.json", { image_std: 0 })], "image_std: expected a number from 0.000001"],
+    [[...files(), file("preprocessor_config.json", { min_patches: 6, max_patches: 5 })], "min_patches: expected at most 5, found 6"],
+    // A number of another token's, and one that the model's embeddings do not have.
+    [numbers(({ content }) => (content === "<img>" ? 65 : null)), 'added_tokens: "<img>" has the number 65, which is not its own'],
+    [numbers(({ content }) => (content === "<img>" ? 302 : null)), 'added_tokens: "<img>" has the number 302, which is not its own'],
+    [numbers(({ content }) => (content === "<img>" ? 320 : null)), "token 320, which the tokenizer has and the model, of 320, has not", true],
+  ]) {
+    const { status: code, stderr } = spawnSync(program, folderOf(t, list), { encoding: "utf8" });
+    assert.equal(code, 1);
+    assert.ok(stderr.includes(said), stderr);
+    await open(page, list);
+    if (asked) {
+      await status(page, "The model is loaded");
+      await ask(page, CASE.question);
+    }
+    await problem(page, said);
+  }
+});
