@@ -11,8 +11,8 @@ const asked = (page) => turns(page).locator(".asked").allTextContents();
 const heard = (page) => page.evaluate(() => globalThis.heard);
 const press = (page, at, name) => turns(page).nth(at).getByRole("button", { name }).click();
 
-/** Runs before the page's scripts: keeps what is asked of the model's worker, and of its answers prompts and what it saw. It
- * dies when weights are read, if the test says so. */
+/** Runs before the page's scripts: keeps what is asked of the model's worker, how far that is, and of its answers prompts and
+ * what it saw. It dies when weights are read, if the test says so. */
 function listen() {
   globalThis.heard = [];
   self.Worker = class extends Worker {
@@ -29,6 +29,8 @@ function listen() {
             this.dispatchEvent(new Event("error"));
           });
         }
+        // The photograph's worker tells how far it is too.
+        if (data.progress && /talk/.test(given[0])) globalThis.heard.push(["progress", data.progress]);
         if (Array.isArray(data.answer) && typeof data.answer[0] === "number") globalThis.heard.push(["ids", data.answer]);
         else if (data.answer?.tiles) globalThis.heard.push(["seen", data.answer]);
       });
@@ -40,12 +42,12 @@ function listen() {
   };
 }
 
-/** Runs at the beginning of the worker's script: the module's function for a photograph, or for the next token at one of them, breaks if the test says so. */
+/** Runs at the beginning of the worker's script: the module's function that looks at photographs, or for the next token at one of them, breaks if the test says so. */
 function breaking() {
   const { instantiate } = WebAssembly;
   WebAssembly.instantiate = async (module, imports) => {
     const { exports } = await instantiate(module, imports);
-    const { chat_next: next, chat_see: see } = exports;
+    const { chat_next: next, chat_say: say } = exports;
     const broken = () => Promise.reject(new Error("as the test wants it"));
     const kinds = {
       fail: broken,
@@ -58,8 +60,8 @@ function breaking() {
       },
     };
     const chat_next = (...given) => (self.trouble && self.trouble.after-- <= 0 ? kinds[self.trouble.kind]() : next(...given));
-    const chat_see = (...given) => (self.trouble?.kind === "see" ? broken() : see(...given));
-    return { instance: { exports: { ...exports, chat_next, chat_see } }, module };
+    const chat_say = (...given) => (self.trouble?.kind === "say" ? broken() : say(...given));
+    return { instance: { exports: { ...exports, chat_next, chat_say } }, module };
   };
 }
 
@@ -119,7 +121,7 @@ test("a question that fails in the place of an earlier one leaves the conversati
   assert.deepEqual([await asked(page), await answers(page)], before);
   assert.ok((await heard(page)).some(([call, ids]) => call === "remember" && ids.length > CASE.input_ids.length));
   // A photograph that cannot be looked at, where it was before.
-  await worker(page).evaluate(() => (self.trouble = { kind: "see" }));
+  await worker(page).evaluate(() => (self.trouble = { kind: "say" }));
   await press(page, 0, "Ask again");
   await problem(page, "as the test wants it");
   assert.deepEqual([await asked(page), await answers(page)], before);
@@ -127,6 +129,60 @@ test("a question that fails in the place of an earlier one leaves the conversati
   await answered(page, "And?");
   assert.equal((await asked(page)).length, 4);
 });
+
+/** How far something was, from 0 to 1, each time it was told. */
+const parts = async (page, stage) => (await heard(page)).filter(([call, how]) => call === "progress" && how.stage === stage).map(([, { done, total }]) => done / total);
+
+test("a question without room is refused before its picture is looked at", async (t) => {
+  const page = await visitTalker(t, (text) => text.replace('"max_position_embeddings": 32768', '"max_position_embeddings": 400'));
+  // All of it is asked, and stays to be shortened.
+  const long = "word ".repeat(20_000).trim();
+  await ask(page, long);
+  await problem(page, /^The conversation would have \d+ tokens with its pictures, the model takes 400: begin a new one, or cut pictures into fewer tiles\.?$/i);
+  assert.deepEqual(await parts(page, "encode"), []);
+  assert.equal((await page.getByLabel("Your question").inputValue()).length, long.length);
+  await answered(page, CASE.question);
+  assert.ok((await parts(page, "encode")).includes(1));
+});
+
+for (const [again, name] of [[false, "is read"], [true, "is read by a model that was started again"]]) {
+  test(`Stop is heard while a long question ${name}, and the conversation goes on`, async (t) => {
+    const page = await visitTalker(t);
+    const short = [CASE.question, "Why?"];
+    for (const question of short) await answered(page, question);
+    const before = await answers(page);
+    if (again) {
+      await worker(page).evaluate(() => (self.trouble = { kind: "trap", after: 0 }));
+      await ask(page, "Hm?");
+      await status(page, "The next question starts the model again.");
+    }
+    await page.evaluate(() => {
+      globalThis.heard = [];
+      const status = document.querySelector("#talk [data-status]");
+      const watch = new MutationObserver(() => {
+        if (!status.textContent.startsWith("Reading")) return;
+        watch.disconnect();
+        document.querySelector("#talk [data-stop]").click();
+      });
+      watch.observe(status, { childList: true });
+    });
+    const long = "word ".repeat(6000).trim();
+    await ask(page, long);
+    await status(page, "Stopped.");
+    const read = await parts(page, "read");
+    assert.ok(read.length > 0 && read.every((part) => part < 1), `${read}`);
+    assert.deepEqual([await asked(page), await answers(page)], [short, before]);
+    assert.equal((await page.getByLabel("Your question").inputValue()).length, long.length);
+    await answered(page, "Who?");
+    const goneOn = await answers(page);
+    assert.deepEqual((await heard(page)).filter(([call]) => call === "load").length, again ? 1 : 0);
+    // As if it had never been asked.
+    await page.getByRole("button", { name: "New conversation" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("#talk .turns > li").length === 0);
+    for (const question of [...short, "Who?"]) await answered(page, question);
+    assert.deepEqual(await answers(page), goneOn);
+  });
+}
 
 test("a model that cannot be opened leaves the one before, and the conversation with it", async (t) => {
   const page = await visitTalker(t);

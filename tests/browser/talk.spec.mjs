@@ -71,7 +71,7 @@ async function alone({ folder, config, most, logits }) {
   await chat.load({ config, processor: null, preprocessor: null, words: false }, [{ name: "model.safetensors", size: bytes.length }], async (_, from, to) => bytes.slice(from, to), () => true, "f32");
   chat.use_tokens(new Uint32Array(), undefined);
   chat.use_logits(logits);
-  chat.say(new Uint32Array([5, 6, 7]), 0);
+  await chat.say(new Uint32Array([5, 6, 7]), 0);
   const { submit } = GPUQueue.prototype;
   let submits = 0;
   GPUQueue.prototype.submit = function (...given) {
@@ -97,7 +97,7 @@ async function speak({ device, ids, picture, folder, config, pixels, most }) {
   await chat.load({ config, processor: null, preprocessor: null, words: false }, [{ name: "model.safetensors", size: bytes.length }], async (_, from, to) => bytes.slice(from, to), () => true, "f32");
   chat.use_tokens(new Uint32Array(), picture);
   if (pixels) await chat.see_pixel_values(new Uint32Array(pixels.shape), new Float32Array(pixels.data));
-  chat.say(new Uint32Array(ids), 0);
+  await chat.say(new Uint32Array(ids), 0);
   const [generated, logits] = [[], []];
   chat.use_logits(true);
   const [, looked] = [chat.use_looking(true), []];

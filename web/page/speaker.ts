@@ -121,10 +121,10 @@ export class Speaker {
       const caller = await this.#bring(from, options);
       const shown = this.#shown.slice(0, from.photos);
       if (photo && !shown.some((one) => one.photo === photo)) {
-        await caller.ask("see", { photo, tiles }, options);
+        await caller.ask("see", { photo, tiles });
         shown.push({ photo, tiles });
       }
-      const said = [...this.#said.slice(0, from.tokens), ...(await caller.ask("ask", how))];
+      const said = [...this.#said.slice(0, from.tokens), ...(await caller.ask("ask", how, options))];
       options.signal?.throwIfAborted();
       // Each token is a call, so that a stop is heard.
       for (let ended = false; !ended && !options.signal?.aborted;) {
@@ -148,9 +148,9 @@ export class Speaker {
     if (!caller) throw new DOMException("The model was ended.", "AbortError");
     this.#there = { tokens: Math.min(tokens, this.#there.tokens), photos: Math.min(photos, this.#there.photos) };
     await caller.ask("takeBack", this.#there);
-    for (const shown of this.#shown.slice(this.#there.photos, photos)) await caller.ask("see", shown, options);
+    for (const shown of this.#shown.slice(this.#there.photos, photos)) await caller.ask("see", shown);
     const ids = this.#said.slice(this.#there.tokens, tokens);
-    if (ids.length > 0) await caller.ask("remember", ids);
+    if (ids.length > 0) await caller.ask("remember", ids, options);
     this.#there = { tokens, photos };
     return caller;
   }

@@ -30,7 +30,7 @@ export const part = record({ control: boolean, text: string, times: number });
 
 /** What the model is given of a photograph. */
 export type Seen = Infer<typeof seen>;
-export const seen = record({ photo: number, tokens: number, tiles: number, milliseconds: number });
+export const seen = record({ photo: number, tokens: number, tiles: number });
 
 /** How far a conversation is: tokens that were said, and photographs. */
 export type Place = Infer<typeof place>;
@@ -54,11 +54,11 @@ export const talkCalls = {
   open: { given: deviceChoice, answer: device },
   /** A conversation begins with a model; a GPU keeps it in a precision. */
   load: { given: record({ files: ownFiles, dtype }), answer: talkInfo },
-  /** Looks at a photograph in at most this number of tiles. The next question is about it. */
+  /** Cuts a photograph into at most this number of tiles. The next question is about it. */
   see: { given: record({ photo: instance(File), tiles: number }), answer: seen },
-  /** Asks; a temperature of 0 takes the likeliest words; `looking`: it will be asked what the newest token looked at. Tells the question's tokens. */
+  /** Asks; a temperature of 0 takes the likeliest words; `looking`: it will be asked what the newest token looked at. Looks at photographs that were cut since, where there is room for all of it. Tells the question's tokens. */
   ask: { given: record({ question: string, temperature: number, seed: number, looking: boolean }), answer: list(number) },
-  /** Says once more what was said before, about the photographs that were seen since. */
+  /** Says once more what was said before, about the photographs that were cut since. */
   remember: { given: list(number), answer: nothing },
   /** The answer's next token, of at most this number in all. */
   next: { given: number, answer: saying },

@@ -61,33 +61,33 @@ class TalkHost implements Handlers<TalkCalls> {
     return info;
   }
 
-  async see({ photo, tiles }: TalkCalls["see"]["given"], { signal, progress }: Job) {
+  async see({ photo, tiles }: TalkCalls["see"]["given"]) {
     const { bytes } = await readable(photo);
-    const seen = await this.#inTurn(() => this.#opened.see(photo.name, bytes, tiles, steps("encode", signal, progress)));
+    await this.#last;
+    const seen = this.#opened.see(photo.name, bytes, tiles);
     this.#seen = seen.photo + 1;
     return seen;
   }
 
-  async ask({ question, temperature, seed, looking }: TalkCalls["ask"]["given"]) {
+  async ask({ question, temperature, seed, looking }: TalkCalls["ask"]["given"], job: Job) {
     await this.#last;
     const chat = this.#opened;
     const [tokens = 0] = chat.said();
     const ids = this.#speaking.ids(chat.prompt(question, this.#told, tokens === 0, this.#ended), tokens === 0);
-    this.#say(ids);
+    await this.#say(ids, job);
     chat.use_sampling(temperature, seed);
     chat.use_looking(looking);
     return [...ids];
   }
 
-  async remember(ids: number[]) {
-    await this.#last;
-    this.#say(new Uint32Array(ids));
+  async remember(ids: number[], job: Job) {
+    await this.#say(new Uint32Array(ids), job);
     return null;
   }
 
   /** Adds tokens, with the photographs that nothing was said about. */
-  #say(ids: Uint32Array) {
-    this.#opened.say(ids, this.#told);
+  async #say(ids: Uint32Array, { signal, progress }: Job) {
+    await this.#inTurn(() => this.#opened.say(ids, this.#told, steps("encode", signal, progress)));
     [this.#told, this.#answer] = [this.#seen, []];
     this.#listen();
   }

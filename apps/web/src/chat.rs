@@ -18,7 +18,7 @@ use wasm_bindgen::prelude::*;
 use self::js::*;
 use self::records::*;
 use self::shown::Shown;
-use internvit::app::{Cut, Shape};
+use internvit::app::Shape;
 use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::image::{Options, Resize, decode_with};
 use internvit::language::{
@@ -76,7 +76,6 @@ struct Seen {
     photo: usize,
     tokens: usize,
     tiles: usize,
-    milliseconds: f64,
 }
 
 /// A model that speaks, and the conversation with it.
@@ -161,9 +160,8 @@ impl Chat {
         // The CPU computes in f32.
         let halved = *device == Device::Cpu && asked == Precision::F16;
         let compute = Compute::from(device).precision(if halved { Precision::F32 } else { asked });
-        let mut on_progress = async |done, total| {
-            turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
-        };
+        let mut on_progress =
+            async |done, total| told(Some(&progress), [done as f64, total as f64]).await;
         let encoder = Encoder::load(checkpoint, compute, &mut on_progress).await.map_err(js)?;
         let (language, checkpoint) = (encoder.language().map_err(js)?, encoder.checkpoint());
         let info = TalkInfo {
@@ -172,9 +170,9 @@ impl Chat {
             hidden: language.hidden,
             length: language.length,
             parameters: checkpoint.manifest.parameters() as f64,
-            tiles: encoder.spec().preprocessing.most_tiles(),
             bytes: checkpoint.manifest.bytes() as f64,
             random_weights: checkpoint.random_weights(),
+            tiles: encoder.spec().preprocessing.most_tiles(),
             stops: self.template.stops,
         };
         self.encoder = Some(encoder);
@@ -191,16 +189,9 @@ impl Chat {
         self.how.sampling = Sampling { temperature, seed: seed.into(), ..Sampling::default() };
     }
 
-    /// Computes the visual tokens of a photograph file in at most this number of tiles.
+    /// Cuts a photograph file into at most this number of tiles. The model looks at them when something is said about them.
     #[wasm_bindgen(unchecked_return_type = "Seen")]
-    pub async fn see(
-        &mut self,
-        name: String,
-        bytes: Vec<u8>,
-        tiles: u32,
-        #[wasm_bindgen(unchecked_param_type = "OnProgress")] progress: Function,
-    ) -> JsResult<JsValue> {
-        let start = precise_now();
+    pub fn see(&mut self, name: String, bytes: Vec<u8>, tiles: u32) -> JsResult<JsValue> {
         let needed = picture_memory(Cursor::new(&bytes));
         if needed > USUAL {
             let (needed, most) = (Amount(needed), Amount(USUAL));
@@ -209,29 +200,11 @@ impl Chat {
         }
         let white = Options { background: Some([255; 3]), ..Options::default() };
         let photo = decode_with(&name, &bytes, white).map_err(js)?.picture;
-        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
         let shape = Shape::new(encoder.spec(), None, Some(Resize::Squash), tiles).map_err(js)?;
-        let Cut { grid, pictures, .. } = shape.cut(&photo).map_err(js)?;
-        let first = pictures.first().map_or([0, 0], |one| [one.height, one.width]);
-        let patch = 2 * encoder.spec().sizes.patch;
-        let side = first.map(|pixels| pixels as usize / patch);
-        // Before anything is computed.
-        self.talk.fits(encoder, pictures.len() * side[0] * side[1]).map_err(js)?;
-        let mut visual = Tensor { shape: vec![0, 0, 0], values: Vec::new() };
-        for (tile, picture) in pictures.iter().enumerate() {
-            let on = &mut async |done: usize, total: usize| {
-                let (done, total) = (tile * total + done, pictures.len() * total);
-                let told =
-                    progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64));
-                turn(told).await
-            };
-            let images = Images::Pictures(std::slice::from_ref(picture));
-            let found = encoder.visual_tokens(images, on).await.map_err(js)?;
-            visual.shape = vec![tile + 1, found.shape[1], found.shape[2]];
-            visual.values.extend(found.values);
-        }
-        let cut = [grid.rows as usize, grid.cols as usize];
-        self.add(Shown { visual, cut, side }, precise_now() - start)
+        let shown = Shown::cut(&photo, &shape, 2 * encoder.spec().sizes.patch)?;
+        self.talk.fits(encoder, shown.tokens()).map_err(js)?;
+        self.add(shown)
     }
 
     /// The same of `pixel_values` of shape `[tiles, 3, height, width]`, for tests.
@@ -248,13 +221,14 @@ impl Chat {
         let visual = encoder.visual_tokens(images, &mut go_on).await.map_err(js)?;
         let patch = 2 * encoder.spec().sizes.patch;
         let side = [shape[2] / patch, shape[3] / patch];
-        self.add(Shown { cut: [visual.shape[0], 1], side, visual }, 0.0)
+        let values = visual.values;
+        self.add(Shown { count: shape[0], cut: [shape[0], 1], side, tiles: Vec::new(), values })
     }
 
-    fn add(&mut self, shown: Shown, milliseconds: f64) -> JsResult<JsValue> {
-        let (tiles, tokens) = (shown.visual.shape[0], shown.tokens());
+    fn add(&mut self, shown: Shown) -> JsResult<JsValue> {
+        let (tiles, tokens) = (shown.count, shown.tokens());
         self.seen.push(shown);
-        to_js(&Seen { photo: self.seen.len() - 1, tokens, tiles, milliseconds })
+        to_js(&Seen { photo: self.seen.len() - 1, tokens, tiles })
     }
 
     /// The prompt for a question about the photographs from number `before` on, and those before: the first of a
@@ -287,13 +261,22 @@ impl Chat {
         to_js(&parts.collect::<Vec<_>>())
     }
 
-    /// Adds a prompt's tokens, and the photographs from number `before` on.
-    pub fn say(&mut self, ids: Vec<u32>, before: usize) -> JsResult<()> {
-        let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
-        let new = self.seen.get(before..).unwrap_or_default();
-        let count = new.iter().map(Shown::tokens).sum();
-        let all = new.iter().flat_map(|shown| &shown.visual.values);
-        let values: Vec<f32> = all.copied().collect();
+    /// Adds a prompt's tokens, and the photographs from number `before` on, which the model looks at where there is room
+    /// for all.
+    pub async fn say(
+        &mut self,
+        ids: Vec<u32>,
+        before: usize,
+        #[wasm_bindgen(unchecked_optional_param_type = "OnProgress")] progress: Option<Function>,
+    ) -> JsResult<()> {
+        let encoder = self.encoder.as_mut().ok_or_else(no_model)?;
+        self.talk.takes(encoder, &ids).map_err(js)?;
+        let new = self.seen.get_mut(before..).unwrap_or_default();
+        for shown in &mut *new {
+            shown.look(encoder, progress.as_ref()).await?;
+        }
+        let count = new.iter().map(|shown| shown.tokens()).sum();
+        let values: Vec<f32> = new.iter().flat_map(|shown| &shown.values).copied().collect();
         let visual =
             Tensor { shape: vec![1, count, encoder.language().map_err(js)?.hidden], values };
         self.talk.say(encoder, &ids, Some(&visual)).map_err(js)
@@ -315,12 +298,8 @@ impl Chat {
             *looked = said.attention.map(|attention| (place, attention.clone()));
             ControlFlow::Break(())
         };
-        let reading = &mut async |done: usize, total: usize| match &progress {
-            Some(progress) => {
-                let [done, total] = [done, total].map(|tokens| number(tokens as f64));
-                turn(progress.call2(&JsValue::NULL, &done, &total)).await
-            }
-            None => ControlFlow::Continue(()),
+        let reading = &mut async |done: usize, total: usize| {
+            told(progress.as_ref(), [done as f64, total as f64]).await
         };
         let said = self.talk.answer(encoder, &self.how, reading, watch).await.map_err(js)?;
         Ok(said.last().copied())
@@ -387,7 +366,7 @@ impl Chat {
 
     /// Takes back all but the first `tokens` and the first `photos`.
     pub fn take_back(&mut self, tokens: usize, photos: usize) {
-        let values = self.seen.iter().take(photos).map(|shown| shown.visual.values.len()).sum();
+        let values = self.seen.iter().take(photos).map(|shown| shown.values.len()).sum();
         self.talk.take_back(tokens, values);
         self.looked = None;
         self.seen.truncate(photos);

@@ -35,6 +35,12 @@ pub(super) async fn turn(answer: JsResult<JsValue>) -> ControlFlow<()> {
     }
 }
 
+/// Tells a callback how far something is, where there is one; it may stop that.
+pub(super) async fn told(to: Option<&Function>, [done, total]: [f64; 2]) -> ControlFlow<()> {
+    let Some(to) = to else { return ControlFlow::Continue(()) };
+    turn(to.call2(&JsValue::NULL, &number(done), &number(total))).await
+}
+
 /// Opens a model of which ranges are read through `read(file, start, end) -> Promise<Uint8Array>`.
 pub(super) async fn checkpoint(
     config: &str,
@@ -42,12 +48,6 @@ pub(super) async fn checkpoint(
     read: &Function,
 ) -> JsResult<Checkpoint> {
     Checkpoint::open("model", config, sources(files, read)?).await.map_err(js)
-}
-
-/// Files of which ranges are read in this way.
-pub(super) fn sources(files: JsValue, read: &Function) -> JsResult<Vec<Source>> {
-    let files: Vec<FileInfo> = serde_wasm_bindgen::from_value(files)?;
-    Ok(files.into_iter().enumerate().map(|(i, f)| source(i, f, read)).collect())
 }
 
 /// The same, with its preprocessing as all its texts say.
@@ -61,6 +61,12 @@ pub(super) async fn prepared(
     // In the order in which they are asked for.
     let mut settings = [processor, preprocessor].into_iter();
     checkpoint.preprocess_from(|_| Ok(settings.next().flatten())).map_err(js)
+}
+
+/// Files of which ranges are read in this way.
+pub(super) fn sources(files: JsValue, read: &Function) -> JsResult<Vec<Source>> {
+    let files: Vec<FileInfo> = serde_wasm_bindgen::from_value(files)?;
+    Ok(files.into_iter().enumerate().map(|(i, f)| source(i, f, read)).collect())
 }
 
 /// Takes the tower for texts too, where the model has one; where there is none it shows pictures all the same.

@@ -134,9 +134,8 @@ impl Engine {
         let open = self.encoder.take().and_then(Encoder::into_gpu);
         let on_cpu = self.report.kind == "cpu";
         let device = if on_cpu { Device::Cpu } else { self.device.clone() };
-        let mut on_progress = async |done, total| {
-            turn(progress.call2(&JsValue::NULL, &number(done as f64), &number(total as f64))).await
-        };
+        let mut on_progress =
+            async |done, total| told(Some(&progress), [done as f64, total as f64]).await;
         let encoder = match open.filter(|gpu| gpu.precision == self.dtype) {
             Some(gpu) => Encoder::load(checkpoint, gpu, &mut on_progress).await,
             None if on_cpu && members > 1 => {
