@@ -158,7 +158,7 @@ fn inputs_give_the_references_outputs() {
 }
 
 /// What standard input asks, line by line.
-fn converse(folder: &Path, lines: &str, more: &[&str]) -> std::process::Output {
+fn converse(folder: &Path, lines: impl AsRef<[u8]>, more: &[&str]) -> std::process::Output {
     let image = folder.join("image.png");
     let args =
         ["chat", text(&image), "--model", text(folder), "--max-tiles", "6", "--device", "cpu"];
@@ -170,7 +170,7 @@ fn converse(folder: &Path, lines: &str, more: &[&str]) -> std::process::Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_ref()).unwrap();
     child.wait_with_output().unwrap()
 }
 

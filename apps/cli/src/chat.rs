@@ -185,33 +185,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     if let Some(question) = &shown.question {
         return chat.turn(&mut encoder, question, &seen).await;
     }
-    let ask = || {
-        if std::io::stdin().is_terminal() {
-            report!("(a question; an empty line ends)");
-        }
-    };
-    ask();
-    let (mut asked, mut failed) = (0, 0);
-    for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(|e| Error::io("standard input", e))?;
-        if line.trim().is_empty() {
-            break;
-        }
-        // What was said before is kept, whatever becomes of an answer.
-        match chat.turn(&mut encoder, &line, &seen).await {
-            Ok(()) => asked += 1,
-            Err(Error::Cancelled) => report!("(stopped before a word was said: not asked)"),
-            Err(error) => {
-                super::complain(&error);
-                (asked, failed) = (asked + 1, failed + 1);
-            }
-        }
-        ask();
-    }
-    match asked == failed && failed > 0 {
-        true => Err(Error::input(format!("none of the questions asked ({asked}) has an answer"))),
-        false => Ok(()),
-    }
+    chat.converse(&mut encoder, &seen).await
 }
 
 impl Args {
@@ -236,6 +210,42 @@ struct Chat<'a> {
 }
 
 impl Chat<'_> {
+    /// Answers standard input line by line, to its end or an empty line.
+    async fn converse(&mut self, encoder: &mut Encoder, seen: &Seen) -> Result<()> {
+        let ask = || {
+            if std::io::stdin().is_terminal() {
+                report!("(a question; an empty line ends)");
+            }
+        };
+        ask();
+        let (mut asked, mut failed) = (0, 0);
+        for line in std::io::stdin().lock().split(b'\n') {
+            let mut line = line.map_err(|e| Error::io("standard input", e))?;
+            line.pop_if(|last| *last == b'\r');
+            // What was said before is kept, whatever becomes of an answer.
+            let done = match String::from_utf8(line) {
+                Ok(line) if line.trim().is_empty() => break,
+                Ok(line) => self.turn(encoder, &line, seen).await,
+                Err(_) => Err(Error::input("the question is no text in UTF-8: not asked")),
+            };
+            match done {
+                Ok(()) => asked += 1,
+                Err(Error::Cancelled) => report!("(stopped before a word was said: not asked)"),
+                Err(error) => {
+                    super::complain(&error);
+                    (asked, failed) = (asked + 1, failed + 1);
+                }
+            }
+            ask();
+        }
+        match asked == failed && failed > 0 {
+            true => {
+                Err(Error::input(format!("none of the questions asked ({asked}) has an answer")))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// A question and its answer. Where it fails the question was not asked.
     async fn turn(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
         let before = self.talk.ids().len();

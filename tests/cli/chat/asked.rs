@@ -90,6 +90,17 @@ fn a_question_follows_one_that_failed() {
     assert_eq!(all.find(middle), Some(ask("Q\nHm?\n", "1000000")));
 }
 
+/// A line that is no text is refused as a question is, and the next one answered.
+#[test]
+fn a_line_that_is_no_text_ends_no_conversation() {
+    let output = converse(&fixture("chat_tiny"), b"a\xff\r\nHm?\r\n", &["--json"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("the question is no text in UTF-8: not asked"), "{told}");
+    let turn: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(count(&turn, "\nHm?<|im_end|>"), 1);
+}
+
 /// What has no room is refused before the pictures are looked at.
 #[test]
 fn a_prompt_without_room_is_refused_at_once() {
