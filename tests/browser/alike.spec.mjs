@@ -1,7 +1,7 @@
 // The page and the command line are given one model and one question, and answer alike, or refuse it in the same words.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -32,6 +32,15 @@ function port(settings) {
   const own = ["config.json", "model.safetensors"].map((name) => file(name, readFileSync(path(`${FOLDER}/internvl_qwen3_hf/${name}`))));
   return [...own, file("tokenizer.json", tokenizer), file("preprocessor_config.json", settings)];
 }
+
+/** A model in GGUF whose projector says another mean. */
+const gguf = () => readdirSync(path(`${FOLDER}/gguf_tiny`)).map((name) => {
+  const [buffer, key] = [readFileSync(path(`${FOLDER}/gguf_tiny/${name}`)), "clip.vision.image_mean"];
+  const at = buffer.indexOf(key);
+  // Behind the key lie two kinds and a count, then the values.
+  if (at > 0) [0.1, 0.9, 0.2].forEach((mean, channel) => buffer.writeFloatLE(mean, at + key.length + 16 + 4 * channel));
+  return file(name, buffer);
+});
 
 /** The smallest model's files with its weights changed. */
 const weights = (change) => files().map((one) => (one.name === "model.safetensors" ? { ...one, buffer: change(Buffer.from(one.buffer)) } : one));
@@ -106,12 +115,13 @@ test("settings beside a model are obeyed alike", async (t) => {
     // The newer file counts before the older. Of three tiles at least and at most, three rows are the nearest.
     [[...files(), file("processor_config.json", { image_processor: { ...OTHER, size: { height: 112, width: 112 }, max_patches: 3 } }), file("preprocessor_config.json", OTHER)], 3, 16 * 4],
     [port({ ...OTHER, crop_to_patches: true, size: { height: 56, width: 56 }, max_patches: 4 }), 4, 4 * 5],
+    [gguf(), 12, 4 * 7],
   ]) {
     const { prompt, answer } = await alike(t, page, list, tiles);
     assert.equal(prompt.split("<IMG_CONTEXT>").length - 1, tokens);
     seen.add(answer);
   }
-  assert.equal(seen.size, 4, "each has an answer of its own");
+  assert.equal(seen.size, 5, "each has an answer of its own");
 });
 
 test("a number of tiles that somebody chose outlives another model", async (t) => {

@@ -41,6 +41,7 @@ before(async () => {
   for (const [file, name] of ["config.json", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"].map((name) => [path(`${SPEAKER}/${name}`), name])) {
     copyFileSync(file, join(repository("tiny/speaker"), name));
   }
+  writeFileSync(join(folder, "tiny/speaker/preprocessor_config.json"), '{"max_patches": 9}');
   writeShards(path(SPEAKER), join(folder, "tiny/speaker"));
   // Of several in GGUF one is whole, one lacks a part, and one is anything.
   const gguf = "tests/golden/internvl/gguf_tiny";
@@ -654,6 +655,7 @@ test("a model that speaks by its name: fetched whole, kept apart from encoders, 
   await told("The model is loaded");
   const ask = async () => {
     await page.locator("#talk .folded > summary", { hasText: "Answers" }).click();
+    assert.equal(await page.getByLabel("Tiles at most").inputValue(), "9", "the settings beside the model are obeyed");
     await page.getByLabel("Tiles at most").fill(String(tiles));
     await page.getByLabel("Your question").fill(question);
     await page.getByRole("button", { name: "Ask", exact: true }).click();
