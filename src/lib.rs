@@ -87,6 +87,9 @@ mod json;
 #[cfg(all(feature = "gpu", feature = "language"))]
 #[doc(hidden)]
 pub mod language;
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+#[doc(hidden)]
+pub mod many;
 mod math;
 #[cfg(feature = "gpu")]
 #[doc(hidden)]
@@ -126,7 +129,7 @@ pub mod words;
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
 pub use api::{
     Cancel, FeatureRequest, FeatureSet, KeptFeatures, Look, Model, ModelSource, Options,
-    PhotoFeatures, PhotoSource, Segmentation, Teach, TextInput, Texts, Tokens, View,
+    PhotoSource, Segmentation, Teach, TextInput, Texts, View,
 };
 #[cfg(not(target_arch = "wasm32"))]
 use rayon as parallel;
@@ -140,6 +143,8 @@ pub use gpu::{AdapterReport, Buffer, Gpu, wgpu};
 pub use image::{Picture, Resize};
 #[cfg(feature = "gpu")]
 pub use images::Images;
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+pub use many::{PhotoFeatures, Tokens};
 pub use model::{Sizes, Spec};
 pub use precision::Precision;
 #[doc(hidden)]

@@ -177,7 +177,7 @@ impl<'a> Visit<'a> for Reading {
 const SHARED: [&str; 7] = ["error", "progress", "json", "math", "order", "parallel", "threads"];
 
 /// Imports point down: each room with the rooms that it may use beside those shared by all.
-const ROOMS: [(&str, &str); 22] = [
+const ROOMS: [(&str, &str); 23] = [
     ("files", "budget"),
     ("budget", "image"),
     ("photos", "budget files image"),
@@ -199,9 +199,10 @@ const ROOMS: [(&str, &str); 22] = [
     ("words", "files model weights session"),
     ("measure", "gpu images encoder session"),
     ("app", "image images model features weights cpu view encoder session"),
+    ("many", "app budget encoder features image images model photos"),
     (
         "api",
-        "app budget cpu encoder features files gpu hub image images model photos plan precision session view weights words",
+        "app budget cpu encoder features files gpu hub image images many model photos plan precision session view weights words",
     ),
 ];
 

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "ndarray")]
+use crate::Tokens;
 use crate::budget::Budget;
 use crate::files::NewFile;
 use crate::image::{Picture, decode};
@@ -119,10 +121,10 @@ impl TryFrom<Picture> for image::RgbImage {
 }
 
 #[cfg(feature = "ndarray")]
-impl<'a> super::Tokens<'a> {
+impl<'a> Tokens<'a> {
     /// The same as an array `[rows, columns, C]`.
     pub fn to_ndarray(&self) -> ndarray::ArrayView3<'a, f32> {
-        let shaped = ndarray::ArrayView3::from_shape(self.shape, self.values);
+        let shaped = ndarray::ArrayView3::from_shape(self.shape(), self.values());
         shaped.unwrap_or_else(|_| unreachable!("the values are as many as the shape says"))
     }
 }

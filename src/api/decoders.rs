@@ -21,7 +21,7 @@ impl Decoders {
             let inbox = Arc::new(Mutex::new(inbox));
             let cores = thread::available_parallelism().map_or(1, usize::from);
             // Each takes its jobs from the one inbox.
-            for _ in 0..cores.min(super::features::THREADS) {
+            for _ in 0..cores.min(crate::many::READERS) {
                 let inbox = inbox.clone();
                 let work = move || while next(&inbox).is_some_and(done) {};
                 // Where none can be started jobs are dropped, and with each who was to answer.

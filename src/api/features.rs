@@ -4,15 +4,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::thread::{BATCH, Ready, Wanted, encode};
-use super::{Cancel, FeatureSet, KeptFeatures, Model, PhotoFeatures, PhotoSource};
+use super::thread::features;
+use super::{Cancel, FeatureSet, KeptFeatures, Model, PhotoSource};
 use crate::app::Shape;
 use crate::image::{Picture, Resize};
-use crate::photos::{self, Ahead};
-use crate::{Error, Images, Result, model};
-
-/// Threads that decode, at most.
-pub(super) const THREADS: usize = 8;
+use crate::many::{BATCH, Batches, PhotoFeatures, ReadAhead, Ready, Together};
+use crate::{Error, Images, Result, model, photos};
 
 /// What is wanted of photographs. Ends with [`picture`](Self::picture), [`pictures`](Self::pictures),
 /// [`files`](Self::files), [`folder`](Self::folder) or [`keep`](Self::keep).
@@ -106,11 +103,10 @@ impl<'a> FeatureRequest<'a> {
     /// As [`FeatureRequest::picture`].
     pub fn pictures(self, photos: &[Picture]) -> Result<FeatureSet> {
         let (shape, taps) = self.checked()?;
-        let named = photos.iter().enumerate().map(|(i, photo)| {
-            let name = i.to_string();
-            (name.clone(), Ready::new(name, photo, &shape.fit))
-        });
-        self.run(photos.len(), taps, named)
+        let names: Vec<String> = (0..photos.len()).map(|i| i.to_string()).collect();
+        let ready = photos.iter().zip(&names);
+        let ready = ready.map(|(photo, name)| Ready::new(name.clone(), photo, &shape));
+        self.run(&names, &taps, ready)
     }
 
     /// Features of files. One that cannot be read costs only itself: [`FeatureSet::failed`].
@@ -135,15 +131,13 @@ impl<'a> FeatureRequest<'a> {
         let (shape, taps) = self.checked()?;
         // Threads that decode share the memory that the machine has.
         let budget = self.model.about.budget.clone();
-        let ready = move |photo: &PhotoSource| {
-            photo.with(&budget, |picture| Ready::new(photo.name(), picture, &shape.fit))
+        let names: Vec<String> = photos.iter().map(PhotoSource::name).collect();
+        let from = budget.clone();
+        let read = move |photo: &PhotoSource| {
+            photo.with(&from, |picture| Ready::new(photo.name(), picture, &shape))
         };
-        let named = |(ready, photo): (Option<Result<Ready>>, &PhotoSource)| {
-            let stopped = || Err(Error::image(photo.name(), "decoding stopped"));
-            (photo.name(), ready.unwrap_or_else(stopped))
-        };
-        let ahead = Ahead::new(photos.clone(), THREADS, ready);
-        self.run(photos.len(), taps, ahead.zip(photos.iter()).map(named))
+        let ahead = ReadAhead::new(photos, PhotoSource::name, &shape, &budget, read);
+        self.run(&names, &taps, ahead)
     }
 
     /// Features of the photographs in a folder and below it, by the order of their paths. Files of
@@ -193,58 +187,56 @@ impl<'a> FeatureRequest<'a> {
         Ok((shape, taps))
     }
 
-    /// Encodes photographs as they come, those of one size together.
+    /// Encodes photographs of these names as they come, those of one size together.
     fn run(
         mut self,
-        count: usize,
-        taps: Vec<usize>,
-        photos: impl Iterator<Item = (String, Result<Ready>)>,
+        names: &[String],
+        taps: &[usize],
+        photos: impl Iterator<Item = Result<Ready>>,
     ) -> Result<FeatureSet> {
-        let wanted = Wanted { taps, bare: !self.patches, cancel: self.cancel.clone() };
-        let (mut set, mut batch): (_, Vec<Ready>) = (FeatureSet::default(), Vec::new());
-        for (name, photo) in photos {
-            let photo = match photo {
-                Ok(photo) => photo,
-                Err(error) => {
-                    set.failed.push((name, error));
-                    continue;
-                }
-            };
-            let other = batch.last().is_some_and(|last| !last.same_size(&photo));
-            if other || batch.len() == self.batch {
-                self.flush(&mut batch, &wanted, &mut set, count)?;
+        let (mut set, mut done, total) = (FeatureSet::default(), 0, names.len());
+        for batch in Batches::new(photos, self.batch) {
+            if self.cancel.flow().is_break() {
+                return Err(Error::Cancelled);
             }
-            batch.push(photo);
+            let names = &names[done..][..batch.len()];
+            done += batch.len();
+            self.encode(names, taps, batch, &mut set)?;
+            (self.progress)(done, total);
         }
-        self.flush(&mut batch, &wanted, &mut set, count)?;
         Ok(set)
     }
 
     /// Encodes what has been gathered.
-    fn flush(
-        &mut self,
-        batch: &mut Vec<Ready>,
-        wanted: &Wanted,
+    fn encode(
+        &self,
+        names: &[String],
+        taps: &[usize],
+        batch: Vec<Result<Ready>>,
         set: &mut FeatureSet,
-        count: usize,
     ) -> Result<()> {
-        let batch = std::mem::take(batch);
-        if self.cancel.flow().is_break() {
-            return Err(Error::Cancelled);
-        }
-        if !batch.is_empty() {
-            let wanted = wanted.clone();
-            let names: Vec<String> = batch.iter().map(|photo| photo.name.clone()).collect();
-            let encoded =
-                self.model.with(move |encoder| encode(encoder, batch, &wanted, &|| ()))?;
-            for (name, features) in names.into_iter().zip(encoded) {
-                match features {
-                    Ok(features) => set.photos.push(features),
-                    Err(error) => set.failed.push((name, error)),
-                }
+        let mut ready = Vec::new();
+        for (name, photo) in names.iter().zip(batch) {
+            match photo {
+                Ok(photo) => ready.push(photo),
+                Err(error) => set.failed.push((name.clone(), error)),
             }
         }
-        (self.progress)(set.photos.len() + set.failed.len(), count);
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = ready.iter().map(|photo| photo.name.clone()).collect();
+        let (taps, bare, cancel) = (taps.to_vec(), !self.patches, self.cancel.clone());
+        let encoded = self.model.with(move |encoder| {
+            let together = Together { taps: &taps, bare, go_on: &|| cancel.flow(), run: &|| () };
+            features(encoder, ready, &together)
+        })?;
+        for (name, features) in names.into_iter().zip(encoded) {
+            match features {
+                Ok(features) => set.photos.push(features),
+                Err(error) => set.failed.push((name, error)),
+            }
+        }
         Ok(())
     }
 }

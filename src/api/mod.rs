@@ -21,7 +21,7 @@ pub use features::FeatureRequest;
 pub use given::PhotoSource;
 pub use look::{Look, View};
 pub use options::{Cancel, Options};
-pub use photo::{FeatureSet, KeptFeatures, PhotoFeatures, Tokens};
+pub use photo::{FeatureSet, KeptFeatures};
 pub use source::ModelSource;
 pub use teach::{Segmentation, Teach};
 
@@ -30,12 +30,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use futures_channel::oneshot;
 
+use crate::app::Shape;
 use crate::budget::Budget;
 use crate::image::Picture;
+use crate::many::{PhotoFeatures, Ready};
 use crate::model::Spec;
 use crate::{Encoder, Error, Result};
 use decoders::Decoders;
-use thread::{Ready, Request, Waiting};
+use thread::{Request, Waiting};
 
 /// A model on a device. Clones share it; the last one releases its memory.
 #[derive(Clone)]
@@ -172,8 +174,10 @@ impl Model {
                 return;
             }
             let spec = model.spec();
-            let fit = spec.preprocessing.fit(&spec.sizes, None, None);
-            match photo.with(&model.about.budget, |photo| Ready::new(name, photo, &fit)) {
+            let ready = Shape::new(spec, None, None, 1).and_then(|shape| {
+                photo.with(&model.about.budget, |photo| Ready::new(name, photo, &shape))
+            });
+            match ready {
                 Err(error) => drop(answer.send(Err(error))),
                 Ok(photo) => {
                     // Where the thread has ended the answer is dropped, which the caller sees.

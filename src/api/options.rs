@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::source::HubUse;
-use super::thread::{BATCH, serve};
+use super::thread::serve;
 use super::{About, Model, ModelSource, stopped};
 use crate::gpu::Gpu;
+use crate::many::BATCH;
 use crate::{Checkpoint, Compute, Device, Encoder, Error, Precision, Result, threads};
 
 /// Ends long work from elsewhere, for example from a handler of Ctrl-C. Clones are the same.

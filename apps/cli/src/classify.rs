@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use internvit::features::{Guess, Scale, guesses, likeness, means, softmax};
+use internvit::many::{Batches, Ready};
 use internvit::words::Tokenizer;
 use internvit::{Encoder, Error, Features, Images, Result, Tensor};
 use serde_json::{Value, json};
 
 use super::background::Background;
 use super::compute::Compute;
-use super::encode::Batches;
+use super::encode::usual_batch;
 use super::guard::Guard;
-use super::input::{self, Photo};
+use super::input;
 use super::model::Model;
-use super::photos::Photos;
 use super::{output, print_json, progress, tell};
 
 /// What photographs show.
@@ -65,9 +65,6 @@ pub(super) struct Args {
 
 /// The sentence of a label where none is given.
 const TEMPLATE: &str = "a photo of a {}";
-
-/// Pictures of one run.
-const BATCH: usize = 8;
 
 /// What a photograph is compared with.
 enum Classes {
@@ -208,12 +205,11 @@ async fn classify(
     classes: &Classes,
 ) -> Result<Vec<Result<Vec<Guess>>>> {
     let shape = input::shape(encoder.spec(), None, None, 1)?;
-    let hardware = encoder.gpu().is_some_and(|gpu| !gpu.caps.software);
-    let photos = Photos::read(paths, shape, &args.background);
+    let photos = input::ahead(paths, shape, &args.background);
     let bar = progress::images("classifying", paths.len());
     let mut all = Vec::new();
-    for batch in Batches::new(photos, if hardware { BATCH } else { 1 }) {
-        let count = |photo: &Result<Photo>| photo.as_ref().map_or(0, |photo| photo.pictures.len());
+    for batch in Batches::new(photos, usual_batch(encoder)) {
+        let count = |photo: &Result<Ready>| photo.as_ref().map_or(0, |photo| photo.pictures.len());
         let pictures: Vec<_> =
             batch.iter().flatten().flat_map(|photo| photo.pictures.iter().cloned()).collect();
         let mut rows = Vec::new().into_iter();

@@ -1,7 +1,6 @@
 //! `internvit encode`
 
 mod about;
-mod batches;
 mod given;
 mod hidden;
 mod join;
@@ -18,6 +17,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use internvit::app::Shape;
 use internvit::image::{Grid, Picture, Resize};
+use internvit::many::{BATCH, Batches};
 use internvit::model::Spec;
 use internvit::view::{Board, pca_picture};
 use internvit::{Encoder, Error, Features, Images, Result, Tensor};
@@ -26,11 +26,8 @@ use serde_json::json;
 use super::background::Background;
 use super::compute::Compute;
 use super::guard::Guard;
-use super::input::Photo;
 use super::model::Model;
-use super::photos::Photos;
 use super::{input, output, print_json, progress, tell};
-pub(crate) use batches::Batches;
 pub(crate) use given::Inputs;
 use hidden::{Hidden, taps};
 use join::{append, same_shape};
@@ -273,13 +270,15 @@ async fn encode(
         .await
 }
 
-/// Pictures of one run on a GPU, which a single one would leave idle.
-const BATCH: usize = 8;
-
 /// Pictures of one run.
 fn batch(encoder: &Encoder, args: &Args) -> usize {
+    args.batch.map_or_else(|| usual_batch(encoder), usize::from)
+}
+
+/// Pictures of one run where no number is given.
+pub(super) fn usual_batch(encoder: &Encoder) -> usize {
     let hardware = encoder.gpu().is_some_and(|gpu| !gpu.caps.software);
-    args.batch.map_or(if hardware { BATCH } else { 1 }, usize::from)
+    if hardware { BATCH } else { 1 }
 }
 
 /// Encodes the images in their order, several of one size at once; with each row the index of its
@@ -295,7 +294,7 @@ async fn encode_photos(
     }
     let (mut all, mut index): (Option<Features>, Vec<f32>) = (None, Vec::new());
     let mut done = 0;
-    let photos = Photos::read(&args.images, shape, &args.background);
+    let photos = input::ahead(&args.images, shape, &args.background);
     for photos in Batches::new(photos, batch) {
         let photos = photos.into_iter().collect::<Result<Vec<_>>>()?;
         let first = done;

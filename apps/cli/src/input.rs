@@ -6,28 +6,19 @@ mod tensor;
 pub(super) use named::{listed, photographs};
 pub(super) use tensor::read_tensor;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use internvit::app::Shape;
 use internvit::budget::Share;
 use internvit::error::list;
-use internvit::image::{Alpha, Decoded, Grid, Picture, Resize, decode_with};
+use internvit::image::{Alpha, Decoded, Picture, Resize, decode_with};
+use internvit::many::{ReadAhead, Ready};
 use internvit::model::Spec;
 use internvit::photos::{piped, read};
 use internvit::{Error, Result};
 
 use super::background::Background;
 use super::memory::budget;
-
-/// What the encoder sees of a photograph.
-pub(super) struct Photo {
-    /// Width and height as decoded.
-    pub(super) size: [u32; 2],
-    /// The tiles, one where it is not cut.
-    pub(super) grid: Grid,
-    /// Tiles row by row, then the thumbnail where there are several; or the one resized picture.
-    pub(super) pictures: Vec<Picture>,
-}
 
 /// Reads and decodes a photograph.
 pub(super) fn read_picture(path: &Path, background: &Background) -> Result<Picture> {
@@ -76,17 +67,27 @@ pub(super) fn shape(
     })
 }
 
+/// Photographs in the order of their paths, read ahead of the encoder, each as [`prepare`] gives it.
+pub(super) fn ahead(
+    paths: &[PathBuf],
+    shape: Shape,
+    background: &Background,
+) -> ReadAhead<PathBuf> {
+    let background = background.clone();
+    let read = move |path: &PathBuf| prepare(path, &shape, &background);
+    ReadAhead::new(paths.into(), |path| path.display().to_string(), &shape, budget(), read)
+}
+
 /// Reads a photograph and brings it to the encoder's size.
-pub(super) fn prepare(path: &Path, shape: &Shape, background: &Background) -> Result<Photo> {
+pub(super) fn prepare(path: &Path, shape: &Shape, background: &Background) -> Result<Ready> {
     let (decoded, _share) = open(path, background)?;
     fit(path, &decoded.picture, shape)
 }
 
 /// Brings the photograph of `path` to the encoder's size.
-pub(super) fn fit(path: &Path, original: &Picture, shape: &Shape) -> Result<Photo> {
-    let cut = shape.cut(original).map_err(|error| unfit(path, error))?;
-    let size = [original.width, original.height];
-    Ok(Photo { size, grid: cut.grid, pictures: cut.pictures })
+pub(super) fn fit(path: &Path, original: &Picture, shape: &Shape) -> Result<Ready> {
+    let name = path.display().to_string();
+    Ready::new(name, original, shape).map_err(|error| unfit(path, error))
 }
 
 /// The error, with the photograph where it has a shape that does not suit the encoder.

@@ -26,7 +26,6 @@ mod models;
 #[cfg_attr(not(feature = "window"), path = "no_window.rs")]
 mod open;
 mod output;
-mod photos;
 mod preprocess;
 mod preset;
 mod progress;

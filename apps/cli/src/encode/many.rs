@@ -4,24 +4,20 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::slice::from_ref;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use half::f16;
-use internvit::features::Summary;
 use internvit::gpu::Precision;
-use internvit::image::{Grid, Picture};
-use internvit::{Encoder, Error, Features, Images, Result};
+use internvit::image::Grid;
+use internvit::many::{Batches, Ready, Together};
+use internvit::{Encoder, Error, PhotoFeatures, Result};
 use serde_json::json;
 
 use super::super::guard::Guard;
-use super::super::input::Photo;
-use super::super::photos::Photos;
-use super::super::{print_json, progress, tell};
+use super::super::{input, print_json, progress, tell};
 use super::about::about;
-use super::batches::Batches;
 use super::path::{key, text, tidy};
 use super::store::{Store, prepare};
 use super::table::{self, About, Failure, Row};
@@ -166,7 +162,7 @@ async fn encode_parts(
     let shape = args.shape(encoder.spec())?;
     let large = args.patch_tokens || !args.taps.is_empty();
     let size = if large { PART_OF_TOKENS } else { PART };
-    let photos = Photos::read(work, shape, &args.background);
+    let photos = input::ahead(work, shape, &args.background);
     let mut batches = Batches::new(photos, batch(encoder, args));
     let (mut done, mut failed) = (0, 0);
     let (mut part, mut first, mut begun) = (Part::default(), 0, clock());
@@ -204,45 +200,6 @@ fn left_f16(encoder: &Encoder, args: &Args) -> bool {
         && encoder.gpu().is_none_or(|gpu| gpu.precision != Precision::F16)
 }
 
-/// Adds what is computed of photographs together to a part. Where the values of one overflow, each is
-/// computed alone, so that it costs no row but its own.
-async fn compute(
-    encoder: &mut Encoder,
-    pictures: &[Picture],
-    photos: &[(String, Photo)],
-    args: &Args,
-    part: &mut Part,
-) -> Result<()> {
-    let images = Images::Pictures(pictures);
-    let go_on = &mut async |_, _| ControlFlow::Continue(());
-    let computed = encoder.encode(images, &args.taps, go_on).await;
-    match (computed, photos) {
-        (Ok(features), _) => {
-            let summaries = features.summaries(encoder.spec().image_features());
-            part.take(photos, &features, summaries, args);
-        }
-        (Err(Error::NotFinite(reason)), [(path, _)]) => {
-            part.failures.push(Failure { path: path.clone(), reason });
-        }
-        (Err(Error::NotFinite(_)), _) => {
-            let mut rest = pictures;
-            for photo in photos {
-                let (own, others) = rest.split_at(shown(&photo.1) as usize);
-                Box::pin(compute(encoder, own, from_ref(photo), args, part)).await?;
-                rest = others;
-            }
-        }
-        (Err(other), _) => return Err(other),
-    }
-    Ok(())
-}
-
-/// Pictures that a photograph became: its tiles and their thumbnail, or one.
-fn shown(photo: &Photo) -> u32 {
-    let tiles = photo.grid.cols * photo.grid.rows;
-    if tiles > 1 { tiles + 1 } else { 1 }
-}
-
 impl Part {
     /// Adds a batch of photographs: their rows, and why some have none.
     async fn add(
@@ -250,80 +207,63 @@ impl Part {
         encoder: &mut Encoder,
         args: &Args,
         paths: &[PathBuf],
-        batch: Vec<Result<Photo>>,
+        batch: Vec<Result<Ready>>,
     ) -> Result<()> {
-        let (mut pictures, mut photos) = (Vec::new(), Vec::new());
+        let (mut ready, mut known) = (Vec::new(), Vec::new());
         for (path, photo) in paths.iter().zip(batch) {
-            let name = text(&tidy(path));
-            let reason = match photo {
-                Ok(mut photo) => {
-                    pictures.append(&mut photo.pictures);
-                    photos.push((name, photo));
-                    continue;
+            let path = text(&tidy(path));
+            match photo {
+                Ok(photo) => {
+                    known.push((path, photo.grid));
+                    ready.push(photo);
                 }
-                Err(error @ (Error::Image { .. } | Error::Io { .. })) => error.reason(),
+                Err(error @ (Error::Image { .. } | Error::Io { .. })) => {
+                    self.failures.push(Failure { path, reason: error.reason() });
+                }
                 Err(other) => return Err(other),
-            };
-            self.failures.push(Failure { path: name, reason });
+            }
         }
-        if !pictures.is_empty() {
-            compute(encoder, &pictures, &photos, args, self).await?;
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let go_on = &|| ControlFlow::Continue(());
+        let together = Together { taps: &args.taps, bare: !args.patch_tokens, go_on, run: &|| () };
+        for ((path, tiles), rows) in known.into_iter().zip(together.encode(encoder, ready).await?) {
+            match rows {
+                Ok(rows) => self.take(path, tiles, rows),
+                Err(Error::NotFinite(reason)) => self.failures.push(Failure { path, reason }),
+                Err(other) => return Err(other),
+            }
         }
         Ok(())
     }
 
-    /// Adds the rows of photographs that were encoded together.
-    fn take(
-        &mut self,
-        photos: &[(String, Photo)],
-        features: &Features,
-        summaries: Vec<Summary>,
-        args: &Args,
-    ) {
-        let mut pictures = summaries.into_iter().enumerate();
-        for (path, photo) in photos {
-            let first = self.rows.len();
-            for (tile, (place, summary)) in (0..shown(photo)).zip(&mut pictures) {
-                self.rows.push(row((path, photo), tile, (place, summary), features, args));
-            }
-            let mut halves = self.rows[first..].iter().flat_map(|row| &row.tokens);
-            if halves.any(|half| half.is_infinite()) {
-                self.rows.truncate(first);
-                let reason = "patch tokens are beyond the range of f16, in which they are written";
-                self.failures.push(Failure { path: path.clone(), reason: reason.into() });
-            }
+    /// Adds the rows of a photograph.
+    fn take(&mut self, path: String, tiles: Grid, pictures: Vec<PhotoFeatures>) {
+        let numbered = (0..).zip(pictures);
+        let rows: Vec<Row> = numbered
+            .map(|(tile, picture)| row(&path, [tile, tiles.rows, tiles.cols], picture))
+            .collect();
+        let mut halves = rows.iter().flat_map(|row| &row.tokens);
+        if halves.any(|half| half.is_infinite()) {
+            let reason = "patch tokens are beyond the range of f16, in which they are written";
+            return self.failures.push(Failure { path, reason: reason.into() });
         }
+        self.rows.extend(rows);
     }
 }
 
 /// A picture's row, of its features.
-fn row(
-    (path, Photo { size, grid: Grid { cols, rows }, .. }): (&str, &Photo),
-    tile: u32,
-    (place, summary): (usize, Summary),
-    features: &Features,
-    args: &Args,
-) -> Row {
-    // Of a hidden state what is this picture's, `[tokens, C]`.
-    let state = |name: &str| {
-        let tensor = features.tensors.get(name).filter(|tensor| tensor.shape.len() == 3);
-        tensor.map_or(&[][..], |t| {
-            let one = t.shape[1] * t.shape[2];
-            &t.values[place * one..][..one]
-        })
-    };
-    let c = summary.mean.len();
-    let patches = &state("last_hidden_state")[features.prefix * c..];
-    let halves = patches.iter().filter(|_| args.patch_tokens).map(|value| f16::from_f32(*value));
-    let hidden = |layer: &usize| (*layer, state(&format!("hidden_states.{layer}")).to_vec());
+fn row(path: &str, tile: [u32; 3], features: PhotoFeatures) -> Row {
+    let tokens = features.patches().values().iter().map(|value| f16::from_f32(*value)).collect();
     Row {
         path: path.into(),
-        size: *size,
-        tile: [tile, *rows, *cols],
-        grid: features.grid.unwrap_or_default(),
-        tokens: halves.collect(),
-        hidden: args.taps.iter().map(hidden).collect(),
-        summary,
+        size: features.size(),
+        tile,
+        grid: features.grid(),
+        tokens,
+        summary: features.summary().clone(),
+        hidden: features.into_tokens().1.into_iter().collect(),
     }
 }
 

@@ -2,38 +2,34 @@
 
 use std::iter::Peekable;
 
-use internvit::Result;
-
-use super::Photo;
+use super::Ready;
+use crate::Result;
 
 /// Photographs in their order, in batches whose pictures have one size and a largest number; a
 /// photograph of more pictures than that is a batch of its own. One that cannot be read is in the
 /// batch in whose place it stands.
-pub(crate) struct Batches<I: Iterator<Item = Result<Photo>>> {
+pub struct Batches<I: Iterator<Item = Result<Ready>>> {
     photos: Peekable<I>,
     most: usize,
 }
 
-impl<I: Iterator<Item = Result<Photo>>> Batches<I> {
+impl<I: Iterator<Item = Result<Ready>>> Batches<I> {
     /// Batches of at most `most` pictures.
-    pub(crate) fn new(photos: I, most: usize) -> Self {
+    pub fn new(photos: I, most: usize) -> Self {
         Self { photos: photos.peekable(), most }
     }
 
     /// The next batch, which ends early where `stop`, asked after each photograph, says so.
-    pub(super) fn next_until(&mut self, stop: &mut dyn FnMut() -> bool) -> Option<Vec<I::Item>> {
-        let mut batch = Vec::new();
-        let (mut count, mut size) = (0, None);
+    pub fn next_until(&mut self, stop: &mut dyn FnMut() -> bool) -> Option<Vec<I::Item>> {
+        let (mut batch, mut count): (Vec<I::Item>, _) = (Vec::new(), 0);
         // Whether the next photograph goes with those of the batch.
         while let Some(photo) = self.photos.next_if(|photo| match photo {
-            Ok(photo) => {
-                count == 0 || count + photo.pictures.len() <= self.most && size == own_size(photo)
-            }
+            Ok(photo) => batch.iter().flatten().next_back().is_none_or(|last| {
+                count + photo.pictures.len() <= self.most && last.same_size(photo)
+            }),
             Err(_) => true,
         }) {
-            if let Ok(photo) = &photo {
-                (count, size) = (count + photo.pictures.len(), own_size(photo));
-            }
+            count += photo.as_ref().map_or(0, |photo| photo.pictures.len());
             batch.push(photo);
             if stop() {
                 break;
@@ -43,7 +39,7 @@ impl<I: Iterator<Item = Result<Photo>>> Batches<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<Photo>>> Iterator for Batches<I> {
+impl<I: Iterator<Item = Result<Ready>>> Iterator for Batches<I> {
     type Item = Vec<I::Item>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -51,28 +47,22 @@ impl<I: Iterator<Item = Result<Photo>>> Iterator for Batches<I> {
     }
 }
 
-/// The size that all pictures of a photograph have.
-fn own_size(photo: &Photo) -> Option<(u32, u32)> {
-    photo.pictures.first().map(|picture| (picture.width, picture.height))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use internvit::Error;
-    use internvit::image::{Grid, Picture};
-
     use super::*;
+    use crate::Error;
+    use crate::image::{Grid, Picture};
 
     /// A photograph of some pictures of a side; of none, one that cannot be read.
-    fn photo((count, side): (usize, u32)) -> Result<Photo> {
+    fn photo((count, side): (usize, u32)) -> Result<Ready> {
         if count == 0 {
             return Err(Error::image("photo", "unreadable"));
         }
         let picture = Picture::of(side, side, vec![0; (side * side * 3) as usize]);
         let (size, grid) = ([side; 2], Grid { cols: 1, rows: 1 });
-        Ok(Photo { size, grid, pictures: vec![picture; count] })
+        Ok(Ready { name: String::new(), size, grid, pictures: vec![picture; count] })
     }
 
     fn lengths(photos: &[(usize, u32)], most: usize) -> Vec<usize> {
