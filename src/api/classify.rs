@@ -7,7 +7,7 @@ use futures_channel::oneshot;
 
 use super::thread::Request;
 use super::{Model, stopped};
-use crate::features::{Guess, Scale, guesses, likeness, softmax, unit};
+use crate::features::{Guess, Scale, unit};
 use crate::image::Picture;
 use crate::session::Words;
 #[cfg(feature = "tokenizers")]
@@ -82,8 +82,8 @@ impl Model {
         let none = move || Error::input(format!("{name}: this model has no classes of its own"));
         self.encoded(photo, move |features, encoder| {
             let names = encoder.checkpoint().class_names();
-            let (names, logits) = names.zip(features.tensors.get("logits")).ok_or_else(none)?;
-            Ok(guesses(&names, &softmax(&logits.values)))
+            let classes = names.and_then(|names| features.classes(&names)).ok_or_else(none)?;
+            Ok(classes.concat())
         })
     }
 
@@ -139,12 +139,9 @@ impl Model {
     pub fn classify_with(&self, texts: &Texts, photo: &Picture) -> Result<Vec<Guess>> {
         let texts = texts.clone();
         self.encoded(photo, move |features, encoder| {
-            let none = || Error::input("this model compares no photographs with texts");
-            let images =
-                features.image_features(encoder.spec().image_features()).ok_or_else(none)?;
-            let joint = likeness(images, &texts.features, &texts.scale)?;
             let names: Vec<String> = (0..texts.len()).map(|text| text.to_string()).collect();
-            Ok(guesses(&names, &joint["probabilities"].values))
+            let channels = encoder.spec().image_features();
+            Ok(features.described(channels, &names, &texts.features, &texts.scale)?.concat())
         })
     }
 
@@ -184,15 +181,13 @@ impl Model {
 /// Reads texts; where the device is lost it is opened again, and they are read once more.
 fn read(encoder: &mut Encoder, texts: &[Words]) -> Result<Texts> {
     pollster::block_on(async {
-        let mut read = match encoder.read_texts(texts).await {
+        let features = match encoder.text_features(texts).await {
             Err(lost @ Error::Lost(_)) => {
                 encoder.mend(lost).await?;
-                encoder.read_texts(texts).await?
+                encoder.text_features(texts).await?
             }
             read => read?,
         };
-        let none = || Error::input("this model computes no features of texts");
-        let features = read.remove("text_features").ok_or_else(none)?;
         Ok(Texts { features, scale: encoder.scale().await? })
     })
 }

@@ -5,7 +5,7 @@ use std::ops::Index;
 use super::{Model, PhotoFeatures};
 use crate::gpu::Buffer;
 use crate::session::DeviceFeatures;
-use crate::view::similarity;
+use crate::view::nearest;
 use crate::{Error, Result, Tensor};
 
 /// Features of several photographs, and why others have none.
@@ -54,11 +54,7 @@ impl FeatureSet {
     /// [`Error::Input`] where `query` has another width.
     pub fn nearest(&self, query: &[f32], count: usize) -> Result<Vec<(usize, f32)>> {
         let rows: Vec<f32> = self.photos.iter().flat_map(|photo| photo.pooled()).copied().collect();
-        let mut all: Vec<(usize, f32)> =
-            similarity(query, &rows)?.into_iter().enumerate().collect();
-        all.sort_by(|(i, a), (j, b)| b.total_cmp(a).then(i.cmp(j)));
-        all.truncate(count);
-        Ok(all)
+        nearest(query, &rows, count)
     }
 }
 

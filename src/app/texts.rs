@@ -1,7 +1,7 @@
 //! Texts that were read, and the photographs compared with them.
 
 use super::{Album, Photo};
-use crate::features::{Guess, Scale, guesses, likeness_logits, means, softmax};
+use crate::features::{Guess, Scale, means};
 use crate::model::own_class_names;
 use crate::session::Words;
 use crate::view::Hidden;
@@ -38,9 +38,7 @@ impl ReadTexts {
     /// # Errors
     /// As [`crate::session::Session::read_texts`].
     pub async fn read(&mut self, encoder: &Encoder, text: &str, words: Words) -> Result<()> {
-        let mut read = encoder.read_texts(&[words]).await?;
-        let none = || Error::input("this model computes no features of texts");
-        let features = means(&read.remove("text_features").ok_or_else(none)?, 1);
+        let features = means(&encoder.text_features(&[words]).await?, 1);
         if self.scale.is_none() {
             self.scale = Some(encoder.scale().await?);
         }
@@ -64,8 +62,7 @@ impl Album {
         let count = encoder.spec().classes().ok_or_else(none)?;
         let names = own_class_names(&encoder.checkpoint().config, count);
         let features = self.photo_mut(id)?.whole(encoder).await?;
-        let logits = features.tensors.get("logits").ok_or_else(none)?;
-        Ok(guesses(&names, &softmax(&logits.values)))
+        Ok(features.classes(&names).ok_or_else(none)?.concat())
     }
 
     /// Which of these texts describes a photograph: all of them, the most probable first.
@@ -86,12 +83,9 @@ impl Album {
         let Some(scale) = self.texts.scale else { return Ok(Vec::new()) };
         let count = texts.len();
         let texts_read = Tensor { shape: vec![count, values.len() / count.max(1)], values };
-        let none = || Error::input("this model compares no photographs with texts");
         let channels = encoder.spec().image_features();
         let features = self.photo_mut(id)?.whole(encoder).await?;
-        let image = features.image_features(channels).ok_or_else(none)?;
-        let logits = likeness_logits(image, &texts_read, &scale)?;
-        Ok(guesses(texts, &scale.probabilities(&logits.values)))
+        Ok(features.described(channels, texts, &texts_read, &scale)?.concat())
     }
 }
 

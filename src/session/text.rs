@@ -48,6 +48,15 @@ impl Session {
         Ok(all)
     }
 
+    /// What pictures are compared with: the features of texts `[texts, C]`, not yet of length 1.
+    ///
+    /// # Errors
+    /// As [`Session::read_texts`].
+    pub async fn text_features(&self, texts: &[Words]) -> Result<Tensor> {
+        let none = || Error::input("this model computes no features of texts");
+        self.read_texts(texts).await?.remove("text_features").ok_or_else(none)
+    }
+
     /// What the model learned of pictures and texts together.
     ///
     /// # Errors

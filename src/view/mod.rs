@@ -63,7 +63,7 @@ pub use rollout::Rollout;
 pub use segmentation::Segmentation;
 pub use segments::{default_palette, labels_png, paint_labels, shares};
 pub use settings::{Setting, Settings};
-pub use similarity::{Similarity, centred_similarity, pinned, similarity};
+pub use similarity::{Similarity, centred_similarity, nearest, pinned, similarity};
 pub use soft::{Named, Refine, Soft, probabilities};
 pub use taught::Taught;
 pub use teach::{Example, fit, fit_network};

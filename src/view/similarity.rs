@@ -6,6 +6,7 @@ use super::request::View;
 use super::settings::Fields;
 use super::{Inputs, Map, Needs};
 use crate::features::{one_each, row_count};
+use crate::order::sort_by;
 use crate::{Error, Result};
 
 /// Cosines with one patch, of the same photograph or of another.
@@ -100,6 +101,18 @@ pub fn similarity(query: &[f32], tokens: &[f32]) -> Result<Vec<f32>> {
         if size > 0.0 { (sum / size).clamp(-1.0, 1.0) as f32 } else { 0.0 }
     };
     Ok(tokens.chunks_exact(query.len()).map(cosine).collect())
+}
+
+/// The `count` tokens that are most like `query`: their numbers, and the cosine, the largest first; of equal
+/// ones the first.
+///
+/// # Errors
+/// As [`similarity`].
+pub fn nearest(query: &[f32], tokens: &[f32], count: usize) -> Result<Vec<(usize, f32)>> {
+    let mut all: Vec<_> = similarity(query, tokens)?.into_iter().enumerate().collect();
+    sort_by(&mut all, |(i, a), (j, b)| b.total_cmp(a).then(i.cmp(j)));
+    all.truncate(count);
+    Ok(all)
 }
 
 /// As [`similarity`], of the query and the tokens less the mean of those tokens that are `seen`.

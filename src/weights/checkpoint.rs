@@ -170,6 +170,10 @@ impl Checkpoint {
     }
 
     /// Takes the segmentation head `head` from a file of its own, in place of any other.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] where the head is of a block that there is not, or a tensor of it is missing or of
+    /// another shape; [`Error::Io`].
     pub async fn attach_head(&mut self, head: HeadSpec, file: Source) -> Result<()> {
         let layers = self.spec.sizes.layers;
         if let Some(index) = head.out_indices.iter().find(|index| **index >= layers) {

@@ -1,6 +1,7 @@
 //! Checkpoints: what safetensors and PyTorch's files hold, ranged reading, and the manifest that matches what a file
 //! holds with what a spec wants before anything is allocated.
 
+mod attach;
 mod built_in;
 mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]

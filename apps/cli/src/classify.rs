@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use internvit::features::{Guess, Scale, guesses, likeness, means, softmax};
+use internvit::features::{Guess, Scale, means};
 use internvit::many::{Batches, Ready};
 use internvit::words::Tokenizer;
 use internvit::{Encoder, Error, Features, Images, Result, Tensor};
@@ -186,9 +186,7 @@ async fn features(
     for label in labels {
         let sentence = |template: &String| tokenizer.read(&template.replace("{}", label));
         let words = templates.iter().map(sentence).collect::<Result<Vec<_>>>()?;
-        let mut read = encoder.read_texts(&words).await?;
-        let none = || Error::input("this model computes no features of texts");
-        let one = means(&read.remove("text_features").ok_or_else(none)?, templates.len());
+        let one = means(&encoder.text_features(&words).await?, templates.len());
         all.shape = vec![all.shape[0] + 1, one.shape[1]];
         all.values.extend(one.values);
         bar.next();
@@ -242,19 +240,10 @@ fn ranked(features: &Features, encoder: &Encoder, classes: &Classes) -> Result<V
     match classes {
         Classes::Own(names) => {
             let none = || Error::input("this model computes no logits");
-            let logits = features.tensors.get("logits").ok_or_else(none)?;
-            let rows = logits.values.chunks_exact(names.len().max(1));
-            Ok(rows.map(|row| guesses(names, &softmax(row))).collect())
+            features.classes(names).ok_or_else(none)
         }
         Classes::Words { names, texts, scale } => {
-            let none = || {
-                Error::input("this model computes no features of pictures to compare with texts")
-            };
-            let images =
-                features.image_features(encoder.spec().image_features()).ok_or_else(none)?;
-            let joint = likeness(images, texts, scale)?;
-            let rows = joint["probabilities"].values.chunks_exact(names.len());
-            Ok(rows.map(|row| guesses(names, row)).collect())
+            features.described(encoder.spec().image_features(), names, texts, scale)
         }
     }
 }

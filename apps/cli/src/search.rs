@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use internvit::features::unit;
-use internvit::view::similarity;
+use internvit::view::nearest;
 use internvit::words::Tokenizer;
 use internvit::{Checkpoint, Encoder, Error, Images, Result};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     tell(&encoder);
     let query = text
         .unwrap_or_else(|| args.like.as_ref().map_or(String::new(), |p| p.display().to_string()));
-    let found = nearest(rows, &wanted, args.top)?;
+    let found = best(rows, &wanted, args.top)?;
     if let Some(path) = &args.html {
         output::write_bytes(path, sheet::page(&query, &found, &args.background).as_bytes())?;
     }
@@ -142,9 +142,7 @@ async fn features(
 
 /// Features of a text, of length 1.
 async fn of_text(encoder: &Encoder, tokenizer: &Tokenizer, text: &str) -> Result<Vec<f32>> {
-    let read = encoder.read_texts(&[tokenizer.read(text)?]).await?;
-    let none = || Error::input("this model computes no features of texts");
-    Ok(unit(read.get("text_features").ok_or_else(none)?).values)
+    Ok(unit(&encoder.text_features(&[tokenizer.read(text)?]).await?).values)
 }
 
 /// Features of a photograph, as those in the table are.
@@ -166,13 +164,11 @@ async fn of_picture(
     }
 }
 
-/// The photographs whose features are most like those that are wanted, the most alike first.
-fn nearest(rows: Vec<(String, Vec<f32>)>, wanted: &[f32], top: usize) -> Result<Vec<Found>> {
+/// The photographs whose features are most like those that are wanted, the most alike first; of equal ones by
+/// their paths.
+fn best(mut rows: Vec<(String, Vec<f32>)>, wanted: &[f32], top: usize) -> Result<Vec<Found>> {
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     let values: Vec<f32> = rows.iter().flat_map(|(_, values)| values).copied().collect();
-    let scores = similarity(wanted, &values)?;
-    let pairs = rows.into_iter().zip(scores);
-    let mut all: Vec<Found> = pairs.map(|((path, _), score)| Found { path, score }).collect();
-    all.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.path.cmp(&b.path)));
-    all.truncate(top);
-    Ok(all)
+    let found = nearest(wanted, &values, top)?.into_iter();
+    Ok(found.map(|(at, score)| Found { path: std::mem::take(&mut rows[at].0), score }).collect())
 }

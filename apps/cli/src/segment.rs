@@ -12,10 +12,10 @@ use clap::Parser;
 use internvit::app::{Cover, Windows, class_names, class_palette};
 use internvit::error::short;
 use internvit::image::{Picture, resize};
-use internvit::model::{HeadKind, HeadSpec, parse_head};
+use internvit::model::HeadSpec;
 use internvit::view::{Soft, labels, paint_labels, shares};
 use internvit::weights::{Method, Source, Values, write_safetensors};
-use internvit::{Checkpoint, Encoder, Error, Images, Result, Tensor};
+use internvit::{Encoder, Error, Images, Result, Tensor};
 use serde_json::json;
 
 use internvit::files::folder_of;
@@ -135,7 +135,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let mut checkpoint = args.model.open().await?;
     let taught = walk::head(&args, &checkpoint).await?;
     if let Some(file) = args.head.as_ref().filter(|_| taught.is_none()) {
-        attach(&mut checkpoint, file).await?;
+        checkpoint.attach_head_file(Source::file(file)?).await?;
     }
     guard.keeps_model(&checkpoint)?;
     let own = checkpoint.head.as_ref().map(|head| head.spec.clone());
@@ -215,38 +215,6 @@ fn finish(args: &Args, images: Vec<serde_json::Value>) -> Result<()> {
         return Err(Error::input("no photograph could be segmented"));
     }
     Ok(())
-}
-
-/// The head of a file of its own: as the file's metadata or the model's configuration describes it,
-/// or a linear head on the last block.
-async fn attach(checkpoint: &mut Checkpoint, file: &Path) -> Result<()> {
-    let source = Source::file(file)?;
-    let name = file.display().to_string();
-    let said = internvit::weights::read_metadata(&source, "segmentation").await?;
-    let own = said.map(|text| format!("{{\"segmentation\": {text}}}"));
-    let (name, config) = match &own {
-        Some(config) => (name.as_str(), config),
-        None => ("config.json", &checkpoint.config),
-    };
-    let spec = match parse_head(name, config, &checkpoint.spec)? {
-        Some(spec) => spec,
-        None => {
-            let list = internvit::weights::read_header(&source).await?;
-            let bias = list.iter().find(|s| s.key == "decode_head.conv_seg.bias");
-            let classes = bias.and_then(|s| s.shape.first().copied()).ok_or_else(|| {
-                Error::checkpoint(file.display(), "decode_head.conv_seg.bias: missing")
-            })?;
-            HeadSpec {
-                kind: HeadKind::Linear,
-                out_indices: vec![checkpoint.spec.sizes.layers - 1],
-                classes,
-                names: Vec::new(),
-                palette: Vec::new(),
-                whole: false,
-            }
-        }
-    };
-    checkpoint.attach_head(spec, source).await
 }
 
 /// Maps of pixel values, each taken whole.
