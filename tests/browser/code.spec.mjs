@@ -1,6 +1,6 @@
 // The view on screen as code: what is shown runs, and makes the same values.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -57,6 +57,11 @@ for (const [name, query] of [
   ["rollout", `${SMALL}#view=attention&layer=5&rollout=`],
   ["groups", `${SMALL}#view=clusters&clusters=4`],
   ["norms, stretched to a square", "?sample=coffee&size=112&resize=squash#view=norms&layer=3"],
+  ["norms, cropped", "?sample=coffee&size=112&resize=crop#view=norms"],
+  ["norms, of the middle", "?sample=coffee&size=112&resize=middle#view=norms"],
+  ["what resembles a place, with a border", "?sample=coffee&size=126&resize=pad#view=similarity&at=0.5,0.97"],
+  ["norms, of as many patches as a square has", "?sample=coffee&size=112&resize=patches#view=norms"],
+  ["norms, by the model’s own preprocessing", "?sample=coffee&resize=model#view=norms"],
   ["features of tiles", "?sample=coffee&size=112&resize=squash&tiles=4"],
   ["features of a denser grid", `${SMALL}&shifts=2`],
 ]) {
@@ -66,6 +71,8 @@ for (const [name, query] of [
     await shown(page);
     await drawn(page);
     const line = await code(page, "Command line");
+    const way = /resize=(\w+)/.exec(query)[1];
+    assert.equal(/ --resize (\w+)/.exec(line)?.[1] ?? "model", way);
     await page.keyboard.press("Escape");
     const own = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
     inShell(line);
@@ -78,6 +85,22 @@ for (const [name, query] of [
     assert.ok(far < 1e-3, `${line}\n${far} apart`);
   });
 }
+
+test("the page offers every way of resizing by the command line’s name, and the model’s own", async (t) => {
+  if (!able(t)) return;
+  const page = await visit(site, t, {});
+  const offered = await page.locator("#resize option").evaluateAll((options) => options.map((option) => option.value));
+  const { stderr } = spawnSync("internvit", ["look", "coffee.png", "--resize", "none"], { cwd: scratch.folder, env: scratch.env, encoding: "utf8" });
+  const known = /resize must be ([a-z, ]+), not/.exec(stderr)[1].split(/, | or /);
+  assert.deepEqual([...offered].sort(), [...known, "model"].sort());
+  for (const language of ["Rust", "Python", "JavaScript"]) {
+    for (const way of ["pad", "model"]) {
+      const one = await visit(site, t, { query: `?sample=coffee&size=112&resize=${way}` });
+      await shown(one);
+      assert.equal(/resize/i.test(await code(one, language)), way === "pad", `${language}, ${way}`);
+    }
+  }
+});
 
 /** Teaches by a click on the object and one behind it. */
 async function teachTwo(page) {

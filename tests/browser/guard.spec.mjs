@@ -407,7 +407,7 @@ test("misspelt settings are refused, with those there are", async (t) => {
   const settings = "known are image_size, resize, tiles, shifts, most_patches.";
   assert.deepEqual(said, [
     `encode.settings: unknown imageSize, ${settings}`, `encode.settings: unknown tile, ${settings}`,
-    "encode.settings.image_size: expected number, found string.", "encode.settings.resize: expected squash or crop or native, found squish.",
+    "encode.settings.image_size: expected number, found string.", "encode.settings.resize: expected squash or crop or native or middle or pad or patches, found squish.",
     `encode.settings: unknown ${"x".repeat(200)}…, ${settings}`, `encode.settings: unknown __proto__, ${settings}`,
     `encode.settings: unknown a\\u{a}\\u{202e}b, ${settings}`,
     "encode: unknown setting, known are photo, settings.", "open: unknown thread, known are device, threads, kernels.", "load: unknown name, known are folder.",

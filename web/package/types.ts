@@ -73,7 +73,7 @@ export interface Sized {
 
 export interface SizeOptions extends CallOptions, Sized {
   /** How the aspect ratio is handled; as the model's preprocessing says if left out. */
-  resize?: "squash" | "crop" | "native" | undefined;
+  resize?: "squash" | "crop" | "native" | "middle" | "pad" | "patches" | undefined;
 }
 
 export interface FeatureOptions extends SizeOptions {

@@ -83,7 +83,7 @@ function rustOf(given: Looked): string {
     shifts > 1 ? `.shifts(${shifts})` : "", `.edges(Edges::${capital(edges)})`,
   ].join("");
   return [
-    `// Cargo.toml: internvit${open === "dinov2-small" ? " with its feature dinov2-small" : ""}, serde_json`, "use internvit::view::Edges;", "use internvit::{Model, Picture, Resize, ViewRequest};", "",
+    `// Cargo.toml: internvit${open === "dinov2-small" ? " with its feature dinov2-small" : ""}, serde_json`, "use internvit::view::Edges;", `use internvit::{Model, Picture, ${resize ? "Resize, " : ""}ViewRequest};`, "",
     "fn main() -> Result<(), Box<dyn std::error::Error>> {",
     `    let model = Model::open(${JSON.stringify(open)})?;`,
     `    let photo = Picture::open(${JSON.stringify(shot.file.name)})?;`,

@@ -2,9 +2,12 @@
 
 import { copyText } from "./copy";
 import { make } from "./dom";
-import type { Settings } from "../shared/protocol";
+import { RESIZES, type Settings } from "../shared/protocol";
 
-const RESIZES: readonly string[] = ["squash", "crop", "native"] satisfies Settings["resize"][];
+/** The model's own preprocessing, among the ways of resizing. */
+export const OWN = "model";
+/** How a photograph is resized, as the page's form and its links name it. */
+export type Resizing = NonNullable<Settings["resize"]> | typeof OWN;
 
 /** Parameters of a link besides those of the page's address. */
 const [SAMPLE, SIZE, RESIZE, TILES, SHIFTS] = ["sample", "size", "resize", "tiles", "shifts"] as const;
@@ -19,7 +22,7 @@ export function link(sample: string, settings: Settings, detail: string): string
   set(SAMPLE, sample);
   set(SIZE, settings.image_size);
   set("detail", detail);
-  set(RESIZE, settings.resize);
+  set(RESIZE, settings.resize ?? OWN);
   set(TILES, settings.tiles);
   set(SHIFTS, settings.shifts);
   url.search = url.search.replace(/%(2F|40|3A)/g, decodeURIComponent);
@@ -31,21 +34,21 @@ export function askedSample(): string {
   return new URLSearchParams(location.search).get(SAMPLE) ?? "";
 }
 
-/** Whether the address contains `start=plain`: the page begins without a photograph and encodes by the model's own preprocessing. */
+/** Whether the address contains `start=plain`: the page begins without a photograph and encodes squares of the model's own size. */
 export function plainStart(): boolean {
   return new URLSearchParams(location.search).get("start") === "plain";
 }
 
 /** The settings in the address. */
-export function askedSettings(): Settings {
+export function askedSettings(): Omit<Settings, "resize"> & { resize?: Resizing } {
   const asked = new URLSearchParams(location.search);
-  const settings: Settings = {};
+  const settings: ReturnType<typeof askedSettings> = {};
   const [size, tiles, shifts] = [SIZE, TILES, SHIFTS].map((name) => Number(asked.get(name)));
-  const resize = asked.get(RESIZE) ?? "";
   if (isCount(size)) settings.image_size = size;
   if (isCount(tiles)) settings.tiles = tiles;
   if (isCount(shifts) && shifts <= 4) settings.shifts = shifts;
-  if (RESIZES.includes(resize)) settings.resize = resize as NonNullable<Settings["resize"]>;
+  const resize = ([...RESIZES, OWN] as const).find((name) => name === asked.get(RESIZE));
+  if (resize) settings.resize = resize;
   return settings;
 }
 

@@ -6,7 +6,7 @@ import { Detail } from "./detail";
 import { part } from "./dom";
 import { patchesOf, secondsBy, secondsFor } from "./estimate";
 import type { Present } from "./gain";
-import { askedSettings, plainStart } from "./link";
+import { askedSettings, OWN, plainStart, type Resizing } from "./link";
 
 /** Pixels of the short side: patches fine enough to show what is in a photograph. */
 const FINE = 448;
@@ -46,7 +46,7 @@ export class SettingsForm {
   #finer: boolean | null = null;
   /** Patches at the usual detail, by the measured speed. */
   #usualPatches = SLOW_PATCHES;
-  /** Whether the page encodes as the model's own preprocessing does. */
+  /** Whether the page encodes squares of the model's own size until the visitor chooses another detail. */
   readonly #plain = plainStart();
   #model: ModelInfo | null = null;
   /** The last photograph that was encoded. */
@@ -78,10 +78,11 @@ export class SettingsForm {
   }
 
   read(): Settings {
-    const settings: Settings = { resize: this.#resize.value as NonNullable<Settings["resize"]> };
+    const way = this.#resize.value as Resizing;
+    const settings: Settings = way === OWN ? {} : { resize: way };
     const side = this.#imageSize.value ? this.#imageSize.valueAsNumber : this.#usualSide;
     if (side) settings.image_size = side;
-    if (!this.#imageSize.value && settings.resize === "native") settings.most_patches = this.#detail.chosen === "finest" ? MOST_FINEST : this.#usualPatches;
+    if (!this.#imageSize.value && (way === "native" || way === OWN)) settings.most_patches = this.#detail.chosen === "finest" ? MOST_FINEST : this.#usualPatches;
     if (this.#tiled) settings.tiles = this.#tiles.valueAsNumber;
     else if (this.#shifts.value !== "1") settings.shifts = Number(this.#shifts.value);
     return settings;
@@ -157,7 +158,7 @@ export class SettingsForm {
   /** The side where the visitor has given none. A tile has the model's own. */
   get #usualSide(): number | undefined {
     const { chosen } = this.#detail;
-    if (this.#tiled || !this.#model || (this.#plain && chosen === "fine")) return undefined;
+    if (this.#tiled || !this.#model || ((this.#plain || this.#resize.value === OWN) && chosen === "fine")) return undefined;
     if (chosen === "quick") return this.#wholePatches(QUICK);
     return chosen === "finest" ? 2 * this.#fineSide : this.#fineSide;
   }

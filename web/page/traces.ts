@@ -8,7 +8,7 @@ import type { Shot } from "./shots";
 export type Example = Omit<Asked["examples"][number], "photo">;
 
 /** What a picture is measured by. */
-export type Sheet = Pick<Encoded, "region" | "rows" | "cols" | "clear">;
+export type Sheet = Pick<Encoded, "region" | "width" | "height" | "rows" | "cols" | "clear">;
 
 /** Patches up to which the engine's cells are half a patch wide. */
 const MOST_PATCHES = 4096;
@@ -107,7 +107,8 @@ function covered([x, y]: Place, radius: number, { region: [, , width, height] }:
 }
 
 /** The photograph's pixel at a place. */
-export function pixelAt([x, y]: Place, { region: [left, top, width, height] }: Pick<Sheet, "region">): [number, number] {
-  const pixel = (part: number, from: number, length: number) => Math.max(0, Math.min(Math.ceil(from + length) - 1, Math.floor(from + part * length)));
-  return [pixel(x, left, width), pixel(y, top, height)];
+export function pixelAt([x, y]: Place, { region: [left, top, width, height], width: wide, height: tall }: Pick<Sheet, "region" | "width" | "height">): [number, number] {
+  // The region ends before the photograph where that is cut, and behind it where that is padded.
+  const pixel = (part: number, from: number, length: number, all: number) => Math.max(0, Math.min(Math.ceil(from + length) - 1, all - 1, Math.floor(from + part * length)));
+  return [pixel(x, left, width, wide), pixel(y, top, height, tall)];
 }

@@ -107,11 +107,14 @@ export interface StoredFiles {
 export type ModelSource = Infer<typeof modelSource>;
 const modelSource = either("folder", record({ folder: string }), ownFiles);
 
-/** How a photograph becomes the model's input. One that keeps its shape gets at most `most_patches`, a strip fewer pixels.
+/** How the aspect ratio is handled, by the command line's names. */
+export const RESIZES = ["squash", "crop", "native", "middle", "pad", "patches"] as const;
+
+/** How a photograph becomes the model's input; without `resize` as the model's own preprocessing says. One that keeps its shape gets at most `most_patches`, a strip fewer pixels.
  * Tiles overlap and are blended; `shifts` encodes it this number of times along each axis, for a grid finer by that factor. */
 export type Settings = Infer<typeof settings>;
 export const settings = record({
-  image_size: optional(number), resize: optional(words("squash", "crop", "native")), tiles: optional(number), shifts: optional(number),
+  image_size: optional(number), resize: optional(words(...RESIZES)), tiles: optional(number), shifts: optional(number),
   most_patches: optional(number),
 });
 

@@ -1,5 +1,10 @@
 //! Values of options, from their text.
 
+/// What `--resize` takes.
+pub(crate) const RESIZE: &str = "squash: ignore the aspect ratio; crop: short side, then centre; native: keep the \
+    ratio; middle: squash, then centre; pad: keep the ratio, grey around; patches: keep the ratio, with at most as \
+    many patches as the square has. If left out as the model's preprocessor_config.json says, else squash";
+
 /// A colour: a name, `#rgb` or `#rrggbb`.
 pub(crate) fn colour(text: &str) -> std::result::Result<[u8; 3], String> {
     let names: [(&str, [u8; 3]); 12] = [

@@ -62,9 +62,7 @@ pub(super) struct Args {
     /// Side of the square, or short side with --resize native, in pixels; the model's own if left out
     #[arg(long, value_name = "PIXELS")]
     image_size: Option<u32>,
-    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio. If left
-    /// out as the model's preprocessor_config.json says, else squash
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", help = super::arguments::RESIZE)]
     resize: Option<Resize>,
     /// Cut each image into at most this many tiles of the image size, as InternVL does
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]

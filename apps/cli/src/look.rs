@@ -25,11 +25,13 @@ use super::{input, output, progress, tell};
 
 /// A photograph as the encoder sees it: a view of its patches, painted over it.
 #[derive(Parser)]
-#[command(after_help = "Examples:\n  internvit look cat.jpg\n  internvit look cat.jpg --foreground\n  \
+#[command(
+    after_help = "Examples:\n  internvit look cat.jpg\n  internvit look cat.jpg --foreground\n  \
     internvit look cat.jpg --view similarity --at 220,160 --other dog.jpg --out match.png\n  \
     internvit look cat.jpg --view attention --layer 12 --head 0 --data attention.npy\n  \
     internvit look cat.jpg --view words --text \"a cat\" --model openai/clip-vit-base-patch16\n  \
-    internvit look cat.jpg --edges patches")]
+    internvit look cat.jpg --edges patches"
+)]
 pub(super) struct Args {
     /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     image: PathBuf,
@@ -45,9 +47,7 @@ pub(super) struct Args {
     /// Side of the square, or short side with --resize native, in pixels; the model's own if left out
     #[arg(long, value_name = "PIXELS")]
     image_size: Option<u32>,
-    /// squash: ignore the aspect ratio; crop: short side, then centre; native: keep the ratio. If left
-    /// out as the model's preprocessor_config.json says, else squash
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", help = super::arguments::RESIZE)]
     resize: Option<Resize>,
     /// Cut the photograph into at most this many tiles of the image size, which overlap and are blended
     #[arg(long, value_name = "N", default_value_t = 1,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Dtype = Literal["f32", "f16", "int8", "w8a8", "int4"]
-Resize = Literal["squash", "crop", "native"]
+Resize = Literal["squash", "crop", "native", "middle", "pad", "patches"]
 Method = Literal["walk", "linear", "mlp"]
 Edges = Literal["patches", "smooth", "photograph"]
 Point = Sequence[int]
