@@ -1,43 +1,28 @@
 //! The façade: pictures in, features out.
 
 use std::collections::BTreeMap;
-use std::ops::{ControlFlow, Deref, DerefMut};
+use std::ops::ControlFlow;
 
-use crate::features::{BlockAttention, Distances, Features, Tensor, row_count};
+use crate::features::{BlockAttention, Distances, Features, Scale, Tensor, row_count};
 use crate::gpu::Gpu;
 use crate::image::Picture;
 use crate::images::{Images, check, padded};
-use crate::model::{HeadKind, Pool};
+use crate::model::{HeadKind, Pool, Spec};
 use crate::plan::{
     Plan, Plane, RELATIVE_INDEX, Role, SlotId, Value, dense_layer, record_attention, record_dense,
     record_head_alone, relative_slot,
 };
 use crate::progress::{LocalBoxFuture, Progress};
-use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task};
+use crate::session::{Compute, DeviceFeatures, Job, Residency, Session, Task, Words};
 use crate::weights::{Checkpoint, Head};
 use crate::{Error, Result};
 
-/// A checkpoint on a device, that encodes pictures. What it is about, its [`Session`], is reached
-/// through it: the device, notes, the checkpoint.
+/// A checkpoint on a device, that encodes pictures.
 ///
 /// Its methods are asynchronous for pages, where a device must not be waited for; natively they
 /// compute until they are done, and [`crate::Model`] is the blocking way to have one.
 pub struct Encoder {
     session: Session,
-}
-
-impl Deref for Encoder {
-    type Target = Session;
-
-    fn deref(&self) -> &Session {
-        &self.session
-    }
-}
-
-impl DerefMut for Encoder {
-    fn deref_mut(&mut self) -> &mut Session {
-        &mut self.session
-    }
 }
 
 impl Encoder {
@@ -62,13 +47,83 @@ impl Encoder {
         self.session.into_gpu()
     }
 
+    /// What the checkpoint describes.
+    pub fn spec(&self) -> &Spec {
+        self.session.spec()
+    }
+
+    /// The checkpoint.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        self.session.checkpoint()
+    }
+
+    /// The device in use; `None` for the CPU.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        self.session.gpu()
+    }
+
+    /// Why the CPU computes although a GPU was hoped for.
+    pub fn why_cpu(&self) -> Option<&str> {
+        self.session.why_cpu()
+    }
+
+    /// What the encoder did by itself and the caller should know, a sentence each: it reopened a lost
+    /// device, or left f16.
+    pub fn notes(&self) -> &[String] {
+        self.session.notes()
+    }
+
+    /// Bytes of weights on the device.
+    pub fn weight_bytes(&self) -> u64 {
+        self.session.weight_bytes()
+    }
+
+    /// Reads texts: `text_last_hidden_state` `[texts, tokens, C]` where they have equally many tokens,
+    /// `text_pooler_output` and `text_features` `[texts, C]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model reads no texts, a text is empty or too long, or a token is none of its
+    /// own; [`Error::Device`].
+    pub async fn read_texts(&self, texts: &[Words]) -> Result<BTreeMap<String, Tensor>> {
+        self.session.read_texts(texts).await
+    }
+
+    /// What pictures are compared with: the features of texts `[texts, C]`, not yet of length 1.
+    ///
+    /// # Errors
+    /// As [`Encoder::read_texts`].
+    pub async fn text_features(&self, texts: &[Words]) -> Result<Tensor> {
+        let none = || Error::input("this model computes no features of texts");
+        self.read_texts(texts).await?.remove("text_features").ok_or_else(none)
+    }
+
+    /// What the model learned of pictures and texts together.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the model was not taught beside texts, or its tower for them was not asked for.
+    pub async fn scale(&self) -> Result<Scale> {
+        self.session.scale().await
+    }
+
+    /// What computes, for the programs of this project and its tests.
+    #[doc(hidden)]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// As [`Encoder::session`].
+    #[doc(hidden)]
+    pub fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
     /// Encodes `images`; `taps` are the hidden states wanted besides the last, 0 the embedding, i
     /// the output of block i. `progress` is told the block reached and the number of
     /// blocks, and may stop.
     ///
     /// Where the device is lost it is opened again, the weights are uploaded again, and the pictures
     /// computed once more; progress begins again. Values that are no numbers are never returned: in
-    /// f16 the encoder goes on in f32 ([`Session::notes`] tells), else they are an error.
+    /// f16 the encoder goes on in f32 ([`Encoder::notes`] tells), else they are an error.
     ///
     /// # Errors
     /// [`Error::Input`] for pictures of different or unfit sizes and for unknown hidden states,
@@ -83,7 +138,7 @@ impl Encoder {
         let held = self.encode_to(images, taps, Residency::Host, progress).await?;
         let mut tensors = BTreeMap::new();
         for name in held.names() {
-            tensors.insert(name.to_string(), held.tensor(self, name).await?);
+            tensors.insert(name.to_string(), held.tensor(&self.session, name).await?);
         }
         Ok(Features { batch: held.batch, grid: held.grid, prefix: held.prefix, tensors })
     }
@@ -104,10 +159,10 @@ impl Encoder {
         };
         self.head_for(grid)?;
         let job = Job { task: &Task::Logits, input, count, images, residency: Residency::Host };
-        let parts = self.run_all(job, progress).await?;
+        let parts = self.session.run_all(job, progress).await?;
         let held =
             DeviceFeatures { batch: count, grid: None, prefix: 0, class_token: false, parts };
-        let logits = held.tensor(self, "logits").await?.values;
+        let logits = held.tensor(&self.session, "logits").await?.values;
         Ok(planar(&logits, count, self.head_for(grid)?, grid))
     }
 
@@ -155,7 +210,7 @@ impl Encoder {
             let (prefix, class_token) = (spec.prefix_tokens(), spec.pool == Pool::Cls);
             let task = Task::Features(taps.to_vec());
             let job = Job { task: &task, input, count: batch, images, residency };
-            let parts = self.run_all(job, progress).await?;
+            let parts = self.session.run_all(job, progress).await?;
             Ok(DeviceFeatures { batch, grid, prefix, class_token, parts })
         })
     }
@@ -211,7 +266,7 @@ impl Encoder {
     /// What distances add to scores in block `layer`, from 1, where they do.
     async fn distances(&self, grid: [usize; 2], layer: usize) -> Result<Option<Distances>> {
         let Some(table) = relative_slot(self.spec().relative, layer - 1) else { return Ok(None) };
-        let made = self.made_for(grid).await?;
+        let made = self.session.made_for(grid).await?;
         let values = |name: &str| {
             let found = made.iter().find(|host| host.slot == name);
             found.map_or(&[][..], |host| &host.values)
@@ -262,7 +317,7 @@ impl Encoder {
                 return Err(Error::input("a hidden state without tokens"));
             }
             let host = match plan.slot("angles") {
-                Some(_) => Some(self.made_for(grid).await?),
+                Some(_) => Some(self.session.made_for(grid).await?),
                 None => None,
             };
             let made = host.as_deref().unwrap_or_default().iter().filter_map(|made| {
@@ -275,7 +330,7 @@ impl Encoder {
             if inputs.len() == 1 && plan.slot("angles").is_some() {
                 return Err(Error::input(format!("{tokens} tokens of a grid of {grid:?} patches")));
             }
-            self.run_plan(plan, &inputs, outputs).await
+            self.session.run_plan(plan, &inputs, outputs).await
         })
     }
 
@@ -292,7 +347,7 @@ impl Encoder {
         let given = plan.slots.iter().enumerate().filter(|(_, slot)| slot.role == Role::Input);
         let inputs: Vec<(SlotId, Value<'_>)> =
             given.zip(levels).map(|((id, _), level)| (id, Value::F32(level))).collect();
-        let values = self.run_plan(plan, &inputs, &[logits]).await?;
+        let values = self.session.run_plan(plan, &inputs, &[logits]).await?;
         Ok(planar(&values[0], 1, head, grid))
     }
 }

@@ -63,7 +63,7 @@ pub async fn measure(
         progress((done.get() + block as f64 / blocks.max(1) as f64) / parts).await
     };
     let start = clock();
-    encoder.prepare(images).await?;
+    encoder.session_mut().prepare(images).await?;
     let prepared = clock() - start;
     let start = clock();
     let features = encoder.encode(images, &[], &mut on_progress).await?;
@@ -85,7 +85,7 @@ pub async fn measure(
     let mut profiles: Vec<Profile> = Vec::new();
     let since = clock();
     while more(runs, profiles.len(), clock() - since, PROFILING) {
-        profiles.push(encoder.profile(images, clock, &mut on_progress).await?);
+        profiles.push(encoder.session_mut().profile(images, clock, &mut on_progress).await?);
         done.set(done.get() + 1.0);
     }
     sort_by(&mut times, f64::total_cmp);
@@ -101,7 +101,7 @@ pub async fn measure(
         times,
         profile,
         weights: encoder.weight_bytes(),
-        slots: encoder.slot_bytes(),
+        slots: encoder.session().slot_bytes(),
     })
 }
 

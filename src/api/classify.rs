@@ -183,7 +183,7 @@ fn read(encoder: &mut Encoder, texts: &[Words]) -> Result<Texts> {
     pollster::block_on(async {
         let features = match encoder.text_features(texts).await {
             Err(lost @ Error::Lost(_)) => {
-                encoder.mend(lost).await?;
+                encoder.session_mut().mend(lost).await?;
                 encoder.text_features(texts).await?
             }
             read => read?,

@@ -101,7 +101,7 @@ impl KeptFeatures {
         let name = name.to_string();
         // The held features visit the thread that owns their device.
         let (held, tensor) = self.model.with(move |encoder| {
-            let tensor = pollster::block_on(held.tensor(encoder, &name));
+            let tensor = pollster::block_on(held.tensor(encoder.session(), &name));
             Ok((held, tensor))
         })?;
         self.held = Some(held);

@@ -161,7 +161,7 @@ impl Photo {
         if self.tokens.as_ref().is_none_or(|(known, _)| *known != state) {
             let tensor = match state {
                 Hidden::Dense => self.dense(encoder).await?,
-                state => self.held.tensor(encoder, &state.name()).await?,
+                state => self.held.tensor(encoder.session(), &state.name()).await?,
             };
             let [_, tokens, c] = tensor.shape[..] else { return Err(Error::input("no tokens")) };
             let values = self.board.spread(tensor.values, tokens, c);
@@ -322,7 +322,8 @@ impl Photo {
     /// Queries and keys of a block, for each tile.
     async fn attend(&mut self, encoder: &Encoder, block: usize) -> Result<&[BlockAttention]> {
         if !self.attention.contains_key(&block) {
-            let tensor = self.held.tensor(encoder, &Hidden::Layer(block - 1).name()).await?;
+            let tensor =
+                self.held.tensor(encoder.session(), &Hidden::Layer(block - 1).name()).await?;
             let mut list = Vec::new();
             let tile = tensor.shape[1] * tensor.shape[2];
             let grid = self.held.grid.unwrap_or([tensor.shape[1] - self.held.prefix, 1]);

@@ -36,7 +36,7 @@ impl ReadTexts {
     /// Reads a text, which a tokenizer has made `words` of.
     ///
     /// # Errors
-    /// As [`crate::session::Session::read_texts`].
+    /// As [`Encoder::read_texts`].
     pub async fn read(&mut self, encoder: &Encoder, text: &str, words: Words) -> Result<()> {
         let features = means(&encoder.text_features(&[words]).await?, 1);
         if self.scale.is_none() {
@@ -103,7 +103,7 @@ impl Photo {
     /// What texts are compared with, of every token of all pictures, `[pictures, tokens, width]`.
     pub(super) async fn dense(&self, encoder: &Encoder) -> Result<Tensor> {
         let layer = Hidden::Layer(encoder.dense_layer()?);
-        let hidden = self.held.tensor(encoder, &layer.name()).await?;
+        let hidden = self.held.tensor(encoder.session(), &layer.name()).await?;
         let tokens = hidden.shape[1];
         let grid = self.held.grid.unwrap_or([tokens - self.held.prefix, 1]);
         let (mut values, mut width) = (Vec::new(), 0);

@@ -10,6 +10,9 @@ use crate::{Error, Result, parallel};
 
 /// As [`run`], with weights in memory and without progress, all of it on one of the threads that share the
 /// work.
+///
+/// # Errors
+/// As [`run`].
 pub async fn run_at_once(
     plan: &Plan,
     batch: usize,

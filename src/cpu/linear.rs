@@ -156,6 +156,9 @@ impl Matrix {
 const CHUNK: usize = 16 << 10;
 
 /// `x` `[rows, in]`, `y` `[planes, rows, out]`; one plane where there is a scale or a sum.
+///
+/// # Errors
+/// [`crate::Error::Input`] where `x` or `y` has not the length that the weights want.
 pub fn linear(x: &[f32], w: &Matrix, epilogue: Epilogue<'_>, y: &mut [f32]) -> Result<()> {
     let Epilogue { scale, add, .. } = epilogue;
     if scale.is_none() && !add {

@@ -128,7 +128,10 @@ pub type Outputs = Vec<(SlotId, Vec<f32>)>;
 /// Runs `plan` for `batch` pictures and returns its outputs by slot.
 ///
 /// `watch` is told the steps that are done, one, or several that a team shares, and may stop the
-/// run, which then ends with [`Error::Cancelled`].
+/// run: [`Error::Cancelled`].
+///
+/// # Errors
+/// [`Error::Input`] for inputs of another length; as reading weights and as a team's members.
 pub fn run<'a>(
     plan: &'a Plan,
     batch: usize,

@@ -36,6 +36,10 @@ impl CpuWeights {
     /// [`Error::Cancelled`].
     ///
     /// Memory: the weights, and one tensor as f32 twice while it is packed.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where they do not fit the memory; [`crate::Error::Io`] and
+    /// [`crate::Error::Checkpoint`] where a tensor cannot be read.
     pub async fn load<'a>(
         plans: &[Plan],
         source: impl Into<WeightSource<'a>>,

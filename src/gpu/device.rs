@@ -125,6 +125,9 @@ impl Gpu {
 
     /// Opens a device with WebGPU's default limits and no optional feature, as the smallest browser
     /// offers them.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
     pub async fn open_default_limits(choice: &Choice, precision: Precision) -> Result<Self> {
         Self::open_with(Opening { choice: choice.clone(), precision, small: true }).await
     }

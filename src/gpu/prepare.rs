@@ -50,6 +50,9 @@ impl PreparedPlan {
     }
 
     /// As [`PreparedPlan::new`], with the kernels of a given family.
+    ///
+    /// # Errors
+    /// As [`PreparedPlan::new`].
     pub fn with_family<'a>(
         gpu: &'a Gpu,
         plan: Plan,
@@ -60,6 +63,9 @@ impl PreparedPlan {
     }
 
     /// As [`PreparedPlan::new`], with `states` that other plans have too.
+    ///
+    /// # Errors
+    /// As [`PreparedPlan::new`].
     #[cfg(feature = "language")]
     pub async fn with_states(
         gpu: &Gpu,

@@ -26,6 +26,9 @@ pub struct Reading {
 
 impl Reading {
     /// The values, once the device has got there.
+    ///
+    /// # Errors
+    /// [`Error::Device`], and [`Error::Lost`] where the device was lost.
     pub async fn values<T: bytemuck::Pod>(self, gpu: &Gpu) -> Result<Vec<T>> {
         let mut values = Vec::with_capacity(self.bytes as usize / size_of::<T>());
         self.into(gpu, &mut values).await?;
@@ -54,6 +57,9 @@ impl Reading {
 
 impl PreparedPlan {
     /// Reads a slot back: `[planes, batch·rows, cols]`.
+    ///
+    /// # Errors
+    /// [`Error::Device`], and [`Error::Lost`] where the device was lost.
     pub async fn read(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<Vec<f32>> {
         let (s, extent) = (&self.plan.slots[slot], self.extents.of(slot));
         let (buffer, rows) = (self.buffer(slot)?, s.plane_len(batch) / s.cols);
@@ -78,6 +84,9 @@ impl PreparedPlan {
 
     /// Begins to read an output, `[batch·rows, cols]`, and does not wait; `None` where it is too
     /// large for one piece of staging memory, or its rows are no whole quads.
+    ///
+    /// # Errors
+    /// [`Error::Device`], and [`Error::Lost`] where the device was lost.
     pub async fn begin_read(
         &self,
         gpu: &Gpu,

@@ -96,6 +96,10 @@ impl PreparedPlan {
     /// `progress` is told the block reached and the number of blocks after each submission, and may
     /// stop the run, which then ends with [`Error::Cancelled`]. While the device works on one
     /// submission the next is made, and the last may still be under way on return.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for inputs of another length, [`Error::Cancelled`], [`Error::Device`], and
+    /// [`Error::Lost`] where the device was lost.
     pub fn run<'a>(
         &'a mut self,
         gpu: &'a Gpu,
@@ -130,6 +134,9 @@ impl PreparedPlan {
     }
 
     /// Runs step by step; after each, `watch` sees the index of the step and what it wrote.
+    ///
+    /// # Errors
+    /// As [`PreparedPlan::run`].
     pub async fn trace(
         &mut self,
         gpu: &Gpu,
@@ -227,6 +234,9 @@ impl PreparedPlan {
     }
 
     /// Copies a slot of one plane into a buffer of its own on the device, `[batch·rows, cols]`, which shaders can read.
+    ///
+    /// # Errors
+    /// [`Error::Device`], and [`Error::Lost`] where the device was lost.
     pub async fn copy(&self, gpu: &Gpu, slot: SlotId, batch: usize) -> Result<Buffer> {
         let (s, extent) = (&self.plan.slots[slot], self.extents.of(slot));
         let usage = wgpu::BufferUsages::STORAGE

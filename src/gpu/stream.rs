@@ -30,6 +30,9 @@ type Sizes = (u64, u64);
 impl GpuWeights {
     /// As [`GpuWeights::upload`], but of the blocks two sets of buffers alone are made; their weights
     /// are read from `source` whenever a plan comes to them.
+    ///
+    /// # Errors
+    /// As [`GpuWeights::upload`].
     pub async fn streamed<'a>(
         gpu: &Gpu,
         plans: &[Plan],

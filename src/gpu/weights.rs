@@ -41,6 +41,10 @@ impl GpuWeights {
     /// and may stop the upload, which then ends with [`Error::Cancelled`].
     ///
     /// Host memory: one tensor as stored and as f32, and a few panels.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where there is no room, [`crate::Error::Lost`];
+    /// [`crate::Error::Io`] and [`crate::Error::Checkpoint`] where a tensor cannot be read.
     pub async fn upload<'a>(
         gpu: &Gpu,
         plans: &[Plan],

@@ -101,6 +101,10 @@ pub struct Hub {
 
 impl Hub {
     /// As the environment says; `offline` never asks the hub anything.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no folder for the cache, [`Error::Hub`] where the hub's
+    /// address is none.
     pub fn from_env(offline: bool) -> Result<Self> {
         let cache = Cache::from_env()?;
         let says_offline = variable("HF_HUB_OFFLINE")

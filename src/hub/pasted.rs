@@ -15,6 +15,9 @@ const OTHERS: [&str; 6] = ["datasets", "spaces", "docs", "collections", "papers"
 impl Name {
     /// Reads the address of a repository, a revision of it, or a file in its root, with or without its
     /// scheme; `None` for what is no address. A file of GGUF is the model that is meant.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an address of something else.
     pub fn pasted(text: &str) -> Option<Result<Self>> {
         let text = text.trim();
         let (scheme, rest) = match text.split_once("://") {

@@ -8,7 +8,7 @@ use crate::features::Tensor;
 use crate::plan::Wanted;
 use crate::progress::Progress;
 use crate::session::{Fed, Memory, Session};
-use crate::{Error, Result};
+use crate::{Encoder, Error, Result};
 
 /// A conversation with a model. It outlives an answer that fails or is stopped: what was said stays.
 #[derive(Default)]
@@ -61,8 +61,8 @@ impl Talk {
     ///
     /// # Errors
     /// As [`Talk::takes`].
-    pub fn say(&mut self, session: &Session, ids: &[u32], visual: Option<&Tensor>) -> Result<()> {
-        self.takes(session, ids)?;
+    pub fn say(&mut self, encoder: &Encoder, ids: &[u32], visual: Option<&Tensor>) -> Result<()> {
+        self.takes(encoder, ids)?;
         self.forget_ahead();
         self.ids.extend(ids);
         self.written.resize(self.ids.len(), false);
@@ -74,21 +74,22 @@ impl Talk {
     ///
     /// # Errors
     /// [`Error::Input`] where it is not so.
-    pub fn takes(&self, session: &Session, ids: &[u32]) -> Result<()> {
-        let count = session.language()?.vocabulary;
+    pub fn takes(&self, encoder: &Encoder, ids: &[u32]) -> Result<()> {
+        let count = encoder.session().language()?.vocabulary;
         if let Some(id) = ids.iter().find(|id| **id as usize >= count) {
             return Err(Error::input(format!(
                 "token {id}, which the tokenizer has and the model, of {count}, has not: expected the model's own tokenizer"
             )));
         }
-        self.fits(session, ids.len())
+        self.fits(encoder, ids.len())
     }
 
     /// Whether there is room for so many tokens more, and one behind them.
     ///
     /// # Errors
     /// [`Error::Input`] where there is not.
-    pub fn fits(&self, session: &Session, tokens: usize) -> Result<()> {
+    pub fn fits(&self, encoder: &Encoder, tokens: usize) -> Result<()> {
+        let session = encoder.session();
         let (all, most) = (self.ids.len() + tokens, session.longest(self.memory.as_ref())?);
         if all < most {
             return Ok(());
@@ -128,8 +129,8 @@ impl Talk {
     ///
     /// # Errors
     /// [`Error::Input`] where there is no language model.
-    pub fn room(&self, session: &Session) -> Result<usize> {
-        Ok(session.longest(self.memory.as_ref())?.saturating_sub(self.ids.len()))
+    pub fn room(&self, encoder: &Encoder) -> Result<usize> {
+        Ok(encoder.session().longest(self.memory.as_ref())?.saturating_sub(self.ids.len()))
     }
 
     /// The places of visual tokens among all that was said.
@@ -149,10 +150,11 @@ impl Talk {
     /// [`Error::Input`] where there is no such token, or it is the first; as [`Session::feed`].
     pub async fn attention(
         &mut self,
-        session: &mut Session,
+        encoder: &mut Encoder,
         how: &Answering,
         at: usize,
     ) -> Result<Tensor> {
+        let session = encoder.session_mut();
         if !(1..self.ids.len()).contains(&at) {
             let count = self.ids.len();
             return Err(Error::input(format!(
@@ -182,18 +184,19 @@ impl Talk {
 
     /// The answer: its tokens, of which the last may be one that ends it. `watch` is told each and may stop the answer,
     /// which then is what was said so far; so may `progress`, which is told how many tokens of a long prompt are read. Where
-    /// the device is lost it is opened again, and where f16 overflows the model goes on in f32 ([`Session::notes`] tells).
+    /// the device is lost it is opened again, and where f16 overflows the model goes on in f32 ([`Encoder::notes`] tells).
     ///
     /// # Errors
     /// [`Error::Input`] where visual tokens do not suit their places; as [`Session::feed`].
     pub async fn answer(
         &mut self,
-        session: &mut Session,
+        encoder: &mut Encoder,
         how: &Answering,
         progress: &mut dyn Progress<usize>,
         watch: &mut dyn FnMut(Said<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<u32>> {
-        let (first, most) = (self.ids.len(), how.most.min(self.room(session)?));
+        let (first, most) = (self.ids.len(), how.most.min(self.room(encoder)?));
+        let session = encoder.session_mut();
         let mut mended = false;
         while let Err(error) = self.go_on(session, how, first + most, progress, watch).await {
             if matches!(error, Error::Cancelled) {

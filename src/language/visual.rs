@@ -67,7 +67,8 @@ impl Encoder {
         let mut values = Vec::new();
         for picture in hidden.values.chunks_exact(plan.slots[given].len(1)) {
             let inputs = [(given, Value::F32(picture)), (index, Value::F32(&squares))];
-            values.extend(self.run_plan(plan.clone(), &inputs, &[output]).await?.concat());
+            values
+                .extend(self.session().run_plan(plan.clone(), &inputs, &[output]).await?.concat());
         }
         Ok(Tensor { shape: vec![features.batch, squares.len() / 4, visual.width], values })
     }

@@ -49,6 +49,9 @@ const LEVELS: usize = 1 << 10;
 pub const POOL_SCALES: [usize; 4] = [1, 2, 3, 6];
 
 /// The `segmentation` object of a `config.json`; `None` where there is none.
+///
+/// # Errors
+/// [`Error::Config`] where it is no JSON, or describes no head of this encoder.
 pub fn parse_head(file: &str, text: &str, spec: &Spec) -> Result<Option<HeadSpec>> {
     let bad = |reason: String| Error::config(file, reason);
     let top = json::value(text).map_err(|e| bad(e.to_string()))?;

@@ -55,6 +55,9 @@ fn regular(path: &Path, name: &str, budget: &Arc<Budget>) -> Result<(Vec<u8>, Sh
 }
 
 /// Whether a file begins as a picture does that can be read here.
+///
+/// # Errors
+/// Where it cannot be read.
 pub fn is_picture(path: &Path) -> io::Result<bool> {
     Ok(is_known(&head(&mut File::open(path)?)?))
 }

@@ -43,6 +43,10 @@ use crate::{Error, Result};
 ///
 /// After each step `watch` sees the slot that was written (all planes, `[planes, batch·rows,
 /// cols]`) and may stop the run, which then ends with [`Error::Cancelled`].
+///
+/// # Errors
+/// [`Error::Input`] for inputs of another length, [`Error::Cancelled`]; what reading weights
+/// returns.
 pub async fn run<'a>(
     plan: &Plan,
     batch: usize,

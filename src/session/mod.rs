@@ -134,17 +134,17 @@ impl Session {
     }
 
     /// What the checkpoint describes.
-    pub fn spec(&self) -> &Spec {
+    pub(crate) fn spec(&self) -> &Spec {
         &self.checkpoint.spec
     }
 
     /// The checkpoint.
-    pub fn checkpoint(&self) -> &Checkpoint {
+    pub(crate) fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
     /// The device in use; `None` for the CPU.
-    pub fn gpu(&self) -> Option<&Gpu> {
+    pub(crate) fn gpu(&self) -> Option<&Gpu> {
         match &self.executor {
             Executor::Gpu(gpu, _) => Some(gpu),
             Executor::Cpu(..) => None,
@@ -166,7 +166,7 @@ impl Session {
     }
 
     /// Bytes of weights on the device.
-    pub fn weight_bytes(&self) -> u64 {
+    pub(crate) fn weight_bytes(&self) -> u64 {
         match &self.executor {
             Executor::Gpu(_, weights) => weights.bytes(),
             Executor::Cpu(weights, _) => weights.bytes(),
@@ -182,13 +182,13 @@ impl Session {
     }
 
     /// Why the CPU computes although a GPU was hoped for.
-    pub fn why_cpu(&self) -> Option<&str> {
+    pub(crate) fn why_cpu(&self) -> Option<&str> {
         self.why_cpu.as_deref()
     }
 
     /// What the session did by itself and the caller should know, a sentence each: it reopened a lost
     /// device, or left f16.
-    pub fn notes(&self) -> &[String] {
+    pub(crate) fn notes(&self) -> &[String] {
         &self.notes
     }
 

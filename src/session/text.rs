@@ -21,13 +21,8 @@ pub struct Words {
 }
 
 impl Session {
-    /// Reads texts: `text_last_hidden_state` `[texts, tokens, C]` where they have equally many tokens,
-    /// `text_pooler_output` and `text_features` `[texts, C]`.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where the model reads no texts, a text is empty or too long, or a token is none of its
-    /// own; [`Error::Device`].
-    pub async fn read_texts(&self, texts: &[Words]) -> Result<BTreeMap<String, Tensor>> {
+    /// As [`crate::Encoder::read_texts`].
+    pub(crate) async fn read_texts(&self, texts: &[Words]) -> Result<BTreeMap<String, Tensor>> {
         let none =
             || Error::input(format!("{}: this model reads no texts", self.checkpoint.name()));
         let spec = self.checkpoint.text().ok_or_else(none)?;
@@ -48,20 +43,8 @@ impl Session {
         Ok(all)
     }
 
-    /// What pictures are compared with: the features of texts `[texts, C]`, not yet of length 1.
-    ///
-    /// # Errors
-    /// As [`Session::read_texts`].
-    pub async fn text_features(&self, texts: &[Words]) -> Result<Tensor> {
-        let none = || Error::input("this model computes no features of texts");
-        self.read_texts(texts).await?.remove("text_features").ok_or_else(none)
-    }
-
-    /// What the model learned of pictures and texts together.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where the model was not taught beside texts, or its tower for them was not asked for.
-    pub async fn scale(&self) -> Result<Scale> {
+    /// As [`crate::Encoder::scale`].
+    pub(crate) async fn scale(&self) -> Result<Scale> {
         let known = |name| self.checkpoint.manifest.tensors.contains_key(name);
         let each = match self.checkpoint.text() {
             Some(text) => text.joint == Joint::Sigmoid,

@@ -20,6 +20,9 @@ impl Checkpoint {
     }
 
     /// The model that is this crate's default: InternViT-Tiny, 224 px, 5.5 M parameters.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
     #[cfg(feature = "bundled")]
     pub async fn bundled() -> Result<Self> {
         internvit_tiny().await

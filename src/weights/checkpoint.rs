@@ -42,6 +42,10 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Opens a checkpoint from its configuration's text and its files: safetensors, and among them
     /// the index where there are several. Every header is checked against the configuration.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a configuration that is none, or of no model that is known;
+    /// [`Error::Checkpoint`] where tensors are missing, misshapen or left over; [`Error::Io`].
     pub fn open<'a>(
         name: &'a str,
         config: &'a str,
@@ -52,6 +56,9 @@ impl Checkpoint {
 
     /// As [`Checkpoint::open`], with the prefix of the encoder's tensors where the files hold several
     /// encoders.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
     pub fn open_with<'a>(
         name: &'a str,
         config: &'a str,
@@ -276,6 +283,9 @@ impl Checkpoint {
     }
 
     /// A tensor by canonical name as f32, row-major; a head's folded tensors begin with `head.`.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] where there is no such tensor, [`Error::Io`] where it cannot be read.
     pub async fn tensor(&self, name: &str) -> Result<Vec<f32>> {
         if let (Some(name), Some(head)) = (name.strip_prefix("head."), &self.head) {
             return head.tensor(&self.files, name).await;
@@ -285,6 +295,9 @@ impl Checkpoint {
     }
 
     /// What a plan of the encoder takes for a grid of patches beside the picture.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
     pub fn host_inputs(&self, grid: [usize; 2]) -> LocalBoxFuture<'_, Result<Vec<Host>>> {
         Box::pin(async move {
             host_inputs(&self.spec, grid, &mut async |name: &str| self.tensor(name).await).await

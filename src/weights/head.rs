@@ -35,6 +35,10 @@ const EPS: f64 = 1e-5;
 impl Head {
     /// Finds the head's tensors among those of file number `file`, called `name`; `c` are the
     /// channels of a level.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] where the description makes no sense, or a tensor is missing or of
+    /// another shape.
     pub fn new(
         spec: HeadSpec,
         c: usize,

@@ -144,6 +144,9 @@ impl<'de> Deserialize<'de> for Header {
 /// Reads and checks the header: lengths, types, offsets without overlap or hole, nothing after the
 /// last tensor. Tensors come in the order of their offsets. The name or the first bytes tell the format; of
 /// a file of PyTorch's (with the feature `torch`) the state dict's tensors are given, and no pickled code is ever run.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read, [`Error::Checkpoint`] where the header is damaged.
 pub fn read_header(source: &Source) -> LocalBoxFuture<'_, Result<Vec<Stored>>> {
     Box::pin(async move {
         // A name spares a request where files are far away.
@@ -181,6 +184,9 @@ pub fn read_header(source: &Source) -> LocalBoxFuture<'_, Result<Vec<Stored>>> {
 }
 
 /// The text that the header holds under `key` in its metadata.
+///
+/// # Errors
+/// As [`read_header`].
 pub async fn read_metadata(source: &Source, key: &str) -> Result<Option<String>> {
     let header = parse(source.name(), source.size(), &read(source).await?)?;
     Ok(header.metadata.and_then(|mut metadata| metadata.remove(key)))
@@ -202,6 +208,9 @@ pub(crate) fn header_length(file: &str, size: u64, first: [u8; 8]) -> Result<u64
 }
 
 /// The tensors that a header describes, without its first eight bytes.
+///
+/// # Errors
+/// [`Error::Checkpoint`] where the header is damaged.
 pub fn stored_tensors(file: &str, size: u64, header: &[u8]) -> Result<Vec<Stored>> {
     let start = 8 + header.len() as u64;
     let mut list: Vec<Stored> = parse(file, size, header)?

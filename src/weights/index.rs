@@ -55,11 +55,18 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The names of the shards that hold the vision tensors, a head's, or those of a tower for texts beside them, of
 /// `model.safetensors.index.json`.
+///
+/// # Errors
+/// [`Error::Io`] where the index cannot be read, [`Error::Checkpoint`] where it is damaged, or
+/// names no such shard.
 pub async fn shards(index: &Source) -> Result<Vec<String>> {
     named(index, &read(index).await?, false)
 }
 
 /// The names of all shards, whatever they hold.
+///
+/// # Errors
+/// As [`shards`].
 pub async fn all_shards(index: &Source) -> Result<Vec<String>> {
     named(index, &read(index).await?, true)
 }

@@ -61,6 +61,9 @@ impl Checkpoint {
     }
 
     /// The text of the `tokenizer.json` that a GGUF holds, or why there is none; `None` for other files.
+    ///
+    /// # Errors
+    /// A sentence on why there is none.
     pub fn own_tokenizer(&self) -> Option<std::result::Result<&str, &str>> {
         self.spoken.tokenizer.as_ref().map(|found| found.as_deref().map_err(String::as_str))
     }

@@ -84,12 +84,18 @@ const SHOWN: usize = 8;
 impl Manifest {
     /// Matches the headers of `files` (name, tensors) with `spec`. One error lists all that is
     /// missing, misshapen, of a wrong type, or left over.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] with all that does not match.
     pub fn new(spec: &Spec, folder: &str, files: &[(String, Vec<Stored>)]) -> Result<Self> {
         Self::with_prefix(spec, folder, files, None)
     }
 
     /// As [`Manifest::new`], of the encoder whose tensors' names begin with `prefix`: of a file that
     /// holds several.
+    ///
+    /// # Errors
+    /// As [`Manifest::new`].
     pub fn with_prefix(
         spec: &Spec,
         folder: &str,

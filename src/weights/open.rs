@@ -14,12 +14,18 @@ impl Checkpoint {
     /// Opens a folder with `config.json`, or open_clip's `open_clip_config.json`, and `model.safetensors` or `pytorch_model.bin`, or with
     /// shards and their index; or a `.safetensors`, `.pth` or `.bin` file with `config.json` beside it; or a `.gguf`, or
     /// a folder of a language model and its projector in that format.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where a file is missing or cannot be read; as [`Checkpoint::open`].
     pub async fn open_path(path: &Path) -> Result<Self> {
         Self::open_path_with(path, None).await
     }
 
     /// As [`Checkpoint::open_path`], with the prefix of the encoder's tensors where the files hold
     /// several encoders.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open_path`].
     pub async fn open_path_with(path: &Path, prefix: Option<&str>) -> Result<Self> {
         let (folder, files) = find_files(path).await?;
         #[cfg(feature = "language")]

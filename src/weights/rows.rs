@@ -7,6 +7,9 @@ use crate::Result;
 
 impl Checkpoint {
     /// Some rows, along the first dimension, of a tensor of the encoder.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`].
     pub async fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
         self.values(self.known(name)?, rows).await
     }

@@ -38,6 +38,9 @@ impl Source {
     }
 
     /// A file, read range by range, never whole.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where it cannot be opened.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn file(path: &std::path::Path) -> Result<Self> {
         let name = path.display().to_string();
@@ -51,6 +54,9 @@ impl Source {
     }
 
     /// A browser opens no file by its path.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`], always.
     #[cfg(target_arch = "wasm32")]
     pub fn file(path: &std::path::Path) -> Result<Self> {
         Err(crate::Error::input(format!("{}: expected the file itself", path.display())))

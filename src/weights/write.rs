@@ -28,11 +28,17 @@ pub enum Values<'a> {
 }
 
 /// Writes tensors (name, shape, values) to `path`, whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
 pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>, Values<'_>)]) -> Result<()> {
     write_safetensors_with(path, tensors, None)
 }
 
 /// As [`write_safetensors`], with metadata: names and texts.
+///
+/// # Errors
+/// As [`write_safetensors`].
 pub fn write_safetensors_with(
     path: &Path,
     tensors: &[(String, Vec<usize>, Values<'_>)],
@@ -62,6 +68,9 @@ pub fn write_safetensors_with(
 /// Writes a random checkpoint (`config.json`, `model.safetensors`) of the configuration `config`, with
 /// the segmentation head that it describes, into `folder`; `progress` is told the bytes written and
 /// their total.
+///
+/// # Errors
+/// [`Error::Config`] for a configuration that is none, [`Error::Io`].
 pub fn init_checkpoint(
     file: &str,
     config: &str,
@@ -75,6 +84,9 @@ pub fn init_checkpoint(
 
 /// As [`init_checkpoint`], in shards of at most this many bytes of tensors, with their index, where one
 /// would be larger. A larger tensor is a shard of its own.
+///
+/// # Errors
+/// As [`init_checkpoint`].
 pub fn init_shards(
     file: &str,
     config: &str,

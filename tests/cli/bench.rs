@@ -166,7 +166,7 @@ fn both_timers_see_the_same_kernels() {
         let begin = Instant::now();
         let clock = || begin.elapsed().as_secs_f64();
         let pictures = vec![picture; 3];
-        wait(encoder.profile(Images::Pictures(&pictures), &clock, &mut on)).unwrap()
+        wait(encoder.session_mut().profile(Images::Pictures(&pictures), &clock, &mut on)).unwrap()
     };
     let (a, b) = (profile("bench-stamped", full), profile("bench-clocked", small));
     assert_eq!(a.timer == Timer::Timestamps, stamped);
@@ -208,7 +208,8 @@ fn a_profile_on_the_cpu_counts_the_work() {
     let pictures = [Picture::of(56, 56, vec![9; 56 * 56 * 3])];
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
-    let profile = wait(encoder.profile(Images::Pictures(&pictures), &clock, &mut on)).unwrap();
+    let profile =
+        wait(encoder.session_mut().profile(Images::Pictures(&pictures), &clock, &mut on)).unwrap();
     let products = profile.rows.iter().filter(|r| ["linear", "attention"].contains(&&*r.kernel));
     assert_eq!(products.map(|r| r.flop).sum::<f64>(), expected);
 }

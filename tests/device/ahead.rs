@@ -148,7 +148,7 @@ fn a_stop_is_heard_between_any_two() {
         assert_eq!(said, [*id], "{at}");
     }
     assert_eq!(submissions(&encoder) - before, 10);
-    let spec = encoder.language().unwrap();
+    let spec = encoder.session().language().unwrap();
     let (layers, heads) = (spec.layers, spec.heads);
     let sampling = Sampling { temperature: 1.5, top_k: 8, seed: 3, ..Sampling::default() };
     let drawn = Answering { sampling, ..likeliest(9) };
@@ -212,7 +212,7 @@ fn the_context_ends_at_the_same_token() {
         let mut encoder = wait(Encoder::load(checkpoint, gpu, &mut on_bytes)).unwrap();
         let mut talk = begin(&encoder);
         let said = answer(&mut encoder, &mut talk, &likeliest(usize::MAX));
-        assert_eq!(said.len(), encoder.longest(None).unwrap() - PROMPT.len());
+        assert_eq!(said.len(), encoder.session().longest(None).unwrap() - PROMPT.len());
         assert_eq!(talk.room(&encoder).unwrap(), 0);
         Some(said)
     });
@@ -259,7 +259,7 @@ fn without_room_for_the_table_tokens_come_one_by_one() {
     let name = MODELS[0];
     let Some(single) = expected(name, Precision::Int8, 24) else { return };
     let encoder = load(open(name), Precision::Int8, AT_ONCE).unwrap();
-    let (spec, held) = (encoder.language().unwrap(), encoder.gpu().unwrap().held());
+    let (spec, held) = (encoder.session().language().unwrap(), encoder.gpu().unwrap().held());
     let table = (2 * spec.vocabulary.next_multiple_of(64) * spec.hidden) as u64;
     let states = (2 * 2 * spec.key_heads * spec.head_dim * spec.layers * spec.length) as u64;
     for (less, kept, expected) in [(0, held, 2 + 2 + 4), (1, held - table, 2 * 24)] {

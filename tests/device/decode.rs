@@ -171,7 +171,7 @@ fn what_is_remembered_outlives_a_growing_memory() {
             let compute = Compute::from(&device).precision(precision);
             let mut encoder =
                 wait(Encoder::load(speaking(MODELS[0]), compute, &mut on_bytes)).unwrap();
-            let room = encoder.language().unwrap().length;
+            let room = encoder.session().language().unwrap().length;
             let how = Answering { most: 290, ..Answering::default() };
             assert!(room > 300, "{room}");
             let long = answer(&mut encoder, &how);
@@ -196,12 +196,12 @@ fn the_longest_conversation_is_told() {
     let most = (1 << 16) / row;
     assert!(most < spec.length);
     let encoder = wait(Encoder::load(checkpoint, gpu, &mut on_bytes)).unwrap();
-    assert_eq!(encoder.longest(None).unwrap(), most);
+    assert_eq!(encoder.session().longest(None).unwrap(), most);
     assert_eq!(Talk::default().room(&encoder).unwrap(), most);
     let said = Talk::default().say(&encoder, &vec![5; most], None);
     refused("too long", said, &format!("the device takes {most}"));
-    refused("too long", encoder.memory(most + 1).map(drop), "the device has memory for");
-    assert!(encoder.memory(most).is_ok());
+    refused("too long", encoder.session().memory(most + 1).map(drop), "the device has memory for");
+    assert!(encoder.session().memory(most).is_ok());
 }
 
 /// Plans of one token have the steps of plans of many.

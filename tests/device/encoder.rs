@@ -259,7 +259,7 @@ fn half_precision_takes_less_memory() {
         let values = noise(3, 4 * 3 * 56 * 56);
         let images = Images::PixelValues { shape: [4, 3, 56, 56], values: &values };
         wait(encoder.encode(images, &[], &mut on)).unwrap();
-        Some([encoder.slot_bytes(), encoder.weight_bytes()].map(|bytes| bytes as f64))
+        Some([encoder.session().slot_bytes(), encoder.weight_bytes()].map(|bytes| bytes as f64))
     });
     if let (Some(whole), Some(half)) = (whole.take(), half.take()) {
         let [slots, weights] = [half[0] / whole[0], half[1] / whole[1]];
@@ -311,7 +311,7 @@ fn configurations_agree() {
         let mut encoder = wait(Encoder::load(checkpoint, gpu, &mut on_bytes)).unwrap();
         let values = noise(3, 2 * 3 * 70 * 42);
         let images = Images::PixelValues { shape: [2, 3, 70, 42], values: &values };
-        wait(encoder.compare(images, &mut async |name, difference| {
+        wait(encoder.session_mut().compare(images, &mut async |name, difference| {
             assert!(difference < 3e-6, "{hidden} {heads} {name}: {difference}");
             std::ops::ControlFlow::Continue(())
         }))
@@ -328,7 +328,7 @@ fn four_thousand_tokens() {
     let side = 64 * 14;
     let values = noise(5, 3 * side * side);
     let images = Images::PixelValues { shape: [1, 3, side, side], values: &values };
-    wait(encoder.compare(images, &mut async |name, difference| {
+    wait(encoder.session_mut().compare(images, &mut async |name, difference| {
         assert!(difference < 3e-6, "{name}: {difference}");
         std::ops::ControlFlow::Continue(())
     }))

@@ -61,13 +61,13 @@ fn a_lost_device_is_opened_anew() {
             let images = Images::PixelValues { shape, values: &given.values };
             let held = wait(encoder.encode_to(images, &[], Residency::Device, &mut on)).unwrap();
             encoder.gpu().unwrap().lose();
-            is_lost(wait(held.tensor(&encoder, "last_hidden_state")), "it was destroyed");
+            is_lost(wait(held.tensor(encoder.session(), "last_hidden_state")), "it was destroyed");
             let state = &expected.tensors["hidden_states.0"];
             let one = &state.values[..state.shape[1] * state.shape[2]];
             is_lost(wait(encoder.attention(one, expected.grid.unwrap(), 1)), "stopped");
-            is_lost(wait(encoder.ceilings(&|| 0.0)), "stopped");
+            is_lost(wait(encoder.session().ceilings(&|| 0.0)), "stopped");
             if !streamed {
-                is_lost(wait(encoder.profile(images, &|| 0.0, &mut on)), "stopped");
+                is_lost(wait(encoder.session_mut().profile(images, &|| 0.0, &mut on)), "stopped");
             }
             assert!(encoder.notes().is_empty());
             assert!(encode(&mut encoder, &[0]).unwrap() == expected, "other bits");
@@ -75,7 +75,10 @@ fn a_lost_device_is_opened_anew() {
             assert!(encoder.notes()[0].contains("opened again"), "{:?}", encoder.notes());
             assert_eq!(encoder.gpu().unwrap().caps, caps);
             assert_eq!(encoder.gpu().unwrap().family(), family);
-            is_lost(wait(held.tensor(&encoder, "last_hidden_state")), "encode the picture again");
+            is_lost(
+                wait(held.tensor(encoder.session(), "last_hidden_state")),
+                "encode the picture again",
+            );
         }
     }
 }
@@ -156,7 +159,7 @@ fn encode_three(encoder: &mut Encoder, values: &[f32], keep: bool) -> Result<Ten
     let images = Images::PixelValues { shape: [3, 3, 56, 56], values };
     if keep {
         let held = wait(encoder.encode_to(images, &[1], Residency::Device, &mut on))?;
-        return wait(held.tensor(encoder, "last_hidden_state"));
+        return wait(held.tensor(encoder.session(), "last_hidden_state"));
     }
     let features = wait(encoder.encode(images, &[], &mut on))?;
     Ok(features.tensors["last_hidden_state"].clone())

@@ -297,10 +297,11 @@ fn features_kept_on_the_device_are_the_encoders() {
         assert_eq!((held.batch, held.grid, held.prefix), (shape[0], expected.grid, 1));
         for name in ["hidden_states.0", "hidden_states.1", "last_hidden_state"] {
             assert!(held.names().any(|other| other == name), "{name}");
-            let found = wait(held.tensor(&encoder, name)).unwrap();
+            let found = wait(held.tensor(encoder.session(), name)).unwrap();
             assert!(found == expected.tensors[name], "{name} differs");
         }
-        let error = wait(held.tensor(&encoder, "hidden_states.2")).unwrap_err().to_string();
+        let error =
+            wait(held.tensor(encoder.session(), "hidden_states.2")).unwrap_err().to_string();
         assert_eq!(error, "no tensor called hidden_states.2");
     }
 }

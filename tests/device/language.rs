@@ -168,28 +168,31 @@ fn every_language_model_says_what_the_reference_says() {
             let case = std::fs::read_to_string(folder(name).join("case.json")).unwrap();
             let case: serde_json::Value = serde_json::from_str(&case).unwrap();
             let picture = case["img_context_token_id"].as_u64().unwrap() as u32;
-            let embeddings = wait(encoder.embed_with(&prompt, Some(picture), &tokens)).unwrap();
+            let embeddings =
+                wait(encoder.session().embed_with(&prompt, Some(picture), &tokens)).unwrap();
             let given = &expected["inputs_embeds"].values;
             assert_close(&what, &embeddings, given, 1e-5);
-            let mut memory = encoder.memory(64).unwrap();
-            let all =
-                wait(encoder.feed(&mut memory, &embeddings, Wanted::All, &mut on)).unwrap().logits;
+            let mut memory = encoder.session().memory(64).unwrap();
+            let all = wait(encoder.session().feed(&mut memory, &embeddings, Wanted::All, &mut on))
+                .unwrap()
+                .logits;
             near(&what, &all, &expected["logits"].values);
-            let width = encoder.language().unwrap().vocabulary;
+            let width = encoder.session().language().unwrap().vocabulary;
             let mut logits = all[all.len() - width..].to_vec();
             for (step, id) in answer.iter().enumerate() {
                 let said = &expected["generated_logits"].values[step * width..][..width];
                 near(&format!("{what} step {step}"), &logits, said);
                 let best = (0..width).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
                 assert_eq!(best as u32, *id, "{what} step {step}");
-                let next = wait(encoder.embed(&[*id])).unwrap();
-                logits =
-                    wait(encoder.feed(&mut memory, &next, Wanted::Last, &mut on)).unwrap().logits;
+                let next = wait(encoder.session().embed(&[*id])).unwrap();
+                logits = wait(encoder.session().feed(&mut memory, &next, Wanted::Last, &mut on))
+                    .unwrap()
+                    .logits;
             }
             assert_eq!(memory.len(), prompt.len() + answer.len());
             let room = 64 - memory.len();
-            let much = vec![0.0; (room + 1) * encoder.language().unwrap().hidden];
-            let fed = wait(encoder.feed(&mut memory, &much, Wanted::Last, &mut on));
+            let much = vec![0.0; (room + 1) * encoder.session().language().unwrap().hidden];
+            let fed = wait(encoder.session().feed(&mut memory, &much, Wanted::Last, &mut on));
             refused("no room", fed, "with room for 64");
         }
     }
@@ -318,7 +321,7 @@ fn an_answer_tells_where_it_looked() {
             assert_eq!(said, answer[..4], "{what}");
             let tokens = visual.shape[0] * visual.shape[1];
             assert_eq!(talk.places(&how).len(), tokens, "{what}");
-            let spec = encoder.language().unwrap();
+            let spec = encoder.session().language().unwrap();
             let sides = [spec.layers, spec.heads];
             for (step, seen) in live.iter().enumerate() {
                 if step == 2 {
@@ -373,10 +376,13 @@ fn fewer_bits_say_nearly_the_same() {
 fn says_nearly(name: &str, encoder: &Encoder, least: f64, what: &str) {
     let expected = expected(name);
     let given = &expected["inputs_embeds"].values;
-    let (width, vocabulary) =
-        (encoder.language().unwrap().hidden, encoder.language().unwrap().vocabulary);
-    let mut memory = encoder.memory(64).unwrap();
-    let all = wait(encoder.feed(&mut memory, given, Wanted::All, &mut on)).unwrap().logits;
+    let (width, vocabulary) = (
+        encoder.session().language().unwrap().hidden,
+        encoder.session().language().unwrap().vocabulary,
+    );
+    let mut memory = encoder.session().memory(64).unwrap();
+    let all =
+        wait(encoder.session().feed(&mut memory, given, Wanted::All, &mut on)).unwrap().logits;
     let [a, b] = [&all, &expected["logits"].values];
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
     let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
@@ -386,7 +392,8 @@ fn says_nearly(name: &str, encoder: &Encoder, least: f64, what: &str) {
     for last in [1, 2, 5] {
         memory.take_back(tokens - last);
         let given = &given[(tokens - last) * width..];
-        let found = wait(encoder.feed(&mut memory, given, Wanted::Last, &mut on)).unwrap().logits;
+        let found =
+            wait(encoder.session().feed(&mut memory, given, Wanted::Last, &mut on)).unwrap().logits;
         let alone = &all[(tokens - 1) * vocabulary..];
         assert_close(&format!("{what}, {last} alone"), &found, alone, 5e-3);
     }

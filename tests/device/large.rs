@@ -101,9 +101,10 @@ fn streamed_blocks_give_the_features_of_resident_ones() {
                 assert!(difference(&name, &tensor) < 1e-6, "{name}");
             }
         }
-        let none = wait(streamed.compare(Images::Pictures(&pictures), &mut async |_, _| {
-            std::ops::ControlFlow::Continue(())
-        }));
+        let none =
+            wait(streamed.session_mut().compare(Images::Pictures(&pictures), &mut async |_, _| {
+                std::ops::ControlFlow::Continue(())
+            }));
         assert!(none.unwrap_err().to_string().contains("not streamed"));
         std::fs::remove_dir_all(folder).unwrap();
     }

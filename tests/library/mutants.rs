@@ -269,9 +269,10 @@ fn language_models() {
         let checkpoint = wait(Checkpoint::open_gguf("m", vec![file]))?;
         let checkpoint = wait(checkpoint.with_language())?;
         let encoder = wait(Encoder::load(checkpoint, &Device::Cpu, &mut on_bytes))?;
-        let given = wait(encoder.embed(&[1, 2]))?;
-        let mut memory = encoder.memory(2)?;
-        wait(encoder.feed(&mut memory, &given, internvit::plan::Wanted::Last, &mut on)).map(drop)
+        let given = wait(encoder.session().embed(&[1, 2]))?;
+        let mut memory = encoder.session().memory(2)?;
+        wait(encoder.session().feed(&mut memory, &given, internvit::plan::Wanted::Last, &mut on))
+            .map(drop)
     });
 }
 

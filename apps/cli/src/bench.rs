@@ -167,7 +167,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
         load: loaded - opened,
         measured,
         host,
-        ceilings: encoder.ceilings(&clock).await?,
+        ceilings: encoder.session().ceilings(&clock).await?,
         check,
     };
     if args.json {

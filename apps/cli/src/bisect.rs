@@ -59,6 +59,7 @@ pub(super) async fn run(args: Args) -> Result<()> {
     };
     let (mut steps, mut worst, mut first_wrong) = (0, 0.0f64, None);
     encoder
+        .session_mut()
         .compare(images, &mut async |name, difference| {
             steps += 1;
             worst = worst.max(difference);

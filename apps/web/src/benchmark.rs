@@ -53,7 +53,7 @@ impl Engine {
             measure(encoder, images, request.runs, &clock, &mut on_progress).await.map_err(js)?;
         // The module's memory grows only, so what it has is what it needed at most.
         let pages = core::arch::wasm32::memory_size::<0>();
-        let ceilings = encoder.ceilings(&clock).await.map_err(js)?;
+        let ceilings = encoder.session().ceilings(&clock).await.map_err(js)?;
         let before = [("open_device", times[0]), ("load_weights", times[1])];
         let mut report = measured.json(&ceilings, &before);
         report["image_size"] = json!(side);

@@ -163,7 +163,8 @@ impl Chat {
         let mut on_progress =
             async |done, total| told(Some(&progress), [done as f64, total as f64]).await;
         let encoder = Encoder::load(checkpoint, compute, &mut on_progress).await.map_err(js)?;
-        let (language, checkpoint) = (encoder.language().map_err(js)?, encoder.checkpoint());
+        let (language, checkpoint) =
+            (encoder.session().language().map_err(js)?, encoder.checkpoint());
         let info = TalkInfo {
             layers: language.layers,
             heads: language.heads,
@@ -277,8 +278,8 @@ impl Chat {
         }
         let count = new.iter().map(|shown| shown.tokens()).sum();
         let values: Vec<f32> = new.iter().flat_map(|shown| &shown.values).copied().collect();
-        let visual =
-            Tensor { shape: vec![1, count, encoder.language().map_err(js)?.hidden], values };
+        let hidden = encoder.session().language().map_err(js)?.hidden;
+        let visual = Tensor { shape: vec![1, count, hidden], values };
         self.talk.say(encoder, &ids, Some(&visual)).map_err(js)
     }
 

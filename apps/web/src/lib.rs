@@ -93,7 +93,7 @@ impl Engine {
     /// Computes with the kernels of a kind from here on.
     pub fn use_family(&mut self, name: &str) -> JsResult<()> {
         let family: Family = name.parse().map_err(|reason: String| js(Error::input(reason)))?;
-        self.encoder.as_mut().ok_or_else(no_model)?.use_family(family).map_err(js)
+        self.encoder.as_mut().ok_or_else(no_model)?.session_mut().use_family(family).map_err(js)
     }
 
     /// Sets the precision in which a GPU stores the model that is loaded next: f32, f16, int8, w8a8
@@ -292,7 +292,7 @@ impl Engine {
     pub async fn tensor(&mut self, photo: u32, name: String) -> JsResult<JsValue> {
         let photo = self.album.photo(photo).map_err(js)?;
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
-        tensor(&photo.held.tensor(encoder, &name).await.map_err(js)?)
+        tensor(&photo.held.tensor(encoder.session(), &name).await.map_err(js)?)
     }
 
     /// A view of a photograph, with edges that come from the `patches`, from the `photograph`, or `smooth`.

@@ -74,6 +74,9 @@ pub fn qwen_tokenizer(vocab: Value, merges: &str, added: &Value, config: &Value)
 }
 
 /// The `tokenizer.json` of a language model's GGUF; what is missing, or not known, where there is none.
+///
+/// # Errors
+/// A sentence on what is missing or not known.
 pub fn gguf_tokenizer(keys: &GgufKeys) -> Result<Value, String> {
     let text = |key: &str| keys.get(key).and_then(Value::as_str);
     match text("tokenizer.ggml.model") {

@@ -39,10 +39,11 @@ fn every_language_model_says_the_same() {
                 let tokens = wait(encoder.visual_tokens(images(&pixels(name)), &mut on)).unwrap();
                 let visual = &expected["visual_tokens"].values;
                 assert_close(&what, &tokens.values, visual, 1e-5);
-                let given = wait(encoder.embed_with(&prompt, picture, &tokens)).unwrap();
-                let mut memory = encoder.memory(64).unwrap();
-                let all =
-                    wait(encoder.feed(&mut memory, &given, Wanted::All, &mut on)).unwrap().logits;
+                let given = wait(encoder.session().embed_with(&prompt, picture, &tokens)).unwrap();
+                let mut memory = encoder.session().memory(64).unwrap();
+                let all = wait(encoder.session().feed(&mut memory, &given, Wanted::All, &mut on))
+                    .unwrap()
+                    .logits;
                 near(&what, &all, &expected["logits"].values);
                 let mut talk = Talk::default();
                 talk.say(&encoder, &prompt, Some(&tokens)).unwrap();

@@ -23,7 +23,7 @@ pub(super) async fn run(args: &Args, model: &Model, side: u32) -> Result<()> {
     gpu.probe_anew(PATIENCE);
     let mut encoder = on_gpu(model.open().await?, gpu).await?;
     // As many rows as one picture has decide.
-    encoder.prepare(Images::Pictures(&picture)).await?;
+    encoder.session_mut().prepare(Images::Pictures(&picture)).await?;
     let (found, file) =
         encoder.gpu().map_or((Vec::new(), None), |gpu| (gpu.probed(), gpu.probes_file()));
     drop(encoder);

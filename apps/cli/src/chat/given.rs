@@ -42,16 +42,17 @@ pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Res
     bar.finish();
     let places = visual.as_ref().map_or(0, |visual| visual.shape[0] * visual.shape[1]);
     let picture = known.or_else(|| as_often(ids, places));
-    let (width, most) = (encoder.language()?.vocabulary, args.max_new_tokens as usize);
+    let (width, most) = (encoder.session().language()?.vocabulary, args.max_new_tokens as usize);
     let none = internvit::Tensor { shape: vec![0], values: Vec::new() };
-    let embeddings = encoder.embed_with(ids, picture, visual.as_ref().unwrap_or(&none)).await?;
-    let mut memory = encoder.memory(ids.len() + most)?;
+    let embeddings =
+        encoder.session().embed_with(ids, picture, visual.as_ref().unwrap_or(&none)).await?;
+    let mut memory = encoder.session().memory(ids.len() + most)?;
     let bar = progress::Share::new("reading", 1);
     let read = &mut async |done, total| {
         bar.set(done, total);
         ControlFlow::Continue(())
     };
-    let logits = encoder.feed(&mut memory, &embeddings, Wanted::All, read).await?.logits;
+    let logits = encoder.session().feed(&mut memory, &embeddings, Wanted::All, read).await?.logits;
     let (mut all, mut generated, mut said) = (ids.clone(), Vec::new(), Vec::new());
     let mut next = logits[logits.len() - width..].to_vec();
     for step in 1..=most {
@@ -60,13 +61,14 @@ pub(super) async fn run(checkpoint: Checkpoint, file: &Path, args: &Args) -> Res
         generated.push(i64::from(id));
         all.push(id);
         if step < most {
-            let embedding = encoder.embed(&[id]).await?;
-            next = encoder.feed(&mut memory, &embedding, Wanted::Last, read).await?.logits;
+            let embedding = encoder.session().embed(&[id]).await?;
+            next =
+                encoder.session().feed(&mut memory, &embedding, Wanted::Last, read).await?.logits;
         }
     }
     bar.finish();
     tell(&encoder);
-    let (n, c) = (ids.len(), encoder.language()?.hidden);
+    let (n, c) = (ids.len(), encoder.session().language()?.hidden);
     let mut list = Vec::new();
     if let Some(visual) = &visual {
         list.push(("visual_tokens".to_string(), visual.shape.clone(), Values::F32(&visual.values)));
