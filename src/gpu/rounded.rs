@@ -3,6 +3,7 @@
 use super::dispatch::{Bind, Draft, Unit};
 use super::family::Family;
 use super::kernels::{Product, ROUND, Target, choose};
+use super::pack::quads;
 #[cfg(feature = "probe")]
 use super::parts::parts_bytes;
 use super::products::Piece;
@@ -61,6 +62,6 @@ impl<'a> Builder<'a> {
 
 /// Bytes of some rows: four codes to a word, then scales in whole quads.
 fn rounded_bytes(product: &Product, rows: usize) -> u64 {
-    let words = product.k / 4 + (product.k / GROUP).next_multiple_of(4);
+    let words = product.k / 4 + quads(product.k / GROUP);
     (4 * words * rows) as u64
 }

@@ -11,7 +11,7 @@ use super::kernels::{
 #[cfg(feature = "language")]
 use super::kernels::{APPEND, CAUSAL, Causal, PICK, PROBABILITIES, Pick, TOP, Top};
 use super::link::link;
-use super::pack::Format;
+use super::pack::{Format, quads};
 use crate::image::Normal;
 use crate::model::{NormKind, Pairs};
 use crate::plan::Activation;
@@ -147,7 +147,7 @@ impl Specimen {
         let shape = Causal { heads, key_heads: 1, head_dim, norm: None, half };
         let cols = self.outputs;
         let top = Top { count: 1, cols, step: crate::plan::Top::STEP, numbered: false };
-        let pick = Pick { k: self.inputs.next_multiple_of(4), format: self.format };
+        let pick = Pick { k: quads(self.inputs), format: self.format };
         let tables: [&'static [Row<Causal>]; 3] = [&APPEND, &CAUSAL, &PROBABILITIES];
         tables
             .into_iter()
@@ -182,8 +182,8 @@ impl Specimen {
         };
         Product {
             rows: self.rows,
-            k: self.inputs.next_multiple_of(4),
-            cols: (if self.gated { 2 } else { 1 }) * self.outputs.next_multiple_of(4),
+            k: quads(self.inputs),
+            cols: (if self.gated { 2 } else { 1 }) * quads(self.outputs),
             bias: self.bias,
             activation: self.activation,
             gated: self.gated,
