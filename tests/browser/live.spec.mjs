@@ -356,7 +356,7 @@ test("a device that is too slow for every frame drops frames, and never falls be
 });
 
 test("live pictures are as large as the device keeps up with", async () => {
-  const { Pace } = await load("web/page/live-pace.ts");
+  const { Pace } = await load("web/page/live/pace.ts");
   /** The sides and the rate after ten seconds, where one of 224 px takes so many milliseconds. */
   const run = (usual, fixed = false, guess = () => 0) => {
     const pace = new Pace(guess);

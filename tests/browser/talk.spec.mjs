@@ -264,7 +264,7 @@ test("what is wrong is said in a sentence, and a phone has room", async (t) => {
 });
 
 test("a large model is kept in 8 bits unless others are chosen", async () => {
-  const { bitsFor } = await load("web/page/talk-bits.ts");
+  const { bitsFor } = await load("web/page/talk/bits.ts");
   assert.deepEqual([bitsFor("auto", 98e6), bitsFor("auto", 1.88e9), bitsFor("f32", 1.88e9), bitsFor("int4", 1)], ["f32", "int8", "f32", "int4"]);
 });
 
@@ -276,7 +276,7 @@ const SHAPES = {
 };
 
 test("what a model that speaks takes of the device follows from its shape", async () => {
-  const [{ PUBLISHED }, { facts }] = [await load("web/page/speakers.ts"), await load("web/page/model-row.ts")];
+  const [{ PUBLISHED }, { facts }] = [await load("web/page/talk/speakers.ts"), await load("web/page/models/row.ts")];
   for (const offer of PUBLISHED) {
     const { c, layers, q, kv, inner, words } = SHAPES[offer.name];
     // Attention keeps 8 bits where the MLP has 4.5, as the head does; patches, places and the projector stay in 32.
@@ -293,7 +293,7 @@ test("what a model that speaks takes of the device follows from its shape", asyn
 });
 
 test("an answer's words know their tokens", async () => {
-  const { wordsOf } = await load("web/page/said.ts");
+  const { wordsOf } = await load("web/page/talk/said.ts");
   const told = (pieces) => {
     const text = pieces.join("");
     let end = 0;
@@ -309,7 +309,7 @@ test("an answer's words know their tokens", async () => {
 });
 
 test("boxes are read of what a model writes", async () => {
-  const { boxesOf } = await load("web/page/boxes.ts");
+  const { boxesOf } = await load("web/page/talk/boxes.ts");
   const told = (text) => boxesOf(text).map(({ name, sides }) => [name, ...sides]);
   assert.deepEqual(told("<ref>the cat</ref><box>[[100, 200, 300, 400]]</box> sleeps"), [["the cat", 0.1, 0.2, 0.3, 0.4]]);
   assert.deepEqual(told("At <box>[[0,0,1000,1000]]</box>."), [["[0,0,1000,1000]", 0, 0, 1, 1]]);

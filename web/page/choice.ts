@@ -1,10 +1,10 @@
 // What the visitor has chosen to see, and its place in the address. The photograph never is in the address.
 
 import { Address } from "./address";
-import type { BesideChoice } from "./beside";
+import type { BesideChoice } from "./stage/beside";
 import type { Place } from "../shared/patches";
 import type { Edges } from "../shared/protocol";
-import { nameable } from "./shelf";
+import { nameable } from "./models/shelf";
 import { viewNames, type ViewName, type Views } from "./views/table";
 
 export interface Choice {

@@ -3,7 +3,7 @@
 import { part, pen } from "./dom";
 import type { Engine } from "./engine";
 import type { Encoding, ViewMap } from "../shared/protocol";
-import { rasterOf } from "./drawing";
+import { rasterOf } from "./stage/drawing";
 
 export interface HowItWorks {
   show(encoding: Encoding, layers: number): Promise<void>;

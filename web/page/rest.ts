@@ -1,7 +1,7 @@
 // Waits until the page has nothing to do.
 
 import type { Engine } from "./engine";
-import type { Photographs } from "./photographs";
+import type { Photographs } from "./photographs/photographs";
 
 /** How often it is looked at, in milliseconds. */
 const LOOK_EVERY = 500;

@@ -3,7 +3,7 @@
 import { make, part } from "./dom";
 import type { Engine } from "./engine";
 import { named, npy, save } from "./save";
-import type { Shot } from "./shots";
+import type { Shot } from "./photographs/shots";
 import type { Workbench } from "./workbench";
 
 export interface SavingParts {

@@ -4,8 +4,8 @@ import { remaining } from "../shared/format";
 import type { Encoded, ModelInfo, Settings } from "../shared/protocol";
 import { Detail } from "./detail";
 import { part } from "./dom";
-import { patchesOf, secondsBy, secondsFor } from "./estimate";
-import type { Present } from "./gain";
+import { patchesOf, secondsBy, secondsFor } from "./device/estimate";
+import type { Present } from "./models/gain";
 import { askedSettings, OWN, plainStart, type Resizing } from "./link";
 
 /** Pixels of the short side: patches fine enough to show what is in a photograph. */

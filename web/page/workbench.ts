@@ -1,22 +1,22 @@
 // The views at work: turns the visitor's choice into requests to the engine, and the answers into a picture.
 
 import type { Edges, Encoded, ModelInfo, Settings, ViewMap } from "../shared/protocol";
-import { Beside, type BesideMap } from "./beside";
+import { Beside, type BesideMap } from "./stage/beside";
 import { AddressBar, addressOf, readAddress, type Choice } from "./choice";
-import type { Fed, Looked } from "./command";
+import type { Fed, Looked } from "./code/command";
 import { part } from "./dom";
 import type { Engine } from "./engine";
-import { Film } from "./film";
+import { Film } from "./stage/film";
 import { sameGrid, tokenAt, type Place } from "../shared/patches";
-import { Picture } from "./picture";
-import { Pointing } from "./pointing";
-import { Ranking } from "./ranking";
+import { Picture } from "./stage/picture";
+import { Pointing } from "./stage/pointing";
+import { Ranking } from "./photographs/ranking";
 import { Repeated } from "./requests";
-import type { Shelf } from "./shelf";
-import type { Shot } from "./shots";
-import { Spot } from "./spot";
+import type { Shelf } from "./models/shelf";
+import type { Shot } from "./photographs/shots";
+import { Spot } from "./stage/spot";
 import type { Tasks } from "./tasks";
-import { Teaching } from "./teaching";
+import { Teaching } from "./teach/teaching";
 import { ViewPanel } from "./view-panel";
 import { makeViews, type ViewName, type Views } from "./views/table";
 import type { View } from "./views/view";

@@ -3,7 +3,7 @@
 import type { Caller } from "../../client/caller";
 import type { Arranged, Embedded, FolderCalls } from "../../shared/folder";
 import { make } from "../dom";
-import { colourOf } from "../lesson";
+import { colourOf } from "../teach/lesson";
 import { aborted, Latest } from "../requests";
 import { Atlas } from "./atlas";
 import { FolderMap } from "./map";

@@ -2,10 +2,10 @@
 
 import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
-import { Cells } from "../cells";
+import { Cells } from "../stage/cells";
 import { make, part } from "../dom";
-import type { Shot } from "../shots";
-import { percentileLight, shadeOf, type Light } from "../light";
+import type { Shot } from "../photographs/shots";
+import { percentileLight, shadeOf, type Light } from "../stage/light";
 import { View, type Subject, type Surface } from "./view";
 
 export class Attention extends View {

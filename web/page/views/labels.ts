@@ -4,7 +4,7 @@ import type { Label, ModelInfo, ViewMap } from "../../shared/protocol";
 import type { Address } from "../address";
 import { make, part } from "../dom";
 import type { Engine } from "../engine";
-import type { Shot } from "../shots";
+import type { Shot } from "../photographs/shots";
 import { noTexts } from "./texts";
 import { View, type Subject, type Surface } from "./view";
 

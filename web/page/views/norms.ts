@@ -1,6 +1,6 @@
 // Norms: the length of each patch's feature vector.
 
-import { percentileLight, type Light } from "../light";
+import { percentileLight, type Light } from "../stage/light";
 import type { ViewMap, ViewRequest } from "../../shared/protocol";
 import { View, type Subject } from "./view";
 

@@ -3,12 +3,12 @@
 import type { Edges, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
 import { byTouch, make, part } from "../dom";
-import type { Mark } from "../drawing";
+import type { Mark } from "../stage/drawing";
 import type { Engine } from "../engine";
-import { valuesOf, type Light } from "../light";
+import { valuesOf, type Light } from "../stage/light";
 import { tokenAt, type Place } from "../../shared/patches";
-import type { Shot } from "../shots";
-import { ALIKE, alikeLight } from "../spot";
+import type { Shot } from "../photographs/shots";
+import { ALIKE, alikeLight } from "../stage/spot";
 import { View, type Against, type Subject, type Surface } from "./view";
 
 /** A patch besides the first; its picture is null until one is shown. */

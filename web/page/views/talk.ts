@@ -3,14 +3,14 @@
 import type { Encoded, ViewMap } from "../../shared/protocol";
 import { placeOf, type Place } from "../../shared/patches";
 import type { Looked } from "../../shared/talk";
-import type { Said } from "../code-talk";
-import { Conversation } from "../conversation";
+import type { Said } from "../code/talk";
+import { Conversation } from "../talk/conversation";
 import { part } from "../dom";
-import type { Stroke } from "../drawing";
+import type { Stroke } from "../stage/drawing";
 import type { Engine } from "../engine";
-import { percentileLight, type Light } from "../light";
-import { valueAt } from "../looking";
-import type { Shot } from "../shots";
+import { percentileLight, type Light } from "../stage/light";
+import { valueAt } from "../talk/looking";
+import type { Shot } from "../photographs/shots";
 import { View, type Subject, type Surface } from "./view";
 
 export class Talk extends View {

@@ -2,12 +2,12 @@
 
 import type { Edges, Refine, Taught, ViewMap, ViewRequest } from "../../shared/protocol";
 import { make, part } from "../dom";
-import type { Stroke } from "../drawing";
+import type { Stroke } from "../stage/drawing";
 import type { Engine } from "../engine";
-import type { Light } from "../light";
-import { mapOf, valuesOf, type Showing } from "../mask-map";
+import type { Light } from "../stage/light";
+import { mapOf, valuesOf, type Showing } from "../teach/mask-map";
 import type { Place } from "../../shared/patches";
-import type { Shot } from "../shots";
+import type { Shot } from "../photographs/shots";
 import { View, type Subject, type Surface } from "./view";
 
 /** What the view needs of the lesson. */

@@ -3,10 +3,10 @@
 import type { Edges, ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
 import type { Place } from "../../shared/patches";
-import type { Shot } from "../shots";
-import type { Mark, Stroke } from "../drawing";
+import type { Shot } from "../photographs/shots";
+import type { Mark, Stroke } from "../stage/drawing";
 import type { Engine } from "../engine";
-import type { Light } from "../light";
+import type { Light } from "../stage/light";
 
 /** What a click on a patch does: nothing, choose it, hold it until the next click, or give it a class. */
 export type Pointing = "none" | "choose" | "hold" | "teach";

@@ -3,7 +3,7 @@
 import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
 import { part } from "../dom";
-import { percentileLight, type Light } from "../light";
+import { percentileLight, type Light } from "../stage/light";
 import { noTexts } from "./texts";
 import { View, type Surface } from "./view";
 
