@@ -410,7 +410,7 @@ test("misspelt settings are refused, with those there are", async (t) => {
     "encode.settings.image_size: expected number, found string.", "encode.settings.resize: expected squash or crop or native or middle or pad or patches, found squish.",
     `encode.settings: unknown ${"x".repeat(200)}…, ${settings}`, `encode.settings: unknown __proto__, ${settings}`,
     `encode.settings: unknown a\\u{a}\\u{202e}b, ${settings}`,
-    "encode: unknown setting, known are photo, settings.", "open: unknown thread, known are device, threads, kernels.", "load: unknown name, known are folder.",
+    "encode: unknown setting, known are photo, settings.", "open: unknown thread, known are device, threads, kernels, folder.", "load: unknown name, known are folder.",
     "load: unknown weight, known are name, config, processor, preprocessor, weights, words.", "benchmark: unknown run, known are side, batch, runs.",
     "view.request: unknown clusters, known are view, layer, k.",
     "view.request.view: expected pca or similarity or attention or rollout or clusters or norms or words or segmentation or taught, found cluster.",
