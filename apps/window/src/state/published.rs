@@ -2,11 +2,14 @@
 
 use internvit::model::Published;
 
-/// The models that come with the program, and what is said of them.
-pub(crate) const BUILT_IN: [(&str, &str); 2] = [
-    ("dinov2-small", "DINOv2 ViT-S/14 in 8 bits, 25 MB: comes with the program."),
-    ("internvit-tiny", "InternViT-Tiny, 11 MB: comes with the program, and names materials."),
-];
+/// What is said of a model that comes with the program, by its name.
+pub(crate) fn told_built_in(name: &str) -> &'static str {
+    match name {
+        "dinov2-small" => "DINOv2 ViT-S/14 in 8 bits, 25 MB: comes with the program.",
+        "internvit-tiny" => "InternViT-Tiny, 11 MB: comes with the program, and names materials.",
+        _ => "Comes with the program.",
+    }
+}
 
 /// A published encoder's size, its licence and what is said of it.
 pub(crate) fn told(model: &Published) -> String {
@@ -18,6 +21,13 @@ pub(crate) fn told(model: &Published) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_model_of_the_program_is_told() {
+        for name in internvit::Checkpoint::BUILT_IN {
+            assert_ne!(told_built_in(name), told_built_in("another"), "{name}");
+        }
+    }
 
     #[test]
     fn the_list_is_read() {

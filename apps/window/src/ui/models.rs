@@ -1,14 +1,14 @@
 //! The list of models, and where they compute.
 
 use eframe::egui::{Button, ComboBox, Context, ScrollArea, TextEdit, Ui, Window};
-use internvit::Device;
 use internvit::gpu::Precision;
 use internvit::model::{Purpose, published};
+use internvit::{Checkpoint, Device};
 
 use super::App;
 use super::dialogs::Wanted;
 use crate::state::Model;
-use crate::state::published::{BUILT_IN, told};
+use crate::state::published::{told, told_built_in};
 use crate::talk::{Opening, Place};
 
 /// Precisions, and what is said of them.
@@ -134,10 +134,10 @@ fn list(app: &App, ui: &mut Ui, chosen: &mut Option<String>) {
             ui.weak(told);
         }
     };
-    BUILT_IN.iter().for_each(|(name, told)| row(ui, name, told));
+    Checkpoint::BUILT_IN.iter().for_each(|name| row(ui, name, told_built_in(name)));
     let recent = app.desk.recent.models.iter();
     let recent: Vec<&String> =
-        recent.filter(|name| BUILT_IN.iter().all(|(other, _)| other != name)).collect();
+        recent.filter(|name| !Checkpoint::BUILT_IN.contains(&name.as_str())).collect();
     if !recent.is_empty() {
         ui.strong("Opened before");
         recent.into_iter().for_each(|name| row(ui, name, ""));
