@@ -31,7 +31,8 @@ export class Screen {
   display = "";
 
   async open() {
-    const args = ["-displayfd", "3", "-screen", "0", `${WIDTH}x${HEIGHT}x24`, "-fbdir", this.#folder, "-nolisten", "tcp"];
+    // Without "-noreset" a server takes nobody for a moment when its last window has gone.
+    const args = ["-noreset", "-displayfd", "3", "-screen", "0", `${WIDTH}x${HEIGHT}x24`, "-fbdir", this.#folder, "-nolisten", "tcp"];
     this.#server = spawn("Xvfb", args, { stdio: ["ignore", "ignore", "ignore", "pipe"] });
     this.display = await new Promise((done, failed) => {
       this.#server.on("error", failed).on("exit", (status) => failed(new Error(`Xvfb ended with ${status}`)));
@@ -44,6 +45,14 @@ export class Screen {
   close() {
     this.#server?.kill();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** What is on the screen once `holds` is true of it. */
+  once(holds, what) {
+    return until(() => {
+      const seen = this.pixels();
+      return holds(seen) && seen;
+    }, () => what);
   }
 
   /** What is on the screen: RGB, row by row. */
@@ -172,8 +181,10 @@ export class Window {
     return this.status;
   }
 
-  close() {
+  async close() {
     if (this.status === null) this.#child?.kill("SIGKILL");
+    // The next window must not be taken for this one.
+    if (this.#child?.pid) await this.ended();
     rmSync(this.#config, { recursive: true, force: true });
   }
 
