@@ -5,18 +5,21 @@
 
 #![allow(missing_docs, reason = "a target is called by its name only")]
 
+#[allow(dead_code, reason = "as in the room")]
+#[path = "../../src/hub/name.rs"]
+mod name;
 #[cfg(test)]
 mod tests;
 
 use std::io::Cursor;
 
-use internvit::hub::Name;
 use internvit::model::{Key, Naming, canonical_config, parse_config, parse_head};
 use internvit::plan::tensors;
 use internvit::weights::{
     LinearHead, Manifest, Source, Stored, read_header, read_metadata, shards, stored_tensors,
 };
 use internvit::{Precision, Result, budget, image, weights};
+use name::Name;
 use pollster::block_on;
 
 /// The value, if there is one; an error must be a short line.

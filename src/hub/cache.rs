@@ -5,6 +5,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use hf_hub::{Repo, RepoType};
+
 use super::proof::Proofs;
 use super::{Name, Remote, Step, Tell, report};
 use crate::files::{self, is_at, open_lock, read_line};
@@ -21,6 +23,11 @@ pub(super) struct Cache {
 /// A variable of the environment that is not empty.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A model as the crate for the cache calls it.
+fn repo(model: &Name) -> Repo {
+    Repo::with_revision(model.repository().into(), RepoType::Model, model.revision().into())
 }
 
 impl Cache {
@@ -48,7 +55,7 @@ impl Cache {
     }
 
     fn repository(&self, model: &Name) -> PathBuf {
-        self.hub.path().join(model.repo().folder_name())
+        self.hub.path().join(repo(model).folder_name())
     }
 
     /// The commit that the revision was when it was last fetched.
@@ -79,7 +86,7 @@ impl Cache {
 
     /// Where a commit's files stand under their own names.
     pub(super) fn snapshot(&self, model: &Name, commit: &str) -> PathBuf {
-        self.hub.repo(model.repo()).pointer_path(commit)
+        self.hub.repo(repo(model)).pointer_path(commit)
     }
 
     /// Whether a program of the cache has noted that a commit has no such file.
@@ -149,7 +156,7 @@ impl Cache {
 
     /// Where programs that fetch the same bytes wait for one another.
     pub(super) fn lock(&self, model: &Name, file: &Remote) -> PathBuf {
-        let locks = self.hub.path().join(".locks").join(model.repo().folder_name());
+        let locks = self.hub.path().join(".locks").join(repo(model).folder_name());
         locks.join(format!("{}.lock", file.digest))
     }
 

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use hf_hub::{Repo, RepoType};
-
 /// `owner/name`, or `owner/name@revision` with a branch, a tag or a commit; behind it `:Q4_K_M` or `:FILE.gguf` for one of
 /// several models in GGUF.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +45,6 @@ impl Name {
     /// Which of several models in GGUF: a quantisation or the name of a file.
     pub fn choice(&self) -> Option<&str> {
         self.choice.as_deref()
-    }
-
-    /// As the crate for the cache calls it.
-    pub(super) fn repo(&self) -> Repo {
-        Repo::with_revision(self.repository.clone(), RepoType::Model, self.revision.clone())
     }
 
     /// The revision where it is a whole commit, which never changes.
