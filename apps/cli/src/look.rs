@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// A photograph: PNG, JPEG, WebP, GIF, BMP or TIFF; - is standard input
     image: PathBuf,
     /// What to show
-    #[arg(long, value_parser = views(), default_value = "pca")]
+    #[arg(long, value_parser = views(), default_value = VIEWS[0].0)]
     view: String,
     #[command(flatten)]
     model: Model,
