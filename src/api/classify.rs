@@ -126,7 +126,7 @@ impl Model {
             }
         };
         // Where the thread has ended the answer is dropped, which the caller sees.
-        let _ = self.requests.send(Request::Work(Box::new(work)));
+        let _ = self.line.send(Request::Work(Box::new(work)));
         async { answered.await.unwrap_or_else(|_| Err(stopped())) }
     }
 

@@ -9,6 +9,7 @@ mod convert;
 mod decoders;
 mod features;
 mod given;
+mod line;
 mod look;
 mod options;
 mod photo;
@@ -37,12 +38,14 @@ use crate::many::{PhotoFeatures, Ready};
 use crate::model::Spec;
 use crate::{Encoder, Error, Result};
 use decoders::Decoders;
+use line::Line;
 use thread::{Request, Waiting};
 
-/// A model on a device. Clones share it; the last one releases its memory.
+/// A model on a device. Clones share it; the last one releases its memory, and waits until that is done: two seconds at
+/// most, where something is still computed for a caller who has gone.
 #[derive(Clone)]
 pub struct Model {
-    requests: mpsc::Sender<Request>,
+    line: Arc<Line>,
     about: Arc<About>,
 }
 
@@ -181,7 +184,7 @@ impl Model {
                 Err(error) => drop(answer.send(Err(error))),
                 Ok(photo) => {
                     // Where the thread has ended the answer is dropped, which the caller sees.
-                    let _ = model.requests.send(Request::Photo(Waiting { photo, answer }));
+                    let _ = model.line.send(Request::Photo(Waiting { photo, answer }));
                 }
             }
         });
@@ -201,7 +204,7 @@ impl Model {
         let request = move |encoder: &mut Encoder| {
             let _ = send.send(about.noting(encoder, work));
         };
-        self.requests.send(Request::Work(Box::new(request))).map_err(|_| stopped())?;
+        self.line.send(Request::Work(Box::new(request)))?;
         answer.recv().unwrap_or_else(|_| Err(stopped()))
     }
 }

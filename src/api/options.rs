@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
+use super::line::Line;
 use super::source::HubUse;
 use super::thread::serve;
 use super::{About, Model, ModelSource, stopped};
@@ -151,20 +152,24 @@ impl Options {
         let count = self.threads;
         let (requests, inbox) = mpsc::channel();
         let (opened, answer) = mpsc::sync_channel(1);
+        let (alive, ended) = mpsc::channel();
         let (batch, memory) = (self.batch.unwrap_or(BATCH), self.memory);
-        let work = move || match pollster::block_on(self.load(source)) {
-            Err(error) => drop(opened.send(Err(error))),
-            Ok(mut encoder) => {
-                let about = Arc::new(About::of(&encoder, batch, memory));
-                if opened.send(Ok(about.clone())).is_ok() {
-                    serve(&mut encoder, &inbox, &about);
+        let work = move || {
+            match pollster::block_on(self.load(source)) {
+                Err(error) => drop(opened.send(Err(error))),
+                Ok(mut encoder) => {
+                    let about = Arc::new(About::of(&encoder, batch, memory));
+                    if opened.send(Ok(about.clone())).is_ok() {
+                        serve(&mut encoder, &inbox, &about);
+                    }
                 }
             }
+            drop(alive); // behind the encoder
         };
         threads::start("internvit", count, work)
             .map_err(|e| Error::device(format!("no thread for the model: {e}")))?;
         let about = answer.recv().unwrap_or_else(|_| Err(stopped()))?;
-        Ok(Model { requests, about })
+        Ok(Model { line: Arc::new(Line::new(requests, ended)), about })
     }
 
     async fn find(&mut self, source: ModelSource) -> Result<Checkpoint> {

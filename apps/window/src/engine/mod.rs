@@ -11,12 +11,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use internvit::{Cancel, Error};
 
 use self::bench::Bench;
 use crate::device::Shared;
 use crate::talk::{Ask, Told};
+
+/// How long a window that was closed waits for its engine.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What both sides of the engine see at once.
 #[derive(Default)]
@@ -29,7 +33,8 @@ struct Now {
 
 /// The window's side of the engine.
 pub(crate) struct Engine {
-    asks: Sender<Ask>,
+    /// Until it ends.
+    asks: Option<Sender<Ask>>,
     told: Receiver<Told>,
     now: Arc<Now>,
 }
@@ -59,7 +64,7 @@ impl Engine {
         let work = move || work(bench, &inbox, &teller);
         // Without the thread nothing is ever answered, which the first ask tells.
         let _ = internvit::threads::start("engine", None, work);
-        Self { asks, told, now }
+        Self { asks: Some(asks), told, now }
     }
 
     /// Asks for something; false where the engine has ended.
@@ -70,7 +75,7 @@ impl Engine {
             Ask::Open(_) => self.cancel_opening(),
             _ => {}
         }
-        self.asks.send(ask).is_ok()
+        self.asks.as_ref().is_some_and(|asks| asks.send(ask).is_ok())
     }
 
     /// Ends the opening of a model.
@@ -81,6 +86,18 @@ impl Engine {
     /// What was told since the last time.
     pub(crate) fn told(&self) -> impl Iterator<Item = Told> + '_ {
         self.told.try_iter()
+    }
+}
+
+impl Drop for Engine {
+    /// Waits a moment for the thread to let go of the device: a program that ends beside its driver's work may not survive
+    /// that.
+    fn drop(&mut self) {
+        self.cancel_opening();
+        self.now.shot.store(u32::MAX, Ordering::Relaxed);
+        self.asks = None;
+        let end = Instant::now() + PATIENCE;
+        while self.told.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}
     }
 }
 
