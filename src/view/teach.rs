@@ -183,15 +183,19 @@ fn conflict(examples: &[Example]) -> Option<[usize; 3]> {
 
 /// Mean and variance of each channel.
 fn statistics(tokens: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
-    let n = (tokens.len() / c) as f64;
-    let column = |i: usize| tokens.iter().skip(i).step_by(c).map(|v| f64::from(*v));
-    (0..c)
-        .map(|i| {
-            let mean = column(i).sum::<f64>() / n;
-            let variance = column(i).map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-            (mean as f32, variance as f32)
-        })
-        .unzip()
+    let rows = || tokens.chunks_exact(c);
+    let n = rows().len() as f64;
+    // Row by row, as they lie in memory.
+    let mut mean = vec![0.0f64; c];
+    rows().for_each(|row| mean.iter_mut().zip(row).for_each(|(sum, v)| *sum += f64::from(*v)));
+    mean.iter_mut().for_each(|sum| *sum /= n);
+    let mut variance = vec![0.0f64; c];
+    for row in rows() {
+        let off = row.iter().zip(&mean).map(|(v, mean)| f64::from(*v) - mean);
+        variance.iter_mut().zip(off).for_each(|(sum, off)| *sum += off * off);
+    }
+    let narrow = |values: &[f64], by: f64| values.iter().map(|v| (v / by) as f32).collect();
+    (narrow(&mean, 1.0), narrow(&variance, n))
 }
 
 #[cfg(test)]
