@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Album;
 use super::photo::no_patch;
 use crate::model::MAX_CLASSES;
-use crate::view::{default_palette, fit, fit_network, rows_of};
+use crate::view::{default_palette, fit, fit_in_turn, fit_network, rows_of};
 use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Result, Tensor};
 
@@ -60,7 +60,7 @@ pub struct Gathered {
     pub channels: usize,
     /// `[n, channels]`.
     pub tokens: Vec<f32>,
-    /// Places among the tokens, and their classes.
+    /// Places among the tokens, and their classes: of vectors, then of patches in the lesson's order.
     pub examples: Vec<(usize, usize)>,
 }
 
@@ -118,18 +118,19 @@ impl Lesson {
             return Err(Error::input(reason));
         }
         let c = encoder.spec().sizes.hidden * self.layers.len();
-        let (mut tokens, mut examples) = (Vec::new(), Vec::new());
+        let (mut tokens, mut examples, mut placed) = (Vec::new(), Vec::new(), Vec::new());
         for (id, photo) in album.photos_mut() {
-            let own: Vec<_> = self.examples.iter().filter(|example| example.photo == id).collect();
+            let own = self.examples.iter().enumerate().filter(|(_, example)| example.photo == id);
+            let own: Vec<_> = own.collect();
             if own.is_empty() {
                 continue;
             }
             let all = photo.read_all(encoder, &self.layers).await?;
             let (first, seen) = (tokens.len() / c, photo.seen());
-            for Example { token, class, .. } in own {
+            for (place, Example { token, class, .. }) in own {
                 if *seen.get(*token).ok_or_else(|| no_patch(*token))? {
                     let before = seen[..*token].iter().filter(|seen| **seen).count();
-                    examples.push((first + before, *class));
+                    placed.push((place, (first + before, *class)));
                 }
             }
             tokens.extend(rows_of(&all, c, seen));
@@ -142,6 +143,8 @@ impl Lesson {
             examples.push((tokens.len() / c, *class));
             tokens.extend(features);
         }
+        placed.sort_by_key(|(place, _)| *place);
+        examples.extend(placed.into_iter().map(|(_, example)| example));
         if self.method == Method::Walk {
             examples = thinned(&examples, self.names.len());
             part(&mut tokens, &mut examples, c);
@@ -162,7 +165,8 @@ impl Lesson {
         }
         let fitted = match self.method {
             Method::Mlp => fit_network(tokens, *channels, classes, examples)?,
-            Method::Linear | Method::Walk => fit(tokens, *channels, classes, examples)?,
+            Method::Linear => fit(tokens, *channels, classes, examples)?,
+            Method::Walk => fit_in_turn(tokens, *channels, classes, examples)?,
         };
         let palette = match self.palette.len() == classes {
             true => self.palette.clone(),
@@ -181,14 +185,17 @@ impl Lesson {
 /// Examples of a class by which a walk's prior is fitted at most: a brush's neighbours say the same.
 const MOST: usize = 128;
 
-/// At most this number of each class's examples, evenly spaced.
+/// At most this number of each class's examples, evenly spaced, in the order in which they were.
 fn thinned(examples: &[(usize, usize)], classes: usize) -> Vec<(usize, usize)> {
     let each = (0..classes).flat_map(|class| {
-        let own: Vec<_> = examples.iter().filter(|(_, other)| *other == class).collect();
+        let own = examples.iter().enumerate().filter(|(_, (_, other))| *other == class);
+        let own: Vec<usize> = own.map(|(place, _)| place).collect();
         let taken = own.len().min(MOST);
-        (0..taken).map(|i| *own[i * own.len() / taken]).collect::<Vec<_>>()
+        (0..taken).map(|i| own[i * own.len() / taken]).collect::<Vec<_>>()
     });
-    each.collect()
+    let mut places: Vec<usize> = each.collect();
+    places.sort_unstable();
+    places.into_iter().map(|place| examples[place]).collect()
 }
 
 /// Gives each further class of a token a copy of the token.

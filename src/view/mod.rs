@@ -66,7 +66,7 @@ pub use settings::{Setting, Settings};
 pub use similarity::{Similarity, centred_similarity, nearest, pinned, similarity};
 pub use soft::{Named, Refine, Soft, probabilities};
 pub use taught::Taught;
-pub use teach::{Example, fit, fit_network};
+pub use teach::{Example, fit, fit_in_turn, fit_network};
 pub use tidy::tidy;
 pub use walk::Cells;
 pub use words::Words;

@@ -16,6 +16,10 @@ const MOST: usize = 4096;
 const ITERATIONS: usize = 2000;
 /// How far off, relative to the weights, the fit may end.
 const SETTLED: f64 = 3e-4;
+/// Beginnings of a list of examples that are fitted at most, and the examples that they have together:
+/// of strokes each says less, and takes longer.
+const TURNS: usize = 16;
+const ROWS: usize = 512;
 
 /// Fits a classifier to `examples` among `tokens` `[n, c]`; channels are standardised over all
 /// tokens. Multinomial logistic regression with weight decay, every class of equal weight, by
@@ -26,13 +30,26 @@ const SETTLED: f64 = 3e-4;
 /// exist, where a token is an example of two classes, and where examples do not tell classes apart.
 pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Classifier> {
     let told = Told::new(tokens, c, classes, examples)?;
-    let now = told.descend();
-    let width = c + 1;
-    let weight: Vec<f32> =
-        now.chunks_exact(width).flat_map(|w| w[..c].iter().map(|v| v * told.scale)).collect();
-    told.apart(&weight)?;
-    let bias = told.biases(now.chunks_exact(width).map(|w| w[c]));
-    Ok(Classifier { mean: told.mean, variance: told.variance, hidden: None, weight, bias })
+    told.linear(examples.len())
+}
+
+/// The mean of what [`fit`] makes of the first examples, of one more each time, from where every class
+/// has one: the order in which they were named counts. A place at an edge is half of the other class;
+/// by itself it would turn over what all before it have shown, here it is outvoted.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_in_turn(
+    tokens: &[f32],
+    c: usize,
+    classes: usize,
+    examples: &[Example],
+) -> Result<Classifier> {
+    let told = Told::new(tokens, c, classes, examples)?;
+    let last = examples.len();
+    let turns = (ROWS / last.max(1)).clamp(1, TURNS);
+    let whole = (1..=last).find(|end| shares(&told.rows[..*end], classes).1 == told.known);
+    told.linear(whole.unwrap_or(last).max((last + 1).saturating_sub(turns)))
 }
 
 /// The same by a network with one hidden layer, for classes that no plane parts.
@@ -46,7 +63,7 @@ pub fn fit_network(
     examples: &[Example],
 ) -> Result<Classifier> {
     let told = Told::new(tokens, c, classes, examples)?;
-    let [first, second] = network::descend(&told.rows, &told.weights(), classes);
+    let [first, second] = network::descend(&told.rows, &told.weights(told.rows.len()), classes);
     let (weight, bias): (Vec<_>, Vec<_>) = first
         .chunks_exact(c + 1)
         .map(|w| (w[..c].iter().map(|v| v * told.scale).collect::<Vec<_>>(), w[c]))
@@ -89,36 +106,53 @@ impl Told {
                 ((0..c).map(unit).chain([1.0]).collect(), *class)
             })
             .collect();
-        let mut share = vec![0.0f32; classes];
-        rows.iter().for_each(|(_, class)| share[*class] += 1.0);
-        let known = share.iter().filter(|n| **n > 0.0).count().max(1) as f32;
+        let (share, known) = shares(&rows, classes);
         Ok(Self { mean, variance, scale, rows, share, known })
     }
 
-    /// What each row counts: every class as much as another.
-    fn weights(&self) -> Vec<f32> {
-        let weight = |(_, class): &(_, usize)| 1.0 / (self.share[*class] * self.known);
-        self.rows.iter().map(weight).collect()
+    /// What each of the first `end` rows counts: every class as much as another.
+    fn weights(&self, end: usize) -> Vec<f32> {
+        let (share, known) = shares(&self.rows[..end], self.share.len());
+        self.rows[..end].iter().map(|(_, class)| 1.0 / (share[*class] * known)).collect()
     }
 
-    /// The weights of logistic regression and, in the last column, the bias.
-    fn descend(&self) -> Vec<f32> {
-        let weights = self.weights();
+    /// The mean of the fits to the first examples, from `first` of them to all.
+    fn linear(self, first: usize) -> Result<Classifier> {
+        let (classes, width) = (self.share.len(), self.mean.len() + 1);
+        let mut now = vec![0.0f32; classes * width];
+        let mut sum = now.clone();
+        let ends = first..=self.rows.len();
+        let part = 1.0 / ends.clone().count() as f32;
+        for end in ends {
+            now = self.descend(now, end);
+            sum.iter_mut().zip(&now).for_each(|(sum, w)| *sum += w * part);
+        }
+        let rows = sum.chunks_exact(width);
+        let weight: Vec<f32> =
+            rows.clone().flat_map(|w| w[..width - 1].iter().map(|v| v * self.scale)).collect();
+        self.apart(&weight)?;
+        let bias = self.biases(rows.map(|w| w[width - 1]));
+        Ok(Classifier { mean: self.mean, variance: self.variance, hidden: None, weight, bias })
+    }
+
+    /// The weights of logistic regression on the first `end` examples and, in the last column, the
+    /// bias, from weights near them.
+    fn descend(&self, mut now: Vec<f32>, end: usize) -> Vec<f32> {
+        let (rows, weights) = (&self.rows[..end], self.weights(end));
         // The loss bends at most so much; a token that stands out would make longer steps overshoot.
         let bend = |((row, _), weight): (&(Vec<f32>, usize), &f32)| 0.5 * dot(row, row) * weight;
-        let bend = DECAY + self.rows.iter().zip(&weights).map(bend).sum::<f32>();
+        let bend = DECAY + rows.iter().zip(&weights).map(bend).sum::<f32>();
         // Nesterov's momentum for a loss that bends at least by the decay.
         let root = (DECAY / bend).sqrt();
         let most = (1.0 - root) / (1.0 + root);
         let width = self.mean.len() + 1;
-        let mut now = vec![0.0f32; self.share.len() * width];
         let mut before = now.clone();
         for step in 0..ITERATIONS {
             let momentum = (step as f32 / (step as f32 + 3.0)).min(most);
             let ahead: Vec<f32> =
                 now.iter().zip(&before).map(|(n, b)| n + momentum * (n - b)).collect();
             let mut gradient: Vec<f32> = ahead.iter().map(|w| DECAY * w).collect();
-            for ((row, class), weight) in self.rows.iter().zip(&weights) {
+            for ((row, class), weight) in rows.iter().zip(&weights) {
                 let mut p: Vec<f32> = ahead.chunks_exact(width).map(|w| dot(w, row)).collect();
                 softmax(&mut p);
                 p[*class] -= 1.0;
@@ -151,6 +185,14 @@ impl Told {
     fn biases(&self, fitted: impl Iterator<Item = f32>) -> Vec<f32> {
         fitted.zip(&self.share).map(|(bias, n)| if *n > 0.0 { bias } else { -1e4 }).collect()
     }
+}
+
+/// How many rows each class has, and classes that have any.
+fn shares(rows: &[(Vec<f32>, usize)], classes: usize) -> (Vec<f32>, f32) {
+    let mut share = vec![0.0f32; classes];
+    rows.iter().for_each(|(_, class)| share[*class] += 1.0);
+    let known = share.iter().filter(|n| **n > 0.0).count().max(1) as f32;
+    (share, known)
 }
 
 /// That examples name tokens and classes that there are, and each token one class.
@@ -225,6 +267,29 @@ mod tests {
             assert_eq!(logits[i] > logits[40 + i], i < 20, "token {i}");
         }
         assert_eq!(taught, fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]).unwrap());
+    }
+
+    /// The middle between two clouds, named last: by itself it takes half of a cloud with it.
+    #[test]
+    fn no_example_turns_over_what_those_before_it_have_shown() {
+        let (mut tokens, c) = clouds();
+        let cloud = tokens.len() / c;
+        tokens.extend([100.5, 0.0, 0.0, 0.0]);
+        let clicks = [(3, 0), (25, 1), (31, 1), (35, 1), (cloud, 1)];
+        let certain = |taught: Classifier| {
+            let logits = taught.logits(&tokens).unwrap();
+            let of = |i: usize| logits[i] - logits[tokens.len() / c + i];
+            (0..20).map(of).fold(f32::INFINITY, f32::min)
+        };
+        let all = certain(fit(&tokens, c, 2, &clicks).unwrap());
+        let before = certain(fit(&tokens, c, 2, &clicks[..4]).unwrap());
+        let turns = certain(fit_in_turn(&tokens, c, 2, &clicks).unwrap());
+        assert!(all < 0.0 && before > 0.0 && turns > 0.0, "{all} {before} {turns}");
+        // Of one beginning it is that fit, as of a class that comes last.
+        let late = [(3, 0), (7, 0), (25, 1)];
+        let (one, same) = (fit_in_turn(&tokens, c, 2, &late), fit(&tokens, c, 2, &late));
+        assert_eq!(one.unwrap(), same.unwrap());
+        assert!(fit_in_turn(&tokens, c, 2, &[]).is_err());
     }
 
     /// Two classes at opposite corners: no plane parts them, a hidden layer does.
