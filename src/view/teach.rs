@@ -19,7 +19,7 @@ const SETTLED: f64 = 3e-4;
 /// Beginnings of a list of examples that are fitted at most, and the examples that they have together:
 /// of strokes each says less, and takes longer.
 const TURNS: usize = 16;
-const ROWS: usize = 512;
+const ROWS: usize = 256;
 
 /// Fits a classifier to `examples` among `tokens` `[n, c]`; channels are standardised over all
 /// tokens. Multinomial logistic regression with weight decay, every class of equal weight, by
