@@ -9,7 +9,7 @@ import { openSite, path, visit } from "./site.mjs";
 import { indices } from "./png.mjs";
 import { unzipSync } from "fflate";
 import { ask, CASE, fold, FOLDER, open, plain, status, talkTab } from "./talker.mjs";
-import { drawn, fact, phone, pick, readNpy, saved, shown } from "./visitor.mjs";
+import { copied, drawn, fact, ownClipboard, phone, pick, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const program = join(process.env.CARGO_TARGET_DIR ?? path("target"), "debug/internvit");
@@ -221,7 +221,7 @@ for (const [language, file] of [["Python", "looked.py"], ["JavaScript", "looked.
 }
 
 test("the button answers, each language says what it needs, and where nothing is shown the sheet says so", async (t) => {
-  const page = await visit(site, t, { query: `${SMALL}#view=words`, permissions: ["clipboard-read", "clipboard-write"], ...phone });
+  const page = await visit(site, t, { query: `${SMALL}#view=words`, prepare: ownClipboard, ...phone });
   await shown(page);
   await page.getByRole("button", { name: "Code", exact: true }).click();
   await page.locator("#code-sheet", { hasText: "Write what to look for first." }).waitFor();
@@ -233,7 +233,7 @@ test("the button answers, each language says what it needs, and where nothing is
   assert.match(rust, /model\.look\(&photo\)\.size\(112\)\.resize\(Resize::Native\)\.edges\(Edges::Photograph\)\.view\(view\)/);
   await page.locator("#code-sheet").getByRole("button", { name: "Copy" }).click();
   await page.getByRole("button", { name: "Copied ✓" }).waitFor();
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), rust);
+  assert.equal(await copied(page), rust);
   await code(page, "Python");
   await page.getByText("Needs the Python package internvit").waitFor();
 });

@@ -4,16 +4,15 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { advanced, drawn, fact, fade, hand, loaded, otherModels, saved, shown } from "./visitor.mjs";
+import { advanced, copied, drawn, fact, fade, hand, loaded, otherModels, ownClipboard, saved, shown } from "./visitor.mjs";
 import { readFileSync } from "node:fs";
 
 const site = openSite();
 const copy = (page) => page.getByRole("button", { name: /^(Link|Copied)/ });
-const read = (page) => page.evaluate(() => navigator.clipboard.readText());
 
 /** A visitor whose browser lets the page copy. */
 async function visitCopying(t, query) {
-  const page = await visit(site, t, { query, permissions: ["clipboard-read", "clipboard-write"] });
+  const page = await visit(site, t, { query, prepare: ownClipboard });
   await loaded(page);
   return page;
 }
@@ -45,7 +44,7 @@ test("a link to a sample opens it in its view, layer and size, and says that it 
   await copy(page).click();
   await page.getByText("Copied ✓").waitFor({ state: "visible" });
   assert.match(await page.locator("#status").textContent(), /opens this view of the sample/);
-  const url = await read(page);
+  const url = await copied(page);
 
   await page.goto("about:blank");
   await page.goto(url);
@@ -63,7 +62,7 @@ test("a link to a sample opens it in its view, layer and size, and says that it 
   assert.equal(new URL(page.url()).searchParams.get("sample"), null);
   await copy(page).click();
   await page.locator("#status", { hasText: "not the photograph" }).waitFor({ state: "attached" });
-  assert.equal(new URL(await read(page)).searchParams.get("sample"), null);
+  assert.equal(new URL(await copied(page)).searchParams.get("sample"), null);
 });
 
 /** What is drawn, as one number. */
@@ -96,7 +95,7 @@ for (const [sample, view, settings] of [
     const expected = await picture(page);
     await copy(page).click();
     await page.getByText("Copied ✓").waitFor({ state: "visible" });
-    const url = await read(page);
+    const url = await copied(page);
     await page.goto("about:blank");
     await page.goto(url);
     await shown(page);

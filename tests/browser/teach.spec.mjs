@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { unzipSync } from "fflate";
 import { openSite, path, visit } from "./site.mjs";
 import { indices } from "./png.mjs";
-import { axe, drawn, fits, hand, inside, phone, readNpy, saved, shown } from "./visitor.mjs";
+import { axe, copied, drawn, fits, hand, inside, ownClipboard, phone, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const SMALL = "?size=112&resize=squash";
@@ -327,14 +327,14 @@ test("the zip of masks has a painted sample that the page began with", async (t)
 });
 
 test("the command that does the same is shown and copied", async (t) => {
-  const page = await visit(site, t, { query: SMALL, permissions: ["clipboard-read", "clipboard-write"] });
+  const page = await visit(site, t, { query: SMALL, prepare: ownClipboard });
   await open(page, "my cat's.png");
   await learn(page);
   await page.getByRole("button", { name: "Code", exact: true }).click();
   await page.locator("#code-sheet textarea").waitFor();
   await page.locator("#code-sheet").getByRole("button", { name: "Copy" }).click();
   await page.getByRole("button", { name: "Copied ✓" }).waitFor();
-  const [teach, segment] = (await page.evaluate(() => navigator.clipboard.readText())).split("\n");
+  const [teach, segment] = (await copied(page)).split("\n");
   assert.match(teach, /^internvit teach 'my cat'\\''s\.png' --point object:22[56],1[45]\d --point background:42\d,\d+ --model internvit-tiny --method walk --layer 8,12 --image-size 112 --edges photograph --out taught\.safetensors/);
   assert.match(segment, /^internvit segment PICTURES --model internvit-tiny --head taught\.safetensors --window 112 --edges photograph --masks-zip masks\.zip$/);
 });

@@ -117,6 +117,12 @@ export async function pick(page, [x, y], index) {
   await drawn(page);
 }
 
+/** Visitors of one browser share its clipboard: gives a page one of its own, of which `copied` is the text. */
+export const ownClipboard = (page) => page.addInitScript(() => {
+  Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => void (window.copied = text) } });
+});
+export const copied = (page) => page.evaluate(() => window.copied);
+
 /** What axe finds, serious or worse. */
 export async function axe(page) {
   await page.evaluate(readFileSync(path("node_modules/axe-core/axe.min.js"), "utf8"));
