@@ -10,7 +10,7 @@ import { screen, setup } from "./setup.mjs";
 import { WITH_WINDOW, onScreen } from "./window.mjs";
 
 /** Specs that measure time, or crash the browser's graphics process: nothing else runs beside them. */
-const ALONE = ["ahead.spec.mjs", "live.spec.mjs", "pace.spec.mjs", "page.spec.mjs", "recovery.spec.mjs"];
+const ALONE = ["ahead.spec.mjs", "live.spec.mjs", "pace.spec.mjs", "quick.spec.mjs", "recovery.spec.mjs"];
 /** What has a command of its own, `npm run test:package`. */
 const APART = ["package.spec.mjs"];
 /** The browser tests of the other commands, by their flags. */
