@@ -50,6 +50,9 @@ pub struct Vector {
     pub features: Vec<f32>,
     /// The class's place among the names.
     pub class: usize,
+    /// How many of the lesson's examples were named before it.
+    #[serde(default)]
+    pub before: usize,
 }
 
 /// What a lesson is about as tokens: those of all patches that show anything of the photographs with
@@ -60,7 +63,7 @@ pub struct Gathered {
     pub channels: usize,
     /// `[n, channels]`.
     pub tokens: Vec<f32>,
-    /// Places among the tokens, and their classes: of vectors, then of patches in the lesson's order.
+    /// Places among the tokens, and their classes, in the order in which they were named.
     pub examples: Vec<(usize, usize)>,
 }
 
@@ -118,7 +121,7 @@ impl Lesson {
             return Err(Error::input(reason));
         }
         let c = encoder.spec().sizes.hidden * self.layers.len();
-        let (mut tokens, mut examples, mut placed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tokens, mut placed) = (Vec::new(), Vec::new());
         for (id, photo) in album.photos_mut() {
             let own = self.examples.iter().enumerate().filter(|(_, example)| example.photo == id);
             let own: Vec<_> = own.collect();
@@ -130,21 +133,22 @@ impl Lesson {
             for (place, Example { token, class, .. }) in own {
                 if *seen.get(*token).ok_or_else(|| no_patch(*token))? {
                     let before = seen[..*token].iter().filter(|seen| **seen).count();
-                    placed.push((place, (first + before, *class)));
+                    placed.push(((place, true), (first + before, *class)));
                 }
             }
             tokens.extend(rows_of(&all, c, seen));
         }
-        for Vector { features, class } in &self.vectors {
+        for Vector { features, class, before } in &self.vectors {
             if features.len() != c {
                 let found = features.len();
                 return Err(Error::input(format!("{found} features of a patch, expected {c}")));
             }
-            examples.push((tokens.len() / c, *class));
+            // Before the example of that place.
+            placed.push(((*before, false), (tokens.len() / c, *class)));
             tokens.extend(features);
         }
         placed.sort_by_key(|(place, _)| *place);
-        examples.extend(placed.into_iter().map(|(_, example)| example));
+        let mut examples: Vec<_> = placed.into_iter().map(|(_, example)| example).collect();
         if self.method == Method::Walk {
             examples = thinned(&examples, self.names.len());
             part(&mut tokens, &mut examples, c);

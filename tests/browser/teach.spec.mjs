@@ -368,10 +368,11 @@ test("a lesson and its pictures are kept in the browser until they are deleted",
   await fit(page, "Learned from 3 patches");
   await drawn(page);
   const after = await map(page);
-  // The sample is not encoded: features that were kept stand for its point, and no other tokens of it.
+  // The sample is not encoded: features that were kept stand for its point, and no other tokens of it. Channels are
+  // standardised without these, so cells at a border change sides.
   const area = before.length / 2;
   const same = Array.from({ length: area }, (_, at) => before[at] > 0.5 === after[at] > 0.5).filter(Boolean).length;
-  assert.ok(same >= 0.95 * area, `${same} of ${area} cells have the class that they had`);
+  assert.ok(same >= 0.93 * area, `${same} of ${area} cells have the class that they had`);
   await kept().waitFor();
   await page.getByRole("button", { name: "Forget all" }).click();
   await page.locator("#kept").waitFor({ state: "hidden" });

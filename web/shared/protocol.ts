@@ -205,8 +205,9 @@ export const lesson = record({
   palette: optional(palette()),
   /** `at` is the pixel `[x, y]` of the photograph that was named; without it the whole patch was. */
   examples: list(record({ photo: number, token: number, class: number, at: optional(list(number) as Shape<[number, number]>) })),
-  /** Patches of photographs whose features were released: their features in the lesson's layers, concatenated. */
-  vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number }))),
+  /** Patches of photographs whose features were released: their features in the lesson’s layers, concatenated, and how many of the
+   * examples were named before. */
+  vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number, before: optional(number) }))),
   /** `walk` spreads classes along what looks alike, to the photograph's edges; `linear` classifies each patch, `mlp` by a small network. */
   method: optional(words("linear", "mlp", "walk")),
 });

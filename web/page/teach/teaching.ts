@@ -250,7 +250,11 @@ export class Teaching implements Lessons {
     for (const shot of shots) {
       const traces = this.panel.traces(shot).map((trace) => ({ ...trace, class: order.indexOf(trace.class) }));
       if (shot.encoding) lesson.examples.push(...this.#examples(shot.encoding, traces));
-      else vectors.push(...this.vectors.examples(shot, traces, layers));
+      else {
+        // The order in which they were named counts.
+        const before = lesson.examples.length;
+        vectors.push(...this.vectors.examples(shot, traces, layers).map((vector) => ({ ...vector, before })));
+      }
     }
     const found = [...lesson.examples, ...vectors].map((example) => example.class);
     return new Set(found).size < 2 ? null : lesson;
