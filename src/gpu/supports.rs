@@ -3,6 +3,7 @@
 use super::kernels::Attention;
 #[cfg(feature = "language")]
 use super::kernels::Causal;
+use super::pack::quads;
 use crate::plan::{Map, Op, Plan, SlotId, Step};
 use crate::{Error, Result};
 
@@ -76,6 +77,6 @@ fn unsupported(plan: &Plan, step: &Step) -> Option<String> {
 
 /// Maps are read in quads.
 fn uneven(channels: usize) -> Option<String> {
-    let even = channels.is_multiple_of(4);
+    let even = quads(channels) == channels;
     (!even).then(|| format!("expected a map of a multiple of 4 channels, found {channels}"))
 }
