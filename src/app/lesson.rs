@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Album;
 use super::photo::no_patch;
 use crate::model::MAX_CLASSES;
-use crate::view::{default_palette, fit, fit_in_turn, fit_network, rows_of};
+use crate::view::{Spread, default_palette, fit, fit_in_turn, fit_network, rows_of};
 use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Result, Tensor};
 
@@ -24,6 +24,9 @@ pub struct Lesson {
     /// Patches of photographs whose features were let go.
     #[serde(default)]
     pub vectors: Vec<Vector>,
+    /// All patches of each of those photographs that show anything.
+    #[serde(default)]
+    pub spreads: Vec<Spread>,
     /// How classes are told apart.
     #[serde(default)]
     pub method: Method,
@@ -65,6 +68,8 @@ pub struct Gathered {
     pub tokens: Vec<f32>,
     /// Places among the tokens, and their classes, in the order in which they were named.
     pub examples: Vec<(usize, usize)>,
+    /// How the photographs' patches are spread, also of those that were let go.
+    pub spread: Spread,
 }
 
 impl Lesson {
@@ -122,6 +127,7 @@ impl Lesson {
         }
         let c = encoder.spec().sizes.hidden * self.layers.len();
         let (mut tokens, mut placed) = (Vec::new(), Vec::new());
+        let mut spreads = self.spreads.clone();
         for (id, photo) in album.photos_mut() {
             let own = self.examples.iter().enumerate().filter(|(_, example)| example.photo == id);
             let own: Vec<_> = own.collect();
@@ -136,7 +142,9 @@ impl Lesson {
                     placed.push(((place, true), (first + before, *class)));
                 }
             }
-            tokens.extend(rows_of(&all, c, seen));
+            let rows = rows_of(&all, c, seen);
+            spreads.push(Spread::of(&rows, c));
+            tokens.extend(rows);
         }
         for Vector { features, class, before } in &self.vectors {
             if features.len() != c {
@@ -147,30 +155,38 @@ impl Lesson {
             placed.push(((*before, false), (tokens.len() / c, *class)));
             tokens.extend(features);
         }
+        // Lessons of earlier versions kept nothing else of a photograph.
+        if self.spreads.is_empty() && !self.vectors.is_empty() {
+            let kept: Vec<f32> = self.vectors.iter().flat_map(|v| &v.features).copied().collect();
+            spreads.push(Spread::of(&kept, c));
+        }
+        if let Some(found) = spreads.iter().map(|one| one.mean.len()).find(|found| *found != c) {
+            return Err(Error::input(format!("{found} channels of a photograph, expected {c}")));
+        }
         placed.sort_by_key(|(place, _)| *place);
         let mut examples: Vec<_> = placed.into_iter().map(|(_, example)| example).collect();
         if self.method == Method::Walk {
             examples = thinned(&examples, self.names.len());
             part(&mut tokens, &mut examples, c);
         }
-        Ok(Gathered { channels: c, tokens, examples })
+        Ok(Gathered { channels: c, tokens, examples, spread: Spread::together(&spreads, c) })
     }
 
-    /// Fits a head to what was gathered. Channels are standardised over all tokens.
+    /// Fits a head to what was gathered. Channels are standardised over all patches of its photographs.
     ///
     /// # Errors
     /// [`Error::Input`] where an example's token or class does not exist, and where the examples do not
     /// tell the classes apart.
     pub fn fit(&self, gathered: &Gathered) -> Result<LinearHead> {
-        let Gathered { channels, tokens, examples } = gathered;
+        let Gathered { tokens, examples, spread, .. } = gathered;
         let classes = self.names.len();
         if examples.iter().any(|(_, class)| *class >= classes) {
             return Err(Error::input("an example's class does not exist"));
         }
         let fitted = match self.method {
-            Method::Mlp => fit_network(tokens, *channels, classes, examples)?,
-            Method::Linear => fit(tokens, *channels, classes, examples)?,
-            Method::Walk => fit_in_turn(tokens, *channels, classes, examples)?,
+            Method::Mlp => fit_network(tokens, spread, classes, examples)?,
+            Method::Linear => fit(tokens, spread, classes, examples)?,
+            Method::Walk => fit_in_turn(tokens, spread, classes, examples)?,
         };
         let palette = match self.palette.len() == classes {
             true => self.palette.clone(),
@@ -217,30 +233,39 @@ fn part(tokens: &mut Vec<f32>, examples: &mut [(usize, usize)], c: usize) {
     }
 }
 
+/// What a lesson keeps of a photograph that is let go, in all layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// The features of the patches with examples, `[patches, layers + 1, C]`.
+    pub vectors: Tensor,
+    /// All patches that show anything; the channels are those of layer 0, then those of layer 1 and so on.
+    pub spread: Spread,
+}
+
 impl Album {
-    /// The features of some patches in all layers, `[patches, layers + 1, C]`: what a lesson keeps of a
-    /// photograph that is let go.
+    /// What a lesson with examples on some patches keeps of a photograph.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no such photograph, patch or layer; as
     /// [`crate::session::DeviceFeatures::tensor`].
-    pub async fn vectors(
-        &mut self,
-        encoder: &Encoder,
-        id: u32,
-        patches: &[usize],
-    ) -> Result<Tensor> {
+    pub async fn kept(&mut self, encoder: &Encoder, id: u32, patches: &[usize]) -> Result<Kept> {
         let photo = self.photo_mut(id)?;
         let sizes = encoder.spec().sizes;
         let (layers, c) = (sizes.layers + 1, sizes.hidden);
         let mut values = vec![0.0; patches.len() * layers * c];
+        let mut spread = Spread::default();
         for layer in 0..layers {
             let tokens = photo.read_all(encoder, &[layer]).await?;
             for (at, patch) in patches.iter().enumerate() {
                 let row = tokens.chunks_exact(c).nth(*patch).ok_or_else(|| no_patch(*patch))?;
                 values[(at * layers + layer) * c..][..c].copy_from_slice(row);
             }
+            let Spread { count, mean, variance } =
+                Spread::of(&rows_of(&tokens, c, photo.seen()), c);
+            spread.count = count;
+            spread.mean.extend(mean);
+            spread.variance.extend(variance);
         }
-        Ok(Tensor { shape: vec![patches.len(), layers, c], values })
+        Ok(Kept { vectors: Tensor { shape: vec![patches.len(), layers, c], values }, spread })
     }
 }

@@ -12,7 +12,7 @@ mod windows;
 
 pub use album::Album;
 pub use heads::{class_names, class_palette};
-pub use lesson::{Example, Gathered, Lesson, Vector};
+pub use lesson::{Example, Gathered, Kept, Lesson, Vector};
 pub use photo::{Keep, Photo};
 pub use shape::{Cut, Shape};
 pub use texts::ReadTexts;

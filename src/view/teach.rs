@@ -1,7 +1,7 @@
 //! Teaching a segmentation: a classifier on frozen features, fitted to a few patches.
 
 use super::math::length;
-use super::network;
+use super::{Spread, network};
 use crate::features::{Classifier, EPS, Hidden, row_count};
 use crate::math::{dot, softmax};
 use crate::{Error, Result};
@@ -21,15 +21,20 @@ const SETTLED: f64 = 3e-4;
 const TURNS: usize = 16;
 const ROWS: usize = 256;
 
-/// Fits a classifier to `examples` among `tokens` `[n, c]`; channels are standardised over all
-/// tokens. Multinomial logistic regression with weight decay, every class of equal weight, by
+/// Fits a classifier to `examples` among `tokens` `[n, c]`, whose channels are standardised by
+/// `spread`, that of these and maybe others. Multinomial logistic regression with weight decay, every class of equal weight, by
 /// Nesterov's accelerated gradient from zero: the same examples give the same classifier.
 ///
 /// # Errors
 /// [`Error::Input`] where there are no rows of `c` values, where an example's token or class does not
 /// exist, where a token is an example of two classes, and where examples do not tell classes apart.
-pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Classifier> {
-    let told = Told::new(tokens, c, classes, examples)?;
+pub fn fit(
+    tokens: &[f32],
+    spread: &Spread,
+    classes: usize,
+    examples: &[Example],
+) -> Result<Classifier> {
+    let told = Told::new(tokens, spread, classes, examples)?;
     told.linear(examples.len())
 }
 
@@ -41,11 +46,11 @@ pub fn fit(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Re
 /// As [`fit`].
 pub fn fit_in_turn(
     tokens: &[f32],
-    c: usize,
+    spread: &Spread,
     classes: usize,
     examples: &[Example],
 ) -> Result<Classifier> {
-    let told = Told::new(tokens, c, classes, examples)?;
+    let told = Told::new(tokens, spread, classes, examples)?;
     let last = examples.len();
     let turns = (ROWS / last.max(1)).clamp(1, TURNS);
     let whole = (1..=last).find(|end| shares(&told.rows[..*end], classes).1 == told.known);
@@ -58,11 +63,12 @@ pub fn fit_in_turn(
 /// As [`fit`].
 pub fn fit_network(
     tokens: &[f32],
-    c: usize,
+    spread: &Spread,
     classes: usize,
     examples: &[Example],
 ) -> Result<Classifier> {
-    let told = Told::new(tokens, c, classes, examples)?;
+    let told = Told::new(tokens, spread, classes, examples)?;
+    let c = told.mean.len();
     let [first, second] = network::descend(&told.rows, &told.weights(told.rows.len()), classes);
     let (weight, bias): (Vec<_>, Vec<_>) = first
         .chunks_exact(c + 1)
@@ -94,9 +100,14 @@ struct Told {
 }
 
 impl Told {
-    fn new(tokens: &[f32], c: usize, classes: usize, examples: &[Example]) -> Result<Self> {
+    fn new(tokens: &[f32], spread: &Spread, classes: usize, examples: &[Example]) -> Result<Self> {
+        let Spread { mean, variance, .. } = spread.clone();
+        let c = mean.len();
         check(row_count("tokens", tokens, c)?, classes, examples)?;
-        let (mean, variance) = statistics(tokens, c);
+        if variance.len() != c {
+            let found = variance.len();
+            return Err(Error::input(format!("variances of {found} channels, expected {c}")));
+        }
         let scale = 1.0 / (c as f32).sqrt();
         let rows: Vec<(Vec<f32>, usize)> = examples
             .iter()
@@ -223,28 +234,16 @@ fn conflict(examples: &[Example]) -> Option<[usize; 3]> {
     })
 }
 
-/// Mean and variance of each channel.
-fn statistics(tokens: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
-    let rows = || tokens.chunks_exact(c);
-    let n = rows().len() as f64;
-    // Row by row, as they lie in memory.
-    let mut mean = vec![0.0f64; c];
-    rows().for_each(|row| mean.iter_mut().zip(row).for_each(|(sum, v)| *sum += f64::from(*v)));
-    mean.iter_mut().for_each(|sum| *sum /= n);
-    let mut variance = vec![0.0f64; c];
-    for row in rows() {
-        let off = row.iter().zip(&mean).map(|(v, mean)| f64::from(*v) - mean);
-        variance.iter_mut().zip(off).for_each(|(sum, off)| *sum += off * off);
-    }
-    let narrow = |values: &[f64], by: f64| values.iter().map(|v| (v / by) as f32).collect();
-    (narrow(&mean, 1.0), narrow(&variance, n))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    /// Standardised over these tokens alone.
+    fn over(tokens: &[f32], c: usize) -> Spread {
+        Spread::of(tokens, c)
+    }
 
     /// Two clouds on the first channel, a large offset, and three channels of noise.
     fn clouds() -> (Vec<f32>, usize) {
@@ -261,12 +260,16 @@ mod tests {
     #[test]
     fn two_clicks_separate_two_clouds() {
         let (tokens, c) = clouds();
-        let taught = fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]).unwrap();
+        let taught =
+            fit(&tokens, &over(&tokens, c), 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]).unwrap();
         let logits = taught.logits(&tokens).unwrap();
         for i in 0..40 {
             assert_eq!(logits[i] > logits[40 + i], i < 20, "token {i}");
         }
-        assert_eq!(taught, fit(&tokens, c, 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]).unwrap());
+        assert_eq!(
+            taught,
+            fit(&tokens, &over(&tokens, c), 2, &[(3, 0), (7, 0), (25, 1), (31, 1)]).unwrap()
+        );
     }
 
     /// The middle between two clouds, named last: by itself it takes half of a cloud with it.
@@ -281,15 +284,18 @@ mod tests {
             let of = |i: usize| logits[i] - logits[tokens.len() / c + i];
             (0..20).map(of).fold(f32::INFINITY, f32::min)
         };
-        let all = certain(fit(&tokens, c, 2, &clicks).unwrap());
-        let before = certain(fit(&tokens, c, 2, &clicks[..4]).unwrap());
-        let turns = certain(fit_in_turn(&tokens, c, 2, &clicks).unwrap());
+        let all = certain(fit(&tokens, &over(&tokens, c), 2, &clicks).unwrap());
+        let before = certain(fit(&tokens, &over(&tokens, c), 2, &clicks[..4]).unwrap());
+        let turns = certain(fit_in_turn(&tokens, &over(&tokens, c), 2, &clicks).unwrap());
         assert!(all < 0.0 && before > 0.0 && turns > 0.0, "{all} {before} {turns}");
         // Of one beginning it is that fit, as of a class that comes last.
         let late = [(3, 0), (7, 0), (25, 1)];
-        let (one, same) = (fit_in_turn(&tokens, c, 2, &late), fit(&tokens, c, 2, &late));
+        let (one, same) = (
+            fit_in_turn(&tokens, &over(&tokens, c), 2, &late),
+            fit(&tokens, &over(&tokens, c), 2, &late),
+        );
         assert_eq!(one.unwrap(), same.unwrap());
-        assert!(fit_in_turn(&tokens, c, 2, &[]).is_err());
+        assert!(fit_in_turn(&tokens, &over(&tokens, c), 2, &[]).is_err());
     }
 
     /// Two classes at opposite corners: no plane parts them, a hidden layer does.
@@ -305,16 +311,25 @@ mod tests {
             let logits = taught.logits(&tokens).unwrap();
             (0..40).filter(|i| usize::from(logits[40 + i] > logits[*i]) == class(*i)).count()
         };
-        let network = fit_network(&tokens, 2, 2, &examples).unwrap();
+        let network = fit_network(&tokens, &over(&tokens, 2), 2, &examples).unwrap();
         assert_eq!(right(&network), 40);
-        assert!(right(&fit(&tokens, 2, 2, &examples).unwrap()) < 35);
-        assert_eq!(network, fit_network(&tokens, 2, 2, &examples).unwrap());
+        assert!(right(&fit(&tokens, &over(&tokens, 2), 2, &examples).unwrap()) < 35);
+        assert_eq!(network, fit_network(&tokens, &over(&tokens, 2), 2, &examples).unwrap());
         for nothing in [&[][..], &[(3, 0)], &[(3, 0), (5, 0)]] {
-            assert!(fit_network(&tokens, 2, 2, nothing).is_err());
+            assert!(fit_network(&tokens, &over(&tokens, 2), 2, nothing).is_err());
         }
-        assert!(fit_network(&[1.0, 2.0, 1.0, 2.0], 2, 2, &[(0, 0), (1, 1)]).is_err());
+        assert!(
+            fit_network(
+                &[1.0, 2.0, 1.0, 2.0],
+                &over(&[1.0, 2.0, 1.0, 2.0], 2),
+                2,
+                &[(0, 0), (1, 1)]
+            )
+            .is_err()
+        );
         let (tokens, c) = clouds();
-        let logits = fit_network(&tokens, c, 3, &[(3, 0), (25, 2)]).unwrap().logits(&tokens);
+        let logits =
+            fit_network(&tokens, &over(&tokens, c), 3, &[(3, 0), (25, 2)]).unwrap().logits(&tokens);
         let logits = logits.unwrap();
         assert!((0..40).all(|i| logits[40 + i] < logits[i].min(logits[80 + i])));
         assert!((0..40).all(|i| (logits[i] > logits[80 + i]) == (i < 20)));
@@ -323,25 +338,30 @@ mod tests {
     #[test]
     fn a_class_without_examples_is_never_the_answer() {
         let (tokens, c) = clouds();
-        let logits = fit(&tokens, c, 3, &[(3, 0), (25, 2)]).unwrap().logits(&tokens).unwrap();
+        let logits = fit(&tokens, &over(&tokens, c), 3, &[(3, 0), (25, 2)])
+            .unwrap()
+            .logits(&tokens)
+            .unwrap();
         assert!((0..40).all(|i| logits[40 + i] < logits[i].min(logits[80 + i])));
     }
 
     #[test]
     fn what_teaches_nothing_is_refused() {
         let (tokens, c) = clouds();
-        let refused = |examples: &[Example]| fit(&tokens, c, 2, examples).unwrap_err().to_string();
+        let refused = |examples: &[Example]| {
+            fit(&tokens, &over(&tokens, c), 2, examples).unwrap_err().to_string()
+        };
         assert!(refused(&[(3, 0), (7, 1), (3, 1)]).contains("token 3 is an example of class 0"));
         for nothing in [&[][..], &[(3, 0)]] {
-            assert!(fit(&tokens, c, 1, nothing).is_err());
+            assert!(fit(&tokens, &over(&tokens, c), 1, nothing).is_err());
         }
         assert!(refused(&[]).contains("nothing tells the classes apart"));
         // Tokens that are alike, though they are two.
         let same = [1.0, 2.0, 1.0, 2.0];
-        let error = fit(&same, 2, 2, &[(0, 0), (1, 1)]).unwrap_err().to_string();
+        let error = fit(&same, &over(&same, 2), 2, &[(0, 0), (1, 1)]).unwrap_err().to_string();
         assert!(error.contains("nothing tells the classes apart"), "{error}");
         // The same patch twice in one class is no conflict.
-        assert!(fit(&tokens, c, 2, &[(3, 0), (3, 0), (25, 1)]).is_ok());
+        assert!(fit(&tokens, &over(&tokens, c), 2, &[(3, 0), (3, 0), (25, 1)]).is_ok());
     }
 
     /// At the optimum the gradient vanishes: for two balanced examples x and -x the weights are
@@ -349,7 +369,7 @@ mod tests {
     #[test]
     fn the_fit_is_the_optimum() {
         let tokens = [1.0, -1.0];
-        let taught = fit(&tokens, 1, 2, &[(0, 0), (1, 1)]).unwrap();
+        let taught = fit(&tokens, &over(&tokens, 1), 2, &[(0, 0), (1, 1)]).unwrap();
         let x = 1.0 / (1.0f32 + EPS).sqrt();
         let a = taught.weight[0] / x;
         let rest = 1.0 - 1.0 / (1.0 + (-2.0 * a * x * x).exp());

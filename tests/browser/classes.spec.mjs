@@ -1,9 +1,9 @@
-// The classes of a lesson by keyboard: names that differ, keys that choose, undo wherever the focus is.
+// A lesson by keyboard: names that differ, keys that choose, undo wherever the focus is; and what is kept of it.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
-import { drawn, frame, pick, shown } from "./visitor.mjs";
+import { drawn, frame, pick, readNpy, saved, shown } from "./visitor.mjs";
 
 const site = openSite();
 const SMALL = "?size=112&resize=squash";
@@ -14,6 +14,8 @@ const field = (page, at) => page.locator("#teach input[type=text]").nth(at);
 const names = (page) => page.locator("#teach input[type=text]").evaluateAll((all) => all.map(({ value }) => value));
 const counts = (page) => page.locator("#teach .count").allTextContents();
 const fit = (page, text) => page.locator(".fit", { hasText: text }).waitFor();
+
+const map = async (page) => [...readNpy((await saved(page, "Save view’s data (.npy)")).bytes).data];
 
 /** The cat in Teach. */
 async function open(page) {
@@ -160,4 +162,48 @@ test("a first lesson on a sample begins with two rings, one on its object and th
   await page.locator("#photo-file").setInputFiles({ name: "chelsea.png", mimeType: "image/png", buffer: cat });
   await fit(page, "Click or paint some of object.");
   await shown(page);
+});
+
+test("a lesson and its pictures are kept in the browser until they are deleted", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await open(page);
+  await pick(page, [0.5, 0.5], 0);
+  await pick(page, [0.95, 0.1], 1);
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  await pick(page, [0.5, 0.4], 0);
+  await page.locator("#teach input[type=text]").first().fill("thing");
+  await page.locator("#teach input[type=text]").first().blur();
+  await fit(page, "Learned from 3 patches");
+  await drawn(page);
+  const kept = () => page.locator("[data-kept]", { hasText: /^Kept in this browser alone: your lesson and 1 picture \(\d+ kB\)\.$/ });
+  await kept().waitFor();
+  await page.getByRole("button", { name: "cat.png", exact: true }).click();
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
+  await drawn(page);
+  const before = await map(page);
+  await page.waitForTimeout(6000); // until features are kept too
+  await page.reload();
+  await page.getByRole("button", { name: "cat.png", exact: true }).waitFor();
+  await shown(page);
+  await fit(page, "Learned from 3 patches");
+  assert.deepEqual(await counts(page), ["2 points", "1 point"]);
+  assert.equal(await page.locator("#teach input[type=text]").first().inputValue(), "thing");
+  await page.getByRole("button", { name: "cat.png", exact: true }).click();
+  await page.locator("#facts", { hasText: "cat.png" }).waitFor({ state: "attached" });
+  await fit(page, "Learned from 3 patches");
+  await drawn(page);
+  const after = await map(page);
+  // The sample is not encoded: features that were kept stand for its point, and their spread for its other patches.
+  const area = before.length / 2;
+  const same = Array.from({ length: area }, (_, at) => before[at] > 0.5 === after[at] > 0.5).filter(Boolean).length;
+  assert.ok(same >= 0.99 * area, `${same} of ${area} cells have the class that they had`);
+  await kept().waitFor();
+  await page.getByRole("button", { name: "Forget all" }).click();
+  await page.locator("#kept").waitFor({ state: "hidden" });
+  await page.reload();
+  await page.getByRole("tab", { name: "Teach" }).waitFor();
+  await page.waitForTimeout(500);
+  assert.equal(await page.locator("#shots li").count(), 0);
+  assert.deepEqual(await counts(page), ["0 points", "0 points"]);
 });

@@ -4,9 +4,9 @@
 use super::app::{Session, picture};
 use crate::common::*;
 use crate::run::*;
-use internvit::app::{Example, Lesson};
+use internvit::app::{Example, Kept, Lesson, Vector};
 use internvit::image::Resize;
-use internvit::view::{Edges, Refine};
+use internvit::view::{Edges, Refine, Spread};
 use internvit::weights::{LinearHead, Method, Source};
 use serde_json::json;
 
@@ -51,14 +51,84 @@ fn a_lesson_gives_the_command_lines_head_and_picture() {
     assert!(picture(&out) == session.over(id, &smooth), "the pictures differ");
     assert_eq!((&map.names[..], map.labels.len()), (&lesson.names[..], 451 * 300));
     assert!((map.shares.iter().sum::<f64>() - 100.0).abs() < 1e-9);
-    // Vectors stand for a photograph that was let go.
-    let patches: Vec<usize> = (0..24).collect();
-    let vectors = wait(session.album.vectors(&session.encoder, id, &patches)).unwrap();
-    assert_eq!(vectors.shape, [24, 13, 192]);
     session.album.forget(id);
-    assert!(wait(session.album.vectors(&session.encoder, id, &patches)).is_err());
     let gone = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap();
     assert!(gone.tokens.is_empty() && gone.examples.is_empty());
+}
+
+/// What is kept of photographs that are let go stands for them: their examples in the order in which they
+/// were named, and the spread of all their patches.
+#[test]
+fn a_lesson_is_the_same_once_its_photographs_are_let_go() {
+    let mut session = Session::open();
+    let photos = ["chelsea.png", "coffee.png", "astronaut.png"];
+    let ids = photos.map(|name| session.add(&sample(name), Some(Resize::Native), 1));
+    let points = [
+        [("thing", [225, 150]), ("rest", [440, 10])],
+        [("thing", [300, 180]), ("rest", [30, 30])],
+        [("rest", [10, 300]), ("thing", [230, 90])],
+    ];
+    for method in [Method::Walk, Method::Linear, Method::Mlp] {
+        let mut lesson = Lesson { layers: vec![8, 12], method, ..Lesson::default() };
+        for (id, points) in ids.iter().zip(&points) {
+            session.name(&mut lesson, *id, points);
+        }
+        let fit = |session: &mut Session, lesson: &Lesson| {
+            let gathered = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap();
+            lesson.fit(&gathered).unwrap()
+        };
+        let whole = fit(&mut session, &lesson);
+        // Whichever are let go.
+        for gone in [&[0][..], &[1], &[0, 1], &[1, 2], &[0, 1, 2]] {
+            let mut rest = Lesson { examples: Vec::new(), ..lesson.clone() };
+            for (at, id) in ids.iter().enumerate() {
+                let own: Vec<Example> =
+                    lesson.examples.iter().filter(|e| e.photo == *id).copied().collect();
+                if !gone.contains(&at) {
+                    rest.examples.extend(own);
+                    continue;
+                }
+                let patches: Vec<usize> = own.iter().map(|example| example.token).collect();
+                let Kept { vectors, spread } =
+                    wait(session.album.kept(&session.encoder, *id, &patches)).unwrap();
+                assert_eq!((&vectors.shape[..], spread.mean.len()), (&[2, 13, 192][..], 13 * 192));
+                let part = |all: &[f32]| [&all[8 * 192..9 * 192], &all[12 * 192..]].concat();
+                for (example, all) in own.iter().zip(vectors.values.chunks_exact(13 * 192)) {
+                    let (features, class, before) = (part(all), example.class, rest.examples.len());
+                    rest.vectors.push(Vector { features, class, before });
+                }
+                let (mean, variance) = (part(&spread.mean), part(&spread.variance));
+                rest.spreads.push(Spread { count: spread.count, mean, variance });
+            }
+            let found = fit(&mut session, &rest);
+            let far = |a: &[f32], b: &[f32]| {
+                let most = b.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+                a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / most
+            };
+            let (found, whole) = (&found.classifier, &whole.classifier);
+            assert!(
+                far(&found.mean, &whole.mean) < 1e-6
+                    && far(&found.variance, &whole.variance) < 1e-6
+            );
+            assert!(far(&found.weight, &whole.weight) < 1e-4, "{method:?} without {gone:?}");
+        }
+    }
+    // Of earlier versions there are vectors alone.
+    let vector = |class, value| Vector { features: vec![value; 192], class, before: 0 };
+    let mut lesson = Lesson {
+        layers: vec![12],
+        vectors: vec![vector(0, 1.0), vector(1, 2.0)],
+        ..Lesson::default()
+    };
+    lesson.names = ["a", "b"].map(String::from).into();
+    assert!(
+        lesson.fit(&wait(lesson.gather(&mut session.album, &session.encoder)).unwrap()).is_ok()
+    );
+    lesson.spreads.push(Spread { count: 3, mean: vec![0.0; 12], variance: vec![1.0; 12] });
+    let error = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap_err().to_string();
+    assert!(error.contains("12 channels of a photograph, expected 192"), "{error}");
+    assert!(wait(session.album.kept(&session.encoder, 99, &[0])).is_err());
+    assert!(wait(session.album.kept(&session.encoder, ids[0], &[24])).is_err());
 }
 
 /// A patch has one token, so that two classes in it teach nothing.

@@ -201,7 +201,8 @@ fn teaching_finds_the_optimum() {
         (0..6).for_each(|i| outliers[at * 6 + i] += 40.0);
     }
     for (name, tokens, rate) in [("a cloud", tokens, 0.8), ("outliers", outliers, 0.25)] {
-        let found = fit(&tokens, 6, 3, &examples).unwrap().logits(&tokens).unwrap();
+        let found =
+            fit(&tokens, &Spread::of(&tokens, 6), 3, &examples).unwrap().logits(&tokens).unwrap();
         let twin = descend(&rows(&tokens, 6), 3, &examples, rate);
         assert_close(name, &found, &to_f32(&twin.concat()), 1e-3);
     }
@@ -216,14 +217,17 @@ fn wrong_tokens_grids_and_labels_are_errors() {
         assert!(norms(&tokens, c).is_err() && PcaBasis::fit(&tokens, c).is_err(), "{c}");
         assert!(kmeans(&tokens, c, 2).is_err() && pca_rgb(&tokens, c).is_err(), "{c}");
         assert!(similarity(&vec![0.0; c], &tokens).is_err(), "{c}");
-        assert!(fit(&tokens, c, 2, &[]).is_err(), "{c}");
+        assert!(fit(&tokens, &Spread::of(&tokens, c), 2, &[]).is_err(), "{c}");
         assert!(side_by_side(&[tokens.to_vec()], c).is_err(), "{c}");
     }
     assert!(kmeans(&tokens, 3, 0).is_err());
     assert!(side_by_side(&[vec![0.0; 6], vec![0.0; 3]], 3).is_err());
-    assert!(fit(&tokens, 3, 2, &[(4, 0)]).is_err() && fit(&tokens, 3, 2, &[(0, 2)]).is_err());
+    assert!(
+        fit(&tokens, &Spread::of(&tokens, 3), 2, &[(4, 0)]).is_err()
+            && fit(&tokens, &Spread::of(&tokens, 3), 2, &[(0, 2)]).is_err()
+    );
     let differing = [0.0, 1.0, 2.0, 3.0, 5.0, 8.0];
-    let mut taught = fit(&differing, 3, 2, &[(0, 0), (1, 1)]).unwrap();
+    let mut taught = fit(&differing, &Spread::of(&differing, 3), 2, &[(0, 0), (1, 1)]).unwrap();
     assert!(taught.logits(&tokens[..4]).is_err());
     taught.variance.pop();
     assert!(taught.logits(&tokens).is_err());

@@ -30,7 +30,7 @@ export function needs({ call, given }: Request): Key[] {
   if (call === "setPrecision") return ["open"];
   if (call === "load") return ["open", "setPrecision"];
   const list: Key[] = ["open", "setPrecision", "load"];
-  if (call === "tensor" || call === "vectors" || call === "labels") list.push(given.photo);
+  if (call === "tensor" || call === "kept" || call === "labels") list.push(given.photo);
   if (call === "teach") list.push(...given.examples.map(({ photo }) => photo));
   if (call === "exportHead") list.push("head");
   if (call === "masks" || call === "maskFiles" || call === "cutOut") list.push("head", given.photo);
@@ -47,7 +47,7 @@ export function needs({ call, given }: Request): Key[] {
 export function renumbered({ call, given }: Request, number: (photo: number) => number): Calls[Call]["given"] {
   switch (call) {
     case "tensor":
-    case "vectors":
+    case "kept":
     case "labels":
     case "masks":
     case "maskFiles":

@@ -195,6 +195,15 @@ export const viewMap = record({
 export type Label = Infer<typeof label>;
 export const label = record({ class: number, name: string, probability: number });
 
+/** How the patches of a photograph are spread, those that show anything: by each channel. */
+export type Spread = Infer<typeof spread>;
+export const spread = record({ count: number, mean: floats(), variance: floats() });
+
+/** What a lesson keeps of a photograph that is released: the features of some patches in all layers, `[patches, layers + 1, C]`, and the
+ * spread of all, of which the channels of a layer follow those of the layer before. */
+export type Kept = Infer<typeof kept>;
+export const kept = record({ vectors: tensor, spread });
+
 /** Examples of classes: patches of photographs. */
 export type Lesson = Infer<typeof lesson>;
 export const lesson = record({
@@ -208,6 +217,8 @@ export const lesson = record({
   /** Patches of photographs whose features were released: their features in the lesson’s layers, concatenated, and how many of the
    * examples were named before. */
   vectors: optional(list(record({ features: instance<Float32Array>(Float32Array), class: number, before: optional(number) }))),
+  /** The spread of each photograph that was released, in the lesson’s layers. */
+  spreads: optional(list(spread)),
   /** `walk` spreads classes along what looks alike, to the photograph's edges; `linear` classifies each patch, `mlp` by a small network. */
   method: optional(words("linear", "mlp", "walk")),
 });
@@ -303,7 +314,7 @@ export const engineCalls = {
   textVector: { given: string, answer: floats() },
   teach: { given: lesson, answer: taught },
   /** The features of some patches in all layers, `[patches, layers + 1, C]`. */
-  vectors: { given: record({ photo: number, patches: list(number) }), answer: tensor },
+  kept: { given: record({ photo: number, patches: list(number) }), answer: kept },
   /** What was taught, on a photograph: `whole` at its own size; a class cut out of it. */
   masks: { given: record({ photo: number, refine, whole: boolean, soft: boolean }), answer: masks },
   cutOut: { given: record({ photo: number, class: number, refine }), answer: cutOut },
@@ -359,34 +370,6 @@ export const storeCalls = {
   cancel: { given: string, answer: nullable(storedModel) },
   remove: { given: string, answer: nothing },
 } satisfies CallTable;
-
-/** A helper's part of two matrix products and the operations between them. */
-export interface Task<Memory extends ArrayBufferLike = ArrayBuffer> {
-  weight: string;
-  x: Float32Array<Memory>;
-  /** Batch and tokens; undefined for the first product alone. */
-  through: [number, number] | undefined;
-}
-
-/** A message to a helper. */
-export type HelperMessage = Infer<typeof helperMessage>;
-export const helperMessage = atLeast({ id: number });
-
-/** A helper's part of the model; with `memory` tasks come through it, otherwise as messages. */
-export type HelperLoad = Infer<typeof helperLoad>;
-export const helperLoad = atLeast({
-  module: instance(WebAssembly.Module), model: modelFiles, member: number, members: number, memory: nullable(unchecked<SharedArrayBuffer>()),
-});
-
-/** A task for a helper. */
-export type HelperTask = Infer<typeof helperTask>;
-export const helperTask = atLeast({
-  task: atLeast({ weight: string, x: floats(), through: unchecked<[number, number] | undefined>() }),
-});
-
-export type ToHelper = HelperLoad | HelperTask;
-
-export type FromHelper = { id: number; answer: Float32Array<ArrayBuffer> | null } | { id: number; failure: string };
 
 function bytes() {
   return instance<Uint8Array<ArrayBuffer>>(Uint8Array);

@@ -1,4 +1,4 @@
-// Whether the records of Rust that the page sends and receives are those that web/shared/protocol.ts describes.
+// Whether the records of Rust that the page sends and receives are those that web/shared/ describes.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
@@ -17,6 +17,7 @@ const STRUCTURES = {
   Example: ({ lesson }) => lesson.fields.examples.inner,
   Refine: ({ refine }) => refine,
   Vector: ({ lesson }) => lesson.fields.vectors.inner.inner,
+  Spread: ({ spread }) => spread,
   TaughtInfo: ({ taught }) => taught,
   Label: ({ label }) => label,
   Request: ({ benchmarkRequest }) => benchmarkRequest,
@@ -34,6 +35,7 @@ const OBJECTS = {
   masks: ({ masks }) => masks,
   cut_out: ({ cutOut }) => cutOut,
   looked: ({ looked }) => looked,
+  spread: ({ spread }) => spread,
   given: ({ helperTask }) => helperTask.fields.task,
 };
 
@@ -42,7 +44,8 @@ const STRINGS = ["String", "&'static str", "Resize", "Method", "Edges"];
 
 /** Where they differ, a sentence each. */
 export async function recordFaults(rust = readRust()) {
-  const protocol = { ...(await load("web/shared/protocol.ts")), ...(await load("web/shared/talk.ts")) };
+  const files = await Promise.all(["protocol", "talk", "team"].map((name) => load(`web/shared/${name}.ts`)));
+  const protocol = Object.assign({}, ...files);
   return [
     ...Object.entries(STRUCTURES).flatMap(([name, shape]) => structureFaults(name, rust, shape(protocol))),
     ...Object.entries(OBJECTS).flatMap(([name, shape]) => keyFaults(`fn ${name}`, objectKeys(rust, name), Object.keys(shape(protocol).fields))),

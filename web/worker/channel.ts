@@ -1,6 +1,6 @@
 // A task and its answer in memory that the engine and a helper share: quicker than messages, which wait for an event loop.
 
-import type { Task } from "../shared/protocol";
+import type { Task } from "../shared/team";
 
 /** Words of the header: whose turn it is, number of values, batch, tokens, length of the text that follows. */
 const [TURN, LENGTH, BATCH, TOKENS, TEXT] = [0, 1, 2, 3, 4] as const;

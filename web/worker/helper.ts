@@ -1,7 +1,7 @@
 // A worker that helps the engine: it holds its part of the weights and performs tasks.
 
 import init, { Helper } from "#internvit";
-import { helperLoad, helperMessage, helperTask, type FromHelper, type HelperLoad, type HelperMessage, type Task, type ToHelper } from "../shared/protocol";
+import { helperLoad, helperMessage, helperTask, type FromHelper, type HelperLoad, type HelperMessage, type Task, type ToHelper } from "../shared/team";
 import { fits } from "../shared/shape";
 import { Channel } from "./channel";
 import { readRanges } from "./model-files";

@@ -2,7 +2,8 @@
 
 import { Channel } from "./channel";
 import { pause } from "./pause";
-import type { FromHelper, HelperLoad, ModelFiles, Task } from "../shared/protocol";
+import type { ModelFiles } from "../shared/protocol";
+import type { FromHelper, HelperLoad, Task } from "../shared/team";
 
 /** Largest number of threads: more gain nothing, and each takes memory. */
 const MOST = 8;

@@ -138,10 +138,10 @@ class EngineHost implements Handlers<Calls> {
     return legible(await this.#opened.teach(lesson));
   }
 
-  async vectors({ photo, patches }: Calls["vectors"]["given"], { transfer }: Job) {
-    const tensor = await this.#opened.vectors(photo, new Uint32Array(patches));
-    transfer.push(tensor.data.buffer);
-    return tensor;
+  async kept({ photo, patches }: Calls["kept"]["given"], { transfer }: Job) {
+    const kept = await this.#opened.kept(photo, new Uint32Array(patches));
+    transfer.push(kept.vectors.data.buffer, kept.spread.mean.buffer, kept.spread.variance.buffer);
+    return kept;
   }
 
   async masks({ photo, refine, whole, soft }: Calls["masks"]["given"], { transfer }: Job) {

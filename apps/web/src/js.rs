@@ -10,7 +10,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::records::Texts;
-use internvit::view::{Fine, Map};
+use internvit::app::Kept;
+use internvit::view::{Fine, Map, Spread};
 use internvit::weights::{Checkpoint, Source};
 use internvit::{Error, Tensor};
 
@@ -133,6 +134,19 @@ pub(super) fn tensor(tensor: &Tensor) -> JsResult<JsValue> {
     object(&[
         ("shape", to_js(&tensor.shape)?),
         ("data", Float32Array::from(tensor.values.as_slice()).into()),
+    ])
+}
+
+/// What stays of a photograph that is let go.
+pub(super) fn kept(kept: &Kept) -> JsResult<JsValue> {
+    object(&[("vectors", tensor(&kept.vectors)?), ("spread", spread(&kept.spread)?)])
+}
+
+fn spread(spread: &Spread) -> JsResult<JsValue> {
+    object(&[
+        ("count", spread.count.into()),
+        ("mean", Float32Array::from(spread.mean.as_slice()).into()),
+        ("variance", Float32Array::from(spread.variance.as_slice()).into()),
     ])
 }
 

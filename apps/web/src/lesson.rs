@@ -11,16 +11,17 @@ use internvit::weights::{LinearHead, Source};
 
 #[wasm_bindgen]
 impl Engine {
-    /// The features of some patches in all layers, `[patches, layers + 1, C]`: what a lesson keeps
-    /// of a photograph that is let go.
-    #[wasm_bindgen(unchecked_return_type = "Tensor")]
-    pub async fn vectors(&mut self, photo: u32, patches: Vec<usize>) -> JsResult<JsValue> {
+    /// What a lesson keeps of a photograph that is let go: the features of some patches in all layers,
+    /// `[patches, layers + 1, C]`, and how all patches are spread there.
+    #[wasm_bindgen(unchecked_return_type = "Kept")]
+    pub async fn kept(&mut self, photo: u32, patches: Vec<usize>) -> JsResult<JsValue> {
         let encoder = self.encoder.as_ref().ok_or_else(no_model)?;
-        tensor(&self.album.vectors(encoder, photo, &patches).await.map_err(js)?)
+        let found = self.album.kept(encoder, photo, &patches).await.map_err(js)?;
+        kept(&found)
     }
 
     /// Fits a linear head to patches that the visitor has named:
-    /// `{ layers, names, examples: [{ photo, token, class, at }], vectors: [{ features, class }], method }`.
+    /// `{ layers, names, examples: [{ photo, token, class, at }], vectors: [{ features, class, before }], spreads, method }`.
     /// Answers with the head, `{ layers, names, palette, milliseconds }`.
     #[wasm_bindgen(unchecked_return_type = "Taught")]
     pub async fn teach(

@@ -5,9 +5,10 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(typescript_custom_section)]
 const RECORDS: &str = r#"
 import type {
-  Benchmark, BenchmarkRequest, CutOut, Device, DeviceChoice, Dtype, Edges, Encoded, FileInfo, FilePart, Label, Lesson, Masks, ModelInfo,
-  ModelTexts, Refine, Settings, Task, Taught, Tensor, ViewMap, ViewRequest,
+  Benchmark, BenchmarkRequest, CutOut, Device, DeviceChoice, Dtype, Edges, Encoded, FileInfo, FilePart, Kept, Label, Lesson, Masks, ModelInfo,
+  ModelTexts, Refine, Settings, Taught, Tensor, ViewMap, ViewRequest,
 } from "../shared/protocol";
+import type { Task } from "../shared/team";
 
 /** Reads bytes `start..end` of the file of that number. */
 type ReadRange = (file: number, start: number, end: number) => Promise<Uint8Array>;

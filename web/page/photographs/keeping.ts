@@ -158,8 +158,9 @@ export class Keeping {
     const { vectors } = this.#parts.workbench.teaching;
     for (const shot of new Set(this.#lesson.traces.map((trace) => trace.shot))) {
       const kept = await this.#kept.vectors(this.#key(shot));
-      if (kept?.model !== this.#model || vectors.columns(shot).size > 0) continue;
-      vectors.load(shot, new Map(kept.places.flatMap(([place, at]) => (kept.columns[at] ? [[place, kept.columns[at]]] : []))));
+      if (kept?.model !== this.#model || vectors.of(shot)) continue;
+      const columns = new Map(kept.places.flatMap(([place, at]) => (kept.columns[at] ? [[place, kept.columns[at]]] : [])));
+      vectors.load(shot, { columns, spread: kept.spread ?? null });
     }
   }
 
@@ -228,10 +229,11 @@ export class Keeping {
   async #keepVectors(shot: Shot) {
     const { teaching } = this.#parts.workbench;
     if (shot.encoding && !shot.coarse) await teaching.vectors.keep(shot, shot.encoding, teaching.panel.placesNow(shot));
-    const columns = teaching.vectors.columns(shot);
-    const list: Column[] = [...new Set(columns.values())];
-    const places = [...columns].map(([place, column]) => [place, list.indexOf(column)] as const);
-    if (list.length > 0) await this.#kept.keepVectors(this.#key(shot), { model: this.#model, places, columns: list });
+    const released = teaching.vectors.of(shot);
+    if (!released) return;
+    const list: Column[] = [...new Set(released.columns.values())];
+    const places = [...released.columns].map(([place, column]) => [place, list.indexOf(column)] as const);
+    await this.#kept.keepVectors(this.#key(shot), { model: this.#model, places, columns: list, spread: released.spread });
   }
 
   #tell() {

@@ -3,6 +3,7 @@
 import { Database } from "../../shared/database";
 import { keptKernels } from "../../shared/kernels";
 import type { Place } from "../../shared/patches";
+import type { Spread } from "../../shared/protocol";
 import type { ClassOf, Imported, Method } from "../teach/lesson";
 
 /** A trace as it is kept: its picture by a key. */
@@ -30,6 +31,8 @@ export interface KeptVectors {
   model: string;
   places: readonly (readonly [string, number])[];
   columns: readonly Float32Array<ArrayBuffer>[];
+  /** Earlier versions kept none. */
+  spread?: Spread | null;
 }
 
 const [LESSON, PICTURES, VECTORS] = ["lesson", "pictures", "vectors"] as const;

@@ -256,6 +256,7 @@ export class Teaching implements Lessons {
         vectors.push(...this.vectors.examples(shot, traces, layers).map((vector) => ({ ...vector, before })));
       }
     }
+    lesson.spreads = this.vectors.spreads(shots.filter((shot) => !shot.encoding), layers);
     const found = [...lesson.examples, ...vectors].map((example) => example.class);
     return new Set(found).size < 2 ? null : lesson;
   }

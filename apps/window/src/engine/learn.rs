@@ -48,8 +48,8 @@ impl Session {
             names: lesson.names.clone(),
             palette: lesson.palette.clone(),
             examples,
-            vectors: Vec::new(),
             method: lesson.method,
+            ..Lesson::default()
         };
         if self.asked.as_ref() == Some(&Asked(asked.clone())) {
             return Ok(());
