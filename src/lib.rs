@@ -108,6 +108,7 @@ mod parallel;
 pub mod photos;
 #[doc(hidden)]
 pub mod plan;
+mod pointer;
 mod precision;
 mod progress;
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! Texts as a model's tokens: `tokenizer.json` beside it, or the vocabulary of CLIP's.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,8 @@ use serde_json::Value;
 use tokenizers::{Tokenizer as Inner, TruncationParams};
 
 use crate::files::{folder_of, open_file, read_text};
-use crate::model::{TextSpec, clip_tokenizer, clip_tokenizer_of_pairs};
+use crate::model::{TextSpec, clip_tokenizer, clip_tokenizer_of_pairs, wrong_merge};
+use crate::pointer::{POINTER, is_pointer};
 use crate::session::Words;
 use crate::weights::TOKENIZERS;
 use crate::{Checkpoint, Error, Result};
@@ -44,8 +45,11 @@ impl Tokenizer {
         let (path, json) = if let Some(paths) = there(&[whole]) {
             (paths[0].clone(), read_text(&paths[0], MOST)?)
         } else if let Some(paths) = there(&[vocabulary, merges]) {
-            let numbers = json_of(&paths[0])?;
-            (paths[1].clone(), clip_tokenizer(numbers, &read_text(&paths[1], MOST)?).to_string())
+            let (numbers, merges) = (json_of(&paths[0])?, read_text(&paths[1], MOST)?);
+            if let Some(reason) = wrong_merge(&numbers, &merges) {
+                return Err(Error::config(paths[1].display(), reason));
+            }
+            (paths[0].clone(), clip_tokenizer(numbers, &merges).to_string())
         } else if let Some(paths) = there(&[pairs]) {
             (paths[0].clone(), clip_tokenizer_of_pairs(&unpacked(&paths[0])?).to_string())
         } else {
@@ -89,10 +93,13 @@ fn json_of(path: &Path) -> Result<Value> {
 
 /// The text of a packed file.
 fn unpacked(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let file: File = open_file(path).map_err(|e| Error::io(path.display(), e))?;
+    let (unread, mut text) = (|e| Error::io(path.display(), e), String::new());
+    let mut file: BufReader<File> = BufReader::new(open_file(path).map_err(unread)?);
+    if is_pointer(file.fill_buf().map_err(unread)?) {
+        return Err(Error::config(path.display(), POINTER));
+    }
     let read = GzDecoder::new(file).take(MOST).read_to_string(&mut text);
-    read.map(|_| text).map_err(|e| Error::io(path.display(), e))
+    read.map(|_| text).map_err(unread)
 }
 
 #[cfg(test)]

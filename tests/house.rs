@@ -174,7 +174,8 @@ impl<'a> Visit<'a> for Reading {
 }
 
 /// What every room may use: errors, progress, and a few functions that know no room.
-const SHARED: [&str; 7] = ["error", "progress", "json", "math", "order", "parallel", "threads"];
+const SHARED: [&str; 8] =
+    ["error", "progress", "json", "math", "order", "parallel", "pointer", "threads"];
 
 /// Imports point down: each room with the rooms that it may use beside those shared by all.
 const ROOMS: [(&str, &str); 23] = [

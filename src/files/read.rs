@@ -5,13 +5,14 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::budget::Amount;
+use crate::pointer::{POINTER, is_pointer};
 use crate::{Error, Result};
 
 /// The text of a regular file of at most `most` bytes.
 ///
 /// # Errors
-/// [`Error::Config`] for what is no file, is longer, or is no UTF-8; [`Error::Io`] where it cannot be
-/// read.
+/// [`Error::Config`] for what is no file, is longer, or a pointer of Git LFS's; [`Error::Io`] where it cannot be read, or
+/// is no UTF-8.
 pub fn read_text(path: &Path, most: u64) -> Result<String> {
     let unread = |e| Error::io(path.display(), e);
     let there = fs::metadata(path).map_err(unread)?;
@@ -32,6 +33,9 @@ pub fn read_text(path: &Path, most: u64) -> Result<String> {
     file.take(most + 1).read_to_end(&mut bytes).map_err(unread)?;
     if bytes.len() as u64 > most {
         return Err(long(bytes.len() as u64));
+    }
+    if is_pointer(&bytes) {
+        return Err(Error::config(path.display(), POINTER));
     }
     let no_text =
         |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");

@@ -1,6 +1,7 @@
 //! What a file is that is no picture of the kinds read here, by its content, and what to do.
 
 use super::tiff::Tags;
+use crate::pointer::{POINTER, is_pointer};
 
 /// How much of a text is looked at.
 const START: usize = 1024;
@@ -171,10 +172,8 @@ fn document(bytes: &[u8]) -> Option<&'static str> {
 /// What is no picture at all.
 fn other(bytes: &[u8]) -> Option<&'static str> {
     let text = text(bytes);
-    if text.starts_with(b"version https://git-lfs") {
-        return Some(
-            "a Git LFS pointer and not the picture itself: run `git lfs pull` in its folder",
-        );
+    if is_pointer(bytes) {
+        return Some(POINTER);
     }
     let page: [&[u8]; 4] = [b"<!doctype html", b"<html", b"<head", b"<body"];
     if page.iter().any(|start| text.starts_with(start)) {

@@ -11,10 +11,31 @@ const PAIRS: usize = 49408 - 2 * 256 - 2;
 /// Such a `tokenizer.json`, without vocabulary and pairs.
 const EMPTY: &str = include_str!("clip_tokenizer.json");
 
+/// The pairs of a `merges.txt`, without the line that says its version.
+pub(super) fn pairs(merges: &str) -> impl Iterator<Item = &str> {
+    merges.lines().filter(|line| !line.starts_with("#version") && !line.is_empty())
+}
+
+/// What is wrong with a `merges.txt`: a line that is no pair of tokens which a token of the vocabulary is made of.
+pub fn wrong_merge(vocabulary: &Value, merges: &str) -> Option<String> {
+    const EXPECTED: &str =
+        "expected two tokens of vocab.json a line, which are one together, found";
+    let vocabulary = vocabulary.as_object()?;
+    let known = |token: &str| vocabulary.contains_key(token);
+    let is_pair = |line: &str| {
+        let parts = line.split_once(' ');
+        parts.is_some_and(|(a, b)| known(a) && known(b) && known(&format!("{a}{b}")))
+    };
+    if pairs(merges).next().is_none() {
+        return Some(format!("{EXPECTED} none"));
+    }
+    let wrong = pairs(merges).find(|line| !is_pair(line))?;
+    Some(format!("{EXPECTED} {wrong:?}"))
+}
+
 /// A `tokenizer.json` of `vocab.json` and `merges.txt`.
 pub fn clip_tokenizer(vocabulary: Value, merges: &str) -> Value {
-    let pairs = merges.lines().filter(|line| !line.starts_with("#version") && line.contains(' '));
-    let pairs: Value = pairs.map(Value::from).collect();
+    let pairs: Value = pairs(merges).map(Value::from).collect();
     let mut json: Value = serde_json::from_str(EMPTY).unwrap_or_default();
     for (at, (part, text)) in ["cls", "sep"].into_iter().zip(ENDS).enumerate() {
         let id = vocabulary.get(text).cloned().unwrap_or_default();

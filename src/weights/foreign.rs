@@ -1,6 +1,7 @@
 //! What lies in place of weights, named by its first bytes.
 
 use super::Source;
+use crate::pointer::{POINTER, is_pointer};
 use crate::{Error, Result};
 
 /// Bytes that tell each kind; tar says what it is near the end of them.
@@ -16,8 +17,8 @@ pub(super) fn in_place_of_json(text: &str) -> Option<&'static str> {
 fn known(start: &[u8]) -> Option<&'static str> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let lower = text[..text.len().min(64)].to_ascii_lowercase();
-    if text.starts_with(b"version https://git-lfs") {
-        return Some("a Git LFS pointer and not the file itself: run `git lfs pull` in its folder");
+    if is_pointer(start) {
+        return Some(POINTER);
     }
     if [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|t| lower.starts_with(t)) {
         return Some("a web page and not weights: download the file again");

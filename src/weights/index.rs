@@ -8,6 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Source;
+use super::foreign::in_place_of_json;
 use super::head::is_head;
 use crate::budget::MAX_LIST;
 use crate::json::{twice, value_of_bytes};
@@ -83,6 +84,9 @@ async fn read(index: &Source) -> Result<Vec<u8>> {
 fn named(index: &Source, bytes: &[u8], all: bool) -> Result<Vec<String>> {
     let bad = |reason: String| Error::checkpoint(index.name(), reason);
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if let Some(what) = in_place_of_json(&String::from_utf8_lossy(&text[..text.len().min(512)])) {
+        return Err(bad(what.into()));
+    }
     let none = || bad("expected an object weight_map, found none".into());
     let broken = |e| bad(format!("not an index: {e}"));
     if text.trim_ascii_start().first() == Some(&b'[') {

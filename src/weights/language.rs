@@ -25,6 +25,9 @@ pub(super) struct Spoken {
     pub(super) tokenizer: Option<std::result::Result<String, String>>,
 }
 
+/// What is expected with a language model alone, to see pictures.
+pub const PROJECTED: &str = "in GGUF the language model and its projector (mmproj-….gguf), opened together or in one folder";
+
 impl Checkpoint {
     /// A language model without a tower, of which nothing is taken yet.
     pub(super) fn alone(name: &str, config: &str, files: Vec<Source>) -> Self {
@@ -53,8 +56,7 @@ impl Checkpoint {
         match self.spoken.alone {
             false => Ok(()),
             true => Err(Error::input(format!(
-                "{}: a language model without a tower, which sees no pictures: expected an InternVL, or of a GGUF its \
-                 projector (mmproj) beside it",
+                "{}: a language model without a tower, which sees no pictures: expected an InternVL, {PROJECTED}",
                 self.name()
             ))),
         }

@@ -63,6 +63,9 @@ pub(crate) use header::header_length;
 pub use header::stored_tensors;
 pub use header::{Stored, StoredType, read_header, read_metadata};
 pub use index::{all_shards, shards};
+#[cfg(feature = "language")]
+#[doc(hidden)]
+pub use language::PROJECTED;
 pub use linear_head::{LinearHead, Method, taught_method};
 pub use manifest::Manifest;
 #[cfg(feature = "gpu")]

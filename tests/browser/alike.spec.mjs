@@ -33,6 +33,14 @@ function port(settings) {
   return [...own, file("tokenizer.json", tokenizer), file("preprocessor_config.json", settings)];
 }
 
+/** The same model with a vocabulary that is a list, as Unigram's, in place of one of bytes. */
+function unigram(settings) {
+  const pieces = ["<unk>", ..."▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,?!<>|_\n", "▁the", "▁image", "▁is", "What", "shown", "▁in"];
+  const space = { type: "Metaspace", replacement: "▁", prepend_scheme: "never", split: true };
+  const model = { type: "Unigram", unk_id: 0, byte_fallback: false, vocab: pieces.map((piece, at) => [piece, at === 0 ? 0 : -8 - at / 100 + piece.length]) };
+  return changed(port(settings), "tokenizer.json", (json) => Object.assign(json, { pre_tokenizer: space, decoder: space, model }));
+}
+
 /** A model in GGUF whose projector says another mean. */
 const gguf = () => readdirSync(path(`${FOLDER}/gguf_tiny`)).map((name) => {
   const [buffer, key] = [readFileSync(path(`${FOLDER}/gguf_tiny/${name}`)), "clip.vision.image_mean"];
@@ -52,6 +60,20 @@ function spoilt(bytes) {
   bytes.writeUInt16LE(0x7fc0, 8 + length + header["language_model.lm_head.weight"].data_offsets[0]);
   return bytes;
 }
+
+/** What Git LFS leaves where a file was not fetched. */
+const POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+
+/** The smallest model's files with a text in place of one. */
+const instead = (name, text) => files().map((one) => (one.name === name ? file(name, Buffer.from(text)) : one));
+
+/** Files of which one, of JSON, is changed. */
+const changed = (list, name, change) => list.map((one) => {
+  if (one.name !== name) return one;
+  const json = JSON.parse(one.buffer);
+  change(json);
+  return file(name, json);
+});
 
 /** The same files in a folder, of which the command line answers. */
 function folderOf(t, list) {
@@ -115,13 +137,14 @@ test("settings beside a model are obeyed alike", async (t) => {
     // The newer file counts before the older. Of three tiles at least and at most, three rows are the nearest.
     [[...files(), file("processor_config.json", { image_processor: { ...OTHER, size: { height: 112, width: 112 }, max_patches: 3 } }), file("preprocessor_config.json", OTHER)], 3, 16 * 4],
     [port({ ...OTHER, crop_to_patches: true, size: { height: 56, width: 56 }, max_patches: 4 }), 4, 4 * 5],
+    [unigram({ crop_to_patches: true, size: { height: 56, width: 56 }, max_patches: 4 }), 4, 4 * 5],
     [gguf(), 12, 4 * 7],
   ]) {
     const { prompt, answer } = await alike(t, page, list, tiles);
     assert.equal(prompt.split("<IMG_CONTEXT>").length - 1, tokens);
     seen.add(answer);
   }
-  assert.equal(seen.size, 5, "each has an answer of its own");
+  assert.equal(seen.size, 6, "each has an answer of its own");
 });
 
 test("a number of tiles that somebody chose outlives another model", async (t) => {
@@ -135,12 +158,7 @@ test("a number of tiles that somebody chose outlives another model", async (t) =
 test("what cannot be is refused alike", async (t) => {
   if (!able(t)) return;
   const page = await talker(t);
-  const numbers = (change) => port({}).map((one) => {
-    if (one.name !== "tokenizer.json") return one;
-    const json = JSON.parse(one.buffer);
-    for (const token of json.added_tokens) token.id = change(token) ?? token.id;
-    return file(one.name, json);
-  });
+  const numbers = (change) => changed(port({}), "tokenizer.json", ({ added_tokens: tokens }) => tokens.forEach((token) => (token.id = change(token) ?? token.id)));
   for (const [list, said, asked] of [
     [weights((bytes) => bytes.subarray(0, bytes.length / 2)), "cut short or too long: the header describes"],
     [weights(spoilt), "the language model's logits hold NaN or infinity", true],
@@ -149,6 +167,14 @@ test("what cannot be is refused alike", async (t) => {
     // A number of another token's, and one that the model's embeddings do not have.
     [numbers(({ content }) => (content === "<img>" ? 65 : null)), 'added_tokens: "<img>" has the number 65, which is not its own'],
     [numbers(({ content }) => (content === "<img>" ? 302 : null)), 'added_tokens: "<img>" has the number 302, which is not its own'],
+    [changed(unigram({}), "tokenizer.json", (json) => (json.added_tokens[3].id = 9)), 'added_tokens: "<img>" has the number 9, which is not its own'],
+    [changed(unigram({}), "tokenizer.json", (json) => (json.added_tokens[3].id = 1e6)), "added_tokens: the number 1000000, behind a vocabulary of"],
+    // Files of Qwen's vocabulary, of which one is damaged or was never fetched.
+    [instead("merges.txt", "#version: 0.2\nzz qqqq\n"), 'merges.txt: expected two tokens of vocab.json a line, which are one together, found "zz qqqq"'],
+    [instead("vocab.json", "[]"), "vocab.json: expected an object"],
+    [instead("added_tokens.json", '{"<img>": 70}'), 'added_tokens.json: "<img>" has the number 70, which is not its own'],
+    ...["config.json", "model.safetensors", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"].map((name) => [instead(name, POINTER), `${name}: a Git LFS pointer and not the file itself`]),
+    [gguf().map((one) => (one.name.startsWith("tiny") ? file(one.name, Buffer.from(POINTER)) : one)), ".gguf: a Git LFS pointer and not the file itself"],
     [numbers(({ content }) => (content === "<img>" ? 320 : null)), "token 320, which the tokenizer has and the model, of 320, has not", true],
   ]) {
     const { status: code, stderr } = spawnSync(program, folderOf(t, list), { encoding: "utf8" });

@@ -184,6 +184,39 @@ for (const [again, name] of [[false, "is read"], [true, "is read by a model that
   });
 }
 
+test("Stop is heard while a photograph's tiles are looked at, and the question was not asked", async (t) => {
+  const page = await visitTalker(t);
+  // Nothing else waits for the event loop: what is told of a tile is heard before the next.
+  await worker(page).evaluate(() => {
+    let now = 0;
+    performance.now = () => (now += 1000);
+  });
+  await page.evaluate(() => {
+    const status = document.querySelector("#talk [data-status]");
+    const watch = new MutationObserver(() => {
+      if (!/^Looking: \d/.test(status.textContent)) return;
+      watch.disconnect();
+      document.querySelector("#talk [data-stop]").click();
+    });
+    watch.observe(status, { childList: true });
+  });
+  // A photograph of many tiles, so that there is time to be heard.
+  await page.locator("#photo-file").setInputFiles(path("www/samples/chelsea.png"));
+  await shown(page);
+  await page.getByLabel("Tiles at most").fill("256");
+  await ask(page, "Why?");
+  await status(page, "Stopped.");
+  const looked = await parts(page, "encode");
+  assert.ok(looked.length > 0 && looked.every((part) => part < 1), `${looked}`);
+  assert.deepEqual([await asked(page), await page.getByLabel("Your question").inputValue()], [[], "Why?"]);
+  await page.locator("#photo-file").setInputFiles(path("tests/golden/internvl/chat_tiny/image.png"));
+  await shown(page);
+  await page.getByLabel("Tiles at most").fill("6");
+  await page.getByLabel("Tokens at most").fill("100");
+  await answered(page, CASE.question);
+  assert.deepEqual((await answers(page)).map(plain), [plain(CASE.answer)]);
+});
+
 test("a model that cannot be opened leaves the one before, and the conversation with it", async (t) => {
   const page = await visitTalker(t);
   await answered(page, CASE.question);

@@ -3,6 +3,7 @@
 
 mod asked;
 mod faults;
+mod files;
 mod gguf;
 
 use std::io::Write;

@@ -96,7 +96,10 @@ export class TalkTokens {
   }
 }
 
-/** Refuses added tokens whose numbers are those of others. */
+/** The most numbers that are passed over behind a vocabulary that is a list; `apps/cli/src/chat/tokens.rs` says the same. */
+const MOST_PASSED = 1 << 16;
+
+/** Refuses added tokens whose numbers are those of others, or far behind a list. */
 function checkNumbers({ added_tokens: added = [], model }: Description) {
   const vocab = model?.vocab ?? {};
   const own = new Map(Array.isArray(vocab) ? vocab.map(([content], at) => [content, at] as const) : Object.entries(vocab as Record<string, number>));
@@ -106,6 +109,10 @@ function checkNumbers({ added_tokens: added = [], model }: Description) {
       throw new Error(`added_tokens: ${JSON.stringify(content)} has the number ${id}, which is not its own`);
     }
     owners.set(id, content);
+  }
+  const last = added.reduce((most, { id }) => Math.max(most, id), 0);
+  if (Array.isArray(vocab) && last > own.size + MOST_PASSED) {
+    throw new Error(`added_tokens: the number ${last}, behind a vocabulary of ${own.size}: expected at most ${own.size + MOST_PASSED}`);
   }
 }
 

@@ -4,7 +4,11 @@ import type { Engine } from "#internvit";
 import type { Tokenizer } from "@huggingface/tokenizers";
 import { bounded, MOST_WORDS, reading } from "./bounds";
 import { PAIRS } from "../shared/names";
+import { spelled } from "../shared/spelled";
 import { clipTokenizer, clipTokenizerOfPairs, tokensOf } from "./tokens";
+
+/** Bytes of a file by which a pointer of Git LFS is known. */
+const START = 64;
 
 export class Reader {
   #files: readonly File[] = [];
@@ -43,7 +47,7 @@ async function describe(files: readonly File[]): Promise<object | null> {
   const [vocabulary, merges] = [await textOf(files, "vocab.json"), await textOf(files, "merges.txt")];
   if (vocabulary !== null && merges !== null) return clipTokenizer(JSON.parse(vocabulary) as Record<string, number>, merges);
   const pairs = named(files, PAIRS);
-  return pairs ? clipTokenizerOfPairs(await reading(PAIRS, unpacked(pairs))) : null;
+  return pairs ? clipTokenizerOfPairs(await reading(PAIRS, fetched(pairs).then(unpacked))) : null;
 }
 
 function named(files: readonly File[], name: string): File | null {
@@ -54,7 +58,14 @@ function named(files: readonly File[], name: string): File | null {
 /** The text of a file by its name; null where it is not there. */
 export async function textOf(files: readonly File[], name: string): Promise<string | null> {
   const file = named(files, name);
-  return file ? reading(name, file.text()) : null;
+  return file ? reading(name, fetched(file).then((whole) => whole.text())) : null;
+}
+
+/** The file, unless it is the pointer that Git LFS leaves where it was not fetched. */
+async function fetched(file: File): Promise<File> {
+  const start = await file.slice(0, START).text();
+  if (!/^\s*version https:\/\/git-lfs/.test(start)) return file;
+  throw new Error(`${spelled(file.name)}: a Git LFS pointer and not the file itself: run \`git lfs pull\` in its folder`);
 }
 
 /** The text of a packed file. */

@@ -181,11 +181,13 @@ pub(super) async fn run(args: Args) -> Result<()> {
     // Before anything is computed.
     let prompt = chat.prompt(shown.question.as_deref().unwrap_or_default(), &seen)?;
     chat.talk.takes(&encoder, &prompt.ids)?;
-    seen.look(&mut encoder).await?;
     if let Some(question) = &shown.question {
-        return chat.turn(&mut encoder, question, &seen).await;
+        return match chat.turn(&mut encoder, question, &mut seen).await {
+            Err(Error::Cancelled) => super::stop(),
+            done => done,
+        };
     }
-    chat.converse(&mut encoder, &seen).await
+    chat.converse(&mut encoder, &mut seen).await
 }
 
 impl Args {
@@ -211,7 +213,7 @@ struct Chat<'a> {
 
 impl Chat<'_> {
     /// Answers standard input line by line, to its end or an empty line.
-    async fn converse(&mut self, encoder: &mut Encoder, seen: &Seen) -> Result<()> {
+    async fn converse(&mut self, encoder: &mut Encoder, seen: &mut Seen) -> Result<()> {
         let ask = || {
             if std::io::stdin().is_terminal() {
                 report!("(a question; an empty line ends)");
@@ -247,7 +249,7 @@ impl Chat<'_> {
     }
 
     /// A question and its answer. Where it fails the question was not asked.
-    async fn turn(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
+    async fn turn(&mut self, encoder: &mut Encoder, question: &str, seen: &mut Seen) -> Result<()> {
         let before = self.talk.ids().len();
         TURN.store(GOING, Ordering::SeqCst);
         let done = self.ask(encoder, question, seen).await;
@@ -274,9 +276,14 @@ impl Chat<'_> {
         Prompt::new(&self.tokens, &self.template.next(ended, question, [0, 0]), &[])
     }
 
-    async fn ask(&mut self, encoder: &mut Encoder, question: &str, seen: &Seen) -> Result<()> {
+    async fn ask(&mut self, encoder: &mut Encoder, question: &str, seen: &mut Seen) -> Result<()> {
         let prompt = self.prompt(question, seen)?;
         let first = self.talk.ids().is_empty();
+        if first {
+            self.talk.takes(encoder, &prompt.ids)?;
+            // Here a stop ends the question alone.
+            seen.look(encoder).await?;
+        }
         self.talk.say(encoder, &prompt.ids, seen.visual.as_ref().filter(|_| first))?;
         let how = Answering {
             sampling: self.args.sampling(),

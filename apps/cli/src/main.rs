@@ -147,18 +147,25 @@ fn complain(error: &Error) {
 }
 
 /// What the library advises, and how it is said to this command.
-const FLAGS: [(&str, &str); 5] = [
+const FLAGS: [(&str, &str); 6] = [
     (internvit::budget::ADVICE, "--max-memory SIZE"),
     ("choose one by the prefix of its tensors", "--prefix NAME"),
     ("streamed, blocks stay on disk", "--dtype int8, --dtype int4, --stream-layers, --device cpu"),
     ("only where overwriting is asked for", "--overwrite"),
     ("fetch it once without", "internvit info --model NAME"),
+    (internvit::weights::PROJECTED, "--model MODEL.gguf --projector mmproj-….gguf"),
 ];
 
 /// The flags that an error's advice is about, in parentheses.
 fn flags(error: &str) -> String {
     let found = FLAGS.iter().find(|(advice, _)| error.contains(advice));
     found.map_or_else(String::new, |(_, flags)| format!(" ({flags})"))
+}
+
+/// Ends the run as a signal does, without unfinished files.
+fn stop() -> ! {
+    internvit::files::remove_unfinished();
+    std::process::exit(130)
 }
 
 /// A run that is ended leaves no unfinished files, and a file that grows too large for the user's
@@ -173,8 +180,7 @@ fn signals() {
         if serve::stop() {
             return;
         }
-        internvit::files::remove_unfinished();
-        std::process::exit(130);
+        stop();
     });
     #[cfg(unix)]
     {

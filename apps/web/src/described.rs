@@ -1,6 +1,5 @@
 //! What the files beside a model that speaks say.
 
-use internvit::Error;
 use internvit::model::qwen_tokenizer;
 use internvit::weights::GgufModel;
 use js_sys::Function;
@@ -34,11 +33,6 @@ pub async fn describe(
 /// `added_tokens.json` and `tokenizer_config.json`.
 #[wasm_bindgen]
 pub fn tokenizer(vocabulary: &str, merges: &str, added: &str, config: &str) -> JsResult<String> {
-    let read = |file: &str, text: &str| {
-        serde_json::from_str(text).map_err(|error| js(Error::config(file, error)))
-    };
-    let vocabulary = read("vocab.json", vocabulary)?;
-    let added = read("added_tokens.json", added)?;
-    let config = read("tokenizer_config.json", config)?;
-    Ok(qwen_tokenizer(vocabulary, merges, &added, &config).to_string())
+    let made = qwen_tokenizer([vocabulary, merges, added, config], &|file| file.into());
+    Ok(made.map_err(js)?.to_string())
 }

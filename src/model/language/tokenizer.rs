@@ -2,9 +2,14 @@
 //!
 //! Source: `tokenizer.json` of the models that are named; `llama-vocab.cpp` of llama.cpp has their names in GGUF.
 
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
+
 use serde_json::{Map, Value, json};
 
 use super::GgufKeys;
+use crate::model::clip_tokenizer::{pairs, wrong_merge};
+use crate::{Error, Result};
 
 /// How Qwen's texts are cut before pairs of bytes are merged.
 const QWEN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -50,34 +55,72 @@ const KNOWN: [Cuts; 4] = [
     Cuts { names: &["gpt-2"], cut: Cut::Plain, composed: false, whole: false },
 ];
 
-/// A `tokenizer.json` of `vocab.json`, the text of `merges.txt`, `added_tokens.json` and `tokenizer_config.json`.
-pub fn qwen_tokenizer(vocab: Value, merges: &str, added: &Value, config: &Value) -> Value {
-    let merges: Vec<&str> =
-        merges.lines().filter(|line| !line.starts_with("#version") && !line.is_empty()).collect();
+const VOCABULARY: &str = "vocab.json";
+const ADDED: &str = "added_tokens.json";
+const CONFIG: &str = "tokenizer_config.json";
+
+/// A `tokenizer.json` of the texts of `vocab.json`, `merges.txt`, and where they are there `added_tokens.json` and
+/// `tokenizer_config.json`; `named` names each of these in errors.
+///
+/// # Errors
+/// [`Error::Config`] where one of them is damaged.
+pub fn qwen_tokenizer(
+    [vocab, merges, added, config]: [&str; 4],
+    named: &dyn Fn(&str) -> String,
+) -> Result<Value> {
+    let bad = |file: &str, reason: &dyn Display| Error::config(named(file), reason);
+    let object = |file: &str, text: &str| match serde_json::from_str(text) {
+        Ok(found @ (Value::Object(_) | Value::Null)) => Ok(found),
+        Ok(_) => Err(bad(file, &"expected an object")),
+        Err(error) => Err(bad(file, &error)),
+    };
+    let vocab = object(VOCABULARY, vocab)?;
+    let numbered = |list: &Map<String, Value>| !list.is_empty() && list.values().all(is_number);
+    let Some(own) = vocab.as_object().filter(|list| numbered(list)) else {
+        return Err(bad(VOCABULARY, &"expected an object of tokens and their numbers"));
+    };
+    if let Some(reason) = wrong_merge(&vocab, merges) {
+        return Err(bad("merges.txt", &reason));
+    }
+    let (added, config) = (object(ADDED, added)?, object(CONFIG, config)?);
     let none = Map::new();
-    let decoder = config["added_tokens_decoder"].as_object().unwrap_or(&none);
-    let mut tokens: Vec<(u64, Value)> = Vec::new();
-    for (id, token) in decoder {
-        if let (Ok(id), Some(content)) = (id.parse(), token["content"].as_str()) {
-            tokens.push((id, added_token(id, content, token["special"] != false)));
-        }
-    }
+    let mut tokens: BTreeMap<u64, (&str, &str, bool)> = BTreeMap::new();
     for (content, id) in added.as_object().unwrap_or(&none) {
-        let id = id.as_u64().unwrap_or_default();
-        if !decoder.contains_key(&id.to_string()) {
-            tokens.push((id, added_token(id, content, true)));
+        let Some(number) = id.as_u64().filter(|_| is_number(id)) else {
+            let reason = format!("{content:?}: expected a token's number, found {id}");
+            return Err(bad(ADDED, &reason));
+        };
+        tokens.insert(number, (ADDED, content, true));
+    }
+    for (id, token) in config["added_tokens_decoder"].as_object().unwrap_or(&none) {
+        if let (Ok(id), Some(content)) = (id.parse(), token["content"].as_str()) {
+            tokens.insert(id, (CONFIG, content, token["special"] != false));
         }
     }
-    tokens.sort_by_key(|(id, _)| *id);
-    let tokens = tokens.into_iter().map(|(_, token)| token).collect();
-    described(&KNOWN[0], vocab, merges.into(), tokens)
+    let owners: HashMap<u64, &str> =
+        own.iter().filter_map(|(text, id)| Some((id.as_u64()?, text.as_str()))).collect();
+    for (id, (file, content, _)) in &tokens {
+        let other = own.get(*content).is_some_and(|number| number.as_u64() != Some(*id));
+        if other || owners.get(id).is_some_and(|owner| owner != content) {
+            let reason = format!("{content:?} has the number {id}, which is not its own");
+            return Err(bad(file, &reason));
+        }
+    }
+    let token = |(id, (_, content, special))| added_token(id, content, special);
+    let (merges, tokens) = (pairs(merges).collect(), tokens.into_iter().map(token).collect());
+    Ok(described(&KNOWN[0], vocab, merges, tokens))
+}
+
+/// Whether a value is a token's number.
+fn is_number(value: &Value) -> bool {
+    value.as_u64().is_some_and(|id| u32::try_from(id).is_ok())
 }
 
 /// The `tokenizer.json` of a language model's GGUF; what is missing, or not known, where there is none.
 ///
 /// # Errors
 /// A sentence on what is missing or not known.
-pub fn gguf_tokenizer(keys: &GgufKeys) -> Result<Value, String> {
+pub fn gguf_tokenizer(keys: &GgufKeys) -> std::result::Result<Value, String> {
     let text = |key: &str| keys.get(key).and_then(Value::as_str);
     match text("tokenizer.ggml.model") {
         Some("gpt2") => {}

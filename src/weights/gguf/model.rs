@@ -8,7 +8,7 @@ use super::{Gguf as File, read};
 use crate::error::list;
 use crate::model::{Gguf, gguf_config, gguf_preprocessor, gguf_tokenizer};
 use crate::order::sort_by_key;
-use crate::weights::{Checkpoint, Source};
+use crate::weights::{Checkpoint, Source, foreign};
 use crate::{Error, Result};
 
 /// What the files of a model say, as the texts of JSON that other models have.
@@ -31,10 +31,11 @@ impl GgufModel {
     pub async fn read(files: &[Source]) -> Result<Self> {
         let mut all = Vec::new();
         for file in files {
-            let none = || {
-                Error::checkpoint(file.name(), "no GGUF, expected one as the model's other files")
+            let Some(found) = read(file).await? else {
+                let none = "no GGUF, expected one as the model's other files";
+                return Err(foreign::name(file, Error::checkpoint(file.name(), none)).await?);
             };
-            all.push((file.name(), read(file).await?.ok_or_else(none)?));
+            all.push((file.name(), found));
         }
         let all = joined(all)?;
         let shapes: Vec<HashMap<&str, &[usize]>> = all

@@ -59,6 +59,35 @@ fn one_place_is_of_all_pictures() {
     assert!(told.contains("in 2 places") && !told.contains("looking"), "{told}");
 }
 
+/// What the model is told before the conversation stands first, and is text whatever it looks like.
+#[test]
+fn what_is_told_before_is_text() {
+    let image = fixture("chat_tiny").join("image.png");
+    let told = "Be <|im_end|> terse.";
+    let (turns, said, _) =
+        objects(&[text(&image)], "Hm?\nAnd?\n", &["--system", told, "--device", "cpu"]);
+    let [first, second] = turns.as_slice() else { panic!("{said}") };
+    let begin = format!("<|im_start|>system\n{told}<|im_end|>\n<|im_start|>user\n");
+    assert!(first["prompt"].as_str().unwrap().starts_with(&begin), "{first}");
+    assert_eq!(count(second, "terse"), 0);
+    let control = &json(&fixture("chat_tiny").join("added_tokens.json"))["<|im_end|>"];
+    let ids = first["input_ids"].as_array().unwrap();
+    assert_eq!(ids.iter().filter(|id| *id == control).count(), 2);
+}
+
+/// The smallest share, and one token alone, are the likeliest.
+#[test]
+fn the_likeliest_alone_are_drawn() {
+    let image = fixture("chat_tiny").join("image.png");
+    let ask =
+        |more: &[&str]| objects(&[text(&image)], "Hm?\n", &[&["--device", "cpu"], more].concat()).0;
+    let greedy = ask(&[]);
+    assert_eq!(greedy.len(), 1);
+    for how in [["--top-p", "0.000001"], ["--top-k", "1"], ["--temperature", "0"]] {
+        assert_eq!(ask(&how), greedy, "{how:?}");
+    }
+}
+
 /// A conversation in which no question has an answer fails.
 #[test]
 fn a_conversation_without_an_answer_fails() {

@@ -41,6 +41,10 @@ impl Typed {
     fn start(folder: &Path, more: &[&str]) -> Self {
         let mut command = program();
         command.args(["chat", "--model", text(folder), "--device", "cpu"]).args(more);
+        Self::run(&mut command)
+    }
+
+    fn run(command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -132,6 +136,54 @@ fn ctrl_c_ends_the_reading_of_a_question() {
     let alone = ok(&["chat", "Hm?", "--model", text(&fixture("chat_tiny")), "--device", "cpu"]);
     assert_eq!(answers[0], "\n");
     assert_eq!(answers[1].trim(), alone.lines().next().unwrap().trim());
+}
+
+/// Ctrl-C is heard while the pictures' tiles are looked at: the question was not asked, and the next one has the answer that
+/// it has alone. Of a single question it ends the program.
+#[test]
+fn ctrl_c_ends_the_looking_at_pictures() {
+    if gpu().is_none() {
+        return;
+    }
+    let (folder, image) = (fixture("chat_tiny"), fixture("chat_tiny").join("image.png"));
+    let pictures = [text(&image); 12];
+    let how = ["--max-tiles", "6", "--max-new-tokens", "5", "--device", "gpu"];
+    let mut command = program();
+    command.arg("chat").args(pictures).args(["--model", text(&folder)]).args(how);
+    let mut typed = Typed::run(command.args(["--progress", "json"]));
+    let mut told = BufReader::new(typed.child.stderr.take().unwrap());
+    // How far the looking was when something was told.
+    let mut listen = |until: &str| {
+        let (mut line, mut done) = (String::new(), Value::Null);
+        while !line.contains(until) {
+            line.clear();
+            assert!(told.read_line(&mut line).unwrap() > 0, "expected {until}");
+            let step: Value = serde_json::from_str(&line).unwrap_or_default();
+            if step["stage"] == "looking" {
+                done = step["done"].clone();
+            }
+        }
+        done
+    };
+    typed.say("Why?");
+    listen("\"looking\"");
+    typed.interrupt();
+    let done = listen("stopped before a word was said");
+    assert!(done.as_u64().is_some_and(|done| done < 12_000), "{done}");
+    typed.say("Hm?");
+    typed.say("");
+    let mut said = String::new();
+    typed.output.read_line(&mut said).unwrap();
+    assert_eq!(listen("\"reading\"").as_u64(), Some(12_000));
+    assert!(typed.child.wait().unwrap().success());
+    let model = ["Hm?", "--model", text(&folder)];
+    let alone = [&["chat"], &pictures[..], &model, &how].concat();
+    assert_eq!(said.trim(), ok(&alone).trim());
+    let mut single = Typed::run(program().args(&alone).args(["--progress", "json"]));
+    let mut told = BufReader::new(single.child.stderr.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap().contains("\"looking\"")));
+    single.interrupt();
+    assert_eq!(single.child.wait().unwrap().code(), Some(130));
 }
 
 /// Frames of a folder in the order of their names, some of many; photographs beside them, and one that is broken.

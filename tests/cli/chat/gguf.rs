@@ -105,7 +105,8 @@ fn a_language_model_alone_answers() {
         assert_eq!(found["generated"].as_array().unwrap().len(), 3);
         refuses(
             &["--model", text(model)],
-            "sees no pictures: expected an InternVL, or of a GGUF its projector",
+            "sees no pictures: expected an InternVL, in GGUF the language model and its projector (mmproj-….gguf), \
+             opened together or in one folder (--model MODEL.gguf --projector",
         );
         let image = image();
         fails(

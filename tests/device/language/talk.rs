@@ -79,3 +79,41 @@ fn reading_is_told_and_stopped() {
         assert_eq!(told, expected, "{device:?}");
     }
 }
+
+/// Where a stop ends the looking at pictures nothing is said; they have the same visual tokens, and the question the same
+/// answer, when they are looked at once more.
+#[test]
+fn looking_is_stopped() {
+    let name = "internvl_qwen2_openvl";
+    let (prompt, pixels) = (ids(name, "input.safetensors", "input_ids"), pixels(name));
+    let generated = ids(name, "expected.safetensors", "generated");
+    let expected = &expected(name)["visual_tokens"];
+    let places = expected.shape[0] * expected.shape[1];
+    let often = |id: &&u32| prompt.iter().filter(|other| other == id).count() == places;
+    let picture = prompt.iter().find(often).copied();
+    let how = Answering { most: generated.len(), picture, ..Answering::default() };
+    for device in devices() {
+        let mut encoder = wait(Encoder::load(open(name), &device, &mut on_bytes)).unwrap();
+        let mut told = 0;
+        for stop in 1.. {
+            told = 0;
+            let progress = &mut async |_: usize, _: usize| {
+                told += 1;
+                if told == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            match wait(encoder.visual_tokens(images(&pixels), progress)) {
+                Err(internvit::Error::Cancelled) => assert_eq!(told, stop, "{device:?}"),
+                found => {
+                    near(&format!("{device:?}"), &found.unwrap().values, &expected.values);
+                    break;
+                }
+            }
+        }
+        assert!(told > 1, "{device:?}: it was told {told} times");
+        let visual = wait(encoder.visual_tokens(images(&pixels), &mut on)).unwrap();
+        let mut talk = Talk::default();
+        talk.say(&encoder, &prompt, Some(&visual)).unwrap();
+        let go_on = &mut |_: Said<'_>| ControlFlow::Continue(());
+        assert_eq!(wait(talk.answer(&mut encoder, &how, &mut on, go_on)).unwrap(), generated);
+    }
+}

@@ -1,6 +1,5 @@
 //! The photographs of a conversation, and what the model is given of them.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use internvit::image::Picture;
@@ -8,7 +7,7 @@ use internvit::language::{IMAGE, Talk, Template};
 use internvit::photos::has_ending;
 use internvit::{Encoder, Error, Images, Resize, Result, Tensor};
 
-use super::Args;
+use super::{Args, goes_on};
 use crate::{input, progress};
 
 /// What the command line shows, and asks.
@@ -20,8 +19,10 @@ pub(super) struct Shown {
 
 /// What the model is given of photographs.
 pub(super) struct Seen {
-    /// The tiles of those that it has not looked at.
+    /// Their tiles, until it has looked at all.
     photos: Vec<(PathBuf, Vec<Picture>)>,
+    /// How many tiles it has looked at.
+    looked: usize,
     /// Visual tokens of each photograph.
     pub(super) tokens: Vec<usize>,
     /// All of them, `[tiles, tokens of a tile, C]`.
@@ -81,23 +82,29 @@ impl Shown {
             photos.push((path.clone(), pictures));
         }
         args.background.tell();
-        Ok(Seen { photos, tokens, visual: None, frames })
+        Ok(Seen { photos, looked: 0, tokens, visual: None, frames })
     }
 }
 
 impl Seen {
-    /// Computes the visual tokens of all tiles.
+    /// Computes the visual tokens of all tiles. Where it is stopped, or fails, what was looked at is kept.
     pub(super) async fn look(&mut self, encoder: &mut Encoder) -> Result<()> {
         let bar = progress::Share::new("looking", self.photos.len().max(1));
-        for (path, tiles) in std::mem::take(&mut self.photos) {
-            for (tile, picture) in tiles.iter().enumerate() {
+        let mut before = 0;
+        for (path, tiles) in &self.photos {
+            let known = self.looked.saturating_sub(before).min(tiles.len());
+            before += tiles.len();
+            for (tile, picture) in tiles.iter().enumerate().skip(known) {
                 let on = &mut async |done, total| {
                     bar.set(tile * total + done, tiles.len() * total);
-                    ControlFlow::Continue(())
+                    goes_on()
                 };
                 let images = Images::Pictures(std::slice::from_ref(picture));
                 let found = encoder.visual_tokens(images, on).await;
-                let found = found.map_err(|e| input::of(&[&path], e))?;
+                let found = found.map_err(|e| {
+                    bar.finish();
+                    input::of(&[path], e)
+                })?;
                 match &mut self.visual {
                     None => self.visual = Some(found),
                     Some(visual) => {
@@ -105,10 +112,12 @@ impl Seen {
                         visual.values.extend(found.values);
                     }
                 }
+                self.looked += 1;
             }
             bar.next();
         }
         bar.finish();
+        self.photos.clear();
         Ok(())
     }
 
@@ -152,7 +161,8 @@ mod tests {
     #[test]
     fn frames_are_called_by_their_numbers() {
         let frames = vec![false, true, true];
-        let seen = Seen { photos: Vec::new(), tokens: vec![4; 3], visual: None, frames };
+        let (photos, tokens) = (Vec::new(), vec![4; 3]);
+        let seen = Seen { photos, looked: 0, tokens, visual: None, frames };
         assert_eq!(
             seen.question(&Template::port(), "Hm?"),
             "<image>\nFrame1: <image>\nFrame2: <image>\nHm?"

@@ -1,6 +1,6 @@
 //! Prompts as tokens, and tokens as text: by the files beside the model.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use internvit::model::qwen_tokenizer;
 use internvit::weights::TOKENIZERS;
 use internvit::words::MOST;
 use internvit::{Checkpoint, Error, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
 /// What makes tokens of prompts.
@@ -90,17 +90,14 @@ impl Tokens {
 fn read(name: &str, folder: &Path, why: Option<&str>) -> Result<Tokenizer> {
     let there = |name: &str| folder.join(name).is_file();
     let text = |name: &str| read_text(&folder.join(name), MOST);
-    let json = |name: &str| match there(name) {
-        true => serde_json::from_str(&text(name)?)
-            .map_err(|e| Error::config(folder.join(name).display(), e)),
-        false => Ok(Value::Null),
-    };
+    let other = |name: &str| if there(name) { text(name) } else { Ok("null".into()) };
     let [whole, vocabulary, merges, _, added, config] = TOKENIZERS;
     if there(whole) {
         tokenizer(&folder.join(whole), text(whole)?)
     } else if there(vocabulary) && there(merges) {
-        let [added, config] = [added, config].map(json);
-        let made = qwen_tokenizer(json(vocabulary)?, &text(merges)?, &added?, &config?);
+        let texts = [text(vocabulary)?, text(merges)?, other(added)?, other(config)?];
+        let named = |file: &str| folder.join(file).display().to_string();
+        let made = qwen_tokenizer(texts.each_ref().map(String::as_str), &named)?;
         tokenizer(&folder.join(vocabulary), made.to_string())
     } else {
         let why = why.map_or_else(String::new, |why| format!("{why}, and "));
@@ -131,29 +128,58 @@ fn obeyed(inner: &Tokenizer, json: &Value) -> bool {
     })
 }
 
-/// The same `tokenizer.json` with its added tokens in the vocabulary too, whose numbers the library takes as they are.
+/// The most numbers that are passed over behind a vocabulary that is a list; `web/worker/talk-tokens.ts` says the same.
+const MOST_PASSED: u64 = 1 << 16;
+
+/// The same `tokenizer.json` so that the library takes its numbers as they are: with the added tokens in the vocabulary too,
+/// or, where that is a list, with a token that is in no text for every number that has none.
 fn numbered(mut json: Value) -> std::result::Result<String, String> {
-    let added = json["added_tokens"].as_array().cloned().unwrap_or_default();
-    let Some(vocab) = json["model"]["vocab"].as_object_mut() else {
-        return Err(
-            "added_tokens: expected numbers without gaps, as the vocabulary is a list".into()
-        );
-    };
-    let owners = vocab.iter().filter_map(|(content, id)| Some((id.as_u64()?, content.clone())));
-    let mut owners: HashMap<u64, String> = owners.collect();
-    for token in added {
-        let (Some(content), Some(id)) = (token["content"].as_str(), token["id"].as_u64()) else {
-            continue;
-        };
-        let owner = owners.entry(id).or_insert_with(|| content.into());
-        let own = vocab.entry(content).or_insert(id.into());
-        if owner != content || *own != id {
+    let mut added: Vec<(u64, String, Value)> = Vec::new();
+    for token in json["added_tokens"].as_array().into_iter().flatten() {
+        if let (Some(id), Some(content)) = (token["id"].as_u64(), token["content"].as_str()) {
+            added.push((id, content.into(), token.clone()));
+        }
+    }
+    added.sort_by_key(|(id, ..)| *id);
+    let mut own = numbers(&json["model"]["vocab"]);
+    let behind = own.len() as u64;
+    let mut owners: HashMap<u64, String> =
+        own.iter().map(|(text, id)| (*id, text.clone())).collect();
+    for (id, content, _) in &added {
+        let owner = owners.entry(*id).or_insert_with(|| content.clone());
+        if owner != content || own.entry(content.clone()).or_insert(*id) != id {
             return Err(format!(
                 "added_tokens: {content:?} has the number {id}, which is not its own"
             ));
         }
     }
+    if let Some(vocab) = json["model"]["vocab"].as_object_mut() {
+        added.into_iter().for_each(|(id, content, _)| drop(vocab.insert(content, id.into())));
+        return Ok(json.to_string());
+    }
+    let last = added.last().map_or(0, |(id, ..)| *id);
+    if last > behind + MOST_PASSED {
+        return Err(format!(
+            "added_tokens: the number {last}, behind a vocabulary of {behind}: expected at most {}",
+            behind + MOST_PASSED
+        ));
+    }
+    let none = |id: u64| {
+        json!({ "id": id, "content": format!("\u{10ffff}{id}"), "special": true, "single_word": false, "lstrip": false,
+            "rstrip": false, "normalized": false })
+    };
+    let mut tokens: BTreeMap<u64, Value> = (behind..last).map(|id| (id, none(id))).collect();
+    tokens.extend(added.into_iter().map(|(id, _, token)| (id, token)));
+    json["added_tokens"] = tokens.into_values().collect();
     Ok(json.to_string())
+}
+
+/// The tokens of a vocabulary, which is an object or a list, by their numbers.
+fn numbers(vocab: &Value) -> HashMap<String, u64> {
+    let list = vocab.as_array().into_iter().flatten().zip(0..);
+    let listed = list.filter_map(|(token, id)| Some((token[0].as_str()?.to_string(), id)));
+    let object = vocab.as_object().into_iter().flatten();
+    object.filter_map(|(text, id)| Some((text.clone(), id.as_u64()?))).chain(listed).collect()
 }
 
 /// By the text of a `tokenizer.json`, which is of a file.
@@ -232,6 +258,50 @@ mod tests {
                 .to_string()
                 .contains("<|end|>")
         );
+    }
+
+    /// A vocabulary that is a list: the numbers behind it may have gaps, of which no text is made.
+    #[test]
+    fn numbers_behind_a_list_may_have_gaps() {
+        let file = Path::new("tokenizer.json");
+        let token = |id: u32, content: &str| {
+            json!({ "id": id, "content": content, "special": true, "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false })
+        };
+        let made = |ids: [u32; 3]| {
+            let [known, first, last] = ids;
+            json!({
+                "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
+                "added_tokens": [token(last, "<b>"), token(known, "<unk>"), token(first, "<a>")],
+                "pre_tokenizer": null, "post_processor": null, "decoder": null,
+                "model": { "type": "Unigram", "unk_id": 0, "byte_fallback": false,
+                    "vocab": [["<unk>", 0.0], ["a", -1.0], ["b", -2.0], ["ab", -1.5]] },
+            })
+        };
+        for ids in [[0, 4, 5], [0, 5, 4], [0, 9, 300], [0, 300, 9]] {
+            let inner = tokenizer(file, made(ids).to_string()).unwrap();
+            let found = ["<unk>", "<a>", "<b>"].map(|name| inner.token_to_id(name));
+            assert_eq!(found, ids.map(Some));
+            assert_eq!(inner.encode("abb<a>", false).unwrap().get_ids()[..2], [3, 2]);
+            let said = inner.encode("<b>\u{10ffff}8", false).unwrap();
+            assert!(said.get_ids().iter().all(|id| *id < 4), "{said:?}");
+            assert_eq!(
+                inner.decode(&[3, 8, 200, ids[1], 2], true).unwrap().replace(' ', ""),
+                "abb"
+            );
+        }
+        for (ids, reason) in [
+            ([1, 4, 5], "added_tokens: \"<unk>\" has the number 1, which is not its own"),
+            ([0, 4, 4], "has the number 4, which is not its own"),
+            ([0, 3, 4], "added_tokens: \"<a>\" has the number 3, which is not its own"),
+            (
+                [0, 4, 65_541],
+                "added_tokens: the number 65541, behind a vocabulary of 4: expected at most 65540",
+            ),
+        ] {
+            let error = tokenizer(file, made(ids).to_string()).unwrap_err().to_string();
+            assert!(error.starts_with("tokenizer.json: ") && error.contains(reason), "{error}");
+        }
     }
 
     /// A tokenizer that begins every text begins the conversation; numbers may have gaps, and are of one token each.
