@@ -1,5 +1,6 @@
 //! A checkpoint: configuration, manifest, and its tensors one at a time.
 
+use super::index::{has_shard, is_index, missing_shard};
 use super::{
     Head, Manifest, QuantFormat, Source, Stored, StoredType, Tensor, foreign, read_header, shards,
 };
@@ -78,7 +79,7 @@ impl Checkpoint {
             }
             #[cfg(feature = "language")]
             if sees_nothing(config) {
-                return Ok(Self::alone(name, config, files));
+                return Self::alone(name, config, files).await;
             }
             let mut spec = parse_config(&file, config)?;
             let mut notes = Vec::new();
@@ -86,17 +87,16 @@ impl Checkpoint {
                 spec.preprocessing = read;
                 notes.extend(note);
             }
-            let (index, files): (Vec<_>, Vec<_>) =
-                files.into_iter().partition(|f| f.name().ends_with(".index.json"));
+            let (index, files): (Vec<_>, Vec<_>) = files.into_iter().partition(is_index);
             if let Some(index) = index.first() {
                 for shard in shards(index).await? {
-                    let there =
-                        |f: &Source| f.name() == shard || f.name().ends_with(&format!("/{shard}"));
-                    if !files.iter().any(there) {
-                        return Err(Error::checkpoint(name, format!("{shard}: missing shard")));
+                    if !has_shard(&files, &shard) {
+                        return Err(missing_shard(name, &shard));
                     }
                 }
             }
+            #[cfg(feature = "language")]
+            let spoken = super::language::Spoken::of(index.first()).await?;
             if files.is_empty() {
                 return Err(Error::checkpoint(name, "expected a .safetensors file, found none"));
             }
@@ -121,7 +121,7 @@ impl Checkpoint {
                 files,
                 text: None,
                 #[cfg(feature = "language")]
-                spoken: Default::default(),
+                spoken,
             })
         })
     }

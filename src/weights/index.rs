@@ -72,6 +72,20 @@ pub async fn all_shards(index: &Source) -> Result<Vec<String>> {
     named(index, &read(index).await?, true)
 }
 
+/// Whether a file is the index of shards.
+pub(super) fn is_index(file: &Source) -> bool {
+    file.name().ends_with(".index.json")
+}
+
+/// Whether a shard is among files.
+pub(super) fn has_shard(files: &[Source], shard: &str) -> bool {
+    files.iter().any(|f| f.name() == shard || f.name().ends_with(&format!("/{shard}")))
+}
+
+pub(super) fn missing_shard(name: &str, shard: &str) -> Error {
+    Error::checkpoint(name, format!("{shard}: missing shard"))
+}
+
 async fn read(index: &Source) -> Result<Vec<u8>> {
     let size = index.size();
     if size > MAX_LIST {

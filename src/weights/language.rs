@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::index::{has_shard, is_index, missing_shard};
 use super::{Checkpoint, Manifest, Source, Stored, Tensor, all_shards, read_header};
 use crate::model::{
     LanguageNaming, LanguageSpec, Sizes, Spec, VisualSpec, no_language, parse_language,
@@ -21,8 +22,21 @@ pub(super) struct Spoken {
     pub(super) folder: Option<PathBuf>,
     /// Whether there is no tower.
     alone: bool,
+    /// All shards that the index names.
+    shards: Vec<String>,
     /// The text of a `tokenizer.json` where the files hold one, or why they do not.
     pub(super) tokenizer: Option<std::result::Result<String, String>>,
+}
+
+impl Spoken {
+    /// Of the index, where there is one.
+    pub(super) async fn of(index: Option<&Source>) -> Result<Self> {
+        let shards = match index {
+            Some(index) => all_shards(index).await?,
+            None => Vec::new(),
+        };
+        Ok(Self { shards, ..Self::default() })
+    }
 }
 
 /// What is expected with a language model alone, to see pictures.
@@ -30,11 +44,13 @@ pub const PROJECTED: &str = "in GGUF the language model and its projector (mmpro
 
 impl Checkpoint {
     /// A language model without a tower, of which nothing is taken yet.
-    pub(super) fn alone(name: &str, config: &str, files: Vec<Source>) -> Self {
+    pub(super) async fn alone(name: &str, config: &str, files: Vec<Source>) -> Result<Self> {
+        let (index, files): (Vec<_>, Vec<_>) = files.into_iter().partition(is_index);
+        let spoken = Spoken { alone: true, ..Spoken::of(index.first()).await? };
         // Nothing is ever computed by it.
         let none =
             Sizes { hidden: 1, layers: 1, heads: 1, mlp: 1, patch: 1, channels: 3, image: 1 };
-        Self {
+        Ok(Self {
             spec: Spec::plain(none),
             manifest: Manifest { tensors: Default::default(), left_out: Vec::new() },
             head: None,
@@ -42,10 +58,10 @@ impl Checkpoint {
             preprocessor: None,
             notes: Vec::new(),
             name: name.into(),
-            files: files.into_iter().filter(|f| !f.name().ends_with(".index.json")).collect(),
+            files,
             text: None,
-            spoken: Spoken { alone: true, ..Spoken::default() },
-        }
+            spoken,
+        })
     }
 
     /// An error where this is a language model without a tower, which sees no pictures.
@@ -87,6 +103,10 @@ impl Checkpoint {
     /// As [`Checkpoint::with_visual`].
     pub async fn with_language(mut self) -> Result<Self> {
         let headers = self.named_headers().await?;
+        let mut shards = self.spoken.shards.iter();
+        if let Some(shard) = shards.find(|shard| !has_shard(&self.files, shard)) {
+            return Err(missing_shard(self.name(), shard));
+        }
         if !self.spoken.alone {
             self.add_visual(&headers)?;
         }
@@ -200,7 +220,7 @@ impl Checkpoint {
                 continue;
             }
             if !path.is_file() {
-                return Err(Error::checkpoint(self.name(), format!("{name}: missing shard")));
+                return Err(missing_shard(self.name(), &name));
             }
             self.files.push(Source::file(&path)?);
         }

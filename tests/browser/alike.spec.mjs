@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
+import { writeShards } from "./safetensors.mjs";
 import { ask, CASE, files, fold, FOLDER, open, problem, status, talkTab } from "./talker.mjs";
 
 const site = openSite();
@@ -67,6 +68,19 @@ const POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 
 /** The smallest model's files with a text in place of one. */
 const instead = (name, text) => files().map((one) => (one.name === name ? file(name, Buffer.from(text)) : one));
 
+/** The smallest model's files with its weights in two shards. */
+function sharded(t) {
+  const folder = scratch(t);
+  writeShards(path(`${FOLDER}/chat_tiny`), folder);
+  return [...files(["model.safetensors"]), ...readdirSync(folder).map((name) => file(name, readFileSync(join(folder, name))))];
+}
+
+function scratch(t) {
+  const folder = mkdtempSync(join(tmpdir(), "alike-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
 /** Files of which one, of JSON, is changed. */
 const changed = (list, name, change) => list.map((one) => {
   if (one.name !== name) return one;
@@ -77,8 +91,7 @@ const changed = (list, name, change) => list.map((one) => {
 
 /** The same files in a folder, of which the command line answers. */
 function folderOf(t, list) {
-  const folder = mkdtempSync(join(tmpdir(), "alike-"));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = scratch(t);
   for (const { name, buffer } of list) writeFileSync(join(folder, name), buffer);
   return ["chat", IMAGE, CASE.question, "--model", folder, "--device", "cpu", "--max-new-tokens", String(MOST)];
 }
@@ -139,12 +152,29 @@ test("settings beside a model are obeyed alike", async (t) => {
     [port({ ...OTHER, crop_to_patches: true, size: { height: 56, width: 56 }, max_patches: 4 }), 4, 4 * 5],
     [unigram({ crop_to_patches: true, size: { height: 56, width: 56 }, max_patches: 4 }), 4, 4 * 5],
     [gguf(), 12, 4 * 7],
+    [sharded(t), 12, 4 * 7],
   ]) {
     const { prompt, answer } = await alike(t, page, list, tiles);
     assert.equal(prompt.split("<IMG_CONTEXT>").length - 1, tokens);
     seen.add(answer);
   }
-  assert.equal(seen.size, 6, "each has an answer of its own");
+  assert.equal(seen.size, 6, "each has an answer of its own, but for the same weights in shards");
+});
+
+test("each of the two stop tokens ends an answer by itself", async (t) => {
+  if (!able(t)) return;
+  const page = await talker(t);
+  const settings = { crop_to_patches: true, size: { height: 56, width: 56 }, max_patches: 4 };
+  const { generated } = await alike(t, page, port(settings), 4);
+  // A token of the answer that has no other meaning becomes one of the stops.
+  const at = generated.findIndex((id, place) => place > 0 && id > 255 && ![260, 300, 302, 309, 310, 311].includes(id) && generated.indexOf(id) === place);
+  assert.ok(at > 0 && at < generated.length - 1, `${generated}`);
+  for (const stop of ["<|endoftext|>", "<|im_end|>"]) {
+    const list = changed(port(settings), "tokenizer.json", ({ added_tokens: tokens }) => (tokens.find(({ content }) => content === stop).id = generated[at]));
+    const found = await alike(t, page, list, 4);
+    // Where the template writes the stop the prompt is another, and so is the answer.
+    if (stop === "<|endoftext|>") assert.deepEqual(found.generated, generated.slice(0, at + 1));
+  }
 });
 
 test("a number of tiles that somebody chose outlives another model", async (t) => {
@@ -161,6 +191,8 @@ test("what cannot be is refused alike", async (t) => {
   const numbers = (change) => changed(port({}), "tokenizer.json", ({ added_tokens: tokens }) => tokens.forEach((token) => (token.id = change(token) ?? token.id)));
   for (const [list, said, asked] of [
     [weights((bytes) => bytes.subarray(0, bytes.length / 2)), "cut short or too long: the header describes"],
+    [sharded(t).filter(({ name }) => !name.includes("-00001-")), "model-00001-of-00002.safetensors: missing shard"],
+    [sharded(t).filter(({ name }) => !name.includes("-00002-")), "model-00002-of-00002.safetensors: missing"],
     [weights(spoilt), "the language model's logits hold NaN or infinity", true],
     [[...files(), file("preprocessor_config.json", { image_std: 0 })], "image_std: expected a number from 0.000001"],
     [[...files(), file("preprocessor_config.json", { min_patches: 6, max_patches: 5 })], "min_patches: expected at most 5, found 6"],

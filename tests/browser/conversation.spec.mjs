@@ -51,6 +51,7 @@ function breaking() {
     const broken = () => Promise.reject(new Error("as the test wants it"));
     const kinds = {
       fail: broken,
+      slow: () => new Promise((done) => { setTimeout(done, 150); }),
       trap: () => { throw new WebAssembly.RuntimeError("unreachable"); },
       /** Behind an await it is nobody's error, and the promise stays open. */
       later: () => new Promise(() => { queueMicrotask(() => { throw new WebAssembly.RuntimeError("unreachable"); }); }),
@@ -59,7 +60,10 @@ function breaking() {
         return kinds.later();
       },
     };
-    const chat_next = (...given) => (self.trouble && self.trouble.after-- <= 0 ? kinds[self.trouble.kind]() : next(...given));
+    const chat_next = (...given) => {
+      if (!self.trouble || self.trouble.after-- > 0) return next(...given);
+      return self.trouble.kind === "slow" ? kinds.slow().then(() => next(...given)) : kinds[self.trouble.kind]();
+    };
     const chat_say = (...given) => (self.trouble?.kind === "say" ? broken() : say(...given));
     return { instance: { exports: { ...exports, chat_next, chat_say } }, module };
   };
@@ -202,6 +206,7 @@ test("Stop is heard while a photograph's tiles are looked at, and the question w
   });
   // A photograph of many tiles, so that there is time to be heard.
   await page.locator("#photo-file").setInputFiles(path("www/samples/chelsea.png"));
+  await page.locator("#facts", { hasText: "chelsea.png" }).waitFor({ state: "attached" });
   await shown(page);
   await page.getByLabel("Tiles at most").fill("256");
   await ask(page, "Why?");
@@ -210,6 +215,7 @@ test("Stop is heard while a photograph's tiles are looked at, and the question w
   assert.ok(looked.length > 0 && looked.every((part) => part < 1), `${looked}`);
   assert.deepEqual([await asked(page), await page.getByLabel("Your question").inputValue()], [[], "Why?"]);
   await page.locator("#photo-file").setInputFiles(path("tests/golden/internvl/chat_tiny/image.png"));
+  await page.locator("#facts", { hasText: "image.png" }).waitFor({ state: "attached" });
   await shown(page);
   await page.getByLabel("Tiles at most").fill("6");
   await page.getByLabel("Tokens at most").fill("100");
@@ -378,6 +384,27 @@ test("what a model writes is shown in its forms, and never read as HTML", async 
     const made = await page.locator("#talk .answer").evaluate((answer) => answer.innerHTML.replace(/<\/?span[^>]*>/g, ""));
     assert.equal(made, expected);
   }
+});
+
+test("what each word looked at is painted while the answer is written", async (t) => {
+  const page = await visitTalker(t);
+  await page.getByLabel("Tokens at most").fill("12");
+  await page.locator("#talk-live").check();
+  await worker(page).evaluate(() => { self.trouble = { kind: "slow", after: 0 }; });
+  await page.evaluate(() => {
+    const [stop, said, canvas] = ["#talk [data-stop]", "#talk [data-looked]", "#frame canvas"].map((name) => document.querySelector(name));
+    const bare = canvas.toDataURL();
+    globalThis.painted = [];
+    setInterval(() => {
+      const picture = canvas.toDataURL();
+      if (stop.checkVisibility() && said.textContent && picture !== bare) globalThis.painted.push([said.textContent, picture]);
+    }, 40);
+  });
+  await ask(page, CASE.question);
+  await status(page, "Answered in");
+  const painted = await page.evaluate(() => globalThis.painted);
+  for (const at of [0, 1]) assert.ok(new Set(painted.map((one) => one[at])).size > 2, `${painted.map(([text]) => text)}`);
+  assert.match(painted[0][0], /^“.*”: [\d.]+ % of its attention went to this picture, the rest to words\.$/s);
 });
 
 test("a box that a model writes is drawn around its place of the picture", async (t) => {

@@ -94,9 +94,9 @@ fn looking_is_stopped() {
     let how = Answering { most: generated.len(), picture, ..Answering::default() };
     for device in devices() {
         let mut encoder = wait(Encoder::load(open(name), &device, &mut on_bytes)).unwrap();
-        let mut told = 0;
+        let mut heard = 0;
         for stop in 1.. {
-            told = 0;
+            let mut told = 0;
             let progress = &mut async |_: usize, _: usize| {
                 told += 1;
                 if told == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -108,8 +108,9 @@ fn looking_is_stopped() {
                     break;
                 }
             }
+            heard += 1;
         }
-        assert!(told > 1, "{device:?}: it was told {told} times");
+        assert!(heard > 0, "{device:?}: no stop was heard");
         let visual = wait(encoder.visual_tokens(images(&pixels), &mut on)).unwrap();
         let mut talk = Talk::default();
         talk.say(&encoder, &prompt, Some(&visual)).unwrap();
