@@ -146,6 +146,7 @@ impl Lesson {
             spreads.push(Spread::of(&rows, c));
             tokens.extend(rows);
         }
+        let there = tokens.len();
         for Vector { features, class, before } in &self.vectors {
             if features.len() != c {
                 let found = features.len();
@@ -157,10 +158,10 @@ impl Lesson {
         }
         // Lessons of earlier versions kept nothing else of a photograph.
         if self.spreads.is_empty() && !self.vectors.is_empty() {
-            let kept: Vec<f32> = self.vectors.iter().flat_map(|v| &v.features).copied().collect();
-            spreads.push(Spread::of(&kept, c));
+            spreads.push(Spread::of(&tokens[there..], c));
         }
-        if let Some(found) = spreads.iter().map(|one| one.mean.len()).find(|found| *found != c) {
+        let mut lengths = spreads.iter().flat_map(|one| [one.mean.len(), one.variance.len()]);
+        if let Some(found) = lengths.find(|found| *found != c) {
             return Err(Error::input(format!("{found} channels of a photograph, expected {c}")));
         }
         placed.sort_by_key(|(place, _)| *place);

@@ -42,21 +42,18 @@ impl Spread {
         }
         let count = list.iter().map(|one| one.count).sum();
         let n = count as f64;
-        let mut mean = vec![0.0f64; c];
+        // In 64 bits the mean of squares, less the square of the mean, keeps what 32 bits can say.
+        let (mut mean, mut squares) = (vec![0.0f64; c], vec![0.0f64; c]);
         for one in &list {
             let part = one.count as f64 / n;
-            mean.iter_mut().zip(&one.mean).for_each(|(sum, v)| *sum += part * f64::from(*v));
-        }
-        let mut variance = vec![0.0f64; c];
-        // What lies apart within each, and how far each lies from the mean of all.
-        for one in &list {
-            let part = one.count as f64 / n;
-            let own = one.mean.iter().zip(&one.variance).zip(&mean);
-            for (sum, ((own, within), mean)) in variance.iter_mut().zip(own) {
-                let off = f64::from(*own) - mean;
-                *sum += part * (f64::from(*within) + off * off);
+            for i in 0..c {
+                let (own, within) = (f64::from(one.mean[i]), f64::from(one.variance[i]));
+                mean[i] += part * own;
+                squares[i] += part * (within + own * own);
             }
         }
+        let variance: Vec<f64> =
+            mean.iter().zip(squares).map(|(mean, squares)| squares - mean * mean).collect();
         Self { count, mean: narrow(&mean, 1.0), variance: narrow(&variance, 1.0) }
     }
 }

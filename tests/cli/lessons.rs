@@ -127,6 +127,9 @@ fn a_lesson_is_the_same_once_its_photographs_are_let_go() {
     lesson.spreads.push(Spread { count: 3, mean: vec![0.0; 12], variance: vec![1.0; 12] });
     let error = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap_err().to_string();
     assert!(error.contains("12 channels of a photograph, expected 192"), "{error}");
+    lesson.spreads = vec![Spread { count: 3, mean: vec![0.0; 192], variance: vec![1.0; 191] }];
+    let error = wait(lesson.gather(&mut session.album, &session.encoder)).unwrap_err().to_string();
+    assert!(error.contains("191 channels of a photograph, expected 192"), "{error}");
     assert!(wait(session.album.kept(&session.encoder, 99, &[0])).is_err());
     assert!(wait(session.album.kept(&session.encoder, ids[0], &[24])).is_err());
 }
