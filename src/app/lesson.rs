@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Album;
 use super::photo::no_patch;
 use crate::model::MAX_CLASSES;
+use crate::order::sort_by_key;
 use crate::view::{Spread, default_palette, fit, fit_in_turn, fit_network, rows_of};
 use crate::weights::{LinearHead, Method};
 use crate::{Encoder, Error, Result, Tensor};
@@ -164,7 +165,7 @@ impl Lesson {
         if let Some(found) = lengths.find(|found| *found != c) {
             return Err(Error::input(format!("{found} channels of a photograph, expected {c}")));
         }
-        placed.sort_by_key(|(place, _)| *place);
+        sort_by_key(&mut placed, |(place, _)| *place);
         let mut examples: Vec<_> = placed.into_iter().map(|(_, example)| example).collect();
         if self.method == Method::Walk {
             examples = thinned(&examples, self.names.len());
@@ -215,7 +216,7 @@ fn thinned(examples: &[(usize, usize)], classes: usize) -> Vec<(usize, usize)> {
         (0..taken).map(|i| own[i * own.len() / taken]).collect::<Vec<_>>()
     });
     let mut places: Vec<usize> = each.collect();
-    places.sort_unstable();
+    sort_by_key(&mut places, |place| *place);
     places.into_iter().map(|place| examples[place]).collect()
 }
 

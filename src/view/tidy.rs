@@ -16,7 +16,7 @@ pub fn tidy(labels: &mut [i32], [height, width]: [usize; 2], least: usize) {
             }
         }
     }
-    small.sort_by_key(Vec::len);
+    crate::order::sort_by_key(&mut small, Vec::len);
     for part in small {
         if let Some(label) = around(labels, [height, width], &part) {
             part.iter().for_each(|at| labels[*at] = label);

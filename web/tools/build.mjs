@@ -47,7 +47,7 @@ async function module(name, tool) {
   const triple = "wasm32-unknown-unknown";
   // Of what LLVM inlines by its own choice little is worth the bytes: what must be inlined says so. Its strength reduction of
   // loops adds constants to addresses, where WebAssembly's loads have room for them.
-  const flags = ["-C", "target-feature=+simd128,+relaxed-simd", "-C", "llvm-args=-inline-threshold=5", "-C", "llvm-args=-disable-lsr"];
+  const flags = ["-C", "target-feature=+simd128,+relaxed-simd", "-C", "llvm-args=-inline-threshold=10", "-C", "llvm-args=-disable-lsr"];
   const { made, how } = MODULES[name];
   await succeed("cargo", ["fetch", "--locked", "--target", triple]);
   await succeed("cargo", ["build", "--package", "internvit-web", ...how, "--profile", "wasm", "--target", triple], {
