@@ -22,8 +22,9 @@ const TURNS: usize = 16;
 const ROWS: usize = 256;
 
 /// Fits a classifier to `examples` among `tokens` `[n, c]`, whose channels are standardised by
-/// `spread`, that of these and maybe others. Multinomial logistic regression with weight decay, every class of equal weight, by
-/// Nesterov's accelerated gradient from zero: the same examples give the same classifier.
+/// `spread`, that of these and maybe others. Multinomial logistic regression with weight decay, every
+/// class of equal weight, by Nesterov's accelerated gradient from zero: the same examples give the same
+/// classifier.
 ///
 /// # Errors
 /// [`Error::Input`] where there are no rows of `c` values, where an example's token or class does not

@@ -316,10 +316,13 @@ impl Chat<'_> {
         };
         let answered = self.talk.answer(encoder, &how, reading, watch).await;
         bar.iter().for_each(Share::finish);
+        let stopped = goes_on().is_break();
+        // Before the line ends: who reads that may ask at once for the end of the conversation.
+        end_turn();
         writing.finish();
         tell(encoder);
         let generated = answered?;
-        if generated.is_empty() && goes_on().is_break() {
+        if generated.is_empty() && stopped {
             return Err(Error::Cancelled);
         }
         if let Some(out) = &self.args.attention {
