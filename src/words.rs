@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokenizers::{Tokenizer as Inner, TruncationParams};
 
 use crate::files::{folder_of, open_file, read_text};
-use crate::model::{TextSpec, clip_tokenizer, clip_tokenizer_of_pairs, wrong_merge};
+use crate::model::{TextSpec, clip_tokenizer, clip_tokenizer_of_pairs, numbered, wrong_merge};
 use crate::pointer::{POINTER, is_pointer};
 use crate::session::Words;
 use crate::weights::TOKENIZERS;
@@ -46,6 +46,10 @@ impl Tokenizer {
             (paths[0].clone(), read_text(&paths[0], MOST)?)
         } else if let Some(paths) = there(&[vocabulary, merges]) {
             let (numbers, merges) = (json_of(&paths[0])?, read_text(&paths[1], MOST)?);
+            if numbered(&numbers).is_none() {
+                let reason = "expected an object of tokens and their numbers";
+                return Err(Error::config(paths[0].display(), reason));
+            }
             if let Some(reason) = wrong_merge(&numbers, &merges) {
                 return Err(Error::config(paths[1].display(), reason));
             }

@@ -16,6 +16,12 @@ pub(super) fn pairs(merges: &str) -> impl Iterator<Item = &str> {
     merges.lines().filter(|line| !line.starts_with("#version") && !line.is_empty())
 }
 
+/// The tokens of a `vocab.json` and their numbers; none where it holds something else.
+pub fn numbered(vocabulary: &Value) -> Option<&Map<String, Value>> {
+    let is_number = |id: &Value| id.as_u64().is_some_and(|id| u32::try_from(id).is_ok());
+    vocabulary.as_object().filter(|list| !list.is_empty() && list.values().all(is_number))
+}
+
 /// What is wrong with a `merges.txt`: a line that is no pair of tokens which a token of the vocabulary is made of.
 pub fn wrong_merge(vocabulary: &Value, merges: &str) -> Option<String> {
     const EXPECTED: &str =

@@ -25,7 +25,7 @@ mod work;
 pub use activation::Activation;
 pub use catalogue::{CATALOGUE, Entry};
 pub use classes::{class_names, own_class_names};
-pub use clip_tokenizer::{clip_tokenizer, clip_tokenizer_of_pairs, wrong_merge};
+pub use clip_tokenizer::{clip_tokenizer, clip_tokenizer_of_pairs, numbered, wrong_merge};
 pub use config::{canonical_config, parse_config, parse_text, settle};
 pub use found::Found;
 pub use head::{BATCH_NORM, HeadKind, HeadSpec, MAX_CLASSES, POOL_SCALES, ade20k, parse_head};

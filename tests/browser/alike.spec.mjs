@@ -205,6 +205,7 @@ test("what cannot be is refused alike", async (t) => {
     [instead("merges.txt", "#version: 0.2\nzz qqqq\n"), 'merges.txt: expected two tokens of vocab.json a line, which are one together, found "zz qqqq"'],
     [instead("vocab.json", "[]"), "vocab.json: expected an object"],
     [instead("added_tokens.json", '{"<img>": 70}'), 'added_tokens.json: "<img>" has the number 70, which is not its own'],
+    [instead("tokenizer_config.json", '{"added_tokens_decoder": {"300": "<img>"}}'), "tokenizer_config.json: added_tokens_decoder: expected a token's number"],
     ...["config.json", "model.safetensors", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"].map((name) => [instead(name, POINTER), `${name}: a Git LFS pointer and not the file itself`]),
     [gguf().map((one) => (one.name.startsWith("tiny") ? file(one.name, Buffer.from(POINTER)) : one)), ".gguf: a Git LFS pointer and not the file itself"],
     [numbers(({ content }) => (content === "<img>" ? 320 : null)), "token 320, which the tokenizer has and the model, of 320, has not", true],

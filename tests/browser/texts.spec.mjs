@@ -1,6 +1,6 @@
 // Words of the visitor: a tokenizer as everywhere else, labels, and where a text is found.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -85,6 +85,38 @@ test("CLIP's vocabulary makes the tokens of the fixture", async () => {
     const end = found.ids.length - found.ends;
     const cut = found.ids.length > 77 ? [...found.ids.slice(0, 77 - found.ends), ...found.ids.slice(end)] : found.ids;
     assert.deepEqual(cut, others, text);
+  }
+});
+
+test("a damaged file of CLIP's vocabulary is named", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "internvit-merges-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const own = ["config.json", "model.safetensors", "preprocessor_config.json"];
+  for (const file of own) copyFileSync(join(scratch.folder, file), join(folder, file));
+  const vocabulary = JSON.stringify({ ...VOCABULARY, "a</w>": 1, t: 2, "at</w>": 10, "t</w>": 11 });
+  const page = await visit(site, t, { query: "?device=cpu" });
+  await loaded(page);
+  for (const [numbers, merges, said] of [
+    [vocabulary, "#version: 0.2\na t</w>\nzz qqqq\n", 'merges.txt: expected two tokens'],
+    [vocabulary, "<html>\n", 'merges.txt: expected two tokens'],
+    [vocabulary, "a t x\n", 'merges.txt: expected two tokens'],
+    [vocabulary, "#version: 0.2\n", 'merges.txt: expected two tokens'],
+    ["[]", "a t</w>\n", "vocab.json: expected an object"],
+    ['{"a": "b"}', "a t</w>\n", "vocab.json: expected an object"],
+    ['{"a": 1', "a t</w>\n", "vocab.json: "],
+  ]) {
+    writeFileSync(join(folder, "vocab.json"), numbers);
+    writeFileSync(join(folder, "merges.txt"), merges);
+    await open(page, folder, [...own, "vocab.json", "merges.txt"]);
+    await turn(page, "Labels");
+    await page.getByLabel(/^Your words/).fill("a cat");
+    await page.getByText(said).first().waitFor();
+    // The command line refuses the same.
+    if (!existsSync(program)) continue;
+    const args = ["classify", path("www/samples/chelsea.png"), "--model", folder, "--labels", "a cat", "--device", "cpu"];
+    const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });
+    assert.equal(status, 1);
+    assert.ok(stderr.includes(said), stderr);
   }
 });
 

@@ -2,6 +2,7 @@
 
 import type { Tokenizer } from "@huggingface/tokenizers";
 import empty from "#model/clip_tokenizer.json";
+import { PAIRS } from "../shared/names";
 
 /** The tokens of a text, of which the last `ends` end every text. */
 export function tokensOf(tokenizer: Tokenizer, text: string): { ids: number[]; ends: number } {
@@ -13,9 +14,15 @@ export function tokensOf(tokenizer: Tokenizer, text: string): { ids: number[]; e
   return { ids, ends: ids.length - begin - bare.length };
 }
 
-/** The `tokenizer.json` of CLIP's `vocab.json` and `merges.txt`, as the Rust module `clip_tokenizer` makes it. */
-export function clipTokenizer(vocab: Record<string, number>, list: string): object {
-  const merges = list.split(/\r?\n/).filter((line) => !line.startsWith("#version") && line.includes(" "));
+/**
+ * The `tokenizer.json` of CLIP's `vocab.json` and `merges.txt`, as the Rust module `clip_tokenizer` makes it.
+ * @throws where one of them is damaged; `file` is that of the pairs.
+ */
+export function clipTokenizer(vocab: unknown, list: string, file = "merges.txt"): object {
+  if (!isVocabulary(vocab)) throw new Error("vocab.json: expected an object of tokens and their numbers");
+  const merges = list.split(/\r?\n/).filter((line) => !line.startsWith("#version") && line !== "");
+  const wrong = merges.length > 0 ? merges.find((line) => !isPair(vocab, line)) : null;
+  if (wrong !== undefined) throw new Error(`${file}: expected two tokens a line, which are one together, found ${wrong === null ? "none" : JSON.stringify(wrong)}`);
   const end = ([text]: readonly (string | null)[]) => [text, vocab[text ?? ""] ?? null];
   const { cls, sep } = empty.post_processor;
   return {
@@ -24,6 +31,19 @@ export function clipTokenizer(vocab: Record<string, number>, list: string): obje
     post_processor: { ...empty.post_processor, cls: end(cls), sep: end(sep) },
     model: { ...empty.model, vocab, merges },
   };
+}
+
+function isVocabulary(found: unknown): found is Record<string, number> {
+  if (typeof found !== "object" || found === null || Array.isArray(found)) return false;
+  const numbers = Object.values(found);
+  return numbers.length > 0 && numbers.every(Number.isInteger);
+}
+
+/** Whether a line is a pair of tokens which a token of the vocabulary is made of. */
+function isPair(vocab: Record<string, number>, line: string): boolean {
+  const [left, ...rest] = line.split(" ");
+  const right = rest.join(" ");
+  return [left, right, left + right].every((token) => Object.hasOwn(vocab, token));
 }
 
 /** Pairs of open_clip's list that are joined: all tokens but single bytes, those that end words, and the two ends. */
@@ -35,7 +55,7 @@ export function clipTokenizerOfPairs(list: string): object {
   const single = bytes();
   const ends = empty.added_tokens.map(({ content }) => content);
   const tokens = [...single, ...single.map((byte) => `${byte}</w>`), ...pairs.map((pair) => pair.replace(" ", "")), ...ends];
-  return clipTokenizer(Object.fromEntries(tokens.map((token, id) => [token, id])), pairs.join("\n"));
+  return clipTokenizer(Object.fromEntries(tokens.map((token, id) => [token, id])), pairs.join("\n"), PAIRS);
 }
 
 /** A character for each byte: itself where it is seen, else one from 256 on; those that are seen first. */

@@ -43,11 +43,20 @@ async function open(files: readonly File[]): Promise<Tokenizer> {
 /** The `tokenizer.json` among a model's files, or what those of CLIP's vocabulary make; null where there is none. */
 async function describe(files: readonly File[]): Promise<object | null> {
   const whole = await textOf(files, "tokenizer.json");
-  if (whole !== null) return JSON.parse(whole) as object;
+  if (whole !== null) return parsed("tokenizer.json", whole) as object;
   const [vocabulary, merges] = [await textOf(files, "vocab.json"), await textOf(files, "merges.txt")];
-  if (vocabulary !== null && merges !== null) return clipTokenizer(JSON.parse(vocabulary) as Record<string, number>, merges);
+  if (vocabulary !== null && merges !== null) return clipTokenizer(parsed("vocab.json", vocabulary), merges);
   const pairs = named(files, PAIRS);
   return pairs ? clipTokenizerOfPairs(await reading(PAIRS, fetched(pairs).then(unpacked))) : null;
+}
+
+/** What a file's text says, as JSON. */
+function parsed(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function named(files: readonly File[], name: string): File | null {

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use serde_json::{Map, Value, json};
 
 use super::GgufKeys;
-use crate::model::clip_tokenizer::{pairs, wrong_merge};
+use crate::model::clip_tokenizer::{numbered, pairs, wrong_merge};
 use crate::{Error, Result};
 
 /// How Qwen's texts are cut before pairs of bytes are merged.
@@ -75,8 +75,7 @@ pub fn qwen_tokenizer(
         Err(error) => Err(bad(file, &error)),
     };
     let vocab = object(VOCABULARY, vocab)?;
-    let numbered = |list: &Map<String, Value>| !list.is_empty() && list.values().all(is_number);
-    let Some(own) = vocab.as_object().filter(|list| numbered(list)) else {
+    let Some(own) = numbered(&vocab) else {
         return Err(bad(VOCABULARY, &"expected an object of tokens and their numbers"));
     };
     if let Some(reason) = wrong_merge(&vocab, merges) {
@@ -86,16 +85,29 @@ pub fn qwen_tokenizer(
     let none = Map::new();
     let mut tokens: BTreeMap<u64, (&str, &str, bool)> = BTreeMap::new();
     for (content, id) in added.as_object().unwrap_or(&none) {
-        let Some(number) = id.as_u64().filter(|_| is_number(id)) else {
+        let Some(number) = id.as_u64().filter(|id| u32::try_from(*id).is_ok()) else {
             let reason = format!("{content:?}: expected a token's number, found {id}");
             return Err(bad(ADDED, &reason));
         };
         tokens.insert(number, (ADDED, content, true));
     }
-    for (id, token) in config["added_tokens_decoder"].as_object().unwrap_or(&none) {
-        if let (Ok(id), Some(content)) = (id.parse(), token["content"].as_str()) {
-            tokens.insert(id, (CONFIG, content, token["special"] != false));
-        }
+    let decoder = &config["added_tokens_decoder"];
+    if !decoder.is_null() && !decoder.is_object() {
+        let reason = format!("added_tokens_decoder: expected an object, found {decoder}");
+        return Err(bad(CONFIG, &reason));
+    }
+    for (id, token) in decoder.as_object().unwrap_or(&none) {
+        let (content, special) = (token["content"].as_str(), &token["special"]);
+        let (Ok(number), Some(content), true) =
+            (id.parse::<u32>(), content, special.is_null() || special.is_boolean())
+        else {
+            let found = json!({ id: token });
+            let reason = format!(
+                "added_tokens_decoder: expected a token's number and its \"content\", found {found}"
+            );
+            return Err(bad(CONFIG, &reason));
+        };
+        tokens.insert(number.into(), (CONFIG, content, special != false));
     }
     let owners: HashMap<u64, &str> =
         own.iter().filter_map(|(text, id)| Some((id.as_u64()?, text.as_str()))).collect();
@@ -109,11 +121,6 @@ pub fn qwen_tokenizer(
     let token = |(id, (_, content, special))| added_token(id, content, special);
     let (merges, tokens) = (pairs(merges).collect(), tokens.into_iter().map(token).collect());
     Ok(described(&KNOWN[0], vocab, merges, tokens))
-}
-
-/// Whether a value is a token's number.
-fn is_number(value: &Value) -> bool {
-    value.as_u64().is_some_and(|id| u32::try_from(id).is_ok())
 }
 
 /// The `tokenizer.json` of a language model's GGUF; what is missing, or not known, where there is none.

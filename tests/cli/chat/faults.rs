@@ -297,6 +297,34 @@ fn wrong_shards_are_named() {
     fails(&args, "model-00001-of-00002.safetensors: missing shard");
 }
 
+/// A language model without a tower has shards of its own, of which each is missed by its name.
+#[test]
+fn shards_of_a_language_model_alone() {
+    let folder = copy("chat_tiny", &[]);
+    let own =
+        |(name, tensor): (String, _)| Some((name.strip_prefix("language_model.")?.into(), tensor));
+    let parts = cut(&folder);
+    let mut all: Tensors = parts.into_iter().flatten().filter_map(own).collect();
+    let rest = all.split_off(all.len() / 2);
+    let mut map = serde_json::Map::new();
+    for (at, part) in [(1, &all), (2, &rest)] {
+        write(&folder, at, part);
+        map.extend(part.iter().map(|(name, _)| (name.clone(), shard(at).into())));
+    }
+    let index = serde_json::json!({ "weight_map": map }).to_string();
+    std::fs::write(folder.join("model.safetensors.index.json"), index).unwrap();
+    let config = json(&folder.join("config.json"))["llm_config"].to_string();
+    std::fs::write(folder.join("config.json"), config).unwrap();
+    let args = ["chat", "Hm?", "--model", text(&folder), "--max-new-tokens", "3"];
+    let args = [&args[..], &["--device", "cpu"]].concat();
+    ok(&args);
+    for (at, part) in [(1, &all), (2, &rest)] {
+        std::fs::remove_file(folder.join(shard(at))).unwrap();
+        fails(&args, &format!("{}: missing shard", shard(at)));
+        write(&folder, at, part);
+    }
+}
+
 /// Of the hub all shards are fetched, those without anything of the encoder too.
 #[test]
 fn shards_of_the_hub() {

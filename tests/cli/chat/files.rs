@@ -8,6 +8,10 @@ fn refuses(model: &Path, expected: &str) {
     fails(&args, expected);
 }
 
+/// What is said of an added token that is none.
+const DECODER: &str =
+    "added_tokens_decoder: expected a token's number and its \"content\", found {\"";
+
 #[test]
 fn a_damaged_file_of_the_tokenizer_is_named() {
     let pair = "expected two tokens of vocab.json a line, which are one together, found";
@@ -29,6 +33,20 @@ fn a_damaged_file_of_the_tokenizer_is_named() {
             "tokenizer_config.json",
             r#"{"added_tokens_decoder": {"70": {"content": "<img>"}}}"#,
             "\"<img>\" has the number 70, which is not its own",
+        ),
+        (
+            "tokenizer_config.json",
+            r#"{"added_tokens_decoder": [1]}"#,
+            "added_tokens_decoder: expected an object, found [1]",
+        ),
+        ("tokenizer_config.json", r#"{"added_tokens_decoder": {"x": {"content": "a"}}}"#, DECODER),
+        ("tokenizer_config.json", r#"{"added_tokens_decoder": {"-1": {"content": "a"}}}"#, DECODER),
+        ("tokenizer_config.json", r#"{"added_tokens_decoder": {"300": "<img>"}}"#, DECODER),
+        ("tokenizer_config.json", r#"{"added_tokens_decoder": {"300": {"content": 5}}}"#, DECODER),
+        (
+            "tokenizer_config.json",
+            r#"{"added_tokens_decoder": {"300": {"content": "a", "special": 1}}}"#,
+            DECODER,
         ),
         ("tokenizer.json", r#"{"model": 5}"#, ""),
     ] {
