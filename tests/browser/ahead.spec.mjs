@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
 import { advanced, fact, shown } from "./visitor.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 /** One thread: less than a third of a second is not worth the work. */
 const SLOW = "?start=sample&threads=1";
 /** The usual detail, by the device's speed. */

@@ -8,7 +8,7 @@ import { headersOf, serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
 import { drawn, fits, hand, loaded, otherModels, phone, saved, sheet, shown } from "./visitor.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 const EVIL = "<img src=x onerror=\"globalThis.hacked=1\">";
 const cat = readFileSync(path("www/samples/chelsea.png"));
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
 import { axe, drawn, fits, frame, loaded, phone, shown } from "./visitor.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 const SMALL = "?sample=coffee&size=112&resize=native";
 const DINO = "DINOv2 ViT-S/14";
 const tags = (page) => page.locator(".tag[data-title]").allTextContents();

@@ -17,7 +17,7 @@ const MODEL = "tiny/internvit";
 const SPEAKER = "tests/golden/internvl/chat_tiny";
 const DATA = "?signature"; // what the hub adds to the addresses of large files
 
-const site = openSite();
+const site = openSite({ fresh: true });
 let folder;
 let hub;
 /** Bytes of the tiny model's weights. */

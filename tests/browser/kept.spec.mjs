@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
 import { drawn, hand, loaded, pick, saved, shown } from "./visitor.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 const SMALL = "?size=112&resize=squash";
 const [cat, coffee] = ["chelsea", "coffee"].map((name) => readFileSync(path(`www/samples/${name}.png`)));
 

@@ -8,7 +8,7 @@ import { openSite, path, visit } from "./site.mjs";
 import { axe, fade, fits, hand, phone, readNpy, saved, shown } from "./visitor.mjs";
 import { indices } from "./png.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 const SMALL = "?size=112";
 const CAMERA = { permissions: ["camera"] };
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { openSite, path, visit } from "./site.mjs";
 import { fact, loaded, shown } from "./visitor.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 const bytes = ["chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg", "camera.png"].map((name) => readFileSync(path(`www/samples/${name}`)).toString("base64"));
 const notes = Buffer.from("no picture at all").toString("base64");
 

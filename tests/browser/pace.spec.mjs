@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { openSite, visit } from "./site.mjs";
 import { drawn, shown } from "./visitor.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 const SECONDS = 5;
 /** Frames a second: 60, less what other work of a shared machine takes. Lights a second: each is a call to the worker. */
 const [FRAMES, LIGHTS] = [50, 20];

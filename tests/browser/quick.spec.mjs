@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { openSite, visit } from "./site.mjs";
 import { loaded, shown } from "./visitor.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 
 test("the page stands within a second", async (t) => {
   const page = await visit(site, t);

@@ -6,7 +6,7 @@ import { openSite, path, visit } from "./site.mjs";
 import { before, cause, causeWhile, trouble } from "./trouble.mjs";
 import { advanced, drawn, fact, hand, loaded, saved, sheet, shown } from "./visitor.mjs";
 
-const site = openSite();
+const site = openSite({ fresh: true });
 const LOST = "The graphics device was lost and has been opened again.";
 const STOPPED = "The model stopped unexpectedly and has been started again.";
 

@@ -41,7 +41,7 @@ function isVocabulary(found: unknown): found is Record<string, number> {
 
 /** Whether a line is a pair of tokens which a token of the vocabulary is made of. */
 function isPair(vocab: Record<string, number>, line: string): boolean {
-  const [left, ...rest] = line.split(" ");
+  const [left = "", ...rest] = line.split(" ");
   const right = rest.join(" ");
   return [left, right, left + right].every((token) => Object.hasOwn(vocab, token));
 }

@@ -320,7 +320,7 @@ fn shards_of_a_language_model_alone() {
     ok(&args);
     for (at, part) in [(1, &all), (2, &rest)] {
         std::fs::remove_file(folder.join(shard(at))).unwrap();
-        fails(&args, &format!("{}: missing shard", shard(at)));
+        fails(&args, &format!("{}: missing", shard(at)));
         write(&folder, at, part);
     }
 }
