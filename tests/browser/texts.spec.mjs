@@ -94,19 +94,18 @@ test("a damaged file of CLIP's vocabulary is named", async (t) => {
   const own = ["config.json", "model.safetensors", "preprocessor_config.json"];
   for (const file of own) copyFileSync(join(scratch.folder, file), join(folder, file));
   const vocabulary = JSON.stringify({ ...VOCABULARY, "a</w>": 1, t: 2, "at</w>": 10, "t</w>": 11 });
-  const page = await visit(site, t, { query: "?device=cpu" });
-  await loaded(page);
   for (const [numbers, merges, said] of [
     [vocabulary, "#version: 0.2\na t</w>\nzz qqqq\n", 'merges.txt: expected two tokens'],
-    [vocabulary, "<html>\n", 'merges.txt: expected two tokens'],
-    [vocabulary, "a t x\n", 'merges.txt: expected two tokens'],
     [vocabulary, "#version: 0.2\n", 'merges.txt: expected two tokens'],
     ["[]", "a t</w>\n", "vocab.json: expected an object"],
-    ['{"a": "b"}', "a t</w>\n", "vocab.json: expected an object"],
     ['{"a": 1', "a t</w>\n", "vocab.json: "],
   ]) {
     writeFileSync(join(folder, "vocab.json"), numbers);
     writeFileSync(join(folder, "merges.txt"), merges);
+    const page = await visit(site, t);
+    await loaded(page);
+    await page.getByRole("button", { name: "Cat" }).click();
+    await shown(page);
     await open(page, folder, [...own, "vocab.json", "merges.txt"]);
     await turn(page, "Labels");
     await page.getByLabel(/^Your words/).fill("a cat");
