@@ -2,12 +2,13 @@
 
 use crate::image::Picture;
 
-/// The mean colour of each cell of a part of a picture, in CIE Lab.
-pub(super) fn cell_colours(
+/// What each cell of a part of a picture looks like: its mean colour in CIE Lab, and its texture, which is how far the
+/// brightness of its pixels deviates from their mean, from 0 to 50.
+pub(super) fn cell_looks(
     picture: &Picture,
     [left, top, width, height]: [f64; 4],
     [rows, cols]: [usize; 2],
-) -> Vec<[f32; 3]> {
+) -> Vec<[f32; 4]> {
     let span = |from: f64, length: f64, i: usize, n: usize, most: u32| {
         let at = |i: usize| from + length * i as f64 / n as f64;
         let most = most as usize;
@@ -19,13 +20,19 @@ pub(super) fn cell_colours(
         let xs = span(left, width, at % cols, cols, picture.width);
         let ys = span(top, height, at / cols, rows, picture.height);
         let count = (xs.len() * ys.len()) as f32;
-        let mut sum = [0u64; 3];
+        let (mut sum, mut squares) = ([0u64; 3], 0u64);
         for y in ys {
             for rgb in &pixels[y * picture.width as usize..][xs.clone()] {
-                (0..3).for_each(|i| sum[i] += u64::from(rgb[i]));
+                let rgb = rgb.map(u64::from);
+                (0..3).for_each(|i| sum[i] += rgb[i]);
+                squares += rgb.iter().sum::<u64>().pow(2);
             }
         }
-        lab(sum.map(|sum| sum as f32 / count / 255.0))
+        let mean = sum.map(|sum| sum as f32 / count / 255.0);
+        let bright = mean.iter().sum::<f32>();
+        let variance = squares as f32 / count / 255f32.powi(2) - bright * bright;
+        let [l, a, b] = lab(mean);
+        [l, a, b, variance.max(0.0).sqrt() * 100.0 / 3.0]
     };
     (0..rows * cols).map(cell).collect()
 }
@@ -47,7 +54,17 @@ fn lab(rgb: [f32; 3]) -> [f32; 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::lab;
+    use super::{cell_looks, lab};
+    use crate::image::Picture;
+
+    /// Columns of black and white deviate by half the range, and plain ones not at all.
+    #[test]
+    fn texture_is_how_far_brightness_deviates() {
+        let rgb = (0..8 * 4).flat_map(|at| [[0, 255, 90, 90][at % 2 + at % 8 / 4 * 2]; 3]);
+        let picture = Picture::of(8, 4, rgb.collect());
+        let looks = cell_looks(&picture, [0.0, 0.0, 8.0, 4.0], [1, 2]);
+        assert!((looks[0][3] - 50.0).abs() < 1e-3 && looks[1][3] < 0.1, "{looks:?}");
+    }
 
     /// Values of the standard's calculators.
     #[test]

@@ -3,9 +3,9 @@
 //! models", 2005).
 //!
 //! The probability of a class is where a walk that starts in a cell ends: at a cell that was named, or,
-//! seldom at each step, by the prior. A step is likely where features and colours are alike.
+//! seldom at each step, by the prior. A step is likely where features, colours and textures are alike.
 
-use super::lab::cell_colours;
+use super::lab::cell_looks;
 use crate::cpu::{Tap, taps};
 use crate::features::{one_each, row_count};
 use crate::image::Picture;
@@ -20,6 +20,8 @@ const NAMED: f32 = 10.0;
 const FEATURES: f32 = 16.0;
 /// The distance of colours (CIE Lab) that parts cells.
 const COLOUR: f32 = 14.0;
+/// What each part of a cell's look counts, squared: lightness, two of colour, texture.
+const WEIGHTS: [f32; 4] = [1.0, 1.0, 1.0, 2.25];
 /// Cells of the least likeness are joined by so much.
 const FLOOR: f32 = 3e-4;
 /// Steps of conjugate gradients at most, and the residual, relative to the first, at which they end.
@@ -70,7 +72,7 @@ impl Cells {
             down: taps(rows, sides[0]),
             across: taps(cols, sides[1]),
         };
-        let colours = cell_colours(picture, region, sides);
+        let looks = cell_looks(picture, region, sides);
         let hidden = |[y, x]: [usize; 2]| !seen[y / factor * cols + x / factor];
         let mut alike = [0; 4].map(|_| vec![0.0f32; sides[0] * sides[1]]);
         let mut next = fine.row(0);
@@ -86,8 +88,9 @@ impl Cells {
                     let width = units.len() * c;
                     let other = if down == 0 { &row } else { &next };
                     let cosine = dot(&row[x * width..][..width], &other[to[1] * width..][..width]);
-                    let [here, there] = [[y, x], to].map(|[y, x]| colours[y * sides[1] + x]);
-                    let apart = (0..3).map(|i| (here[i] - there[i]).powi(2)).sum::<f32>().sqrt();
+                    let [here, there] = [[y, x], to].map(|[y, x]| looks[y * sides[1] + x]);
+                    let apart = WEIGHTS.iter().zip(here).zip(there);
+                    let apart = apart.map(|((w, a), b)| w * (a - b).powi(2)).sum::<f32>().sqrt();
                     let unlike = FEATURES * (1.0 - cosine) * factor as f32 + apart / COLOUR;
                     let far = ((down.pow(2) + right.pow(2)) as f32).sqrt();
                     alike[side][y * sides[1] + x] = (-unlike).exp() / far + FLOOR;
@@ -278,105 +281,5 @@ impl Fine<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    /// Six by six patches: the left half and the right half differ in features and in colour.
-    fn halves() -> Cells {
-        let side = |at: usize| at % 6 < 3;
-        let tokens = (0..36).flat_map(|at| if side(at) { [1.0, 0.1] } else { [0.1, 1.0] });
-        let rgb =
-            (0..60 * 60).flat_map(|at| if at % 60 < 30 { [200, 40, 40] } else { [40, 40, 200] });
-        let picture = Picture::of(60, 60, rgb.collect());
-        let layers = [tokens.collect()];
-        Cells::new(&layers, 2, [6, 6], &[true; 36], &picture, [0.0, 0.0, 60.0, 60.0]).unwrap()
-    }
-
-    #[test]
-    fn what_was_named_spreads_to_the_edge_and_no_farther() {
-        let cells = halves();
-        assert_eq!(cells.sides(), [12, 12]);
-        let prior = vec![0.5; 2 * 144];
-        let p = cells.spread(&prior, 2, &[(5 * 12 + 1, 0), (5 * 12 + 10, 1)]).unwrap();
-        for cell in 0..144 {
-            assert!((p[cell] + p[144 + cell] - 1.0).abs() < 1e-3, "cell {cell}");
-            let named = if cell % 12 < 6 { p[cell] } else { p[144 + cell] };
-            assert!(named > 0.8, "cell {cell}: {named}");
-        }
-        // Against the prior a cell that was named keeps its class.
-        let prior = [vec![0.9; 144], vec![0.1; 144]].concat();
-        let p = cells.spread(&prior, 2, &[(5 * 12 + 10, 1)]).unwrap();
-        assert!(p[144 + 5 * 12 + 10] > 0.9 && p[5 * 12 + 1] > 0.5);
-        // Where nothing was named, the prior says it all.
-        let p = cells.spread(&prior, 2, &[]).unwrap();
-        assert!(p[..144].iter().all(|p| (p - 0.9).abs() < 1e-3));
-    }
-
-    /// The solution is that of Gauss's elimination in f64.
-    #[test]
-    fn the_walk_is_the_solution_of_its_system() {
-        let cells = halves();
-        let prior: Vec<f32> = (0..144).map(|i| (i * 37 % 100) as f32 / 100.0).collect();
-        let named = [(3, 0), (100, 0)];
-        let found = cells.spread(&prior, 1, &named).unwrap();
-        let n = 144;
-        let mut a = vec![vec![0.0f64; n + 1]; n];
-        for cell in 0..n {
-            let is = named.iter().any(|(other, _)| *other == cell);
-            let end = f64::from(if is { NAMED } else { PRIOR });
-            a[cell][cell] += end;
-            a[cell][n] = end * if is { 1.0 } else { f64::from(prior[cell]) };
-        }
-        for (plane, step) in cells.planes() {
-            for (from, alike) in plane.iter().enumerate().filter(|(_, alike)| **alike > 0.0) {
-                for (i, j) in [(from, from + step), (from + step, from)] {
-                    a[i][i] += f64::from(*alike);
-                    a[i][j] -= f64::from(*alike);
-                }
-            }
-        }
-        for i in 0..n {
-            let pivot = a[i].clone();
-            for row in a.iter_mut().skip(i + 1) {
-                let factor = row[i] / pivot[i];
-                row.iter_mut().zip(&pivot).for_each(|(r, p)| *r -= factor * p);
-            }
-        }
-        let mut x = vec![0.0f64; n];
-        for i in (0..n).rev() {
-            let known: f64 = (i + 1..n).map(|j| a[i][j] * x[j]).sum();
-            x[i] = (a[i][n] - known) / a[i][i];
-        }
-        for (cell, (found, x)) in found.iter().zip(&x).enumerate() {
-            assert!((f64::from(*found) - x).abs() < 2e-3, "cell {cell}: {found}, expected {x}");
-        }
-    }
-
-    #[test]
-    fn patches_that_show_nothing_are_joined_to_none() {
-        let rgb = vec![90; 3 * 16];
-        let picture = Picture::of(4, 4, rgb);
-        let seen = [true, false, true, true];
-        let layers = [vec![1.0; 8]];
-        let cells = Cells::new(&layers, 2, [2, 2], &seen, &picture, [0.0, 0.0, 4.0, 4.0]).unwrap();
-        let p = cells.spread(&[0.5; 16], 1, &[(0, 0)]).unwrap();
-        assert!((p[2] - 0.5).abs() < 1e-6 && p[0] > 0.9 && p[4] > 0.53, "{p:?}");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused() {
-        let cells = halves();
-        assert!(cells.spread(&[0.5; 7], 1, &[]).is_err());
-        assert!(cells.spread(&[0.5; 144], 1, &[(144, 0)]).is_err());
-        assert!(cells.spread(&[0.5; 144], 1, &[(0, 1)]).is_err());
-        let picture = Picture::of(1, 1, vec![0; 3]);
-        let new = |layers: &[Vec<f32>]| {
-            Cells::new(layers, 2, [1, 1], &[true], &picture, [0.0, 0.0, 1.0, 1.0])
-        };
-        assert!(new(&[]).is_err() && new(&[vec![1.0; 4]]).is_err());
-        let one = new(&[vec![0.0; 2]]).unwrap();
-        assert_eq!(one.sides(), [2, 2]);
-    }
-}
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;

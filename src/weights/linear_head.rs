@@ -21,8 +21,8 @@ pub enum Method {
     Linear,
     /// Each patch by itself, by a small network with one hidden layer.
     Mlp,
-    /// Cells a quarter as large as patches: a random walk goes along likeness of features and colours to
-    /// what was named, and seldom ends by what logistic regression says.
+    /// Cells a quarter as large as patches: a random walk goes along likeness of features, colours and
+    /// textures to what was named, and seldom ends by what logistic regression says.
     Walk,
 }
 
