@@ -34,7 +34,7 @@ fn what_was_named_spreads_to_the_edge_and_no_farther() {
 #[test]
 fn textures_part_cells() {
     for (far, parted) in [(127, true), (0, false)] {
-        let value = |at: usize| match (at % 60 < 30, (at / 60 + at % 60) % 2 == 0) {
+        let value = |at: usize| match (at % 60 < 30, (at / 60 + at % 60).is_multiple_of(2)) {
             (true, even) => {
                 if even {
                     128 + far
