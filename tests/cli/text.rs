@@ -18,7 +18,9 @@ const EVIL: &str =
 /// Runs a command; its output has lines of bounded length and nothing hidden. Both streams.
 #[track_caller]
 fn clean(args: &[&OsStr]) -> (String, String, bool) {
-    let output = crate::run::program().args(args).output().unwrap();
+    // A command without a place for its output writes where it runs.
+    let here = env!("CARGO_TARGET_TMPDIR");
+    let output = crate::run::program().current_dir(here).args(args).output().unwrap();
     let [out, err] =
         [&output.stdout, &output.stderr].map(|b| String::from_utf8(b.clone()).unwrap());
     for text in [&out, &err] {

@@ -36,7 +36,7 @@ export function clipTokenizer(vocab: unknown, list: string, file = "merges.txt")
 function isVocabulary(found: unknown): found is Record<string, number> {
   if (typeof found !== "object" || found === null || Array.isArray(found)) return false;
   const numbers = Object.values(found);
-  return numbers.length > 0 && numbers.every(Number.isInteger);
+  return numbers.length > 0 && numbers.every((id) => Number.isInteger(id) && Number(id) >= 0);
 }
 
 /** Whether a line is a pair of tokens which a token of the vocabulary is made of. */
