@@ -310,6 +310,28 @@ for (const [name, viewport] of [["a tablet", { width: 820, height: 1180 }], ["a 
   });
 }
 
+test("the cards open as texts, and the page tells that the first model never saw a photograph", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await shown(page);
+  await page.getByRole("button", { name: "About" }).click();
+  await page.getByText("InternViT-Tiny, which has never seen a photograph").waitFor();
+  for (const [name, title] of [["Card of DINOv2 ViT-S/14", "DINOv2"], ["Card of InternViT-Tiny", "InternViT-Tiny"]]) {
+    const opened = page.context().waitForEvent("page");
+    await page.getByRole("link", { name }).click();
+    const card = await opened;
+    await card.getByText(title).first().waitFor();
+    await card.close();
+  }
+});
+
+test("views that the model cannot show say so before a click", async (t) => {
+  const page = await visit(site, t, { query: SMALL });
+  await shown(page);
+  const lacking = () => page.locator("[role=tab][data-lacking]").allTextContents();
+  assert.deepEqual(await lacking(), ["Labels", "Words"]);
+  assert.match(await page.getByRole("tab", { name: "Words" }).getAttribute("title"), /^This model never learned words/);
+});
+
 test("About links to the source where the page is told its address, and to nothing where it is not", async (t) => {
   const address = "https://example.org/internvit";
   const told = (page) => page.route((url) => url.pathname === "/", async (route) => {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { serve } from "../../web/tools/serve.mjs";
 import { openSite, path, visit } from "./site.mjs";
-import { advanced, copied, drawn, fact, fade, hand, loaded, otherModels, ownClipboard, saved, shown } from "./visitor.mjs";
+import { advanced, copied, drawn, fact, fade, hand, loaded, otherModels, ownClipboard, pick, saved, shown } from "./visitor.mjs";
 import { readFileSync } from "node:fs";
 
 const site = openSite();
@@ -63,6 +63,39 @@ test("a link to a sample opens it in its view, layer and size, and says that it 
   await copy(page).click();
   await page.locator("#status", { hasText: "not the photograph" }).waitFor({ state: "attached" });
   assert.equal(new URL(await copied(page)).searchParams.get("sample"), null);
+});
+
+test("a link leaves out what suits this device alone, and says what of the picture it does not hold", async (t) => {
+  const page = await visitCopying(t, "?device=cpu&threads=1&size=112&resize=squash&sample=chelsea&shifts=4");
+  await shown(page);
+  assert.equal(await page.locator("#shifts").inputValue(), "1", "not one of those that can be chosen");
+  const said = async (text) => {
+    await copy(page).click();
+    await page.locator("#status", { hasText: text }).waitFor({ state: "attached" });
+    return new URL(await copied(page)).searchParams;
+  };
+  const asked = await said(/opens this view of the sample\.$/);
+  assert.deepEqual(["device", "threads", "probe", "dtype"].filter((name) => asked.has(name)), []);
+  assert.deepEqual([asked.get("size"), asked.get("resize"), asked.get("sample")], ["112", "squash", "chelsea"]);
+
+  await page.getByLabel("Same colours for all").check();
+  await drawn(page);
+  await said("opens this view of the sample, without the colours of other pictures.");
+  await page.getByRole("tab", { name: "Teach" }).click();
+  await pick(page, [0.5, 0.5], 0);
+  await pick(page, [0.05, 0.05], 1);
+  await page.locator("#teach-show:enabled").waitFor();
+  await said("opens this view of the sample, without what was taught.");
+  await page.getByRole("button", { name: "Coffee", exact: true }).click();
+  await page.locator("#facts", { hasText: "coffee.png" }).waitFor({ state: "attached" });
+  await page.getByRole("tab", { name: "Find alike" }).click();
+  await click(page, 0.5, 0.5);
+  await page.locator("#other").selectOption({ label: "chelsea.png" });
+  await drawn(page);
+  await said("opens this view of the sample, without the other picture.");
+  await page.locator("#model-files").setInputFiles(["config.json", "model.safetensors"].map((name) => path(`tests/golden/encoder_ln_bias_bf16/${name}`)));
+  await page.locator("#model .summary", { hasText: "parameters" }).waitFor({ state: "attached" });
+  await said("opens this view of the sample, without your model’s files.");
 });
 
 /** What is drawn, as one number. */

@@ -64,7 +64,7 @@ test("once loaded, the page opens and encodes a sample without its server", asyn
   await shown(page);
   assert.match(await fact(page, "Photograph"), /^rocket\.jpg/);
   await sheet(page, "about");
-  assert.match(await page.locator("#offline").textContent(), /^Kept on this device \(.*B\): opens offline\.$/);
+  assert.match(await page.locator("#offline").textContent(), /^This page is kept on this device: it opens offline\.$/);
 });
 
 test("a later version replaces the earlier one whole, at the next opening that no other tab hinders", async (t) => {

@@ -274,6 +274,10 @@ test("a transparent picture is laid over white, and its empty patches are in no 
     return [...canvas.getContext("2d").getImageData(canvas.width - 8, 8, 1, 1).data.slice(0, 3)];
   });
   assert.deepEqual(await corner(), [255, 255, 255]);
+  const { width, height } = await page.locator("#frame canvas").boundingBox();
+  await page.locator("#frame canvas").hover({ position: { x: 0.95 * width, y: 0.5 * height } });
+  await page.locator("#readout", { hasText: /^Row \d+, column 8: transparent$/ }).waitFor();
+  await page.mouse.move(2, 2);
   await page.getByRole("tab", { name: "Features" }).click();
   await drawn(page);
   assert.ok((await corner()).every((v) => v > 250));

@@ -12,9 +12,13 @@ export type Resizing = NonNullable<Settings["resize"]> | typeof OWN;
 /** Parameters of a link besides those of the page's address. */
 const [SAMPLE, SIZE, RESIZE, TILES, SHIFTS] = ["sample", "size", "resize", "tiles", "shifts"] as const;
 
+/** Parameters that suit the device which has the link, and no other. */
+const OWN_DEVICE = ["device", "threads", "probe", "dtype"];
+
 /** The address that shows the stage's content; `sample` is empty for a visitor's photograph. */
 export function link(sample: string, settings: Settings, detail: string): string {
   const url = new URL(location.href);
+  for (const name of OWN_DEVICE) url.searchParams.delete(name);
   const set = (name: string, value: string | number | undefined) => {
     if (value) url.searchParams.set(name, String(value));
     else url.searchParams.delete(name);
@@ -46,7 +50,7 @@ export function askedSettings(): Omit<Settings, "resize"> & { resize?: Resizing 
   const [size, tiles, shifts] = [SIZE, TILES, SHIFTS].map((name) => Number(asked.get(name)));
   if (isCount(size)) settings.image_size = size;
   if (isCount(tiles)) settings.tiles = tiles;
-  if (isCount(shifts) && shifts <= 4) settings.shifts = shifts;
+  if (isCount(shifts)) settings.shifts = shifts;
   const resize = ([...RESIZES, OWN] as const).find((name) => name === asked.get(RESIZE));
   if (resize) settings.resize = resize;
   return settings;
@@ -67,8 +71,11 @@ export function nameSample(shown: string, chosen: boolean): string {
   return url.href;
 }
 
-/** Connects a button that copies an address. Where the browser does not allow it, the address is shown to be copied by hand. */
-export function copyLink(button: HTMLButtonElement, address: () => string, say: (text: string) => void) {
+/**
+ * Connects a button that copies an address, and says what of the picture it does not hold. Where the browser does not allow
+ * it, the address is shown to be copied by hand.
+ */
+export function copyLink(button: HTMLButtonElement, address: () => string, lacks: () => string[], say: (text: string) => void) {
   let byHand: HTMLElement | null = null;
 
   function show(text: string) {
@@ -86,6 +93,7 @@ export function copyLink(button: HTMLButtonElement, address: () => string, say: 
     const text = address();
     if (!(await copyText(button, text))) return show(text);
     const sample = new URL(text).searchParams.has(SAMPLE);
-    say(sample ? "The link is copied. It opens this view of the sample." : "The link is copied. It holds the view, not the photograph.");
+    const without = lacks().map((what) => `, without ${what}`).join("");
+    say(`The link is copied. ${sample ? "It opens this view of the sample" : "It holds the view, not the photograph"}${without}.`);
   });
 }

@@ -131,7 +131,8 @@ function connect({ messages, stage, engine, workbench, settings, samples, intake
     return link(samples.nameOf(shown()?.file ?? null), asked, detail);
   };
   addEventListener("popstate", () => app.photographs.follow());
-  copyLink(part(document, "#copy-link", HTMLButtonElement), address, messages.say);
+  const lacks = () => [workbench.view.unlinked(), app.loading.ownFiles ? "your model’s files" : null].filter((what) => what !== null);
+  copyLink(part(document, "#copy-link", HTMLButtonElement), address, lacks, messages.say);
 }
 
 /** The benchmark behind the progress bar; null where it was cancelled or failed. */

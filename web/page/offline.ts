@@ -1,6 +1,5 @@
 // Keeps the page on the device, so that it opens offline.
 
-import { bytes } from "../shared/format";
 import { part } from "./dom";
 
 /** What worker/offline.ts takes for the request. */
@@ -41,7 +40,6 @@ export async function keepOffline() {
   const registered = await serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => null);
   if (!serviceWorker || !registered) return;
   await serviceWorker.ready;
-  const { usage } = await navigator.storage.estimate().catch(() => ({ usage: 0 }));
-  note.textContent = `Kept on this device${usage ? ` (${bytes(usage)})` : ""}: opens offline.`;
+  note.textContent = "This page is kept on this device: it opens offline.";
   note.hidden = false;
 }

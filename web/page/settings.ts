@@ -69,7 +69,8 @@ export class SettingsForm {
     if (asked.resize) this.#resize.value = asked.resize;
     if (asked.image_size) this.#imageSize.valueAsNumber = asked.image_size;
     if (asked.tiles) this.#tiles.valueAsNumber = asked.tiles;
-    if (asked.shifts) this.#shifts.value = String(asked.shifts);
+    const shifts = [...this.#shifts.options].find(({ value }) => value === String(asked.shifts));
+    if (shifts) shifts.selected = true;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       onSubmit();

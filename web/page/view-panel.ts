@@ -1,6 +1,6 @@
 // The panel of the view: tabs, the layer, the opacity, the view's sentence and the controls of its settings.
 
-import type { Edges } from "../shared/protocol";
+import type { Edges, ModelInfo } from "../shared/protocol";
 import type { Choice } from "./choice";
 import { make, part } from "./dom";
 import { viewNames, type ViewName, type Views } from "./views/table";
@@ -90,6 +90,17 @@ export class ViewPanel {
     const place = choice.view === "teach" ? part(row, ".menu-list", HTMLElement) : row;
     if (this.#picture.parentElement !== place) place.prepend(this.#picture);
     view.sync(choice.at !== null);
+  }
+
+  /** Tells before a click which views the model cannot show, and why. */
+  fit(model: ModelInfo) {
+    viewNames.forEach((name, at) => {
+      const tab = this.#tabs[at];
+      const reason = this.#views[name].unavailable(model);
+      if (!tab) return;
+      tab.title = tab.ariaDescription = reason ?? "";
+      tab.toggleAttribute("data-lacking", reason !== null);
+    });
   }
 
   /** A tab as the ARIA practices describe it. */

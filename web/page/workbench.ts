@@ -222,8 +222,7 @@ export class Workbench {
   fit(model: ModelInfo) {
     this.#model = model;
     this.teaching.fit(model);
-    for (const view of Object.values(this.#views)) view.fit(model);
-    this.#beside.fit();
+    for (const part of [...Object.values(this.#views), this.#beside, this.#panel]) part.fit(model);
     this.#sync();
   }
 

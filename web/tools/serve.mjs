@@ -9,13 +9,13 @@ import { brotliCompress, constants, gzip } from "node:zlib";
 import { root } from "./run.mjs";
 
 const types = {
-  ".html": "text/html; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+  ".html": "text/html; charset=utf-8", ".md": "text/plain; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
   ".mjs": "text/javascript; charset=utf-8", ".json": "application/json", ".webmanifest": "application/manifest+json", ".wasm": "application/wasm",
   ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp",
 };
 
 /** What becomes smaller when it is compressed, from this many bytes on. */
-const PACKED = new Set([".html", ".txt", ".css", ".js", ".mjs", ".json", ".wasm", ".svg"]);
+const PACKED = new Set([".html", ".md", ".txt", ".css", ".js", ".mjs", ".json", ".wasm", ".svg"]);
 const WORTH = 1000;
 
 /** Packed while a visitor waits, on a near device: quickly rather than well. */

@@ -77,6 +77,11 @@ export class ModelLoading {
     }
   }
 
+  /** Whether the model is of the visitor's own files. */
+  get ownFiles(): boolean {
+    return this.#source !== null && !("folder" in this.#source) && this.#source.name === undefined;
+  }
+
   /** The model that is loaded, or being loaded. */
   get source(): ModelSource | null {
     return this.#source;

@@ -167,7 +167,8 @@ export class Photographs {
     this.cancel();
     this.#parts.opening();
     if (!shot.encoding) this.#takeAhead(shot);
-    if (!shot.encoding) return this.#encode(shot, place);
+    // Of several each takes the stage when it is encoded, so that it changes once a picture.
+    if (!shot.encoding) return this.#encode(shot, place, place !== "" && this.#shown !== null);
     this.#parts.messages.clear();
     void this.#present(shot);
     return shot.coarse ? this.#encode(shot, place) : "shown";

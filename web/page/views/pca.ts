@@ -3,7 +3,7 @@
 import type { ModelInfo, ViewMap, ViewRequest } from "../../shared/protocol";
 import type { Address } from "../address";
 import { part } from "../dom";
-import { View, type Subject, type Surface } from "./view";
+import { TRANSPARENT, View, type Subject, type Surface } from "./view";
 
 /** Colours that differ by no more in red, green and blue, of 255, are taken for the same. */
 const ALIKE = 40;
@@ -94,9 +94,13 @@ export class Pca extends View {
     return alpha ? [red ?? 0, green ?? 0, blue ?? 0] : null;
   }
 
+  override unlinked(): string | null {
+    return this.#keep.checked ? "the colours of other pictures" : null;
+  }
+
   describe(map: ViewMap, token: number): string {
     const own = this.colour(map, token);
-    if (!own) return "background";
+    if (!own) return this.#onlyForeground ? "background" : TRANSPARENT;
     const { rgba } = map;
     const near = (at: number, channel: number) => Math.abs((rgba[at + channel] ?? 0) - (own[channel] ?? 0)) <= ALIKE;
     let count = 0;

@@ -9,7 +9,7 @@ const LEAST = 1;
 
 export class Segmentation extends View {
   readonly title = "Materials";
-  readonly about = "A guess: what the model’s own head calls each part. InternViT-Tiny’s learned materials from drawn scenes, and is often wrong on photographs.";
+  readonly about = "A guess: what the model’s own head calls each part. InternViT-Tiny learned materials from drawn scenes; on photographs it is often wrong.";
   readonly opacity = 60;
   override readonly firstLayer = null;
   override readonly lacking = "This model has no head that names materials.";

@@ -85,6 +85,11 @@ export class Similarity extends View {
     this.#pins = [...places("more", false), ...places("not", true)];
   }
 
+  override unlinked(): string | null {
+    if (this.#other.value !== "") return "the other picture";
+    return this.#pins.some(({ shot }) => (shot ?? this.#shown) !== this.#shown) ? "what is pinned on other pictures" : null;
+  }
+
   override write(address: URLSearchParams) {
     if (this.#alike !== ALIKE) address.set("alike", String(Math.round(100 * this.#alike)));
     for (const [name, against] of [["more", false], ["not", true]] as const) {

@@ -8,7 +8,7 @@ import type { Light } from "../stage/light";
 import { mapOf, valuesOf, type Showing } from "../teach/mask-map";
 import type { Place } from "../../shared/patches";
 import type { Shot } from "../photographs/shots";
-import { View, type Subject, type Surface } from "./view";
+import { TRANSPARENT, View, type Subject, type Surface } from "./view";
 
 /** What the view needs of the lesson. */
 export interface Lessons {
@@ -51,6 +51,10 @@ export class Teach extends View {
     this.#offer(this.#lessons.taught?.names ?? []);
   }
 
+  override unlinked(): string | null {
+    return this.#lessons.taught ? "what was taught" : null;
+  }
+
   request(): ViewRequest | null {
     return null;
   }
@@ -84,7 +88,7 @@ export class Teach extends View {
   describe(map: ViewMap, _token: number, [x, y]: Place): string {
     const { width, height, labels } = map.fine ?? map;
     const at = Math.floor(y * height) * width + Math.floor(x * width);
-    const name = map.names[labels[at] ?? 0] ?? "";
+    const name = map.names[labels[at] ?? 0] || TRANSPARENT;
     if (!map.range || !this.#values) return name;
     const value = this.number(this.#values[at] ?? 0);
     return this.#show === "unsure" ? `${name}, ${value} unsure` : `${value} ${this.#select.selectedOptions[0]?.dataset.name}`;

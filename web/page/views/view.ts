@@ -118,6 +118,11 @@ export abstract class View {
   /** Takes the settings of an address; what it lacks is as in the beginning. */
   read(_address: Address): void {}
 
+  /** What of the picture no link holds; null where it holds all. */
+  unlinked(): string | null {
+    return null;
+  }
+
   /** Adds settings that differ from those of the beginning to an address. */
   write(_address: URLSearchParams): void {}
 
@@ -186,7 +191,10 @@ export abstract class View {
   }
 }
 
+/** What is said of a patch that belongs to no class, as nothing is drawn there. */
+export const TRANSPARENT = "transparent";
+
 /** The name of the class or cluster at a place. */
 export function nameAt(map: ViewMap, [x, y]: Place): string {
-  return map.names[map.labels[Math.floor(y * map.height) * map.width + Math.floor(x * map.width)] ?? 0] ?? "";
+  return map.names[map.labels[Math.floor(y * map.height) * map.width + Math.floor(x * map.width)] ?? 0] || TRANSPARENT;
 }
