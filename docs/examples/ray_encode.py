@@ -75,16 +75,22 @@ def listed(photos: str) -> tuple[pa.fs.FileSystem, list[str]]:
 
 
 def known(out: str) -> Counter[str]:
-    """The photographs that have a row in OUT, and how many. A file that a stopped run left unfinished is removed."""
+    """The photographs that have a row in OUT, and how many. A file that a stopped run left unfinished is put aside."""
     files, path = place(out)
     rows: Counter[str] = Counter()
     for file in files.get_file_info(pa.fs.FileSelector(path, allow_not_found=True)):
-        if not file.path.endswith(".parquet"):
+        folder, _, name = file.path.rpartition("/")
+        # What begins so is passed over by readers of folders too.
+        if not name.endswith(".parquet") or name.startswith(("_", ".")):
             continue
         try:
-            rows.update(pa.parquet.read_table(file.path, columns=["path"], filesystem=files)["path"].to_pylist())
+            columns = pa.parquet.read_schema(file.path, filesystem=files).names
         except pa.ArrowInvalid:
-            files.delete_file(file.path)
+            files.move(file.path, f"{folder}/_unfinished-{name}")
+            continue
+        if "path" not in columns or "error" not in columns:
+            raise SystemExit(f"{file.path}: has no columns path and error, so it is of another program; give a folder of its own")
+        rows.update(pa.parquet.read_table(file.path, columns=["path"], filesystem=files)["path"].to_pylist())
     return rows
 
 
@@ -139,7 +145,10 @@ def main() -> None:
     args = vars(parser.parse_args())
     # Joins the cluster of this machine or of RAY_ADDRESS, where there is one.
     ray.init()
-    print(json.dumps(encode(**args)))
+    done = encode(**args)
+    print(json.dumps(done))
+    if done["twice"] or done["left"]:
+        raise SystemExit("some photographs have two rows (twice), or none (left)")
 
 
 if __name__ == "__main__":

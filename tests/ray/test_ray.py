@@ -83,7 +83,7 @@ def until(what, seconds=180):
 
 
 def files(out):
-    return sorted(out.glob("*.parquet")) if out.exists() else []
+    return sorted(file for file in out.glob("*.parquet") if file.name[0] != "_") if out.exists() else []
 
 
 def working(*kinds):
@@ -155,6 +155,8 @@ def test_rows_are_those_of_one_process(cluster, photos, tmp_path):
     said = end(driver)
     assert (said["skipped"], said["encoded"], said["rows"]) == (there, COUNT + len(BAD) - there, COUNT + len(BAD))
     assert said["twice"] == said["left"] == []
+    # Of the file that was not written to its end nothing is lost.
+    assert (out / "_unfinished-torn.parquet").read_bytes() == TORN and not (out / "torn.parquet").exists()
     good = check(out, photos)
     with internvit.open("internvit-tiny", device="cpu", threads=2) as model:
         some = sorted(good)[::20]
@@ -168,11 +170,17 @@ def test_rows_are_those_of_one_process(cluster, photos, tmp_path):
 
 
 def test_what_is_not_there_has_a_row(cluster, photos, tmp_path):
-    """Alone, as in a second run that has nothing else to do, and beside others."""
+    """Alone, as in a second run that has nothing else to do, and beside others. Another program's file stays as it is."""
     out, names = tmp_path / "out", tmp_path / "names.txt"
+    other = tmp_path / "other" / "sales.parquet"
+    other.parent.mkdir()
+    pq.write_table(pa.table({"sum": [1, 2]}), other)
     gone, folder, there = photos / "gone.png", tmp_path / "folder.png", photos / "000.png"
     folder.mkdir()
     names.write_text(f"{gone}\n")
+    refused = start(cluster, names, other.parent)
+    assert "sales.parquet: has no columns path and error" in refused.communicate(timeout=300)[0]
+    assert refused.returncode == 1 and pq.read_table(other)["sum"].to_pylist() == [1, 2]
     said = end(start(cluster, names, out))
     assert (said["rows"], said["encoded"], said["left"]) == (1, 1, [])
     names.write_text(f"{gone}\n{there}\n{folder}\n")

@@ -61,7 +61,7 @@ pub(crate) const RADII: [(f32, &str); 5] =
 /// The lesson, and what is in hand.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Teaching {
-    pub(crate) history: History<Lesson>,
+    history: History<Lesson>,
     /// The class that is painted.
     pub(crate) class: usize,
     /// The brush's place among [`RADII`].
@@ -139,11 +139,28 @@ impl Teaching {
         self.history.now()
     }
 
+    /// Whether a step can be undone, and one taken again.
+    pub(crate) fn can(&self) -> [bool; 2] {
+        self.history.can()
+    }
+
     /// Changes the lesson, as a step of its own.
     pub(crate) fn edit(&mut self, change: impl FnOnce(&mut Lesson)) {
         let mut next = self.now().clone();
         change(&mut next);
         self.history.step(next);
+        self.clamp();
+    }
+
+    /// Goes a step back, or takes one again; false where there is none.
+    pub(crate) fn undo(&mut self, again: bool) -> bool {
+        let done = if again { self.history.redo() } else { self.history.undo() };
+        self.clamp();
+        done
+    }
+
+    /// The class in hand may be gone.
+    fn clamp(&mut self) {
         self.class = self.class.min(self.now().classes.len().saturating_sub(1));
     }
 
@@ -258,9 +275,9 @@ mod tests {
         }
         teaching.lift();
         assert_eq!(teaching.now().amount(0), "1 stroke");
-        assert!(teaching.history.undo());
+        assert!(teaching.undo(false));
         assert!(teaching.now().traces.is_empty());
-        assert!(teaching.history.redo());
+        assert!(teaching.undo(true));
         assert_eq!(teaching.now().traces.len(), 1);
     }
 
@@ -284,6 +301,22 @@ mod tests {
         assert_eq!((teaching.now().classes.len(), teaching.now().traces[0].class), (2, 1));
         teaching.remove_class(0);
         assert_eq!(teaching.now().classes.len(), 2, "two stay");
+    }
+
+    #[test]
+    fn the_class_in_hand_is_one_that_there_is() {
+        let mut teaching = Teaching::default();
+        teaching.add_class();
+        teaching.undo(false);
+        assert_eq!((teaching.class, teaching.now().classes.len()), (1, 2));
+        teaching.undo(true);
+        teaching.class = 2;
+        teaching.remove_class(2);
+        assert_eq!(teaching.class, 1);
+        teaching.undo(false);
+        teaching.class = 2;
+        teaching.undo(true);
+        assert_eq!((teaching.class, teaching.now().classes.len()), (1, 2));
     }
 
     #[test]

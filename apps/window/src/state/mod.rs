@@ -232,8 +232,7 @@ impl Desk {
 
     /// Undoes a step of the lesson, or takes it again.
     pub(crate) fn undo(&mut self, again: bool) {
-        let done = if again { self.teaching.history.redo() } else { self.teaching.history.undo() };
-        self.stale |= done;
+        self.stale |= self.teaching.undo(again);
     }
 
     /// What the photograph on the stage is measured by, once it was encoded.

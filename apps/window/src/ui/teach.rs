@@ -34,7 +34,7 @@ pub(super) fn show(app: &mut App, ui: &mut Ui) {
 }
 
 fn tools(desk: &mut Desk, ui: &mut Ui) {
-    let [undo, redo] = desk.teaching.history.can();
+    let [undo, redo] = desk.teaching.can();
     let mut step = None;
     ui.horizontal(|ui| {
         ui.radio_value(&mut desk.teaching.erases, false, "Brush").on_hover_text("Key B");
