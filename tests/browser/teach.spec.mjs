@@ -337,6 +337,16 @@ test("the command that does the same is shown and copied", async (t) => {
   const [teach, segment] = (await copied(page)).split("\n");
   assert.match(teach, /^internvit teach 'my cat'\\''s\.png' --point object:22[56],1[45]\d --point background:42\d,\d+ --model internvit-tiny --method walk --layer 8,12 --image-size 112 --edges photograph --out taught\.safetensors/);
   assert.match(segment, /^internvit segment PICTURES --model internvit-tiny --head taught\.safetensors --window 112 --edges photograph --masks-zip masks\.zip$/);
+
+  // What is painted on a second picture names it.
+  await page.keyboard.press("Escape");
+  await open(page, "other.png");
+  await pick(page, [0.5, 0.6], 0);
+  await fit(page, "Learned from 3 patches");
+  await page.getByRole("button", { name: "Code", exact: true }).click();
+  const both = page.locator("#code-sheet textarea");
+  await page.waitForFunction(() => document.querySelector("#code-sheet textarea").value.includes("other.png"));
+  assert.match(await both.inputValue(), /^internvit teach 'my cat'\\''s\.png' other\.png --point object:\d+,\d+ --point object:\d+,\d+@2 --point background:\d+,\d+ --model /);
 });
 
 test("pictures are kept without a lesson too, and what was forgotten is not kept again", async (t) => {

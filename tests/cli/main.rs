@@ -38,6 +38,7 @@ mod preprocessing;
 mod search;
 mod serve;
 mod shader;
+mod taught;
 mod text;
 mod tiles;
 mod torch;

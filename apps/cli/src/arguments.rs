@@ -42,44 +42,65 @@ pub(crate) fn point(text: &str) -> std::result::Result<[u32; 2], String> {
 }
 
 /// A place and what is there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Example {
+    /// Which of the photographs, from 0 on.
+    pub(crate) photo: usize,
     pub(crate) class: String,
     pub(crate) x: u32,
     pub(crate) y: u32,
 }
 
-/// `CLASS:X,Y` in pixels.
+/// `CLASS:X,Y` in pixels, of another photograph than the first `CLASS:X,Y@N`.
 pub(crate) fn example(text: &str) -> std::result::Result<Example, String> {
     let parse = || {
         let (class, place) = text.rsplit_once(':')?;
+        let (place, photo) = of_photo(place)?;
         let [x, y] = point(place).ok()?;
-        Some(Example { class: class.into(), x, y })
+        Some(Example { photo, class: class.into(), x, y })
     };
-    parse().filter(|e| !e.class.is_empty()).ok_or("expected CLASS:X,Y, such as cat:220,160".into())
+    parse().filter(|e| !e.class.is_empty()).ok_or_else(|| {
+        "expected CLASS:X,Y, such as cat:220,160, or cat:220,160@2 on the second photograph".into()
+    })
 }
 
-/// `CLASS:X,Y X,Y …` in pixels: the corners of a stroke.
-pub(crate) fn stroke(text: &str) -> std::result::Result<(String, Vec<[u32; 2]>), String> {
+/// The places before `@N`, and N from 0 on.
+fn of_photo(places: &str) -> Option<(&str, usize)> {
+    let Some((places, number)) = places.rsplit_once('@') else { return Some((places, 0)) };
+    Some((places, number.parse::<usize>().ok()?.checked_sub(1)?))
+}
+
+/// A stroke, by its corners.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stroke {
+    /// Which of the photographs, from 0 on.
+    pub(crate) photo: usize,
+    pub(crate) class: String,
+    pub(crate) corners: Vec<[u32; 2]>,
+}
+
+/// `CLASS:X,Y X,Y …` in pixels, of another photograph than the first with `@N` behind it.
+pub(crate) fn stroke(text: &str) -> std::result::Result<Stroke, String> {
     let parse = || {
-        let mut parts = text.rsplitn(2, ':');
+        let (class, places) = text.rsplit_once(':')?;
+        let (places, photo) = of_photo(places)?;
         let corners: Option<Vec<_>> =
-            parts.next()?.split_whitespace().map(|corner| point(corner).ok()).collect();
-        Some((parts.next()?.to_string(), corners?))
+            places.split_whitespace().map(|corner| point(corner).ok()).collect();
+        Some(Stroke { photo, class: class.into(), corners: corners? })
     };
-    parse()
-        .filter(|(class, corners)| !class.is_empty() && !corners.is_empty())
-        .ok_or("expected CLASS:X,Y X,Y and so on in quotes, such as \"cat:220,160 230,190\"".into())
+    parse().filter(|stroke| !stroke.class.is_empty() && !stroke.corners.is_empty()).ok_or_else(
+        || "expected CLASS:X,Y X,Y and so on in quotes, such as \"cat:220,160 230,190\"".into(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{colour, example, point, stroke};
+    use super::{Example, colour, example, point, stroke};
 
     /// Texts of the characters that matter: none is a panic, and what is accepted says the same again.
     #[test]
     fn any_text_is_read_or_refused() {
-        let letters: Vec<char> = "0149,:#afxZ -+.é\u{202e}".chars().collect();
+        let letters: Vec<char> = "0149,:@#afxZ -+.é\u{202e}".chars().collect();
         let mut state = 1u32;
         for _ in 0..20_000 {
             let mut next = |below: usize| {
@@ -89,16 +110,28 @@ mod tests {
             let length = next(14);
             let text: String = (0..length).map(|_| letters[next(letters.len())]).collect();
             let _ = colour(&text);
-            if let Ok((class, corners)) = stroke(&text) {
-                assert!(!class.is_empty() && !corners.is_empty(), "{text:?}");
+            if let Ok(found) = stroke(&text) {
+                assert!(!found.class.is_empty() && !found.corners.is_empty(), "{text:?}");
             }
             if let Ok([x, y]) = point(&text) {
                 assert_eq!(point(&format!("{x},{y}")), Ok([x, y]));
             }
             if let Ok(found) = example(&text) {
                 assert!(!found.class.is_empty(), "{text:?}");
-                assert!(example(&format!("{}:{},{}", found.class, found.x, found.y)).is_ok());
+                let Example { photo, class, x, y } = &found;
+                assert_eq!(example(&format!("{class}:{x},{y}@{}", photo + 1)), Ok(found.clone()));
             }
+        }
+    }
+
+    #[test]
+    fn points_name_their_photograph() {
+        let point = |photo, x, y| Ok(Example { photo, class: "a@3:b".into(), x, y });
+        assert_eq!(example("a@3:b:1,2"), point(0, 1, 2));
+        assert_eq!(example("a@3:b:1,2@4"), point(3, 1, 2));
+        assert_eq!(stroke("a:1,2 3,4@2").map(|found| found.photo), Ok(1));
+        for wrong in ["a:1,2@0", "a:1,2@", "a:1,2@b", "a:1,2@-1", "a:1@2,2", "a:1,2@1@1"] {
+            assert!(example(wrong).is_err() && stroke(wrong).is_err(), "{wrong}");
         }
     }
 }

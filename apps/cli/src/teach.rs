@@ -9,7 +9,7 @@ use clap::Parser;
 use internvit::app::{Album, Example, Keep, Lesson, Photo, Shape};
 use internvit::error::{list, short};
 use internvit::gpu::Precision;
-use internvit::image::{Picture, Resize};
+use internvit::image::{Alpha, Picture, Resize};
 use internvit::model::layer;
 use internvit::view::{Head, labels, shares};
 use internvit::weights::{LinearHead, Method};
@@ -30,27 +30,34 @@ use super::{arguments, input, load, output, progress, tell};
     after_help = "Examples:\n  internvit teach cat.jpg --point cat:220,160 --point cat:90,200 \
     --point wall:430,20 --out taught.safetensors --picture overlay.png --cut-out cat.png\n  \
     internvit segment other.jpg --head taught.safetensors --picture other-overlay.png\n  \
-    internvit teach cat.jpg --examples labels.png --names cat,wall --out taught.safetensors"
+    internvit teach cat.jpg --examples labels.png --names cat,wall --out taught.safetensors\n  \
+    internvit teach one.jpg two.jpg --point cat:220,160 --point wall:430,20@2 --out taught.safetensors"
 )]
 pub(super) struct Args {
-    /// A photograph; - is standard input
-    image: PathBuf,
-    /// A point and its class, in the photograph's pixels; once for every point
+    /// Photographs; - is standard input. What is made of one, such as --picture, is of the first
+    #[arg(required = true, value_name = "IMAGES")]
+    images: Vec<PathBuf>,
+    /// A point and its class, in the photograph's pixels; once for every point. @2 behind it: on the
+    /// second photograph, and so on
     #[arg(
         long = "point",
-        value_name = "CLASS:X,Y",
+        value_name = "CLASS:X,Y[@N]",
         required_unless_present_any = ["strokes", "examples"],
         value_parser = arguments::example
     )]
     points: Vec<arguments::Example>,
     /// A stroke and its class, its corners in the photograph's pixels, in quotes; once for every stroke
-    #[arg(long = "scribble", value_name = "CLASS:X,Y X,Y ...", value_parser = arguments::stroke)]
-    strokes: Vec<(String, Vec<[u32; 2]>)>,
+    #[arg(
+        long = "scribble",
+        value_name = "CLASS:X,Y X,Y ...[@N]",
+        value_parser = arguments::stroke
+    )]
+    strokes: Vec<arguments::Stroke>,
     /// A picture of labels as large as the photograph, grey or with a palette: 0 names nothing, 1 is the
-    /// first class
+    /// first class; once for every photograph, in their order
     #[arg(long, value_name = "FILE.png")]
-    examples: Option<PathBuf>,
-    /// The classes of that picture's labels, from 1 on; their numbers if left out
+    examples: Vec<PathBuf>,
+    /// The classes of those pictures' labels, from 1 on; their numbers if left out
     #[arg(long, value_name = "CLASSES", value_delimiter = ',', requires = "examples")]
     names: Vec<String>,
     #[command(flatten)]
@@ -88,16 +95,15 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<()> {
     let guard = Guard::default()
-        .reads([&args.image])
+        .reads(&args.images)
         .reads(&args.examples)
         .reads(args.model.inputs())
         .writes(Some(&args.out), &["safetensors"])?;
     let mut lesson = Lesson { method: args.method, ..Lesson::default() };
     let mut points = args.points.clone();
-    for (class, corners) in &args.strokes {
-        points.extend(examples::stroke(class, corners));
-    }
-    if args.examples.is_none() {
+    points.extend(args.strokes.iter().flat_map(examples::stroke));
+    of_photos(&args, &points)?;
+    if args.examples.is_empty() {
         named(&mut lesson, &points)?;
     }
     let guard = args.outputs.guard(guard)?;
@@ -105,23 +111,19 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let checkpoint = args.model.open().await?;
     guard.keeps_model(&checkpoint)?;
     lesson.layers = layers(&args, checkpoint.spec.sizes.layers)?;
-    let (picture, alpha) = input::read_seen(&args.image, &args.background)?;
+    let read = |path: &PathBuf| input::read_seen(path, &args.background);
+    let photos: Vec<_> = args.images.iter().map(read).collect::<Result<_>>()?;
     args.background.tell();
-    if let Some(path) = &args.examples {
-        points.extend(examples::labelled(path, [picture.width, picture.height], &args.names)?);
+    if !args.examples.is_empty() {
+        points.extend(examples::labelled(&args.examples, &args.names, &photos)?);
         named(&mut lesson, &points)?;
     }
     let class = args.outputs.class(&lesson.names)?;
-    let (mut encoder, mut photo) = encode(&args, checkpoint, picture, &lesson.layers).await?;
+    let (mut encoder, mut album, ids) = encode(&args, checkpoint, photos, &lesson.layers).await?;
     tell(&encoder);
-    if let Some(alpha) = &alpha {
-        photo.leave_out(alpha);
-    }
-    let mut album = Album::default();
-    let id = album.add(photo);
-    place(&mut lesson, &points, album.photo(id)?, id)?;
+    place(&mut lesson, &points, &album, &ids)?;
     if args.method != Method::Walk {
-        apart(&lesson, &points, album.photo(id)?.grid())?;
+        apart(&lesson, &points, &album)?;
     }
     let gathered = lesson.gather(&mut album, &encoder).await?;
     for (class, name) in lesson.names.iter().enumerate() {
@@ -133,7 +135,28 @@ pub(super) async fn run(args: Args) -> Result<()> {
     let head = lesson.fit(&gathered)?;
     output::write_bytes(&args.out, &head.to_bytes()?)?;
     album.learn(head.clone(), &lesson.examples);
-    show(&args, &mut album, &mut encoder, id, &head, class).await
+    for (at, id) in ids.into_iter().enumerate() {
+        show(&args, &mut album, &mut encoder, (at, id), &head, class).await?;
+    }
+    Ok(())
+}
+
+/// Refuses points on photographs that there are not, and pictures of labels without a photograph.
+fn of_photos(args: &Args, points: &[arguments::Example]) -> Result<()> {
+    let (count, many) = (args.images.len(), args.examples.len());
+    if many > count {
+        return Err(Error::input(format!(
+            "{many} pictures of labels: expected at most {count}, one a photograph"
+        )));
+    }
+    match points.iter().find(|point| point.photo >= count) {
+        None => Ok(()),
+        Some(arguments::Example { photo, class, x, y }) => Err(Error::input(format!(
+            "{}:{x},{y}@{}: expected a number from 1 to {count}, the number of photographs",
+            short(class, 80),
+            photo + 1
+        ))),
+    }
 }
 
 /// The layers that are classified.
@@ -162,26 +185,40 @@ fn named(lesson: &mut Lesson, points: &[arguments::Example]) -> Result<()> {
 async fn encode(
     args: &Args,
     checkpoint: Checkpoint,
-    picture: Picture,
+    photos: Vec<(Picture, Option<Alpha>)>,
     layers: &[usize],
-) -> Result<(Encoder, Photo)> {
+) -> Result<(Encoder, Album, Vec<u32>)> {
     let (own, sizes) = (&checkpoint.spec.preprocessing, checkpoint.spec.sizes);
     let shape = Shape::of(own.fit(&sizes, Some(Resize::Native), args.image_size), 1)?;
     let mut encoder = load(checkpoint, &args.device, Precision::F32, false).await?;
-    let bar = progress::Share::new("encoding", 1);
-    let on_progress = &mut async |done, total| {
-        bar.set(done, total);
-        ControlFlow::Continue(())
-    };
-    let keep = Keep { taps: layers, residency: internvit::session::Residency::Host };
-    let photo = Photo::encode(&mut encoder, picture, &shape, keep, on_progress).await?;
+    let (mut album, mut ids) = (Album::default(), Vec::new());
+    let bar = progress::Share::new("encoding", photos.len());
+    for (picture, alpha) in photos {
+        let on_progress = &mut async |done, total| {
+            bar.set(done, total);
+            ControlFlow::Continue(())
+        };
+        let keep = Keep { taps: layers, residency: internvit::session::Residency::Host };
+        let mut photo = Photo::encode(&mut encoder, picture, &shape, keep, on_progress).await?;
+        if let Some(alpha) = &alpha {
+            photo.leave_out(alpha);
+        }
+        ids.push(album.add(photo));
+        bar.next();
+    }
     bar.finish();
-    Ok((encoder, photo))
+    Ok((encoder, album, ids))
 }
 
 /// Gives each point its patch.
-fn place(lesson: &mut Lesson, points: &[arguments::Example], photo: &Photo, id: u32) -> Result<()> {
-    for arguments::Example { class: name, x, y } in points {
+fn place(
+    lesson: &mut Lesson,
+    points: &[arguments::Example],
+    album: &Album,
+    ids: &[u32],
+) -> Result<()> {
+    for arguments::Example { photo, class: name, x, y } in points {
+        let (id, photo) = (ids[*photo], album.photo(ids[*photo])?);
         let of_point = |reason| Error::input(format!("{name}:{reason}"));
         let token = photo.patch([*x, *y]).map_err(|error| match error {
             Error::Input(reason) => of_point(reason),
@@ -195,21 +232,24 @@ fn place(lesson: &mut Lesson, points: &[arguments::Example], photo: &Photo, id: 
     Ok(())
 }
 
-/// Writes what was asked for, and says what part of the photograph each class has.
+/// Writes what was asked for of the first photograph, and says what part of each the classes have.
 async fn show(
     args: &Args,
     album: &mut Album,
     encoder: &mut Encoder,
-    id: u32,
+    (at, id): (usize, u32),
     head: &LinearHead,
     class: usize,
 ) -> Result<()> {
+    let first = at == 0;
     let refined = head.method == Method::Walk || args.masks.any();
     let mut map = None;
-    if refined || args.outputs.of_pixels() {
+    if refined || first && args.outputs.of_pixels() {
         let soft = album.soft(encoder, id, args.masks.refine()).await?;
         let named = soft.named()?;
-        args.outputs.write(&soft, &named, class)?;
+        if first {
+            args.outputs.write(&soft, &named, class)?;
+        }
         map = Some(named.labels).filter(|_| refined);
     }
     let map = match map {
@@ -220,19 +260,25 @@ async fn show(
             labels(&logits, [photo.height as usize, photo.width as usize])?
         }
     };
-    args.outputs.write_map(&map, &head.palette, &album.photo(id)?.picture)?;
+    if first {
+        args.outputs.write_map(&map, &head.palette, &album.photo(id)?.picture)?;
+    }
     let names = head.names.iter();
     let shares = shares(&map, names.len())?;
     let shown = names.zip(shares).map(|(n, s)| format!("{} {s:.1} %", short(n, 80)));
-    report!("{}", list(shown));
+    match args.images.len() {
+        1 => report!("{}", list(shown)),
+        _ => report!("{}: {}", args.images[at].display(), list(shown)),
+    }
     Ok(())
 }
 
 /// Refuses points of different classes in one patch, which has one token.
-fn apart(lesson: &Lesson, points: &[arguments::Example], [rows, cols]: [usize; 2]) -> Result<()> {
+fn apart(lesson: &Lesson, points: &[arguments::Example], album: &Album) -> Result<()> {
     let Some(pair) = lesson.conflict() else { return Ok(()) };
+    let [rows, cols] = album.photo(lesson.examples[pair[0]].photo)?.grid();
     let [first, second] = pair.map(|at| {
-        let arguments::Example { class, x, y } = &points[at];
+        let arguments::Example { class, x, y, .. } = &points[at];
         format!("{}:{x},{y}", short(class, 80))
     });
     Err(Error::input(format!(

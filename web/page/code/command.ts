@@ -108,29 +108,33 @@ function ofView({ request, shot, pins }: Looked): Line {
 /** What the command line would do by itself differs from view to view, and from method to method. */
 const edgesOf = ({ edges }: { edges: Edges }): Line => ["--edges", edges];
 
-/** Lines of a lesson: one that teaches where all was painted on one picture, and one that makes all masks. */
+/** Lines of a lesson: one that teaches where its pictures are encoded, all with the same short side, and one that makes all masks. */
 export function lessonLines(given: Taught): Line[] {
   const { lesson: { traces, method, head } } = given;
-  const [shot, ...others] = new Set(traces.map((trace) => trace.shot));
-  const taught = shot?.encoding && others.length === 0 && used({ traces }).length >= 2 ? [teachLine(given, shot, shot.encoding)] : [];
+  const shots = [...new Set(traces.map((trace) => trace.shot))];
+  const sides = new Set(shots.map(({ encoding }) => encoding && sizeOf(given, encoding).image_size));
+  const taught = sides.size === 1 && !sides.has(null) && used({ traces }).length >= 2 ? [teachLine(given, shots)] : [];
   const file = taught.length === 0 && head ? head.file.name : "taught.safetensors";
-  const { image_size } = sizeOf(given, shot?.encoding ?? null);
+  const { image_size } = sizeOf(given, shots[0]?.encoding ?? null);
   const window = image_size ? ["--window", String(image_size)] : [];
   return [...taught, ["internvit", "segment", "PICTURES", ...modelOf(given), "--head", fileName(file), ...window, ...edgesOf(given), ...refining(method), "--masks-zip", "masks.zip"]];
 }
 
-function teachLine(given: Taught, shot: Shot, encoding: Encoded): Line {
+function teachLine(given: Taught, shots: readonly Shot[]): Line {
   const { lesson: { classes, traces, method }, layers, side } = given;
+  const names = shots.map(({ file }) => file.name);
   const name = (trace: Trace) => classes[trace.class]?.name ?? "";
   // Classes stand in the order in which they are named.
   const sorted = [...traces].sort((a, b) => a.class - b.class);
   const painted = sorted.flatMap((trace) => {
-    const corners = trace.path.map((at) => pixelAt(at, encoding).join(","));
-    return option(corners.length === 1 ? "--point" : "--scribble", `${name(trace)}:${corners.join(" ")}`);
+    const { shot, path } = trace;
+    const corners = path.map((at) => shot.encoding ? pixelAt(at, shot.encoding).join(",") : "");
+    const place = shots.indexOf(shot) + 1;
+    return option(corners.length === 1 ? "--point" : "--scribble", `${name(trace)}:${corners.join(" ")}${place > 1 ? `@${place}` : ""}`);
   });
   return [
-    "internvit", "teach", fileName(shot.file.name), ...painted, ...modelOf(given), "--method", method.kind, "--layer", layers.join(","),
-    "--image-size", String(sizeOf(given, encoding).image_size ?? side), ...edgesOf(given), ...refining(method), "--out", "taught.safetensors", "--labels", fileName(named(shot.file.name, "mask.png")),
+    "internvit", "teach", ...names.map(fileName), ...painted, ...modelOf(given), "--method", method.kind, "--layer", layers.join(","),
+    "--image-size", String(sizeOf(given, shots[0]?.encoding ?? null).image_size ?? side), ...edgesOf(given), ...refining(method), "--out", "taught.safetensors", "--labels", fileName(named(names[0] ?? "", "mask.png")),
   ];
 }
 

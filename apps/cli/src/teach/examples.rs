@@ -2,18 +2,19 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use internvit::image::{Alpha, Picture};
 use internvit::{Error, Result};
 
-use super::super::arguments::Example;
+use super::super::arguments::{Example, Stroke};
 
 /// Pixels between the points of a stroke, and between those that are taken of a picture of labels.
 const STEP: u32 = 4;
 
 /// The points of a stroke from its corners.
-pub(super) fn stroke(class: &str, corners: &[[u32; 2]]) -> Vec<Example> {
-    let point = |[x, y]: [u32; 2]| Example { class: class.into(), x, y };
+pub(super) fn stroke(Stroke { photo, class, corners }: &Stroke) -> Vec<Example> {
+    let point = |[x, y]: [u32; 2]| Example { photo: *photo, class: class.clone(), x, y };
     let mut points: Vec<Example> = corners.first().map(|first| point(*first)).into_iter().collect();
     for pair in corners.windows(2) {
         let [from, to] = [pair[0], pair[1]].map(|corner| corner.map(f64::from));
@@ -27,9 +28,29 @@ pub(super) fn stroke(class: &str, corners: &[[u32; 2]]) -> Vec<Example> {
     points
 }
 
-/// The points of a picture of labels: 0 names nothing, 1 the first of `names`, and so on; without
-/// names a label is its number.
-pub(super) fn labelled(path: &Path, size: [u32; 2], names: &[String]) -> Result<Vec<Example>> {
+/// The points of pictures of labels, each of one of `photos`: 0 names nothing, 1 the first of `names`, and so on;
+/// without names a label is its number.
+pub(super) fn labelled(
+    paths: &[PathBuf],
+    names: &[String],
+    photos: &[(Picture, Option<Alpha>)],
+) -> Result<Vec<Example>> {
+    let mut points = Vec::new();
+    for (photo, (path, (picture, _))) in paths.iter().zip(photos).enumerate() {
+        points.extend(labels(path, photo, [picture.width, picture.height], names)?);
+    }
+    // Classes stand in the order of their labels.
+    points.sort_by_key(|(label, _)| *label);
+    Ok(points.into_iter().map(|(_, point)| point).collect())
+}
+
+/// The points of a picture of labels, and their labels.
+fn labels(
+    path: &Path,
+    photo: usize,
+    size: [u32; 2],
+    names: &[String],
+) -> Result<Vec<(u8, Example)>> {
     let bad = |reason: String| Error::image(path.display(), reason);
     let file = File::open(path).map_err(|e| Error::io(path.display(), e))?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
@@ -57,14 +78,13 @@ pub(super) fn labelled(path: &Path, size: [u32; 2], names: &[String]) -> Result<
                 let label = labels[(y * size[0] + x) as usize];
                 if label > 0 && !known.contains(&label) {
                     known.push(label);
-                    points.push((label, Example { class: name(path, label, names)?, x, y }));
+                    let class = name(path, label, names)?;
+                    points.push((label, Example { photo, class, x, y }));
                 }
             }
         }
     }
-    // Classes stand in the order of their labels.
-    points.sort_by_key(|(label, _)| *label);
-    Ok(points.into_iter().map(|(_, point)| point).collect())
+    Ok(points)
 }
 
 fn name(path: &Path, label: u8, names: &[String]) -> Result<String> {
@@ -80,16 +100,19 @@ fn name(path: &Path, label: u8, names: &[String]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::stroke;
+    use super::{Stroke, stroke};
 
     #[test]
     fn a_stroke_has_points_all_along() {
-        let points = stroke("a", &[[10, 10], [30, 10], [30, 15]]);
+        let stroke = |corners: &[[u32; 2]]| {
+            stroke(&Stroke { photo: 0, class: "a".into(), corners: corners.to_vec() })
+        };
+        let points = stroke(&[[10, 10], [30, 10], [30, 15]]);
         let places: Vec<[u32; 2]> = points.iter().map(|point| [point.x, point.y]).collect();
         let expected =
             [[10, 10], [14, 10], [18, 10], [22, 10], [26, 10], [30, 10], [30, 13], [30, 15]];
         assert_eq!(places, expected);
-        assert_eq!(stroke("a", &[[7, 7]]).len(), 1);
-        assert_eq!(stroke("a", &[[7, 7], [7, 7]]).len(), 2);
+        assert_eq!(stroke(&[[7, 7]]).len(), 1);
+        assert_eq!(stroke(&[[7, 7], [7, 7]]).len(), 2);
     }
 }
