@@ -233,6 +233,40 @@ test("what was taught gives masks of all photographs of a folder, and a table of
   await folder(page).getByText("Saved photos-masks.zip ✓").waitFor();
 });
 
+test("masks that are too many for one zip go on in another", async (t) => {
+  // A zip is full after each photograph.
+  let changed = 0;
+  const prepare = (page) => page.route(/\/js\/main\.js$/, async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replaceAll("512000001", () => (changed++, "1"));
+    await route.fulfill({ response, body });
+  });
+  const page = await visit(site, t, { query: "?size=112&resize=squash&sample=coffee#view=teach", prepare });
+  await shown(page);
+  assert.ok(changed > 0);
+  const { width, height } = await page.locator("#frame canvas").boundingBox();
+  for (const [index, x, y] of [[0, 0.5, 0.5], [1, 0.05, 0.95]]) {
+    await page.locator("#teach input[name=class]").nth(index).check();
+    await page.locator("#frame canvas").click({ position: { x: x * width, y: y * height } });
+  }
+  await page.locator("#teach .fit", { hasText: "Learned from 2 patches" }).waitFor();
+  await open(page, photos);
+  await told(page, /^6 of 7 read, 1 cannot be read\.$/);
+  const downloads = [];
+  page.on("download", (download) => downloads.push(download));
+  await page.getByRole("button", { name: "Save masks" }).click();
+  await folder(page).getByText(/^Saved photos-masks-1\.zip, .*photos-masks-6\.zip ✓$/).waitFor();
+  const masks = [];
+  for (const download of downloads) {
+    const chunks = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+    const files = unzipSync(Buffer.concat(chunks));
+    assert.ok(files["annotations.json"] && files["areas.csv"] && files["taught.safetensors"]);
+    masks.push(...Object.keys(files).filter((file) => file.startsWith("masks/")));
+  }
+  assert.deepEqual([downloads.length, masks.length, new Set(masks).size], [6, 6, 6]);
+});
+
 test("another model of the same shape and name has features of its own", async (t) => {
   const page = await visit(site, t, { prepare: counting });
   await loaded(page);

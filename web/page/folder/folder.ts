@@ -26,8 +26,8 @@ export interface FolderParts {
   closed(): void;
   /** Whether something was taught, whose masks can be made. */
   taught(): boolean;
-  /** Saves the masks of photographs; answers why some have none. */
-  saveMasks(name: string, photos: readonly Listed[], signal: AbortSignal, tell: (text: string) => void): Promise<string[]>;
+  /** Saves the masks of photographs, in one zip or several; answers why some have none. */
+  saveMasks(name: string, photos: readonly Listed[], signal: AbortSignal, tell: (text: string) => void, saved: (zip: string) => void): Promise<string[]>;
   /** Asks for another folder. */
   another(): void;
   /** How far it is read, in words. */
@@ -319,13 +319,14 @@ export class Folder {
     const attempt = this.#saves.begin();
     const tell = (text: string) => attempt.current && this.#panel.work(text, true);
     const name = fileName(this.#name || "folder");
+    const zips: string[] = [];
     try {
-      const failed = await this.#parts.saveMasks(name, this.#known, attempt.signal, tell);
+      const failed = await this.#parts.saveMasks(name, this.#known, attempt.signal, tell, (zip) => zips.push(zip));
       if (!attempt.current) return;
-      this.#panel.work(`Saved ${name}-masks.zip ✓`, false);
+      this.#panel.work(`Saved ${zips.join(", ")} ✓`, false);
       if (failed.length > 0) this.#parts.alarm(new Error(`${failed.length} photographs have no mask: ${failed.join("; ")}`));
     } catch (error) {
-      if (attempt.current) this.#panel.work(aborted(error) ? "Cancelled. Nothing was saved." : "", false);
+      if (attempt.current) this.#panel.work(aborted(error) ? `Cancelled. ${zips.length > 0 ? `Saved ${zips.join(", ")}` : "Nothing was saved"}.` : "", false);
       if (!aborted(error)) this.#parts.alarm(error);
     }
   }

@@ -118,7 +118,7 @@ export class Live {
   }
 
   /** Gives some frames of a video by themselves, at its own size. Afterwards it is where it was. */
-  async frames(video: Footage, times: readonly number[], give: (frame: Shot, index: number) => Promise<void>) {
+  async frames(video: Footage, times: readonly number[], give: (frame: Shot, index: number) => Promise<unknown>) {
     const before = video.at;
     this.#halt();
     this.#bar.lock(true);

@@ -32,9 +32,13 @@ export interface LessonSavingParts {
 const HEAD = "taught.safetensors";
 /** Most frames of a video in one zip, which is made in memory. */
 const MOST_FRAMES = 5000;
+/** Bytes from which on the masks of a folder go on in another zip: each is made in memory, and has no more than 65,535 files. */
+const WHOLE_ZIP = 512_000_001;
+/** Photographs of one zip at most. */
+const MOST_PHOTOGRAPHS = 30_000;
 
-/** Puts the masks of a picture under a name into a zip; `place` is its place among all. */
-type Add = (shot: Shot, name: string, place: string) => Promise<void>;
+/** Puts the masks of a picture under a name into a zip, and answers its bytes so far; `place` is its place among all. */
+type Add = (shot: Shot, name: string, place: string) => Promise<number>;
 
 /** Does a piece of work under a title, so that it can be cancelled. */
 type Work = (title: string, call: (options: Options) => Promise<MaskFiles>) => Promise<MaskFiles>;
@@ -134,8 +138,8 @@ export class LessonSaving {
     }), "masks.zip");
   }
 
-  /** Saves the masks of a folder's photographs; answers why some have none, a sentence each. `tell` says which is at work. */
-  async saveFolder(name: string, photos: readonly Listed[], signal: AbortSignal, tell: (text: string) => void): Promise<string[]> {
+  /** Saves the masks of a folder's photographs, in several zips where they are many; answers why some have none, a sentence each. `tell` says which is at work, `saved` which zip was saved. */
+  async saveFolder(name: string, photos: readonly Listed[], signal: AbortSignal, tell: (text: string) => void, saved: (zip: string) => void): Promise<string[]> {
     const failed: string[] = [];
     const names = namesOf(photos.map(({ path }) => path));
     const begun = performance.now();
@@ -143,19 +147,26 @@ export class LessonSaving {
       tell(title);
       return call({ signal });
     };
-    const zip = await this.#zip([], async (add) => {
-      for (const [at, { path, file }] of photos.entries()) {
-        const each = (performance.now() - begun) / 1000 / Math.max(1, at);
-        const left = at > 0 ? `, about ${remaining(each * (photos.length - at))} left` : "";
-        try {
-          await add(newShot(new File([await file()], path)), names[at] ?? "", `${at + 1} of ${photos.length}${left}`);
-        } catch (error) {
-          signal.throwIfAborted();
-          failed.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    let at = 0;
+    for (let zips = 1; at < photos.length; zips++) {
+      const zip = await this.#zip([], async (add) => {
+        const end = at + MOST_PHOTOGRAPHS;
+        for (let bytes = 0; at < Math.min(end, photos.length) && bytes < WHOLE_ZIP; at++) {
+          const { path, file } = photos[at]!;
+          const each = (performance.now() - begun) / 1000 / Math.max(1, at);
+          const left = at > 0 ? `, about ${remaining(each * (photos.length - at))} left` : "";
+          try {
+            bytes = await add(newShot(new File([await file()], path)), names[at] ?? "", `${at + 1} of ${photos.length}${left}`);
+          } catch (error) {
+            signal.throwIfAborted();
+            failed.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+          }
         }
-      }
-    }, work);
-    save(zip, `${name}-masks.zip`);
+      }, work);
+      const file = `${name}-masks${zips > 1 || at < photos.length ? `-${zips}` : ""}.zip`;
+      save(zip, file);
+      saved(file);
+    }
     return failed;
   }
 
@@ -174,10 +185,12 @@ export class LessonSaving {
     const { engine } = this.#parts;
     const files = [...further];
     const made: MaskFiles[] = [];
+    let bytes = 0;
     await all(async (shot, name, place) => {
       const one = await work(`Masks: picture ${place}`, (options) => this.#filesOf(shot, name, options));
       files.push(...one.files);
       made.push(one);
+      return (bytes += one.files.reduce((sum, file) => sum + file.bytes.byteLength, 0));
     });
     const coco = joined(made);
     const head = await engine.call("exportHead", null);
