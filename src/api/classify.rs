@@ -6,13 +6,16 @@ use std::sync::PoisonError;
 use futures_channel::oneshot;
 
 use super::thread::Request;
-use super::{Model, stopped};
+use super::{Cancel, Model, stopped};
 use crate::features::{Guess, Scale, unit};
 use crate::image::Picture;
 use crate::session::Words;
 #[cfg(feature = "tokenizers")]
 use crate::words::Tokenizer;
-use crate::{Encoder, Error, Features, Result, Tensor};
+use crate::{Encoder, Error, Features, Images, Result, Tensor};
+
+/// Texts that are read before a caller is asked whether to go on.
+const TEXTS: usize = 8;
 
 /// A text that a model is to read.
 #[derive(Clone, Debug)]
@@ -98,15 +101,13 @@ impl Model {
     }
 
     fn texts(&self, texts: Vec<TextInput>) -> Result<Texts> {
-        if texts.is_empty() {
-            return Err(Error::input("no texts were given"));
-        }
         let tokens = |text| match text {
             TextInput::Tokens(tokens) => Ok(tokens),
             TextInput::Plain(text) => self.words(&text),
         };
         let texts = texts.into_iter().map(tokens).collect::<Result<Vec<_>>>()?;
-        self.with(move |encoder| read(encoder, &texts))
+        let cancel = self.cancel.clone();
+        self.with(move |encoder| read(encoder, &texts, &cancel))
     }
 
     /// The same for an asynchronous program: any executor can await it. Texts of which no caller waits for the
@@ -118,11 +119,12 @@ impl Model {
         &self,
         texts: impl Into<Vec<Words>>,
     ) -> impl Future<Output = Result<Texts>> + Send + 'static {
-        let (texts, about) = (texts.into(), self.about.clone());
+        let (texts, about, cancel) = (texts.into(), self.about.clone(), self.cancel.clone());
         let (answer, answered) = oneshot::channel();
         let work = move |encoder: &mut Encoder| {
             if !answer.is_canceled() {
-                let _ = answer.send(about.noting(encoder, |encoder| read(encoder, &texts)));
+                let _ =
+                    answer.send(about.noting(encoder, |encoder| read(encoder, &texts, &cancel)));
             }
         };
         // Where the thread has ended the answer is dropped, which the caller sees.
@@ -170,24 +172,40 @@ impl Model {
         photo: &Picture,
         work: impl FnOnce(&Features, &Encoder) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let photo = photo.clone();
+        let spec = self.spec();
+        let picture = spec.preprocessing.fit(&spec.sizes, None, None).apply(photo)?;
+        let cancel = self.cancel.clone();
         self.with(move |encoder| {
-            let features = pollster::block_on(encoder.whole(&photo))?;
+            let images = Images::Pictures(std::slice::from_ref(&picture));
+            let go_on = &mut async |_, _| cancel.flow();
+            let features = pollster::block_on(encoder.encode(images, &[], go_on))?;
             work(&features, encoder)
         })
     }
 }
 
-/// Reads texts; where the device is lost it is opened again, and they are read once more.
-fn read(encoder: &mut Encoder, texts: &[Words]) -> Result<Texts> {
+/// Reads texts, some at a time; where the device is lost it is opened again, and those are read once more.
+fn read(encoder: &mut Encoder, texts: &[Words], cancel: &Cancel) -> Result<Texts> {
+    if texts.is_empty() {
+        return Err(Error::input("no texts were given"));
+    }
     pollster::block_on(async {
-        let features = match encoder.text_features(texts).await {
-            Err(lost @ Error::Lost(_)) => {
-                encoder.session_mut().mend(lost).await?;
-                encoder.text_features(texts).await?
+        let (mut shape, mut values) = (vec![0, 0], Vec::new());
+        for some in texts.chunks(TEXTS) {
+            if cancel.flow().is_break() {
+                return Err(Error::Cancelled);
             }
-            read => read?,
-        };
+            let more = match encoder.text_features(some).await {
+                Err(lost @ Error::Lost(_)) => {
+                    encoder.session_mut().mend(lost).await?;
+                    encoder.text_features(some).await?
+                }
+                read => read?,
+            };
+            shape = vec![shape[0] + more.shape[0], more.shape[1]];
+            values.extend(more.values);
+        }
+        let features = Tensor { shape, values };
         Ok(Texts { features, scale: encoder.scale().await? })
     })
 }

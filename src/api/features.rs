@@ -1,6 +1,5 @@
 //! What is asked of photographs.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,7 +34,7 @@ impl<'a> FeatureRequest<'a> {
             resize: None,
             progress: Box::new(|_, _| ()),
             patches: true,
-            cancel: Cancel::default(),
+            cancel: model.cancel.clone(),
         }
     }
 
@@ -162,10 +161,10 @@ impl<'a> FeatureRequest<'a> {
     /// As [`FeatureRequest::picture`].
     pub fn keep(self, photo: &Picture) -> Result<KeptFeatures> {
         let (shape, taps) = self.checked()?;
-        let picture = shape.fit.apply(photo)?;
+        let (picture, cancel) = (shape.fit.apply(photo)?, self.cancel);
         let held = self.model.with(move |encoder| {
             let images = Images::Pictures(std::slice::from_ref(&picture));
-            let go_on = &mut async |_, _| ControlFlow::Continue(());
+            let go_on = &mut async |_, _| cancel.flow();
             pollster::block_on(encoder.encode_to(
                 images,
                 &taps,

@@ -1,6 +1,5 @@
 //! Views of a photograph.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::Model;
@@ -97,6 +96,7 @@ impl Look<'_> {
         let request = self.settled(request)?;
         let text = request.needs().text;
         let words = text.as_deref().map(|text| self.model.words(text)).transpose()?;
+        let cancel = self.model.cancel.clone();
         self.model.with(move |encoder| {
             pollster::block_on(async {
                 let needs = request.needs();
@@ -108,7 +108,7 @@ impl Look<'_> {
                 taps.sort_unstable();
                 taps.dedup();
                 let keep = Keep { taps: &taps, residency: crate::session::Residency::Host };
-                let go_on = &mut async |_, _| ControlFlow::Continue(());
+                let go_on = &mut async |_, _| cancel.flow();
                 let photo = Photo::encode(encoder, photo, &shape, keep, go_on).await?;
                 let request = match at {
                     Some(pixel) => about(request, &photo, pixel)?,

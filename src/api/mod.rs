@@ -47,6 +47,8 @@ use thread::{Request, Waiting};
 pub struct Model {
     line: Arc<Line>,
     about: Arc<About>,
+    /// What ends the calls of this clone.
+    cancel: Cancel,
 }
 
 /// What is known of a model without asking its thread.
@@ -141,6 +143,14 @@ impl Model {
         self.about.runs.load(Ordering::Relaxed)
     }
 
+    /// The same model, whose calls end where `cancel` says so, with [`Error::Cancelled`]: at the next block of an
+    /// encoding, and between texts. What is computed behind the last block is finished, and so is what
+    /// [`spawn_features`](Self::spawn_features) began.
+    #[must_use]
+    pub fn until(&self, cancel: &Cancel) -> Self {
+        Self { cancel: cancel.clone(), ..self.clone() }
+    }
+
     /// Begins to ask for features of photographs.
     pub fn features(&self) -> FeatureRequest<'_> {
         FeatureRequest::new(self)
@@ -194,15 +204,19 @@ impl Model {
     /// Runs `work` with the encoder, on the thread that owns it, and waits for its result.
     ///
     /// # Errors
-    /// What `work` returns; [`Error::Device`] where the thread has ended.
+    /// What `work` returns; [`Error::Device`] where the thread has ended, [`Error::Cancelled`] where
+    /// [`until`](Self::until) says so before its turn.
     pub fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Encoder) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (send, answer) = mpsc::sync_channel(1);
-        let about = self.about.clone();
+        let (about, cancel) = (self.about.clone(), self.cancel.clone());
         let request = move |encoder: &mut Encoder| {
-            let _ = send.send(about.noting(encoder, work));
+            let _ = send.send(match cancel.flow().is_break() {
+                true => Err(Error::Cancelled),
+                false => about.noting(encoder, work),
+            });
         };
         self.line.send(Request::Work(Box::new(request)))?;
         answer.recv().unwrap_or_else(|_| Err(stopped()))

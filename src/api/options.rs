@@ -169,7 +169,8 @@ impl Options {
         threads::start("internvit", count, work)
             .map_err(|e| Error::device(format!("no thread for the model: {e}")))?;
         let about = answer.recv().unwrap_or_else(|_| Err(stopped()))?;
-        Ok(Model { line: Arc::new(Line::new(requests, ended)), about })
+        let line = Arc::new(Line::new(requests, ended));
+        Ok(Model { line, about, cancel: Cancel::default() })
     }
 
     async fn find(&mut self, source: ModelSource) -> Result<Checkpoint> {

@@ -1,9 +1,8 @@
 //! Segmentations: the model's own head, and heads that are taught by a few points.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::Model;
+use super::{Cancel, Model};
 use crate::app::{Album, Example, Keep, Lesson, Photo, Shape, Windows, class_names, class_palette};
 use crate::error::list;
 use crate::image::{Picture, Resize};
@@ -92,8 +91,10 @@ impl<'a> Teach<'a> {
         lesson.layers.sort_unstable();
         lesson.layers.dedup();
         let (photos, shape) = (self.photos, native(self.model, self.size)?);
-        self.model
-            .with(move |encoder| pollster::block_on(learn(encoder, photos, shape, lesson, segment)))
+        let cancel = self.model.cancel.clone();
+        self.model.with(move |encoder| {
+            pollster::block_on(learn(encoder, photos, shape, lesson, segment, &cancel))
+        })
     }
 }
 
@@ -103,10 +104,11 @@ async fn learn(
     shape: Shape,
     mut lesson: Lesson,
     segment: bool,
+    cancel: &Cancel,
 ) -> Result<(LinearHead, Vec<Segmentation>)> {
     let (mut album, mut ids) = (Album::default(), Vec::new());
     for (picture, points) in photos {
-        let photo = encoded(encoder, picture, &shape, &lesson.layers).await?;
+        let photo = encoded(encoder, picture, &shape, &lesson.layers, cancel).await?;
         let id = album.add(photo);
         ids.push(id);
         for (name, at @ [x, y]) in points {
@@ -165,9 +167,10 @@ async fn encoded(
     picture: Picture,
     shape: &Shape,
     layers: &[usize],
+    cancel: &Cancel,
 ) -> Result<Photo> {
     let keep = Keep { taps: layers, residency: crate::session::Residency::Host };
-    let go_on = &mut async |_, _| ControlFlow::Continue(());
+    let go_on = &mut async |_, _| cancel.flow();
     Photo::encode(encoder, picture, shape, keep, go_on).await
 }
 
@@ -183,13 +186,13 @@ impl Model {
     /// # Errors
     /// [`Error::Input`] where the model has no head; as [`Encoder::segment`].
     pub fn segment(&self, photo: &Picture) -> Result<Segmentation> {
-        let photo = photo.clone();
+        let (photo, cancel) = (photo.clone(), self.cancel.clone());
         self.with(move |encoder| {
             pollster::block_on(async {
                 let none = || Error::input("this model has no segmentation head");
                 let head = encoder.checkpoint().head.as_ref().ok_or_else(none)?.spec.clone();
                 let windows = Windows::new(encoder.spec(), &head, None, None, false)?;
-                let go_on = &mut async |_, _| ControlFlow::Continue(());
+                let go_on = &mut async |_, _| cancel.flow();
                 let canvas = windows.cover(&photo)?.segment(encoder, &head, go_on).await?;
                 let size = [photo.height as usize, photo.width as usize];
                 let (labels, logits) = (canvas.labels(size)?, canvas.finish()?);
@@ -205,9 +208,10 @@ impl Model {
     /// [`Error::Input`] where the head is of another model; as [`Encoder::encode`].
     pub fn segment_with(&self, head: &LinearHead, photo: &Picture) -> Result<Segmentation> {
         let (head, picture, shape) = (head.clone(), photo.clone(), native(self, None)?);
+        let cancel = self.cancel.clone();
         self.with(move |encoder| {
             pollster::block_on(async {
-                let photo = encoded(encoder, picture, &shape, &head.layers).await?;
+                let photo = encoded(encoder, picture, &shape, &head.layers, &cancel).await?;
                 let mut album = Album::default();
                 album.learn(head.clone(), &[]);
                 let id = album.add(photo);

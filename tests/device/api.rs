@@ -94,6 +94,42 @@ fn work_is_cancelled() {
     assert_eq!(error.kind(), "cancelled");
 }
 
+/// A model that was told to stop ends each of its calls, and its clones go on.
+#[test]
+fn calls_end_where_they_are_told() {
+    let (model, photo, cancel) = (bundled(), Picture::noise(28).unwrap(), Cancel::default());
+    let until = model.until(&cancel);
+    let teach = |model: &Model| model.teach(&photo).point("a", [1, 1]).point("b", [20, 20]).fit();
+    let head = teach(&until).unwrap();
+    cancel.cancel();
+    for (call, result) in [
+        ("features", until.features().picture(&photo).map(drop)),
+        ("keep", until.features().keep(&photo).map(drop)),
+        ("look", until.look(&photo).view("pca").map(drop)),
+        ("teach", teach(&until).map(drop)),
+        ("segment", until.segment(&photo).map(drop)),
+        ("segment_with", until.segment_with(&head, &photo).map(drop)),
+        ("classify", until.classify(&photo).map(drop)),
+    ] {
+        assert_eq!(result.unwrap_err().kind(), "cancelled", "{call}");
+    }
+    model.look(&photo).view("pca").unwrap();
+}
+
+/// Where it is told in the middle of a call that ends at its next block.
+#[test]
+fn a_call_ends_in_its_middle() {
+    let (photo, cancel) = (Picture::open(sample("chelsea.png")).unwrap(), Cancel::default());
+    let until = bundled().until(&cancel);
+    let ends = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        cancel.cancel();
+    });
+    let error = until.look(&photo).size(896).shifts(4).view("pca").err().unwrap();
+    assert_eq!(error.kind(), "cancelled");
+    ends.join().unwrap();
+}
+
 #[test]
 fn what_is_not_there_is_named() {
     let open = |name: &str| Model::open(name).err().unwrap().to_string();
