@@ -24,12 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`Error::Io`]; [`Error::Image`] for what is no picture, too long, or needs more than the budget.
 pub fn read(path: &Path, budget: &Arc<Budget>) -> Result<(Vec<u8>, Share)> {
-    let name = path.display().to_string();
-    let there = fs::metadata(path).map_err(|e| Error::io(&name, e))?;
+    called(&path.display().to_string(), path, budget)
+}
+
+/// The same, by what the photograph is called in errors.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn called(name: &str, path: &Path, budget: &Arc<Budget>) -> Result<(Vec<u8>, Share)> {
+    let there = fs::metadata(path).map_err(|e| Error::io(name, e))?;
     match kind(&there) {
-        "a file" => regular(path, &name, budget),
-        "a pipe" | "a device" => piped(&name, Patient::open(path), budget),
-        other => Err(Error::image(&name, format!("{other}, expected a photograph"))),
+        "a file" => regular(path, name, budget),
+        "a pipe" | "a device" => piped(name, Patient::open(path), budget),
+        other => Err(Error::image(name, format!("{other}, expected a photograph"))),
     }
 }
 

@@ -6,5 +6,7 @@ mod file;
 mod folder;
 
 pub use ahead::Ahead;
+#[cfg(feature = "gpu")]
+pub(crate) use file::called;
 pub use file::{is_picture, piped, read};
 pub use folder::{Found, folder, has_ending};

@@ -317,21 +317,27 @@ fn photographs_in_all_their_forms() {
         PhotoSource::Bytes("bytes".into(), bytes),
         PhotoSource::Picture("pixels".into(), pixels),
         PhotoSource::Bytes("no picture".into(), vec![1, 2, 3]),
+        PhotoSource::Failed("none".into(), Error::image("none", "it was not there")),
+        PhotoSource::Called("nowhere".into(), "nowhere.png".into()),
+        PhotoSource::Called("cat".into(), path.clone()),
     ];
     let set = model.features().layers([3]).photos(forms.clone()).unwrap();
     let names: Vec<&str> = set.iter().map(|photo| photo.name()).collect();
-    assert_eq!(names, [path.to_str().unwrap(), "bytes", "pixels"]);
+    assert_eq!(names, [path.to_str().unwrap(), "bytes", "pixels", "cat"]);
     assert_eq!((set[0].size(), set[0].cls()), ([451, 300], set[0].prefix()));
     assert!(set.iter().all(|photo| photo.cls() == set[0].cls()));
     let (name, error) = &set.failed()[0];
     assert_eq!((name.as_str(), error.kind()), ("no picture", "image"));
     assert_eq!(error.to_string(), format!("no picture: {}", error.reason()));
+    let failed: Vec<String> = set.failed().iter().map(|(_, error)| error.to_string()).collect();
+    assert_eq!(failed[1], "none: it was not there");
+    assert!(failed[2].starts_with("nowhere: "), "{}", failed[2]);
     let bare = model.features().layers([3]).patches(false).photos(forms).unwrap();
     assert_eq!((bare[0].patches().shape(), bare[0].summary()), ([0, 0, 192], set[0].summary()));
     assert_eq!(bare[0].hidden(3).unwrap().values(), set[0].hidden(3).unwrap().values());
     let (photos, failed) = bare.into_parts();
     let (last, hidden) = photos.into_iter().next().unwrap().into_tokens();
-    assert_eq!((last.len(), hidden[&3].len(), failed.len()), (192, 257 * 192, 1));
+    assert_eq!((last.len(), hidden[&3].len(), failed.len()), (192, 257 * 192, 3));
 }
 
 /// A layer from the end and a pixel are those that a request names by numbers.
