@@ -1,8 +1,10 @@
 """Features of photographs in all their forms."""
 
 import io
+import os
 import pickle
 import subprocess
+import sys
 
 import internvit
 import numpy as np
@@ -80,6 +82,69 @@ def test_shapes_that_differ(model, photos):
         f.patches
     rows = f.to_arrow()
     assert rows["grid_h"].to_pylist() == [f[0].grid[0], f[1].grid[0]]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="all names of files are UTF-8 here")
+def test_names_that_are_no_utf8(model, photos):
+    raw = os.fsencode(photos)
+    os.rename(photos / "a.png", raw + b"/caf\xe9.png")
+    os.rename(photos / "broken.png", raw + b"/cr\xe8me.png")
+    f = model.features(photos, size=SIDE)
+    assert f.names == [f"{photos}/caf\\xE9.png", f"{photos}/more/c.png", f"{photos}/z.png"]
+    assert list(f.errors) == [f"{photos}/cr\\xE8me.png"]
+    assert str(f.failed[0][1]) == f"{photos}/cr\\xE8me.png: {f.failed[0][1].reason}"
+    assert f.to_arrow()["path"].to_pylist() == [*f.names, *f.errors]
+    path = os.fsdecode(raw + b"/caf\xe9.png")
+    one = model.features(path, size=SIDE)
+    assert one.name == f.names[0] and np.abs(one.cls - f[0].cls).max() < 1e-4
+    assert model.look(path, "norms", size=SIDE).data.shape == (8, 8)
+    assert model.features([path], size=SIDE, names=[path]).names == [one.name]
+
+
+def test_names_that_are_given(model, photos):
+    paths = [photos / "a.png", photos / "broken.png", photos / "nowhere.png", photos / "z.png"]
+    f = model.features(paths, size=SIDE, names=["cat", "cut", "none", 4])
+    assert f.names == ["cat", "4"] and list(f.errors) == ["cut", "none"]
+    assert [str(error) for _, error in f.failed] == [f"{name}: {reason}" for name, reason in f.errors.items()]
+    assert model.features(paths[0], size=SIDE, names=["one"]).name == "one"
+    assert model.features(photos, size=SIDE, names=["0", "1", "2", "3"]).names == ["0", "2", "3"]
+
+
+def test_images_that_cannot_be_read_cost_only_themselves(model, photos, cat):
+    def cut():
+        return Image.open(io.BytesIO((photos / "a.png").read_bytes()[:20000]))
+
+    f = model.features([cat, cut(), Image.open(cat), photos / "broken.png", cut(), np.zeros((0, 4, 3), np.uint8)], size=SIDE)
+    assert f.names == [cat, "2"] and list(f.errors) == ["1", str(photos / "broken.png"), "4", "5"]
+    assert [error.kind for _, error in f.failed[:3]] == ["image"] * 3
+    assert str(f.failed[0][1]) == "1: " + f.errors["1"] and "truncated" in f.errors["1"]
+    assert list(model.features([cut()], names=["x"]).errors) == ["x"]
+    for call in (model.features, model.look, model.segment, lambda photo: model.teach(photo).point("a", [1, 1]).fit()):
+        with pytest.raises(internvit.ModelError, match="truncated") as error:
+            call(cut())
+        assert error.value.kind == "image"
+
+
+def test_images_are_converted_a_few_at_a_time(model, cat):
+    taken, seen = [], []
+
+    def images(count):
+        for at in range(count):
+            taken.append(at)
+            yield Image.open(cat)
+
+    f = model.features(images(10), size=SIDE, batch=2, progress=lambda *done: seen.append((*done, len(taken))))
+    assert f.names == [str(at) for at in range(10)] and not f.errors
+    assert seen[0] == (2, 8, 8) and seen[-1] == (10, 10, 10), seen
+    assert np.array_equal(f.cls[0], f.cls[9])
+    seen.clear()
+    assert len(model.features([Image.open(cat)] * 10, size=SIDE, batch=2, progress=lambda *done: seen.append(done))) == 10
+    assert seen == [(2, 10), (4, 10), (6, 10), (8, 10), (10, 10)]
+    with pytest.raises(ValueError, match="names: expected 3, one a photograph, found 2"):
+        model.features(images(3), size=SIDE, names=["a", "b"])
+    with pytest.raises(TypeError, match="found NoneType"):
+        model.features(iter([Image.open(cat), None]), size=SIDE)
+    assert len(model.features(iter([]))) == 0
 
 
 def test_without_patches(model, photos):

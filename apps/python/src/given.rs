@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use internvit::{PhotoSource, Picture, Result};
+use internvit::{Error, PhotoSource, Picture, Result};
 use numpy::{
     Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray3, PyUntypedArrayMethods,
 };
@@ -12,22 +12,41 @@ use pyo3::pybacked::PyBackedBytes;
 
 use crate::error::OrRaise;
 
-/// A photograph: pixels `[height, width, 3]`, the bytes of a file, or its path.
+/// A photograph: pixels `[height, width, 3]`, the bytes of a file, its path, or why there is none.
 #[derive(FromPyObject)]
 pub(crate) enum Given<'py> {
     Pixels(PyReadonlyArray3<'py, u8>),
     Bytes(PyBackedBytes),
     Path(PathBuf),
+    Failed {
+        #[pyo3(attribute)]
+        reason: String,
+    },
 }
 
 impl Given<'_> {
-    /// What the library takes; `name` is what it is called in errors, but for a file.
-    pub(crate) fn photo(self, py: Python<'_>, name: String) -> PyResult<PhotoSource> {
-        Ok(match self {
+    /// What the library takes, alone: a file is called by its path.
+    pub(crate) fn alone(self) -> PhotoSource {
+        match self {
             Self::Path(path) => PhotoSource::File(path),
+            other => other.called("photo".into()),
+        }
+    }
+
+    /// What the library takes, by what it is called.
+    pub(crate) fn called(self, name: String) -> PhotoSource {
+        match self {
+            Self::Path(path) => PhotoSource::Called(name, path),
             Self::Bytes(bytes) => PhotoSource::Bytes(name, bytes.to_vec()),
-            Self::Pixels(pixels) => PhotoSource::Picture(name, picture(&pixels).or_raise(py)?),
-        })
+            Self::Pixels(pixels) => match picture(&pixels) {
+                Ok(picture) => PhotoSource::Picture(name, picture),
+                Err(error) => PhotoSource::Failed(name, error),
+            },
+            Self::Failed { reason } => {
+                let error = Error::image(&name, reason);
+                PhotoSource::Failed(name, error)
+            }
+        }
     }
 }
 

@@ -159,7 +159,7 @@ impl Model {
         photo: Given<'_>,
         work: impl FnOnce(&internvit::Model, Picture) -> Result<T> + Send,
     ) -> PyResult<T> {
-        let (model, photo) = (self.open(py)?, photo.photo(py, "photo".into())?);
+        let (model, photo) = (self.open(py)?, photo.alone());
         wait(py, None, move |_, _| work(&model, photo.picture()?))
     }
 }
@@ -229,8 +229,8 @@ impl Model {
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Found<'py>> {
         let model = self.open(py)?;
-        let photos = photos.into_iter().map(|(photo, name)| photo.photo(py, name));
-        let photos = photos.collect::<PyResult<Vec<_>>>()?;
+        let photos = photos.into_iter().map(|(photo, name)| photo.called(name));
+        let photos: Vec<_> = photos.collect();
         let (found, failed) = wait(py, progress.as_ref(), move |mut report, cancel| {
             let mut asked = model.features().layers(layers).batch(batch).patches(patches);
             if let Some(size) = size {
@@ -326,10 +326,8 @@ impl Model {
     ) -> PyResult<Taught<'py>> {
         let model = self.open(py)?;
         let method: Method = method.parse().map_err(Error::input).or_raise(py)?;
-        let photos = lesson
-            .into_iter()
-            .map(|(photo, points)| Ok((photo.photo(py, "photo".into())?, points)));
-        let photos = photos.collect::<PyResult<Vec<_>>>()?;
+        let photos = lesson.into_iter().map(|(photo, points)| (photo.alone(), points));
+        let photos: Vec<_> = photos.collect();
         let (file, head) = wait(py, None, move |_, _| {
             let mut lesson = None;
             for (photo, points) in photos {

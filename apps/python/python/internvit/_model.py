@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _native
+from ._errors import ModelError
 from ._features import COLUMNS, FeatureSet, PhotoFeatures, photo_of
 from ._native import Segmentation, Texts, View
-from ._photos import Photo, given, is_one, listed
+from ._photos import Listed, Photo, given, is_one
 from ._progress import Progress, reporting
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ Resize = Literal["squash", "crop", "native", "middle", "pad", "patches"]
 Method = Literal["walk", "linear", "mlp"]
 Edges = Literal["patches", "smooth", "photograph"]
 Point = Sequence[int]
+
+#: Batches whose pixels are held at once, where photographs are no files.
+HELD = 4
 
 
 class Guess(NamedTuple):
@@ -177,20 +181,31 @@ class Model:
         `resize`: what becomes of the aspect ratio; as the model's preprocessing says if left out.
         `batch`: photographs of one size that are encoded at once, at most.
         `patches`: whether the patches of the last hidden state are kept; without them a photograph takes a few kB.
-        `names`: what several photographs in memory are called; their numbers from 0 if left out.
-        `progress`: `True` for a bar (of tqdm's where that is installed), or a function of the photographs that are done and of all.
+        `names`: what the photographs are called. If left out files are called by their paths, others by their numbers from 0.
+        Bytes of a path that are no UTF-8 are written by their numbers: `caf\\xE9.png`.
+        `progress`: `True` for a bar (of tqdm's where that is installed), or a function of the photographs that are done and of
+        all; of a generator's all that were taken so far.
+
+        PIL images and arrays are converted a few batches at a time, and a generator of them is asked for no more ahead.
         """
-        found, left_out = listed(photos, names)
+        found, taps = Listed(photos, names), list(layers)
+        rows: list[_native.Row] = []
+        failed: list[tuple[str, ModelError]] = []
         with reporting(progress, "photos") as report:
-            rows, failed = self._native.features(
-                found, layers=list(layers), size=size, resize=resize, batch=batch, patches=patches, progress=report
-            )
+            for part in found.parts(HELD * max(batch, 1)):
+                more, without = self._native.features(
+                    part, layers=taps, size=size, resize=resize, batch=batch, patches=patches,
+                    progress=_behind(report, len(rows) + len(failed), found),
+                )
+                rows += more
+                failed += without
+                part.clear()  # before the next is converted
         if is_one(photos):
             for _, error in failed:
                 raise error
         last = self.info["layers"]
         all_photos = [photo_of(row, last) for row in rows]
-        return all_photos[0] if is_one(photos) else FeatureSet(all_photos, failed, left_out, self._known(all_photos))
+        return all_photos[0] if is_one(photos) else FeatureSet(all_photos, failed, found.left_out, self._known(all_photos))
 
     def _known(self, photos: list[PhotoFeatures]) -> dict[str, int]:
         """How wide the columns of tables are, also for a set of which nothing could be read."""
@@ -307,6 +322,11 @@ def open(
     }
     with reporting(progress, "B") as report:
         return Model(_native.open(os.fspath(source), options, report))
+
+
+def _behind(report: Callable[[int, int], object] | None, before: int, found: Listed) -> Callable[[int, int], object] | None:
+    """What is told of a part of the photographs, as a part of all."""
+    return None if report is None else lambda done, _: report(before + done, found.count)
 
 
 def _pixel(at: Point) -> list[int]:
