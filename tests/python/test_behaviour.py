@@ -156,6 +156,41 @@ def test_control_c_ends_a_call(cat, tmp_path):
     assert said == "ended\n(8, 8)\n" and time.monotonic() - start < 15
 
 
+#: Calls that take 15 seconds and more where nothing ends them, and the models that they are made of.
+LONG = {
+    "look": ("bundled", "model.look(cat, size=392, shifts=4)"),
+    "segment": ("internvit-tiny", "model.segment(np.tile(pixels(cat), (1, 60, 1)))"),
+    "teach": ("bundled", "model.teach(cat).point('a', [9, 9]).photo(cat).photo(cat).photo(cat).point('b', [9, 9]).size(700).fit()"),
+    "text": (None, "model.text(['a cat'] * 200_000)"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("call", LONG)
+def test_control_c_ends_every_call(call, cat, clip, tmp_path):
+    program, (name, text) = tmp_path / "long.py", LONG[call]
+    program.write_text(
+        "import internvit, numpy as np, sys, time\n"
+        "from PIL import Image\n"
+        "pixels = lambda path: np.asarray(Image.open(path).convert('RGB'))\n"
+        "cat = sys.argv[1]\n"
+        "model = internvit.open(sys.argv[2], device='cpu', texts=sys.argv[3] == 'text')\n"
+        "print('begun', flush=True)\n"
+        f"try:\n    {text}\n    print('all', flush=True)\n"
+        "except KeyboardInterrupt:\n    print('ended', flush=True)\n"
+        "print(model.features(cat).name == cat)\n"
+    )
+    args = [sys.executable, str(program), cat, name or str(clip), call]
+    child = subprocess.Popen(args, stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "begun\n"
+    time.sleep(2)
+    start = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    assert child.stdout.readline() == "ended\n"
+    assert time.monotonic() - start < 6
+    assert child.communicate(timeout=60)[0] == "True\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 def test_a_forked_process_says_why_it_cannot(model, tmp_path, cat):
     said = tmp_path / "said"

@@ -160,7 +160,7 @@ impl Model {
         work: impl FnOnce(&internvit::Model, Picture) -> Result<T> + Send,
     ) -> PyResult<T> {
         let (model, photo) = (self.open(py)?, photo.alone());
-        wait(py, None, move |_, _| work(&model, photo.picture()?))
+        wait(py, None, move |_, cancel| work(&model.until(cancel), photo.picture()?))
     }
 }
 
@@ -253,7 +253,7 @@ impl Model {
 
     fn text(&self, py: Python<'_>, texts: Vec<String>) -> PyResult<Texts> {
         let (model, asked) = (self.open(py)?, texts.clone());
-        let read = wait(py, None, move |_, _| model.text(&asked))?;
+        let read = wait(py, None, move |_, cancel| model.until(cancel).text(&asked))?;
         Ok(Texts { read, texts })
     }
 
@@ -328,7 +328,8 @@ impl Model {
         let method: Method = method.parse().map_err(Error::input).or_raise(py)?;
         let photos = lesson.into_iter().map(|(photo, points)| (photo.alone(), points));
         let photos: Vec<_> = photos.collect();
-        let (file, head) = wait(py, None, move |_, _| {
+        let (file, head) = wait(py, None, move |_, cancel| {
+            let model = model.until(cancel);
             let mut lesson = None;
             for (photo, points) in photos {
                 let photo = photo.picture()?;

@@ -106,7 +106,8 @@ class Teach:
 
 class Model:
     """A model on a device. Calls block, and let other threads of Python run meanwhile; several threads may share it.
-    Ctrl-C ends a call. As a context manager it is closed at the end.
+    Ctrl-C ends a call at the next block of the model, or batch of texts; what follows the last block, as the fitting of a
+    head, is finished first. As a context manager it is closed at the end.
 
     Errors are `ModelError`: one line, and a `kind`. A photograph is a `Photo`: a path, the bytes of a file, a PIL
     image, or pixels, uint8 `[height, width, 3]`.
