@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import internvit
+import internvit._table
 import numpy as np
 import pytest
 from conftest import SAMPLES
@@ -82,6 +83,19 @@ def test_shapes_that_differ(model, photos):
         f.patches
     rows = f.to_arrow()
     assert rows["grid_h"].to_pylist() == [f[0].grid[0], f[1].grid[0]]
+
+
+def test_more_lists_than_an_array_holds(model, photos, monkeypatch):
+    square = Image.open(photos / "a.png").crop((0, 0, 300, 300))
+    f = model.features([photos / "a.png", square, photos / "broken.png"], layers=[6], size=SIDE, resize="native")
+    whole, both = f.to_arrow(), sum(tokens.size for tokens in (f[0].tokens[6], f[1].tokens[6]))
+    assert whole["hidden_states.6"].num_chunks == 1
+    monkeypatch.setattr(internvit._table, "MOST", both - 1)
+    parts = f.to_arrow()
+    assert parts["hidden_states.6"].num_chunks == 3 and parts["hidden_states.6"].null_count == 1
+    assert parts.equals(whole) and parts.schema == whole.schema
+    monkeypatch.setattr(internvit._table, "MOST", both)
+    assert f.to_arrow()["hidden_states.6"].num_chunks == 1
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="all names of files are UTF-8 here")
