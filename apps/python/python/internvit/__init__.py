@@ -6,7 +6,7 @@
     f = model.features("photos/", layers=[6, 12], progress=True)
     f.cls                                                   # float32 [photographs, C]
     f.hidden[6]                                             # float32 [photographs, rows, columns, C]
-    f.errors                                                # {"broken.jpg": "the JPEG data is cut off"}
+    f.errors                                                # {"photos/broken.jpg": "the JPEG data is cut off"}
     model.look("cat.jpg", view="pca").save("pca.png")
 
 The names are those of the Rust library and of the npm package.

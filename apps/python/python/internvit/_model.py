@@ -306,8 +306,9 @@ def open(
     """Opens a model.
 
     `source`: a folder with `config.json` and its weights, a file with `config.json` beside it, `owner/name` or
-    `owner/name@revision` on the Hugging Face hub, or a model of the package: `dinov2-small` (or `bundled`) or
-    `internvit-tiny`. What is fetched from the hub stays in its standard cache.
+    `owner/name@revision` on the Hugging Face hub, or a model of the package: `dinov2-small` or `internvit-tiny`. `bundled` is
+    `dinov2-small` here and in the npm package; in the Rust library it is `internvit-tiny`. What is fetched from the hub
+    stays in its standard cache.
     `device`: `auto` (a GPU, else the processor), `gpu`, `cpu`, or words of an adapter's name.
     `dtype`: `f32`, or the blocks' weights in `int8` or `int4`; on a GPU also `f16` and `w8a8`.
     `threads`: threads that compute on the processor, at most; as many as there are cores if left out.
