@@ -254,14 +254,20 @@ test("the package works from another origin, as from a content delivery network"
   assert.deepEqual(grid, [4, 4]);
 });
 
-test("in Node: models from folders and bytes, pixels, texts, errors in words", async () => {
-  const folder = join(site.made.plain.project, "clip");
+/** A folder of the project with a small CLIP that reads a few words. */
+function clipFolder(name) {
+  const folder = join(site.made.plain.project, name);
   mkdirSync(folder);
   for (const file of ["config.json", "model.safetensors", "preprocessor_config.json"]) copyFileSync(path(`tests/golden/clip_quick_gelu/${file}`), join(folder, file));
   writeFileSync(join(folder, "tokenizer.json"), JSON.stringify({
     version: "1.0", truncation: null, padding: null, added_tokens: [], normalizer: null, pre_tokenizer: { type: "Whitespace" },
     post_processor: null, decoder: null, model: { type: "WordLevel", vocab: { "[UNK]": 0, a: 3, cat: 6, dog: 7 }, unk_token: "[UNK]" },
   }));
+  return folder;
+}
+
+test("in Node: models from folders and bytes, pixels, texts, errors in words", async () => {
+  const folder = clipFolder("clip");
   const found = await node(`
     import { readFileSync } from "node:fs";
     import { open, ModelError } from "internvit";
@@ -311,6 +317,52 @@ test("in Node: models from folders and bytes, pixels, texts, errors in words", a
   assert.deepEqual(found.texts, ["read", "left out"]);
   assert.deepEqual(found.failures.map(([kind]) => kind), ["input", "io", "device", "device", "io", "input", "input", "AbortError"]);
   assert.match(found.failures[5][1], /41 × 30 have 4800 bytes/);
+});
+
+test("in Node a model is found by any path of its file or index, with what lies beside", async () => {
+  const { project } = site.made.plain;
+  const folders = ["paths", "sharded"].map((name) => join(project, name));
+  const from = (file) => path(`tests/golden/clip_quick_gelu/${file}`);
+  const vocabulary = ["<|startoftext|>", "<|endoftext|>", "a</w>", "c", "a", "t</w>", "at</w>", "cat</w>"];
+  for (const folder of folders) {
+    mkdirSync(folder);
+    for (const file of ["config.json", "preprocessor_config.json"]) copyFileSync(from(file), join(folder, file));
+    writeFileSync(join(folder, "vocab.json"), JSON.stringify(Object.fromEntries(vocabulary.map((token, id) => [token, id]))));
+    writeFileSync(join(folder, "merges.txt"), "#version: 0.2\na t</w>\nc at</w>\n");
+  }
+  const [plain, sharded] = folders;
+  copyFileSync(from("model.safetensors"), join(plain, "model.safetensors"));
+  copyFileSync(from("model.safetensors"), join(sharded, "model-00001-of-00001.safetensors"));
+  const weights = readFileSync(from("model.safetensors"));
+  const names = Object.keys(JSON.parse(weights.toString("utf8", 8, 8 + Number(weights.readBigUInt64LE(0)))));
+  writeFileSync(join(sharded, "model.safetensors.index.json"), JSON.stringify({ weight_map: Object.fromEntries(names.map((name) => [name, "model-00001-of-00001.safetensors"])) }));
+  writeFileSync(join(sharded, "lone.safetensors.index.json"), JSON.stringify({ weight_map: { a: "lone-00001-of-00001.safetensors" } }));
+  writeFileSync(join(sharded, "broken.safetensors.index.json"), "{");
+  // An index counts where it is named, whatever else lies there.
+  writeFileSync(join(sharded, "model.safetensors"), "no weights");
+  const found = await node(`
+    import { pathToFileURL } from "node:url";
+    import { open } from "internvit";
+    const sources = [
+      "paths", "./paths/model.safetensors", "paths//model.safetensors", "sharded/../paths/model.safetensors", process.cwd() + "/./paths/model.safetensors",
+      pathToFileURL("paths/model.safetensors"), "./sharded/model.safetensors.index.json", "sharded/lone.safetensors.index.json", "sharded/broken.safetensors.index.json",
+    ];
+    const told = [];
+    for (const source of sources) {
+      told.push(await open(source, { threads: 1 }).then(async (model) => {
+        const { texts, embeddings: { data } } = await model.text(["a cat"]);
+        model.close();
+        return [model.info.texts, texts, data.reduce((sum, value) => sum + Math.abs(value), 0)];
+      }, ({ kind, message }) => [kind, message]));
+    }
+    console.log(JSON.stringify(told));
+  `);
+  const [whole, ...others] = found;
+  assert.deepEqual(whole.slice(0, 2), ["read", ["a cat"]]);
+  assert.ok(whole[2] > 0.5);
+  assert.deepEqual(others.slice(0, 6), Array(6).fill(whole));
+  assert.deepEqual(others.slice(6).map(([kind]) => kind), ["checkpoint", "checkpoint"]);
+  assert.match(others[6][1], /none of its shards/);
 });
 
 /** Opens a model of the hub, and tells what it was and what was seen on the way. */

@@ -8,6 +8,11 @@ export function isModelFile({ name }: { name: string }): boolean {
   return /\.(json|safetensors|gguf|pth|pt|bin|ckpt)$|^merges.*\.txt$|^bpe_simple_vocab.*\.gz$/i.test(name);
 }
 
+/** Whether a file belongs to a model and holds no weights: its configuration, or what reads texts. */
+export function isBeside({ name }: { name: string }): boolean {
+  return /\.(json|txt|gz)$/i.test(name) && !/\.index\.json$/i.test(name);
+}
+
 /** The model that speaks in the files that the visitor chose, with all its tokenizer's files. */
 export function spoken(files: readonly File[]): OwnFiles {
   const words = files.filter(({ name }) => TALK_TOKENIZER.includes(name));

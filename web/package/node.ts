@@ -1,10 +1,10 @@
 // The package in Node: the same engine in a thread, on the processor.
 
 import { existsSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chosenModel, isModelFile } from "../client/chosen-model";
+import { chosenModel, isBeside, isModelFile } from "../client/chosen-model";
 import { readName, tidyName } from "../shared/model-name";
 import type { OwnFiles } from "../shared/protocol";
 import { bundledModel, isBundled } from "./bundled";
@@ -49,9 +49,28 @@ async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promi
   }
   const whole = (await stat(path)).isDirectory();
   const folder = whole ? path : dirname(path);
-  const names = (await readdir(folder)).filter((name) => isModelFile({ name }));
-  const files = await Promise.all(names.map((name) => DiskFile.open(join(folder, name))));
-  return { ...chosen(files.filter((file) => whole || file.path === path || file.name.endsWith(".json"))), name: path };
+  const all = (await readdir(folder)).filter((name) => isModelFile({ name }));
+  const names = whole ? all : await namesWith(path, all);
+  return { ...chosen(await Promise.all(names.map((name) => DiskFile.open(join(folder, name))))), name: path };
+}
+
+/** The names of the file at a path and of what belongs to it, of those in its folder. */
+async function namesWith(path: string, all: readonly string[]): Promise<string[]> {
+  const own = basename(path);
+  const named = /\.index\.json$/i.test(own) ? await shardsOf(path) : [];
+  const shards = all.filter((name) => named.includes(name));
+  if (named.length > 0 && shards.length === 0) throw new ModelError("checkpoint", `${path}: none of its shards lies beside it.`);
+  return [...new Set([own, ...shards, ...all.filter((name) => isBeside({ name }))])];
+}
+
+/** The shards that an index names. */
+async function shardsOf(path: string): Promise<string[]> {
+  try {
+    const { weight_map: map } = JSON.parse(new TextDecoder().decode(await readFile(path))) as { weight_map: Record<string, string> };
+    return Object.values(map);
+  } catch (error) {
+    throw new ModelError("checkpoint", `${path}: not an index of shards.`, { cause: error });
+  }
 }
 
 function chosen(files: readonly File[]): OwnFiles {
