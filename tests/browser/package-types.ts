@@ -13,6 +13,8 @@ export async function all(photo: Blob, files: File[], signal: AbortSignal): Prom
   const view: View = await model.look(photo, { view: "similarity", at: [220, 120] }, { edges: "smooth" });
   const image: ImageData = view.image;
   const guesses: Guess[] = await model.classifyWith(await model.text(["a cat"]), photo);
+  await model.classifyWith("a cat", photo, { signal });
+  await model.text("a cat");
   const head: Head = await model.teach(photo).point("cat", [220, 160]).photo(photo).point("wall", [4, 4]).layer(-1).method("walk").fit({ signal });
   const { labels, unsure } = await model.segmentWith(head, photo, { probabilities: true });
   // @ts-expect-error a misspelt option

@@ -350,7 +350,7 @@ test("in Node a model is found by any path of its file or index, with what lies 
     const told = [];
     for (const source of sources) {
       told.push(await open(source, { threads: 1 }).then(async (model) => {
-        const { texts, embeddings: { data } } = await model.text(["a cat"]);
+        const { texts, embeddings: { data } } = await model.text("a cat");
         model.close();
         return [model.info.texts, texts, data.reduce((sum, value) => sum + Math.abs(value), 0)];
       }, ({ kind, message }) => [kind, message]));
@@ -363,6 +363,47 @@ test("in Node a model is found by any path of its file or index, with what lies 
   assert.deepEqual(others.slice(0, 6), Array(6).fill(whole));
   assert.deepEqual(others.slice(6).map(([kind]) => kind), ["checkpoint", "checkpoint"]);
   assert.match(others[6][1], /none of its shards/);
+});
+
+test("in Node a string is one text, and arguments of wrong types are ModelErrors that name them", async () => {
+  const found = await node(`
+    import { open, store, ModelError } from "internvit";
+    const [photo, folder] = process.argv.slice(2);
+    const clip = await open(folder, { threads: 1 });
+    const [one, several] = [await clip.text("a cat"), await clip.text(["a cat"])];
+    const same = one.embeddings.data.every((value, at) => value === several.embeddings.data[at]);
+    const guesses = await clip.classifyWith("a cat", photo);
+    const dino = await open("bundled", { threads: 1, hub: null, signal: null });
+    const size = 56;
+    const f = await dino.features(photo, { size, layers: null });
+    const points = (method = "point", ...given) => dino.teach(photo).size(size).point("cat", [220, 160]).point("wall", [430, 20])[method](...given).fit();
+    const wrong = {
+      "open.source": () => open(null), "open.source[0]": () => open([5]), "open.options": () => open("bundled", null), "open.threads": () => open("bundled", { threads: "2" }),
+      "open.signal": () => open("bundled", { signal: new AbortController() }), "open.onProgress": () => open("bundled", { onProgress: "bar" }),
+      "features.photo": () => dino.features(null), "features.photos[1]": () => dino.features([photo, 5]), "features.options": () => dino.features(photo, 56),
+      "features.size": () => dino.features(photo, { size: 1.5 }), "features.layers": () => dino.features(photo, { layers: 6 }),
+      "classify.photo": () => dino.classify(), "segment.photo": () => dino.segment(5), "look.photo": () => dino.look(null, "pca"), "look.view": () => dino.look(photo, null),
+      "look.options": () => f.look("pca", null), "view.at": () => f.look({ view: "similarity", at: [1] }), "view.k": () => f.look({ view: "clusters", k: 2.5 }),
+      "head 99": () => dino.look(photo, { view: "attention", head: 99 }), "head 6": () => f.look({ view: "attention", head: 6 }), "head -1": () => f.look({ view: "attention", head: -1 }),
+      "layer 0": () => f.look({ view: "rollout", layer: 0 }), "layer 13": () => f.look({ view: "norms", layer: 13 }), "layer 6": async () => f.hidden("6"),
+      "text.texts": () => clip.text(null), "text.texts[1]": () => clip.text(["a cat", 5]), "classifyWith.texts": () => clip.classifyWith(), "classifyWith.photo": () => clip.classifyWith("a cat", null),
+      "segmentWith.head": () => dino.segmentWith({}, photo), "teach.photo": () => points("photo", null), "point.at": () => points("point", "cat"), "point.name": () => points("point", 5, [1, 1]),
+      layer: () => points("layer", "6"), method: () => points("method", "guess"), size: () => points("size", "56"), "fit.options": () => dino.teach(photo).fit(null), "store.remove": () => store.remove(null),
+    };
+    const told = [];
+    for (const [name, work] of Object.entries(wrong)) {
+      told.push([name, ...(await work().then(() => ["nothing"], (error) => [error instanceof ModelError ? error.kind : error.name, error.message]))]);
+    }
+    const five = await f.look({ view: "attention", head: 5 });
+    console.log(JSON.stringify({ same, texts: [one.texts, one.embeddings.shape[0]], guesses: guesses.map(({ name }) => name), told, five: five.data.shape }));
+  `, photo, clipFolder("one-text"));
+  assert.equal(found.same, true);
+  assert.deepEqual([found.texts, found.guesses, found.five], [[["a cat"], 1], ["a cat"], [7, 4, 4]]);
+  for (const [name, kind, message] of found.told) {
+    assert.equal(kind, "input", `${name}: ${message}`);
+    assert.ok(message.startsWith(`${name}: expected `) && message.endsWith("."), message);
+  }
+  assert.match(found.told.find(([name]) => name === "head 99")[2], /expected 0 to 5/);
 });
 
 /** Opens a model of the hub, and tells what it was and what was seen on the way. */

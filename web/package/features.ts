@@ -7,8 +7,8 @@ import type { Features, LookOptions, Tensor, View, ViewName, ViewRequest } from 
 
 /** The layer of a number that may count from the end. */
 export function layerOf(layer: number, first: number, last: number): number {
-  const place = layer < 0 ? last + 1 + layer : layer;
-  if (!Number.isInteger(layer) || place < first || place > last) throw new ModelError("input", `layer ${layer}: expected ${first} to ${last}, or from -1 on backwards.`);
+  const place = Number.isInteger(layer) && layer < 0 ? last + 1 + layer : layer;
+  if (!Number.isInteger(layer) || place < first || place > last) throw new ModelError("input", `layer ${String(layer)}: expected ${first} to ${last}, or from -1 on backwards.`);
   return place;
 }
 

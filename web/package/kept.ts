@@ -4,6 +4,7 @@ import { Caller, type Options } from "../client/caller";
 import { readName } from "../shared/model-name";
 import type { ModelRequest, OwnFiles, Progress, StoreCalls } from "../shared/protocol";
 import { kinded, ModelError } from "./errors";
+import { insist, storedName } from "./options";
 import type * as api from "./types";
 
 /** Where models are published. */
@@ -30,7 +31,8 @@ export class Kept implements api.Store {
     return this.#with(async (store) => (await store.ask("list", null)).map(({ name, bytes, complete }) => ({ name, bytes, complete })));
   }
 
-  remove(name: string): Promise<void> {
+  async remove(name: string): Promise<void> {
+    insist(storedName, name, "store.remove");
     return this.#with(async (store) => void (await store.ask("remove", this.#place.nameOf(name, HUB))));
   }
 

@@ -1,13 +1,13 @@
 // A model that is open: each call encodes a photograph, asks for something of it, and lets it go.
 
 import { Engine } from "../client/engine";
-import { tokenAt } from "../shared/patches";
 import type { Call, Calls, Device, Encoded, Model as Loaded, OwnFiles, Progress, Settings } from "../shared/protocol";
 import { unless } from "../shared/unless";
 import { kinded, ModelError, type ErrorKind } from "./errors";
 import { layerOf, PhotoFeatures } from "./features";
 import * as shapes from "./options";
 import { fileOf, isList, type ReadFile } from "./photos";
+import { requestOf, tokenOf } from "./request";
 import { PointLesson, usualLayers, type Asked } from "./teach";
 import type * as api from "./types";
 
@@ -22,8 +22,9 @@ export interface Surroundings {
 const MOST_THREADS = 64;
 
 /** Opens a model in these surroundings. */
-export async function openModel(around: Surroundings, source: api.ModelSource, options: api.OpenOptions = {}): Promise<api.Model> {
-  shapes.insist(shapes.openOptions, options, "open");
+export async function openModel(around: Surroundings, source: api.ModelSource, given?: api.OpenOptions): Promise<api.Model> {
+  shapes.insistSource(source);
+  const options = shapes.optionsOf(shapes.openOptions, given, "open");
   const { device: wanted = "auto", dtype = "f32", threads = null, signal, onProgress } = options;
   if (threads !== null && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
     throw new ModelError("input", `open.threads: expected 1 to ${MOST_THREADS}, found ${threads}.`);
@@ -72,10 +73,10 @@ class OpenModel implements api.Model {
 
   features(photo: api.Photo, options?: api.FeatureOptions): Promise<api.Features>;
   features(photos: readonly api.Photo[] | api.ListOfFiles, options?: api.FeatureOptions): Promise<api.Features[]>;
-  async features(given: api.Photo | readonly api.Photo[] | api.ListOfFiles, options: api.FeatureOptions = {}): Promise<api.Features | api.Features[]> {
-    shapes.insist(shapes.featureOptions, options, "features");
+  async features(given: api.Photo | readonly api.Photo[] | api.ListOfFiles, settings?: api.FeatureOptions): Promise<api.Features | api.Features[]> {
+    const photos = shapes.photosOf(given, "features");
+    const options = shapes.optionsOf(shapes.featureOptions, settings, "features");
     const layers = (options.layers ?? []).map((layer) => layerOf(layer, 0, this.info.layers));
-    const photos: readonly api.Photo[] = isList(given) ? [...given] : [given];
     const found: api.Features[] = [];
     for (const photo of photos) {
       options.onProgress?.({ stage: "encode", done: found.length, total: photos.length });
@@ -86,14 +87,16 @@ class OpenModel implements api.Model {
     return isList(given) || !first ? found : first;
   }
 
-  async classify(photo: api.Photo, options: api.CallOptions = {}): Promise<api.Guess[]> {
-    shapes.insist(shapes.callOptions, options, "classify");
+  async classify(photo: api.Photo, given?: api.CallOptions): Promise<api.Guess[]> {
+    shapes.insist(shapes.photo, photo, "classify.photo");
+    const options = shapes.optionsOf(shapes.callOptions, given, "classify");
     if (this.info.labels === 0) throw new ModelError("input", `${this.name}: this model has no classes of its own.`);
     return this.#with(photo, {}, options, ({ encoded }) => this.#ask("labels", { photo: encoded.photo, texts: [] }, options));
   }
 
-  async text(texts: readonly string[], options: api.CallOptions = {}): Promise<api.Texts> {
-    shapes.insist(shapes.callOptions, options, "text");
+  async text(given: string | readonly string[], settings?: api.CallOptions): Promise<api.Texts> {
+    const texts = shapes.textsOf(given, "text");
+    const options = shapes.optionsOf(shapes.callOptions, settings, "text");
     this.#insistTexts(texts);
     const vectors = await this.#alone(async () => {
       const found: Float32Array[] = [];
@@ -103,31 +106,34 @@ class OpenModel implements api.Model {
     const [{ length } = []] = vectors;
     const data = new Float32Array(texts.length * length);
     vectors.forEach((vector, at) => data.set(vector, at * length));
-    return { texts: [...texts], embeddings: { shape: [texts.length, length], data } };
+    return { texts, embeddings: { shape: [texts.length, length], data } };
   }
 
-  async classifyWith(given: api.Texts | readonly string[], photo: api.Photo, options: api.CallOptions = {}): Promise<api.Guess[]> {
-    shapes.insist(shapes.callOptions, options, "classifyWith");
-    const texts = "texts" in given ? given.texts : given;
+  async classifyWith(given: api.Texts | string | readonly string[], photo: api.Photo, settings?: api.CallOptions): Promise<api.Guess[]> {
+    const texts = shapes.textsOf(given, "classifyWith");
+    shapes.insist(shapes.photo, photo, "classifyWith.photo");
+    const options = shapes.optionsOf(shapes.callOptions, settings, "classifyWith");
     this.#insistTexts(texts);
     return this.#with(photo, {}, options, ({ encoded }) => this.#ask("labels", { photo: encoded.photo, texts: [...texts] }, options));
   }
 
-  async look(photo: api.Photo, view: api.ViewName | api.ViewRequest, options: api.LookOptions = {}): Promise<api.View> {
-    shapes.insist(shapes.lookOptions, options, "look");
-    const request = (typeof view === "string" ? { view } : view) as api.ViewRequest;
-    shapes.insistView(request);
+  async look(photo: api.Photo, view: api.ViewName | api.ViewRequest, given?: api.LookOptions): Promise<api.View> {
+    shapes.insist(shapes.photo, photo, "look.photo");
+    const request = shapes.viewOf(view);
+    const options = shapes.optionsOf(shapes.lookOptions, given, "look");
+    const asked = requestOf(request, this.info);
     if (request.view === "words") this.#insistTexts([request.text]);
     const { tiles, shifts, edges } = options;
     return this.#with(photo, { ...settingsOf(options), tiles, shifts }, options, async ({ encoded }) => {
-      const map = await this.#ask("view", { photo: encoded.photo, request: this.#request(request, encoded), edges }, options);
+      const map = await this.#ask("view", { photo: encoded.photo, request: asked(encoded), edges }, options);
       const { shape, data, range, names, palette, shares } = map;
       return { image: pictureOf(map.fine ?? map), data: { shape, data }, region: encoded.region, range, names, palette, shares };
     });
   }
 
-  async segment(photo: api.Photo, options: api.SizeOptions = {}): Promise<api.Segmentation> {
-    shapes.insist(shapes.sizeOptions, options, "segment");
+  async segment(photo: api.Photo, given?: api.SizeOptions): Promise<api.Segmentation> {
+    shapes.insist(shapes.photo, photo, "segment.photo");
+    const options = shapes.optionsOf(shapes.sizeOptions, given, "segment");
     if (this.info.classes === 0) throw new ModelError("input", `${this.name}: this model has no segmentation head. Teach one, and use segmentWith.`);
     return this.#with(photo, settingsOf(options), options, async ({ encoded }) => {
       const map = await this.#ask("view", { photo: encoded.photo, request: { view: "segmentation" } }, options);
@@ -140,10 +146,11 @@ class OpenModel implements api.Model {
     return new PointLesson(photo, (asked, options) => this.#alone(() => this.#learn(asked, options), options));
   }
 
-  async segmentWith(head: api.Head | Uint8Array, photo: api.Photo, options: { probabilities?: boolean | undefined } & api.Sized & api.CallOptions = {}): Promise<api.TaughtSegmentation> {
-    shapes.insist(shapes.maskOptions, options, "segmentWith");
+  async segmentWith(head: api.Head | Uint8Array, photo: api.Photo, given?: { probabilities?: boolean | undefined } & api.Sized & api.CallOptions): Promise<api.TaughtSegmentation> {
+    const bytes = shapes.headOf(head, "segmentWith");
+    shapes.insist(shapes.photo, photo, "segmentWith.photo");
+    const options = shapes.optionsOf(shapes.maskOptions, given, "segmentWith");
     const { probabilities: soft = false } = options;
-    const bytes = new Uint8Array(head instanceof Uint8Array ? head : head.bytes);
     return this.#with(photo, { ...settingsOf(options), resize: "native" }, options, async ({ encoded }) => {
       const { names, palette } = await this.#ask("importHead", new File([bytes], "head.safetensors"), options);
       const refine = { edges: "photograph", smooth: 0, least: 0 } as const;
@@ -177,7 +184,10 @@ class OpenModel implements api.Model {
     for (const layer of layers) hidden.set(layer, await tensor(`hidden_states.${layer}`));
     const { resize } = options;
     return new PhotoFeatures(file.name, encoded, this.info.layers, { last, pooled, compared, hidden },
-      (view, more = {}) => this.look(file, view, { resize, ...more, size: shapes.sizeOf(more) ?? shapes.sizeOf(options) }));
+      async (view, given) => {
+        const more = shapes.optionsOf(shapes.lookOptions, given, "look");
+        return this.look(file, view, { resize, ...more, size: shapes.sizeOf(more) ?? shapes.sizeOf(options) });
+      });
   }
 
   async #learn({ photos, layers: named, method, size }: Asked, options: api.CallOptions): Promise<api.Head> {
@@ -198,30 +208,6 @@ class OpenModel implements api.Model {
       return { names, palette, layers, bytes: await this.#ask("exportHead", null, options) };
     } finally {
       for (const one of held) await this.#forget(one);
-    }
-  }
-
-  /** The engine's words for a view. */
-  #request(given: api.ViewRequest, encoded: Encoded): Calls["view"]["given"]["request"] {
-    const at = "at" in given && given.at ? tokenOf(given.at, encoded) : null;
-    const layer = "layer" in given && given.layer !== undefined ? layerOf(given.layer, 0, this.info.layers) : undefined;
-    // Attention is a block's, so that it always has one.
-    const block = layer ?? this.info.layers;
-    switch (given.view) {
-      case "pca":
-        return { view: "pca", layer, foreground: given.foreground ?? false, swap: given.swap ?? false, basis: "own" };
-      case "similarity":
-        return { view: "similarity", layer, token: at ?? 0, of: encoded.photo, centred: given.centred ?? false };
-      case "attention":
-        return { view: "attention", layer: block, token: at, head: given.head ?? null };
-      case "rollout":
-        return { view: "rollout", layer: block, token: at };
-      case "clusters":
-        return { view: "clusters", layer, k: given.k ?? 6 };
-      case "norms":
-        return { view: "norms", layer };
-      default:
-        return given;
     }
   }
 
@@ -273,15 +259,6 @@ const closed = () => new ModelError("input", "The model is closed: open it again
 
 function settingsOf(options: api.SizeOptions): Settings {
   return { image_size: shapes.sizeOf(options), resize: options.resize };
-}
-
-/** The patch under a pixel. */
-function tokenOf([x, y]: readonly [number, number], encoded: Encoded): number {
-  const [left, top, width, height] = encoded.region;
-  const place = [(x - left) / width, (y - top) / height] as const;
-  const token = place.every((part) => part >= 0 && part < 1) ? tokenAt(place, encoded) : null;
-  if (token === null) throw new ModelError("input", `${x},${y}: the model did not see this pixel; it saw ${width} × ${height} from ${left},${top} on.`);
-  return token;
 }
 
 function pictureOf({ rgba, width, height }: { rgba: Uint8Array<ArrayBuffer>; width: number; height: number }): api.Picture {

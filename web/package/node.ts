@@ -13,12 +13,14 @@ import { Kept } from "./kept";
 import { openModel, type Surroundings } from "./model";
 import { STORE, usualHub, usualToken } from "./node-store";
 import { DiskFile, ThreadWorker } from "./node-thread";
+import { openOptions, optionsOf } from "./options";
 import type * as api from "./types";
 
 export { ModelError, type ErrorKind } from "./errors";
 export type * from "./types";
 
-export const open: api.Open = async (source, options = {}) => {
+export const open: api.Open = async (source, given) => {
+  const options = optionsOf(openOptions, given, "open");
   if (options.device === "gpu") throw new ModelError("device", "In Node the processor computes: leave device out.");
   return openModel(node, source, { ...options, device: "cpu" });
 };

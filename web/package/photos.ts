@@ -46,6 +46,9 @@ async function drawn(source: ImageBitmapSource): Promise<Pixels> {
 
 /** The pixels without transparency. */
 function onWhite({ data, width, height }: Pixels) {
+  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) {
+    throw new ModelError("input", "Pixels are a Uint8ClampedArray or a Uint8Array: red, green, blue, alpha from 0 to 255.");
+  }
   const whole = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
   if (!whole || data.length !== 4 * width * height) {
     throw new ModelError("input", `Pixels of ${width} × ${height} have ${data.length} bytes, expected four for each: red, green, blue, alpha.`);

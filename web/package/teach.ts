@@ -1,8 +1,9 @@
 // A lesson of points on photographs.
 
 import type { Lesson } from "../shared/protocol";
+import { number, string, words } from "../shared/shape";
 import { ModelError } from "./errors";
-import { callOptions, insist } from "./options";
+import { callOptions, insist, optionsOf, photo as photograph, pixel, side } from "./options";
 import type { CallOptions, Head, Photo, Teach } from "./types";
 
 /** A pixel `[x, y]` of a photograph, and its class. */
@@ -57,11 +58,26 @@ export class PointLesson implements Teach {
     return this;
   }
 
-  async fit(options: CallOptions = {}): Promise<Head> {
-    insist(callOptions, options, "fit");
+  async fit(given?: CallOptions): Promise<Head> {
+    const options = optionsOf(callOptions, given, "fit");
+    this.#insist();
     const classes = new Set(this.#photos.flatMap(({ points }) => points.map(({ name }) => name)));
     if (classes.size < 2) throw new ModelError("input", "Points of at least two classes are needed.");
     return this.#learn({ photos: this.#photos, layers: this.#layers, method: this.#method, size: this.#size }, options);
+  }
+
+  /** Fails where something that was named has another type. */
+  #insist() {
+    for (const { photo, points } of this.#photos) {
+      insist(photograph, photo, "teach.photo");
+      for (const { name, at } of points) {
+        insist(string, name, "point.name");
+        insist(pixel, at, "point.at");
+      }
+    }
+    for (const layer of this.#layers) insist(number, layer, "layer");
+    insist(words("walk", "linear", "mlp"), this.#method, "method");
+    insist(side, this.#size, "size");
   }
 }
 

@@ -26,10 +26,10 @@ export type Photo =
 export type ListOfFiles = Made<"FileList">;
 
 /**
- * `"bundled"` or `"dinov2-small"` is the DINOv2 ViT-S/14 of this package. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
+ * `"bundled"` or `"dinov2-small"` is the DINOv2 ViT-S/14 of this package, another than `"facebook/dinov2-small"`. `"owner/name"`, with `@revision` where wanted, is a model of the hub,
  * a `URL` or an address a folder on a server: both are fetched once and kept, by a page in the browser's private file system,
  * by Node in `internvit-js` of the hub's folder (`HF_HOME`). Files are `config.json` with its `.safetensors`, and what stands
- * beside them. In Node also the path of a folder or a file.
+ * beside them. In Node also the path of a folder, or of a file or an index, with what stands beside it.
  */
 export type ModelSource = "bundled" | "dinov2-small" | (string & {}) | URL | readonly File[] | ListOfFiles;
 
@@ -92,7 +92,10 @@ export interface LookOptions extends SizeOptions {
   edges?: "patches" | "smooth" | "photograph" | undefined;
 }
 
-/** A view with its settings. `at` is a pixel `[x, y]` of the photograph, `layer` the last hidden state if left out. */
+/**
+ * A view with its settings. `at` is a pixel `[x, y]` of the photograph, `layer` the last hidden state if left out, `head` one of
+ * `ModelInfo.heads` from 0, the mean of all if left out.
+ */
 export type ViewRequest =
   | { view: "pca"; layer?: number; foreground?: boolean; swap?: boolean }
   | { view: "similarity"; at: readonly [number, number]; layer?: number; centred?: boolean }
@@ -217,7 +220,7 @@ export interface Teach {
   method(method: "walk" | "linear" | "mlp"): Teach;
   /** The short side to which photographs are resized, in pixels. */
   size(pixels: number): Teach;
-  /** Learns from the points, which are of two classes at least. */
+  /** Learns from the points, which are of two classes at least. What was named wrongly before is told here. */
   fit(options?: CallOptions): Promise<Head>;
 }
 
@@ -262,13 +265,13 @@ export interface Model {
   features(photos: readonly Photo[] | ListOfFiles, options?: FeatureOptions): Promise<Features[]>;
   /** What a photograph shows by the model's own classes: the ten most probable, the first of them first. */
   classify(photo: Photo, options?: CallOptions): Promise<Guess[]>;
-  /** Reads texts. */
-  text(texts: readonly string[], options?: CallOptions): Promise<Texts>;
+  /** Reads texts, or one. */
+  text(texts: string | readonly string[], options?: CallOptions): Promise<Texts>;
   /** Which of the texts describes a photograph: all of them, the most probable first. */
-  classifyWith(texts: Texts | readonly string[], photo: Photo, options?: CallOptions): Promise<Guess[]>;
+  classifyWith(texts: Texts | string | readonly string[], photo: Photo, options?: CallOptions): Promise<Guess[]>;
   /** A view of a photograph. */
   look(photo: Photo, view: ViewName | ViewRequest, options?: LookOptions): Promise<View>;
-  /** A photograph's parts by the model's own head; of a large one at a longer side of 768 pixels. */
+  /** A photograph's parts by the model's own head, as the page shows them: seen once, the longer side of the labels at most 768 pixels. */
   segment(photo: Photo, options?: SizeOptions): Promise<Segmentation>;
   /** Begins to teach a segmentation by points on a photograph. */
   teach(photo: Photo): Teach;

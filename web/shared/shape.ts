@@ -159,7 +159,8 @@ function first<T>(items: Iterable<T>, ask: (item: T) => string | null): string |
 const isMissing = (value: unknown) => value === undefined || value === null;
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-function mismatch(name: string, expected: string, value: unknown): string {
+/** What is wrong where a value is none of those that are expected. */
+export function mismatch(name: string, expected: string, value: unknown): string {
   const found = value === null ? "null" : typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value;
   return `${name}: expected ${expected}, found ${found}`;
 }
