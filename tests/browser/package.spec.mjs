@@ -406,6 +406,46 @@ test("in Node a string is one text, and arguments of wrong types are ModelErrors
   assert.match(found.told.find(([name]) => name === "head 99")[2], /expected 0 to 5/);
 });
 
+/** What is told by a call whose `onProgress` throws at a stage, and that the program goes on. */
+const THROWS = `async ({ open, stage, source, options }) => {
+  const mine = new RangeError("mine");
+  let after = 0;
+  const onProgress = (told) => {
+    if (told.stage !== stage || after++ > 0) return;
+    throw mine;
+  };
+  const seen = await open(source, { ...options, onProgress }).then(() => "opened", (error) => (error === mine ? "mine" : String(error)));
+  return [seen, after];
+}`;
+
+test("what an onProgress throws ends its call in Node, and the call alone", async () => {
+  const found = await node(`
+    import { getEventListeners } from "node:events";
+    import { open } from "internvit";
+    const [photo, address] = process.argv.slice(2);
+    const throws = ${THROWS};
+    const { signal } = new AbortController();
+    const told = [await throws({ open, stage: "load", source: "bundled", options: { threads: 1, signal } })];
+    for (const stage of ["fetch", "check", "load"]) told.push(await throws({ open, stage, source: address, options: { threads: 1 } }));
+    const model = await open("bundled", { threads: 1 });
+    told.push(await throws({ open: (...given) => model.features(...given), stage: "encode", source: photo, options: { size: 28 } }));
+    const { grid } = await model.features(photo, { size: 28 });
+    console.log(JSON.stringify({ told, grid, listeners: getEventListeners(signal, "abort").length }));
+  `, photo, `${site.servers.plain.url}models/internvit-tiny`);
+  assert.deepEqual(found, { told: Array(5).fill(["mine", 1]), grid: [2, 2], listeners: 0 });
+});
+
+test("what an onProgress throws ends its call in a page", async (t) => {
+  const page = await open(t, "plain");
+  const found = await page.evaluate(async (code) => {
+    const throws = (0, eval)(code);
+    const told = [];
+    for (const stage of ["fetch", "load"]) told.push(await throws({ open: globalThis.internvit.open, stage, source: "bundled", options: { device: "cpu", threads: 1 } }));
+    return told;
+  }, THROWS);
+  assert.deepEqual(found, Array(2).fill(["mine", 1]));
+});
+
 /** Opens a model of the hub, and tells what it was and what was seen on the way. */
 const OPENS = `
   import { open, store } from "internvit";

@@ -21,13 +21,14 @@ export class ModelError extends Error {
   }
 }
 
-/** Does some work; a failure becomes an error of a kind, unless it says itself of which, or the signal ended it. */
+/** Does some work; a failure becomes an error of a kind, unless it says itself of which. Where the signal ended it that is the signal's reason. */
 export async function kinded<T>(kind: ErrorKind | ((message: string) => ErrorKind), signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   try {
     signal?.throwIfAborted();
     return await work();
   } catch (error) {
-    if (signal?.aborted || error instanceof ModelError) throw error;
+    signal?.throwIfAborted();
+    if (error instanceof ModelError) throw error;
     const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
     throw new ModelError(kindBy(name, message) ?? (typeof kind === "function" ? kind(message) : kind), message, { cause: error });
   }

@@ -8,7 +8,7 @@ import { tidyName } from "../shared/model-name";
 import type { OwnFiles } from "../shared/protocol";
 import { bundledModel, isBundled } from "./bundled";
 import { kinded, ModelError } from "./errors";
-import { callOptions, Kept } from "./kept";
+import { Kept } from "./kept";
 import { isList } from "./photos";
 import { openModel, type Surroundings } from "./model";
 import type * as api from "./types";
@@ -38,10 +38,10 @@ function elsewhere(name: string): Worker | null {
   return new Worker(URL.createObjectURL(script), { type: "module" });
 }
 
-async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles> {
-  if (isList<unknown>(source)) return kinded("input", options.signal, async () => chosenModel([...(source as readonly File[])]));
-  if (isBundled(source)) return bundledModel(await bundledWeights(callOptions(options)));
-  return kept.files(source as string | URL, options);
+async function filesOf(source: api.ModelSource, options: api.OpenOptions, calls: Options): Promise<OwnFiles> {
+  if (isList<unknown>(source)) return kinded("input", calls.signal, async () => chosenModel([...(source as readonly File[])]));
+  if (isBundled(source)) return bundledModel(await bundledWeights(calls));
+  return kept.files(source as string | URL, options, calls);
 }
 
 /** A model's name as the store has it: addresses in whole. */

@@ -2,7 +2,7 @@
 
 import { Caller, type Options } from "../client/caller";
 import { readName } from "../shared/model-name";
-import type { ModelRequest, OwnFiles, Progress, StoreCalls } from "../shared/protocol";
+import type { ModelRequest, OwnFiles, StoreCalls } from "../shared/protocol";
 import { kinded, ModelError } from "./errors";
 import { insist, storedName } from "./options";
 import type * as api from "./types";
@@ -37,12 +37,11 @@ export class Kept implements api.Store {
   }
 
   /** A model's files, fetched where they are not there. */
-  files(source: string | URL, { hub = HUB, token = "", texts: words = false, ...options }: api.OpenOptions): Promise<OwnFiles> {
+  files(source: string | URL, { hub = HUB, token = "", texts: words = false }: api.OpenOptions, calls: Options): Promise<OwnFiles> {
     const name = this.#place.nameOf(source, hub);
     if (!readName(name)) {
       throw new ModelError("input", `${name}: a model is "bundled", owner/name on the hub, the https address of its folder, or its files.`);
     }
-    const calls = callOptions(options);
     return this.#with(async (store) => {
       // What was found damaged is fetched anew, once.
       for (let again = false; ; again = true) {
@@ -61,10 +60,4 @@ export class Kept implements api.Store {
     const store: Store = new Caller(this.#place.start(), "The worker that keeps models has stopped; what is stored stays. Try again.");
     return kinded("hub", signal, () => work(store)).finally(() => store.end());
   }
-}
-
-/** A call's options as workers take them. */
-export function callOptions({ signal, onProgress }: api.OpenOptions): Options {
-  const progress = onProgress && ((told: Progress) => onProgress(told as api.Progress));
-  return { ...(signal && { signal }), ...(progress && { progress }) };
 }

@@ -1,12 +1,14 @@
 // A model that is open: each call encodes a photograph, asks for something of it, and lets it go.
 
+import type { Options } from "../client/caller";
 import { Engine } from "../client/engine";
-import type { Call, Calls, Device, Encoded, Model as Loaded, OwnFiles, Progress, Settings } from "../shared/protocol";
+import type { Call, Calls, Device, Encoded, Model as Loaded, OwnFiles, Settings } from "../shared/protocol";
 import { unless } from "../shared/unless";
 import { kinded, ModelError, type ErrorKind } from "./errors";
 import { layerOf, PhotoFeatures } from "./features";
 import * as shapes from "./options";
 import { fileOf, isList, type ReadFile } from "./photos";
+import { told } from "./progress";
 import { requestOf, tokenOf } from "./request";
 import { PointLesson, usualLayers, type Asked } from "./teach";
 import type * as api from "./types";
@@ -16,7 +18,7 @@ export interface Surroundings {
   start(): Worker;
   read: ReadFile;
   /** A model's files. */
-  files(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles>;
+  files(source: api.ModelSource, options: api.OpenOptions, calls: Options): Promise<OwnFiles>;
 }
 
 const MOST_THREADS = 64;
@@ -25,18 +27,23 @@ const MOST_THREADS = 64;
 export async function openModel(around: Surroundings, source: api.ModelSource, given?: api.OpenOptions): Promise<api.Model> {
   shapes.insistSource(source);
   const options = shapes.optionsOf(shapes.openOptions, given, "open");
-  const { device: wanted = "auto", dtype = "f32", threads = null, signal, onProgress } = options;
+  const { threads = null } = options;
   if (threads !== null && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
     throw new ModelError("input", `open.threads: expected 1 to ${MOST_THREADS}, found ${threads}.`);
   }
+  return told(options, (calls) => begun(around, source, options, calls));
+}
+
+async function begun(around: Surroundings, source: api.ModelSource, options: api.OpenOptions, calls: Options): Promise<api.Model> {
+  const { device: wanted = "auto", dtype = "f32", threads = null } = options;
+  const { signal } = calls;
   const notes: string[] = [];
   const engine = new Engine(around.start, (message) => void notes.push(message));
-  const calls = { ...(signal && { signal }), ...(onProgress && { progress: (progress: Progress) => onProgress(progress as api.Progress) }) };
   try {
     const device = await kinded("device", signal, () => engine.call("open", { device: wanted, threads }, calls));
     if (device.kind === "gpu") await engine.call("setPrecision", dtype);
     else if (dtype !== "f32") throw new ModelError("device", `The processor computes in f32 only, not in ${dtype}: leave dtype out, or open the model on a GPU.`);
-    const files = await kinded("io", signal, () => around.files(source, options));
+    const files = await kinded("io", signal, () => around.files(source, options, calls));
     const loaded = await kinded(kindOfLoading, signal, () => engine.call("load", files, calls));
     return new OpenModel(engine, around.read, device, loaded, notes);
   } catch (error) {

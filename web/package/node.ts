@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Options } from "../client/caller";
 import { chosenModel, isBeside, isModelFile } from "../client/chosen-model";
 import { readName, tidyName } from "../shared/model-name";
 import type { OwnFiles } from "../shared/protocol";
@@ -38,12 +39,12 @@ const node: Surroundings = {
   files: filesOf,
 };
 
-async function filesOf(source: api.ModelSource, options: api.OpenOptions): Promise<OwnFiles> {
+async function filesOf(source: api.ModelSource, options: api.OpenOptions, calls: Options): Promise<OwnFiles> {
   if (Array.isArray(source)) return chosen(source as readonly File[]);
   if (isBundled(source)) return bundledModel(await DiskFile.open(fileURLToPath(new URL("./models/dinov2-small/model.safetensors", import.meta.url))));
   const text = String(source);
   if (/^https?:/.test(text) || (readName(text) && !existsSync(text))) {
-    return kept.files(text, { ...options, hub: options.hub ?? usualHub(), token: options.token ?? (await usualToken()) });
+    return kept.files(text, { ...options, hub: options.hub ?? usualHub(), token: options.token ?? (await usualToken()) }, calls);
   }
   const path = pathOf(text);
   if (!existsSync(path)) {

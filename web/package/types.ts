@@ -60,6 +60,7 @@ export interface OpenOptions extends CallOptions {
   hub?: string | undefined;
   /** An access token, which goes to the hub alone; if left out none, in Node `HF_TOKEN` or that of a login. */
   token?: string | undefined;
+  /** What it throws ends the opening, which rejects with it. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -79,7 +80,7 @@ export interface SizeOptions extends CallOptions, Sized {
 export interface FeatureOptions extends SizeOptions {
   /** Layers wanted besides the last hidden state: 0 is the embedding, i the output of block i, -1 the last block's. */
   layers?: readonly number[] | undefined;
-  /** Receives how many photographs are done. */
+  /** Receives how many photographs are done. What it throws ends the call, which rejects with it. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -251,7 +252,7 @@ export interface ModelInfo {
   readonly texts: "read" | "left out" | "none";
 }
 
-/** A model that is open. Calls are made one after the other, in their order. All reject with a `ModelError`. */
+/** A model that is open. Calls are made one after the other, in their order. All reject with a `ModelError`, with their signal's reason, or with what `onProgress` throws. */
 export interface Model {
   readonly name: string;
   readonly device: Device;
@@ -300,5 +301,5 @@ export interface Store {
   remove(name: string): Promise<void>;
 }
 
-/** Opens a model. Rejects with a `ModelError`, or with the signal's reason. */
+/** Opens a model. Rejects with a `ModelError`, with the signal's reason, or with what `onProgress` throws. */
 export type Open = (source: ModelSource, options?: OpenOptions) => Promise<Model>;
