@@ -446,6 +446,41 @@ test("what an onProgress throws ends its call in a page", async (t) => {
   assert.deepEqual(found, Array(2).fill(["mine", 1]));
 });
 
+test("in Node a photograph whose call is ended at the last moment is let go", async () => {
+  const found = await node(`
+    import threads from "node:worker_threads";
+    import { syncBuiltinESMExports } from "node:module";
+    const sent = [];
+    const late = { stop: null };
+    // The signal aborts when the worker has encoded, before that is heard.
+    threads.Worker = class extends threads.Worker {
+      on(event, listener) {
+        return super.on(event, event !== "message" ? listener : (data) => {
+          if (data.answer?.photo !== undefined) late.stop?.abort();
+          listener(data);
+        });
+      }
+      postMessage(message, ...more) {
+        if (message.call) sent.push(message.call === "forget" ? "forget " + message.given : message.call);
+        super.postMessage(message, ...more);
+      }
+    };
+    syncBuiltinESMExports();
+    const { open } = await import("internvit");
+    const model = await open("bundled", { threads: 1 });
+    sent.length = 0;
+    late.stop = new AbortController();
+    const ended = await model.features(process.argv[2], { size: 28, signal: late.stop.signal }).then(() => "answered", ({ name }) => name);
+    late.stop = null;
+    await model.features(process.argv[2], { size: 28 });
+    console.log(JSON.stringify({ ended, sent }));
+  `, photo);
+  const forgets = found.sent.filter((call) => call.startsWith("forget"));
+  assert.equal(found.ended, "AbortError");
+  assert.deepEqual([found.sent.filter((call) => call === "encodeFile").length, new Set(forgets).size], [2, 2], found.sent.join());
+  assert.deepEqual(found.sent.slice(0, 2), ["encodeFile", forgets[0]], "it was not let go before the next was encoded");
+});
+
 /** Opens a model of the hub, and tells what it was and what was seen on the way. */
 const OPENS = `
   import { open, store } from "internvit";

@@ -15,6 +15,9 @@ const [FIRST_WAIT, LAST_WAIT] = [250, 1000];
 
 const ended = () => new DOMException("The engine was ended.", "AbortError");
 
+/** Whether a call leaves a photograph in the worker. */
+const encodes = (call: Call) => call === "encode" || call === "encodeFile" || call === "encodePixels";
+
 export class Engine {
   #caller: Caller<Calls> | null = null;
   #lastCall: Promise<unknown> = Promise.resolve();
@@ -39,19 +42,22 @@ export class Engine {
 
   /**
    * Calls the worker after every earlier call has ended. An aborted call rejects
-   * at once; its place in the queue lasts until the worker has really stopped.
+   * at once; its place in the queue lasts until the worker has really stopped, and has
+   * let go of a photograph that it encoded all the same.
    */
   call<K extends Call>(call: K, given: Calls[K]["given"], options: Options = {}): Promise<Calls[K]["answer"]> {
     this.#aside?.abort();
     const { signal } = options;
     const request = { call, given } as Request;
     this.#waiting++;
-    const answer = this.#lastCall.then(() => this.#retried(request, options)) as Promise<Calls[K]["answer"]>;
-    this.#lastCall = answer.catch(() => undefined).then(() => {
+    const made = this.#lastCall.then(() => this.#retried(request, options)) as Promise<Calls[K]["answer"]>;
+    const answer = signal ? unless(signal, made) : made;
+    const dropped = made.then((late) => answer.catch(() => this.#release(call, late)));
+    this.#lastCall = dropped.catch(() => undefined).then(() => {
       this.#waiting--;
       this.#answered = performance.now();
     });
-    return signal ? unless(signal, answer) : answer;
+    return answer;
   }
 
   /** The same, but any other call that is made meanwhile ends it. */
@@ -127,7 +133,7 @@ export class Engine {
     const answer = call === "open" && replayed ? await this.#reopen(request.given) : await this.#worker().ask(call, given as never, options);
     if (call === "open") this.#device = answer as Device;
     if (call === "load" && !replayed) this.#forgetModel();
-    if (call !== "encode" && call !== "encodeFile" && call !== "encodePixels") {
+    if (!encodes(call)) {
       const key = stateOf(request);
       if (key !== null) this.#entries.set(key, { request, done: true, number: 0 });
       return answer;
@@ -159,6 +165,14 @@ export class Engine {
   /** Drops what was encoded and taught: another model does not have it. */
   #forgetModel() {
     for (const key of [...this.#entries.keys()]) if (key !== "open" && key !== "setPrecision") this.#entries.delete(key);
+  }
+
+  /** Lets go of an answer that nobody receives. */
+  async #release(call: Call, answer: unknown) {
+    if (!encodes(call)) return;
+    const encoded = answer as Encoded | Encoding;
+    if ("bitmap" in encoded) encoded.bitmap.close();
+    await this.#forget(encoded.photo);
   }
 
   async #forget(photo: number): Promise<null> {
