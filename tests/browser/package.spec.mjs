@@ -626,7 +626,11 @@ test("programs of the documents run as they are printed", async (t) => {
   const { project } = site.made.plain;
   const folder = join(project, "hub/facebook/dinov2-small");
   mkdirSync(folder, { recursive: true });
-  for (const file of ["config.json", "model.safetensors", "preprocessor_config.json"]) copyFileSync(path(`www/models/dinov2-small/${file}`), join(folder, file));
+  for (const file of ["config.json", "model.safetensors"]) copyFileSync(path(`www/models/dinov2-small/${file}`), join(folder, file));
+  // As facebook/dinov2-small has it.
+  const own = JSON.parse(readFileSync(path("www/models/dinov2-small/preprocessor_config.json"), "utf8"));
+  const published = { ...own, size: { shortest_edge: 256 }, do_center_crop: true, crop_size: { height: 224, width: 224 } };
+  writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify(published));
   copyFileSync(photo, join(project, "cat.png"));
   const hub = await startHub(join(project, "hub"));
   t.after(() => hub.close());
@@ -639,7 +643,7 @@ test("programs of the documents run as they are printed", async (t) => {
     told.push((await exec(process.execPath, [`printed-${at}.mjs`], { cwd: project, timeout: 180_000, env })).stdout);
   }
   assert.match(told[0], /^\[ 32, 32 \] Float32Array\(384\) \[[\s\S]*\] \[ 32, 32, 384 \]\n$/);
-  assert.match(told[1], /^check \d+ \d+\n[\s\S]*load \d+ \d+\n451 300\n$/);
+  assert.match(told[1], /^check \d+ \d+\n[\s\S]*load \d+ \d+\n263 263\n$/);
 });
 
 test("elements of the documents work as they are printed, under the policy that is printed, by one tag", async (t) => {
