@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openSite, visit } from "./site.mjs";
-import { drawn, shown } from "./visitor.mjs";
+import { drawn, fact, shown } from "./visitor.mjs";
 
 const site = openSite({ fresh: true });
 const SECONDS = 5;
@@ -69,4 +69,40 @@ test("pointing at 900 × 600, with edges: 60 frames a second", async (t) => {
       assert.ok(left > 1, measured);
     }
   }
+});
+
+/** Milliseconds from a click on a sample to its features on the screen, as fine as its `size` says, and those of its encoding. */
+async function click(page, name, size) {
+  const spent = await page.evaluate(async ([name, size]) => {
+    const begin = performance.now();
+    [...document.querySelectorAll("#samples button")].find((button) => button.textContent.includes(name) || button.ariaLabel === name).click();
+    const { dataset } = document.querySelector("#stage");
+    const facts = document.querySelector("#facts");
+    const there = () => dataset.state === "shown" && dataset.drawn && facts.textContent.includes(name.toLowerCase()) && facts.textContent.includes(size);
+    while (!there()) await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    return performance.now() - begin;
+  }, [name, size]);
+  const [, time, unit] = /^([\d.,]+) (m?s)$/.exec(await fact(page, "Time"));
+  return { spent, encoding: Number(time.replace(",", "")) * (unit === "s" ? 1000 : 1) };
+}
+
+test("a sample's fine picture, before the page has rested, takes less than 1.2 × an encoding at 518 pixels", async (t) => {
+  const found = { fine: [], whole: [] };
+  for (const [kind, query, name, size] of [
+    ["whole", "?start=sample&model=&size=518&resize=squash&sample=chelsea", "Coffee", "37 × 37"],
+    ["fine", "?start=sample&model=", "Astronaut", "32 × 32"],
+  ]) {
+    for (let round = 0; round < 3; round++) {
+      const page = await visit(site, t, { query, viewport: { width: 1280, height: 800 } });
+      await page.locator("#facts", { hasText: "× 384" }).waitFor({ state: "attached" });
+      await shown(page);
+      const { spent, encoding } = await click(page, name, size);
+      found[kind].push(kind === "whole" ? encoding : spent);
+      await page.close();
+    }
+  }
+  const [fine, whole] = [found.fine, found.whole].map((times) => times.sort((a, b) => a - b)[1]);
+  t.diagnostic(`fine picture ${Math.round(fine)} ms from click to screen, 518 pixels ${Math.round(whole)} ms: ${(fine / whole).toFixed(2)} of it`);
+  assert.ok(fine < 1.2 * whole, `${fine} and ${whole} ms`);
 });
