@@ -28,11 +28,12 @@ function plain(name: string): string {
 
 /** The model in the files that the visitor chose; the error tells what is missing. */
 export function chosenModel(files: readonly File[]): OwnFiles {
+  const all = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
+  // Published folders often have both.
   const torch = files.find(({ name }) => /\.(pth|pt|bin|ckpt)$/i.test(name));
-  if (torch) {
+  if (torch && !all.some(({ name }) => !/\.json$/i.test(name))) {
     throw new Error(`${torch.name} is a file of PyTorch's, which is not read here. Turn it into safetensors: internvit convert ${torch.name} --out DIR`);
   }
-  const all = files.filter(({ name }) => /\.safetensors(\.index\.json)?$/i.test(name));
   const speaker = files.find(isGguf);
   if (speaker && all.length === 0) throw new Error(`${speaker.name} is of a model that speaks: the page opens it under Talk, with its projector (mmproj).`);
   const usual = WEIGHTS.map((name) => all.find((file) => file.name === name)).find((file) => file !== undefined);
