@@ -98,6 +98,8 @@ test("a link leaves out what suits this device alone, and says what of the pictu
   await page.locator("#model-files").setInputFiles([{ ...named("config.json"), name: "pytorch_model.bin" }, named("config.json"), named("model.safetensors")]);
   await page.locator("#model .summary", { hasText: "parameters" }).waitFor({ state: "attached" });
   await said("opens this view of the sample, without your model’s files.");
+  await page.locator("#model-files").setInputFiles([{ ...named("model.safetensors"), name: "pytorch_model.bin" }, named("config.json")]);
+  await page.locator("#alert", { hasText: "pytorch_model.bin is a file of PyTorch's" }).waitFor();
 });
 
 /** What is drawn, as one number. */
