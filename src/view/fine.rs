@@ -100,7 +100,7 @@ impl Map {
     }
 
     /// Classes, height and width of logits, where the data are some.
-    fn logits(&self) -> Option<[usize; 3]> {
+    pub(super) fn logits(&self) -> Option<[usize; 3]> {
         match (self.labels.is_empty(), &self.shape[..]) {
             (false, [1, classes, height, width]) => Some([*classes, *height, *width]),
             _ => None,

@@ -107,6 +107,17 @@ impl Map {
         Tensor { shape: self.shape.clone(), values: self.values.clone() }
     }
 
+    /// The map whose data are those that the raster shows, `[1, height, width]` where they were several maps.
+    pub fn alone(&self) -> Self {
+        let mut map = self.clone();
+        if self.plane.is_some() {
+            map.values = self.shown().to_vec();
+            map.shape = vec![1, self.height, self.width];
+            map.plane = Some(0);
+        }
+        map
+    }
+
     /// Percent of the raster's pixels that are not transparent.
     pub fn covered(&self) -> f64 {
         let pixels = self.rgba.as_chunks::<4>().0;

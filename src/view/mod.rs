@@ -22,6 +22,7 @@ mod math;
 mod needs;
 mod network;
 mod norms;
+mod numbers;
 mod overlay;
 mod pca;
 mod principal;

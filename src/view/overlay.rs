@@ -201,7 +201,7 @@ fn patch_at([x, y]: [usize; 2], [rows, cols]: [usize; 2], region: [usize; 4]) ->
 }
 
 /// A region in whole pixels, at least one, inside the photograph.
-fn pixels(photo: &Picture, region: [f64; 4]) -> [usize; 4] {
+pub(super) fn pixels(photo: &Picture, region: [f64; 4]) -> [usize; 4] {
     let clip = |v: f64, max: u32| v.round().clamp(0.0, f64::from(max)) as u32;
     let (left, top) = (
         clip(region[0], photo.width.saturating_sub(1)),

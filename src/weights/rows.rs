@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Checkpoint, Layout, Part, Quantized, QuantizedTensor, StoredType, Tensor};
 use crate::Result;
+use crate::progress::LocalBoxFuture;
 
 impl Checkpoint {
     /// Some rows, along the first dimension, of a tensor of the encoder.
@@ -14,20 +15,27 @@ impl Checkpoint {
         self.values(self.known(name)?, rows).await
     }
 
-    pub(super) async fn values(&self, tensor: &Tensor, rows: Range<usize>) -> Result<Vec<f32>> {
-        if let Some(quantized) = &tensor.quantized {
-            return self.dequantize_rows(quantized, tensor.shape[1], rows).await;
-        }
-        let mut values = Vec::new();
-        for (dtype, bytes) in self.stored_rows(tensor, rows).await? {
-            let decoded = dtype.decode(&bytes);
-            if values.is_empty() {
-                values = decoded;
-            } else {
-                values.extend_from_slice(&decoded);
+    // Boxed, as several callers wait for it, and each would have the whole of it within.
+    pub(super) fn values<'a>(
+        &'a self,
+        tensor: &'a Tensor,
+        rows: Range<usize>,
+    ) -> LocalBoxFuture<'a, Result<Vec<f32>>> {
+        Box::pin(async move {
+            if let Some(quantized) = &tensor.quantized {
+                return self.dequantize_rows(quantized, tensor.shape[1], rows).await;
             }
-        }
-        Ok(values)
+            let mut values = Vec::new();
+            for (dtype, bytes) in self.stored_rows(tensor, rows).await? {
+                let decoded = dtype.decode(&bytes);
+                if values.is_empty() {
+                    values = decoded;
+                } else {
+                    values.extend_from_slice(&decoded);
+                }
+            }
+            Ok(values)
+        })
     }
 
     /// Rows of a matrix in few bits, whose rows have `k` values.

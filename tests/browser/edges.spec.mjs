@@ -42,3 +42,24 @@ for (const [view, own, share] of [["attention", "smooth", 0.5], ["norms", "patch
     await fits(page);
   });
 }
+
+test("numbers are the patches’ unless those at the pixels are asked for, with the edges that are drawn", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=norms` });
+  await shown(page);
+  const raw = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
+  assert.equal(raw.shape.length, 2);
+  const seen = {};
+  for (const edges of ["patches", "smooth", "photograph"]) {
+    await page.getByLabel(edges, { exact: true }).check();
+    await drawn(page);
+    const { name, bytes } = await saved(page, "Save data at pixels (.npy)");
+    assert.equal(name, "chelsea-norms-pixels.npy");
+    const fine = (seen[edges] = readNpy(bytes));
+    assert.deepEqual(fine.shape, [300, 451]);
+    const [mean, own] = [fine, raw].map(({ data }) => data.reduce((sum, value) => sum + value, 0) / data.length);
+    assert.ok(Math.abs(mean - own) < 0.05 * own, `${edges}: ${mean}, the patches’ ${own}`);
+  }
+  assert.deepEqual([...new Set(seen.patches.data)].sort(), [...new Set(raw.data)].sort());
+  for (const edges of ["smooth", "photograph"]) assert.ok(new Set(seen[edges].data).size > 10 * raw.data.length, edges);
+  assert.notDeepEqual(seen.smooth.data, seen.photograph.data);
+});

@@ -36,3 +36,49 @@ fn a_map_follows_the_edges_that_are_asked_for() {
     assert!(photograph > 1.3 * smooth && photograph > 1.3 * patches, "{across:?}");
     fails(&["segment", text(&photo), "--json", "--edges", "sharp"], "must be patches, smooth or");
 }
+
+/// Numbers at the pixels have the photograph's size, say the same as those of the patches, and follow the edges.
+#[test]
+fn data_are_the_patches_unless_pixels_are_asked_for() {
+    let folder = scratch("look-pixels");
+    let (out, photo) = (folder.join("view.png"), sample("chelsea.png"));
+    let numbers = |more: &[&str]| {
+        let data = folder.join("data.npy");
+        let small = ["look", text(&photo), "--image-size", "56", "--device", "cpu"];
+        let files = ["--out", text(&out), "--data", text(&data)];
+        ok(&[&small[..], &files, more].concat());
+        let bytes = std::fs::read(&data).unwrap();
+        let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
+        (npy.shape().to_vec(), npy.into_vec::<f32>().unwrap())
+    };
+    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+    for (view, more, raw, fine) in [
+        ("norms", &[][..], &[4, 4][..], &[300, 451][..]),
+        ("attention", &["--head", "1"], &[1, 4, 4], &[1, 300, 451]),
+        ("pca", &["--foreground"], &[4, 4, 3], &[300, 451, 3]),
+        ("clusters", &[], &[4, 4], &[300, 451]),
+    ] {
+        let ask = [&["--view", view], more].concat();
+        let (shape, patches) = numbers(&ask);
+        assert_eq!(shape, raw, "{view}");
+        assert_eq!(numbers(&[&ask[..], &["--data-at", "patches"]].concat()).1, patches);
+        let mut seen = Vec::new();
+        for edges in ["patches", "smooth", "photograph"] {
+            let (shape, values) =
+                numbers(&[&ask[..], &["--data-at", "pixels", "--edges", edges]].concat());
+            assert_eq!(shape, fine, "{view}, {edges}");
+            assert!(values.iter().all(|value| value.is_finite()), "{view}, {edges}");
+            let spread = patches.iter().map(|value| value.abs()).fold(0.0, f32::max);
+            let apart = (mean(&values) - mean(&patches)).abs();
+            assert!(apart < 0.1 * spread, "{view}, {edges}: {apart} of {spread}");
+            seen.push(values);
+        }
+        assert!(seen[0] != seen[1] && seen[1] != seen[2], "{view}");
+    }
+    // Beyond what a crop shows nothing is known.
+    let crop = ["--view", "norms", "--resize", "crop", "--data-at", "pixels"];
+    let (_, values) = numbers(&crop);
+    let unknown = values.iter().filter(|value| value.is_nan()).count();
+    assert_eq!(unknown, 150 * 300, "a square of 301 columns of 451 is seen");
+    fails(&["look", text(&photo), "--data-at", "pixels"], "--data");
+}

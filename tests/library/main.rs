@@ -14,6 +14,7 @@ mod image;
 mod jpeg;
 mod language;
 mod mutants;
+mod numbers;
 mod places;
 mod plan;
 mod quantise;

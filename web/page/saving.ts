@@ -26,6 +26,7 @@ export class Saving {
   readonly #parts: SavingParts;
   readonly #picture: HTMLButtonElement;
   readonly #data: HTMLButtonElement;
+  readonly #pixels: HTMLButtonElement;
   readonly #features: HTMLButtonElement;
   /** The row of those that save. */
   readonly #row: HTMLElement;
@@ -38,6 +39,7 @@ export class Saving {
     const { stage } = (this.#parts = parts);
     this.#picture = this.#button("save-picture", () => this.#savePicture());
     this.#data = this.#button("save-data", () => this.#saveData());
+    this.#pixels = this.#button("save-pixels", () => this.#savePixels());
     this.#features = this.#button("save-features", () => this.#saveFeatures());
     this.#row = part(stage, ".saying .actions", HTMLElement);
     this.#row.after(this.#said, this.#hint);
@@ -82,6 +84,17 @@ export class Saving {
     if (map) this.save(npy(map), named(file.name, `${viewName}.npy`));
   }
 
+  /** The numbers at each pixel of the picture, with the edges that are drawn. */
+  async #savePixels() {
+    const { file, encoding } = await this.#drawn();
+    const { workbench, engine } = this.#parts;
+    const { map, viewName, view } = workbench;
+    if (!map || !encoding) return;
+    const { data, shape, width, height, labels } = map;
+    const given = { photo: encoding.photo, map: { data, shape, width, height, labels }, several: viewName === "attention", edges: workbench.edgesOf(view) };
+    this.save(npy(await engine.call("numbers", given)), named(file.name, `${viewName}-pixels.npy`));
+  }
+
   async #saveFeatures() {
     const { engine, workbench } = this.#parts;
     await this.#settled();
@@ -112,7 +125,7 @@ export class Saving {
     // Between two drawings the buttons stay as they are, or they would flicker.
     if (stage.dataset.state !== "shown" || !stage.dataset.drawn) return;
     const reason = this.#lacking();
-    this.#picture.disabled = this.#data.disabled = reason !== null;
+    this.#picture.disabled = this.#data.disabled = this.#pixels.disabled = reason !== null;
     this.#features.disabled = !shown()?.encoding;
     this.#hint.hidden = reason === null;
     this.#hint.textContent = reason === null ? "" : `Nothing to save in this view yet. ${reason}`;

@@ -150,7 +150,7 @@ export class Workbench {
     const [shot, held] = [this.#shot, this.view.pointing === "hold" && this.#choice.at ? this.held : this.#shot];
     if (!this.#map || !shot || shot.frame || !held?.encoding || held.frame) return null;
     const request = this.view.request({ layer: this.layer, token: this.#token(held.encoding), photo: held.encoding.photo, frame: false });
-    const edges = this.#edgesOf(this.view);
+    const edges = this.edgesOf(this.view);
     const second = this.view.partner(this.#shots) ?? (held === shot ? null : shot);
     return request && { request, shot: held, second, edges, opacity: this.#opacity, pins: this.view.pinned(held) };
   }
@@ -247,7 +247,7 @@ export class Workbench {
     return this.#choice.opacity ?? this.view.opacity;
   }
 
-  #edgesOf({ edges }: View): Edges {
+  edgesOf({ edges }: View): Edges {
     return (edges && (this.#choice.edges ?? edges)) ?? "patches";
   }
 
@@ -337,7 +337,7 @@ export class Workbench {
     const quick = shot.frame || this.#pointing.moving;
     const subject = { layer: this.layer, token, photo: held.encoding.photo, frame: shot.frame, quick };
     const model = this.#model;
-    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.#edgesOf(view)).catch((error: unknown) => {
+    const answer = await view.map(this.#engine, subject, second?.encoding ? second : shot, this.edgesOf(view)).catch((error: unknown) => {
       // Another model does not have the encoding: what it makes of the photograph is shown when it is there.
       if (model === this.#model) throw error;
       return null;
@@ -345,7 +345,7 @@ export class Workbench {
     if (shot !== this.#shot || !shot.encoding || viewName !== this.viewName) return;
     const own = held === shot ? token : null;
     // Of what moves one view is enough to draw.
-    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (one) => this.#edgesOf(one), quick);
+    const other = second || shot.frame ? null : await this.#beside.map(shot, own, (one) => this.edgesOf(one), quick);
     if (shot !== this.#shot || viewName !== this.viewName) return;
     [this.#map, this.#other] = [answer, other];
     if (answer) {

@@ -191,6 +191,9 @@ export const viewMap = record({
   best: nullable(number),
 });
 
+/** Of a view what its numbers at the pixels are made of. */
+const mapData = record({ ...tensor.fields, width: number, height: number, labels: bytes() });
+
 /** A class or a text with its number, and how probable it is, from 0 to 1. */
 export type Label = Infer<typeof label>;
 export const label = record({ class: number, name: string, probability: number });
@@ -306,6 +309,8 @@ export const engineCalls = {
   tensor: { given: record({ photo: number, name: string }), answer: tensor },
   /** The edges are the photograph's if left out. */
   view: { given: record({ photo: number, request: viewRequest, edges: optional(edges) }), answer: viewMap },
+  /** A map's data at the pixels of its photograph; `several` says that the data are several maps. */
+  numbers: { given: record({ photo: number, map: mapData, several: boolean, edges }), answer: tensor },
   /** What a photograph shows, the most probable first: by these texts, or without any by the model's own classes. */
   labels: { given: record({ photo: number, texts: list(string) }), answer: list(label) },
   /** Reads texts, so that they are known to be readable; `labels` and `view` read theirs themselves. */

@@ -126,6 +126,12 @@ class EngineHost implements Handlers<Calls> {
     return legible(map);
   }
 
+  async numbers({ photo, map: { data, shape, width, height, labels }, several, edges }: Calls["numbers"]["given"], { transfer }: Job) {
+    const tensor = this.#opened.numbers(photo, data, new Uint32Array(shape), width, height, labels, several, edges);
+    transfer.push(tensor.data.buffer);
+    return tensor;
+  }
+
   async textVector(text: Calls["textVector"]["given"], { transfer }: Job) {
     await this.#reader.read(this.#opened, text);
     const found = this.#opened.text_features(text);

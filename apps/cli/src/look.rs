@@ -1,6 +1,7 @@
 //! `internvit look`
 
 mod basis;
+mod data;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -98,8 +99,7 @@ pub(super) struct Args {
     save_basis: Option<PathBuf>,
     /// Where the edges of the picture come from. patches: a square each; smooth: values are interpolated;
     /// photograph: they are interpolated such that they change where its colours do, so edges come from
-    /// the photograph, not from the model. patches for norms, else photograph if left out; --data has the
-    /// model's values for each patch in any case
+    /// the photograph, not from the model. patches for norms, else photograph if left out
     #[arg(long, value_name = "WHERE")]
     edges: Option<Edges>,
     /// Opacity of the view over the photograph, 0 to 1; 1 for pca, else 0.75 if left out
@@ -110,10 +110,8 @@ pub(super) struct Args {
     /// Where to write the picture; IMAGE's name with the view's in the current folder if left out
     #[arg(long, value_name = "FILE.png")]
     out: Option<PathBuf>,
-    /// Where to write the patches' values as f32 [rows, cols]: .safetensors, .npz or .npy; pca adds
-    /// an axis of 3 at the end, attention one at the front: heads, then their mean, or one head
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: data::Data,
 }
 
 /// The views that take no head.
@@ -187,10 +185,14 @@ pub(super) async fn run(args: Args) -> Result<()> {
         }
         map = pinned(map, &sides[0], &sides[1])?;
     }
-    let (picture, said) =
-        args.picture(album.photo(own)?, album.photo(shown)?, &map, request.sentence(&map))?;
+    let (own, shown) = (album.photo(own)?, album.photo(shown)?);
+    let (picture, said) = args.picture(own, shown, &map, request.sentence(&map))?;
+    let data = args.data.data.as_ref().map(|_| {
+        let edges = args.edges.unwrap_or(map.edges);
+        args.data.tensor(&map, args.head.is_some(), shown, edges)
+    });
     args.background.tell();
-    args.write(&out, &picture, &map, &said)
+    args.write(&out, &picture, data.transpose()?, &map, &said)
 }
 
 /// Encodes a photograph with the hidden states that the view needs.
@@ -334,11 +336,18 @@ impl Args {
         Ok((beside(&left, &picture)?, said))
     }
 
-    fn write(&self, out: &Path, picture: &Picture, map: &Map, said: &str) -> Result<()> {
+    fn write(
+        &self,
+        out: &Path,
+        picture: &Picture,
+        data: Option<Tensor>,
+        map: &Map,
+        said: &str,
+    ) -> Result<()> {
         output::write_png(out, picture)?;
         let mut written = vec![out.display().to_string()];
-        if let Some(path) = &self.data {
-            output::write(path, &[(self.view.clone(), self.values(map))], &[])?;
+        if let (Some(path), Some(data)) = (&self.data.data, data) {
+            output::write(path, &[(self.view.clone(), data)], &[])?;
             written.push(path.display().to_string());
         }
         if let (Some(path), Some(basis)) = (&self.save_basis, &map.basis) {
@@ -350,24 +359,13 @@ impl Args {
         Ok(())
     }
 
-    /// The map's data; of one head where one is named.
-    fn values(&self, map: &Map) -> Tensor {
-        match self.head {
-            Some(_) => {
-                let shape = vec![1, map.height, map.width];
-                Tensor { shape, values: map.shown().to_vec() }
-            }
-            None => map.data(),
-        }
-    }
-
     /// The files of the run.
     fn guard(&self, out: &Path) -> Result<Guard> {
         let inputs = [Some(&self.image), self.other.as_ref(), self.basis.as_ref()];
         Guard::default()
             .reads(inputs.into_iter().flatten())
             .reads(self.model.inputs())
-            .writes(self.data.as_deref(), &["safetensors", "npz", "npy"])?
+            .writes(self.data.data.as_deref(), &["safetensors", "npz", "npy"])?
             .writes(Some(out), &["png"])?
             .writes(self.save_basis.as_deref(), &["safetensors"])
     }

@@ -23,7 +23,7 @@ use internvit::app::{Album, Keep, Photo, Shape};
 use internvit::budget::{Amount, USUAL, picture_memory};
 use internvit::gpu::{Family, Precision};
 use internvit::image::{self, Decoded, Picture, decode_with};
-use internvit::view::{Board, Request};
+use internvit::view::{Board, Map, Request};
 use internvit::{Compute, Device, Encoder, Error, Images};
 
 /// Panics that should not happen are at least told to the console.
@@ -312,6 +312,30 @@ impl Engine {
         let edges = edges.parse().map_err(js)?;
         let shown = self.album.view(encoder, id, &request, &mut |_, _| ()).await.map_err(js)?;
         map(&shown, self.album.fine(id, &shown, edges).map_err(js)?.as_ref())
+    }
+
+    /// A map's data at the pixels of a photograph, as a tensor `{ shape, data }`. `width` and `height` are of its raster,
+    /// of which `labels` are, and of which it has `several` where the data are maps.
+    #[wasm_bindgen(unchecked_return_type = "Tensor")]
+    #[expect(clippy::too_many_arguments, reason = "JavaScript gives them by name")]
+    pub fn numbers(
+        &self,
+        photo: u32,
+        data: Vec<f32>,
+        shape: Vec<usize>,
+        width: usize,
+        height: usize,
+        labels: Vec<u8>,
+        several: bool,
+        edges: String,
+    ) -> JsResult<JsValue> {
+        let photo = self.album.photo(photo).map_err(js)?;
+        let mut map = Map::default();
+        (map.values, map.shape, map.labels) = (data, shape, labels);
+        (map.width, map.height, map.plane) = (width, height, several.then_some(0));
+        map.rgba = vec![0; 4 * width * height];
+        let edges = edges.parse().map_err(js)?;
+        tensor(&map.data_over(&photo.picture, photo.region, edges).map_err(js)?)
     }
 }
 
