@@ -53,15 +53,12 @@ fn data_are_the_patches_unless_pixels_are_asked_for() {
     };
     let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
     for (view, more, raw, fine) in [
-        ("norms", &[][..], &[4, 4][..], &[300, 451][..]),
-        ("attention", &["--head", "1"], &[1, 4, 4], &[1, 300, 451]),
+        ("attention", &["--head", "1"][..], &[1, 4, 4][..], &[1, 300, 451][..]),
         ("pca", &["--foreground"], &[4, 4, 3], &[300, 451, 3]),
-        ("clusters", &[], &[4, 4], &[300, 451]),
     ] {
         let ask = [&["--view", view], more].concat();
         let (shape, patches) = numbers(&ask);
         assert_eq!(shape, raw, "{view}");
-        assert_eq!(numbers(&[&ask[..], &["--data-at", "patches"]].concat()).1, patches);
         let mut seen = Vec::new();
         for edges in ["patches", "smooth", "photograph"] {
             let (shape, values) =
