@@ -17,3 +17,8 @@ export async function browser() {
   const endpoint = process.env.CHROMIUM_ENDPOINT;
   return endpoint ? chromium.connect(endpoint) : chromium.launch({ executablePath: await findChromium(), args });
 }
+
+/** A browser of its own that keeps its profile in a folder. */
+export async function profiled(folder) {
+  return chromium.launchPersistentContext(folder, { executablePath: await findChromium(), args });
+}

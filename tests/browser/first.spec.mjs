@@ -82,6 +82,25 @@ test("the wipe parts photograph and view, and keys and mouse move it", async (t)
   assert.equal(await wipe.getAttribute("aria-valuenow"), "70");
 });
 
+test("the wipe sweeps from the photograph by itself, once, where motion is welcome", async (t) => {
+  const prepare = (page) => page.addInitScript(() => {
+    globalThis.places = [];
+    document.addEventListener("DOMContentLoaded", () => {
+      const wipe = document.querySelector("#wipe");
+      new MutationObserver(() => globalThis.places.push(Number(wipe.getAttribute("aria-valuenow")))).observe(wipe, { attributeFilter: ["aria-valuenow"] });
+    });
+  });
+  const page = await visit(site, t, { query: "?start=sample", prepare, reducedMotion: "no-preference" });
+  await shown(page);
+  await page.waitForFunction(() => globalThis.places.at(-1) === 36);
+  const places = await page.evaluate(() => globalThis.places.slice(globalThis.places.lastIndexOf(Math.max(...globalThis.places))));
+  assert.ok(places[0] >= 70 && places.length >= 5, `it goes by ${places}`);
+  assert.deepEqual(places, [...places].sort((a, b) => b - a));
+  await page.getByRole("button", { name: "Rocket" }).click();
+  await shown(page);
+  assert.equal(await page.evaluate(() => Math.max(...globalThis.places.slice(globalThis.places.lastIndexOf(36)))), 36, "it sweeps again");
+});
+
 test("pointing lights up what is alike in any view, and the invitation goes", async (t) => {
   const page = await visit(site, t, { query: SMALL });
   await shown(page);
@@ -110,7 +129,10 @@ test("pins for and against, and the threshold, stay in the address; Esc lets all
   await click(0.3, 0.3);
   await page.getByText("− unlike").click();
   await click(0.9, 0.1);
+  const picture = () => page.evaluate(() => document.querySelector("#frame canvas").toDataURL());
+  const before = await picture();
   await page.getByLabel("Alike from").fill("60");
+  await page.waitForFunction((before) => document.querySelector("#frame canvas").toDataURL() !== before, before);
   await page.waitForFunction(() => /at=.*alike=60.*more=.*not=/.test(location.hash));
   const hash = await page.evaluate(() => location.hash);
   // The patch of a pin against is not alike to itself any more.

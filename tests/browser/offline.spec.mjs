@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { writeWorker } from "../../web/tools/offline.mjs";
 import { serve } from "../../web/tools/serve.mjs";
-import { browser } from "./chromium.mjs";
-import { path, visit } from "./site.mjs";
+import { browser, profiled } from "./chromium.mjs";
+import { PATIENCE, path, visit } from "./site.mjs";
 import { fact, loaded, sheet, shown } from "./visitor.mjs";
 
 const site = { url: "", browser: null };
@@ -117,4 +117,31 @@ test("a file that is not of the version keeps the whole version out", async (t) 
   assert.ok(["redundant", "none"].includes(state), state);
   assert.deepEqual(await names(page), []);
   assert.equal(await page.locator("#offline").isHidden(), true);
+});
+
+test("the default model is kept too, and the page can be installed", async (t) => {
+  const whole = await serve({ "/": path("www") });
+  // Weights of 25 MB stay in the cache of a browser that keeps its profile, and in no other's.
+  const profile = mkdtempSync(join(tmpdir(), "internvit-profile-"));
+  const context = await profiled(profile);
+  t.after(async () => {
+    await context.close();
+    whole.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const model = () => page.locator("#model-chip", { hasText: "DINOv2" }).waitFor();
+  await page.goto(`${whole.url}?device=cpu`);
+  await model();
+  await kept(page);
+  const session = await context.newCDPSession(page);
+  assert.deepEqual((await session.send("Page.getInstallabilityErrors")).installabilityErrors, []);
+  whole.close();
+  await page.reload();
+  await model();
+  await page.getByRole("button", { name: "Rocket" }).click();
+  await shown(page);
+  assert.match(await fact(page, "Photograph"), /^rocket\.jpg/);
+  assert.match(await fact(page, "Tokens"), /× 384$/);
 });

@@ -108,6 +108,27 @@ for (const name of NAMES) {
   });
 }
 
+test("on WebGPU features are those of the processor", async (t) => {
+  const page = await open(t, "plain");
+  const found = await page.evaluate(async () => {
+    const answers = {};
+    for (const device of ["cpu", "gpu"]) {
+      const model = await globalThis.internvit.open("bundled", { device });
+      const f = await model.features("/photo.png", { layers: [6], size: 112 });
+      const { data } = await f.look("pca");
+      answers[device] = { kind: model.device.kind, cls: [...f.cls], six: [...f.hidden(6).data], view: data.shape };
+      model.close();
+    }
+    return answers;
+  });
+  assert.deepEqual([found.cpu.kind, found.gpu.kind], ["cpu", "gpu"]);
+  assert.deepEqual(found.gpu.view, found.cpu.view);
+  for (const what of ["cls", "six"]) {
+    const error = relativeL2(numbers(found.gpu[what]), numbers(found.cpu[what]));
+    assert.ok(error < SAME, `${what}: ${error} off`);
+  }
+});
+
 test("Node gives names, shapes and sizes", async () => {
   const { name, kind, photo: [file, width, height], grid, shapes, image, cls } = await expected();
   assert.deepEqual([name, kind, file, width, height, grid], ["DINOv2 ViT-S/14", "cpu", "chelsea.png", 451, 300, [8, 8]]);

@@ -174,19 +174,21 @@ fn requests_are_encoded_together() {
 /// What was asked before a server is stopped is answered; then it ends, and has nothing to say.
 #[test]
 fn it_stops_when_all_is_answered() {
-    let server = Server::start(&["--device", "cpu"]);
-    let url = data_url(&png(64, [1, 2, 3]));
-    let mut stream = server.send(&json!({ "input": vec![url; 12] }));
-    let idle = server.connect();
-    server.until("waiting", |waiting| waiting == 12);
-    server.interrupt();
-    let answer = answered(&mut stream);
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    let (status, lines, notes) = server.end();
-    assert!(status.success() && notes.is_empty(), "{status}: {notes}");
-    let posts: Vec<&Value> = lines.iter().filter(|line| line["method"] == "POST").collect();
-    assert_eq!((posts.len(), &posts[0]["status"]), (1, &json!(200)));
-    drop(idle);
+    for signal in ["-INT", "-TERM"] {
+        let server = Server::start(&["--device", "cpu"]);
+        let url = data_url(&png(64, [1, 2, 3]));
+        let mut stream = server.send(&json!({ "input": vec![url; 12] }));
+        let idle = server.connect();
+        server.until("waiting", |waiting| waiting == 12);
+        server.signal(signal);
+        let answer = answered(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{signal}: {answer}");
+        let (status, lines, notes) = server.end();
+        assert!(status.success() && notes.is_empty(), "{signal}: {status}: {notes}");
+        let posts: Vec<&Value> = lines.iter().filter(|line| line["method"] == "POST").collect();
+        assert_eq!((posts.len(), &posts[0]["status"]), (1, &json!(200)), "{signal}");
+        drop(idle);
+    }
     // A place that is taken is told at once.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

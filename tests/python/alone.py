@@ -1,4 +1,4 @@
-"""The READMEs' programs with nothing installed but the wheel; `npm run test:python` runs this before it installs what its
+"""The first programs of the READMEs and of docs/python.md with nothing installed but the wheel; `npm run test:python` runs this before it installs what its
 other tests need."""
 
 import importlib.util
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def program(file):
-    """The program of a README, but for lines that say what they want beside the wheel."""
+    """The program of a document, but for lines that say what they want beside the wheel."""
     (found,) = re.findall(r"^```python\n(import internvit\n.*?)^```", (ROOT / file).read_text(), re.M | re.S)
     # The hub is not asked here.
     found = found.replace("facebook/dinov2-small", "dinov2-small")
@@ -22,7 +22,7 @@ def program(file):
 
 for name in ("pandas", "tqdm", "PIL", "pyarrow"):
     assert importlib.util.find_spec(name) is None, f"{name} is installed: the environment is not empty"
-for file in ("README.md", "apps/python/README.md"):
+for file in ("README.md", "apps/python/README.md", "docs/python.md"):
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "photos").mkdir()
         for place in ("photos/a.png", "cat.jpg", "other.jpg"):

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::server::*;
 use super::{FORM, form};
+use crate::classify::with_words;
 use crate::common::*;
-use crate::run::fails;
+use crate::run::{fails, text};
 
 /// The error of an answer, in OpenAI's form.
 #[track_caller]
@@ -200,6 +201,35 @@ fn too_many_requests() {
     server.until("waiting", |waiting| waiting == 0);
     assert_eq!(server.ask(&json!({ "input": url })).status, 200);
     server.stop();
+}
+
+/// A device that is lost, and lost again as soon as it is opened, costs one answer, which says so; then all goes on.
+#[test]
+fn a_device_that_is_lost_twice_costs_one_answer() {
+    if gpu().is_none() {
+        return;
+    }
+    let model = with_words("clip_quick_gelu");
+    let args = ["--model", text(&model), "--device", "gpu"];
+    let server = Server::start_with(&args, &[("INTERNVIT_LOSE_AFTER", "12,3")]);
+    let mut lost = 0;
+    for shade in 0..20 {
+        let reply = server.ask(&json!({ "input": data_url(&png(64, [shade, 2, 3])) }));
+        let health = server.get("/healthz", &[]);
+        if reply.status == 200 {
+            assert_eq!(health.status, 200, "{}", health.text);
+            continue;
+        }
+        lost += 1;
+        refused(&reply, 503, "device", "stopped");
+        let soon: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&soon));
+        assert_eq!(health.status, 503, "{}", health.text);
+        assert_eq!(health.json()["status"], "failing");
+        assert!(health.json()["reason"].as_str().unwrap().contains("stopped"), "{}", health.text);
+    }
+    let (lines, notes) = server.stop();
+    assert_eq!(lost, 1, "{lines:?} {notes}");
 }
 
 /// Clients that go away, send half a request, nonsense, or nothing hold neither place nor device.

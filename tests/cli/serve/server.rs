@@ -115,8 +115,8 @@ impl Server {
         self.child.id()
     }
 
-    pub(crate) fn interrupt(&self) {
-        Command::new("kill").args(["-INT", &self.process().to_string()]).status().unwrap();
+    pub(crate) fn signal(&self, signal: &str) {
+        Command::new("kill").args([signal, &self.process().to_string()]).status().unwrap();
     }
 
     /// Waits for its end: its status, what it printed after its first line, and its notes.
@@ -131,7 +131,7 @@ impl Server {
     /// Stops it: it ends by itself, with success.
     #[track_caller]
     pub(crate) fn stop(self) -> (Vec<Value>, String) {
-        self.interrupt();
+        self.signal("-INT");
         let (status, lines, notes) = self.end();
         assert!(status.success(), "{status}: {notes}");
         (lines, notes)
