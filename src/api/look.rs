@@ -6,7 +6,7 @@ use super::Model;
 use crate::app::{Album, Keep, Photo, Shape};
 use crate::image::{Picture, Resize};
 use crate::view::{Edges, Head, Map, Request, Setting, Settings};
-use crate::{Error, Result, model};
+use crate::{Error, Result, Tensor, model};
 
 /// A view of a photograph that is asked for. Ends with [`view`](Self::view).
 #[must_use]
@@ -166,6 +166,15 @@ impl View {
     /// [`Error::Input`] where the opacity is beyond.
     pub fn over(&self, opacity: f32) -> Result<Picture> {
         self.map.over(&self.photo, self.region, opacity, self.edges)
+    }
+
+    /// The data at the pixels of the photograph, with the edges that are drawn, NaN where the encoder did not
+    /// see it: `[height, width]` in place of the grid's rows and columns.
+    ///
+    /// # Errors
+    /// As [`Map::data_over`].
+    pub fn data_at_pixels(&self) -> Result<Tensor> {
+        self.map.data_over(&self.photo, self.region, self.edges)
     }
 
     /// Writes the view over the photograph as PNG, at the opacity at which it shows best.

@@ -115,15 +115,15 @@ test("on WebGPU features are those of the processor", async (t) => {
     for (const device of ["cpu", "gpu"]) {
       const model = await globalThis.internvit.open("bundled", { device });
       const f = await model.features("/photo.png", { layers: [6], size: 112 });
-      const { data } = await f.look("pca");
-      answers[device] = { kind: model.device.kind, cls: [...f.cls], six: [...f.hidden(6).data], view: data.shape };
+      const { data } = await f.look("norms", { edges: "smooth", dataAt: "pixels" });
+      answers[device] = { kind: model.device.kind, cls: [...f.cls], six: [...f.hidden(6).data], shape: data.shape, pixels: [...data.data] };
       model.close();
     }
     return answers;
   });
   assert.deepEqual([found.cpu.kind, found.gpu.kind], ["cpu", "gpu"]);
-  assert.deepEqual(found.gpu.view, found.cpu.view);
-  for (const what of ["cls", "six"]) {
+  assert.deepEqual([found.cpu.shape, found.gpu.shape], [[300, 451], [300, 451]]);
+  for (const what of ["cls", "six", "pixels"]) {
     const error = relativeL2(numbers(found.gpu[what]), numbers(found.cpu[what]));
     assert.ok(error < SAME, `${what}: ${error} off`);
   }

@@ -15,6 +15,10 @@ def test_views(model, cat, tmp_path):
         found = model.look(cat, view, size=SIDE)
         assert (found.data.shape, found.data.dtype) == (shape, np.float32), view
     assert found.over().shape == found.over(0.5).shape == (300, 451, 3)
+    found = model.look(cat, view="norms", size=SIDE, edges="smooth")
+    fine = found.data_at_pixels()
+    assert fine.shape == (300, 451) and np.isfinite(fine).all()
+    assert abs(fine.mean() - found.data.mean()) < 0.05 * found.data.mean()
     found = model.look(cat, view="pca", size=SIDE)
     found.save(tmp_path / "pca.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "pca.png")), found.over())

@@ -130,11 +130,13 @@ class OpenModel implements api.Model {
     const options = shapes.optionsOf(shapes.lookOptions, given, "look");
     const asked = requestOf(request, this.info);
     if (request.view === "words") this.#insistTexts([request.text]);
-    const { tiles, shifts, edges } = options;
+    const { tiles, shifts, edges = "photograph", dataAt } = options;
     return this.#with(photo, { ...settingsOf(options), tiles, shifts }, options, async ({ encoded }) => {
       const map = await this.#ask("view", { photo: encoded.photo, request: asked(encoded), edges }, options);
-      const { shape, data, range, names, palette, shares } = map;
-      return { image: pictureOf(map.fine ?? map), data: { shape, data }, region: encoded.region, range, names, palette, shares };
+      const { shape, data, range, names, palette, shares, width, height, labels } = map;
+      const several = request.view === "attention";
+      const fine = dataAt === "pixels" ? await this.#ask("numbers", { photo: encoded.photo, map: { shape, data, width, height, labels }, several, edges }, options) : null;
+      return { image: pictureOf(map.fine ?? map), data: fine ?? { shape, data }, region: encoded.region, range, names, palette, shares };
     });
   }
 

@@ -37,7 +37,7 @@ export const openOptions = record({
 export const callOptions = record({ signal });
 export const sizeOptions = record(size);
 export const featureOptions = record({ ...size, layers: optional(list(number)), onProgress });
-export const lookOptions = record({ ...size, tiles: optional(whole), shifts: optional(whole), edges: optional(edges) });
+export const lookOptions = record({ ...size, tiles: optional(whole), shifts: optional(whole), edges: optional(edges), dataAt: optional(words("patches", "pixels")) });
 export const maskOptions = record({ signal, ...sides, probabilities: optional(boolean) });
 
 /** A pixel of a photograph. */

@@ -89,8 +89,13 @@ export interface LookOptions extends SizeOptions {
   tiles?: number | undefined;
   /** Encodes it this number of times along each axis, for a grid as many times as fine: 1 to 4. */
   shifts?: number | undefined;
-  /** Where the edges of the picture come from; the photograph's colours if left out. The data are the same. */
+  /** Where the edges of the picture come from; the photograph's colours if left out. */
   edges?: "patches" | "smooth" | "photograph" | undefined;
+  /**
+   * What the data have a value for: the patches, which are the model's own values, if left out, or the photograph's pixels, interpolated
+   * as `edges` says and NaN where the model did not look.
+   */
+  dataAt?: "patches" | "pixels" | undefined;
 }
 
 /**

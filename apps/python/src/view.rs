@@ -45,6 +45,13 @@ impl View {
         array(py, self.0.map.values.clone(), &self.0.map.shape)
     }
 
+    /// Its values at each pixel of the photograph, float32, with the edges that are drawn and NaN where the model did
+    /// not look: `[height, width]` in place of the grid's rows and columns.
+    fn data_at_pixels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+        let data = py.detach(|| self.0.data_at_pixels()).or_raise(py)?;
+        array(py, data.values, &data.shape)
+    }
+
     /// The part of the photograph that it shows: left, top, width, height in pixels.
     #[getter]
     fn region(&self) -> (f64, f64, f64, f64) {

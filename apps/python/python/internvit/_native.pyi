@@ -40,6 +40,9 @@ class View:
     def data(self) -> npt.NDArray[np.float32]:
         """Its values on the grid of patches, float32: `[rows, columns]`, of `pca` `[rows, columns, 3]`, of `attention`
         `[heads + 1, rows, columns]`, the mean last."""
+    def data_at_pixels(self) -> npt.NDArray[np.float32]:
+        """Its values at each pixel of the photograph, float32, with the edges that are drawn and NaN where the model did
+        not look: `[height, width]` in place of the grid's rows and columns."""
     @property
     def region(self) -> tuple[float, float, float, float]:
         """The part of the photograph that it shows: left, top, width, height in pixels."""
