@@ -14,11 +14,23 @@ const light = (page) => page.evaluate(() => {
   return Array.from({ length: Math.floor(data.length / 28) }, (_, at) => data[28 * at] + data[28 * at + 1] + data[28 * at + 2]);
 });
 
+/** Opens the menu of what can be saved; whether all of each choice is in sight. */
+const menuInSight = async (page) => {
+  await page.locator(".menu summary").click();
+  const whole = await page.evaluate(() => [...document.querySelectorAll(".menu-list button")].filter((button) => button.offsetParent).every((button) => {
+    const { left, right, top, bottom } = button.getBoundingClientRect();
+    return [left + 2, right - 2].every((x) => button.contains(document.elementFromPoint(x, (top + bottom) / 2)));
+  }));
+  await page.keyboard.press("Escape");
+  return whole;
+};
+
 for (const [view, own, share] of [["attention", "smooth", 0.5], ["norms", "patches", 0.3]]) {
   test(`${view} can follow the photograph’s edges, which are said to be a guess, and its legend tells the light`, async (t) => {
     const page = await visit(site, t, { query: `${SMALL}#view=${view}`, ...phone });
     await shown(page);
     await drawn(page);
+    assert.ok(await menuInSight(page));
     const guess = page.getByText("Edges are a guess, from the photograph.");
     assert.equal(await page.locator("#edges input:checked").inputValue(), own);
     assert.ok(await guess.isHidden());
@@ -46,6 +58,7 @@ for (const [view, own, share] of [["attention", "smooth", 0.5], ["norms", "patch
 test("numbers are the patches’ unless those at the pixels are asked for, with the edges that are drawn", async (t) => {
   const page = await visit(site, t, { query: `${SMALL}#view=norms` });
   await shown(page);
+  assert.ok(await menuInSight(page));
   const raw = readNpy((await saved(page, "Save view’s data (.npy)")).bytes);
   assert.equal(raw.shape.length, 2);
   const seen = {};
