@@ -76,3 +76,27 @@ test("numbers are the patches’ unless those at the pixels are asked for, with 
   for (const edges of ["smooth", "photograph"]) assert.ok(new Set(seen[edges].data).size > 10 * raw.data.length, edges);
   assert.notDeepEqual(seen.smooth.data, seen.photograph.data);
 });
+
+test("numbers at the pixels of a comparison are the other picture’s, those of groups whole and those of attention all heads’", async (t) => {
+  const page = await visit(site, t, { query: `${SMALL}#view=similarity` });
+  await shown(page);
+  await page.getByRole("button", { name: "Coffee" }).click();
+  await shown(page);
+  const pixels = async () => readNpy((await saved(page, "Save data at pixels (.npy)")).bytes);
+  const view = async (name) => {
+    await page.getByRole("tab", { name }).click();
+    await drawn(page);
+  };
+  await page.locator("#frame canvas").click({ position: { x: 200, y: 150 } });
+  await drawn(page);
+  assert.deepEqual((await pixels()).shape, [400, 600]);
+  await page.locator("#other").selectOption({ label: "chelsea.png" });
+  await drawn(page);
+  assert.deepEqual((await pixels()).shape, [300, 451]);
+  await view("Group");
+  const groups = await pixels();
+  assert.deepEqual(groups.shape, [400, 600]);
+  assert.deepEqual([...new Set(groups.data)].sort(), [0, 1, 2, 3, 4, 5]);
+  await view("Attention");
+  assert.deepEqual((await pixels()).shape, [4, 400, 600]);
+});

@@ -1,5 +1,5 @@
-"""The first programs of the READMEs and of docs/python.md with nothing installed but the wheel; `npm run test:python` runs this before it installs what its
-other tests need."""
+"""The first programs of the READMEs and of docs/python.md with nothing installed but the wheel; `npm run test:python` runs this
+before it installs what its other tests need."""
 
 import importlib.util
 import re

@@ -86,9 +86,11 @@ export class Saving {
 
   /** The numbers at each pixel of the picture, with the edges that are drawn. */
   async #savePixels() {
-    const { file, encoding } = await this.#drawn();
     const { workbench, engine } = this.#parts;
-    const { map, viewName, view } = workbench;
+    const shot = await this.#drawn();
+    const { map, viewName, view, shots } = workbench;
+    // A view that compares is of the other picture.
+    const { file, encoding } = view.partner(shots) ?? shot;
     if (!map || !encoding) return;
     const { data, shape, width, height, labels } = map;
     const given = { photo: encoding.photo, map: { data, shape, width, height, labels }, several: viewName === "attention", edges: workbench.edgesOf(view) };
