@@ -172,8 +172,10 @@ test("labels by words, as the command line says them, and a text in the picture"
   await page.locator("#readout", { hasText: /^Row \d+, column \d+: cosine/ }).waitFor();
   await page.waitForTimeout(300);
   assert.equal(await page.evaluate(() => document.querySelector("#frame canvas").toDataURL()), before);
+  // The sheet was open before, on another view: it opens empty, and no sooner is there anything to copy.
+  assert.deepEqual(await page.evaluate(() => [document.querySelector("#code-sheet textarea").value, document.querySelector("#code-sheet [data-copy]").disabled]), ["", true]);
   await page.getByRole("button", { name: "Code" }).click();
-  assert.match(await page.locator("#code-sheet textarea").inputValue(), /--view words .*--text 'red car'/);
+  await page.waitForFunction(() => /--view words .*--text 'red car'/.test(document.querySelector("#code-sheet textarea").value));
 });
 
 test("CLIP's vocabulary as open_clip brings it, packed", async (t) => {

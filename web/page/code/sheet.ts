@@ -55,13 +55,19 @@ export class CodeSheet {
   }
 
   async #show() {
-    if (!this.#root.matches(":popover-open")) return;
+    if (!this.#root.matches(":popover-open")) return this.#clear();
     const model = await this.#parts.loading.model;
     const text = model && this.#code(model);
     this.#text.value = text ?? "";
     this.#text.rows = Math.min(24, Math.max(4, this.#text.value.split("\n").length + 1));
     this.#text.hidden = this.#copy.disabled = !text;
     this.#hint.textContent = text ? this.#needs() : this.#lacking();
+  }
+
+  /** Closed, it holds nothing, so that it never opens with another view's code, or lets that be copied. */
+  #clear() {
+    this.#text.value = "";
+    this.#copy.disabled = true;
   }
 
   /** What the page shows, in the language chosen; null where there is nothing to tell yet. */
